@@ -1,0 +1,25 @@
+//! Switchboard: one integration, every customer's directory.
+//!
+//! The map of the house. Each folder may use the ones above it in this list and none below;
+//! `tests/it/architecture.rs` reads every `use crate::` and fails on an arrow that points up.
+//!
+//! | folder | what lives there |
+//! | --- | --- |
+//! | [`domain`] | plain values: ids, users, roles, workspaces, pages, the clock, the dice. No I/O |
+//! | [`config`] | the settings: typed, documented, validated before anything starts |
+//! | [`telemetry`] | logs: how they are written and what may be in them |
+//! | [`embedded`] | a private PostgreSQL server, started from the installed binaries |
+//! | [`store`] | the only SQL, one file an aggregate; rows of an environment only through [`store::TenantDb`] |
+//! | [`vault`] | secrets: their types, the envelope encryption, keeping a grant fresh |
+//! | [`limit`] | whose turn it is: the pace that each provider allows for each method |
+//! | [`upstream`] | the one way out to a provider: limit, token, retry, time-out |
+//! | [`connectors`] | what a provider can do, and one folder for each provider |
+//! | [`unified`] | the use cases of the unified API, one file a resource, and the proxy |
+//! | [`link`] | a customer connects its directory: session, consent, exchange |
+//! | [`http`] | the router, the extractors, the problems, a file for each URL |
+//! | [`sandbox`] | a Slack Enterprise Grid organization in memory; shares `domain` only |
+//! | [`app`] | builds all of it from the settings, starts and stops it |
+//! | [`cli`] | the commands of the program, a file each |
+
+pub mod domain;
+pub mod sandbox;

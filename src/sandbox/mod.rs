@@ -1,0 +1,1 @@
+//! A Slack Enterprise Grid organization in memory.

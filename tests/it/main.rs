@@ -1,0 +1,1 @@
+//! The tests of the program, through its front door: one binary.
