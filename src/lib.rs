@@ -22,4 +22,11 @@
 //! | [`cli`] | the commands of the program, a file each |
 
 pub mod domain;
+pub mod limit;
 pub mod sandbox;
+pub mod store;
+pub mod vault;
+
+/// The migrations of the database, in the order they are applied. One static, because the program,
+/// the tests and `switchboard migrate` must agree on it.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");

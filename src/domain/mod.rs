@@ -1,4 +1,14 @@
 //! Plain values and the rules that need nothing but them. No I/O, no SQL, no HTTP.
 
+pub mod access;
+pub mod account;
+pub mod assignment;
 pub mod clock;
 pub mod entropy;
+pub mod ids;
+pub mod page;
+pub mod provider;
+pub mod role;
+pub mod sealed;
+pub mod user;
+pub mod workspace;

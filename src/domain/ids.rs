@@ -1,0 +1,140 @@
+//! The ids of our own rows: a ULID behind a prefix that says what it names, each its own type.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ulid::Ulid;
+
+use super::clock::Clock;
+use super::entropy::{Entropy, random_bytes};
+
+/// A text that is no id of the wanted kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected an id like {prefix}_01J8ZQ5V9Y3M7T2K4N6P8R0S1T")]
+pub struct InvalidId {
+    /// What the id must begin with.
+    pub prefix: &'static str,
+}
+
+/// Draws ids: their first half is the time, so that they sort by age.
+pub fn new_ulid(clock: &dyn Clock, entropy: &dyn Entropy) -> Ulid {
+    let ms = u64::try_from(clock.now().unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
+    Ulid::from_parts(ms, u128::from_be_bytes(random_bytes(entropy)))
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident = $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Ulid);
+
+        impl $name {
+            /// What every such id begins with, before the underscore.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A new id, made of the present time and of randomness.
+            pub fn generate(clock: &dyn Clock, entropy: &dyn Entropy) -> Self {
+                Self(new_ulid(clock, entropy))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "_{}"), self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = InvalidId;
+
+            fn from_str(text: &str) -> Result<Self, InvalidId> {
+                parse($prefix, text).map(Self)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::schema::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .pattern(Some(concat!("^", $prefix, "_[0-9A-HJKMNP-TV-Z]{26}$")))
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+    )*};
+}
+
+ids! {
+    /// The isolation unit: one product's (or stage's) keys, provider apps, accounts and jobs.
+    EnvironmentId = "env";
+    /// An environment's OAuth client for a provider.
+    ProviderAppId = "app";
+    /// One tenant's connection to one provider.
+    IntegratedAccountId = "acc";
+    /// A one-time permission to connect or re-connect one account on the hosted page.
+    LinkTokenId = "lnk";
+    /// An environment's secret key.
+    ApiKeyId = "key";
+    /// A short-lived or revocable key that is bound to one account.
+    AccountTokenId = "atk";
+    /// A row of the audit log.
+    AuditId = "aud";
+    /// A request, in logs, problems and headers.
+    RequestId = "req";
+}
+
+fn parse(prefix: &'static str, text: &str) -> Result<Ulid, InvalidId> {
+    text.strip_prefix(prefix)
+        .and_then(|rest| rest.strip_prefix('_'))
+        .filter(|ulid| ulid.len() == ulid::ULID_LEN)
+        .and_then(|ulid| ulid.parse().ok())
+        .ok_or(InvalidId { prefix })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::clock::ManualClock;
+    use crate::domain::entropy::SeededEntropy;
+
+    #[test]
+    fn an_id_is_read_back_from_its_text_and_only_from_its_own() {
+        let clock = ManualClock::at(time::macros::datetime!(2026-01-02 03:04:05 UTC));
+        let id = ApiKeyId::generate(&clock, &SeededEntropy::new(1));
+        let text = id.to_string();
+        assert!(text.starts_with("key_01"), "{text}");
+        assert_eq!(text.parse(), Ok(id));
+        for other in ["", "key_", &text[4..], &format!("env{}", &text[3..]), &format!("{text}0")] {
+            assert_eq!(other.parse::<ApiKeyId>(), Err(InvalidId { prefix: "key" }), "{other}");
+        }
+    }
+
+    #[test]
+    fn later_ids_sort_after_earlier_ones() {
+        let clock = ManualClock::at(time::macros::datetime!(2026-01-02 03:04:05 UTC));
+        let entropy = SeededEntropy::new(1);
+        let first = RequestId::generate(&clock, &entropy);
+        clock.advance(time::Duration::milliseconds(1));
+        assert!(RequestId::generate(&clock, &entropy).to_string() > first.to_string());
+    }
+}

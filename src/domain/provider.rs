@@ -1,0 +1,59 @@
+//! The kinds of directory that Switchboard knows.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A kind of directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// Slack Enterprise Grid: the admin Web API and SCIM.
+    SlackEnterprise,
+}
+
+impl Provider {
+    /// Every provider, in the order they are shown.
+    pub const ALL: &[Self] = &[Self::SlackEnterprise];
+
+    /// The name in the API and in the database.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SlackEnterprise => "slack_enterprise",
+        }
+    }
+
+    /// The name for people.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::SlackEnterprise => "Slack Enterprise Grid",
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A name that is no provider's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown provider; the known ones are: {}", known())]
+pub struct UnknownProvider;
+
+impl FromStr for Provider {
+    type Err = UnknownProvider;
+
+    fn from_str(name: &str) -> Result<Self, UnknownProvider> {
+        Self::ALL.iter().copied().find(|provider| provider.name() == name).ok_or(UnknownProvider)
+    }
+}
+
+fn known() -> String {
+    Provider::ALL.iter().map(|provider| provider.name()).collect::<Vec<_>>().join(", ")
+}

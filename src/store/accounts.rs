@@ -1,0 +1,283 @@
+//! Integrated accounts: who is connected to what, and whether the connection works.
+
+use time::OffsetDateTime;
+
+use super::audit::{self, AuditEntry};
+use super::columns::named;
+use super::credentials::{self, NewCredentials};
+use super::{StoreError, TenantDb};
+use crate::domain::account::{AccountStatus, IntegratedAccount, Organization};
+use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
+use crate::domain::provider::Provider;
+
+/// Which accounts a list shows. `None` shows all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccountFilter {
+    /// Those of this tenant.
+    pub tenant_id: Option<String>,
+    /// Those of this provider.
+    pub provider: Option<Provider>,
+    /// Those in this state.
+    pub status: Option<AccountStatus>,
+}
+
+/// What a finished link leaves behind.
+#[derive(Debug)]
+pub struct LinkedAccount<'a> {
+    /// The account's id: a new one, or that of the account which is connected again.
+    pub id: IntegratedAccountId,
+    /// The link token that led here; it is spent in the same transaction.
+    pub link_token_id: LinkTokenId,
+    /// The SaaS's own name for its customer.
+    pub tenant_id: &'a str,
+    /// The kind of directory.
+    pub provider: Provider,
+    /// The OAuth client it was linked with.
+    pub provider_app_id: ProviderAppId,
+    /// The organization at the provider.
+    pub organization: &'a Organization,
+    /// The person at the provider whose grant this is.
+    pub installer_id: &'a str,
+    /// What was granted.
+    pub granted_scopes: &'a [String],
+    /// What was asked for and not granted.
+    pub missing_scopes: &'a [String],
+    /// The SaaS's own data.
+    pub context: &'a serde_json::Value,
+    /// The tokens.
+    pub credentials: &'a NewCredentials,
+    /// The present.
+    pub now: OffsetDateTime,
+}
+
+impl TenantDb {
+    /// The account of that id.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn account(
+        &self,
+        id: IntegratedAccountId,
+    ) -> Result<Option<IntegratedAccount>, StoreError> {
+        let row = sqlx::query_as!(
+            Row,
+            r#"SELECT a.integrated_account_id AS "id: IntegratedAccountId", a.tenant_id, a.provider,
+                      a.provider_app_id AS "provider_app_id: ProviderAppId", a.status, a.status_reason,
+                      a.organization_id, a.organization_name, a.installer_id, a.granted_scopes,
+                      a.missing_scopes, a.context, a.created_at, a.updated_at,
+                      c.expires_at AS "token_expires_at?"
+               FROM integrated_accounts a
+               LEFT JOIN account_credentials c USING (environment_id, integrated_account_id)
+               WHERE a.environment_id = $1 AND a.integrated_account_id = $2"#,
+            self.environment_id as EnvironmentId,
+            id as IntegratedAccountId,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|row| row.read(self.environment_id)).transpose()
+    }
+
+    /// Up to `limit` accounts behind `after`, in the order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn accounts(
+        &self,
+        filter: &AccountFilter,
+        after: Option<IntegratedAccountId>,
+        limit: i64,
+    ) -> Result<Vec<IntegratedAccount>, StoreError> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"SELECT a.integrated_account_id AS "id: IntegratedAccountId", a.tenant_id, a.provider,
+                      a.provider_app_id AS "provider_app_id: ProviderAppId", a.status, a.status_reason,
+                      a.organization_id, a.organization_name, a.installer_id, a.granted_scopes,
+                      a.missing_scopes, a.context, a.created_at, a.updated_at,
+                      c.expires_at AS "token_expires_at?"
+               FROM integrated_accounts a
+               LEFT JOIN account_credentials c USING (environment_id, integrated_account_id)
+               WHERE a.environment_id = $1
+                 AND ($2::text IS NULL OR a.integrated_account_id > $2)
+                 AND ($3::text IS NULL OR a.tenant_id = $3)
+                 AND ($4::text IS NULL OR a.provider = $4)
+                 AND ($5::text IS NULL OR a.status = $5)
+               ORDER BY a.integrated_account_id
+               LIMIT $6"#,
+            self.environment_id as EnvironmentId,
+            after as Option<IntegratedAccountId>,
+            filter.tenant_id,
+            filter.provider.map(Provider::name),
+            filter.status.map(AccountStatus::name),
+            limit,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(|row| row.read(self.environment_id)).collect()
+    }
+
+    /// The tenant's live account for that organization: linking it again re-connects this one.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn live_account(
+        &self,
+        tenant_id: &str,
+        provider: Provider,
+        organization_id: &str,
+    ) -> Result<Option<IntegratedAccountId>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT integrated_account_id AS "id: IntegratedAccountId" FROM integrated_accounts
+               WHERE environment_id = $1 AND tenant_id = $2 AND provider = $3 AND organization_id = $4
+                 AND status <> 'disconnected'"#,
+            self.environment_id as EnvironmentId,
+            tenant_id,
+            provider.name(),
+            organization_id,
+        )
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+
+    /// Stores a finished link: the account, its tokens, the spent link token and the audit row, all
+    /// or nothing. Answers `false`, and stores nothing, when the link token was spent meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` on `integrated_accounts_live_key` when another link of the same organization was faster.
+    pub async fn complete_link(
+        &self,
+        link: &LinkedAccount<'_>,
+        audit: &AuditEntry<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let spent = sqlx::query!(
+            "UPDATE link_tokens SET used_at = $3, pkce_verifier = NULL
+             WHERE environment_id = $1 AND link_token_id = $2 AND used_at IS NULL",
+            self.environment_id as EnvironmentId,
+            link.link_token_id as LinkTokenId,
+            link.now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if spent.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query!(
+            "INSERT INTO integrated_accounts (environment_id, integrated_account_id, tenant_id, provider,
+                 provider_app_id, status, organization_id, organization_name, installer_id,
+                 granted_scopes, missing_scopes, context, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $9, $10, $11, $12, $12)
+             ON CONFLICT (environment_id, integrated_account_id) DO UPDATE
+             SET provider_app_id = excluded.provider_app_id, status = 'active', status_reason = NULL,
+                 organization_name = excluded.organization_name, installer_id = excluded.installer_id,
+                 granted_scopes = excluded.granted_scopes, missing_scopes = excluded.missing_scopes,
+                 context = integrated_accounts.context || excluded.context,
+                 updated_at = excluded.updated_at",
+            self.environment_id as EnvironmentId,
+            link.id as IntegratedAccountId,
+            link.tenant_id,
+            link.provider.name(),
+            link.provider_app_id as ProviderAppId,
+            link.organization.id,
+            link.organization.name,
+            link.installer_id,
+            link.granted_scopes,
+            link.missing_scopes,
+            link.context,
+            link.now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        credentials::replace(&mut *tx, self.environment_id, link.id, link.credentials, link.now).await?;
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Disconnects an account for good: its tokens and its account tokens are erased, the row stays as
+    /// history. Answers `false` when it was disconnected already or isn't there.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn disconnect_account(
+        &self,
+        id: IntegratedAccountId,
+        now: OffsetDateTime,
+        audit: &AuditEntry<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let done = sqlx::query!(
+            "UPDATE integrated_accounts SET status = 'disconnected', status_reason = NULL, updated_at = $3
+             WHERE environment_id = $1 AND integrated_account_id = $2 AND status <> 'disconnected'",
+            self.environment_id as EnvironmentId,
+            id as IntegratedAccountId,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query!(
+            "DELETE FROM account_credentials WHERE environment_id = $1 AND integrated_account_id = $2",
+            self.environment_id as EnvironmentId,
+            id as IntegratedAccountId,
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query!(
+            "DELETE FROM account_tokens WHERE environment_id = $1 AND integrated_account_id = $2",
+            self.environment_id as EnvironmentId,
+            id as IntegratedAccountId,
+        )
+        .execute(&mut *tx)
+        .await?;
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+struct Row {
+    id: IntegratedAccountId,
+    tenant_id: String,
+    provider: String,
+    provider_app_id: ProviderAppId,
+    status: String,
+    status_reason: Option<String>,
+    organization_id: String,
+    organization_name: String,
+    installer_id: String,
+    granted_scopes: Vec<String>,
+    missing_scopes: Vec<String>,
+    context: serde_json::Value,
+    token_expires_at: Option<OffsetDateTime>,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+}
+
+impl Row {
+    fn read(self, environment_id: EnvironmentId) -> Result<IntegratedAccount, StoreError> {
+        Ok(IntegratedAccount {
+            id: self.id,
+            environment_id,
+            tenant_id: self.tenant_id,
+            provider: named("integrated_accounts", "provider", &self.provider)?,
+            provider_app_id: self.provider_app_id,
+            status: named("integrated_accounts", "status", &self.status)?,
+            status_reason: self.status_reason,
+            organization: Organization { id: self.organization_id, name: self.organization_name },
+            installer_id: self.installer_id,
+            granted_scopes: self.granted_scopes,
+            missing_scopes: self.missing_scopes,
+            context: self.context,
+            token_expires_at: self.token_expires_at,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        })
+    }
+}

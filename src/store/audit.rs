@@ -1,0 +1,81 @@
+//! The audit log: who did what to which account, and how it ended. Append-only, never bodies.
+
+use time::OffsetDateTime;
+
+use super::{StoreError, TenantDb};
+use crate::domain::ids::{AuditId, EnvironmentId, IntegratedAccountId};
+
+/// How the thing that was done ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// It was refused or failed.
+    Failed,
+}
+
+impl Outcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A row of the audit log.
+#[derive(Debug)]
+pub struct AuditEntry<'a> {
+    /// Its id.
+    pub id: AuditId,
+    /// When it happened.
+    pub at: OffsetDateTime,
+    /// Who did it: a key's id, or a part of this program.
+    pub actor: &'a str,
+    /// What was done, such as `integrated_account.linked`.
+    pub action: &'a str,
+    /// To which account.
+    pub account_id: Option<IntegratedAccountId>,
+    /// To what else, by id.
+    pub subject: Option<&'a str>,
+    /// In which request.
+    pub request_id: Option<&'a str>,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+impl TenantDb {
+    /// Adds a row to the audit log.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn audit(&self, entry: &AuditEntry<'_>) -> Result<(), StoreError> {
+        append(&self.pool, self.environment_id, entry).await
+    }
+}
+
+/// Adds a row in the transaction of what it tells about.
+pub(super) async fn append(
+    executor: impl sqlx::PgExecutor<'_>,
+    environment_id: EnvironmentId,
+    entry: &AuditEntry<'_>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "INSERT INTO audit_log (environment_id, audit_id, at, actor, action, integrated_account_id,
+             subject, request_id, outcome)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        environment_id as EnvironmentId,
+        entry.id as AuditId,
+        entry.at,
+        entry.actor,
+        entry.action,
+        entry.account_id as Option<IntegratedAccountId>,
+        entry.subject,
+        entry.request_id,
+        entry.outcome.name(),
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! How our values stand in columns: ids as text, enums by their names, digests as bytes.
+
+use crate::domain::ids::{
+    AccountTokenId, ApiKeyId, AuditId, EnvironmentId, IntegratedAccountId, LinkTokenId,
+    ProviderAppId,
+};
+use crate::domain::sealed::Digest;
+
+use super::StoreError;
+
+macro_rules! text_columns {
+    ($($id:ty),*) => {$(
+        impl sqlx::Type<sqlx::Postgres> for $id {
+            fn type_info() -> sqlx::postgres::PgTypeInfo {
+                <String as sqlx::Type<sqlx::Postgres>>::type_info()
+            }
+
+            fn compatible(ty: &sqlx::postgres::PgTypeInfo) -> bool {
+                <String as sqlx::Type<sqlx::Postgres>>::compatible(ty)
+            }
+        }
+
+        impl sqlx::Encode<'_, sqlx::Postgres> for $id {
+            fn encode_by_ref(
+                &self,
+                buffer: &mut sqlx::postgres::PgArgumentBuffer,
+            ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+                <String as sqlx::Encode<sqlx::Postgres>>::encode_by_ref(&self.to_string(), buffer)
+            }
+        }
+
+        impl<'r> sqlx::Decode<'r, sqlx::Postgres> for $id {
+            fn decode(value: sqlx::postgres::PgValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+                Ok(<&str as sqlx::Decode<sqlx::Postgres>>::decode(value)?.parse::<Self>()?)
+            }
+        }
+    )*};
+}
+
+text_columns!(
+    AccountTokenId,
+    ApiKeyId,
+    AuditId,
+    EnvironmentId,
+    IntegratedAccountId,
+    LinkTokenId,
+    ProviderAppId
+);
+
+/// The bytes of a digest, as a query wants them.
+pub(super) fn digest_bytes(digest: &Digest) -> &[u8] {
+    &digest.0
+}
+
+/// Reads a name back into its enum.
+pub(super) fn named<T: std::str::FromStr>(
+    table: &'static str,
+    column: &'static str,
+    name: &str,
+) -> Result<T, StoreError> {
+    name.parse().map_err(|_| StoreError::Inconsistent { table, column })
+}
+
+/// Reads a list of names back into their enums.
+pub(super) fn all_named<T: std::str::FromStr>(
+    table: &'static str,
+    column: &'static str,
+    names: &[String],
+) -> Result<Vec<T>, StoreError> {
+    names.iter().map(|name| named(table, column, name)).collect()
+}

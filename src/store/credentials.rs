@@ -1,0 +1,292 @@
+//! The tokens of accounts, encrypted, and the record of every attempt to renew them.
+
+use sqlx::{PgPool, Postgres, Transaction};
+use time::OffsetDateTime;
+
+use super::audit::{self, AuditEntry};
+use super::{StoreError, TenantDb};
+use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
+use crate::domain::sealed::{Ciphertext, WrappedKey};
+
+/// The present tokens of an account.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// How many pairs this account has had; grows with every refresh and every link.
+    pub generation: i64,
+    /// The key the tokens are encrypted under.
+    pub data_key: WrappedKey,
+    /// What calls are made with.
+    pub access_token: Ciphertext,
+    /// What a new pair is asked with; `None` for a grant that never ends.
+    pub refresh_token: Option<Ciphertext>,
+    /// When the access token ends; `None` for never.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// Tokens to be stored.
+#[derive(Debug, Clone)]
+pub struct NewCredentials {
+    /// The key they are encrypted under.
+    pub data_key: WrappedKey,
+    /// What calls are made with.
+    pub access_token: Ciphertext,
+    /// What a new pair is asked with.
+    pub refresh_token: Option<Ciphertext>,
+    /// When the access token ends.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// How an attempt to refresh ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshOutcome {
+    /// A new pair was stored.
+    Refreshed,
+    /// The provider said no: the grant is lost.
+    Refused,
+    /// No answer, or none that can be trusted: the grant may live.
+    Failed,
+}
+
+impl RefreshOutcome {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Refreshed => "refreshed",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+impl TenantDb {
+    /// The present tokens of an account.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn credentials(
+        &self,
+        id: IntegratedAccountId,
+    ) -> Result<Option<Credentials>, StoreError> {
+        let row = sqlx::query_as!(
+            Row,
+            "SELECT generation, master_key_id, data_key, access_token, refresh_token, expires_at
+             FROM account_credentials WHERE environment_id = $1 AND integrated_account_id = $2",
+            self.environment_id as EnvironmentId,
+            id as IntegratedAccountId,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(Row::read))
+    }
+
+    /// Takes the right to refresh an account, waiting for whoever has it, in any process. The tokens in
+    /// the lock are those after the wait: look at their generation before you ask the provider.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn lock_credentials(
+        &self,
+        id: IntegratedAccountId,
+    ) -> Result<Option<RefreshLock>, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let row = sqlx::query_as!(
+            Row,
+            "SELECT generation, master_key_id, data_key, access_token, refresh_token, expires_at
+             FROM account_credentials WHERE environment_id = $1 AND integrated_account_id = $2
+             FOR UPDATE",
+            self.environment_id as EnvironmentId,
+            id as IntegratedAccountId,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        Ok(row.map(|row| RefreshLock {
+            tx,
+            pool: self.pool.clone(),
+            environment_id: self.environment_id,
+            account_id: id,
+            credentials: row.read(),
+        }))
+    }
+}
+
+/// The right to refresh one account: whoever holds it is the only one, in every process.
+pub struct RefreshLock {
+    tx: Transaction<'static, Postgres>,
+    pool: PgPool,
+    environment_id: EnvironmentId,
+    account_id: IntegratedAccountId,
+    credentials: Credentials,
+}
+
+impl RefreshLock {
+    /// The tokens as they stand under the lock.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Writes down, durably and outside of the lock's transaction, that the provider is about to be
+    /// asked; answers the attempt's number for this generation, from 1.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn intend(&self, now: OffsetDateTime) -> Result<i32, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"INSERT INTO credential_refreshes
+                   (environment_id, integrated_account_id, generation, attempt, started_at)
+               SELECT $1, $2, $3, coalesce(max(attempt), 0) + 1, $4 FROM credential_refreshes
+               WHERE environment_id = $1 AND integrated_account_id = $2 AND generation = $3
+               RETURNING attempt"#,
+            self.environment_id as EnvironmentId,
+            self.account_id as IntegratedAccountId,
+            self.credentials.generation,
+            now,
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// Stores the new pair and gives the right back; answers the new generation.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails: then the old pair stands, and the provider's grace for a repeated
+    /// refresh is what is left.
+    pub async fn refreshed(
+        mut self,
+        attempt: i32,
+        new: &NewCredentials,
+        now: OffsetDateTime,
+    ) -> Result<i64, StoreError> {
+        self.finish(attempt, RefreshOutcome::Refreshed, now).await?;
+        let generation =
+            replace(&mut *self.tx, self.environment_id, self.account_id, new, now).await?;
+        sqlx::query!(
+            "DELETE FROM credential_refreshes WHERE environment_id = $1
+             AND integrated_account_id = $2 AND generation < $3",
+            self.environment_id as EnvironmentId,
+            self.account_id as IntegratedAccountId,
+            self.credentials.generation - 10,
+        )
+        .execute(&mut *self.tx)
+        .await?;
+        self.tx.commit().await?;
+        Ok(generation)
+    }
+
+    /// Marks the account as in need of a new link, once: answers whether it was active before.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn refused(
+        mut self,
+        attempt: i32,
+        reason: &str,
+        now: OffsetDateTime,
+        audit: &AuditEntry<'_>,
+    ) -> Result<bool, StoreError> {
+        self.finish(attempt, RefreshOutcome::Refused, now).await?;
+        let marked = sqlx::query!(
+            "UPDATE integrated_accounts SET status = 'needs_reauth', status_reason = $3, updated_at = $4
+             WHERE environment_id = $1 AND integrated_account_id = $2 AND status = 'active'",
+            self.environment_id as EnvironmentId,
+            self.account_id as IntegratedAccountId,
+            reason,
+            now,
+        )
+        .execute(&mut *self.tx)
+        .await?
+        .rows_affected()
+            == 1;
+        if marked {
+            audit::append(&mut *self.tx, self.environment_id, audit).await?;
+        }
+        self.tx.commit().await?;
+        Ok(marked)
+    }
+
+    /// Writes down that an attempt got no answer that can be trusted. The right is kept.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn failed(&mut self, attempt: i32, now: OffsetDateTime) -> Result<(), StoreError> {
+        self.finish(attempt, RefreshOutcome::Failed, now).await
+    }
+
+    async fn finish(
+        &mut self,
+        attempt: i32,
+        outcome: RefreshOutcome,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE credential_refreshes SET finished_at = $5, outcome = $6
+             WHERE environment_id = $1 AND integrated_account_id = $2 AND generation = $3 AND attempt = $4",
+            self.environment_id as EnvironmentId,
+            self.account_id as IntegratedAccountId,
+            self.credentials.generation,
+            attempt,
+            now,
+            outcome.name(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}
+
+/// Puts `new` in the place of an account's tokens, or stores its first; answers the new generation.
+pub(super) async fn replace(
+    executor: impl sqlx::PgExecutor<'_>,
+    environment_id: EnvironmentId,
+    account_id: IntegratedAccountId,
+    new: &NewCredentials,
+    now: OffsetDateTime,
+) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar!(
+        "INSERT INTO account_credentials (environment_id, integrated_account_id, generation,
+             master_key_id, data_key, access_token, refresh_token, expires_at, updated_at)
+         VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (environment_id, integrated_account_id) DO UPDATE
+         SET generation = account_credentials.generation + 1,
+             master_key_id = excluded.master_key_id, data_key = excluded.data_key,
+             access_token = excluded.access_token, refresh_token = excluded.refresh_token,
+             expires_at = excluded.expires_at, updated_at = excluded.updated_at
+         RETURNING generation",
+        environment_id as EnvironmentId,
+        account_id as IntegratedAccountId,
+        new.data_key.master_key_id,
+        new.data_key.bytes,
+        new.access_token.0,
+        new.refresh_token.as_ref().map(|token| token.0.as_slice()),
+        new.expires_at,
+        now,
+    )
+    .fetch_one(executor)
+    .await?)
+}
+
+struct Row {
+    generation: i64,
+    master_key_id: String,
+    data_key: Vec<u8>,
+    access_token: Vec<u8>,
+    refresh_token: Option<Vec<u8>>,
+    expires_at: Option<OffsetDateTime>,
+}
+
+impl Row {
+    fn read(self) -> Credentials {
+        Credentials {
+            generation: self.generation,
+            data_key: WrappedKey { master_key_id: self.master_key_id, bytes: self.data_key },
+            access_token: Ciphertext(self.access_token),
+            refresh_token: self.refresh_token.map(Ciphertext),
+            expires_at: self.expires_at,
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Who may call: the API keys of an environment and the tokens of its accounts. Only digests are kept.
+
+use time::OffsetDateTime;
+
+use super::columns::{all_named, digest_bytes};
+use super::{Store, StoreError, TenantDb};
+use crate::domain::access::Scope;
+use crate::domain::ids::{AccountTokenId, ApiKeyId, EnvironmentId, IntegratedAccountId};
+use crate::domain::sealed::Digest;
+
+/// An API key, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiKey {
+    /// Its id.
+    pub id: ApiKeyId,
+    /// What it was made for.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it ends by itself.
+    pub expires_at: Option<OffsetDateTime>,
+    /// When it was ended by hand.
+    pub revoked_at: Option<OffsetDateTime>,
+}
+
+/// An API key to be added.
+#[derive(Debug)]
+pub struct NewApiKey<'a> {
+    /// Its id.
+    pub id: ApiKeyId,
+    /// What it is for.
+    pub name: &'a str,
+    /// The digest of its secret.
+    pub digest: Digest,
+    /// What it may do.
+    pub scopes: &'a [Scope],
+    /// The present.
+    pub created_at: OffsetDateTime,
+    /// When it ends by itself.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// An account token to be added.
+#[derive(Debug)]
+pub struct NewAccountToken<'a> {
+    /// Its id.
+    pub id: AccountTokenId,
+    /// The account it is bound to.
+    pub account_id: IntegratedAccountId,
+    /// The digest of its secret.
+    pub digest: Digest,
+    /// What it may do.
+    pub scopes: &'a [Scope],
+    /// The present.
+    pub created_at: OffsetDateTime,
+    /// When it ends by itself; `None` lasts until revoked.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// Who is behind a key that a request came with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Whose rows it may see.
+    pub environment_id: EnvironmentId,
+    /// The key's id, for the audit log.
+    pub key_id: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// The one account it is bound to; `None` for an API key.
+    pub account_id: Option<IntegratedAccountId>,
+}
+
+impl Store {
+    /// The caller with the API key of that digest, when it is alive at `now`.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn caller_by_api_key(
+        &self,
+        digest: &Digest,
+        now: OffsetDateTime,
+    ) -> Result<Option<Caller>, StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT environment_id AS "environment_id: EnvironmentId", api_key_id, scopes
+               FROM api_keys
+               WHERE digest = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"#,
+            digest_bytes(digest),
+            now,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|row| {
+            Ok(Caller {
+                environment_id: row.environment_id,
+                key_id: row.api_key_id,
+                scopes: all_named("api_keys", "scopes", &row.scopes)?,
+                account_id: None,
+            })
+        })
+        .transpose()
+    }
+
+    /// The caller with the account token of that digest, when it is alive at `now`.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn caller_by_account_token(
+        &self,
+        digest: &Digest,
+        now: OffsetDateTime,
+    ) -> Result<Option<Caller>, StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT environment_id AS "environment_id: EnvironmentId", account_token_id, scopes,
+                      integrated_account_id AS "account_id: IntegratedAccountId"
+               FROM account_tokens
+               WHERE digest = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"#,
+            digest_bytes(digest),
+            now,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(|row| {
+            Ok(Caller {
+                environment_id: row.environment_id,
+                key_id: row.account_token_id,
+                scopes: all_named("account_tokens", "scopes", &row.scopes)?,
+                account_id: Some(row.account_id),
+            })
+        })
+        .transpose()
+    }
+}
+
+impl TenantDb {
+    /// Adds an API key.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn insert_api_key(&self, key: &NewApiKey<'_>) -> Result<(), StoreError> {
+        sqlx::query!(
+            "INSERT INTO api_keys (environment_id, api_key_id, name, digest, scopes, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            self.environment_id as EnvironmentId,
+            key.id as ApiKeyId,
+            key.name,
+            digest_bytes(&key.digest),
+            &names(key.scopes),
+            key.created_at,
+            key.expires_at,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Every API key of the environment, the oldest first, ended ones too.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT api_key_id AS "id: ApiKeyId", name, scopes, created_at, expires_at, revoked_at
+               FROM api_keys WHERE environment_id = $1 ORDER BY api_key_id"#,
+            self.environment_id as EnvironmentId,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(ApiKey {
+                    id: row.id,
+                    name: row.name,
+                    scopes: all_named("api_keys", "scopes", &row.scopes)?,
+                    created_at: row.created_at,
+                    expires_at: row.expires_at,
+                    revoked_at: row.revoked_at,
+                })
+            })
+            .collect()
+    }
+
+    /// Ends an API key at `now`; tells whether it was alive.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn revoke_api_key(&self, id: ApiKeyId, now: OffsetDateTime) -> Result<bool, StoreError> {
+        let done = sqlx::query!(
+            "UPDATE api_keys SET revoked_at = $3
+             WHERE environment_id = $1 AND api_key_id = $2 AND revoked_at IS NULL",
+            self.environment_id as EnvironmentId,
+            id as ApiKeyId,
+            now,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Adds an account token.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` on `account_tokens_account_fkey` when the account is not of this environment.
+    pub async fn insert_account_token(&self, token: &NewAccountToken<'_>) -> Result<(), StoreError> {
+        sqlx::query!(
+            "INSERT INTO account_tokens
+                 (environment_id, account_token_id, integrated_account_id, digest, scopes, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            self.environment_id as EnvironmentId,
+            token.id as AccountTokenId,
+            token.account_id as IntegratedAccountId,
+            digest_bytes(&token.digest),
+            &names(token.scopes),
+            token.created_at,
+            token.expires_at,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}
+
+fn names(scopes: &[Scope]) -> Vec<String> {
+    scopes.iter().map(|scope| scope.name().to_owned()).collect()
+}

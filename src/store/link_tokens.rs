@@ -1,0 +1,248 @@
+//! Link tokens and the OAuth session behind each: found by digest only, used once.
+
+use time::OffsetDateTime;
+
+use super::columns::{digest_bytes, named};
+use super::{Store, StoreError, TenantDb};
+use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
+use crate::domain::provider::Provider;
+use crate::domain::sealed::{Ciphertext, Digest, WrappedKey};
+
+/// A link token to be added.
+#[derive(Debug)]
+pub struct NewLinkToken<'a> {
+    /// Its id.
+    pub id: LinkTokenId,
+    /// The digest of its secret.
+    pub digest: Digest,
+    /// The SaaS's own name for its customer.
+    pub tenant_id: &'a str,
+    /// The kind of directory to connect.
+    pub provider: Provider,
+    /// The OAuth client to connect with.
+    pub provider_app_id: ProviderAppId,
+    /// The account to connect again, when it is no first link.
+    pub account_id: Option<IntegratedAccountId>,
+    /// Where the customer's browser goes at the end.
+    pub redirect_uri: Option<&'a str>,
+    /// The SaaS's own data for the account.
+    pub context: &'a serde_json::Value,
+    /// The present.
+    pub created_at: OffsetDateTime,
+    /// When it ends.
+    pub expires_at: OffsetDateTime,
+}
+
+/// A link token, without its secret.
+#[derive(Debug, Clone)]
+pub struct LinkToken {
+    /// The environment it is for.
+    pub environment_id: EnvironmentId,
+    /// Its id.
+    pub id: LinkTokenId,
+    /// The SaaS's own name for its customer.
+    pub tenant_id: String,
+    /// The kind of directory to connect.
+    pub provider: Provider,
+    /// The OAuth client to connect with.
+    pub provider_app_id: ProviderAppId,
+    /// The account to connect again.
+    pub account_id: Option<IntegratedAccountId>,
+    /// Where the customer's browser goes at the end.
+    pub redirect_uri: Option<String>,
+    /// The SaaS's own data for the account.
+    pub context: serde_json::Value,
+    /// When it ends.
+    pub expires_at: OffsetDateTime,
+    /// When it was spent.
+    pub used_at: Option<OffsetDateTime>,
+}
+
+/// What is kept while the customer's browser is at the provider.
+#[derive(Debug)]
+pub struct SessionStart {
+    /// The digest of the OAuth `state`.
+    pub state_digest: Digest,
+    /// The digest of the cookie that binds the state to the browser.
+    pub browser_digest: Digest,
+    /// The key the verifier is encrypted under.
+    pub data_key: WrappedKey,
+    /// The PKCE code verifier.
+    pub pkce_verifier: Ciphertext,
+    /// The present.
+    pub now: OffsetDateTime,
+}
+
+/// A session whose browser came back from the provider.
+#[derive(Debug, Clone)]
+pub struct LinkSession {
+    /// The link token it belongs to.
+    pub link: LinkToken,
+    /// The digest of the cookie that the browser must show.
+    pub browser_digest: Digest,
+    /// The key the verifier is encrypted under.
+    pub data_key: WrappedKey,
+    /// The PKCE code verifier.
+    pub pkce_verifier: Ciphertext,
+}
+
+impl TenantDb {
+    /// Adds a link token.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` on `link_tokens_account_fkey` when the account is not of this environment.
+    pub async fn insert_link_token(&self, new: &NewLinkToken<'_>) -> Result<(), StoreError> {
+        sqlx::query!(
+            "INSERT INTO link_tokens (environment_id, link_token_id, digest, tenant_id, provider,
+                 provider_app_id, integrated_account_id, redirect_uri, context, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+            self.environment_id as EnvironmentId,
+            new.id as LinkTokenId,
+            digest_bytes(&new.digest),
+            new.tenant_id,
+            new.provider.name(),
+            new.provider_app_id as ProviderAppId,
+            new.account_id as Option<IntegratedAccountId>,
+            new.redirect_uri,
+            new.context,
+            new.created_at,
+            new.expires_at,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Opens the session of an unused link token, in the place of one that was opened before. Answers
+    /// `false` when the token was spent meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn start_link_session(
+        &self,
+        id: LinkTokenId,
+        start: &SessionStart,
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query!(
+            "UPDATE link_tokens
+             SET started_at = $3, state_digest = $4, browser_digest = $5, master_key_id = $6,
+                 data_key = $7, pkce_verifier = $8
+             WHERE environment_id = $1 AND link_token_id = $2 AND used_at IS NULL AND expires_at > $3",
+            self.environment_id as EnvironmentId,
+            id as LinkTokenId,
+            start.now,
+            digest_bytes(&start.state_digest),
+            digest_bytes(&start.browser_digest),
+            start.data_key.master_key_id,
+            start.data_key.bytes,
+            start.pkce_verifier.0,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+impl Store {
+    /// The link token with that digest, spent and ended ones too.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn link_token(&self, digest: &Digest) -> Result<Option<LinkToken>, StoreError> {
+        let row = sqlx::query_as!(
+            Row,
+            r#"SELECT environment_id AS "environment_id: EnvironmentId",
+                      link_token_id AS "id: LinkTokenId", tenant_id, provider,
+                      provider_app_id AS "provider_app_id: ProviderAppId",
+                      integrated_account_id AS "account_id: IntegratedAccountId",
+                      redirect_uri, context, expires_at, used_at
+               FROM link_tokens WHERE digest = $1"#,
+            digest_bytes(digest),
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(Row::read).transpose()
+    }
+
+    /// Takes the session with that OAuth state: nobody can take it again.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn take_link_session(
+        &self,
+        state: &Digest,
+        now: OffsetDateTime,
+    ) -> Result<Option<LinkSession>, StoreError> {
+        let taken = sqlx::query!(
+            r#"UPDATE link_tokens SET state_digest = NULL
+               WHERE state_digest = $1 AND used_at IS NULL AND expires_at > $2
+               RETURNING environment_id AS "environment_id: EnvironmentId",
+                   link_token_id AS "id: LinkTokenId", tenant_id, provider,
+                   provider_app_id AS "provider_app_id: ProviderAppId",
+                   integrated_account_id AS "account_id: IntegratedAccountId",
+                   redirect_uri, context, expires_at, used_at,
+                   browser_digest AS "browser_digest!", master_key_id AS "master_key_id!",
+                   data_key AS "data_key!", pkce_verifier AS "pkce_verifier!""#,
+            digest_bytes(state),
+            now,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(row) = taken else { return Ok(None) };
+        let browser: [u8; 32] = row.browser_digest.try_into().map_err(|_| {
+            StoreError::Inconsistent { table: "link_tokens", column: "browser_digest" }
+        })?;
+        Ok(Some(LinkSession {
+            browser_digest: Digest(browser),
+            data_key: WrappedKey { master_key_id: row.master_key_id, bytes: row.data_key },
+            pkce_verifier: Ciphertext(row.pkce_verifier),
+            link: Row {
+                environment_id: row.environment_id,
+                id: row.id,
+                tenant_id: row.tenant_id,
+                provider: row.provider,
+                provider_app_id: row.provider_app_id,
+                account_id: row.account_id,
+                redirect_uri: row.redirect_uri,
+                context: row.context,
+                expires_at: row.expires_at,
+                used_at: row.used_at,
+            }
+            .read()?,
+        }))
+    }
+}
+
+struct Row {
+    environment_id: EnvironmentId,
+    id: LinkTokenId,
+    tenant_id: String,
+    provider: String,
+    provider_app_id: ProviderAppId,
+    account_id: Option<IntegratedAccountId>,
+    redirect_uri: Option<String>,
+    context: serde_json::Value,
+    expires_at: OffsetDateTime,
+    used_at: Option<OffsetDateTime>,
+}
+
+impl Row {
+    fn read(self) -> Result<LinkToken, StoreError> {
+        Ok(LinkToken {
+            environment_id: self.environment_id,
+            id: self.id,
+            tenant_id: self.tenant_id,
+            provider: named("link_tokens", "provider", &self.provider)?,
+            provider_app_id: self.provider_app_id,
+            account_id: self.account_id,
+            redirect_uri: self.redirect_uri,
+            context: self.context,
+            expires_at: self.expires_at,
+            used_at: self.used_at,
+        })
+    }
+}

@@ -1,0 +1,128 @@
+//! The only SQL. One file an aggregate; a tenant's rows are reached through [`TenantDb`] alone, which
+//! is made from the environment of a proven caller and puts that environment into every query.
+//!
+//! A finder answers `Ok(None)` for a row that isn't there, and for another environment's row as well.
+
+mod accounts;
+mod audit;
+mod columns;
+mod credentials;
+mod environments;
+mod keys;
+mod link_tokens;
+mod provider_apps;
+
+use sqlx::PgPool;
+
+pub use accounts::{AccountFilter, LinkedAccount};
+pub use audit::{AuditEntry, Outcome};
+pub use credentials::{Credentials, NewCredentials, RefreshLock, RefreshOutcome};
+pub use environments::Environment;
+pub use keys::{ApiKey, Caller, NewAccountToken, NewApiKey};
+pub use link_tokens::{LinkSession, LinkToken, NewLinkToken, SessionStart};
+pub use provider_apps::{NewProviderApp, ProviderApp};
+
+use crate::domain::ids::EnvironmentId;
+
+/// What can go wrong between us and the database.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A row like this is there already.
+    #[error("constraint {0} is violated")]
+    Conflict(String),
+    /// A row holds what this program never writes.
+    #[error("inconsistent value in {table}.{column}")]
+    Inconsistent {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+    },
+    /// The database can't be reached or didn't answer in time.
+    #[error("the database is not available")]
+    Unavailable(#[source] sqlx::Error),
+    /// The database refused a statement.
+    #[error("the database refused a statement")]
+    Refused(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        if let sqlx::Error::Database(database) = &error {
+            if let Some(constraint) = database.constraint() {
+                return Self::Conflict(constraint.to_owned());
+            }
+            // Class 57: the server is going down or coming up.
+            return match database.code() {
+                Some(code) if code.starts_with("57P") => Self::Unavailable(error),
+                _ => Self::Refused(error),
+            };
+        }
+        match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
+            other => Self::Refused(other),
+        }
+    }
+}
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+}
+
+impl Store {
+    /// The database behind `pool`.
+    #[must_use]
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool }
+    }
+
+    /// The rows of one environment.
+    #[must_use]
+    pub fn tenant(&self, environment_id: EnvironmentId) -> TenantDb {
+        TenantDb { pool: self.pool.clone(), environment_id }
+    }
+
+    /// Applies the migrations that are missing.
+    ///
+    /// # Errors
+    ///
+    /// When the database can't be reached, or was migrated by a newer program.
+    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
+        crate::MIGRATOR.run(&self.pool).await
+    }
+
+    /// Whether the database answers and has every migration.
+    ///
+    /// # Errors
+    ///
+    /// When it doesn't answer.
+    pub async fn is_migrated(&self) -> Result<bool, StoreError> {
+        let applied = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM _sqlx_migrations WHERE success"#
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(usize::try_from(applied).is_ok_and(|applied| applied >= crate::MIGRATOR.iter().count()))
+    }
+}
+
+/// The rows of one environment.
+#[derive(Debug, Clone)]
+pub struct TenantDb {
+    pool: PgPool,
+    environment_id: EnvironmentId,
+}
+
+impl TenantDb {
+    /// Whose rows these are.
+    #[must_use]
+    pub fn environment_id(&self) -> EnvironmentId {
+        self.environment_id
+    }
+}

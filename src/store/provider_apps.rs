@@ -1,0 +1,125 @@
+//! Provider apps: an environment's OAuth clients. The client secret is ciphertext here.
+
+use time::OffsetDateTime;
+
+use super::columns::named;
+use super::{StoreError, TenantDb};
+use crate::domain::ids::{EnvironmentId, ProviderAppId};
+use crate::domain::provider::Provider;
+use crate::domain::sealed::{Ciphertext, WrappedKey};
+
+/// An environment's OAuth client for a provider.
+#[derive(Debug, Clone)]
+pub struct ProviderApp {
+    /// Its id.
+    pub id: ProviderAppId,
+    /// The provider it is registered with.
+    pub provider: Provider,
+    /// Its public id at the provider.
+    pub client_id: String,
+    /// The key its secret is encrypted under.
+    pub data_key: WrappedKey,
+    /// Its secret.
+    pub client_secret: Ciphertext,
+    /// The scopes a link asks for.
+    pub scopes: Vec<String>,
+}
+
+/// A provider app to be added, or to take the place of the one with its client id.
+#[derive(Debug)]
+pub struct NewProviderApp<'a> {
+    /// The app.
+    pub app: &'a ProviderApp,
+    /// The present.
+    pub now: OffsetDateTime,
+}
+
+impl TenantDb {
+    /// Adds a provider app.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` on `provider_apps_client_key` when the environment has that client already.
+    pub async fn insert_provider_app(&self, new: &NewProviderApp<'_>) -> Result<(), StoreError> {
+        let app = new.app;
+        sqlx::query!(
+            "INSERT INTO provider_apps (environment_id, provider_app_id, provider, client_id,
+                 master_key_id, data_key, client_secret, scopes, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+            self.environment_id as EnvironmentId,
+            app.id as ProviderAppId,
+            app.provider.name(),
+            app.client_id,
+            app.data_key.master_key_id,
+            app.data_key.bytes,
+            app.client_secret.0,
+            &app.scopes,
+            new.now,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// The provider app of that id.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn provider_app(&self, id: ProviderAppId) -> Result<Option<ProviderApp>, StoreError> {
+        let row = sqlx::query_as!(
+            Row,
+            r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
+                      data_key, client_secret, scopes
+               FROM provider_apps WHERE environment_id = $1 AND provider_app_id = $2"#,
+            self.environment_id as EnvironmentId,
+            id as ProviderAppId,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(Row::read).transpose()
+    }
+
+    /// The environment's newest app for a provider: the one that new links use.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn provider_app_for(&self, provider: Provider) -> Result<Option<ProviderApp>, StoreError> {
+        let row = sqlx::query_as!(
+            Row,
+            r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
+                      data_key, client_secret, scopes
+               FROM provider_apps WHERE environment_id = $1 AND provider = $2
+               ORDER BY provider_app_id DESC LIMIT 1"#,
+            self.environment_id as EnvironmentId,
+            provider.name(),
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(Row::read).transpose()
+    }
+}
+
+struct Row {
+    id: ProviderAppId,
+    provider: String,
+    client_id: String,
+    master_key_id: String,
+    data_key: Vec<u8>,
+    client_secret: Vec<u8>,
+    scopes: Vec<String>,
+}
+
+impl Row {
+    fn read(self) -> Result<ProviderApp, StoreError> {
+        Ok(ProviderApp {
+            id: self.id,
+            provider: named("provider_apps", "provider", &self.provider)?,
+            client_id: self.client_id,
+            data_key: WrappedKey { master_key_id: self.master_key_id, bytes: self.data_key },
+            client_secret: Ciphertext(self.client_secret),
+            scopes: self.scopes,
+        })
+    }
+}

@@ -1,0 +1,249 @@
+//! Envelope encryption: each row has a data key of its own, wrapped by a master key.
+//!
+//! XChaCha20-Poly1305 with random nonces of 24 bytes. The associated data is environment, row and
+//! column, so a ciphertext that is moved to another place doesn't open.
+
+use std::fmt;
+
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use zeroize::Zeroizing;
+
+use crate::domain::entropy::{Entropy, random_bytes};
+use crate::domain::ids::EnvironmentId;
+use crate::domain::sealed::{Ciphertext, WrappedKey};
+
+const NONCE: usize = 24;
+
+/// What a ciphertext is bound to.
+#[derive(Debug, Clone)]
+pub struct Binding {
+    environment_id: EnvironmentId,
+    row: String,
+}
+
+impl Binding {
+    /// The row named `row` of an environment.
+    #[must_use]
+    pub fn new(environment_id: EnvironmentId, row: &impl fmt::Display) -> Self {
+        Self { environment_id, row: row.to_string() }
+    }
+
+    fn associated_data(&self, column: &str) -> Vec<u8> {
+        format!("{}\n{}\n{column}", self.environment_id, self.row).into_bytes()
+    }
+}
+
+/// A ciphertext that doesn't open.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CipherError {
+    /// It was wrapped by a master key that isn't configured any more.
+    #[error("master key {0:?} is not configured")]
+    UnknownMasterKey(String),
+    /// It was changed, moved, or encrypted under another key.
+    #[error("a stored secret does not open with the configured master keys")]
+    Corrupt,
+}
+
+/// A key list that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidMasterKeys {
+    /// There is none.
+    #[error("no master key is configured")]
+    Empty,
+    /// Two have the same id.
+    #[error("master key id {0:?} stands twice")]
+    Duplicate(String),
+}
+
+/// The master keys: the first one encrypts, all decrypt.
+pub struct MasterKeys(Vec<(String, XChaCha20Poly1305)>);
+
+impl fmt::Debug for MasterKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(id, _)| id)).finish()
+    }
+}
+
+impl MasterKeys {
+    /// The keys with their ids, the encrypting one first.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or an id stands twice.
+    pub fn new(keys: Vec<(String, Zeroizing<[u8; 32]>)>) -> Result<Self, InvalidMasterKeys> {
+        let mut list: Vec<(String, XChaCha20Poly1305)> = Vec::with_capacity(keys.len());
+        for (id, key) in keys {
+            if list.iter().any(|(known, _)| *known == id) {
+                return Err(InvalidMasterKeys::Duplicate(id));
+            }
+            list.push((id, XChaCha20Poly1305::new((&*key).into())));
+        }
+        if list.is_empty() { Err(InvalidMasterKeys::Empty) } else { Ok(Self(list)) }
+    }
+
+    /// A new data key for a row, and the same wrapped by the first master key.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice: the cipher fails on texts of 256 GiB only.
+    pub fn new_data_key(
+        &self,
+        entropy: &dyn Entropy,
+        binding: &Binding,
+    ) -> Result<(DataKey, WrappedKey), CipherError> {
+        let (id, master) = self.0.first().ok_or(CipherError::Corrupt)?;
+        let key = Zeroizing::new(random_bytes::<32>(entropy));
+        let bytes = encrypt(master, entropy, &*key, &binding.associated_data("data_key"))?;
+        let wrapped = WrappedKey { master_key_id: id.clone(), bytes };
+        Ok((DataKey::new(&key, binding), wrapped))
+    }
+
+    /// The data key inside of `wrapped`.
+    ///
+    /// # Errors
+    ///
+    /// When the master key is not configured, or the row is not the one it was wrapped for.
+    pub fn unwrap_data_key(
+        &self,
+        wrapped: &WrappedKey,
+        binding: &Binding,
+    ) -> Result<DataKey, CipherError> {
+        let (_, master) = self
+            .0
+            .iter()
+            .find(|(id, _)| *id == wrapped.master_key_id)
+            .ok_or_else(|| CipherError::UnknownMasterKey(wrapped.master_key_id.clone()))?;
+        let bytes = decrypt(master, &wrapped.bytes, &binding.associated_data("data_key"))?;
+        let key: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| CipherError::Corrupt)?;
+        Ok(DataKey::new(key, binding))
+    }
+}
+
+/// The key of one row. It opens and closes the row's columns.
+pub struct DataKey {
+    cipher: XChaCha20Poly1305,
+    binding: Binding,
+}
+
+impl DataKey {
+    fn new(key: &[u8; 32], binding: &Binding) -> Self {
+        Self { cipher: XChaCha20Poly1305::new(key.into()), binding: binding.clone() }
+    }
+
+    /// Encrypts `text` for `column`.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice: the cipher fails on texts of 256 GiB only.
+    pub fn seal(
+        &self,
+        entropy: &dyn Entropy,
+        column: &str,
+        text: &str,
+    ) -> Result<Ciphertext, CipherError> {
+        let bound = self.binding.associated_data(column);
+        encrypt(&self.cipher, entropy, text.as_bytes(), &bound).map(Ciphertext)
+    }
+
+    /// Decrypts what was encrypted for `column` of this row.
+    ///
+    /// # Errors
+    ///
+    /// When it was changed, moved, or encrypted under another key.
+    pub fn open(&self, column: &str, sealed: &Ciphertext) -> Result<String, CipherError> {
+        let bytes = decrypt(&self.cipher, &sealed.0, &self.binding.associated_data(column))?;
+        // The text moves into a secret type at once, which wipes it.
+        String::from_utf8(bytes.to_vec()).map_err(|_| CipherError::Corrupt)
+    }
+}
+
+fn encrypt(
+    cipher: &XChaCha20Poly1305,
+    entropy: &dyn Entropy,
+    msg: &[u8],
+    aad: &[u8],
+) -> Result<Vec<u8>, CipherError> {
+    let nonce = random_bytes::<NONCE>(entropy);
+    let sealed = cipher
+        .encrypt(&XNonce::from(nonce), Payload { msg, aad })
+        .map_err(|_| CipherError::Corrupt)?;
+    Ok([nonce.as_slice(), &sealed].concat())
+}
+
+fn decrypt(
+    cipher: &XChaCha20Poly1305,
+    sealed: &[u8],
+    aad: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, CipherError> {
+    let (nonce, msg) = sealed.split_first_chunk::<NONCE>().ok_or(CipherError::Corrupt)?;
+    cipher
+        .decrypt(&XNonce::from(*nonce), Payload { msg, aad })
+        .map(Zeroizing::new)
+        .map_err(|_| CipherError::Corrupt)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::entropy::SeededEntropy;
+
+    fn environment(seed: u64) -> EnvironmentId {
+        let clock = crate::domain::clock::SystemClock;
+        EnvironmentId::generate(&clock, &SeededEntropy::new(seed))
+    }
+
+    fn keys(ids: &[(&str, u8)]) -> MasterKeys {
+        let list = ids.iter().map(|(id, byte)| ((*id).to_owned(), Zeroizing::new([*byte; 32])));
+        MasterKeys::new(list.collect()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sealed_opens_again_and_only_where_it_was_sealed(text in ".{0,200}", seed: u64) {
+            let entropy = SeededEntropy::new(seed);
+            let master = keys(&[("a", 1)]);
+            let home = Binding::new(environment(1), &"acc_1");
+            let (key, wrapped) = master.new_data_key(&entropy, &home).unwrap();
+            let sealed = key.seal(&entropy, "access_token", &text).unwrap();
+            prop_assert_eq!(key.open("access_token", &sealed).unwrap(), text.clone());
+            prop_assert_eq!(
+                master.unwrap_data_key(&wrapped, &home).unwrap().open("access_token", &sealed).unwrap(),
+                text
+            );
+            prop_assert!(key.open("refresh_token", &sealed).is_err());
+            for elsewhere in [Binding::new(environment(1), &"acc_2"), Binding::new(environment(2), &"acc_1")] {
+                prop_assert!(master.unwrap_data_key(&wrapped, &elsewhere).is_err());
+            }
+        }
+
+        #[test]
+        fn a_changed_bit_is_noticed(index in 0_usize..60, bit in 0_u8..8) {
+            let entropy = SeededEntropy::new(7);
+            let binding = Binding::new(environment(1), &"acc_1");
+            let (key, _) = keys(&[("a", 1)]).new_data_key(&entropy, &binding).unwrap();
+            let mut sealed = key.seal(&entropy, "access_token", "twenty characters...").unwrap();
+            sealed.0[index] ^= 1 << bit;
+            prop_assert_eq!(key.open("access_token", &sealed), Err(CipherError::Corrupt));
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_list_decrypts_and_the_first_encrypts() {
+        let entropy = SeededEntropy::new(1);
+        let binding = Binding::new(environment(1), &"acc_1");
+        let (old, wrapped) = keys(&[("old", 1)]).new_data_key(&entropy, &binding).unwrap();
+        let sealed = old.seal(&entropy, "c", "text").unwrap();
+
+        let both = keys(&[("new", 2), ("old", 1)]);
+        let key = both.unwrap_data_key(&wrapped, &binding).unwrap();
+        assert_eq!(key.open("c", &sealed).unwrap(), "text");
+        assert_eq!(both.new_data_key(&entropy, &binding).unwrap().1.master_key_id, "new");
+        assert_eq!(
+            keys(&[("new", 2)]).unwrap_data_key(&wrapped, &binding).err(),
+            Some(CipherError::UnknownMasterKey("old".to_owned()))
+        );
+    }
+}

@@ -1,0 +1,55 @@
+//! Secrets that we make ourselves: API keys, account tokens, link tokens, OAuth states.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Serialize, Serializer};
+use subtle::ConstantTimeEq;
+
+use crate::domain::entropy::{Entropy, random_bytes};
+use crate::domain::sealed::Digest;
+
+/// A secret of ours that is shown once, to whoever asked for it, and kept as a digest.
+#[derive(Clone)]
+pub struct IssuedSecret(SecretString);
+
+impl IssuedSecret {
+    /// What is stored in its place.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.0.expose_secret())
+    }
+
+    /// The bare text, for the one answer that shows it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+/// Serializes as the bare text: the one answer that shows it is JSON.
+impl Serialize for IssuedSecret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.reveal())
+    }
+}
+
+impl fmt::Debug for IssuedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IssuedSecret(…)")
+    }
+}
+
+/// Makes a secret: `prefix` and 256 random bits, safe in URLs and headers.
+pub fn issue(prefix: &str, entropy: &dyn Entropy) -> IssuedSecret {
+    let random = URL_SAFE_NO_PAD.encode(random_bytes::<32>(entropy));
+    IssuedSecret(format!("{prefix}{random}").into())
+}
+
+/// Whether `presented` is the secret behind `expected`, in constant time.
+#[must_use]
+pub fn digest_matches(presented: &str, expected: &Digest) -> bool {
+    Digest::of(presented).0.ct_eq(&expected.0).into()
+}

@@ -1,0 +1,15 @@
+//! Secrets: their types, the envelope encryption, and keeping a grant fresh.
+//!
+//! A provider's token or client secret leaves this folder as a type of [`secret`] only, and
+//! `expose_secret` is called here and in `upstream` alone; the architecture test counts.
+
+mod cipher;
+mod issue;
+mod refresh;
+pub mod secret;
+mod tokens;
+
+pub use cipher::{Binding, CipherError, DataKey, InvalidMasterKeys, MasterKeys};
+pub use issue::{IssuedSecret, digest_matches, issue};
+pub use refresh::{Fresh, RefreshFailure, Refresher, TokenError, Tokens};
+pub use tokens::{Grant, Vault};

@@ -1,0 +1,317 @@
+//! Keeping a grant fresh: one refresh at a time for an account, in this process and in every other.
+//!
+//! In the process all callers wait for one shared future, which runs on its own task, so that a caller
+//! who hangs up doesn't stop it. Across processes the account's row is locked and read again. The
+//! intent is written before the provider is asked, and the answer is committed before anyone uses it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use futures_util::future::{BoxFuture, Shared};
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use super::cipher::CipherError;
+use super::secret::{AccessToken, ClientSecret, RefreshToken};
+use super::tokens::{Grant, Vault};
+use crate::domain::account::{AccountStatus, IntegratedAccount};
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+use crate::domain::ids::{AuditId, IntegratedAccountId};
+use crate::domain::provider::Provider;
+use crate::store::{AuditEntry, Credentials, Outcome, RefreshLock, Store, StoreError};
+
+/// A token this close to its end is renewed before it is used.
+const SKEW: time::Duration = time::Duration::seconds(60);
+/// How often a refresh without a clear answer is repeated: providers keep a used refresh token valid
+/// for a short while, so an answer that got lost can be asked for again at once.
+const ATTEMPTS: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// Each refresh holds a database connection while it waits for the provider.
+const AT_ONCE: usize = 8;
+
+/// Asks a provider for a new pair of tokens.
+#[async_trait]
+pub trait Refresher: Send + Sync {
+    /// One request, without repetition.
+    async fn refresh(
+        &self,
+        provider: Provider,
+        client_id: &str,
+        client_secret: &ClientSecret,
+        refresh_token: &RefreshToken,
+    ) -> Result<Grant, RefreshFailure>;
+}
+
+/// Why a provider gave no new pair.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RefreshFailure {
+    /// It said no to this refresh token: the grant is lost. Holds the provider's code.
+    #[error("the provider refused the refresh token: {0}")]
+    Refused(String),
+    /// It said no to our client id or secret: the grant may well live. Holds the provider's code.
+    #[error("the provider refused the client credentials: {0}")]
+    ClientRefused(String),
+    /// No answer, or none that makes sense: the grant may live or may have been used up.
+    #[error("the provider gave no usable answer: {0}")]
+    NoAnswer(String),
+}
+
+/// Why there is no token to call with.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TokenError {
+    /// The grant is lost: the customer must link again.
+    #[error("the account needs to be linked again: {reason}")]
+    NeedsReauth {
+        /// The provider's code, or ours.
+        reason: String,
+    },
+    /// The provider could not be asked for a new token.
+    #[error("the access token could not be renewed")]
+    Refresh(#[source] RefreshFailure),
+    /// The database failed.
+    #[error("the tokens could not be read or stored")]
+    Store(#[source] Arc<StoreError>),
+    /// The stored tokens don't open.
+    #[error("the stored tokens could not be decrypted")]
+    Cipher(#[from] CipherError),
+    /// The refresh's task ended early: the program is stopping.
+    #[error("the refresh was interrupted")]
+    Interrupted,
+}
+
+impl From<StoreError> for TokenError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+/// A token that lives, as far as we know.
+#[derive(Debug, Clone)]
+pub struct Fresh {
+    /// What to call with.
+    pub token: AccessToken,
+    /// Which pair it is of; name it when it turns out to be dead.
+    pub generation: i64,
+}
+
+type Flight = Shared<BoxFuture<'static, Result<Fresh, TokenError>>>;
+
+/// The tokens of every account, kept fresh.
+#[derive(Clone)]
+pub struct Tokens {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    vault: Vault,
+    refresher: Arc<dyn Refresher>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    tasks: TaskTracker,
+    permits: Semaphore,
+    flights: Mutex<HashMap<IntegratedAccountId, Flight>>,
+}
+
+impl Tokens {
+    /// Tokens out of `store`, opened by `vault`, renewed by `refresher` on `tasks`.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        vault: Vault,
+        refresher: Arc<dyn Refresher>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        tasks: TaskTracker,
+    ) -> Self {
+        let permits = Semaphore::new(AT_ONCE);
+        let flights = Mutex::default();
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                vault,
+                refresher,
+                clock,
+                entropy,
+                tasks,
+                permits,
+                flights,
+            }),
+        }
+    }
+
+    /// A token for `account`, renewed first when it is at its end.
+    ///
+    /// # Errors
+    ///
+    /// When the grant is lost, or the token is at its end and can't be renewed.
+    pub async fn fresh(&self, account: &IntegratedAccount) -> Result<Fresh, TokenError> {
+        let row = self.inner.stored(account).await?;
+        let now = self.inner.clock.now();
+        if row.expires_at.is_none_or(|end| end - SKEW > now) {
+            return self.inner.open(account, &row);
+        }
+        match self.newer_than(account, row.generation).await {
+            // It still lives for a moment: better than a failed call.
+            Err(TokenError::Refresh(_)) if row.expires_at.is_some_and(|end| end > now) => {
+                self.inner.open(account, &row)
+            }
+            renewed => renewed,
+        }
+    }
+
+    /// A token for `account` of a later pair than `generation`, which turned out to be dead.
+    ///
+    /// # Errors
+    ///
+    /// When the grant is lost or the provider can't be asked.
+    pub async fn newer_than(
+        &self,
+        account: &IntegratedAccount,
+        generation: i64,
+    ) -> Result<Fresh, TokenError> {
+        let row = self.inner.stored(account).await?;
+        if row.generation > generation {
+            return self.inner.open(account, &row);
+        }
+        self.flight(account, generation).await
+    }
+
+    fn flight(&self, account: &IntegratedAccount, generation: i64) -> Flight {
+        let mut flights = self.inner.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = flights.get(&account.id) {
+            return flight.clone();
+        }
+        let inner = Arc::clone(&self.inner);
+        let account = account.clone();
+        let id = account.id;
+        let task = self.inner.tasks.spawn(async move {
+            let renewed = inner.refresh(&account, generation).await;
+            inner.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&account.id);
+            renewed
+        });
+        let flight =
+            async move { task.await.unwrap_or(Err(TokenError::Interrupted)) }.boxed().shared();
+        flights.insert(id, flight.clone());
+        flight
+    }
+}
+
+impl std::fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tokens")
+    }
+}
+
+impl Inner {
+    async fn stored(&self, account: &IntegratedAccount) -> Result<Credentials, TokenError> {
+        let row = self.store.tenant(account.environment_id).credentials(account.id).await?;
+        row.ok_or_else(|| TokenError::NeedsReauth { reason: "disconnected".to_owned() })
+    }
+
+    fn open(&self, account: &IntegratedAccount, row: &Credentials) -> Result<Fresh, TokenError> {
+        let grant = self.vault.open_grant(account.environment_id, account.id, row)?;
+        Ok(Fresh { token: grant.access_token, generation: row.generation })
+    }
+
+    async fn refresh(
+        &self,
+        account: &IntegratedAccount,
+        dead: i64,
+    ) -> Result<Fresh, TokenError> {
+        let _permit = self.permits.acquire().await.map_err(|_| TokenError::Interrupted)?;
+        let db = self.store.tenant(account.environment_id);
+        let lost = |reason: &str| TokenError::NeedsReauth { reason: reason.to_owned() };
+        let Some(lock) = db.lock_credentials(account.id).await? else {
+            return Err(lost("disconnected"));
+        };
+        if lock.credentials().generation > dead {
+            return self.open(account, lock.credentials());
+        }
+        let status = db.account(account.id).await?;
+        if let Some(IntegratedAccount { status: AccountStatus::NeedsReauth, status_reason, .. }) = status
+        {
+            return Err(lost(status_reason.as_deref().unwrap_or("refused")));
+        }
+        let grant =
+            self.vault.open_grant(account.environment_id, account.id, lock.credentials())?;
+        let Some(refresh_token) = grant.refresh_token else {
+            let attempt = lock.intend(self.clock.now()).await?;
+            return self.give_up(account, lock, attempt, "token_revoked").await;
+        };
+        self.ask(account, lock, &refresh_token).await
+    }
+
+    async fn ask(
+        &self,
+        account: &IntegratedAccount,
+        mut lock: RefreshLock,
+        refresh_token: &RefreshToken,
+    ) -> Result<Fresh, TokenError> {
+        let db = self.store.tenant(account.environment_id);
+        let app = db.provider_app(account.provider_app_id).await?.ok_or(CipherError::Corrupt)?;
+        let secret = self.vault.open_client_secret(account.environment_id, &app)?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let attempt = lock.intend(self.clock.now()).await?;
+            let answer =
+                self.refresher.refresh(account.provider, &app.client_id, &secret, refresh_token);
+            match answer.await {
+                Ok(grant) => return self.keep(account, lock, attempt, &grant).await,
+                Err(RefreshFailure::Refused(code)) => {
+                    return self.give_up(account, lock, attempt, &code).await;
+                }
+                Err(failure) => {
+                    lock.failed(attempt, self.clock.now()).await?;
+                    tracing::warn!(account = %account.id, attempt, %failure, "refresh failed");
+                    if tries == ATTEMPTS || matches!(failure, RefreshFailure::ClientRefused(_)) {
+                        return Err(TokenError::Refresh(failure));
+                    }
+                    tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(tries - 1)).await;
+                }
+            }
+        }
+    }
+
+    async fn keep(
+        &self,
+        account: &IntegratedAccount,
+        lock: RefreshLock,
+        attempt: i32,
+        grant: &Grant,
+    ) -> Result<Fresh, TokenError> {
+        let sealed = self.vault.seal_grant(account.environment_id, account.id, grant)?;
+        let generation = lock.refreshed(attempt, &sealed, self.clock.now()).await?;
+        tracing::info!(account = %account.id, generation, "access token renewed");
+        Ok(Fresh { token: grant.access_token.clone(), generation })
+    }
+
+    async fn give_up(
+        &self,
+        account: &IntegratedAccount,
+        lock: RefreshLock,
+        attempt: i32,
+        code: &str,
+    ) -> Result<Fresh, TokenError> {
+        let now = self.clock.now();
+        let entry = AuditEntry {
+            id: AuditId::generate(&*self.clock, &*self.entropy),
+            at: now,
+            actor: "refresh",
+            action: "integrated_account.needs_reauth",
+            account_id: Some(account.id),
+            subject: Some(code),
+            request_id: None,
+            outcome: Outcome::Failed,
+        };
+        if lock.refused(attempt, code, now, &entry).await? {
+            tracing::warn!(account = %account.id, code, "the grant is lost: a new link is needed");
+        }
+        Err(TokenError::NeedsReauth { reason: code.to_owned() })
+    }
+}

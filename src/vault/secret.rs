@@ -1,0 +1,43 @@
+//! The types of secrets. None can be printed, serialized or compared; the memory is wiped on drop.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+
+macro_rules! secrets {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name(SecretString);
+
+        impl $name {
+            /// The bare text. Only `vault` and `upstream` may ask for it.
+            pub(crate) fn expose_secret(&self) -> &str {
+                self.0.expose_secret()
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(text: String) -> Self {
+                Self(text.into())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    )*};
+}
+
+secrets! {
+    /// What calls to a provider are made with.
+    AccessToken;
+    /// What a new pair of tokens is asked with.
+    RefreshToken;
+    /// An OAuth client's secret.
+    ClientSecret;
+    /// A PKCE code verifier.
+    PkceVerifier;
+}

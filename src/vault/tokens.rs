@@ -1,0 +1,169 @@
+//! The vault: what turns secrets into rows and rows into secrets.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use super::cipher::{Binding, CipherError, MasterKeys};
+use super::secret::{AccessToken, ClientSecret, PkceVerifier, RefreshToken};
+use crate::domain::entropy::Entropy;
+use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
+use crate::domain::sealed::{Ciphertext, WrappedKey};
+use crate::store::{Credentials, NewCredentials, ProviderApp};
+
+const ACCESS_TOKEN: &str = "access_token";
+const REFRESH_TOKEN: &str = "refresh_token";
+const CLIENT_SECRET: &str = "client_secret";
+const PKCE_VERIFIER: &str = "pkce_verifier";
+
+/// A pair of tokens as a provider gives it.
+#[derive(Debug, Clone)]
+pub struct Grant {
+    /// What calls are made with.
+    pub access_token: AccessToken,
+    /// What the next pair is asked with; `None` for a grant that never ends.
+    pub refresh_token: Option<RefreshToken>,
+    /// When the access token ends; `None` for never.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// Encrypts and decrypts the secrets of every row.
+#[derive(Clone)]
+pub struct Vault {
+    keys: Arc<MasterKeys>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Vault {
+    /// A vault under these master keys.
+    #[must_use]
+    pub fn new(keys: MasterKeys, entropy: Arc<dyn Entropy>) -> Self {
+        Self { keys: Arc::new(keys), entropy }
+    }
+
+    /// Encrypts a pair of tokens for an account's row.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice; see [`super::DataKey::seal`].
+    pub fn seal_grant(
+        &self,
+        environment_id: EnvironmentId,
+        account_id: IntegratedAccountId,
+        grant: &Grant,
+    ) -> Result<NewCredentials, CipherError> {
+        let binding = Binding::new(environment_id, &account_id);
+        let (key, data_key) = self.keys.new_data_key(&*self.entropy, &binding)?;
+        let seal = |column, text: &str| key.seal(&*self.entropy, column, text);
+        Ok(NewCredentials {
+            data_key,
+            access_token: seal(ACCESS_TOKEN, grant.access_token.expose_secret())?,
+            refresh_token: grant
+                .refresh_token
+                .as_ref()
+                .map(|token| seal(REFRESH_TOKEN, token.expose_secret()))
+                .transpose()?,
+            expires_at: grant.expires_at,
+        })
+    }
+
+    /// Decrypts an account's pair of tokens.
+    ///
+    /// # Errors
+    ///
+    /// When the row was changed or its master key is not configured.
+    pub fn open_grant(
+        &self,
+        environment_id: EnvironmentId,
+        account_id: IntegratedAccountId,
+        row: &Credentials,
+    ) -> Result<Grant, CipherError> {
+        let binding = Binding::new(environment_id, &account_id);
+        let key = self.keys.unwrap_data_key(&row.data_key, &binding)?;
+        Ok(Grant {
+            access_token: key.open(ACCESS_TOKEN, &row.access_token)?.into(),
+            refresh_token: row
+                .refresh_token
+                .as_ref()
+                .map(|token| key.open(REFRESH_TOKEN, token).map(RefreshToken::from))
+                .transpose()?,
+            expires_at: row.expires_at,
+        })
+    }
+
+    /// Encrypts an OAuth client's secret for its row.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice; see [`super::DataKey::seal`].
+    pub fn seal_client_secret(
+        &self,
+        environment_id: EnvironmentId,
+        app_id: ProviderAppId,
+        secret: &ClientSecret,
+    ) -> Result<(WrappedKey, Ciphertext), CipherError> {
+        self.seal(&Binding::new(environment_id, &app_id), CLIENT_SECRET, secret.expose_secret())
+    }
+
+    /// Decrypts an OAuth client's secret.
+    ///
+    /// # Errors
+    ///
+    /// When the row was changed or its master key is not configured.
+    pub fn open_client_secret(
+        &self,
+        environment_id: EnvironmentId,
+        app: &ProviderApp,
+    ) -> Result<ClientSecret, CipherError> {
+        let binding = Binding::new(environment_id, &app.id);
+        let key = self.keys.unwrap_data_key(&app.data_key, &binding)?;
+        key.open(CLIENT_SECRET, &app.client_secret).map(ClientSecret::from)
+    }
+
+    /// Encrypts a PKCE verifier for its link token's row.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice; see [`super::DataKey::seal`].
+    pub fn seal_pkce_verifier(
+        &self,
+        environment_id: EnvironmentId,
+        link_id: LinkTokenId,
+        verifier: &PkceVerifier,
+    ) -> Result<(WrappedKey, Ciphertext), CipherError> {
+        self.seal(&Binding::new(environment_id, &link_id), PKCE_VERIFIER, verifier.expose_secret())
+    }
+
+    /// Decrypts a PKCE verifier.
+    ///
+    /// # Errors
+    ///
+    /// When the row was changed or its master key is not configured.
+    pub fn open_pkce_verifier(
+        &self,
+        environment_id: EnvironmentId,
+        link_id: LinkTokenId,
+        data_key: &WrappedKey,
+        sealed: &Ciphertext,
+    ) -> Result<PkceVerifier, CipherError> {
+        let binding = Binding::new(environment_id, &link_id);
+        let key = self.keys.unwrap_data_key(data_key, &binding)?;
+        key.open(PKCE_VERIFIER, sealed).map(PkceVerifier::from)
+    }
+
+    fn seal(
+        &self,
+        binding: &Binding,
+        column: &str,
+        text: &str,
+    ) -> Result<(WrappedKey, Ciphertext), CipherError> {
+        let (key, wrapped) = self.keys.new_data_key(&*self.entropy, binding)?;
+        Ok((wrapped, key.seal(&*self.entropy, column, text)?))
+    }
+}
+
+impl std::fmt::Debug for Vault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Vault").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
