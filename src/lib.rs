@@ -21,10 +21,12 @@
 //! | [`app`] | builds all of it from the settings, starts and stops it |
 //! | [`cli`] | the commands of the program, a file each |
 
+pub mod config;
 pub mod domain;
 pub mod limit;
 pub mod sandbox;
 pub mod store;
+pub mod telemetry;
 pub mod vault;
 
 /// The migrations of the database, in the order they are applied. One static, because the program,

@@ -1,0 +1,40 @@
+//! `[upstream]`: calls to providers.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+/// Calls to providers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// How long a provider may take to accept a connection, in seconds.
+    pub connect_timeout_s: f64,
+    /// How long a provider may take to begin its answer, in seconds.
+    pub response_timeout_s: f64,
+}
+
+impl Upstream {
+    pub(super) fn validate(&self, mistakes: &mut Vec<String>) {
+        for (key, seconds) in [
+            ("connect_timeout_s", self.connect_timeout_s),
+            ("response_timeout_s", self.response_timeout_s),
+        ] {
+            if !(0.001..=3600.0).contains(&seconds) {
+                mistakes.push(format!("upstream.{key}: must be between 0.001 and 3600"));
+            }
+        }
+    }
+
+    /// How long a provider may take to accept a connection.
+    #[must_use]
+    pub fn connect_timeout(&self) -> Duration {
+        Duration::try_from_secs_f64(self.connect_timeout_s).unwrap_or_default()
+    }
+
+    /// How long a provider may take to begin its answer.
+    #[must_use]
+    pub fn response_timeout(&self) -> Duration {
+        Duration::try_from_secs_f64(self.response_timeout_s).unwrap_or_default()
+    }
+}
