@@ -22,4 +22,5 @@
 //! | [`cli`] | the commands of the program, a file each |
 
 pub mod domain;
+pub mod embedded;
 pub mod sandbox;
