@@ -66,7 +66,7 @@ impl Cluster {
             folders,
             _lock: lock,
         };
-        match Box::pin(cluster.ready()).await {
+        match cluster.ready().await {
             Ok(()) => Ok(cluster),
             Err(error) => {
                 cluster.stop().await;
