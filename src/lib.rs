@@ -23,6 +23,7 @@
 
 pub mod config;
 pub mod domain;
+pub mod embedded;
 pub mod limit;
 pub mod sandbox;
 pub mod store;

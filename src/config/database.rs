@@ -32,12 +32,14 @@ impl Database {
     pub(super) fn validate(&self, mistakes: &mut Vec<String>) {
         if self.url.is_empty() && !self.embedded {
             mistakes.push(
-                "database.url: is empty; give a PostgreSQL URL or set database.embedded = true".to_owned(),
+                "database.url: is empty; give a PostgreSQL URL or set database.embedded = true"
+                    .to_owned(),
             );
         }
         if !self.url.is_empty() && self.embedded {
             mistakes.push(
-                "database.embedded: is true although database.url is set; keep one of them".to_owned(),
+                "database.embedded: is true although database.url is set; keep one of them"
+                    .to_owned(),
             );
         }
         if self.max_connections < 4 {

@@ -20,7 +20,8 @@ impl Limits {
             mistakes.push("limits.max_wait_s: must be between 0 and 3600".to_owned());
         }
         if !(0.001..=1_000_000.0).contains(&self.time_scale) {
-            mistakes.push("limits.time_scale: must be between 0.001 and 1000000; 1 is true".to_owned());
+            mistakes
+                .push("limits.time_scale: must be between 0.001 and 1000000; 1 is true".to_owned());
         }
     }
 

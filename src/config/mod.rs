@@ -96,7 +96,8 @@ impl Config {
 fn check_base_url(key: &str, url: &str, mistakes: &mut Vec<String>) {
     match url::Url::parse(url) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.query().is_none() => {}
-        _ => mistakes.push(format!("{key}: {url:?} is no base URL; write https://host without a query")),
+        _ => mistakes
+            .push(format!("{key}: {url:?} is no base URL; write https://host without a query")),
     }
 }
 
@@ -118,9 +119,13 @@ mod tests {
         config.limits.time_scale = -1.0;
         config.slack_enterprise.web_url = "slack".to_owned();
         let text = config.validate().unwrap_err().to_string();
-        for key in
-            ["server.listen", "limits.time_scale", "slack_enterprise.web_url", "database.url", "vault.keys"]
-        {
+        for key in [
+            "server.listen",
+            "limits.time_scale",
+            "slack_enterprise.web_url",
+            "database.url",
+            "vault.keys",
+        ] {
             assert!(text.contains(key), "{key} is missing in: {text}");
         }
     }

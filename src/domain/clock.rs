@@ -45,7 +45,9 @@ impl ShiftedClock {
 
 impl Clock for ShiftedClock {
     fn now(&self) -> OffsetDateTime {
-        self.base.now().saturating_add(Duration::milliseconds(self.offset_ms.load(Ordering::SeqCst)))
+        self.base
+            .now()
+            .saturating_add(Duration::milliseconds(self.offset_ms.load(Ordering::SeqCst)))
     }
 }
 

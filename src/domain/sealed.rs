@@ -13,7 +13,9 @@ pub struct WrappedKey {
 
 impl fmt::Debug for WrappedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WrappedKey").field("master_key_id", &self.master_key_id).finish_non_exhaustive()
+        f.debug_struct("WrappedKey")
+            .field("master_key_id", &self.master_key_id)
+            .finish_non_exhaustive()
     }
 }
 

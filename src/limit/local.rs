@@ -95,9 +95,9 @@ impl Limiter for LocalLimiter {
             return Err(Refused { retry_after: expected });
         }
         let deadline = Instant::now() + max_wait;
-        tokio::time::timeout_at(deadline, turns.next())
-            .await
-            .map_err(|_| Refused { retry_after: turns.expected_wait(ahead.count).max(turns.rate.period()) })
+        tokio::time::timeout_at(deadline, turns.next()).await.map_err(|_| Refused {
+            retry_after: turns.expected_wait(ahead.count).max(turns.rate.period()),
+        })
     }
 
     fn block(&self, key: &LimitKey, rate: Rate, pause: Duration) {

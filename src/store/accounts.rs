@@ -191,7 +191,8 @@ impl TenantDb {
         )
         .execute(&mut *tx)
         .await?;
-        credentials::replace(&mut *tx, self.environment_id, link.id, link.credentials, link.now).await?;
+        credentials::replace(&mut *tx, self.environment_id, link.id, link.credentials, link.now)
+            .await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
         Ok(true)

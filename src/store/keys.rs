@@ -190,7 +190,11 @@ impl TenantDb {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn revoke_api_key(&self, id: ApiKeyId, now: OffsetDateTime) -> Result<bool, StoreError> {
+    pub async fn revoke_api_key(
+        &self,
+        id: ApiKeyId,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
         let done = sqlx::query!(
             "UPDATE api_keys SET revoked_at = $3
              WHERE environment_id = $1 AND api_key_id = $2 AND revoked_at IS NULL",
@@ -208,7 +212,10 @@ impl TenantDb {
     /// # Errors
     ///
     /// `Conflict` on `account_tokens_account_fkey` when the account is not of this environment.
-    pub async fn insert_account_token(&self, token: &NewAccountToken<'_>) -> Result<(), StoreError> {
+    pub async fn insert_account_token(
+        &self,
+        token: &NewAccountToken<'_>,
+    ) -> Result<(), StoreError> {
         sqlx::query!(
             "INSERT INTO account_tokens
                  (environment_id, account_token_id, integrated_account_id, digest, scopes, created_at, expires_at)

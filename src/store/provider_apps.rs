@@ -85,7 +85,10 @@ impl TenantDb {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn provider_app_for(&self, provider: Provider) -> Result<Option<ProviderApp>, StoreError> {
+    pub async fn provider_app_for(
+        &self,
+        provider: Provider,
+    ) -> Result<Option<ProviderApp>, StoreError> {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,

@@ -218,11 +218,7 @@ impl Inner {
         Ok(Fresh { token: grant.access_token, generation: row.generation })
     }
 
-    async fn refresh(
-        &self,
-        account: &IntegratedAccount,
-        dead: i64,
-    ) -> Result<Fresh, TokenError> {
+    async fn refresh(&self, account: &IntegratedAccount, dead: i64) -> Result<Fresh, TokenError> {
         let _permit = self.permits.acquire().await.map_err(|_| TokenError::Interrupted)?;
         let db = self.store.tenant(account.environment_id);
         let lost = |reason: &str| TokenError::NeedsReauth { reason: reason.to_owned() };
@@ -233,7 +229,9 @@ impl Inner {
             return self.open(account, lock.credentials());
         }
         let status = db.account(account.id).await?;
-        if let Some(IntegratedAccount { status: AccountStatus::NeedsReauth, status_reason, .. }) = status
+        if let Some(IntegratedAccount {
+            status: AccountStatus::NeedsReauth, status_reason, ..
+        }) = status
         {
             return Err(lost(status_reason.as_deref().unwrap_or("refused")));
         }

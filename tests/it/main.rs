@@ -1,1 +1,3 @@
 //! The tests of the program, through its front door: one binary.
+
+mod embedded;

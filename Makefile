@@ -1,0 +1,29 @@
+# The few commands to know. `make help` lists them.
+
+CARGO ?= cargo
+export CARGO
+# Queries are checked against the committed .sqlx; only `make sqlx` and its check ask a database.
+export SQLX_OFFLINE := true
+
+.PHONY: help demo test sqlx
+
+help: ## List these commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+
+demo: ## Start a gateway with a sandbox provider to try things on (ARGS="--port 8080" for options)
+	@scripts/setup.sh demo
+	@$(CARGO) build --locked
+	@exec "$${CARGO_TARGET_DIR:-target}/debug/switchboard" demo $(ARGS)
+
+test: ## Check everything: format, lints, documentation, queries, tests
+	@scripts/setup.sh test
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
+	scripts/check_sqlx.sh
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then runner="nextest run"; else runner=test; fi; \
+	    set -x; exec scripts/with_postgres.sh $(CARGO) $$runner --locked
+
+sqlx: ## Renew .sqlx after a change of a query or of the tables
+	@scripts/setup.sh demo
+	scripts/with_postgres.sh scripts/prepare_sqlx.sh .sqlx

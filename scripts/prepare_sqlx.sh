@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Describes every `query!` of the package in FOLDER, asking the empty database at DATABASE_URL:
+#
+#   scripts/with_postgres.sh scripts/prepare_sqlx.sh .sqlx
+set -euo pipefail
+
+folder=$(mkdir -p "$1" && cd "$1" && pwd)
+cd "$(dirname "$0")/.."
+shopt -s nullglob
+
+for migration in migrations/*.sql; do
+    psql "$DATABASE_URL" --no-psqlrc --quiet --single-transaction --set=ON_ERROR_STOP=1 \
+        --file="$migration"
+done
+rm -f "$folder"/query-*.json
+# The descriptions are written by the compilation, so there has to be one of our own package.
+touch src/lib.rs src/main.rs tests/*/main.rs
+SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$folder "${CARGO:-cargo}" check --quiet --locked --all-targets

@@ -1,0 +1,75 @@
+#!/bin/sh
+# Installs what Switchboard needs from the operating system and is not there yet; says nothing when
+# nothing is missing.
+#
+#   scripts/setup.sh demo    a C compiler and PostgreSQL's server programs
+#   scripts/setup.sh test    those, and Python with venv and a Redis server for the tests
+set -eu
+
+here=$(dirname "$0")
+purpose=${1:-demo}
+case $purpose in
+demo | test) ;;
+*)
+    echo "usage: scripts/setup.sh [demo|test]" >&2
+    exit 2
+    ;;
+esac
+
+have() { command -v "$1" >/dev/null 2>&1; }
+have_postgres() { "$here/find_postgres.sh" >/dev/null 2>&1; }
+have_python() { have python3 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
+wants_python() { [ "$purpose" = test ] && ! have_python; }
+wants_redis() { [ "$purpose" = test ] && ! have redis-server && ! have valkey-server; }
+say() { echo "setup: $*" >&2; }
+
+# What is still missing, a line each; nothing when all is well.
+missing() {
+    have cargo || echo "Rust's cargo (rustup installs it; the operating system's is often too old)"
+    have cc || echo "a C compiler (Debian: gcc libc6-dev)"
+    have_postgres || echo "PostgreSQL's server programs, version 14 or newer (Debian: postgresql)"
+    ! wants_python || echo "Python 3 with venv (Debian: python3 python3-venv)"
+}
+
+give_up() {
+    say "please install:"
+    missing | sed 's/^/  - /' >&2
+    exit 1
+}
+
+# Standard output stays clean for the program that is started next.
+apt() { $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq "$@" >&2; }
+install() {
+    say "installing $*"
+    apt install -y --no-install-recommends "$@"
+}
+
+# Debian's package makes and starts a server of its own unless it is told not to; the word is taken
+# back afterwards.
+install_postgres() {
+    install postgresql-common || return
+    told=/etc/postgresql-common/createcluster.d/switchboard-setup.conf
+    trap '$as_root rm -f "$told"' EXIT
+    $as_root mkdir -p "${told%/*}"
+    echo 'create_main_cluster = false' | $as_root tee "$told" >/dev/null
+    install postgresql || return
+    $as_root rm -f "$told"
+    trap - EXIT
+}
+
+[ -n "$(missing)" ] || wants_redis || exit 0
+
+as_root=''
+if [ "$(id -u)" -ne 0 ]; then
+    as_root='sudo -n'
+fi
+if have apt-get && { [ -z "$as_root" ] || { have sudo && sudo -n true 2>/dev/null; }; }; then
+    apt update || say "the package lists could not be renewed; trying with the old ones"
+    have cc || install gcc libc6-dev || true
+    have_postgres || install_postgres || true
+    ! wants_python || install python3 python3-venv || true
+    ! wants_redis || install redis-server || true
+fi
+
+[ -z "$(missing)" ] || give_up
+! wants_redis || say "no Redis server (Debian: redis-server); the tests that need one are left out"
