@@ -22,12 +22,14 @@
 //! | [`cli`] | the commands of the program, a file each |
 
 pub mod config;
+pub mod connectors;
 pub mod domain;
 pub mod embedded;
 pub mod limit;
 pub mod sandbox;
 pub mod store;
 pub mod telemetry;
+pub mod upstream;
 pub mod vault;
 
 /// The migrations of the database, in the order they are applied. One static, because the program,

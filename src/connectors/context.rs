@@ -1,0 +1,53 @@
+//! What a connector is given for one request.
+
+use http::HeaderMap;
+
+use super::error::{ConnectorError, Kind};
+use crate::domain::account::IntegratedAccount;
+use crate::upstream::{Answer, CallOptions, Dialect, ProviderRequest, Upstream};
+
+/// Whose directory is read, and the way out.
+#[derive(Debug, Clone, Copy)]
+pub struct CallContext<'a> {
+    /// The account.
+    pub account: &'a IntegratedAccount,
+    /// The way out.
+    pub upstream: &'a Upstream,
+    /// What the caller wants of each call.
+    pub options: CallOptions,
+    /// Whether the provider's objects are wanted beside the unified ones.
+    pub wants_remote: bool,
+}
+
+impl CallContext<'_> {
+    /// Sends a call and reads the whole answer.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer; reading what the answer says is the connector's.
+    pub async fn fetch(
+        &self,
+        request: ProviderRequest,
+        dialect: &dyn Dialect,
+    ) -> Result<Answer, ConnectorError> {
+        let name = request.name.clone();
+        self.upstream
+            .fetch(self.account, request, dialect, self.options)
+            .await
+            .map_err(|error| ConnectorError::unanswered(self.account.provider, name, error))
+    }
+
+    /// An error of a call of this context's provider.
+    pub(super) fn error(
+        &self,
+        method: impl Into<std::borrow::Cow<'static, str>>,
+        kind: Kind,
+    ) -> ConnectorError {
+        ConnectorError::new(self.account.provider, method, kind)
+    }
+}
+
+/// A header's value as text.
+pub(super) fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name)?.to_str().ok()
+}

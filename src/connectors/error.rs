@@ -1,0 +1,116 @@
+//! What went wrong at a provider, sorted by what the caller can do about it.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use crate::domain::provider::Provider;
+use crate::upstream::UpstreamError;
+use crate::vault::TokenError;
+
+/// What kind of failure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The thing is not there.
+    NotFound,
+    /// The provider does not like an argument.
+    InvalidArgument,
+    /// The page's position is no longer good: begin again.
+    InvalidCursor,
+    /// The grant lacks a scope.
+    MissingScope,
+    /// The person who installed may not do this, or the plan does not have it.
+    Forbidden,
+    /// It can't be done in the present state of things.
+    Conflict,
+    /// The turn would come too late.
+    RateLimited,
+    /// The grant is lost: link again.
+    NeedsReauth,
+    /// The provider failed, or answered what nobody can read.
+    Trouble,
+    /// The provider did not answer in time.
+    Timeout,
+    /// We failed: the database, a key, a stop.
+    Internal,
+}
+
+/// A failed call to a provider.
+#[derive(Debug, thiserror::Error)]
+#[error("{provider} {method}: {}", .code.as_deref().unwrap_or("no usable answer"))]
+pub struct ConnectorError {
+    /// The provider.
+    pub provider: Provider,
+    /// Its method.
+    pub method: Cow<'static, str>,
+    /// What kind of failure it is.
+    pub kind: Kind,
+    /// The provider's own code.
+    pub code: Option<String>,
+    /// The scope that was needed.
+    pub needed_scope: Option<String>,
+    /// The scopes that were there.
+    pub provided_scope: Option<String>,
+    /// The provider's id of the request.
+    pub request_id: Option<String>,
+    /// When to come back.
+    pub retry_after: Option<Duration>,
+    #[source]
+    pub(super) source: Option<UpstreamError>,
+}
+
+impl ConnectorError {
+    /// An error of which only the kind is known.
+    pub fn new(provider: Provider, method: impl Into<Cow<'static, str>>, kind: Kind) -> Self {
+        Self {
+            provider,
+            method: method.into(),
+            kind,
+            code: None,
+            needed_scope: None,
+            provided_scope: None,
+            request_id: None,
+            retry_after: None,
+            source: None,
+        }
+    }
+
+    /// The same with the provider's code.
+    #[must_use]
+    pub fn with_code(self, code: impl Into<String>) -> Self {
+        Self { code: Some(code.into()), ..self }
+    }
+
+    /// An error of a call that got no answer.
+    pub fn unanswered(
+        provider: Provider,
+        method: impl Into<Cow<'static, str>>,
+        source: UpstreamError,
+    ) -> Self {
+        let (kind, retry_after, code) = match &source {
+            UpstreamError::Limited { retry_after } => (Kind::RateLimited, Some(*retry_after), None),
+            UpstreamError::Token(TokenError::NeedsReauth { reason }) => {
+                (Kind::NeedsReauth, None, Some(reason.clone()))
+            }
+            UpstreamError::Token(TokenError::Refresh(_))
+            | UpstreamError::Connect(_)
+            | UpstreamError::Broken(_)
+            | UpstreamError::TooLarge => (Kind::Trouble, None, None),
+            UpstreamError::Token(
+                TokenError::Store(_) | TokenError::Cipher(_) | TokenError::Interrupted,
+            ) => (Kind::Internal, None, None),
+            UpstreamError::Timeout(_) => (Kind::Timeout, None, None),
+        };
+        let error = Self::new(provider, method, kind);
+        Self { retry_after, code, source: Some(source), ..error }
+    }
+
+    /// Whether the database could not be reached.
+    #[must_use]
+    pub fn is_store_unavailable(&self) -> bool {
+        matches!(
+            &self.source,
+            Some(UpstreamError::Token(TokenError::Store(store)))
+                if matches!(**store, crate::store::StoreError::Unavailable(_))
+        )
+    }
+}

@@ -1,0 +1,146 @@
+//! What a provider can do, and one folder for each provider.
+//!
+//! A connector is a set of facets, one a capability: having the facet is the capability. It keeps no
+//! state, never retries, sleeps or sees a token; [`CallContext`] brings the way out.
+
+mod context;
+mod error;
+mod registry;
+pub mod slack_enterprise;
+
+use async_trait::async_trait;
+
+pub use context::CallContext;
+pub use error::{ConnectorError, Kind};
+pub use registry::Registry;
+
+use crate::domain::account::Organization;
+use crate::domain::assignment::RoleAssignment;
+use crate::domain::page::{Page, PageRequest};
+use crate::domain::provider::Provider;
+use crate::domain::role::Role;
+use crate::domain::user::User;
+use crate::domain::workspace::Workspace;
+use crate::upstream::{Dialect, OAuthEndpoints, ProviderRequest, TokenAnswer};
+use crate::vault::Grant;
+
+/// A provider, as far as we speak with it.
+pub trait Connector: Send + Sync {
+    /// Which provider this is.
+    fn provider(&self) -> Provider;
+    /// How its answers are to be read.
+    fn dialect(&self) -> &dyn Dialect;
+    /// How accounts are linked to it.
+    fn link(&self) -> &dyn Link;
+    /// Its own API, passed through.
+    fn passthrough(&self) -> &dyn Passthrough;
+    /// Its people and bots.
+    fn users(&self) -> Option<&dyn Reads<User>>;
+    /// Its roles.
+    fn roles(&self) -> Option<&dyn Reads<Role>>;
+    /// Who holds which role.
+    fn role_assignments(&self) -> Option<&dyn Reads<RoleAssignment>>;
+    /// Its workspaces.
+    fn workspaces(&self) -> Option<&dyn Reads<Workspace>>;
+}
+
+/// Where a page of a provider's list begins: the connector's own text, opaque to everybody else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position(pub String);
+
+/// A unified thing and, when asked for, the provider's objects it was made from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record<T> {
+    /// The unified thing.
+    pub unified: T,
+    /// The provider's objects: the row of a list, or an object by method where several were read.
+    pub remote: Option<serde_json::Value>,
+}
+
+/// A resource that can be read.
+#[async_trait]
+pub trait Reads<T>: Send + Sync {
+    /// One page, in the provider's order. A page may be short or empty and still have a successor;
+    /// paging to the end gives every row once.
+    async fn list(
+        &self,
+        cx: &CallContext<'_>,
+        page: PageRequest<Position>,
+    ) -> Result<Page<Record<T>, Position>, ConnectorError>;
+
+    /// The thing with that id, with the expensive fields too; `None` when there is none.
+    async fn get(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+    ) -> Result<Option<Record<T>>, ConnectorError>;
+}
+
+/// How accounts are linked to a provider by OAuth 2.0.
+pub trait Link: Send + Sync {
+    /// Where its OAuth is.
+    fn endpoints(&self) -> &OAuthEndpoints;
+    /// The parameter of the consent page that our scopes go into.
+    fn scope_parameter(&self) -> &'static str;
+    /// The scopes that the unified API needs.
+    fn default_scopes(&self) -> &'static [&'static str];
+    /// What a scope permits, in words for the customer.
+    fn describe_scope(&self, scope: &str) -> Option<&'static str>;
+    /// Reads who was linked out of the answer to the code exchange.
+    ///
+    /// # Errors
+    ///
+    /// When the grant is not one we can work with.
+    fn read_grant(&self, answer: TokenAnswer) -> Result<LinkedGrant, LinkRefusal>;
+}
+
+/// A grant and who gave it.
+#[derive(Debug)]
+pub struct LinkedGrant {
+    /// The tokens.
+    pub grant: Grant,
+    /// The organization.
+    pub organization: Organization,
+    /// The person who installed.
+    pub installer_id: String,
+    /// What was granted.
+    pub scopes: Vec<String>,
+}
+
+/// A grant that we can't work with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LinkRefusal {
+    /// It is for one workspace, not for the organization.
+    #[error("the app was installed on one workspace instead of the whole organization")]
+    NotOrganizationWide,
+    /// It holds no token of a person.
+    #[error("the provider granted no token of the person who installed")]
+    NoUserToken,
+    /// The answer names no organization.
+    #[error("the provider's answer could not be read")]
+    Unreadable,
+}
+
+/// A provider's own API, passed through.
+pub trait Passthrough: Send + Sync {
+    /// Builds the call for a path of the provider, such as `api/users.info`, without body. `query` is
+    /// the raw query of the caller.
+    ///
+    /// # Errors
+    ///
+    /// When the path is none of the provider's.
+    fn route(
+        &self,
+        method: &http::Method,
+        path: &str,
+        query: Option<&str>,
+    ) -> Result<ProviderRequest, UnknownPath>;
+}
+
+/// A path that is none of the provider's.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct UnknownPath {
+    /// What is wrong, and which paths there are.
+    pub reason: &'static str,
+}

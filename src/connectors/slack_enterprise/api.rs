@@ -1,0 +1,150 @@
+//! Calls: a method with its arguments goes out, an answer that says "ok" comes back.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use url::form_urlencoded;
+
+use super::SlackEnterprise;
+use super::dialect::SlackDialect;
+use super::error;
+use super::wire::{Envelope, ScimFailure};
+use crate::connectors::context::header_text;
+use crate::connectors::{CallContext, ConnectorError, Kind};
+use crate::upstream::{ProviderRequest, RequestBody};
+
+/// Slack's id of a request, for its support.
+const REQUEST_ID: &str = "x-slack-req-id";
+
+/// An answer that says "ok".
+pub(super) struct Okay {
+    method: &'static str,
+    body: Bytes,
+}
+
+impl Okay {
+    /// Reads the answer's fields.
+    pub(super) fn read<'a, T: Deserialize<'a>>(
+        &'a self,
+        cx: &CallContext<'_>,
+    ) -> Result<T, ConnectorError> {
+        serde_json::from_slice(&self.body).map_err(|_| cx.error(self.method, Kind::Trouble))
+    }
+
+    /// The whole answer as it came.
+    pub(super) fn remote(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+/// Reads one row of an answer, and keeps it as it came when that is wanted.
+pub(super) fn row<'a, T: Deserialize<'a>>(
+    cx: &CallContext<'_>,
+    method: &'static str,
+    raw: &'a RawValue,
+) -> Result<(T, Option<serde_json::Value>), ConnectorError> {
+    let read = serde_json::from_str(raw.get()).map_err(|_| cx.error(method, Kind::Trouble))?;
+    let remote = cx.wants_remote.then(|| serde_json::from_str(raw.get()).unwrap_or_default());
+    Ok((read, remote))
+}
+
+impl SlackEnterprise {
+    /// Calls a method of the Web API. Arguments go in the body, where no log of an address shows them.
+    pub(super) async fn web(
+        &self,
+        cx: &CallContext<'_>,
+        method: &'static str,
+        arguments: &[(&str, &str)],
+    ) -> Result<Okay, ConnectorError> {
+        let (budgets, safety) = self.methods.web(method.into(), &Method::POST);
+        let url = self
+            .web_url
+            .join(&format!("api/{method}"))
+            .map_err(|_| cx.error(method, Kind::Internal))?;
+        let form: String = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(arguments.iter().filter(|(_, value)| !value.is_empty()))
+            .finish();
+        let headers = HeaderMap::from_iter([(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        )]);
+        let request = ProviderRequest {
+            name: method.into(),
+            method: Method::POST,
+            url,
+            headers,
+            body: RequestBody::Bytes(form.into()),
+            budgets,
+            safety,
+        };
+        let answer = cx.fetch(request, &SlackDialect).await?;
+        let request_id = header_text(&answer.headers, REQUEST_ID).map(str::to_owned);
+        let status = answer.status;
+        let body = answer.into_body();
+        let failed =
+            |kind| ConnectorError { request_id: request_id.clone(), ..cx.error(method, kind) };
+        if status.is_server_error() {
+            return Err(failed(Kind::Trouble).with_code(format!("http_{}", status.as_u16())));
+        }
+        let envelope: Envelope =
+            serde_json::from_slice(&body).map_err(|_| failed(Kind::Trouble))?;
+        if envelope.ok {
+            return Ok(Okay { method, body });
+        }
+        let code = envelope.error.unwrap_or_default();
+        Err(ConnectorError {
+            needed_scope: envelope.needed,
+            provided_scope: envelope.provided,
+            ..failed(error::kind(&code)).with_code(code)
+        })
+    }
+
+    /// Reads one object of SCIM v2.0; `path` is what follows the version.
+    pub(super) async fn scim_get(
+        &self,
+        cx: &CallContext<'_>,
+        method: &'static str,
+        path: &str,
+    ) -> Result<Okay, ConnectorError> {
+        let (budgets, safety) = self.methods.scim(&Method::GET, path);
+        let url = self
+            .api_url
+            .join(&format!("scim/v2/{path}"))
+            .map_err(|_| cx.error(method, Kind::InvalidArgument))?;
+        let headers =
+            HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
+        let request = ProviderRequest {
+            name: method.into(),
+            method: Method::GET,
+            url,
+            headers,
+            body: RequestBody::Empty,
+            budgets,
+            safety,
+        };
+        let answer = cx.fetch(request, &SlackDialect).await?;
+        let request_id = header_text(&answer.headers, REQUEST_ID).map(str::to_owned);
+        let status = answer.status;
+        let body = answer.into_body();
+        if status.is_success() {
+            return Ok(Okay { method, body });
+        }
+        let code = serde_json::from_slice::<ScimFailure>(&body)
+            .ok()
+            .and_then(|failure| failure.detail)
+            .unwrap_or_else(|| format!("http_{}", status.as_u16()));
+        let kind = scim_kind(status, &code);
+        Err(ConnectorError { request_id, ..cx.error(method, kind).with_code(code) })
+    }
+}
+
+fn scim_kind(status: StatusCode, code: &str) -> Kind {
+    match status {
+        StatusCode::UNAUTHORIZED => Kind::NeedsReauth,
+        StatusCode::FORBIDDEN => Kind::Forbidden,
+        StatusCode::NOT_FOUND => Kind::NotFound,
+        status if status.is_server_error() => Kind::Trouble,
+        _ => error::kind(code),
+    }
+}

@@ -1,0 +1,134 @@
+//! How Slack's answers are to be read while sending: a failure is usually a 200 with `"ok": false`.
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+use serde::Deserialize;
+
+use crate::connectors::context::header_text;
+use crate::upstream::{Dialect, Verdict};
+
+/// Codes of the Web API that mean: this token is dead.
+const DEAD_TOKEN: &[&str] = &[
+    "account_inactive",
+    "invalid_auth",
+    "not_authed",
+    "team_access_not_granted",
+    "token_expired",
+    "token_revoked",
+    "user_removed_from_team",
+];
+/// Codes that mean: Slack is in trouble, something may have been done.
+const TROUBLE: &[&str] = &[
+    "fatal_error",
+    "internal_error",
+    "org_login_required",
+    "request_timeout",
+    "service_unavailable",
+    "team_added_to_org",
+];
+
+/// Reads Slack's answers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SlackDialect;
+
+#[derive(Deserialize)]
+struct Failure<'a> {
+    ok: Option<bool>,
+    #[serde(borrow)]
+    error: Option<std::borrow::Cow<'a, str>>,
+}
+
+impl Dialect for SlackDialect {
+    fn verdict(&self, status: StatusCode, headers: &HeaderMap, body: Option<&[u8]>) -> Verdict {
+        match status {
+            StatusCode::TOO_MANY_REQUESTS => return Verdict::TooFast(retry_after(headers)),
+            StatusCode::UNAUTHORIZED => return Verdict::DeadToken,
+            status if status.is_server_error() => return Verdict::Trouble,
+            _ => {}
+        }
+        if header_text(headers, header::CONTENT_TYPE.as_str())
+            .is_some_and(|kind| kind.starts_with("text/html"))
+        {
+            return Verdict::Trouble;
+        }
+        let failure = body.and_then(|body| serde_json::from_slice::<Failure<'_>>(body).ok());
+        match failure {
+            Some(Failure { ok: Some(false), error: Some(code) }) => verdict_of(&code),
+            _ => Verdict::Final,
+        }
+    }
+}
+
+fn verdict_of(code: &str) -> Verdict {
+    if DEAD_TOKEN.contains(&code) {
+        Verdict::DeadToken
+    } else if TROUBLE.contains(&code) {
+        Verdict::Trouble
+    } else if matches!(code, "ratelimited" | "rate_limited") {
+        Verdict::TooFast(None)
+    } else {
+        Verdict::Final
+    }
+}
+
+/// Whether a code means that the token is dead.
+pub(super) fn is_dead_token(code: &str) -> bool {
+    DEAD_TOKEN.contains(&code)
+}
+
+/// Whether a code means that Slack is in trouble.
+pub(super) fn is_trouble(code: &str) -> bool {
+    TROUBLE.contains(&code)
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = header_text(headers, header::RETRY_AFTER.as_str())?;
+    Some(Duration::from_secs(seconds.trim().parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Verdict {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
+        SlackDialect.verdict(status.try_into().unwrap(), &headers, Some(body.as_bytes()))
+    }
+
+    #[test]
+    fn answers_are_read_as_what_they_mean() {
+        let rows = [
+            (200, r#"{"ok":true}"#, Verdict::Final),
+            (200, r#"{"ok":false,"error":"user_not_found"}"#, Verdict::Final),
+            (200, r#"{"ok":false,"error":"token_expired"}"#, Verdict::DeadToken),
+            (200, r#"{"ok":false,"error":"missing_scope"}"#, Verdict::Final),
+            (200, r#"{"ok":false,"error":"internal_error"}"#, Verdict::Trouble),
+            (200, r#"{"ok":false,"error":"ratelimited"}"#, Verdict::TooFast(None)),
+            (401, "", Verdict::DeadToken),
+            (503, "<html>", Verdict::Trouble),
+            (404, r#"{"schemas":[]}"#, Verdict::Final),
+        ];
+        for (status, body, expected) in rows {
+            assert_eq!(verdict(status, &[], body), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn the_pause_is_the_one_that_slack_names() {
+        let paused = verdict(429, &[("retry-after", "7")], "");
+        assert_eq!(paused, Verdict::TooFast(Some(Duration::from_secs(7))));
+        assert_eq!(verdict(429, &[], ""), Verdict::TooFast(None));
+    }
+
+    #[test]
+    fn a_page_in_the_place_of_json_is_trouble() {
+        assert_eq!(
+            verdict(200, &[("content-type", "text/html; charset=utf-8")], "<html>"),
+            Verdict::Trouble
+        );
+    }
+}

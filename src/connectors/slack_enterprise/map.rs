@@ -1,0 +1,300 @@
+//! From Slack's shapes to ours.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::roles::{self, Level};
+use super::wire;
+use crate::domain::assignment::RoleAssignment;
+use crate::domain::role::RoleScope;
+use crate::domain::user::{
+    Address, Email, Phone, Photo, Reference, User, UserRole, UserStatus, UserType,
+};
+use crate::domain::workspace::{PrimaryOwner, Workspace};
+
+/// Unix seconds, with 0 for none.
+pub(super) fn seconds(at: Option<i64>) -> Option<OffsetDateTime> {
+    at.filter(|at| *at > 0).and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok())
+}
+
+fn rfc3339(at: Option<&str>) -> Option<OffsetDateTime> {
+    at.and_then(|at| OffsetDateTime::parse(at, &Rfc3339).ok())
+}
+
+fn filled(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty())
+}
+
+fn reference(id: String) -> Reference {
+    Reference { id, name: None }
+}
+
+fn user_type(is_bot: bool, is_restricted: bool, is_ultra_restricted: bool) -> UserType {
+    if is_bot {
+        UserType::Bot
+    } else if is_ultra_restricted {
+        UserType::GuestSingleChannel
+    } else if is_restricted {
+        UserType::GuestMultiChannel
+    } else {
+        UserType::Member
+    }
+}
+
+/// A row of `admin.users.list` of the whole organization.
+pub(super) fn listed_user(row: wire::AdminUser, active_pass: bool, organization: &str) -> User {
+    let status = if row.is_active.unwrap_or(active_pass) {
+        UserStatus::Active
+    } else {
+        UserStatus::Inactive
+    };
+    let level = Level::in_organization(&row);
+    let kind = user_type(row.is_bot, row.is_restricted, row.is_ultra_restricted);
+    let mut roles = level_roles(level, kind, &row.workspaces, organization);
+    roles.extend(row.roles.into_iter().map(|id| {
+        let name = roles::name(&id).map_or_else(|| id.clone(), str::to_owned);
+        UserRole {
+            id,
+            name,
+            scope: RoleScope::Organization,
+            workspace_id: None,
+            organization: Some(organization.to_owned()),
+        }
+    }));
+    User {
+        name: filled(row.full_name),
+        username: filled(row.username),
+        emails: primary_email(row.email),
+        is_2fa_enabled: row.has_2fa,
+        is_sso_enabled: row.has_sso,
+        roles: if status == UserStatus::Active { roles } else { Vec::new() },
+        workspaces: row.workspaces.into_iter().map(reference).collect(),
+        expires_at: seconds(row.expiration_ts),
+        created_at: seconds(row.date_created),
+        last_activity_at: seconds(row.last_active_ts),
+        deactivated_at: seconds(row.deactivated_ts),
+        ..User::bare(row.id, status, kind)
+    }
+}
+
+/// The levels that a user's flags tell: one in the organization, or a guest's in each workspace.
+fn level_roles(
+    level: Level,
+    kind: UserType,
+    workspaces: &[String],
+    organization: &str,
+) -> Vec<UserRole> {
+    let held = |id: &'static str, scope, workspace_id| UserRole {
+        id: id.to_owned(),
+        name: roles::name(id).unwrap_or(id).to_owned(),
+        scope,
+        workspace_id,
+        organization: Some(organization.to_owned()),
+    };
+    let guest = match kind {
+        UserType::Bot => return Vec::new(),
+        UserType::Member => {
+            return vec![held(level.organization_role(), RoleScope::Organization, None)];
+        }
+        UserType::GuestMultiChannel => "ws:guest_multi_channel",
+        UserType::GuestSingleChannel => "ws:guest_single_channel",
+    };
+    workspaces.iter().map(|id| held(guest, RoleScope::Workspace, Some(id.clone()))).collect()
+}
+
+/// The user of `users.info`.
+pub(super) fn informed_user(user: wire::WebUser, organization: &str) -> User {
+    let status = if user.deleted {
+        UserStatus::Inactive
+    } else if user.is_invited_user {
+        UserStatus::Invited
+    } else {
+        UserStatus::Active
+    };
+    let kind = user_type(user.is_bot, user.is_restricted, user.is_ultra_restricted);
+    let (level, workspaces, enterprise_id) = match user.enterprise_user {
+        Some(part) => (Level::in_enterprise(&part), part.teams, part.id),
+        None => (Level::Member, Vec::new(), None),
+    };
+    let roles =
+        if user.deleted { Vec::new() } else { level_roles(level, kind, &workspaces, organization) };
+    let profile = user.profile;
+    User {
+        identifiers: enterprise_id
+            .map(|id| BTreeMap::from([("enterprise_user".to_owned(), id)]))
+            .unwrap_or_default(),
+        first_name: filled(profile.first_name),
+        last_name: filled(profile.last_name),
+        name: filled(profile.real_name).or_else(|| filled(user.real_name)),
+        username: filled(user.name),
+        title: filled(profile.title),
+        emails: primary_email(profile.email),
+        phones: filled(profile.phone)
+            .map(|number| Phone { number, extension: None, kind: None })
+            .into_iter()
+            .collect(),
+        photos: filled(profile.image_512)
+            .map(|url| Photo { url, kind: Some("image_512".to_owned()) })
+            .into_iter()
+            .collect(),
+        is_email_verified: user.is_email_confirmed,
+        is_2fa_enabled: user.has_2fa,
+        roles,
+        workspaces: workspaces.into_iter().map(reference).collect(),
+        timezone: filled(user.tz),
+        locale: filled(user.locale),
+        updated_at: seconds(user.updated),
+        ..User::bare(user.id, status, kind)
+    }
+}
+
+fn primary_email(email: Option<String>) -> Vec<Email> {
+    filled(email)
+        .map(|email| Email { email, kind: Some("work".to_owned()), is_primary: true })
+        .into_iter()
+        .collect()
+}
+
+/// What SCIM knows beyond `users.info`. Where both know, SCIM wins: it is what the customer's identity
+/// provider wrote.
+pub(super) fn add_scim(user: &mut User, scim: wire::ScimUser) {
+    user.external_id = filled(scim.external_id);
+    let (given, family) =
+        scim.name.map_or((None, None), |name| (name.given_name, name.family_name));
+    prefer(&mut user.first_name, given);
+    prefer(&mut user.last_name, family);
+    prefer(&mut user.username, scim.user_name);
+    prefer(&mut user.title, scim.title);
+    prefer(&mut user.timezone, scim.timezone);
+    prefer(&mut user.locale, scim.locale);
+    if let Some(enterprise) = scim.enterprise {
+        user.employee_number = filled(enterprise.employee_number);
+        user.cost_center = filled(enterprise.cost_center);
+        user.organization = filled(enterprise.organization);
+        user.division = filled(enterprise.division);
+        user.department = filled(enterprise.department);
+        let manager = enterprise.manager.and_then(|manager| filled(manager.manager_id));
+        user.manager = manager.map(reference);
+    }
+    user.created_at = rfc3339(scim.meta.and_then(|meta| meta.created).as_deref());
+    user.expires_at = rfc3339(scim.guest.and_then(|guest| guest.expiration).as_deref());
+    if let Some(date) = scim.profile.and_then(|profile| filled(profile.start_date)) {
+        user.custom_fields.insert("start_date".to_owned(), date.into());
+    }
+    replace(&mut user.emails, scim.emails, |email| {
+        let address = filled(email.value)?;
+        Some(Email { email: address, kind: email.kind, is_primary: email.primary == Some(true) })
+    });
+    replace(&mut user.phones, scim.phone_numbers, |phone| {
+        Some(Phone { number: filled(phone.value)?, extension: None, kind: phone.kind })
+    });
+    replace(&mut user.photos, scim.photos, |photo| {
+        Some(Photo { url: filled(photo.value)?, kind: photo.kind })
+    });
+    replace(&mut user.addresses, scim.addresses, address);
+    let mut groups = Vec::new();
+    replace(&mut groups, scim.groups, |group| {
+        Some(Reference { id: filled(group.value)?, name: group.display })
+    });
+    user.groups = Some(groups);
+}
+
+fn address(address: wire::ScimAddress) -> Option<Address> {
+    let mapped = Address {
+        street: filled(address.street_address),
+        city: filled(address.locality),
+        region: filled(address.region),
+        postal_code: filled(address.postal_code),
+        country: filled(address.country),
+    };
+    let empty =
+        Address { street: None, city: None, region: None, postal_code: None, country: None };
+    (mapped != empty).then_some(mapped)
+}
+
+/// Takes SCIM's word where it has one.
+fn prefer(field: &mut Option<String>, scim: Option<String>) {
+    if let Some(text) = filled(scim) {
+        *field = Some(text);
+    }
+}
+
+/// Takes SCIM's list where it has any entry.
+fn replace<S, T>(field: &mut Vec<T>, scim: Vec<S>, map: impl FnMut(S) -> Option<T>) {
+    let mapped: Vec<T> = scim.into_iter().filter_map(map).collect();
+    if !mapped.is_empty() {
+        *field = mapped;
+    }
+}
+
+/// A row of `admin.teams.list`.
+pub(super) fn workspace(team: wire::AdminTeam) -> Workspace {
+    Workspace {
+        id: team.id,
+        name: team.name,
+        description: None,
+        domain: team.team_url.as_deref().and_then(domain),
+        url: filled(team.team_url),
+        discoverability: filled(team.discoverability),
+        icon_url: None,
+        primary_owner: team
+            .primary_owner
+            .map(|owner| PrimaryOwner { id: owner.user_id, email: filled(owner.email) }),
+        owner_ids: None,
+        admin_ids: None,
+        member_count: None,
+        default_channels: None,
+        created_at: None,
+    }
+}
+
+/// The first label of a workspace's address: `https://acme.slack.com/` is of the domain `acme`.
+fn domain(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok()?;
+    let host = url.domain()?;
+    host.split_once('.').map(|(label, _)| label.to_owned())
+}
+
+/// A row of `admin.roles.listAssignments`.
+pub(super) fn system_assignment(row: wire::SystemAssignment, organization: &str) -> RoleAssignment {
+    let scope = match row.entity_id.as_bytes().first() {
+        Some(b'E') => RoleScope::Organization,
+        Some(b'T') => RoleScope::Workspace,
+        _ => RoleScope::Channel,
+    };
+    RoleAssignment {
+        created_at: seconds(row.date_create),
+        ..assignment(&row.role_id, row.user_id, scope, row.entity_id, organization)
+    }
+}
+
+/// One role held by one user at one entity.
+pub(super) fn assignment(
+    role_id: &str,
+    user_id: String,
+    scope: RoleScope,
+    entity_id: String,
+    organization: &str,
+) -> RoleAssignment {
+    let id = format!("{role_id}.{user_id}.{entity_id}");
+    let at = |wanted| (scope == wanted).then(|| entity_id.clone());
+    RoleAssignment {
+        id,
+        user_id,
+        role_id: role_id.to_owned(),
+        role_name: roles::name(role_id).unwrap_or(role_id).to_owned(),
+        scope,
+        workspace: at(RoleScope::Workspace).map(reference).into_iter().collect(),
+        workspace_id: at(RoleScope::Workspace),
+        organization_id: Some(organization.to_owned()),
+        group_id: None,
+        group_type: None,
+        channel_id: at(RoleScope::Channel),
+        is_privileged: roles::is_privileged(role_id),
+        granted_by: None,
+        created_at: None,
+        updated_at: None,
+    }
+}

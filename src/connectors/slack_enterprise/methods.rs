@@ -1,0 +1,215 @@
+//! The table of methods: what each costs of which budget, and whether it may be repeated.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use http::Method;
+use serde::Deserialize;
+
+use crate::limit::Rate;
+use crate::upstream::{Budget, Safety};
+
+const TABLE: &str = include_str!("../../../config/slack_enterprise.toml");
+/// What a method that is not in the table is taken for.
+const UNKNOWN: &str = "unknown";
+
+/// The table can't be read: a mistake in our own file.
+#[derive(Debug, thiserror::Error)]
+pub enum TableError {
+    /// It is no TOML of the wanted shape.
+    #[error(transparent)]
+    Toml(#[from] toml::de::Error),
+    /// A method names a tier that isn't there.
+    #[error("method {0} has an unknown tier")]
+    Tier(String),
+}
+
+/// What every method of Slack costs.
+#[derive(Debug)]
+pub(super) struct Methods {
+    table: Table,
+    unknown: Rate,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    tiers: HashMap<String, Pace>,
+    scim: Scim,
+    audit: Pace,
+    methods: HashMap<String, WebMethod>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Pace {
+    per_minute: f64,
+    burst: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scim {
+    sets: ScimSets,
+    endpoints: ScimEndpoints,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScimSets {
+    read: Pace,
+    write: Pace,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScimEndpoints {
+    get_one: Pace,
+    write_user: Pace,
+    create_or_delete_group: Pace,
+    update_group: Pace,
+}
+
+/// A method of the Web API. The scopes and the paging are for readers and for the tests.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebMethod {
+    tier: String,
+    #[serde(default)]
+    read: bool,
+    #[serde(default, rename = "scopes")]
+    _scopes: Vec<String>,
+    #[serde(default, rename = "paging")]
+    _paging: Option<String>,
+    #[serde(default, rename = "items")]
+    _items: Option<String>,
+    #[serde(default, rename = "max_limit")]
+    _max_limit: Option<u32>,
+}
+
+impl From<Pace> for Rate {
+    fn from(pace: Pace) -> Self {
+        Self { per_minute: pace.per_minute, burst: pace.burst }
+    }
+}
+
+impl Methods {
+    /// Reads the table.
+    pub(super) fn load() -> Result<Self, TableError> {
+        let table: Table = toml::from_str(TABLE)?;
+        if let Some((name, _)) =
+            table.methods.iter().find(|(_, method)| !table.tiers.contains_key(&method.tier))
+        {
+            return Err(TableError::Tier(name.clone()));
+        }
+        let unknown =
+            table.tiers.get(UNKNOWN).ok_or_else(|| TableError::Tier(UNKNOWN.to_owned()))?;
+        Ok(Self { unknown: (*unknown).into(), table })
+    }
+
+    /// The budget and the safety of a Web API method. One that is not in the table is taken for slow,
+    /// and for a change unless it is asked for with GET.
+    pub(super) fn web(&self, name: Cow<'static, str>, http: &Method) -> (Vec<Budget>, Safety) {
+        let known = self.table.methods.get(&*name);
+        let rate = known
+            .and_then(|method| self.table.tiers.get(&method.tier))
+            .map_or(self.unknown, |pace| (*pace).into());
+        let is_read = known.map_or_else(|| http == Method::GET, |method| method.read);
+        (vec![Budget { bucket: name, rate, per_app: true }], safety(is_read))
+    }
+
+    /// The budgets and the safety of a SCIM call. `path` is what follows the version, such as
+    /// `Users/U1`; the object's own kind and presence decide.
+    pub(super) fn scim(&self, http: &Method, path: &str) -> (Vec<Budget>, Safety) {
+        let Scim { sets, endpoints } = &self.table.scim;
+        let (resource, id) = path.split_once('/').unwrap_or((path, ""));
+        let is_read = matches!(*http, Method::GET | Method::HEAD);
+        let is_group = resource.eq_ignore_ascii_case("Groups");
+        let budget = |bucket: &'static str, pace: Pace| Budget {
+            bucket: Cow::Borrowed(bucket),
+            rate: pace.into(),
+            per_app: false,
+        };
+        let endpoint = match *http {
+            _ if is_read && id.is_empty() => None,
+            _ if is_read && is_group => Some(budget("scim.groups.get", endpoints.get_one)),
+            _ if is_read => Some(budget("scim.users.get", endpoints.get_one)),
+            Method::PUT | Method::PATCH if is_group => {
+                Some(budget("scim.groups.update", endpoints.update_group))
+            }
+            _ if is_group => {
+                Some(budget("scim.groups.create_or_delete", endpoints.create_or_delete_group))
+            }
+            _ => Some(budget("scim.users.write", endpoints.write_user)),
+        };
+        let set =
+            if is_read { budget("scim.read", sets.read) } else { budget("scim.write", sets.write) };
+        let repeatable = is_read || matches!(*http, Method::PUT | Method::DELETE);
+        (endpoint.into_iter().chain([set]).collect(), safety(repeatable))
+    }
+
+    /// The budget of an audit log call: they all only read.
+    pub(super) fn audit(&self, path: &str) -> (Vec<Budget>, Safety) {
+        let bucket = Cow::Owned(format!("audit.{path}"));
+        let budget = Budget { bucket, rate: self.table.audit.into(), per_app: true };
+        (vec![budget], Safety::Repeatable)
+    }
+}
+
+fn safety(repeatable: bool) -> Safety {
+    if repeatable { Safety::Repeatable } else { Safety::Once }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_complete_and_every_tier_in_it_is_known() {
+        let methods = Methods::load().unwrap();
+        assert_eq!(methods.table.methods.len(), 370);
+        let mut by_tier: Vec<(String, usize)> = Vec::new();
+        for tier in ["1", "2", "3", "4", "special", "unknown"] {
+            let count = methods.table.methods.values().filter(|m| m.tier == tier).count();
+            by_tier.push((tier.to_owned(), count));
+        }
+        let counts: Vec<usize> = by_tier.iter().map(|(_, count)| *count).collect();
+        assert_eq!(counts, [15, 193, 109, 36, 10, 7]);
+    }
+
+    #[test]
+    fn a_method_takes_the_pace_of_its_tier_and_an_unknown_one_is_slow() {
+        let methods = Methods::load().unwrap();
+        let rate = |name: &'static str| {
+            methods.web(name.into(), &Method::POST).0.first().unwrap().rate.per_minute
+        };
+        assert!((rate("admin.users.list") - 100.0).abs() < f64::EPSILON);
+        assert!((rate("admin.teams.create") - 1.0).abs() < f64::EPSILON);
+        assert!((rate("nobody.knows") - 20.0).abs() < f64::EPSILON);
+    }
+
+    #[test]
+    fn what_changes_something_is_not_repeated() {
+        let methods = Methods::load().unwrap();
+        let web = |name: &'static str, http| methods.web(name.into(), &http).1;
+        assert_eq!(web("admin.users.list", Method::POST), Safety::Repeatable);
+        assert_eq!(web("admin.users.invite", Method::POST), Safety::Once);
+        assert_eq!(web("nobody.knows", Method::POST), Safety::Once);
+        assert_eq!(web("nobody.knows", Method::GET), Safety::Repeatable);
+        assert_eq!(methods.scim(&Method::POST, "Users").1, Safety::Once);
+        assert_eq!(methods.scim(&Method::GET, "Users").1, Safety::Repeatable);
+    }
+
+    #[test]
+    fn a_scim_call_takes_from_its_endpoint_and_from_its_set() {
+        let methods = Methods::load().unwrap();
+        let buckets = |http, path| -> Vec<_> {
+            methods.scim(&http, path).0.into_iter().map(|budget| budget.bucket).collect()
+        };
+        assert_eq!(buckets(Method::GET, "Users"), ["scim.read"]);
+        assert_eq!(buckets(Method::GET, "Users/U1"), ["scim.users.get", "scim.read"]);
+        assert_eq!(buckets(Method::PATCH, "Users/U1"), ["scim.users.write", "scim.write"]);
+        assert_eq!(buckets(Method::PATCH, "Groups/S1"), ["scim.groups.update", "scim.write"]);
+        assert_eq!(buckets(Method::POST, "Groups"), ["scim.groups.create_or_delete", "scim.write"]);
+    }
+}

@@ -1,0 +1,107 @@
+//! Slack Enterprise Grid: the admin Web API, and SCIM for what the Web API doesn't tell.
+//!
+//! The provider's own shapes live in `wire` and become ours in `map`. Which method costs what is data:
+//! `config/slack_enterprise.toml`.
+
+mod api;
+mod assignments;
+mod dialect;
+mod error;
+mod map;
+mod methods;
+mod oauth;
+mod passthrough;
+mod roles;
+mod users;
+mod wire;
+mod workspaces;
+
+use url::Url;
+
+use self::dialect::SlackDialect;
+use self::methods::Methods;
+use super::{Connector, Link, Passthrough, Reads};
+use crate::config;
+use crate::domain::assignment::RoleAssignment;
+use crate::domain::provider::Provider;
+use crate::domain::role::Role;
+use crate::domain::user::User;
+use crate::domain::workspace::Workspace;
+use crate::upstream::{Dialect, OAuthEndpoints};
+
+/// The connector of Slack Enterprise Grid.
+pub struct SlackEnterprise {
+    /// The base of `/api/…`.
+    web_url: Url,
+    /// The base of `/scim/…` and `/audit/…`.
+    api_url: Url,
+    methods: Methods,
+    oauth: OAuthEndpoints,
+}
+
+/// The connector can't be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// An address is none.
+    #[error("a base URL can't be read: {0}")]
+    Url(#[from] url::ParseError),
+    /// The table of methods can't be read.
+    #[error("the table of methods can't be read: {0}")]
+    Methods(#[from] methods::TableError),
+}
+
+impl SlackEnterprise {
+    /// The connector for the Slack at these addresses.
+    ///
+    /// # Errors
+    ///
+    /// When an address is none, or the table of methods can't be read.
+    pub fn new(config: &config::SlackEnterprise) -> Result<Self, BuildError> {
+        let web_url = base(&config.web_url)?;
+        Ok(Self {
+            oauth: oauth::endpoints(&web_url)?,
+            api_url: base(&config.api_url)?,
+            methods: Methods::load()?,
+            web_url,
+        })
+    }
+}
+
+/// A base URL that paths can be joined to.
+fn base(url: &str) -> Result<Url, url::ParseError> {
+    Url::parse(&format!("{}/", url.trim_end_matches('/')))
+}
+
+impl Connector for SlackEnterprise {
+    fn provider(&self) -> Provider {
+        Provider::SlackEnterprise
+    }
+
+    fn dialect(&self) -> &dyn Dialect {
+        &SlackDialect
+    }
+
+    fn link(&self) -> &dyn Link {
+        self
+    }
+
+    fn passthrough(&self) -> &dyn Passthrough {
+        self
+    }
+
+    fn users(&self) -> Option<&dyn Reads<User>> {
+        Some(self)
+    }
+
+    fn roles(&self) -> Option<&dyn Reads<Role>> {
+        Some(self)
+    }
+
+    fn role_assignments(&self) -> Option<&dyn Reads<RoleAssignment>> {
+        Some(self)
+    }
+
+    fn workspaces(&self) -> Option<&dyn Reads<Workspace>> {
+        Some(self)
+    }
+}

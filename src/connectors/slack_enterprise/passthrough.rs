@@ -1,0 +1,134 @@
+//! Slack's own API, passed through: `api/METHOD`, `scim/v1/…`, `scim/v2/…`, `audit/v1/…`.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, Method};
+use url::Url;
+
+use super::SlackEnterprise;
+use crate::connectors::{Passthrough, UnknownPath};
+use crate::upstream::{ProviderRequest, RequestBody};
+
+const KNOWN: &str = "the provider's paths are api/METHOD, scim/v1/…, scim/v2/… and audit/v1/…, without dot segments";
+
+impl Passthrough for SlackEnterprise {
+    fn route(
+        &self,
+        method: &Method,
+        path: &str,
+        query: Option<&str>,
+    ) -> Result<ProviderRequest, UnknownPath> {
+        let unknown = || UnknownPath { reason: KNOWN };
+        if !is_plain(path) {
+            return Err(unknown());
+        }
+        let (base, name, (budgets, safety)) = match path.split_once('/') {
+            Some(("api", name)) if is_method(name) => {
+                let name: Cow<'static, str> = name.to_owned().into();
+                (&self.web_url, name.clone(), self.methods.web(name, method))
+            }
+            Some(("scim", rest)) => {
+                let rest = rest.strip_prefix("v1/").or_else(|| rest.strip_prefix("v2/"));
+                let rest = rest.filter(|rest| !rest.is_empty()).ok_or_else(unknown)?;
+                let kind = rest.split('/').next().unwrap_or_default().to_ascii_lowercase();
+                let name = format!("scim.{kind}.{}", method.as_str().to_ascii_lowercase());
+                (&self.api_url, name.into(), self.methods.scim(method, rest))
+            }
+            Some(("audit", rest)) => {
+                let rest = rest.strip_prefix("v1/").filter(|rest| is_method(rest));
+                let rest = rest.ok_or_else(unknown)?;
+                (&self.api_url, format!("audit.{rest}").into(), self.methods.audit(rest))
+            }
+            _ => return Err(unknown()),
+        };
+        Ok(ProviderRequest {
+            name,
+            method: method.clone(),
+            url: join(base, path, query).ok_or_else(unknown)?,
+            headers: HeaderMap::new(),
+            body: RequestBody::Empty,
+            budgets,
+            safety,
+        })
+    }
+}
+
+/// Whether a path can only mean what it shows: no dot segment, no empty one, nothing escaped.
+fn is_plain(path: &str) -> bool {
+    path.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
+        && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-:@".contains(&byte))
+}
+
+fn is_method(name: &str) -> bool {
+    !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte))
+}
+
+fn join(base: &Url, path: &str, query: Option<&str>) -> Option<Url> {
+    let mut url = base.join(path).ok()?;
+    url.set_query(query.filter(|query| !query.is_empty()));
+    let stays = url.origin() == base.origin() && url.path().starts_with(base.path());
+    stays.then_some(url)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slack() -> SlackEnterprise {
+        SlackEnterprise::new(&crate::config::SlackEnterprise {
+            web_url: "https://slack.test".to_owned(),
+            api_url: "https://api.slack.test".to_owned(),
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn paths_go_to_the_host_that_serves_them() {
+        for (path, url) in [
+            ("api/users.info", "https://slack.test/api/users.info?a=1"),
+            ("scim/v2/Users", "https://api.slack.test/scim/v2/Users?a=1"),
+            ("scim/v1/Users/U1", "https://api.slack.test/scim/v1/Users/U1?a=1"),
+            ("audit/v1/logs", "https://api.slack.test/audit/v1/logs?a=1"),
+        ] {
+            let request = slack().route(&Method::GET, path, Some("a=1")).unwrap();
+            assert_eq!(request.url.as_str(), url);
+        }
+    }
+
+    #[test]
+    fn no_path_leaves_the_provider() {
+        for path in [
+            "",
+            "api",
+            "api/",
+            "api/../x",
+            "api/./x",
+            "api//x",
+            "/api/x",
+            "https://evil.test/api/x",
+            "api/x%2f..",
+            "api/a b",
+            "api/x\r\ny",
+            "scim/v3/Users",
+            "scim/v2/",
+            "scim/v2/../../api/x",
+            "audit/v1/logs/extra",
+            "oauth/v2/authorize",
+            "@evil.test/api",
+            "api/x@evil.test",
+        ] {
+            assert!(slack().route(&Method::GET, path, None).is_err(), "{path:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_asked_stays_at_the_provider(path in "[a-z0-9./%@:\\\\-]{0,40}") {
+            if let Ok(request) = slack().route(&Method::GET, &format!("scim/v2/{path}"), None) {
+                assert_eq!(request.url.host_str(), Some("api.slack.test"));
+                assert!(request.url.path().starts_with("/scim/v2/"));
+            }
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Slack's own shapes, with Slack's own field names. Only what we read is named.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// What every answer of the Web API has.
+#[derive(Debug, Deserialize)]
+pub(super) struct Envelope {
+    pub(super) ok: bool,
+    pub(super) error: Option<String>,
+    pub(super) needed: Option<String>,
+    pub(super) provided: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct ResponseMetadata {
+    #[serde(default)]
+    pub(super) next_cursor: String,
+}
+
+/// `admin.users.list`. The rows stay raw, so that each can be handed over untouched.
+#[derive(Debug, Deserialize)]
+pub(super) struct AdminUsersList<'a> {
+    #[serde(borrow)]
+    pub(super) users: Vec<&'a RawValue>,
+    #[serde(default)]
+    pub(super) response_metadata: ResponseMetadata,
+}
+
+/// A row of `admin.users.list`. Times are Unix seconds, 0 for none.
+#[derive(Debug, Deserialize)]
+pub(super) struct AdminUser {
+    pub(super) id: String,
+    pub(super) email: Option<String>,
+    pub(super) username: Option<String>,
+    pub(super) full_name: Option<String>,
+    #[serde(default)]
+    pub(super) is_admin: bool,
+    #[serde(default)]
+    pub(super) is_owner: bool,
+    #[serde(default)]
+    pub(super) is_primary_owner: bool,
+    #[serde(default)]
+    pub(super) is_restricted: bool,
+    #[serde(default)]
+    pub(super) is_ultra_restricted: bool,
+    #[serde(default)]
+    pub(super) is_bot: bool,
+    pub(super) is_active: Option<bool>,
+    pub(super) expiration_ts: Option<i64>,
+    pub(super) date_created: Option<i64>,
+    pub(super) deactivated_ts: Option<i64>,
+    pub(super) last_active_ts: Option<i64>,
+    pub(super) has_2fa: Option<bool>,
+    pub(super) has_sso: Option<bool>,
+    #[serde(default)]
+    pub(super) roles: Vec<String>,
+    #[serde(default)]
+    pub(super) workspaces: Vec<String>,
+}
+
+/// `users.info`.
+#[derive(Debug, Deserialize)]
+pub(super) struct UsersInfo<'a> {
+    #[serde(borrow)]
+    pub(super) user: &'a RawValue,
+}
+
+/// The user in `users.info`.
+#[derive(Debug, Deserialize)]
+pub(super) struct WebUser {
+    pub(super) id: String,
+    pub(super) name: Option<String>,
+    pub(super) real_name: Option<String>,
+    #[serde(default)]
+    pub(super) deleted: bool,
+    #[serde(default)]
+    pub(super) is_restricted: bool,
+    #[serde(default)]
+    pub(super) is_ultra_restricted: bool,
+    #[serde(default)]
+    pub(super) is_bot: bool,
+    #[serde(default)]
+    pub(super) is_invited_user: bool,
+    pub(super) is_email_confirmed: Option<bool>,
+    pub(super) has_2fa: Option<bool>,
+    pub(super) tz: Option<String>,
+    pub(super) locale: Option<String>,
+    pub(super) updated: Option<i64>,
+    #[serde(default)]
+    pub(super) profile: WebProfile,
+    pub(super) enterprise_user: Option<EnterpriseUser>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct WebProfile {
+    pub(super) title: Option<String>,
+    pub(super) phone: Option<String>,
+    pub(super) real_name: Option<String>,
+    pub(super) first_name: Option<String>,
+    pub(super) last_name: Option<String>,
+    pub(super) email: Option<String>,
+    pub(super) image_512: Option<String>,
+}
+
+/// A user as a part of the organization.
+#[derive(Debug, Deserialize)]
+pub(super) struct EnterpriseUser {
+    pub(super) id: Option<String>,
+    #[serde(default)]
+    pub(super) is_admin: bool,
+    #[serde(default)]
+    pub(super) is_owner: bool,
+    #[serde(default)]
+    pub(super) is_primary_owner: bool,
+    #[serde(default)]
+    pub(super) teams: Vec<String>,
+}
+
+/// A SCIM v2.0 user.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ScimUser {
+    pub(super) external_id: Option<String>,
+    pub(super) user_name: Option<String>,
+    pub(super) name: Option<ScimName>,
+    pub(super) title: Option<String>,
+    pub(super) timezone: Option<String>,
+    pub(super) locale: Option<String>,
+    pub(super) meta: Option<ScimMeta>,
+    #[serde(default)]
+    pub(super) emails: Vec<ScimValue>,
+    #[serde(default)]
+    pub(super) phone_numbers: Vec<ScimValue>,
+    #[serde(default)]
+    pub(super) photos: Vec<ScimValue>,
+    #[serde(default)]
+    pub(super) addresses: Vec<ScimAddress>,
+    #[serde(default)]
+    pub(super) groups: Vec<ScimValue>,
+    #[serde(rename = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User")]
+    pub(super) enterprise: Option<ScimEnterprise>,
+    #[serde(rename = "urn:ietf:params:scim:schemas:extension:slack:guest:2.0:User")]
+    pub(super) guest: Option<ScimGuest>,
+    #[serde(rename = "urn:ietf:params:scim:schemas:extension:slack:profile:2.0:User")]
+    pub(super) profile: Option<ScimProfile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ScimName {
+    pub(super) given_name: Option<String>,
+    pub(super) family_name: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ScimMeta {
+    pub(super) created: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ScimValue {
+    pub(super) value: Option<String>,
+    pub(super) display: Option<String>,
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
+    pub(super) primary: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ScimAddress {
+    pub(super) street_address: Option<String>,
+    pub(super) locality: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) postal_code: Option<String>,
+    pub(super) country: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ScimEnterprise {
+    pub(super) employee_number: Option<String>,
+    pub(super) cost_center: Option<String>,
+    pub(super) organization: Option<String>,
+    pub(super) division: Option<String>,
+    pub(super) department: Option<String>,
+    pub(super) manager: Option<ScimManager>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ScimManager {
+    pub(super) manager_id: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ScimGuest {
+    pub(super) expiration: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ScimProfile {
+    pub(super) start_date: Option<String>,
+}
+
+/// A SCIM v2.0 failure: `detail` is Slack's code.
+#[derive(Debug, Deserialize)]
+pub(super) struct ScimFailure {
+    pub(super) detail: Option<String>,
+}
+
+/// `admin.teams.list`.
+#[derive(Debug, Deserialize)]
+pub(super) struct AdminTeamsList<'a> {
+    #[serde(borrow)]
+    pub(super) teams: Vec<&'a RawValue>,
+    #[serde(default)]
+    pub(super) response_metadata: ResponseMetadata,
+}
+
+/// A row of `admin.teams.list`.
+#[derive(Debug, Deserialize)]
+pub(super) struct AdminTeam {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) discoverability: Option<String>,
+    pub(super) team_url: Option<String>,
+    pub(super) primary_owner: Option<TeamOwner>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct TeamOwner {
+    pub(super) user_id: String,
+    pub(super) email: Option<String>,
+}
+
+/// `admin.teams.settings.info`.
+#[derive(Debug, Deserialize)]
+pub(super) struct TeamSettings<'a> {
+    #[serde(borrow)]
+    pub(super) team: &'a RawValue,
+}
+
+/// The team in `admin.teams.settings.info`.
+#[derive(Debug, Deserialize)]
+pub(super) struct TeamSetting {
+    pub(super) domain: Option<String>,
+    pub(super) icon: Option<TeamIcon>,
+    pub(super) default_channels: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct TeamIcon {
+    pub(super) image_230: Option<String>,
+    pub(super) image_132: Option<String>,
+}
+
+/// `admin.teams.owners.list` and `admin.teams.admins.list`.
+#[derive(Debug, Deserialize)]
+pub(super) struct TeamPeople {
+    #[serde(alias = "owner_ids", alias = "admin_ids")]
+    pub(super) ids: Vec<String>,
+    #[serde(default)]
+    pub(super) response_metadata: ResponseMetadata,
+}
+
+/// `admin.roles.listAssignments`.
+#[derive(Debug, Deserialize)]
+pub(super) struct ListAssignments<'a> {
+    #[serde(borrow)]
+    pub(super) role_assignments: Vec<&'a RawValue>,
+    #[serde(default)]
+    pub(super) response_metadata: ResponseMetadata,
+}
+
+/// A row of `admin.roles.listAssignments`. The entity is an organization, a workspace or a channel.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct SystemAssignment {
+    pub(super) role_id: String,
+    pub(super) entity_id: String,
+    pub(super) user_id: String,
+    pub(super) date_create: Option<i64>,
+}

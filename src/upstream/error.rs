@@ -1,0 +1,61 @@
+//! Why there is no answer of a provider.
+
+use std::time::Duration;
+
+use crate::vault::TokenError;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// The call's turn would come too late. Nothing was sent.
+    #[error("no turn within the wait allowed")]
+    Limited {
+        /// When a turn can be expected.
+        retry_after: Duration,
+    },
+    /// There is no living token. Nothing was sent.
+    #[error("no token to call with")]
+    Token(#[from] TokenError),
+    /// The provider could not be reached. Nothing was done.
+    #[error("the provider could not be reached")]
+    Connect(#[source] reqwest::Error),
+    /// The provider did not answer in time. Something may have been done.
+    #[error("the provider did not answer in time")]
+    Timeout(#[source] reqwest::Error),
+    /// The answer broke off. Something may have been done.
+    #[error("the provider's answer broke off")]
+    Broken(#[source] reqwest::Error),
+    /// The answer is larger than we read as a whole.
+    #[error("the provider's answer is too large")]
+    TooLarge,
+}
+
+impl UpstreamError {
+    /// Sorts an error of the HTTP client.
+    pub(super) fn broken(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        if error.is_connect() {
+            Self::Connect(error)
+        } else if error.is_timeout() {
+            Self::Timeout(error)
+        } else {
+            Self::Broken(error)
+        }
+    }
+
+    /// Whether the provider can't have done anything.
+    pub(super) fn is_before_sending(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::Limited { .. } | Self::Token(_) => true,
+            Self::Timeout(_) | Self::Broken(_) | Self::TooLarge => false,
+        }
+    }
+
+    /// Whether the same call may go better another time.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::Timeout(_) | Self::Broken(_) => true,
+            Self::Limited { .. } | Self::Token(_) | Self::TooLarge => false,
+        }
+    }
+}

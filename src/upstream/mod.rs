@@ -1,0 +1,19 @@
+//! The one way out to a provider. Everything that is sent goes through [`Upstream::send`]: it waits for
+//! its turn, carries a living token, is repeated where that is safe, and never logs what it carries.
+//!
+//! A connector says what to send ([`ProviderRequest`]) and how to read the provider's mood
+//! ([`Dialect`]); it never retries, sleeps or sees a token.
+
+mod answer;
+mod client;
+mod error;
+mod oauth;
+mod request;
+mod send;
+
+pub use answer::{Answer, Verdict};
+pub use client::{HttpClient, Timeouts};
+pub use error::UpstreamError;
+pub use oauth::{CodeExchange, Consent, OAuthClient, OAuthEndpoints, OAuthError, TokenAnswer};
+pub use request::{Budget, Dialect, ProviderRequest, RequestBody, Safety};
+pub use send::{CallOptions, Upstream};

@@ -1,0 +1,249 @@
+//! OAuth 2.0 with any provider, by the `oauth2` crate: the consent URL with state and PKCE, the code
+//! exchange, the refresh. Here secrets are laid bare, so that connectors never see one.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use futures_util::future::BoxFuture;
+use oauth2::basic::{BasicErrorResponseType, BasicTokenType};
+use oauth2::{
+    AsyncHttpClient, AuthType, AuthUrl, AuthorizationCode, ClientId, CsrfToken, EndpointNotSet,
+    EndpointSet, ExtraTokenFields, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    RequestTokenError, StandardErrorResponse, StandardRevocableToken, StandardTokenResponse,
+    TokenResponse as _, TokenUrl,
+};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use url::Url;
+
+use super::client::HttpClient;
+use crate::domain::entropy::Entropy;
+use crate::vault::secret::{AccessToken, ClientSecret, PkceVerifier, RefreshToken};
+use crate::vault::{Grant, IssuedSecret, issue};
+
+/// Where a provider's OAuth is, and what is odd about its answers.
+#[derive(Debug, Clone)]
+pub struct OAuthEndpoints {
+    /// The consent page.
+    pub authorize_url: Url,
+    /// Where codes and refresh tokens are exchanged.
+    pub token_url: Url,
+    /// Rewrites the provider's answer into the shape of RFC 6749 §5.
+    pub normalize: fn(http::Response<Vec<u8>>) -> http::Response<Vec<u8>>,
+}
+
+/// An OAuth client and how it speaks with its provider.
+#[derive(Debug, Clone, Copy)]
+pub struct OAuthClient<'a> {
+    /// Where the provider is.
+    pub endpoints: &'a OAuthEndpoints,
+    /// The client's public id.
+    pub client_id: &'a str,
+    /// The client's secret.
+    pub client_secret: &'a ClientSecret,
+}
+
+/// Where to send a customer's browser, and what to keep until it comes back.
+pub struct Consent {
+    /// The provider's consent page with all parameters.
+    pub url: Url,
+    /// The PKCE verifier that belongs to the challenge in the URL.
+    pub pkce_verifier: PkceVerifier,
+}
+
+impl fmt::Debug for Consent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Consent(…)")
+    }
+}
+
+/// What a browser brought back.
+pub struct CodeExchange {
+    /// The authorization code.
+    pub code: String,
+    /// The redirect URI that was used, to the letter.
+    pub redirect_uri: Url,
+    /// The verifier of the challenge that was sent.
+    pub pkce_verifier: PkceVerifier,
+}
+
+impl fmt::Debug for CodeExchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CodeExchange(…)")
+    }
+}
+
+/// The tokens, and what else the provider said.
+#[derive(Debug)]
+pub struct TokenAnswer {
+    /// The tokens.
+    pub grant: Grant,
+    /// The scopes granted.
+    pub scopes: Vec<String>,
+    /// The other fields of the answer, after `normalize`.
+    pub extra: HashMap<String, serde_json::Value>,
+}
+
+/// Why there are no tokens.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OAuthError {
+    /// The provider said no, with this code.
+    #[error("the provider answered {0:?}")]
+    Refused(String),
+    /// No answer, or none that can be read.
+    #[error("{0}")]
+    NoAnswer(String),
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Extra(HashMap<String, serde_json::Value>);
+
+impl ExtraTokenFields for Extra {}
+
+type Response = StandardTokenResponse<Extra, BasicTokenType>;
+type Refusal = StandardErrorResponse<BasicErrorResponseType>;
+type Client = oauth2::Client<
+    Refusal,
+    Response,
+    oauth2::basic::BasicTokenIntrospectionResponse,
+    StandardRevocableToken,
+    oauth2::basic::BasicRevocationErrorResponse,
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointSet,
+>;
+
+impl OAuthClient<'_> {
+    /// The consent page to send a browser to. `user_scopes` go into the parameter named
+    /// `scope_parameter`, comma-separated.
+    #[must_use]
+    pub fn consent(
+        &self,
+        redirect_uri: &Url,
+        state: &IssuedSecret,
+        scope_parameter: &str,
+        scopes: &[String],
+        entropy: &dyn Entropy,
+    ) -> Consent {
+        let verifier = PkceCodeVerifier::new(issue("", entropy).reveal().to_owned());
+        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
+        let state = CsrfToken::new(state.reveal().to_owned());
+        let (url, _) = self
+            .client()
+            .set_redirect_uri(RedirectUrl::from_url(redirect_uri.clone()))
+            .authorize_url(|| state)
+            .add_extra_param(scope_parameter, scopes.join(","))
+            .set_pkce_challenge(challenge)
+            .url();
+        Consent { url, pkce_verifier: verifier.into_secret().into() }
+    }
+
+    /// Exchanges an authorization code for tokens. `now` dates their end.
+    ///
+    /// # Errors
+    ///
+    /// When the provider says no, or says nothing that can be read.
+    pub async fn exchange(
+        &self,
+        http: &HttpClient,
+        exchange: CodeExchange,
+        now: OffsetDateTime,
+    ) -> Result<TokenAnswer, OAuthError> {
+        let redirect_uri = RedirectUrl::from_url(exchange.redirect_uri);
+        let verifier = exchange.pkce_verifier.expose_secret().to_owned();
+        let answer = self
+            .client()
+            .exchange_code(AuthorizationCode::new(exchange.code))
+            .set_redirect_uri(std::borrow::Cow::Owned(redirect_uri))
+            .set_pkce_verifier(PkceCodeVerifier::new(verifier))
+            .request_async(&self.transport(http))
+            .await;
+        answer.map(|response| read(&response, now)).map_err(refusal)
+    }
+
+    /// Exchanges a refresh token for a new pair. `now` dates its end.
+    ///
+    /// # Errors
+    ///
+    /// When the provider says no, or says nothing that can be read.
+    pub async fn refresh(
+        &self,
+        http: &HttpClient,
+        refresh_token: &RefreshToken,
+        now: OffsetDateTime,
+    ) -> Result<TokenAnswer, OAuthError> {
+        let token = oauth2::RefreshToken::new(refresh_token.expose_secret().to_owned());
+        let answer =
+            self.client().exchange_refresh_token(&token).request_async(&self.transport(http)).await;
+        answer.map(|response| read(&response, now)).map_err(refusal)
+    }
+
+    fn client(&self) -> Client {
+        oauth2::Client::new(ClientId::new(self.client_id.to_owned()))
+            .set_client_secret(oauth2::ClientSecret::new(
+                self.client_secret.expose_secret().to_owned(),
+            ))
+            .set_auth_uri(AuthUrl::from_url(self.endpoints.authorize_url.clone()))
+            .set_token_uri(TokenUrl::from_url(self.endpoints.token_url.clone()))
+            .set_auth_type(AuthType::BasicAuth)
+    }
+
+    fn transport(&self, http: &HttpClient) -> Transport {
+        Transport { http: http.clone(), normalize: self.endpoints.normalize }
+    }
+}
+
+/// Our HTTP client as the crate wants one.
+struct Transport {
+    http: HttpClient,
+    normalize: fn(http::Response<Vec<u8>>) -> http::Response<Vec<u8>>,
+}
+
+impl<'c> AsyncHttpClient<'c> for Transport {
+    type Error = reqwest::Error;
+    type Future = BoxFuture<'c, Result<oauth2::HttpResponse, reqwest::Error>>;
+
+    fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let response = self.http.execute(reqwest::Request::try_from(request)?).await?;
+            let mut answer = http::Response::new(Vec::new());
+            *answer.status_mut() = response.status();
+            answer.headers_mut().clone_from(response.headers());
+            *answer.body_mut() =
+                response.bytes().await.map_err(reqwest::Error::without_url)?.to_vec();
+            Ok((self.normalize)(answer))
+        })
+    }
+}
+
+fn read(response: &Response, now: OffsetDateTime) -> TokenAnswer {
+    let scopes =
+        response.scopes().map(|scopes| scopes.iter().map(|scope| String::clone(scope)).collect());
+    TokenAnswer {
+        grant: Grant {
+            access_token: AccessToken::from(response.access_token().secret().clone()),
+            refresh_token: response
+                .refresh_token()
+                .map(|token| RefreshToken::from(token.secret().clone())),
+            expires_at: response.expires_in().map(|lifetime| now + lifetime),
+        },
+        scopes: scopes.unwrap_or_default(),
+        extra: response.extra_fields().0.clone(),
+    }
+}
+
+/// The crate's errors hold the answer's body, which may hold a token: only a code gets out.
+fn refusal<E: std::error::Error>(error: RequestTokenError<E, Refusal>) -> OAuthError {
+    match error {
+        RequestTokenError::ServerResponse(refusal) => {
+            OAuthError::Refused(refusal.error().to_string())
+        }
+        RequestTokenError::Request(_) => OAuthError::NoAnswer("it could not be reached".to_owned()),
+        RequestTokenError::Parse(..) => {
+            OAuthError::NoAnswer("its answer could not be read".to_owned())
+        }
+        RequestTokenError::Other(_) => OAuthError::NoAnswer("its answer was empty".to_owned()),
+    }
+}

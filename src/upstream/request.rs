@@ -1,0 +1,66 @@
+//! What is sent to a provider, and how its answers are to be read.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode};
+use url::Url;
+
+use super::answer::Verdict;
+use crate::limit::Rate;
+
+/// Whether a call may be repeated after an answer that leaves open what happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safety {
+    /// It changes nothing, or twice is as good as once.
+    Repeatable,
+    /// Twice would be twice.
+    Once,
+}
+
+/// A budget at the provider that a call takes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Budget {
+    /// The provider's name for it: a method, or a set of them.
+    pub bucket: Cow<'static, str>,
+    /// Its pace.
+    pub rate: Rate,
+    /// Whether the provider counts each client by itself, or all clients of an organization together.
+    pub per_app: bool,
+}
+
+/// The body of a request.
+#[derive(Debug)]
+pub enum RequestBody {
+    /// None.
+    Empty,
+    /// One that can be sent again.
+    Bytes(Bytes),
+    /// One that passes through once.
+    Stream(reqwest::Body),
+}
+
+/// A call to a provider, without its token.
+#[derive(Debug)]
+pub struct ProviderRequest {
+    /// What the provider calls it: for logs, problems and metrics.
+    pub name: Cow<'static, str>,
+    /// The HTTP method.
+    pub method: Method,
+    /// Where it goes.
+    pub url: Url,
+    /// Headers, without `authorization`.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: RequestBody,
+    /// The budgets it takes from; the first one is blocked when the provider answers 429.
+    pub budgets: Vec<Budget>,
+    /// Whether it may be repeated.
+    pub safety: Safety,
+}
+
+/// How a provider's answers are to be read, as far as sending needs to know.
+pub trait Dialect: Send + Sync {
+    /// Reads an answer. `body` is the whole body where it was short enough to look at.
+    fn verdict(&self, status: StatusCode, headers: &HeaderMap, body: Option<&[u8]>) -> Verdict;
+}
