@@ -25,10 +25,13 @@ pub mod config;
 pub mod connectors;
 pub mod domain;
 pub mod embedded;
+pub mod http;
 pub mod limit;
+pub mod link;
 pub mod sandbox;
 pub mod store;
 pub mod telemetry;
+pub mod unified;
 pub mod upstream;
 pub mod vault;
 

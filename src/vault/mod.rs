@@ -5,11 +5,13 @@
 
 mod cipher;
 mod issue;
+mod mac;
 mod refresh;
 pub mod secret;
 mod tokens;
 
 pub use cipher::{Binding, CipherError, DataKey, InvalidMasterKeys, MasterKeys};
 pub use issue::{IssuedSecret, digest_matches, issue};
+pub use mac::{Signer, TAG};
 pub use refresh::{Fresh, RefreshFailure, Refresher, TokenError, Tokens};
 pub use tokens::{Grant, Vault};

@@ -1,0 +1,66 @@
+//! The edge: each request gets an id, each problem its body, each answer a line in the log.
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use tokio::time::Instant;
+
+use super::problem::Problem;
+use super::state::AppState;
+use crate::domain::ids::RequestId;
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of the request at hand: the caller's own, when it sent a plain one.
+#[derive(Debug, Clone)]
+pub(super) struct CurrentRequest(pub(super) String);
+
+/// Wraps every request.
+pub(super) async fn around(
+    State(state): State<AppState>,
+    matched: Option<MatchedPath>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let id = request
+        .headers()
+        .get(X_REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .filter(|id| is_plain(id))
+        .map_or_else(
+            || RequestId::generate(&*state.clock, &*state.entropy).to_string(),
+            str::to_owned,
+        );
+    request.extensions_mut().insert(CurrentRequest(id.clone()));
+    let method = request.method().clone();
+    // The route, not the path: a path may hold a link token.
+    let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let started = Instant::now();
+    let mut response = next.run(request).await;
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        problem.log(&id);
+        problem.write(&mut response, &id);
+    }
+    let status = response.status().as_u16();
+    let ms = started.elapsed().as_millis();
+    tracing::info!(request_id = id, %method, route, status, ms, "answered");
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::try_from(id) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    headers
+        .entry(header::X_CONTENT_TYPE_OPTIONS)
+        .or_insert(HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The answer to a panic: a problem like any other.
+pub(super) fn after_panic(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    Problem::internal().into_response()
+}
+
+fn is_plain(id: &str) -> bool {
+    (1..=128).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}

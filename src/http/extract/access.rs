@@ -1,0 +1,101 @@
+//! Who calls: a key that is alive and has the scope that the handler's signature names.
+
+use std::marker::PhantomData;
+
+use axum::extract::FromRequestParts;
+use axum::http::header;
+use axum::http::request::Parts;
+
+use crate::domain::access::Scope;
+use crate::domain::sealed::Digest;
+use crate::http::edge::CurrentRequest;
+use crate::http::problem::{Problem, ProblemKind};
+use crate::http::state::AppState;
+use crate::store::{Caller, TenantDb};
+
+/// How API keys begin.
+const API_KEY: &str = "sb_live_";
+/// How account tokens begin.
+const ACCOUNT_TOKEN: &str = "sb_acct_";
+
+/// A scope, as a part of a signature.
+pub(in crate::http) trait Permission: Send + Sync + 'static {
+    /// The scope.
+    const SCOPE: Scope;
+}
+
+macro_rules! permissions {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub(in crate::http) struct $name;
+
+        impl Permission for $name {
+            const SCOPE: Scope = Scope::$name;
+        }
+    )*};
+}
+
+permissions! {
+    /// May read.
+    Read;
+    /// May change.
+    Write;
+    /// May pass raw calls.
+    Proxy;
+    /// May manage the environment.
+    Admin;
+}
+
+/// A caller who has the scope `P`, and the rows of its environment.
+#[derive(Debug)]
+pub(in crate::http) struct Access<P> {
+    /// Who calls.
+    pub(in crate::http) caller: Caller,
+    /// The rows it may see.
+    pub(in crate::http) db: TenantDb,
+    /// The request's id.
+    pub(in crate::http) request_id: String,
+    permission: PhantomData<P>,
+}
+
+impl<P: Permission> FromRequestParts<AppState> for Access<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let caller = authenticate(parts, state).await?;
+        if !caller.scopes.contains(&P::SCOPE) {
+            return Err(Problem::new(
+                ProblemKind::InsufficientScope,
+                format!("This needs a key with the scope `{}`.", P::SCOPE),
+            ));
+        }
+        let request_id =
+            parts.extensions.get::<CurrentRequest>().map(|id| id.0.clone()).unwrap_or_default();
+        let db = state.store.tenant(caller.environment_id);
+        Ok(Self { caller, db, request_id, permission: PhantomData })
+    }
+}
+
+async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller, Problem> {
+    let refused = |detail: &str| Problem::new(ProblemKind::Unauthorized, detail);
+    let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| {
+        refused("Send `Authorization: Bearer KEY` with an API key or an account token.")
+    })?;
+    let key = header
+        .to_str()
+        .ok()
+        .and_then(|header| header.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, key)| key.trim())
+        .ok_or_else(|| refused("The authorization header is not `Bearer KEY`."))?;
+    let (digest, now) = (Digest::of(key), state.clock.now());
+    let caller = if key.starts_with(API_KEY) {
+        state.store.caller_by_api_key(&digest, now).await?
+    } else if key.starts_with(ACCOUNT_TOKEN) {
+        state.store.caller_by_account_token(&digest, now).await?
+    } else {
+        None
+    };
+    caller.ok_or_else(|| refused("The key is unknown, expired or revoked."))
+}

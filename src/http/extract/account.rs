@@ -1,0 +1,174 @@
+//! For which account: named by id, by header, by tenant and provider, or implied by an account token.
+
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::access::{Access, Permission};
+use super::params::Params;
+use crate::connectors::CallContext;
+use crate::domain::account::{AccountStatus, IntegratedAccount};
+use crate::domain::ids::IntegratedAccountId;
+use crate::domain::provider::Provider;
+use crate::http::problem::{Problem, ProblemKind, needs_reauth};
+use crate::http::state::AppState;
+use crate::http::state::Services;
+use crate::store::AccountFilter;
+use crate::unified::Directory;
+use crate::upstream::CallOptions;
+
+const HEADER: HeaderName = HeaderName::from_static("x-integrated-account-id");
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+/// The longest wait that a caller can ask for.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
+
+/// The account a request is about.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AccountQuery {
+    /// The account, when no account token implies it. The header `X-Integrated-Account-Id` does the same.
+    #[param(value_type = Option<String>, example = "acc_01J8ZQ5V9Y3M7T2K4N6P8R0S1T")]
+    pub integrated_account_id: Option<String>,
+    /// With `provider`: the tenant's account, when exactly one matches.
+    pub tenant_id: Option<String>,
+    /// With `tenant_id`: the provider.
+    #[param(value_type = Option<Provider>)]
+    pub provider: Option<String>,
+}
+
+impl AccountQuery {
+    /// Takes the parameters that name an account.
+    pub(super) fn take(params: &mut Params) -> Result<Self, Problem> {
+        Ok(Self {
+            integrated_account_id: params.take("integrated_account_id")?,
+            tenant_id: params.take("tenant_id")?,
+            provider: params.take("provider")?,
+        })
+    }
+}
+
+/// A caller with the scope `P`, and the account its request is about.
+#[derive(Debug)]
+pub(in crate::http) struct Account<P> {
+    /// Who calls.
+    pub(in crate::http) access: Access<P>,
+    /// The account: of the caller's environment, and in working order.
+    pub(in crate::http) account: IntegratedAccount,
+    options: CallOptions,
+}
+
+impl<P> Account<P> {
+    /// The account's directory.
+    pub(in crate::http) fn directory<'a>(
+        &'a self,
+        services: &'a Services,
+        wants_remote: bool,
+    ) -> Directory<'a> {
+        Directory {
+            cx: CallContext {
+                account: &self.account,
+                upstream: &services.upstream,
+                options: self.options,
+                wants_remote,
+            },
+            connector: services.registry.connector(self.account.provider),
+            signer: &services.cursors,
+        }
+    }
+}
+
+impl<P: Permission> FromRequestParts<AppState> for Account<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let access = Access::<P>::from_request_parts(parts, state).await?;
+        let query = AccountQuery::take(&mut Params::of(&parts.uri))?;
+        let account = find(&access, &parts.headers, &query).await?;
+        match account.status {
+            AccountStatus::Active => {}
+            AccountStatus::NeedsReauth => {
+                return Err(needs_reauth(account.status_reason.as_deref()));
+            }
+            AccountStatus::Disconnected => {
+                return Err(Problem::new(
+                    ProblemKind::AccountDisconnected,
+                    "The account was disconnected and its tokens are erased. Link the customer anew.",
+                ));
+            }
+        }
+        let max_wait = preferred_wait(&parts.headers).unwrap_or(state.max_wait);
+        Ok(Self { access, account, options: CallOptions { max_wait } })
+    }
+}
+
+async fn find<P>(
+    access: &Access<P>,
+    headers: &HeaderMap,
+    query: &AccountQuery,
+) -> Result<IntegratedAccount, Problem> {
+    let named = match &query.integrated_account_id {
+        Some(id) => Some(id.as_str()),
+        None => headers.get(HEADER).and_then(|id| id.to_str().ok()),
+    };
+    let named = named.map(|id| id.parse::<IntegratedAccountId>());
+    let id = match (access.caller.account_id, named) {
+        (_, Some(Err(error))) => {
+            return Err(not_found().at("integrated_account_id", error.to_string()));
+        }
+        (Some(own), Some(Ok(id))) if own != id => return Err(not_found()),
+        (Some(own), _) => Some(own),
+        (None, Some(Ok(id))) => Some(id),
+        (None, None) => None,
+    };
+    match id {
+        Some(id) => access.db.account(id).await?.ok_or_else(not_found),
+        None => find_by_tenant(access, query).await,
+    }
+}
+
+async fn find_by_tenant<P>(
+    access: &Access<P>,
+    query: &AccountQuery,
+) -> Result<IntegratedAccount, Problem> {
+    let (Some(tenant_id), Some(provider)) = (&query.tenant_id, &query.provider) else {
+        return Err(Problem::new(
+            ProblemKind::AccountRequired,
+            "Name the account: integrated_account_id in the query, the header X-Integrated-Account-Id, \
+             or tenant_id and provider.",
+        ));
+    };
+    let provider = provider.parse::<Provider>().map_err(|error| {
+        Problem::new(ProblemKind::InvalidQuery, "The provider is unknown.")
+            .at("provider", error.to_string())
+    })?;
+    let filter =
+        AccountFilter { tenant_id: Some(tenant_id.clone()), provider: Some(provider), status: None };
+    let mut live = access.db.accounts(&filter, None, 1000).await?;
+    live.retain(|account| account.status != AccountStatus::Disconnected);
+    match (live.pop(), live.is_empty()) {
+        (Some(account), true) => Ok(account),
+        (None, _) => Err(not_found()),
+        (Some(_), false) => Err(Problem::new(
+            ProblemKind::AmbiguousAccount,
+            format!("{} accounts have this tenant and provider.", live.len() + 1),
+        )),
+    }
+}
+
+fn not_found() -> Problem {
+    Problem::new(
+        ProblemKind::AccountNotFound,
+        "There is no such account in this environment. GET /integrated-accounts lists those there are.",
+    )
+}
+
+/// `Prefer: wait=N` of RFC 7240, in seconds.
+fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
+    let preferences = headers.get(PREFER)?.to_str().ok()?;
+    let wait = preferences.split(',').find_map(|part| part.trim().strip_prefix("wait="))?;
+    Some(Duration::from_secs(wait.trim().parse().ok()?).min(LONGEST_WAIT))
+}

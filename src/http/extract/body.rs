@@ -1,0 +1,67 @@
+//! A JSON body: its type, its size, its fields are checked, and each mistake is pointed at.
+
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, header};
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+
+use crate::http::problem::{Problem, ProblemKind};
+use crate::http::state::AppState;
+
+/// A body that was JSON and fits `T`.
+#[derive(Debug)]
+pub(in crate::http) struct Body<T>(pub(in crate::http) T);
+
+impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            return Err(Problem::new(
+                ProblemKind::UnsupportedMediaType,
+                "Send the body with `Content-Type: application/json`.",
+            ));
+        }
+        let max = state.max_body_bytes;
+        let bytes = axum::body::to_bytes(request.into_body(), max).await.map_err(|_| {
+            Problem::new(
+                ProblemKind::BodyTooLarge,
+                format!("The body must have {max} bytes at most, and must not break off."),
+            )
+        })?;
+        let mut json = serde_json::Deserializer::from_slice(&bytes);
+        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let pointer = pointer(error.path());
+            let message = error.into_inner().to_string();
+            Problem::new(ProblemKind::InvalidBody, "The body is not what this route wants.")
+                .at(pointer, message)
+        })?;
+        json.end().map_err(|error| {
+            Problem::new(ProblemKind::InvalidBody, "Something stands behind the JSON value.")
+                .at("", error.to_string())
+        })?;
+        Ok(Self(value))
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
+    kind.is_some_and(|kind| {
+        kind.eq_ignore_ascii_case("application/json")
+            || kind.to_ascii_lowercase().ends_with("+json")
+    })
+}
+
+/// The path as a JSON pointer, RFC 6901.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+            }
+            Segment::Unknown => "/?".to_owned(),
+        })
+        .collect()
+}

@@ -1,0 +1,13 @@
+//! What a handler's signature can ask for: who calls, for which account, with which parameters.
+
+mod access;
+mod account;
+mod body;
+mod params;
+mod query;
+
+pub(super) use access::{Access, Admin, Proxy, Read, Write};
+pub(super) use account::{Account, AccountQuery};
+pub(super) use body::Body;
+pub(super) use params::{Params};
+pub(super) use query::{ItemQuery, ListQuery, NoQuery, PageQuery, ShapeQuery};

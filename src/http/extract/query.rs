@@ -1,0 +1,127 @@
+//! The parameters of lists and of single things.
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use utoipa::IntoParams;
+
+use super::account::AccountQuery;
+use super::params::{Params, invalid};
+use crate::domain::page::{DEFAULT_LIMIT, MAX_LIMIT};
+use crate::http::problem::Problem;
+use crate::unified::{ResponseFormat, Shape};
+
+/// Which page of a list.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// The most rows of a page.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 100)]
+    pub limit: u16,
+    /// The `next_cursor` of the page before.
+    pub next_cursor: Option<String>,
+}
+
+impl PageQuery {
+    /// Takes the parameters that name a page.
+    pub(in crate::http) fn take(params: &mut Params) -> Result<Self, Problem> {
+        let limit = params.parse::<u16>("limit")?.unwrap_or(DEFAULT_LIMIT);
+        if !(1..=MAX_LIMIT).contains(&limit) {
+            return Err(invalid("limit", format!("must be between 1 and {MAX_LIMIT}")));
+        }
+        // An empty cursor is how some clients say "from the start".
+        let next_cursor = params.take("next_cursor")?.filter(|cursor| !cursor.is_empty());
+        Ok(Self { limit, next_cursor })
+    }
+}
+
+/// What a thing looks like in the answer.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ShapeQuery {
+    /// `unified`: every unified field; `normalized`: those that have a value; `raw`: the provider's own.
+    pub response_format: Option<ResponseFormat>,
+    /// Puts the provider's objects beside the unified fields, as `remote_data`.
+    pub include_remote_data: Option<bool>,
+    /// Fields to leave out; may stand several times.
+    #[param(rename = "exclude_fields[]")]
+    pub exclude_fields: Vec<String>,
+}
+
+impl ShapeQuery {
+    fn take(params: &mut Params) -> Result<Self, Problem> {
+        let response_format = match params.take("response_format")?.as_deref() {
+            None => None,
+            Some("unified") => Some(ResponseFormat::Unified),
+            Some("normalized") => Some(ResponseFormat::Normalized),
+            Some("raw") => Some(ResponseFormat::Raw),
+            Some(_) => {
+                return Err(invalid("response_format", "must be unified, normalized or raw"));
+            }
+        };
+        let include_remote_data = params.parse("include_remote_data")?;
+        let exclude_fields = params.take_all("exclude_fields[]");
+        Ok(Self { response_format, include_remote_data, exclude_fields })
+    }
+
+    fn shape(self) -> Shape {
+        Shape {
+            format: self.response_format.unwrap_or_default(),
+            include_remote_data: self.include_remote_data.unwrap_or_default(),
+            exclude_fields: self.exclude_fields,
+        }
+    }
+}
+
+/// The parameters of a list of an account's things.
+#[derive(Debug)]
+pub(in crate::http) struct ListQuery {
+    /// Which page.
+    pub(in crate::http) page: PageQuery,
+    /// What its rows look like.
+    pub(in crate::http) shape: Shape,
+}
+
+/// The parameters of one of an account's things.
+#[derive(Debug)]
+pub(in crate::http) struct ItemQuery {
+    /// What it looks like.
+    pub(in crate::http) shape: Shape,
+}
+
+/// No parameters at all.
+#[derive(Debug)]
+pub(in crate::http) struct NoQuery;
+
+impl<S: Send + Sync> FromRequestParts<S> for ListQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut params = Params::of(&parts.uri);
+        AccountQuery::take(&mut params)?;
+        let page = PageQuery::take(&mut params)?;
+        let shape = ShapeQuery::take(&mut params)?.shape();
+        params.finish()?;
+        Ok(Self { page, shape })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ItemQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut params = Params::of(&parts.uri);
+        AccountQuery::take(&mut params)?;
+        let shape = ShapeQuery::take(&mut params)?.shape();
+        params.finish()?;
+        Ok(Self { shape })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NoQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Params::of(&parts.uri).finish()?;
+        Ok(Self)
+    }
+}

@@ -1,0 +1,20 @@
+//! The HTTP surface: the router, what proves a caller, the problems, a file for each URL.
+//!
+//! Nothing here decides anything about directories: a handler reads the request, calls a use case,
+//! writes the answer.
+
+mod edge;
+mod extract;
+mod health;
+mod link;
+mod openapi;
+mod page;
+pub mod problem;
+mod proxy;
+mod router;
+mod state;
+mod v1;
+
+pub use openapi::document;
+pub use router::router;
+pub use state::{AppState, Services};

@@ -1,0 +1,206 @@
+//! Which failure is which problem.
+
+use std::time::Duration;
+
+use super::{Problem, ProblemKind, ProviderFailure};
+use crate::connectors::{ConnectorError, Kind};
+use crate::link::LinkError;
+use crate::store::StoreError;
+use crate::unified::UnifiedError;
+use crate::unified::passthrough::PassthroughError;
+use crate::vault::{CipherError, TokenError};
+
+/// How long to stay away while the database is.
+const DATABASE_PAUSE: Duration = Duration::from_secs(5);
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::Unavailable(_) => unavailable().because(&error),
+            StoreError::Conflict(_) => {
+                Self::new(ProblemKind::AlreadyExists, "Another object has the same name or key.")
+                    .because(&error)
+            }
+            StoreError::Inconsistent { .. } | StoreError::Refused(_) => {
+                Self::internal().because(&error)
+            }
+        }
+    }
+}
+
+impl From<CipherError> for Problem {
+    fn from(error: CipherError) -> Self {
+        Self::internal().because(&error)
+    }
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        match &error {
+            TokenError::NeedsReauth { reason } => needs_reauth(Some(reason)).because(&error),
+            TokenError::Refresh(_) => Self::new(
+                ProblemKind::ProviderError,
+                "The access token could not be renewed: the provider gave no usable answer.",
+            )
+            .because(&error),
+            TokenError::Store(store) if matches!(**store, StoreError::Unavailable(_)) => {
+                unavailable().because(&error)
+            }
+            TokenError::Store(_) | TokenError::Cipher(_) | TokenError::Interrupted => {
+                Self::internal().because(&error)
+            }
+        }
+    }
+}
+
+impl From<UnifiedError> for Problem {
+    fn from(error: UnifiedError) -> Self {
+        match error {
+            UnifiedError::Connector(error) => error.into(),
+            UnifiedError::Unsupported { provider, resource } => Self::new(
+                ProblemKind::UnsupportedByProvider,
+                format!("{} has no {resource}.", provider.title()),
+            ),
+            UnifiedError::InvalidCursor => Self::new(
+                ProblemKind::InvalidCursor,
+                "The cursor was changed, is of another list or account, or is too old. Begin again without it.",
+            )
+            .at("next_cursor", "is not a cursor of this list"),
+            UnifiedError::NotFound { resource } => {
+                Self::new(ProblemKind::NotFound, format!("There is no {resource} with that id."))
+            }
+        }
+    }
+}
+
+impl From<PassthroughError> for Problem {
+    fn from(error: PassthroughError) -> Self {
+        match error {
+            PassthroughError::UnknownPath(unknown) => Self::new(
+                ProblemKind::UnknownProviderPath,
+                format!("The provider has no such path: {unknown}."),
+            ),
+            PassthroughError::Connector(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConnectorError> for Problem {
+    fn from(error: ConnectorError) -> Self {
+        if error.kind == Kind::NeedsReauth {
+            return Self { provider: Some(failure(&error)), ..needs_reauth(error.code.as_deref()) }
+                .because(&error);
+        }
+        if error.kind == Kind::Internal {
+            let problem = if error.is_store_unavailable() { unavailable() } else { Self::internal() };
+            return problem.because(&error);
+        }
+        let provider = error.provider.title();
+        let code = error.code.as_deref().unwrap_or("no code");
+        let (kind, detail) = match error.kind {
+            Kind::NotFound => {
+                (ProblemKind::ProviderNotFound, format!("{provider} does not know it ({code})."))
+            }
+            Kind::InvalidArgument => (
+                ProblemKind::ProviderInvalidArgument,
+                format!("{provider} refused the call ({code})."),
+            ),
+            Kind::InvalidCursor => (
+                ProblemKind::InvalidCursor,
+                format!("{provider} no longer knows the page. Begin again without a cursor."),
+            ),
+            Kind::MissingScope => (ProblemKind::ProviderMissingScope, missing_scope(&error)),
+            Kind::Forbidden => (
+                ProblemKind::ProviderForbidden,
+                format!("{provider} does not permit this to the person who installed the app ({code})."),
+            ),
+            Kind::Conflict => (
+                ProblemKind::ProviderConflict,
+                format!("{provider} can't do it in the present state ({code})."),
+            ),
+            Kind::RateLimited => (
+                ProblemKind::RateLimited,
+                format!("The turn for {} would come too late.", error.method),
+            ),
+            Kind::Trouble => (
+                ProblemKind::ProviderError,
+                format!("{provider} failed, or its answer could not be read ({code})."),
+            ),
+            Kind::Timeout => (
+                ProblemKind::ProviderTimeout,
+                format!("{provider} did not answer {} in time.", error.method),
+            ),
+            Kind::NeedsReauth | Kind::Internal => return Self::internal().because(&error),
+        };
+        let problem = Self { provider: Some(failure(&error)), ..Self::new(kind, detail) };
+        let problem = match error.retry_after {
+            Some(pause) => problem.retry_after(pause),
+            None => problem,
+        };
+        problem.because(&error)
+    }
+}
+
+impl From<LinkError> for Problem {
+    fn from(error: LinkError) -> Self {
+        match &error {
+            LinkError::NoProviderApp(provider) => Self::new(
+                ProblemKind::NoProviderApp,
+                format!("Add an OAuth client of {} with POST /provider-apps first.", provider.title()),
+            ),
+            LinkError::AccountNotFound => Self::new(
+                ProblemKind::AccountNotFound,
+                "The account to connect again is not in this environment, is disconnected, or has another tenant.",
+            ),
+            LinkError::UnknownToken => {
+                Self::new(ProblemKind::NotFound, "There is no such link token.")
+            }
+            LinkError::Store(StoreError::Unavailable(_)) => unavailable().because(&error),
+            LinkError::Expired
+            | LinkError::Used
+            | LinkError::UnknownState
+            | LinkError::OtherBrowser
+            | LinkError::ConsentRefused(_)
+            | LinkError::Exchange(_)
+            | LinkError::Grant(_)
+            | LinkError::OtherOrganization
+            | LinkError::PublicUrl
+            | LinkError::Store(_)
+            | LinkError::Cipher(_) => Self::internal().because(&error),
+        }
+    }
+}
+
+fn unavailable() -> Problem {
+    Problem::new(ProblemKind::Unavailable, "The database can't be reached at the moment.")
+        .retry_after(DATABASE_PAUSE)
+}
+
+/// The problem of an account whose grant is lost.
+pub(in crate::http) fn needs_reauth(reason: Option<&str>) -> Problem {
+    let reason = reason.unwrap_or("unknown");
+    let detail = format!(
+        "The provider refuses the account's tokens ({reason}). Create a link token with this \
+         integrated_account_id and let the customer link again."
+    );
+    Problem::new(ProblemKind::AccountNeedsReauth, detail)
+}
+
+fn missing_scope(error: &ConnectorError) -> String {
+    let needed = error.needed_scope.as_deref().unwrap_or("a scope that was not named");
+    format!(
+        "{} needs {needed}. Add it to the provider app's scopes and let the customer link again.",
+        error.method
+    )
+}
+
+fn failure(error: &ConnectorError) -> ProviderFailure {
+    ProviderFailure {
+        name: error.provider.name().to_owned(),
+        method: error.method.to_string(),
+        error: error.code.clone(),
+        request_id: error.request_id.clone(),
+        needed_scope: error.needed_scope.clone(),
+        provided_scope: error.provided_scope.clone(),
+    }
+}

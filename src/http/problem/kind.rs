@@ -1,0 +1,147 @@
+//! The kinds of problem: name, status, title, and what to do. A kind's name never changes.
+
+use axum::http::StatusCode;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident = $name:literal, $status:ident, $title:literal, $advice:literal;)*) => {
+        /// What kind of problem it is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum ProblemKind {
+            $($(#[$doc])* $kind,)*
+        }
+
+        impl ProblemKind {
+            /// Every kind, in the order of the pages.
+            pub const ALL: &[Self] = &[$(Self::$kind,)*];
+
+            /// The last part of its type: stable, snake_case.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)* }
+            }
+
+            /// Its HTTP status.
+            #[must_use]
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$kind => StatusCode::$status,)* }
+            }
+
+            /// The kind in a few words.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$kind => $title,)* }
+            }
+
+            /// What it means and what to do, for its page.
+            #[must_use]
+            pub fn advice(self) -> &'static str {
+                match self { $(Self::$kind => $advice,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// No key, or none that is good.
+    Unauthorized = "unauthorized", UNAUTHORIZED, "A valid key is needed",
+        "Send `Authorization: Bearer KEY` with an API key (`sb_live_…`) or an account token (`sb_acct_…`). Keys end when they expire or are revoked.";
+    /// The key lacks a scope.
+    InsufficientScope = "insufficient_scope", FORBIDDEN, "The key lacks a scope",
+        "Use a key with the scope that the detail names: `read`, `write`, `proxy` or `admin`.";
+    /// No such route.
+    RouteNotFound = "route_not_found", NOT_FOUND, "There is nothing at this path",
+        "Check the path. `/openapi.json` lists every route.";
+    /// The route has other methods.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path has other methods",
+        "`/openapi.json` lists the methods of every route.";
+    /// A query parameter is wrong.
+    InvalidQuery = "invalid_query", BAD_REQUEST, "A query parameter is wrong",
+        "Each entry of `errors` names a parameter and what is wrong with it. Unknown parameters are an error, so that a misspelt filter is never ignored.";
+    /// The body is no JSON, or too far from what is wanted.
+    InvalidBody = "invalid_body", UNPROCESSABLE_ENTITY, "The body can't be used",
+        "Send JSON as the reference describes it. Each entry of `errors` points at a mistake. Unknown fields are an error.";
+    /// The body is too large.
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
+        "Send less at once. The operator sets the limit as `server.max_body_bytes`.";
+    /// The body has the wrong type.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body is not JSON",
+        "Send `Content-Type: application/json`.";
+    /// No account was named.
+    AccountRequired = "account_required", BAD_REQUEST, "The request names no account",
+        "Name the account with `integrated_account_id` in the query, with the header `X-Integrated-Account-Id`, or with `tenant_id` and `provider`; or use an account token.";
+    /// There is no such account in this environment.
+    AccountNotFound = "account_not_found", NOT_FOUND, "There is no such account",
+        "The account is not in the environment of this key. `/integrated-accounts` lists those that are.";
+    /// More than one account fits.
+    AmbiguousAccount = "ambiguous_account", BAD_REQUEST, "More than one account fits",
+        "Several accounts have this tenant and provider: name one by `integrated_account_id`.";
+    /// The account's grant is lost.
+    AccountNeedsReauth = "account_needs_reauth", CONFLICT, "The account must be linked again",
+        "The provider refuses the account's tokens for good. Create a link token with this `integrated_account_id` and send the customer to its page: the account keeps its id.";
+    /// The account was disconnected.
+    AccountDisconnected = "account_disconnected", CONFLICT, "The account is disconnected",
+        "Its tokens are erased. Link the customer anew.";
+    /// The environment has no OAuth client.
+    NoProviderApp = "no_provider_app", CONFLICT, "The environment has no app for this provider",
+        "Register an OAuth client at the provider and add it with `POST /provider-apps`.";
+    /// A cursor is wrong.
+    InvalidCursor = "invalid_cursor", BAD_REQUEST, "The cursor can't be used here",
+        "A cursor is good for the list, the account and the filters it came from, and only as long as the provider keeps it. Begin again without a cursor.";
+    /// There is nothing with that id.
+    NotFound = "not_found", NOT_FOUND, "There is nothing with that id",
+        "Check the id. What another environment owns is not found either.";
+    /// A row like this is there already.
+    AlreadyExists = "already_exists", CONFLICT, "It is there already",
+        "Another object of this environment has the same name or key.";
+    /// The path is none of the provider's.
+    UnknownProviderPath = "unknown_provider_path", NOT_FOUND, "The provider has no such path",
+        "The part behind `/proxy/` is the provider's own path, for example `api/users.info` or `scim/v2/Users`.";
+    /// The provider can't do that.
+    UnsupportedByProvider = "unsupported_by_provider", NOT_IMPLEMENTED, "The provider can't do that",
+        "The provider of this account has no such resource.";
+    /// The provider did not like an argument.
+    ProviderInvalidArgument = "provider_invalid_argument", UNPROCESSABLE_ENTITY, "The provider refused an argument",
+        "`provider.error` is the provider's own code.";
+    /// The provider does not know the thing.
+    ProviderNotFound = "provider_not_found", NOT_FOUND, "The provider does not know it",
+        "`provider.error` is the provider's own code.";
+    /// The grant lacks a scope.
+    ProviderMissingScope = "provider_missing_scope", FORBIDDEN, "The customer's grant lacks a scope",
+        "`provider.needed_scope` names it. Add it to the provider app and let the customer link again.";
+    /// The person who installed may not do this.
+    ProviderForbidden = "provider_forbidden", FORBIDDEN, "The provider does not permit it",
+        "The person who installed the app may not do this, or the organization's plan does not have it. `provider.error` tells which.";
+    /// It can't be done in the present state.
+    ProviderConflict = "provider_conflict", CONFLICT, "The provider can't do it in the present state",
+        "`provider.error` is the provider's own code.";
+    /// The turn would come too late.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "The provider's limit is used up",
+        "Come back after `Retry-After` seconds, or let the request wait longer with `Prefer: wait=N`.";
+    /// The provider failed.
+    ProviderError = "provider_error", BAD_GATEWAY, "The provider failed",
+        "The provider answered with a failure of its own, or with something that can't be read. Reading again is safe.";
+    /// The provider did not answer in time.
+    ProviderTimeout = "provider_timeout", GATEWAY_TIMEOUT, "The provider did not answer in time",
+        "What was asked may or may not have been done. Reading again is safe.";
+    /// We failed.
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Something failed on our side",
+        "The log has the cause under the request's id.";
+    /// The database is away.
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The service is not ready",
+        "The database can't be reached at the moment. Come back after `Retry-After` seconds.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_and_advice() {
+        for kind in ProblemKind::ALL {
+            let same = ProblemKind::ALL.iter().filter(|other| other.name() == kind.name()).count();
+            assert_eq!(same, 1, "{}", kind.name());
+            assert!(kind.advice().ends_with(['.', '`']), "{}", kind.name());
+            assert!(kind.status().is_client_error() || kind.status().is_server_error());
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! Problems: RFC 9457, one stable type for each way a request can fail. This folder alone knows which
+//! failure is which problem; the inside of a failure goes to the log, never to the caller.
+
+mod from;
+mod kind;
+mod page;
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub(super) use from::needs_reauth;
+pub use kind::ProblemKind;
+pub(super) use page::{list_problems, show_problem};
+
+/// A failed request, before it has an id.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    kind: ProblemKind,
+    detail: String,
+    errors: Vec<FieldError>,
+    provider: Option<ProviderFailure>,
+    retry_after: Option<Duration>,
+    /// For the log only: the whole chain of causes.
+    cause: Option<String>,
+}
+
+/// One mistake in a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Where it is: a JSON pointer into the body, or the name of a query parameter.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// What the provider said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct ProviderFailure {
+    /// The provider.
+    pub name: String,
+    /// Its method.
+    pub method: String,
+    /// Its own error code.
+    pub error: Option<String>,
+    /// Its id of the request.
+    pub request_id: Option<String>,
+    /// The scope that was needed.
+    pub needed_scope: Option<String>,
+    /// The scopes that were there.
+    pub provided_scope: Option<String>,
+}
+
+/// A problem as it is sent: `application/problem+json`, RFC 9457.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// What kind of problem it is: a path of this server that explains it.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in a few words.
+    pub title: &'a str,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened this time, and what to do.
+    pub detail: &'a str,
+    /// The request's id: quote it when you ask for help.
+    pub request_id: &'a str,
+    /// The single mistakes, where there are some.
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    pub errors: &'a [FieldError],
+    /// What the provider said, where it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<&'a ProviderFailure>,
+    /// When to come back, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_s: Option<u64>,
+}
+
+impl Problem {
+    /// A problem of a kind, with what happened this time.
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            provider: None,
+            retry_after: None,
+            cause: None,
+        }
+    }
+
+    /// Our own failure, without words about its inside.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(
+            ProblemKind::Internal,
+            "Something failed on our side. The log has it under this request's id.",
+        )
+    }
+
+    /// The same with one mistake named.
+    #[must_use]
+    pub fn at(mut self, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+        self.errors.push(FieldError { pointer: pointer.into(), message: message.into() });
+        self
+    }
+
+    fn retry_after(mut self, pause: Duration) -> Self {
+        self.retry_after = Some(pause);
+        self
+    }
+
+    fn because(mut self, cause: &dyn Error) -> Self {
+        let mut text = cause.to_string();
+        let mut next = cause.source();
+        while let Some(source) = next {
+            // Writing into a text can't fail.
+            let _ = write!(text, ": {source}");
+            next = source.source();
+        }
+        self.cause = Some(text);
+        self
+    }
+
+    /// Writes the failure down, once: loud when it is ours.
+    pub(super) fn log(&self, request_id: &str) {
+        let (kind, cause) = (self.kind.name(), self.cause.as_deref().unwrap_or("none"));
+        if self.kind.status().is_server_error() {
+            tracing::error!(request_id, kind, cause, "request failed");
+        } else {
+            tracing::debug!(request_id, kind, cause, "request refused");
+        }
+    }
+
+    /// Makes `response` the answer that tells of this problem.
+    pub(super) fn write(&self, response: &mut Response, request_id: &str) {
+        let retry_after_s = self.retry_after.map(|pause| pause.as_secs_f64().ceil().max(1.0));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 1")]
+        let retry_after_s = retry_after_s.map(|seconds| seconds as u64);
+        let body = ProblemBody {
+            kind: format!("/problems/{}", self.kind.name()),
+            title: self.kind.title(),
+            status: self.kind.status().as_u16(),
+            detail: &self.detail,
+            request_id,
+            errors: &self.errors,
+            provider: self.provider.as_ref(),
+            retry_after_s,
+        };
+        *response.status_mut() = self.kind.status();
+        *response.body_mut() = Body::from(serde_json::to_vec(&body).unwrap_or_default());
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_LENGTH);
+        headers
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.kind == ProblemKind::Unauthorized {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+    }
+}
+
+/// The edge writes the body, because it knows the request's id.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.kind.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

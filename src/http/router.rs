@@ -1,0 +1,64 @@
+//! Every route. What is in the OpenAPI document is added with `routes!`; pages for people are not.
+
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{any, get};
+use axum::{Json, Router, middleware};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::problem::{Problem, ProblemKind};
+use super::state::AppState;
+use super::v1::{
+    account_tokens, integrated_accounts, link_tokens, provider_apps, role_assignments, roles, users,
+    workspaces,
+};
+use super::{edge, health, link, openapi, problem, proxy};
+
+/// The routes of the API, with their description.
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .routes(routes!(users::list_users))
+        .routes(routes!(users::get_user))
+        .routes(routes!(roles::list_roles))
+        .routes(routes!(roles::get_role))
+        .routes(routes!(role_assignments::list_role_assignments))
+        .routes(routes!(role_assignments::get_role_assignment))
+        .routes(routes!(workspaces::list_workspaces))
+        .routes(routes!(workspaces::get_workspace))
+        .routes(routes!(integrated_accounts::list_integrated_accounts))
+        .routes(routes!(integrated_accounts::get_integrated_account))
+        .routes(routes!(integrated_accounts::refresh_integrated_account))
+        .routes(routes!(account_tokens::create_account_token))
+        .routes(routes!(link_tokens::create_link_token))
+        .routes(routes!(provider_apps::create_provider_app))
+        .routes(routes!(health::check_liveness))
+        .routes(routes!(health::check_readiness))
+}
+
+/// The whole surface.
+pub fn router(state: AppState) -> Router {
+    let (api, document) = routes().split_for_parts();
+    api.route("/proxy/{*path}", any(proxy::pass_raw_call))
+        .route("/link/{token}", get(link::show_link).post(link::start_link))
+        .route("/oauth/callback", get(link::finish_link))
+        .route("/problems", get(problem::list_problems))
+        .route("/problems/{name}", get(problem::show_problem))
+        .route("/openapi.json", get(move || async move { Json(document) }))
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(CatchPanicLayer::custom(edge::after_panic))
+        .layer(middleware::from_fn_with_state(state.clone(), edge::around))
+        .with_state(state)
+}
+
+async fn not_found(request: Request) -> Response {
+    let detail = format!("There is nothing at this path for {}.", request.method());
+    Problem::new(ProblemKind::RouteNotFound, detail).into_response()
+}
+
+async fn method_not_allowed(request: Request) -> Response {
+    let detail = format!("This path does not answer {}.", request.method());
+    Problem::new(ProblemKind::MethodNotAllowed, detail).into_response()
+}

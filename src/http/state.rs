@@ -1,0 +1,41 @@
+//! What every handler can reach.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::connectors::Registry;
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+use crate::link::Links;
+use crate::store::Store;
+use crate::upstream::Upstream;
+use crate::vault::{Signer, Tokens, Vault};
+
+/// The services behind the router.
+pub struct Services {
+    /// The database.
+    pub store: Store,
+    /// The secrets.
+    pub vault: Vault,
+    /// The tokens of accounts.
+    pub tokens: Tokens,
+    /// The way out to providers.
+    pub upstream: Upstream,
+    /// The providers.
+    pub registry: Arc<Registry>,
+    /// How customers are linked.
+    pub links: Links,
+    /// What signs cursors.
+    pub cursors: Signer,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// The randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// The largest body of our own API, in bytes.
+    pub max_body_bytes: usize,
+    /// How long a request waits for its turn at a provider.
+    pub max_wait: Duration,
+}
+
+/// The services, shared.
+pub type AppState = Arc<Services>;

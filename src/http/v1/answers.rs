@@ -1,0 +1,41 @@
+//! The envelopes of every answer.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::page::Page;
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct List<T> {
+    /// The rows. A page may be short, or empty, and still have a `next_cursor`.
+    pub result: Vec<T>,
+    /// Ask for the next page with it; `null` at the end.
+    pub next_cursor: Option<String>,
+    /// Always `null`: providers page forward only.
+    pub prev_cursor: Option<String>,
+    /// The most rows that were asked for.
+    pub limit: u16,
+    /// How many rows there are in this page.
+    pub result_count: usize,
+}
+
+/// A single thing.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Item<T> {
+    /// The thing.
+    pub result: T,
+}
+
+impl<T> List<T> {
+    /// A page in its envelope.
+    pub(in crate::http) fn of(page: Page<T, String>, limit: u16) -> Self {
+        Self {
+            result_count: page.items.len(),
+            result: page.items,
+            next_cursor: page.next,
+            prev_cursor: None,
+            limit,
+        }
+    }
+}

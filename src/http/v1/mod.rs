@@ -1,0 +1,45 @@
+//! Our own API, a file a resource. The four resources of the unified API differ in their type alone,
+//! so their lists and lookups are two functions.
+
+pub(super) mod account_tokens;
+pub(super) mod answers;
+pub(super) mod integrated_accounts;
+pub(super) mod link_tokens;
+pub(super) mod provider_apps;
+pub(super) mod role_assignments;
+pub(super) mod roles;
+pub(super) mod users;
+pub(super) mod workspaces;
+
+use axum::Json;
+use axum::response::{IntoResponse as _, Response};
+
+use self::answers::{Item, List};
+use super::extract::{Account, ItemQuery, ListQuery, Read};
+use super::problem::Problem;
+use super::state::Services;
+use crate::unified::Resource;
+
+/// A page of a resource.
+async fn list<T: Resource>(
+    services: &Services,
+    account: &Account<Read>,
+    query: ListQuery,
+) -> Result<Response, Problem> {
+    let directory = account.directory(services, query.shape.wants_remote());
+    let cursor = query.page.next_cursor.as_deref();
+    let page = directory.list::<T>(query.page.limit, cursor, &query.shape).await?;
+    Ok(Json(List::of(page, query.page.limit)).into_response())
+}
+
+/// One of a resource.
+async fn get<T: Resource>(
+    services: &Services,
+    account: &Account<Read>,
+    id: &str,
+    query: ItemQuery,
+) -> Result<Response, Problem> {
+    let directory = account.directory(services, query.shape.wants_remote());
+    let result = directory.get::<T>(id, &query.shape).await?;
+    Ok(Json(Item { result }).into_response())
+}

@@ -1,0 +1,54 @@
+//! Why a link fails. Each has a page, or a problem, that says what to do next.
+
+use crate::connectors::LinkRefusal;
+use crate::domain::provider::Provider;
+use crate::store::StoreError;
+use crate::upstream::OAuthError;
+use crate::vault::CipherError;
+
+/// Why a link fails.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// There is no such link token.
+    #[error("the link token is unknown")]
+    UnknownToken,
+    /// The link token is too old.
+    #[error("the link token has expired")]
+    Expired,
+    /// The link token has done its work.
+    #[error("the link token was used already")]
+    Used,
+    /// The environment has no OAuth client for the provider.
+    #[error("no provider app for {0}")]
+    NoProviderApp(Provider),
+    /// The account to connect again is not there, or disconnected for good.
+    #[error("the account to connect again is not there")]
+    AccountNotFound,
+    /// The browser came back with a state that nobody waits for.
+    #[error("the state is unknown, used or too old")]
+    UnknownState,
+    /// Another browser came back than the one that left.
+    #[error("the browser is not the one that began")]
+    OtherBrowser,
+    /// The customer, or the provider, said no on the consent page. Holds the provider's code.
+    #[error("consent was not given: {0}")]
+    ConsentRefused(String),
+    /// The code exchange failed.
+    #[error("the code exchange failed")]
+    Exchange(#[source] OAuthError),
+    /// The grant is not one we can work with.
+    #[error("the grant can't be used")]
+    Grant(#[source] LinkRefusal),
+    /// An account is connected again with another organization.
+    #[error("the organization is not the one the account was linked with")]
+    OtherOrganization,
+    /// The public address can't be used.
+    #[error("the public address can't be used")]
+    PublicUrl,
+    /// The database failed.
+    #[error("the link could not be stored")]
+    Store(#[from] StoreError),
+    /// A stored secret doesn't open.
+    #[error("a stored secret could not be decrypted")]
+    Cipher(#[from] CipherError),
+}

@@ -1,0 +1,93 @@
+//! Cursors: opaque, signed, and good for one list of one account only. They hold all that a next page
+//! needs, so they survive a restart and go to any replica.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::UnifiedError;
+use crate::connectors::Position;
+use crate::domain::ids::IntegratedAccountId;
+use crate::vault::{Signer, TAG};
+
+/// The list that a cursor is bound to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct List {
+    pub(super) account: IntegratedAccountId,
+    pub(super) resource: &'static str,
+}
+
+impl List {
+    fn context(&self) -> String {
+        format!("{}\n{}", self.account, self.resource)
+    }
+
+    /// The cursor of a position in this list.
+    pub(super) fn seal(&self, signer: &Signer, position: &Position) -> String {
+        let payload = position.0.as_bytes();
+        let tag = signer.sign(&self.context(), payload);
+        URL_SAFE_NO_PAD.encode([tag.as_slice(), payload].concat())
+    }
+
+    /// The position of a cursor of this list.
+    pub(super) fn open(&self, signer: &Signer, cursor: &str) -> Result<Position, UnifiedError> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| UnifiedError::InvalidCursor)?;
+        let (tag, payload) =
+            bytes.split_first_chunk::<TAG>().ok_or(UnifiedError::InvalidCursor)?;
+        if !signer.verify(&self.context(), payload, tag) {
+            return Err(UnifiedError::InvalidCursor);
+        }
+        String::from_utf8(payload.to_vec()).map(Position).map_err(|_| UnifiedError::InvalidCursor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use zeroize::Zeroizing;
+
+    use super::*;
+    use crate::domain::clock::SystemClock;
+    use crate::domain::entropy::SeededEntropy;
+
+    fn signer(bytes: &[u8]) -> Signer {
+        let keys: Vec<_> =
+            bytes.iter().map(|byte| (byte.to_string(), Zeroizing::new([*byte; 32]))).collect();
+        Signer::derive(&keys, "cursors")
+    }
+
+    fn list(seed: u64, resource: &'static str) -> List {
+        let entropy = SeededEntropy::new(seed);
+        List { account: IntegratedAccountId::generate(&SystemClock, &entropy), resource }
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_opens_in_its_own_list_only(position in ".{0,80}") {
+            let (signer, home) = (signer(&[1]), list(1, "users"));
+            let cursor = home.seal(&signer, &Position(position.clone()));
+            prop_assert_eq!(home.open(&signer, &cursor).unwrap(), Position(position));
+            let elsewhere = [List { resource: "roles", ..home }, list(2, "users")];
+            for other in elsewhere {
+                prop_assert!(other.open(&signer, &cursor).is_err());
+            }
+        }
+
+        #[test]
+        fn a_changed_cursor_opens_nowhere(index in 0_usize..40, with in "[A-Za-z0-9_-]") {
+            let (signer, home) = (signer(&[1]), list(1, "users"));
+            let cursor = home.seal(&signer, &Position("{\"cursor\":\"dXNlcjpV\"}".to_owned()));
+            let mut changed = cursor.clone();
+            changed.replace_range(index..=index, &with);
+            prop_assume!(changed != cursor);
+            prop_assert!(home.open(&signer, &changed).is_err());
+        }
+    }
+
+    #[test]
+    fn a_cursor_outlives_a_new_master_key() {
+        let home = list(1, "users");
+        let cursor = home.seal(&signer(&[1]), &Position("p".to_owned()));
+        assert!(home.open(&signer(&[2, 1]), &cursor).is_ok());
+        assert!(home.open(&signer(&[2]), &cursor).is_err());
+    }
+}

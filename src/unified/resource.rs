@@ -1,0 +1,56 @@
+//! The resources of the unified API and the facet that serves each.
+
+use serde::Serialize;
+
+use crate::connectors::{Connector, Reads};
+use crate::domain::assignment::RoleAssignment;
+use crate::domain::role::Role;
+use crate::domain::user::User;
+use crate::domain::workspace::Workspace;
+
+/// A resource of the unified API.
+pub trait Resource: Serialize + Sized {
+    /// Its name in paths.
+    const NAME: &'static str;
+    /// One of it, in sentences.
+    const SINGULAR: &'static str;
+
+    /// What serves it, when the provider has it.
+    fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>>;
+}
+
+impl Resource for User {
+    const NAME: &'static str = "users";
+    const SINGULAR: &'static str = "user";
+
+    fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
+        connector.users()
+    }
+}
+
+impl Resource for Role {
+    const NAME: &'static str = "roles";
+    const SINGULAR: &'static str = "role";
+
+    fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
+        connector.roles()
+    }
+}
+
+impl Resource for RoleAssignment {
+    const NAME: &'static str = "role-assignments";
+    const SINGULAR: &'static str = "role assignment";
+
+    fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
+        connector.role_assignments()
+    }
+}
+
+impl Resource for Workspace {
+    const NAME: &'static str = "workspaces";
+    const SINGULAR: &'static str = "workspace";
+
+    fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
+        connector.workspaces()
+    }
+}

@@ -1,0 +1,115 @@
+//! How much of a thing the caller wants to see: unified, without nulls, or the provider's own.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+use utoipa::ToSchema;
+
+use crate::connectors::Record;
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseFormat {
+    /// Every unified field, absent ones as null.
+    #[default]
+    Unified,
+    /// The unified fields that have a value.
+    Normalized,
+    /// The provider's objects, untouched.
+    Raw,
+}
+
+/// What the caller wants to see.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shape {
+    /// The form.
+    pub format: ResponseFormat,
+    /// Whether the provider's objects stand beside the unified fields.
+    pub include_remote_data: bool,
+    /// Fields to leave out.
+    pub exclude_fields: Vec<String>,
+}
+
+impl Shape {
+    /// Whether the provider's objects are needed at all.
+    #[must_use]
+    pub fn wants_remote(&self) -> bool {
+        self.include_remote_data || self.format == ResponseFormat::Raw
+    }
+
+    /// A thing in the form wanted.
+    pub(super) fn apply<T: Serialize>(&self, record: Record<T>) -> Box<RawValue> {
+        let Record { unified, remote } = record;
+        if *self == Self::default() {
+            return raw(&unified);
+        }
+        if let (ResponseFormat::Raw, Some(remote)) = (self.format, &remote) {
+            return raw(remote);
+        }
+        let mut value = serde_json::to_value(unified).unwrap_or_default();
+        if self.format == ResponseFormat::Normalized {
+            drop_nulls(&mut value);
+        }
+        if let Value::Object(fields) = &mut value {
+            if self.include_remote_data {
+                fields.insert("remote_data".to_owned(), remote.unwrap_or_default());
+            }
+            fields.retain(|name, _| !self.exclude_fields.contains(name));
+        }
+        raw(&value)
+    }
+}
+
+fn raw(value: &impl Serialize) -> Box<RawValue> {
+    to_raw_value(value).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shaped(shape: &Shape) -> Value {
+        let unified = serde_json::json!({"id": "U1", "title": null, "roles": [{"a": null, "b": 1}]});
+        let record = Record { unified, remote: Some(serde_json::json!({"ID": "U1"})) };
+        serde_json::from_str(shape.apply(record).get()).unwrap()
+    }
+
+    #[test]
+    fn each_form_shows_what_it_says() {
+        let form = |format| Shape { format, ..Shape::default() };
+        assert_eq!(
+            shaped(&form(ResponseFormat::Unified)),
+            serde_json::json!({"id": "U1", "title": null, "roles": [{"a": null, "b": 1}]})
+        );
+        assert_eq!(
+            shaped(&form(ResponseFormat::Normalized)),
+            serde_json::json!({"id": "U1", "roles": [{"b": 1}]})
+        );
+        assert_eq!(shaped(&form(ResponseFormat::Raw)), serde_json::json!({"ID": "U1"}));
+    }
+
+    #[test]
+    fn remote_data_comes_and_fields_go_when_asked() {
+        let shape = Shape {
+            include_remote_data: true,
+            exclude_fields: vec!["roles".to_owned()],
+            ..Shape::default()
+        };
+        assert_eq!(
+            shaped(&shape),
+            serde_json::json!({"id": "U1", "title": null, "remote_data": {"ID": "U1"}})
+        );
+    }
+}

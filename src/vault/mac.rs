@@ -1,0 +1,54 @@
+//! Signing of what we hand out and want back unchanged: cursors. Keys are derived from the master
+//! keys, so that every replica has them; all verify, the first one signs.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+/// The length of a signature: 128 bits.
+pub const TAG: usize = 16;
+
+/// Signs and verifies.
+pub struct Signer(Vec<Zeroizing<[u8; 32]>>);
+
+impl Signer {
+    /// A signer for `purpose`; signatures of another purpose don't verify.
+    #[must_use]
+    pub fn derive(master_keys: &[(String, Zeroizing<[u8; 32]>)], purpose: &str) -> Self {
+        let derive = |key: &[u8; 32]| Zeroizing::new(hmac(key, &[purpose.as_bytes()]));
+        Self(master_keys.iter().map(|(_, key)| derive(key)).collect())
+    }
+
+    /// The signature of `payload` in `context`.
+    #[must_use]
+    pub fn sign(&self, context: &str, payload: &[u8]) -> [u8; TAG] {
+        self.0.first().map_or([0; TAG], |key| tag(key, context, payload))
+    }
+
+    /// Whether `signature` is one of `payload` in `context`, in constant time.
+    #[must_use]
+    pub fn verify(&self, context: &str, payload: &[u8], signature: &[u8; TAG]) -> bool {
+        self.0.iter().any(|key| tag(key, context, payload).ct_eq(signature).into())
+    }
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Signer")
+    }
+}
+
+fn tag(key: &[u8; 32], context: &str, payload: &[u8]) -> [u8; TAG] {
+    let length = u64::try_from(context.len()).unwrap_or(u64::MAX).to_be_bytes();
+    let whole = hmac(key, &[&length, context.as_bytes(), payload]);
+    let mut tag = [0; TAG];
+    tag.iter_mut().zip(whole).for_each(|(to, from)| *to = from);
+    tag
+}
+
+fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}
