@@ -1,10 +1,12 @@
 //! `/_sandbox`: look behind the scenes and move them. Slack has nothing like it.
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Query, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use time::Duration;
 
@@ -47,7 +49,7 @@ pub(super) fn reset(State(sandbox): State<Sandbox>) -> std::future::Ready<Respon
 /// Moves the provider's clock.
 pub(super) fn advance_clock(
     State(sandbox): State<Sandbox>,
-    Json(advance): Json<Advance>,
+    Told(advance): Told<Advance>,
 ) -> std::future::Ready<Response> {
     if !advance.seconds.is_finite() || advance.seconds.abs() > FURTHEST {
         return answer((
@@ -75,7 +77,7 @@ pub(super) fn list_faults(State(sandbox): State<Sandbox>) -> std::future::Ready<
 /// One more fault.
 pub(super) fn add_fault(
     State(sandbox): State<Sandbox>,
-    Json(fault): Json<Fault>,
+    Told(fault): Told<Fault>,
 ) -> std::future::Ready<Response> {
     let id = sandbox.add_fault(fault);
     answer((StatusCode::CREATED, Json(json!({"id": id}))))
@@ -90,10 +92,26 @@ pub(super) fn clear_faults(State(sandbox): State<Sandbox>) -> std::future::Ready
 /// Limits on or off.
 pub(super) fn set_limits(
     State(sandbox): State<Sandbox>,
-    Json(switch): Json<LimitSwitch>,
+    Told(switch): Told<LimitSwitch>,
 ) -> std::future::Ready<Response> {
     sandbox.set_limits(switch.enabled);
     answer(Json(json!({"enabled": sandbox.limits_enabled()})))
+}
+
+/// A body in JSON whatever it calls itself, so that a bare `curl -d` works.
+pub(super) struct Told<T>(T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Told<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let body =
+            Bytes::from_request(request, state).await.map_err(IntoResponse::into_response)?;
+        serde_json::from_slice(&body).map(Self).map_err(|error| {
+            let body = Json(json!({"error": error.to_string()}));
+            (StatusCode::BAD_REQUEST, body).into_response()
+        })
+    }
 }
 
 fn answer(response: impl IntoResponse) -> std::future::Ready<Response> {

@@ -1,7 +1,10 @@
 //! What every call to the provider goes through, whatever it asks: faults, and the journal.
 
-use axum::body::{Body, Bytes};
+use std::io;
+
+use axum::body::Body;
 use axum::response::Response;
+use futures_util::{StreamExt, stream};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use time::Duration;
@@ -9,6 +12,9 @@ use time::Duration;
 use crate::sandbox::Sandbox;
 use crate::sandbox::faults::{FaultKind, Hit};
 use crate::sandbox::journal::Request;
+
+/// Half an answer is given so many seconds to leave before the connection is closed.
+const FLUSH_S: f64 = 0.05;
 
 /// An answer before it is sent.
 #[derive(Debug)]
@@ -128,12 +134,17 @@ async fn after_work(hit: Hit, response: Response) -> Response {
     let whole = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(whole.len()));
     let half = whole.slice(..whole.len() / 2);
-    // A body that fails makes the server close the connection: before the first byte of it the
-    // head is not sent either, so the client sees no answer at all.
-    let cut = || Err(std::io::Error::other("the answer is cut on purpose"));
-    let pieces: Vec<std::io::Result<Bytes>> =
-        if hit.kind == FaultKind::CutBody { vec![Ok(half), cut()] } else { vec![cut()] };
-    Response::from_parts(parts, Body::from_stream(futures_util::stream::iter(pieces)))
+    // A body that fails makes the server close the connection. When it fails before its first
+    // byte, the head is not sent either: the client sees no answer at all.
+    let first = (hit.kind == FaultKind::CutBody).then_some(half);
+    let pause = if first.is_some() { FLUSH_S } else { 0.0 };
+    let pieces = stream::iter(first.map(io::Result::Ok)).chain(stream::once(async move {
+        if pause > 0.0 {
+            rest(pause).await;
+        }
+        Err(io::Error::other("the answer is cut on purpose"))
+    }));
+    Response::from_parts(parts, Body::from_stream(pieces))
 }
 
 /// Makes the HTTP answer.
