@@ -1,0 +1,35 @@
+//! The HTTP skin: routes, and nothing that decides anything about the organization.
+
+mod admin;
+mod exchange;
+mod oauth;
+mod page;
+mod scim;
+#[cfg(test)]
+mod tests;
+mod web;
+
+use axum::Router;
+use axum::routing::{any, get, post};
+
+use super::Sandbox;
+
+/// Everything the sandbox serves.
+pub fn router(sandbox: Sandbox) -> Router {
+    Router::new()
+        .route("/", get(page::show_page))
+        .route("/api/{method}", any(web::call_method))
+        .route("/scim/{version}", any(scim::call_root))
+        .route("/scim/{version}/{*path}", any(scim::call_path))
+        .route("/oauth/v2/authorize", get(oauth::show_consent).post(oauth::decide_consent))
+        .route("/_sandbox/state", get(admin::show_state))
+        .route("/_sandbox/reset", post(admin::reset))
+        .route("/_sandbox/advance-clock", post(admin::advance_clock))
+        .route("/_sandbox/requests", get(admin::list_requests))
+        .route(
+            "/_sandbox/faults",
+            get(admin::list_faults).post(admin::add_fault).delete(admin::clear_faults),
+        )
+        .route("/_sandbox/limits", post(admin::set_limits))
+        .with_state(sandbox)
+}

@@ -1,0 +1,43 @@
+//! Groups of the identity provider as SCIM shows them.
+
+use serde_json::{Value, json};
+
+use super::user::rfc3339;
+use super::version::{Schema, Trouble, Version};
+use super::window::{Window, list_answer};
+use crate::sandbox::org::{Group, Organization};
+
+/// A page of groups.
+pub(super) fn list(org: &Organization, version: Version, base: &str, window: Window) -> Value {
+    let groups = window.cut(org.groups.iter());
+    let resources: Vec<Value> =
+        groups.into_iter().map(|group| resource(org, version, base, group)).collect();
+    list_answer(version, window, org.groups.len(), &resources)
+}
+
+/// One group.
+pub(super) fn get(
+    org: &Organization,
+    version: Version,
+    base: &str,
+    id: &str,
+) -> Result<Value, Trouble> {
+    let group = org.group(id).ok_or_else(|| Trouble::missing("no_such_group"))?;
+    Ok(resource(org, version, base, group))
+}
+
+fn resource(org: &Organization, version: Version, base: &str, group: &Group) -> Value {
+    let people = group.members.iter().filter_map(|index| org.person(*index));
+    let members: Vec<Value> =
+        people.map(|person| json!({"value": person.id, "display": person.full_name()})).collect();
+    json!({
+        "schemas": [version.urn(Schema::Group)],
+        "id": group.id,
+        "meta": {
+            "created": rfc3339(group.created),
+            "location": format!("{base}/scim/{}/Groups/{}", version.segment(), group.id),
+        },
+        "displayName": group.name,
+        "members": members,
+    })
+}

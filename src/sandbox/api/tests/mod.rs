@@ -1,0 +1,118 @@
+//! Through the front door: what a client of the provider sees.
+
+mod oauth;
+mod scim;
+mod trouble;
+mod web;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use http::{HeaderMap, Request, StatusCode};
+use serde_json::Value;
+use time::OffsetDateTime;
+use tower::ServiceExt;
+
+use super::router;
+use crate::domain::clock::ManualClock;
+use crate::sandbox::{DEFAULT_CLIENT_ID, Options, Sandbox};
+
+const SCOPES: &[&str] = &[
+    "admin",
+    "admin.users:read",
+    "admin.teams:read",
+    "admin.roles:read",
+    "users:read",
+    "users:read.email",
+    "team:read",
+];
+
+/// A client with a token.
+struct Client {
+    sandbox: Sandbox,
+    token: String,
+}
+
+/// An answer that has been read.
+struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Client {
+    fn new(options: Options) -> Self {
+        let clock = ManualClock::at(OffsetDateTime::from_unix_timestamp(1_790_000_000).unwrap());
+        let sandbox = Sandbox::new(options, Arc::new(clock)).unwrap();
+        let token = sandbox.install(DEFAULT_CLIENT_ID, SCOPES).unwrap().access_token;
+        Self { sandbox, token }
+    }
+
+    fn unlimited(users: usize) -> Self {
+        Self::new(Options { users, enforce_limits: false, ..Options::default() })
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let response = router(self.sandbox.clone()).oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap_or_default().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        let bearer = format!("Bearer {}", self.token);
+        let request = Request::get(path).header("authorization", bearer);
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let kind = "application/x-www-form-urlencoded";
+        let request = Request::post(path).header("content-type", kind);
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
+    async fn call(&self, method: &str, query: &str) -> Value {
+        self.get(&format!("/api/{method}?{query}")).await.json()
+    }
+
+    /// All rows of a list, page after page.
+    async fn all(&self, method: &str, field: &str, query: &str, limit: usize) -> Vec<Value> {
+        let (mut rows, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = self.call(method, &format!("{query}&limit={limit}&cursor={cursor}")).await;
+            assert_eq!(page["ok"], true, "{method} {query}: {page}");
+            let found = page[field].as_array().unwrap();
+            assert!(found.len() <= limit);
+            rows.extend(found.iter().cloned());
+            let next = page["response_metadata"]["next_cursor"].as_str().unwrap();
+            if next.is_empty() {
+                return rows;
+            }
+            assert!(next.ends_with('='));
+            cursor = url::form_urlencoded::byte_serialize(next.as_bytes()).collect();
+        }
+    }
+}
+
+fn ids(rows: &[Value]) -> BTreeSet<String> {
+    let ids: BTreeSet<String> =
+        rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(ids.len(), rows.len(), "a row came twice");
+    ids
+}
+
+fn s(value: &Value) -> &str {
+    value.as_str().unwrap()
+}

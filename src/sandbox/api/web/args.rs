@@ -1,0 +1,237 @@
+//! The arguments of a call, from the query, a form or JSON, and what they must look like.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::refusal::Refusal;
+
+/// What a value must look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Any text.
+    Text,
+    /// `true`, `false`, `1` or `0`.
+    Flag,
+    /// A whole number.
+    Count,
+    /// Texts, separated by commas or as a JSON array.
+    List,
+}
+
+/// An argument that a method knows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arg {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// What it looks like.
+    pub(super) form: Form,
+    /// Whether the call is refused without it.
+    pub(super) required: bool,
+}
+
+/// An argument that may be left out.
+pub(super) const fn optional(name: &'static str, form: Form) -> Arg {
+    Arg { name, form, required: false }
+}
+
+/// An argument that must be there.
+pub(super) const fn required(name: &'static str, form: Form) -> Arg {
+    Arg { name, form, required: true }
+}
+
+/// The arguments as they were sent, by name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Args(BTreeMap<String, Value>);
+
+impl Args {
+    /// Reads the query and the body; what the body says wins.
+    pub(super) fn read(query: &str, content_type: &str, body: &[u8]) -> Result<Self, Refusal> {
+        let mut args = BTreeMap::new();
+        add_pairs(&mut args, query.as_bytes());
+        let content_type = content_type.split(';').next().unwrap_or_default().trim();
+        match content_type {
+            _ if body.is_empty() => {}
+            "application/x-www-form-urlencoded" => add_pairs(&mut args, body),
+            "application/json" => {
+                let value =
+                    serde_json::from_slice(body).map_err(|_| Refusal::new("invalid_json"))?;
+                let Value::Object(object) = value else {
+                    return Err(Refusal::new("json_not_object"));
+                };
+                args.extend(object.into_iter().filter(|(_, value)| !value.is_null()));
+            }
+            "" => return Err(Refusal::new("missing_post_type")),
+            _ => return Err(Refusal::new("invalid_post_type")),
+        }
+        Ok(Self(args))
+    }
+
+    /// Holds the arguments against what the method knows. Unknown ones pass, as they do at Slack.
+    pub(super) fn check(&self, known: &[Arg]) -> Result<(), Refusal> {
+        let mut messages = Vec::new();
+        for arg in known {
+            match self.0.get(arg.name) {
+                None if arg.required => {
+                    messages.push(format!("[ERROR] missing required field: {}", arg.name));
+                }
+                Some(value) if arg.required && is_blank(value) => {
+                    messages.push(format!("[ERROR] missing required field: {}", arg.name));
+                }
+                Some(value) if !is_blank(value) && !has_form(value, arg.form) => {
+                    let wanted = match arg.form {
+                        Form::Text => "a string",
+                        Form::Flag => "a boolean",
+                        Form::Count => "an integer",
+                        Form::List => "a list of strings",
+                    };
+                    messages.push(format!("[ERROR] must be {wanted} [json-pointer:/{}]", arg.name));
+                }
+                Some(_) | None => {}
+            }
+        }
+        if messages.is_empty() { Ok(()) } else { Err(Refusal::arguments(messages)) }
+    }
+
+    /// A text, unless it is absent or blank.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        let text = match self.0.get(name)? {
+            Value::String(text) => text.trim().to_owned(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(flag) => flag.to_string(),
+            Value::Null | Value::Array(_) | Value::Object(_) => return None,
+        };
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// A flag, unless it is absent.
+    pub(super) fn flag(&self, name: &str) -> Option<bool> {
+        match self.text(name)?.to_ascii_lowercase().as_str() {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// A number, unless it is absent.
+    pub(super) fn count(&self, name: &str) -> Option<i64> {
+        self.text(name)?.parse().ok()
+    }
+
+    /// A list, empty when it is absent.
+    pub(super) fn list(&self, name: &str) -> Vec<String> {
+        let text = match self.0.get(name) {
+            Some(Value::Array(items)) => return texts(items),
+            Some(Value::String(text)) => text.trim(),
+            Some(_) | None => return Vec::new(),
+        };
+        if text.starts_with('[') {
+            // Some clients write the array with single quotes; Slack's own example does.
+            let array = serde_json::from_str(text).or_else(|_| {
+                let double = text.replace('\'', "\"");
+                serde_json::from_str::<Vec<Value>>(&double)
+            });
+            return array.map(|items| texts(&items)).unwrap_or_default();
+        }
+        let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+        items.map(str::to_owned).collect()
+    }
+
+    /// What a cursor is bound to: all but the paging itself and the token.
+    pub(super) fn filters(&self) -> Vec<(String, String)> {
+        let paging = ["cursor", "limit", "token"];
+        let filters = self.0.iter().filter(|(name, _)| !paging.contains(&name.as_str()));
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        filters.map(|(name, value)| (name.clone(), text(value))).collect()
+    }
+
+    /// Every argument but the token, as `api.test` gives them back.
+    pub(super) fn echo(&self) -> serde_json::Map<String, Value> {
+        let args = self.0.iter().filter(|(name, _)| name.as_str() != "token");
+        args.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+}
+
+fn add_pairs(args: &mut BTreeMap<String, Value>, encoded: &[u8]) {
+    for (name, value) in url::form_urlencoded::parse(encoded) {
+        args.insert(name.into_owned(), Value::String(value.into_owned()));
+    }
+}
+
+fn texts(items: &[Value]) -> Vec<String> {
+    let text = |item: &Value| match item {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    };
+    items.iter().filter_map(text).collect()
+}
+
+fn is_blank(value: &Value) -> bool {
+    value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
+}
+
+fn has_form(value: &Value, form: Form) -> bool {
+    match (form, value) {
+        (Form::List, Value::Array(items)) => {
+            items.iter().all(|item| item.is_string() || item.is_number())
+        }
+        (Form::List | Form::Text, Value::String(_) | Value::Number(_))
+        | (Form::Flag, Value::Bool(_)) => true,
+        (Form::Flag, Value::String(text)) => {
+            matches!(text.trim().to_ascii_lowercase().as_str(), "true" | "false" | "1" | "0")
+        }
+        (Form::Flag, Value::Number(number)) => matches!(number.as_i64(), Some(0 | 1)),
+        (Form::Count, Value::Number(number)) => number.is_i64(),
+        (Form::Count, Value::String(text)) => text.trim().parse::<i64>().is_ok(),
+        (_, Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn query_form_and_json_say_the_same() {
+        let form = "application/x-www-form-urlencoded; charset=utf-8";
+        let json = "application/json; charset=utf-8";
+        for (query, content_type, body) in [
+            ("team_id=T1&is_active=0&limit=5&role_ids=Rl01%2CRl0A", "", ""),
+            ("limit=9", form, "team_id=T1&is_active=false&limit=5&role_ids=[%22Rl01%22,'Rl0A']"),
+            (
+                "",
+                json,
+                r#"{"team_id":"T1","is_active":false,"limit":5,"role_ids":["Rl01","Rl0A"]}"#,
+            ),
+        ] {
+            let args = Args::read(query, content_type, body.as_bytes()).unwrap();
+            assert_eq!(args.text("team_id").as_deref(), Some("T1"));
+            assert_eq!(args.flag("is_active"), Some(false));
+            assert_eq!(args.count("limit"), Some(5));
+            if !body.contains('\'') {
+                assert_eq!(args.list("role_ids"), ["Rl01", "Rl0A"]);
+            }
+        }
+    }
+
+    #[test]
+    fn wrong_and_missing_arguments_are_named() {
+        let known = [required("team_id", Form::Text), optional("limit", Form::Count)];
+        let args = Args::read("limit=many&team_id=", "", b"").unwrap();
+        let refusal = args.check(&known).unwrap_err();
+        assert_eq!(refusal.error, "invalid_arguments");
+        assert_eq!(refusal.messages.len(), 2);
+        assert!(Args::read("team_id=T1&x=y", "", b"").unwrap().check(&known).is_ok());
+    }
+
+    #[test]
+    fn bodies_that_cannot_be_read_are_refused_in_slacks_words() {
+        let error =
+            |content_type: &str, body: &[u8]| Args::read("", content_type, body).unwrap_err().error;
+        assert_eq!(error("application/json", b"{"), "invalid_json");
+        assert_eq!(error("application/json", b"[]"), "json_not_object");
+        assert_eq!(error("", b"a=b"), "missing_post_type");
+        assert_eq!(error("image/png", b"a=b"), "invalid_post_type");
+    }
+}

@@ -1,0 +1,113 @@
+//! `api.test`, `auth.*` and `apps.uninstall`.
+
+use serde_json::{Value, json};
+
+use super::args::{Form, optional, required};
+use super::json_body;
+use super::method::{Access, Call, Method};
+use super::oauth::client_of;
+use super::refusal::Refusal;
+use crate::sandbox::Tier;
+use crate::sandbox::grants::{Install, TokenKind};
+
+pub(super) const METHODS: &[Method] = &[
+    Method {
+        name: "api.test",
+        tier: Tier::Four,
+        access: Access::Open,
+        args: &[optional("error", Form::Text)],
+        run: api_test,
+    },
+    Method {
+        name: "auth.test",
+        tier: Tier::Special,
+        access: Access::AnyToken,
+        args: &[],
+        run: auth_test,
+    },
+    Method {
+        name: "auth.revoke",
+        tier: Tier::Three,
+        access: Access::AnyToken,
+        args: &[optional("test", Form::Flag)],
+        run: auth_revoke,
+    },
+    Method {
+        name: "apps.uninstall",
+        tier: Tier::One,
+        access: Access::AnyToken,
+        args: &[required("client_id", Form::Text), required("client_secret", Form::Text)],
+        run: apps_uninstall,
+    },
+];
+
+fn api_test(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    let args = Value::Object(call.args.echo());
+    match call.args.text("error") {
+        Some(error) => Err(Refusal::spoken(error).with("args", args)),
+        None => json_body(&json!({"ok": true, "args": args})),
+    }
+}
+
+fn auth_test(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    let caller = call.caller?;
+    let app = call.sandbox.app(&caller.client_id);
+    let now = call.sandbox.now().unix_timestamp();
+    let mut body = call.sandbox.with_org(|org| {
+        let user = org.find(&caller.user_id).map(|(_, person)| person.username.clone());
+        let place = match &caller.install {
+            Install::Org => None,
+            Install::Workspace(id) => org.workspace(id).map(|(_, workspace)| workspace),
+        };
+        let (url, team, team_id) = match place {
+            None => (org.url(), &org.name, &org.id),
+            Some(workspace) => (workspace.url(), &workspace.name, &workspace.id),
+        };
+        json!({
+            "ok": true,
+            "url": url,
+            "team": team,
+            "user": user,
+            "team_id": team_id,
+            "user_id": caller.user_id,
+            "enterprise_id": org.id,
+            "is_enterprise_install": caller.install == Install::Org,
+        })
+    });
+    if let Some(fields) = body.as_object_mut() {
+        if caller.kind == TokenKind::Bot {
+            fields.insert("bot_id".to_owned(), json!(format!("B{}", tail(&caller.user_id))));
+        }
+        if let Some(app) = app {
+            fields.insert("app_id".to_owned(), json!(app.app_id));
+            fields.insert("app_name".to_owned(), json!(app.name));
+        }
+        if let Some(at) = caller.expires_at {
+            fields.insert("expires_in".to_owned(), json!(at - now));
+        }
+    }
+    json_body(&body)
+}
+
+/// An id without the letter of its kind.
+fn tail(id: &str) -> &str {
+    id.get(1..).unwrap_or_default()
+}
+
+fn auth_revoke(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    let rehearsal = call.args.flag("test").unwrap_or(false);
+    if let (false, Some(token)) = (rehearsal, call.token) {
+        call.sandbox.change_grants(|grants| grants.revoke(token));
+    }
+    json_body(&json!({"ok": true, "revoked": !rehearsal}))
+}
+
+fn apps_uninstall(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    let caller = call.caller?;
+    let app = client_of(call)?;
+    if app.client_id != caller.client_id {
+        return Err(Refusal::new("client_id_token_mismatch"));
+    }
+    call.sandbox.change_grants(|grants| grants.uninstall(&app.client_id));
+    json_body(&json!({"ok": true}))
+}

@@ -1,0 +1,89 @@
+//! `team.info`.
+
+use serde_json::{Value, json};
+
+use super::args::{Form, optional};
+use super::json_body;
+use super::method::{Access, Call, Method};
+use super::refusal::Refusal;
+use crate::sandbox::Tier;
+use crate::sandbox::grants::Install;
+use crate::sandbox::org::{Organization, Workspace};
+
+pub(super) const METHODS: &[Method] = &[Method {
+    name: "team.info",
+    tier: Tier::Three,
+    access: Access::Scope("team:read"),
+    args: &[optional("team", Form::Text), optional("domain", Form::Text)],
+    run: info,
+}];
+
+fn info(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    let caller = call.caller?;
+    let at_home = match &caller.install {
+        Install::Org => None,
+        Install::Workspace(id) => Some(id.clone()),
+    };
+    let domain = call.args.text("domain");
+    let wanted = call.args.text("team").or(at_home.filter(|_| domain.is_none()));
+    call.sandbox.with_org(|org| {
+        let team = match (wanted, domain) {
+            (Some(id), _) if id == org.id => organization(org),
+            (Some(id), _) => workspace(org, org.workspace(&id).map(|(_, one)| one))?,
+            (None, Some(domain)) => {
+                let found = org.workspaces.iter().find(|one| one.domain == domain);
+                workspace(org, found)?
+            }
+            (None, None) => organization(org),
+        };
+        json_body(&json!({"ok": true, "team": team}))
+    })
+}
+
+fn workspace(org: &Organization, found: Option<&Workspace>) -> Result<Value, Refusal> {
+    let workspace = found.ok_or_else(|| Refusal::new("team_not_found"))?;
+    Ok(json!({
+        "id": workspace.id,
+        "name": workspace.name,
+        "url": workspace.url(),
+        "domain": workspace.domain,
+        "email_domain": org.email_domain,
+        "icon": icon(&workspace.id),
+        "avatar_base_url": "https://ca.slack-edge.example/",
+        "is_verified": false,
+        "discoverable": workspace.discoverability.as_str(),
+        "enterprise_id": org.id,
+        "enterprise_name": org.name,
+        "enterprise_domain": org.domain,
+        "locale": "en-US",
+    }))
+}
+
+/// The organization, told as if it were a workspace; that is what an org token gets.
+fn organization(org: &Organization) -> Value {
+    json!({
+        "id": org.id,
+        "name": org.name,
+        "url": org.url(),
+        "domain": org.domain,
+        "email_domain": org.email_domain,
+        "icon": icon(&org.id),
+        "avatar_base_url": "https://ca.slack-edge.example/",
+        "is_verified": false,
+        "enterprise_id": org.id,
+        "enterprise_name": org.name,
+        "enterprise_domain": org.domain,
+        "locale": "en-US",
+    })
+}
+
+/// The pictures of a workspace that never chose one.
+pub(super) fn icon(id: &str) -> Value {
+    let mut icon = serde_json::Map::new();
+    for size in [34, 44, 68, 88, 102, 132, 230] {
+        let address = format!("https://a.slack-edge.example/icons/{id}_{size}.png");
+        icon.insert(format!("image_{size}"), Value::String(address));
+    }
+    icon.insert("image_default".to_owned(), Value::Bool(true));
+    Value::Object(icon)
+}

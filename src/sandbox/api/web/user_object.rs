@@ -1,0 +1,148 @@
+//! The user object of `users.*`: <https://docs.slack.dev/reference/objects/user-object>.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::sandbox::org::{Level, OrgLevel, Organization, Person, Standing};
+
+/// How a user object is to look.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View {
+    /// The workspace whose level the flags tell; the first one of the user when absent.
+    pub(super) workspace: Option<usize>,
+    /// Whether the address may be shown.
+    pub(super) email: bool,
+    /// Whether the language was asked for.
+    pub(super) locale: bool,
+}
+
+/// The user object of an account.
+pub(super) fn user_object(org: &Organization, person: &Person, view: View) -> Value {
+    let membership = match view.workspace {
+        Some(number) => person.membership(number),
+        None => person.memberships.first(),
+    };
+    let team = membership.and_then(|one| org.workspaces.get(one.workspace));
+    let team_id = team.map_or(org.id.as_str(), |workspace| workspace.id.as_str());
+    let level = membership.map_or(Level::Member, |one| one.level);
+    let mut user = Map::new();
+    let mut add = |name: &str, value: Value| user.insert(name.to_owned(), value);
+    add("id", json!(person.id));
+    add("team_id", json!(team_id));
+    add("name", json!(person.username));
+    add("deleted", json!(!person.is_active()));
+    add("profile", profile(person, team_id, view.email));
+    add("is_bot", json!(person.is_bot()));
+    add("is_app_user", json!(false));
+    add("updated", json!(person.updated));
+    if person.is_active() {
+        add("color", json!(color(&person.id)));
+        add("real_name", json!(person.full_name()));
+        add("tz", json!(person.place.timezone));
+        add("tz_label", json!(person.place.timezone_label));
+        add("tz_offset", json!(person.place.offset));
+        add("is_admin", json!(level >= Level::Admin));
+        add("is_owner", json!(level >= Level::Owner));
+        add("is_primary_owner", json!(level == Level::PrimaryOwner));
+        add("is_restricted", json!(level.is_guest()));
+        add("is_ultra_restricted", json!(level == Level::SingleChannelGuest));
+        add("is_email_confirmed", json!(person.standing == Standing::Active && !person.is_bot()));
+        add("who_can_share_contact_card", json!("EVERYONE"));
+        add("has_2fa", json!(person.has_2fa));
+    }
+    if !person.is_bot() {
+        add("enterprise_user", enterprise_user(org, person));
+    }
+    if person.standing == Standing::Invited {
+        add("is_invited_user", json!(true));
+    }
+    if view.locale {
+        add("locale", json!(person.place.locale));
+    }
+    Value::Object(user)
+}
+
+fn enterprise_user(org: &Organization, person: &Person) -> Value {
+    json!({
+        "id": person.id,
+        "enterprise_id": org.id,
+        "enterprise_name": org.name,
+        "is_admin": person.org_level >= OrgLevel::Admin,
+        "is_owner": person.org_level >= OrgLevel::Owner,
+        "is_primary_owner": person.org_level == OrgLevel::PrimaryOwner,
+        "teams": org.workspace_ids(person),
+    })
+}
+
+fn profile(person: &Person, team_id: &str, email: bool) -> Value {
+    let name = person.full_name();
+    let mut profile = json!({
+        "title": person.job.title,
+        "phone": person.phone,
+        "skype": "",
+        "real_name": name,
+        "real_name_normalized": plain(&name),
+        "display_name": person.display_name,
+        "display_name_normalized": plain(&person.display_name),
+        "first_name": person.first_name,
+        "last_name": person.last_name,
+        "fields": null,
+        "status_text": "",
+        "status_text_canonical": "",
+        "status_emoji": "",
+        "status_emoji_display_info": [],
+        "status_expiration": 0,
+        "avatar_hash": hash(&person.id),
+        "team": team_id,
+    });
+    if let Some(fields) = profile.as_object_mut() {
+        for size in [24, 32, 48, 72, 192, 512] {
+            let address = format!("https://avatars.slack-edge.example/{}_{size}.png", person.id);
+            fields.insert(format!("image_{size}"), Value::String(address));
+        }
+        if email && !person.email.is_empty() {
+            fields.insert("email".to_owned(), json!(person.email));
+        }
+        if person.is_bot() {
+            let tail = person.id.get(1..).unwrap_or_default();
+            fields.insert("bot_id".to_owned(), json!(format!("B{tail}")));
+            fields.insert("api_app_id".to_owned(), json!(format!("A{tail}")));
+            fields.insert("always_active".to_owned(), json!(true));
+        }
+    }
+    profile
+}
+
+/// A name without marks on its letters, as Slack gives it beside the real one.
+fn plain(name: &str) -> String {
+    name.chars().map(unmarked).collect()
+}
+
+fn unmarked(letter: char) -> char {
+    match letter {
+        'á' | 'â' | 'ã' | 'ă' | 'ą' => 'a',
+        'ç' | 'ć' => 'c',
+        'Ç' => 'C',
+        'é' | 'ë' => 'e',
+        'í' | 'î' => 'i',
+        'Ł' => 'L',
+        'ø' | 'ö' | 'ó' => 'o',
+        'ü' | 'ú' => 'u',
+        other => other,
+    }
+}
+
+fn hash(id: &str) -> String {
+    let mut text = String::new();
+    for byte in Sha256::digest(id.as_bytes()).iter().take(6) {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+fn color(id: &str) -> String {
+    hash(id).chars().take(6).collect()
+}

@@ -1,0 +1,71 @@
+//! The workspaces of the organization.
+
+use std::collections::BTreeSet;
+
+use super::PersonIndex;
+
+/// One workspace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Workspace {
+    /// `T…`.
+    pub id: String,
+    /// The name people read.
+    pub name: String,
+    /// The first part of its host name, at most 21 characters.
+    pub domain: String,
+    /// A sentence about it.
+    pub description: String,
+    /// Who may find and enter it.
+    pub discoverability: Discoverability,
+    /// Who has the last word in it.
+    pub primary_owner: PersonIndex,
+    /// Everybody in it, guests, bots and deactivated accounts included.
+    pub members: BTreeSet<PersonIndex>,
+    /// The channels that new members join.
+    pub default_channels: Vec<Channel>,
+    /// Unix seconds.
+    pub created: i64,
+}
+
+/// A channel, as far as the organization's administration speaks of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    /// `C…`.
+    pub id: String,
+    /// Name without the `#`.
+    pub name: String,
+}
+
+/// Who may find and enter a workspace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Discoverability {
+    /// Anybody may enter.
+    Open,
+    /// Anybody may see it; one is invited.
+    InviteOnly,
+    /// Seen by name, entry on request.
+    Closed,
+    /// Not shown.
+    Unlisted,
+}
+
+impl Discoverability {
+    /// Slack's word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::InviteOnly => "invite_only",
+            Self::Closed => "closed",
+            Self::Unlisted => "unlisted",
+        }
+    }
+}
+
+impl Workspace {
+    /// Where its pages are.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://{}.slack.com/", self.domain)
+    }
+}

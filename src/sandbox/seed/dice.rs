@@ -1,0 +1,62 @@
+//! The repeatable dice of the generator, and the ids that are rolled with them.
+
+use std::collections::HashSet;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// Dice that fall the same way for the same seed.
+pub(super) struct Dice {
+    rng: StdRng,
+    ids: HashSet<String>,
+}
+
+impl Dice {
+    /// The dice of a seed.
+    pub(super) fn new(seed: u64) -> Self {
+        Self { rng: StdRng::seed_from_u64(seed), ids: HashSet::new() }
+    }
+
+    /// A number below `end`, or 0 when there is none.
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        if end == 0 { 0 } else { self.rng.random_range(0..end) }
+    }
+
+    /// A number of seconds below `end`, or 0 when there is none.
+    pub(super) fn seconds(&mut self, end: i64) -> i64 {
+        if end <= 0 { 0 } else { self.rng.random_range(0..end) }
+    }
+
+    /// True in `percent` of 100 rolls.
+    pub(super) fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    /// One of a list.
+    pub(super) fn pick<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
+        list.get(self.below(list.len()))
+    }
+
+    /// Puts a list into another order.
+    pub(super) fn shuffle<T>(&mut self, list: &mut [T]) {
+        for last in (1..list.len()).rev() {
+            let other = self.below(last + 1);
+            list.swap(last, other);
+        }
+    }
+
+    /// A new id as Slack makes them: the prefix and ten capitals and digits.
+    pub(super) fn id(&mut self, prefix: &str) -> String {
+        const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        loop {
+            let mut id = format!("{prefix}0");
+            for _ in 0..9 {
+                let place = self.below(ALPHABET.len());
+                id.push(ALPHABET.get(place).map_or('0', |byte| char::from(*byte)));
+            }
+            if self.ids.insert(id.clone()) {
+                return id;
+            }
+        }
+    }
+}
