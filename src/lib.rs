@@ -21,6 +21,8 @@
 //! | [`app`] | builds all of it from the settings, starts and stops it |
 //! | [`cli`] | the commands of the program, a file each |
 
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod connectors;
 pub mod domain;

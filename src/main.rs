@@ -1,3 +1,19 @@
-//! The program.
+//! The program: reads the command line, runs the command, says what failed.
 
-fn main() {}
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use switchboard::cli::Cli;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match Cli::parse().run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell when even this fails.
+            let _ = writeln!(std::io::stderr(), "switchboard: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The cluster from start to stop.
 
 use std::fs::File;
+use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
@@ -74,12 +75,16 @@ impl Cluster {
     /// How to connect to our database on this server.
     #[must_use]
     pub fn connect_options(&self) -> PgConnectOptions {
-        PgConnectOptions::new_without_pgpass()
-            .socket(&self.folders.socket)
-            .port(5432)
-            .username(NAME)
-            .database(NAME)
-            .ssl_mode(PgSslMode::Disable)
+        connect_options(&self.folders)
+    }
+
+    /// How to connect to the server that another process runs on a data directory.
+    ///
+    /// # Errors
+    ///
+    /// When the data directory is unusable.
+    pub fn running(data_dir: &Path) -> Result<PgConnectOptions, EmbeddedError> {
+        Folders::open(data_dir).map(|folders| connect_options(&folders))
     }
 
     /// Answers when the server has ended though nobody stopped it, with its exit status if known.
@@ -120,6 +125,15 @@ impl Cluster {
             sleep(POLL).await;
         }
     }
+}
+
+fn connect_options(folders: &Folders) -> PgConnectOptions {
+    PgConnectOptions::new_without_pgpass()
+        .socket(&folders.socket)
+        .port(5432)
+        .username(NAME)
+        .database(NAME)
+        .ssl_mode(PgSslMode::Disable)
 }
 
 /// One connection, there and back.

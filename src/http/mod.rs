@@ -12,6 +12,7 @@ mod page;
 pub mod problem;
 mod proxy;
 mod router;
+mod start;
 mod state;
 mod v1;
 

@@ -14,7 +14,7 @@ use super::v1::{
     account_tokens, integrated_accounts, link_tokens, provider_apps, role_assignments, roles, users,
     workspaces,
 };
-use super::{edge, health, link, openapi, problem, proxy};
+use super::{edge, health, link, openapi, problem, proxy, start};
 
 /// The routes of the API, with their description.
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -43,6 +43,8 @@ pub fn router(state: AppState) -> Router {
     api.route("/proxy/{*path}", any(proxy::pass_raw_call))
         .route("/link/{token}", get(link::show_link).post(link::start_link))
         .route("/oauth/callback", get(link::finish_link))
+        .route("/", get(start::show_start))
+        .route("/console", get(start::show_start))
         .route("/problems", get(problem::list_problems))
         .route("/problems/{name}", get(problem::show_problem))
         .route("/openapi.json", get(move || async move { Json(document) }))

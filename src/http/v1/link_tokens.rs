@@ -37,7 +37,7 @@ pub struct NewLinkToken {
     integrated_account_id: Option<IntegratedAccountId>,
     /// Where the customer's browser goes at the end, with `result` and `integrated_account_id` added.
     /// `https`, or `http` on a loopback address.
-    #[schema(value_type = Option<String>, format = Uri)]
+    #[schema(value_type = Option<String>)]
     redirect_uri: Option<Url>,
     /// Your own data, kept on the account.
     #[serde(default)]

@@ -1,0 +1,87 @@
+//! The database of the program: one that is elsewhere, or the embedded one.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::config;
+use crate::embedded::{Cluster, EmbeddedError, Options};
+
+/// Whether an embedded database that another process runs will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// It must be ours alone: for whoever serves.
+    Alone,
+    /// It may be another process's: for short commands beside a running gateway.
+    Shared,
+}
+
+/// A connected database, and the server behind it when we run it.
+#[derive(Debug)]
+pub struct Database {
+    /// The connections.
+    pub pool: PgPool,
+    cluster: Option<Cluster>,
+}
+
+impl Database {
+    /// Connects, and starts the embedded server first when the settings want one. `durable` is for data
+    /// that outlives the program.
+    ///
+    /// # Errors
+    ///
+    /// When the server can't be started or reached.
+    pub async fn open(
+        config: &config::Database,
+        durable: bool,
+        sharing: Sharing,
+    ) -> anyhow::Result<Self> {
+        if !config.embedded {
+            let options = config.url.parse::<PgConnectOptions>();
+            let options = options.map_err(|_| anyhow::anyhow!("database.url is no PostgreSQL URL"))?;
+            return Ok(Self { pool: connect(config, options).await?, cluster: None });
+        }
+        let options = Options { data_dir: config.data_dir.clone(), durable };
+        match Cluster::start(options).await {
+            Ok(cluster) => {
+                let pool = connect(config, cluster.connect_options()).await?;
+                Ok(Self { pool, cluster: Some(cluster) })
+            }
+            Err(EmbeddedError::InUse { .. }) if sharing == Sharing::Shared => {
+                let options = Cluster::running(&config.data_dir)?;
+                Ok(Self { pool: connect(config, options).await?, cluster: None })
+            }
+            Err(error) => Err(error).context("the embedded PostgreSQL did not start"),
+        }
+    }
+
+    /// Answers when the embedded server has ended though nobody stopped it; never for another database.
+    pub async fn ended(&mut self) {
+        match &mut self.cluster {
+            Some(cluster) => {
+                cluster.ended().await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Closes the connections and stops the embedded server.
+    pub async fn close(self) {
+        // Whoever still holds a connection loses it with the server.
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.pool.close()).await;
+        if let Some(cluster) = self.cluster {
+            cluster.stop().await;
+        }
+    }
+}
+
+async fn connect(config: &config::Database, options: PgConnectOptions) -> anyhow::Result<PgPool> {
+    PgPoolOptions::new()
+        .max_connections(config.max_connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .connect_with(options)
+        .await
+        .context("the database can't be reached")
+}

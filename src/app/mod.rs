@@ -1,0 +1,9 @@
+//! Builds the whole program from its settings, starts it and stops it.
+
+mod database;
+mod gateway;
+mod provision;
+
+pub use database::{Database, Sharing};
+pub use gateway::{Gateway, Parts};
+pub use provision::{CreatedKey, create_api_key, environment};

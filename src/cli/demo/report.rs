@@ -1,0 +1,65 @@
+//! What the demo tells when it is ready.
+
+use serde::Serialize;
+
+use crate::cli::output::say;
+use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
+use crate::vault::IssuedSecret;
+
+/// What there is to try.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    pub(super) base_url: String,
+    pub(super) api_key: IssuedSecret,
+    pub(super) admin_key: IssuedSecret,
+    pub(super) environment_id: EnvironmentId,
+    pub(super) integrated_account_id: IntegratedAccountId,
+    pub(super) sandbox_url: String,
+    pub(super) console_url: String,
+    pub(super) link_url: String,
+}
+
+impl Report {
+    /// Prints it: for people, or as one line of JSON.
+    pub(super) fn print(&self, json: bool) -> anyhow::Result<()> {
+        if json {
+            say(serde_json::to_string(self)?)?;
+        } else {
+            say(self.text())?;
+        }
+        Ok(())
+    }
+
+    fn text(&self) -> String {
+        let Self { base_url, integrated_account_id: account, sandbox_url, .. } = self;
+        let (api_key, admin_key) = (self.api_key.reveal(), self.admin_key.reveal());
+        let (link_url, console_url) = (&self.link_url, &self.console_url);
+        format!(
+            "
+Switchboard is ready: a gateway, its database, and a Slack Enterprise Grid sandbox whose
+organization was linked through the real OAuth flow.
+
+  gateway    {base_url}
+  sandbox    {sandbox_url}
+  API key    {api_key}
+  admin key  {admin_key}
+  account    {account}
+
+Try, in another terminal:
+
+  # the people of the organization, one shape for every directory
+  curl -s '{base_url}/users?limit=3&integrated_account_id={account}' -H 'Authorization: Bearer {api_key}'
+
+  # who may do what, and where
+  curl -s '{base_url}/role-assignments?limit=3&integrated_account_id={account}' -H 'Authorization: Bearer {api_key}'
+
+  # Slack's own API, with the token, the limits and the retries done for you
+  curl -s '{base_url}/proxy/api/auth.test?integrated_account_id={account}' -H 'Authorization: Bearer {api_key}'
+
+Link another customer in a browser: {link_url}
+See what there is:                  {console_url}
+
+Ctrl-C stops everything."
+        )
+    }
+}

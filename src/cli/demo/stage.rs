@@ -1,0 +1,158 @@
+//! What happens in a demo once the database runs.
+
+use std::sync::Arc;
+
+use sqlx::PgPool;
+use time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use super::browser::Browser;
+use super::report::Report;
+use crate::app::{Gateway, Parts, create_api_key, environment};
+use crate::cli::serve::public_url;
+use crate::config::Config;
+use crate::domain::access::Scope;
+use crate::domain::account::AccountStatus;
+use crate::domain::clock::{Clock as _, SystemClock};
+use crate::domain::entropy::SystemEntropy;
+use crate::domain::ids::{EnvironmentId, IntegratedAccountId, ProviderAppId};
+use crate::domain::provider::Provider;
+use crate::http::AppState;
+use crate::link::LinkRequest;
+use crate::sandbox::{self, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox};
+use crate::store::{AccountFilter, NewProviderApp, ProviderApp, Store};
+use crate::vault::secret::ClientSecret;
+
+/// The name of the demo's environment.
+const ENVIRONMENT: &str = "demo";
+/// The customer that is linked.
+const TENANT: &str = "acme";
+/// The customer for whom a link is left to be tried in a browser.
+const NEXT_TENANT: &str = "globex";
+
+/// The scene of a demo.
+pub(super) struct Stage {
+    pub(super) json: bool,
+    pub(super) listener: TcpListener,
+    pub(super) provider: TcpListener,
+    pub(super) sandbox: Sandbox,
+    pub(super) sandbox_url: String,
+    pub(super) stop: CancellationToken,
+}
+
+impl Stage {
+    /// Starts the servers, links the account, tells what to try, and waits for the order to stop.
+    pub(super) async fn play(self, config: &Config, pool: PgPool) -> anyhow::Result<()> {
+        let store = Store::new(pool.clone());
+        store.migrate().await?;
+        let base_url = public_url(config, self.listener.local_addr()?)?;
+        let gateway = Gateway::build(Parts {
+            config,
+            pool,
+            public_url: base_url.clone(),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+        })?;
+        let state = Arc::clone(&gateway.state);
+        let servers = TaskTracker::new();
+        let provider = axum::serve(self.provider, sandbox::router(self.sandbox));
+        let provider = servers.spawn(provider.into_future());
+        let gateway =
+            servers.spawn(gateway.serve(self.listener, self.stop.clone().cancelled_owned()));
+
+        let environment_id = environment(&store, ENVIRONMENT, &SystemClock, &SystemEntropy).await?;
+        let api_key = key(&store, environment_id, "demo", Scope::ACCOUNT).await?;
+        let admin_key = key(&store, environment_id, "demo admin", Scope::ALL).await?;
+        register_app(&state, environment_id).await?;
+        let account_id = linked(&state, environment_id).await?;
+        let report = Report {
+            base_url: base_url.as_str().trim_end_matches('/').to_owned(),
+            api_key,
+            admin_key,
+            environment_id,
+            integrated_account_id: account_id,
+            sandbox_url: self.sandbox_url,
+            console_url: base_url.join("console")?.into(),
+            link_url: link(&state, environment_id, NEXT_TENANT).await?.into(),
+        };
+        report.print(self.json)?;
+
+        self.stop.cancelled().await;
+        let served = gateway.await?;
+        provider.abort();
+        served
+    }
+}
+
+async fn key(
+    store: &Store,
+    environment_id: EnvironmentId,
+    name: &str,
+    scopes: &[Scope],
+) -> anyhow::Result<crate::vault::IssuedSecret> {
+    let (clock, entropy) = (&SystemClock, &SystemEntropy);
+    Ok(create_api_key(store, environment_id, name, scopes, None, clock, entropy).await?.secret)
+}
+
+/// Gives the environment the sandbox's own OAuth client.
+async fn register_app(state: &AppState, environment_id: EnvironmentId) -> anyhow::Result<()> {
+    let db = state.store.tenant(environment_id);
+    let provider = Provider::SlackEnterprise;
+    if db.provider_app_for(provider).await?.is_some() {
+        return Ok(());
+    }
+    let id = ProviderAppId::generate(&SystemClock, &SystemEntropy);
+    let secret = ClientSecret::from(DEFAULT_CLIENT_SECRET.to_owned());
+    let (data_key, client_secret) = state.vault.seal_client_secret(environment_id, id, &secret)?;
+    let scopes = state.registry.connector(provider).link().default_scopes();
+    let app = ProviderApp {
+        id,
+        provider,
+        client_id: DEFAULT_CLIENT_ID.to_owned(),
+        data_key,
+        client_secret,
+        scopes: scopes.iter().map(ToString::to_string).collect(),
+    };
+    db.insert_provider_app(&NewProviderApp { app: &app, now: SystemClock.now() }).await?;
+    Ok(())
+}
+
+/// The linked account: that of an earlier run, or a new one.
+async fn linked(
+    state: &AppState,
+    environment_id: EnvironmentId,
+) -> anyhow::Result<IntegratedAccountId> {
+    let db = state.store.tenant(environment_id);
+    let filter = AccountFilter {
+        tenant_id: Some(TENANT.to_owned()),
+        provider: Some(Provider::SlackEnterprise),
+        status: Some(AccountStatus::Active),
+    };
+    if let Some(account) = db.accounts(&filter, None, 1).await?.first() {
+        return Ok(account.id);
+    }
+    let url = link(state, environment_id, TENANT).await?;
+    Browser::new()?.follow(&url).await?;
+    let account = db.accounts(&filter, None, 1).await?.into_iter().next();
+    account.map(|account| account.id).ok_or_else(|| anyhow::anyhow!("no account was linked"))
+}
+
+/// A new link for a customer.
+async fn link(
+    state: &AppState,
+    environment_id: EnvironmentId,
+    tenant_id: &str,
+) -> anyhow::Result<Url> {
+    let wish = LinkRequest {
+        tenant_id,
+        provider: Provider::SlackEnterprise,
+        account_id: None,
+        redirect_uri: None,
+        context: &serde_json::json!({}),
+        lifetime: Duration::DAY,
+    };
+    Ok(state.links.create(environment_id, &wish).await?.url)
+}

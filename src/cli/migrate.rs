@@ -1,0 +1,18 @@
+//! `switchboard migrate`: brings the database up to date.
+
+use super::output::say;
+use crate::app::{Database, Sharing};
+use crate::config::Config;
+use crate::store::Store;
+
+/// Applies what is missing.
+pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
+    config.validate()?;
+    crate::telemetry::init(&config.log);
+    let database = Database::open(&config.database, true, Sharing::Shared).await?;
+    let migrated = Store::new(database.pool.clone()).migrate().await;
+    database.close().await;
+    migrated?;
+    say(format!("The database has all {} migrations.", crate::MIGRATOR.iter().count()))?;
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! The commands of the program, a file each.
+
+mod demo;
+mod keys;
+mod migrate;
+mod openapi;
+mod output;
+mod sandbox;
+mod serve;
+mod signals;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Config;
+
+/// One integration, every customer's directory: a self-hosted unified-API gateway.
+#[derive(Debug, Parser)]
+#[command(name = "switchboard", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// A TOML file with settings. Without one, the defaults and the variables
+    /// SWITCHBOARD__SECTION__KEY hold.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the gateway
+    Serve(serve::Arguments),
+    /// Try everything: database, sandbox provider and gateway in one process, with a linked account
+    Demo(demo::Arguments),
+    /// Run the sandbox alone: a Slack Enterprise Grid organization in memory
+    Sandbox(sandbox::Arguments),
+    /// Bring the database up to date
+    Migrate,
+    /// Make, list and revoke API keys
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// With the reason that a person can read.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let config = self.config.as_deref();
+        match self.command {
+            Command::Serve(arguments) => serve::run(Config::load(config)?, arguments).await,
+            Command::Demo(arguments) => demo::run(Config::load(config)?, arguments).await,
+            Command::Sandbox(arguments) => sandbox::run(&Config::load(config)?, arguments).await,
+            Command::Migrate => migrate::run(&Config::load(config)?).await,
+            Command::Keys(command) => keys::run(&Config::load(config)?, command).await,
+            Command::Openapi => openapi::run(),
+        }
+    }
+}

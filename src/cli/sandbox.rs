@@ -1,0 +1,64 @@
+//! `switchboard sandbox`: a Slack Enterprise Grid organization to try an integration on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::output::say;
+use super::signals::stop_order;
+use crate::config::Config;
+use crate::domain::clock::SystemClock;
+use crate::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Options, Sandbox, router};
+
+/// What the organization is like.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where to listen on 127.0.0.1; 0 for any free port
+    #[arg(long, default_value_t = 8090)]
+    port: u16,
+    /// How many people and bots
+    #[arg(long, default_value_t = 200)]
+    users: usize,
+    /// How many workspaces
+    #[arg(long, default_value_t = 5)]
+    workspaces: usize,
+    /// The same seed makes the same organization
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many times as fast as Slack's its rate limits refill
+    #[arg(long, default_value_t = 1.0)]
+    time_scale: f64,
+    /// A file that keeps grants from one run to the next
+    #[arg(long, value_name = "FILE")]
+    grants: Option<PathBuf>,
+}
+
+/// Runs it until told to stop.
+pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
+    crate::telemetry::init(&config.log);
+    let stop = stop_order()?;
+    let listener = TcpListener::bind(("127.0.0.1", arguments.port))
+        .await
+        .with_context(|| format!("port {} can't be listened at", arguments.port))?;
+    let base_url = format!("http://{}", listener.local_addr()?);
+    let options = Options {
+        users: arguments.users,
+        workspaces: arguments.workspaces,
+        seed: arguments.seed,
+        time_scale: arguments.time_scale,
+        grants_file: arguments.grants,
+        base_url: Some(base_url.clone()),
+        ..Options::default()
+    };
+    let sandbox = Sandbox::new(options, Arc::new(SystemClock))?;
+    say(format!("Slack Enterprise Grid sandbox at {base_url}"))?;
+    say(format!("  client id      {DEFAULT_CLIENT_ID}"))?;
+    say(format!("  client secret  {DEFAULT_CLIENT_SECRET}"))?;
+    say(format!("  Web API        {base_url}/api/METHOD"))?;
+    say(format!("  SCIM           {base_url}/scim/v2/ and {base_url}/scim/v1/"))?;
+    axum::serve(listener, router(sandbox)).with_graceful_shutdown(stop.cancelled_owned()).await?;
+    Ok(())
+}
