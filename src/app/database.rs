@@ -40,7 +40,8 @@ impl Database {
     ) -> anyhow::Result<Self> {
         if !config.embedded {
             let options = config.url.parse::<PgConnectOptions>();
-            let options = options.map_err(|_| anyhow::anyhow!("database.url is no PostgreSQL URL"))?;
+            let options =
+                options.map_err(|_| anyhow::anyhow!("database.url is no PostgreSQL URL"))?;
             return Ok(Self { pool: connect(config, options).await?, cluster: None });
         }
         let options = Options { data_dir: config.data_dir.clone(), durable };

@@ -46,8 +46,9 @@ async fn serve(
     stop: tokio_util::sync::CancellationToken,
 ) -> anyhow::Result<()> {
     let listen = &config.server.listen;
-    let listener =
-        TcpListener::bind(listen).await.with_context(|| format!("{listen} can't be listened at"))?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("{listen} can't be listened at"))?;
     let public_url = public_url(config, listener.local_addr()?)?;
     tracing::info!(%public_url, "serving");
     let gateway = Gateway::build(Parts {

@@ -14,7 +14,10 @@ pub(super) fn stop_order() -> anyhow::Result<CancellationToken> {
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT can't be awaited")?;
     let token = CancellationToken::new();
     let order = token.clone();
-    #[expect(clippy::disallowed_methods, reason = "it lives as long as the program, nobody waits for it")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it lives as long as the program, nobody waits for it"
+    )]
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -49,9 +49,7 @@ pub(super) async fn around(
     if let Ok(id) = HeaderValue::try_from(id) {
         headers.insert(X_REQUEST_ID, id);
     }
-    headers
-        .entry(header::X_CONTENT_TYPE_OPTIONS)
-        .or_insert(HeaderValue::from_static("nosniff"));
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
     response
 }
 

@@ -32,5 +32,8 @@ pub async fn check_readiness(State(state): State<AppState>) -> Result<Json<Healt
     if state.store.is_migrated().await? {
         return Ok(OK);
     }
-    Err(Problem::new(ProblemKind::Unavailable, "The database lacks migrations: run `switchboard migrate`."))
+    Err(Problem::new(
+        ProblemKind::Unavailable,
+        "The database lacks migrations: run `switchboard migrate`.",
+    ))
 }

@@ -21,7 +21,10 @@ const COOKIE: &str = "sb_link";
 const COOKIE_AGE_S: u32 = 3600;
 
 /// Shows the page of a link token.
-pub(super) async fn show_link(State(state): State<AppState>, Path(token): Path<String>) -> Response {
+pub(super) async fn show_link(
+    State(state): State<AppState>,
+    Path(token): Path<String>,
+) -> Response {
     let shown = match state.links.page(&token).await {
         Ok(shown) => shown,
         Err(error) => return failed(&error),
@@ -178,7 +181,9 @@ fn explain(error: &LinkError) -> (StatusCode, &'static str, Markup) {
             "The provider did not finish the connection",
             html! { p { "Nothing was connected. Open your link again in a few minutes." } },
         ),
-        LinkError::Grant(refusal) => (StatusCode::CONFLICT, "The approval can't be used", advise(*refusal)),
+        LinkError::Grant(refusal) => {
+            (StatusCode::CONFLICT, "The approval can't be used", advise(*refusal))
+        }
         LinkError::OtherOrganization => (
             StatusCode::CONFLICT,
             "This is another organization",
@@ -218,9 +223,8 @@ fn advise(refusal: LinkRefusal) -> Markup {
 
 fn cookie(services: &Services, value: &str, age_s: u32) -> Option<HeaderValue> {
     let secure = if services.links.public_url.scheme() == "https" { "; Secure" } else { "" };
-    let text = format!(
-        "{COOKIE}={value}; Path=/oauth; Max-Age={age_s}; HttpOnly; SameSite=Lax{secure}"
-    );
+    let text =
+        format!("{COOKIE}={value}; Path=/oauth; Max-Age={age_s}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::try_from(text).ok()
 }
 

@@ -35,13 +35,8 @@ pub(super) async fn pass_raw_call(
     let query = provider_query(&parts.uri);
     let mut headers = parts.headers;
     let body = provider_body(&mut headers, body).await?;
-    let call = RawCall {
-        method: parts.method,
-        path,
-        query: query.as_deref(),
-        headers: &headers,
-        body,
-    };
+    let call =
+        RawCall { method: parts.method, path, query: query.as_deref(), headers: &headers, body };
     let answer = account.directory(&state, false).pass(call).await?;
     let (status, headers) = (answer.status, answer.headers.clone());
     let mut response = Response::new(Body::from_stream(answer.into_stream()));

@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use super::v1::{
-    account_tokens, integrated_accounts, link_tokens, provider_apps, role_assignments, roles, users,
-    workspaces,
+    account_tokens, integrated_accounts, link_tokens, provider_apps, role_assignments, roles,
+    users, workspaces,
 };
 use super::{edge, health, link, openapi, problem, proxy, start};
 

@@ -48,8 +48,9 @@ impl Links {
         let state = Digest::of(returned.state);
         let session = self.store.take_link_session(&state, self.clock.now()).await?;
         let session = session.ok_or(LinkError::UnknownState)?;
-        let is_same =
-            returned.browser.is_some_and(|browser| digest_matches(browser, &session.browser_digest));
+        let is_same = returned
+            .browser
+            .is_some_and(|browser| digest_matches(browser, &session.browser_digest));
         if !is_same {
             return Err(LinkError::OtherBrowser);
         }

@@ -54,6 +54,8 @@ impl Links {
 
 impl std::fmt::Debug for Links {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Links").field("public_url", &self.public_url.as_str()).finish_non_exhaustive()
+        f.debug_struct("Links")
+            .field("public_url", &self.public_url.as_str())
+            .finish_non_exhaustive()
     }
 }

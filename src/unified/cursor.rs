@@ -31,8 +31,7 @@ impl List {
     /// The position of a cursor of this list.
     pub(super) fn open(&self, signer: &Signer, cursor: &str) -> Result<Position, UnifiedError> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| UnifiedError::InvalidCursor)?;
-        let (tag, payload) =
-            bytes.split_first_chunk::<TAG>().ok_or(UnifiedError::InvalidCursor)?;
+        let (tag, payload) = bytes.split_first_chunk::<TAG>().ok_or(UnifiedError::InvalidCursor)?;
         if !signer.verify(&self.context(), payload, tag) {
             return Err(UnifiedError::InvalidCursor);
         }

@@ -74,9 +74,8 @@ impl Directory<'_> {
             .upstream
             .send(self.cx.account, request, self.connector.dialect(), self.cx.options)
             .await;
-        let mut answer = sent.map_err(|error| {
-            ConnectorError::unanswered(self.connector.provider(), name, error)
-        })?;
+        let mut answer = sent
+            .map_err(|error| ConnectorError::unanswered(self.connector.provider(), name, error))?;
         for name in DROPPED {
             answer.headers.remove(*name);
         }

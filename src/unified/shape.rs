@@ -81,7 +81,8 @@ mod tests {
     use super::*;
 
     fn shaped(shape: &Shape) -> Value {
-        let unified = serde_json::json!({"id": "U1", "title": null, "roles": [{"a": null, "b": 1}]});
+        let unified =
+            serde_json::json!({"id": "U1", "title": null, "roles": [{"a": null, "b": 1}]});
         let record = Record { unified, remote: Some(serde_json::json!({"ID": "U1"})) };
         serde_json::from_str(shape.apply(record).get()).unwrap()
     }

@@ -92,7 +92,8 @@ async fn listen(port: Option<u16>) -> anyhow::Result<TcpListener> {
     let host = "127.0.0.1";
     if let Some(port) = port {
         let bound = TcpListener::bind((host, port)).await;
-        return bound.with_context(|| format!("port {port} can't be listened at; try another --port"));
+        return bound
+            .with_context(|| format!("port {port} can't be listened at; try another --port"));
     }
     match TcpListener::bind((host, USUAL_PORT)).await {
         Ok(listener) => Ok(listener),

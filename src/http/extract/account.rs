@@ -145,8 +145,11 @@ async fn find_by_tenant<P>(
         Problem::new(ProblemKind::InvalidQuery, "The provider is unknown.")
             .at("provider", error.to_string())
     })?;
-    let filter =
-        AccountFilter { tenant_id: Some(tenant_id.clone()), provider: Some(provider), status: None };
+    let filter = AccountFilter {
+        tenant_id: Some(tenant_id.clone()),
+        provider: Some(provider),
+        status: None,
+    };
     let mut live = access.db.accounts(&filter, None, 1000).await?;
     live.retain(|account| account.status != AccountStatus::Disconnected);
     match (live.pop(), live.is_empty()) {

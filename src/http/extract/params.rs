@@ -55,7 +55,8 @@ impl Params {
             return Ok(());
         }
         let unknown = self.0.into_iter().map(|(name, _)| name);
-        Err(unknown.fold(problem, |problem, name| problem.at(name, "is not a parameter of this route")))
+        Err(unknown
+            .fold(problem, |problem, name| problem.at(name, "is not a parameter of this route")))
     }
 }
 

@@ -92,7 +92,8 @@ impl From<ConnectorError> for Problem {
                 .because(&error);
         }
         if error.kind == Kind::Internal {
-            let problem = if error.is_store_unavailable() { unavailable() } else { Self::internal() };
+            let problem =
+                if error.is_store_unavailable() { unavailable() } else { Self::internal() };
             return problem.because(&error);
         }
         let provider = error.provider.title();
@@ -112,7 +113,9 @@ impl From<ConnectorError> for Problem {
             Kind::MissingScope => (ProblemKind::ProviderMissingScope, missing_scope(&error)),
             Kind::Forbidden => (
                 ProblemKind::ProviderForbidden,
-                format!("{provider} does not permit this to the person who installed the app ({code})."),
+                format!(
+                    "{provider} does not permit this to the person who installed the app ({code})."
+                ),
             ),
             Kind::Conflict => (
                 ProblemKind::ProviderConflict,
@@ -146,7 +149,10 @@ impl From<LinkError> for Problem {
         match &error {
             LinkError::NoProviderApp(provider) => Self::new(
                 ProblemKind::NoProviderApp,
-                format!("Add an OAuth client of {} with POST /provider-apps first.", provider.title()),
+                format!(
+                    "Add an OAuth client of {} with POST /provider-apps first.",
+                    provider.title()
+                ),
             ),
             LinkError::AccountNotFound => Self::new(
                 ProblemKind::AccountNotFound,

@@ -158,8 +158,7 @@ impl Problem {
         *response.body_mut() = Body::from(serde_json::to_vec(&body).unwrap_or_default());
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_LENGTH);
-        headers
-            .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = retry_after_s {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
