@@ -103,7 +103,6 @@ impl Gateway {
     }
 
     /// The router, for a server of one's own.
-    #[must_use]
     pub fn router(&self) -> Router {
         router(Arc::clone(&self.state))
     }
@@ -130,7 +129,7 @@ impl Gateway {
             tokio::time::sleep(timeout).await;
         };
         tokio::select! {
-            served = server.into_future() => served.context("the server failed")?,
+            done = server.into_future() => done.context("the server failed")?,
             () = out_of_patience => tracing::warn!("some requests were cut off by the stop"),
         }
         self.tasks.close();

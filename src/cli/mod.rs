@@ -19,8 +19,8 @@ use crate::config::Config;
 #[derive(Debug, Parser)]
 #[command(name = "switchboard", version, about, max_term_width = 100)]
 pub struct Cli {
-    /// A TOML file with settings. Without one, the defaults and the variables
-    /// SWITCHBOARD__SECTION__KEY hold.
+    /// A TOML file with settings. Variables named `SWITCHBOARD__SECTION__KEY`
+    /// override it; without either the defaults hold.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]

@@ -19,7 +19,7 @@ pub use log::{Log, LogFormat};
 pub use server::Server;
 pub use slack_enterprise::SlackEnterprise;
 pub use upstream::Upstream;
-pub use vault::Vault;
+pub use vault::{KeyList, Vault};
 
 /// The settings that hold when nothing else is said.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");

@@ -7,6 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
+/// Keys of 32 bytes with their ids, the encrypting one first.
+pub type KeyList = Vec<(String, Zeroizing<[u8; 32]>)>;
+
 /// The master keys.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -35,7 +38,7 @@ impl Vault {
     /// # Errors
     ///
     /// A sentence that names the setting and the fix, never the key.
-    pub fn master_keys(&self) -> Result<Vec<(String, Zeroizing<[u8; 32]>)>, String> {
+    pub fn master_keys(&self) -> Result<KeyList, String> {
         let text = if self.keys_file.as_os_str().is_empty() {
             Zeroizing::new(self.keys.clone())
         } else {

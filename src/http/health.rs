@@ -10,7 +10,7 @@ use super::state::AppState;
 
 /// A good answer of a health check.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Health {
+pub(in crate::http) struct Health {
     /// Always `ok`; anything else is a problem.
     pub status: &'static str,
 }
@@ -20,7 +20,7 @@ const OK: Json<Health> = Json(Health { status: "ok" });
 /// The process lives.
 #[utoipa::path(get, path = "/healthz", tag = "Health", security(()),
     responses((status = 200, description = "The process lives", body = Health)))]
-pub async fn check_liveness() -> Json<Health> {
+pub(in crate::http) async fn check_liveness() -> Json<Health> {
     OK
 }
 
@@ -28,7 +28,9 @@ pub async fn check_liveness() -> Json<Health> {
 #[utoipa::path(get, path = "/readyz", tag = "Health", security(()),
     responses((status = 200, description = "Ready for requests", body = Health),
         super::openapi::Problems))]
-pub async fn check_readiness(State(state): State<AppState>) -> Result<Json<Health>, Problem> {
+pub(in crate::http) async fn check_readiness(
+    State(state): State<AppState>,
+) -> Result<Json<Health>, Problem> {
     if state.store.is_migrated().await? {
         return Ok(OK);
     }

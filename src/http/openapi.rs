@@ -56,6 +56,6 @@ pub fn document() -> OpenApi {
 /// The frame that the router starts from.
 pub(super) fn frame() -> OpenApi {
     let mut frame = Frame::openapi();
-    frame.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    env!("CARGO_PKG_VERSION").clone_into(&mut frame.info.version);
     frame
 }

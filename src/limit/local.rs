@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{LimitKey, Limiter, Rate, Refused};
 
 /// How often idle keys are looked for.
-const SWEEP: Duration = Duration::from_secs(60);
+const SWEEP: Duration = Duration::from_mins(1);
 
 /// The limiter of one process.
 #[derive(Debug)]
@@ -208,7 +208,7 @@ mod tests {
         let start = Instant::now();
         let mut at = Vec::new();
         for _ in 0..5 {
-            limiter.acquire(&key("a"), SLOW, Duration::from_secs(60)).await.unwrap();
+            limiter.acquire(&key("a"), SLOW, Duration::from_mins(1)).await.unwrap();
             at.push(start.elapsed().as_secs());
         }
         assert_eq!(at, [0, 0, 1, 2, 3]);
@@ -236,7 +236,7 @@ mod tests {
         let all = (0..6).map(|n| {
             let (limiter, order) = (Arc::clone(&limiter), Arc::clone(&order));
             async move {
-                limiter.acquire(&key("a"), SLOW, Duration::from_secs(60)).await.unwrap();
+                limiter.acquire(&key("a"), SLOW, Duration::from_mins(1)).await.unwrap();
                 order.lock().unwrap().push(n);
             }
         });
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(refused.retry_after, Duration::from_secs(30));
         limiter.acquire(&key("b"), SLOW, Duration::from_secs(5)).await.unwrap();
         let start = Instant::now();
-        limiter.acquire(&key("a"), SLOW, Duration::from_secs(60)).await.unwrap();
+        limiter.acquire(&key("a"), SLOW, Duration::from_mins(1)).await.unwrap();
         assert_eq!(start.elapsed().as_secs(), 30);
     }
 

@@ -58,14 +58,15 @@ impl From<sqlx::Error> for StoreError {
                 _ => Self::Refused(error),
             };
         }
-        match error {
+        let is_away = matches!(
+            error,
             sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => Self::Unavailable(error),
-            other => Self::Refused(other),
-        }
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+        );
+        if is_away { Self::Unavailable(error) } else { Self::Refused(error) }
     }
 }
 

@@ -75,9 +75,9 @@ impl Directory<'_> {
         let list = cursor::List { account: self.cx.account.id, resource: T::NAME };
         let position = cursor.map(|text| list.open(self.signer, text)).transpose()?;
         let page = facet.list(&self.cx, PageRequest { position, limit }).await;
-        let page = page.map_err(|error| match error.kind {
-            Kind::InvalidCursor => UnifiedError::InvalidCursor,
-            _ => error.into(),
+        let page = page.map_err(|error| {
+            let is_stale = error.kind == Kind::InvalidCursor;
+            if is_stale { UnifiedError::InvalidCursor } else { error.into() }
         })?;
         let next = page.next.map(|next| list.seal(self.signer, &next));
         let items = page.items.into_iter().map(|record| shape.apply(record)).collect();

@@ -49,6 +49,8 @@ fn tag(key: &[u8; 32], context: &str, payload: &[u8]) -> [u8; TAG] {
 
 fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     mac.finalize().into_bytes().into()
 }

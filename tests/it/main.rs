@@ -1,3 +1,4 @@
 //! The tests of the program, through its front door: one binary.
 
+mod architecture;
 mod embedded;

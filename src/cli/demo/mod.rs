@@ -115,8 +115,8 @@ fn settle(
     data.path().clone_into(&mut config.database.data_dir);
     config.vault.keys_file = data.master_key_file()?;
     config.limits.time_scale = time_scale;
-    config.slack_enterprise.web_url = sandbox_url.to_owned();
-    config.slack_enterprise.api_url = sandbox_url.to_owned();
+    sandbox_url.clone_into(&mut config.slack_enterprise.web_url);
+    sandbox_url.clone_into(&mut config.slack_enterprise.api_url);
     anyhow::ensure!(
         Duration::try_from_secs_f64(60.0 / time_scale).is_ok(),
         "--time-scale must be greater than 0"

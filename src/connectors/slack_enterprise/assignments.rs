@@ -109,7 +109,7 @@ impl SlackEnterprise {
                 is_member.then(|| {
                     let role = Level::in_organization(&user).organization_role();
                     let scope = RoleScope::Organization;
-                    map::assignment(role, user.id, scope, organization.clone(), organization)
+                    map::assignment(role, user.id, scope, organization, organization)
                 })
             })
             .await?;
@@ -153,7 +153,7 @@ impl SlackEnterprise {
                 let is_owner = at.owner.as_deref() == Some(&user.id);
                 let role = workspace_role(&user, is_owner)?;
                 let scope = RoleScope::Workspace;
-                Some(map::assignment(role, user.id, scope, at.team.clone(), organization))
+                Some(map::assignment(role, user.id, scope, &at.team, organization))
             })
             .await?;
         let next = match (cursor.is_empty(), at.next.is_empty()) {
@@ -274,7 +274,7 @@ impl SlackEnterprise {
         }
         let organization = &cx.account.organization.id;
         let scope = RoleScope::Organization;
-        let unified = map::assignment(role, user.id, scope, organization.clone(), organization);
+        let unified = map::assignment(role, user.id, scope, organization, organization);
         Ok(Some(Record { unified, remote }))
     }
 
@@ -293,9 +293,8 @@ impl SlackEnterprise {
                 .levels(cx, &arguments, |row| {
                     let held = workspace_role(&row, row.is_primary_owner)?;
                     let scope = RoleScope::Workspace;
-                    (row.id == user && held == role).then(|| {
-                        map::assignment(role, row.id, scope, team.to_owned(), organization)
-                    })
+                    (row.id == user && held == role)
+                        .then(|| map::assignment(role, row.id, scope, team, organization))
                 })
                 .await;
             let Some((items, next)) = found(page)? else { return Ok(None) };

@@ -266,7 +266,7 @@ pub(super) fn system_assignment(row: wire::SystemAssignment, organization: &str)
     };
     RoleAssignment {
         created_at: seconds(row.date_create),
-        ..assignment(&row.role_id, row.user_id, scope, row.entity_id, organization)
+        ..assignment(&row.role_id, row.user_id, scope, &row.entity_id, organization)
     }
 }
 
@@ -275,11 +275,11 @@ pub(super) fn assignment(
     role_id: &str,
     user_id: String,
     scope: RoleScope,
-    entity_id: String,
+    entity_id: &str,
     organization: &str,
 ) -> RoleAssignment {
     let id = format!("{role_id}.{user_id}.{entity_id}");
-    let at = |wanted| (scope == wanted).then(|| entity_id.clone());
+    let at = |wanted| (scope == wanted).then(|| entity_id.to_owned());
     RoleAssignment {
         id,
         user_id,

@@ -29,6 +29,7 @@ pub(super) struct AdminUsersList<'a> {
 
 /// A row of `admin.users.list`. Times are Unix seconds, 0 for none.
 #[derive(Debug, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the shape is Slack's")]
 pub(super) struct AdminUser {
     pub(super) id: String,
     pub(super) email: Option<String>,
@@ -68,6 +69,7 @@ pub(super) struct UsersInfo<'a> {
 
 /// The user in `users.info`.
 #[derive(Debug, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the shape is Slack's")]
 pub(super) struct WebUser {
     pub(super) id: String,
     pub(super) name: Option<String>,

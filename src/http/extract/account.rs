@@ -1,5 +1,6 @@
 //! For which account: named by id, by header, by tenant and provider, or implied by an account token.
 
+use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -15,8 +16,7 @@ use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::provider::Provider;
 use crate::http::problem::{Problem, ProblemKind, needs_reauth};
-use crate::http::state::AppState;
-use crate::http::state::Services;
+use crate::http::state::{AppState, Services};
 use crate::store::AccountFilter;
 use crate::unified::Directory;
 use crate::upstream::CallOptions;
@@ -24,12 +24,12 @@ use crate::upstream::CallOptions;
 const HEADER: HeaderName = HeaderName::from_static("x-integrated-account-id");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// The longest wait that a caller can ask for.
-const LONGEST_WAIT: Duration = Duration::from_secs(120);
+const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
 /// The account a request is about.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct AccountQuery {
+pub(in crate::http) struct AccountQuery {
     /// The account, when no account token implies it. The header `X-Integrated-Account-Id` does the same.
     #[param(value_type = Option<String>, example = "acc_01J8ZQ5V9Y3M7T2K4N6P8R0S1T")]
     pub integrated_account_id: Option<String>,
@@ -51,14 +51,13 @@ impl AccountQuery {
     }
 }
 
-/// A caller with the scope `P`, and the account its request is about.
+/// The account that the request of a caller with the scope `P` is about.
 #[derive(Debug)]
 pub(in crate::http) struct Account<P> {
-    /// Who calls.
-    pub(in crate::http) access: Access<P>,
-    /// The account: of the caller's environment, and in working order.
-    pub(in crate::http) account: IntegratedAccount,
+    /// Of the caller's environment, and in working order.
+    connected: IntegratedAccount,
     options: CallOptions,
+    permission: PhantomData<P>,
 }
 
 impl<P> Account<P> {
@@ -70,12 +69,12 @@ impl<P> Account<P> {
     ) -> Directory<'a> {
         Directory {
             cx: CallContext {
-                account: &self.account,
+                account: &self.connected,
                 upstream: &services.upstream,
                 options: self.options,
                 wants_remote,
             },
-            connector: services.registry.connector(self.account.provider),
+            connector: services.registry.connector(self.connected.provider),
             signer: &services.cursors,
         }
     }
@@ -101,7 +100,7 @@ impl<P: Permission> FromRequestParts<AppState> for Account<P> {
             }
         }
         let max_wait = preferred_wait(&parts.headers).unwrap_or(state.max_wait);
-        Ok(Self { access, account, options: CallOptions { max_wait } })
+        Ok(Self { connected: account, options: CallOptions { max_wait }, permission: PhantomData })
     }
 }
 
@@ -114,7 +113,7 @@ async fn find<P>(
         Some(id) => Some(id.as_str()),
         None => headers.get(HEADER).and_then(|id| id.to_str().ok()),
     };
-    let named = named.map(|id| id.parse::<IntegratedAccountId>());
+    let named = named.map(str::parse::<IntegratedAccountId>);
     let id = match (access.caller.account_id, named) {
         (_, Some(Err(error))) => {
             return Err(not_found().at("integrated_account_id", error.to_string()));

@@ -13,7 +13,7 @@ use crate::unified::{ResponseFormat, Shape};
 /// Which page of a list.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct PageQuery {
+pub(in crate::http) struct PageQuery {
     /// The most rows of a page.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 100)]
     pub limit: u16,
@@ -37,7 +37,7 @@ impl PageQuery {
 /// What a thing looks like in the answer.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct ShapeQuery {
+pub(in crate::http) struct ShapeQuery {
     /// `unified`: every unified field; `normalized`: those that have a value; `raw`: the provider's own.
     pub response_format: Option<ResponseFormat>,
     /// Puts the provider's objects beside the unified fields, as `remote_data`.

@@ -14,7 +14,7 @@ macro_rules! kinds {
             /// Every kind, in the order of the pages.
             pub const ALL: &[Self] = &[$(Self::$kind,)*];
 
-            /// The last part of its type: stable, snake_case.
+            /// The last part of its type: stable, in `snake_case`.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$kind => $name,)* }

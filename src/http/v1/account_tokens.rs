@@ -28,7 +28,7 @@ const LONGEST_LIFETIME_S: u32 = 366 * 24 * 3600;
 /// The wish for an account token.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewToken {
+pub(in crate::http) struct NewToken {
     /// How long it lasts, in seconds.
     #[serde(default = "default_lifetime")]
     #[schema(default = 900, minimum = 1, maximum = 31_622_400)]
@@ -43,7 +43,7 @@ fn default_lifetime() -> u32 {
 
 /// A new account token. The token is shown this once.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ShownToken {
+pub(in crate::http) struct ShownToken {
     /// Its id.
     pub id: AccountTokenId,
     /// The token.

@@ -7,7 +7,7 @@ use crate::domain::page::Page;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct List<T> {
+pub(in crate::http) struct List<T> {
     /// The rows. A page may be short, or empty, and still have a `next_cursor`.
     pub result: Vec<T>,
     /// Ask for the next page with it; `null` at the end.
@@ -22,7 +22,7 @@ pub struct List<T> {
 
 /// A single thing.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Item<T> {
+pub(in crate::http) struct Item<T> {
     /// The thing.
     pub result: T,
 }

@@ -17,13 +17,24 @@ use crate::store::{AccountFilter, AuditEntry, Outcome};
 /// Which accounts.
 #[derive(Debug, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct FilterQuery {
+pub(in crate::http) struct FilterQuery {
     /// Those of this tenant.
     pub tenant_id: Option<String>,
     /// Those of this provider.
     pub provider: Option<Provider>,
     /// Those in this state.
     pub status: Option<AccountStatus>,
+}
+
+impl FilterQuery {
+    fn take(params: &mut Params) -> Result<AccountFilter, Problem> {
+        let Self { tenant_id, provider, status } = Self {
+            tenant_id: params.take("tenant_id")?,
+            provider: params.parse("provider")?,
+            status: params.parse("status")?,
+        };
+        Ok(AccountFilter { tenant_id, provider, status })
+    }
 }
 
 /// Lists the accounts of the environment, the oldest first.
@@ -36,11 +47,7 @@ pub(in crate::http) async fn list_integrated_accounts(
 ) -> Result<Json<List<IntegratedAccount>>, Problem> {
     let mut params = Params::of(&uri);
     let page = PageQuery::take(&mut params)?;
-    let filter = AccountFilter {
-        tenant_id: params.take("tenant_id")?,
-        provider: params.parse("provider")?,
-        status: params.parse("status")?,
-    };
+    let filter = FilterQuery::take(&mut params)?;
     params.finish()?;
     let after = page.next_cursor.as_deref().map(str::parse).transpose();
     let after = after.map_err(|_| {

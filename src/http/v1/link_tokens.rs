@@ -26,7 +26,7 @@ const LONGEST_LIFETIME_S: u32 = 7 * 24 * 3600;
 /// The wish for a link token.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewLinkToken {
+pub(in crate::http) struct NewLinkToken {
     /// Your own name for the customer, 1 to 255 characters.
     tenant_id: String,
     /// The kind of directory.
@@ -58,7 +58,7 @@ fn default_lifetime() -> u32 {
 
 /// A new link token. The token is shown this once.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ShownLinkToken {
+pub(in crate::http) struct ShownLinkToken {
     /// Its id.
     pub id: LinkTokenId,
     /// The token.

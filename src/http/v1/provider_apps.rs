@@ -19,7 +19,7 @@ use crate::vault::secret::ClientSecret;
 /// An OAuth client to be added.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewApp {
+pub(in crate::http) struct NewApp {
     /// The provider it is registered with.
     provider: Provider,
     /// Its id there.
@@ -32,7 +32,7 @@ pub struct NewApp {
 
 /// An OAuth client, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ShownApp {
+pub(in crate::http) struct ShownApp {
     /// Its id here.
     pub id: ProviderAppId,
     /// The provider it is registered with.

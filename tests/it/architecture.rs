@@ -1,0 +1,147 @@
+//! The arrows of the house: a folder uses those above it in the map of `src/lib.rs` and none below.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The folders, the lowest first. A folder may use itself and what stands before it.
+const ORDER: &[&str] = &[
+    "domain",
+    "config",
+    "telemetry",
+    "embedded",
+    "store",
+    "vault",
+    "limit",
+    "upstream",
+    "connectors",
+    "unified",
+    "link",
+    "http",
+    "sandbox",
+    "app",
+    "cli",
+];
+/// What the sandbox may use: code that it shared with the connectors would share their mistakes.
+const SANDBOX_MAY_USE: &[&str] = &["domain", "sandbox"];
+/// Who may use the sandbox: only whoever starts it.
+const MAY_USE_SANDBOX: &[&str] = &["sandbox", "cli"];
+/// Where a secret may be laid bare.
+const MAY_EXPOSE: &[&str] = &["vault", "upstream"];
+/// The longest a source file may be, less its inline tests.
+const MAX_LINES: usize = 400;
+
+struct Source {
+    path: PathBuf,
+    folder: String,
+    /// Without inline tests.
+    text: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut waiting = vec![root.clone()];
+    let mut found = Vec::new();
+    while let Some(folder) = waiting.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") {
+                let inside = path.strip_prefix(&root).unwrap().to_owned();
+                let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+                let folder = first.trim_end_matches(".rs").to_owned();
+                let whole = std::fs::read_to_string(&path).unwrap();
+                let text = whole.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+                found.push(Source { path: inside, folder, text });
+            }
+        }
+    }
+    assert!(found.len() > 50, "the sources were not found");
+    found
+}
+
+fn place(folder: &str) -> Option<usize> {
+    ORDER.iter().position(|known| *known == folder)
+}
+
+/// The folders that a text names behind `crate::`, also in groups: `use crate::{a::X, b::Y}`.
+fn used(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for part in text.split("crate::").skip(1) {
+        let group = part.strip_prefix('{').and_then(|rest| rest.split_once("};")).map(|(g, _)| g);
+        let heads: Vec<&str> = match group {
+            Some(group) => group.split(',').map(str::trim).collect(),
+            None => vec![part],
+        };
+        names.extend(heads.into_iter().map(|head| {
+            let end = head.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(head.len());
+            head[..end].to_owned()
+        }));
+    }
+    names
+}
+
+#[test]
+fn no_arrow_points_up() {
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let Some(own) = place(&source.folder) else {
+            let is_root = matches!(source.folder.as_str(), "lib" | "main");
+            assert!(is_root, "src/{} is not in the map: add it to ORDER", source.folder);
+            continue;
+        };
+        for name in used(&source.text) {
+            let points_up = place(&name).is_some_and(|used| used > own);
+            let is_kept_apart = (source.folder == "sandbox"
+                && place(&name).is_some()
+                && !SANDBOX_MAY_USE.contains(&name.as_str()))
+                || (name == "sandbox" && !MAY_USE_SANDBOX.contains(&source.folder.as_str()));
+            if points_up || is_kept_apart {
+                wrong.push(format!("src/{} uses {name}", source.path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "move what is shared to a lower folder:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_map_of_the_house_names_every_folder_in_order() {
+    let map = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"));
+    let map = map.unwrap();
+    let places: Vec<usize> = ORDER
+        .iter()
+        .map(|folder| map.find(&format!("| [`{folder}`]")).unwrap_or_else(|| panic!("{folder}")))
+        .collect();
+    assert!(places.is_sorted(), "the map and ORDER differ in their order");
+}
+
+#[test]
+fn secrets_are_laid_bare_in_few_places() {
+    for source in sources() {
+        let may = MAY_EXPOSE.contains(&source.folder.as_str());
+        let exposes = source.text.contains("expose_secret");
+        assert!(may || !exposes, "src/{} calls expose_secret", source.path.display());
+    }
+}
+
+#[test]
+fn sql_stands_in_the_store_alone() {
+    for source in sources() {
+        let has_query = source.text.contains("sqlx::query");
+        let may = source.folder == "store";
+        assert!(may || !has_query, "src/{} holds a query", source.path.display());
+    }
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are_for() {
+    let mut long = BTreeMap::new();
+    for source in sources() {
+        assert!(source.text.starts_with("//!"), "src/{} has no text", source.path.display());
+        let lines = source.text.lines().count();
+        if lines > MAX_LINES {
+            long.insert(source.path.clone(), lines);
+        }
+    }
+    assert!(long.is_empty(), "split these files: {long:?}");
+}
