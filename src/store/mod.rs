@@ -89,6 +89,12 @@ impl Store {
         TenantDb { pool: self.pool.clone(), environment_id }
     }
 
+    /// The most connections there are at once.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        usize::try_from(self.pool.options().get_max_connections()).unwrap_or(usize::MAX)
+    }
+
     /// Applies the migrations that are missing.
     ///
     /// # Errors

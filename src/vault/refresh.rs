@@ -30,7 +30,8 @@ const SKEW: time::Duration = time::Duration::seconds(60);
 /// for a short while, so an answer that got lost can be asked for again at once.
 const ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// Each refresh holds a database connection while it waits for the provider.
+/// The most refreshes at once. Each holds a database connection while it waits for the provider, and
+/// takes a second one now and then, so it is never more than half of the connections.
 const AT_ONCE: usize = 8;
 
 /// Asks a provider for a new pair of tokens.
@@ -128,7 +129,7 @@ impl Tokens {
         entropy: Arc<dyn Entropy>,
         tasks: TaskTracker,
     ) -> Self {
-        let permits = Semaphore::new(AT_ONCE);
+        let permits = Semaphore::new((store.connections() / 2).clamp(1, AT_ONCE));
         let flights = Mutex::default();
         Self {
             inner: Arc::new(Inner {
@@ -150,12 +151,18 @@ impl Tokens {
     ///
     /// When the grant is lost, or the token is at its end and can't be renewed.
     pub async fn fresh(&self, account: &IntegratedAccount) -> Result<Fresh, TokenError> {
+        let under_way = self.under_way(account);
         let row = self.inner.stored(account).await?;
         let now = self.inner.clock.now();
-        if row.expires_at.is_none_or(|end| end - SKEW > now) {
-            return self.inner.open(account, &row);
-        }
-        match self.newer_than(account, row.generation).await {
+        let renewed = match under_way {
+            // The present token is dead or about to be: nobody sends it once more.
+            Some(flight) => flight.await,
+            None if row.expires_at.is_none_or(|end| end - SKEW > now) => {
+                return self.inner.open(account, &row);
+            }
+            None => self.newer_than(account, row.generation).await,
+        };
+        match renewed {
             // It still lives for a moment: better than a failed call.
             Err(TokenError::Refresh(_)) if row.expires_at.is_some_and(|end| end > now) => {
                 self.inner.open(account, &row)
@@ -179,6 +186,10 @@ impl Tokens {
             return self.inner.open(account, &row);
         }
         self.flight(account, generation).await
+    }
+
+    fn under_way(&self, account: &IntegratedAccount) -> Option<Flight> {
+        self.inner.flights.lock().unwrap_or_else(PoisonError::into_inner).get(&account.id).cloned()
     }
 
     fn flight(&self, account: &IntegratedAccount, generation: i64) -> Flight {
