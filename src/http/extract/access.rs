@@ -7,11 +7,12 @@ use axum::http::header;
 use axum::http::request::Parts;
 
 use crate::domain::access::Scope;
+use crate::domain::ids::{AuditId, IntegratedAccountId};
 use crate::domain::sealed::Digest;
 use crate::http::edge::CurrentRequest;
 use crate::http::problem::{Problem, ProblemKind};
-use crate::http::state::AppState;
-use crate::store::{Caller, TenantDb};
+use crate::http::state::{AppState, Services};
+use crate::store::{AuditEntry, Caller, Outcome, TenantDb};
 
 /// How API keys begin.
 const API_KEY: &str = "sb_live_";
@@ -54,9 +55,31 @@ pub(in crate::http) struct Access<P> {
     pub(in crate::http) caller: Caller,
     /// The rows it may see.
     pub(in crate::http) db: TenantDb,
-    /// The request's id.
-    pub(in crate::http) request_id: String,
+    request_id: String,
     permission: PhantomData<P>,
+}
+
+impl<P> Access<P> {
+    /// Writes down what this caller did to what, and how it ended.
+    pub(in crate::http) async fn audit(
+        &self,
+        services: &Services,
+        action: &str,
+        (account_id, subject): (Option<IntegratedAccountId>, Option<&str>),
+        outcome: Outcome,
+    ) -> Result<(), Problem> {
+        let entry = AuditEntry {
+            id: AuditId::generate(&*services.clock, &*services.entropy),
+            at: services.clock.now(),
+            actor: &self.caller.key_id,
+            action,
+            account_id,
+            subject,
+            request_id: Some(&self.request_id),
+            outcome,
+        };
+        Ok(self.db.audit(&entry).await?)
+    }
 }
 
 impl<P: Permission> FromRequestParts<AppState> for Access<P> {

@@ -10,12 +10,12 @@ use utoipa::ToSchema;
 use super::answers::Item;
 use super::integrated_accounts::find;
 use crate::domain::access::Scope;
-use crate::domain::ids::{AccountTokenId, AuditId, IntegratedAccountId};
+use crate::domain::ids::{AccountTokenId, IntegratedAccountId};
 use crate::http::extract::{Access, Body, NoQuery, Read};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::store::{AuditEntry, NewAccountToken, Outcome};
+use crate::store::{NewAccountToken, Outcome};
 use crate::vault::issue;
 
 /// How account tokens begin.
@@ -89,17 +89,12 @@ pub(in crate::http) async fn create_account_token(
         })
         .await?;
     access
-        .db
-        .audit(&AuditEntry {
-            id: AuditId::generate(&*state.clock, &*state.entropy),
-            at: now,
-            actor: &access.caller.key_id,
-            action: "account_token.created",
-            account_id: Some(account.id),
-            subject: Some(&id.to_string()),
-            request_id: Some(&access.request_id),
-            outcome: Outcome::Done,
-        })
+        .audit(
+            &state,
+            "account_token.created",
+            (Some(account.id), Some(&id.to_string())),
+            Outcome::Done,
+        )
         .await?;
     let result = ShownToken { id, token: token.reveal().to_owned(), scopes, expires_at };
     Ok((StatusCode::CREATED, Json(Item { result })))

@@ -5,14 +5,14 @@ use axum::extract::{Path, State};
 
 use super::answers::{Item, List};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
-use crate::domain::ids::{AuditId, IntegratedAccountId};
+use crate::domain::ids::IntegratedAccountId;
 use crate::domain::page::Page;
 use crate::domain::provider::Provider;
 use crate::http::extract::{Access, NoQuery, PageQuery, Params, Read, Write};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::store::{AccountFilter, AuditEntry, Outcome};
+use crate::store::{AccountFilter, Outcome};
 
 /// Which accounts.
 #[derive(Debug, utoipa::IntoParams)]
@@ -92,19 +92,13 @@ pub(in crate::http) async fn refresh_integrated_account(
     let account = find(&access, &id).await?;
     let present = state.tokens.fresh(&account).await?.generation;
     let renewed = state.tokens.newer_than(&account, present).await;
-    let now = state.clock.now();
     access
-        .db
-        .audit(&AuditEntry {
-            id: AuditId::generate(&*state.clock, &*state.entropy),
-            at: now,
-            actor: &access.caller.key_id,
-            action: "integrated_account.refreshed",
-            account_id: Some(account.id),
-            subject: None,
-            request_id: Some(&access.request_id),
-            outcome: if renewed.is_ok() { Outcome::Done } else { Outcome::Failed },
-        })
+        .audit(
+            &state,
+            "integrated_account.refreshed",
+            (Some(account.id), None),
+            if renewed.is_ok() { Outcome::Done } else { Outcome::Failed },
+        )
         .await?;
     renewed?;
     Ok(Json(Item { result: find(&access, &id).await? }))

@@ -7,13 +7,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::answers::Item;
-use crate::domain::ids::{AuditId, ProviderAppId};
+use crate::domain::ids::ProviderAppId;
 use crate::domain::provider::Provider;
 use crate::http::extract::{Access, Admin, Body, NoQuery};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::store::{AuditEntry, NewProviderApp, Outcome, ProviderApp};
+use crate::store::{NewProviderApp, Outcome, ProviderApp};
 use crate::vault::secret::ClientSecret;
 
 /// An OAuth client to be added.
@@ -79,17 +79,7 @@ pub(in crate::http) async fn create_provider_app(
     let now = state.clock.now();
     access.db.insert_provider_app(&NewProviderApp { app: &app, now }).await?;
     access
-        .db
-        .audit(&AuditEntry {
-            id: AuditId::generate(&*state.clock, &*state.entropy),
-            at: now,
-            actor: &access.caller.key_id,
-            action: "provider_app.created",
-            account_id: None,
-            subject: Some(&id.to_string()),
-            request_id: Some(&access.request_id),
-            outcome: Outcome::Done,
-        })
+        .audit(&state, "provider_app.created", (None, Some(&id.to_string())), Outcome::Done)
         .await?;
     let result = ShownApp {
         id,
