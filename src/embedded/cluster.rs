@@ -51,7 +51,7 @@ impl Cluster {
     ///
     /// As [`Cluster::start`].
     pub async fn start_with(options: Options, places: &Places) -> Result<Self, EmbeddedError> {
-        let folders = Folders::open(&options.data_dir)?;
+        let mut folders = Folders::open(&options.data_dir)?;
         let lock = folders.lock()?;
         let made_by = create::version(&folders)?;
         let binaries = Binaries::find(places, &folders.cluster, made_by).await?;

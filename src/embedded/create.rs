@@ -35,7 +35,7 @@ pub(super) async fn cluster(
     remove_unfinished(folders);
     // A name that no earlier attempt had: killing us does not kill its initdb, which may still be
     // writing into its own folder.
-    let aside = folders.data_dir.join(format!("{UNFINISHED}{:016x}", rand::random::<u64>()));
+    let aside = folders.home.join(format!("{UNFINISHED}{:016x}", rand::random::<u64>()));
     let mut said = String::new();
     for locale in LOCALES {
         make_private(&aside)?;
@@ -80,7 +80,7 @@ fn move_into_place(
 ) -> Result<(), EmbeddedError> {
     fs::rename(aside, &folders.cluster).map_err(EmbeddedError::file("rename", aside))?;
     if options.durable {
-        let parent = &folders.data_dir;
+        let parent = &folders.home;
         let written = File::open(parent).and_then(|folder| folder.sync_all());
         written.map_err(EmbeddedError::file("write", parent))?;
     }
@@ -89,7 +89,7 @@ fn move_into_place(
 
 /// Removes what interrupted attempts left; what resists is left to the next start.
 fn remove_unfinished(folders: &Folders) {
-    for entry in fs::read_dir(&folders.data_dir).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(&folders.home).into_iter().flatten().flatten() {
         if entry.file_name().to_string_lossy().starts_with(UNFINISHED)
             && let Err(error) = fs::remove_dir_all(entry.path())
         {

@@ -14,12 +14,20 @@ use super::account::Account;
 /// A Unix socket's path may have 107 bytes on Linux, 103 elsewhere.
 const LONGEST_SOCKET_PATH: usize = 100;
 const SOCKET_FILE: &str = ".s.PGSQL.5432";
+/// Where clusters live whose data directory the server's user can't reach: below the home of root, or
+/// in a private temporary folder. Only root gets here, and no permission of a folder that isn't ours
+/// is changed for it.
+const ELSEWHERE: &str = "/var/lib/switchboard";
+/// The link in the data directory that remembers such a place.
+const LINK: &str = "postgres.home";
 
 /// Where everything is.
 #[derive(Debug, Clone)]
 pub(super) struct Folders {
     /// The data directory, as the one absolute path that it has.
     pub(super) data_dir: PathBuf,
+    /// What holds the cluster: the data directory, or a folder elsewhere that it links to.
+    pub(super) home: PathBuf,
     /// The cluster.
     pub(super) cluster: PathBuf,
     /// The folder of the server's socket.
@@ -47,12 +55,13 @@ impl Folders {
         let digest = Sha256::digest(data_dir.as_os_str().as_bytes());
         let hash = digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte));
         let tag = format!("switchboard-{hash:016x}");
-        let mut socket = data_dir.join("socket");
+        let home = fs::read_link(data_dir.join(LINK)).unwrap_or_else(|_| data_dir.clone());
+        let mut socket = home.join("socket");
         if socket.join(SOCKET_FILE).as_os_str().len() >= LONGEST_SOCKET_PATH {
             socket = Path::new("/tmp").join(&tag);
         }
-        let (cluster, log) = (data_dir.join("postgres"), data_dir.join("postgres.log"));
-        Self { data_dir, cluster, socket, log, tag }
+        let (cluster, log) = (home.join("postgres"), data_dir.join("postgres.log"));
+        Self { data_dir, home, cluster, socket, log, tag }
     }
 
     /// Takes the data directory for ourselves until the answer is dropped.
@@ -86,15 +95,37 @@ impl Folders {
     }
 
     /// Lets the server's user reach the cluster and gives it an empty folder for its socket.
-    pub(super) async fn admit(&self, account: &Account) -> Result<(), EmbeddedError> {
+    pub(super) async fn admit(&mut self, account: &Account) -> Result<(), EmbeddedError> {
         if *account != Account::Ourselves {
-            let path = &self.data_dir;
+            let path = &self.home;
             let mode = fs::metadata(path).map_err(EmbeddedError::file("look at", path))?.mode();
             fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o001))
                 .map_err(EmbeddedError::file("change the permissions of", path))?;
         }
-        account.reach(&self.data_dir).await?;
+        match account.reach(&self.home).await {
+            Err(EmbeddedError::Unreachable { .. })
+                if self.home == self.data_dir && !self.cluster.exists() =>
+            {
+                self.move_out()?;
+                account.reach(&self.home).await?;
+            }
+            reached => reached?,
+        }
         self.open_socket_folder(account)
+    }
+
+    /// Gives the cluster that is to be made a home elsewhere. Its name is new, so that a data directory
+    /// which was removed and made again doesn't meet its old cluster.
+    fn move_out(&mut self) -> Result<(), EmbeddedError> {
+        let home = Path::new(ELSEWHERE).join(format!("{}-{:08x}", self.tag, rand::random::<u32>()));
+        fs::create_dir_all(&home).map_err(EmbeddedError::file("create", &home))?;
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o711))
+            .map_err(EmbeddedError::file("change the permissions of", &home))?;
+        let link = self.data_dir.join(LINK);
+        std::os::unix::fs::symlink(&home, &link).map_err(EmbeddedError::file("create", &link))?;
+        tracing::info!(home = %home.display(), "the data directory can't be reached by PostgreSQL's user");
+        *self = Self::within(self.data_dir.clone());
+        Ok(())
     }
 
     fn open_socket_folder(&self, account: &Account) -> Result<(), EmbeddedError> {
@@ -121,7 +152,7 @@ impl Folders {
 
     /// Removes the socket's folder when it is not in the data directory.
     pub(super) fn tidy(&self) {
-        if !self.socket.starts_with(&self.data_dir) {
+        if !self.socket.starts_with(&self.home) {
             let _ = fs::remove_dir(&self.socket);
         }
     }

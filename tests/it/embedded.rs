@@ -103,7 +103,7 @@ async fn keeps_durable_data_over_a_restart() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_folder_closed_to_the_servers_user_is_named() -> anyhow::Result<()> {
+async fn behind_a_closed_folder_the_cluster_lives_elsewhere() -> anyhow::Result<()> {
     if !we_are_root()? {
         return Ok(()); // The server runs as ourselves, who may go where we may.
     }
@@ -111,11 +111,18 @@ async fn a_folder_closed_to_the_servers_user_is_named() -> anyhow::Result<()> {
     let closed = dir.path().join("closed");
     fs::create_dir(&closed)?;
     fs::set_permissions(&closed, fs::Permissions::from_mode(0o700))?;
-    let error = start(&closed.join("data")).await.err().context("it started")?;
-    let EmbeddedError::Unreachable { folder, .. } = error else {
-        return Err(error.into());
-    };
-    assert_eq!(folder, closed);
+    let data = closed.join("data");
+    let cluster = start(&data).await?;
+    leave_a_note(&cluster).await?;
+    cluster.stop().await;
+
+    let home = fs::read_link(data.join("postgres.home"))?;
+    let cluster = start(&data).await?;
+    let note = read_the_note(&cluster).await;
+    cluster.stop().await;
+    fs::remove_dir_all(&home)?;
+    assert_eq!(note?, "still here");
+    assert_eq!(fs::metadata(&closed)?.mode() & 0o777, 0o700, "a folder of others was opened");
     Ok(())
 }
 
