@@ -51,7 +51,8 @@ pub(super) struct Arguments {
 
 /// Runs the demo until told to stop.
 pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Result<()> {
-    if arguments.json && config.log.filter == "info" {
+    // What is printed shall stay in sight, unless somebody asked for more.
+    if config.log.filter == "info" {
         "warn".clone_into(&mut config.log.filter);
     }
     crate::telemetry::init(&config.log);
