@@ -1,0 +1,7 @@
+//! A file for each URL.
+
+mod health;
+mod role_assignments;
+mod roles;
+mod users;
+mod workspaces;
