@@ -2,5 +2,7 @@
 
 mod architecture;
 mod embedded;
+mod limits;
 mod routes;
 mod support;
+mod tokens;
