@@ -81,7 +81,7 @@ async fn an_old_link_and_an_unknown_one_are_explained(pool: PgPool) -> anyhow::R
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_link_that_expires_during_the_consent_is_not_lost(pool: PgPool) -> anyhow::Result<()> {
+async fn a_link_that_expires_during_the_consent_links_nobody(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let wish = json!({"tenant_id": "acme", "expires_in_s": 60});
     let url = link_url(&app.home, &wish).await?;
@@ -89,8 +89,11 @@ async fn a_link_that_expires_during_the_consent_is_not_lost(pool: PgPool) -> any
     let consent = browser.leave(&url).await?;
     app.clock.advance(Duration::minutes(10));
     let back = browser.decide(&consent, APPROVE).await?;
-    assert_eq!(browser.get(&back).await?.status, 200, "the customer was in time");
-    assert_eq!(accounts(&app).await?, 1);
+    let page = browser.get(&back).await?;
+    assert_eq!(page.status, 400);
+    assert!(page.text.contains("took too long"), "{}", page.text);
+    assert_eq!(accounts(&app).await?, 0);
+    assert_eq!(browser.get(&url).await?.status, 410);
     Ok(())
 }
 

@@ -35,7 +35,6 @@ async fn a_workspace_by_id_names_who_runs_it(pool: PgPool) -> anyhow::Result<()>
         let channels: Vec<&str> =
             workspace.default_channels.iter().map(|channel| channel.id.as_str()).collect();
         assert_eq!(row["default_channels"], json!(channels));
-        assert_eq!(row["description"], workspace.description);
         let owners = ranked(&org, number, |level| level >= Level::Owner);
         assert_eq!(sorted(&row["owner_ids"]), owners, "{}", workspace.name);
         let admins = ranked(&org, number, |level| level == Level::Admin);

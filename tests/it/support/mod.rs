@@ -25,7 +25,7 @@ use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-pub(crate) use self::browser::{Browser, Page};
+pub(crate) use self::browser::Browser;
 pub(crate) use self::client::{Answer, Client};
 
 /// So many times as fast as Slack's do limits refill, on both sides: no test waits for a turn.
