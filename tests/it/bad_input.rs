@@ -168,7 +168,7 @@ async fn a_body_that_is_no_json_is_refused(pool: PgPool) -> anyhow::Result<()> {
 async fn a_route_or_a_method_that_is_not_there_is_told(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let admin = &app.home.admin;
-    for path in ["nothing", "users/U1/more", "Users", "users/", "%2e%2e/users"] {
+    for path in ["nothing", "users/U1/more", "Users", "users/"] {
         admin.get(path).await?.problem(404, "route_not_found");
     }
     for (method, path) in [

@@ -148,6 +148,7 @@ async fn what_the_account_may_not_read_is_told_with_the_scope(pool: PgPool) -> a
     let client = serde_json::json!({"provider": "slack_enterprise", "client_id": "77.88",
         "client_secret": "another-secret", "scopes": ["users:read"]});
     app.sandbox.register_app(switchboard::sandbox::App::new("77.88", "another-secret", "Poor"));
+    app.clock.advance(time::Duration::seconds(1)); // The newest client is taken.
     poor.admin.post("provider-apps", &client).await?.created()?;
     let account = app.link_in(&poor, "acme").await?;
     let api = poor.api.clone().with("x-integrated-account-id", &account)?;
