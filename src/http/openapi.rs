@@ -5,6 +5,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, RefOr, Response, ResponseBuilder}
 use utoipa::{IntoResponses, Modify, OpenApi as _, ToSchema as _};
 
 use super::problem::ProblemBody;
+use crate::unified::ResponseFormat;
 
 /// The frame of the document; the router adds every path and every shape in it.
 #[derive(utoipa::OpenApi)]
@@ -16,7 +17,7 @@ use super::problem::ProblemBody;
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     security(("key" = [])),
-    components(schemas(ProblemBody)),
+    components(schemas(ProblemBody, ResponseFormat)),
     modifiers(&Key),
 )]
 pub(super) struct Frame;

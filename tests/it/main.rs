@@ -1,4 +1,11 @@
 //! The tests of the program, through its front door: one binary.
 
 mod architecture;
+mod bad_input;
 mod embedded;
+mod isolation;
+mod limits;
+mod migrations;
+mod routes;
+mod support;
+mod tokens;

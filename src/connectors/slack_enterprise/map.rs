@@ -179,7 +179,15 @@ pub(super) fn add_scim(user: &mut User, scim: wire::ScimUser) {
         user.manager = manager.map(reference);
     }
     user.created_at = rfc3339(scim.meta.and_then(|meta| meta.created).as_deref());
-    user.expires_at = rfc3339(scim.guest.and_then(|guest| guest.expiration).as_deref());
+    if let Some(guest) = scim.guest {
+        user.expires_at = rfc3339(guest.expiration.as_deref());
+        // Of a deactivated guest, SCIM alone still knows that it was one.
+        user.user_type = match guest.kind.as_deref() {
+            Some("single") => UserType::GuestSingleChannel,
+            Some("multi") => UserType::GuestMultiChannel,
+            _ => user.user_type,
+        };
+    }
     if let Some(date) = scim.profile.and_then(|profile| filled(profile.start_date)) {
         user.custom_fields.insert("start_date".to_owned(), date.into());
     }

@@ -198,6 +198,8 @@ pub(super) struct ScimManager {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct ScimGuest {
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
     pub(super) expiration: Option<String>,
 }
 

@@ -68,6 +68,13 @@ pub(in crate::http) async fn create_account_token(
     Body(wish): Body<NewToken>,
 ) -> Result<(StatusCode, Json<Item<ShownToken>>), Problem> {
     let account = find(&access, &id).await?;
+    if access.caller.account_id.is_some() {
+        // Else one of a minute could make one of a year.
+        return Err(Problem::new(
+            ProblemKind::InsufficientScope,
+            "An account token can't make further tokens: use an API key.",
+        ));
+    }
     let scopes = scopes(&access, wish.scopes)?;
     if !(1..=LONGEST_LIFETIME_S).contains(&wish.expires_in_s) {
         return Err(Problem::new(ProblemKind::InvalidBody, "The lifetime can't be used.")

@@ -1,0 +1,237 @@
+//! What can be wrong in a request, and the problem that says so.
+
+use anyhow::Context as _;
+use http::Method;
+use serde_json::json;
+use sqlx::PgPool;
+
+use crate::support::TestApp;
+
+const JSON: &str = "application/json";
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_wrong_parameter_is_named(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    for (query, pointer) in [
+        ("users?limit=0", "limit"),
+        ("users?limit=1001", "limit"),
+        ("users?limit=abc", "limit"),
+        ("users?limit=-1", "limit"),
+        ("users?limit=", "limit"),
+        ("users?limit=99999999999999999999", "limit"),
+        ("users?limit=1&limit=2", "limit"),
+        ("users?response_format=xml", "response_format"),
+        ("users?include_remote_data=maybe", "include_remote_data"),
+        ("users?emial=a", "emial"),
+        ("users?next_cursor=a&next_cursor=b", "next_cursor"),
+        ("users/U1?limit=1", "limit"),
+        ("integrated-accounts?limit=0", "limit"),
+        ("integrated-accounts/acc_1?x=1", "x"),
+    ] {
+        let answer = api.get(query).await?;
+        answer.problem(400, "invalid_query");
+        assert_eq!(answer.pointers(), [pointer], "{query}");
+    }
+    assert_eq!(app.calls("admin.users.list"), 0);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_account_that_is_not_there_is_told_alike(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = &app.home.api;
+    for id in ["acc_01J8ZQ5V9Y3M7T2K4N6P8R0S1T", "acc_1", "env_01J8ZQ5V9Y3M7T2K4N6P8R0S1T", "x"] {
+        let named = api.get(&format!("users?integrated_account_id={id}")).await?;
+        named.problem(404, "account_not_found");
+        app.on(id)?.get("users").await?.problem(404, "account_not_found");
+        let single = api.get(&format!("integrated-accounts/{id}")).await?;
+        single.problem(404, "account_not_found");
+        let refresh = format!("integrated-accounts/{id}/refresh");
+        api.send(Method::POST, &refresh, None).await?.problem(404, "account_not_found");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_cursor_is_good_for_its_own_list_and_account(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let other = app.on(&app.link("globex").await?)?;
+    let page = api.get("users?limit=1").await?.okay()?;
+    let cursor = page["next_cursor"].as_str().context("no cursor")?.to_owned();
+    let first: String = cursor.chars().take(1).collect();
+    let changed = format!("{}{}", if first == "A" { "B" } else { "A" }, &cursor[1..]);
+    let path = |cursor: &str| format!("users?limit=1&next_cursor={cursor}");
+    api.get(&path(&cursor)).await?.okay()?;
+    for (client, path) in [
+        (&api, path("nonsense")),
+        (&api, path("%00%F0%9F%A6%80")),
+        (&api, path(&changed)),
+        (&api, path(&cursor[..cursor.len() - 2])),
+        (&api, path(&format!("{cursor}AAAA"))),
+        (&api, format!("workspaces?next_cursor={cursor}")),
+        (&api, format!("role-assignments?next_cursor={cursor}")),
+        (&api, format!("roles?next_cursor={cursor}")),
+        (&other, path(&cursor)),
+    ] {
+        let answer = client.get(&path).await?;
+        answer.problem(400, "invalid_cursor");
+        assert_eq!(answer.pointers(), ["next_cursor"], "{path}");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_cursor_too_old_for_the_provider_is_told(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let page = api.get("users?limit=1").await?.okay()?;
+    let cursor = page["next_cursor"].as_str().context("no cursor")?;
+    app.sandbox.advance_clock(time::Duration::hours(2));
+    let late = api.get(&format!("users?limit=1&next_cursor={cursor}")).await?;
+    late.problem(400, "invalid_cursor");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_mistake_in_a_body_is_pointed_at(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let (api, admin) = (&app.home.api, &app.home.admin);
+    for (body, pointer) in [
+        (json!({"tenant_id": "a", "tenant": "b"}), "/tenant"),
+        (json!({"tenant_id": 5}), "/tenant_id"),
+        (json!({"tenant_id": ""}), "/tenant_id"),
+        (json!({"tenant_id": "x".repeat(256)}), "/tenant_id"),
+        (json!({"tenant_id": "a", "provider": "myspace"}), "/provider"),
+        (json!({"tenant_id": "a", "expires_in_s": 59}), "/expires_in_s"),
+        (json!({"tenant_id": "a", "expires_in_s": "60"}), "/expires_in_s"),
+        (json!({"tenant_id": "a", "expires_in_s": -1}), "/expires_in_s"),
+        (json!({"tenant_id": "a", "context": [1]}), "/context"),
+        (json!({"tenant_id": "a", "redirect_uri": "http://evil.example/"}), "/redirect_uri"),
+        (json!({"tenant_id": "a", "redirect_uri": "javascript:alert(1)"}), "/redirect_uri"),
+        (json!({"tenant_id": "a", "redirect_uri": "no address"}), "/redirect_uri"),
+        (json!({"tenant_id": "a", "integrated_account_id": "acc_1"}), "/integrated_account_id"),
+        (json!({}), ""),
+        (json!([]), ""),
+        (json!(null), ""),
+    ] {
+        let answer = api.post("link-tokens", &body).await?;
+        answer.problem(422, "invalid_body");
+        assert_eq!(answer.pointers(), [pointer], "{body}: {}", answer.text);
+    }
+    let scopes = json!({"provider": "slack_enterprise", "client_id": "a", "client_secret": "b",
+        "scopes": ["x", 7]});
+    let answer = admin.post("provider-apps", &scopes).await?;
+    answer.problem(422, "invalid_body");
+    assert_eq!(answer.pointers(), ["/scopes/1"]);
+    let unknown = json!({"provider": "slack_enterprise", "client_id": "", "client_secret": "b"});
+    admin.post("provider-apps", &unknown).await?.problem(422, "invalid_body");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_secret_in_a_wrong_body_is_not_repeated(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let body =
+        json!({"provider": "slack_enterprise", "client_id": 1, "client_secret": "hush-hush"});
+    let answer = app.home.admin.post("provider-apps", &body).await?;
+    answer.problem(422, "invalid_body");
+    assert!(!answer.text.contains("hush-hush"), "{}", answer.text);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_body_that_is_no_json_is_refused(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| setup.config.server.max_body_bytes = 1_000).await?;
+    let api = &app.home.api;
+    let send = async |kind: &str, body: &str| {
+        let body = (!kind.is_empty()).then_some((kind, body));
+        api.send(Method::POST, "link-tokens", body).await
+    };
+    for broken in ["", "{", "{\"tenant_id\":\"a\"} x", "tenant_id=a", "\u{feff}{}"] {
+        send(JSON, broken).await?.problem(422, "invalid_body");
+    }
+    let body = json!({"tenant_id": "a"}).to_string();
+    for kind in ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonp"] {
+        send(kind, &body).await?.problem(415, "unsupported_media_type");
+    }
+    for kind in [JSON, "Application/JSON; charset=utf-8", "application/vnd.api+json"] {
+        send(kind, &body).await?.created()?;
+    }
+    let large = json!({"tenant_id": "a", "context": {"x": "x".repeat(1_000)}}).to_string();
+    send(JSON, &large).await?.problem(413, "body_too_large");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_route_or_a_method_that_is_not_there_is_told(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let admin = &app.home.admin;
+    for path in ["nothing", "users/U1/more", "Users", "users/"] {
+        admin.get(path).await?.problem(404, "route_not_found");
+    }
+    for (method, path) in [
+        (Method::DELETE, "users"),
+        (Method::PUT, "integrated-accounts"),
+        (Method::GET, "link-tokens"),
+        (Method::POST, "healthz"),
+        (Method::POST, "problems"),
+    ] {
+        let answer = admin.send(method.clone(), path, None).await?;
+        answer.problem(405, "method_not_allowed");
+        assert_ne!(answer.header("allow"), "", "{method} {path} does not say what is allowed");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_request_id_is_the_callers_when_it_is_plain(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let nobody = app.nobody()?;
+    let kept = nobody.clone().with("x-request-id", "my-own.id_1")?.get("users").await?;
+    assert_eq!(kept.problem(401, "unauthorized")["request_id"], "my-own.id_1");
+    let long = "x".repeat(129);
+    for odd in ["a b", "<script>", &long] {
+        let answer = nobody.clone().with("x-request-id", odd)?.get("users").await?;
+        let id = answer.problem(401, "unauthorized")["request_id"].as_str().unwrap_or_default();
+        assert!(id.starts_with("req_"), "{id}");
+    }
+    let fine = nobody.get("healthz").await?;
+    assert!(fine.header("x-request-id").starts_with("req_"));
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn one_oauth_client_is_registered_once(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let client = json!({"provider": "slack_enterprise", "client_id": "9.9", "client_secret": "b"});
+    app.home.admin.post("provider-apps", &client).await?.created()?;
+    app.home.admin.post("provider-apps", &client).await?.problem(409, "already_exists");
+    app.tenant("other").await?.admin.post("provider-apps", &client).await?.created()?;
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_environment_without_a_client_can_not_link(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    sqlx::query("delete from provider_apps").execute(&app.pool).await?;
+    let link = app.home.api.post("link-tokens", &json!({"tenant_id": "a"})).await?;
+    link.problem(409, "no_provider_app");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_tenant_with_two_organizations_must_name_its_account(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    sqlx::query("update integrated_accounts set organization_id = 'E0OTHER'")
+        .execute(&app.pool)
+        .await?;
+    app.link("acme").await?;
+    let by_tenant = "users?tenant_id=acme&provider=slack_enterprise";
+    app.home.api.get(by_tenant).await?.problem(400, "ambiguous_account");
+    let path = format!("users?limit=1&integrated_account_id={account}");
+    app.home.api.get(&path).await?.okay()?;
+    Ok(())
+}

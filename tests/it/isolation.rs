@@ -1,0 +1,231 @@
+//! Nothing crosses an environment, and no key does more than its scopes: every route of the document,
+//! and the proxy, is tried. A route that is not in [`ROUTES`] fails the test.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use http::Method;
+use serde_json::Value;
+use sqlx::PgPool;
+use switchboard::domain::access::Scope;
+
+use crate::support::{Answer, Client, TestApp};
+
+/// What a key of another environment gets.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Foreign {
+    /// The account is not there.
+    AccountNotFound,
+    /// An answer of its own environment, without a trace of the first one.
+    Own,
+    /// The same as everybody: the route is public.
+    Public,
+}
+
+/// A route: method and path of the document, what is sent, the scope it takes, what a foreign key gets.
+struct Route {
+    method: &'static str,
+    path: &'static str,
+    body: &'static str,
+    scope: Option<Scope>,
+    foreign: Foreign,
+}
+
+const fn read(path: &'static str) -> Route {
+    let (scope, foreign) = (Some(Scope::Read), Foreign::AccountNotFound);
+    Route { method: "get", path, body: "", scope, foreign }
+}
+
+const fn post(path: &'static str, body: &'static str, scope: Scope, foreign: Foreign) -> Route {
+    Route { method: "post", path, body, scope: Some(scope), foreign }
+}
+
+const fn public(path: &'static str) -> Route {
+    Route { method: "get", path, body: "", scope: None, foreign: Foreign::Public }
+}
+
+/// Every route. `ACCOUNT` in a body is the first environment's account.
+const ROUTES: &[Route] = &[
+    read("/users"),
+    read("/users/{id}"),
+    read("/roles"),
+    read("/roles/{id}"),
+    read("/role-assignments"),
+    read("/role-assignments/{id}"),
+    read("/workspaces"),
+    read("/workspaces/{id}"),
+    Route { foreign: Foreign::Own, ..read("/integrated-accounts") },
+    read("/integrated-accounts/{id}"),
+    post("/integrated-accounts/{id}/refresh", "", Scope::Write, Foreign::AccountNotFound),
+    post("/integrated-accounts/{id}/tokens", "{}", Scope::Read, Foreign::AccountNotFound),
+    post(
+        "/link-tokens",
+        r#"{"tenant_id": "acme", "integrated_account_id": "ACCOUNT"}"#,
+        Scope::Write,
+        Foreign::AccountNotFound,
+    ),
+    post(
+        "/provider-apps",
+        r#"{"provider": "slack_enterprise", "client_id": "5.6", "client_secret": "x"}"#,
+        Scope::Admin,
+        Foreign::Own,
+    ),
+    public("/healthz"),
+    public("/readyz"),
+    Route { scope: Some(Scope::Proxy), ..read("/proxy/api/auth.test") },
+    Route { scope: Some(Scope::Proxy), ..read("/proxy/scim/v2/Users") },
+];
+
+/// The first environment, linked, and things of its account to ask for.
+struct Scene {
+    app: TestApp,
+    account: String,
+    user: String,
+    team: String,
+}
+
+impl Scene {
+    async fn new(pool: PgPool) -> anyhow::Result<Self> {
+        let app = TestApp::new(pool).await?;
+        let account = app.link("acme").await?;
+        let (user, team) = app.sandbox.with_org(|org| {
+            let user = org.primary_owner().map(|person| person.id.clone());
+            (user, org.workspaces.first().map(|team| team.id.clone()))
+        });
+        Ok(Self { app, account, user: user.context("no user")?, team: team.context("no team")? })
+    }
+
+    /// Calls a route about the first environment's account with somebody's key.
+    async fn call(&self, route: &Route, client: &Client) -> anyhow::Result<Answer> {
+        let id = match route.path {
+            "/users/{id}" => self.user.clone(),
+            "/roles/{id}" => "org:member".to_owned(),
+            "/role-assignments/{id}" => {
+                format!("ws:member.{}.{}", self.user, self.team)
+            }
+            "/workspaces/{id}" => self.team.clone(),
+            _ => self.account.clone(),
+        };
+        let path = route.path.replace("{id}", &id);
+        let body = route.body.replace("ACCOUNT", &self.account);
+        let body = (!body.is_empty()).then_some(("application/json", body.as_str()));
+        let method: Method = route.method.to_uppercase().parse()?;
+        let client = client.clone().with("x-integrated-account-id", &self.account)?;
+        client.send(method, &path, body).await
+    }
+
+    /// Checks that an answer holds nothing of the first environment.
+    fn assert_nothing_of_ours(&self, route: &Route, answer: &Answer) {
+        let name = self.app.sandbox.with_org(|org| org.name.clone());
+        let ours = [&self.user, &self.team, &self.account, &name];
+        let environment = self.app.home.environment_id.to_string();
+        for secret in ours.into_iter().chain([&environment]) {
+            assert!(!answer.text.contains(secret), "{}: {}", route.path, answer.text);
+        }
+    }
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn every_route_of_the_document_is_tried_here(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let document = app.nobody()?.get("openapi.json").await?.okay()?;
+    let mut documented = BTreeSet::new();
+    for (path, methods) in document["paths"].as_object().context("no paths")? {
+        let methods = methods.as_object().context("no methods")?;
+        documented.extend(methods.keys().map(|method| format!("{method} {path}")));
+    }
+    let here = ROUTES.iter().filter(|route| !route.path.starts_with("/proxy/"));
+    let tried: BTreeSet<String> =
+        here.map(|route| format!("{} {}", route.method, route.path)).collect();
+    let untried: Vec<&String> = documented.difference(&tried).collect();
+    assert!(untried.is_empty(), "add to ROUTES in tests/it/isolation.rs: {untried:?}");
+    let gone: Vec<&String> = tried.difference(&documented).collect();
+    assert!(gone.is_empty(), "no longer in the document: {gone:?}");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_right_key_passes_everywhere(pool: PgPool) -> anyhow::Result<()> {
+    let scene = Scene::new(pool).await?;
+    for route in ROUTES {
+        let answer = scene.call(route, &scene.app.home.admin).await?;
+        // The assignment that is asked for need not be held, all else is there.
+        let missing = route.path == "/role-assignments/{id}" && answer.status == 404;
+        assert!(answer.status < 300 || missing, "{}: {}", route.path, answer.text);
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_key_of_another_environment_gets_nothing(pool: PgPool) -> anyhow::Result<()> {
+    let scene = Scene::new(pool).await?;
+    let other = scene.app.tenant("other").await?;
+    let asked = scene.app.sandbox.requests(None).requests.len();
+    for route in ROUTES {
+        let answer = scene.call(route, &other.admin).await?;
+        scene.assert_nothing_of_ours(route, &answer);
+        match route.foreign {
+            Foreign::AccountNotFound => {
+                answer.problem(404, "account_not_found");
+            }
+            Foreign::Own | Foreign::Public => {
+                assert!(answer.status < 300, "{}: {}", route.path, answer.text);
+            }
+        }
+    }
+    assert_eq!(scene.app.sandbox.requests(None).requests.len(), asked, "a provider was asked");
+    let list = other.admin.get("integrated-accounts").await?.okay()?;
+    assert_eq!(list["result_count"], 0);
+    let by_tenant = other.api.get("users?tenant_id=acme&provider=slack_enterprise").await?;
+    by_tenant.problem(404, "account_not_found");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn without_a_key_nothing_but_the_public_answers(pool: PgPool) -> anyhow::Result<()> {
+    let scene = Scene::new(pool).await?;
+    for route in ROUTES {
+        let answer = scene.call(route, &scene.app.nobody()?).await?;
+        scene.assert_nothing_of_ours(route, &answer);
+        if route.foreign == Foreign::Public {
+            answer.okay()?;
+        } else {
+            answer.problem(401, "unauthorized");
+        }
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_key_without_the_scope_is_refused_and_told_which(pool: PgPool) -> anyhow::Result<()> {
+    let scene = Scene::new(pool).await?;
+    for route in ROUTES {
+        let Some(scope) = route.scope else { continue };
+        let others: Vec<Scope> =
+            Scope::ALL.iter().copied().filter(|other| *other != scope).collect();
+        let client = scene.app.client(scene.app.home.environment_id, &others).await?;
+        let answer = scene.call(route, &client).await?;
+        scene.assert_nothing_of_ours(route, &answer);
+        let problem = answer.problem(403, "insufficient_scope");
+        let detail = problem["detail"].as_str().unwrap_or_default();
+        assert!(detail.contains(&format!("`{scope}`")), "{}: {detail}", route.path);
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_document_tells_which_routes_are_public(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let document = app.nobody()?.get("openapi.json").await?.okay()?;
+    assert!(document["security"][0]["key"].is_array(), "{}", document["security"]);
+    for route in ROUTES.iter().filter(|route| !route.path.starts_with("/proxy/")) {
+        let security = &document["paths"][route.path][route.method]["security"];
+        let is_open = security.as_array().is_some_and(|all| {
+            all.is_empty()
+                || all.iter().any(|one| one.as_object().is_some_and(|one| one.is_empty()))
+        });
+        assert_eq!(is_open, route.foreign == Foreign::Public, "{}: {security}", route.path);
+        assert!(is_open || *security == Value::Null, "{}: {security}", route.path);
+    }
+    Ok(())
+}

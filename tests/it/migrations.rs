@@ -1,0 +1,94 @@
+//! Every migration runs over data: each new table gets a row before the next migration comes.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use sqlx::migrate::Migrate as _;
+use sqlx::{PgConnection, PgPool};
+
+/// A row for each table. A migration that makes a table needs an entry here, and keeps it as it was
+/// when the table was made.
+const SAMPLES: &[(&str, &str)] = &[
+    ("environments", "insert into environments values ('env_1', 'home', now())"),
+    (
+        "api_keys",
+        "insert into api_keys values ('env_1', 'key_1', 'k', '\\x01', '{read}', now(), null, null)",
+    ),
+    (
+        "provider_apps",
+        "insert into provider_apps values ('env_1', 'app_1', 'slack_enterprise', '1.2', 'm', '\\x01',
+            '\\x02', '{admin}', now(), now())",
+    ),
+    (
+        "integrated_accounts",
+        "insert into integrated_accounts values ('env_1', 'acc_1', 'acme', 'slack_enterprise', 'app_1',
+            'active', null, 'E1', 'Org', 'U1', '{admin}', '{}', '{}', now(), now())",
+    ),
+    (
+        "account_credentials",
+        "insert into account_credentials values ('env_1', 'acc_1', 1, 'm', '\\x01', '\\x02', '\\x03',
+            now(), now())",
+    ),
+    (
+        "credential_refreshes",
+        "insert into credential_refreshes values ('env_1', 'acc_1', 1, 1, now(), null, null)",
+    ),
+    (
+        "account_tokens",
+        "insert into account_tokens values ('env_1', 'atk_1', 'acc_1', '\\x01', '{read}', now(), null,
+            null)",
+    ),
+    (
+        "link_tokens",
+        "insert into link_tokens values ('env_1', 'lnk_1', '\\x01', 'acme', 'slack_enterprise', 'app_1',
+            null, null, '{}', now(), now(), null, null, null, null, null, null, null)",
+    ),
+    (
+        "audit_log",
+        "insert into audit_log values ('env_1', 'aud_1', now(), 'key_1', 'made', null, null, null,
+            'done')",
+    ),
+];
+
+async fn tables(connection: &mut PgConnection) -> sqlx::Result<BTreeSet<String>> {
+    let names: Vec<String> = sqlx::query_scalar(
+        "select table_name::text from information_schema.tables
+            where table_schema = 'public' and table_name <> '_sqlx_migrations'",
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(names.into_iter().collect())
+}
+
+#[sqlx::test(migrations = false)]
+async fn every_migration_runs_over_data(pool: PgPool) -> anyhow::Result<()> {
+    let mut connection = pool.acquire().await?;
+    let mut known = tables(&mut connection).await?;
+    assert!(known.is_empty(), "{known:?}");
+    connection.ensure_migrations_table("_sqlx_migrations").await?;
+    for migration in switchboard::MIGRATOR.iter() {
+        let applied = connection.apply("_sqlx_migrations", migration).await;
+        applied.with_context(|| format!("{} fails over data", migration.description))?;
+        let present = tables(&mut connection).await?;
+        // In the order of the samples: rows of one migration may refer to each other.
+        let new: Vec<&String> = present.difference(&known).collect();
+        for table in &new {
+            let sample = SAMPLES.iter().any(|(name, _)| name == table);
+            assert!(sample, "add a sample row of {table} to SAMPLES in tests/it/migrations.rs");
+        }
+        for (table, sample) in SAMPLES {
+            if new.iter().any(|name| name == table) {
+                let inserted =
+                    sqlx::query(sqlx::AssertSqlSafe(*sample)).execute(&mut *connection).await;
+                inserted.with_context(|| format!("the sample of {table} does not fit"))?;
+            }
+        }
+        known = present;
+    }
+    for (table, _) in SAMPLES {
+        assert!(known.contains(*table), "{table} is in SAMPLES and no longer in the database");
+    }
+    let rest = switchboard::MIGRATOR.run(&pool).await;
+    rest.context("what was applied here is not what the program knows")?;
+    Ok(())
+}

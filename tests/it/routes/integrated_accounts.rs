@@ -1,0 +1,165 @@
+//! `/integrated-accounts`, their tokens and their refresh.
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use switchboard::domain::access::Scope;
+use time::Duration;
+
+use crate::support::{Client, TestApp, bearer};
+
+/// A client whose key is a new token of an account.
+async fn token_client(app: &TestApp, account: &str, wish: Value) -> anyhow::Result<Client> {
+    let path = format!("integrated-accounts/{account}/tokens");
+    let token = app.home.api.post(&path, &wish).await?.created()?;
+    let token = token["result"]["token"].as_str().context("no token")?;
+    assert!(token.starts_with("sb_acct_"));
+    app.nobody()?.with("authorization", &bearer(token))
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn accounts_are_listed_by_pages_and_filters(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let mut ids = Vec::new();
+    for tenant in ["acme", "globex", "initech"] {
+        ids.push(app.link(tenant).await?);
+        app.clock.advance(Duration::seconds(1));
+    }
+    let api = &app.home.api;
+    for (limit, pages) in [(1, 3), (2, 2), (3, 1)] {
+        let (rows, count) = api.all(&format!("integrated-accounts?limit={limit}")).await?;
+        let listed: Vec<&str> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
+        assert_eq!((listed, count), (ids.iter().map(String::as_str).collect(), pages));
+    }
+    for (filter, expected) in [
+        ("tenant_id=globex", 1),
+        ("tenant_id=nobody", 0),
+        ("status=active", 3),
+        ("status=needs_reauth", 0),
+        ("provider=slack_enterprise&tenant_id=acme&status=active", 1),
+    ] {
+        let list = api.get(&format!("integrated-accounts?{filter}")).await?.okay()?;
+        assert_eq!(list["result_count"], expected, "{filter}");
+    }
+    for wrong in ["status=asleep", "provider=myspace", "tenant=acme"] {
+        let answer = api.get(&format!("integrated-accounts?{wrong}")).await?;
+        answer.problem(400, "invalid_query");
+        assert_eq!(answer.pointers(), [wrong.split('=').next().context("no name")?]);
+    }
+    api.get("integrated-accounts?next_cursor=x").await?.problem(400, "invalid_cursor");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_account_is_named_in_four_ways(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let id = app.link("acme").await?;
+    let api = &app.home.api;
+    let by_token = token_client(&app, &id, json!({})).await?;
+    let named = format!("users?limit=1&integrated_account_id={id}");
+    let by_tenant = "users?limit=1&tenant_id=acme&provider=slack_enterprise";
+    let expected = api.get(&named).await?.okay()?["result"].clone();
+    assert!(expected[0]["id"].is_string());
+    assert_eq!(api.get(by_tenant).await?.okay()?["result"], expected);
+    assert_eq!(app.on(&id)?.get("users?limit=1").await?.okay()?["result"], expected);
+    assert_eq!(by_token.get("users?limit=1").await?.okay()?["result"], expected);
+
+    api.get("users").await?.problem(400, "account_required");
+    api.get("users?tenant_id=acme").await?.problem(400, "account_required");
+    let unknown = api.get("users?tenant_id=acme&provider=myspace").await?;
+    unknown.problem(400, "invalid_query");
+    assert_eq!(unknown.pointers(), ["provider"]);
+    let nobody = api.get("users?tenant_id=nobody&provider=slack_enterprise").await?;
+    nobody.problem(404, "account_not_found");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_refresh_by_hand_renews_the_tokens(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let id = app.link("acme").await?;
+    let path = format!("integrated-accounts/{id}/refresh");
+    let answer = app.home.api.send(http::Method::POST, &path, None).await?.okay()?;
+    assert_eq!(answer["result"]["id"], id);
+    assert_eq!(app.sandbox.state().refreshes, 1);
+    app.on(&id)?.get("users?limit=1").await?.okay()?;
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_account_token_reaches_its_own_account_alone(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let (own, other) = (app.link("acme").await?, app.link("globex").await?);
+    let client = token_client(&app, &own, json!({})).await?;
+    client.get("users?limit=1").await?.okay()?;
+    let list = client.get("integrated-accounts").await?.okay()?;
+    assert_eq!((&list["result_count"], &list["result"][0]["id"]), (&json!(1), &json!(own)));
+
+    let named = client.clone().with("x-integrated-account-id", &other)?;
+    for path in ["users", "roles", "workspaces", "role-assignments", "proxy/api/auth.test"] {
+        named.get(path).await?.problem(404, "account_not_found");
+    }
+    client
+        .get(&format!("users?integrated_account_id={other}"))
+        .await?
+        .problem(404, "account_not_found");
+    client.get(&format!("integrated-accounts/{other}")).await?.problem(404, "account_not_found");
+    let tokens = format!("integrated-accounts/{other}/tokens");
+    client.post(&tokens, &json!({})).await?.problem(404, "account_not_found");
+    let link = client.post("link-tokens", &json!({"tenant_id": "acme"})).await?;
+    link.problem(403, "insufficient_scope");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_account_token_ends_and_can_do_no_more_than_its_maker(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let id = app.link("acme").await?;
+    let client = token_client(&app, &id, json!({"expires_in_s": 60, "scopes": ["read"]})).await?;
+    client.get("users?limit=1").await?.okay()?;
+    client.get("proxy/api/auth.test").await?.problem(403, "insufficient_scope");
+    let path = format!("integrated-accounts/{id}/tokens");
+    app.clock.advance(Duration::seconds(60));
+    client.get("users?limit=1").await?.problem(401, "unauthorized");
+
+    let admin = app.home.admin.post(&path, &json!({"scopes": ["admin"]})).await?;
+    admin.problem(403, "insufficient_scope");
+    let none = app.home.api.post(&path, &json!({"scopes": []})).await?;
+    none.problem(422, "invalid_body");
+    assert_eq!(none.pointers(), ["/scopes"]);
+    for seconds in [0, 31_622_401] {
+        let wrong = app.home.api.post(&path, &json!({"expires_in_s": seconds})).await?;
+        wrong.problem(422, "invalid_body");
+        assert_eq!(wrong.pointers(), ["/expires_in_s"]);
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_token_can_not_make_another_one_that_outlives_it(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let id = app.link("acme").await?;
+    let client = token_client(&app, &id, json!({"expires_in_s": 60})).await?;
+    let path = format!("integrated-accounts/{id}/tokens");
+    let longer = client.post(&path, &json!({"expires_in_s": 31_622_400})).await?;
+    longer.problem(403, "insufficient_scope");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_key_that_ended_or_was_made_up_is_refused(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let client = app.client(app.home.environment_id, &[Scope::Read]).await?;
+    client.get("integrated-accounts").await?.okay()?;
+    sqlx::query("update api_keys set revoked_at = now()").execute(&app.pool).await?;
+    let refused = client.get("integrated-accounts").await?;
+    refused.problem(401, "unauthorized");
+    assert_eq!(refused.header("www-authenticate"), "Bearer");
+    for wrong in ["Bearer sb_live_made-up", "Bearer sb_acct_made-up", "Bearer", "Basic YTpi", "x"] {
+        let client = app.nobody()?.with("authorization", wrong)?;
+        client.get("integrated-accounts").await?.problem(401, "unauthorized");
+    }
+    Ok(())
+}

@@ -1,0 +1,270 @@
+//! `/link/{token}` and `/oauth/callback`, with a customer's browser.
+
+use anyhow::Context as _;
+use serde_json::json;
+use sqlx::PgPool;
+use time::Duration;
+use url::Url;
+
+use crate::support::{Browser, TestApp, link_url};
+
+const APPROVE: &str = "decision=approve&install=org";
+
+async fn accounts(app: &TestApp) -> anyhow::Result<usize> {
+    let list = app.home.api.get("integrated-accounts").await?.okay()?;
+    Ok(list["result"].as_array().context("no rows")?.len())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_customer_who_approves_is_linked(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let wish = json!({"tenant_id": "acme", "context": {"plan": "gold"}});
+    let url = link_url(&app.home, &wish).await?;
+    let mut browser = Browser::new()?;
+    let page = browser.get(&url).await?;
+    assert!(page.text.contains("Connect") && page.text.contains("admin.users:read"));
+    let consent = browser.leave(&url).await?;
+    let back = browser.decide(&consent, APPROVE).await?;
+    let end = browser.get(&back).await?;
+    let name = app.sandbox.with_org(|org| org.name.clone());
+    assert_eq!(end.status, 200);
+    assert!(end.text.contains("Connected") && end.text.contains(&name), "{}", end.text);
+
+    let list = app.home.api.get("integrated-accounts").await?.okay()?;
+    let account = &list["result"][0];
+    let (organization, owner) = app.sandbox.with_org(|org| {
+        (org.id.clone(), org.primary_owner().map(|owner| owner.id.clone()).unwrap_or_default())
+    });
+    assert_eq!(list["result_count"], 1);
+    assert_eq!(account["tenant_id"], "acme");
+    assert_eq!(account["status"], "active");
+    assert_eq!(account["context"], json!({"plan": "gold"}));
+    assert_eq!(account["organization"]["id"], organization);
+    assert_eq!(account["installer_id"], owner);
+    assert_eq!(account["missing_scopes"], json!([]));
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_link_works_once(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
+    assert_eq!(Browser::new()?.follow(&url).await?.status, 200);
+    let mut browser = Browser::new()?;
+    for page in [browser.get(&url).await?, browser.post(&url, "").await?] {
+        assert_eq!(page.status, 410);
+        assert!(page.text.contains("used already"), "{}", page.text);
+    }
+    assert_eq!(accounts(&app).await?, 1);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_old_link_and_an_unknown_one_are_explained(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let wish = json!({"tenant_id": "acme", "expires_in_s": 60});
+    let url = link_url(&app.home, &wish).await?;
+    let mut browser = Browser::new()?;
+    app.clock.advance(Duration::seconds(59));
+    assert_eq!(browser.get(&url).await?.status, 200);
+    app.clock.advance(Duration::seconds(1));
+    for page in [browser.get(&url).await?, browser.post(&url, "").await?] {
+        assert_eq!(page.status, 410);
+        assert!(page.text.contains("expired"), "{}", page.text);
+    }
+    let unknown = app.base_url.join("link/sb_link_nobody-made-this")?;
+    for page in [browser.get(&unknown).await?, browser.post(&unknown, "").await?] {
+        assert_eq!(page.status, 404);
+        assert!(page.text.contains("not known"), "{}", page.text);
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_link_that_expires_during_the_consent_links_nobody(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let wish = json!({"tenant_id": "acme", "expires_in_s": 60});
+    let url = link_url(&app.home, &wish).await?;
+    let mut browser = Browser::new()?;
+    let consent = browser.leave(&url).await?;
+    app.clock.advance(Duration::minutes(10));
+    let back = browser.decide(&consent, APPROVE).await?;
+    let page = browser.get(&back).await?;
+    assert_eq!(page.status, 400);
+    assert!(page.text.contains("took too long"), "{}", page.text);
+    assert_eq!(accounts(&app).await?, 0);
+    assert_eq!(browser.get(&url).await?.status, 410);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_customer_who_cancels_can_begin_again(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
+    let mut browser = Browser::new()?;
+    let consent = browser.leave(&url).await?;
+    let back = browser.decide(&consent, "decision=cancel").await?;
+    let page = browser.get(&back).await?;
+    assert!(page.text.contains("not approved"), "{}", page.text);
+    assert!(page.text.contains("access_denied"), "{}", page.text);
+    assert_eq!(accounts(&app).await?, 0);
+    assert_eq!(browser.follow(&url).await?.status, 200);
+    assert_eq!(accounts(&app).await?, 1);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_install_on_one_workspace_is_refused_with_advice(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
+    let mut browser = Browser::new()?;
+    let consent = browser.leave(&url).await?;
+    let back = browser.decide(&consent, "decision=approve&install=workspace").await?;
+    let page = browser.get(&back).await?;
+    assert_eq!(page.status, 409);
+    assert!(page.text.contains("whole organization"), "{}", page.text);
+    assert_eq!(accounts(&app).await?, 0);
+    assert_eq!(browser.follow(&url).await?.status, 200, "the link stays good");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn another_browser_can_not_finish_a_link(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
+    let mut victim = Browser::new()?;
+    let consent = victim.leave(&url).await?;
+    let back = victim.decide(&consent, APPROVE).await?;
+    let page = Browser::new()?.get(&back).await?;
+    assert_eq!(page.status, 400);
+    assert!(page.text.contains("not the browser that began"), "{}", page.text);
+
+    let mut other = Browser::new()?;
+    let consent = other.leave(&url).await?;
+    let back = other.decide(&consent, APPROVE).await?;
+    assert_eq!(victim.get(&back).await?.status, 400, "a cookie of an earlier session");
+    assert_eq!(accounts(&app).await?, 0);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_state_is_good_for_one_return(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
+    let mut browser = Browser::new()?;
+    let consent = browser.leave(&url).await?;
+    let back = browser.decide(&consent, APPROVE).await?;
+    assert_eq!(browser.get(&back).await?.status, 200);
+    let exchanges = app.calls("oauth.v2.access");
+    let again = browser.get(&back).await?;
+    assert_eq!(again.status, 400);
+    assert!(again.text.contains("done already"), "{}", again.text);
+    let made_up = app.base_url.join("oauth/callback?state=made-up&code=made-up")?;
+    assert_eq!(browser.get(&made_up).await?.status, 400);
+    assert_eq!(app.calls("oauth.v2.access"), exchanges, "no code was tried");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_cookie_is_for_the_way_back_alone(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
+    let mut browser = Browser::new()?;
+    let left = browser.post(&url, "").await?;
+    let cookie = left.cookie.context("no cookie")?;
+    for part in ["Path=/oauth", "HttpOnly", "SameSite=Lax"] {
+        assert!(cookie.contains(part), "{cookie}");
+    }
+    let consent = left.location.context("no consent page")?;
+    let parameters: Vec<String> = consent.query_pairs().map(|(name, _)| name.into()).collect();
+    for name in ["state", "code_challenge", "code_challenge_method", "user_scope"] {
+        assert!(parameters.iter().any(|one| one == name), "{name} of {consent}");
+    }
+    let back = browser.decide(&consent, APPROVE).await?;
+    let end = browser.get(&back).await?;
+    assert!(end.cookie.is_some_and(|cookie| cookie.contains("Max-Age=0")));
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_saas_gets_its_customer_back_with_the_account(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let home = "https://saas.example/done?step=3";
+    let url = link_url(&app.home, &json!({"tenant_id": "acme", "redirect_uri": home})).await?;
+    let end = Browser::new()?.follow(&url).await?;
+    let list = app.home.api.get("integrated-accounts").await?.okay()?;
+    let id = list["result"][0]["id"].as_str().context("no account")?;
+    let expected = format!("{home}&result=success&integrated_account_id={id}");
+    assert_eq!(end.location, Some(Url::parse(&expected)?));
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn linking_again_keeps_the_account(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let id = app.link("acme").await?;
+    let named = json!({"tenant_id": "acme", "integrated_account_id": id});
+    for wish in [json!({"tenant_id": "acme"}), named] {
+        let url = link_url(&app.home, &wish).await?;
+        assert_eq!(Browser::new()?.follow(&url).await?.status, 200);
+    }
+    let list = app.home.api.get("integrated-accounts").await?.okay()?;
+    assert_eq!(list["result_count"], 1);
+    assert_eq!(list["result"][0]["id"], id);
+    app.on(&id)?.get("users?limit=1").await?.okay()?;
+    assert_ne!(app.link("globex").await?, id, "another tenant has an account of its own");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_account_of_another_tenant_is_not_linked_again(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let id = app.link("acme").await?;
+    let wish = json!({"tenant_id": "globex", "integrated_account_id": id});
+    app.home.api.post("link-tokens", &wish).await?.problem(404, "account_not_found");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_provider_failing_at_the_exchange_is_told(pool: PgPool) -> anyhow::Result<()> {
+    use switchboard::sandbox::{Fault, FaultKind};
+
+    let app = TestApp::new(pool).await?;
+    let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
+    app.sandbox.add_fault(Fault::next("oauth.v2.access", FaultKind::ServerError, 1));
+    let page = Browser::new()?.follow(&url).await?;
+    assert_eq!(page.status, 502);
+    assert_eq!(Browser::new()?.follow(&url).await?.status, 200, "the link stays good");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn no_secret_is_in_the_database_as_it_is(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    app.linked().await?;
+    let waiting = link_url(&app.home, &json!({"tenant_id": "globex"})).await?;
+    Browser::new()?.leave(&waiting).await?;
+    let token = waiting.path().trim_start_matches("/link/").to_owned();
+    let secrets = ["xox", switchboard::sandbox::DEFAULT_CLIENT_SECRET, "sb_live_", &token];
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select table_name::text from information_schema.tables
+            where table_schema = 'public' and table_type = 'BASE TABLE'",
+    )
+    .fetch_all(&app.pool)
+    .await?;
+    let mut rows = 0;
+    for table in &tables {
+        // Binary columns come as hexadecimal digits.
+        let dump = format!("select coalesce(string_agg(t::text, ' '), '') from {table} t");
+        let dump: String =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(dump)).fetch_one(&app.pool).await?;
+        rows += usize::from(!dump.is_empty());
+        for secret in secrets {
+            let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+            assert!(!dump.contains(secret), "{table} holds {secret}");
+            assert!(!dump.contains(&hex), "{table} holds {secret} as bytes");
+        }
+    }
+    assert!(rows > 6, "most tables have a row: {tables:?}");
+    Ok(())
+}

@@ -1,0 +1,12 @@
+//! A file for each URL.
+
+mod health;
+mod integrated_accounts;
+mod link;
+mod openapi;
+mod problems;
+mod proxy;
+mod role_assignments;
+mod roles;
+mod users;
+mod workspaces;

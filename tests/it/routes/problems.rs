@@ -1,0 +1,68 @@
+//! `/problems`: every kind is listed and explained.
+
+use std::fmt::Write as _;
+
+use sqlx::PgPool;
+use switchboard::http::problem::ProblemKind;
+
+use crate::support::TestApp;
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn every_kind_of_problem_has_a_page(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let nobody = app.nobody()?;
+    let index = nobody.get("problems").await?;
+    assert_eq!(index.status, 200);
+    for kind in ProblemKind::ALL {
+        let path = format!("/problems/{}", kind.name());
+        assert!(index.text.contains(&format!("href=\"{path}\"")), "{path} is not listed");
+        let page = nobody.get(&path).await?;
+        assert_eq!(page.status, 200, "{path}");
+        assert!(page.header("content-type").starts_with("text/html"), "{path}");
+        let status = kind.status().as_u16().to_string();
+        assert!(page.text.contains(kind.name()) && page.text.contains(&status), "{path}");
+    }
+    nobody.get("problems/none").await?.problem(404, "route_not_found");
+    Ok(())
+}
+
+/// The types are a promise: callers branch on them. A line may be added; none may change or go.
+#[test]
+fn kinds_keep_their_names_and_statuses() {
+    let mut kinds = String::new();
+    for kind in ProblemKind::ALL {
+        let (name, status) = (kind.name(), kind.status().as_u16());
+        let _ = writeln!(kinds, "{status} {name}: {}", kind.title());
+    }
+    insta::assert_snapshot!(kinds, @r"
+    401 unauthorized: A valid key is needed
+    403 insufficient_scope: The key lacks a scope
+    404 route_not_found: There is nothing at this path
+    405 method_not_allowed: The path has other methods
+    400 invalid_query: A query parameter is wrong
+    422 invalid_body: The body can't be used
+    413 body_too_large: The body is too large
+    415 unsupported_media_type: The body is not JSON
+    400 account_required: The request names no account
+    404 account_not_found: There is no such account
+    400 ambiguous_account: More than one account fits
+    409 account_needs_reauth: The account must be linked again
+    409 account_disconnected: The account is disconnected
+    409 no_provider_app: The environment has no app for this provider
+    400 invalid_cursor: The cursor can't be used here
+    404 not_found: There is nothing with that id
+    409 already_exists: It is there already
+    404 unknown_provider_path: The provider has no such path
+    501 unsupported_by_provider: The provider can't do that
+    422 provider_invalid_argument: The provider refused an argument
+    404 provider_not_found: The provider does not know it
+    403 provider_missing_scope: The customer's grant lacks a scope
+    403 provider_forbidden: The provider does not permit it
+    409 provider_conflict: The provider can't do it in the present state
+    429 rate_limited: The provider's limit is used up
+    502 provider_error: The provider failed
+    504 provider_timeout: The provider did not answer in time
+    500 internal: Something failed on our side
+    503 unavailable: The service is not ready
+    ");
+}

@@ -1,0 +1,101 @@
+//! `/workspaces`: the parts of the organization.
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use switchboard::sandbox::org::{Level, Organization, Workspace};
+
+use crate::support::TestApp;
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn paging_gives_every_workspace_once_and_as_it_is(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| setup.sandbox.workspaces = 12).await?;
+    let api = app.linked().await?;
+    let org = app.sandbox.snapshot();
+    for (limit, pages) in [(5, 3), (1, 12), (1000, 1)] {
+        let (rows, count) = api.all(&format!("workspaces?limit={limit}")).await?;
+        assert_eq!(count, pages, "with a limit of {limit}");
+        assert_eq!(rows.len(), org.workspaces.len(), "with a limit of {limit}");
+        for (row, workspace) in rows.iter().zip(&org.workspaces) {
+            assert_fields(row, listed(&org, workspace));
+        }
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_workspace_by_id_names_who_runs_it(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let org = app.sandbox.snapshot();
+    for (number, workspace) in org.workspaces.iter().enumerate() {
+        let single = api.get(&format!("workspaces/{}", workspace.id)).await?.okay()?;
+        let row = &single["result"];
+        assert_fields(row, listed(&org, workspace));
+        let channels: Vec<&str> =
+            workspace.default_channels.iter().map(|channel| channel.id.as_str()).collect();
+        assert_eq!(row["default_channels"], json!(channels));
+        let owners = ranked(&org, number, |level| level >= Level::Owner);
+        assert_eq!(sorted(&row["owner_ids"]), owners, "{}", workspace.name);
+        let admins = ranked(&org, number, |level| level == Level::Admin);
+        assert_eq!(sorted(&row["admin_ids"]), admins, "{}", workspace.name);
+        assert!(!owners.is_empty() && !admins.is_empty());
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_workspace_that_is_not_there_is_not_found(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    for id in ["T0NOWHERE", "x", "..%2F..", "T1%26a"] {
+        api.get(&format!("workspaces/{id}")).await?.problem(404, "not_found");
+    }
+    Ok(())
+}
+
+#[track_caller]
+fn assert_fields(row: &Value, fields: Vec<(&'static str, Value)>) {
+    for (field, value) in fields {
+        assert_eq!(row[field], value, "{field} of {row}");
+    }
+}
+
+fn listed(org: &Organization, workspace: &Workspace) -> Vec<(&'static str, Value)> {
+    let owner = org.person(workspace.primary_owner);
+    let owner = owner.map(|owner| json!({"id": owner.id, "email": owner.email}));
+    vec![
+        ("id", workspace.id.as_str().into()),
+        ("name", workspace.name.as_str().into()),
+        ("domain", workspace.domain.as_str().into()),
+        ("url", workspace.url().into()),
+        ("discoverability", workspace.discoverability.as_str().into()),
+        ("primary_owner", owner.into()),
+    ]
+}
+
+fn ranked(org: &Organization, number: usize, has: fn(Level) -> bool) -> Vec<&str> {
+    let people = org.people().iter().filter(|person| person.is_active());
+    let ranked =
+        people.filter(|person| person.membership(number).is_some_and(|one| has(one.level)));
+    let mut ids: Vec<&str> = ranked.map(|person| person.id.as_str()).collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn sorted(ids: &Value) -> Vec<&str> {
+    let mut ids: Vec<&str> =
+        ids.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    ids.sort_unstable();
+    ids
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_raw_form_is_the_providers_row(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let page = api.get("workspaces?limit=1&response_format=raw").await?.okay()?;
+    let row = page["result"][0].as_object().context("no row")?;
+    assert!(row.contains_key("team_url") && row.contains_key("primary_owner"), "{row:?}");
+    Ok(())
+}

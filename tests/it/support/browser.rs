@@ -1,0 +1,89 @@
+//! A customer's browser: it keeps the gateway's cookie and follows no redirect by itself.
+
+use anyhow::Context as _;
+use http::{Method, header};
+use url::Url;
+
+use super::client::http;
+
+/// A browser.
+pub(crate) struct Browser {
+    http: reqwest::Client,
+    cookie: Option<String>,
+}
+
+/// What a browser sees.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// Where it is sent on to.
+    pub(crate) location: Option<Url>,
+    /// The cookie that came with it, attributes and all.
+    pub(crate) cookie: Option<String>,
+    /// The page.
+    pub(crate) text: String,
+}
+
+impl Browser {
+    /// A new browser.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        Ok(Self { http: http()?, cookie: None })
+    }
+
+    /// Opens a page.
+    pub(crate) async fn get(&mut self, url: &Url) -> anyhow::Result<Page> {
+        self.go(Method::GET, url, "").await
+    }
+
+    /// Sends a form.
+    pub(crate) async fn post(&mut self, url: &Url, form: &str) -> anyhow::Result<Page> {
+        self.go(Method::POST, url, form).await
+    }
+
+    async fn go(&mut self, method: Method, url: &Url, form: &str) -> anyhow::Result<Page> {
+        let mut request = self.http.request(method, url.clone());
+        if !form.is_empty() {
+            let kind = "application/x-www-form-urlencoded";
+            request = request.header(header::CONTENT_TYPE, kind).body(form.to_owned());
+        }
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        let response = request.send().await?;
+        let text_of = |name| {
+            let value: Option<&http::HeaderValue> = response.headers().get(name);
+            value.and_then(|value| value.to_str().ok()).map(str::to_owned)
+        };
+        let cookie = text_of(header::SET_COOKIE);
+        let location = text_of(header::LOCATION).and_then(|to| response.url().join(&to).ok());
+        if let Some(pair) = cookie.as_deref().and_then(|cookie| cookie.split(';').next()) {
+            self.cookie = Some(pair.to_owned());
+        }
+        let status = response.status().as_u16();
+        Ok(Page { status, location, cookie, text: response.text().await? })
+    }
+
+    /// From the link's page to the provider's consent page.
+    pub(crate) async fn leave(&mut self, link: &Url) -> anyhow::Result<Url> {
+        let page = self.get(link).await?;
+        anyhow::ensure!(page.status == 200, "{}: {}", page.status, page.text);
+        let left = self.post(link, "").await?;
+        left.location.with_context(|| format!("{}: {}", left.status, left.text))
+    }
+
+    /// From the consent page to the address that it sends the browser back to.
+    pub(crate) async fn decide(&mut self, consent: &Url, form: &str) -> anyhow::Result<Url> {
+        let page = self.get(consent).await?;
+        anyhow::ensure!(page.status == 200, "{}: {}", page.status, page.text);
+        let decided = self.post(consent, form).await?;
+        decided.location.with_context(|| format!("{}: {}", decided.status, decided.text))
+    }
+
+    /// The whole way, with an approval for the organization; gives the last page.
+    pub(crate) async fn follow(&mut self, link: &Url) -> anyhow::Result<Page> {
+        let consent = self.leave(link).await?;
+        let back = self.decide(&consent, "decision=approve&install=org").await?;
+        self.get(&back).await
+    }
+}

@@ -1,0 +1,135 @@
+//! A caller of the gateway: its headers, its requests, and what came back.
+
+use anyhow::Context as _;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::Value;
+use url::Url;
+
+/// A caller with headers of its own.
+#[derive(Clone)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base_url: Url,
+    headers: HeaderMap,
+}
+
+/// What the gateway answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The headers.
+    pub(crate) headers: HeaderMap,
+    /// The body as text.
+    pub(crate) text: String,
+    /// The body as JSON; null when it is none.
+    pub(crate) body: Value,
+}
+
+/// An HTTP client that follows no redirect.
+#[expect(clippy::disallowed_methods, reason = "the tests' own client shares nothing with ours")]
+pub(super) fn http() -> anyhow::Result<reqwest::Client> {
+    // A second installation is refused, and that is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?)
+}
+
+impl Client {
+    /// A caller without a key.
+    pub(crate) fn new(base_url: Url) -> anyhow::Result<Self> {
+        Ok(Self { http: http()?, base_url, headers: HeaderMap::new() })
+    }
+
+    /// The same with a header more, or with another value for it.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> anyhow::Result<Self> {
+        self.headers.insert(name.parse::<HeaderName>()?, value.parse::<HeaderValue>()?);
+        Ok(self)
+    }
+
+    /// GET.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(Method::GET, path, None).await
+    }
+
+    /// POST of JSON.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.send(Method::POST, path, Some(("application/json", &body.to_string()))).await
+    }
+
+    /// Any method; the body with its content type.
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, &str)>,
+    ) -> anyhow::Result<Answer> {
+        let url = self.base_url.join(path)?;
+        let mut request = self.http.request(method, url).headers(self.headers.clone());
+        if let Some((content_type, text)) = body {
+            request = request.header("content-type", content_type).body(text.to_owned());
+        }
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await?;
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        Ok(Answer { status, headers, text, body })
+    }
+
+    /// Every row of a list, by its pages to the end; and how many pages there were.
+    pub(crate) async fn all(&self, path: &str) -> anyhow::Result<(Vec<Value>, usize)> {
+        let (mut rows, mut pages, mut cursor) = (Vec::new(), 0, String::new());
+        loop {
+            let page = self.get(&format!("{path}&next_cursor={cursor}")).await?.okay()?;
+            let items = page["result"].as_array().context("no rows")?;
+            assert_eq!(page["result_count"], items.len(), "{path}");
+            assert!(items.len() as u64 <= page["limit"].as_u64().context("no limit")?, "{path}");
+            rows.extend(items.iter().cloned());
+            pages += 1;
+            match page["next_cursor"].as_str() {
+                Some(next) => next.clone_into(&mut cursor),
+                None => return Ok((rows, pages)),
+            }
+            assert!(pages < 1_000, "{path} has no end");
+        }
+    }
+}
+
+impl Answer {
+    /// The body of a 200.
+    pub(crate) fn okay(self) -> anyhow::Result<Value> {
+        anyhow::ensure!(self.status == 200, "{}: {}", self.status, self.text);
+        Ok(self.body)
+    }
+
+    /// The body of a 201.
+    pub(crate) fn created(self) -> anyhow::Result<Value> {
+        anyhow::ensure!(self.status == 201, "{}: {}", self.status, self.text);
+        Ok(self.body)
+    }
+
+    /// A header as text, empty when it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Checks that this is a well-formed problem of that kind, and gives its body.
+    #[track_caller]
+    pub(crate) fn problem(&self, status: u16, kind: &str) -> &Value {
+        let Self { body, text, .. } = self;
+        assert_eq!(self.status, status, "{text}");
+        assert_eq!(body["type"], format!("/problems/{kind}"), "{text}");
+        assert_eq!(self.header("content-type"), "application/problem+json", "{text}");
+        assert_eq!(body["status"], status, "{text}");
+        assert_eq!(body["request_id"], self.header("x-request-id"), "{text}");
+        assert_ne!(body["request_id"], "", "{text}");
+        assert!(body["title"].as_str().is_some_and(|title| title.len() > 9), "{text}");
+        assert!(body["detail"].as_str().is_some_and(|detail| detail.len() > 19), "{text}");
+        body
+    }
+
+    /// The pointers of a problem's `errors`.
+    pub(crate) fn pointers(&self) -> Vec<&str> {
+        let errors = self.body["errors"].as_array();
+        errors.into_iter().flatten().filter_map(|error| error["pointer"].as_str()).collect()
+    }
+}

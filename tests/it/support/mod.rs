@@ -1,0 +1,200 @@
+//! A whole Switchboard for one test: a sandbox and a gateway, each on a listener of its own, over the
+//! test's own database. The gateway's clock stands still until the test moves it; the provider's
+//! clock runs and is moved with [`Sandbox::advance_clock`].
+
+mod browser;
+mod client;
+pub(crate) mod truth;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use switchboard::app::{self, Gateway, Parts};
+use switchboard::config::Config;
+use switchboard::domain::access::Scope;
+use switchboard::domain::clock::{Clock as _, ManualClock, SystemClock};
+use switchboard::domain::entropy::SeededEntropy;
+use switchboard::domain::ids::EnvironmentId;
+use switchboard::http::AppState;
+use switchboard::sandbox::{self, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Options, Sandbox};
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+pub(crate) use self::browser::Browser;
+pub(crate) use self::client::{Answer, Client};
+
+/// So many times as fast as Slack's do limits refill, on both sides: no test waits for a turn.
+const FAST: f64 = 10_000.0;
+
+/// No two gateways of a test run draw the same ids.
+static SEED: AtomicU64 = AtomicU64::new(1);
+
+/// What can be different from test to test.
+pub(crate) struct Setup {
+    /// The organization and its provider.
+    pub(crate) sandbox: Options,
+    /// The gateway.
+    pub(crate) config: Config,
+}
+
+/// One environment of a gateway.
+pub(crate) struct Tenant {
+    /// Its id.
+    pub(crate) environment_id: EnvironmentId,
+    /// May read, write and pass raw calls.
+    pub(crate) api: Client,
+    /// May do everything.
+    pub(crate) admin: Client,
+}
+
+/// A sandbox, a gateway, and an environment with the sandbox's OAuth client.
+pub(crate) struct TestApp {
+    /// The provider.
+    pub(crate) sandbox: Sandbox,
+    /// The gateway's clock.
+    pub(crate) clock: ManualClock,
+    /// The gateway's services.
+    pub(crate) state: AppState,
+    /// The database.
+    pub(crate) pool: PgPool,
+    /// Where the gateway is.
+    pub(crate) base_url: Url,
+    /// The first environment.
+    pub(crate) home: Tenant,
+    entropy: Arc<SeededEntropy>,
+}
+
+impl TestApp {
+    /// One with the usual settings: 200 people in 5 workspaces.
+    pub(crate) async fn new(pool: PgPool) -> anyhow::Result<Self> {
+        Self::with(pool, |_| {}).await
+    }
+
+    /// One whose settings `change` changed.
+    pub(crate) async fn with(
+        pool: PgPool,
+        change: impl FnOnce(&mut Setup),
+    ) -> anyhow::Result<Self> {
+        let provider = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let sandbox_url = format!("http://{}", provider.local_addr()?);
+        let base_url = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
+        let mut setup = usual(&sandbox_url)?;
+        change(&mut setup);
+
+        let sandbox = Sandbox::new(setup.sandbox, Arc::new(SystemClock))?;
+        let clock = ManualClock::at(SystemClock.now());
+        let entropy = Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed)));
+        let gateway = Gateway::build(Parts {
+            config: &setup.config,
+            pool: pool.clone(),
+            public_url: base_url.clone(),
+            clock: Arc::new(clock.clone()),
+            entropy: entropy.clone(),
+        })?;
+        let servers = TaskTracker::new();
+        servers.spawn(axum::serve(provider, sandbox::router(sandbox.clone())).into_future());
+        servers.spawn(axum::serve(listener, gateway.router()).into_future());
+
+        let state = Arc::clone(&gateway.state);
+        let nobody = Client::new(base_url.clone())?;
+        let home = Tenant {
+            environment_id: app::environment(&state.store, "home", &clock, &*entropy).await?,
+            api: nobody.clone(),
+            admin: nobody,
+        };
+        let mut test = Self { sandbox, clock, state, pool, base_url, home, entropy };
+        test.home = test.tenant("home").await?;
+        Ok(test)
+    }
+
+    /// The environment of that name with new keys and the sandbox's OAuth client.
+    pub(crate) async fn tenant(&self, name: &str) -> anyhow::Result<Tenant> {
+        let environment_id =
+            app::environment(&self.state.store, name, &self.clock, &*self.entropy).await?;
+        let api = self.client(environment_id, Scope::ACCOUNT).await?;
+        let admin = self.client(environment_id, Scope::ALL).await?;
+        let client = json!({"provider": "slack_enterprise", "client_id": DEFAULT_CLIENT_ID,
+            "client_secret": DEFAULT_CLIENT_SECRET});
+        admin.post("provider-apps", &client).await?.created()?;
+        Ok(Tenant { environment_id, api, admin })
+    }
+
+    /// A client with a new key of an environment that has these scopes.
+    pub(crate) async fn client(
+        &self,
+        environment_id: EnvironmentId,
+        scopes: &[Scope],
+    ) -> anyhow::Result<Client> {
+        let (store, clock, entropy) = (&self.state.store, &self.clock, &*self.entropy);
+        let key = app::create_api_key(store, environment_id, "test", scopes, None, clock, entropy)
+            .await?;
+        Client::new(self.base_url.clone())?.with("authorization", &bearer(key.secret.reveal()))
+    }
+
+    /// A client without a key.
+    pub(crate) fn nobody(&self) -> anyhow::Result<Client> {
+        Client::new(self.base_url.clone())
+    }
+
+    /// Links a tenant's organization through the whole OAuth flow; gives the account's id.
+    pub(crate) async fn link(&self, tenant_id: &str) -> anyhow::Result<String> {
+        self.link_in(&self.home, tenant_id).await
+    }
+
+    /// The same in another environment.
+    pub(crate) async fn link_in(&self, home: &Tenant, tenant_id: &str) -> anyhow::Result<String> {
+        let url = link_url(home, &json!({"tenant_id": tenant_id})).await?;
+        let end = Browser::new()?.follow(&url).await?;
+        assert_eq!(end.status, 200, "{}", end.text);
+        let path = format!("integrated-accounts?tenant_id={tenant_id}&status=active");
+        let accounts = home.api.get(&path).await?.okay()?;
+        let account = accounts["result"].as_array().and_then(|rows| rows.first());
+        let id = account.and_then(|account| account["id"].as_str());
+        Ok(id.context("no account was linked")?.to_owned())
+    }
+
+    /// A tenant that is linked, and the client that reads its directory.
+    pub(crate) async fn linked(&self) -> anyhow::Result<Client> {
+        let account = self.link("acme").await?;
+        self.on(&account)
+    }
+
+    /// The first environment's client with an account named in the header.
+    pub(crate) fn on(&self, account: &str) -> anyhow::Result<Client> {
+        self.home.api.clone().with("x-integrated-account-id", account)
+    }
+
+    /// How often the provider's method was called.
+    pub(crate) fn calls(&self, method: &str) -> u64 {
+        self.sandbox.requests(Some(method)).counts.get(method).copied().unwrap_or_default()
+    }
+}
+
+/// The hosted page of a new link token of this wish.
+pub(crate) async fn link_url(home: &Tenant, wish: &Value) -> anyhow::Result<Url> {
+    let link = home.api.post("link-tokens", wish).await?.created()?;
+    let url = link["result"]["link_url"].as_str().context("no link_url")?;
+    Ok(Url::parse(url)?)
+}
+
+/// The header of a key.
+pub(crate) fn bearer(key: &str) -> String {
+    format!("Bearer {key}")
+}
+
+fn usual(sandbox_url: &str) -> anyhow::Result<Setup> {
+    let mut config = Config::load(None)?;
+    let master_key = base64::engine::general_purpose::STANDARD.encode([7; 32]);
+    config.vault.keys = format!("test:{master_key}");
+    config.limits.time_scale = FAST;
+    sandbox_url.clone_into(&mut config.slack_enterprise.web_url);
+    sandbox_url.clone_into(&mut config.slack_enterprise.api_url);
+    let base_url = Some(sandbox_url.to_owned());
+    Ok(Setup { sandbox: Options { time_scale: FAST, base_url, ..Options::default() }, config })
+}
