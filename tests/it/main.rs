@@ -6,6 +6,7 @@ mod embedded;
 mod isolation;
 mod limits;
 mod migrations;
+mod process;
 mod routes;
 mod support;
 mod tokens;

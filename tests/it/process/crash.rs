@@ -1,0 +1,103 @@
+//! `kill -9`: whatever the program was doing, the next run goes on with the same data.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::Value;
+
+use super::demo::{Demo, Report};
+use super::home::Home;
+use super::program::Program;
+use super::talk::list;
+
+/// What was promised by the first run holds in this one.
+async fn honours(demo: &Demo, first: &Report) -> anyhow::Result<()> {
+    let get = |path| demo.call(reqwest::Method::GET, path, &first.api_key, None);
+    assert_eq!(demo.report.integrated_account_id, first.integrated_account_id);
+    assert_eq!(demo.report.environment_id, first.environment_id);
+    let users = get("/users?limit=5").await?.ok()?;
+    assert_eq!(list(&users, "/result")?.len(), 5);
+    let test = get("/proxy/api/auth.test").await?.ok()?;
+    assert_eq!(test.get("ok"), Some(&Value::Bool(true)), "{test}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn killed_under_traffic_it_goes_on_where_it_was() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let mut demo = Demo::start_on_data(&home).await?;
+    let first = demo.report.clone();
+    for _ in 0..2 {
+        let pid = demo.program.pid();
+        // Some of these are answered, some are cut off; the kill comes when the first is through.
+        let (through, mut arrived) = tokio::sync::mpsc::channel(64);
+        let traffic = join_all((0..40).map(|number| {
+            let through = through.clone();
+            let demo = &demo;
+            async move {
+                let path = if number % 2 == 0 { "/users?limit=1" } else { "/proxy/api/auth.test" };
+                let answer = demo.get(path).await;
+                let _ = through.try_send(());
+                answer
+            }
+        }));
+        let kill = async {
+            arrived.recv().await;
+            super::program::signal(pid, "KILL")
+        };
+        let (answers, killed) = tokio::join!(traffic, kill);
+        killed?;
+        assert!(answers.iter().flatten().all(|answer| answer.status == 200), "{answers:?}");
+        demo.program.exit(super::STOP).await?;
+        demo = Demo::start_on_data(&home).await?;
+        honours(&demo, &first).await?;
+    }
+    assert_eq!(demo.program.stop().await?.code(), Some(0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn killed_while_tokens_are_renewed_it_keeps_the_grant() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let mut demo = Demo::start_on_data(&home).await?;
+    let first = demo.report.clone();
+    for moment_ms in [2, 8, 15, 30] {
+        demo.age_tokens().await?;
+        let pid = demo.program.pid();
+        let traffic = join_all((0..10).map(|_| demo.get("/proxy/api/auth.test")));
+        let kill = async {
+            tokio::time::sleep(Duration::from_millis(moment_ms)).await;
+            super::program::signal(pid, "KILL")
+        };
+        let (_, killed) = tokio::join!(traffic, kill);
+        killed?;
+        demo.program.exit(super::STOP).await?;
+        demo = Demo::start_on_data(&home).await?;
+        honours(&demo, &first).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_of_its_start_it_starts_again() -> anyhow::Result<()> {
+    for moment_ms in [10, 60, 150, 300, 500, 750, 1000, 1300] {
+        let home = Home::new()?;
+        let data = home.data().display().to_string();
+        let arguments = ["demo", "--json", "--port", "0", "--data-dir", &data];
+        let mut program = Program::start(&home, &arguments, &[])?;
+        tokio::time::sleep(Duration::from_millis(moment_ms)).await;
+        program.kill()?;
+        let mut demo = Demo::start_on_data(&home).await?;
+        let first = demo.report.clone();
+        honours(&demo, &first).await?;
+        demo.program.kill()?;
+        // Once more with the data complete.
+        let mut program = Program::start(&home, &arguments, &[])?;
+        tokio::time::sleep(Duration::from_millis(moment_ms)).await;
+        program.kill()?;
+        let mut demo = Demo::start_on_data(&home).await?;
+        honours(&demo, &first).await?;
+        assert_eq!(demo.program.stop().await?.code(), Some(0));
+    }
+    Ok(())
+}

@@ -1,0 +1,145 @@
+//! The binary, run with its output in files.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use super::GLANCE;
+use super::home::Home;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_switchboard");
+
+/// A command with this binary that sees nothing of the settings of whoever runs the tests.
+fn command(home: &Home) -> Command {
+    let mut command = Command::new(BINARY);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("SWITCHBOARD") {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(home.path()).env("TMPDIR", home.temporary()).stdin(Stdio::null());
+    command
+}
+
+/// What a run to the end gave.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) code: Option<i32>,
+    pub(super) stdout: String,
+    pub(super) stderr: String,
+}
+
+/// Runs to the end, which is expected to come by itself.
+pub(super) async fn run<A: AsRef<OsStr>>(home: &Home, arguments: &[A]) -> anyhow::Result<Finished> {
+    let mut program = Program::start(home, arguments, &[])?;
+    let status = program.exit(super::START).await?;
+    Ok(Finished { code: status.code(), stdout: program.stdout()?, stderr: program.stderr()? })
+}
+
+/// The binary at work. Dropping it is `kill -9`.
+#[derive(Debug)]
+pub(super) struct Program {
+    child: Child,
+    out: PathBuf,
+    err: PathBuf,
+}
+
+impl Program {
+    /// Starts it.
+    pub(super) fn start<A: AsRef<OsStr>>(
+        home: &Home,
+        arguments: &[A],
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("output-").tempdir_in(home.path())?.keep();
+        let (out, err) = (folder.join("out"), folder.join("err"));
+        let child = command(home)
+            .args(arguments)
+            .envs(variables.iter().copied())
+            .stdout(File::create(&out)?)
+            .stderr(File::create(&err)?)
+            .spawn()
+            .context(BINARY)?;
+        Ok(Self { child, out, err })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has written to standard output so far.
+    pub(super) fn stdout(&self) -> anyhow::Result<String> {
+        Ok(fs::read_to_string(&self.out)?)
+    }
+
+    /// What it has written to standard error so far.
+    pub(super) fn stderr(&self) -> anyhow::Result<String> {
+        Ok(fs::read_to_string(&self.err)?)
+    }
+
+    /// Waits until `wanted` finds what it looks for in standard output and standard error.
+    pub(super) async fn says<T>(
+        &mut self,
+        wanted: impl Fn(&str, &str) -> Option<T>,
+        within: Duration,
+    ) -> anyhow::Result<T> {
+        let deadline = Instant::now() + within;
+        loop {
+            let ended = self.child.try_wait()?;
+            let (out, err) = (self.stdout()?, self.stderr()?);
+            if let Some(found) = wanted(&out, &err) {
+                return Ok(found);
+            }
+            if let Some(status) = ended {
+                bail!("it ended early, {status}:\n{out}\n{err}");
+            }
+            anyhow::ensure!(Instant::now() < deadline, "not said in {within:?}:\n{out}\n{err}");
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
+    /// Waits for its end.
+    pub(super) async fn exit(&mut self, within: Duration) -> anyhow::Result<ExitStatus> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            anyhow::ensure!(Instant::now() < deadline, "no end in {within:?}: {}", self.stderr()?);
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
+    /// Orders it to stop and waits for its end.
+    pub(super) async fn stop(&mut self) -> anyhow::Result<ExitStatus> {
+        signal(self.pid(), "TERM")?;
+        self.exit(super::STOP).await
+    }
+
+    /// Ends it without a chance to tidy up.
+    pub(super) fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // A child that has ended and was waited for is refused by the standard library itself.
+        if self.child.kill().is_ok() {
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Sends a signal to one process.
+pub(super) fn signal(pid: u32, name: &str) -> anyhow::Result<()> {
+    let sent = Command::new("/bin/kill").arg(format!("-{name}")).arg(pid.to_string()).status()?;
+    anyhow::ensure!(sent.success(), "no process {pid} to send {name} to");
+    Ok(())
+}

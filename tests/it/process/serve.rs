@@ -1,0 +1,104 @@
+//! `switchboard serve` with a database of its own, and the commands beside it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
+use serde_json::Value;
+
+use super::home::Home;
+use super::program::{Program, run};
+use super::talk::{Answer, Client, list};
+use super::{START, processes};
+
+/// A file of settings in the home, with a fresh master key.
+fn settings(home: &Home) -> anyhow::Result<String> {
+    let key = STANDARD.encode(rand::random::<[u8; 32]>());
+    let keys_file = home.file("vault.key");
+    std::fs::write(&keys_file, format!("test:{key}\n"))?;
+    let data = home.data();
+    let (data, keys) = (data.display(), keys_file.display());
+    let text = format!(
+        "[server]\nlisten = \"127.0.0.1:0\"\n\n[database]\nembedded = true\ndata_dir = '{data}'\n\n\
+         [vault]\nkeys_file = '{keys}'\n\n[log]\nformat = \"json\"\n"
+    );
+    let file = home.file("switchboard.toml");
+    std::fs::write(&file, text)?;
+    Ok(file.display().to_string())
+}
+
+/// A gateway, and the address that it logs.
+async fn serve(home: &Home, config: &str) -> anyhow::Result<(Program, String)> {
+    let mut gateway = Program::start(home, &["serve", "--config", config], &[])?;
+    let address = |_: &str, err: &str| {
+        err.lines().find_map(|line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            Some(line.pointer("/fields/public_url")?.as_str()?.trim_end_matches('/').to_owned())
+        })
+    };
+    let url = gateway.says(address, START).await?;
+    Ok((gateway, url))
+}
+
+async fn accounts(client: &Client, url: &str, key: &str) -> anyhow::Result<Answer> {
+    let bearer = format!("Bearer {key}");
+    let url = format!("{url}/integrated-accounts");
+    client.send(Method::GET, &url, &[("authorization", &bearer)], None).await
+}
+
+async fn keys(home: &Home, config: &str, arguments: &[&str]) -> anyhow::Result<String> {
+    let done = run(home, &[&["keys", "--config", config], arguments].concat()).await?;
+    anyhow::ensure!(done.code == Some(0), "{done:?}");
+    Ok(done.stdout.trim().to_owned())
+}
+
+#[tokio::test]
+async fn keys_made_beside_a_running_gateway_work_until_they_are_revoked() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let config = settings(&home)?;
+    let (mut gateway, url) = serve(&home, &config).await?;
+    let client = Client::new()?;
+    assert_eq!(client.get(&format!("{url}/readyz")).await?.status, 200);
+
+    let key = keys(&home, &config, &["create"]).await?;
+    assert!(key.starts_with("sb_live_") && key.lines().count() == 1, "{key}");
+    let answer = accounts(&client, &url, &key).await?.ok()?;
+    assert!(list(&answer, "/result")?.is_empty());
+
+    let listed = keys(&home, &config, &["list"]).await?;
+    assert!(listed.contains("alive") && !listed.contains(&key), "{listed}");
+    let id = listed.split('\t').next().unwrap_or_default();
+    keys(&home, &config, &["revoke", id]).await?;
+    assert_eq!(accounts(&client, &url, &key).await?.status, 401);
+    assert!(run(&home, &["keys", "--config", &config, "revoke", id]).await?.code == Some(1));
+
+    assert_eq!(gateway.stop().await?.code(), Some(0), "{}", gateway.stderr()?);
+    processes::none_about(&home.path().display().to_string()).await
+}
+
+#[tokio::test]
+async fn keys_made_before_the_gateway_runs_work_then() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let config = settings(&home)?;
+    let key = keys(&home, &config, &["create", "--environment", "production"]).await?;
+    processes::none_about(&home.path().display().to_string()).await?;
+    let client = Client::new()?;
+    for _ in 0..2 {
+        let (mut gateway, url) = serve(&home, &config).await?;
+        accounts(&client, &url, &key).await?.ok()?;
+        assert_eq!(gateway.stop().await?.code(), Some(0), "{}", gateway.stderr()?);
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_gateway_on_the_same_data_is_refused() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let config = settings(&home)?;
+    let (gateway, url) = serve(&home, &config).await?;
+    let second = run(&home, &["serve", "--config", &config]).await?;
+    assert_eq!(second.code, Some(1));
+    let holder = format!("process {}", gateway.pid());
+    assert!(second.stderr.contains(&holder), "{}", second.stderr);
+    assert_eq!(Client::new()?.get(&format!("{url}/readyz")).await?.status, 200);
+    Ok(())
+}
