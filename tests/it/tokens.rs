@@ -84,7 +84,8 @@ async fn a_provider_that_can_not_refresh_now_loses_no_account(pool: PgPool) -> a
 
 async fn status(app: &TestApp, account: &str) -> anyhow::Result<Value> {
     let path = format!("integrated-accounts/{account}");
-    Ok(app.home.api.get(&path).await?.okay()?["result"]["status"].clone())
+    let account = app.home.api.get(&path).await?.okay()?;
+    Ok(account.pointer("/result/status").cloned().unwrap_or_default())
 }
 
 /// The customer removes the app at the provider.

@@ -12,7 +12,7 @@ use crate::support::{Client, TestApp, bearer};
 async fn token_client(app: &TestApp, account: &str, wish: Value) -> anyhow::Result<Client> {
     let path = format!("integrated-accounts/{account}/tokens");
     let token = app.home.api.post(&path, &wish).await?.created()?;
-    let token = token["result"]["token"].as_str().context("no token")?;
+    let token = token.pointer("/result/token").and_then(Value::as_str).context("no token")?;
     assert!(token.starts_with("sb_acct_"));
     app.nobody()?.with("authorization", &bearer(token))
 }

@@ -1,7 +1,9 @@
 //! `/link/{token}` and `/oauth/callback`, with a customer's browser.
 
+use std::fmt::Write as _;
+
 use anyhow::Context as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 use time::Duration;
 use url::Url;
@@ -12,7 +14,7 @@ const APPROVE: &str = "decision=approve&install=org";
 
 async fn accounts(app: &TestApp) -> anyhow::Result<usize> {
     let list = app.home.api.get("integrated-accounts").await?.okay()?;
-    Ok(list["result"].as_array().context("no rows")?.len())
+    Ok(list.get("result").and_then(Value::as_array).context("no rows")?.len())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
@@ -260,7 +262,10 @@ async fn no_secret_is_in_the_database_as_it_is(pool: PgPool) -> anyhow::Result<(
             sqlx::query_scalar(sqlx::AssertSqlSafe(dump)).fetch_one(&app.pool).await?;
         rows += usize::from(!dump.is_empty());
         for secret in secrets {
-            let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let mut hex = String::new();
+            for byte in secret.bytes() {
+                write!(hex, "{byte:02x}")?;
+            }
             assert!(!dump.contains(secret), "{table} holds {secret}");
             assert!(!dump.contains(&hex), "{table} holds {secret} as bytes");
         }

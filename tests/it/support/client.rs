@@ -80,12 +80,13 @@ impl Client {
         let (mut rows, mut pages, mut cursor) = (Vec::new(), 0, String::new());
         loop {
             let page = self.get(&format!("{path}&next_cursor={cursor}")).await?.okay()?;
-            let items = page["result"].as_array().context("no rows")?;
-            assert_eq!(page["result_count"], items.len(), "{path}");
-            assert!(items.len() as u64 <= page["limit"].as_u64().context("no limit")?, "{path}");
+            let items = page.get("result").and_then(Value::as_array).context("no rows")?;
+            let number = |field| page.get(field).and_then(Value::as_u64).context("no number");
+            assert_eq!(number("result_count")?, items.len() as u64, "{path}");
+            assert!(items.len() as u64 <= number("limit")?, "{path}");
             rows.extend(items.iter().cloned());
             pages += 1;
-            match page["next_cursor"].as_str() {
+            match page.get("next_cursor").and_then(Value::as_str) {
                 Some(next) => next.clone_into(&mut cursor),
                 None => return Ok((rows, pages)),
             }
@@ -129,7 +130,7 @@ impl Answer {
 
     /// The pointers of a problem's `errors`.
     pub(crate) fn pointers(&self) -> Vec<&str> {
-        let errors = self.body["errors"].as_array();
+        let errors = self.body.get("errors").and_then(Value::as_array);
         errors.into_iter().flatten().filter_map(|error| error["pointer"].as_str()).collect()
     }
 }

@@ -154,9 +154,8 @@ impl TestApp {
         assert_eq!(end.status, 200, "{}", end.text);
         let path = format!("integrated-accounts?tenant_id={tenant_id}&status=active");
         let accounts = home.api.get(&path).await?.okay()?;
-        let account = accounts["result"].as_array().and_then(|rows| rows.first());
-        let id = account.and_then(|account| account["id"].as_str());
-        Ok(id.context("no account was linked")?.to_owned())
+        let account = accounts.pointer("/result/0/id").and_then(Value::as_str);
+        Ok(account.context("no account was linked")?.to_owned())
     }
 
     /// A tenant that is linked, and the client that reads its directory.
@@ -179,7 +178,7 @@ impl TestApp {
 /// The hosted page of a new link token of this wish.
 pub(crate) async fn link_url(home: &Tenant, wish: &Value) -> anyhow::Result<Url> {
     let link = home.api.post("link-tokens", wish).await?.created()?;
-    let url = link["result"]["link_url"].as_str().context("no link_url")?;
+    let url = link.pointer("/result/link_url").and_then(Value::as_str).context("no link_url")?;
     Ok(Url::parse(url)?)
 }
 
