@@ -161,7 +161,7 @@ fn explain(error: &LinkError) -> (StatusCode, &'static str, Markup) {
         LinkError::UnknownState => (
             StatusCode::BAD_REQUEST,
             "This step was done already, or took too long",
-            html! { p { "Open your link again and start over: it stays good until it is used." } },
+            html! { p { "Open your link again and start over; if it has expired meanwhile, ask for a new one." } },
         ),
         LinkError::OtherBrowser => (
             StatusCode::BAD_REQUEST,

@@ -171,6 +171,16 @@ impl Tokens {
         }
     }
 
+    /// A token for `account` of a new pair, whatever the age of the present one.
+    ///
+    /// # Errors
+    ///
+    /// When the grant is lost or the provider can't be asked.
+    pub async fn renew(&self, account: &IntegratedAccount) -> Result<Fresh, TokenError> {
+        let present = self.inner.stored(account).await?.generation;
+        self.newer_than(account, present).await
+    }
+
     /// A token for `account` of a later pair than `generation`, which turned out to be dead.
     ///
     /// # Errors

@@ -8,7 +8,6 @@ use super::api::row;
 use super::{SlackEnterprise, map, wire};
 use crate::connectors::{CallContext, ConnectorError, Kind, Position, Reads, Record};
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::role::RoleScope;
 use crate::domain::user::{User, UserRole};
 
 const LIST: &str = "admin.users.list";
@@ -105,7 +104,7 @@ impl SlackEnterprise {
                 name: held.role_name,
                 scope: held.scope,
                 workspace_id: held.workspace_id,
-                organization: (held.scope == RoleScope::Organization).then(|| organization.clone()),
+                organization: Some(organization.clone()),
             }
         });
         Ok(roles.collect())

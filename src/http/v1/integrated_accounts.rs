@@ -90,8 +90,7 @@ pub(in crate::http) async fn refresh_integrated_account(
     _: NoQuery,
 ) -> Result<Json<Item<IntegratedAccount>>, Problem> {
     let account = find(&access, &id).await?;
-    let present = state.tokens.fresh(&account).await?.generation;
-    let renewed = state.tokens.newer_than(&account, present).await;
+    let renewed = state.tokens.renew(&account).await;
     access
         .audit(
             &state,

@@ -101,8 +101,6 @@ fn settings(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
                 "enterprise_name": org.name,
                 "enterprise_domain": org.domain,
                 "default_channels": channels,
-                "description": workspace.description,
-                "discoverability": workspace.discoverability.as_str(),
             },
         }))
     })
