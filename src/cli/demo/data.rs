@@ -1,14 +1,19 @@
 //! The demo's data directory: kept when it was named, gone at the end when not.
 
+use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use crate::domain::entropy::{SystemEntropy, random_bytes};
+
+/// A database that was stopped in the middle of its start goes on writing for a moment.
+const REMOVAL_MAY_TAKE: Duration = Duration::from_secs(3);
 
 /// The demo's data directory.
 #[derive(Debug)]
@@ -21,14 +26,14 @@ impl DataDir {
     /// The directory that was named, or a new temporary one.
     pub(super) fn open(named: Option<&Path>) -> anyhow::Result<Self> {
         if let Some(path) = named {
-            std::fs::create_dir_all(path)
+            fs::create_dir_all(path)
                 .with_context(|| format!("{} can't be made", path.display()))?;
             let path = path.canonicalize()?;
             return Ok(Self { path, is_kept: true });
         }
         let name = URL_SAFE_NO_PAD.encode(random_bytes::<9>(&SystemEntropy));
         let path = std::env::temp_dir().join(format!("switchboard-demo-{name}"));
-        std::fs::DirBuilder::new()
+        fs::DirBuilder::new()
             .mode(0o700)
             .create(&path)
             .with_context(|| format!("{} can't be made", path.display()))?;
@@ -58,7 +63,7 @@ impl DataDir {
         }
         // Written aside and renamed: a kill in the middle leaves no half a key.
         let draft = self.path.join("master.key.new");
-        let mut file = std::fs::OpenOptions::new()
+        let mut file = fs::OpenOptions::new()
             .write(true)
             .create(true)
             .truncate(true)
@@ -68,15 +73,20 @@ impl DataDir {
         let key = STANDARD.encode(random_bytes::<32>(&SystemEntropy));
         writeln!(file, "demo:{key}")?;
         file.sync_all()?;
-        std::fs::rename(&draft, &path)?;
+        fs::rename(&draft, &path)?;
         Ok(path)
     }
 }
 
 impl Drop for DataDir {
     fn drop(&mut self) {
-        if !self.is_kept && std::fs::remove_dir_all(&self.path).is_err() {
-            tracing::warn!(path = %self.path.display(), "temporary data could not be removed");
+        let deadline = Instant::now() + REMOVAL_MAY_TAKE;
+        while !self.is_kept && self.path.exists() && fs::remove_dir_all(&self.path).is_err() {
+            if Instant::now() > deadline {
+                tracing::warn!(path = %self.path.display(), "temporary data could not be removed");
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 }
