@@ -86,7 +86,7 @@ async fn the_report_is_one_line_of_json_and_all_of_standard_output() -> anyhow::
 
 #[tokio::test]
 async fn stopped_while_it_starts_it_leaves_nothing() -> anyhow::Result<()> {
-    for moment_ms in [5, 40, 120, 250, 450, 700, 1000, 1400] {
+    for moment_ms in [5, 40, 120, 310, 590, 700, 950, 1010, 1190, 1220, 1250, 1290, 1400] {
         let home = Home::new()?;
         let mut program = Program::start(&home, &["demo", "--json", "--port", "0"], &[])?;
         tokio::time::sleep(Duration::from_millis(moment_ms)).await;
