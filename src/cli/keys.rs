@@ -45,7 +45,7 @@ pub(super) enum Command {
 
 /// Does it.
 pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
-    config.validate()?;
+    config.validate_database()?;
     let database = Database::open(&config.database, true, Sharing::Shared).await?;
     let store = Store::new(database.pool.clone());
     let done = obey(&store, command).await;

@@ -7,7 +7,7 @@ use crate::store::Store;
 
 /// Applies what is missing.
 pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
-    config.validate()?;
+    config.validate_database()?;
     crate::telemetry::init(&config.log);
     let database = Database::open(&config.database, true, Sharing::Shared).await?;
     let migrated = Store::new(database.pool.clone()).migrate().await;

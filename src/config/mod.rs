@@ -88,8 +88,24 @@ impl Config {
         self.upstream.validate(&mut mistakes);
         self.slack_enterprise.validate(&mut mistakes);
         self.log.validate(&mut mistakes);
-        if mistakes.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(mistakes)) }
+        verdict(mistakes)
     }
+
+    /// Checks what a command needs that only works on the database: no master key, no addresses.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::validate`].
+    pub fn validate_database(&self) -> Result<(), ConfigError> {
+        let mut mistakes = Vec::new();
+        self.database.validate(&mut mistakes);
+        self.log.validate(&mut mistakes);
+        verdict(mistakes)
+    }
+}
+
+fn verdict(mistakes: Vec<String>) -> Result<(), ConfigError> {
+    if mistakes.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(mistakes)) }
 }
 
 /// Adds a mistake when `url` is no http(s) base URL.
