@@ -63,28 +63,44 @@ impl Stage {
         let gateway =
             servers.spawn(gateway.serve(self.listener, self.stop.clone().cancelled_owned()));
 
-        let environment_id = environment(&store, ENVIRONMENT, &SystemClock, &SystemEntropy).await?;
-        let api_key = key(&store, environment_id, "demo", Scope::ACCOUNT).await?;
-        let admin_key = key(&store, environment_id, "demo admin", Scope::ALL).await?;
-        register_app(&state, environment_id).await?;
-        let account_id = linked(&state, environment_id).await?;
-        let report = Report {
-            base_url: base_url.as_str().trim_end_matches('/').to_owned(),
-            api_key,
-            admin_key,
-            environment_id,
-            integrated_account_id: account_id,
-            sandbox_url: self.sandbox_url,
-            console_url: base_url.join("console")?.into(),
-            link_url: link(&state, environment_id, NEXT_TENANT).await?.into(),
-        };
-        report.print(self.json)?;
-
-        self.stop.cancelled().await;
+        // An order to stop closes the servers that setting up talks to: it must win over their
+        // refusals.
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => {}
+            report = set_up(&state, &store, &base_url, self.sandbox_url) => {
+                report?.print(self.json)?;
+                self.stop.cancelled().await;
+            }
+        }
         let served = gateway.await?;
         provider.abort();
         served
     }
+}
+
+/// Links the account and gathers what there is to try.
+async fn set_up(
+    state: &AppState,
+    store: &Store,
+    base_url: &Url,
+    sandbox_url: String,
+) -> anyhow::Result<Report> {
+    let environment_id = environment(store, ENVIRONMENT, &SystemClock, &SystemEntropy).await?;
+    let api_key = key(store, environment_id, "demo", Scope::ACCOUNT).await?;
+    let admin_key = key(store, environment_id, "demo admin", Scope::ALL).await?;
+    register_app(state, environment_id).await?;
+    let integrated_account_id = linked(state, environment_id).await?;
+    Ok(Report {
+        base_url: base_url.as_str().trim_end_matches('/').to_owned(),
+        api_key,
+        admin_key,
+        environment_id,
+        integrated_account_id,
+        sandbox_url,
+        console_url: base_url.join("console")?.into(),
+        link_url: link(state, environment_id, NEXT_TENANT).await?.into(),
+    })
 }
 
 async fn key(
