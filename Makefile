@@ -5,7 +5,7 @@ export CARGO
 # Queries are checked against the committed .sqlx; only `make sqlx` and its check ask a database.
 export SQLX_OFFLINE := true
 
-.PHONY: help demo test sqlx
+.PHONY: help demo test bench sqlx
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -23,6 +23,10 @@ test: ## Check everything: format, lints, documentation, queries, tests
 	scripts/check_sqlx.sh
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then runner="nextest run"; else runner=test; fi; \
 	    set -x; exec scripts/with_postgres.sh $(CARGO) $$runner --locked
+
+bench: ## Measure the parts on this machine, as a table (release build)
+	@scripts/setup.sh bench
+	@$(CARGO) bench --locked --bench bench
 
 sqlx: ## Renew .sqlx after a change of a query or of the tables
 	@scripts/setup.sh demo

@@ -4,14 +4,15 @@
 #
 #   scripts/setup.sh demo    a C compiler and PostgreSQL's server programs
 #   scripts/setup.sh test    those, and Python with venv and a Redis server for the tests
+#   scripts/setup.sh bench   those of demo, and wrk to measure with
 set -eu
 
 here=$(dirname "$0")
 purpose=${1:-demo}
 case $purpose in
-demo | test) ;;
+demo | test | bench) ;;
 *)
-    echo "usage: scripts/setup.sh [demo|test]" >&2
+    echo "usage: scripts/setup.sh [demo|test|bench]" >&2
     exit 2
     ;;
 esac
@@ -20,6 +21,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 have_postgres() { "$here/find_postgres.sh" >/dev/null 2>&1; }
 have_python() { have python3 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
 wants_python() { [ "$purpose" = test ] && ! have_python; }
+wants_wrk() { [ "$purpose" = bench ] && ! have wrk; }
 wants_redis() { [ "$purpose" = test ] && ! have redis-server && ! have valkey-server; }
 say() { echo "setup: $*" >&2; }
 
@@ -28,6 +30,7 @@ missing() {
     have cargo || echo "Rust's cargo (rustup installs it; the operating system's is often too old)"
     have cc || echo "a C compiler (Debian: gcc libc6-dev)"
     have_postgres || echo "PostgreSQL's server programs, version 14 or newer (Debian: postgresql)"
+    ! wants_wrk || echo "wrk, the HTTP client of the measurements (Debian: wrk)"
     ! wants_python || echo "Python 3 with venv (Debian: python3 python3-venv)"
 }
 
@@ -67,6 +70,7 @@ if have apt-get && { [ -z "$as_root" ] || { have sudo && sudo -n true 2>/dev/nul
     apt update || say "the package lists could not be renewed; trying with the old ones"
     have cc || install gcc libc6-dev || true
     have_postgres || install_postgres || true
+    ! wants_wrk || install wrk || true
     ! wants_python || install python3 python3-venv || true
     ! wants_redis || install redis-server || true
 fi

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use time::Duration;
 
+use super::web::list_methods;
 use crate::sandbox::{Fault, Sandbox};
 
 /// The furthest that the clock is moved in one go, in seconds: a century.
@@ -38,6 +39,11 @@ pub(super) struct Wanted {
 /// The figures.
 pub(super) fn show_state(State(sandbox): State<Sandbox>) -> std::future::Ready<Response> {
     answer(Json(sandbox.state()))
+}
+
+/// The methods of the Web API that are served, with what each asks for.
+pub(super) fn show_methods() -> std::future::Ready<Response> {
+    answer(Json(list_methods()))
 }
 
 /// Everything as at the start, but for grants.

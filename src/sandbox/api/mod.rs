@@ -23,6 +23,7 @@ pub fn router(sandbox: Sandbox) -> Router {
         .route("/scim/{version}/{*path}", any(scim::call_path))
         .route("/oauth/v2/authorize", get(oauth::show_consent).post(oauth::decide_consent))
         .route("/_sandbox/state", get(admin::show_state))
+        .route("/_sandbox/methods", get(admin::show_methods))
         .route("/_sandbox/reset", post(admin::reset))
         .route("/_sandbox/advance-clock", post(admin::advance_clock))
         .route("/_sandbox/requests", get(admin::list_requests))

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use serde_json::{Value, json};
+
 use super::args::{Arg, Args};
 use super::refusal::Refusal;
 use super::{admin_roles, admin_teams, admin_users, auth, oauth, team, users};
@@ -166,6 +168,25 @@ static METHODS: LazyLock<HashMap<&'static str, &'static Method>> = LazyLock::new
     ];
     families.into_iter().flatten().map(|method| (method.name, method)).collect()
 });
+
+/// What the sandbox says of its methods: name, pace, scope and arguments of each.
+pub(in crate::sandbox::api) fn list() -> Value {
+    let names = |args: &[Arg], required: bool| -> Vec<&'static str> {
+        args.iter().filter(|arg| arg.required == required).map(|arg| arg.name).collect()
+    };
+    let row = |method: &&'static Method| {
+        json!({
+            "method": method.name,
+            "per_minute": method.tier.pace().per_minute,
+            "scope": method.access.scope(),
+            "required": names(method.args, true),
+            "optional": names(method.args, false),
+        })
+    };
+    let mut methods: Vec<&'static Method> = METHODS.values().copied().collect();
+    methods.sort_by_key(|method| method.name);
+    json!({"methods": methods.iter().map(row).collect::<Vec<Value>>()})
+}
 
 /// The method with a name.
 pub(super) fn find(name: &str) -> Option<&'static Method> {

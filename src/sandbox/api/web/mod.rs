@@ -23,6 +23,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
 use self::args::Args;
+pub(super) use self::method::list as list_methods;
 use self::method::{Call, Method, find};
 use self::refusal::Refusal;
 use super::exchange::{Outcome, Voice, exchange};
