@@ -1,6 +1,6 @@
 //! Things that go wrong on purpose: which methods they hit, how often, and what they do.
 
-use rand::rngs::StdRng;
+use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
@@ -89,13 +89,13 @@ pub(crate) struct Hit {
 pub(crate) struct Faults {
     waiting: Vec<FaultStatus>,
     last_id: u64,
-    dice: StdRng,
+    dice: Xoshiro256PlusPlus,
 }
 
 impl Faults {
     /// No faults; the dice of the probabilities start from `seed`.
     pub(crate) fn new(seed: u64) -> Self {
-        Self { waiting: Vec::new(), last_id: 0, dice: StdRng::seed_from_u64(seed) }
+        Self { waiting: Vec::new(), last_id: 0, dice: Xoshiro256PlusPlus::seed_from_u64(seed) }
     }
 
     /// Adds a fault and says its number.

@@ -2,19 +2,19 @@
 
 use std::collections::HashSet;
 
-use rand::rngs::StdRng;
+use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
-/// Dice that fall the same way for the same seed.
+/// Dice that fall the same way for the same seed, on every machine.
 pub(super) struct Dice {
-    rng: StdRng,
-    ids: HashSet<String>,
+    rng: Xoshiro256PlusPlus,
+    ids: HashSet<u64>,
 }
 
 impl Dice {
     /// The dice of a seed.
     pub(super) fn new(seed: u64) -> Self {
-        Self { rng: StdRng::seed_from_u64(seed), ids: HashSet::new() }
+        Self { rng: Xoshiro256PlusPlus::seed_from_u64(seed), ids: HashSet::new() }
     }
 
     /// A number below `end`, or 0 when there is none.
@@ -47,16 +47,23 @@ impl Dice {
 
     /// A new id as Slack makes them: the prefix and ten capitals and digits.
     pub(super) fn id(&mut self, prefix: &str) -> String {
-        const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-        loop {
-            let mut id = format!("{prefix}0");
-            for _ in 0..9 {
-                let place = self.below(ALPHABET.len());
-                id.push(ALPHABET.get(place).map_or('0', |byte| char::from(*byte)));
+        const ALPHABET: &[u8; 36] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        // Nine letters of 36 each: one roll serves for all.
+        const NUMBERS: u64 = 36_u64.pow(9);
+        let mut number = loop {
+            let number = self.rng.random_range(0..NUMBERS);
+            if self.ids.insert(number) {
+                break number;
             }
-            if self.ids.insert(id.clone()) {
-                return id;
-            }
+        };
+        let mut id = String::with_capacity(prefix.len() + 10);
+        id.push_str(prefix);
+        id.push('0');
+        for _ in 0..9 {
+            let place = usize::try_from(number % 36).unwrap_or(0);
+            id.push(ALPHABET.get(place).map_or('0', |byte| char::from(*byte)));
+            number /= 36;
         }
+        id
     }
 }
