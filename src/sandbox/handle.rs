@@ -11,11 +11,12 @@ use time::{Duration, OffsetDateTime};
 use super::apps::{App, Apps};
 use super::faults::{Fault, FaultStatus, Faults, Hit};
 use super::grants::{self, Grant, Grants, Install, OAuthError, TokenPair};
+use super::history::History;
 use super::journal::{Journal, Request, Requests};
 use super::limits::{Budget, Limits};
 use super::locks::{lock, read, write};
 use super::options::{Options, SandboxError};
-use super::org::Organization;
+use super::org::{Actor, Edit, Organization, Recorded};
 use super::seed;
 use crate::domain::clock::{Clock, ShiftedClock};
 
@@ -32,6 +33,7 @@ struct Inner {
     limits: Mutex<Limits>,
     faults: Mutex<Faults>,
     journal: Mutex<Journal>,
+    history: Mutex<History>,
     /// Cursors of an earlier generation are stale.
     generation: AtomicU64,
     answers: AtomicU64,
@@ -81,6 +83,7 @@ impl Sandbox {
             limits: Mutex::new(Limits::new(options.enforce_limits, options.time_scale)),
             faults: Mutex::new(Faults::new(options.seed)),
             journal: Mutex::new(Journal::default()),
+            history: Mutex::new(History::default()),
             generation: AtomicU64::new(0),
             answers: AtomicU64::new(0),
             clock,
@@ -105,9 +108,31 @@ impl Sandbox {
         look(&read(&self.0.org))
     }
 
-    /// Changes the organization behind the API's back, as an administrator in the browser would.
-    pub fn change_org<T>(&self, change: impl FnOnce(&mut Organization) -> T) -> T {
-        change(&mut write(&self.0.org))
+    /// Changes the organization under its rules, and writes down what happened.
+    pub fn change_org<T>(&self, actor: Actor, change: impl FnOnce(&mut Edit<'_>) -> T) -> T {
+        let now = self.now().unix_timestamp();
+        let mut org = write(&self.0.org);
+        let mut edit = Edit::new(&mut org, actor, now);
+        let result = change(&mut edit);
+        let changes = edit.finish();
+        if !changes.is_empty() {
+            lock(&self.0.history).record(&org, changes);
+        }
+        result
+    }
+
+    /// What happened in the organization since the start or the last reset, oldest first.
+    #[must_use]
+    pub fn changes(&self) -> Vec<Recorded> {
+        lock(&self.0.history).changes()
+    }
+
+    /// Lets what time brings come about: guests whose stay has ended are switched off.
+    pub(super) fn settle(&self) {
+        let now = self.now().unix_timestamp();
+        if self.with_org(|org| org.has_stays_until(now)) {
+            self.change_org(Actor::Provider, |edit| edit.end_stays());
+        }
     }
 
     /// A copy of the organization as it stands.
@@ -126,7 +151,7 @@ impl Sandbox {
             active_users: org.people().iter().filter(|person| person.is_active()).count(),
             workspaces: org.workspaces.len(),
             role_assignments: org.roles.len(),
-            groups: org.groups.len(),
+            groups: org.groups.of_identity_provider().count(),
             tokens_issued,
             refreshes,
             now: self.now(),
@@ -191,6 +216,7 @@ impl Sandbox {
         *write(&self.0.org) = org;
         self.change_grants(Grants::clear_counts);
         lock(&self.0.journal).clear();
+        lock(&self.0.history).clear();
         *lock(&self.0.faults) = Faults::new(seed);
         let mut limits = lock(&self.0.limits);
         limits.set_enabled(self.0.options.enforce_limits);

@@ -10,6 +10,7 @@
 //! | `seed` | makes up an organization, the same one for the same seed |
 //! | `grants`, `apps` | apps, installations, codes, tokens and their rotation |
 //! | `limits`, `cursor`, `faults`, `journal` | the provider's pace, pages, accidents and memory |
+//! | `history` | what happened in the organization |
 //! | `api` | the HTTP skin: Web API, SCIM, OAuth, `/_sandbox`, and a page at `/` |
 //!
 //! A new method of the Web API is one entry in a table of `api/web`.
@@ -20,6 +21,7 @@ mod cursor;
 mod faults;
 mod grants;
 mod handle;
+mod history;
 mod journal;
 mod limits;
 mod locks;

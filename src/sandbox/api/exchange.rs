@@ -62,6 +62,7 @@ pub(super) async fn exchange(
     voice: Voice,
     work: impl FnOnce() -> Outcome,
 ) -> Response {
+    sandbox.settle();
     let hit = sandbox.meet_fault(method);
     let outcome = match hit {
         None => work(),

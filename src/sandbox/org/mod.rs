@@ -1,31 +1,23 @@
 //! The organization: its accounts, workspaces, system roles and groups, and ways to find them.
 //! Rules and state only; `api` gives them Slack's shapes, `seed` makes them up.
 
+mod edit;
+mod groups;
 mod people;
 mod roles;
 mod workspaces;
 
 use std::collections::{BTreeSet, HashMap};
 
+pub use edit::{Actor, Change, Edit, Recorded, Rule};
+pub use groups::{Group, GroupBook, GroupIndex, Keeper};
 pub use people::{Job, Kind, Level, Membership, OrgLevel, Person, Place, Standing};
 pub use roles::{RoleAssignment, RoleBook};
+use sha2::{Digest, Sha256};
 pub use workspaces::{Channel, Discoverability, Workspace};
 
 /// Where an account stands in the organization's list. Slack deletes no account, so it is stable.
 pub type PersonIndex = usize;
-
-/// A group that the identity provider keeps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
-    /// `S…`.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Who is in it.
-    pub members: BTreeSet<PersonIndex>,
-    /// Unix seconds.
-    pub created: i64,
-}
 
 /// A whole Grid organization.
 #[derive(Debug, Clone)]
@@ -41,7 +33,7 @@ pub struct Organization {
     /// The workspaces, oldest first.
     pub workspaces: Vec<Workspace>,
     /// The groups, oldest first.
-    pub groups: Vec<Group>,
+    pub groups: GroupBook,
     /// Who holds which system role.
     pub roles: RoleBook,
     people: Vec<Person>,
@@ -49,6 +41,11 @@ pub struct Organization {
     directory: Vec<PersonIndex>,
     by_id: HashMap<String, PersonIndex>,
     by_email: HashMap<String, PersonIndex>,
+    by_username: HashMap<String, PersonIndex>,
+    /// When guests' stays end. An entry may be out of date: the account itself decides.
+    stays: BTreeSet<(i64, PersonIndex)>,
+    /// Counts the ids made since the start, so that none is made twice.
+    ids_made: u64,
 }
 
 impl Organization {
@@ -60,12 +57,15 @@ impl Organization {
             domain: domain.to_owned(),
             email_domain: email_domain.to_owned(),
             workspaces: Vec::new(),
-            groups: Vec::new(),
+            groups: GroupBook::default(),
             roles: RoleBook::default(),
             people: Vec::new(),
             directory: Vec::new(),
             by_id: HashMap::new(),
             by_email: HashMap::new(),
+            by_username: HashMap::new(),
+            stays: BTreeSet::new(),
+            ids_made: 0,
         }
     }
 
@@ -76,8 +76,12 @@ impl Organization {
         if !person.email.is_empty() {
             self.by_email.insert(person.email.to_lowercase(), index);
         }
+        self.by_username.insert(person.username.to_lowercase(), index);
         if !person.is_bot() {
             self.directory.push(index);
+        }
+        if person.expires() > 0 {
+            self.stays.insert((person.expires(), index));
         }
         for membership in &person.memberships {
             if let Some(workspace) = self.workspaces.get_mut(membership.workspace) {
@@ -91,6 +95,11 @@ impl Organization {
         }
         self.people.push(person);
         index
+    }
+
+    /// Adds a group.
+    pub(crate) fn add_group(&mut self, group: Group) -> GroupIndex {
+        self.groups.add(group)
     }
 
     /// All accounts, oldest first.
@@ -111,9 +120,18 @@ impl Organization {
         self.people.get(index)
     }
 
-    /// Changes one account. The id and the address must stay as they are.
-    pub fn person_mut(&mut self, index: PersonIndex) -> Option<&mut Person> {
+    /// Changes one account. The indexes are the caller's to keep.
+    pub(super) fn person_mut(&mut self, index: PersonIndex) -> Option<&mut Person> {
         self.people.get_mut(index)
+    }
+
+    /// Gives an account its rank in a workspace where it is.
+    pub(crate) fn rank(&mut self, index: PersonIndex, workspace: usize, level: Level) {
+        let person = self.people.get_mut(index);
+        let memberships = person.into_iter().flat_map(|person| &mut person.memberships);
+        for membership in memberships.filter(|one| one.workspace == workspace) {
+            membership.level = level;
+        }
     }
 
     /// The account with an id.
@@ -142,10 +160,40 @@ impl Organization {
         self.workspaces.iter().enumerate().find(|(_, workspace)| workspace.id == id)
     }
 
-    /// The group with an id.
+    /// The account with a handle, in whatever case it is written.
     #[must_use]
-    pub fn group(&self, id: &str) -> Option<&Group> {
-        self.groups.iter().find(|group| group.id == id)
+    pub fn find_by_username(&self, username: &str) -> Option<(PersonIndex, &Person)> {
+        let index = *self.by_username.get(&username.trim().to_lowercase())?;
+        Some((index, self.people.get(index)?))
+    }
+
+    /// The guests who are still active although their stay has ended at `now`, in Unix seconds.
+    pub(super) fn stays_until(&mut self, now: i64) -> Vec<PersonIndex> {
+        let later = self.stays.split_off(&(now + 1, 0));
+        let ended = std::mem::replace(&mut self.stays, later);
+        let is_over = |index: &PersonIndex| {
+            let person = self.people.get(*index).filter(|person| person.is_active());
+            person.is_some_and(|person| (1..=now).contains(&person.expires()))
+        };
+        ended.into_iter().map(|(_, index)| index).filter(is_over).collect()
+    }
+
+    /// Whether a guest's stay has ended that nobody has looked at yet.
+    pub(crate) fn has_stays_until(&self, now: i64) -> bool {
+        self.stays.first().is_some_and(|(at, _)| *at <= now)
+    }
+
+    /// A new id: the prefix and ten capitals and digits, the same ones after the same start.
+    pub(super) fn new_id(&mut self, prefix: &str) -> String {
+        const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+        self.ids_made += 1;
+        let digest = Sha256::digest(format!("{} {prefix} {}", self.id, self.ids_made));
+        let letter = |byte: &u8| {
+            let place = usize::from(*byte) % ALPHABET.len();
+            ALPHABET.get(place).map_or('0', |byte| char::from(*byte))
+        };
+        // The generator's own ids have a 0 in the second place; these have a 1.
+        format!("{prefix}1{}", digest.iter().take(9).map(letter).collect::<String>())
     }
 
     /// The workspaces' ids of one account, in its own order.

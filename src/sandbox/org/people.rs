@@ -1,6 +1,8 @@
 //! The accounts of the organization: people, guests and bots, and where each of them belongs.
 
-use super::PersonIndex;
+use std::borrow::Cow;
+
+use super::{GroupIndex, PersonIndex};
 
 /// One account. Slack knows it by the same id in every workspace of the organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,8 +31,8 @@ pub struct Person {
     pub org_level: OrgLevel,
     /// The workspaces this account is in, in the order it came to them.
     pub memberships: Vec<Membership>,
-    /// `S…` groups this account is in, by position in the organization's list.
-    pub groups: Vec<usize>,
+    /// The groups this account is in.
+    pub groups: Vec<GroupIndex>,
     /// Whether a second factor is set up.
     pub has_2fa: bool,
     /// Whether the account signs in through the identity provider.
@@ -74,20 +76,20 @@ pub struct Job {
 }
 
 /// Time zone, language and city.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// IANA name.
-    pub timezone: &'static str,
+    pub timezone: Cow<'static, str>,
     /// The name in words.
-    pub timezone_label: &'static str,
+    pub timezone_label: Cow<'static, str>,
     /// Seconds east of UTC, winter time.
     pub offset: i32,
     /// For example `en-US`.
-    pub locale: &'static str,
+    pub locale: Cow<'static, str>,
     /// City.
-    pub city: &'static str,
+    pub city: Cow<'static, str>,
     /// ISO country code.
-    pub country: &'static str,
+    pub country: Cow<'static, str>,
 }
 
 /// Rank in the organization as a whole.

@@ -40,6 +40,23 @@ impl RoleBook {
         true
     }
 
+    /// Strikes a row out. Says whether it was there, and gives it back.
+    pub(super) fn remove(
+        &mut self,
+        role_id: &str,
+        entity_id: &str,
+        user: PersonIndex,
+    ) -> Option<RoleAssignment> {
+        let numbers = self.by_user.get_mut(&user)?;
+        let same = |number: &u64| {
+            let row = self.rows.get(number);
+            row.is_some_and(|row| row.role_id == role_id && row.entity_id == entity_id)
+        };
+        let place = numbers.iter().position(same)?;
+        let number = numbers.remove(place);
+        self.rows.remove(&number)
+    }
+
     /// The rows with their numbers, oldest first.
     #[must_use = "an iterator does nothing by itself"]
     pub fn rows(&self) -> impl DoubleEndedIterator<Item = (u64, &RoleAssignment)> {

@@ -16,8 +16,8 @@ use names::{DEPARTMENTS, WORKSPACES};
 use people::Writer;
 
 use super::org::{
-    Channel, Discoverability, Group, Level, OrgLevel, Organization, PersonIndex, RoleAssignment,
-    Workspace,
+    Channel, Discoverability, Group, Keeper, Level, OrgLevel, Organization, PersonIndex,
+    RoleAssignment, Workspace,
 };
 
 /// The day that all dates are counted back from: 2026-06-30, noon.
@@ -59,8 +59,8 @@ pub(crate) fn organization(seed: u64, users: usize, workspaces: usize) -> Organi
     let groups = DEPARTMENTS.iter().map(|department| department.name);
     for name in groups.chain(["All Employees", "On-call"]) {
         let created = FOUNDED + dice.seconds(30 * DAY);
-        let members = std::collections::BTreeSet::new();
-        org.groups.push(Group { id: dice.id("S"), name: name.to_owned(), members, created });
+        let id = dice.id("S");
+        org.add_group(Group::new(id, name, Keeper::IdentityProvider, 0, created));
     }
     let parts = parts(users, &mut dice);
     let mut writer = Writer::new(&mut dice, parts.len());
@@ -133,11 +133,7 @@ fn rank_workspace(org: &mut Organization, dice: &mut Dice, number: usize) {
         std::iter::repeat_n(Level::Owner, owners).chain(std::iter::repeat_n(Level::Admin, admins));
     let ranked: Vec<(PersonIndex, Level)> = candidates.into_iter().zip(ranks).collect();
     for (index, level) in ranked.into_iter().chain([(first, Level::PrimaryOwner)]) {
-        let person = org.person_mut(index);
-        let memberships = person.into_iter().flat_map(|person| &mut person.memberships);
-        for membership in memberships.filter(|one| one.workspace == number) {
-            membership.level = level;
-        }
+        org.rank(index, number, level);
     }
     if let Some(workspace) = org.workspaces.get_mut(number) {
         workspace.primary_owner = first;

@@ -1,5 +1,7 @@
 //! The lists that the generator draws from. Every name comes with its plain spelling for handles.
 
+use std::borrow::Cow;
+
 use crate::sandbox::org::Place;
 
 /// First names and their plain spelling.
@@ -133,7 +135,7 @@ pub(super) const WORKSPACES: &[(&str, &str, &str)] = &[
     ("Partners", "partners", "Agencies and resellers"),
 ];
 
-const fn place(
+pub(super) const fn place(
     timezone: &'static str,
     timezone_label: &'static str,
     offset: i32,
@@ -141,7 +143,14 @@ const fn place(
     city: &'static str,
     country: &'static str,
 ) -> Place {
-    Place { timezone, timezone_label, offset, locale, city, country }
+    Place {
+        timezone: Cow::Borrowed(timezone),
+        timezone_label: Cow::Borrowed(timezone_label),
+        offset,
+        locale: Cow::Borrowed(locale),
+        city: Cow::Borrowed(city),
+        country: Cow::Borrowed(country),
+    }
 }
 
 /// Where people live.

@@ -4,21 +4,15 @@ use std::collections::{HashMap, HashSet};
 
 use super::cast::Part;
 use super::dice::Dice;
-use super::names::{BOTS, DEPARTMENTS, FIRST, GUEST_DOMAINS, LAST, PLACES};
+use super::names::{BOTS, DEPARTMENTS, FIRST, GUEST_DOMAINS, LAST, PLACES, place};
 use super::{ANCHOR, DAY, FOUNDED};
 use crate::sandbox::org::{
-    Job, Kind, Level, Membership, OrgLevel, Organization, Person, PersonIndex, Place, Standing,
+    GroupIndex, Job, Kind, Level, Membership, OrgLevel, Organization, Person, PersonIndex, Place,
+    Standing,
 };
 
 /// A place for those without one.
-const NOWHERE: Place = Place {
-    timezone: "Etc/UTC",
-    timezone_label: "Coordinated Universal Time",
-    offset: 0,
-    locale: "en-US",
-    city: "",
-    country: "",
-};
+const NOWHERE: Place = place("Etc/UTC", "Coordinated Universal Time", 0, "en-US", "", "");
 
 /// What is remembered from one account to the next.
 pub(super) struct Writer<'a> {
@@ -77,7 +71,7 @@ impl<'a> Writer<'a> {
             last_name: last.to_owned(),
             display_name: if self.dice.chance(70) { first.to_owned() } else { String::new() },
             phone: self.phone(),
-            place: self.dice.pick(PLACES).copied().unwrap_or(NOWHERE),
+            place: self.dice.pick(PLACES).cloned().unwrap_or(NOWHERE),
             org_level: org_level(part),
             memberships: self.memberships(org, &job, part),
             groups: self.groups(org, &job, part),
@@ -262,16 +256,17 @@ impl<'a> Writer<'a> {
         places.into_iter().map(|workspace| at(workspace, Level::Member, 0)).collect()
     }
 
-    fn groups(&mut self, org: &Organization, job: &Job, part: Part) -> Vec<usize> {
+    fn groups(&mut self, org: &Organization, job: &Job, part: Part) -> Vec<GroupIndex> {
         if part.is_guest() || part.has_left() {
             return Vec::new();
         }
-        let department = org.groups.iter().position(|group| group.name == job.department);
-        let mut groups: Vec<usize> = department.into_iter().collect();
-        let everybody = org.groups.iter().position(|group| group.name == "All Employees");
-        groups.extend(everybody);
+        let named = |name: &str| {
+            org.groups.iter().find(|(_, group)| group.name == name).map(|(index, _)| index)
+        };
+        let mut groups: Vec<GroupIndex> = named(&job.department).into_iter().collect();
+        groups.extend(named("All Employees"));
         if self.dice.chance(5) {
-            groups.extend(org.groups.iter().position(|group| group.name == "On-call"));
+            groups.extend(named("On-call"));
         }
         groups.sort_unstable();
         groups

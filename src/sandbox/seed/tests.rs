@@ -57,5 +57,5 @@ fn two_hundred_people_hold_something_of_everything() {
     assert_eq!(count(|one| one.guest() == Some(Level::SingleChannelGuest)), 6);
     assert!(count(|one| one.memberships.is_empty()) > 0);
     assert!(org.roles.len() > 10);
-    assert!(org.groups.iter().any(|group| group.members.len() > 100));
+    assert!(org.groups.iter().any(|(_, group)| group.members.len() > 100));
 }

@@ -186,7 +186,7 @@ fn profile(org: &Organization, person: &Person) -> Vec<(&'static str, Value)> {
         ("division", text(&person.job.division)),
         ("cost_center", text(&person.job.cost_center)),
         ("employee_number", text(&person.job.employee_number)),
-        ("timezone", person.place.timezone.into()),
+        ("timezone", (*person.place.timezone).into()),
         ("created_at", moment(person.created)),
         ("expires_at", moment(expires)),
         ("emails", json!([{"email": person.email, "type": "work", "is_primary": true}])),

@@ -9,10 +9,10 @@ use crate::sandbox::org::{Group, Organization};
 
 /// A page of groups.
 pub(super) fn list(org: &Organization, version: Version, base: &str, window: Window) -> Value {
-    let groups = window.cut(org.groups.iter());
+    let groups = window.cut(org.groups.of_identity_provider().map(|(_, group)| group));
     let resources: Vec<Value> =
         groups.into_iter().map(|group| resource(org, version, base, group)).collect();
-    list_answer(version, window, org.groups.len(), &resources)
+    list_answer(version, window, org.groups.of_identity_provider().count(), &resources)
 }
 
 /// One group.
@@ -22,7 +22,9 @@ pub(super) fn get(
     base: &str,
     id: &str,
 ) -> Result<Value, Trouble> {
-    let group = org.group(id).ok_or_else(|| Trouble::missing("no_such_group"))?;
+    let mut groups = org.groups.of_identity_provider().map(|(_, group)| group);
+    let group = groups.find(|group| group.id == id);
+    let group = group.ok_or_else(|| Trouble::missing("no_such_group"))?;
     Ok(resource(org, version, base, group))
 }
 

@@ -7,7 +7,7 @@ use time::format_description::well_known::Rfc3339;
 use super::filter;
 use super::version::{Schema, Trouble, Version};
 use super::window::{Window, list_answer};
-use crate::sandbox::org::{Level, Organization, Person, PersonIndex};
+use crate::sandbox::org::{Keeper, Level, Organization, Person, PersonIndex};
 
 /// A page of users, all or those that a filter lets through.
 pub(super) fn list(
@@ -73,7 +73,8 @@ fn core(org: &Organization, version: Version, base: &str, person: &Person) -> Ma
     let groups: Vec<Value> = person
         .groups
         .iter()
-        .filter_map(|number| org.groups.get(*number))
+        .filter_map(|index| org.groups.get(*index))
+        .filter(|group| group.keeper == Keeper::IdentityProvider)
         .map(|group| json!({"value": group.id, "display": group.name}))
         .collect();
     let photo = format!("https://avatars.slack-edge.example/{}_192.png", person.id);
@@ -100,10 +101,10 @@ fn core(org: &Organization, version: Version, base: &str, person: &Person) -> Ma
         "photos": [{"value": photo, "type": "photo"}],
         "addresses": [{
             "streetAddress": null,
-            "locality": or_null(person.place.city),
+            "locality": or_null(&person.place.city),
             "region": null,
             "postalCode": null,
-            "country": or_null(person.place.country),
+            "country": or_null(&person.place.country),
             "primary": true,
         }],
         "phoneNumbers": [{"value": or_null(&person.phone), "type": "work", "primary": true}],

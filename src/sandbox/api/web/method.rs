@@ -10,6 +10,7 @@ use super::refusal::Refusal;
 use super::{admin_roles, admin_teams, admin_users, auth, oauth, team, users};
 use crate::sandbox::cursor::{self, Binding};
 use crate::sandbox::grants::{Identity, Install, TokenError, TokenKind};
+use crate::sandbox::org::{Actor, Edit};
 use crate::sandbox::{Sandbox, Tier};
 
 /// A method of the Web API.
@@ -108,6 +109,16 @@ pub(super) struct Sizes {
 }
 
 impl Call<'_> {
+    /// Changes the organization in the name of the caller.
+    pub(super) fn change<T>(
+        &self,
+        change: impl FnOnce(&mut Edit<'_>) -> Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
+        let user = &self.caller?.user_id;
+        let actor = self.sandbox.with_org(|org| org.find(user).map(|(index, _)| index));
+        self.sandbox.change_org(actor.map_or(Actor::Provider, Actor::Person), change)
+    }
+
     /// The part of the list that is asked for.
     pub(super) fn window(&self, sizes: Sizes) -> Result<Window, Refusal> {
         let asked = self.args.count("limit");
