@@ -128,6 +128,10 @@ impl Sandbox {
     }
 
     /// Lets what time brings come about: guests whose stay has ended are switched off.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method alone has one lifetime"
+    )]
     pub(super) fn settle(&self) {
         let now = self.now().unix_timestamp();
         if self.with_org(|org| org.has_stays_until(now)) {

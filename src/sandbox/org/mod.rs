@@ -9,7 +9,10 @@ mod workspaces;
 
 use std::collections::{BTreeSet, HashMap};
 
-pub use edit::{Actor, Change, Edit, Recorded, Rule};
+pub use edit::{
+    Actor, Change, Edit, Entry, Invitation, LONGEST_DOMAIN, NewWorkspace, Rank, Recorded, Rule,
+    Scope, Setting,
+};
 pub use groups::{Group, GroupBook, GroupIndex, Keeper};
 pub use people::{Job, Kind, Level, Membership, OrgLevel, Person, Place, Standing};
 pub use roles::{RoleAssignment, RoleBook};
@@ -80,9 +83,6 @@ impl Organization {
         if !person.is_bot() {
             self.directory.push(index);
         }
-        if person.expires() > 0 {
-            self.stays.insert((person.expires(), index));
-        }
         for membership in &person.memberships {
             if let Some(workspace) = self.workspaces.get_mut(membership.workspace) {
                 workspace.members.insert(index);
@@ -94,6 +94,7 @@ impl Organization {
             }
         }
         self.people.push(person);
+        self.note_stay(index);
         index
     }
 
@@ -165,6 +166,14 @@ impl Organization {
     pub fn find_by_username(&self, username: &str) -> Option<(PersonIndex, &Person)> {
         let index = *self.by_username.get(&username.trim().to_lowercase())?;
         Some((index, self.people.get(index)?))
+    }
+
+    /// Writes down when a guest's stay ends, so that somebody looks when it does.
+    pub(super) fn note_stay(&mut self, index: PersonIndex) {
+        let expires = self.people.get(index).map_or(0, Person::expires);
+        if expires > 0 {
+            self.stays.insert((expires, index));
+        }
     }
 
     /// The guests who are still active although their stay has ended at `now`, in Unix seconds.

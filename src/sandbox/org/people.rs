@@ -92,6 +92,21 @@ pub struct Place {
     pub country: Cow<'static, str>,
 }
 
+impl Place {
+    /// The place of somebody of whom nothing is known.
+    #[must_use]
+    pub const fn unknown() -> Self {
+        Self {
+            timezone: Cow::Borrowed("Etc/UTC"),
+            timezone_label: Cow::Borrowed("Coordinated Universal Time"),
+            offset: 0,
+            locale: Cow::Borrowed("en-US"),
+            city: Cow::Borrowed(""),
+            country: Cow::Borrowed(""),
+        }
+    }
+}
+
 /// Rank in the organization as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OrgLevel {

@@ -17,6 +17,8 @@ pub struct Workspace {
     pub description: String,
     /// Who may find and enter it.
     pub discoverability: Discoverability,
+    /// The address of its picture, when it has one.
+    pub icon: Option<String>,
     /// Who has the last word in it.
     pub primary_owner: PersonIndex,
     /// Everybody in it, guests, bots and deactivated accounts included.
@@ -50,6 +52,14 @@ pub enum Discoverability {
 }
 
 impl Discoverability {
+    /// What a word of Slack's says.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
+        [Self::Open, Self::InviteOnly, Self::Closed, Self::Unlisted]
+            .into_iter()
+            .find(|one| one.as_str() == word)
+    }
+
     /// Slack's word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

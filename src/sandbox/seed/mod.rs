@@ -96,6 +96,7 @@ fn workspace(dice: &mut Dice, number: usize) -> Workspace {
         domain: format!("lumenworks-{domain}"),
         description,
         discoverability,
+        icon: None,
         primary_owner: 0,
         members: std::collections::BTreeSet::new(),
         default_channels: default_channels.to_vec(),

@@ -135,7 +135,7 @@ pub(super) const WORKSPACES: &[(&str, &str, &str)] = &[
     ("Partners", "partners", "Agencies and resellers"),
 ];
 
-pub(super) const fn place(
+const fn place(
     timezone: &'static str,
     timezone_label: &'static str,
     offset: i32,

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::cast::Part;
 use super::dice::Dice;
-use super::names::{BOTS, DEPARTMENTS, FIRST, GUEST_DOMAINS, LAST, PLACES, place};
+use super::names::{BOTS, DEPARTMENTS, FIRST, GUEST_DOMAINS, LAST, PLACES};
 use super::{ANCHOR, DAY, FOUNDED};
 use crate::sandbox::org::{
     GroupIndex, Job, Kind, Level, Membership, OrgLevel, Organization, Person, PersonIndex, Place,
@@ -12,7 +12,7 @@ use crate::sandbox::org::{
 };
 
 /// A place for those without one.
-const NOWHERE: Place = place("Etc/UTC", "Coordinated Universal Time", 0, "en-US", "", "");
+const NOWHERE: Place = Place::unknown();
 
 /// What is remembered from one account to the next.
 pub(super) struct Writer<'a> {

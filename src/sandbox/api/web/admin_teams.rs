@@ -94,7 +94,7 @@ fn settings(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
                 "url": workspace.url(),
                 "domain": workspace.domain,
                 "email_domain": org.email_domain,
-                "icon": icon(&workspace.id),
+                "icon": icon(&workspace.id, workspace.icon.as_deref()),
                 "avatar_base_url": "https://ca.slack-edge.example/",
                 "is_verified": false,
                 "enterprise_id": org.id,

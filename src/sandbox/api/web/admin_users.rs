@@ -9,10 +9,13 @@ use super::refusal::Refusal;
 use crate::sandbox::Tier;
 use crate::sandbox::org::{Level, OrgLevel, Organization, Person, PersonIndex};
 
+pub(super) const READ: Access = Access::Admin("admin.users:read");
+pub(super) const WRITE: Access = Access::Admin("admin.users:write");
+
 pub(super) const METHODS: &[Method] = &[Method {
     name: "admin.users.list",
     tier: Tier::Four,
-    access: Access::Admin("admin.users:read"),
+    access: READ,
     args: &[
         optional("cursor", Form::Text),
         optional("include_admins", Form::Flag),
@@ -27,6 +30,20 @@ pub(super) const METHODS: &[Method] = &[Method {
 }];
 
 const SIZES: Sizes = Sizes { default: 100, most: 1_000, refuse: None };
+
+/// The account that `user_id` names.
+pub(super) fn person(call: &Call<'_>, org: &Organization) -> Result<PersonIndex, Refusal> {
+    let id = call.args.text("user_id").unwrap_or_default();
+    let found = org.find(&id).map(|(index, _)| index);
+    found.ok_or_else(|| Refusal::new("user_not_found"))
+}
+
+/// The workspace that `team_id` names.
+pub(super) fn workspace(call: &Call<'_>, org: &Organization) -> Result<usize, Refusal> {
+    let id = call.args.text("team_id").unwrap_or_default();
+    let found = org.workspace(&id).map(|(number, _)| number);
+    found.ok_or_else(|| Refusal::new("team_not_found"))
+}
 
 /// An answer with a page of accounts.
 #[derive(Serialize)]

@@ -7,7 +7,10 @@ use serde_json::{Value, json};
 
 use super::args::{Arg, Args};
 use super::refusal::Refusal;
-use super::{admin_roles, admin_teams, admin_users, auth, oauth, team, users};
+use super::{
+    admin_guests, admin_levels, admin_members, admin_roles, admin_team_settings, admin_teams,
+    admin_users, auth, oauth, team, users,
+};
 use crate::sandbox::cursor::{self, Binding};
 use crate::sandbox::grants::{Identity, Install, TokenError, TokenKind};
 use crate::sandbox::org::{Actor, Edit};
@@ -169,7 +172,11 @@ pub(super) fn page<T>(
 
 static METHODS: LazyLock<HashMap<&'static str, &'static Method>> = LazyLock::new(|| {
     let families = [
+        admin_guests::METHODS,
+        admin_levels::METHODS,
+        admin_members::METHODS,
         admin_roles::METHODS,
+        admin_team_settings::METHODS,
         admin_teams::METHODS,
         admin_users::METHODS,
         auth::METHODS,

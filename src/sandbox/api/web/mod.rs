@@ -1,7 +1,11 @@
 //! The Web API: `/api/METHOD`. This file is the way every call goes: arguments, token, pace,
 //! scope, and then the method's own function, one file a family.
 
+mod admin_guests;
+mod admin_levels;
+mod admin_members;
 mod admin_roles;
+mod admin_team_settings;
 mod admin_teams;
 mod admin_users;
 mod args;
@@ -24,12 +28,13 @@ use serde_json::json;
 
 use self::args::Args;
 pub(super) use self::method::list as list_methods;
-use self::method::{Call, Method, find};
+use self::method::{Access, Call, Method, find};
 use self::refusal::Refusal;
 use super::exchange::{Outcome, Voice, exchange};
 use crate::sandbox::Sandbox;
 use crate::sandbox::grants::{Identity, Install, TokenError, TokenKind};
 use crate::sandbox::limits::Budget;
+use crate::sandbox::org::OrgLevel;
 
 const VOICE: Voice = Voice {
     rate_limited: || {
@@ -103,11 +108,23 @@ fn perform(method: &Method, call: &Call<'_>, spender: Option<&str>) -> Outcome {
         .access
         .check(call.caller)
         .and_then(|()| call.args.check(method.args))
+        .and_then(|()| still_admin(method, call))
         .and_then(|()| (method.run)(call));
     match done {
         Ok(body) => Outcome::new(StatusCode::OK, body, None),
         Err(refusal) => refusal.outcome(),
     }
+}
+
+/// The power of an administrator's token goes with the rank of who gave it.
+fn still_admin(method: &Method, call: &Call<'_>) -> Result<(), Refusal> {
+    let (Access::Admin(_), Ok(caller)) = (method.access, call.caller) else {
+        return Ok(());
+    };
+    let ranks = call.sandbox.with_org(|org| {
+        org.find(&caller.user_id).is_some_and(|(_, person)| person.org_level >= OrgLevel::Admin)
+    });
+    if ranks { Ok(()) } else { Err(Refusal::new("not_an_admin")) }
 }
 
 /// Who pays for a call: app, organization or workspace, and method.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::exchange::Outcome;
 use crate::sandbox::grants::{OAuthError, TokenError};
+use crate::sandbox::org::Rule;
 
 /// A call that was understood and refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,12 @@ impl Refusal {
         Self::new("missing_scope")
             .with("needed", needed.into())
             .with("provided", provided.join(",").into())
+    }
+
+    /// The code that a method has for a rule, or its code for all the others.
+    pub(super) fn of(rule: Rule, codes: &[(Rule, &'static str)], other: &'static str) -> Self {
+        let own = codes.iter().find(|(known, _)| *known == rule);
+        Self::new(own.map_or(other, |(_, code)| code))
     }
 
     /// Adds a field.

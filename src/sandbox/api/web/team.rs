@@ -48,7 +48,7 @@ fn workspace(org: &Organization, found: Option<&Workspace>) -> Result<Value, Ref
         "url": workspace.url(),
         "domain": workspace.domain,
         "email_domain": org.email_domain,
-        "icon": icon(&workspace.id),
+        "icon": icon(&workspace.id, workspace.icon.as_deref()),
         "avatar_base_url": "https://ca.slack-edge.example/",
         "is_verified": false,
         "discoverable": workspace.discoverability.as_str(),
@@ -67,7 +67,7 @@ fn organization(org: &Organization) -> Value {
         "url": org.url(),
         "domain": org.domain,
         "email_domain": org.email_domain,
-        "icon": icon(&org.id),
+        "icon": icon(&org.id, None),
         "avatar_base_url": "https://ca.slack-edge.example/",
         "is_verified": false,
         "enterprise_id": org.id,
@@ -77,13 +77,17 @@ fn organization(org: &Organization) -> Value {
     })
 }
 
-/// The pictures of a workspace that never chose one.
-pub(super) fn icon(id: &str) -> Value {
+/// The pictures of a workspace: its own, or those of one that never chose any.
+pub(super) fn icon(id: &str, chosen: Option<&str>) -> Value {
     let mut icon = serde_json::Map::new();
     for size in [34, 44, 68, 88, 102, 132, 230] {
-        let address = format!("https://a.slack-edge.example/icons/{id}_{size}.png");
+        let drawn = || format!("https://a.slack-edge.example/icons/{id}_{size}.png");
+        let address = chosen.map_or_else(drawn, str::to_owned);
         icon.insert(format!("image_{size}"), Value::String(address));
     }
-    icon.insert("image_default".to_owned(), Value::Bool(true));
+    if let Some(address) = chosen {
+        icon.insert("image_original".to_owned(), address.into());
+    }
+    icon.insert("image_default".to_owned(), Value::Bool(chosen.is_none()));
     Value::Object(icon)
 }

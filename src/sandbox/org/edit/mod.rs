@@ -3,8 +3,16 @@
 //! for the audit log and for events. Nothing is changed by an edit that is refused.
 
 mod members;
+mod ranks;
+mod roles;
+mod standing;
+mod workspaces;
 
 use std::ops::Deref;
+
+pub use members::{Entry, Invitation};
+pub use ranks::{Rank, Scope};
+pub use workspaces::{LONGEST_DOMAIN, NewWorkspace, Setting};
 
 use super::{GroupIndex, Level, OrgLevel, Organization, PersonIndex, RoleAssignment};
 
@@ -32,6 +40,8 @@ pub enum Rule {
     Bot,
     /// The account is switched off.
     Deactivated,
+    /// The account was asked into the workspace and has not come.
+    Invited,
     /// The account is in the workspace already.
     AlreadyMember,
     /// The account is not in the workspace.
