@@ -186,11 +186,25 @@ impl Sandbox {
     /// [`OAuthError::InvalidClientId`] for an app that nobody registered, [`OAuthError::NoScopes`]
     /// without scopes.
     pub fn install(&self, client_id: &str, user_scopes: &[&str]) -> Result<TokenPair, OAuthError> {
-        let app = self.app(client_id).ok_or(OAuthError::InvalidClientId)?;
         let owner = self.with_org(|org| org.primary_owner().map(|person| person.id.clone()));
+        self.install_as(client_id, &owner.unwrap_or_default(), user_scopes)
+    }
+
+    /// Installs an app on the organization as somebody, without a browser.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Sandbox::install`].
+    pub fn install_as(
+        &self,
+        client_id: &str,
+        user_id: &str,
+        user_scopes: &[&str],
+    ) -> Result<TokenPair, OAuthError> {
+        let app = self.app(client_id).ok_or(OAuthError::InvalidClientId)?;
         let grant = Grant {
             client_id: app.client_id,
-            user_id: owner.unwrap_or_default(),
+            user_id: user_id.to_owned(),
             bot_user_id: None,
             install: Install::Org,
             user_scopes: user_scopes.iter().map(|scope| (*scope).to_owned()).collect(),

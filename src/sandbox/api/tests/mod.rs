@@ -1,9 +1,13 @@
 //! Through the front door: what a client of the provider sees.
 
+mod levels;
+mod members;
 mod oauth;
+mod roles;
 mod scim;
 mod trouble;
 mod web;
+mod workspaces;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,13 +20,17 @@ use tower::ServiceExt;
 
 use super::router;
 use crate::domain::clock::ManualClock;
+use crate::sandbox::org::{Level, OrgLevel, Person};
 use crate::sandbox::{DEFAULT_CLIENT_ID, Options, Sandbox};
 
 const SCOPES: &[&str] = &[
     "admin",
     "admin.users:read",
+    "admin.users:write",
     "admin.teams:read",
+    "admin.teams:write",
     "admin.roles:read",
+    "admin.roles:write",
     "users:read",
     "users:read.email",
     "team:read",
@@ -87,6 +95,44 @@ impl Client {
         self.get(&format!("/api/{method}?{query}")).await.json()
     }
 
+    /// The code that a call is refused with; empty when it is not.
+    async fn code(&self, method: &str, query: &str) -> String {
+        let answer = self.call(method, query).await;
+        answer["error"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The row of an account in the administrators' list.
+    async fn row(&self, id: &str, query: &str) -> Option<Value> {
+        let rows = self.all("admin.users.list", "users", query, 1_000).await;
+        rows.into_iter().find(|row| row["id"] == id)
+    }
+
+    /// The id of the first account that fits.
+    fn person(&self, fits: impl Fn(&Person) -> bool) -> String {
+        self.sandbox.with_org(|org| {
+            let found = org.people().iter().find(|person| !person.is_bot() && fits(person));
+            found.unwrap().id.clone()
+        })
+    }
+
+    /// The id of a workspace where an account is, or is not.
+    fn team(&self, id: &str, is_there: bool) -> String {
+        self.sandbox.with_org(|org| {
+            let (_, person) = org.find(id).unwrap();
+            let mut teams = org.workspaces.iter().enumerate();
+            let fits = |number| person.membership(number).is_some() == is_there;
+            teams.find(|(number, _)| fits(*number)).unwrap().1.id.clone()
+        })
+    }
+
+    /// The first default channel of a workspace.
+    fn channel(&self, team: &str) -> String {
+        self.sandbox.with_org(|org| {
+            let (_, workspace) = org.workspace(team).unwrap();
+            workspace.default_channels.first().unwrap().id.clone()
+        })
+    }
+
     /// All rows of a list, page after page.
     async fn all(&self, method: &str, field: &str, query: &str, limit: usize) -> Vec<Value> {
         let (mut rows, mut cursor) = (Vec::new(), String::new());
@@ -111,6 +157,13 @@ fn ids(rows: &[Value]) -> BTreeSet<String> {
         rows.iter().map(|row| row["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(ids.len(), rows.len(), "a row came twice");
     ids
+}
+
+/// A full member without any rank.
+fn is_plain(person: &Person) -> bool {
+    let member = person.memberships.iter().all(|one| one.level == Level::Member);
+    let ranks = person.org_level != OrgLevel::Member;
+    person.is_active() && member && !ranks && (1..5).contains(&person.memberships.len())
 }
 
 fn s(value: &Value) -> &str {

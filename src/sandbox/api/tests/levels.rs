@@ -1,0 +1,99 @@
+//! Ranks, and how long guests stay.
+
+use super::{Client, is_plain};
+use crate::sandbox::DEFAULT_CLIENT_ID;
+use crate::sandbox::org::{Actor, OrgLevel};
+
+#[tokio::test]
+async fn a_member_rises_and_falls_in_a_workspace_and_in_the_organization() {
+    let client = Client::unlimited(200);
+    let user = client.person(is_plain);
+    let team = client.team(&user, true);
+    let org = client.sandbox.with_org(|org| org.id.clone());
+    for (place, query) in [(team.clone(), format!("team_id={team}")), (org, String::new())] {
+        let at = format!("user_id={user}&team_id={place}");
+        for (method, admin, owner) in
+            [("setAdmin", true, false), ("setOwner", true, true), ("setRegular", false, false)]
+        {
+            let method = format!("admin.users.{method}");
+            assert_eq!(client.code(&method, &at).await, "", "{method} {place}");
+            assert_eq!(client.code(&method, &at).await, "", "once more: {method} {place}");
+            let row = client.row(&user, &query).await.unwrap();
+            assert_eq!((&row["is_admin"], &row["is_owner"]), (&admin.into(), &owner.into()));
+        }
+    }
+}
+
+#[tokio::test]
+async fn ranks_that_cannot_be_changed() {
+    let client = Client::unlimited(200);
+    let org = client.sandbox.with_org(|org| org.id.clone());
+    let code = async |method: &str, user: &str, team: &str| {
+        client
+            .code(&format!("admin.users.{method}"), &format!("user_id={user}&team_id={team}"))
+            .await
+    };
+    let first = client.person(|one| one.org_level == OrgLevel::PrimaryOwner);
+    assert_eq!(code("setRegular", &first, &org).await, "cannot_modify_primary_owner");
+    let guest = client.person(|one| one.guest().is_some() && one.is_active());
+    let there = client.team(&guest, true);
+    let refused = code("setRegular", &guest, &there).await;
+    assert_eq!(refused, "cannot_set_this_guest_to_regular_at_team_level");
+    assert_eq!(code("setAdmin", &guest, &there).await, "invalid_role_for_user");
+    assert_eq!(code("setRegular", &guest, &org).await, "");
+    assert_eq!(client.row(&guest, "").await.unwrap()["is_restricted"], false);
+    let member = client.person(is_plain);
+    let outside = client.team(&member, false);
+    assert_eq!(code("setOwner", &member, &outside).await, "user_must_be_in_workspace");
+    let admin = client.person(|one| one.org_level == OrgLevel::Admin && one.is_active());
+    let team = client.team(&admin, true);
+    assert_eq!(code("setAdmin", &admin, &team).await, "");
+    let refused = code("setRegular", &admin, &team).await;
+    assert_eq!(refused, "cannot_set_org_admin_to_regular_at_workspace_level");
+    assert_eq!(code("setAdmin", "U0", &team).await, "user_not_found");
+    assert_eq!(code("setAdmin", &member, "T0").await, "team_not_found");
+}
+
+#[tokio::test]
+async fn the_power_of_a_token_goes_with_the_rank_of_who_gave_it() {
+    let client = Client::unlimited(200);
+    let owner = client.sandbox.with_org(|org| org.primary_owner().unwrap().id.clone());
+    let admin = client.person(|one| one.org_level == OrgLevel::Admin && one.is_active());
+    let token = client.sandbox.install_as(DEFAULT_CLIENT_ID, &admin, super::SCOPES).unwrap();
+    let lower = Client { sandbox: client.sandbox.clone(), token: token.access_token };
+    let member = client.person(is_plain);
+    let org = client.sandbox.with_org(|org| org.id.clone());
+    let at = format!("user_id={member}&team_id={org}");
+    assert_eq!(lower.code("admin.users.setOwner", &at).await, "not_an_owner");
+    assert_eq!(lower.code("admin.users.setAdmin", &at).await, "");
+    let down = format!("user_id={admin}&team_id={org}");
+    assert_eq!(client.code("admin.users.setRegular", &down).await, "");
+    assert_eq!(lower.code("admin.users.setAdmin", &at).await, "not_an_admin");
+    assert_eq!(client.sandbox.changes().last().map(|one| one.actor), {
+        let index = client.sandbox.with_org(|org| org.find(&owner).unwrap().0);
+        Some(Actor::Person(index))
+    });
+}
+
+#[tokio::test]
+async fn a_guest_whose_stay_has_ended_is_switched_off() {
+    let client = Client::unlimited(200);
+    let guest = client.person(|one| one.guest().is_some() && one.is_active());
+    let team = client.team(&guest, true);
+    let soon = client.sandbox.now().unix_timestamp() + 3_600;
+    let at = format!("user_id={guest}&team_id={team}");
+    let set = format!("{at}&expiration_ts={soon}");
+    assert_eq!(client.code("admin.users.setExpiration", &set).await, "");
+    let told = client.call("admin.users.getExpiration", &format!("user_id={guest}")).await;
+    assert_eq!(told["user"]["expiration_ts"], soon);
+    client.sandbox.advance_clock(time::Duration::hours(2));
+    assert!(client.row(&guest, "is_active=true").await.is_none());
+    assert!(client.row(&guest, "is_active=false").await.is_some());
+    assert_eq!(client.code("admin.users.setExpiration", &set).await, "user_is_deactivated");
+    let member = client.person(is_plain);
+    let code = client.code("admin.users.getExpiration", &format!("user_id={member}")).await;
+    assert_eq!(code, "user_is_not_guest");
+    let bare = format!("user_id={guest}&expiration_ts={soon}");
+    let code = client.code("admin.users.setExpiration", &bare).await;
+    assert_eq!(code, "team_id_required_for_enterprise");
+}

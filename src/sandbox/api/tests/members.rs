@@ -1,0 +1,113 @@
+//! Who comes into a workspace and who leaves it.
+
+use super::{Client, is_plain};
+use crate::sandbox::org::{Change, Level, OrgLevel, Standing};
+
+#[tokio::test]
+async fn a_member_comes_into_a_workspace_and_leaves_it() {
+    let client = Client::unlimited(200);
+    let user = client.person(is_plain);
+    let team = client.team(&user, false);
+    let at = format!("user_id={user}&team_id={team}");
+    assert_eq!(client.code("admin.users.assign", &at).await, "");
+    let row = client.row(&user, "").await.unwrap();
+    assert!(row["workspaces"].as_array().unwrap().contains(&team.clone().into()));
+    assert_eq!(client.code("admin.users.assign", &at).await, "user_already_team_member");
+    assert_eq!(client.code("admin.users.remove", &at).await, "");
+    assert_eq!(client.code("admin.users.remove", &at).await, "user_not_found");
+    assert!(client.row(&user, &format!("team_id={team}")).await.is_none());
+    let changes = client.sandbox.changes();
+    let kinds: Vec<_> = changes.iter().map(|one| std::mem::discriminant(&one.change)).collect();
+    let joined = std::mem::discriminant(&Change::Joined { person: 0, workspace: 0 });
+    let left = std::mem::discriminant(&Change::Left { person: 0, workspace: 0 });
+    assert_eq!(kinds, [joined, left]);
+}
+
+#[tokio::test]
+async fn whom_one_cannot_put_into_a_workspace() {
+    let client = Client::unlimited(200);
+    let code = async |user: &str, more: &str| {
+        let team = client.team(user, false);
+        client.code("admin.users.assign", &format!("user_id={user}&team_id={team}{more}")).await
+    };
+    let guest = client.person(|one| one.guest().is_some() && one.is_active());
+    assert_eq!(code(&guest, "").await, "invalid_role_for_user");
+    let member = client.person(is_plain);
+    let channel = client.channel(&client.team(&member, false));
+    let as_guest = format!("&is_restricted=true&channel_ids={channel}");
+    assert_eq!(code(&member, &as_guest).await, "invalid_role_for_user");
+    let elsewhere = client.channel(&client.team(&member, true));
+    let refused = code(&member, &format!("&channel_ids={elsewhere}")).await;
+    assert_eq!(refused, "invitor_cannot_see_channel");
+    let bot = client.sandbox.with_org(|org| {
+        org.people().iter().find(|one| one.is_bot()).map(|one| one.id.clone()).unwrap()
+    });
+    assert_eq!(code(&bot, "").await, "user_is_bot");
+    let nobody = client.code("admin.users.assign", "user_id=U0&team_id=T0").await;
+    assert_eq!(nobody, "team_not_found");
+}
+
+#[tokio::test]
+async fn somebody_switched_off_comes_back_by_assignment() {
+    let client = Client::unlimited(200);
+    let user = client.person(|one| !one.is_active() && one.guest().is_none());
+    let team = client.team(&user, true);
+    let at = format!("user_id={user}&team_id={team}");
+    assert_eq!(client.code("admin.users.remove", &at).await, "user_already_deleted");
+    assert_eq!(client.code("admin.users.assign", &at).await, "");
+    assert!(client.row(&user, "is_active=true").await.is_some());
+}
+
+#[tokio::test]
+async fn a_guest_is_asked_by_mail_and_has_not_come_yet() {
+    let client = Client::unlimited(50);
+    let team = client.sandbox.with_org(|org| org.workspaces[0].id.clone());
+    let channel = client.channel(&team);
+    let asked = format!(
+        "team_id={team}&email=new.person@partner.example&channel_ids={channel}\
+         &is_ultra_restricted=true&guest_expiration_ts=1900000000.000000\
+         &real_name=%7B%22full_name%22:%22New%20Person%22%7D"
+    );
+    assert_eq!(client.code("admin.users.invite", &asked).await, "");
+    let (person, level) = client.sandbox.with_org(|org| {
+        let (_, person) = org.find_by_email("new.person@partner.example").unwrap();
+        (person.clone(), person.memberships[0].level)
+    });
+    assert_eq!((person.standing, level), (Standing::Invited, Level::SingleChannelGuest));
+    assert_eq!((person.full_name(), person.expires()), ("New Person".to_owned(), 1_900_000_000));
+    let again = client.code("admin.users.invite", &asked).await;
+    assert_eq!(again, "already_in_team_invited_user");
+    assert_eq!(client.code("admin.users.invite", &format!("{asked}&resend=true")).await, "");
+    let wrong = [
+        ("email=nobody", "invalid_email"),
+        ("email=a@b.example&channel_ids=C0", "failed_to_validate_channels"),
+        ("email=a@b.example&guest_expiration_ts=12", "failed_to_validate_expiration"),
+    ];
+    for (more, code) in wrong {
+        let asked = format!("team_id={team}&channel_ids={channel}&{more}");
+        assert_eq!(client.code("admin.users.invite", &asked).await, code, "{more}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_there_or_was_is_not_asked_again() {
+    let client = Client::unlimited(200);
+    let ask = async |user: &str| {
+        let team = client.team(user, true);
+        let channel = client.channel(&team);
+        let email = client.sandbox.with_org(|org| org.find(user).unwrap().1.email.clone());
+        let asked = format!("team_id={team}&channel_ids={channel}&email={email}");
+        client.code("admin.users.invite", &asked).await
+    };
+    assert_eq!(ask(&client.person(is_plain)).await, "already_in_team");
+    assert_eq!(ask(&client.person(|one| !one.is_active())).await, "user_disabled");
+}
+
+#[tokio::test]
+async fn the_primary_owner_of_a_workspace_stays() {
+    let client = Client::unlimited(200);
+    let owner = client.person(|one| one.org_level == OrgLevel::PrimaryOwner);
+    let team = client.team(&owner, true);
+    let code = client.code("admin.users.remove", &format!("user_id={owner}&team_id={team}")).await;
+    assert_eq!(code, "cannot_modify_primary_owner");
+}

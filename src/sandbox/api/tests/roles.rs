@@ -1,0 +1,61 @@
+//! System roles that are given and taken away.
+
+use super::{Client, is_plain};
+
+async fn held(client: &Client, role: &str, user: &str) -> Vec<String> {
+    let query = format!("role_ids={role}");
+    let rows = client.all("admin.roles.listAssignments", "role_assignments", &query, 200).await;
+    let mine = rows.iter().filter(|row| row["user_id"] == user);
+    mine.map(|row| super::s(&row["entity_id"]).to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_role_is_given_and_taken_away() {
+    let client = Client::unlimited(200);
+    let user = client.person(is_plain);
+    let team = client.team(&user, true);
+    let args = format!("role_id=Rl0L&user_ids={user}&entity_ids={team}");
+    for _ in 0..2 {
+        assert_eq!(client.code("admin.roles.addAssignments", &args).await, "");
+        assert_eq!(held(&client, "Rl0L", &user).await, std::slice::from_ref(&team));
+    }
+    for _ in 0..2 {
+        assert_eq!(client.code("admin.roles.removeAssignments", &args).await, "");
+        assert!(held(&client, "Rl0L", &user).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named_and_the_rest_is_done() {
+    let client = Client::unlimited(200);
+    let user = client.person(is_plain);
+    let guest = client.person(|one| one.guest().is_some() && one.is_active());
+    let team = client.team(&user, true);
+    let org = client.sandbox.with_org(|org| org.id.clone());
+    let args = format!("role_id=Rl0J&user_ids={user},{guest},U0&entity_ids={org},{team}");
+    let answer = client.call("admin.roles.addAssignments", &args).await;
+    assert_eq!(answer["error"], "failed_for_some_users_and_entities");
+    let rejected: Vec<_> =
+        answer["rejected_users"].as_array().unwrap().iter().map(|row| row["id"].clone()).collect();
+    assert_eq!(rejected, [guest.clone(), "U0".to_owned()]);
+    assert_eq!(answer["rejected_entities"][0]["id"], team);
+    assert_eq!(held(&client, "Rl0J", &user).await, std::slice::from_ref(&org));
+    let code = async |args: String| client.code("admin.roles.addAssignments", &args).await;
+    assert_eq!(
+        code(format!("role_id=Rl01&user_ids={guest}&entity_ids={org}")).await,
+        "no_valid_users"
+    );
+    assert_eq!(
+        code(format!("role_id=Rl01&user_ids={user}&entity_ids=T0")).await,
+        "no_valid_entities"
+    );
+    assert_eq!(
+        code(format!("role_id=admin&user_ids={user}&entity_ids={org}")).await,
+        "invalid_role_id"
+    );
+    let many = ["U0"; 11].join(",");
+    assert_eq!(
+        code(format!("role_id=Rl01&user_ids={many}&entity_ids={org}")).await,
+        "too_many_users"
+    );
+}
