@@ -31,6 +31,9 @@ pub(super) struct Arguments {
     /// How many times as fast as Slack's its rate limits refill
     #[arg(long, default_value_t = 1.0)]
     time_scale: f64,
+    /// For how many seconds after its first use a refresh token is taken again
+    #[arg(long, value_name = "SECONDS", default_value_t = Options::default().refresh_grace_s)]
+    refresh_grace: i64,
     /// A file that keeps grants from one run to the next
     #[arg(long, value_name = "FILE")]
     grants: Option<PathBuf>,
@@ -51,6 +54,7 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
         time_scale: arguments.time_scale,
         grants_file: arguments.grants,
         base_url: Some(base_url.clone()),
+        refresh_grace_s: arguments.refresh_grace,
         ..Options::default()
     };
     let sandbox = Sandbox::new(options, Arc::new(SystemClock))?;
@@ -59,6 +63,10 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     say(format!("  client secret  {DEFAULT_CLIENT_SECRET}"))?;
     say(format!("  Web API        {base_url}/api/METHOD"))?;
     say(format!("  SCIM           {base_url}/scim/v2/ and {base_url}/scim/v1/"))?;
-    axum::serve(listener, router(sandbox)).with_graceful_shutdown(stop.cancelled_owned()).await?;
-    Ok(())
+    say(format!("  audit logs     {base_url}/audit/v1/logs"))?;
+    let events = sandbox.clone().deliver_events(stop.clone().cancelled_owned());
+    let server =
+        axum::serve(listener, router(sandbox)).with_graceful_shutdown(stop.cancelled_owned());
+    let (end, ()) = tokio::join!(server, events);
+    Ok(end?)
 }

@@ -9,8 +9,10 @@ use time::serde::rfc3339;
 use time::{Duration, OffsetDateTime};
 
 use super::apps::{App, Apps};
+use super::audit::AppFace;
+use super::events::Events;
 use super::faults::{Fault, FaultStatus, Faults, Hit};
-use super::grants::{self, Grant, Grants, Install, OAuthError, TokenPair};
+use super::grants::{self, Grant, Grants, Identity, Install, OAuthError, TokenPair};
 use super::history::History;
 use super::journal::{Journal, Request, Requests};
 use super::limits::{Budget, Limits};
@@ -34,6 +36,7 @@ struct Inner {
     faults: Mutex<Faults>,
     journal: Mutex<Journal>,
     history: Mutex<History>,
+    events: Events,
     /// Cursors of an earlier generation are stale.
     generation: AtomicU64,
     answers: AtomicU64,
@@ -84,6 +87,7 @@ impl Sandbox {
             faults: Mutex::new(Faults::new(options.seed)),
             journal: Mutex::new(Journal::default()),
             history: Mutex::new(History::default()),
+            events: Events::default(),
             generation: AtomicU64::new(0),
             answers: AtomicU64::new(0),
             clock,
@@ -110,13 +114,34 @@ impl Sandbox {
 
     /// Changes the organization under its rules, and writes down what happened.
     pub fn change_org<T>(&self, actor: Actor, change: impl FnOnce(&mut Edit<'_>) -> T) -> T {
+        self.change_org_through(actor, None, change)
+    }
+
+    /// The same in the name of a token's user, through the token's app.
+    pub(super) fn change_org_as<T>(
+        &self,
+        caller: &Identity,
+        change: impl FnOnce(&mut Edit<'_>) -> T,
+    ) -> T {
+        let found = self.with_org(|org| org.find(&caller.user_id).map(|(index, _)| index));
+        let app = self.app(&caller.client_id).map(|app| AppFace::of(&app, caller));
+        self.change_org_through(found.map_or(Actor::Provider, Actor::Person), app, change)
+    }
+
+    fn change_org_through<T>(
+        &self,
+        actor: Actor,
+        app: Option<AppFace>,
+        change: impl FnOnce(&mut Edit<'_>) -> T,
+    ) -> T {
         let now = self.now().unix_timestamp();
         let mut org = write(&self.0.org);
         let mut edit = Edit::new(&mut org, actor, now);
         let result = change(&mut edit);
         let changes = edit.finish();
         if !changes.is_empty() {
-            lock(&self.0.history).record(&org, changes);
+            self.announce(&org, &changes);
+            lock(&self.0.history).record(&org, changes, app.map(Arc::new).as_ref());
         }
         result
     }
@@ -125,6 +150,11 @@ impl Sandbox {
     #[must_use]
     pub fn changes(&self) -> Vec<Recorded> {
         lock(&self.0.history).changes()
+    }
+
+    /// Looks at what happened, or adds to it.
+    pub(super) fn with_history<T>(&self, look: impl FnOnce(&mut History) -> T) -> T {
+        look(&mut lock(&self.0.history))
     }
 
     /// Lets what time brings come about: guests whose stay has ended are switched off.
@@ -224,6 +254,7 @@ impl Sandbox {
         self.change_grants(|grants| {
             grants.clock_offset_ms = grants.clock_offset_ms.saturating_add(ms);
         });
+        self.0.events.wake();
     }
 
     /// Makes the organization anew and forgets journal, faults, debts and counts. Grants stay, so
@@ -235,6 +266,7 @@ impl Sandbox {
         self.change_grants(Grants::clear_counts);
         lock(&self.0.journal).clear();
         lock(&self.0.history).clear();
+        self.0.events.clear();
         *lock(&self.0.faults) = Faults::new(seed);
         let mut limits = lock(&self.0.limits);
         limits.set_enabled(self.0.options.enforce_limits);
@@ -290,6 +322,10 @@ impl Sandbox {
             tracing::error!(%error, path = %path.display(), "the sandbox's grants are not saved");
         }
         result
+    }
+
+    pub(super) fn events(&self) -> &Events {
+        &self.0.events
     }
 
     pub(super) fn take(&self, budgets: &[Budget]) -> Result<(), Duration> {

@@ -1,31 +1,55 @@
-//! What happened in the organization: the source of the audit log and of events.
+//! What happened in the organization: the changes as they were made, and the audit log of them.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::audit::{AppFace, AuditLog, Entry, Page, Wanted, entries};
 use super::org::{Organization, Recorded};
 
 /// So many of the newest changes are kept.
 const KEPT: usize = 100_000;
 
-/// The newest changes.
+/// The newest changes, and the audit log.
 #[derive(Debug, Default)]
-pub(crate) struct History(VecDeque<Recorded>);
+pub(crate) struct History {
+    changes: VecDeque<Recorded>,
+    audit: AuditLog,
+}
 
 impl History {
-    /// Writes changes down, just after they were made.
-    pub(crate) fn record(&mut self, _org: &Organization, changes: Vec<Recorded>) {
-        self.0.extend(changes);
-        let surplus = self.0.len().saturating_sub(KEPT);
-        self.0.drain(..surplus);
+    /// Writes changes down, just after they were made, with the app through which they came.
+    pub(crate) fn record(
+        &mut self,
+        org: &Organization,
+        changes: Vec<Recorded>,
+        app: Option<&Arc<AppFace>>,
+    ) {
+        for entry in changes.iter().flat_map(|change| entries(org, change, app)) {
+            self.audit.record(entry);
+        }
+        self.changes.extend(changes);
+        let surplus = self.changes.len().saturating_sub(KEPT);
+        self.changes.drain(..surplus);
     }
 
-    /// All that are kept, oldest first.
+    /// Writes down something that is no change of the organization.
+    pub(crate) fn note(&mut self, entry: Entry) {
+        self.audit.record(entry);
+    }
+
+    /// All changes that are kept, oldest first.
     pub(crate) fn changes(&self) -> Vec<Recorded> {
-        self.0.iter().cloned().collect()
+        self.changes.iter().cloned().collect()
+    }
+
+    /// One page of the audit log.
+    pub(crate) fn audit(&self, wanted: &Wanted, start: Option<u64>, limit: usize) -> Page {
+        self.audit.page(wanted, start, limit)
     }
 
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
-        self.0.clear();
+        self.changes.clear();
+        self.audit.clear();
     }
 }

@@ -10,14 +10,17 @@
 //! | `seed` | makes up an organization, the same one for the same seed |
 //! | `grants`, `apps` | apps, installations, codes, tokens and their rotation |
 //! | `limits`, `cursor`, `faults`, `journal` | the provider's pace, pages, accidents and memory |
-//! | `history` | what happened in the organization |
-//! | `api` | the HTTP skin: Web API, SCIM, OAuth, `/_sandbox`, and a page at `/` |
+//! | `history`, `audit` | what happened in the organization |
+//! | `events` | tells apps what happened: the Events API, outwards |
+//! | `api` | the HTTP skin: Web API, SCIM, audit logs, OAuth, `/_sandbox`, and a page at `/` |
 //!
 //! A new method of the Web API is one entry in a table of `api/web`.
 
 mod api;
 mod apps;
+mod audit;
 mod cursor;
+mod events;
 mod faults;
 mod grants;
 mod handle;
@@ -31,6 +34,10 @@ mod seed;
 
 pub use api::router;
 pub use apps::{App, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Redirects};
+pub use events::{
+    DEFAULT_SIGNING_SECRET, Deliveries, Delivery, Subscription, SubscriptionError,
+    SubscriptionRequest,
+};
 pub use faults::{Fault, FaultKind, FaultStatus};
 pub use grants::{Install, OAuthError, TokenKind, TokenPair};
 pub use handle::{Sandbox, State};

@@ -58,6 +58,8 @@ impl Stage {
         })?;
         let state = Arc::clone(&gateway.state);
         let servers = TaskTracker::new();
+        let events = self.sandbox.clone().deliver_events(self.stop.clone().cancelled_owned());
+        servers.spawn(events);
         let provider = axum::serve(self.provider, sandbox::router(self.sandbox));
         let provider = servers.spawn(provider.into_future());
         let gateway =

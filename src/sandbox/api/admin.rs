@@ -105,7 +105,7 @@ pub(super) fn set_limits(
 }
 
 /// A body in JSON whatever it calls itself, so that a bare `curl -d` works.
-pub(super) struct Told<T>(T);
+pub(super) struct Told<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Told<T> {
     type Rejection = Response;
@@ -120,6 +120,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Told<T> {
     }
 }
 
-fn answer(response: impl IntoResponse) -> std::future::Ready<Response> {
+/// An answer that needs no waiting.
+pub(super) fn answer(response: impl IntoResponse) -> std::future::Ready<Response> {
     std::future::ready(response.into_response())
 }

@@ -1,6 +1,8 @@
 //! The HTTP skin: routes, and nothing that decides anything about the organization.
 
 mod admin;
+mod audit;
+mod events;
 mod exchange;
 mod oauth;
 mod page;
@@ -12,6 +14,7 @@ mod web;
 use axum::Router;
 use axum::routing::{any, get, post};
 
+pub(in crate::sandbox) use self::web::{View, user_object};
 use super::Sandbox;
 
 /// Everything the sandbox serves.
@@ -21,6 +24,7 @@ pub fn router(sandbox: Sandbox) -> Router {
         .route("/api/{method}", any(web::call_method))
         .route("/scim/{version}", any(scim::call_root))
         .route("/scim/{version}/{*path}", any(scim::call_path))
+        .route("/audit/v1/{*path}", any(audit::call_path))
         .route("/oauth/v2/authorize", get(oauth::show_consent).post(oauth::decide_consent))
         .route("/_sandbox/state", get(admin::show_state))
         .route("/_sandbox/methods", get(admin::show_methods))
@@ -31,6 +35,11 @@ pub fn router(sandbox: Sandbox) -> Router {
             "/_sandbox/faults",
             get(admin::list_faults).post(admin::add_fault).delete(admin::clear_faults),
         )
+        .route(
+            "/_sandbox/event-subscriptions",
+            get(events::list).post(events::subscribe).delete(events::unsubscribe),
+        )
+        .route("/_sandbox/event-deliveries", get(events::deliveries))
         .route("/_sandbox/limits", post(admin::set_limits))
         .with_state(sandbox)
 }

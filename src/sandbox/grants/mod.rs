@@ -109,6 +109,11 @@ impl Grants {
         self.installs.get(&number)
     }
 
+    /// The installations of an app that are there, oldest first.
+    pub(crate) fn live(&self, client_id: &str) -> impl Iterator<Item = &Grant> {
+        self.installs.values().filter(move |grant| grant.live && grant.client_id == client_id)
+    }
+
     /// Forgets the counts that `state` shows, and nothing else.
     pub(crate) fn clear_counts(&mut self) {
         self.tokens_issued = 0;

@@ -125,22 +125,25 @@ impl Grants {
         })
     }
 
-    /// Takes one token back. Without rotation the installation goes with it.
-    pub(crate) fn revoke(&mut self, token: &str) {
-        let Some(token) = self.access.get_mut(&digest(token)) else {
-            return;
-        };
+    /// Takes one token back. Without rotation the installation goes with it. Gives the
+    /// installation and the kind of the token, unless it was dead already.
+    pub(crate) fn revoke(&mut self, token: &str) -> Option<(Grant, TokenKind)> {
+        let token = self.access.get_mut(&digest(token)).filter(|token| !token.revoked)?;
         token.revoked = true;
-        let grant = self.installs.get_mut(&token.grant);
-        if let Some(grant) = grant.filter(|grant| !grant.rotation) {
-            grant.live = false;
-        }
+        let grant = self.installs.get_mut(&token.grant).filter(|grant| grant.live)?;
+        grant.live = grant.rotation;
+        Some((grant.clone(), token.kind))
     }
 
-    /// Removes all installations of an app.
-    pub(crate) fn uninstall(&mut self, client_id: &str) {
-        let grants = self.installs.values_mut();
-        grants.filter(|grant| grant.client_id == client_id).for_each(|grant| grant.live = false);
+    /// Removes all installations of an app, and gives those that were there.
+    pub(crate) fn uninstall(&mut self, client_id: &str) -> Vec<Grant> {
+        let of_app = |grant: &&mut Grant| grant.client_id == client_id && grant.live;
+        let mut removed = Vec::new();
+        for grant in self.installs.values_mut().filter(of_app) {
+            grant.live = false;
+            removed.push(grant.clone());
+        }
+        removed
     }
 
     fn issue(&mut self, grant: u64, kind: TokenKind, rotation: bool, now: i64) -> TokenPair {

@@ -4,6 +4,7 @@
 mod edit;
 mod groups;
 mod people;
+mod role_names;
 mod roles;
 mod workspaces;
 
@@ -15,6 +16,7 @@ pub use edit::{
 };
 pub use groups::{Group, GroupBook, GroupIndex, Keeper};
 pub use people::{Job, Kind, Level, Membership, OrgLevel, Person, Place, Standing};
+pub use role_names::role_name;
 pub use roles::{RoleAssignment, RoleBook};
 use sha2::{Digest, Sha256};
 pub use workspaces::{Channel, Discoverability, Workspace};

@@ -98,6 +98,7 @@ impl TestApp {
             entropy: entropy.clone(),
         })?;
         let servers = TaskTracker::new();
+        servers.spawn(sandbox.clone().deliver_events(std::future::pending()));
         servers.spawn(axum::serve(provider, sandbox::router(sandbox.clone())).into_future());
         servers.spawn(axum::serve(listener, gateway.router()).into_future());
 

@@ -1,5 +1,7 @@
 //! Through the front door: what a client of the provider sees.
 
+mod audit;
+mod events;
 mod levels;
 mod members;
 mod oauth;
@@ -20,8 +22,9 @@ use tower::ServiceExt;
 
 use super::router;
 use crate::domain::clock::ManualClock;
+use crate::sandbox::grants::Grant;
 use crate::sandbox::org::{Level, OrgLevel, Person};
-use crate::sandbox::{DEFAULT_CLIENT_ID, Options, Sandbox};
+use crate::sandbox::{DEFAULT_CLIENT_ID, Install, Options, Sandbox};
 
 const SCOPES: &[&str] = &[
     "admin",
@@ -34,6 +37,7 @@ const SCOPES: &[&str] = &[
     "users:read",
     "users:read.email",
     "team:read",
+    "auditlogs:read",
 ];
 
 /// A client with a token.
@@ -69,6 +73,23 @@ impl Client {
 
     fn unlimited(users: usize) -> Self {
         Self::new(Options { users, enforce_limits: false, ..Options::default() })
+    }
+
+    /// The token of an installation that somebody else approved.
+    fn installed_by(&self, user_id: &str, install: Install) -> String {
+        let grant = Grant {
+            client_id: DEFAULT_CLIENT_ID.to_owned(),
+            user_id: user_id.to_owned(),
+            bot_user_id: None,
+            install,
+            user_scopes: SCOPES.iter().map(|scope| (*scope).to_owned()).collect(),
+            bot_scopes: Vec::new(),
+            rotation: true,
+            live: true,
+        };
+        let now = self.sandbox.now().unix_timestamp();
+        let (_, mut pairs) = self.sandbox.change_grants(|grants| grants.install(grant, now));
+        pairs.remove(0).access_token
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {

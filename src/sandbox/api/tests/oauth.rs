@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 use time::Duration;
 use url::Url;
 
-use super::{Client, SCOPES, s};
-use crate::sandbox::org::OrgLevel;
+use super::{Client, SCOPES, is_plain, s};
 use crate::sandbox::{App, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Options};
 
 const CALLBACK: &str = "http://127.0.0.1:9/callback";
@@ -120,7 +119,7 @@ async fn consent_is_refused_before_it_is_asked_for() {
     let client = Client::unlimited(60);
     client.sandbox.register_app(App::new("77.88", "s", "Other"));
     let org = client.sandbox.snapshot();
-    let member = org.people().iter().find(|one| one.org_level == OrgLevel::Member).unwrap();
+    let member = org.people().iter().find(|one| is_plain(one) && !one.is_bot()).unwrap();
     for (path, error) in [
         (authorize_path("").replace(DEFAULT_CLIENT_ID, "9.9"), "invalid_client_id"),
         (authorize_path("").replace("127.0.0.1", "evil.example"), "bad_redirect_uri"),

@@ -96,8 +96,10 @@ fn tail(id: &str) -> &str {
 
 fn auth_revoke(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     let rehearsal = call.args.flag("test").unwrap_or(false);
-    if let (false, Some(token)) = (rehearsal, call.token) {
-        call.sandbox.change_grants(|grants| grants.revoke(token));
+    if let (false, Some(token)) = (rehearsal, call.token)
+        && let Some((grant, kind)) = call.sandbox.change_grants(|grants| grants.revoke(token))
+    {
+        call.sandbox.announce_revoked(&grant, &[kind]);
     }
     json_body(&json!({"ok": true, "revoked": !rehearsal}))
 }
@@ -108,6 +110,10 @@ fn apps_uninstall(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     if app.client_id != caller.client_id {
         return Err(Refusal::new("client_id_token_mismatch"));
     }
-    call.sandbox.change_grants(|grants| grants.uninstall(&app.client_id));
+    for grant in call.sandbox.change_grants(|grants| grants.uninstall(&app.client_id)) {
+        call.sandbox.note_app("app_uninstalled", &grant);
+        call.sandbox.announce_revoked(&grant, &[TokenKind::User, TokenKind::Bot]);
+        call.sandbox.announce_uninstalled(&grant);
+    }
     json_body(&json!({"ok": true}))
 }

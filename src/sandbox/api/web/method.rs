@@ -13,7 +13,7 @@ use super::{
 };
 use crate::sandbox::cursor::{self, Binding};
 use crate::sandbox::grants::{Identity, Install, TokenError, TokenKind};
-use crate::sandbox::org::{Actor, Edit};
+use crate::sandbox::org::Edit;
 use crate::sandbox::{Sandbox, Tier};
 
 /// A method of the Web API.
@@ -117,9 +117,7 @@ impl Call<'_> {
         &self,
         change: impl FnOnce(&mut Edit<'_>) -> Result<T, Refusal>,
     ) -> Result<T, Refusal> {
-        let user = &self.caller?.user_id;
-        let actor = self.sandbox.with_org(|org| org.find(user).map(|(index, _)| index));
-        self.sandbox.change_org(actor.map_or(Actor::Provider, Actor::Person), change)
+        self.sandbox.change_org_as(self.caller?, change)
     }
 
     /// The part of the list that is asked for.

@@ -30,6 +30,7 @@ use self::args::Args;
 pub(super) use self::method::list as list_methods;
 use self::method::{Access, Call, Method, find};
 use self::refusal::Refusal;
+pub(in crate::sandbox) use self::user_object::{View, user_object};
 use super::exchange::{Outcome, Voice, exchange};
 use crate::sandbox::Sandbox;
 use crate::sandbox::grants::{Identity, Install, TokenError, TokenKind};

@@ -66,6 +66,7 @@ fn redeem(call: &Call<'_>, app: &App, now: i64) -> Result<Vec<u8>, Refusal> {
         let grant = grants.grant(number).cloned().ok_or(OAuthError::InvalidCode)?;
         Ok::<_, OAuthError>((grant, pairs))
     })?;
+    call.sandbox.note_app("app_installed", &grant);
     let mut body = frame(call, app, &grant);
     let mut user = Map::new();
     user.insert("id".to_owned(), json!(grant.user_id));

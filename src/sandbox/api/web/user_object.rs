@@ -9,17 +9,17 @@ use crate::sandbox::org::{Level, OrgLevel, Organization, Person, Standing};
 
 /// How a user object is to look.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct View {
+pub(in crate::sandbox) struct View {
     /// The workspace whose level the flags tell; the first one of the user when absent.
-    pub(super) workspace: Option<usize>,
+    pub(in crate::sandbox) workspace: Option<usize>,
     /// Whether the address may be shown.
-    pub(super) email: bool,
+    pub(in crate::sandbox) email: bool,
     /// Whether the language was asked for.
-    pub(super) locale: bool,
+    pub(in crate::sandbox) locale: bool,
 }
 
 /// The user object of an account.
-pub(super) fn user_object(org: &Organization, person: &Person, view: View) -> Value {
+pub(in crate::sandbox) fn user_object(org: &Organization, person: &Person, view: View) -> Value {
     let membership = match view.workspace {
         Some(number) => person.membership(number),
         None => person.memberships.first(),

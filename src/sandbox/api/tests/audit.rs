@@ -1,0 +1,223 @@
+//! The audit logs API: what is written down, who may read it, and page by page.
+
+use axum::body::Body;
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
+use time::Duration;
+
+use super::{Client, is_plain, s};
+use crate::sandbox::org::{Actor, OrgLevel, Organization, PersonIndex};
+use crate::sandbox::{DEFAULT_CLIENT_ID, Install, Options};
+
+const START: i64 = 1_790_000_000;
+
+/// Members without rank, whom nothing protects.
+fn members(org: &Organization) -> Vec<PersonIndex> {
+    let plain = |index: &PersonIndex| {
+        org.person(*index).is_some_and(|one| {
+            one.is_active()
+                && one.org_level == OrgLevel::Member
+                && one.guest().is_none()
+                && one.memberships.iter().all(|one| one.level < crate::sandbox::org::Level::Admin)
+        })
+    };
+    org.directory().iter().copied().filter(plain).collect()
+}
+
+/// Switches people off, one a second, as the primary owner.
+fn deactivate(client: &Client, count: usize) -> Vec<String> {
+    let org = client.sandbox.snapshot();
+    let owner = org.find(&org.primary_owner().unwrap().id).unwrap().0;
+    let people = members(&org).into_iter().take(count);
+    people
+        .map(|index| {
+            client.sandbox.advance_clock(Duration::SECOND);
+            let actor = Actor::Person(owner);
+            client.sandbox.change_org(actor, |edit| edit.deactivate(index)).unwrap();
+            org.person(index).unwrap().id.clone()
+        })
+        .collect()
+}
+
+async fn logs(client: &Client, query: &str) -> Value {
+    let answer = client.get(&format!("/audit/v1/logs?{query}")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", String::from_utf8_lossy(&answer.body));
+    answer.json()
+}
+
+fn entities(page: &Value) -> Vec<String> {
+    let entries = page["entries"].as_array().unwrap();
+    entries.iter().map(|entry| s(&entry["entity"]["user"]["id"]).to_owned()).collect()
+}
+
+#[tokio::test]
+async fn an_entry_says_who_did_what_to_whom_and_where() {
+    let client = Client::unlimited(60);
+    assert_eq!(logs(&client, "").await["entries"], json!([]));
+    let gone = deactivate(&client, 1).remove(0);
+    let org = client.sandbox.snapshot();
+    let person = org.find(&gone).unwrap().1;
+    let owner = org.primary_owner().unwrap();
+    let page = logs(&client, "").await;
+    let entry = &page["entries"][0];
+    assert_eq!(page["ok"], true);
+    assert_eq!(page["response_metadata"]["next_cursor"], "");
+    assert_eq!(s(&entry["id"]).len(), 36);
+    assert_eq!(
+        (&entry["action"], &entry["date_create"]),
+        (&json!("user_deactivated"), &json!(START + 1))
+    );
+    assert_eq!(entry["actor"]["type"], "user");
+    assert_eq!(entry["actor"]["user"]["email"], owner.email);
+    assert_eq!(entry["actor"]["user"]["account_type"], "primary_owner");
+    assert_eq!(entry["entity"]["type"], "user");
+    let user = json!({"id": gone, "name": person.full_name(), "email": person.email,
+        "team": org.id, "account_type": "member"});
+    assert_eq!(entry["entity"]["user"], user);
+    let place = json!({"type": "enterprise", "id": org.id, "name": org.name, "domain": org.domain});
+    assert_eq!(entry["context"]["location"], place);
+    assert_eq!(client.sandbox.requests(None).counts["audit.logs"], 2);
+}
+
+#[tokio::test]
+async fn what_an_app_does_is_in_the_log_with_the_app() {
+    let client = Client::unlimited(200);
+    let user = client.person(is_plain);
+    let team = client.team(&user, false);
+    let at = format!("user_id={user}&team_id={team}");
+    let role = format!("role_id=Rl0L&user_ids={user}&entity_ids={team}");
+    for (method, args) in [
+        ("admin.users.assign", at.clone()),
+        ("admin.users.setAdmin", at.clone()),
+        ("admin.roles.addAssignments", role.clone()),
+        ("admin.roles.removeAssignments", role),
+        ("admin.users.setRegular", at.clone()),
+        ("admin.users.remove", at),
+        ("admin.teams.settings.setName", format!("team_id={team}&name=Renamed")),
+    ] {
+        assert_eq!(client.code(method, &args).await, "", "{method}");
+    }
+    let page = logs(&client, "").await;
+    let mut entries = page["entries"].as_array().unwrap().clone();
+    entries.reverse();
+    let actions: Vec<&str> = entries.iter().map(|entry| s(&entry["action"])).collect();
+    assert_eq!(
+        actions,
+        [
+            "user_joined_workspace",
+            "role_change_to_admin",
+            "role_assigned",
+            "role_removed",
+            "role_change_to_user",
+            "user_removed_from_workspace",
+            "prefs_setting_changed",
+        ]
+    );
+    let named = json!({"id": "Rl0L", "name": "Analytics Admin", "type": "system"});
+    assert_eq!(entries[2]["entity"], json!({"type": "role", "role": named}));
+    assert_eq!(entries[2]["details"], json!({"target_user": user, "target_entity": team}));
+    assert_eq!(entries[1]["entity"]["user"]["account_type"], "admin");
+    assert_eq!(entries[6]["entity"]["workspace"]["name"], "Renamed");
+    for entry in &entries {
+        assert_eq!(entry["context"]["app"]["name"], "Switchboard");
+        assert_eq!(entry["context"]["location"]["id"], team);
+    }
+}
+
+#[tokio::test]
+async fn pages_go_from_the_newest_to_the_oldest() {
+    let client = Client::unlimited(120);
+    let mut gone = deactivate(&client, 7);
+    gone.reverse();
+    let first = logs(&client, "limit=3").await;
+    assert_eq!(entities(&first), gone[..3]);
+    // What happens between two pages moves nothing.
+    deactivate(&client, 1);
+    let cursor = s(&first["response_metadata"]["next_cursor"]).replace('=', "%3D");
+    let second = logs(&client, &format!("limit=9&cursor={cursor}")).await;
+    assert_eq!(entities(&second), gone[3..]);
+    let stale = client.get(&format!("/audit/v1/logs?action=user_created&cursor={cursor}")).await;
+    assert_eq!(
+        (stale.status, stale.json()["error"].clone()),
+        (StatusCode::BAD_REQUEST, json!("invalid_cursor"))
+    );
+}
+
+#[tokio::test]
+async fn filters_narrow_the_log() {
+    let client = Client::unlimited(120);
+    let gone = deactivate(&client, 4);
+    let back = client.sandbox.snapshot().find(&gone[0]).unwrap().0;
+    client.sandbox.change_org(Actor::Provider, |edit| edit.reactivate(back)).unwrap();
+    let owner = client.sandbox.snapshot().primary_owner().unwrap().id.clone();
+    let count = async |query: String| entities(&logs(&client, &query).await).len();
+    assert_eq!(count(String::new()).await, 5);
+    assert_eq!(count("action=user_reactivated".to_owned()).await, 1);
+    assert_eq!(count("action=user_reactivated,user_deactivated".to_owned()).await, 5);
+    assert_eq!(count(format!("actor={owner}")).await, 4);
+    assert_eq!(count("actor=USLACKUSER".to_owned()).await, 1);
+    assert_eq!(count(format!("entity={}", gone[0])).await, 2);
+    assert_eq!(count(format!("oldest={}&latest={}", START + 2, START + 3)).await, 2);
+    for (query, error) in [
+        ("action=nothing_of_the_kind", "invalid_action"),
+        ("oldest=x", "invalid_range"),
+        ("oldest=1000", "invalid_range"),
+        ("oldest=1790000003&latest=1790000001", "invalid_range"),
+        ("oldest=1990000000", "invalid_range"),
+        ("cursor=bm9uZQ%3D%3D", "invalid_cursor"),
+    ] {
+        let answer = client.get(&format!("/audit/v1/logs?{query}")).await;
+        assert_eq!(
+            (answer.status, s(&answer.json()["error"])),
+            (StatusCode::BAD_REQUEST, error),
+            "{query}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn only_an_owners_app_on_the_organization_may_read_it() {
+    let client = Client::unlimited(60);
+    let refusal = async |token: &str, path: &str| {
+        let client = Client { sandbox: client.sandbox.clone(), token: token.to_owned() };
+        let answer = client.get(path).await;
+        (answer.status.as_u16(), s(&answer.json()["error"]).to_owned())
+    };
+    let said = |status: u16, code: &str| (status, code.to_owned());
+    let path = "/audit/v1/logs";
+    let nobody = client.send(Request::get(path).body(Body::empty()).unwrap()).await;
+    assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(nobody.json()["error"], "missing_authentication");
+    assert_eq!(refusal("xoxp-guess", path).await, said(401, "invalid_authentication"));
+    let narrow = client.sandbox.install(DEFAULT_CLIENT_ID, &["users:read"]).unwrap().access_token;
+    assert_eq!(refusal(&narrow, path).await, said(401, "invalid_authentication"));
+    let admin = client.sandbox.snapshot();
+    let admin = admin.people().iter().find(|one| one.org_level == OrgLevel::Admin).unwrap();
+    let by_admin = client.installed_by(&admin.id, Install::Org);
+    assert_eq!(refusal(&by_admin, path).await, said(403, "user_not_authorized"));
+    let workspace = client.sandbox.snapshot().workspaces[0].id.clone();
+    let small = client.installed_by(&admin.id, Install::Workspace(workspace));
+    assert_eq!(refusal(&small, path).await, said(403, "team_not_authorized"));
+    assert_eq!(refusal(&client.token, "/audit/v1/other").await, said(404, "bad_endpoint"));
+    let post = client.post(path, &[]).await;
+    assert_eq!(post.status, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn actions_and_schemas_are_for_anybody_and_the_pace_is_the_organizations() {
+    let client = Client::new(Options { users: 20, ..Options::default() });
+    let actions = client.get("/audit/v1/actions").await.json();
+    let users: Vec<&str> = actions["actions"]["user"].as_array().unwrap().iter().map(s).collect();
+    assert!(users.contains(&"user_deactivated"));
+    let schemas = client.get("/audit/v1/schemas").await.json();
+    assert!(schemas["schemas"].as_array().unwrap().iter().any(|one| one["type"] == "role"));
+    for _ in 0..25 {
+        assert_eq!(client.get("/audit/v1/logs").await.status, StatusCode::OK);
+    }
+    let late = client.get("/audit/v1/logs").await;
+    assert_eq!(late.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(
+        (late.json()["error"].clone(), late.header("retry-after")),
+        (json!("rate_limited"), "2")
+    );
+}

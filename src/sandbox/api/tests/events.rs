@@ -1,0 +1,258 @@
+//! The Events API, seen from an app: the handshake, signed events, and what comes again.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::{HeaderMap, Request, StatusCode};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::{Client, is_plain, s};
+use crate::sandbox::org::{Actor, PersonIndex};
+use crate::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
+
+const SECRET: &str = "a-signing-secret";
+
+/// What the app was sent.
+struct Received {
+    headers: HeaderMap,
+    body: String,
+}
+
+impl Received {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+
+    fn is_signed(&self) -> bool {
+        let at = self.header("x-slack-request-timestamp");
+        let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
+        mac.update(format!("v0:{at}:{}", self.body).as_bytes());
+        let bytes = mac.finalize().into_bytes();
+        let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.header("x-slack-signature") == format!("v0={}", hex.concat())
+    }
+}
+
+#[derive(Clone)]
+struct Stage {
+    received: UnboundedSender<Received>,
+    /// What the next events are answered with; success when there is nothing.
+    answers: Arc<Mutex<Vec<StatusCode>>>,
+}
+
+/// An app that listens on this machine.
+struct Listener {
+    url: String,
+    received: UnboundedReceiver<Received>,
+    answers: Arc<Mutex<Vec<StatusCode>>>,
+}
+
+impl Listener {
+    async fn start() -> Self {
+        let (sender, received) = unbounded_channel();
+        let answers = Arc::new(Mutex::new(Vec::new()));
+        let stage = Stage { received: sender, answers: Arc::clone(&answers) };
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}/events", listener.local_addr().unwrap());
+        let router = Router::new()
+            .route("/events", post(hear))
+            .route("/deaf", post(|| async { "no challenge" }))
+            .with_state(stage);
+        run(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, received, answers }
+    }
+
+    async fn next(&mut self) -> Received {
+        self.received.recv().await.unwrap()
+    }
+}
+
+async fn hear(State(stage): State<Stage>, headers: HeaderMap, body: String) -> Response {
+    let value: Value = serde_json::from_str(&body).unwrap();
+    let challenge = value["challenge"].as_str().map(str::to_owned);
+    stage.received.send(Received { headers, body }).ok();
+    if let Some(challenge) = challenge {
+        return challenge.into_response();
+    }
+    stage.answers.lock().unwrap().pop().unwrap_or(StatusCode::OK).into_response()
+}
+
+#[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
+fn run(future: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(future);
+}
+
+impl Client {
+    async fn tell(&self, path: &str, body: &Value) -> super::Answer {
+        self.send(Request::post(path).body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    /// Subscribes the default app and begins to deliver.
+    async fn subscribed(&self, listener: &mut Listener, events: Option<&[&str]>) {
+        let mut wish = json!({"url": listener.url, "signing_secret": SECRET});
+        if let Some(events) = events {
+            wish["events"] = json!(events);
+        }
+        let answer = self.tell("/_sandbox/event-subscriptions", &wish).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", String::from_utf8_lossy(&answer.body));
+        let hello = listener.next().await;
+        assert_eq!(hello.json()["type"], "url_verification");
+        assert!(hello.is_signed());
+        run(self.sandbox.clone().deliver_events(std::future::pending()));
+    }
+
+    fn member(&self) -> PersonIndex {
+        let id = self.person(is_plain);
+        self.sandbox.with_org(|org| org.find(&id).unwrap().0)
+    }
+
+    fn deactivate(&self, index: PersonIndex) {
+        self.sandbox.change_org(Actor::Provider, |edit| edit.deactivate(index)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_told_in_a_signed_envelope() {
+    let client = Client::unlimited(60);
+    let mut listener = Listener::start().await;
+    client.subscribed(&mut listener, None).await;
+    let index = client.member();
+    client.deactivate(index);
+    let event = listener.next().await;
+    assert!(event.is_signed());
+    assert_eq!(event.header("x-slack-request-timestamp"), "1790000000");
+    assert_eq!(event.header("x-slack-retry-num"), "");
+    let org = client.sandbox.snapshot();
+    let body = event.json();
+    assert_eq!(
+        (&body["type"], &body["event"]["type"]),
+        (&json!("event_callback"), &json!("user_change"))
+    );
+    assert_eq!(
+        (s(&body["enterprise_id"]), s(&body["api_app_id"])),
+        (org.id.as_str(), "A010012002")
+    );
+    assert!(s(&body["event_id"]).starts_with("Ev") && s(&body["team_id"]).starts_with('T'));
+    let user = &body["event"]["user"];
+    let person = org.person(index).unwrap();
+    assert_eq!((s(&user["id"]), &user["deleted"]), (person.id.as_str(), &json!(true)));
+    assert_eq!(user["profile"]["email"], person.email);
+    assert_eq!(body["event"]["cache_ts"], 1_790_000_000);
+    let authorization = json!([{"enterprise_id": org.id, "team_id": null,
+        "user_id": org.primary_owner().unwrap().id, "is_bot": false, "is_enterprise_install": true}]);
+    assert_eq!(body["authorizations"], authorization);
+}
+
+#[tokio::test]
+async fn each_change_has_its_event_in_the_order_of_the_changes() {
+    let client = Client::unlimited(200);
+    let mut listener = Listener::start().await;
+    client.subscribed(&mut listener, None).await;
+    let user = client.person(is_plain);
+    let team = client.team(&user, false);
+    let at = format!("user_id={user}&team_id={team}");
+    for (method, args, kind) in [
+        ("admin.users.assign", &at, "team_join"),
+        ("admin.users.setAdmin", &at, "user_change"),
+        ("admin.users.remove", &at, "user_change"),
+        ("admin.teams.settings.setName", &format!("team_id={team}&name=Renamed"), "team_rename"),
+    ] {
+        assert_eq!(client.code(method, args).await, "", "{method}");
+        let event = listener.next().await.json();
+        assert_eq!((s(&event["event"]["type"]), s(&event["team_id"])), (kind, team.as_str()));
+        match method {
+            "admin.users.setAdmin" => assert_eq!(event["event"]["user"]["is_admin"], true),
+            "admin.users.remove" => assert_eq!(event["event"]["user"]["deleted"], true),
+            "admin.teams.settings.setName" => assert_eq!(event["event"]["name"], "Renamed"),
+            _ => assert_eq!(event["event"]["user"]["id"], user),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_an_app_does_not_take_comes_again_three_times() {
+    let client = Client::unlimited(60);
+    let mut listener = Listener::start().await;
+    client.subscribed(&mut listener, Some(&["user_change"])).await;
+    *listener.answers.lock().unwrap() = vec![StatusCode::INTERNAL_SERVER_ERROR; 4];
+    client.deactivate(client.member());
+    let first = listener.next().await;
+    let once = listener.next().await;
+    assert_eq!(
+        (once.header("x-slack-retry-num"), once.header("x-slack-retry-reason")),
+        ("1", "http_error")
+    );
+    assert_eq!(once.body, first.body);
+    client.sandbox.advance_clock(Duration::MINUTE);
+    assert_eq!(listener.next().await.header("x-slack-retry-num"), "2");
+    client.sandbox.advance_clock(Duration::minutes(5));
+    let last = listener.next().await;
+    assert_eq!(last.header("x-slack-retry-num"), "3");
+    assert!(last.is_signed());
+    assert_eq!(last.header("x-slack-request-timestamp"), "1790000360");
+    // The next event shows that the one before is given up.
+    client.sandbox.advance_clock(Duration::HOUR);
+    client.deactivate(client.member());
+    let next = listener.next().await;
+    assert_ne!(next.json()["event_id"], first.json()["event_id"]);
+    let sent = client.get("/_sandbox/event-deliveries").await.json();
+    let sent = sent["deliveries"].as_array().unwrap();
+    assert_eq!(sent[..4].iter().map(|one| &one["retry_num"]).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    assert_eq!((&sent[3]["delivered"], &sent[3]["error"]), (&json!(false), &json!("http_error")));
+    assert_eq!(sent[3]["next_attempt_at"], Value::Null);
+}
+
+#[tokio::test]
+async fn an_app_hears_what_its_scopes_let_it_see_and_of_its_own_end() {
+    let client = Client::unlimited(60);
+    client.sandbox.change_grants(|grants| grants.uninstall(DEFAULT_CLIENT_ID));
+    let token = client.sandbox.install(DEFAULT_CLIENT_ID, &["team:read"]).unwrap().access_token;
+    let mut listener = Listener::start().await;
+    client.subscribed(&mut listener, None).await;
+    client.deactivate(client.member());
+    let small = Client { sandbox: client.sandbox.clone(), token };
+    let secret = format!("client_id={DEFAULT_CLIENT_ID}&client_secret={DEFAULT_CLIENT_SECRET}");
+    assert_eq!(small.call("apps.uninstall", &secret).await["ok"], true);
+    let revoked = listener.next().await.json();
+    assert_eq!(revoked["event"]["type"], "tokens_revoked");
+    let owner = client.sandbox.snapshot().primary_owner().unwrap().id.clone();
+    assert_eq!(revoked["event"]["tokens"], json!({"oauth": [owner], "bot": []}));
+    assert_eq!(listener.next().await.json()["event"]["type"], "app_uninstalled");
+}
+
+#[tokio::test]
+async fn a_subscription_that_makes_no_sense_is_refused() {
+    let client = Client::unlimited(20);
+    let listener = Listener::start().await;
+    let deaf = listener.url.replace("/events", "/deaf");
+    for (wish, error) in [
+        (json!({"url": "http://example.com/events"}), "machine"),
+        (json!({"url": listener.url, "client_id": "9.9"}), "client_id"),
+        (json!({"url": listener.url, "events": ["message"]}), "message"),
+        (json!({"url": deaf}), "challenge"),
+        (json!({"url": "http://127.0.0.1:1/events"}), "connection_failed"),
+    ] {
+        let answer = client.tell("/_sandbox/event-subscriptions", &wish).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+        assert!(s(&answer.json()["error"]).contains(error), "{wish}: {}", answer.json());
+    }
+    let none = client.get("/_sandbox/event-subscriptions").await.json();
+    assert_eq!(none["subscriptions"], json!([]));
+    let answer = client.tell("/_sandbox/event-subscriptions", &json!({"url": listener.url})).await;
+    assert_eq!(answer.json()["client_id"], DEFAULT_CLIENT_ID);
+    let gone =
+        client.send(Request::delete("/_sandbox/event-subscriptions").body(Body::empty()).unwrap());
+    assert_eq!(gone.await.json()["subscriptions"], json!([]));
+}
