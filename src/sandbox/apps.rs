@@ -24,6 +24,8 @@ pub struct App {
     pub redirects: Redirects,
     /// Whether access tokens expire and are refreshed.
     pub rotation: bool,
+    /// Whether it runs where it can keep no secret, and proves itself by PKCE instead.
+    pub public: bool,
 }
 
 /// Where an app's codes may be sent.
@@ -47,6 +49,7 @@ impl App {
             name: name.to_owned(),
             redirects: Redirects::Loopback,
             rotation: true,
+            public: false,
         }
     }
 
@@ -54,6 +57,13 @@ impl App {
     #[must_use]
     pub fn default_app() -> Self {
         Self::new(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, "Switchboard")
+    }
+
+    /// Whether an address is that of a program on somebody's own device: a scheme of its own, or
+    /// this machine for an app that is a public client.
+    #[must_use]
+    pub fn is_desktop(&self, address: &Url) -> bool {
+        !matches!(address.scheme(), "http" | "https") || self.public && is_loopback(address)
     }
 
     /// Whether codes may be sent to an address.

@@ -203,10 +203,10 @@ impl Sandbox {
         read(&self.0.apps).get(client_id)
     }
 
-    /// The names of the apps that are known.
+    /// The apps that are known.
     #[must_use]
-    pub fn app_names(&self) -> Vec<String> {
-        read(&self.0.apps).all().map(|app| app.name.clone()).collect()
+    pub fn apps(&self) -> Vec<App> {
+        read(&self.0.apps).all().cloned().collect()
     }
 
     /// Installs an app on the organization as its primary owner, without a browser.
@@ -240,6 +240,7 @@ impl Sandbox {
             user_scopes: user_scopes.iter().map(|scope| (*scope).to_owned()).collect(),
             bot_scopes: Vec::new(),
             rotation: app.rotation,
+            public: app.public,
             live: true,
         };
         let now = self.now().unix_timestamp();

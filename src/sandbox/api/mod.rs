@@ -1,6 +1,7 @@
 //! The HTTP skin: routes, and nothing that decides anything about the organization.
 
 mod admin;
+mod apps;
 mod audit;
 mod events;
 mod exchange;
@@ -20,7 +21,7 @@ use super::Sandbox;
 /// Everything the sandbox serves.
 pub fn router(sandbox: Sandbox) -> Router {
     Router::new()
-        .route("/", get(page::show_page))
+        .route("/", get(page::show_page).post(page::obey))
         .route("/api/{method}", any(web::call_method))
         .route("/scim/{version}", any(scim::call_root))
         .route("/scim/{version}/{*path}", any(scim::call_path))
@@ -39,6 +40,7 @@ pub fn router(sandbox: Sandbox) -> Router {
             "/_sandbox/event-subscriptions",
             get(events::list).post(events::subscribe).delete(events::unsubscribe),
         )
+        .route("/_sandbox/apps", get(apps::list).post(apps::register))
         .route("/_sandbox/event-deliveries", get(events::deliveries))
         .route("/_sandbox/limits", post(admin::set_limits))
         .with_state(sandbox)

@@ -58,6 +58,7 @@ pub(super) fn show_consent(
                 bot_scopes: &consent.bot_scopes,
                 query: raw.as_deref().unwrap_or_default(),
                 team: consent.team.as_deref(),
+                redirect_uri: &consent.redirect_uri,
             };
             Html(consent_page(&view).into_string()).into_response()
         }),
@@ -110,10 +111,13 @@ fn grant(
     let person = person
         .filter(|person| person.is_active() && !person.is_bot())
         .ok_or(("user_not_found", "Nobody who could approve this has that id."))?;
-    let install = match choice.install.as_deref() {
-        None | Some("org") => org_install(person)?,
-        Some("workspace") => workspace_install(org, choice.team.as_deref(), person)?,
-        Some(_) => return Err(("invalid_arguments", "install is either org or workspace.")),
+    // The page's picker names a place; a program may say `install` instead.
+    let team = choice.team.as_deref().filter(|id| !id.is_empty());
+    let install = match (choice.install.as_deref(), team) {
+        (None, Some(id)) if id != org.id => workspace_install(org, Some(id), person)?,
+        (None | Some("org"), _) => org_install(person)?,
+        (Some("workspace"), team) => workspace_install(org, team, person)?,
+        (Some(_), _) => return Err(("invalid_arguments", "install is either org or workspace.")),
     };
     let bot = org.people().iter().find(|person| person.is_bot()).map(|bot| bot.id.clone());
     Ok(Grant {
@@ -123,7 +127,10 @@ fn grant(
         install,
         user_scopes: consent.user_scopes.clone(),
         bot_scopes: consent.bot_scopes.clone(),
-        rotation: consent.app.rotation,
+        // A scheme of its own gets tokens that rotate, whatever the app's setting.
+        rotation: consent.app.rotation
+            || !matches!(consent.redirect_uri.scheme(), "http" | "https"),
+        public: consent.app.public,
         live: true,
     })
 }
@@ -141,7 +148,7 @@ fn workspace_install(
     team: Option<&str>,
     person: &Person,
 ) -> Result<Install, (&'static str, &'static str)> {
-    let found = match team.filter(|id| !id.is_empty()) {
+    let found = match team {
         Some(id) => org.workspace(id),
         None => org.workspaces.iter().enumerate().next(),
     };
@@ -175,6 +182,13 @@ fn read(sandbox: &Sandbox, query: &Parameters) -> Result<Consent, OAuthError> {
     // A SHA-256 in base64url without padding has 43 characters.
     if challenge.as_ref().is_some_and(|one| one.len() != 43 || method != Some("S256")) {
         return Err(OAuthError::InvalidCodeChallenge);
+    }
+    let foreign = !matches!(redirect_uri.scheme(), "http" | "https");
+    if foreign && challenge.is_none() {
+        return Err(OAuthError::InvalidCodeChallenge);
+    }
+    if app.is_desktop(&redirect_uri) && !bot_scopes.is_empty() {
+        return Err(OAuthError::InvalidScope);
     }
     let state = query.get("state").cloned();
     let team = query.get("team").cloned();
@@ -217,13 +231,20 @@ fn refuse(error: OAuthError) -> Response {
         OAuthError::BadRedirectUri => "The app has not registered this redirect address.",
         OAuthError::NoScopes => "The app asks for nothing: neither scope nor user_scope is given.",
         OAuthError::InvalidScope => "A scope is misspelt, or is not one for bots.",
-        OAuthError::InvalidCodeChallenge => "Only S256 code challenges are taken.",
+        OAuthError::InvalidCodeChallenge => {
+            "A code challenge is missing, or is not of the kind S256."
+        }
         OAuthError::BadClientSecret
         | OAuthError::InvalidCode
         | OAuthError::CodeAlreadyUsed
         | OAuthError::InvalidCodeVerifier
         | OAuthError::InvalidGrantType
-        | OAuthError::InvalidRefreshToken => "The request cannot be granted.",
+        | OAuthError::InvalidRefreshToken
+        | OAuthError::PkceNotAllowed
+        | OAuthError::InvalidToken
+        | OAuthError::TokenAlreadyExchanged
+        | OAuthError::TokenRotationNotEnabled
+        | OAuthError::AuthorizationNotFound => "The request cannot be granted.",
     };
     trouble(&error.to_string(), text)
 }

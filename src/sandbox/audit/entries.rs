@@ -19,8 +19,9 @@ pub(crate) fn entries(
     let scribe = Scribe { org, recorded, app };
     match &recorded.change {
         Change::Created(person) => scribe.user(*person, None, ("guest_created", "user_created")),
-        // The account that an invitation makes has an entry of its own.
-        Change::Invited { .. } => Vec::new(),
+        Change::Invited { person, workspace } => {
+            scribe.user(*person, Some(*workspace), ("guest_created", "user_created"))
+        }
         Change::Profile(person) => scribe.user(*person, None, same("user_profile_updated")),
         Change::Deactivated(person) => {
             let guest = match recorded.actor {

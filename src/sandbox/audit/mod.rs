@@ -125,6 +125,17 @@ pub(crate) enum Entity {
 }
 
 impl Entity {
+    /// What people call it.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::User(face) => &face.name,
+            Self::Workspace(site) => &site.name,
+            Self::Usergroup(named) => &named.name,
+            Self::Role(role) => &role.name,
+            Self::App(app) => &app.name,
+        }
+    }
+
     /// The id by which entries are looked for.
     pub(crate) fn id(&self) -> &str {
         match self {
@@ -144,6 +155,15 @@ pub(crate) enum Place {
     Workspace(Arc<Site>),
     /// In the organization.
     Enterprise(Arc<Site>),
+}
+
+impl Place {
+    /// What people call it.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Workspace(site) | Self::Enterprise(site) => &site.name,
+        }
+    }
 }
 
 /// One entry.

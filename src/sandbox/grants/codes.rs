@@ -36,6 +36,8 @@ pub(super) struct Code {
 pub(crate) struct Redemption<'a> {
     /// The app, whose secret has been checked.
     pub(crate) client_id: &'a str,
+    /// Whether it came without a secret, as a public client may that has a verifier.
+    pub(crate) public: bool,
     /// The code.
     pub(crate) code: &'a str,
     /// The address it was sent to.
@@ -84,6 +86,9 @@ impl Grants {
         }
         if !fits(code.challenge.as_deref(), redemption.verifier) {
             return Err(OAuthError::InvalidCodeVerifier);
+        }
+        if redemption.public && code.challenge.is_none() {
+            return Err(OAuthError::BadClientSecret);
         }
         code.used = true;
         let grant = code.grant.clone();

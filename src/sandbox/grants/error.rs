@@ -27,6 +27,21 @@ pub enum OAuthError {
     /// No such refresh token, another app's, or used before.
     #[error("invalid_refresh_token")]
     InvalidRefreshToken,
+    /// Only an app that is a public client may leave its secret out.
+    #[error("pkce_not_allowed")]
+    PkceNotAllowed,
+    /// No such long-lived token, or another app's.
+    #[error("invalid_token")]
+    InvalidToken,
+    /// A long-lived token is exchanged once.
+    #[error("token_already_exchanged")]
+    TokenAlreadyExchanged,
+    /// The app has not turned rotation on.
+    #[error("token_rotation_not_enabled")]
+    TokenRotationNotEnabled,
+    /// The installation is gone.
+    #[error("authorization_not_found")]
+    AuthorizationNotFound,
     /// Nothing was asked for.
     #[error("no_scopes")]
     NoScopes,

@@ -65,6 +65,9 @@ pub(crate) struct Grant {
     pub(crate) bot_scopes: Vec<String>,
     /// Whether its tokens expire.
     pub(crate) rotation: bool,
+    /// Whether the app is a public client, whose refresh tokens expire as well.
+    #[serde(default)]
+    pub(crate) public: bool,
     /// Cleared when the app is uninstalled.
     pub(crate) live: bool,
 }

@@ -14,6 +14,7 @@ fn grant() -> Grant {
         user_scopes: vec!["admin.users:read".to_owned()],
         bot_scopes: Vec::new(),
         rotation: true,
+        public: false,
         live: true,
     }
 }
@@ -85,7 +86,7 @@ fn coded(challenge: Option<&str>) -> (Grants, String) {
 
 fn redemption(code: &str) -> Redemption<'_> {
     let redirect_uri = Some("http://localhost/cb");
-    Redemption { client_id: "1.2", code, redirect_uri, verifier: None }
+    Redemption { client_id: "1.2", public: false, code, redirect_uri, verifier: None }
 }
 
 #[test]

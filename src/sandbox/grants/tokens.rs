@@ -6,6 +6,8 @@ use super::{ACCESS_LIFE, Grant, Grants, Install, OAuthError, TokenError, TokenKi
 
 /// More than this many live access tokens of an installation revoke the oldest.
 const LIVE_TOKENS: usize = 2;
+/// How long a public client's refresh token lives, in seconds.
+const PUBLIC_REFRESH_LIFE: i64 = 30 * 86_400;
 /// How long the digest of a dead token is kept, in seconds, so that it is still told apart from
 /// one that never was.
 const MEMORY: i64 = 30 * 86_400;
@@ -33,6 +35,9 @@ pub(super) struct AccessToken {
     number: u64,
     expires_at: Option<i64>,
     revoked: bool,
+    /// Whether a long-lived token was exchanged for a pair.
+    #[serde(default)]
+    exchanged: bool,
 }
 
 /// A refresh token as it is kept.
@@ -42,6 +47,8 @@ pub(super) struct RefreshToken {
     kind: TokenKind,
     used_at: Option<i64>,
     revoked: bool,
+    #[serde(default)]
+    expires_at: Option<i64>,
 }
 
 /// Whom a token speaks for.
@@ -91,16 +98,58 @@ impl Grants {
         let refused = OAuthError::InvalidRefreshToken;
         let token = self.refresh.get_mut(&digest(refresh_token)).ok_or(refused)?;
         let grant = self.installs.get(&token.grant).ok_or(refused)?;
-        let spent = token.used_at.is_some_and(|used| now - used > grace);
+        let spent = token.used_at.is_some_and(|used| now - used > grace)
+            || token.expires_at.is_some_and(|at| now >= at);
         if grant.client_id != client_id || !grant.live || token.revoked || spent {
             return Err(refused);
         }
         token.used_at.get_or_insert(now);
         let (number, kind) = (token.grant, token.kind);
         self.refreshes += 1;
+        self.expire_exchanged(number, kind, now);
         let pair = self.issue(number, kind, true, now);
         self.revoke_oldest(number, kind, now);
         Ok((number, pair))
+    }
+
+    /// Exchanges a long-lived token for a first pair. The token itself lives until that pair is
+    /// refreshed.
+    ///
+    /// # Errors
+    ///
+    /// Says what does not fit.
+    pub(crate) fn exchange(
+        &mut self,
+        client_id: &str,
+        token: &str,
+        now: i64,
+    ) -> Result<(u64, TokenPair), OAuthError> {
+        let token = self.access.get_mut(&digest(token)).ok_or(OAuthError::InvalidToken)?;
+        let grant = self.installs.get_mut(&token.grant).ok_or(OAuthError::InvalidToken)?;
+        if grant.client_id != client_id {
+            return Err(OAuthError::InvalidToken);
+        }
+        if token.exchanged {
+            return Err(OAuthError::TokenAlreadyExchanged);
+        }
+        if token.expires_at.is_some() {
+            return Err(OAuthError::InvalidToken);
+        }
+        if token.revoked || !grant.live {
+            return Err(OAuthError::AuthorizationNotFound);
+        }
+        token.exchanged = true;
+        grant.rotation = true;
+        let (number, kind) = (token.grant, token.kind);
+        Ok((number, self.issue(number, kind, true, now)))
+    }
+
+    /// Ends the long-lived tokens that were exchanged.
+    fn expire_exchanged(&mut self, grant: u64, kind: TokenKind, now: i64) {
+        let of_grant = |token: &&mut AccessToken| token.grant == grant && token.kind == kind;
+        for token in self.access.values_mut().filter(of_grant).filter(|token| token.exchanged) {
+            token.expires_at.get_or_insert(now);
+        }
     }
 
     /// Whom a token speaks for at this moment.
@@ -160,11 +209,14 @@ impl Grants {
         self.tokens_issued += 1;
         let expires_at = rotation.then_some(now + ACCESS_LIFE);
         let number = self.drawn;
-        let kept = AccessToken { grant, kind, number, expires_at, revoked: false };
+        let kept =
+            AccessToken { grant, kind, number, expires_at, revoked: false, exchanged: false };
         self.access.insert(digest(&access_token), kept);
         let refresh_token = rotation.then(|| self.draw("xoxe-1-"));
         if let Some(token) = &refresh_token {
-            let kept = RefreshToken { grant, kind, used_at: None, revoked: false };
+            let public = self.installs.get(&grant).is_some_and(|grant| grant.public);
+            let expires_at = public.then_some(now + PUBLIC_REFRESH_LIFE);
+            let kept = RefreshToken { grant, kind, used_at: None, revoked: false, expires_at };
             self.refresh.insert(digest(token), kept);
         }
         let expires_in = rotation.then_some(ACCESS_LIFE);

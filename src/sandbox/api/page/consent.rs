@@ -1,8 +1,10 @@
 //! The consent page: who asks for what, on which organization, and two buttons.
 
 use maud::{Markup, html};
+use url::Url;
 
-use super::style::{brand, frame};
+use super::scopes::{changes, in_words};
+use super::style::{brand, frame, tile};
 use crate::sandbox::App;
 use crate::sandbox::org::{OrgLevel, Organization, Person};
 
@@ -23,61 +25,95 @@ pub(in crate::sandbox::api) struct ConsentView<'a> {
     pub(in crate::sandbox::api) query: &'a str,
     /// The workspace that the app would like to have chosen.
     pub(in crate::sandbox::api) team: Option<&'a str>,
+    /// Where the answer goes.
+    pub(in crate::sandbox::api) redirect_uri: &'a Url,
 }
 
 /// The page.
 pub(in crate::sandbox::api) fn consent_page(view: &ConsentView<'_>) -> Markup {
-    let ConsentView { app, org, user_scopes, bot_scopes, query, team } = view;
-    let on_workspace = team.is_some_and(|id| org.workspace(id).is_some());
+    let ConsentView { app, org, query, redirect_uri, .. } = view;
+    let back = redirect_uri.host_str().unwrap_or_else(|| redirect_uri.scheme());
     let body = html! {
-        (brand("Slack sandbox — a pretend organization for trying things out"))
-        form class="card" method="post" action={"/oauth/v2/authorize?" (query)} {
-            h1 { (app.name) " wants to access " (org.name) }
-            p class="soft" { "Nothing real is at stake: this organization exists in memory only." }
-            @if !user_scopes.is_empty() {
-                h2 { "On your behalf, " (app.name) " will be able to" }
-                (scope_list(user_scopes))
+        (brand("Slack sandbox — a pretend organization", Some(("/", "What is this?"))))
+        form class="card consent" method="post" action={"/oauth/v2/authorize?" (query)} {
+            div class="meeting" { (tile(&app.name, "large")) i {} (tile(&org.name, "large org")) }
+            h1 class="center" {
+                (app.name) " is requesting permission to access the " (org.name) " organization"
             }
-            @if !bot_scopes.is_empty() {
-                h2 { "As itself, " (app.name) " will be able to" }
-                (scope_list(bot_scopes))
-            }
-            h2 { "Where should it be installed?" }
-            label class="choice" {
-                input type="radio" name="install" value="org" checked[!on_workspace];
-                span { (org.name) " — the whole organization" }
-            }
-            label class="choice" {
-                input type="radio" name="install" value="workspace" checked[on_workspace];
-                span { "One workspace only" }
-            }
-            label for="team" { "Workspace" }
-            select id="team" name="team" {
-                @for workspace in &org.workspaces {
-                    option value=(workspace.id) selected[*team == Some(workspace.id.as_str())] {
-                        (workspace.name)
+            p class="soft center" { "Nothing real is at stake: it exists in memory only." }
+            (picker(view))
+            (asked(view))
+            div class="field" {
+                label for="user" { "You are signed in as" }
+                select id="user" name="user" {
+                    @for person in approvers(org) {
+                        option value=(person.id) { (person.full_name()) " — " (rank(person)) }
                     }
                 }
             }
-            label for="user" { "You are signed in as" }
-            select id="user" name="user" {
-                @for person in approvers(org) {
-                    option value=(person.id) { (person.full_name()) " — " (rank(person)) }
-                }
-            }
-            div class="buttons" {
+            p class="soft center field" { "Either way you go back to " b { (back) } "." }
+            div class="sticky" { div class="buttons" {
                 button type="submit" name="decision" value="cancel" { "Cancel" }
                 button type="submit" name="decision" value="approve" class="main" { "Allow" }
-            }
+            } }
         }
     };
     frame(&format!("{} wants to access {}", app.name, org.name), "", &body)
 }
 
+/// Where the app is to be installed: on the organization, or on one of its workspaces.
+fn picker(view: &ConsentView<'_>) -> Markup {
+    let org = view.org;
+    html! {
+        div class="field" {
+            label for="team" { "Install on" }
+            select id="team" name="team" {
+                optgroup label="The organization" {
+                    option value=(org.id) { (org.name) " — every workspace" }
+                }
+                optgroup label="One workspace only" {
+                    @for workspace in &org.workspaces {
+                        option value=(workspace.id) selected[view.team == Some(workspace.id.as_str())] {
+                            (workspace.name) " — " (workspace.domain) ".slack.com"
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The scopes, those that look apart from those that change something.
+fn asked(view: &ConsentView<'_>) -> Markup {
+    let name = &view.app.name;
+    let whose = [("on your behalf", view.user_scopes), ("as itself", view.bot_scopes)];
+    html! {
+        @for (manner, scopes) in whose {
+            @let (acts, looks): (Vec<&String>, Vec<&String>) =
+                scopes.iter().partition(|scope| changes(scope));
+            (scope_list(&format!("What will {name} see {manner}?"), &looks))
+            (scope_list(&format!("What will {name} do {manner}?"), &acts))
+        }
+    }
+}
+
+fn scope_list(question: &str, scopes: &[&String]) -> Markup {
+    html! {
+        @if !scopes.is_empty() {
+            details open {
+                summary { (question) small { (scopes.len()) } }
+                ul class="scopes" {
+                    @for scope in scopes { li { (in_words(scope)) code { (scope) } } }
+                }
+            }
+        }
+    }
+}
+
 /// A page that says why there is no other.
 pub(in crate::sandbox::api) fn trouble_page(code: &str, text: &str) -> Markup {
     let body = html! {
-        (brand("Slack sandbox"))
+        (brand("Slack sandbox", None))
         div class="card" {
             h1 { "This request cannot go on" }
             p { (text) }
@@ -110,33 +146,5 @@ fn rank(person: &Person) -> &'static str {
         OrgLevel::Owner => "org owner",
         OrgLevel::Admin => "org admin",
         OrgLevel::Member => "member",
-    }
-}
-
-fn scope_list(scopes: &[String]) -> Markup {
-    html! {
-        ul class="scopes" {
-            @for scope in scopes { li { (in_words(scope)) br; code { (scope) } } }
-        }
-    }
-}
-
-/// What a scope lets an app do.
-fn in_words(scope: &str) -> &'static str {
-    match scope {
-        "admin" => "Provision people and groups of the whole organization (SCIM)",
-        "admin.users:read" => "See everybody in the organization, with their rank and sign-in data",
-        "admin.users:write" => "Invite, assign, promote, demote and remove people",
-        "admin.teams:read" => "See all workspaces, their settings, owners and admins",
-        "admin.teams:write" => "Create workspaces and change their settings",
-        "admin.roles:read" => "See who holds which administrative role",
-        "admin.roles:write" => "Give administrative roles and take them away",
-        "admin.usergroups:read" => "See which channels and workspaces belong to groups",
-        "admin.usergroups:write" => "Change which channels and workspaces belong to groups",
-        "users:read" => "See people and their profiles",
-        "users:read.email" => "See people's e-mail addresses",
-        "team:read" => "See the name and the address of workspaces",
-        "auditlogs:read" => "Read the organization's audit log",
-        _ => "Use what this scope opens",
     }
 }

@@ -2,7 +2,8 @@
 
 mod consent;
 mod home;
+mod scopes;
 mod style;
 
 pub(super) use consent::{ConsentView, consent_page, trouble_page};
-pub(super) use home::show_page;
+pub(super) use home::{obey, show_page};

@@ -1,10 +1,12 @@
 //! Through the front door: what a client of the provider sees.
 
+mod apps;
 mod audit;
 mod events;
 mod levels;
 mod members;
 mod oauth;
+mod pages;
 mod roles;
 mod scim;
 mod trouble;
@@ -85,6 +87,7 @@ impl Client {
             user_scopes: SCOPES.iter().map(|scope| (*scope).to_owned()).collect(),
             bot_scopes: Vec::new(),
             rotation: true,
+            public: false,
             live: true,
         };
         let now = self.sandbox.now().unix_timestamp();

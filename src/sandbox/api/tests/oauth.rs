@@ -9,7 +9,7 @@ use url::Url;
 use super::{Client, SCOPES, is_plain, s};
 use crate::sandbox::{App, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Options};
 
-const CALLBACK: &str = "http://127.0.0.1:9/callback";
+pub(super) const CALLBACK: &str = "http://127.0.0.1:9/callback";
 
 fn authorize_path(extra: &str) -> String {
     let scopes = SCOPES.join(",");
@@ -19,7 +19,11 @@ fn authorize_path(extra: &str) -> String {
     )
 }
 
-async fn decided(client: &Client, path: &str, form: &[(&str, &str)]) -> (String, String) {
+pub(super) async fn decided(
+    client: &Client,
+    path: &str,
+    form: &[(&str, &str)],
+) -> (String, String) {
     let answer = client.post(path, form).await;
     assert_eq!(answer.status, StatusCode::FOUND, "{}", String::from_utf8_lossy(&answer.body));
     let location = Url::parse(answer.header("location")).unwrap();

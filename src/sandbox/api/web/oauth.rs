@@ -1,15 +1,26 @@
-//! `oauth.v2.access`: a code or a refresh token for tokens.
+//! `oauth.v2.access`: a code or a refresh token for tokens. `oauth.v2.exchange`: a token that lives
+//! for ever for a pair that does not.
 
 use serde_json::{Map, Value, json};
 
-use super::args::{Form, optional};
+use super::args::{Form, optional, required};
 use super::json_body;
 use super::method::{Access, Call, Method};
 use super::refusal::Refusal;
 use crate::sandbox::grants::{Grant, Install, OAuthError, Redemption, TokenKind, TokenPair};
 use crate::sandbox::{App, Tier};
 
-pub(super) const METHODS: &[Method] = &[Method {
+pub(super) const METHODS: &[Method] = &[ACCESS, EXCHANGE];
+
+const EXCHANGE: Method = Method {
+    name: "oauth.v2.exchange",
+    tier: Tier::Three,
+    access: Access::Open,
+    args: &[required("client_id", Form::Text), required("client_secret", Form::Text)],
+    run: exchange,
+};
+
+const ACCESS: Method = Method {
     name: "oauth.v2.access",
     tier: Tier::Special,
     access: Access::Open,
@@ -23,7 +34,7 @@ pub(super) const METHODS: &[Method] = &[Method {
         optional("refresh_token", Form::Text),
     ],
     run: access,
-}];
+};
 
 /// The app that calls, by HTTP Basic or by arguments, once its secret is proven.
 pub(super) fn client_of(call: &Call<'_>) -> Result<App, Refusal> {
@@ -41,22 +52,37 @@ pub(super) fn client_of(call: &Call<'_>) -> Result<App, Refusal> {
     Ok(app)
 }
 
+/// The same, but that a public client may leave its secret out. Says whether it did.
+fn client_or_public(call: &Call<'_>) -> Result<(App, bool), Refusal> {
+    let secret = call.basic.is_some() || call.args.text("client_secret").is_some();
+    let id = call.args.text("client_id").filter(|_| !secret);
+    let app = id.and_then(|id| call.sandbox.app(&id));
+    let proof =
+        ["code_verifier", "refresh_token"].iter().any(|name| call.args.text(name).is_some());
+    match app {
+        Some(app) if app.public => Ok((app, true)),
+        Some(_) if proof => Err(OAuthError::PkceNotAllowed.into()),
+        Some(_) | None => Ok((client_of(call)?, false)),
+    }
+}
+
 fn access(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-    let app = client_of(call)?;
+    let (app, public) = client_or_public(call)?;
     let now = call.sandbox.now().unix_timestamp();
     match call.args.text("grant_type").as_deref() {
-        None | Some("authorization_code") => redeem(call, &app, now),
+        None | Some("authorization_code") => redeem(call, &app, public, now),
         Some("refresh_token") => refresh(call, &app, now),
         Some(_) => Err(OAuthError::InvalidGrantType.into()),
     }
 }
 
-fn redeem(call: &Call<'_>, app: &App, now: i64) -> Result<Vec<u8>, Refusal> {
+fn redeem(call: &Call<'_>, app: &App, public: bool, now: i64) -> Result<Vec<u8>, Refusal> {
     let code = call.args.text("code").ok_or(OAuthError::InvalidCode)?;
     let redirect_uri = call.args.text("redirect_uri");
     let verifier = call.args.text("code_verifier");
     let redemption = Redemption {
         client_id: &app.client_id,
+        public,
         code: &code,
         redirect_uri: redirect_uri.as_deref(),
         verifier: verifier.as_deref(),
@@ -91,12 +117,37 @@ fn refresh(call: &Call<'_>, app: &App, now: i64) -> Result<Vec<u8>, Refusal> {
         let grant = grants.grant(number).cloned().ok_or(OAuthError::InvalidRefreshToken)?;
         Ok::<_, OAuthError>((grant, pair))
     })?;
-    let mut body = frame(call, app, &grant);
+    pair_body(call, app, &grant, &pair)
+}
+
+fn exchange(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    let app = client_of(call)?;
+    if !app.rotation {
+        return Err(OAuthError::TokenRotationNotEnabled.into());
+    }
+    let token = call.token.ok_or(OAuthError::InvalidToken)?;
+    let now = call.sandbox.now().unix_timestamp();
+    let (grant, pair) = call.sandbox.change_grants(|grants| {
+        let (number, pair) = grants.exchange(&app.client_id, token, now)?;
+        let grant = grants.grant(number).cloned().ok_or(OAuthError::AuthorizationNotFound)?;
+        Ok::<_, OAuthError>((grant, pair))
+    })?;
+    pair_body(call, &app, &grant, &pair)
+}
+
+/// The answer that brings one pair.
+fn pair_body(
+    call: &Call<'_>,
+    app: &App,
+    grant: &Grant,
+    pair: &TokenPair,
+) -> Result<Vec<u8>, Refusal> {
+    let mut body = frame(call, app, grant);
     match pair.kind {
         TokenKind::User => body.insert("id".to_owned(), json!(grant.user_id)),
         TokenKind::Bot => body.insert("bot_user_id".to_owned(), json!(grant.bot_user_id)),
     };
-    body.extend(token_fields(&pair, &grant));
+    body.extend(token_fields(pair, grant));
     json_body(&body)
 }
 

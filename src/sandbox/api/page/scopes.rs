@@ -1,0 +1,59 @@
+//! Scopes in words.
+
+/// Whether a scope lets an app change something; otherwise it only looks.
+pub(super) fn changes(scope: &str) -> bool {
+    let (_, power) = scope.split_once(':').unwrap_or((scope, "write"));
+    power.starts_with("write") || power.starts_with("manage")
+}
+
+/// What a scope lets an app do.
+pub(super) fn in_words(scope: &str) -> &'static str {
+    match scope {
+        "admin" => "Provision people and groups of the whole organization (SCIM)",
+        "admin.conversations:read" => {
+            "See the channels of the whole organization and their settings"
+        }
+        "admin.conversations:write" => "Change the channels of the whole organization",
+        "admin.roles:read" => "See who holds which administrative role",
+        "admin.roles:write" => "Give administrative roles and take them away",
+        "admin.teams:read" => "See all workspaces, their settings, owners and admins",
+        "admin.teams:write" => "Create workspaces and change their settings",
+        "admin.usergroups:read" => "See which channels belong to groups of the identity provider",
+        "admin.usergroups:write" => "Change which channels and workspaces belong to such groups",
+        "admin.users:read" => "See everybody in the organization, with rank and sign-in data",
+        "admin.users:write" => "Invite, assign, promote, demote and remove people",
+        "auditlogs:read" => "Read the organization's audit log",
+        "channels:manage" | "channels:write" => "Create and change public channels",
+        "channels:read" => "See public channels and who is in them",
+        "chat:write" => "Send messages",
+        "groups:read" => "See the private channels you are in",
+        "groups:write" => "Create and change private channels",
+        "im:read" => "See who you have direct messages with",
+        "mpim:read" => "See who you have group messages with",
+        "team.preferences:read" => "See the preferences of workspaces",
+        "team:read" => "See the name and the address of workspaces",
+        "usergroups:read" => "See user groups and who is in them",
+        "usergroups:write" => "Create and change user groups",
+        "users.profile:read" => "See the details of people's profiles",
+        "users.profile:write" => "Change your profile",
+        "users:read" => "See people and their profiles",
+        "users:read.email" => "See people's e-mail addresses",
+        "users:write" => "Set your presence",
+        _ => "Use what this scope opens",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_looks_or_changes() {
+        for scope in ["admin", "admin.users:write", "channels:manage", "chat:write.public"] {
+            assert!(changes(scope), "{scope}");
+        }
+        for scope in ["admin.users:read", "users:read.email", "auditlogs:read"] {
+            assert!(!changes(scope), "{scope}");
+        }
+    }
+}
