@@ -14,6 +14,11 @@ use crate::sandbox::org::{
 /// A place for those without one.
 const NOWHERE: Place = Place::unknown();
 
+/// One of so many members is in no workspace …
+const MEMBERS_A_STRAY: usize = 90;
+/// … the one with this number among them.
+const STRAY: usize = 40;
+
 /// What is remembered from one account to the next.
 pub(super) struct Writer<'a> {
     dice: &'a mut Dice,
@@ -21,6 +26,7 @@ pub(super) struct Writer<'a> {
     namesakes: HashMap<String, u32>,
     departments: HashMap<&'static str, Vec<PersonIndex>>,
     bots: usize,
+    members: usize,
     total: usize,
 }
 
@@ -33,6 +39,7 @@ impl<'a> Writer<'a> {
             namesakes: HashMap::new(),
             departments: HashMap::new(),
             bots: 0,
+            members: 0,
             total,
         }
     }
@@ -243,8 +250,11 @@ impl<'a> Writer<'a> {
             let level = if single { Level::SingleChannelGuest } else { Level::MultiChannelGuest };
             return vec![at(other, level, expires)];
         }
-        if self.total >= 50 && part == Part::Member && self.dice.chance(1) {
-            return Vec::new();
+        if part == Part::Member {
+            self.members += 1;
+            if self.members % MEMBERS_A_STRAY == STRAY {
+                return Vec::new();
+            }
         }
         let home = DEPARTMENTS.iter().position(|one| one.name == job.department);
         let mut places = vec![0, home.unwrap_or(0) % count];
