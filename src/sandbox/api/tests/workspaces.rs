@@ -13,8 +13,15 @@ async fn a_workspace_is_made_once_and_belongs_to_who_made_it() {
     let owner = client.sandbox.with_org(|org| org.primary_owner().unwrap().id.clone());
     assert_eq!(row["primary_owner"]["user_id"], owner);
     assert_eq!(row["discoverability"], "unlisted");
+    let info = client.call("admin.teams.settings.info", &format!("team_id={team}")).await;
+    assert_eq!(info["team"]["default_channels"].as_array().unwrap().len(), 2);
+    let members = client.all("admin.users.list", "users", &format!("team_id={team}"), 10).await;
+    assert_eq!((members.len(), &members[0]["is_primary_owner"]), (1, &true.into()));
     for (query, code) in [
+        ("team_domain=other", "must_provide_team_name"),
+        ("team_domain=&team_name=Other", "must_provide_team_domain"),
         ("team_domain=night-shift&team_name=Other", "domain_taken"),
+        ("team_domain=lumenworks&team_name=Other", "domain_taken"),
         ("team_domain=other&team_name=night%20shift", "name_taken_in_org"),
         ("team_domain=two%20words&team_name=Other", "bad_url"),
         ("team_domain=longer-than-twenty-one-letters&team_name=Other", "bad_url"),
@@ -50,6 +57,7 @@ async fn a_workspace_is_set_up() {
     let foreign = client.channel(&elsewhere);
     for (setting, value, code) in [
         ("setDefaultChannels", format!("channel_ids={foreign}"), "one_or_more_invalid_channels"),
+        ("setDefaultChannels", "channel_ids=general".to_owned(), "invalid_arguments"),
         ("setIcon", "image_url=icon".to_owned(), "invalid_url"),
         ("setDiscoverability", "discoverability=x".to_owned(), "discoverability_setting_invalid"),
         ("setName", "name=Headquarters".to_owned(), "failed_to_set_name"),

@@ -19,8 +19,9 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::One,
         access: WRITE,
         args: &[
-            required("team_domain", Form::Text),
-            required("team_name", Form::Text),
+            // Both must be there, but the method has its own codes for that.
+            optional("team_domain", Form::Text),
+            optional("team_name", Form::Text),
             optional("team_description", Form::Text),
             optional("team_discoverability", Form::Text),
         ],
@@ -31,10 +32,7 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: WRITE,
         args: &[required("channel_ids", Form::List), required("team_id", Form::Text)],
-        run: |call| {
-            let channels = Setting::DefaultChannels(call.args.list("channel_ids"));
-            set(call, channels, "one_or_more_invalid_channels")
-        },
+        run: set_default_channels,
     },
     Method {
         name: "admin.teams.settings.setDescription",
@@ -77,11 +75,13 @@ pub(super) const METHODS: &[Method] = &[
 ];
 
 fn create(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-    let text = |name| call.args.text(name).unwrap_or_default();
+    let given = |name, missing| call.args.text(name).ok_or_else(|| Refusal::new(missing));
+    let name = given("team_name", "must_provide_team_name")?;
+    let domain = given("team_domain", "must_provide_team_domain")?;
     let wanted = NewWorkspace {
-        name: text("team_name"),
-        domain: text("team_domain"),
-        description: text("team_description"),
+        name,
+        domain,
+        description: call.args.text("team_description").unwrap_or_default(),
         discoverability: match call.args.text("team_discoverability") {
             None => Discoverability::Closed,
             Some(word) => discoverability(&word)?,
@@ -99,6 +99,23 @@ fn create(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         Ok(edit.workspaces.get(number).map(|workspace| workspace.id.clone()))
     })?;
     json_body(&json!({"ok": true, "team": id}))
+}
+
+fn set_default_channels(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    let ids = call.args.list("channel_ids");
+    let is_id = |id: &String| {
+        let tail = id.strip_prefix('C').unwrap_or_default();
+        tail.len() >= 2
+            && tail.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    };
+    let pattern = "[ERROR] input must match regex pattern: ^[C][A-Z0-9]{2,}$";
+    let wrong = ids.iter().enumerate().filter(|(_, id)| !is_id(id));
+    let messages: Vec<String> =
+        wrong.map(|(place, _)| format!("{pattern} [json-pointer:/channel_ids/{place}]")).collect();
+    if !messages.is_empty() {
+        return Err(Refusal::arguments(messages));
+    }
+    set(call, Setting::DefaultChannels(ids), "one_or_more_invalid_channels")
 }
 
 fn set_icon(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {

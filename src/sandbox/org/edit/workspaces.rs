@@ -51,7 +51,8 @@ impl Edit<'_> {
         if !fits || domain.starts_with('-') || domain.ends_with('-') {
             return Err(Rule::Malformed);
         }
-        if self.workspaces.iter().any(|one| one.domain == domain) {
+        let is_taken = |name: &str| name == domain;
+        if is_taken(&self.domain) || self.workspaces.iter().any(|one| is_taken(&one.domain)) {
             return Err(Rule::Taken);
         }
         if self.is_named(&name) {
@@ -120,9 +121,11 @@ impl Edit<'_> {
     }
 
     fn lead(&mut self, owner: PersonIndex, workspace: usize) {
+        let now = self.now;
         if let Some(person) = self.org.person_mut(owner) {
             let membership = Membership { workspace, level: Level::PrimaryOwner, expires: 0 };
             person.memberships.push(membership);
+            person.updated = now;
         }
         self.record(Change::Joined { person: owner, workspace });
     }
