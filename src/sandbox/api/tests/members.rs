@@ -111,3 +111,73 @@ async fn the_primary_owner_of_a_workspace_stays() {
     let code = client.code("admin.users.remove", &format!("user_id={owner}&team_id={team}")).await;
     assert_eq!(code, "cannot_modify_primary_owner");
 }
+
+#[tokio::test]
+async fn a_guest_who_is_nowhere_else_is_switched_off_and_stays_a_guest() {
+    let client = Client::unlimited(200);
+    let guest = client.person(|one| one.guest().is_some() && one.is_active());
+    let team = client.team(&guest, true);
+    let at = format!("user_id={guest}&team_id={team}");
+    assert_eq!(client.code("admin.users.remove", &at).await, "");
+    assert_eq!(client.code("admin.users.remove", &at).await, "user_already_deleted");
+    let row = client.row(&guest, "is_active=false").await.unwrap();
+    assert_eq!(
+        (&row["is_restricted"], &row["workspaces"]),
+        (&true.into(), &Vec::<i32>::new().into())
+    );
+    let channel = client.channel(&team);
+    let back = format!("{at}&is_restricted=true&channel_ids={channel}");
+    assert_eq!(client.code("admin.users.assign", &back).await, "");
+    let row = client.row(&guest, "is_active=true").await.unwrap();
+    assert_eq!((&row["is_restricted"], &row["is_ultra_restricted"]), (&true.into(), &false.into()));
+}
+
+#[tokio::test]
+async fn a_guest_can_be_in_several_workspaces_and_leave_one() {
+    let client = Client::unlimited(200);
+    let guest =
+        client.person(|one| one.guest() == Some(Level::MultiChannelGuest) && one.is_active());
+    let (home, other) = (client.team(&guest, true), client.team(&guest, false));
+    let channel = client.channel(&other);
+    let at = format!("user_id={guest}&team_id={other}&is_restricted=true");
+    assert_eq!(client.code("admin.users.assign", &at).await, "invitor_cannot_see_channel");
+    let entry = format!("{at}&channel_ids={channel}");
+    assert_eq!(client.code("admin.users.assign", &entry).await, "");
+    assert_eq!(
+        client.code("admin.users.remove", &format!("user_id={guest}&team_id={home}")).await,
+        ""
+    );
+    let row = client.row(&guest, "only_guests=true").await.unwrap();
+    assert_eq!(row["workspaces"], serde_json::json!([other]));
+}
+
+#[tokio::test]
+async fn bots_stay_where_they_are() {
+    let client = Client::unlimited(200);
+    let bot = client.sandbox.with_org(|org| {
+        org.people().iter().find(|one| one.is_bot()).map(|one| one.id.clone()).unwrap()
+    });
+    let at = format!("user_id={bot}&team_id={}", client.team(&bot, true));
+    let refused = client.code("admin.users.remove", &at).await;
+    assert_eq!(refused, "failed_to_remove_user_from_workspace");
+}
+
+#[tokio::test]
+async fn a_full_account_in_no_workspace_loses_its_roles_when_it_becomes_a_guest() {
+    let client = Client::unlimited(200);
+    let user = client.person(is_plain);
+    let home = client.team(&user, true);
+    let org = client.sandbox.with_org(|org| org.id.clone());
+    let role = format!("role_id=Rl0J&user_ids={user}&entity_ids={org}");
+    assert_eq!(client.code("admin.roles.addAssignments", &role).await, "");
+    while client.sandbox.with_org(|org| !org.find(&user).unwrap().1.memberships.is_empty()) {
+        let at = format!("user_id={user}&team_id={}", client.team(&user, true));
+        assert_eq!(client.code("admin.users.remove", &at).await, "");
+    }
+    assert_eq!(client.row(&user, "").await.unwrap()["workspaces"], serde_json::json!([]));
+    let channel = client.channel(&home);
+    let back = format!("user_id={user}&team_id={home}&is_ultra_restricted=1&channel_ids={channel}");
+    assert_eq!(client.code("admin.users.assign", &back).await, "");
+    let row = client.row(&user, "only_guests=true").await.unwrap();
+    assert_eq!(row["roles"], serde_json::json!([]));
+}

@@ -62,6 +62,9 @@ impl Edit<'_> {
             return Err(Rule::Guest);
         }
         self.reactivate(index)?;
+        if entry.level.is_guest() {
+            self.take_roles(index, |_| true);
+        }
         self.enter(index, team, entry);
         Ok(())
     }
@@ -100,13 +103,18 @@ impl Edit<'_> {
         Ok(index)
     }
 
-    /// Takes an account out of a workspace.
+    /// Takes an account out of a workspace. A guest who is nowhere else is switched off instead: out
+    /// of every workspace it would be a guest no more.
     ///
     /// # Errors
     ///
-    /// [`Rule::PrimaryOwner`] for the workspace's; [`Rule::NotMember`]; [`Rule::Deactivated`].
+    /// [`Rule::PrimaryOwner`] for the workspace's and the organization's; [`Rule::NotMember`];
+    /// [`Rule::Deactivated`]; [`Rule::Bot`].
     pub fn remove(&mut self, index: PersonIndex, team: usize) -> Result<(), Rule> {
         let person = self.person(index).ok_or(Rule::NoSuchPerson)?;
+        if person.is_bot() {
+            return Err(Rule::Bot);
+        }
         if !person.is_active() {
             return Err(Rule::Deactivated);
         }
@@ -115,6 +123,14 @@ impl Edit<'_> {
         if first || person.org_level == OrgLevel::PrimaryOwner {
             return Err(Rule::PrimaryOwner);
         }
+        if membership.level.is_guest() && person.memberships.len() == 1 {
+            return self.deactivate(index);
+        }
+        self.leave(index, team);
+        Ok(())
+    }
+
+    fn leave(&mut self, index: PersonIndex, team: usize) {
         let entity = self.workspaces.get(team).map(|workspace| workspace.id.clone());
         self.take_roles(index, |row| Some(&row.entity_id) == entity.as_ref());
         let now = self.now;
@@ -125,8 +141,8 @@ impl Edit<'_> {
         if let Some(workspace) = self.org.workspaces.get_mut(team) {
             workspace.members.remove(&index);
         }
+        self.org.note_stay(index);
         self.record(Change::Left { person: index, workspace: team });
-        Ok(())
     }
 
     /// Whether the entry makes sense in the workspace.
