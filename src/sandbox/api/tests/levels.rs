@@ -35,6 +35,10 @@ async fn ranks_that_cannot_be_changed() {
     };
     let first = client.person(|one| one.org_level == OrgLevel::PrimaryOwner);
     assert_eq!(code("setRegular", &first, &org).await, "cannot_modify_primary_owner");
+    let at_work = client.team(&first, true);
+    for method in ["setAdmin", "setOwner", "setRegular"] {
+        assert_eq!(code(method, &first, &at_work).await, "cannot_modify_primary_owner", "{method}");
+    }
     let guest = client.person(|one| one.guest().is_some() && one.is_active());
     let there = client.team(&guest, true);
     let refused = code("setRegular", &guest, &there).await;
@@ -68,7 +72,16 @@ async fn the_power_of_a_token_goes_with_the_rank_of_who_gave_it() {
     assert_eq!(lower.code("admin.users.setAdmin", &at).await, "");
     let down = format!("user_id={admin}&team_id={org}");
     assert_eq!(client.code("admin.users.setRegular", &down).await, "");
-    assert_eq!(lower.code("admin.users.setAdmin", &at).await, "not_an_admin");
+    for (method, args, refused) in [
+        ("admin.users.setAdmin", at.as_str(), "not_an_admin"),
+        ("admin.users.remove", &at, "invalid_permissions"),
+        ("admin.users.list", "", "feature_not_enabled"),
+        ("admin.users.getExpiration", "", "no_perms"),
+        ("admin.roles.listAssignments", "", "invalid_actor"),
+        ("admin.teams.list", "", "not_an_admin"),
+    ] {
+        assert_eq!(lower.code(method, args).await, refused, "{method}");
+    }
     assert_eq!(client.sandbox.changes().last().map(|one| one.actor), {
         let index = client.sandbox.with_org(|org| org.find(&owner).unwrap().0);
         Some(Actor::Person(index))
@@ -84,8 +97,13 @@ async fn a_guest_whose_stay_has_ended_is_switched_off() {
     let at = format!("user_id={guest}&team_id={team}");
     let set = format!("{at}&expiration_ts={soon}");
     assert_eq!(client.code("admin.users.setExpiration", &set).await, "");
+    let again = client.code("admin.users.setExpiration", &set).await;
+    assert_eq!(again, "failed_to_validate_expiration", "it ends then already");
+    let past = client.code("admin.users.setExpiration", &format!("{at}&expiration_ts=12")).await;
+    assert_eq!(past, "failed_to_validate_expiration");
     let told = client.call("admin.users.getExpiration", &format!("user_id={guest}")).await;
     assert_eq!(told["user"]["expiration_ts"], soon);
+    assert_ne!(told["user"]["is_restricted"], told["user"]["is_ultra_restricted"]);
     client.sandbox.advance_clock(time::Duration::hours(2));
     assert!(client.row(&guest, "is_active=true").await.is_none());
     assert!(client.row(&guest, "is_active=false").await.is_some());

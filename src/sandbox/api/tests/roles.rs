@@ -1,6 +1,8 @@
 //! System roles that are given and taken away.
 
 use super::{Client, is_plain};
+use crate::sandbox::Install;
+use crate::sandbox::org::OrgLevel;
 
 async fn held(client: &Client, role: &str, user: &str) -> Vec<String> {
     let query = format!("role_ids={role}");
@@ -38,7 +40,8 @@ async fn what_is_wrong_is_named_and_the_rest_is_done() {
     let rejected: Vec<_> =
         answer["rejected_users"].as_array().unwrap().iter().map(|row| row["id"].clone()).collect();
     assert_eq!(rejected, [guest.clone(), "U0".to_owned()]);
-    assert_eq!(answer["rejected_entities"][0]["id"], team);
+    let reason = serde_json::json!([{"id": team, "error": "invalid_auth"}]);
+    assert_eq!(answer["rejected_entities"], reason);
     assert_eq!(held(&client, "Rl0J", &user).await, std::slice::from_ref(&org));
     let code = async |args: String| client.code("admin.roles.addAssignments", &args).await;
     assert_eq!(
@@ -58,4 +61,33 @@ async fn what_is_wrong_is_named_and_the_rest_is_done() {
         code(format!("role_id=Rl01&user_ids={many}&entity_ids={org}")).await,
         "too_many_users"
     );
+}
+
+#[tokio::test]
+async fn channels_have_channel_managers_and_no_other_roles() {
+    let client = Client::unlimited(200);
+    let user = client.person(is_plain);
+    let channel = client.channel(&client.team(&user, true));
+    let args = |role: &str| format!("role_id={role}&user_ids=['{user}']&entity_ids=['{channel}']");
+    assert_eq!(client.code("admin.roles.addAssignments", &args("Rl0A")).await, "");
+    assert!(held(&client, "Rl0A", &user).await.contains(&channel));
+    assert_eq!(client.code("admin.roles.addAssignments", &args("Rl01")).await, "no_valid_entities");
+}
+
+#[tokio::test]
+async fn owners_alone_make_role_admins() {
+    let client = Client::unlimited(200);
+    let user = client.person(is_plain);
+    let admin = client.person(|one| one.org_level == OrgLevel::Admin && one.is_active());
+    let lower = Client {
+        sandbox: client.sandbox.clone(),
+        token: client.installed_by(&admin, Install::Org),
+    };
+    let org = client.sandbox.with_org(|org| org.id.clone());
+    let args = |role: &str| format!("role_id={role}&user_ids={user}&entity_ids={org}");
+    for method in ["admin.roles.addAssignments", "admin.roles.removeAssignments"] {
+        assert_eq!(lower.code(method, &args("Rl02")).await, "cannot_modify_role_admin", "{method}");
+        assert_eq!(lower.code(method, &args("Rl03")).await, "", "{method}");
+        assert_eq!(client.code(method, &args("Rl02")).await, "", "{method}");
+    }
 }

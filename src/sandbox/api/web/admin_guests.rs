@@ -54,7 +54,8 @@ fn get(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
             "user": {
                 "id": person.id,
                 "email": person.email,
-                "is_restricted": true,
+                // Unlike the flags of other methods, these two exclude each other here.
+                "is_restricted": level == Level::MultiChannelGuest,
                 "is_ultra_restricted": level == Level::SingleChannelGuest,
                 "expiration_ts": expires,
             },

@@ -72,6 +72,10 @@ fn change(call: &Call<'_>, hand: Hand) -> Result<Vec<u8>, Refusal> {
         return Err(Refusal::new("invalid_role_id"));
     }
     let rejected = call.change(|edit| {
+        // Who may hand out roles is for the owners to say.
+        if role == ROLE_ADMIN && !edit.actor_owns() {
+            return Err(Refusal::new("cannot_modify_role_admin"));
+        }
         let users = sort(&users, |id| holder(edit, id, hand));
         let entities = sort(&entities, |id| place(edit, &role, id).map(|()| id.to_owned()));
         if users.good.is_empty() {
@@ -147,16 +151,22 @@ fn place(org: &Organization, role: &str, id: &str) -> Result<(), &'static str> {
         return Ok(());
     }
     if org.workspace(id).is_some() {
-        return if scopes == ORG_ONLY { Err("invalid_entity_for_role") } else { Ok(()) };
+        return if scopes == ORG_ONLY { Err(OUT_OF_REACH) } else { Ok(()) };
     }
     let mut channels = org.workspaces.iter().flat_map(|workspace| &workspace.default_channels);
     let is_channel = channels.any(|channel| channel.id == id);
     match (is_channel, scopes == EVERYWHERE) {
         (true, true) => Ok(()),
-        (true, false) => Err("invalid_entity_for_role"),
+        (true, false) => Err(OUT_OF_REACH),
         (false, _) => Err("entity_not_found"),
     }
 }
+
+/// Slack's reason for an entity that a role does not reach to; its page shows no other.
+const OUT_OF_REACH: &str = "invalid_auth";
+
+/// The role of those who give roles.
+const ROLE_ADMIN: &str = "Rl02";
 
 /// How far a role reaches.
 const ORG_ONLY: &str = "E";
@@ -167,7 +177,7 @@ const EVERYWHERE: &str = "ETC";
 /// <https://docs.slack.dev/reference/methods/admin.roles.addAssignments>.
 const ROLES: &[(&str, &str)] = &[
     ("Rl01", TEAM),
-    ("Rl02", TEAM),
+    (ROLE_ADMIN, TEAM),
     ("Rl03", TEAM),
     ("Rl04", ORG_ONLY),
     ("Rl05", TEAM),

@@ -125,7 +125,25 @@ fn still_admin(method: &Method, call: &Call<'_>) -> Result<(), Refusal> {
     let ranks = call.sandbox.with_org(|org| {
         org.find(&caller.user_id).is_some_and(|(_, person)| person.org_level >= OrgLevel::Admin)
     });
-    if ranks { Ok(()) } else { Err(Refusal::new("not_an_admin")) }
+    if ranks { Ok(()) } else { Err(Refusal::new(unranked(method.name))) }
+}
+
+/// What a method says to somebody without rank: its own code, where its page has one.
+fn unranked(method: &str) -> &'static str {
+    match method {
+        "admin.roles.addAssignments"
+        | "admin.roles.listAssignments"
+        | "admin.roles.removeAssignments" => "invalid_actor",
+        "admin.users.getExpiration" => "no_perms",
+        "admin.users.remove" => "invalid_permissions",
+        "admin.teams.settings.info"
+        | "admin.teams.settings.setDescription"
+        | "admin.teams.settings.setDiscoverability"
+        | "admin.teams.settings.setName"
+        | "admin.users.list"
+        | "admin.users.setExpiration" => "feature_not_enabled",
+        _ => "not_an_admin",
+    }
 }
 
 /// Who pays for a call: app, organization or workspace, and method.

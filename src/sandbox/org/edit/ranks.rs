@@ -111,7 +111,7 @@ impl Edit<'_> {
             Rank::Admin => Level::Admin,
             Rank::Owner => Level::Owner,
         };
-        if held == Level::PrimaryOwner {
+        if held == Level::PrimaryOwner || person.org_level == OrgLevel::PrimaryOwner {
             return Err(Rule::PrimaryOwner);
         }
         if rank == Rank::Owner && !self.actor_owns() {
@@ -133,7 +133,8 @@ impl Edit<'_> {
     }
 
     /// Whether an owner of the organization acts, or the provider itself.
-    fn actor_owns(&self) -> bool {
+    #[must_use]
+    pub fn actor_owns(&self) -> bool {
         let level = |index| self.person(index).map(|person| person.org_level);
         self.actor().is_none_or(|index| level(index) >= Some(OrgLevel::Owner))
     }
@@ -142,8 +143,8 @@ impl Edit<'_> {
     ///
     /// # Errors
     ///
-    /// [`Rule::Malformed`] for a moment that has passed; [`Rule::Deactivated`]; [`Rule::NotMember`];
-    /// [`Rule::NotGuest`].
+    /// [`Rule::Malformed`] for a moment that has passed, or the one that is set already;
+    /// [`Rule::Deactivated`]; [`Rule::NotMember`]; [`Rule::NotGuest`].
     pub fn set_expiration(&mut self, index: PersonIndex, team: usize, at: i64) -> Result<(), Rule> {
         let now = self.now;
         let person = self.org.person_mut(index).ok_or(Rule::NoSuchPerson)?;
@@ -155,7 +156,7 @@ impl Edit<'_> {
         if !held.level.is_guest() {
             return Err(Rule::NotGuest);
         }
-        if at != 0 && at <= now {
+        if at == held.expires || (at != 0 && at <= now) {
             return Err(Rule::Malformed);
         }
         held.expires = at;
