@@ -5,6 +5,7 @@
 mod discovery;
 mod filter;
 mod group;
+mod schemas;
 mod user;
 mod version;
 mod window;
@@ -156,9 +157,9 @@ impl Asked<'_> {
             Endpoint::Group(id) => group::get(org, version, base, id),
             Endpoint::Config => Ok(discovery::service_provider_config(version)),
             Endpoint::ResourceTypes => Ok(discovery::resource_types(base)),
-            Endpoint::Schemas => Ok(discovery::schemas(version)),
-            Endpoint::UserSchema => Ok(discovery::schema(version, Schema::User)),
-            Endpoint::GroupSchema => Ok(discovery::schema(version, Schema::Group)),
+            Endpoint::Schemas => Ok(schemas::list(version)),
+            Endpoint::UserSchema => Ok(schemas::page(version, Schema::User)),
+            Endpoint::GroupSchema => Ok(schemas::page(version, Schema::Group)),
         })
     }
 
