@@ -1,0 +1,26 @@
+// Slack's Node SDK on a tour of the sandbox: node tour.cjs SANDBOX CLIENT_ID CLIENT_SECRET
+//
+// Nothing of the SDK is changed but the addresses that it is told. Prints what it has made as JSON.
+'use strict';
+
+const basics = require('./basics.cjs');
+const people = require('./people.cjs');
+const workspaces = require('./workspaces.cjs');
+const { App, end, rotate } = require('./install.cjs');
+
+async function main() {
+  const app = new App(...process.argv.slice(2));
+  const installed = await app.install();
+  const tokens = await rotate(app, installed.enterpriseId);
+  const client = app.client(tokens.userToken);
+  const some = await basics.see(app, client, installed);
+  const places = await workspaces.see(client);
+  await people.see(client, places, some.at(-1));
+  await end(app, tokens);
+  console.log(JSON.stringify({ workspace: places.made }));
+}
+
+main().catch((error) => {
+  console.error(error, error.data ?? '');
+  process.exitCode = 1;
+});

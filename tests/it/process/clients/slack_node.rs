@@ -1,0 +1,28 @@
+//! Slack's Node SDK on a tour of the sandbox alone.
+
+use std::process::Command;
+
+use super::super::home::Home;
+use super::super::note;
+use super::super::talk::text;
+use super::sandbox::Sandbox;
+use super::{node, tour};
+
+const TOUR: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/process/clients/in_node/tour.cjs");
+/// The versions of November 2026.
+const PACKAGES: &[(&str, &str)] = &[("@slack/oauth", "4.0.0"), ("@slack/web-api", "8.2.0")];
+
+#[tokio::test]
+async fn slacks_node_sdk_tours_the_sandbox() -> anyhow::Result<()> {
+    let modules = match node::with("slack_node-8.2.0", 20, PACKAGES)? {
+        Ok(modules) => modules,
+        Err(reason) => return note(format_args!("skipped: {reason}")),
+    };
+    let home = Home::new()?;
+    let sandbox = Sandbox::start(&home).await?;
+    let mut command = Command::new("node");
+    let made = tour(command.arg(TOUR).args(sandbox.introduction()).env("NODE_PATH", modules))?;
+    assert!(text(&made, "/workspace")?.starts_with('T'), "{made}");
+    Ok(())
+}

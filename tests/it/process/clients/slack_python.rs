@@ -1,0 +1,26 @@
+//! Slack's Python SDK on a tour of the sandbox alone.
+
+use std::process::Command;
+
+use super::super::home::Home;
+use super::super::note;
+use super::super::talk::text;
+use super::sandbox::Sandbox;
+use super::{slack_sdk, tour};
+
+const TOUR: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/process/clients/in_python/tour.py");
+
+#[tokio::test]
+async fn slacks_python_sdk_tours_the_sandbox() -> anyhow::Result<()> {
+    let python = match slack_sdk()? {
+        Ok(python) => python,
+        Err(reason) => return note(format_args!("skipped: {reason}")),
+    };
+    let home = Home::new()?;
+    let sandbox = Sandbox::start(&home).await?;
+    let mut command = Command::new(python);
+    let made = tour(command.args(["-B", TOUR]).args(sandbox.introduction()))?;
+    assert!(text(&made, "/workspace")?.starts_with('T'), "{made}");
+    Ok(())
+}
