@@ -1,6 +1,7 @@
 //! The organization: its accounts, workspaces, system roles and groups, and ways to find them.
 //! Rules and state only; `api` gives them Slack's shapes, `seed` makes them up.
 
+mod channels;
 mod edit;
 mod groups;
 mod people;
@@ -10,6 +11,7 @@ mod workspaces;
 
 use std::collections::{BTreeSet, HashMap};
 
+pub use channels::Channel;
 pub use edit::{
     Actor, Change, Edit, Entry, Invitation, LONGEST_DOMAIN, NewWorkspace, Rank, Recorded, Rule,
     Scope, Setting,
@@ -19,7 +21,7 @@ pub use people::{Job, Kind, Level, Membership, OrgLevel, Person, Place, Standing
 pub use role_names::role_name;
 pub use roles::{RoleAssignment, RoleBook};
 use sha2::{Digest, Sha256};
-pub use workspaces::{Channel, Discoverability, Workspace};
+pub use workspaces::{Discoverability, Workspace};
 
 /// Where an account stands in the organization's list. Slack deletes no account, so it is stable.
 pub type PersonIndex = usize;
@@ -49,6 +51,8 @@ pub struct Organization {
     by_username: HashMap<String, PersonIndex>,
     /// When guests' stays end. An entry may be out of date: the account itself decides.
     stays: BTreeSet<(i64, PersonIndex)>,
+    /// The channels of those guests who were put into some.
+    guest_channels: HashMap<PersonIndex, Vec<String>>,
     /// Counts the ids made since the start, so that none is made twice.
     ids_made: u64,
 }
@@ -70,6 +74,7 @@ impl Organization {
             by_email: HashMap::new(),
             by_username: HashMap::new(),
             stays: BTreeSet::new(),
+            guest_channels: HashMap::new(),
             ids_made: 0,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::PersonIndex;
+use super::{Channel, PersonIndex};
 
 /// One workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,19 +23,10 @@ pub struct Workspace {
     pub primary_owner: PersonIndex,
     /// Everybody in it, guests, bots and deactivated accounts included.
     pub members: BTreeSet<PersonIndex>,
-    /// The channels that new members join.
-    pub default_channels: Vec<Channel>,
+    /// Its channels, oldest first.
+    pub channels: Vec<Channel>,
     /// Unix seconds.
     pub created: i64,
-}
-
-/// A channel, as far as the organization's administration speaks of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Channel {
-    /// `C…`.
-    pub id: String,
-    /// Name without the `#`.
-    pub name: String,
 }
 
 /// Who may find and enter a workspace.

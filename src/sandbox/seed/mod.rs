@@ -12,7 +12,7 @@ mod tests;
 
 use cast::parts;
 use dice::Dice;
-use names::{DEPARTMENTS, WORKSPACES};
+use names::{CHANNELS, DEPARTMENTS, WORKSPACES};
 use people::Writer;
 
 use super::org::{
@@ -71,6 +71,10 @@ pub(crate) fn organization(seed: u64, users: usize, workspaces: usize) -> Organi
         rank_workspace(&mut org, &mut dice, number);
     }
     assign_system_roles(&mut org, &mut dice);
+    // Last, so that what came before is the same with and without them.
+    for workspace in &mut org.workspaces {
+        workspace.channels.extend(topics(&mut dice));
+    }
     org
 }
 
@@ -89,7 +93,7 @@ fn workspace(dice: &mut Dice, number: usize) -> Workspace {
         _ => Discoverability::Open,
     };
     let channels = ["general", "random"];
-    let default_channels = channels.map(|name| Channel { id: dice.id("C"), name: name.to_owned() });
+    let channels = channels.map(|name| Channel::first(dice.id("C"), name, FOUNDED));
     Workspace {
         id: dice.id("T"),
         name,
@@ -99,9 +103,24 @@ fn workspace(dice: &mut Dice, number: usize) -> Workspace {
         icon: None,
         primary_owner: 0,
         members: std::collections::BTreeSet::new(),
-        default_channels: default_channels.to_vec(),
+        channels: channels.to_vec(),
         created: FOUNDED + i64::try_from(number).unwrap_or(0) * DAY,
     }
+}
+
+/// The channels of a workspace beside those that everybody is in.
+fn topics(dice: &mut Dice) -> Vec<Channel> {
+    let open = CHANNELS
+        .iter()
+        .map(|(name, purpose)| Channel::topical(dice.id("C"), name, purpose, FOUNDED + 100 * DAY));
+    let mut channels: Vec<Channel> = open.collect();
+    if let Some(leads) = channels.iter_mut().find(|channel| channel.name == "leads") {
+        leads.is_private = true;
+    }
+    if let Some(old) = channels.iter_mut().find(|channel| channel.name == "summer-party-2023") {
+        old.is_archived = true;
+    }
+    channels
 }
 
 /// Names the primary owner, the owners and the admins of one workspace from its members.
@@ -162,7 +181,7 @@ fn assign_system_roles(org: &mut Organization, dice: &mut Dice) {
         let workspace = org.workspaces.get(dice.below(org.workspaces.len()));
         let entity_id = match workspace {
             Some(workspace) if role == "Rl0A" && dice.chance(40) => {
-                workspace.default_channels.first().map_or_else(String::new, |one| one.id.clone())
+                workspace.channels.first().map_or_else(String::new, |one| one.id.clone())
             }
             Some(workspace) if in_workspace && dice.chance(60) => workspace.id.clone(),
             Some(_) | None => org.id.clone(),

@@ -135,6 +135,15 @@ pub(super) const WORKSPACES: &[(&str, &str, &str)] = &[
     ("Partners", "partners", "Agencies and resellers"),
 ];
 
+/// Channels of every workspace: name, what it is for.
+pub(super) const CHANNELS: &[(&str, &str)] = &[
+    ("help-desk", "Ask anything about tools and access"),
+    ("projects", "What is going on and who is on it"),
+    ("watercooler", "Everything but work"),
+    ("leads", "For those who lead a team"),
+    ("summer-party-2023", "It was fun"),
+];
+
 const fn place(
     timezone: &'static str,
     timezone_label: &'static str,

@@ -33,7 +33,7 @@ async fn a_workspace_by_id_names_who_runs_it(pool: PgPool) -> anyhow::Result<()>
         let row = &single["result"];
         assert_fields(row, listed(&org, workspace));
         let channels: Vec<&str> =
-            workspace.default_channels.iter().map(|channel| channel.id.as_str()).collect();
+            workspace.default_channels().map(|channel| channel.id.as_str()).collect();
         assert_eq!(row["default_channels"], json!(channels));
         let owners = ranked(&org, number, |level| level >= Level::Owner);
         assert_eq!(sorted(&row["owner_ids"]), owners, "{}", workspace.name);

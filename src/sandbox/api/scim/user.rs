@@ -145,7 +145,7 @@ fn guest(org: &Organization, person: &Person, level: Level) -> Value {
     }
     let places = person.memberships.iter().filter_map(|one| org.workspaces.get(one.workspace));
     let channels: Vec<Value> = places
-        .filter_map(|workspace| workspace.default_channels.first())
+        .filter_map(|workspace| workspace.default_channels().next())
         .map(|channel| json!({"value": channel.id, "display": channel.name}))
         .collect();
     guest.insert("channels".to_owned(), json!(channels));

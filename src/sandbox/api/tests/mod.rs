@@ -153,7 +153,7 @@ impl Client {
     fn channel(&self, team: &str) -> String {
         self.sandbox.with_org(|org| {
             let (_, workspace) = org.workspace(team).unwrap();
-            workspace.default_channels.first().unwrap().id.clone()
+            workspace.default_channels().next().unwrap().id.clone()
         })
     }
 

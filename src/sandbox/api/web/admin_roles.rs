@@ -153,8 +153,7 @@ fn place(org: &Organization, role: &str, id: &str) -> Result<(), &'static str> {
     if org.workspace(id).is_some() {
         return if scopes == ORG_ONLY { Err(OUT_OF_REACH) } else { Ok(()) };
     }
-    let mut channels = org.workspaces.iter().flat_map(|workspace| &workspace.default_channels);
-    let is_channel = channels.any(|channel| channel.id == id);
+    let is_channel = org.channel(id).is_some();
     match (is_channel, scopes == EVERYWHERE) {
         (true, true) => Ok(()),
         (true, false) => Err(OUT_OF_REACH),

@@ -85,7 +85,7 @@ fn settings(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     call.sandbox.with_org(|org| {
         let (_, workspace) = wanted(call, org)?;
         let channels: Vec<&str> =
-            workspace.default_channels.iter().map(|channel| channel.id.as_str()).collect();
+            workspace.default_channels().map(|channel| channel.id.as_str()).collect();
         json_body(&json!({
             "ok": true,
             "team": {

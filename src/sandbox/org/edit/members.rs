@@ -148,7 +148,7 @@ impl Edit<'_> {
     /// Whether the entry makes sense in the workspace.
     fn check_entry(&self, team: usize, entry: &Entry) -> Result<(), Rule> {
         let workspace = self.workspaces.get(team).ok_or(Rule::NoSuchWorkspace)?;
-        let has = |id: &String| workspace.default_channels.iter().any(|one| one.id == *id);
+        let has = |id: &String| workspace.channels.iter().any(|one| one.id == *id);
         if !entry.channels.iter().all(has) {
             return Err(Rule::NoSuchChannel);
         }
@@ -170,6 +170,10 @@ impl Edit<'_> {
         }
         if let Some(workspace) = self.org.workspaces.get_mut(team) {
             workspace.members.insert(index);
+        }
+        if entry.level.is_guest() {
+            let channels = self.org.guest_channels.entry(index).or_default();
+            channels.extend(entry.channels.iter().cloned());
         }
         self.org.note_stay(index);
         self.record(Change::Joined { person: index, workspace: team });

@@ -69,7 +69,7 @@ impl Edit<'_> {
             icon: None,
             primary_owner: owner,
             members: BTreeSet::from([owner]),
-            default_channels: self.first_channels(),
+            channels: self.first_channels(),
             created: self.now,
         };
         let number = self.workspaces.len();
@@ -94,7 +94,7 @@ impl Edit<'_> {
             }
             Setting::DefaultChannels(ids) if ids.is_empty() => return Err(Rule::NoSuchChannel),
             Setting::DefaultChannels(ids) => {
-                let has = |id: &String| workspace.default_channels.iter().any(|one| one.id == *id);
+                let has = |id: &String| workspace.channels.iter().any(|one| one.id == *id);
                 if !ids.iter().all(has) {
                     return Err(Rule::NoSuchChannel);
                 }
@@ -116,8 +116,8 @@ impl Edit<'_> {
     }
 
     fn first_channels(&mut self) -> Vec<Channel> {
-        let channel = |name: &str, id: String| Channel { id, name: name.to_owned() };
-        ["general", "random"].map(|name| channel(name, self.org.new_id("C"))).to_vec()
+        let now = self.now;
+        ["general", "random"].map(|name| Channel::first(self.org.new_id("C"), name, now)).to_vec()
     }
 
     fn lead(&mut self, owner: PersonIndex, workspace: usize) {
@@ -151,7 +151,9 @@ fn apply(workspace: &mut Workspace, number: usize, setting: Setting) -> Change {
             changed("icon")
         }
         Setting::DefaultChannels(ids) => {
-            workspace.default_channels.retain(|one| ids.contains(&one.id));
+            for channel in &mut workspace.channels {
+                channel.is_default = ids.contains(&channel.id);
+            }
             changed("default_channels")
         }
     }
