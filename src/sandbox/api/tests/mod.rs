@@ -2,6 +2,7 @@
 
 mod apps;
 mod audit;
+mod channels;
 mod events;
 mod levels;
 mod members;
@@ -36,6 +37,9 @@ const SCOPES: &[&str] = &[
     "admin.teams:write",
     "admin.roles:read",
     "admin.roles:write",
+    "admin.conversations:read",
+    "channels:read",
+    "groups:read",
     "users:read",
     "users:read.email",
     "team:read",

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::args::{Arg, Args};
 use super::refusal::Refusal;
 use super::{
-    admin_guests, admin_levels, admin_members, admin_roles, admin_team_settings, admin_teams,
-    admin_users, auth, oauth, team, users,
+    admin_conversations, admin_guests, admin_levels, admin_members, admin_roles,
+    admin_team_settings, admin_teams, admin_users, auth, conversations, oauth, team, users,
 };
 use crate::sandbox::cursor::{self, Binding};
 use crate::sandbox::grants::{Identity, Install, TokenError, TokenKind};
@@ -39,33 +39,39 @@ pub(super) enum Access {
     AnyToken,
     /// User and bot tokens with a scope.
     Scope(&'static str),
+    /// User and bot tokens with one of these scopes.
+    AnyOf(&'static [&'static str]),
     /// User tokens of an installation on the organization, with a scope.
     Admin(&'static str),
 }
 
 impl Access {
-    /// The scope it takes.
-    pub(super) fn scope(self) -> Option<&'static str> {
+    /// The scopes of which it takes one.
+    pub(super) fn scopes(&'static self) -> &'static [&'static str] {
         match self {
-            Self::Open | Self::AnyToken => None,
-            Self::Scope(scope) | Self::Admin(scope) => Some(scope),
+            Self::Open | Self::AnyToken => &[],
+            Self::Scope(scope) | Self::Admin(scope) => std::slice::from_ref(scope),
+            Self::AnyOf(scopes) => scopes,
         }
     }
 
     /// Whether this caller may call it.
-    pub(super) fn check(self, caller: Result<&Identity, TokenError>) -> Result<(), Refusal> {
-        let scope = match self {
+    pub(super) fn check(
+        &'static self,
+        caller: Result<&Identity, TokenError>,
+    ) -> Result<(), Refusal> {
+        let scopes = match self {
             Self::Open => return Ok(()),
             Self::AnyToken => return caller.map(|_| ()).map_err(Refusal::from),
-            Self::Scope(scope) | Self::Admin(scope) => scope,
+            Self::Scope(_) | Self::AnyOf(_) | Self::Admin(_) => self.scopes(),
         };
         let caller = caller?;
         let admin = matches!(self, Self::Admin(_));
         if admin && caller.kind == TokenKind::Bot {
             return Err(Refusal::new("not_allowed_token_type"));
         }
-        if !caller.scopes.iter().any(|held| held == scope) {
-            return Err(Refusal::missing_scope(scope, &caller.scopes));
+        if !caller.scopes.iter().any(|held| scopes.contains(&held.as_str())) {
+            return Err(Refusal::missing_scope(&scopes.join(","), &caller.scopes));
         }
         // The scope was granted by name; the power comes with an installation on the organization.
         if admin && caller.install != Install::Org {
@@ -170,6 +176,7 @@ pub(super) fn page<T>(
 
 static METHODS: LazyLock<HashMap<&'static str, &'static Method>> = LazyLock::new(|| {
     let families = [
+        admin_conversations::METHODS,
         admin_guests::METHODS,
         admin_levels::METHODS,
         admin_members::METHODS,
@@ -178,6 +185,7 @@ static METHODS: LazyLock<HashMap<&'static str, &'static Method>> = LazyLock::new
         admin_teams::METHODS,
         admin_users::METHODS,
         auth::METHODS,
+        conversations::METHODS,
         oauth::METHODS,
         team::METHODS,
         users::METHODS,
@@ -194,7 +202,7 @@ pub(in crate::sandbox::api) fn list() -> Value {
         json!({
             "method": method.name,
             "per_minute": method.tier.pace().per_minute,
-            "scope": method.access.scope(),
+            "scopes": method.access.scopes(),
             "required": names(method.args, true),
             "optional": names(method.args, false),
         })

@@ -1,6 +1,7 @@
 //! The Web API: `/api/METHOD`. This file is the way every call goes: arguments, token, pace,
 //! scope, and then the method's own function, one file a family.
 
+mod admin_conversations;
 mod admin_guests;
 mod admin_levels;
 mod admin_members;
@@ -10,6 +11,8 @@ mod admin_teams;
 mod admin_users;
 mod args;
 mod auth;
+mod channel_object;
+mod conversations;
 mod method;
 mod oauth;
 mod refusal;
@@ -101,7 +104,7 @@ pub(super) async fn call_method(
 }
 
 /// Pace, scope, arguments, and the work.
-fn perform(method: &Method, call: &Call<'_>, spender: Option<&str>) -> Outcome {
+fn perform(method: &'static Method, call: &Call<'_>, spender: Option<&str>) -> Outcome {
     if let Err(wait) = call.sandbox.take(&budgets(method, call.caller.ok(), spender)) {
         return (VOICE.rate_limited)().retry_after(wait);
     }
@@ -118,7 +121,7 @@ fn perform(method: &Method, call: &Call<'_>, spender: Option<&str>) -> Outcome {
 }
 
 /// The power of an administrator's token goes with the rank of who gave it.
-fn still_admin(method: &Method, call: &Call<'_>) -> Result<(), Refusal> {
+fn still_admin(method: &'static Method, call: &Call<'_>) -> Result<(), Refusal> {
     let (Access::Admin(_), Ok(caller)) = (method.access, call.caller) else {
         return Ok(());
     };
@@ -147,7 +150,11 @@ fn unranked(method: &str) -> &'static str {
 }
 
 /// Who pays for a call: app, organization or workspace, and method.
-fn budgets(method: &Method, caller: Option<&Identity>, spender: Option<&str>) -> Vec<Budget> {
+fn budgets(
+    method: &'static Method,
+    caller: Option<&Identity>,
+    spender: Option<&str>,
+) -> Vec<Budget> {
     let key = match (caller, spender) {
         (Some(caller), _) => {
             let place = match &caller.install {
@@ -200,13 +207,15 @@ fn header<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn add_scope_headers(headers: &mut HeaderMap, method: &Method, caller: Option<&Identity>) {
+fn add_scope_headers(headers: &mut HeaderMap, method: &'static Method, caller: Option<&Identity>) {
     let Some(caller) = caller else { return };
     if let Ok(held) = HeaderValue::from_str(&caller.scopes.join(",")) {
         headers.insert("x-oauth-scopes", held);
     }
-    if let Some(scope) = method.access.scope() {
-        headers.insert("x-accepted-oauth-scopes", HeaderValue::from_static(scope));
+    let accepted = method.access.scopes();
+    if let (false, Ok(accepted)) = (accepted.is_empty(), HeaderValue::from_str(&accepted.join(",")))
+    {
+        headers.insert("x-accepted-oauth-scopes", accepted);
     }
 }
 

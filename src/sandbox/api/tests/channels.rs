@@ -1,0 +1,75 @@
+//! Channels, read only.
+
+use serde_json::Value;
+
+use super::{Client, ids, is_plain, s};
+
+fn names(rows: &[Value]) -> Vec<&str> {
+    rows.iter().map(|row| s(&row["name"])).collect()
+}
+
+#[tokio::test]
+async fn a_workspace_lists_its_channels_by_kind() {
+    let client = Client::unlimited(200);
+    let team = client.sandbox.with_org(|org| org.workspaces[0].id.clone());
+    let list = async |query: &str| {
+        let query = format!("team_id={team}{query}");
+        client.all("conversations.list", "channels", &query, 2).await
+    };
+    let open = list("").await;
+    assert_eq!(ids(&open).len(), 6);
+    assert!(names(&open).contains(&"summer-party-2023"));
+    assert!(!names(&list("&exclude_archived=true").await).contains(&"summer-party-2023"));
+    for row in list("&types=public_channel,private_channel").await {
+        let info = format!("channel={}&include_num_members=true", s(&row["id"]));
+        let info = client.call("conversations.info", &info).await;
+        assert_eq!(info["channel"]["num_members"], row["num_members"]);
+    }
+    assert_eq!(client.code("conversations.list", "").await, "missing_argument");
+    let types = format!("team_id={team}&types=public");
+    assert_eq!(client.code("conversations.list", &types).await, "invalid_types");
+    let types = format!("team_id={team}&types=im");
+    assert_eq!(client.code("conversations.list", &types).await, "missing_scope");
+}
+
+#[tokio::test]
+async fn members_and_channels_tell_the_same() {
+    let client = Client::unlimited(200);
+    let user = client.person(is_plain);
+    let team = client.team(&user, true);
+    let query = format!("user={user}&team_id={team}");
+    let mine = client.all("users.conversations", "channels", &query, 3).await;
+    assert!(names(&mine).contains(&"general"));
+    let query = format!("team_id={team}");
+    for row in client.all("conversations.list", "channels", &query, 100).await {
+        let query = format!("channel={}", s(&row["id"]));
+        let members = client.all("conversations.members", "members", &query, 7).await;
+        assert_eq!(members.len(), row["num_members"], "{}", row["name"]);
+        let is_in = members.contains(&user.clone().into());
+        assert_eq!(is_in, names(&mine).contains(&s(&row["name"])), "{}", row["name"]);
+    }
+    assert_eq!(client.code("conversations.members", "channel=C0").await, "channel_not_found");
+}
+
+#[tokio::test]
+async fn administrators_search_all_channels() {
+    let client = Client::unlimited(200);
+    let teams = client.sandbox.with_org(|org| org.workspaces.len());
+    let search = async |query: &str| {
+        client.all("admin.conversations.search", "conversations", query, 20).await
+    };
+    assert_eq!(ids(&search("").await).len(), 7 * teams);
+    let found = search("query=GENERAL&sort=name&sort_dir=asc").await;
+    assert_eq!(names(&found), vec!["general"; teams]);
+    assert_eq!(search("search_channel_types=private").await.len(), teams);
+    assert_eq!(search("search_channel_types=org_wide").await.len(), 0);
+    let biggest = search("").await;
+    let counts: Vec<u64> =
+        biggest.iter().map(|row| row["member_count"].as_u64().unwrap()).collect();
+    assert!(counts.is_sorted_by(|a, b| a >= b));
+    let code = async |query: &str| client.code("admin.conversations.search", query).await;
+    assert_eq!(code("sort=size").await, "invalid_sort");
+    assert_eq!(code("sort_dir=up").await, "invalid_sort_dir");
+    assert_eq!(code("search_channel_types=x").await, "invalid_search_channel_type");
+    assert_eq!(code("team_ids=T0").await, "team_not_found");
+}
