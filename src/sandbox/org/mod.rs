@@ -7,19 +7,21 @@ mod groups;
 mod people;
 mod role_names;
 mod roles;
+mod sessions;
 mod workspaces;
 
 use std::collections::{BTreeSet, HashMap};
 
 pub use channels::Channel;
 pub use edit::{
-    Actor, Change, Edit, Entry, Invitation, LONGEST_DOMAIN, NewWorkspace, Rank, Recorded, Rule,
-    Scope, Setting,
+    Actor, Change, Devices, Edit, Entry, Invitation, LONGEST_DOMAIN, NewWorkspace, Rank, Recorded,
+    Rule, Scope, Setting,
 };
 pub use groups::{Group, GroupBook, GroupIndex, Keeper};
 pub use people::{Job, Kind, Level, Membership, OrgLevel, Person, Place, Standing};
 pub use role_names::role_name;
 pub use roles::{RoleAssignment, RoleBook};
+pub use sessions::{Device, MOST_SESSIONS, Session, SessionBook, SessionSettings};
 use sha2::{Digest, Sha256};
 pub use workspaces::{Discoverability, Workspace};
 
@@ -51,6 +53,8 @@ pub struct Organization {
     by_username: HashMap<String, PersonIndex>,
     /// When guests' stays end. An entry may be out of date: the account itself decides.
     stays: BTreeSet<(i64, PersonIndex)>,
+    /// What was done about sessions.
+    pub sessions: SessionBook,
     /// The channels of those guests who were put into some.
     guest_channels: HashMap<PersonIndex, Vec<String>>,
     /// Counts the ids made since the start, so that none is made twice.
@@ -74,6 +78,7 @@ impl Organization {
             by_email: HashMap::new(),
             by_username: HashMap::new(),
             stays: BTreeSet::new(),
+            sessions: SessionBook::default(),
             guest_channels: HashMap::new(),
             ids_made: 0,
         }

@@ -10,6 +10,7 @@ mod oauth;
 mod pages;
 mod roles;
 mod scim;
+mod sessions;
 mod trouble;
 mod web;
 mod workspaces;

@@ -103,10 +103,10 @@ fn matches<'o>(
     let wanted = |channel: &Channel| {
         !elsewhere
             && channel.name.contains(&query)
-            && !(has("private") && !channel.is_private)
-            && !(has("private_exclude") && channel.is_private)
-            && !(has("archived") && !channel.is_archived)
-            && !(has("exclude_archived") && channel.is_archived)
+            && (channel.is_private || !has("private"))
+            && (!channel.is_private || !has("private_exclude"))
+            && (channel.is_archived || !has("archived"))
+            && (!channel.is_archived || !has("exclude_archived"))
     };
     let all = org.workspaces.iter().enumerate();
     let all = all.filter(|(_, team)| teams.is_empty() || teams.contains(&team.id));

@@ -47,13 +47,13 @@ impl Channels {
     }
 
     /// The wanted channels of one workspace or of all, each with its position, from one on.
-    pub(super) fn of<'o>(
+    pub(super) fn of(
         self,
-        org: &'o Organization,
+        org: &Organization,
         team: Option<usize>,
         start: u64,
         is_seen: impl Fn(usize, &Channel) -> bool,
-    ) -> impl Iterator<Item = (u64, (usize, &'o Channel))> {
+    ) -> impl Iterator<Item = (u64, (usize, &Channel))> {
         let teams = org.workspaces.iter().enumerate();
         let teams = teams.filter(move |(number, _)| team.is_none_or(|wanted| wanted == *number));
         let all = teams.flat_map(|(number, workspace): (usize, &Workspace)| {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::args::{Arg, Args};
 use super::refusal::Refusal;
 use super::{
-    admin_conversations, admin_guests, admin_levels, admin_members, admin_roles,
+    admin_conversations, admin_guests, admin_levels, admin_members, admin_roles, admin_sessions,
     admin_team_settings, admin_teams, admin_users, auth, conversations, oauth, team, users,
 };
 use crate::sandbox::cursor::{self, Binding};
@@ -181,6 +181,7 @@ static METHODS: LazyLock<HashMap<&'static str, &'static Method>> = LazyLock::new
         admin_levels::METHODS,
         admin_members::METHODS,
         admin_roles::METHODS,
+        admin_sessions::METHODS,
         admin_team_settings::METHODS,
         admin_teams::METHODS,
         admin_users::METHODS,

@@ -6,6 +6,7 @@ mod admin_guests;
 mod admin_levels;
 mod admin_members;
 mod admin_roles;
+mod admin_sessions;
 mod admin_team_settings;
 mod admin_teams;
 mod admin_users;

@@ -5,6 +5,7 @@
 mod members;
 mod ranks;
 mod roles;
+mod sessions;
 mod standing;
 mod workspaces;
 
@@ -12,6 +13,7 @@ use std::ops::Deref;
 
 pub use members::{Entry, Invitation};
 pub use ranks::{Rank, Scope};
+pub use sessions::Devices;
 pub use workspaces::{LONGEST_DOMAIN, NewWorkspace, Setting};
 
 use super::{GroupIndex, Level, OrgLevel, Organization, PersonIndex, RoleAssignment};

@@ -1,0 +1,88 @@
+//! Sessions: listed, ended, and how long they last.
+
+use serde_json::Value;
+
+use super::{Client, ids, is_plain, s};
+use crate::sandbox::org::{Level, OrgLevel};
+
+async fn sessions(client: &Client, user: &str) -> Vec<Value> {
+    let team = client.team(user, true);
+    let query = format!("user_id={user}&team_id={team}");
+    let list = client.call("admin.users.session.list", &query).await;
+    list["active_sessions"].as_array().cloned().unwrap_or_default()
+}
+
+/// A plain member with a telephone and something else.
+fn user_of_two(client: &Client) -> String {
+    client.sandbox.with_org(|org| {
+        let mut people = org.people().iter().enumerate();
+        let found = people.find(|(index, one)| is_plain(one) && org.sessions_of(*index).len() > 1);
+        found.unwrap().1.id.clone()
+    })
+}
+
+#[tokio::test]
+async fn every_session_is_listed_once_and_can_be_ended() {
+    let client = Client::unlimited(200);
+    let all = client.all("admin.users.session.list", "active_sessions", "", 7).await;
+    let rows: Vec<Value> =
+        all.iter().map(|row| serde_json::json!({"id": row["session_id"].to_string()})).collect();
+    assert!(ids(&rows).len() > 100);
+    let user = user_of_two(&client);
+    let first = sessions(&client, &user).await;
+    let end = format!("user_id={user}&session_id={}", first[0]["session_id"]);
+    assert_eq!(client.code("admin.users.session.invalidate", &end).await, "");
+    assert_eq!(client.code("admin.users.session.invalidate", &end).await, "session_not_found");
+    assert_eq!(sessions(&client, &user).await.len(), first.len() - 1);
+}
+
+#[tokio::test]
+async fn a_reset_signs_out_on_the_devices_that_are_meant() {
+    let client = Client::unlimited(200);
+    let user = user_of_two(&client);
+    let before = sessions(&client, &user).await.len();
+    let mobile = format!("user_id={user}&mobile_only=true");
+    assert_eq!(client.code("admin.users.session.reset", &mobile).await, "");
+    assert_eq!(sessions(&client, &user).await.len(), before - 1);
+    let all = format!("user_ids={user}");
+    assert_eq!(client.code("admin.users.session.resetBulk", &all).await, "");
+    let team = client.team(&user, true);
+    let query = format!("user_id={user}&team_id={team}");
+    assert_eq!(client.code("admin.users.session.list", &query).await, "no_active_sessions");
+    let half = format!("user_ids={user},U0");
+    let code = client.code("admin.users.session.resetBulk", &half).await;
+    assert_eq!(code, "failed_for_some_users");
+    let code = client.code("admin.users.session.list", &format!("user_id={user}")).await;
+    assert_eq!(code, "missing_team");
+    let code = client.code("admin.users.session.list", &format!("team_id={team}")).await;
+    assert_eq!(code, "missing_user");
+}
+
+#[tokio::test]
+async fn nobody_signs_the_primary_owner_out_but_that_one() {
+    let client = Client::unlimited(200);
+    let owner = client.person(|one| one.org_level == OrgLevel::PrimaryOwner);
+    let admin = client.person(|one| one.org_level == OrgLevel::Admin && one.is_active());
+    let token = client.sandbox.install_as(crate::sandbox::DEFAULT_CLIENT_ID, &admin, super::SCOPES);
+    let other = Client { sandbox: client.sandbox.clone(), token: token.unwrap().access_token };
+    let at = format!("user_id={owner}");
+    let code = other.code("admin.users.session.reset", &at).await;
+    assert_eq!(code, "cannot_reset_primary_owner");
+    assert_eq!(client.code("admin.users.session.reset", &at).await, "");
+}
+
+#[tokio::test]
+async fn settings_are_kept_until_they_are_cleared() {
+    let client = Client::unlimited(200);
+    let user = client.person(|one| one.memberships.iter().any(|one| one.level == Level::Member));
+    let at = format!("user_ids={user}");
+    let told = async || client.call("admin.users.session.getSettings", &at).await;
+    assert_eq!(s(&told().await["no_settings_applied"][0]), user);
+    let set = format!("{at}&duration=86400&desktop_app_browser_quit=true");
+    assert_eq!(client.code("admin.users.session.setSettings", &set).await, "");
+    assert_eq!(told().await["session_settings"][0]["duration"], 86_400);
+    assert_eq!(client.code("admin.users.session.clearSettings", &at).await, "");
+    assert_eq!(told().await["session_settings"], serde_json::json!([]));
+    let code = client.code("admin.users.session.setSettings", &at).await;
+    assert_eq!(code, "at_least_one_session_setting_required");
+}

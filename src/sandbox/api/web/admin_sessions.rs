@@ -1,0 +1,262 @@
+//! `admin.users.session.*`: where people are signed in, and for how long.
+
+use serde_json::{Value, json};
+
+use super::admin_users::{READ, WRITE, person, workspace};
+use super::args::{Arg, Form, optional, required};
+use super::json_body;
+use super::method::{Call, Method, Sizes, page};
+use super::refusal::Refusal;
+use crate::sandbox::Tier;
+use crate::sandbox::org::{
+    Devices, MOST_SESSIONS, Organization, PersonIndex, Rule, Session, SessionSettings,
+};
+
+const USERS: &[Arg] = &[required("user_ids", Form::List)];
+
+pub(super) const METHODS: &[Method] = &[
+    Method {
+        name: "admin.users.session.clearSettings",
+        tier: Tier::Four,
+        access: WRITE,
+        args: USERS,
+        run: |call| set_all(call, None),
+    },
+    Method {
+        name: "admin.users.session.getSettings",
+        tier: Tier::Four,
+        access: READ,
+        args: USERS,
+        run: get_settings,
+    },
+    Method {
+        name: "admin.users.session.invalidate",
+        tier: Tier::Two,
+        access: WRITE,
+        args: &[
+            required("session_id", Form::Count),
+            required("user_id", Form::Text),
+            optional("team_id", Form::Text),
+        ],
+        run: invalidate,
+    },
+    Method {
+        name: "admin.users.session.list",
+        tier: Tier::Two,
+        access: READ,
+        args: &[
+            optional("cursor", Form::Text),
+            optional("limit", Form::Count),
+            optional("team_id", Form::Text),
+            optional("user_id", Form::Text),
+        ],
+        run: list,
+    },
+    Method {
+        name: "admin.users.session.reset",
+        tier: Tier::Two,
+        access: WRITE,
+        args: &[
+            required("user_id", Form::Text),
+            optional("mobile_only", Form::Flag),
+            optional("web_only", Form::Flag),
+        ],
+        run: reset,
+    },
+    Method {
+        name: "admin.users.session.resetBulk",
+        tier: Tier::Two,
+        access: WRITE,
+        args: &[
+            required("user_ids", Form::List),
+            optional("mobile_only", Form::Flag),
+            optional("web_only", Form::Flag),
+        ],
+        run: reset_bulk,
+    },
+    Method {
+        name: "admin.users.session.setSettings",
+        tier: Tier::Four,
+        access: WRITE,
+        args: &[
+            required("user_ids", Form::List),
+            optional("desktop_app_browser_quit", Form::Flag),
+            optional("duration", Form::Count),
+        ],
+        run: set_settings,
+    },
+];
+
+const SIZES: Sizes = Sizes { default: 1_000, most: 1_000, refuse: None };
+/// No more accounts are reset in one call.
+const MOST: usize = 1_000;
+
+const CODES: &[(Rule, &str)] = &[
+    (Rule::Bot, "cannot_reset_bot"),
+    (Rule::PrimaryOwner, "cannot_reset_primary_owner"),
+    (Rule::NoSuchPerson, "user_not_found"),
+];
+
+fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    let window = call.window(SIZES)?;
+    call.sandbox.with_org(|org| {
+        let (user, team) = (call.args.text("user_id"), call.args.text("team_id"));
+        let people = match (user.is_some(), team.is_some()) {
+            (true, false) => return Err(Refusal::new("missing_team")),
+            (false, true) => return Err(Refusal::new("missing_user")),
+            (false, false) => 0..org.people().len(),
+            (true, true) => {
+                // The organization's own id will do for any workspace.
+                if team.as_ref() != Some(&org.id) {
+                    workspace(call, org)?;
+                }
+                let index = person(call, org)?;
+                if org.person(index).is_some_and(crate::sandbox::org::Person::is_bot) {
+                    return Err(Refusal::new("bots_not_allowed"));
+                }
+                index..index + 1
+            }
+        };
+        let most = u64::try_from(MOST_SESSIONS).unwrap_or(u64::MAX);
+        let start = usize::try_from(window.start / most).unwrap_or(usize::MAX);
+        let people = people.skip_while(|index| *index < start);
+        let sessions = people.flat_map(|index| {
+            let first = u64::try_from(index).unwrap_or(u64::MAX).saturating_mul(most);
+            (first..).zip(org.sessions_of(index))
+        });
+        let sessions = sessions.filter(|(position, _)| *position >= window.start);
+        let (found, next) = page(sessions, window.limit);
+        if found.is_empty() {
+            return Err(Refusal::new("no_active_sessions"));
+        }
+        let rows: Vec<Value> = found.into_iter().map(|one| row(org, one)).collect();
+        json_body(&json!({
+            "ok": true,
+            "active_sessions": rows,
+            "response_metadata": {"next_cursor": call.next_cursor(next)},
+        }))
+    })
+}
+
+fn row(org: &Organization, session: Session) -> Value {
+    let device = session.device;
+    let seen = json!({
+        "device_hardware": device.hardware,
+        "os": device.os,
+        "os_version": device.os_version,
+        "slack_client_version": device.client,
+        "ip": "192.0.2.7",
+    });
+    json!({
+        "user_id": org.person(session.person).map(|person| &person.id),
+        "session_id": session.id,
+        "team_id": org.id,
+        "created": seen,
+        "recent": seen,
+    })
+}
+
+fn invalidate(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    let id = call.args.count("session_id").and_then(|id| u64::try_from(id).ok());
+    call.change(|edit| {
+        let index = person(call, edit)?;
+        let ended = edit.end_session(index, id.unwrap_or_default());
+        ended.map_err(|rule| {
+            let codes = [
+                (Rule::NotMember, "session_not_found"),
+                (Rule::PrimaryOwner, "cannot_invalidate_primary_owner"),
+            ];
+            Refusal::of(rule, &codes, "session_invalidation_failed")
+        })
+    })?;
+    json_body(&json!({"ok": true}))
+}
+
+fn reset(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    let devices = devices(call);
+    call.change(|edit| {
+        let index = person(call, edit)?;
+        let ended = edit.end_sessions(index, devices);
+        ended.map_err(|rule| Refusal::of(rule, CODES, "user_session_reset_failed"))
+    })?;
+    json_body(&json!({"ok": true}))
+}
+
+fn reset_bulk(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    let devices = devices(call);
+    let ids = call.args.list("user_ids");
+    if ids.len() > MOST {
+        let line = "[ERROR] no more than 1000 items allowed [json-pointer:/user_ids]";
+        return Err(Refusal::arguments(vec![line.to_owned()]));
+    }
+    call.change(|edit| {
+        let mut refused = Vec::new();
+        for id in &ids {
+            let found = edit.find(id).map(|(index, _)| index).ok_or(Rule::NoSuchPerson);
+            if let Err(rule) = found.and_then(|index| edit.end_sessions(index, devices)) {
+                refused.push(rule);
+            }
+        }
+        match refused[..] {
+            [] => Ok(()),
+            [rule] if ids.len() == 1 => Err(Refusal::of(rule, CODES, "user_session_reset_failed")),
+            _ => Err(Refusal::new("failed_for_some_users")),
+        }
+    })?;
+    json_body(&json!({"ok": true}))
+}
+
+fn devices(call: &Call<'_>) -> Devices {
+    let flag = |name| call.args.flag(name).unwrap_or(false);
+    match (flag("mobile_only"), flag("web_only")) {
+        (true, false) => Devices::Mobile,
+        (false, true) => Devices::Web,
+        (false, false) | (true, true) => Devices::All,
+    }
+}
+
+fn get_settings(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    call.sandbox.with_org(|org| {
+        let (mut rows, mut none) = (Vec::new(), Vec::new());
+        for (id, index) in accounts(call, org)? {
+            match org.sessions.settings(index) {
+                None => none.push(id),
+                Some(settings) => rows.push(json!({
+                    "user_id": id,
+                    "desktop_app_browser_quit": settings.quit_signs_out,
+                    "duration": settings.duration,
+                })),
+            }
+        }
+        json_body(&json!({"ok": true, "session_settings": rows, "no_settings_applied": none}))
+    })
+}
+
+fn set_settings(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    let quit = call.args.flag("desktop_app_browser_quit");
+    let duration = call.args.count("duration");
+    if quit.is_none() && duration.is_none() {
+        return Err(Refusal::new("at_least_one_session_setting_required"));
+    }
+    set_all(call, Some(SessionSettings { quit_signs_out: quit.unwrap_or(false), duration }))
+}
+
+fn set_all(call: &Call<'_>, settings: Option<SessionSettings>) -> Result<Vec<u8>, Refusal> {
+    call.change(|edit| {
+        for (_, index) in accounts(call, edit)? {
+            // Bots were refused before.
+            let _ = edit.set_sessions(index, settings);
+        }
+        Ok(())
+    })?;
+    json_body(&json!({"ok": true}))
+}
+
+/// The accounts that `user_ids` names, all of them people.
+fn accounts(call: &Call<'_>, org: &Organization) -> Result<Vec<(String, PersonIndex)>, Refusal> {
+    let account = |id: String| {
+        let (index, person) = org.find(&id).ok_or_else(|| Refusal::new("user_not_found"))?;
+        if person.is_bot() { Err(Refusal::new("bots_not_allowed")) } else { Ok((id, index)) }
+    };
+    call.args.list("user_ids").into_iter().map(account).collect()
+}
