@@ -15,7 +15,7 @@ mod web;
 use axum::Router;
 use axum::routing::{any, get, post};
 
-pub(in crate::sandbox) use self::web::{View, user_object};
+pub(in crate::sandbox) use self::web::{View, user_object, usergroup_object};
 use super::Sandbox;
 
 /// Everything the sandbox serves.

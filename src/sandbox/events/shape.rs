@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::envelope::Event;
-use crate::sandbox::api::{View, user_object};
+use crate::sandbox::api::{View, user_object, usergroup_object};
 use crate::sandbox::grants::{Grant, TokenKind};
 use crate::sandbox::org::{Change, Group, GroupIndex, Keeper, Organization, PersonIndex, Recorded};
 
@@ -137,7 +137,7 @@ fn renamed(org: &Organization, workspace: usize) -> Vec<Event> {
 fn subteam(org: &Organization, index: GroupIndex, kind: &'static str) -> Vec<Event> {
     let event = |group: &Group| {
         let (team, seen_in) = teams(org, group);
-        Event { kind, team, seen_in, fields: fields([("subteam", object(org, group))]) }
+        Event { kind, team, seen_in, fields: fields([("subteam", usergroup_object(org, group))]) }
     };
     org.groups.get(index).map(event).into_iter().collect()
 }
@@ -154,37 +154,6 @@ fn teams(org: &Organization, group: &Group) -> (Option<String>, Vec<String>) {
 fn ids(org: &Organization, people: impl IntoIterator<Item = PersonIndex>) -> Vec<String> {
     let id = |index| org.person(index).map(|person| person.id.clone());
     people.into_iter().filter_map(id).collect()
-}
-
-fn object(org: &Organization, group: &Group) -> Value {
-    let (team, _) = teams(org, group);
-    let by = |index: PersonIndex| org.person(index).map(|person| person.id.as_str());
-    let provisioned = group.keeper == Keeper::IdentityProvider;
-    let users = ids(org, group.members.iter().copied());
-    json!({
-        "id": group.id,
-        "team_id": team.as_ref().unwrap_or(&org.id),
-        "is_usergroup": true,
-        "is_subteam": true,
-        "name": group.name,
-        "description": group.description,
-        "handle": group.handle,
-        "is_external": false,
-        "date_create": group.created,
-        "date_update": group.updated,
-        "date_delete": group.disabled,
-        "auto_type": null,
-        "auto_provision": provisioned,
-        "enterprise_subteam_id": if provisioned { group.id.as_str() } else { "" },
-        "created_by": by(group.created_by),
-        "updated_by": by(group.updated_by),
-        "deleted_by": by(group.updated_by).filter(|_| group.disabled > 0),
-        "prefs": {"channels": group.channels, "groups": []},
-        "users": users,
-        "user_count": users.len(),
-        "channel_count": group.channels.len(),
-        "is_section": false,
-    })
 }
 
 fn members_changed(

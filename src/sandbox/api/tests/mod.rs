@@ -12,6 +12,7 @@ mod roles;
 mod scim;
 mod sessions;
 mod trouble;
+mod usergroups;
 mod web;
 mod workspaces;
 
@@ -39,6 +40,10 @@ const SCOPES: &[&str] = &[
     "admin.roles:read",
     "admin.roles:write",
     "admin.conversations:read",
+    "admin.usergroups:read",
+    "admin.usergroups:write",
+    "usergroups:read",
+    "usergroups:write",
     "channels:read",
     "groups:read",
     "users:read",

@@ -9,7 +9,8 @@ use super::args::{Arg, Args};
 use super::refusal::Refusal;
 use super::{
     admin_conversations, admin_guests, admin_levels, admin_members, admin_roles, admin_sessions,
-    admin_team_settings, admin_teams, admin_users, auth, conversations, oauth, team, users,
+    admin_team_settings, admin_teams, admin_usergroups, admin_users, auth, conversations, oauth,
+    team, usergroups, users,
 };
 use crate::sandbox::cursor::{self, Binding};
 use crate::sandbox::grants::{Identity, Install, TokenError, TokenKind};
@@ -184,11 +185,13 @@ static METHODS: LazyLock<HashMap<&'static str, &'static Method>> = LazyLock::new
         admin_sessions::METHODS,
         admin_team_settings::METHODS,
         admin_teams::METHODS,
+        admin_usergroups::METHODS,
         admin_users::METHODS,
         auth::METHODS,
         conversations::METHODS,
         oauth::METHODS,
         team::METHODS,
+        usergroups::METHODS,
         users::METHODS,
     ];
     families.into_iter().flatten().map(|method| (method.name, method)).collect()

@@ -7,6 +7,7 @@ mod ranks;
 mod roles;
 mod sessions;
 mod standing;
+mod usergroups;
 mod workspaces;
 
 use std::ops::Deref;
@@ -14,6 +15,7 @@ use std::ops::Deref;
 pub use members::{Entry, Invitation};
 pub use ranks::{Rank, Scope};
 pub use sessions::Devices;
+pub use usergroups::GroupWish;
 pub use workspaces::{LONGEST_DOMAIN, NewWorkspace, Setting};
 
 use super::{GroupIndex, Level, OrgLevel, Organization, PersonIndex, RoleAssignment};
