@@ -14,8 +14,8 @@ use std::collections::{BTreeSet, HashMap};
 
 pub use channels::Channel;
 pub use edit::{
-    Actor, Change, Devices, Edit, Entry, GroupWish, Invitation, LONGEST_DOMAIN, NewWorkspace, Rank,
-    Recorded, Rule, Scope, Setting,
+    Actor, Change, Devices, Edit, Entry, GroupWish, Invitation, LONGEST_DOMAIN, NewWorkspace,
+    ProfileText, Rank, Recorded, Rule, Scope, Setting,
 };
 pub use groups::{Group, GroupBook, GroupIndex, Keeper};
 pub use people::{Job, Kind, Level, Membership, OrgLevel, Person, Place, Standing};

@@ -12,22 +12,35 @@ use crate::sandbox::org::{Level, OrgLevel, Organization, Person, PersonIndex};
 pub(super) const READ: Access = Access::Admin("admin.users:read");
 pub(super) const WRITE: Access = Access::Admin("admin.users:write");
 
-pub(super) const METHODS: &[Method] = &[Method {
-    name: "admin.users.list",
-    tier: Tier::Four,
-    access: READ,
-    args: &[
-        optional("cursor", Form::Text),
-        optional("include_admins", Form::Flag),
-        optional("include_deactivated_user_workspaces", Form::Flag),
-        optional("include_owners", Form::Flag),
-        optional("is_active", Form::Flag),
-        optional("limit", Form::Count),
-        optional("only_guests", Form::Flag),
-        optional("team_id", Form::Text),
-    ],
-    run: list,
-}];
+pub(super) const METHODS: &[Method] = &[
+    Method {
+        name: "admin.users.list",
+        tier: Tier::Four,
+        access: READ,
+        args: &[
+            optional("cursor", Form::Text),
+            optional("include_admins", Form::Flag),
+            optional("include_deactivated_user_workspaces", Form::Flag),
+            optional("include_owners", Form::Flag),
+            optional("is_active", Form::Flag),
+            optional("limit", Form::Count),
+            optional("only_guests", Form::Flag),
+            optional("team_id", Form::Text),
+        ],
+        run: list,
+    },
+    Method {
+        name: "admin.users.unsupportedVersions.export",
+        tier: Tier::One,
+        access: READ,
+        args: &[
+            optional("date_end_of_support", Form::Count),
+            optional("date_sessions_started", Form::Count),
+        ],
+        // Slack sends the export by mail, so that nothing else is to be seen.
+        run: |_| json_body(&serde_json::json!({"ok": true})),
+    },
+];
 
 const SIZES: Sizes = Sizes { default: 100, most: 1_000, refuse: None };
 

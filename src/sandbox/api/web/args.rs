@@ -17,6 +17,8 @@ pub(super) enum Form {
     Count,
     /// Texts, separated by commas or as a JSON array.
     List,
+    /// A JSON object, or a text that holds one.
+    Object,
 }
 
 /// An argument that a method knows.
@@ -84,6 +86,7 @@ impl Args {
                         Form::Flag => "a boolean",
                         Form::Count => "an integer",
                         Form::List => "a list of strings",
+                        Form::Object => "a JSON object",
                     };
                     messages.push(format!("[ERROR] must be {wanted} [json-pointer:/{}]", arg.name));
                 }
@@ -102,6 +105,20 @@ impl Args {
             Value::Null | Value::Array(_) | Value::Object(_) => return None,
         };
         (!text.is_empty()).then_some(text)
+    }
+
+    /// Whether it was sent at all.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// A JSON object, unless it is absent or none.
+    pub(super) fn object(&self, name: &str) -> Option<serde_json::Map<String, Value>> {
+        match self.0.get(name)? {
+            Value::Object(object) => Some(object.clone()),
+            Value::String(text) => serde_json::from_str(text).ok(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
+        }
     }
 
     /// A flag, unless it is absent.
@@ -177,6 +194,7 @@ fn has_form(value: &Value, form: Form) -> bool {
             items.iter().all(|item| item.is_string() || item.is_number())
         }
         (Form::List | Form::Text, Value::String(_) | Value::Number(_))
+        | (Form::Object, Value::String(_) | Value::Object(_))
         | (Form::Flag, Value::Bool(_)) => true,
         (Form::Flag, Value::String(text)) => {
             matches!(text.trim().to_ascii_lowercase().as_str(), "true" | "false" | "1" | "0")
@@ -184,7 +202,8 @@ fn has_form(value: &Value, form: Form) -> bool {
         (Form::Flag, Value::Number(number)) => matches!(number.as_i64(), Some(0 | 1)),
         (Form::Count, Value::Number(number)) => number.is_i64(),
         (Form::Count, Value::String(text)) => text.trim().parse::<i64>().is_ok(),
-        (_, Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_)) => false,
+        (_, Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_))
+        | (Form::Object, Value::Number(_)) => false,
     }
 }
 

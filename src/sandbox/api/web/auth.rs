@@ -4,11 +4,13 @@ use serde_json::{Value, json};
 
 use super::args::{Form, optional, required};
 use super::json_body;
-use super::method::{Access, Call, Method};
+use super::method::{Access, Call, Method, Sizes, page};
 use super::oauth::client_of;
 use super::refusal::Refusal;
+use super::team::icon;
 use crate::sandbox::Tier;
 use crate::sandbox::grants::{Install, TokenKind};
+use crate::sandbox::org::Workspace;
 
 pub(super) const METHODS: &[Method] = &[
     Method {
@@ -31,6 +33,17 @@ pub(super) const METHODS: &[Method] = &[
         access: Access::AnyToken,
         args: &[optional("test", Form::Flag)],
         run: auth_revoke,
+    },
+    Method {
+        name: "auth.teams.list",
+        tier: Tier::Two,
+        access: Access::AnyToken,
+        args: &[
+            optional("cursor", Form::Text),
+            optional("include_icon", Form::Flag),
+            optional("limit", Form::Count),
+        ],
+        run: teams_list,
     },
     Method {
         name: "apps.uninstall",
@@ -117,3 +130,35 @@ fn apps_uninstall(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     }
     json_body(&json!({"ok": true}))
 }
+
+/// The workspaces that the app is installed on: all of them, for an installation on the organization.
+fn teams_list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+    let caller = call.caller?;
+    let window = call.window(TEAMS)?;
+    let icons = call.args.flag("include_icon").unwrap_or(false);
+    call.sandbox.with_org(|org| {
+        let teams = (0_u64..).zip(&org.workspaces).filter(|(position, team)| {
+            let installed = match &caller.install {
+                Install::Org => true,
+                Install::Workspace(id) => team.id == *id,
+            };
+            installed && *position >= window.start
+        });
+        let (found, next) = page(teams, window.limit);
+        let row = |team: &Workspace| {
+            let mut row = json!({"id": team.id, "name": team.name});
+            if let (true, Some(fields)) = (icons, row.as_object_mut()) {
+                fields.insert("icon".to_owned(), icon(&team.id, team.icon.as_deref()));
+            }
+            row
+        };
+        let rows: Vec<Value> = found.into_iter().map(row).collect();
+        json_body(&json!({
+            "ok": true,
+            "teams": rows,
+            "response_metadata": {"next_cursor": call.next_cursor(next)},
+        }))
+    })
+}
+
+const TEAMS: Sizes = Sizes { default: 100, most: 1_000, refuse: Some("invalid_limit") };

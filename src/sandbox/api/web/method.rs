@@ -10,7 +10,7 @@ use super::refusal::Refusal;
 use super::{
     admin_conversations, admin_guests, admin_levels, admin_members, admin_roles, admin_sessions,
     admin_team_settings, admin_teams, admin_usergroups, admin_users, auth, conversations, oauth,
-    team, usergroups, users,
+    team, team_admin, user_profile, usergroups, users,
 };
 use crate::sandbox::cursor::{self, Binding};
 use crate::sandbox::grants::{Identity, Install, TokenError, TokenKind};
@@ -191,6 +191,8 @@ static METHODS: LazyLock<HashMap<&'static str, &'static Method>> = LazyLock::new
         conversations::METHODS,
         oauth::METHODS,
         team::METHODS,
+        team_admin::METHODS,
+        user_profile::METHODS,
         usergroups::METHODS,
         users::METHODS,
     ];

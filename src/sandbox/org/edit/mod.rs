@@ -3,6 +3,7 @@
 //! for the audit log and for events. Nothing is changed by an edit that is refused.
 
 mod members;
+mod profile_text;
 mod ranks;
 mod roles;
 mod sessions;
@@ -13,6 +14,7 @@ mod workspaces;
 use std::ops::Deref;
 
 pub use members::{Entry, Invitation};
+pub use profile_text::ProfileText;
 pub use ranks::{Rank, Scope};
 pub use sessions::Devices;
 pub use usergroups::GroupWish;
