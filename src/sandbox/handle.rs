@@ -10,6 +10,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::apps::{App, Apps};
 use super::audit::AppFace;
+use super::busy::{Busy, Turn};
 use super::events::Events;
 use super::faults::{Fault, FaultStatus, Faults, Hit};
 use super::grants::{self, Grant, Grants, Identity, Install, OAuthError, TokenPair};
@@ -37,6 +38,7 @@ struct Inner {
     journal: Mutex<Journal>,
     history: Mutex<History>,
     events: Events,
+    busy: Busy,
     /// Cursors of an earlier generation are stale.
     generation: AtomicU64,
     answers: AtomicU64,
@@ -88,6 +90,7 @@ impl Sandbox {
             journal: Mutex::new(Journal::default()),
             history: Mutex::new(History::default()),
             events: Events::default(),
+            busy: Busy::default(),
             generation: AtomicU64::new(0),
             answers: AtomicU64::new(0),
             clock,
@@ -336,6 +339,11 @@ impl Sandbox {
 
     pub(super) fn meet_fault(&self, method: &str) -> Option<Hit> {
         lock(&self.0.faults).meet(method)
+    }
+
+    /// Begins to change a user or a group; none while somebody else does.
+    pub(super) fn begin_change(&self, id: &str) -> Option<Turn> {
+        self.0.busy.begin(id)
     }
 
     pub(super) fn record(&self, request: Request) {

@@ -19,6 +19,7 @@
 mod api;
 mod apps;
 mod audit;
+mod busy;
 mod cursor;
 mod events;
 mod faults;

@@ -87,7 +87,6 @@ impl GroupBook {
     }
 
     /// Forgets a group.
-    #[expect(dead_code, reason = "SCIM will delete groups")]
     pub(super) fn remove(&mut self, index: GroupIndex) -> Option<Group> {
         self.rows.remove(&index)
     }

@@ -5,25 +5,31 @@ mod channels;
 mod edit;
 mod groups;
 mod people;
+mod profile;
+mod record;
 mod role_names;
 mod roles;
 mod sessions;
 mod workspaces;
+mod zones;
 
 use std::collections::{BTreeSet, HashMap};
 
 pub use channels::Channel;
 pub use edit::{
-    Actor, Change, Devices, Edit, Entry, GroupWish, Invitation, LONGEST_DOMAIN, NewWorkspace,
-    ProfileText, Rank, Recorded, Rule, Scope, Setting,
+    Actor, Change, Devices, Edit, Entry, Flaw, GroupFlaw, GroupWish, Invitation, LONGEST_DOMAIN,
+    NewWorkspace, ProfileText, Rank, Recorded, Rule, Scope, Setting,
 };
 pub use groups::{Group, GroupBook, GroupIndex, Keeper};
 pub use people::{Job, Kind, Level, Membership, OrgLevel, Person, Place, Standing};
+pub use profile::{Profile, Stay, Wanted};
+pub use record::Record;
 pub use role_names::role_name;
 pub use roles::{RoleAssignment, RoleBook};
 pub use sessions::{Device, MOST_SESSIONS, Session, SessionBook, SessionSettings};
 use sha2::{Digest, Sha256};
 pub use workspaces::{Discoverability, Workspace};
+pub use zones::DEFAULT_ZONE;
 
 /// Where an account stands in the organization's list. Slack deletes no account, so it is stable.
 pub type PersonIndex = usize;
@@ -178,6 +184,26 @@ impl Organization {
     pub fn find_by_username(&self, username: &str) -> Option<(PersonIndex, &Person)> {
         let index = *self.by_username.get(&username.trim().to_lowercase())?;
         Some((index, self.people.get(index)?))
+    }
+
+    /// Gives an account another handle.
+    pub(super) fn rename(&mut self, index: PersonIndex, username: &str) {
+        let Some(person) = self.people.get_mut(index) else {
+            return;
+        };
+        let old = std::mem::replace(&mut person.username, username.to_owned());
+        self.by_username.remove(&old.to_lowercase());
+        self.by_username.insert(username.to_lowercase(), index);
+    }
+
+    /// Gives an account another primary address.
+    pub(super) fn readdress(&mut self, index: PersonIndex, email: &str) {
+        let Some(person) = self.people.get_mut(index) else {
+            return;
+        };
+        let old = std::mem::replace(&mut person.email, email.to_owned());
+        self.by_email.remove(&old.to_lowercase());
+        self.by_email.insert(email.to_lowercase(), index);
     }
 
     /// Writes down when a guest's stay ends, so that somebody looks when it does.

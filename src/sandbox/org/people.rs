@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{GroupIndex, PersonIndex};
+use super::{GroupIndex, PersonIndex, Record};
 
 /// One account. Slack knows it by the same id in every workspace of the organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +27,10 @@ pub struct Person {
     pub phone: String,
     /// Where and how the person lives: time zone, language, city.
     pub place: Place,
+    /// What the identity provider wrote about the person, if it ever did.
+    pub record: Option<Box<Record>>,
+    /// For a guest who is in no workspace yet: Unix seconds when the stay ends, 0 for no end.
+    pub unplaced: Option<i64>,
     /// The rank in the organization as a whole.
     pub org_level: OrgLevel,
     /// The workspaces this account is in, in the order it came to them.
@@ -104,6 +108,14 @@ impl Place {
             city: Cow::Borrowed(""),
             country: Cow::Borrowed(""),
         }
+    }
+}
+
+impl Place {
+    /// The language as Slack's own clients name it, whatever the identity provider sent.
+    #[must_use]
+    pub fn language(&self) -> String {
+        if self.locale.is_empty() { "en-US".to_owned() } else { self.locale.replace('_', "-") }
     }
 }
 
@@ -207,8 +219,10 @@ impl Person {
     /// The kind of guest, for an account that is a guest wherever it is.
     #[must_use]
     pub fn guest(&self) -> Option<Level> {
-        let highest = self.memberships.iter().map(|membership| membership.level).max()?;
-        highest.is_guest().then_some(highest)
+        match self.memberships.iter().map(|membership| membership.level).max() {
+            Some(highest) => highest.is_guest().then_some(highest),
+            None => self.unplaced.map(|_| Level::MultiChannelGuest),
+        }
     }
 
     /// When the last of a guest's stays ends, 0 for no end.
@@ -217,6 +231,15 @@ impl Person {
         if self.memberships.iter().any(|membership| membership.expires == 0) {
             return 0;
         }
-        self.memberships.iter().map(|membership| membership.expires).max().unwrap_or(0)
+        let last = self.memberships.iter().map(|membership| membership.expires).max();
+        last.or(self.unplaced).unwrap_or(0)
+    }
+
+    /// Takes the end from stays that have ended.
+    pub(super) fn forget_ended_stays(&mut self, now: i64) {
+        let ends = self.memberships.iter_mut().map(|one| &mut one.expires);
+        for end in ends.chain(&mut self.unplaced).filter(|end| **end <= now) {
+            *end = 0;
+        }
     }
 }

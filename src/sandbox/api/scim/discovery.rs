@@ -2,11 +2,28 @@
 
 use serde_json::{Value, json};
 
-use super::schemas::EXTENSIONS;
+use super::endpoint::About;
+use super::schemas::{self, EXTENSIONS};
 use super::version::{Schema, Version};
 
+/// What the server says about itself; none of what is not there.
+pub(super) fn page(version: Version, base: &str, about: &About) -> Option<Value> {
+    match about {
+        About::Config => Some(service_provider_config(version, base)),
+        About::ResourceTypes => Some(resource_types(base)),
+        About::ResourceType(id) => {
+            let (_, found) = resource_type_list(base).into_iter().find(|(name, _)| name == id)?;
+            Some(found)
+        }
+        About::Schemas => Some(schemas::list(version, base)),
+        About::Schema(urn) => schemas::find(version, base, urn),
+        About::UserSchema => Some(schemas::page(version, Schema::User, base)),
+        About::GroupSchema => Some(schemas::page(version, Schema::Group, base)),
+    }
+}
+
 /// What is supported and what is not.
-pub(super) fn service_provider_config(version: Version) -> Value {
+fn service_provider_config(version: Version, base: &str) -> Value {
     let mut config = json!({
         "patch": {"supported": true},
         "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
@@ -29,20 +46,36 @@ pub(super) fn service_provider_config(version: Version) -> Value {
     };
     if let Some(fields) = config.as_object_mut() {
         fields.insert("schemas".to_owned(), json!([urn]));
+        if version == Version::Two {
+            let location = format!("{base}/scim/v2/ServiceProviderConfig");
+            let meta = json!({"location": location, "resourceType": "ServiceProviderConfig"});
+            fields.insert("meta".to_owned(), meta);
+        }
     }
     config
 }
 
 /// The two kinds of resources.
-pub(super) fn resource_types(base: &str) -> Value {
+fn resource_types(base: &str) -> Value {
+    let all: Vec<Value> = resource_type_list(base).into_iter().map(|(_, one)| one).collect();
+    json!({
+        "schemas": [Version::Two.urn(Schema::List)],
+        "totalResults": all.len(),
+        "itemsPerPage": all.len(),
+        "startIndex": 1,
+        "Resources": all,
+    })
+}
+
+fn resource_type_list(base: &str) -> [(&'static str, Value); 2] {
     let version = Version::Two;
     let urn = "urn:ietf:params:scim:schemas:core:2.0:ResourceType";
-    let kind = |name: &str, endpoint: &str, schema: Schema, extensions: &[Schema]| {
+    let kind = |name: &'static str, endpoint: &str, schema: Schema, extensions: &[Schema]| {
         let extensions: Vec<Value> = extensions
             .iter()
             .map(|one| json!({"schema": version.urn(*one), "required": false}))
             .collect();
-        json!({
+        let described = json!({
             "schemas": [urn],
             "id": name,
             "name": name,
@@ -54,16 +87,11 @@ pub(super) fn resource_types(base: &str) -> Value {
                 "location": format!("{base}/scim/v2/ResourceTypes/{name}"),
                 "resourceType": "ResourceType",
             },
-        })
+        });
+        (name, described)
     };
-    json!({
-        "schemas": [version.urn(Schema::List)],
-        "totalResults": 2,
-        "itemsPerPage": 2,
-        "startIndex": 1,
-        "Resources": [
-            kind("User", "/Users", Schema::User, &EXTENSIONS),
-            kind("Group", "/Groups", Schema::Group, &[]),
-        ],
-    })
+    [
+        kind("User", "/Users", Schema::User, &EXTENSIONS),
+        kind("Group", "/Groups", Schema::Group, &[]),
+    ]
 }

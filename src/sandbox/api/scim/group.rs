@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::user::rfc3339;
 use super::version::{Schema, Trouble, Version};
 use super::window::{Window, list_answer};
-use crate::sandbox::org::{Group, Organization};
+use crate::sandbox::org::{Group, GroupIndex, Organization};
 
 /// A page of groups.
 pub(super) fn list(org: &Organization, version: Version, base: &str, window: Window) -> Value {
@@ -25,6 +25,17 @@ pub(super) fn get(
     let mut groups = org.groups.of_identity_provider().map(|(_, group)| group);
     let group = groups.find(|group| group.id == id);
     let group = group.ok_or_else(|| Trouble::missing("no_such_group"))?;
+    Ok(resource(org, version, base, group))
+}
+
+/// The group with a number.
+pub(super) fn show(
+    org: &Organization,
+    version: Version,
+    base: &str,
+    index: GroupIndex,
+) -> Result<Value, Trouble> {
+    let group = org.groups.get(index).ok_or_else(|| Trouble::missing("no_such_group"))?;
     Ok(resource(org, version, base, group))
 }
 

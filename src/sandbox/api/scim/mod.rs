@@ -1,43 +1,46 @@
-//! SCIM 1.1 and 2.0: two skins over the same organization. Reads only, so far.
+//! SCIM 1.1 and 2.0: two skins over the same organization.
 //!
 //! <https://docs.slack.dev/reference/scim-api>
 
+mod body;
 mod discovery;
+mod draft;
+mod endpoint;
+mod extension;
 mod filter;
 mod group;
+mod membership;
+mod pair;
+mod patch;
+mod path;
+mod provision;
 mod schemas;
+mod single;
 mod user;
+mod value;
 mod version;
 mod window;
 
 use std::collections::HashMap;
 
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::{HeaderMap, Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use time::Duration;
 
-use self::version::{Schema, Trouble, Version, success};
+use self::endpoint::{Action, Endpoint};
+use self::version::{Trouble, Version, created, nothing, success};
 use self::window::Window;
 use super::exchange::{Outcome, exchange};
 use super::web::{bearer, identify};
+use crate::sandbox::Sandbox;
 use crate::sandbox::grants::{Identity, Install, TokenError};
-use crate::sandbox::limits::Budget;
-use crate::sandbox::{Pace, Sandbox};
 
-/// What a path and a verb ask for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Endpoint {
-    Users,
-    User(String),
-    Groups,
-    Group(String),
-    Config,
-    ResourceTypes,
-    Schemas,
-    UserSchema,
-    GroupSchema,
-}
+/// How long somebody is asked to wait whose user or group is being changed.
+const PATIENCE: Duration = Duration::SECOND;
 
 /// `/scim/v2` without anything behind it.
 pub(super) async fn call_root(
@@ -46,149 +49,143 @@ pub(super) async fn call_root(
     query: Query<HashMap<String, String>>,
     verb: Method,
     headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    call_path(sandbox, Path((version, String::new())), query, verb, headers).await
+    call_path(sandbox, Path((version, String::new())), query, verb, headers, body).await
 }
 
-/// Any endpoint of either version.
+/// Any endpoint of either version. Whatever changes a user or a group keeps others from changing
+/// it until it is answered.
 pub(super) async fn call_path(
     State(sandbox): State<Sandbox>,
     Path((version, path)): Path<(String, String)>,
     Query(query): Query<HashMap<String, String>>,
     verb: Method,
     headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let Some(version) = Version::of(&version) else {
-        return (StatusCode::NOT_FOUND, "unsupported_version").into_response();
-    };
+    let known = Version::of(&version);
+    let version = known.unwrap_or(Version::Two);
     let caller = identify(&sandbox, bearer(&headers));
     let account = caller.as_ref().ok().map(|caller| caller.user_id.clone());
-    let endpoint = endpoint(version, &path);
-    let name = name(endpoint.as_ref(), &verb);
-    exchange(&sandbox, &name, account, version.voice(), || {
-        let asked = Asked { sandbox: &sandbox, version, query: &query, verb: &verb, name: &name };
-        match asked.answer(endpoint.as_ref(), &caller) {
-            Ok(outcome) => outcome,
-            Err(trouble) => version.error(trouble),
+    let endpoint = known.and_then(|version| Endpoint::of(version, &path));
+    let action = Action::of(&verb);
+    let name = endpoint::name(endpoint.as_ref(), action);
+    let object = endpoint.as_ref().and_then(Endpoint::object);
+    let object = object.filter(|_| action != Some(Action::Read) && caller.is_ok());
+    let turn = object.map(|id| sandbox.begin_change(id));
+    let work = || {
+        let caller = authorize(&caller)?;
+        let asked = Asked { sandbox: &sandbox, version, query: &query, caller };
+        if known.is_none() {
+            return Err(Trouble::missing("unsupported_version"));
         }
+        if let Err(wait) = sandbox.take(&endpoint::budgets(&name, action)) {
+            return Ok((version.voice().rate_limited)().retry_after(wait));
+        }
+        let endpoint = endpoint.as_ref().ok_or_else(|| Trouble::missing("bad_endpoint"))?;
+        let action = endpoint.check(action)?;
+        if let Some(None) = turn {
+            return Ok(version.error(locked(endpoint)).retry_after(PATIENCE));
+        }
+        asked.answer(endpoint, action, body)
+    };
+    exchange(&sandbox, &name, account, version.voice(), || {
+        work().unwrap_or_else(|trouble| version.error(trouble))
     })
     .await
 }
 
-fn endpoint(version: Version, path: &str) -> Option<Endpoint> {
-    let path = path.trim_matches('/');
-    let (first, rest) = path.split_once('/').unwrap_or((path, ""));
-    let owned = || rest.to_owned();
-    match (first, rest) {
-        ("Users", "") => Some(Endpoint::Users),
-        ("Users", _) => Some(Endpoint::User(owned())),
-        ("Groups", "") => Some(Endpoint::Groups),
-        ("Groups", _) => Some(Endpoint::Group(owned())),
-        // Slack's own clients use the plural with version 2 as well.
-        ("ServiceProviderConfig" | "ServiceProviderConfigs", "") => Some(Endpoint::Config),
-        ("ResourceTypes", "") if version == Version::Two => Some(Endpoint::ResourceTypes),
-        ("Schemas", "") if version == Version::Two => Some(Endpoint::Schemas),
-        ("Schemas", "Users") => Some(Endpoint::UserSchema),
-        ("Schemas", "Groups") => Some(Endpoint::GroupSchema),
-        _ => None,
-    }
+/// Somebody else is changing it.
+fn locked(endpoint: &Endpoint) -> Trouble {
+    let group = matches!(endpoint, Endpoint::Groups(_));
+    let code = if group { "resource_locked" } else { "too_many_requests" };
+    Trouble(StatusCode::TOO_MANY_REQUESTS, code)
 }
 
-/// The name of a call in the journal and for faults.
-fn name(endpoint: Option<&Endpoint>, verb: &Method) -> String {
-    let single = matches!(endpoint, Some(Endpoint::User(_) | Endpoint::Group(_)));
-    let action = match verb.as_str() {
-        "GET" if single => "get",
-        "GET" => "list",
-        "POST" => "create",
-        "PUT" => "replace",
-        "PATCH" => "update",
-        "DELETE" => "delete",
-        _ => "other",
-    };
-    let resource = match endpoint {
-        Some(Endpoint::Users | Endpoint::User(_)) => "users",
-        Some(Endpoint::Groups | Endpoint::Group(_)) => "groups",
-        Some(Endpoint::Config) => return "scim.config.get".to_owned(),
-        Some(Endpoint::ResourceTypes) => "resource_types",
-        Some(Endpoint::Schemas | Endpoint::UserSchema | Endpoint::GroupSchema) => "schemas",
-        None => "unknown",
-    };
-    format!("scim.{resource}.{action}")
-}
-
-/// A question, taken apart.
+/// A question of somebody who may ask.
 struct Asked<'a> {
     sandbox: &'a Sandbox,
     version: Version,
     query: &'a HashMap<String, String>,
-    verb: &'a Method,
-    name: &'a str,
+    caller: &'a Identity,
 }
 
 impl Asked<'_> {
     fn answer(
         &self,
-        endpoint: Option<&Endpoint>,
-        caller: &Result<Identity, TokenError>,
+        endpoint: &Endpoint,
+        action: Action,
+        body: Result<Bytes, BytesRejection>,
     ) -> Result<Outcome, Trouble> {
-        authorize(caller)?;
-        if let Err(wait) = self.sandbox.take(&self.budgets()) {
-            return Ok((self.version.voice().rate_limited)().retry_after(wait));
-        }
-        let endpoint = endpoint.ok_or_else(|| Trouble::missing("bad_endpoint"))?;
-        if self.verb != Method::GET {
-            return Err(Trouble(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"));
-        }
-        self.read(endpoint).map(|body| success(&body))
-    }
-
-    fn read(&self, endpoint: &Endpoint) -> Result<Value, Trouble> {
         let base = self.sandbox.options().base_url.as_deref();
         let base = base.unwrap_or("https://api.slack.com").trim_end_matches('/');
-        let version = self.version;
-        self.sandbox.with_org(|org| match endpoint {
-            Endpoint::Users => {
-                let filter = self.query.get("filter").map(String::as_str);
-                user::list(org, version, base, Window::read(self.query)?, filter)
+        match action {
+            Action::Read => self.read(endpoint, base).map(|body| success(&body)),
+            Action::Delete => self.delete(endpoint).map(|()| nothing()),
+            Action::Create | Action::Replace | Action::Change => {
+                let body = body::read(body)?;
+                let shown = self.write(endpoint, action, base, &body)?;
+                Ok(if action == Action::Create { created(&shown) } else { success(&shown) })
             }
-            Endpoint::User(id) => user::get(org, version, base, id),
-            Endpoint::Groups => Ok(group::list(org, version, base, Window::read(self.query)?)),
-            Endpoint::Group(id) => group::get(org, version, base, id),
-            Endpoint::Config => Ok(discovery::service_provider_config(version)),
-            Endpoint::ResourceTypes => Ok(discovery::resource_types(base)),
-            Endpoint::Schemas => Ok(schemas::list(version)),
-            Endpoint::UserSchema => Ok(schemas::page(version, Schema::User)),
-            Endpoint::GroupSchema => Ok(schemas::page(version, Schema::Group)),
+        }
+    }
+
+    fn read(&self, endpoint: &Endpoint, base: &str) -> Result<Value, Trouble> {
+        let version = self.version;
+        let window = || Window::read(self.query);
+        self.sandbox.with_org(|org| match endpoint {
+            Endpoint::Users(Some(id)) => user::get(org, version, base, id),
+            Endpoint::Users(None) => {
+                let filter = self.query.get("filter").map(String::as_str);
+                user::list(org, version, base, window()?, filter)
+            }
+            Endpoint::Groups(Some(id)) => group::get(org, version, base, id),
+            Endpoint::Groups(None) => Ok(group::list(org, version, base, window()?)),
+            Endpoint::About(about) => {
+                let page = discovery::page(version, base, about);
+                page.ok_or_else(|| Trouble::missing("bad_endpoint"))
+            }
         })
     }
 
-    /// The organization's budgets, shared by all apps: one for all calls of a sort, and one for
-    /// the endpoint where Slack names one.
-    fn budgets(&self) -> Vec<Budget> {
-        let (sort, all) = if self.verb == Method::GET {
-            ("scim reads", Pace::new(1_000, 1_000))
-        } else {
-            ("scim writes", Pace::new(600, 180))
-        };
-        let own = match self.name {
-            "scim.users.get" | "scim.groups.get" => Some((self.name, Pace::new(300, 300))),
-            "scim.users.create" | "scim.users.replace" | "scim.users.update"
-            | "scim.users.delete" | "scim.groups.create" | "scim.groups.delete" => {
-                Some((self.name, Pace::new(180, 20)))
+    fn write(
+        &self,
+        endpoint: &Endpoint,
+        action: Action,
+        base: &str,
+        body: &Map<String, Value>,
+    ) -> Result<Value, Trouble> {
+        let version = self.version;
+        let replaces = action == Action::Replace;
+        self.sandbox.change_org_as(self.caller, |edit| match endpoint {
+            Endpoint::Users(None) => provision::create(edit, version, base, body),
+            Endpoint::Users(Some(id)) if replaces => {
+                provision::replace(edit, version, base, id, body)
             }
-            "scim.groups.replace" | "scim.groups.update" => {
-                Some(("scim.groups.update", Pace::new(180, 80)))
+            Endpoint::Users(Some(id)) => provision::change(edit, version, base, id, body),
+            Endpoint::Groups(None) => membership::create(edit, version, base, body),
+            Endpoint::Groups(Some(id)) if replaces => {
+                membership::replace(edit, version, base, id, body)
             }
-            _ => None,
-        };
-        let budget = |(key, pace): (&str, Pace)| Budget { key: key.to_owned(), pace };
-        std::iter::once((sort, all)).chain(own).map(budget).collect()
+            Endpoint::Groups(Some(id)) => membership::change(edit, version, base, id, body),
+            Endpoint::About(_) => Err(Trouble::method()),
+        })
+    }
+
+    fn delete(&self, endpoint: &Endpoint) -> Result<(), Trouble> {
+        self.sandbox.change_org_as(self.caller, |edit| match endpoint {
+            Endpoint::Users(Some(id)) => provision::switch_off(edit, id),
+            Endpoint::Groups(Some(id)) => membership::delete(edit, id),
+            Endpoint::Users(None) | Endpoint::Groups(None) | Endpoint::About(_) => {
+                Err(Trouble::method())
+            }
+        })
     }
 }
 
 /// SCIM takes user tokens with `admin` of an app installed on the organization.
-fn authorize(caller: &Result<Identity, TokenError>) -> Result<(), Trouble> {
+fn authorize(caller: &Result<Identity, TokenError>) -> Result<&Identity, Trouble> {
     let caller = match caller {
         Ok(caller) => caller,
         Err(TokenError::Missing) => {
@@ -204,5 +201,5 @@ fn authorize(caller: &Result<Identity, TokenError>) -> Result<(), Trouble> {
     if !caller.scopes.iter().any(|scope| scope == "admin") {
         return Err(Trouble(StatusCode::FORBIDDEN, "permission_denied"));
     }
-    Ok(())
+    Ok(caller)
 }

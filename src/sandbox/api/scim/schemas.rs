@@ -149,7 +149,7 @@ fn name(of: Schema) -> &'static str {
 }
 
 /// What `/Schemas/Users` and `/Schemas/Groups` say: a user's comes with the extensions.
-pub(super) fn page(version: Version, of: Schema) -> Value {
+pub(super) fn page(version: Version, of: Schema, base: &str) -> Value {
     let own = attributes(of).iter().map(|one| described(version, of, one));
     let extensions: &[Schema] = if of == Schema::User { &EXTENSIONS } else { &[] };
     let added = extensions.iter().map(|extension| {
@@ -157,19 +157,28 @@ pub(super) fn page(version: Version, of: Schema) -> Value {
         described(version, *extension, &Attribute::one(version.urn(*extension), parts))
     });
     let all: Vec<Value> = own.chain(added).collect();
-    schema(version, of, &all)
+    schema(version, of, &all, base)
+}
+
+/// The schema with an URN, by itself.
+pub(super) fn find(version: Version, base: &str, urn: &str) -> Option<Value> {
+    let mut all = all();
+    let found = all.find(|of| version.urn(*of).eq_ignore_ascii_case(urn))?;
+    Some(alone(version, base, found))
+}
+
+fn all() -> impl Iterator<Item = Schema> {
+    [Schema::User, Schema::Group].into_iter().chain(EXTENSIONS)
+}
+
+fn alone(version: Version, base: &str, of: Schema) -> Value {
+    let own: Vec<Value> = attributes(of).iter().map(|one| described(version, of, one)).collect();
+    schema(version, of, &own, base)
 }
 
 /// What `/Schemas` says: every schema by itself.
-pub(super) fn list(version: Version) -> Value {
-    let all = [Schema::User, Schema::Group].into_iter().chain(EXTENSIONS);
-    let resources: Vec<Value> = all
-        .map(|of| {
-            let own: Vec<Value> =
-                attributes(of).iter().map(|one| described(version, of, one)).collect();
-            schema(version, of, &own)
-        })
-        .collect();
+pub(super) fn list(version: Version, base: &str) -> Value {
+    let resources: Vec<Value> = all().map(|of| alone(version, base, of)).collect();
     json!({
         "schemas": [version.urn(Schema::List)],
         "totalResults": resources.len(),
@@ -179,7 +188,7 @@ pub(super) fn list(version: Version) -> Value {
     })
 }
 
-fn schema(version: Version, of: Schema, attributes: &[Value]) -> Value {
+fn schema(version: Version, of: Schema, attributes: &[Value], base: &str) -> Value {
     let mut schema = json!({
         "id": version.urn(of),
         "name": name(of),
@@ -189,6 +198,9 @@ fn schema(version: Version, of: Schema, attributes: &[Value]) -> Value {
     if let (Version::Two, Some(fields)) = (version, schema.as_object_mut()) {
         let urn = "urn:ietf:params:scim:schemas:core:2.0:Schema";
         fields.insert("schemas".to_owned(), json!([urn]));
+        let location = format!("{base}/scim/v2/Schemas/{}", version.urn(of));
+        let meta = json!({"location": location, "resourceType": "Schema"});
+        fields.insert("meta".to_owned(), meta);
     }
     schema
 }
@@ -248,7 +260,7 @@ mod tests {
     #[test]
     fn a_users_page_tells_of_the_extensions_too() {
         for version in [Version::One, Version::Two] {
-            let page = page(version, Schema::User);
+            let page = page(version, Schema::User, "");
             let guest = attribute(&page, version.urn(Schema::Guest));
             let parts = guest["subAttributes"].as_array().unwrap();
             assert!(parts.iter().any(|part| part["name"] == "expiration"), "{guest}");
@@ -258,10 +270,10 @@ mod tests {
 
     #[test]
     fn each_version_describes_attributes_in_its_own_words() {
-        let old = page(Version::One, Schema::User);
+        let old = page(Version::One, Schema::User, "");
         assert_eq!(attribute(&old, "groups")["readOnly"], true);
         assert_eq!(attribute(&old, "groups")["schema"], "urn:scim:schemas:core:1.0");
-        let new = list(Version::Two);
+        let new = list(Version::Two, "");
         let user = &new["Resources"][0];
         assert_eq!(attribute(user, "groups")["mutability"], "readOnly");
         assert_eq!(attribute(user, "password")["returned"], "never");

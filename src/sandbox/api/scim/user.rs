@@ -7,7 +7,7 @@ use time::format_description::well_known::Rfc3339;
 use super::filter;
 use super::version::{Schema, Trouble, Version};
 use super::window::{Window, list_answer};
-use crate::sandbox::org::{Keeper, Level, Organization, Person, PersonIndex};
+use crate::sandbox::org::{Keeper, Level, Organization, Person, PersonIndex, Record};
 
 /// A page of users, all or those that a filter lets through.
 pub(super) fn list(
@@ -54,7 +54,8 @@ pub(super) fn get(
     Ok(resource(org, version, base, person))
 }
 
-fn resource(org: &Organization, version: Version, base: &str, person: &Person) -> Value {
+/// A user as a resource.
+pub(super) fn resource(org: &Organization, version: Version, base: &str, person: &Person) -> Value {
     let mut schemas = vec![version.urn(Schema::User), version.urn(Schema::Enterprise)];
     let mut user = core(org, version, base, person);
     user.insert(version.urn(Schema::Enterprise).to_owned(), enterprise(org, person));
@@ -63,8 +64,8 @@ fn resource(org: &Organization, version: Version, base: &str, person: &Person) -
         user.insert(version.urn(Schema::Guest).to_owned(), guest(org, person, level));
     }
     schemas.push(version.urn(Schema::Profile));
-    let start = rfc3339(person.created);
-    user.insert(version.urn(Schema::Profile).to_owned(), json!({"startDate": start}));
+    let start = json!({"startDate": org.record_of(person).start_date.map(start_of_work)});
+    user.insert(version.urn(Schema::Profile).to_owned(), start);
     user.insert("schemas".to_owned(), json!(schemas));
     Value::Object(user)
 }
@@ -77,10 +78,14 @@ fn core(org: &Organization, version: Version, base: &str, person: &Person) -> Ma
         .filter(|group| group.keeper == Keeper::IdentityProvider)
         .map(|group| json!({"value": group.id, "display": group.name}))
         .collect();
-    let photo = format!("https://avatars.slack-edge.example/{}_192.png", person.id);
+    let record = org.record_of(person);
+    let profile_url = match record.profile_url.as_str() {
+        "" => format!("{}team/{}", org.url(), person.username),
+        url => url.to_owned(),
+    };
     let resource = json!({
         "id": person.id,
-        "externalId": person.job.employee_number,
+        "externalId": record.external_id,
         "meta": {
             "created": rfc3339(person.created),
             "location": format!("{base}/scim/{}/Users/{}", version.segment(), person.id),
@@ -90,28 +95,32 @@ fn core(org: &Organization, version: Version, base: &str, person: &Person) -> Ma
         "name": {
             "givenName": person.first_name,
             "familyName": person.last_name,
-            "honorificPrefix": null,
+            "honorificPrefix": or_null(&record.honorific),
         },
         "displayName": person.display_name,
-        "profileUrl": format!("{}team/{}", org.url(), person.username),
+        "profileUrl": profile_url,
         "title": person.job.title,
         "timezone": person.place.timezone,
         "active": person.is_active(),
-        "emails": [{"value": person.email, "type": "work", "primary": true}],
-        "photos": [{"value": photo, "type": "photo"}],
+        "emails": emails(person, &record),
+        "photos": [{"value": photo(person, &record), "type": "photo"}],
         "addresses": [{
-            "streetAddress": null,
+            "streetAddress": or_null(&record.street),
             "locality": or_null(&person.place.city),
-            "region": null,
-            "postalCode": null,
+            "region": or_null(&record.region),
+            "postalCode": or_null(&record.postal_code),
             "country": or_null(&person.place.country),
             "primary": true,
         }],
-        "phoneNumbers": [{"value": or_null(&person.phone), "type": "work", "primary": true}],
+        // In answers `mobile` is the second number.
+        "phoneNumbers": [
+            {"value": or_null(&record.mobile_phone), "type": "mobile"},
+            {"value": or_null(&person.phone), "primary": true},
+        ],
         "userType": or_null(&person.job.user_type),
-        "roles": [{"value": or_null(&person.job.title), "primary": true}],
-        "preferredLanguage": person.place.locale.replace('-', "_"),
-        "locale": person.place.locale.replace('-', "_"),
+        "roles": [{"value": or_null(&record.role), "primary": true}],
+        "preferredLanguage": or_null(&record.preferred_language),
+        "locale": or_null(&person.place.locale),
         "groups": groups,
     });
     match resource {
@@ -122,14 +131,28 @@ fn core(org: &Organization, version: Version, base: &str, person: &Person) -> Ma
     }
 }
 
+fn emails(person: &Person, record: &Record) -> Vec<Value> {
+    let mut emails = vec![json!({"value": person.email, "type": "work", "primary": true})];
+    if !record.second_email.is_empty() {
+        emails.push(json!({"value": record.second_email, "type": "other", "primary": false}));
+    }
+    emails
+}
+
+/// Where Slack's own copy of the picture is.
+fn photo(person: &Person, record: &Record) -> String {
+    let own = if record.photo.is_empty() { "" } else { "_" };
+    format!("https://avatars.slack-edge.example/{}{own}{}_192.png", person.id, record.photo)
+}
+
 fn enterprise(org: &Organization, person: &Person) -> Value {
     let job = &person.job;
     let manager = job.manager.and_then(|index| org.person(index)).map(|manager| &manager.id);
-    let organization = if job.department.is_empty() { "" } else { org.name.as_str() };
+    let record = org.record_of(person);
     json!({
         "employeeNumber": or_null(&job.employee_number),
         "costCenter": or_null(&job.cost_center),
-        "organization": or_null(organization),
+        "organization": or_null(&record.organization),
         "division": or_null(&job.division),
         "department": or_null(&job.department),
         "manager": {"managerId": manager},
@@ -161,4 +184,9 @@ fn or_null(text: &str) -> Option<&str> {
 pub(super) fn rfc3339(unix: i64) -> String {
     let moment = OffsetDateTime::from_unix_timestamp(unix).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     moment.format(&Rfc3339).unwrap_or_default()
+}
+
+/// A day in the form of the profile extension.
+fn start_of_work(unix: i64) -> String {
+    rfc3339(unix).replace('Z', "+0000")
 }

@@ -1,6 +1,7 @@
 //! The two versions of SCIM: the names of their schemas and the shape of their errors.
 
-use http::StatusCode;
+use http::header::LOCATION;
+use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
 use super::super::exchange::{Outcome, Voice};
@@ -115,6 +116,16 @@ impl Trouble {
         Self(StatusCode::BAD_REQUEST, code)
     }
 
+    /// A verb that is of no use there.
+    pub(super) fn method() -> Self {
+        Self(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed")
+    }
+
+    /// Something that somebody else has.
+    pub(super) fn conflict(code: &'static str) -> Self {
+        Self(StatusCode::CONFLICT, code)
+    }
+
     /// Something that is not there.
     pub(super) fn missing(code: &'static str) -> Self {
         Self(StatusCode::NOT_FOUND, code)
@@ -124,4 +135,19 @@ impl Trouble {
 /// A successful answer.
 pub(super) fn success(body: &Value) -> Outcome {
     Outcome::new(StatusCode::OK, body.to_string().into_bytes(), None)
+}
+
+/// The answer to something that was made: what it is and where.
+pub(super) fn created(body: &Value) -> Outcome {
+    let mut outcome = Outcome::new(StatusCode::CREATED, body.to_string().into_bytes(), None);
+    let location = body.pointer("/meta/location").and_then(Value::as_str);
+    if let Some(Ok(location)) = location.map(HeaderValue::from_str) {
+        outcome.headers.insert(LOCATION, location);
+    }
+    outcome
+}
+
+/// A successful answer that has nothing to say.
+pub(super) fn nothing() -> Outcome {
+    Outcome::new(StatusCode::NO_CONTENT, Vec::new(), None)
 }

@@ -59,7 +59,7 @@ pub(in crate::sandbox) fn user_object(org: &Organization, person: &Person, view:
         add("is_invited_user", json!(true));
     }
     if view.locale {
-        add("locale", json!(person.place.locale));
+        add("locale", json!(person.place.language()));
     }
     Value::Object(user)
 }

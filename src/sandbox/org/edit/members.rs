@@ -1,5 +1,6 @@
 //! Accounts that come into a workspace and leave it again, guests among them.
 
+use super::texts::{LONGEST_HANDLE, handle_letter};
 use super::{Change, Edit, Rule};
 use crate::sandbox::org::{
     Job, Kind, Level, Membership, OrgLevel, Person, PersonIndex, Place, Standing,
@@ -58,7 +59,7 @@ impl Edit<'_> {
             if person.org_level != OrgLevel::Member || self.leads(index) {
                 return Err(Rule::RanksInOrganization);
             }
-        } else if elsewhere.any(Level::is_guest) {
+        } else if elsewhere.any(Level::is_guest) || person.unplaced.is_some() {
             return Err(Rule::Guest);
         }
         self.reactivate(index)?;
@@ -166,6 +167,7 @@ impl Edit<'_> {
         if let Some(person) = self.org.person_mut(index) {
             person.memberships.retain(|one| one.workspace != team);
             person.memberships.push(membership);
+            person.unplaced = None;
             person.updated = now;
         }
         if let Some(workspace) = self.org.workspaces.get_mut(team) {
@@ -180,7 +182,7 @@ impl Edit<'_> {
     }
 
     /// Whether the account is the primary owner of any workspace.
-    fn leads(&self, index: PersonIndex) -> bool {
+    pub(super) fn leads(&self, index: PersonIndex) -> bool {
         self.workspaces.iter().any(|workspace| workspace.primary_owner == index)
     }
 
@@ -198,6 +200,8 @@ impl Edit<'_> {
             job: Job::default(),
             phone: String::new(),
             place: Place::unknown(),
+            record: None,
+            unplaced: None,
             org_level: OrgLevel::Member,
             memberships: Vec::new(),
             groups: Vec::new(),
@@ -212,18 +216,7 @@ impl Edit<'_> {
 
     /// A handle that nobody has, made from the local part of an address: at most 21 characters.
     fn free_username(&self, local: &str) -> String {
-        let plain = |letter: char| match letter {
-            'a'..='z' | '0'..='9' | '.' | '_' | '-' => letter,
-            other if other.is_ascii_uppercase() => other.to_ascii_lowercase(),
-            _ => '_',
-        };
-        let stem: String = local.chars().map(plain).take(21).collect();
-        let numbered = (1_u32..).map(|number| {
-            let suffix = if number == 1 { String::new() } else { number.to_string() };
-            let room = 21_usize.saturating_sub(suffix.len());
-            format!("{}{suffix}", stem.chars().take(room).collect::<String>())
-        });
-        let mut free = numbered.filter(|name| self.find_by_username(name).is_none());
-        free.next().unwrap_or(stem)
+        let stem: String = local.chars().map(handle_letter).take(LONGEST_HANDLE).collect();
+        self.free_handle(&stem, None).unwrap_or(stem)
     }
 }

@@ -2,17 +2,24 @@
 //! [`Edit`], which knows who acts and when, refuses what Slack refuses, and keeps what happened
 //! for the audit log and for events. Nothing is changed by an edit that is refused.
 
+mod flaw;
+mod guests;
+mod idp_groups;
 mod members;
+mod profile;
 mod profile_text;
 mod ranks;
 mod roles;
 mod sessions;
 mod standing;
+mod texts;
 mod usergroups;
 mod workspaces;
 
 use std::ops::Deref;
 
+pub use flaw::Flaw;
+pub use idp_groups::GroupFlaw;
 pub use members::{Entry, Invitation};
 pub use profile_text::ProfileText;
 pub use ranks::{Rank, Scope};

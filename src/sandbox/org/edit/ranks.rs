@@ -65,6 +65,7 @@ impl Edit<'_> {
             membership.level = Level::Member;
             membership.expires = 0;
         }
+        person.unplaced = None;
         person.updated = now;
         let places: Vec<usize> = person.memberships.iter().map(|one| one.workspace).collect();
         for workspace in places {

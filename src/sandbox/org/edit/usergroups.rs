@@ -87,9 +87,22 @@ impl Edit<'_> {
         if !members.iter().all(is_there) {
             return Err(Rule::NoSuchPerson);
         }
+        self.set_members(index, members);
+        Ok(())
+    }
+
+    /// Lets a group have these members and no others. Says who came and who left.
+    pub(super) fn set_members(
+        &mut self,
+        index: GroupIndex,
+        members: &BTreeSet<PersonIndex>,
+    ) -> (Vec<PersonIndex>, Vec<PersonIndex>) {
         let held = self.groups.get(index).map(|group| group.members.clone()).unwrap_or_default();
         let added: Vec<PersonIndex> = members.difference(&held).copied().collect();
         let removed: Vec<PersonIndex> = held.difference(members).copied().collect();
+        if added.is_empty() && removed.is_empty() {
+            return (added, removed);
+        }
         for one in &added {
             if let Some(person) = self.org.person_mut(*one) {
                 person.groups.push(index);
@@ -101,8 +114,10 @@ impl Edit<'_> {
             }
         }
         self.touch(index, |group| group.members.clone_from(members));
-        self.record(Change::GroupMembers { group: index, added, removed });
-        Ok(())
+        let change =
+            Change::GroupMembers { group: index, added: added.clone(), removed: removed.clone() };
+        self.record(change);
+        (added, removed)
     }
 
     /// Links a group of the identity provider to workspaces; `provision` puts its members into them.
@@ -136,7 +151,7 @@ impl Edit<'_> {
         }
     }
 
-    fn touch(&mut self, index: GroupIndex, change: impl FnOnce(&mut Group)) {
+    pub(super) fn touch(&mut self, index: GroupIndex, change: impl FnOnce(&mut Group)) {
         let (now, by) = (self.now, self.actor());
         if let Some(group) = self.org.groups.get_mut(index) {
             change(group);
