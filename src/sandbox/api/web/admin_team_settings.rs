@@ -4,7 +4,7 @@ use serde_json::json;
 use url::Url;
 
 use super::admin_users::workspace;
-use super::args::{Form, optional, required};
+use super::args::{Form, demanded, optional, required};
 use super::json_body;
 use super::method::{Access, Call, Method};
 use super::refusal::Refusal;
@@ -20,8 +20,8 @@ pub(super) const METHODS: &[Method] = &[
         access: WRITE,
         args: &[
             // Both must be there, but the method has its own codes for that.
-            optional("team_domain", Form::Text),
-            optional("team_name", Form::Text),
+            demanded("team_domain", "must_provide_team_domain"),
+            demanded("team_name", "must_provide_team_name"),
             optional("team_description", Form::Text),
             optional("team_discoverability", Form::Text),
         ],
@@ -75,12 +75,9 @@ pub(super) const METHODS: &[Method] = &[
 ];
 
 fn create(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-    let given = |name, missing| call.args.text(name).ok_or_else(|| Refusal::new(missing));
-    let name = given("team_name", "must_provide_team_name")?;
-    let domain = given("team_domain", "must_provide_team_domain")?;
     let wanted = NewWorkspace {
-        name,
-        domain,
+        name: call.args.text("team_name").unwrap_or_default(),
+        domain: call.args.text("team_domain").unwrap_or_default(),
         description: call.args.text("team_description").unwrap_or_default(),
         discoverability: match call.args.text("team_discoverability") {
             None => Discoverability::Closed,

@@ -30,16 +30,23 @@ pub(super) struct Arg {
     pub(super) form: Form,
     /// Whether the call is refused without it.
     pub(super) required: bool,
+    /// The method's own code for that.
+    missing: Option<&'static str>,
 }
 
 /// An argument that may be left out.
 pub(super) const fn optional(name: &'static str, form: Form) -> Arg {
-    Arg { name, form, required: false }
+    Arg { name, form, required: false, missing: None }
 }
 
 /// An argument that must be there.
 pub(super) const fn required(name: &'static str, form: Form) -> Arg {
-    Arg { name, form, required: true }
+    Arg { name, form, required: true, missing: None }
+}
+
+/// An argument without which the call is refused with a code of the method's own.
+pub(super) const fn demanded(name: &'static str, missing: &'static str) -> Arg {
+    Arg { name, form: Form::Text, required: true, missing: Some(missing) }
 }
 
 /// The arguments as they were sent, by name.
@@ -73,13 +80,12 @@ impl Args {
     pub(super) fn check(&self, known: &[Arg]) -> Result<(), Refusal> {
         let mut messages = Vec::new();
         for arg in known {
-            match self.0.get(arg.name) {
-                None if arg.required => {
-                    messages.push(format!("[ERROR] missing required field: {}", arg.name));
-                }
-                Some(value) if arg.required && is_blank(value) => {
-                    messages.push(format!("[ERROR] missing required field: {}", arg.name));
-                }
+            let value = self.0.get(arg.name);
+            match value {
+                _ if arg.required && value.is_none_or(is_blank) => match arg.missing {
+                    Some(code) => return Err(Refusal::new(code)),
+                    None => messages.push(format!("[ERROR] missing required field: {}", arg.name)),
+                },
                 Some(value) if !is_blank(value) && !has_form(value, arg.form) => {
                     let wanted = match arg.form {
                         Form::Text => "a string",

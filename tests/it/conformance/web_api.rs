@@ -1,0 +1,165 @@
+//! Every method of the Web API that the sandbox serves, against the methods' own pages at
+//! <https://docs.slack.dev/reference/methods>. `web_methods.tsv` holds what those pages say: tier,
+//! scopes, arguments; its last column is a call that succeeds, `-` where that takes a whole
+//! story, which is then told by tests of the sandbox itself.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::call::Caller;
+use super::places::fill;
+
+const TABLE: &str = include_str!("web_methods.tsv");
+/// A scope that opens none of the methods.
+const USELESS: &str = "chat:write";
+/// Methods that answer missing arguments with a code of their own.
+const OWN_CODES: &[(&str, &str, &str)] = &[
+    ("admin.teams.create", "team_domain", "must_provide_team_domain"),
+    ("admin.teams.create", "team_name", "must_provide_team_name"),
+];
+
+/// A row of the table.
+struct Method {
+    name: &'static str,
+    tier: &'static str,
+    scopes: Vec<&'static str>,
+    required: Vec<&'static str>,
+    optional: Vec<&'static str>,
+    good: Option<&'static str>,
+}
+
+fn methods() -> anyhow::Result<Vec<Method>> {
+    let row = |line: &'static str| {
+        let mut cells = line.split('\t');
+        let mut cell = || cells.next().with_context(|| format!("a cell is missing: {line}"));
+        let list = |cell: &'static str| cell.split(',').filter(|one| !one.is_empty()).collect();
+        Ok(Method {
+            name: cell()?,
+            tier: cell()?,
+            scopes: list(cell()?),
+            required: list(cell()?),
+            optional: list(cell()?),
+            good: cell().map(|good| Some(good).filter(|good| *good != "-"))?,
+        })
+    };
+    TABLE.lines().skip(1).map(row).collect()
+}
+
+fn every_scope() -> anyhow::Result<Vec<&'static str>> {
+    let scopes = methods()?.into_iter().flat_map(|method| method.scopes);
+    Ok(scopes.collect::<BTreeSet<_>>().into_iter().collect())
+}
+
+fn code(answer: &Value) -> &str {
+    answer.get("error").and_then(Value::as_str).unwrap_or_default()
+}
+
+fn missing_code(method: &Method, argument: &str) -> &'static str {
+    let own = OWN_CODES.iter().find(|(name, arg, _)| *name == method.name && *arg == argument);
+    own.map_or("invalid_arguments", |(_, _, code)| code)
+}
+
+fn per_minute(tier: &str) -> Option<u64> {
+    match tier {
+        "1" => Some(1),
+        "2" => Some(20),
+        "3" => Some(50),
+        "4" => Some(100),
+        // Its page gives it a rule of its own, or none is known.
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn the_sandbox_serves_the_methods_of_the_table_as_their_pages_describe_them()
+-> anyhow::Result<()> {
+    let served = Caller::new(10)?.get("/_sandbox/methods").await?;
+    let served = served.get("methods").and_then(Value::as_array).context("methods")?;
+    let mut wrong = Vec::new();
+    for method in methods()? {
+        let Some(row) = served.iter().find(|row| row["method"] == method.name) else {
+            wrong.push(format!("{} is not served", method.name));
+            continue;
+        };
+        let mut expect = |what: &str, holds: bool| {
+            if !holds {
+                wrong.push(format!("{}: {what}: {row}", method.name));
+            }
+        };
+        let names = |field: &str| -> BTreeSet<&str> {
+            row[field].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+        };
+        expect("required", names("required") == method.required.iter().copied().collect());
+        expect("optional", names("optional") == method.optional.iter().copied().collect());
+        let pace = per_minute(method.tier);
+        expect("tier", pace.is_none_or(|pace| row["per_minute"] == pace));
+        expect("scopes", names("scopes") == method.scopes.iter().copied().collect());
+    }
+    let known: BTreeSet<&str> = methods()?.iter().map(|method| method.name).collect();
+    for row in served {
+        let name = row["method"].as_str().unwrap_or_default();
+        if !known.contains(name) {
+            wrong.push(format!("{name} is not in the table"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_call_without_the_scope_says_which_one_it_needs() -> anyhow::Result<()> {
+    let caller = Caller::new(50)?;
+    let token = caller.token(&[USELESS])?;
+    for method in methods()?.iter().filter(|method| !method.scopes.is_empty()) {
+        let name = method.name;
+        let answer = caller.web(&token, name, &[]).await?;
+        assert_eq!(code(&answer), "missing_scope", "{name}: {answer}");
+        let needed = answer["needed"].as_str().unwrap_or_default();
+        let documented = needed.split(',').all(|scope| method.scopes.contains(&scope));
+        assert!(documented && !needed.is_empty(), "{name}: {answer}");
+        assert_eq!(answer["provided"], USELESS, "{name}");
+        let answer = caller.web("xoxp-nobody-knows-this", name, &[]).await?;
+        assert_eq!(code(&answer), "invalid_auth", "{name}: {answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_required_argument_is_missed_by_name() -> anyhow::Result<()> {
+    let caller = Caller::new(50)?;
+    let token = caller.token(&every_scope()?)?;
+    for method in methods()?.iter().filter(|method| !method.required.is_empty()) {
+        let name = method.name;
+        let empty = caller.web(&token, name, &[]).await?;
+        assert_eq!(empty["ok"], false, "{name}: {empty}");
+        let Some(good) = method.good else { continue };
+        let args = fill(&caller, &token, good).await.with_context(|| name.to_owned())?;
+        for missing in &method.required {
+            let rest: Vec<_> = args.iter().filter(|(name, _)| name != missing).cloned().collect();
+            let answer = caller.web(&token, name, &rest).await?;
+            let wanted = missing_code(method, missing);
+            assert_eq!(code(&answer), wanted, "{name} without {missing}: {answer}");
+            if wanted == "invalid_arguments" {
+                let said = answer.pointer("/response_metadata/messages").map(Value::to_string);
+                let said = said.unwrap_or_default();
+                assert!(said.contains(missing), "{name} without {missing}: {said}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_good_call_succeeds() -> anyhow::Result<()> {
+    for method in methods()? {
+        let Some(good) = method.good else { continue };
+        let caller = Caller::new(200)?;
+        let token = caller.token(&every_scope()?)?;
+        let args = fill(&caller, &token, good).await.with_context(|| method.name.to_owned())?;
+        let answer = caller.web(&token, method.name, &args).await?;
+        assert_eq!(answer["ok"], true, "{} {args:?}: {answer}", method.name);
+    }
+    Ok(())
+}
