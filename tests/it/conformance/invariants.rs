@@ -13,7 +13,7 @@ const SCOPES: &[&str] =
 #[test]
 fn no_sequence_of_operations_breaks_the_organization() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let config = Config { cases: 32, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
     let told = TestRunner::new(config).run(&vec(operation(), 1..40), |operations| {
         let ran = runtime.block_on(run(&operations));
         ran.map_err(|error| TestCaseError::fail(format!("{error:#}")))
