@@ -4,6 +4,7 @@
 'use strict';
 
 const basics = require('./basics.cjs');
+const gatherings = require('./gatherings.cjs');
 const people = require('./people.cjs');
 const workspaces = require('./workspaces.cjs');
 const { App, end, rotate } = require('./install.cjs');
@@ -16,6 +17,7 @@ async function main() {
   const some = await basics.see(app, client, installed);
   const places = await workspaces.see(client);
   await people.see(client, places, some.at(-1));
+  await gatherings.see(client, places.team, some[0]);
   await end(app, tokens);
   console.log(JSON.stringify({ workspace: places.made }));
 }

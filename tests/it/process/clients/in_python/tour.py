@@ -8,6 +8,8 @@ import json
 import sys
 
 import basics
+import directory
+import gatherings
 import install
 import people
 import workspaces
@@ -22,6 +24,8 @@ def main():
     some = basics.see(app, client, installation)
     made, team = workspaces.see(client, client.auth_test())
     people.see(client, made, team, some[-1])
+    gatherings.see(client, team, some[0])
+    directory.see(app, installation.user_token)
     install.end(app, installation)
     print(json.dumps({"workspace": made}))
 
