@@ -111,7 +111,7 @@ const ENTERPRISE: &[Attribute] = &[
 ];
 
 const GUEST: &[Attribute] = &[
-    Attribute::one("type", Kind::Text).required(),
+    Attribute::one("type", Kind::Text),
     Attribute::one("expiration", Kind::Moment),
     Attribute::many("channels", &[VALUE.only(Use::ReadOnly), DISPLAY]).only(Use::ReadOnly),
 ];

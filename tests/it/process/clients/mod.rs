@@ -5,6 +5,7 @@ mod kept;
 mod node;
 mod python;
 mod sandbox;
+mod scim_checker;
 mod slack_node;
 mod slack_python;
 

@@ -10,11 +10,15 @@ const SLACK_SDK: &str = "3.47.0";
 
 /// A Python that has Slack's SDK, or why there is none.
 pub(in crate::process) fn slack_sdk() -> anyhow::Result<Perhaps<PathBuf>> {
-    with("slack_sdk", SLACK_SDK, &format!("slack_sdk=={SLACK_SDK}"))
+    with("slack_sdk", SLACK_SDK, &[])
 }
 
-/// A Python that has a package, which is asked for in pip's words; or why there is none.
-pub(super) fn with(package: &str, version: &str, wanted: &str) -> anyhow::Result<Perhaps<PathBuf>> {
+/// A Python that has a package and what goes with it, asked for in pip's words; or why there is none.
+pub(super) fn with(
+    package: &str,
+    version: &str,
+    others: &[&str],
+) -> anyhow::Result<Perhaps<PathBuf>> {
     let check =
         format!("import importlib.metadata as m; assert m.version({package:?}) == {version:?}");
     let has_package = |folder: &Path| {
@@ -27,7 +31,8 @@ pub(super) fn with(package: &str, version: &str, wanted: &str) -> anyhow::Result
             .map_err(|reason| format!("python3 -m venv does not work: {reason}"))?;
         let mut install = Command::new(python(folder));
         install.args(["-m", "pip", "install", "--disable-pip-version-check", "--quiet"]);
-        succeed(install.args(["--timeout", "15", "--retries", "1", wanted]))
+        install.args(["--timeout", "15", "--retries", "1"]).arg(format!("{package}=={version}"));
+        succeed(install.args(others))
             .map_err(|reason| format!("{package} {version} can't be installed: {reason}"))?;
         Ok(())
     };
