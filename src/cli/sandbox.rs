@@ -1,6 +1,6 @@
 //! `switchboard sandbox`: a Slack Enterprise Grid organization to try an integration on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -11,7 +11,7 @@ use super::output::say;
 use super::signals::stop_order;
 use crate::config::Config;
 use crate::domain::clock::SystemClock;
-use crate::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Options, Sandbox, router};
+use crate::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Fault, Options, Sandbox, router};
 
 /// What the organization is like.
 #[derive(Debug, Args)]
@@ -34,6 +34,9 @@ pub(super) struct Arguments {
     /// For how many seconds after its first use a refresh token is taken again
     #[arg(long, value_name = "SECONDS", default_value_t = Options::default().refresh_grace_s)]
     refresh_grace: i64,
+    /// A JSON file with an array of faults that wait from the start, as `POST /_sandbox/faults` takes them
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
     /// A file that keeps grants from one run to the next
     #[arg(long, value_name = "FILE")]
     grants: Option<PathBuf>,
@@ -57,7 +60,11 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
         refresh_grace_s: arguments.refresh_grace,
         ..Options::default()
     };
+    let faults = arguments.faults.as_deref().map(read_faults).transpose()?.unwrap_or_default();
     let sandbox = Sandbox::new(options, Arc::new(SystemClock))?;
+    for fault in faults {
+        sandbox.add_fault(fault);
+    }
     say(format!("Slack Enterprise Grid sandbox at {base_url}"))?;
     say(format!("  client id      {DEFAULT_CLIENT_ID}"))?;
     say(format!("  client secret  {DEFAULT_CLIENT_SECRET}"))?;
@@ -70,3 +77,12 @@ pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result
     let (end, ()) = tokio::join!(server, events);
     Ok(end?)
 }
+
+fn read_faults(path: &Path) -> anyhow::Result<Vec<Fault>> {
+    let shown = path.display();
+    let text = std::fs::read(path).with_context(|| format!("the faults in {shown}"))?;
+    serde_json::from_slice(&text)
+        .with_context(|| format!("{shown} must hold an array of faults such as {EXAMPLE}"))
+}
+
+const EXAMPLE: &str = r#"[{"method": "users.info", "kind": "server_error", "count": 3}]"#;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use reqwest::Method;
 use serde_json::Value;
 
 use super::demo::Demo;
@@ -130,5 +131,29 @@ async fn an_unknown_option_is_refused_without_a_trace() -> anyhow::Result<()> {
     assert_eq!(program.exit(STOP).await?.code(), Some(2));
     assert!(program.stderr()?.contains("--json"), "no hint at the right one");
     assert!(home.left_over()?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_sandbox_takes_faults_from_a_file_and_explains_a_wrong_one() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let file = home.path().join("faults.json");
+    std::fs::write(&file, r#"[{"method": "api.test", "kind": "server_error"}]"#)?;
+    let arguments = ["sandbox", "--port", "0", "--faults", &file.display().to_string()];
+    let mut program = Program::start(&home, &arguments, &[])?;
+    let address = |out: &str, _: &str| {
+        let line = out.lines().find_map(|line| line.split_once("sandbox at "));
+        line.map(|(_, address)| address.trim().to_owned())
+    };
+    let base = program.says(address, START).await?;
+    let client = Client::new()?;
+    for status in [500, 200] {
+        let answer = client.send(Method::GET, &format!("{base}/api/api.test"), &[], None).await?;
+        assert_eq!(answer.status, status);
+    }
+    std::fs::write(&file, r#"{"method": "api.test"}"#)?;
+    let ended = run(&home, &arguments).await?;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("faults.json must hold an array"), "{}", ended.stderr);
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use http::StatusCode;
+use axum::body::Body;
+use http::{Request, StatusCode};
 use serde_json::json;
 use time::Duration;
 
@@ -138,4 +139,29 @@ async fn refusals_have_slacks_codes() {
     client.sandbox.advance_clock(Duration::minutes(61));
     let late = client.call("admin.users.list", &format!("cursor={cursor}")).await;
     assert_eq!(late["error"], "invalid_cursor");
+}
+
+#[tokio::test]
+async fn a_form_of_several_parts_is_a_form() {
+    let client = Client::unlimited(20);
+    let send = async |body: &str| {
+        let request = Request::post("/api/api.test")
+            .header("content-type", "multipart/form-data; boundary=here")
+            .body(Body::from(body.to_owned()));
+        client.send(request.unwrap()).await.json()
+    };
+    let part = "--here\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\nb c\r\n--here--\r\n";
+    assert_eq!(send(part).await["args"]["a"], "b c");
+    assert_eq!(send("--there").await["error"], "invalid_form_data");
+}
+
+#[tokio::test]
+async fn an_array_is_refused_where_a_text_is_wanted() {
+    let client = Client::unlimited(20);
+    let request = Request::post("/api/users.info")
+        .header("content-type", "application/json; charset=utf-8")
+        .header("authorization", format!("Bearer {}", client.token))
+        .body(Body::from(r#"{"user":["U1"]}"#));
+    let answer = client.send(request.unwrap()).await.json();
+    assert_eq!(answer["error"], "invalid_array_arg");
 }

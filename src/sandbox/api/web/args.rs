@@ -58,8 +58,11 @@ impl Args {
     pub(super) fn read(query: &str, content_type: &str, body: &[u8]) -> Result<Self, Refusal> {
         let mut args = BTreeMap::new();
         add_pairs(&mut args, query.as_bytes());
-        let content_type = content_type.split(';').next().unwrap_or_default().trim();
-        match content_type {
+        let (content_type, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
+        if !body.is_empty() && !is_known_charset(parameters) {
+            return Err(Refusal::new("invalid_charset"));
+        }
+        match content_type.trim() {
             _ if body.is_empty() => {}
             "application/x-www-form-urlencoded" => add_pairs(&mut args, body),
             "application/json" => {
@@ -70,8 +73,13 @@ impl Args {
                 };
                 args.extend(object.into_iter().filter(|(_, value)| !value.is_null()));
             }
+            // It may come, and says nothing.
+            "text/plain" => {}
             "" => return Err(Refusal::new("missing_post_type")),
             _ => return Err(Refusal::new("invalid_post_type")),
+        }
+        if args.keys().any(|name| !is_name(name)) {
+            return Err(Refusal::new("invalid_arg_name"));
         }
         Ok(Self(args))
     }
@@ -86,6 +94,9 @@ impl Args {
                     Some(code) => return Err(Refusal::new(code)),
                     None => messages.push(format!("[ERROR] missing required field: {}", arg.name)),
                 },
+                Some(Value::Array(_)) if arg.form != Form::List => {
+                    return Err(Refusal::new("invalid_array_arg"));
+                }
                 Some(value) if !is_blank(value) && !has_form(value, arg.form) => {
                     let wanted = match arg.form {
                         Form::Text => "a string",
@@ -175,6 +186,25 @@ impl Args {
     }
 }
 
+/// The longest name of an argument; Slack does not say where "very long" begins.
+const LONGEST_NAME: usize = 128;
+
+/// Whether an argument can have that name: letters, digits and `_`.
+fn is_name(name: &str) -> bool {
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    plain && name.len() <= LONGEST_NAME
+}
+
+/// Whether the parameters of a content type name a charset that is taken, or none.
+fn is_known_charset(parameters: &str) -> bool {
+    let mut named = parameters.split(';').filter_map(|one| one.trim().split_once('='));
+    let charset = named.find(|(name, _)| name.eq_ignore_ascii_case("charset"));
+    charset.is_none_or(|(_, charset)| {
+        let charset = charset.trim_matches('"');
+        ["utf-8", "utf8", "iso-8859-1"].iter().any(|known| charset.eq_ignore_ascii_case(known))
+    })
+}
+
 fn add_pairs(args: &mut BTreeMap<String, Value>, encoded: &[u8]) {
     for (name, value) in url::form_urlencoded::parse(encoded) {
         args.insert(name.into_owned(), Value::String(value.into_owned()));
@@ -258,5 +288,8 @@ mod tests {
         assert_eq!(error("application/json", b"[]"), "json_not_object");
         assert_eq!(error("", b"a=b"), "missing_post_type");
         assert_eq!(error("image/png", b"a=b"), "invalid_post_type");
+        assert_eq!(error("application/json; charset=koi8-r", b"{}"), "invalid_charset");
+        assert_eq!(error("application/json", br#"{"team-id":"T1"}"#), "invalid_arg_name");
+        assert!(Args::read("team_id=T1", "text/plain", b"hello").is_ok());
     }
 }

@@ -16,6 +16,7 @@ mod auth;
 mod channel_object;
 mod conversations;
 mod method;
+mod multipart;
 mod oauth;
 mod refusal;
 mod team;
@@ -68,8 +69,7 @@ pub(super) async fn call_method(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let content_type = header(&headers, &CONTENT_TYPE);
-    let args = Args::read(query.as_deref().unwrap_or_default(), content_type, &body);
+    let args = read_args(query.as_deref().unwrap_or_default(), &headers, body).await;
     let token = bearer(&headers)
         .map(str::to_owned)
         .or_else(|| args.as_ref().ok().and_then(|args| args.text("token")));
@@ -108,6 +108,16 @@ pub(super) async fn call_method(
         outcome
     })
     .await
+}
+
+/// The arguments of a call, whatever its body is.
+async fn read_args(query: &str, headers: &HeaderMap, body: Bytes) -> Result<Args, Refusal> {
+    let content_type = header(headers, &CONTENT_TYPE);
+    if !content_type.starts_with(multipart::TYPE) {
+        return Args::read(query, content_type, &body);
+    }
+    let form = multipart::as_form(content_type, body).await?;
+    Args::read(query, "application/x-www-form-urlencoded", &form)
 }
 
 /// Pace, scope, arguments, and the work.

@@ -1,0 +1,26 @@
+//! Bodies of the type `multipart/form-data`, read as the form that they are.
+
+use std::convert::Infallible;
+
+use axum::body::Bytes;
+use futures_util::stream;
+use url::form_urlencoded::Serializer;
+
+use super::refusal::Refusal;
+
+/// The type of such a body, without its boundary.
+pub(super) const TYPE: &str = "multipart/form-data";
+
+/// The same arguments, URL-encoded.
+pub(super) async fn as_form(content_type: &str, body: Bytes) -> Result<Bytes, Refusal> {
+    let invalid = |_: multer::Error| Refusal::new("invalid_form_data");
+    let boundary = multer::parse_boundary(content_type).map_err(invalid)?;
+    let whole = stream::once(std::future::ready(Ok::<_, Infallible>(body)));
+    let mut parts = multer::Multipart::new(whole, boundary);
+    let mut pairs = Vec::new();
+    while let Some(part) = parts.next_field().await.map_err(invalid)? {
+        let name = part.name().unwrap_or_default().to_owned();
+        pairs.push((name, part.text().await.map_err(invalid)?));
+    }
+    Ok(Serializer::new(String::new()).extend_pairs(pairs).finish().into())
+}
