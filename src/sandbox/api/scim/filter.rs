@@ -3,7 +3,7 @@
 //! Slack takes four attributes, and leaves `filter` out of version 2.0 altogether:
 //! <https://docs.slack.dev/reference/scim-api#filter>.
 
-use crate::sandbox::org::{Level, Person};
+use crate::sandbox::org::{Level, Organization, Person, PersonIndex};
 
 /// Deeper parentheses are refused, so that a question cannot exhaust the stack.
 const DEPTH: usize = 16;
@@ -91,18 +91,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, &'static str> {
         match letter {
             '(' => tokens.push(Token::Open),
             ')' => tokens.push(Token::Close),
-            '"' | '\'' => {
-                let mut value = String::new();
-                loop {
-                    match letters.next() {
-                        None => return Err("incomplete_filter"),
-                        Some('\\') => value.push(letters.next().ok_or("incomplete_filter")?),
-                        Some(end) if end == letter => break,
-                        Some(other) => value.push(other),
-                    }
-                }
-                tokens.push(Token::Literal(value));
-            }
+            '"' | '\'' => tokens.push(Token::Literal(literal(letter, &mut letters)?)),
             space if space.is_whitespace() => {}
             first => {
                 let mut word = String::from(first);
@@ -115,6 +104,21 @@ fn tokens(text: &str) -> Result<Vec<Token>, &'static str> {
         }
     }
     Ok(tokens)
+}
+
+/// The rest of a text in quotation marks. Double ones hold what JSON holds.
+fn literal(mark: char, letters: &mut impl Iterator<Item = char>) -> Result<String, &'static str> {
+    let mut text = String::from('"');
+    loop {
+        match letters.next().ok_or("incomplete_filter")? {
+            end if end == mark => break,
+            '\\' => text.extend(['\\', letters.next().ok_or("incomplete_filter")?]),
+            '"' => text.push_str("\\\""),
+            other => text.push(other),
+        }
+    }
+    text.push('"');
+    serde_json::from_str(&text).map_err(|_| "invalid_query")
 }
 
 struct Parser {
@@ -229,12 +233,16 @@ impl Filter {
         }
     }
 
-    /// The address, when the filter asks for nothing but one: that needs no search.
-    pub(super) fn sole_email(&self) -> Option<&str> {
-        match self {
-            Self::Test(Attribute::Email, Operator::Eq, value) => Some(value),
-            Self::Test(..) | Self::And(..) | Self::Or(..) => None,
-        }
+    /// The accounts that meet the condition, when it names an address or a handle: that needs no
+    /// search.
+    pub(super) fn named(&self, org: &Organization) -> Option<Vec<PersonIndex>> {
+        let found = match self {
+            Self::Test(Attribute::Email, Operator::Eq, value) => org.find_by_email(value),
+            Self::Test(Attribute::UserName, Operator::Eq, value) => org.find_by_username(value),
+            Self::Test(..) | Self::And(..) | Self::Or(..) => return None,
+        };
+        let found = found.filter(|(_, person)| !person.is_bot());
+        Some(found.map(|(index, _)| index).into_iter().collect())
     }
 }
 
@@ -280,6 +288,9 @@ mod tests {
         assert_eq!(parse("email pr"), Ok(test(Attribute::Email, Operator::Pr, "")));
         let quoted = parse(r#"email eq "a\"b c)@d""#);
         assert_eq!(quoted, Ok(test(Attribute::Email, Operator::Eq, "a\"b c)@d")));
+        let escaped = parse(r#"email co "\u00e9""#);
+        assert_eq!(escaped, Ok(test(Attribute::Email, Operator::Co, "é")));
+        assert_eq!(parse(r#"email co "\x""#), Err("invalid_query"));
     }
 
     #[test]

@@ -28,12 +28,8 @@ pub(super) fn list(
             let matches = |index: &PersonIndex| {
                 org.person(*index).is_some_and(|person| filter.matches(person))
             };
-            let all: Vec<PersonIndex> = match filter.sole_email() {
-                Some(email) => {
-                    org.find_by_email(email).map(|(index, _)| index).into_iter().collect()
-                }
-                None => org.directory().iter().copied().filter(matches).collect(),
-            };
+            let search = || org.directory().iter().copied().filter(matches).collect();
+            let all: Vec<PersonIndex> = filter.named(org).unwrap_or_else(search);
             (all.len(), window.cut(all.into_iter()))
         }
     };

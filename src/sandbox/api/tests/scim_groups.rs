@@ -143,3 +143,38 @@ async fn a_group_has_fifteen_thousand_members_at_most() {
     assert_eq!(members(&group).len(), 15_000);
     assert_eq!(code(&client.operate(&path, add(more[1])).await), "group_member_max_exceeded");
 }
+
+#[tokio::test]
+async fn whoever_comes_into_a_linked_group_comes_into_its_workspace_and_leaves_it_with_the_group() {
+    let (client, [a, b, _]) = three();
+    let org = client.sandbox.snapshot();
+    let made = client.call("admin.teams.create", "team_domain=linked&team_name=Linked").await;
+    let team = s(&made["team"]).to_owned();
+    let body = json!({"schemas": [GROUP], "displayName": "Blue"});
+    let group = client.scim("POST", "/scim/v2/Groups", &body).await.json();
+    let id = s(&group["id"]).to_owned();
+    let link = format!("usergroup_id={id}&team_ids={team}");
+    assert_eq!(client.code("admin.usergroups.addTeams", &link).await, "");
+    let path = format!("Groups/{id}");
+    let add = json!([{"op": "add", "path": "members", "value": named(&[&a, &b])}]);
+    client.operate(&path, add).await;
+    let there = |id: String| {
+        let row = client.sandbox.snapshot();
+        let (number, _) = row.workspace(&team).unwrap();
+        row.find(&id).unwrap().1.membership(number).is_some()
+    };
+    assert!(there(a.clone()) && there(b.clone()));
+    let remove = json!([{"op": "remove", "path": format!("members[value eq \"{a}\"]")}]);
+    client.operate(&path, remove).await;
+    assert!(!there(a.clone()) && there(b.clone()));
+    client.scim("DELETE", &format!("/scim/v2/{path}"), &json!({})).await;
+    assert!(there(b.clone()), "members stay when the group goes");
+
+    let log = client.get("/audit/v1/logs?limit=50").await.json();
+    let entries = log["entries"].as_array().unwrap();
+    let boss = &org.people()[0].id;
+    for action in ["user_joined_workspace", "user_removed_from_workspace"] {
+        let entry = entries.iter().find(|entry| entry["action"] == action).unwrap();
+        assert_eq!(entry["actor"]["user"]["id"], *boss);
+    }
+}
