@@ -29,7 +29,6 @@ pub use roles::{RoleAssignment, RoleBook};
 pub use sessions::{Device, MOST_SESSIONS, Session, SessionBook, SessionSettings};
 use sha2::{Digest, Sha256};
 pub use workspaces::{Discoverability, Workspace};
-pub use zones::DEFAULT_ZONE;
 
 /// Where an account stands in the organization's list. Slack deletes no account, so it is stable.
 pub type PersonIndex = usize;

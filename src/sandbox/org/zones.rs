@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use super::Place;
 
 /// The zone of somebody for whom none was sent.
-pub const DEFAULT_ZONE: &str = "America/Los_Angeles";
+pub(super) const DEFAULT_ZONE: &str = "America/Los_Angeles";
 
 /// Name, label, and seconds east of UTC in winter.
 const ZONES: &[(&str, &str, i32)] = &[

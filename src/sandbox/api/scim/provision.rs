@@ -8,7 +8,7 @@ use super::user;
 use super::value::field;
 use super::version::{Trouble, Version};
 use crate::sandbox::org::{
-    DEFAULT_ZONE, Edit, Flaw, OrgLevel, Organization, PersonIndex, Profile, Record, Rule, Wanted,
+    Edit, Flaw, OrgLevel, Organization, PersonIndex, Profile, Record, Rule, Wanted,
 };
 
 /// Makes a user and shows it.
@@ -20,9 +20,7 @@ pub(super) fn create(
 ) -> Result<Value, Trouble> {
     require_handle(body)?;
     let doing = Doing::Create;
-    let profile = Profile { timezone: DEFAULT_ZONE.to_owned(), ..Profile::default() };
-    let wanted = Wanted { profile, ..Wanted::default() };
-    let mut draft = Draft { org: &*edit, version, doing, wanted };
+    let mut draft = Draft { org: &*edit, version, doing, wanted: Wanted::default() };
     draft.write_all(body, Mode::Replace)?;
     let mut wanted = draft.wanted;
     let profile = &mut wanted.profile;
@@ -35,7 +33,7 @@ pub(super) fn create(
     show(edit, version, base, index)
 }
 
-/// Writes a user anew: what is absent becomes blank, but for its name, its zone and its state.
+/// Writes a user anew: what is absent becomes blank, but for its name and its state.
 pub(super) fn replace(
     edit: &mut Edit<'_>,
     version: Version,
@@ -49,7 +47,6 @@ pub(super) fn replace(
         draft.wanted.profile = Profile {
             first_name: held.first_name,
             last_name: held.last_name,
-            timezone: DEFAULT_ZONE.to_owned(),
             record: Record { external_id: held.record.external_id, ..Record::default() },
             ..Profile::default()
         };

@@ -62,6 +62,7 @@ async fn both_versions_write_and_clear_lines() {
     let operations = json!([
         {"op": "remove", "path": manager},
         {"op": "remove", "path": "name"},
+        {"op": "remove", "path": "timezone"},
         {"op": "replace", "path": "externalId", "value": "x"},
         {"op": "replace", "path": "profileUrl", "value": "https://x.example"},
     ]);
@@ -69,6 +70,7 @@ async fn both_versions_write_and_clear_lines() {
     assert_eq!(user[ENTERPRISE[1]]["manager"]["managerId"], Value::Null);
     assert_eq!((s(&user["name"]["givenName"]), s(&user["externalId"])), ("", ""));
     assert!(s(&user["profileUrl"]).ends_with("/team/pamela"));
+    assert_eq!(user["timezone"], "America/Los_Angeles");
     let start = json!({
         "schemas": [PROFILE[1]], PROFILE[1]: {"startDate": "2024-04-10T00:00:00+0000"},
     });

@@ -137,11 +137,11 @@ async fn what_a_put_leaves_out_becomes_blank_but_for_name_zone_and_state() {
         let path = format!("{path}/{}", s(&made["id"]));
         client.scim("DELETE", &path, &json!({})).await;
         let email = format!("new{version}@gallifrey.example");
-        let put = json!({
+        let body = json!({
             "schemas": [CORE[version]], "userName": format!("new{version}"),
             "emails": [{"value": email}], "externalId": "another",
         });
-        let put = client.scim("PUT", &path, &put).await;
+        let put = client.scim("PUT", &path, &body).await;
         assert_eq!(put.status, StatusCode::OK);
         let user = put.json();
         assert_eq!(user["emails"].as_array().unwrap().len(), 1);
@@ -161,6 +161,9 @@ async fn what_a_put_leaves_out_becomes_blank_but_for_name_zone_and_state() {
         }
         assert_eq!(user[ENTERPRISE[version]]["manager"], json!({"managerId": null}));
         assert_eq!(user[PROFILE[version]], json!({"startDate": null}));
+        let known = client.sandbox.changes().len();
+        client.scim("PUT", &path, &body).await;
+        assert_eq!(client.sandbox.changes().len(), known, "the same again changes nothing");
         let old = format!("email=doctor{version}@gallifrey.example");
         assert_eq!(client.code("users.lookupByEmail", &old).await, "users_not_found");
         let again = client.scim("POST", "/scim/v2/Users", &doctor(version, &boss)).await;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::texts::{self, Handle, LONGEST_HANDLE};
 use super::{Change, Edit, Flaw, Rule};
+use crate::sandbox::org::zones::DEFAULT_ZONE;
 use crate::sandbox::org::{
     Kind, OrgLevel, Person, PersonIndex, Place, Profile, Record, Standing, Wanted,
 };
@@ -107,6 +108,9 @@ impl Edit<'_> {
         }
         if old(|profile| &profile.display_name) != Some(&wanted.display_name) {
             profile.display_name = texts::display_name(&wanted.display_name)?;
+        }
+        if profile.timezone.is_empty() {
+            DEFAULT_ZONE.clone_into(&mut profile.timezone);
         }
         let lines: [fn(&Profile) -> &String; 4] = [
             |profile| &profile.first_name,
