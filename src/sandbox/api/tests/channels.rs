@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 use super::{Client, ids, is_plain, s};
+use crate::sandbox::Install;
+use crate::sandbox::org::OrgLevel;
 
 fn names(rows: &[Value]) -> Vec<&str> {
     rows.iter().map(|row| s(&row["name"])).collect()
@@ -64,12 +66,32 @@ async fn administrators_search_all_channels() {
     assert_eq!(search("search_channel_types=private").await.len(), teams);
     assert_eq!(search("search_channel_types=org_wide").await.len(), 0);
     let biggest = search("").await;
-    let counts: Vec<u64> =
-        biggest.iter().map(|row| row["member_count"].as_u64().unwrap()).collect();
+    let counts: Vec<u64> = biggest.iter().filter_map(|row| row["member_count"].as_u64()).collect();
     assert!(counts.is_sorted_by(|a, b| a >= b));
     let code = async |query: &str| client.code("admin.conversations.search", query).await;
     assert_eq!(code("sort=size").await, "invalid_sort");
     assert_eq!(code("sort_dir=up").await, "invalid_sort_dir");
     assert_eq!(code("search_channel_types=x").await, "invalid_search_channel_type");
     assert_eq!(code("team_ids=T0").await, "team_not_found");
+    assert_eq!(code("limit=21").await, "invalid_arguments");
+    let connected = "external_team_not_connected_to_this_org";
+    assert_eq!(code("connected_team_ids=E0").await, connected);
+    let closed = search("search_channel_types=archived").await;
+    assert!(closed.iter().all(|row| row["member_count"] == -1));
+    let either = search("search_channel_types=archived,private").await;
+    assert_eq!(either.len(), closed.len() + teams);
+    let best = search("query=general&sort=relevant").await;
+    assert_eq!(best[0]["name"], "general");
+}
+
+#[tokio::test]
+async fn private_channels_are_for_the_primary_owner_to_search() {
+    let client = Client::unlimited(200);
+    let admin = client.person(|one| one.org_level == OrgLevel::Admin && one.is_active());
+    let token = client.installed_by(&admin, Install::Org);
+    let client = Client { sandbox: client.sandbox, token };
+    let rows = client.all("admin.conversations.search", "conversations", "", 20).await;
+    assert!(!rows.is_empty() && rows.iter().all(|row| row["is_private"] == false));
+    let private = "search_channel_types=private";
+    assert_eq!(client.code("admin.conversations.search", private).await, "not_allowed");
 }
