@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{Client, ids, is_plain, s};
-use crate::sandbox::Install;
 use crate::sandbox::org::OrgLevel;
+use crate::sandbox::{DEFAULT_CLIENT_ID, Install};
 
 fn names(rows: &[Value]) -> Vec<&str> {
     rows.iter().map(|row| s(&row["name"])).collect()
@@ -94,4 +94,33 @@ async fn private_channels_are_for_the_primary_owner_to_search() {
     assert!(!rows.is_empty() && rows.iter().all(|row| row["is_private"] == false));
     let private = "search_channel_types=private";
     assert_eq!(client.code("admin.conversations.search", private).await, "not_allowed");
+}
+
+#[tokio::test]
+async fn a_token_reaches_the_channels_of_its_workspace_and_its_scopes() {
+    let client = Client::unlimited(200);
+    let user = client.person(is_plain);
+    let (own, other) = (client.team(&user, true), client.team(&user, false));
+    let (near, far) = (client.channel(&own), client.channel(&other));
+    let scopes = &["groups:read"];
+    let narrow = client.sandbox.install(DEFAULT_CLIENT_ID, scopes).unwrap().access_token;
+    let token = client.installed_by(&user, Install::Workspace(own));
+    let member = Client { sandbox: client.sandbox.clone(), token };
+    for method in ["conversations.info", "conversations.members"] {
+        assert_eq!(member.code(method, &format!("channel={near}")).await, "");
+        let code = member.code(method, &format!("channel={far}")).await;
+        assert_eq!(code, "channel_not_found");
+    }
+    let list = member.call("conversations.list", &format!("team_id={other}")).await;
+    assert!(ids(list["channels"].as_array().unwrap()).contains(&near));
+    let narrow = Client { sandbox: client.sandbox, token: narrow };
+    for method in ["conversations.info", "conversations.members"] {
+        let refused = narrow.call(method, &format!("channel={near}")).await;
+        let said = (s(&refused["error"]), s(&refused["needed"]));
+        assert_eq!(said, ("missing_scope", "channels:read"));
+    }
+    assert_eq!(
+        narrow.code("users.conversations", "types=private_channel").await,
+        "missing_argument"
+    );
 }

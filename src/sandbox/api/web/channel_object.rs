@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::method::Call;
 use super::refusal::Refusal;
-use crate::sandbox::org::{Channel, Organization, PersonIndex, Workspace};
+use crate::sandbox::org::{Channel, Organization, PersonIndex};
 
 /// The kinds of channel, each with the scope that shows it. There are no direct messages here.
 const TYPES: &[(&str, &str)] = &[
@@ -30,13 +30,8 @@ impl Channels {
         if types.is_empty() {
             types.push("public_channel".to_owned());
         }
-        let scopes = &call.caller?.scopes;
         for kind in &types {
-            let known = TYPES.iter().find(|(name, _)| name == kind);
-            let (_, scope) = known.ok_or_else(|| Refusal::new("invalid_types"))?;
-            if !scopes.iter().any(|held| held == scope) {
-                return Err(Refusal::missing_scope(scope, scopes));
-            }
+            check_scope(call, kind)?;
         }
         let has = |name: &str| types.iter().any(|kind| kind == name);
         Ok(Self {
@@ -46,26 +41,20 @@ impl Channels {
         })
     }
 
-    /// The wanted channels of one workspace or of all, each with its position, from one on.
-    pub(super) fn of(
-        self,
-        org: &Organization,
-        team: Option<usize>,
-        start: u64,
-        is_seen: impl Fn(usize, &Channel) -> bool,
-    ) -> impl Iterator<Item = (u64, (usize, &Channel))> {
-        let teams = org.workspaces.iter().enumerate();
-        let teams = teams.filter(move |(number, _)| team.is_none_or(|wanted| wanted == *number));
-        let all = teams.flat_map(|(number, workspace): (usize, &Workspace)| {
-            workspace.channels.iter().map(move |channel| (number, channel))
-        });
-        let wanted = move |channel: &Channel| {
-            let kind = if channel.is_private { self.private } else { self.open };
-            kind && (self.archived || !channel.is_archived)
-        };
-        let numbered = (0_u64..).zip(all).filter(move |(position, _)| *position >= start);
-        numbered.filter(move |(_, (at, channel))| wanted(channel) && is_seen(*at, channel))
+    /// Whether a channel is wanted.
+    pub(super) fn has(self, channel: &Channel) -> bool {
+        let kind = if channel.is_private { self.private } else { self.open };
+        kind && (self.archived || !channel.is_archived)
     }
+}
+
+/// Whether the token may see a kind of channel.
+pub(super) fn check_scope(call: &Call<'_>, kind: &str) -> Result<(), Refusal> {
+    let known = TYPES.iter().find(|(name, _)| *name == kind);
+    let (_, scope) = known.ok_or_else(|| Refusal::new("invalid_types"))?;
+    let scopes = &call.caller?.scopes;
+    let is_held = scopes.iter().any(|held| held == scope);
+    if is_held { Ok(()) } else { Err(Refusal::missing_scope(scope, scopes)) }
 }
 
 /// The channel as somebody sees it.

@@ -3,13 +3,13 @@
 use serde_json::{Value, json};
 
 use super::args::{Form, optional, required};
-use super::channel_object::{Channels, channel_object};
+use super::channel_object::{Channels, channel_object, check_scope};
 use super::json_body;
 use super::method::{Access, Call, Method, Sizes, page};
 use super::refusal::Refusal;
 use crate::sandbox::Tier;
 use crate::sandbox::grants::Install;
-use crate::sandbox::org::{Organization, PersonIndex};
+use crate::sandbox::org::{Channel, Organization, PersonIndex};
 
 /// One of them opens a method; each kind of channel needs its own.
 const READ: Access = Access::AnyOf(&["channels:read", "groups:read", "im:read", "mpim:read"]);
@@ -69,16 +69,10 @@ pub(super) const METHODS: &[Method] = &[
 const SIZES: Sizes = Sizes { default: 100, most: 1_000, refuse: Some("invalid_limit") };
 
 fn info(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-    let id = call.args.text("channel").unwrap_or_default();
     let counted = call.args.flag("include_num_members").unwrap_or(false);
     call.sandbox.with_org(|org| {
         let me = caller(call, org)?;
-        let missing = || Refusal::new("channel_not_found");
-        let (team, channel) = org.channel(&id).ok_or_else(missing)?;
-        let seen = !channel.is_private || org.is_in_channel(me, team, channel);
-        if !seen || home(call, org)?.is_some_and(|own| own != team) {
-            return Err(missing());
-        }
+        let (team, channel) = visible(call, org, me)?;
         let mut object = channel_object(org, team, channel, me);
         if let Some(fields) = object.as_object_mut() {
             if counted {
@@ -94,52 +88,52 @@ fn info(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
 }
 
 fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-    let window = call.window(SIZES)?;
-    let wanted = Channels::read(call)?;
-    call.sandbox.with_org(|org| {
-        let me = caller(call, org)?;
-        let team = team(call, org)?.ok_or_else(|| Refusal::new("missing_argument"))?;
-        let rows = wanted.of(org, Some(team), window.start, |at, channel| {
-            !channel.is_private || org.is_in_channel(me, at, channel)
-        });
-        let (found, next) = page(rows, window.limit);
-        let row = |(team, channel)| {
-            let mut object = channel_object(org, team, channel, me);
-            if let Some(fields) = object.as_object_mut() {
-                let count = org.channel_members(team, channel, 0).count();
-                fields.insert("num_members".to_owned(), count.into());
-            }
-            object
-        };
-        let channels: Vec<Value> = found.into_iter().map(row).collect();
-        json_body(&json!({
-            "ok": true,
-            "channels": channels,
-            "response_metadata": {"next_cursor": call.next_cursor(next)},
-        }))
+    channels(call, SIZES, |org, me, team, channel| {
+        if channel.is_private && !org.is_in_channel(me, team, channel) {
+            return None;
+        }
+        let mut object = channel_object(org, team, channel, me);
+        let count = org.channel_members(team, channel, 0).count();
+        object.as_object_mut()?.insert("num_members".to_owned(), count.into());
+        Some(object)
     })
 }
 
 fn of_user(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-    let window = call.window(Sizes { most: 999, ..SIZES })?;
+    let whose = match call.args.text("user") {
+        None => None,
+        Some(id) => {
+            let found = call.sandbox.with_org(|org| org.find(&id).map(|(index, _)| index));
+            Some(found.ok_or_else(|| Refusal::new("user_not_found"))?)
+        }
+    };
+    channels(call, Sizes { most: 999, ..SIZES }, |org, me, team, channel| {
+        let seen = !channel.is_private || org.is_in_channel(me, team, channel);
+        let there = org.is_in_channel(whose.unwrap_or(me), team, channel);
+        (seen && there).then(|| channel_object(org, team, channel, me))
+    })
+}
+
+/// One page of a workspace's channels. What is not wanted is left out after the page is cut, as
+/// the methods' pages say: it may hold fewer rows than asked for, and none at all.
+fn channels(
+    call: &Call<'_>,
+    sizes: Sizes,
+    show: impl Fn(&Organization, PersonIndex, usize, &Channel) -> Option<Value>,
+) -> Result<Vec<u8>, Refusal> {
+    let window = call.window(sizes)?;
     let wanted = Channels::read(call)?;
     call.sandbox.with_org(|org| {
         let me = caller(call, org)?;
-        let whose = match call.args.text("user") {
-            None => me,
-            Some(id) => org.find(&id).ok_or_else(|| Refusal::new("user_not_found"))?.0,
-        };
-        let team = team(call, org)?;
-        let rows = wanted.of(org, team, window.start, |at, channel| {
-            let seen = !channel.is_private || org.is_in_channel(me, at, channel);
-            seen && org.is_in_channel(whose, at, channel)
-        });
+        let team = team(call, org)?.ok_or_else(|| Refusal::new("missing_argument"))?;
+        let all = org.workspaces.get(team).into_iter().flat_map(|one| &one.channels);
+        let rows = (0_u64..).zip(all).skip_while(|(position, _)| *position < window.start);
         let (found, next) = page(rows, window.limit);
-        let channels: Vec<Value> =
-            found.into_iter().map(|(team, one)| channel_object(org, team, one, me)).collect();
+        let found = found.into_iter().filter(|channel| wanted.has(channel));
+        let rows: Vec<Value> = found.filter_map(|one| show(org, me, team, one)).collect();
         json_body(&json!({
             "ok": true,
-            "channels": channels,
+            "channels": rows,
             "response_metadata": {"next_cursor": call.next_cursor(next)},
         }))
     })
@@ -147,14 +141,8 @@ fn of_user(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
 
 fn members(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     let window = call.window(SIZES)?;
-    let id = call.args.text("channel").unwrap_or_default();
     call.sandbox.with_org(|org| {
-        let me = caller(call, org)?;
-        let missing = || Refusal::new("channel_not_found");
-        let (team, channel) = org.channel(&id).ok_or_else(missing)?;
-        if channel.is_private && !org.is_in_channel(me, team, channel) {
-            return Err(missing());
-        }
+        let (team, channel) = visible(call, org, caller(call, org)?)?;
         let start = usize::try_from(window.start).unwrap_or(usize::MAX);
         let members = org.channel_members(team, channel, start);
         let rows = members
@@ -166,6 +154,23 @@ fn members(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
             "response_metadata": {"next_cursor": call.next_cursor(next)},
         }))
     })
+}
+
+/// The channel that `channel` names, if the token reaches it and the account may see it.
+fn visible<'o>(
+    call: &Call<'_>,
+    org: &'o Organization,
+    me: PersonIndex,
+) -> Result<(usize, &'o Channel), Refusal> {
+    let id = call.args.text("channel").unwrap_or_default();
+    let home = home(call, org)?;
+    let found = org.channel(&id).filter(|(team, channel)| {
+        let seen = !channel.is_private || org.is_in_channel(me, *team, channel);
+        seen && home.is_none_or(|own| own == *team)
+    });
+    let (team, channel) = found.ok_or_else(|| Refusal::new("channel_not_found"))?;
+    check_scope(call, if channel.is_private { "private_channel" } else { "public_channel" })?;
+    Ok((team, channel))
 }
 
 /// The account that the token speaks for.
@@ -182,11 +187,13 @@ fn home(call: &Call<'_>, org: &Organization) -> Result<Option<usize>, Refusal> {
     }
 }
 
-/// The workspace that is asked about: the one of `team_id`, else that of the token.
+/// The workspace that is asked about: that of the token, whatever the call says; for a token of the
+/// organization the one of `team_id`.
 fn team(call: &Call<'_>, org: &Organization) -> Result<Option<usize>, Refusal> {
-    match call.args.text("team_id") {
-        None => home(call, org),
-        Some(id) => {
+    match (home(call, org)?, call.args.text("team_id")) {
+        (Some(own), _) => Ok(Some(own)),
+        (None, None) => Ok(None),
+        (None, Some(id)) => {
             let found = org.workspace(&id).map(|(number, _)| number);
             Ok(Some(found.ok_or_else(|| Refusal::new("team_not_found"))?))
         }
