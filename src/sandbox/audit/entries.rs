@@ -68,6 +68,12 @@ pub(crate) fn entries(
         Change::SessionsEnded(person) => {
             scribe.user(*person, None, same("user_session_reset_by_admin"))
         }
+        Change::SessionEnded(person) => {
+            scribe.user(*person, None, same("user_session_invalidated"))
+        }
+        Change::SessionSettings(person) => {
+            scribe.user(*person, None, same("user_session_settings_changed"))
+        }
     }
 }
 

@@ -51,7 +51,9 @@ fn of_change(org: &Organization, all: &[Recorded], recorded: &Recorded) -> Vec<E
         | Change::RoleRemoved(_)
         | Change::WorkspaceCreated(_)
         | Change::WorkspaceSetting { .. }
-        | Change::SessionsEnded(_) => Vec::new(),
+        | Change::SessionsEnded(_)
+        | Change::SessionEnded(_)
+        | Change::SessionSettings(_) => Vec::new(),
     }
 }
 

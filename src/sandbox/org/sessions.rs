@@ -17,6 +17,8 @@ pub struct Session {
     pub person: PersonIndex,
     /// The device.
     pub device: &'static Device,
+    /// Whether Slack's client was renewed since it began.
+    pub is_renewed: bool,
 }
 
 /// A kind of device.
@@ -30,6 +32,8 @@ pub struct Device {
     pub os_version: &'static str,
     /// Slack's client.
     pub client: &'static str,
+    /// The client before that one.
+    pub old_client: &'static str,
     /// Whether it is a telephone.
     pub is_mobile: bool,
 }
@@ -37,8 +41,8 @@ pub struct Device {
 /// Settings of one account's sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionSettings {
-    /// Whether closing the client signs out.
-    pub quit_signs_out: bool,
+    /// Whether closing the client signs out, when that is set.
+    pub quit_signs_out: Option<bool>,
     /// Seconds until one has to sign in again, when that is set.
     pub duration: Option<i64>,
 }
@@ -69,6 +73,7 @@ const DEVICES: [Device; MOST_SESSIONS] = [
         os: "macOS",
         os_version: "15.5",
         client: "4.44.60",
+        old_client: "4.43.51",
         is_mobile: false,
     },
     Device {
@@ -76,6 +81,7 @@ const DEVICES: [Device; MOST_SESSIONS] = [
         os: "iOS",
         os_version: "19.1",
         client: "25.06.20",
+        old_client: "25.05.10",
         is_mobile: true,
     },
     Device {
@@ -83,6 +89,7 @@ const DEVICES: [Device; MOST_SESSIONS] = [
         os: "Windows",
         os_version: "11",
         client: "4.44.60",
+        old_client: "4.42.120",
         is_mobile: false,
     },
 ];
@@ -101,6 +108,7 @@ impl Organization {
             id: u64::try_from(index * MOST_SESSIONS + number).unwrap_or(0) + 10_000_000_001,
             person: index,
             device,
+            is_renewed: (index / MOST_SESSIONS + number).is_multiple_of(2),
         });
         sessions.filter(|one| ended.is_none_or(|ended| !ended.contains(&one.id))).collect()
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Client, ids, is_plain, s};
-use crate::sandbox::org::{Level, OrgLevel};
+use crate::sandbox::org::{Actor, Level, OrgLevel};
 
 async fn sessions(client: &Client, user: &str) -> Vec<Value> {
     let team = client.team(user, true);
@@ -78,11 +78,45 @@ async fn settings_are_kept_until_they_are_cleared() {
     let at = format!("user_ids={user}");
     let told = async || client.call("admin.users.session.getSettings", &at).await;
     assert_eq!(s(&told().await["no_settings_applied"][0]), user);
-    let set = format!("{at}&duration=86400&desktop_app_browser_quit=true");
-    assert_eq!(client.code("admin.users.session.setSettings", &set).await, "");
-    assert_eq!(told().await["session_settings"][0]["duration"], 86_400);
+    for one in ["duration=86400", "desktop_app_browser_quit=true"] {
+        let set = format!("{at}&{one}");
+        assert_eq!(client.code("admin.users.session.setSettings", &set).await, "");
+    }
+    let kept = &told().await["session_settings"][0];
+    assert_eq!(
+        (&kept["duration"], &kept["desktop_app_browser_quit"]),
+        (&86_400.into(), &true.into())
+    );
+    for wrong in [28_799, 315_569_521] {
+        let set = format!("{at}&duration={wrong}");
+        let code = client.code("admin.users.session.setSettings", &set).await;
+        assert_eq!(code, "invalid_arguments");
+    }
     assert_eq!(client.code("admin.users.session.clearSettings", &at).await, "");
     assert_eq!(told().await["session_settings"], serde_json::json!([]));
     let code = client.code("admin.users.session.setSettings", &at).await;
     assert_eq!(code, "at_least_one_session_setting_required");
+}
+
+#[tokio::test]
+async fn whoever_was_switched_off_signs_in_anew() {
+    let client = Client::unlimited(200);
+    let user = user_of_two(&client);
+    assert!(!sessions(&client, &user).await.is_empty());
+    let index = client.sandbox.with_org(|org| org.find(&user).unwrap().0);
+    client.sandbox.change_org(Actor::Provider, |edit| {
+        edit.deactivate(index).unwrap();
+        edit.reactivate(index).unwrap();
+    });
+    assert!(sessions(&client, &user).await.is_empty());
+}
+
+#[tokio::test]
+async fn only_a_session_that_changed_has_a_recent_state() {
+    let client = Client::unlimited(200);
+    let all = client.all("admin.users.session.list", "active_sessions", "", 100).await;
+    let (changed, same): (Vec<&Value>, Vec<&Value>) =
+        all.iter().partition(|row| row.get("recent").is_some());
+    assert!(!changed.is_empty() && !same.is_empty());
+    assert!(changed.iter().all(|row| row["recent"] != row["created"]));
 }

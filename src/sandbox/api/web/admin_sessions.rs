@@ -9,7 +9,7 @@ use super::method::{Call, Method, Sizes, page};
 use super::refusal::Refusal;
 use crate::sandbox::Tier;
 use crate::sandbox::org::{
-    Devices, MOST_SESSIONS, Organization, PersonIndex, Rule, Session, SessionSettings,
+    Devices, MOST_SESSIONS, Organization, Person, PersonIndex, Rule, Session, SessionSettings,
 };
 
 const USERS: &[Arg] = &[required("user_ids", Form::List)];
@@ -87,8 +87,8 @@ pub(super) const METHODS: &[Method] = &[
     },
 ];
 
-const SIZES: Sizes = Sizes { default: 1_000, most: 1_000, refuse: None };
-/// No more accounts are reset in one call.
+const SIZES: Sizes = Sizes { default: 1_000, most: 1_000, refuse: Some("invalid_arguments") };
+/// No more accounts are named in one call.
 const MOST: usize = 1_000;
 
 const CODES: &[(Rule, &str)] = &[
@@ -107,12 +107,16 @@ fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
             (false, false) => 0..org.people().len(),
             (true, true) => {
                 // The organization's own id will do for any workspace.
-                if team.as_ref() != Some(&org.id) {
-                    workspace(call, org)?;
-                }
+                let whole = team.as_ref() == Some(&org.id);
+                let team = if whole { None } else { Some(workspace(call, org)?) };
                 let index = person(call, org)?;
-                if org.person(index).is_some_and(crate::sandbox::org::Person::is_bot) {
+                if org.person(index).is_some_and(Person::is_bot) {
                     return Err(Refusal::new("bots_not_allowed"));
+                }
+                let member =
+                    |team| org.person(index).is_some_and(|one| one.membership(team).is_some());
+                if team.is_some_and(|team| !member(team)) {
+                    return Err(Refusal::new("no_active_sessions"));
                 }
                 index..index + 1
             }
@@ -140,20 +144,26 @@ fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
 
 fn row(org: &Organization, session: Session) -> Value {
     let device = session.device;
-    let seen = json!({
-        "device_hardware": device.hardware,
-        "os": device.os,
-        "os_version": device.os_version,
-        "slack_client_version": device.client,
-        "ip": "192.0.2.7",
-    });
-    json!({
+    let seen = |client: &str| {
+        json!({
+            "device_hardware": device.hardware,
+            "os": device.os,
+            "os_version": device.os_version,
+            "slack_client_version": client,
+            "ip": "192.0.2.7",
+        })
+    };
+    let mut row = json!({
         "user_id": org.person(session.person).map(|person| &person.id),
         "session_id": session.id,
         "team_id": org.id,
-        "created": seen,
-        "recent": seen,
-    })
+        "created": seen(if session.is_renewed { device.old_client } else { device.client }),
+    });
+    // A session that is as it began has no second state.
+    if let Some(fields) = row.as_object_mut().filter(|_| session.is_renewed) {
+        fields.insert("recent".to_owned(), seen(device.client));
+    }
+    row
 }
 
 fn invalidate(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
@@ -185,10 +195,7 @@ fn reset(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
 fn reset_bulk(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     let devices = devices(call);
     let ids = call.args.list("user_ids");
-    if ids.len() > MOST {
-        let line = "[ERROR] no more than 1000 items allowed [json-pointer:/user_ids]";
-        return Err(Refusal::arguments(vec![line.to_owned()]));
-    }
+    check_number(&ids)?;
     call.change(|edit| {
         let mut refused = Vec::new();
         for id in &ids {
@@ -221,15 +228,20 @@ fn get_settings(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         for (id, index) in accounts(call, org)? {
             match org.sessions.settings(index) {
                 None => none.push(id),
-                Some(settings) => rows.push(json!({
-                    "user_id": id,
-                    "desktop_app_browser_quit": settings.quit_signs_out,
-                    "duration": settings.duration,
-                })),
+                Some(settings) => rows.push(settings_row(id, settings)),
             }
         }
         json_body(&json!({"ok": true, "session_settings": rows, "no_settings_applied": none}))
     })
+}
+
+fn settings_row(id: String, settings: SessionSettings) -> Value {
+    let quit = settings.quit_signs_out.map(Value::from);
+    let duration = settings.duration.map(Value::from);
+    let fields =
+        [("user_id", Some(id.into())), ("desktop_app_browser_quit", quit), ("duration", duration)];
+    let set = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(set.collect())
 }
 
 fn set_settings(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
@@ -238,14 +250,14 @@ fn set_settings(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     if quit.is_none() && duration.is_none() {
         return Err(Refusal::new("at_least_one_session_setting_required"));
     }
-    set_all(call, Some(SessionSettings { quit_signs_out: quit.unwrap_or(false), duration }))
+    set_all(call, Some(SessionSettings { quit_signs_out: quit, duration }))
 }
 
 fn set_all(call: &Call<'_>, settings: Option<SessionSettings>) -> Result<Vec<u8>, Refusal> {
     call.change(|edit| {
         for (_, index) in accounts(call, edit)? {
-            // Bots were refused before.
-            let _ = edit.set_sessions(index, settings);
+            // Bots were refused before, so it is the time that does not fit: for nobody then.
+            edit.set_sessions(index, settings).map_err(|_| Refusal::new("invalid_arguments"))?;
         }
         Ok(())
     })?;
@@ -258,5 +270,15 @@ fn accounts(call: &Call<'_>, org: &Organization) -> Result<Vec<(String, PersonIn
         let (index, person) = org.find(&id).ok_or_else(|| Refusal::new("user_not_found"))?;
         if person.is_bot() { Err(Refusal::new("bots_not_allowed")) } else { Ok((id, index)) }
     };
-    call.args.list("user_ids").into_iter().map(account).collect()
+    let ids = call.args.list("user_ids");
+    check_number(&ids)?;
+    ids.into_iter().map(account).collect()
+}
+
+fn check_number(ids: &[String]) -> Result<(), Refusal> {
+    if ids.len() <= MOST {
+        return Ok(());
+    }
+    let line = "[ERROR] no more than 1000 items allowed [json-pointer:/user_ids]";
+    Err(Refusal::arguments(vec![line.to_owned()]))
 }

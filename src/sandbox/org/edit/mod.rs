@@ -175,6 +175,10 @@ pub enum Change {
     },
     /// An account was signed out.
     SessionsEnded(PersonIndex),
+    /// An account was signed out on one device.
+    SessionEnded(PersonIndex),
+    /// How long an account's sessions last was set, or is not set any more.
+    SessionSettings(PersonIndex),
 }
 
 /// A change as it is kept: who did it and when.

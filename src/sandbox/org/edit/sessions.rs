@@ -14,6 +14,9 @@ pub enum Devices {
     Web,
 }
 
+/// So many seconds a session can be told to last: from eight hours to ten years.
+const DURATIONS: std::ops::RangeInclusive<i64> = 28_800..=315_569_520;
+
 impl Edit<'_> {
     /// Signs an account out on its devices.
     ///
@@ -44,15 +47,16 @@ impl Edit<'_> {
         self.check_sessions(index)?;
         let found = self.sessions_of(index).into_iter().find(|session| session.id == id);
         self.org.sessions.end(found.ok_or(Rule::NotMember)?);
-        self.record(Change::SessionsEnded(index));
+        self.record(Change::SessionEnded(index));
         Ok(())
     }
 
-    /// Gives an account's sessions settings of their own, or takes them away.
+    /// Gives an account's sessions settings of their own, beside those that they have, or takes all
+    /// away.
     ///
     /// # Errors
     ///
-    /// [`Rule::Bot`].
+    /// [`Rule::Bot`]; [`Rule::Malformed`] for a time that is too short or too long.
     pub fn set_sessions(
         &mut self,
         index: PersonIndex,
@@ -61,11 +65,30 @@ impl Edit<'_> {
         if self.person(index).ok_or(Rule::NoSuchPerson)?.is_bot() {
             return Err(Rule::Bot);
         }
-        match settings {
+        let duration = settings.and_then(|settings| settings.duration);
+        if duration.is_some_and(|duration| !DURATIONS.contains(&duration)) {
+            return Err(Rule::Malformed);
+        }
+        let kept = self.sessions.settings(index);
+        let now = settings.map(|settings| SessionSettings {
+            quit_signs_out: settings.quit_signs_out.or(kept.and_then(|one| one.quit_signs_out)),
+            duration: duration.or(kept.and_then(|one| one.duration)),
+        });
+        match now {
             Some(settings) => self.org.sessions.settings.insert(index, settings),
             None => self.org.sessions.settings.remove(&index),
         };
+        if now != kept {
+            self.record(Change::SessionSettings(index));
+        }
         Ok(())
+    }
+
+    /// Signs out an account that is switched off. That goes without saying.
+    pub(super) fn close_sessions(&mut self, index: PersonIndex) {
+        for session in self.sessions_of(index) {
+            self.org.sessions.end(session);
+        }
     }
 
     fn check_sessions(&self, index: PersonIndex) -> Result<(), Rule> {

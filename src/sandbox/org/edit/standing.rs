@@ -11,6 +11,7 @@ impl Edit<'_> {
     /// Those of [`Edit::check_deactivation`].
     pub fn deactivate(&mut self, index: PersonIndex) -> Result<(), Rule> {
         self.check_deactivation(index)?;
+        self.close_sessions(index);
         let person = self.org.person_mut(index).ok_or(Rule::NoSuchPerson)?;
         if !person.is_active() {
             return Ok(());
