@@ -16,8 +16,10 @@ const TABLE: &str = include_str!("web_methods.tsv");
 const USELESS: &str = "chat:write";
 /// Methods that answer missing arguments with a code of their own.
 const OWN_CODES: &[(&str, &str, &str)] = &[
+    ("admin.usergroups.addTeams", "team_ids", "no_team_ids_given"),
     ("admin.teams.create", "team_domain", "must_provide_team_domain"),
     ("admin.teams.create", "team_name", "must_provide_team_name"),
+    ("usergroups.users.update", "users", "no_users_provided"),
 ];
 
 /// A row of the table.

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Client, is_plain, s};
+use crate::sandbox::org::{Level, Person};
 
 #[tokio::test]
 async fn a_group_of_a_workspace_lives() {
@@ -47,7 +48,70 @@ async fn what_a_group_of_a_workspace_cannot_be() {
     let made = client.call("usergroups.create", &format!("team_id={other}&name=Crew")).await;
     let at = format!("team_id={other}&usergroup={}", s(&made["usergroup"]["id"]));
     let stranger = format!("{at}&users={user}");
-    assert_eq!(client.code("usergroups.users.update", &stranger).await, "invalid_users");
+    let code = client.code("usergroups.users.update", &stranger).await;
+    assert_eq!(code, "failed_for_some_users");
+}
+
+#[tokio::test]
+async fn a_group_of_a_workspace_takes_full_members_and_a_handle_of_its_own() {
+    let client = Client::unlimited(200);
+    let team = client.sandbox.with_org(|org| org.workspaces[1].id.clone());
+    let somebody = |level: Option<Level>| {
+        let fits = |one: &Person| one.guest() == level && one.membership(1).is_some();
+        client.person(|one| one.is_active() && fits(one))
+    };
+    let made = client.call("usergroups.create", &format!("team_id={team}&name=Crew")).await;
+    let at = format!("team_id={team}&usergroup={}", s(&made["usergroup"]["id"]));
+    for (users, code) in [
+        (somebody(Some(Level::SingleChannelGuest)), "single_channel_guests_cannot_be_added"),
+        (somebody(Some(Level::MultiChannelGuest)), "invalid_users"),
+        ("U404".to_owned(), "invalid_users"),
+        (String::new(), "no_users_provided"),
+        (somebody(None), ""),
+    ] {
+        let query = format!("{at}&users={users}");
+        assert_eq!(client.code("usergroups.users.update", &query).await, code, "{users}");
+    }
+    let name = client.sandbox.with_org(|org| org.find(&somebody(None)).unwrap().1.username.clone());
+    for handle in ["random", &name] {
+        let query = format!("{at}&handle={handle}");
+        let code = client.code("usergroups.update", &query).await;
+        assert_eq!(code, "handle_already_exists", "{handle}");
+    }
+    let counted = client.call("usergroups.enable", &format!("{at}&include_count=1")).await;
+    assert_eq!(counted["usergroup"]["user_count"], 1);
+    let plain = client.call("usergroups.enable", &at).await;
+    assert_eq!(plain["usergroup"].get("user_count"), None);
+}
+
+#[tokio::test]
+async fn a_token_of_the_organization_says_which_workspace_it_means() {
+    let client = Client::unlimited(100);
+    let team = client.sandbox.with_org(|org| org.workspaces[0].id.clone());
+    let made = client.call("usergroups.create", &format!("team_id={team}&name=Crew")).await;
+    let group = s(&made["usergroup"]["id"]).to_owned();
+    for (method, missing, unknown) in [
+        (
+            "usergroups.disable",
+            "target_team_must_be_specified_in_org_context",
+            "target_team_not_on_org",
+        ),
+        ("usergroups.enable", "missing_argument", "team_access_not_granted"),
+        ("usergroups.list", "missing_argument", "invalid_team"),
+        ("usergroups.users.list", "no_such_subteam", "no_such_subteam"),
+    ] {
+        let query = format!("usergroup={group}");
+        assert_eq!(client.code(method, &query).await, missing, "{method}");
+        let query = format!("{query}&team_id=T404");
+        assert_eq!(client.code(method, &query).await, unknown, "{method}");
+    }
+    let wrong = format!("usergroup_id={}&team_ids=T404,{team}", idp_group(&client));
+    let refused = client.call("admin.usergroups.addTeams", &wrong).await;
+    assert_eq!(refused, json!({"ok": false, "error": "invalid_team_ids", "errors": ["T404"]}));
+}
+
+fn idp_group(client: &Client) -> String {
+    client.sandbox.with_org(|org| org.groups.of_identity_provider().next().unwrap().1.id.clone())
 }
 
 #[tokio::test]

@@ -20,8 +20,8 @@ pub(super) const METHODS: &[Method] = &[
         access: WRITE,
         args: &[
             // Both must be there, but the method has its own codes for that.
-            demanded("team_domain", "must_provide_team_domain"),
-            demanded("team_name", "must_provide_team_name"),
+            demanded("team_domain", Form::Text, "must_provide_team_domain"),
+            demanded("team_name", Form::Text, "must_provide_team_name"),
             optional("team_description", Form::Text),
             optional("team_discoverability", Form::Text),
         ],

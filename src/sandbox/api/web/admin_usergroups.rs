@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::args::{Form, optional, required};
+use super::args::{Form, demanded, optional, required};
 use super::channel_object::channel_object;
 use super::conversations::caller;
 use super::json_body;
@@ -30,7 +30,7 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: Access::Admin("admin.teams:write"),
         args: &[
-            required("team_ids", Form::List),
+            demanded("team_ids", Form::List, "no_team_ids_given"),
             required("usergroup_id", Form::Text),
             optional("auto_provision", Form::Flag),
         ],
@@ -64,9 +64,12 @@ fn add_teams(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     call.change(|edit| {
         let (index, _) = group(call, edit)?;
         let ids = call.args.list("team_ids");
-        let teams: Option<Vec<usize>> =
-            ids.iter().map(|id| edit.workspace(id).map(|(number, _)| number)).collect();
-        let teams = teams.ok_or_else(|| Refusal::new("invalid_team_ids"))?;
+        let wrong: Vec<&String> = ids.iter().filter(|id| edit.workspace(id).is_none()).collect();
+        if !wrong.is_empty() {
+            return Err(Refusal::new("invalid_team_ids").with("errors", json!(wrong)));
+        }
+        let number = |id: &String| edit.workspace(id).map(|(number, _)| number);
+        let teams: Vec<usize> = ids.iter().filter_map(number).collect();
         edit.link_usergroup(index, &teams, provision);
         Ok(())
     })?;

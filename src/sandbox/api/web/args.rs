@@ -45,8 +45,8 @@ pub(super) const fn required(name: &'static str, form: Form) -> Arg {
 }
 
 /// An argument without which the call is refused with a code of the method's own.
-pub(super) const fn demanded(name: &'static str, missing: &'static str) -> Arg {
-    Arg { name, form: Form::Text, required: true, missing: Some(missing) }
+pub(super) const fn demanded(name: &'static str, form: Form, missing: &'static str) -> Arg {
+    Arg { name, form, required: true, missing: Some(missing) }
 }
 
 /// The arguments as they were sent, by name.
@@ -221,7 +221,12 @@ fn texts(items: &[Value]) -> Vec<String> {
 }
 
 fn is_blank(value: &Value) -> bool {
-    value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.is_empty(),
+        Value::Bool(_) | Value::Number(_) | Value::Object(_) => false,
+    }
 }
 
 fn has_form(value: &Value, form: Form) -> bool {

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::args::{Form, optional, required};
+use super::args::{Form, demanded, optional, required};
 use super::json_body;
 use super::method::{Access, Call, Method};
 use super::refusal::Refusal;
 use super::usergroup_object::usergroup_object;
 use crate::sandbox::Tier;
 use crate::sandbox::grants::Install;
-use crate::sandbox::org::{Group, GroupIndex, GroupWish, Keeper, Organization, Rule};
+use crate::sandbox::org::{
+    Edit, Group, GroupIndex, GroupWish, Keeper, Level, Organization, PersonIndex, Rule,
+};
 
 const READ: Access = Access::Scope("usergroups:read");
 const WRITE: Access = Access::Scope("usergroups:write");
@@ -101,7 +103,7 @@ pub(super) const METHODS: &[Method] = &[
         access: WRITE,
         args: &[
             required("usergroup", Form::Text),
-            required("users", Form::List),
+            demanded("users", Form::List, "no_users_provided"),
             optional("additional_channels", Form::List),
             optional("include_count", Form::Flag),
             optional("is_shared", Form::Flag),
@@ -117,19 +119,19 @@ const CODES: &[(Rule, &str)] = &[
     (Rule::Malformed, "bad_handle"),
     (Rule::TooMany, "name_too_long"),
     (Rule::NoSuchChannel, "invalid_channel_provided"),
-    (Rule::NoSuchPerson, "invalid_users"),
+    (Rule::NoSuchPerson, "failed_for_some_users"),
+    (Rule::Deactivated, "invalid_users"),
+    (Rule::Bot, "invalid_users"),
+    (Rule::Guest, "invalid_users"),
 ];
 
 fn create(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     let wish = wish(call);
     changed(call, |edit| {
-        let team = team(call, edit)?.ok_or_else(|| Refusal::new(NO_TEAM))?;
+        let team = team(call, edit)?;
         Ok(edit.create_usergroup(team, wish))
     })
 }
-
-/// What a token of the organization is told when it names no workspace.
-const NO_TEAM: &str = "target_team_must_be_specified_in_org_context";
 
 fn update(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     let wish = wish(call);
@@ -153,6 +155,13 @@ fn update_users(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let members: Option<BTreeSet<_>> =
             ids.iter().map(|id| edit.find(id).map(|(member, _)| member)).collect();
         let members = members.ok_or_else(|| Refusal::new("invalid_users"))?;
+        let single = |member: &PersonIndex| {
+            let person = edit.person(*member);
+            person.is_some_and(|person| person.guest() == Some(Level::SingleChannelGuest))
+        };
+        if members.iter().any(single) {
+            return Err(Refusal::new("single_channel_guests_cannot_be_added"));
+        }
         Ok(edit.fill_usergroup(index, &members).map(|()| index))
     })
 }
@@ -160,13 +169,17 @@ fn update_users(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
 /// Changes a group and answers with it.
 fn changed(
     call: &Call<'_>,
-    change: impl FnOnce(&mut crate::sandbox::org::Edit<'_>) -> Result<Result<GroupIndex, Rule>, Refusal>,
+    change: impl FnOnce(&mut Edit<'_>) -> Result<Result<GroupIndex, Rule>, Refusal>,
 ) -> Result<Vec<u8>, Refusal> {
     let index = call.change(|edit| {
         change(edit)?.map_err(|rule| Refusal::of(rule, CODES, "permission_denied"))
     })?;
     call.sandbox.with_org(|org| {
-        let group = org.groups.get(index).map(|group| usergroup_object(org, group));
+        let mut group = org.groups.get(index).map(|group| usergroup_object(org, group));
+        let fields = group.as_mut().and_then(Value::as_object_mut);
+        if let Some(fields) = fields.filter(|_| !call.args.flag("include_count").unwrap_or(false)) {
+            fields.remove("user_count");
+        }
         json_body(&json!({"ok": true, "usergroup": group}))
     })
 }
@@ -184,7 +197,7 @@ fn wish(call: &Call<'_>) -> GroupWish {
 fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     let flag = |name| call.args.flag(name).unwrap_or(false);
     call.sandbox.with_org(|org| {
-        let team = team(call, org)?.ok_or_else(|| Refusal::new("missing_argument"))?;
+        let team = team(call, org)?;
         let shown = org.groups.iter().map(|(_, group)| group).filter(|group| {
             is_seen(group, team) && (flag("include_disabled") || group.disabled == 0)
         });
@@ -232,21 +245,31 @@ fn group(call: &Call<'_>, org: &Organization) -> Result<GroupIndex, Refusal> {
     let team = team(call, org)?;
     let id = call.args.text("usergroup").unwrap_or_default();
     let found = org.groups.find(&id);
-    let found = found.filter(|(_, group)| team.is_none_or(|team| is_seen(group, team)));
+    let found = found.filter(|(_, group)| is_seen(group, team));
     Ok(found.ok_or_else(|| Refusal::new("no_such_subteam"))?.0)
 }
 
-/// The workspace that is asked about: that of the token, else the one of `team_id`.
-fn team(call: &Call<'_>, org: &Organization) -> Result<Option<usize>, Refusal> {
+/// The workspace that is asked about: that of the token, whatever the call says; for a token of the
+/// organization the one of `team_id`, which must be there.
+fn team(call: &Call<'_>, org: &Organization) -> Result<usize, Refusal> {
+    let (missing, unknown) = team_codes(call.method);
     let id = match &call.caller?.install {
         Install::Workspace(id) => Some(id.clone()),
         Install::Org => call.args.text("team_id"),
     };
-    match id {
-        None => Ok(None),
-        Some(id) => {
-            let found = org.workspace(&id).map(|(number, _)| number);
-            Ok(Some(found.ok_or_else(|| Refusal::new("target_team_not_on_org"))?))
+    let id = id.ok_or_else(|| Refusal::new(missing))?;
+    let found = org.workspace(&id).map(|(number, _)| number);
+    found.ok_or_else(|| Refusal::new(unknown))
+}
+
+/// What a method says without a workspace, and to one that is not there. Their pages differ.
+fn team_codes(method: &str) -> (&'static str, &'static str) {
+    match method {
+        "usergroups.create" | "usergroups.disable" => {
+            ("target_team_must_be_specified_in_org_context", "target_team_not_on_org")
         }
+        "usergroups.list" => ("missing_argument", "invalid_team"),
+        "usergroups.users.list" => ("no_such_subteam", "no_such_subteam"),
+        _ => ("missing_argument", "team_access_not_granted"),
     }
 }

@@ -73,19 +73,22 @@ impl Edit<'_> {
     /// # Errors
     ///
     /// [`Rule::NotMember`] for a group that the identity provider keeps; [`Rule::NoSuchPerson`] for
-    /// somebody who is not active in the workspace.
+    /// somebody who is not in the workspace; [`Rule::Deactivated`], [`Rule::Bot`], [`Rule::Guest`].
     pub fn fill_usergroup(
         &mut self,
         index: GroupIndex,
         members: &BTreeSet<PersonIndex>,
     ) -> Result<(), Rule> {
         let team = self.keeper(index)?;
-        let is_there = |one: &PersonIndex| {
-            let person = self.person(*one).filter(|person| person.is_active());
-            person.is_some_and(|person| person.membership(team).is_some())
-        };
-        if !members.iter().all(is_there) {
-            return Err(Rule::NoSuchPerson);
+        for member in members {
+            let person = self.person(*member).ok_or(Rule::NoSuchPerson)?;
+            let membership = person.membership(team).ok_or(Rule::NoSuchPerson)?;
+            match (person.is_bot(), membership.level.is_guest(), person.is_active()) {
+                (true, _, _) => return Err(Rule::Bot),
+                (false, true, _) => return Err(Rule::Guest),
+                (false, false, false) => return Err(Rule::Deactivated),
+                (false, false, true) => {}
+            }
         }
         self.set_members(index, members);
         Ok(())
@@ -185,7 +188,14 @@ impl Edit<'_> {
         if !handle.chars().all(fits) {
             return Err(Rule::Malformed);
         }
-        if !handle.is_empty() && others().any(|(_, group)| group.handle == handle) {
+        let is_taken = |handle: &str| {
+            let workspace = self.workspaces.get(team);
+            let mut channels = workspace.into_iter().flat_map(|one| &one.channels);
+            channels.any(|channel| channel.name == handle)
+                || self.find_by_username(handle).is_some()
+                || others().any(|(_, group)| group.handle == handle)
+        };
+        if !handle.is_empty() && is_taken(handle) {
             return Err(Rule::Taken);
         }
         let channels = wish.channels.as_deref().unwrap_or_default();
