@@ -80,6 +80,22 @@ impl ConnectorError {
         Self { code: Some(code.into()), ..self }
     }
 
+    /// The same error for another part of the same call, without what caused it.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        Self {
+            provider: self.provider,
+            method: self.method.clone(),
+            kind: self.kind,
+            code: self.code.clone(),
+            needed_scope: self.needed_scope.clone(),
+            provided_scope: self.provided_scope.clone(),
+            request_id: self.request_id.clone(),
+            retry_after: self.retry_after,
+            source: None,
+        }
+    }
+
     /// An error of a call that got no answer.
     pub fn unanswered(
         provider: Provider,

@@ -7,12 +7,14 @@ mod context;
 mod error;
 mod registry;
 pub mod slack_enterprise;
+mod writes;
 
 use async_trait::async_trait;
 
 pub use context::CallContext;
 pub use error::{ConnectorError, Kind};
 pub use registry::Registry;
+pub use writes::{AssignmentWrites, Holding, Membership, MembershipWrites, UserWrites};
 
 use crate::domain::account::Organization;
 use crate::domain::assignment::RoleAssignment;
@@ -42,6 +44,12 @@ pub trait Connector: Send + Sync {
     fn role_assignments(&self) -> Option<&dyn Reads<RoleAssignment>>;
     /// Its workspaces.
     fn workspaces(&self) -> Option<&dyn Reads<Workspace>>;
+    /// Its people, to be changed.
+    fn user_writes(&self) -> Option<&dyn UserWrites>;
+    /// The members of its workspaces, to be changed.
+    fn membership_writes(&self) -> Option<&dyn MembershipWrites>;
+    /// Who holds which role, to be changed.
+    fn assignment_writes(&self) -> Option<&dyn AssignmentWrites>;
 }
 
 /// Where a page of a provider's list begins: the connector's own text, opaque to everybody else.

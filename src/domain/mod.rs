@@ -6,6 +6,7 @@ pub mod assignment;
 pub mod clock;
 pub mod entropy;
 pub mod ids;
+pub mod input;
 pub mod page;
 pub mod provider;
 pub mod role;

@@ -12,7 +12,7 @@ use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use super::v1::{
     account_tokens, integrated_accounts, link_tokens, provider_apps, role_assignments, roles,
-    users, workspaces,
+    users, workspace_members, workspaces,
 };
 use super::{edge, health, link, openapi, problem, proxy, start};
 
@@ -20,13 +20,21 @@ use super::{edge, health, link, openapi, problem, proxy, start};
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::frame())
         .routes(routes!(users::list_users))
-        .routes(routes!(users::get_user))
+        .routes(routes!(users::get_user, users::deactivate_user))
         .routes(routes!(roles::list_roles))
         .routes(routes!(roles::get_role))
-        .routes(routes!(role_assignments::list_role_assignments))
-        .routes(routes!(role_assignments::get_role_assignment))
+        .routes(routes!(
+            role_assignments::list_role_assignments,
+            role_assignments::create_role_assignment
+        ))
+        .routes(routes!(
+            role_assignments::get_role_assignment,
+            role_assignments::delete_role_assignment
+        ))
         .routes(routes!(workspaces::list_workspaces))
         .routes(routes!(workspaces::get_workspace))
+        .routes(routes!(workspace_members::add_workspace_member))
+        .routes(routes!(workspace_members::remove_workspace_member))
         .routes(routes!(integrated_accounts::list_integrated_accounts))
         .routes(routes!(integrated_accounts::get_integrated_account))
         .routes(routes!(integrated_accounts::refresh_integrated_account))

@@ -6,9 +6,11 @@ mod cursor;
 pub mod passthrough;
 mod resource;
 mod shape;
+mod writes;
 
 pub use resource::Resource;
 pub use shape::{ResponseFormat, Shape};
+pub use writes::SignOut;
 
 use serde_json::value::RawValue;
 

@@ -8,6 +8,7 @@ use http::Method;
 use serde_json::Value;
 use sqlx::PgPool;
 use switchboard::domain::access::Scope;
+use switchboard::sandbox::org::{Level, OrgLevel, Person};
 
 use crate::support::{Answer, Client, TestApp};
 
@@ -40,11 +41,15 @@ const fn post(path: &'static str, body: &'static str, scope: Scope, foreign: For
     Route { method: "post", path, body, scope: Some(scope), foreign }
 }
 
+const fn delete(path: &'static str) -> Route {
+    Route { method: "delete", scope: Some(Scope::Write), ..read(path) }
+}
+
 const fn public(path: &'static str) -> Route {
     Route { method: "get", path, body: "", scope: None, foreign: Foreign::Public }
 }
 
-/// Every route. `ACCOUNT` in a body is the first environment's account.
+/// Every route. `ACCOUNT` in a body is the first environment's account, `USER` an admin of its first workspace.
 const ROUTES: &[Route] = &[
     read("/users"),
     read("/users/{id}"),
@@ -54,6 +59,21 @@ const ROUTES: &[Route] = &[
     read("/role-assignments/{id}"),
     read("/workspaces"),
     read("/workspaces/{id}"),
+    post(
+        "/role-assignments",
+        r#"{"user_id": "USER", "role_id": "Rl01"}"#,
+        Scope::Write,
+        Foreign::AccountNotFound,
+    ),
+    delete("/role-assignments/{id}"),
+    post(
+        "/workspaces/{id}/members",
+        r#"{"user_id": "USER"}"#,
+        Scope::Write,
+        Foreign::AccountNotFound,
+    ),
+    delete("/workspaces/{id}/members/{user_id}"),
+    delete("/users/{id}"),
     Route { foreign: Foreign::Own, ..read("/integrated-accounts") },
     read("/integrated-accounts/{id}"),
     post("/integrated-accounts/{id}/refresh", "", Scope::Write, Foreign::AccountNotFound),
@@ -89,7 +109,11 @@ impl Scene {
         let app = TestApp::new(pool).await?;
         let account = app.link("acme").await?;
         let (user, team) = app.sandbox.with_org(|org| {
-            let user = org.primary_owner().map(|person| person.id.clone());
+            let is_admin = |person: &&Person| {
+                let level = person.membership(0).map(|one| one.level);
+                level == Some(Level::Admin) && person.org_level == OrgLevel::Member
+            };
+            let user = org.people().iter().find(is_admin).map(|person| person.id.clone());
             (user, org.workspaces.first().map(|team| team.id.clone()))
         });
         Ok(Self { app, account, user: user.context("no user")?, team: team.context("no team")? })
@@ -101,13 +125,13 @@ impl Scene {
             "/users/{id}" => self.user.clone(),
             "/roles/{id}" => "org:member".to_owned(),
             "/role-assignments/{id}" => {
-                format!("ws:member.{}.{}", self.user, self.team)
+                format!("ws:admin.{}.{}", self.user, self.team)
             }
-            "/workspaces/{id}" => self.team.clone(),
+            path if path.starts_with("/workspaces/{id}") => self.team.clone(),
             _ => self.account.clone(),
         };
-        let path = route.path.replace("{id}", &id);
-        let body = route.body.replace("ACCOUNT", &self.account);
+        let path = route.path.replace("{id}", &id).replace("{user_id}", &self.user);
+        let body = route.body.replace("ACCOUNT", &self.account).replace("USER", &self.user);
         let body = (!body.is_empty()).then_some(("application/json", body.as_str()));
         let method: Method = route.method.to_uppercase().parse()?;
         let client = client.clone().with("x-integrated-account-id", &self.account)?;

@@ -57,6 +57,18 @@ impl SlackEnterprise {
         method: &'static str,
         arguments: &[(&str, &str)],
     ) -> Result<Okay, ConnectorError> {
+        let (answer, refusal) = self.web_said(cx, method, arguments).await?;
+        refusal.map_or(Ok(answer), Err)
+    }
+
+    /// The same, for methods whose refusal says more than a code: the answer, and the refusal if it
+    /// is one.
+    pub(super) async fn web_said(
+        &self,
+        cx: &CallContext<'_>,
+        method: &'static str,
+        arguments: &[(&str, &str)],
+    ) -> Result<(Okay, Option<ConnectorError>), ConnectorError> {
         let (budgets, safety) = self.methods.web(method.into(), &Method::POST);
         let url = self
             .web_url
@@ -89,15 +101,15 @@ impl SlackEnterprise {
         }
         let envelope: Envelope =
             serde_json::from_slice(&body).map_err(|_| failed(Kind::Trouble))?;
-        if envelope.ok {
-            return Ok(Okay { method, body });
-        }
-        let code = envelope.error.unwrap_or_default();
-        Err(ConnectorError {
-            needed_scope: envelope.needed,
-            provided_scope: envelope.provided,
-            ..failed(error::kind(&code)).with_code(code)
-        })
+        let refusal = (!envelope.ok).then(|| {
+            let code = envelope.error.unwrap_or_default();
+            ConnectorError {
+                needed_scope: envelope.needed,
+                provided_scope: envelope.provided,
+                ..failed(error::kind(&code)).with_code(code)
+            }
+        });
+        Ok((Okay { method, body }, refusal))
     }
 
     /// Reads one object of SCIM v2.0; `path` is what follows the version.
@@ -107,19 +119,35 @@ impl SlackEnterprise {
         method: &'static str,
         path: &str,
     ) -> Result<Okay, ConnectorError> {
-        let (budgets, safety) = self.methods.scim(&Method::GET, path);
+        self.scim(cx, method, Method::GET, path, None).await
+    }
+
+    /// Calls SCIM v2.0; `path` is what follows the version. An answer without a body reads as null.
+    pub(super) async fn scim(
+        &self,
+        cx: &CallContext<'_>,
+        method: &'static str,
+        verb: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<Okay, ConnectorError> {
+        let (budgets, safety) = self.methods.scim(&verb, path);
         let url = self
             .api_url
             .join(&format!("scim/v2/{path}"))
             .map_err(|_| cx.error(method, Kind::InvalidArgument))?;
-        let headers =
-            HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static("application/json"))]);
+        let json = HeaderValue::from_static("application/json");
+        let mut headers = HeaderMap::from_iter([(header::ACCEPT, json.clone())]);
+        if body.is_some() {
+            headers.insert(header::CONTENT_TYPE, json);
+        }
         let request = ProviderRequest {
             name: method.into(),
-            method: Method::GET,
+            method: verb,
             url,
             headers,
-            body: RequestBody::Empty,
+            body: body
+                .map_or(RequestBody::Empty, |body| RequestBody::Bytes(body.to_string().into())),
             budgets,
             safety,
         };
@@ -144,6 +172,7 @@ fn scim_kind(status: StatusCode, code: &str) -> Kind {
         StatusCode::UNAUTHORIZED => Kind::NeedsReauth,
         StatusCode::FORBIDDEN => Kind::Forbidden,
         StatusCode::NOT_FOUND => Kind::NotFound,
+        StatusCode::CONFLICT => Kind::Conflict,
         status if status.is_server_error() => Kind::Trouble,
         _ => error::kind(code),
     }

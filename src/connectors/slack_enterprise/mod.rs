@@ -7,11 +7,15 @@ mod api;
 mod assignments;
 mod dialect;
 mod error;
+mod holdings;
+mod levels;
 mod map;
+mod memberships;
 mod methods;
 mod oauth;
 mod passthrough;
 mod roles;
+mod user_writes;
 mod users;
 mod wire;
 mod workspaces;
@@ -20,7 +24,7 @@ use url::Url;
 
 use self::dialect::SlackDialect;
 use self::methods::Methods;
-use super::{Connector, Link, Passthrough, Reads};
+use super::{AssignmentWrites, Connector, Link, MembershipWrites, Passthrough, Reads, UserWrites};
 use crate::config;
 use crate::domain::assignment::RoleAssignment;
 use crate::domain::provider::Provider;
@@ -102,6 +106,18 @@ impl Connector for SlackEnterprise {
     }
 
     fn workspaces(&self) -> Option<&dyn Reads<Workspace>> {
+        Some(self)
+    }
+
+    fn user_writes(&self) -> Option<&dyn UserWrites> {
+        Some(self)
+    }
+
+    fn membership_writes(&self) -> Option<&dyn MembershipWrites> {
+        Some(self)
+    }
+
+    fn assignment_writes(&self) -> Option<&dyn AssignmentWrites> {
         Some(self)
     }
 }

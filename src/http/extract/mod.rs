@@ -10,4 +10,4 @@ pub(super) use access::{Access, Admin, Proxy, Read, Write};
 pub(super) use account::{Account, AccountQuery};
 pub(super) use body::Body;
 pub(super) use params::Params;
-pub(super) use query::{ItemQuery, ListQuery, NoQuery, PageQuery, ShapeQuery};
+pub(super) use query::{ItemQuery, LeaveQuery, ListQuery, NoQuery, PageQuery, ShapeQuery};

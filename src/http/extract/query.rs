@@ -88,6 +88,27 @@ pub(in crate::http) struct ItemQuery {
     pub(in crate::http) shape: Shape,
 }
 
+/// How a user is switched off.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct LeaveQuery {
+    /// Ends the user's sessions at once.
+    #[param(value_type = Option<bool>, default = false)]
+    pub(in crate::http) sign_out: bool,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for LeaveQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut params = Params::of(&parts.uri);
+        AccountQuery::take(&mut params)?;
+        let sign_out = params.parse("sign_out")?.unwrap_or(false);
+        params.finish()?;
+        Ok(Self { sign_out })
+    }
+}
+
 /// No parameters at all.
 #[derive(Debug)]
 pub(in crate::http) struct NoQuery;

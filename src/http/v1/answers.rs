@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::input::Done;
 use crate::domain::page::Page;
 
 /// A page of a list.
@@ -25,6 +26,15 @@ pub(in crate::http) struct List<T> {
 pub(in crate::http) struct Item<T> {
     /// The thing.
     pub result: T,
+}
+
+/// What came of a change that leaves nothing to show.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Written {
+    /// What was changed.
+    pub id: String,
+    /// Whether it was done now or was so already.
+    pub outcome: Done,
 }
 
 impl<T> List<T> {

@@ -9,6 +9,7 @@ pub(super) mod provider_apps;
 pub(super) mod role_assignments;
 pub(super) mod roles;
 pub(super) mod users;
+pub(super) mod workspace_members;
 pub(super) mod workspaces;
 
 use axum::Json;

@@ -1,12 +1,16 @@
 //! `/role-assignments`: who holds which role, and where.
 
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
-use super::answers::{Item, List};
+use super::answers::{Item, List, Written};
 use crate::domain::assignment::RoleAssignment;
 use crate::http::extract::{
-    Account, AccountQuery, ItemQuery, ListQuery, PageQuery, Read, ShapeQuery,
+    Account, AccountQuery, Body, ItemQuery, ListQuery, PageQuery, Read, ShapeQuery, Write,
 };
 use crate::http::openapi::Problems;
 use crate::http::problem::Problem;
@@ -34,4 +38,50 @@ pub(in crate::http) async fn get_role_assignment(
     query: ItemQuery,
 ) -> Result<Response, Problem> {
     super::get::<RoleAssignment>(&state, &account, &id, query).await
+}
+
+/// A role to be given.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "they are the API's names")]
+pub(in crate::http) struct NewRoleAssignment {
+    /// Who gets it.
+    user_id: String,
+    /// The role, as `/roles` has it.
+    role_id: String,
+    /// The workspace it is given in; absent for the whole organization.
+    workspace_id: Option<String>,
+    /// The channel it is given in.
+    channel_id: Option<String>,
+}
+
+/// Gives a role, and answers with the assignment as it is then. Giving it again changes nothing. A level (`ws:admin`, `org:owner`, …) takes the place of the one held before. Costs two provider calls or more.
+#[utoipa::path(post, path = "/role-assignments", tag = "Role assignments", params(AccountQuery, ShapeQuery),
+    request_body = NewRoleAssignment,
+    responses((status = 201, description = "The role assignment", body = Item<RoleAssignment>), Problems))]
+pub(in crate::http) async fn create_role_assignment(
+    State(state): State<AppState>,
+    account: Account<Write>,
+    query: ItemQuery,
+    Body(wish): Body<NewRoleAssignment>,
+) -> Result<Response, Problem> {
+    let directory = account.directory(&state, query.shape.wants_remote());
+    let NewRoleAssignment { user_id, role_id, workspace_id, channel_id } = wish;
+    let holding = directory.holding(role_id, user_id, workspace_id, channel_id);
+    let result = directory.give_role(holding, &query.shape).await?;
+    Ok((StatusCode::CREATED, Json(Item { result })).into_response())
+}
+
+/// Takes a role away. Whoever held a level is a plain member afterwards. Costs two provider calls or fewer.
+#[utoipa::path(delete, path = "/role-assignments/{id}", tag = "Role assignments",
+    params(("id" = String, Path, description = "The assignment's id, as the list has it"), AccountQuery),
+    responses((status = 200, description = "What came of it", body = Item<Written>), Problems))]
+pub(in crate::http) async fn delete_role_assignment(
+    State(state): State<AppState>,
+    account: Account<Write>,
+    Path(id): Path<String>,
+    _: ItemQuery,
+) -> Result<Response, Problem> {
+    let outcome = account.directory(&state, false).take_role(&id).await?;
+    Ok(Json(Item { result: Written { id, outcome } }).into_response())
 }

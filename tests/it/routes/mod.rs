@@ -10,3 +10,4 @@ mod role_assignments;
 mod roles;
 mod users;
 mod workspaces;
+mod writes;
