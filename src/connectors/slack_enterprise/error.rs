@@ -39,6 +39,7 @@ const KINDS: &[(&str, Kind)] = &[
     ("missing_scope", Kind::MissingScope),
     ("name_taken_in_org", Kind::Conflict),
     ("no_permission", Kind::Forbidden),
+    ("no_perms", Kind::Forbidden),
     ("no_such_group", Kind::NotFound),
     ("no_such_user", Kind::NotFound),
     ("non_org_teams_only", Kind::Forbidden),
