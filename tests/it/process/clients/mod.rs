@@ -19,14 +19,16 @@ pub(super) use python::slack_sdk;
 /// Something that a test needs, or a line that says why it can't be had here.
 pub(super) type Perhaps<T> = Result<T, String>;
 
-/// Runs a command to its end; the last line that it said when it failed.
+/// Runs a command to its end; the first line about an error when it failed.
 fn succeed(command: &mut Command) -> Perhaps<Output> {
     let ran = command.output().map_err(|error| error.to_string())?;
     if ran.status.success() {
         return Ok(ran);
     }
     let said = String::from_utf8_lossy(&ran.stderr);
-    Err(said.trim().lines().last().unwrap_or("nothing said").to_owned())
+    let tells = |line: &&str| line.to_ascii_lowercase().contains("error");
+    let line = said.lines().find(tells).or_else(|| said.trim().lines().last());
+    Err(line.unwrap_or("nothing said").to_owned())
 }
 
 /// Runs a tour, which prints what it has seen as one JSON value.

@@ -4,7 +4,6 @@ use std::process::Command;
 
 use super::super::home::Home;
 use super::super::note;
-use super::super::talk::text;
 use super::sandbox::Sandbox;
 use super::{node, tour};
 
@@ -22,7 +21,11 @@ async fn slacks_node_sdk_tours_the_sandbox() -> anyhow::Result<()> {
     let home = Home::new()?;
     let sandbox = Sandbox::start(&home).await?;
     let mut command = Command::new("node");
-    let made = tour(command.arg(TOUR).args(sandbox.introduction()).env("NODE_PATH", modules))?;
-    assert!(text(&made, "/workspace")?.starts_with('T'), "{made}");
-    Ok(())
+    tour(command.arg(TOUR).args(sandbox.introduction()).env("NODE_PATH", modules))?;
+    sandbox
+        .expect_toured(
+            &["oauth.v2.exchange", "users.identity"],
+            &["scim.users.create", "scim.groups.create"],
+        )
+        .await
 }

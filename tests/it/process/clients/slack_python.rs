@@ -4,7 +4,6 @@ use std::process::Command;
 
 use super::super::home::Home;
 use super::super::note;
-use super::super::talk::text;
 use super::sandbox::Sandbox;
 use super::{slack_sdk, tour};
 
@@ -20,7 +19,16 @@ async fn slacks_python_sdk_tours_the_sandbox() -> anyhow::Result<()> {
     let home = Home::new()?;
     let sandbox = Sandbox::start(&home).await?;
     let mut command = Command::new(python);
-    let made = tour(command.args(["-B", TOUR]).args(sandbox.introduction()))?;
-    assert!(text(&made, "/workspace")?.starts_with('T'), "{made}");
-    Ok(())
+    tour(command.args(["-B", TOUR]).args(sandbox.introduction()))?;
+    sandbox
+        .expect_toured(
+            &[],
+            &[
+                "scim.users.replace",
+                "scim.users.update",
+                "scim.groups.replace",
+                "scim.groups.update",
+            ],
+        )
+        .await
 }

@@ -14,14 +14,17 @@ async function see(app, client, installed) {
   assert.equal(me.user_id, installed.userId);
   assert.equal(me.enterprise_id, installed.enterpriseId);
   assert.ok(me.response_metadata.scopes.includes('admin.users:read'));
-  const teams = await everything(client, 'admin.teams.list', 'teams', { limit: 2 });
+  const teams = await everything(client, 'auth.teams.list', 'teams', { limit: 2 });
   for (const team of teams) {
     const info = (await client.team.info({ team: team.id })).team;
     assert.equal(info.name, team.name);
     assert.equal(info.enterprise_id, me.enterprise_id);
   }
   await beToldToWait(app, client, me);
-  return seePeople(client, teams[0].id);
+  const some = await seePeople(client, teams[0].id);
+  await seeProfile(client, teams[0].id, some[0]);
+  await seeBooks(client, teams[0].id, some[0]);
+  return some;
 }
 
 async function seePeople(client, team) {
@@ -39,6 +42,30 @@ async function seePeople(client, team) {
   await refused('user_not_found', client.users.info({ user: 'W00000000' }));
   assert.ok(only(people, { id: active[0].id }).enterprise_user.teams.includes(team));
   return active.map((person) => person.id);
+}
+
+async function seeProfile(client, team_id, user) {
+  const { users } = client;
+  assert.ok(['active', 'away'].includes((await users.getPresence({ user })).presence));
+  await users.profile.set({ user, profile: { title: 'Night navigator' } });
+  assert.equal((await users.profile.get({ user })).profile.title, 'Night navigator');
+  assert.equal((await users.info({ user })).user.profile.title, 'Night navigator');
+  const mine = await everything(client, 'users.conversations', 'channels', { team_id, user });
+  assert.ok(mine.length > 0);
+}
+
+/** What `team.*` tells administrators. */
+async function seeBooks(client, team_id, user) {
+  const { team } = client;
+  const logins = await team.accessLogs({ team_id, count: 5 });
+  assert.equal(logins.logins.length, 5);
+  assert.ok(logins.paging.total > 5);
+  assert.ok(user in (await team.billableInfo({ team_id, user })).billable_info);
+  assert.ok((await team.billing.info()).plan);
+  assert.ok((await team.integrationLogs({ team_id })).paging);
+  assert.equal(typeof (await team.preferences.list()).display_real_names, 'boolean');
+  assert.ok((await team.profile.get()).profile.fields);
+  await client.admin.users.unsupportedVersions.export({});
 }
 
 /** A 429 is waited out by the SDK itself, for as long as the answer says. */

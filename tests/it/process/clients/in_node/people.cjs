@@ -1,14 +1,36 @@
-// `admin.users.*` and roles: who may do what, where, and until when.
+// `admin.users.*`, sessions and roles: who may do what, where, and until when.
 'use strict';
 
 const assert = require('node:assert/strict');
-const { everything, only, refused } = require('./common.cjs');
+const { everything, only, refused, send } = require('./common.cjs');
+
+/** Makes an account in no workspace and a group with it, by SCIM 2.0; gives both ids. */
+async function hire(app, token) {
+  const core = 'urn:ietf:params:scim:schemas:core:2.0';
+  const user = await send(
+    `${app.sandbox}/scim/v2/Users`,
+    {
+      schemas: [`${core}:User`],
+      userName: 'cy.vance',
+      name: { givenName: 'Cy', familyName: 'Vance' },
+      emails: [{ value: 'cy.vance@lumenworks.example', primary: true }],
+    },
+    token,
+  );
+  const group = await send(
+    `${app.sandbox}/scim/v2/Groups`,
+    { schemas: [`${core}:Group`], displayName: 'Crew', members: [{ value: user.id }] },
+    token,
+  );
+  return { user: user.id, group: group.id };
+}
 
 /** Walks `user` through a workspace without other people and through the offices there. */
 async function see(client, { made, team }, user) {
   await invite(client, team);
   await raiseAndLower(client, made, user);
   await seeRoles(client, made, user);
+  await seeSessions(client, user);
   await seeGuests(client, team);
   await client.admin.users.remove({ team_id: made, user_id: user });
   assert.equal(await row(client, made, user), undefined);
@@ -61,6 +83,31 @@ async function seeRoles(client, team, user) {
   assert.ok(rows.length > 0);
 }
 
+async function seeSessions(client, user) {
+  const { session } = client.admin.users;
+  const all = () => everything(client, 'admin.users.session.list', 'active_sessions', { limit: 60 });
+  const before = await all();
+  const me = (await client.auth.test()).user_id;
+  const users = [...new Set(before.map((one) => one.user_id))].filter((one) => one !== me);
+  const [first, second, third] = users;
+  const of = (user_id) => before.find((one) => one.user_id === user_id);
+  const { session_id, team_id } = of(first);
+  await session.invalidate({ session_id: String(session_id), team_id, user_id: first });
+  assert.ok(!(await all()).some((one) => one.session_id === session_id));
+  await session.reset({ user_id: second });
+  const where = { team_id: of(second).team_id, user_id: second };
+  await refused('no_active_sessions', session.list(where));
+  await session.resetBulk({ user_ids: [first, third] });
+  const left = new Set((await all()).map((one) => one.user_id));
+  assert.ok(![first, second, third].some((one) => left.has(one)));
+  const settings = () => session.getSettings({ user_ids: [user] });
+  assert.deepEqual((await settings()).no_settings_applied, [user]);
+  await session.setSettings({ user_ids: [user], duration: 28_800 });
+  assert.equal((await settings()).session_settings[0].duration, 28_800);
+  await session.clearSettings({ user_ids: [user] });
+  assert.deepEqual((await settings()).no_settings_applied, [user]);
+}
+
 async function seeGuests(client, team_id) {
   const wishes = { team_id, only_guests: true };
   const guests = await everything(client, 'admin.users.list', 'users', wishes);
@@ -75,4 +122,4 @@ async function seeGuests(client, team_id) {
   assert.equal(mine.expiration_ts, expiration_ts);
 }
 
-module.exports = { see };
+module.exports = { hire, see };

@@ -4,7 +4,6 @@
 'use strict';
 
 const basics = require('./basics.cjs');
-const gatherings = require('./gatherings.cjs');
 const people = require('./people.cjs');
 const workspaces = require('./workspaces.cjs');
 const { App, end, rotate } = require('./install.cjs');
@@ -15,11 +14,12 @@ async function main() {
   const tokens = await rotate(app, installed.enterpriseId);
   const client = app.client(tokens.userToken);
   const some = await basics.see(app, client, installed);
+  const { user, group } = await people.hire(app, tokens.userToken);
   const places = await workspaces.see(client);
-  await people.see(client, places, some.at(-1));
-  await gatherings.see(client, places.team, some[0]);
+  await people.see(client, places, user);
+  await workspaces.seeGroups(client, places.team, some, group);
   await end(app, tokens);
-  console.log(JSON.stringify({ workspace: places.made }));
+  console.log(JSON.stringify({ user, workspace: places.made }));
 }
 
 main().catch((error) => {

@@ -1,4 +1,4 @@
-// `admin.teams.*`: the places.
+// `admin.teams.*`, `admin.conversations.search`, `conversations.*` and user groups.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -20,6 +20,7 @@ async function see(client) {
   const admins = await everything(client, 'admin.teams.admins.list', 'admin_ids', { team_id: team.id });
   assert.ok(owners.includes(team.primary_owner.user_id));
   assert.ok(!admins.includes(team.primary_owner.user_id));
+  await seeConversations(client, team.id);
   return { made, team: team.id };
 }
 
@@ -37,4 +38,51 @@ async function changeSettings(client, team_id) {
   assert.equal(only(teams, { id: team_id }).discoverability, 'invite_only');
 }
 
-module.exports = { see };
+async function seeConversations(client, team_id) {
+  const team_ids = [team_id];
+  const found = await everything(client, 'admin.conversations.search', 'conversations', { team_ids });
+  const general = only(found, { is_general: true });
+  const channels = await everything(client, 'conversations.list', 'channels', { team_id });
+  assert.equal(only(channels, { id: general.id }).name, general.name);
+  const wish = { channel: general.id, include_num_members: true };
+  const { channel } = await client.conversations.info(wish);
+  const members = await everything(client, 'conversations.members', 'members', { channel: general.id });
+  assert.equal(members.length, channel.num_members);
+  const channel_ids = channels.slice(0, 2).map((one) => one.id);
+  await client.admin.teams.settings.setDefaultChannels({ team_id, channel_ids });
+  const { team } = await client.admin.teams.settings.info({ team_id });
+  for (const id of channel_ids) assert.ok(team.default_channels.includes(id));
+}
+
+/** User groups of a workspace, and the link of an identity provider's group to it. */
+async function seeGroups(client, team_id, people, idpGroup) {
+  const { usergroups } = client;
+  const wish = { team_id, name: 'Night shift', handle: 'night-shift' };
+  const usergroup = (await usergroups.create(wish)).usergroup.id;
+  const where = { usergroup, team_id };
+  const shown = async (wishes) => (await usergroups.list({ team_id, ...wishes })).usergroups;
+  await usergroups.users.update({ ...where, users: people.join(',') });
+  assert.deepEqual((await usergroups.users.list(where)).users.toSorted(), people.toSorted());
+  await usergroups.update({ ...where, name: 'Owls' });
+  const row = only(await shown({ include_users: true, include_count: true }), { id: usergroup });
+  assert.equal(row.name, 'Owls');
+  assert.deepEqual(row.users.toSorted(), people.toSorted());
+  assert.equal(Number(row.user_count), people.length);
+  await usergroups.disable(where);
+  assert.ok(!(await shown()).some((one) => one.id === usergroup));
+  assert.ok(only(await shown({ include_disabled: true }), { id: usergroup }).date_delete > 0);
+  await usergroups.enable(where);
+  assert.equal(only(await shown(), { id: usergroup }).date_delete, 0);
+
+  const linked = { usergroup_id: idpGroup, team_id };
+  await client.admin.usergroups.addTeams({ usergroup_id: idpGroup, team_ids: [team_id] });
+  const { channels } = await client.conversations.list({ team_id, limit: 2 });
+  const channel_ids = channels.map((one) => one.id);
+  await client.admin.usergroups.addChannels({ ...linked, channel_ids });
+  const list = async () => (await client.admin.usergroups.listChannels(linked)).channels;
+  assert.deepEqual((await list()).map((one) => one.id).toSorted(), channel_ids.toSorted());
+  await client.admin.usergroups.removeChannels({ usergroup_id: idpGroup, channel_ids });
+  assert.deepEqual(await list(), []);
+}
+
+module.exports = { see, seeGroups };

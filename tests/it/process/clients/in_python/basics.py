@@ -13,12 +13,16 @@ def see(app, client, installation):
     assert me["user_id"] == installation.user_id and me["is_enterprise_install"], me.data
     assert me["enterprise_id"] == installation.enterprise_id
     assert "admin.users:read" in me.headers["x-oauth-scopes"]
-    teams = everything(client.admin_teams_list, "teams", limit=2)
+    teams = everything(client.auth_teams_list, "teams", limit=2, include_icon=True)
+    assert all(team["icon"]["image_132"] for team in teams), teams
     for team in teams:
         info = client.team_info(team=team["id"])["team"]
         assert info["name"] == team["name"] and info["enterprise_id"] == me["enterprise_id"]
     assert client.team_info()["team"]["id"] == me["enterprise_id"]
-    return see_people(client, teams[0]["id"], me)
+    some = see_people(client, teams[0]["id"], me)
+    see_profile(client, teams[0]["id"], some[0])
+    see_books(client, teams[0]["id"], some[0])
+    return some
 
 
 def see_people(client, team, me):
@@ -34,3 +38,24 @@ def see_people(client, team, me):
     refused("user_not_found", client.users_info, user="W00000000")
     refused("users_not_found", client.users_lookupByEmail, email="nobody@lumenworks.example")
     return [person["id"] for person in active[:3]]
+
+
+def see_profile(client, team, user):
+    assert client.users_getPresence(user=user)["presence"] in ("active", "away")
+    client.users_profile_set(user=user, profile={"title": "Night navigator"})
+    assert client.users_profile_get(user=user)["profile"]["title"] == "Night navigator"
+    assert client.users_info(user=user)["user"]["profile"]["title"] == "Night navigator"
+    mine = everything(client.users_conversations, "channels", team_id=team, user=user)
+    assert mine, f"{user} is in no channel"
+
+
+def see_books(client, team, user):
+    """What `team.*` tells administrators."""
+    logins = client.team_accessLogs(team_id=team, count=5)
+    assert len(logins["logins"]) == 5 and logins["paging"]["total"] > 5, logins.data
+    assert user in client.team_billableInfo(team_id=team, user=user)["billable_info"]
+    assert client.team_billing_info()["plan"]
+    assert "paging" in client.team_integrationLogs(team_id=team)
+    assert "display_real_names" in client.team_preferences_list()
+    assert "fields" in client.team_profile_get()["profile"]
+    assert client.admin_users_unsupportedVersions_export()["ok"]

@@ -27,13 +27,21 @@ USER_SCOPES = [
     "auditlogs:read",
     "channels:read",
     "groups:read",
+    "team.billing:read",
+    "team.preferences:read",
     "team:read",
     "usergroups:read",
     "usergroups:write",
+    "users.profile:read",
+    "users.profile:write",
     "users:read",
     "users:read.email",
 ]
 BOT_SCOPES = ["team:read", "users:read"]
+# Until a token has run out for sure, and until a used refresh token is taken no more.
+EXPIRY, GRACE = 43_201, 3_600
+# So far does the tour move the provider's clock.
+MOVED = EXPIRY + GRACE
 
 
 class App:
@@ -122,10 +130,11 @@ def exchange(base_url):
     settings = {"client_id": "3003.4004", "client_secret": "an old secret", "name": "Old timer"}
     tell(base_url, "apps", **settings, token_rotation=False)
     app = App(base_url, settings["client_id"], settings["client_secret"])
-    back = app.ask(["users:read"], [])
+    back = app.ask(["identity:read"], [])
     user = app.redeem(back["code"])["authed_user"]
     assert user["access_token"].startswith("xoxp-") and "refresh_token" not in user, user
     old = app.client(user["access_token"])
+    assert old.users_identity()["user"]["id"] == user["id"]
     secrets = {"client_id": app.client_id, "client_secret": app.client_secret}
     wish = {"token": user["access_token"], **secrets}
     refused("token_rotation_not_enabled", app.anybody.oauth_v2_exchange, **wish)
@@ -143,7 +152,7 @@ def exchange(base_url):
 def rotate(app, installation):
     """Tokens run out and are rotated; a refresh token serves once."""
     assert app.rotator.perform_token_rotation(installation=installation) is None, "much too early"
-    tell(app.base_url, "advance-clock", seconds=43_201)
+    tell(app.base_url, "advance-clock", seconds=EXPIRY)
     for token in (installation.user_token, installation.bot_token):
         refused("token_expired", app.client(token).auth_test)
     day = 24 * 60
@@ -159,7 +168,7 @@ def rotate(app, installation):
         assert after.startswith("xoxe") and before != after
     assert app.client(rotated.user_token).auth_test()["user_id"] == installation.user_id
     assert app.client(rotated.bot_token).auth_test()["user_id"] == installation.bot_user_id
-    tell(app.base_url, "advance-clock", seconds=3_600)
+    tell(app.base_url, "advance-clock", seconds=GRACE)
     try:
         app.rotator.perform_user_token_rotation(
             installation=installation, minutes_before_expiration=day

@@ -1,4 +1,4 @@
-"""`admin.users.*` and roles: who may do what, where, and until when."""
+"""`admin.users.*`, sessions and roles: who may do what, where, and until when."""
 
 import time
 
@@ -17,10 +17,11 @@ def channels_of(client, team):
 
 
 def see(client, made, team, user):
-    """`made` is a workspace without other people."""
+    """`user` is in no workspace yet; `made` is a workspace without other people."""
     invite(client, team)
     raise_and_lower(client, made, user)
     see_roles(client, made, user)
+    see_sessions(client, user)
     be_guest(client, team)
     client.admin_users_remove(team_id=made, user_id=user)
     assert member(client, made, user) is None
@@ -74,6 +75,36 @@ def see_roles(client, team, user):
     assert client.admin_roles_listAssignments(**where)["role_assignments"] == []
     everyone = everything(client.admin_roles_listAssignments, "role_assignments", limit=3)
     assert everyone, "nobody has a role"
+
+
+def see_sessions(client, user):
+    """Where people are signed in, and how long they may be."""
+    rows = everything(client.admin_users_session_list, "active_sessions", limit=60)
+    users = list(dict.fromkeys(row["user_id"] for row in rows))
+    first, second, third = [one for one in users if one != client.auth_test()["user_id"]][:3]
+
+    def sessions(who):
+        found = [row for row in rows if row["user_id"] == who]
+        return found[0]["team_id"], {row["session_id"] for row in found}
+
+    place, gone = sessions(first)
+    session = str(gone.pop())
+    client.admin_users_session_invalidate(session_id=session, team_id=place, user_id=first)
+    after = everything(client.admin_users_session_list, "active_sessions", limit=60)
+    assert session not in {str(row["session_id"]) for row in after}
+    client.admin_users_session_reset(user_id=second)
+    where = {"team_id": sessions(second)[0], "user_id": second}
+    refused("no_active_sessions", client.admin_users_session_list, **where)
+    client.admin_users_session_resetBulk(user_ids=[first, third])
+    after = everything(client.admin_users_session_list, "active_sessions", limit=60)
+    assert not {first, second, third} & {row["user_id"] for row in after}
+    settings = lambda: client.admin_users_session_getSettings(user_ids=[user, first])
+    assert set(settings()["no_settings_applied"]) == {user, first}
+    client.admin_users_session_setSettings(user_ids=[user], duration=28_800)
+    row = one(settings()["session_settings"], user_id=user)
+    assert row["duration"] == 28_800 and settings()["no_settings_applied"] == [first]
+    client.admin_users_session_clearSettings(user_ids=[user])
+    assert settings()["session_settings"] == []
 
 
 def be_guest(client, team):

@@ -8,10 +8,12 @@ import json
 import sys
 
 import basics
-import directory
-import gatherings
+import events
+import groups
+import history
 import install
 import people
+import provisioning
 import workspaces
 
 
@@ -21,13 +23,25 @@ def main():
     install.exchange(app.base_url)
     installation = install.rotate(app, app.install())
     client = app.client(installation.user_token)
+    me = client.auth_test()
+    mailbox = events.Mailbox(ahead=install.MOVED)
+    mailbox.subscribe(app.base_url)
+
     some = basics.see(app, client, installation)
-    made, team = workspaces.see(client, client.auth_test())
-    people.see(client, made, team, some[-1])
-    gatherings.see(client, team, some[0])
-    directory.see(app, installation.user_token)
+    directory = provisioning.Directory(app.base_url, installation.user_token)
+    ada, bo = provisioning.people(directory), directory.hire("bo.lind", "Bo", "Lind")
+    crew = provisioning.groups(directory, [ada, bo])
+    made, team = workspaces.see(client, me)
+    people.see(client, made, team, ada)
+    groups.see(client, team, some, crew)
+    provisioning.leave(directory, ada)
+    provisioning.dissolve(directory, crew)
+    history.see(app.base_url, installation.user_token, me, ada)
+    events.see(mailbox, ada, crew)
+
     install.end(app, installation)
-    print(json.dumps({"workspace": made}))
+    mailbox.expect("app_uninstalled")
+    print(json.dumps({"user": ada, "workspace": made}))
 
 
 if __name__ == "__main__":

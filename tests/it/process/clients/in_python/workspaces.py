@@ -1,4 +1,4 @@
-"""`admin.teams.*`: the places."""
+"""`admin.teams.*`, `admin.conversations.search` and `conversations.*`: the places."""
 
 from common import everything, one, refused
 
@@ -23,6 +23,7 @@ def see(client, me):
     assert client.team_info(team=made)["team"]["name"] == "North Star II"
     refused("team_not_found", client.admin_teams_settings_info, team_id="T00000000")
     see_ranks(client, before[0])
+    see_conversations(client, before[0]["id"])
     return made, before[0]["id"]
 
 
@@ -47,3 +48,24 @@ def see_ranks(client, team):
     owners = everything(client.admin_teams_owners_list, "owner_ids", team_id=team["id"])
     admins = everything(client.admin_teams_admins_list, "admin_ids", team_id=team["id"])
     assert team["primary_owner"]["user_id"] in owners and not set(owners) & set(admins)
+
+
+def see_conversations(client, team):
+    found = everything(
+        client.admin_conversations_search, "conversations", limit=5, team_ids=[team]
+    )
+    general = one(found, is_general=True)
+    hits = client.admin_conversations_search(query=general["name"], team_ids=[team])
+    assert general["id"] in [hit["id"] for hit in hits["conversations"]], hits.data
+    channels = everything(
+        client.conversations_list, "channels", limit=3, team_id=team, types="public_channel"
+    )
+    known = one(channels, id=general["id"])
+    info = client.conversations_info(channel=known["id"], include_num_members=True)["channel"]
+    assert info["name"] == known["name"] == general["name"], (info, known)
+    members = everything(client.conversations_members, "members", channel=known["id"])
+    assert len(members) == info["num_members"] == general["member_count"]
+    refused("channel_not_found", client.conversations_info, channel="C00000000")
+    default = [channel["id"] for channel in channels if not channel["is_private"]][:2]
+    client.admin_teams_settings_setDefaultChannels(team_id=team, channel_ids=default)
+    assert set(default) <= set(settings(client, team)["default_channels"])
