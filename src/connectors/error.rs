@@ -14,6 +14,9 @@ pub enum Kind {
     NotFound,
     /// The provider does not like an argument.
     InvalidArgument,
+    /// An argument for the provider's own call is one that we set ourselves, or there is no such call; the
+    /// code names it.
+    Reserved,
     /// The page's position is no longer good: begin again.
     InvalidCursor,
     /// The grant lacks a scope.

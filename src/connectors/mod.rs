@@ -18,6 +18,7 @@ pub use writes::{AssignmentWrites, Holding, Membership, MembershipWrites, UserWr
 
 use crate::domain::account::Organization;
 use crate::domain::assignment::RoleAssignment;
+use crate::domain::filter::{Expand, Filtered, RemoteQuery};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::provider::Provider;
 use crate::domain::role::Role;
@@ -65,15 +66,29 @@ pub struct Record<T> {
     pub remote: Option<serde_json::Value>,
 }
 
+/// What is asked of a list.
+#[derive(Debug)]
+pub struct Question<'a, T: Filtered> {
+    /// Which page.
+    pub page: PageRequest<Position>,
+    /// What its rows must be like. A connector asks the provider for as much of it as it can; it
+    /// need not hold the rows against the rest, the caller does.
+    pub filter: &'a T::Filter,
+    /// What it is to bring beyond the fields that come for nothing.
+    pub expand: &'a Expand,
+    /// Arguments for the provider's own list call, passed on untouched.
+    pub remote_query: &'a RemoteQuery,
+}
+
 /// A resource that can be read.
 #[async_trait]
-pub trait Reads<T>: Send + Sync {
+pub trait Reads<T: Filtered>: Send + Sync {
     /// One page, in the provider's order. A page may be short or empty and still have a successor;
-    /// paging to the end gives every row once.
+    /// paging to the end gives every row that the filter admits once.
     async fn list(
         &self,
         cx: &CallContext<'_>,
-        page: PageRequest<Position>,
+        question: Question<'_, T>,
     ) -> Result<Page<Record<T>, Position>, ConnectorError>;
 
     /// The thing with that id, with the expensive fields too; `None` when there is none.

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::role::RoleScope;
 
 /// Whether a user can sign in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UserStatus {
     /// Can sign in.

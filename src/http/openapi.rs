@@ -5,6 +5,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi, RefOr, Response, ResponseBuilder}
 use utoipa::{IntoResponses, Modify, OpenApi as _, ToSchema as _};
 
 use super::problem::ProblemBody;
+use crate::domain::filter::Expansion;
 use crate::unified::ResponseFormat;
 
 /// The frame of the document; the router adds every path and every shape in it.
@@ -17,7 +18,7 @@ use crate::unified::ResponseFormat;
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     security(("key" = [])),
-    components(schemas(ProblemBody, ResponseFormat)),
+    components(schemas(Expansion, ProblemBody, ResponseFormat)),
     modifiers(&Key),
 )]
 pub(super) struct Frame;

@@ -10,15 +10,17 @@ use crate::domain::ids::IntegratedAccountId;
 use crate::vault::{Signer, TAG};
 
 /// The list that a cursor is bound to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct List {
     pub(super) account: IntegratedAccountId,
     pub(super) resource: &'static str,
+    /// The filter and what else decides about the rows, written down.
+    pub(super) question: String,
 }
 
 impl List {
     fn context(&self) -> String {
-        format!("{}\n{}", self.account, self.resource)
+        format!("{}\n{}\n{}", self.account, self.resource, self.question)
     }
 
     /// The cursor of a position in this list.
@@ -56,7 +58,8 @@ mod tests {
 
     fn list(seed: u64, resource: &'static str) -> List {
         let entropy = SeededEntropy::new(seed);
-        List { account: IntegratedAccountId::generate(&SystemClock, &entropy), resource }
+        let account = IntegratedAccountId::generate(&SystemClock, &entropy);
+        List { account, resource, question: "{}".to_owned() }
     }
 
     proptest! {
@@ -65,7 +68,9 @@ mod tests {
             let (signer, home) = (signer(&[1]), list(1, "users"));
             let cursor = home.seal(&signer, &Position(position.clone()));
             prop_assert_eq!(home.open(&signer, &cursor).unwrap(), Position(position));
-            let elsewhere = [List { resource: "roles", ..home }, list(2, "users")];
+            let filtered = List { question: "{\"status\":\"active\"}".to_owned(), ..home.clone() };
+            let roles = List { resource: "roles", ..home };
+            let elsewhere = [roles, filtered, list(2, "users")];
             for other in elsewhere {
                 prop_assert!(other.open(&signer, &cursor).is_err());
             }

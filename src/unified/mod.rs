@@ -14,7 +14,8 @@ pub use writes::SignOut;
 
 use serde_json::value::RawValue;
 
-use crate::connectors::{CallContext, Connector, ConnectorError, Kind};
+use crate::connectors::{CallContext, Connector, ConnectorError, Kind, Question};
+use crate::domain::filter::{Expand, Filter as _, RemoteQuery};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::provider::Provider;
 use crate::vault::Signer;
@@ -44,6 +45,21 @@ pub enum UnifiedError {
     },
 }
 
+/// The wish for one page of a list.
+#[derive(Debug)]
+pub struct ListWish<T: Resource> {
+    /// The most rows.
+    pub limit: u16,
+    /// The cursor of the page before, for all but the first one.
+    pub cursor: Option<String>,
+    /// What the rows must be like.
+    pub filter: T::Filter,
+    /// What they are to bring beyond the fields that come for nothing.
+    pub expand: Expand,
+    /// Arguments for the provider's own list call.
+    pub remote_query: RemoteQuery,
+}
+
 /// An account's directory, for one request.
 #[derive(Clone, Copy)]
 pub struct Directory<'a> {
@@ -62,27 +78,31 @@ impl std::fmt::Debug for Directory<'_> {
 }
 
 impl Directory<'_> {
-    /// One page of a resource, shaped for the caller.
+    /// One page of the rows that the filter admits, shaped for the caller.
     ///
     /// # Errors
     ///
     /// `InvalidCursor` for a cursor of another list or account; else what the provider said.
     pub async fn list<T: Resource>(
         &self,
-        limit: u16,
-        cursor: Option<&str>,
+        wish: &ListWish<T>,
         shape: &Shape,
     ) -> Result<Page<Box<RawValue>, String>, UnifiedError> {
         let facet = self.facet::<T>()?;
-        let list = cursor::List { account: self.cx.account.id, resource: T::NAME };
+        let ListWish { limit, cursor, filter, expand, remote_query } = wish;
+        let question = serde_json::to_string(&(filter, expand, remote_query)).unwrap_or_default();
+        let list = cursor::List { account: self.cx.account.id, resource: T::NAME, question };
+        let cursor = cursor.as_deref();
         let position = cursor.map(|text| list.open(self.signer, text)).transpose()?;
-        let page = facet.list(&self.cx, PageRequest { position, limit }).await;
+        let page = PageRequest { position, limit: *limit };
+        let page = facet.list(&self.cx, Question { page, filter, expand, remote_query }).await;
         let page = page.map_err(|error| {
             let is_stale = error.kind == Kind::InvalidCursor;
             if is_stale { UnifiedError::InvalidCursor } else { error.into() }
         })?;
         let next = page.next.map(|next| list.seal(self.signer, &next));
-        let items = page.items.into_iter().map(|record| shape.apply(record)).collect();
+        let wanted = page.items.into_iter().filter(|record| filter.admits(&record.unified));
+        let items = wanted.map(|record| shape.apply(record)).collect();
         Ok(Page { items, next })
     }
 

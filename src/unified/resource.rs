@@ -4,12 +4,13 @@ use serde::Serialize;
 
 use crate::connectors::{Connector, Reads};
 use crate::domain::assignment::RoleAssignment;
+use crate::domain::filter::Filtered;
 use crate::domain::role::Role;
 use crate::domain::user::User;
 use crate::domain::workspace::Workspace;
 
 /// A resource of the unified API.
-pub trait Resource: Serialize + Sized {
+pub trait Resource: Filtered + Serialize {
     /// Its name in paths.
     const NAME: &'static str;
     /// One of it, in sentences.

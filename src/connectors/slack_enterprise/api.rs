@@ -12,6 +12,7 @@ use super::error;
 use super::wire::{Envelope, ScimFailure};
 use crate::connectors::context::header_text;
 use crate::connectors::{CallContext, ConnectorError, Kind};
+use crate::domain::filter::RemoteQuery;
 use crate::upstream::{ProviderRequest, RequestBody};
 
 /// Slack's id of a request, for its support.
@@ -47,6 +48,16 @@ pub(super) fn row<'a, T: Deserialize<'a>>(
     let read = serde_json::from_str(raw.get()).map_err(|_| cx.error(method, Kind::Trouble))?;
     let remote = cx.wants_remote.then(|| serde_json::from_str(raw.get()).unwrap_or_default());
     Ok((read, remote))
+}
+
+/// A call of SCIM.
+struct ScimCall<'a> {
+    method: &'static str,
+    verb: Method,
+    version: &'a str,
+    path: &'a str,
+    query: &'a [(&'a str, &'a str)],
+    body: Option<&'a serde_json::Value>,
 }
 
 impl SlackEnterprise {
@@ -112,6 +123,22 @@ impl SlackEnterprise {
         Ok((Okay { method, body }, refusal))
     }
 
+    /// Calls a list method, with the caller's own arguments behind ours. One that is ours already, or
+    /// would change who calls, is refused.
+    pub(super) async fn web_list(
+        &self,
+        cx: &CallContext<'_>,
+        method: &'static str,
+        arguments: &[(&str, &str)],
+        remote: &RemoteQuery,
+    ) -> Result<Okay, ConnectorError> {
+        let ours: Vec<&str> = arguments.iter().map(|(name, _)| *name).chain(["token"]).collect();
+        refuse_reserved(cx, method, remote, &ours)?;
+        let theirs = remote.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let all: Vec<(&str, &str)> = arguments.iter().copied().chain(theirs).collect();
+        self.web(cx, method, &all).await
+    }
+
     /// Reads one object of SCIM v2.0; `path` is what follows the version.
     pub(super) async fn scim_get(
         &self,
@@ -131,11 +158,36 @@ impl SlackEnterprise {
         path: &str,
         body: Option<&serde_json::Value>,
     ) -> Result<Okay, ConnectorError> {
+        let call = ScimCall { method, verb, version: "v2", path, query: &[], body };
+        self.scim_call(cx, call).await
+    }
+
+    /// Reads a page of SCIM. Version `v1` has filters, `v2` has none.
+    pub(super) async fn scim_list(
+        &self,
+        cx: &CallContext<'_>,
+        method: &'static str,
+        version: &str,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Okay, ConnectorError> {
+        let call = ScimCall { method, verb: Method::GET, version, path, query, body: None };
+        self.scim_call(cx, call).await
+    }
+
+    async fn scim_call(
+        &self,
+        cx: &CallContext<'_>,
+        ScimCall { method, verb, version, path, query, body }: ScimCall<'_>,
+    ) -> Result<Okay, ConnectorError> {
         let (budgets, safety) = self.methods.scim(&verb, path);
-        let url = self
+        let mut url = self
             .api_url
-            .join(&format!("scim/v2/{path}"))
+            .join(&format!("scim/{version}/{path}"))
             .map_err(|_| cx.error(method, Kind::InvalidArgument))?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
         let json = HeaderValue::from_static("application/json");
         let mut headers = HeaderMap::from_iter([(header::ACCEPT, json.clone())]);
         if body.is_some() {
@@ -160,11 +212,22 @@ impl SlackEnterprise {
         }
         let code = serde_json::from_slice::<ScimFailure>(&body)
             .ok()
-            .and_then(|failure| failure.detail)
+            .and_then(|failure| failure.detail.or(failure.errors.and_then(|one| one.description)))
             .unwrap_or_else(|| format!("http_{}", status.as_u16()));
         let kind = scim_kind(status, &code);
         Err(ConnectorError { request_id, ..cx.error(method, kind).with_code(code) })
     }
+}
+
+/// Refuses the caller's own arguments that are ours to set.
+pub(super) fn refuse_reserved(
+    cx: &CallContext<'_>,
+    method: &'static str,
+    remote: &RemoteQuery,
+    ours: &[&str],
+) -> Result<(), ConnectorError> {
+    let taken = remote.0.iter().find(|(name, _)| ours.contains(&name.as_str()));
+    taken.map_or(Ok(()), |(name, _)| Err(cx.error(method, Kind::Reserved).with_code(name)))
 }
 
 fn scim_kind(status: StatusCode, code: &str) -> Kind {
@@ -175,5 +238,27 @@ fn scim_kind(status: StatusCode, code: &str) -> Kind {
         StatusCode::CONFLICT => Kind::Conflict,
         status if status.is_server_error() => Kind::Trouble,
         _ => error::kind(code),
+    }
+}
+
+/// Whether a text can be an id of Slack at all: nothing else goes into a path.
+pub(super) fn is_id(id: &str) -> bool {
+    (2..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
+/// "Not found" as `None`.
+pub(super) fn found<T>(result: Result<T, ConnectorError>) -> Result<Option<T>, ConnectorError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the rest can do without: "not found" and "not allowed" as `None`.
+pub(super) fn optional<T>(result: Result<T, ConnectorError>) -> Result<Option<T>, ConnectorError> {
+    match result {
+        Err(error) if matches!(error.kind, Kind::MissingScope | Kind::Forbidden) => Ok(None),
+        other => found(other),
     }
 }

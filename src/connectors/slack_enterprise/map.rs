@@ -43,16 +43,46 @@ fn user_type(is_bot: bool, is_restricted: bool, is_ultra_restricted: bool) -> Us
     }
 }
 
-/// A row of `admin.users.list` of the whole organization.
-pub(super) fn listed_user(row: wire::AdminUser, active_pass: bool, organization: &str) -> User {
+/// Whose level the flags of a row tell.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum View<'a> {
+    /// The organization's.
+    Organization,
+    /// That of one workspace.
+    Workspace {
+        /// The workspace.
+        team: &'a str,
+        /// The role that the row tells there.
+        role: Option<&'static str>,
+    },
+}
+
+/// A row of `admin.users.list`.
+pub(super) fn listed_user(
+    row: wire::AdminUser,
+    active_pass: bool,
+    view: View<'_>,
+    organization: &str,
+) -> User {
     let status = if row.is_active.unwrap_or(active_pass) {
         UserStatus::Active
     } else {
         UserStatus::Inactive
     };
-    let level = Level::in_organization(&row);
     let kind = user_type(row.is_bot, row.is_restricted, row.is_ultra_restricted);
-    let mut roles = level_roles(level, kind, &row.workspaces, organization);
+    let mut workspaces = row.workspaces.clone();
+    let mut roles = match view {
+        View::Organization => {
+            level_roles(Level::in_organization(&row), kind, &workspaces, organization)
+        }
+        View::Workspace { team, role } => {
+            // Of somebody deactivated the row names no workspace, though it is a row of this one.
+            if !workspaces.iter().any(|one| one == team) {
+                workspaces.push(team.to_owned());
+            }
+            role.map(|role| workspace_role(role, team, organization)).into_iter().collect()
+        }
+    };
     roles.extend(row.roles.into_iter().map(|id| {
         let name = roles::name(&id).map_or_else(|| id.clone(), str::to_owned);
         UserRole {
@@ -70,12 +100,23 @@ pub(super) fn listed_user(row: wire::AdminUser, active_pass: bool, organization:
         is_2fa_enabled: row.has_2fa,
         is_sso_enabled: row.has_sso,
         roles: if status == UserStatus::Active { roles } else { Vec::new() },
-        workspaces: row.workspaces.into_iter().map(reference).collect(),
+        workspaces: workspaces.into_iter().map(reference).collect(),
         expires_at: seconds(row.expiration_ts),
         created_at: seconds(row.date_created),
         last_activity_at: seconds(row.last_active_ts),
         deactivated_at: seconds(row.deactivated_ts),
         ..User::bare(row.id, status, kind)
+    }
+}
+
+/// A role of ours held in one workspace.
+pub(super) fn workspace_role(id: &'static str, team: &str, organization: &str) -> UserRole {
+    UserRole {
+        id: id.to_owned(),
+        name: roles::name(id).unwrap_or(id).to_owned(),
+        scope: RoleScope::Workspace,
+        workspace_id: Some(team.to_owned()),
+        organization: Some(organization.to_owned()),
     }
 }
 
@@ -275,6 +316,18 @@ pub(super) fn system_assignment(row: wire::SystemAssignment, organization: &str)
     RoleAssignment {
         created_at: seconds(row.date_create),
         ..assignment(&row.role_id, row.user_id, scope, &row.entity_id, organization)
+    }
+}
+
+/// A row of `admin.roles.listAssignments` as one of a user's roles.
+pub(super) fn system_role(row: wire::SystemAssignment, organization: &str) -> UserRole {
+    let held = system_assignment(row, organization);
+    UserRole {
+        id: held.role_id,
+        name: held.role_name,
+        scope: held.scope,
+        workspace_id: held.workspace_id,
+        organization: held.organization_id,
     }
 }
 

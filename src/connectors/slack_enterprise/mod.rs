@@ -14,9 +14,12 @@ mod memberships;
 mod methods;
 mod oauth;
 mod passthrough;
+mod position;
+mod ranks;
 mod roles;
 mod user_writes;
 mod users;
+mod walk;
 mod wire;
 mod workspaces;
 

@@ -4,9 +4,12 @@
 use async_trait::async_trait;
 
 use super::SlackEnterprise;
+use super::api::refuse_reserved;
+use super::position::{encode, position};
 use super::wire;
-use crate::connectors::{CallContext, ConnectorError, Position, Reads, Record};
-use crate::domain::page::{Page, PageRequest};
+use crate::connectors::{CallContext, ConnectorError, Position, Question, Reads, Record};
+use crate::domain::filter::Filter as _;
+use crate::domain::page::Page;
 use crate::domain::role::RoleScope::{Channel, Organization, Workspace};
 use crate::domain::role::{Role, RoleKind, RoleScope};
 
@@ -137,6 +140,11 @@ pub(super) fn is_provider_id(id: &str) -> bool {
     id.len() > 2 && id.starts_with("Rl") && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
+/// Whether somebody can hold a role with that id at all.
+pub(super) fn can_be_held(id: &str) -> bool {
+    find(id).is_some() || is_provider_id(id)
+}
+
 /// A rung of the ladder of levels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Level {
@@ -147,7 +155,7 @@ pub(super) enum Level {
 }
 
 impl Level {
-    fn of(is_primary_owner: bool, is_owner: bool, is_admin: bool) -> Self {
+    pub(super) fn of(is_primary_owner: bool, is_owner: bool, is_admin: bool) -> Self {
         if is_primary_owner {
             Self::PrimaryOwner
         } else if is_owner {
@@ -180,6 +188,12 @@ impl Level {
         }
     }
 
+    /// The level that an id of ours names in a workspace.
+    pub(super) fn of_workspace_role(id: &str) -> Option<Self> {
+        let all = [Self::PrimaryOwner, Self::Owner, Self::Admin, Self::Member];
+        all.into_iter().find(|level| level.workspace_role() == id)
+    }
+
     /// Our id of this level of a workspace.
     pub(super) fn workspace_role(self) -> &'static str {
         match self {
@@ -191,27 +205,44 @@ impl Level {
     }
 }
 
+/// The role that a row of a workspace's members tells; `None` for a bot.
+pub(super) fn workspace_role(
+    user: &wire::AdminUser,
+    is_primary_owner: bool,
+) -> Option<&'static str> {
+    if user.is_bot {
+        None
+    } else if user.is_ultra_restricted {
+        Some("ws:guest_single_channel")
+    } else if user.is_restricted {
+        Some("ws:guest_multi_channel")
+    } else if is_primary_owner {
+        Some(Level::PrimaryOwner.workspace_role())
+    } else {
+        Some(Level::in_organization(user).workspace_role())
+    }
+}
+
 #[async_trait]
 impl Reads<Role> for SlackEnterprise {
     async fn list(
         &self,
         cx: &CallContext<'_>,
-        page: PageRequest<Position>,
+        question: Question<'_, Role>,
     ) -> Result<Page<Record<Role>, Position>, ConnectorError> {
-        let start = match page.position {
-            None => 0,
-            Some(Position(text)) => text
-                .parse::<usize>()
-                .map_err(|_| cx.error("roles", crate::connectors::Kind::InvalidCursor))?,
-        };
-        let end = start.saturating_add(page.limit.into());
-        let items = KNOWN
-            .iter()
-            .skip(start)
-            .take(page.limit.into())
-            .map(|known| Record { unified: known.role(), remote: None })
-            .collect();
-        Ok(Page { items, next: (end < KNOWN.len()).then(|| Position(end.to_string())) })
+        let Question { page, filter, remote_query, .. } = question;
+        // There is no call that they could go to.
+        refuse_reserved(cx, "roles", remote_query, &remote_query.names().collect::<Vec<_>>())?;
+        let start: usize = position(cx, "roles", page.position.as_ref())?;
+        let admitted = (0_usize..).zip(KNOWN).skip(start);
+        let mut admitted = admitted.filter_map(|(number, known)| {
+            let role = known.role();
+            filter.admits(&role).then_some((number, role))
+        });
+        let rows = admitted.by_ref().take(page.limit.into());
+        let items = rows.map(|(_, unified)| Record { unified, remote: None }).collect();
+        let next = admitted.next().map(|(number, _)| encode(&number));
+        Ok(Page { items, next })
     }
 
     async fn get(

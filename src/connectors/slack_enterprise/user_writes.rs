@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use http::Method;
 
 use super::SlackEnterprise;
-use super::users::is_id;
+use super::api::is_id;
 use crate::connectors::{CallContext, ConnectorError, Kind, UserWrites};
 use crate::domain::input::Done;
 

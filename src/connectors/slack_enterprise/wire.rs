@@ -67,7 +67,16 @@ pub(super) struct UsersInfo<'a> {
     pub(super) user: &'a RawValue,
 }
 
-/// The user in `users.info`.
+/// `users.list`.
+#[derive(Debug, Deserialize)]
+pub(super) struct UsersList<'a> {
+    #[serde(borrow)]
+    pub(super) members: Vec<&'a RawValue>,
+    #[serde(default)]
+    pub(super) response_metadata: ResponseMetadata,
+}
+
+/// The user in `users.info` and in `users.list`.
 #[derive(Debug, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the shape is Slack's")]
 pub(super) struct WebUser {
@@ -76,6 +85,11 @@ pub(super) struct WebUser {
     pub(super) real_name: Option<String>,
     #[serde(default)]
     pub(super) deleted: bool,
+    /// This flag and the next are of the workspace that was asked about.
+    #[serde(default)]
+    pub(super) is_admin: bool,
+    #[serde(default)]
+    pub(super) is_owner: bool,
     #[serde(default)]
     pub(super) is_restricted: bool,
     #[serde(default)]
@@ -209,10 +223,31 @@ pub(super) struct ScimProfile {
     pub(super) start_date: Option<String>,
 }
 
-/// A SCIM v2.0 failure: `detail` is Slack's code.
+/// A SCIM failure. Slack's code is `detail` in v2.0, `Errors.description` in v1.1.
 #[derive(Debug, Deserialize)]
 pub(super) struct ScimFailure {
     pub(super) detail: Option<String>,
+    #[serde(rename = "Errors")]
+    pub(super) errors: Option<ScimErrors>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ScimErrors {
+    pub(super) description: Option<String>,
+}
+
+/// A page of SCIM.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ScimList<'a> {
+    #[serde(borrow, default, rename = "Resources")]
+    pub(super) resources: Vec<&'a RawValue>,
+}
+
+/// Of a SCIM resource, its id.
+#[derive(Debug, Deserialize)]
+pub(super) struct ScimId {
+    pub(super) id: String,
 }
 
 /// `admin.teams.list`.

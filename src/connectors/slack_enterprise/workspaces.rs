@@ -1,11 +1,14 @@
-//! Workspaces. A page of a list is one call (`admin.teams.list`); one workspace is four at once.
+//! Workspaces. A page of a list is one call (`admin.teams.list`); one workspace is four at once. Slack
+//! has no method that tells a workspace's description, its members' number or when it was made.
 
 use async_trait::async_trait;
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use super::api::row;
-use super::users::{found, is_id};
+use super::api::{found, is_id, row};
+use super::ranks::AT_ONCE;
 use super::{SlackEnterprise, map, wire};
-use crate::connectors::{CallContext, ConnectorError, Position, Reads, Record};
+use crate::connectors::{CallContext, ConnectorError, Position, Question, Reads, Record};
+use crate::domain::filter::{Expand, Expansion, Filter as _, RemoteQuery, WorkspaceFilter};
 use crate::domain::page::{MAX_LIMIT, Page, PageRequest};
 use crate::domain::workspace::Workspace;
 
@@ -17,20 +20,26 @@ impl Reads<Workspace> for SlackEnterprise {
     async fn list(
         &self,
         cx: &CallContext<'_>,
-        page: PageRequest<Position>,
+        question: Question<'_, Workspace>,
     ) -> Result<Page<Record<Workspace>, Position>, ConnectorError> {
+        let Question { page, filter, expand, remote_query } = question;
         let cursor = page.position.map(|position| position.0).unwrap_or_default();
-        let limit = page.limit.to_string();
-        let answer = self.web(cx, LIST, &[("limit", &limit), ("cursor", &cursor)]).await?;
+        // A name is of one workspace only: the fewest pages find it.
+        let limit = if filter.name.is_some() { MAX_LIMIT } else { page.limit }.to_string();
+        let arguments = [("limit", &*limit), ("cursor", &*cursor)];
+        let answer = self.web_list(cx, LIST, &arguments, remote_query).await?;
         let list: wire::AdminTeamsList<'_> = answer.read(cx)?;
-        let items = list
+        let rows = list
             .teams
             .iter()
             .map(|raw| {
                 let (team, remote) = row(cx, LIST, raw)?;
                 Ok(Record { unified: map::workspace(team), remote })
             })
-            .collect::<Result<_, ConnectorError>>()?;
+            .collect::<Result<Vec<_>, ConnectorError>>()?;
+        let admitted = rows.into_iter().filter(|record| filter.admits(&record.unified));
+        let full = admitted.map(|record| self.expand_workspace(cx, record, expand));
+        let items = stream::iter(full).buffered(AT_ONCE).try_collect().await?;
         let cursor = list.response_metadata.next_cursor;
         Ok(Page { items, next: (!cursor.is_empty()).then_some(Position(cursor)) })
     }
@@ -43,28 +52,73 @@ impl Reads<Workspace> for SlackEnterprise {
         if !is_id(id) {
             return Ok(None);
         }
-        let named = [("team_id", id)];
-        let (team, settings, owners, admins) = tokio::join!(
+        let (team, settings, leaders) = tokio::join!(
             self.listed_workspace(cx, id),
-            self.web(cx, SETTINGS, &named),
-            self.people(cx, "admin.teams.owners.list", id),
-            self.people(cx, "admin.teams.admins.list", id)
+            self.settings(cx, id),
+            self.leaders(cx, id)
         );
-        let (Some(settings), Some(mut team)) = (found(settings)?, team?) else { return Ok(None) };
-        let wire::TeamSettings { team: raw } = settings.read(cx)?;
-        let (setting, remote) = row::<wire::TeamSetting>(cx, SETTINGS, raw)?;
-        let workspace = &mut team.unified;
-        workspace.domain = setting.domain.or(workspace.domain.take());
-        workspace.icon_url = setting.icon.and_then(|icon| icon.image_230.or(icon.image_132));
-        workspace.default_channels = setting.default_channels;
-        workspace.owner_ids = Some(owners?);
-        workspace.admin_ids = Some(admins?);
-        team.remote = team.remote.map(|row| serde_json::json!({ LIST: row, SETTINGS: remote }));
+        let (Some(settings), Some(mut team)) = (settings?, team?) else { return Ok(None) };
+        settings.add_to(&mut team);
+        add_leaders(&mut team.unified, leaders?);
         Ok(Some(team))
     }
 }
 
+/// What `admin.teams.settings.info` tells.
+struct Settings {
+    team: wire::TeamSetting,
+    remote: Option<serde_json::Value>,
+}
+
+impl Settings {
+    fn add_to(self, record: &mut Record<Workspace>) {
+        let workspace = &mut record.unified;
+        workspace.domain = self.team.domain.or(workspace.domain.take());
+        workspace.icon_url = self.team.icon.and_then(|icon| icon.image_230.or(icon.image_132));
+        workspace.default_channels = self.team.default_channels;
+        record.remote =
+            record.remote.take().map(|row| serde_json::json!({ LIST: row, SETTINGS: self.remote }));
+    }
+}
+
+fn add_leaders(workspace: &mut Workspace, (owners, admins): (Vec<String>, Vec<String>)) {
+    workspace.owner_ids = Some(owners);
+    workspace.admin_ids = Some(admins);
+}
+
 impl SlackEnterprise {
+    /// Adds what was asked for to a row: two calls for the leaders, one for the settings.
+    async fn expand_workspace(
+        &self,
+        cx: &CallContext<'_>,
+        mut record: Record<Workspace>,
+        expand: &Expand,
+    ) -> Result<Record<Workspace>, ConnectorError> {
+        if expand.asks_for(&[Expansion::Settings])
+            && let Some(settings) = self.settings(cx, &record.unified.id).await?
+        {
+            settings.add_to(&mut record);
+        }
+        if expand.asks_for(&[Expansion::Owners]) {
+            let leaders = self.leaders(cx, &record.unified.id).await?;
+            add_leaders(&mut record.unified, leaders);
+        }
+        Ok(record)
+    }
+
+    /// A workspace's settings; none when there is no such workspace.
+    async fn settings(
+        &self,
+        cx: &CallContext<'_>,
+        team_id: &str,
+    ) -> Result<Option<Settings>, ConnectorError> {
+        let answer = found(self.web(cx, SETTINGS, &[("team_id", team_id)]).await)?;
+        let Some(answer) = answer else { return Ok(None) };
+        let wire::TeamSettings { team: raw } = answer.read(cx)?;
+        let (team, remote) = row(cx, SETTINGS, raw)?;
+        Ok(Some(Settings { team, remote }))
+    }
+
     /// The workspace's row of the list, which alone has the primary owner.
     async fn listed_workspace(
         &self,
@@ -74,7 +128,10 @@ impl SlackEnterprise {
         let mut position = None;
         loop {
             let page = PageRequest { position, limit: MAX_LIMIT };
-            let page = Reads::<Workspace>::list(self, cx, page).await?;
+            let (filter, expand) = (&WorkspaceFilter::default(), &Expand::default());
+            let remote_query = &RemoteQuery::default();
+            let question = Question { page, filter, expand, remote_query };
+            let page = Reads::<Workspace>::list(self, cx, question).await?;
             if let Some(team) = page.items.into_iter().find(|team| team.unified.id == id) {
                 return Ok(Some(team));
             }
@@ -86,7 +143,7 @@ impl SlackEnterprise {
     }
 
     /// The ids of a workspace's owners or admins, of all pages.
-    async fn people(
+    pub(super) async fn people(
         &self,
         cx: &CallContext<'_>,
         method: &'static str,

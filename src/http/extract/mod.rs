@@ -3,11 +3,16 @@
 mod access;
 mod account;
 mod body;
+mod filter;
 mod params;
 mod query;
 
 pub(super) use access::{Access, Admin, Proxy, Read, Write};
 pub(super) use account::{Account, AccountQuery};
 pub(super) use body::Body;
+pub(super) use filter::{
+    AssignmentFilterQuery, RemoteQueryParameter, RoleFilterQuery, UserFilterQuery,
+    WorkspaceFilterQuery,
+};
 pub(super) use params::Params;
 pub(super) use query::{ItemQuery, LeaveQuery, ListQuery, NoQuery, PageQuery, ShapeQuery};

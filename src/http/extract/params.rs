@@ -45,6 +45,18 @@ impl Params {
         taken.into_iter().map(|(_, value)| value).collect()
     }
 
+    /// Takes every parameter `name[key]` as key and value, in order.
+    pub(in crate::http) fn take_keyed(&mut self, name: &str) -> Vec<(String, String)> {
+        let key = |full: &str| -> Option<String> {
+            let key = full.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?;
+            (!key.is_empty()).then(|| key.to_owned())
+        };
+        let (taken, left) = self.0.drain(..).partition(|(full, _)| key(full).is_some());
+        self.0 = left;
+        let taken: Vec<(String, String)> = taken;
+        taken.into_iter().filter_map(|(full, value)| Some((key(&full)?, value))).collect()
+    }
+
     /// Names what nobody took.
     pub(in crate::http) fn finish(self) -> Result<(), Problem> {
         let problem = Problem::new(

@@ -5,10 +5,12 @@ use axum::http::request::Parts;
 use utoipa::IntoParams;
 
 use super::account::AccountQuery;
+use super::filter::{TakeFilter, take_expand};
 use super::params::{Params, invalid};
+use crate::domain::filter::RemoteQuery;
 use crate::domain::page::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::http::problem::Problem;
-use crate::unified::{ResponseFormat, Shape};
+use crate::unified::{ListWish, Resource, ResponseFormat, Shape};
 
 /// Which page of a list.
 #[derive(Debug, IntoParams)]
@@ -74,9 +76,9 @@ impl ShapeQuery {
 
 /// The parameters of a list of an account's things.
 #[derive(Debug)]
-pub(in crate::http) struct ListQuery {
-    /// Which page.
-    pub(in crate::http) page: PageQuery,
+pub(in crate::http) struct ListQuery<T: Resource> {
+    /// Which page, and of what.
+    pub(in crate::http) wish: ListWish<T>,
     /// What its rows look like.
     pub(in crate::http) shape: Shape,
 }
@@ -113,7 +115,7 @@ impl<S: Send + Sync> FromRequestParts<S> for LeaveQuery {
 #[derive(Debug)]
 pub(in crate::http) struct NoQuery;
 
-impl<S: Send + Sync> FromRequestParts<S> for ListQuery {
+impl<T: TakeFilter, S: Send + Sync> FromRequestParts<S> for ListQuery<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -121,8 +123,12 @@ impl<S: Send + Sync> FromRequestParts<S> for ListQuery {
         AccountQuery::take(&mut params)?;
         let page = PageQuery::take(&mut params)?;
         let shape = ShapeQuery::take(&mut params)?.shape();
+        let filter = T::take_filter(&mut params)?;
+        let expand = take_expand(&mut params, T::EXPANSIONS)?;
+        let remote_query = RemoteQuery(params.take_keyed("remote_query"));
         params.finish()?;
-        Ok(Self { page, shape })
+        let PageQuery { limit, next_cursor: cursor } = page;
+        Ok(Self { wish: ListWish { limit, cursor, filter, expand, remote_query }, shape })
     }
 }
 

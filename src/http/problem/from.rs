@@ -96,6 +96,9 @@ impl From<ConnectorError> for Problem {
                 if error.is_store_unavailable() { unavailable() } else { Self::internal() };
             return problem.because(&error);
         }
+        if error.kind == Kind::Reserved {
+            return reserved(&error);
+        }
         let provider = error.provider.title();
         let code = error.code.as_deref().unwrap_or("no code");
         let (kind, detail) = match error.kind {
@@ -133,7 +136,9 @@ impl From<ConnectorError> for Problem {
                 ProblemKind::ProviderTimeout,
                 format!("{provider} did not answer {} in time.", error.method),
             ),
-            Kind::NeedsReauth | Kind::Internal => return Self::internal().because(&error),
+            Kind::NeedsReauth | Kind::Internal | Kind::Reserved => {
+                return Self::internal().because(&error);
+            }
         };
         let problem = Self { provider: Some(failure(&error)), ..Self::new(kind, detail) };
         let problem = match error.retry_after {
@@ -190,6 +195,13 @@ pub(in crate::http) fn needs_reauth(reason: Option<&str>) -> Problem {
          integrated_account_id and let the customer link again."
     );
     Problem::new(ProblemKind::AccountNeedsReauth, detail)
+}
+
+fn reserved(error: &ConnectorError) -> Problem {
+    let name = error.code.as_deref().unwrap_or_default();
+    let detail = format!("`remote_query[{name}]` can't be passed on to {}.", error.method);
+    let message = "is set by a parameter of this API, or has no call to go to";
+    Problem::new(ProblemKind::InvalidQuery, detail).at(format!("remote_query[{name}]"), message)
 }
 
 fn missing_scope(error: &ConnectorError) -> String {

@@ -25,12 +25,11 @@ use crate::unified::Resource;
 async fn list<T: Resource>(
     services: &Services,
     account: &Account<Read>,
-    query: ListQuery,
+    query: ListQuery<T>,
 ) -> Result<Response, Problem> {
     let directory = account.directory(services, query.shape.wants_remote());
-    let cursor = query.page.next_cursor.as_deref();
-    let page = directory.list::<T>(query.page.limit, cursor, &query.shape).await?;
-    Ok(Json(List::of(page, query.page.limit)).into_response())
+    let page = directory.list(&query.wish, &query.shape).await?;
+    Ok(Json(List::of(page, query.wish.limit)).into_response())
 }
 
 /// One of a resource.

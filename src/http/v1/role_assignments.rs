@@ -10,21 +10,22 @@ use utoipa::ToSchema;
 use super::answers::{Item, List, Written};
 use crate::domain::assignment::RoleAssignment;
 use crate::http::extract::{
-    Account, AccountQuery, Body, ItemQuery, ListQuery, PageQuery, Read, ShapeQuery, Write,
+    Account, AccountQuery, AssignmentFilterQuery, Body, ItemQuery, ListQuery, PageQuery, Read,
+    RemoteQueryParameter, ShapeQuery, Write,
 };
 use crate::http::openapi::Problems;
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
 /// Lists every role held by an active user: in the organization, in each workspace, and the system roles. Costs one provider call a page, and one more at each workspace's first.
-#[utoipa::path(get, path = "/role-assignments", tag = "Role assignments", params(AccountQuery, PageQuery, ShapeQuery),
+#[utoipa::path(get, path = "/role-assignments", tag = "Role assignments", params(AccountQuery, AssignmentFilterQuery, RemoteQueryParameter, PageQuery, ShapeQuery),
     responses((status = 200, description = "A page", body = List<RoleAssignment>), Problems))]
 pub(in crate::http) async fn list_role_assignments(
     State(state): State<AppState>,
     account: Account<Read>,
-    query: ListQuery,
+    query: ListQuery<RoleAssignment>,
 ) -> Result<Response, Problem> {
-    super::list::<RoleAssignment>(&state, &account, query).await
+    super::list(&state, &account, query).await
 }
 
 /// Reads one role assignment.

@@ -6,21 +6,22 @@ use axum::response::Response;
 use super::answers::{Item, List};
 use crate::domain::role::Role;
 use crate::http::extract::{
-    Account, AccountQuery, ItemQuery, ListQuery, PageQuery, Read, ShapeQuery,
+    Account, AccountQuery, ItemQuery, ListQuery, PageQuery, Read, RemoteQueryParameter,
+    RoleFilterQuery, ShapeQuery,
 };
 use crate::http::openapi::Problems;
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
 /// Lists roles: levels, kinds of guest, system roles. Costs no provider call on Slack.
-#[utoipa::path(get, path = "/roles", tag = "Roles", params(AccountQuery, PageQuery, ShapeQuery),
+#[utoipa::path(get, path = "/roles", tag = "Roles", params(AccountQuery, RoleFilterQuery, RemoteQueryParameter, PageQuery, ShapeQuery),
     responses((status = 200, description = "A page", body = List<Role>), Problems))]
 pub(in crate::http) async fn list_roles(
     State(state): State<AppState>,
     account: Account<Read>,
-    query: ListQuery,
+    query: ListQuery<Role>,
 ) -> Result<Response, Problem> {
-    super::list::<Role>(&state, &account, query).await
+    super::list(&state, &account, query).await
 }
 
 /// Reads one role. An `Rl…` id that is not in the list is a custom or a new role. Costs no provider call on Slack.

@@ -7,7 +7,8 @@ use axum::response::{IntoResponse as _, Response};
 use super::answers::{Item, List};
 use crate::domain::user::User;
 use crate::http::extract::{
-    Account, AccountQuery, ItemQuery, LeaveQuery, ListQuery, PageQuery, Read, ShapeQuery, Write,
+    Account, AccountQuery, ItemQuery, LeaveQuery, ListQuery, PageQuery, Read, RemoteQueryParameter,
+    ShapeQuery, UserFilterQuery, Write,
 };
 use crate::http::openapi::Problems;
 use crate::http::problem::Problem;
@@ -15,14 +16,14 @@ use crate::http::state::AppState;
 use crate::unified::{Shape, SignOut};
 
 /// Lists users: the active ones, then the deactivated ones. Costs one provider call a page.
-#[utoipa::path(get, path = "/users", tag = "Users", params(AccountQuery, PageQuery, ShapeQuery),
+#[utoipa::path(get, path = "/users", tag = "Users", params(AccountQuery, UserFilterQuery, RemoteQueryParameter, PageQuery, ShapeQuery),
     responses((status = 200, description = "A page", body = List<User>), Problems))]
 pub(in crate::http) async fn list_users(
     State(state): State<AppState>,
     account: Account<Read>,
-    query: ListQuery,
+    query: ListQuery<User>,
 ) -> Result<Response, Problem> {
-    super::list::<User>(&state, &account, query).await
+    super::list(&state, &account, query).await
 }
 
 /// Reads one user with the full profile. Costs three provider calls at once.

@@ -6,21 +6,22 @@ use axum::response::Response;
 use super::answers::{Item, List};
 use crate::domain::workspace::Workspace;
 use crate::http::extract::{
-    Account, AccountQuery, ItemQuery, ListQuery, PageQuery, Read, ShapeQuery,
+    Account, AccountQuery, ItemQuery, ListQuery, PageQuery, Read, RemoteQueryParameter, ShapeQuery,
+    WorkspaceFilterQuery,
 };
 use crate::http::openapi::Problems;
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
 
 /// Lists workspaces. Costs one provider call a page.
-#[utoipa::path(get, path = "/workspaces", tag = "Workspaces", params(AccountQuery, PageQuery, ShapeQuery),
+#[utoipa::path(get, path = "/workspaces", tag = "Workspaces", params(AccountQuery, WorkspaceFilterQuery, RemoteQueryParameter, PageQuery, ShapeQuery),
     responses((status = 200, description = "A page", body = List<Workspace>), Problems))]
 pub(in crate::http) async fn list_workspaces(
     State(state): State<AppState>,
     account: Account<Read>,
-    query: ListQuery,
+    query: ListQuery<Workspace>,
 ) -> Result<Response, Problem> {
-    super::list::<Workspace>(&state, &account, query).await
+    super::list(&state, &account, query).await
 }
 
 /// Reads one workspace with its owners, admins and settings. Costs four provider calls at once.

@@ -1,5 +1,7 @@
 //! A file for each URL.
 
+mod expand;
+mod filters;
 mod health;
 mod integrated_accounts;
 mod link;

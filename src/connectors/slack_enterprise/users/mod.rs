@@ -1,0 +1,141 @@
+//! Users. A page of a list is one call wherever `admin.users.list` can tell what was asked; `plan` says
+//! which way a filter takes. One user is three calls at once: `users.info`, SCIM for the profile,
+//! `admin.roles.listAssignments` for the system roles.
+
+mod at;
+mod expand;
+mod lookup;
+mod passes;
+mod plan;
+mod visit;
+
+use async_trait::async_trait;
+
+use self::at::At;
+use self::passes::PassAt;
+use self::plan::Plan;
+use super::api::{found, is_id, optional, row};
+use super::position::position;
+use super::{SlackEnterprise, map, wire};
+use crate::connectors::{CallContext, ConnectorError, Position, Question, Reads, Record};
+use crate::domain::filter::{Expansion, RemoteQuery};
+use crate::domain::page::Page;
+use crate::domain::user::{User, UserRole};
+
+const LIST: &str = "admin.users.list";
+
+type Users = Page<Record<User>, Position>;
+
+#[async_trait]
+impl Reads<User> for SlackEnterprise {
+    async fn list(
+        &self,
+        cx: &CallContext<'_>,
+        question: Question<'_, User>,
+    ) -> Result<Users, ConnectorError> {
+        let at: Option<At> = position(cx, LIST, question.page.position.as_ref())?;
+        // Arguments of the caller's own are for a list, and SCIM's search is none.
+        let plan = match at {
+            None if question.remote_query.0.is_empty() => Plan::of(question.filter),
+            None | Some(_) => Plan::scan(question.filter),
+        };
+        if let Plan::Lookup(lookup) = plan {
+            let found = self.look_up(cx, lookup).await?;
+            if let Some(items) = found {
+                return Ok(Page { items, next: None });
+            }
+        }
+        let plan = Plan::scan(question.filter);
+        let page = self.scan(cx, &question, plan, at).await?;
+        let mut expand = question.expand.clone();
+        if plan.places_roles() {
+            expand.0.remove(&Expansion::Roles);
+        }
+        let items = self.expand_users(cx, question.filter, &expand, page.items).await?;
+        Ok(Page { items, ..page })
+    }
+
+    async fn get(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+    ) -> Result<Option<Record<User>>, ConnectorError> {
+        self.user(cx, id).await
+    }
+}
+
+impl SlackEnterprise {
+    /// A page of a plan that goes through lists.
+    async fn scan(
+        &self,
+        cx: &CallContext<'_>,
+        question: &Question<'_, User>,
+        plan: Plan<'_>,
+        at: Option<At>,
+    ) -> Result<Users, ConnectorError> {
+        let nothing = Page { items: Vec::new(), next: None };
+        match (plan, at) {
+            (Plan::Passes(passes), None) => {
+                self.pass(cx, question, passes, PassAt::start(passes.standing)).await
+            }
+            (Plan::Passes(passes), Some(At::Pass(at))) => self.pass(cx, question, passes, at).await,
+            (Plan::Walk(visit), None) => match self.walk_start(cx, visit).await? {
+                Some(walk) => self.visit(cx, question, visit, walk).await,
+                None => Ok(nothing),
+            },
+            (Plan::Walk(visit), Some(At::Walk(walk))) => {
+                self.visit(cx, question, visit, walk).await
+            }
+            (Plan::Walk(visit), Some(At::Outside(at))) => {
+                self.outside(cx, question, visit, at).await
+            }
+            // A cursor is bound to its filter, so it never names a place of another plan.
+            (Plan::Nobody | Plan::Lookup(_) | Plan::Passes(_) | Plan::Walk(_), _) => Ok(nothing),
+        }
+    }
+
+    /// One user in full: three calls at once.
+    async fn user(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+    ) -> Result<Option<Record<User>>, ConnectorError> {
+        if !is_id(id) {
+            return Ok(None);
+        }
+        let arguments = [("user", id), ("include_locale", "true")];
+        let path = format!("Users/{id}");
+        let info = self.web(cx, "users.info", &arguments);
+        let scim = self.scim_get(cx, "scim.users.get", &path);
+        let (info, scim, held) = tokio::join!(info, scim, self.system_roles_of(cx, id));
+        let Some(info) = found(info)? else { return Ok(None) };
+        let wire::UsersInfo { user } = info.read(cx)?;
+        let (user, _) = row::<wire::WebUser>(cx, "users.info", user)?;
+        let mut user = map::informed_user(user, &cx.account.organization.id);
+        // Bots are not in SCIM, and a grant without the scope `admin` still reads the rest.
+        let scim = optional(scim)?;
+        if let Some(scim) = &scim {
+            map::add_scim(&mut user, scim.read(cx)?);
+        }
+        user.roles.extend(optional(held)?.into_iter().flatten());
+        let remote = cx.wants_remote.then(|| {
+            serde_json::json!({
+                "users.info": info.remote(),
+                "scim.users.get": scim.map(|scim| scim.remote()),
+            })
+        });
+        Ok(Some(Record { unified: user, remote }))
+    }
+
+    async fn system_roles_of(
+        &self,
+        cx: &CallContext<'_>,
+        user_id: &str,
+    ) -> Result<Vec<UserRole>, ConnectorError> {
+        let organization = &cx.account.organization.id;
+        let rows = self
+            .all_system_assignments(cx, &[], &RemoteQuery::default(), |row| row.user_id == user_id)
+            .await?;
+        Ok(rows.into_iter().map(|(row, _)| map::system_role(row, organization)).collect())
+    }
+}

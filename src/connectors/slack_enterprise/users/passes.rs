@@ -1,0 +1,85 @@
+//! The passes of `admin.users.list`: one for the active accounts, one for the deactivated.
+
+use serde::{Deserialize, Serialize};
+
+use super::Users;
+use super::at::At;
+use super::plan::{Passes, Standing};
+use crate::connectors::slack_enterprise::api::{found, row};
+use crate::connectors::slack_enterprise::map::{self, View};
+use crate::connectors::slack_enterprise::roles::workspace_role;
+use crate::connectors::slack_enterprise::{SlackEnterprise, wire};
+use crate::connectors::{CallContext, ConnectorError, Question, Record};
+use crate::domain::page::{MAX_LIMIT, Page};
+use crate::domain::user::User;
+
+const LIST: &str = "admin.users.list";
+
+/// Where a page of the passes begins.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct PassAt {
+    /// In the pass of the deactivated.
+    #[serde(rename = "i")]
+    pub(super) inactive: bool,
+    /// Slack's cursor; empty at a pass's start.
+    #[serde(rename = "c")]
+    pub(super) cursor: String,
+}
+
+impl PassAt {
+    /// Before the first page.
+    pub(super) fn start(standing: Standing) -> Self {
+        Self { inactive: standing == Standing::Inactive, cursor: String::new() }
+    }
+
+    /// Behind a page that ended with this cursor; none at the end.
+    pub(super) fn after(self, cursor: String, standing: Standing) -> Option<Self> {
+        match (cursor.is_empty(), self.inactive || standing == Standing::Active) {
+            (false, _) => Some(Self { cursor, ..self }),
+            (true, false) => Some(Self { inactive: true, cursor }),
+            (true, true) => None,
+        }
+    }
+}
+
+impl SlackEnterprise {
+    /// One page of the passes: one call.
+    pub(super) async fn pass(
+        &self,
+        cx: &CallContext<'_>,
+        question: &Question<'_, User>,
+        passes: Passes<'_>,
+        at: PassAt,
+    ) -> Result<Users, ConnectorError> {
+        let limit = if passes.seeks_one { MAX_LIMIT } else { question.page.limit };
+        let arguments = [
+            ("is_active", if at.inactive { "false" } else { "true" }),
+            ("only_guests", if passes.only_guests { "true" } else { "" }),
+            ("team_id", passes.team.unwrap_or_default()),
+            ("limit", &*limit.to_string()),
+            ("cursor", &*at.cursor),
+        ];
+        let answer = self.web_list(cx, LIST, &arguments, question.remote_query).await;
+        // A workspace that isn't there has no members.
+        let Some(answer) = found(answer)? else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
+        let list: wire::AdminUsersList<'_> = answer.read(cx)?;
+        let items = list
+            .users
+            .iter()
+            .map(|raw| {
+                let (user, remote) = row::<wire::AdminUser>(cx, LIST, raw)?;
+                let view = passes.team.map_or(View::Organization, |team| {
+                    let role = workspace_role(&user, user.is_primary_owner);
+                    View::Workspace { team, role }
+                });
+                let organization = &cx.account.organization.id;
+                let unified = map::listed_user(user, !at.inactive, view, organization);
+                Ok(Record { unified, remote })
+            })
+            .collect::<Result<_, ConnectorError>>()?;
+        let next = at.after(list.response_metadata.next_cursor, passes.standing);
+        Ok(Page { items, next: next.map(|at| At::Pass(at).encode()) })
+    }
+}
