@@ -57,8 +57,19 @@ pub struct ConnectorError {
     pub request_id: Option<String>,
     /// When to come back.
     pub retry_after: Option<Duration>,
+    /// What was seen afterwards, when the answer left open whether a change was done.
+    pub read_back: Option<ReadBack>,
     #[source]
     pub(super) source: Option<UpstreamError>,
+}
+
+/// What was seen of a change that was in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadBack {
+    /// It was not done when it was read back; a provider that is slow may still do it.
+    NotThere,
+    /// It could not be read back.
+    Unreadable,
 }
 
 impl ConnectorError {
@@ -73,6 +84,7 @@ impl ConnectorError {
             provided_scope: None,
             request_id: None,
             retry_after: None,
+            read_back: None,
             source: None,
         }
     }
@@ -81,6 +93,18 @@ impl ConnectorError {
     #[must_use]
     pub fn with_code(self, code: impl Into<String>) -> Self {
         Self { code: Some(code.into()), ..self }
+    }
+
+    /// The same with what was seen afterwards.
+    #[must_use]
+    pub fn read_back(self, seen: ReadBack) -> Self {
+        Self { read_back: Some(seen), ..self }
+    }
+
+    /// Whether the change that failed like this may have been done all the same.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        matches!(self.kind, Kind::Timeout | Kind::Trouble)
     }
 
     /// The same error for another part of the same call, without what caused it.
@@ -95,6 +119,7 @@ impl ConnectorError {
             provided_scope: self.provided_scope.clone(),
             request_id: self.request_id.clone(),
             retry_after: self.retry_after,
+            read_back: self.read_back,
             source: None,
         }
     }

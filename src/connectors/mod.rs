@@ -12,9 +12,9 @@ mod writes;
 use async_trait::async_trait;
 
 pub use context::CallContext;
-pub use error::{ConnectorError, Kind};
+pub use error::{ConnectorError, Kind, ReadBack};
 pub use registry::Registry;
-pub use writes::{AssignmentWrites, Holding, Membership, MembershipWrites, UserWrites};
+pub use writes::{AssignmentWrites, Holding, Invitation, Membership, MembershipWrites, UserWrites};
 
 use crate::domain::account::Organization;
 use crate::domain::assignment::RoleAssignment;

@@ -8,14 +8,63 @@
 //! [`Kind::Trouble`]: super::Kind::Trouble
 
 use async_trait::async_trait;
+use time::OffsetDateTime;
 
 use super::{CallContext, ConnectorError};
-use crate::domain::input::Done;
+use crate::domain::input::{Done, Flaw};
 use crate::domain::user::UserType;
+use crate::domain::user_input::UserInput;
 
-/// Users that can be switched on and off.
+/// Somebody to be asked by e-mail into a workspace.
+#[derive(Debug, Clone, Copy)]
+pub struct Invitation<'a> {
+    /// Where the mail goes.
+    pub email: &'a str,
+    /// The whole name, where it is known.
+    pub name: Option<&'a str>,
+    /// Into which workspace, and as what.
+    pub membership: Membership<'a>,
+    /// When a guest's access ends.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// Users that can be made, changed, switched on and off.
 #[async_trait]
 pub trait UserWrites: Send + Sync {
+    /// What of a wish this provider can't grant; `new` when it is for somebody new.
+    fn flaws(&self, wish: &UserInput, new: bool) -> Vec<Flaw>;
+
+    /// Makes an account, in no workspace yet. Gives its id.
+    async fn create(
+        &self,
+        cx: &CallContext<'_>,
+        wish: &UserInput,
+    ) -> Result<String, ConnectorError>;
+
+    /// Asks somebody by e-mail. The provider tells no id.
+    async fn invite(
+        &self,
+        cx: &CallContext<'_>,
+        invitation: Invitation<'_>,
+    ) -> Result<Done, ConnectorError>;
+
+    /// Changes the profile, the kind of member, and whether the user can sign in.
+    async fn update(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+        wish: &UserInput,
+    ) -> Result<Done, ConnectorError>;
+
+    /// Sets when a guest's access to a workspace ends; `None` for no end.
+    async fn set_expiry(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+        workspace_id: &str,
+        at: Option<OffsetDateTime>,
+    ) -> Result<Done, ConnectorError>;
+
     /// Switches a user off everywhere. The account stays and can be switched on again.
     async fn deactivate(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError>;
 
@@ -68,6 +117,13 @@ pub struct Holding {
 /// Role assignments that can be changed.
 #[async_trait]
 pub trait AssignmentWrites: Send + Sync {
+    /// Whether a role can be given in a place, as far as that is known before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't.
+    fn check(&self, cx: &CallContext<'_>, holding: &Holding) -> Result<(), ConnectorError>;
+
     /// Gives roles; one answer for each, in order. The provider's own batches are formed here.
     async fn assign(
         &self,

@@ -13,4 +13,5 @@ pub mod provider;
 pub mod role;
 pub mod sealed;
 pub mod user;
+pub mod user_input;
 pub mod workspace;

@@ -19,8 +19,10 @@ use super::{edge, health, link, openapi, problem, proxy, start};
 /// The routes of the API, with their description.
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::frame())
-        .routes(routes!(users::list_users))
-        .routes(routes!(users::get_user, users::deactivate_user))
+        .routes(routes!(users::list_users, users::create_user))
+        .routes(routes!(users::get_user, users::update_user, users::deactivate_user))
+        .routes(routes!(users::assign_role))
+        .routes(routes!(users::remove_role))
         .routes(routes!(roles::list_roles))
         .routes(routes!(roles::get_role))
         .routes(routes!(

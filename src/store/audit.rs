@@ -8,6 +8,8 @@ use crate::domain::ids::{AuditId, EnvironmentId, IntegratedAccountId};
 /// How the thing that was done ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
+    /// It is about to be sent: without a later row nobody knows whether it was done.
+    Started,
     /// It was done.
     Done,
     /// It was refused or failed.
@@ -17,6 +19,7 @@ pub enum Outcome {
 impl Outcome {
     fn name(self) -> &'static str {
         match self {
+            Self::Started => "started",
             Self::Done => "done",
             Self::Failed => "failed",
         }

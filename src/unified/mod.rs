@@ -2,22 +2,24 @@
 //!
 //! What a provider can't do is answered here, once, from the facets its connector has.
 
+mod changes;
 mod cursor;
 pub mod passthrough;
 mod resource;
 mod shape;
-mod writes;
 
+pub use changes::{Changes, Journal, Made, OnConflict, Part, SignOut, WrittenUser};
 pub use resource::Resource;
 pub use shape::{ResponseFormat, Shape};
-pub use writes::SignOut;
 
 use serde_json::value::RawValue;
 
-use crate::connectors::{CallContext, Connector, ConnectorError, Kind, Question};
+use crate::connectors::{CallContext, Connector, ConnectorError, Kind, Question, Reads};
 use crate::domain::filter::{Expand, Filter as _, RemoteQuery};
+use crate::domain::input::Flaw;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::provider::Provider;
+use crate::store::StoreError;
 use crate::vault::Signer;
 
 /// Why a use case failed.
@@ -33,6 +35,21 @@ pub enum UnifiedError {
         provider: Provider,
         /// The resource.
         resource: &'static str,
+    },
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The wish can't be granted.
+    #[error("the wish has {} flaws", .0.len())]
+    Flawed(Vec<Flaw>),
+    /// Somebody new is there already.
+    #[error("there is {id} already")]
+    Exists {
+        /// Who is there.
+        id: String,
+        /// What the provider said.
+        #[source]
+        error: ConnectorError,
     },
     /// The cursor is not one of ours, or not for this list, or too old for the provider.
     #[error("the cursor can't be used here")]
@@ -122,7 +139,7 @@ impl Directory<'_> {
             .ok_or(UnifiedError::NotFound { resource: T::SINGULAR })
     }
 
-    fn facet<T: Resource>(&self) -> Result<&dyn crate::connectors::Reads<T>, UnifiedError> {
+    fn facet<T: Resource>(&self) -> Result<&dyn Reads<T>, UnifiedError> {
         T::facet(self.connector).ok_or(UnifiedError::Unsupported {
             provider: self.connector.provider(),
             resource: T::NAME,

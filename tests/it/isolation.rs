@@ -45,6 +45,10 @@ const fn delete(path: &'static str) -> Route {
     Route { method: "delete", scope: Some(Scope::Write), ..read(path) }
 }
 
+const fn change(method: &'static str, path: &'static str, body: &'static str) -> Route {
+    Route { method, ..post(path, body, Scope::Write, Foreign::AccountNotFound) }
+}
+
 const fn public(path: &'static str) -> Route {
     Route { method: "get", path, body: "", scope: None, foreign: Foreign::Public }
 }
@@ -73,6 +77,10 @@ const ROUTES: &[Route] = &[
         Foreign::AccountNotFound,
     ),
     delete("/workspaces/{id}/members/{user_id}"),
+    change("post", "/users", r#"{"email": "new@example.com"}"#),
+    change("patch", "/users/{id}", r#"{"title": "Changed"}"#),
+    change("post", "/users/assign_role", r#"{"user_id": "USER", "roles": [{"id": "Rl02"}]}"#),
+    change("post", "/users/remove_role", r#"{"user_id": "USER", "roles": [{"id": "Rl02"}]}"#),
     delete("/users/{id}"),
     Route { foreign: Foreign::Own, ..read("/integrated-accounts") },
     read("/integrated-accounts/{id}"),

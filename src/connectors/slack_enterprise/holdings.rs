@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use super::SlackEnterprise;
+use super::levels::check_level;
 use super::roles::is_provider_id;
 use crate::connectors::{AssignmentWrites, CallContext, ConnectorError, Holding, Kind, Reads};
 use crate::domain::assignment::RoleAssignment;
@@ -43,6 +44,10 @@ type Outcome = Result<Done, ConnectorError>;
 
 #[async_trait]
 impl AssignmentWrites for SlackEnterprise {
+    fn check(&self, cx: &CallContext<'_>, holding: &Holding) -> Result<(), ConnectorError> {
+        if is_provider_id(&holding.role_id) { Ok(()) } else { check_level(cx, holding) }
+    }
+
     async fn assign(&self, cx: &CallContext<'_>, holdings: &[Holding]) -> Vec<Outcome> {
         let mut done = self.change_system_roles(cx, ADD, holdings).await;
         let mut outcomes = Vec::with_capacity(holdings.len());

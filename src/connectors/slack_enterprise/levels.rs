@@ -53,6 +53,12 @@ fn takable(role: &str) -> Result<(), Refused> {
     }
 }
 
+/// Why a level can't be given there, whoever asks.
+pub(super) fn check_level(cx: &CallContext<'_>, holding: &Holding) -> Result<(), ConnectorError> {
+    check_place(cx, holding)?;
+    giver(&holding.role_id).map(|_| ()).map_err(|why| refused(cx, why))
+}
+
 impl SlackEnterprise {
     /// Makes the holder what the role says.
     pub(super) async fn give_level(

@@ -17,6 +17,7 @@ mod passthrough;
 mod position;
 mod ranks;
 mod roles;
+mod scim_user;
 mod user_writes;
 mod users;
 mod walk;

@@ -1,23 +1,123 @@
-//! Users switched off and signed out.
+//! Users made, invited, changed, switched off and signed out. Accounts are SCIM's, except for
+//! invitations, the end of a guest's stay in a workspace, and sessions.
 
 use async_trait::async_trait;
 use http::Method;
+use time::OffsetDateTime;
 
 use super::SlackEnterprise;
 use super::api::is_id;
-use crate::connectors::{CallContext, ConnectorError, Kind, UserWrites};
-use crate::domain::input::Done;
+use super::memberships::{already, guest_flags};
+use super::scim_user::{self, START_DATE};
+use super::wire;
+use crate::connectors::{CallContext, ConnectorError, Invitation, Kind, UserWrites};
+use crate::domain::input::{Done, Field, Flaw};
+use crate::domain::user::UserType;
+use crate::domain::user_input::UserInput;
 
+const CREATE: &str = "scim.users.create";
+const UPDATE: &str = "scim.users.update";
 const DELETE: &str = "scim.users.delete";
+const INVITE: &str = "admin.users.invite";
+const EXPIRE: &str = "admin.users.setExpiration";
 const RESET: &str = "admin.users.session.reset";
+/// So many short names are tried for somebody who was given none.
+const NAMES: usize = 5;
 
 #[async_trait]
 impl UserWrites for SlackEnterprise {
-    async fn deactivate(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError> {
-        if !is_id(id) {
-            return Err(cx.error(DELETE, Kind::NotFound).with_code("no_such_user"));
+    fn flaws(&self, wish: &UserInput, new: bool) -> Vec<Flaw> {
+        let mut flaws = Vec::new();
+        let unknown = wish.custom_fields.keys().filter(|name| *name != START_DATE);
+        flaws.extend(unknown.map(|name| {
+            let message = "Slack's SCIM has no such field; `start_date` is the one it has";
+            Flaw::at(format!("/custom_fields/{name}"), message)
+        }));
+        if !new && !wish.external_id.is_keep() {
+            flaws.push(Flaw::at("/external_id", "Slack sets it once, when the account is made"));
         }
-        let path = format!("Users/{id}");
+        if !new && wish.user_type == Some(UserType::GuestSingleChannel) {
+            let message = "is given by POST /workspaces/{id}/members, with the one channel";
+            flaws.push(Flaw::at("/user_type", message));
+        }
+        if wish.email == Field::Clear || wish.emails == Field::Clear {
+            flaws.push(Flaw::at("/email", "every account has an address"));
+        }
+        if wish.username == Field::Clear {
+            flaws.push(Flaw::at("/username", "every account has a short name"));
+        }
+        flaws
+    }
+
+    async fn create(
+        &self,
+        cx: &CallContext<'_>,
+        wish: &UserInput,
+    ) -> Result<String, ConnectorError> {
+        let email = wish.primary_email().unwrap_or_default();
+        let mut attempt = 0;
+        loop {
+            let made = scim_user::username_of(email, attempt);
+            let username = wish.username.value().unwrap_or(&made);
+            let body = scim_user::creation(wish, username);
+            let answer = self.scim(cx, CREATE, Method::POST, "Users", Some(&body)).await;
+            attempt += 1;
+            match answer {
+                Ok(answer) => return Ok(answer.read::<wire::ScimId>(cx)?.id),
+                // A clean refusal of a name that was ours to choose.
+                Err(error)
+                    if wish.username.is_keep()
+                        && attempt < NAMES
+                        && error.code.as_deref() == Some("username_taken") => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn invite(
+        &self,
+        cx: &CallContext<'_>,
+        invitation: Invitation<'_>,
+    ) -> Result<Done, ConnectorError> {
+        let Invitation { email, name, membership, expires_at } = invitation;
+        let channels = membership.channel_ids.join(",");
+        let expires = expires_at.map(|at| at.unix_timestamp().to_string()).unwrap_or_default();
+        let mut arguments = vec![
+            ("team_id", membership.workspace_id),
+            ("email", email),
+            ("channel_ids", &*channels),
+            ("real_name", name.unwrap_or_default()),
+            ("guest_expiration_ts", &*expires),
+        ];
+        arguments.extend(guest_flags(membership.user_type));
+        already(self.web(cx, INVITE, &arguments).await, &["already_in_team_invited_user"])
+    }
+
+    async fn update(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+        wish: &UserInput,
+    ) -> Result<Done, ConnectorError> {
+        let path = user_path(cx, UPDATE, id)?;
+        let Some(body) = scim_user::change(wish) else { return Ok(Done::Already) };
+        self.scim(cx, UPDATE, Method::PATCH, &path, Some(&body)).await.map(|_| Done::Done)
+    }
+
+    async fn set_expiry(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+        workspace_id: &str,
+        at: Option<OffsetDateTime>,
+    ) -> Result<Done, ConnectorError> {
+        let at = at.map_or(0, OffsetDateTime::unix_timestamp).to_string();
+        let arguments = [("user_id", id), ("team_id", workspace_id), ("expiration_ts", &*at)];
+        self.web(cx, EXPIRE, &arguments).await.map(|_| Done::Done)
+    }
+
+    async fn deactivate(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError> {
+        let path = user_path(cx, DELETE, id)?;
         // Slack answers the same for an account that was off already.
         self.scim(cx, DELETE, Method::DELETE, &path, None).await.map(|_| Done::Done)
     }
@@ -25,4 +125,14 @@ impl UserWrites for SlackEnterprise {
     async fn end_sessions(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError> {
         self.web(cx, RESET, &[("user_id", id)]).await.map(|_| Done::Done)
     }
+}
+
+/// The path of a user; nothing but an id goes into it.
+fn user_path(
+    cx: &CallContext<'_>,
+    method: &'static str,
+    id: &str,
+) -> Result<String, ConnectorError> {
+    let missing = || cx.error(method, Kind::NotFound).with_code("no_such_user");
+    is_id(id).then(|| format!("Users/{id}")).ok_or_else(missing)
 }

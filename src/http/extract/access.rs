@@ -55,7 +55,7 @@ pub(in crate::http) struct Access<P> {
     pub(in crate::http) caller: Caller,
     /// The rows it may see.
     pub(in crate::http) db: TenantDb,
-    request_id: String,
+    pub(super) request_id: String,
     permission: PhantomData<P>,
 }
 

@@ -1,6 +1,5 @@
 //! For which account: named by id, by header, by tenant and provider, or implied by an account token.
 
-use std::marker::PhantomData;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -9,7 +8,7 @@ use axum::http::{HeaderMap, HeaderName};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::access::{Access, Permission};
+use super::access::{Access, Permission, Write};
 use super::params::Params;
 use crate::connectors::CallContext;
 use crate::domain::account::{AccountStatus, IntegratedAccount};
@@ -18,7 +17,7 @@ use crate::domain::provider::Provider;
 use crate::http::problem::{Problem, ProblemKind, needs_reauth};
 use crate::http::state::{AppState, Services};
 use crate::store::AccountFilter;
-use crate::unified::Directory;
+use crate::unified::{Changes, Directory, Journal};
 use crate::upstream::CallOptions;
 
 const HEADER: HeaderName = HeaderName::from_static("x-integrated-account-id");
@@ -57,7 +56,7 @@ pub(in crate::http) struct Account<P> {
     /// Of the caller's environment, and in working order.
     connected: IntegratedAccount,
     options: CallOptions,
-    permission: PhantomData<P>,
+    access: Access<P>,
 }
 
 impl<P> Account<P> {
@@ -77,6 +76,30 @@ impl<P> Account<P> {
             connector: services.registry.connector(self.connected.provider),
             signer: &services.cursors,
         }
+    }
+}
+
+impl Account<Write> {
+    /// The account's directory, to be changed.
+    pub(in crate::http) fn changes<'a>(
+        &'a self,
+        services: &'a Services,
+        wants_remote: bool,
+    ) -> Changes<'a> {
+        let journal = Journal {
+            db: &self.access.db,
+            actor: &self.access.caller.key_id,
+            account_id: self.connected.id,
+            request_id: &self.access.request_id,
+            clock: &*services.clock,
+            entropy: &*services.entropy,
+        };
+        Changes { directory: self.directory(services, wants_remote), journal }
+    }
+
+    /// The request's id, for problems that stand inside of an answer.
+    pub(in crate::http) fn request_id(&self) -> &str {
+        &self.access.request_id
     }
 }
 
@@ -100,7 +123,7 @@ impl<P: Permission> FromRequestParts<AppState> for Account<P> {
             }
         }
         let max_wait = preferred_wait(&parts.headers).unwrap_or(state.max_wait);
-        Ok(Self { connected: account, options: CallOptions { max_wait }, permission: PhantomData })
+        Ok(Self { connected: account, options: CallOptions { max_wait }, access })
     }
 }
 

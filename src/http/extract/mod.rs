@@ -15,4 +15,6 @@ pub(super) use filter::{
     WorkspaceFilterQuery,
 };
 pub(super) use params::Params;
-pub(super) use query::{ItemQuery, LeaveQuery, ListQuery, NoQuery, PageQuery, ShapeQuery};
+pub(super) use query::{
+    CreateQuery, ItemQuery, LeaveQuery, ListQuery, NoQuery, PageQuery, ShapeQuery,
+};

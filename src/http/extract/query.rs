@@ -10,7 +10,7 @@ use super::params::{Params, invalid};
 use crate::domain::filter::RemoteQuery;
 use crate::domain::page::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::http::problem::Problem;
-use crate::unified::{ListWish, Resource, ResponseFormat, Shape};
+use crate::unified::{ListWish, OnConflict, Resource, ResponseFormat, Shape};
 
 /// Which page of a list.
 #[derive(Debug, IntoParams)]
@@ -88,6 +88,36 @@ pub(in crate::http) struct ListQuery<T: Resource> {
 pub(in crate::http) struct ItemQuery {
     /// What it looks like.
     pub(in crate::http) shape: Shape,
+}
+
+/// How a user is made.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct CreateQuery {
+    /// When somebody with that address or short name is there: `fail` refuses, `return` answers with who is there, `update` brings them to the wish.
+    #[param(value_type = Option<String>, default = "fail", pattern = "^(fail|return|update)$")]
+    pub(in crate::http) on_conflict: OnConflict,
+    /// What the answer looks like.
+    #[param(ignore)]
+    pub(in crate::http) shape: Shape,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for CreateQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut params = Params::of(&parts.uri);
+        AccountQuery::take(&mut params)?;
+        let shape = ShapeQuery::take(&mut params)?.shape();
+        let on_conflict = match params.take("on_conflict")?.as_deref() {
+            None | Some("fail") => OnConflict::Fail,
+            Some("return") => OnConflict::Return,
+            Some("update") => OnConflict::Update,
+            Some(_) => return Err(invalid("on_conflict", "must be fail, return or update")),
+        };
+        params.finish()?;
+        Ok(Self { on_conflict, shape })
+    }
 }
 
 /// How a user is switched off.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{Problem, ProblemKind, ProviderFailure};
-use crate::connectors::{ConnectorError, Kind};
+use crate::connectors::{ConnectorError, Kind, ReadBack};
+use crate::domain::input::Flaw;
 use crate::link::LinkError;
 use crate::store::StoreError;
 use crate::unified::UnifiedError;
@@ -66,6 +67,19 @@ impl From<UnifiedError> for Problem {
                 "The cursor was changed, is of another list or account, or is too old. Begin again without it.",
             )
             .at("next_cursor", "is not a cursor of this list"),
+            UnifiedError::Store(error) => error.into(),
+            UnifiedError::Flawed(flaws) => flaws.into_iter().fold(
+                Self::new(ProblemKind::InvalidBody, "The wish can't be granted as it is."),
+                |problem, Flaw { pointer, message }| problem.at(pointer, message),
+            ),
+            UnifiedError::Exists { id, error } => {
+                let problem = Self::from(error);
+                let detail = format!(
+                    "{} It is {id}: use `on_conflict=return` or `on_conflict=update`, or PATCH it.",
+                    problem.detail
+                );
+                Self { detail, ..problem }
+            }
             UnifiedError::NotFound { resource } => {
                 Self::new(ProblemKind::NotFound, format!("There is no {resource} with that id."))
             }
@@ -139,6 +153,15 @@ impl From<ConnectorError> for Problem {
             Kind::NeedsReauth | Kind::Internal | Kind::Reserved => {
                 return Self::internal().because(&error);
             }
+        };
+        let detail = match error.read_back {
+            None => detail,
+            Some(ReadBack::NotThere) => format!(
+                "{detail} Read back afterwards, it was not done; a provider that is slow may still do it."
+            ),
+            Some(ReadBack::Unreadable) => format!(
+                "{detail} It could not be read back either, so it may or may not have been done."
+            ),
         };
         let problem = Self { provider: Some(failure(&error)), ..Self::new(kind, detail) };
         let problem = match error.retry_after {

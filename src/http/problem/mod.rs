@@ -139,12 +139,16 @@ impl Problem {
         }
     }
 
-    /// Makes `response` the answer that tells of this problem.
-    pub(super) fn write(&self, response: &mut Response, request_id: &str) {
+    /// The problem inside of another answer.
+    pub(super) fn to_json(&self, request_id: &str) -> serde_json::Value {
+        serde_json::to_value(self.body(request_id)).unwrap_or_default()
+    }
+
+    fn body<'a>(&'a self, request_id: &'a str) -> ProblemBody<'a> {
         let retry_after_s = self.retry_after.map(|pause| pause.as_secs_f64().ceil().max(1.0));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at least 1")]
         let retry_after_s = retry_after_s.map(|seconds| seconds as u64);
-        let body = ProblemBody {
+        ProblemBody {
             kind: format!("/problems/{}", self.kind.name()),
             title: self.kind.title(),
             status: self.kind.status().as_u16(),
@@ -153,13 +157,18 @@ impl Problem {
             errors: &self.errors,
             provider: self.provider.as_ref(),
             retry_after_s,
-        };
+        }
+    }
+
+    /// Makes `response` the answer that tells of this problem.
+    pub(super) fn write(&self, response: &mut Response, request_id: &str) {
+        let body = self.body(request_id);
         *response.status_mut() = self.kind.status();
         *response.body_mut() = Body::from(serde_json::to_vec(&body).unwrap_or_default());
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_LENGTH);
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = retry_after_s {
+        if let Some(seconds) = body.retry_after_s {
             headers.insert(header::RETRY_AFTER, seconds.into());
         }
         if self.kind == ProblemKind::Unauthorized {

@@ -1,10 +1,14 @@
 //! The envelopes of every answer.
 
+use axum::Json;
+use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::input::Done;
 use crate::domain::page::Page;
+use crate::http::problem::Problem;
+use crate::unified::Part;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -35,6 +39,73 @@ pub(in crate::http) struct Written {
     pub id: String,
     /// Whether it was done now or was so already.
     pub outcome: Done,
+}
+
+/// A thing after a change of several steps, and what came of each.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Composed<T> {
+    /// The thing as it is now.
+    pub result: T,
+    /// The steps. With status 207 some of them failed.
+    pub parts: Vec<PartAnswer>,
+}
+
+/// One step of a change.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct PartAnswer {
+    /// What was done: `account`, `workspace`, `expiry`, `role`, `sessions`, `setting`, …
+    #[schema(example = "workspace")]
+    pub part: &'static str,
+    /// What it was done with, by id: the account, the workspace, the role.
+    pub id: Option<String>,
+    /// Where, by id.
+    pub place_id: Option<String>,
+    /// Whether it was done now, was so already, or failed.
+    pub outcome: PartOutcome,
+    /// Why it failed.
+    #[schema(value_type = Option<crate::http::problem::ProblemBody>)]
+    pub problem: Option<serde_json::Value>,
+}
+
+/// What came of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::http) enum PartOutcome {
+    /// It was done.
+    Done,
+    /// It was so already.
+    Already,
+    /// It failed; `problem` says why.
+    Failed,
+}
+
+impl PartAnswer {
+    /// A step as it is told.
+    pub(in crate::http) fn of(part: Part, request_id: &str) -> Self {
+        let Part { name, id, place_id, outcome } = part;
+        let (outcome, problem) = match outcome {
+            Ok(Done::Done) => (PartOutcome::Done, None),
+            Ok(Done::Already) => (PartOutcome::Already, None),
+            Err(error) => (PartOutcome::Failed, Some(Problem::from(error).to_json(request_id))),
+        };
+        Self { part: name, id, place_id, outcome, problem }
+    }
+}
+
+impl<T> Composed<T> {
+    /// The envelope, and the status: `whole` when no step failed.
+    pub(in crate::http) fn of(
+        result: T,
+        parts: Vec<Part>,
+        request_id: &str,
+        whole: StatusCode,
+    ) -> (StatusCode, Json<Self>) {
+        let parts: Vec<_> =
+            parts.into_iter().map(|part| PartAnswer::of(part, request_id)).collect();
+        let failed = parts.iter().any(|part| part.outcome == PartOutcome::Failed);
+        let status = if failed { StatusCode::MULTI_STATUS } else { whole };
+        (status, Json(Self { result, parts }))
+    }
 }
 
 impl<T> List<T> {

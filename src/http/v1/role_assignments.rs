@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::answers::{Item, List, Written};
 use crate::domain::assignment::RoleAssignment;
+use crate::domain::user_input::RoleInput;
 use crate::http::extract::{
     Account, AccountQuery, AssignmentFilterQuery, Body, ItemQuery, ListQuery, PageQuery, Read,
     RemoteQueryParameter, ShapeQuery, Write,
@@ -66,10 +67,10 @@ pub(in crate::http) async fn create_role_assignment(
     query: ItemQuery,
     Body(wish): Body<NewRoleAssignment>,
 ) -> Result<Response, Problem> {
-    let directory = account.directory(&state, query.shape.wants_remote());
+    let changes = account.changes(&state, query.shape.wants_remote());
     let NewRoleAssignment { user_id, role_id, workspace_id, channel_id } = wish;
-    let holding = directory.holding(role_id, user_id, workspace_id, channel_id);
-    let result = directory.give_role(holding, &query.shape).await?;
+    let holding = changes.holding(&user_id, RoleInput { id: role_id, workspace_id, channel_id });
+    let result = changes.give_role(holding, &query.shape).await?;
     Ok((StatusCode::CREATED, Json(Item { result })).into_response())
 }
 
@@ -83,6 +84,6 @@ pub(in crate::http) async fn delete_role_assignment(
     Path(id): Path<String>,
     _: ItemQuery,
 ) -> Result<Response, Problem> {
-    let outcome = account.directory(&state, false).take_role(&id).await?;
+    let outcome = account.changes(&state, false).take_role(&id).await?;
     Ok(Json(Item { result: Written { id, outcome } }).into_response())
 }

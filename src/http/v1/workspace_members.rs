@@ -62,7 +62,7 @@ pub(in crate::http) async fn add_workspace_member(
     }
     let membership =
         Membership { workspace_id: &workspace_id, user_type, channel_ids: &channel_ids };
-    let outcome = account.directory(&state, false).add_member(&user_id, membership).await?;
+    let outcome = account.changes(&state, false).add_member(&user_id, membership).await?;
     let result = Written { id: user_id, outcome };
     Ok((StatusCode::CREATED, Json(Item { result })).into_response())
 }
@@ -78,6 +78,6 @@ pub(in crate::http) async fn remove_workspace_member(
     Path((workspace_id, user_id)): Path<(String, String)>,
     _: ItemQuery,
 ) -> Result<Response, Problem> {
-    let outcome = account.directory(&state, false).remove_member(&user_id, &workspace_id).await?;
+    let outcome = account.changes(&state, false).remove_member(&user_id, &workspace_id).await?;
     Ok(Json(Item { result: Written { id: user_id, outcome } }).into_response())
 }

@@ -6,6 +6,7 @@ mod health;
 mod integrated_accounts;
 mod link;
 mod openapi;
+mod people;
 mod problems;
 mod proxy;
 mod role_assignments;

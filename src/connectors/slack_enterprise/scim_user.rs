@@ -1,0 +1,282 @@
+//! Users as SCIM v2.0 wants them written: a whole one to create, operations to change one.
+//! <https://docs.slack.dev/reference/scim-api#users>
+
+use serde_json::{Map, Value, json};
+
+use crate::domain::input::Field;
+use crate::domain::user::UserType;
+use crate::domain::user_input::{AddressInput, PhotoInput, UserInput, WishedStatus};
+
+const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+const GUEST: &str = "urn:ietf:params:scim:schemas:extension:slack:guest:2.0:User";
+const PROFILE: &str = "urn:ietf:params:scim:schemas:extension:slack:profile:2.0:User";
+const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
+/// The custom field that Slack's profile extension has.
+pub(super) const START_DATE: &str = "start_date";
+/// The longest short name.
+const LONGEST_USERNAME: usize = 21;
+
+/// One attribute: the schema it is of, its name there, and what is said about it.
+struct Said {
+    schema: &'static str,
+    name: &'static str,
+    value: Field<Value>,
+}
+
+/// The body that creates a user of that short name.
+pub(super) fn creation(wish: &UserInput, username: &str) -> Value {
+    let mut body = Map::new();
+    let mut schemas = vec![CORE];
+    for Said { schema, name, value } in attributes(wish) {
+        let Field::Set(value) = value else { continue };
+        let part = if schema == CORE {
+            &mut body
+        } else {
+            if !schemas.contains(&schema) {
+                schemas.push(schema);
+            }
+            let part = body.entry(schema).or_insert_with(|| json!({}));
+            let Some(part) = part.as_object_mut() else { continue };
+            part
+        };
+        insert(part, name, value);
+    }
+    if let Some(email) = wish.email.value().filter(|_| wish.emails.is_keep()) {
+        let address = json!([{"value": email, "type": "work", "primary": true}]);
+        body.insert("emails".to_owned(), address);
+    }
+    body.insert("userName".to_owned(), username.into());
+    if let Some(guest) = guest(wish) {
+        schemas.push(GUEST);
+        body.insert(GUEST.to_owned(), guest);
+    }
+    body.insert("schemas".to_owned(), json!(schemas));
+    body.extend(wish.remote_data.clone());
+    Value::Object(body)
+}
+
+/// The body that changes a user; none when nothing is said that SCIM can change.
+pub(super) fn change(wish: &UserInput) -> Option<Value> {
+    let mut operations: Vec<Value> = attributes(wish)
+        .into_iter()
+        .filter_map(|Said { schema, name, value }| {
+            let path = match (schema, name) {
+                (CORE, name) => name.to_owned(),
+                (ENTERPRISE, "manager.managerId") => format!("{schema}.{name}"),
+                (schema, name) => format!("{schema}:{name}"),
+            };
+            operation(&path, value)
+        })
+        .collect();
+    operations.extend(operation("userName", text(&wish.username)));
+    if wish.emails.is_keep() {
+        operations.extend(operation("emails[primary eq true].value", text(&wish.email)));
+    }
+    match wish.user_type {
+        Some(UserType::Member) => operations.push(json!({"op": "remove", "path": GUEST})),
+        Some(UserType::GuestMultiChannel) => {
+            operations.push(json!({"op": "add", "path": GUEST, "value": guest(wish)}));
+        }
+        Some(UserType::GuestSingleChannel | UserType::Bot) | None => {}
+    }
+    if let Some(Value::Array(theirs)) = wish.remote_data.get("Operations") {
+        operations.extend(theirs.iter().cloned());
+    }
+    (!operations.is_empty()).then(|| json!({"schemas": [PATCH], "Operations": operations}))
+}
+
+/// A short name made of an address: what Slack's rules leave of the part before the `@`, with a
+/// number behind it when the plain one is taken.
+pub(super) fn username_of(email: &str, attempt: usize) -> String {
+    let local = email.split('@').next().unwrap_or_default().to_ascii_lowercase();
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
+    let number = if attempt == 0 { String::new() } else { (attempt + 1).to_string() };
+    let mut name: String = local
+        .chars()
+        .map(|letter| if allowed(letter) { letter } else { '_' })
+        .take(LONGEST_USERNAME - number.len())
+        .collect();
+    name.push_str(&number);
+    name
+}
+
+/// Puts a value at a name of one or two parts.
+fn insert(part: &mut Map<String, Value>, name: &str, value: Value) {
+    match name.split_once('.') {
+        None => {
+            part.insert(name.to_owned(), value);
+        }
+        Some((outer, inner)) => {
+            if let Value::Object(object) = part.entry(outer).or_insert_with(|| json!({})) {
+                object.insert(inner.to_owned(), value);
+            }
+        }
+    }
+}
+
+fn operation(path: &str, value: Field<Value>) -> Option<Value> {
+    match value {
+        Field::Keep => None,
+        Field::Clear => Some(json!({"op": "remove", "path": path})),
+        Field::Set(value) => Some(json!({"op": "replace", "path": path, "value": value})),
+    }
+}
+
+/// Everything that stands in both, but for the short name, the single address and the guest.
+fn attributes(wish: &UserInput) -> Vec<Said> {
+    let (first, last) = wish.names();
+    let core = |name, value| Said { schema: CORE, name, value };
+    let enterprise = |name, value| Said { schema: ENTERPRISE, name, value };
+    let active = wish.status.map_or(Field::Keep, |status| match status {
+        WishedStatus::Active => Field::Set(true.into()),
+        WishedStatus::Inactive => Field::Set(false.into()),
+    });
+    let start =
+        wish.custom_fields.get(START_DATE).cloned().map_or(Field::Keep, |date| {
+            if date.is_null() { Field::Clear } else { Field::Set(date) }
+        });
+    let manager = map(&wish.manager, |manager| manager.id.as_str().into());
+    vec![
+        core("externalId", text(&wish.external_id)),
+        core("name.givenName", text(&first)),
+        core("name.familyName", text(&last)),
+        core("title", text(&wish.title)),
+        core("timezone", text(&wish.timezone)),
+        core("locale", text(&wish.locale)),
+        core("active", active),
+        core(
+            "emails",
+            map(&wish.emails, |emails| {
+                let main = wish.primary_email();
+                let all = emails.iter().map(|email| {
+                    let is_main = Some(email.email.as_str()) == main;
+                    let kind = email.kind.as_deref().unwrap_or("work");
+                    json!({"value": email.email, "type": kind, "primary": is_main})
+                });
+                all.collect()
+            }),
+        ),
+        core(
+            "phoneNumbers",
+            map(&wish.phones, |phones| {
+                let all = phones.iter().enumerate().map(|(number, phone)| {
+                    let kind = phone.kind.as_deref().unwrap_or("work");
+                    json!({"value": phone.number, "type": kind, "primary": number == 0})
+                });
+                all.collect()
+            }),
+        ),
+        core("photos", map(&wish.photos, |all| photos(all))),
+        core("addresses", map(&wish.addresses, |all| all.iter().map(address).collect())),
+        enterprise("employeeNumber", text(&wish.employee_number)),
+        enterprise("costCenter", text(&wish.cost_center)),
+        enterprise("organization", text(&wish.organization)),
+        enterprise("division", text(&wish.division)),
+        enterprise("department", text(&wish.department)),
+        enterprise("manager.managerId", manager),
+        Said { schema: PROFILE, name: "startDate", value: start },
+    ]
+}
+
+fn photos(photos: &[PhotoInput]) -> Value {
+    photos.iter().map(|photo| json!({"value": photo.url, "type": "photo"})).collect()
+}
+
+fn address(address: &AddressInput) -> Value {
+    json!({
+        "streetAddress": address.street,
+        "locality": address.city,
+        "region": address.region,
+        "postalCode": address.postal_code,
+        "country": address.country,
+        "primary": true,
+    })
+}
+
+/// The extension of a guest of several channels, which is the only kind that SCIM makes.
+fn guest(wish: &UserInput) -> Option<Value> {
+    if wish.user_type != Some(UserType::GuestMultiChannel) {
+        return None;
+    }
+    let mut guest = json!({"type": "multi"});
+    let end = wish
+        .expires_at
+        .value()
+        .and_then(|at| at.0.format(&time::format_description::well_known::Rfc3339).ok());
+    if let (Some(end), Some(guest)) = (end, guest.as_object_mut()) {
+        guest.insert("expiration".to_owned(), end.into());
+    }
+    Some(guest)
+}
+
+fn text(field: &Field<String>) -> Field<Value> {
+    map(field, |text| text.as_str().into())
+}
+
+fn map<T>(field: &Field<T>, value: impl FnOnce(&T) -> Value) -> Field<Value> {
+    match field {
+        Field::Keep => Field::Keep,
+        Field::Clear => Field::Clear,
+        Field::Set(set) => Field::Set(value(set)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wish(json: Value) -> UserInput {
+        serde_json::from_value(json).unwrap()
+    }
+
+    #[test]
+    fn a_new_user_names_the_schemas_it_uses() {
+        let body = creation(
+            &wish(json!({"email": "ada@example.com", "name": "Ada Lovelace",
+                "department": "Research", "manager": {"id": "U1"}, "remote_data": {"nickName": "a"}})),
+            "ada",
+        );
+        assert_eq!(
+            body,
+            json!({
+                "schemas": [CORE, ENTERPRISE],
+                "userName": "ada",
+                "nickName": "a",
+                "name": {"givenName": "Ada", "familyName": "Lovelace"},
+                "emails": [{"value": "ada@example.com", "type": "work", "primary": true}],
+                ENTERPRISE: {"department": "Research", "manager": {"managerId": "U1"}},
+            })
+        );
+    }
+
+    #[test]
+    fn a_change_says_only_what_was_said() {
+        assert_eq!(change(&wish(json!({}))), None);
+        let body = change(&wish(json!({"title": null, "department": "Sales",
+            "email": "b@c.d", "manager": null, "user_type": "guest_multi_channel"})));
+        let operations = body.unwrap()["Operations"].clone();
+        assert_eq!(
+            operations,
+            json!([
+                {"op": "remove", "path": "title"},
+                {"op": "replace", "path": format!("{ENTERPRISE}:department"), "value": "Sales"},
+                {"op": "remove", "path": format!("{ENTERPRISE}.manager.managerId")},
+                {"op": "replace", "path": "emails[primary eq true].value", "value": "b@c.d"},
+                {"op": "add", "path": GUEST, "value": {"type": "multi"}},
+            ])
+        );
+    }
+
+    #[test]
+    fn short_names_keep_to_the_rules() {
+        for (email, attempt, expected) in [
+            ("Ada.L@example.com", 0, "ada.l"),
+            ("o'hara+x@example.com", 0, "o_hara_x"),
+            ("a-very-long-name-indeed@example.com", 0, "a-very-long-name-inde"),
+            ("a-very-long-name-indeed@example.com", 1, "a-very-long-name-ind2"),
+        ] {
+            assert_eq!(username_of(email, attempt), expected);
+        }
+    }
+}
