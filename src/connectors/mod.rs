@@ -14,11 +14,16 @@ use async_trait::async_trait;
 pub use context::CallContext;
 pub use error::{ConnectorError, Kind, ReadBack};
 pub use registry::Registry;
-pub use writes::{AssignmentWrites, Holding, Invitation, Membership, MembershipWrites, UserWrites};
+pub use writes::{
+    AssignmentWrites, GroupWrites, Holding, Invitation, Membership, MembershipWrites, UserWrites,
+    WorkspaceWrites,
+};
 
 use crate::domain::account::Organization;
 use crate::domain::assignment::RoleAssignment;
 use crate::domain::filter::{Expand, Filtered, RemoteQuery};
+use crate::domain::group::Group;
+use crate::domain::me::Me;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::provider::Provider;
 use crate::domain::role::Role;
@@ -45,12 +50,20 @@ pub trait Connector: Send + Sync {
     fn role_assignments(&self) -> Option<&dyn Reads<RoleAssignment>>;
     /// Its workspaces.
     fn workspaces(&self) -> Option<&dyn Reads<Workspace>>;
+    /// Its groups.
+    fn groups(&self) -> Option<&dyn Reads<Group>>;
+    /// Whose token we have.
+    fn identity(&self) -> Option<&dyn Identity>;
     /// Its people, to be changed.
     fn user_writes(&self) -> Option<&dyn UserWrites>;
     /// The members of its workspaces, to be changed.
     fn membership_writes(&self) -> Option<&dyn MembershipWrites>;
     /// Who holds which role, to be changed.
     fn assignment_writes(&self) -> Option<&dyn AssignmentWrites>;
+    /// Its workspaces, to be made and set up.
+    fn workspace_writes(&self) -> Option<&dyn WorkspaceWrites>;
+    /// Its groups, to be changed.
+    fn group_writes(&self) -> Option<&dyn GroupWrites>;
 }
 
 /// Where a page of a provider's list begins: the connector's own text, opaque to everybody else.
@@ -97,6 +110,13 @@ pub trait Reads<T: Filtered>: Send + Sync {
         cx: &CallContext<'_>,
         id: &str,
     ) -> Result<Option<Record<T>>, ConnectorError>;
+}
+
+/// A token that can say whose it is.
+#[async_trait]
+pub trait Identity: Send + Sync {
+    /// Whose token it is, and for what.
+    async fn me(&self, cx: &CallContext<'_>) -> Result<Record<Me>, ConnectorError>;
 }
 
 /// How accounts are linked to a provider by OAuth 2.0.

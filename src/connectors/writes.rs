@@ -11,9 +11,11 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::{CallContext, ConnectorError};
+use crate::domain::group::GroupWish;
 use crate::domain::input::{Done, Flaw};
 use crate::domain::user::UserType;
 use crate::domain::user_input::UserInput;
+use crate::domain::workspace_input::{WorkspaceSetting, WorkspaceWish};
 
 /// Somebody to be asked by e-mail into a workspace.
 #[derive(Debug, Clone, Copy)]
@@ -137,4 +139,53 @@ pub trait AssignmentWrites: Send + Sync {
         cx: &CallContext<'_>,
         holdings: &[Holding],
     ) -> Vec<Result<Done, ConnectorError>>;
+}
+
+/// Workspaces that can be made and set up.
+#[async_trait]
+pub trait WorkspaceWrites: Send + Sync {
+    /// Makes a workspace with its name, address, description and discoverability. Gives its id.
+    async fn create(
+        &self,
+        cx: &CallContext<'_>,
+        wish: &WorkspaceWish,
+    ) -> Result<String, ConnectorError>;
+
+    /// Changes one setting.
+    async fn set(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+        setting: WorkspaceSetting<'_>,
+    ) -> Result<Done, ConnectorError>;
+}
+
+/// Groups that can be made, changed and deleted.
+#[async_trait]
+pub trait GroupWrites: Send + Sync {
+    /// Makes a group with its members. Gives its id.
+    async fn create(
+        &self,
+        cx: &CallContext<'_>,
+        wish: &GroupWish,
+    ) -> Result<String, ConnectorError>;
+
+    /// Changes the name and the members.
+    async fn update(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+        wish: &GroupWish,
+    ) -> Result<Done, ConnectorError>;
+
+    /// Lets a group bring its members into workspaces.
+    async fn link(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+        workspace_ids: &[String],
+    ) -> Result<Done, ConnectorError>;
+
+    /// Deletes a group for good.
+    async fn delete(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError>;
 }

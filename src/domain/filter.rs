@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::assignment::RoleAssignment;
+use super::group::Group;
 use super::role::{Role, RoleScope};
 use super::user::{User, UserStatus, UserType};
 use super::workspace::Workspace;
@@ -33,6 +34,11 @@ impl Filtered for Role {
 
 impl Filtered for RoleAssignment {
     type Filter = AssignmentFilter;
+    const EXPANSIONS: &'static [Expansion] = &[];
+}
+
+impl Filtered for Group {
+    type Filter = GroupFilter;
     const EXPANSIONS: &'static [Expansion] = &[];
 }
 
@@ -123,6 +129,22 @@ impl Filter<RoleAssignment> for AssignmentFilter {
         is_wanted(self.role_id.as_ref(), |id| held.role_id == *id)
             && is_wanted(self.user_id.as_ref(), |id| held.user_id == *id)
             && is_wanted(self.workspace_id.as_ref(), |id| held.workspace_id.as_ref() == Some(id))
+    }
+}
+
+/// Which groups are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct GroupFilter {
+    /// The name, in any case.
+    pub name: Option<String>,
+    /// Who is in it.
+    pub user_id: Option<String>,
+}
+
+impl Filter<Group> for GroupFilter {
+    fn admits(&self, group: &Group) -> bool {
+        is_wanted(self.name.as_ref(), |name| same(&group.name, name))
+            && is_wanted(self.user_id.as_ref(), |id| group.members.iter().any(|one| one.id == *id))
     }
 }
 

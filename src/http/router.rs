@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use super::v1::{
-    account_tokens, integrated_accounts, link_tokens, provider_apps, role_assignments, roles,
-    users, workspace_members, workspaces,
+    account_tokens, groups, integrated_accounts, link_tokens, me, provider_apps, role_assignments,
+    roles, users, workspace_members, workspaces,
 };
 use super::{edge, health, link, openapi, problem, proxy, start};
 
@@ -33,10 +33,18 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
             role_assignments::get_role_assignment,
             role_assignments::delete_role_assignment
         ))
-        .routes(routes!(workspaces::list_workspaces))
-        .routes(routes!(workspaces::get_workspace))
-        .routes(routes!(workspace_members::add_workspace_member))
+        .routes(routes!(workspaces::list_workspaces, workspaces::create_workspace))
+        .routes(routes!(workspaces::get_workspace, workspaces::update_workspace))
+        .routes(routes!(
+            workspace_members::list_workspace_members,
+            workspace_members::add_workspace_member
+        ))
         .routes(routes!(workspace_members::remove_workspace_member))
+        .routes(routes!(groups::list_groups, groups::create_group))
+        .routes(routes!(groups::get_group, groups::update_group, groups::delete_group))
+        .routes(routes!(groups::list_group_members, groups::add_group_member))
+        .routes(routes!(groups::remove_group_member))
+        .routes(routes!(me::get_me))
         .routes(routes!(integrated_accounts::list_integrated_accounts))
         .routes(routes!(integrated_accounts::get_integrated_account))
         .routes(routes!(integrated_accounts::refresh_integrated_account))

@@ -4,6 +4,7 @@
 
 mod changes;
 mod cursor;
+mod members;
 pub mod passthrough;
 mod resource;
 mod shape;
@@ -137,6 +138,18 @@ impl Directory<'_> {
         found
             .map(|record| shape.apply(record))
             .ok_or(UnifiedError::NotFound { resource: T::SINGULAR })
+    }
+
+    /// Whose token the account has, shaped for the caller.
+    ///
+    /// # Errors
+    ///
+    /// What the provider said.
+    pub async fn me(&self, shape: &Shape) -> Result<Box<RawValue>, UnifiedError> {
+        let provider = self.connector.provider();
+        let facet = self.connector.identity();
+        let facet = facet.ok_or(UnifiedError::Unsupported { provider, resource: "identity" })?;
+        Ok(shape.apply(facet.me(&self.cx).await?))
     }
 
     fn facet<T: Resource>(&self) -> Result<&dyn Reads<T>, UnifiedError> {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::connectors::{Connector, Reads};
 use crate::domain::assignment::RoleAssignment;
 use crate::domain::filter::Filtered;
+use crate::domain::group::Group;
 use crate::domain::role::Role;
 use crate::domain::user::User;
 use crate::domain::workspace::Workspace;
@@ -44,6 +45,15 @@ impl Resource for RoleAssignment {
 
     fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
         connector.role_assignments()
+    }
+}
+
+impl Resource for Group {
+    const NAME: &'static str = "groups";
+    const SINGULAR: &'static str = "group";
+
+    fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
+        connector.groups()
     }
 }
 

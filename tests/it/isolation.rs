@@ -77,6 +77,18 @@ const ROUTES: &[Route] = &[
         Foreign::AccountNotFound,
     ),
     delete("/workspaces/{id}/members/{user_id}"),
+    read("/workspaces/{id}/members"),
+    change("post", "/workspaces", r#"{"name": "Brand New"}"#),
+    change("patch", "/workspaces/{id}", r#"{"description": "Changed"}"#),
+    read("/groups"),
+    read("/groups/{id}"),
+    change("post", "/groups", r#"{"name": "Brand New"}"#),
+    change("patch", "/groups/{id}", r#"{"name": "Changed"}"#),
+    read("/groups/{id}/members"),
+    change("post", "/groups/{id}/members", r#"{"user_id": "USER"}"#),
+    delete("/groups/{id}/members/{user_id}"),
+    delete("/groups/{id}"),
+    read("/me"),
     change("post", "/users", r#"{"email": "new@example.com"}"#),
     change("patch", "/users/{id}", r#"{"title": "Changed"}"#),
     change("post", "/users/assign_role", r#"{"user_id": "USER", "roles": [{"id": "Rl02"}]}"#),
@@ -110,21 +122,24 @@ struct Scene {
     account: String,
     user: String,
     team: String,
+    group: String,
 }
 
 impl Scene {
     async fn new(pool: PgPool) -> anyhow::Result<Self> {
         let app = TestApp::new(pool).await?;
         let account = app.link("acme").await?;
-        let (user, team) = app.sandbox.with_org(|org| {
+        let (user, team, group) = app.sandbox.with_org(|org| {
             let is_admin = |person: &&Person| {
                 let level = person.membership(0).map(|one| one.level);
                 level == Some(Level::Admin) && person.org_level == OrgLevel::Member
             };
             let user = org.people().iter().find(is_admin).map(|person| person.id.clone());
-            (user, org.workspaces.first().map(|team| team.id.clone()))
+            let group = org.groups.of_identity_provider().next().map(|(_, group)| group.id.clone());
+            (user, org.workspaces.first().map(|team| team.id.clone()), group)
         });
-        Ok(Self { app, account, user: user.context("no user")?, team: team.context("no team")? })
+        let (user, team) = (user.context("no user")?, team.context("no team")?);
+        Ok(Self { app, account, user, team, group: group.context("no group")? })
     }
 
     /// Calls a route about the first environment's account with somebody's key.
@@ -136,6 +151,7 @@ impl Scene {
                 format!("ws:admin.{}.{}", self.user, self.team)
             }
             path if path.starts_with("/workspaces/{id}") => self.team.clone(),
+            path if path.starts_with("/groups/{id}") => self.group.clone(),
             _ => self.account.clone(),
         };
         let path = route.path.replace("{id}", &id).replace("{user_id}", &self.user);

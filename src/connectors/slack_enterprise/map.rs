@@ -8,6 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use super::roles::{self, Level};
 use super::wire;
 use crate::domain::assignment::RoleAssignment;
+use crate::domain::group::Group;
 use crate::domain::role::RoleScope;
 use crate::domain::user::{
     Address, Email, Phone, Photo, Reference, User, UserRole, UserStatus, UserType,
@@ -275,6 +276,23 @@ fn replace<S, T>(field: &mut Vec<T>, scim: Vec<S>, map: impl FnMut(S) -> Option<
     let mapped: Vec<T> = scim.into_iter().filter_map(map).collect();
     if !mapped.is_empty() {
         *field = mapped;
+    }
+}
+
+/// A SCIM group.
+pub(super) fn group(group: wire::ScimGroup) -> Group {
+    let members = group.members.into_iter().filter_map(|member| {
+        Some(Reference { id: filled(member.value)?, name: filled(member.display) })
+    });
+    let members: Vec<Reference> = members.collect();
+    Group {
+        name: filled(group.display_name).unwrap_or_else(|| group.id.clone()),
+        id: group.id,
+        description: None,
+        member_count: u64::try_from(members.len()).ok(),
+        members,
+        workspaces: None,
+        created_at: rfc3339(group.meta.and_then(|meta| meta.created).as_deref()),
     }
 }
 

@@ -7,9 +7,12 @@ mod api;
 mod assignments;
 mod dialect;
 mod error;
+mod group_writes;
+mod groups;
 mod holdings;
 mod levels;
 mod map;
+mod me;
 mod memberships;
 mod methods;
 mod oauth;
@@ -22,15 +25,20 @@ mod user_writes;
 mod users;
 mod walk;
 mod wire;
+mod workspace_writes;
 mod workspaces;
 
 use url::Url;
 
 use self::dialect::SlackDialect;
 use self::methods::Methods;
-use super::{AssignmentWrites, Connector, Link, MembershipWrites, Passthrough, Reads, UserWrites};
+use super::{
+    AssignmentWrites, Connector, GroupWrites, Identity, Link, MembershipWrites, Passthrough, Reads,
+    UserWrites, WorkspaceWrites,
+};
 use crate::config;
 use crate::domain::assignment::RoleAssignment;
+use crate::domain::group::Group;
 use crate::domain::provider::Provider;
 use crate::domain::role::Role;
 use crate::domain::user::User;
@@ -113,6 +121,14 @@ impl Connector for SlackEnterprise {
         Some(self)
     }
 
+    fn groups(&self) -> Option<&dyn Reads<Group>> {
+        Some(self)
+    }
+
+    fn identity(&self) -> Option<&dyn Identity> {
+        Some(self)
+    }
+
     fn user_writes(&self) -> Option<&dyn UserWrites> {
         Some(self)
     }
@@ -122,6 +138,14 @@ impl Connector for SlackEnterprise {
     }
 
     fn assignment_writes(&self) -> Option<&dyn AssignmentWrites> {
+        Some(self)
+    }
+
+    fn workspace_writes(&self) -> Option<&dyn WorkspaceWrites> {
+        Some(self)
+    }
+
+    fn group_writes(&self) -> Option<&dyn GroupWrites> {
         Some(self)
     }
 }

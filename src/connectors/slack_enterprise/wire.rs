@@ -242,12 +242,40 @@ pub(super) struct ScimErrors {
 pub(super) struct ScimList<'a> {
     #[serde(borrow, default, rename = "Resources")]
     pub(super) resources: Vec<&'a RawValue>,
+    #[serde(default)]
+    pub(super) total_results: u64,
+}
+
+/// A SCIM group.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ScimGroup {
+    pub(super) id: String,
+    pub(super) display_name: Option<String>,
+    pub(super) meta: Option<ScimMeta>,
+    #[serde(default)]
+    pub(super) members: Vec<ScimValue>,
 }
 
 /// Of a SCIM resource, its id.
 #[derive(Debug, Deserialize)]
 pub(super) struct ScimId {
     pub(super) id: String,
+}
+
+/// `auth.test`.
+#[derive(Debug, Deserialize)]
+pub(super) struct AuthTest {
+    pub(super) user_id: String,
+    pub(super) url: Option<String>,
+    #[serde(default)]
+    pub(super) is_enterprise_install: bool,
+}
+
+/// `admin.teams.create`.
+#[derive(Debug, Deserialize)]
+pub(super) struct CreatedTeam {
+    pub(super) team: String,
 }
 
 /// `admin.teams.list`.

@@ -12,8 +12,9 @@ use utoipa::IntoParams;
 use super::params::{Params, invalid};
 use crate::domain::assignment::RoleAssignment;
 use crate::domain::filter::{
-    AssignmentFilter, Expand, Expansion, RoleFilter, UserFilter, WorkspaceFilter,
+    AssignmentFilter, Expand, Expansion, GroupFilter, RoleFilter, UserFilter, WorkspaceFilter,
 };
+use crate::domain::group::Group;
 use crate::domain::role::{Role, RoleScope};
 use crate::domain::user::{User, UserStatus, UserType};
 use crate::domain::workspace::Workspace;
@@ -113,6 +114,24 @@ impl TakeFilter for RoleAssignment {
             user_id: params.take("user[id]")?,
             workspace_id: params.take("workspace[id]")?,
         })
+    }
+}
+
+/// Filters of `/groups`.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes the parameters; they are taken one by one")]
+pub(in crate::http) struct GroupFilterQuery {
+    /// The name, in any case.
+    name: Option<String>,
+    /// Who is in it.
+    #[param(rename = "user[id]")]
+    user_id: Option<String>,
+}
+
+impl TakeFilter for Group {
+    fn take_filter(params: &mut Params) -> Result<GroupFilter, Problem> {
+        Ok(GroupFilter { name: params.take("name")?, user_id: params.take("user[id]")? })
     }
 }
 

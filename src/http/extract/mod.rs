@@ -11,10 +11,10 @@ pub(super) use access::{Access, Admin, Proxy, Read, Write};
 pub(super) use account::{Account, AccountQuery};
 pub(super) use body::Body;
 pub(super) use filter::{
-    AssignmentFilterQuery, RemoteQueryParameter, RoleFilterQuery, UserFilterQuery,
-    WorkspaceFilterQuery,
+    AssignmentFilterQuery, GroupFilterQuery, RemoteQueryParameter, RoleFilterQuery,
+    UserFilterQuery, WorkspaceFilterQuery,
 };
 pub(super) use params::Params;
 pub(super) use query::{
-    CreateQuery, ItemQuery, LeaveQuery, ListQuery, NoQuery, PageQuery, ShapeQuery,
+    CreateQuery, ItemQuery, LeaveQuery, ListQuery, NoQuery, PageOnlyQuery, PageQuery, ShapeQuery,
 };

@@ -141,6 +141,22 @@ impl<S: Send + Sync> FromRequestParts<S> for LeaveQuery {
     }
 }
 
+/// The parameters of a list whose rows have one shape only.
+#[derive(Debug)]
+pub(in crate::http) struct PageOnlyQuery(pub(in crate::http) PageQuery);
+
+impl<S: Send + Sync> FromRequestParts<S> for PageOnlyQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut params = Params::of(&parts.uri);
+        AccountQuery::take(&mut params)?;
+        let page = PageQuery::take(&mut params)?;
+        params.finish()?;
+        Ok(Self(page))
+    }
+}
+
 /// No parameters at all.
 #[derive(Debug)]
 pub(in crate::http) struct NoQuery;

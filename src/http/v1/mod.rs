@@ -3,8 +3,10 @@
 
 pub(super) mod account_tokens;
 pub(super) mod answers;
+pub(super) mod groups;
 pub(super) mod integrated_accounts;
 pub(super) mod link_tokens;
+pub(super) mod me;
 pub(super) mod provider_apps;
 pub(super) mod role_assignments;
 pub(super) mod roles;

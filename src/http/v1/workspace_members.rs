@@ -7,13 +7,30 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answers::{Item, Written};
+use super::answers::{Item, List, Written};
 use crate::connectors::Membership;
-use crate::domain::user::UserType;
-use crate::http::extract::{Account, AccountQuery, Body, ItemQuery, Write};
+use crate::domain::user::{User, UserType};
+use crate::http::extract::{
+    Account, AccountQuery, Body, ItemQuery, ListQuery, PageQuery, Read, RemoteQueryParameter,
+    ShapeQuery, UserFilterQuery, Write,
+};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
+
+/// Lists the members of a workspace, guests and deactivated accounts included, with the role that each has there. Takes the filters of `/users`. Costs one provider call a page.
+#[utoipa::path(get, path = "/workspaces/{id}/members", tag = "Workspaces",
+    params(("id" = String, Path, description = "The workspace's id"), AccountQuery, UserFilterQuery, RemoteQueryParameter, PageQuery, ShapeQuery),
+    responses((status = 200, description = "A page", body = List<User>), Problems))]
+pub(in crate::http) async fn list_workspace_members(
+    State(state): State<AppState>,
+    account: Account<Read>,
+    Path(workspace_id): Path<String>,
+    mut query: ListQuery<User>,
+) -> Result<Response, Problem> {
+    query.wish.filter.workspace_id = Some(workspace_id);
+    super::list(&state, &account, query).await
+}
 
 /// Somebody to be put into a workspace.
 #[derive(Debug, Deserialize, ToSchema)]

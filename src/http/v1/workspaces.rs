@@ -1,13 +1,15 @@
 //! `/workspaces`: the workspaces of an organization.
 
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 
-use super::answers::{Item, List};
+use super::answers::{Composed, Item, List};
 use crate::domain::workspace::Workspace;
+use crate::domain::workspace_input::WorkspaceWish;
 use crate::http::extract::{
-    Account, AccountQuery, ItemQuery, ListQuery, PageQuery, Read, RemoteQueryParameter, ShapeQuery,
-    WorkspaceFilterQuery,
+    Account, AccountQuery, Body, ItemQuery, ListQuery, PageQuery, Read, RemoteQueryParameter,
+    ShapeQuery, WorkspaceFilterQuery, Write,
 };
 use crate::http::openapi::Problems;
 use crate::http::problem::Problem;
@@ -35,4 +37,38 @@ pub(in crate::http) async fn get_workspace(
     query: ItemQuery,
 ) -> Result<Response, Problem> {
     super::get::<Workspace>(&state, &account, &id, query).await
+}
+
+/// Makes a workspace. Costs five provider calls, one of which Slack takes once a minute only, and one more with a picture.
+#[utoipa::path(post, path = "/workspaces", tag = "Workspaces", params(AccountQuery, ShapeQuery),
+    request_body = WorkspaceWish,
+    responses((status = 201, description = "The new workspace", body = Composed<Workspace>),
+        (status = 207, description = "The new workspace; a setting was refused", body = Composed<Workspace>), Problems))]
+pub(in crate::http) async fn create_workspace(
+    State(state): State<AppState>,
+    account: Account<Write>,
+    query: ItemQuery,
+    Body(wish): Body<WorkspaceWish>,
+) -> Result<Response, Problem> {
+    let changes = account.changes(&state, query.shape.wants_remote());
+    let (workspace, parts) = changes.create_workspace(&wish, &query.shape).await?;
+    Ok(Composed::of(workspace, parts, account.request_id(), StatusCode::CREATED).into_response())
+}
+
+/// Changes settings of a workspace. Costs one provider call for each, and four to read it again.
+#[utoipa::path(patch, path = "/workspaces/{id}", tag = "Workspaces",
+    params(("id" = String, Path, description = "The provider's id"), AccountQuery, ShapeQuery),
+    request_body = WorkspaceWish,
+    responses((status = 200, description = "The workspace as it is now", body = Composed<Workspace>),
+        (status = 207, description = "The workspace; some settings were refused", body = Composed<Workspace>), Problems))]
+pub(in crate::http) async fn update_workspace(
+    State(state): State<AppState>,
+    account: Account<Write>,
+    Path(id): Path<String>,
+    query: ItemQuery,
+    Body(wish): Body<WorkspaceWish>,
+) -> Result<Response, Problem> {
+    let changes = account.changes(&state, query.shape.wants_remote());
+    let (workspace, parts) = changes.update_workspace(&id, &wish, &query.shape).await?;
+    Ok(Composed::of(workspace, parts, account.request_id(), StatusCode::OK).into_response())
 }

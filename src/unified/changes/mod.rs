@@ -3,10 +3,12 @@
 //! so that an answer says what was seen and not what was wished.
 
 mod found;
+mod groups;
 mod journal;
 mod members;
 mod people;
 mod roles;
+mod workspaces;
 
 use std::future::Future;
 
@@ -15,7 +17,7 @@ pub use people::{Made, OnConflict, SignOut, WrittenUser};
 
 use super::{Directory, Resource, UnifiedError};
 use crate::connectors::{ConnectorError, ReadBack};
-use crate::domain::input::Done;
+use crate::domain::input::{Done, Flaw};
 use crate::store::Outcome;
 
 /// An account's directory, for one request that changes it.
@@ -93,6 +95,11 @@ async fn settle<T>(
         },
         decided => decided,
     }
+}
+
+/// Refuses a wish that has flaws.
+fn refuse(flaws: Vec<Flaw>) -> Result<(), UnifiedError> {
+    if flaws.is_empty() { Ok(()) } else { Err(UnifiedError::Flawed(flaws)) }
 }
 
 /// "It is so" as what a step is to give.

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
-use super::{Changes, Part, done_if};
+use super::{Changes, Part, done_if, refuse};
 use crate::connectors::{ConnectorError, Invitation, Kind, Membership, UserWrites};
 use crate::domain::input::{Done, Field, Flaw};
 use crate::domain::user::{User, UserStatus, UserType};
@@ -65,7 +65,7 @@ impl Changes<'_> {
         on_conflict: OnConflict,
         shape: &Shape,
     ) -> Result<WrittenUser, UnifiedError> {
-        refuse_flaws(self.flaws_of_new(&wish)?)?;
+        refuse(self.flaws_of_new(&wish)?)?;
         let made = if wish.invite { self.invite(&wish).await? } else { self.make(&wish).await? };
         let (id, made, mut parts) = match made {
             Ok(id) => {
@@ -105,7 +105,7 @@ impl Changes<'_> {
         wish: &UserInput,
         shape: &Shape,
     ) -> Result<WrittenUser, UnifiedError> {
-        refuse_flaws(self.flaws_of_change(wish)?)?;
+        refuse(self.flaws_of_change(wish)?)?;
         let mut parts = Vec::new();
         if wish.changes_profile() {
             parts.push(Part::of("account", id, Ok(self.update(id, wish).await??)));
@@ -302,10 +302,6 @@ impl Changes<'_> {
         flaws.extend(self.user_writes()?.flaws(wish, false));
         Ok(flaws)
     }
-}
-
-fn refuse_flaws(flaws: Vec<Flaw>) -> Result<(), UnifiedError> {
-    if flaws.is_empty() { Ok(()) } else { Err(UnifiedError::Flawed(flaws)) }
 }
 
 /// The end of a stay that is wished.

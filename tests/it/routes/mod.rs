@@ -2,6 +2,7 @@
 
 mod expand;
 mod filters;
+mod groups;
 mod health;
 mod integrated_accounts;
 mod link;

@@ -1,13 +1,12 @@
 //! Users made, invited, changed and switched off. What the provider holds afterwards is the judge.
 
 use anyhow::Context as _;
-use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use switchboard::sandbox::org::{Level, Organization, Standing};
 use switchboard::sandbox::{Fault, FaultKind};
 
-use crate::support::{Answer, Client, TestApp};
+use crate::support::TestApp;
 
 /// The ids of the first workspaces.
 fn teams(org: &Organization) -> [String; 3] {
@@ -19,10 +18,6 @@ fn teams(org: &Organization) -> [String; 3] {
 fn channel(org: &Organization, team: usize) -> anyhow::Result<String> {
     let team = org.workspaces.get(team).context("no workspace")?;
     Ok(team.channels.first().context("no channel")?.id.clone())
-}
-
-async fn patch(api: &Client, path: &str, body: &Value) -> anyhow::Result<Answer> {
-    api.send(Method::PATCH, path, Some(("application/json", &body.to_string()))).await
 }
 
 /// Each part as name, id and outcome.
@@ -111,7 +106,7 @@ async fn a_guest_comes_with_channels_and_an_end(pool: PgPool) -> anyhow::Result<
         );
         let id = user["id"].as_str().context("no id")?;
         let later = json!({"expires_at": "2032-01-01T00:00:00Z"});
-        let changed = patch(&api, &format!("users/{id}"), &later).await?.okay()?;
+        let changed = api.patch(&format!("users/{id}"), &later).await?.okay()?;
         assert_eq!(changed["result"]["expires_at"], "2032-01-01T00:00:00Z", "{changed}");
         let org = app.sandbox.snapshot();
         assert_eq!(org.find(id).and_then(|(_, person)| person.guest()), Some(level));
@@ -159,7 +154,7 @@ async fn a_wish_that_cannot_be_granted_is_refused_before_anything_is_sent(
         (json!({"name": 5}), "/name"),
         (json!({"nick": "x"}), "/nick"),
     ] {
-        let answer = patch(&api, "users/U0SOMEBODY", &wish).await?;
+        let answer = api.patch("users/U0SOMEBODY", &wish).await?;
         answer.problem(422, "invalid_body");
         assert_eq!(answer.pointers(), [pointer], "{wish}");
     }
@@ -240,7 +235,7 @@ async fn a_change_sets_clears_and_keeps(pool: PgPool) -> anyhow::Result<()> {
     let path = format!("users/{id}");
     let wish = json!({"title": null, "department": "Legal", "last_name": "Changed",
         "email": "changed@example.com", "manager": {"id": boss}, "username": "changeling"});
-    let user = patch(&api, &path, &wish).await?.okay()?["result"].clone();
+    let user = api.patch(&path, &wish).await?.okay()?["result"].clone();
     for (field, value) in [
         ("title", Value::Null),
         ("department", json!("Legal")),
@@ -253,14 +248,14 @@ async fn a_change_sets_clears_and_keeps(pool: PgPool) -> anyhow::Result<()> {
     }
     assert_eq!(user["emails"][0]["email"], "changed@example.com");
     assert_eq!(user["manager"]["id"], boss.as_str());
-    let off = patch(&api, &path, &json!({"status": "inactive"})).await?.okay()?;
+    let off = api.patch(&path, &json!({"status": "inactive"})).await?.okay()?;
     assert_eq!(off["result"]["status"], "inactive");
-    let on = patch(&api, &path, &json!({"status": "active"})).await?.okay()?;
+    let on = api.patch(&path, &json!({"status": "active"})).await?.okay()?;
     assert_eq!(on["result"]["status"], "active");
     let calls = app.calls("scim.users.update");
-    let same = patch(&api, &path, &json!({})).await?.okay()?;
+    let same = api.patch(&path, &json!({})).await?.okay()?;
     assert_eq!((&same["parts"], app.calls("scim.users.update")), (&json!([]), calls));
-    patch(&api, "users/U0NOBODY", &json!({"title": "x"})).await?.problem(404, "provider_not_found");
+    api.patch("users/U0NOBODY", &json!({"title": "x"})).await?.problem(404, "provider_not_found");
     Ok(())
 }
 
@@ -274,15 +269,15 @@ async fn a_person_becomes_a_guest_and_a_member_again(pool: PgPool) -> anyhow::Re
     let made = api.post("users", &wish).await?.created()?;
     let path = format!("users/{}", made["result"]["id"].as_str().context("no id")?);
     let guest = json!({"user_type": "guest_multi_channel", "expires_at": "2033-03-03T03:03:03Z"});
-    let user = patch(&api, &path, &guest).await?.okay()?;
+    let user = api.patch(&path, &guest).await?.okay()?;
     assert_eq!(user["result"]["user_type"], "guest_multi_channel", "{user}");
     assert_eq!(user["result"]["expires_at"], "2033-03-03T03:03:03Z");
-    let user = patch(&api, &path, &json!({"user_type": "member"})).await?.okay()?;
+    let user = api.patch(&path, &json!({"user_type": "member"})).await?.okay()?;
     assert_eq!(
         (&user["result"]["user_type"], &user["result"]["expires_at"]),
         (&json!("member"), &Value::Null)
     );
-    let refused = patch(&api, &path, &json!({"expires_at": "2033-03-03T03:03:03Z"})).await?;
+    let refused = api.patch(&path, &json!({"expires_at": "2033-03-03T03:03:03Z"})).await?;
     refused.problem(422, "invalid_body");
     Ok(())
 }

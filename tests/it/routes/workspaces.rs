@@ -99,3 +99,86 @@ async fn the_raw_form_is_the_providers_row(pool: PgPool) -> anyhow::Result<()> {
     assert!(row.contains_key("team_url") && row.contains_key("primary_owner"), "{row:?}");
     Ok(())
 }
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_workspace_is_made_and_set_up(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let wish = json!({"name": "Field Research", "description": "Out there",
+        "discoverability": "unlisted", "icon_url": "https://pictures.example/field.png"});
+    let made = api.post("workspaces", &wish).await?.created()?;
+    let id = made["result"]["id"].as_str().context("no id")?;
+    assert_eq!(made["result"]["domain"], "field-research", "{made}");
+    assert_eq!(made["result"]["discoverability"], "unlisted");
+    let org = app.sandbox.snapshot();
+    let (_, team) = org.workspace(id).context("no workspace was made")?;
+    assert_eq!((&*team.name, &*team.description), ("Field Research", "Out there"));
+    assert_eq!(team.icon.as_deref(), Some("https://pictures.example/field.png"));
+    let channel = &team.channels.first().context("no channel")?.id;
+    let change = json!({"name": "Field Work", "description": "Here", "discoverability": "open",
+        "default_channels": [channel]});
+    let path = format!("workspaces/{id}");
+    let changed = api.patch(&path, &change).await?.okay()?;
+    let outcomes: Vec<_> = changed["parts"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|part| {
+            let text = |field: &str| part[field].as_str().unwrap_or_default();
+            (text("id"), text("outcome"))
+        })
+        .collect();
+    let names = ["name", "description", "discoverability", "default_channels"];
+    assert_eq!(outcomes, names.map(|name| (name, "done")));
+    assert_eq!(changed["result"]["name"], "Field Work");
+    let org = app.sandbox.snapshot();
+    assert_eq!(org.workspace(id).map(|(_, team)| &*team.description), Some("Here"));
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_workspace_that_cannot_be_is_refused(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let org = app.sandbox.snapshot();
+    let team = org.workspaces.first().context("no workspace")?;
+    let taken = api.post("workspaces", &json!({"name": "Other", "domain": team.domain})).await?;
+    assert_eq!(taken.problem(409, "provider_conflict")["provider"]["error"], "domain_taken");
+    for (wish, pointer) in [
+        (json!({"domain": "nameless"}), "/name"),
+        (json!({"name": "x", "domain": "much-too-long-for-an-address"}), "/domain"),
+        (json!({"name": "x", "default_channels": ["C1"]}), "/default_channels"),
+        (json!({"name": "x", "owner": "U1"}), "/owner"),
+    ] {
+        let answer = api.post("workspaces", &wish).await?;
+        answer.problem(422, "invalid_body");
+        assert_eq!(answer.pointers(), [pointer], "{wish}");
+    }
+    let path = format!("workspaces/{}", team.id);
+    for (body, status, kind) in [
+        (json!({"domain": "moved"}), 422, "invalid_body"),
+        (json!({"discoverability": "sometimes"}), 422, "provider_invalid_argument"),
+    ] {
+        api.patch(&path, &body).await?.problem(status, kind);
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_members_of_a_workspace_are_listed_with_their_roles(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let org = app.sandbox.snapshot();
+    let team = org.workspaces.get(1).context("no workspace")?;
+    let (rows, _) = api.all(&format!("workspaces/{}/members?limit=20", team.id)).await?;
+    assert_eq!(rows.len(), team.members.len());
+    let (admins, _) =
+        api.all(&format!("workspaces/{}/members?limit=20&role[id]=ws:admin", team.id)).await?;
+    assert!(!admins.is_empty() && admins.len() < rows.len());
+    for row in admins {
+        assert_eq!(row["roles"][0]["workspace_id"], team.id.as_str(), "{row}");
+    }
+    Ok(())
+}

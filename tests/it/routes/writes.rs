@@ -2,7 +2,6 @@
 //! judge.
 
 use anyhow::Context as _;
-use reqwest::Method;
 use serde_json::json;
 use sqlx::PgPool;
 use switchboard::sandbox::org::{Level, OrgLevel, Organization, Person};
@@ -41,12 +40,12 @@ async fn a_role_of_each_family_is_given_and_taken_away(pool: PgPool) -> anyhow::
         let id = given["result"]["id"].as_str().context("no id")?;
         let path = format!("role-assignments/{id}");
         assert_eq!(api.get(&path).await?.okay()?["result"]["user_id"], user);
-        let taken = api.send(Method::DELETE, &path, None).await?.okay()?;
+        let taken = api.delete(&path).await?.okay()?;
         assert_eq!(taken["result"], json!({"id": id, "outcome": "done"}));
         api.get(&path).await?.problem(404, "not_found");
     }
     let again = format!("role-assignments/ws:admin.{user}.{team}");
-    let taken = api.send(Method::DELETE, &again, None).await?.okay()?;
+    let taken = api.delete(&again).await?.okay()?;
     assert_eq!(taken["result"]["outcome"], "already");
     Ok(())
 }
@@ -109,7 +108,7 @@ async fn a_member_comes_into_a_workspace_and_leaves_it(pool: PgPool) -> anyhow::
     answer.problem(422, "invalid_body");
     assert_eq!(answer.pointers(), ["/channel_ids"]);
     let path = format!("{members}/{user}");
-    let removed = api.send(Method::DELETE, &path, None).await?.okay()?;
+    let removed = api.delete(&path).await?.okay()?;
     assert_eq!(removed["result"]["outcome"], "done");
     assert_eq!(is_there(), Some(false));
     Ok(())
@@ -121,12 +120,12 @@ async fn a_user_is_switched_off_everywhere_and_signed_out(pool: PgPool) -> anyho
     let api = app.linked().await?;
     let (user, ..) = member(&app.sandbox.snapshot())?;
     let path = format!("users/{user}?sign_out=true");
-    let gone = api.send(Method::DELETE, &path, None).await?.okay()?;
+    let gone = api.delete(&path).await?.okay()?;
     assert_eq!(gone["result"]["status"], "inactive", "{gone}");
     assert_eq!(app.calls("admin.users.session.reset"), 1);
     let owner = app.sandbox.with_org(|org| org.primary_owner().map(|one| one.id.clone()));
     let path = format!("users/{}", owner.context("no owner")?);
-    let answer = api.send(Method::DELETE, &path, None).await?;
+    let answer = api.delete(&path).await?;
     answer.problem(409, "provider_conflict");
     Ok(())
 }

@@ -56,6 +56,16 @@ impl Client {
         self.send(Method::POST, path, Some(("application/json", &body.to_string()))).await
     }
 
+    /// PATCH of JSON.
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.send(Method::PATCH, path, Some(("application/json", &body.to_string()))).await
+    }
+
+    /// DELETE.
+    pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<Answer> {
+        self.send(Method::DELETE, path, None).await
+    }
+
     /// Any method; the body with its content type.
     pub(crate) async fn send(
         &self,

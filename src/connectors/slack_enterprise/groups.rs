@@ -1,0 +1,60 @@
+//! Groups of the customer's identity provider, as SCIM lists them: one call a page, one for a group.
+
+use async_trait::async_trait;
+
+use super::api::{found, is_id, refuse_reserved, row};
+use super::position::{encode, position};
+use super::{SlackEnterprise, map, wire};
+use crate::connectors::{CallContext, ConnectorError, Position, Question, Reads, Record};
+use crate::domain::group::Group;
+use crate::domain::page::Page;
+
+const LIST: &str = "scim.groups.list";
+const GET: &str = "scim.groups.get";
+/// SCIM counts from one.
+const FIRST: u64 = 1;
+
+#[async_trait]
+impl Reads<Group> for SlackEnterprise {
+    async fn list(
+        &self,
+        cx: &CallContext<'_>,
+        question: Question<'_, Group>,
+    ) -> Result<Page<Record<Group>, Position>, ConnectorError> {
+        let Question { page, remote_query, .. } = question;
+        let names: Vec<&str> = remote_query.names().collect();
+        refuse_reserved(cx, LIST, remote_query, &names)?;
+        let at: Option<u64> = position(cx, LIST, page.position.as_ref())?;
+        let start = at.unwrap_or(FIRST);
+        let (from, count) = (start.to_string(), page.limit.to_string());
+        let query = [("startIndex", &*from), ("count", &*count)];
+        let answer = self.scim_list(cx, LIST, "v2", "Groups", &query).await?;
+        let list: wire::ScimList<'_> = answer.read(cx)?;
+        let items = list
+            .resources
+            .iter()
+            .map(|raw| {
+                let (group, remote) = row(cx, LIST, raw)?;
+                Ok(Record { unified: map::group(group), remote })
+            })
+            .collect::<Result<Vec<_>, ConnectorError>>()?;
+        let behind = start + items.len() as u64;
+        let goes_on = !items.is_empty() && behind <= list.total_results;
+        Ok(Page { items, next: goes_on.then(|| encode(&behind)) })
+    }
+
+    async fn get(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+    ) -> Result<Option<Record<Group>>, ConnectorError> {
+        if !is_id(id) {
+            return Ok(None);
+        }
+        let Some(answer) = found(self.scim_get(cx, GET, &format!("Groups/{id}")).await)? else {
+            return Ok(None);
+        };
+        let remote = cx.wants_remote.then(|| answer.remote());
+        Ok(Some(Record { unified: map::group(answer.read(cx)?), remote }))
+    }
+}

@@ -1,0 +1,52 @@
+//! Workspaces made and set up: `admin.teams.create`, and a method for each setting.
+
+use async_trait::async_trait;
+
+use super::{SlackEnterprise, wire};
+use crate::connectors::{CallContext, ConnectorError, WorkspaceWrites};
+use crate::domain::input::Done;
+use crate::domain::workspace_input::{WorkspaceSetting, WorkspaceWish};
+
+const CREATE: &str = "admin.teams.create";
+
+#[async_trait]
+impl WorkspaceWrites for SlackEnterprise {
+    async fn create(
+        &self,
+        cx: &CallContext<'_>,
+        wish: &WorkspaceWish,
+    ) -> Result<String, ConnectorError> {
+        let address = wish.address();
+        let arguments = [
+            ("team_domain", &*address),
+            ("team_name", wish.name.as_deref().unwrap_or_default()),
+            ("team_description", wish.description.as_deref().unwrap_or_default()),
+            ("team_discoverability", wish.discoverability.as_deref().unwrap_or_default()),
+        ];
+        Ok(self.web(cx, CREATE, &arguments).await?.read::<wire::CreatedTeam>(cx)?.team)
+    }
+
+    async fn set(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+        setting: WorkspaceSetting<'_>,
+    ) -> Result<Done, ConnectorError> {
+        let channels;
+        let (method, name, value) = match setting {
+            WorkspaceSetting::Name(name) => ("admin.teams.settings.setName", "name", name),
+            WorkspaceSetting::Description(text) => {
+                ("admin.teams.settings.setDescription", "description", text)
+            }
+            WorkspaceSetting::Discoverability(word) => {
+                ("admin.teams.settings.setDiscoverability", "discoverability", word)
+            }
+            WorkspaceSetting::Icon(url) => ("admin.teams.settings.setIcon", "image_url", url),
+            WorkspaceSetting::DefaultChannels(ids) => {
+                channels = ids.join(",");
+                ("admin.teams.settings.setDefaultChannels", "channel_ids", &*channels)
+            }
+        };
+        self.web(cx, method, &[("team_id", id), (name, value)]).await.map(|_| Done::Done)
+    }
+}
