@@ -3,7 +3,7 @@
 # nothing is missing.
 #
 #   scripts/setup.sh demo    a C compiler and PostgreSQL's server programs
-#   scripts/setup.sh test    those, and Python with venv and a Redis server for the tests
+#   scripts/setup.sh test    those, and Python with venv, jq and a Redis server for the tests
 #   scripts/setup.sh bench   those of demo, and wrk to measure with
 set -eu
 
@@ -21,6 +21,7 @@ have() { command -v "$1" >/dev/null 2>&1; }
 have_postgres() { "$here/find_postgres.sh" >/dev/null 2>&1; }
 have_python() { have python3 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
 wants_python() { [ "$purpose" = test ] && ! have_python; }
+wants_jq() { [ "$purpose" = test ] && ! have jq; }
 wants_wrk() { [ "$purpose" = bench ] && ! have wrk; }
 wants_redis() { [ "$purpose" = test ] && ! have redis-server && ! have valkey-server; }
 say() { echo "setup: $*" >&2; }
@@ -32,6 +33,7 @@ missing() {
     have_postgres || echo "PostgreSQL's server programs, version 14 or newer (Debian: postgresql)"
     ! wants_wrk || echo "wrk, the HTTP client of the measurements (Debian: wrk)"
     ! wants_python || echo "Python 3 with venv (Debian: python3 python3-venv)"
+    ! wants_jq || echo "jq, which the README's example uses (Debian: jq)"
 }
 
 give_up() {
@@ -72,6 +74,7 @@ if have apt-get && { [ -z "$as_root" ] || { have sudo && sudo -n true 2>/dev/nul
     have_postgres || install_postgres || true
     ! wants_wrk || install wrk || true
     ! wants_python || install python3 python3-venv || true
+    ! wants_jq || install jq || true
     ! wants_redis || install redis-server || true
 fi
 

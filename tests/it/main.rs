@@ -9,5 +9,6 @@ mod limits;
 mod migrations;
 mod process;
 mod routes;
+mod story;
 mod support;
 mod tokens;

@@ -14,6 +14,7 @@ mod logs;
 mod parallel;
 mod processes;
 mod program;
+mod readme;
 mod serve;
 mod slack_sdk;
 mod start_stop;

@@ -1,0 +1,53 @@
+//! The README's example: its block runs as it stands, against a demo.
+
+use std::process::Command;
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::home::Home;
+use super::program::Program;
+use super::{START, note};
+
+/// The block of the README that a comment says is run here.
+fn block() -> anyhow::Result<String> {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))?;
+    let marked = readme.split("<!-- run by tests/it/process/readme.rs -->").nth(1);
+    let block = marked.and_then(|text| text.split("```sh\n").nth(1)?.split("```").next());
+    Ok(block.context("the README has no such block")?.to_owned())
+}
+
+#[tokio::test]
+async fn the_readme_tells_a_life_that_happens() -> anyhow::Result<()> {
+    if Command::new("jq").arg("--version").output().is_err() {
+        return note(format_args!("skipped: there is no jq to run the README's example with"));
+    }
+    let home = Home::new()?;
+    let mut demo = Program::start(&home, &["demo", "--port", "0", "--json"], &[])?;
+    let line =
+        |out: &str, _: &str| out.lines().next().and_then(|one| serde_json::from_str(one).ok());
+    let ready: Value = demo.says(line, START).await?;
+    let text = |field: &str| ready[field].as_str().unwrap_or_default().to_owned();
+    let ran = Command::new("sh")
+        .args(["-euc", &block()?])
+        .env("BASE", text("base_url"))
+        .env("KEY", text("api_key"))
+        .env("ACCOUNT", text("integrated_account_id"))
+        .output()?;
+    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    anyhow::ensure!(ran.status.success(), "{ran:?}");
+    for row in [
+        r#""role_id":"ws:admin""#,
+        r#""role_id":"Rl0C""#,
+        r#"{"part":"account","#,
+        r#"{"part":"expiry","#,
+        r#"{"name":"Grace Hopper","department":"Research"}"#,
+        r#"{"role_name":"Workspace Admin","workspace_id":"T"#,
+        r#"{"name":"Grace Hopper","status":"inactive"}"#,
+    ] {
+        assert!(said.contains(row), "{row} is not in {said}");
+    }
+    assert!(!said.contains(r#""outcome":"failed""#), "{said}");
+    assert_eq!(demo.stop().await?.code(), Some(0));
+    Ok(())
+}
