@@ -23,6 +23,7 @@ use crate::domain::account::Organization;
 use crate::domain::assignment::RoleAssignment;
 use crate::domain::filter::{Expand, Filtered, RemoteQuery};
 use crate::domain::group::Group;
+use crate::domain::input::Done;
 use crate::domain::me::Me;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::provider::Provider;
@@ -117,6 +118,9 @@ pub trait Reads<T: Filtered>: Send + Sync {
 pub trait Identity: Send + Sync {
     /// Whose token it is, and for what.
     async fn me(&self, cx: &CallContext<'_>) -> Result<Record<Me>, ConnectorError>;
+
+    /// Gives the token back: from then on the provider refuses it.
+    async fn revoke(&self, cx: &CallContext<'_>) -> Result<Done, ConnectorError>;
 }
 
 /// How accounts are linked to a provider by OAuth 2.0.

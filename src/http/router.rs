@@ -11,8 +11,8 @@ use utoipa_axum::routes;
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use super::v1::{
-    account_tokens, groups, integrated_accounts, link_tokens, me, provider_apps, role_assignments,
-    roles, users, workspace_members, workspaces,
+    account_tokens, api_keys, environments, groups, integrated_accounts, link_tokens, me,
+    provider_apps, role_assignments, roles, users, workspace_members, workspaces,
 };
 use super::{edge, health, link, openapi, problem, proxy, start};
 
@@ -46,11 +46,19 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(groups::remove_group_member))
         .routes(routes!(me::get_me))
         .routes(routes!(integrated_accounts::list_integrated_accounts))
-        .routes(routes!(integrated_accounts::get_integrated_account))
+        .routes(routes!(
+            integrated_accounts::get_integrated_account,
+            integrated_accounts::change_integrated_account,
+            integrated_accounts::disconnect_integrated_account
+        ))
         .routes(routes!(integrated_accounts::refresh_integrated_account))
         .routes(routes!(account_tokens::create_account_token))
         .routes(routes!(link_tokens::create_link_token))
         .routes(routes!(provider_apps::create_provider_app))
+        .routes(routes!(api_keys::list_api_keys))
+        .routes(routes!(api_keys::get_api_key))
+        .routes(routes!(environments::list_environments))
+        .routes(routes!(environments::get_environment))
         .routes(routes!(health::check_liveness))
         .routes(routes!(health::check_readiness))
 }

@@ -198,6 +198,40 @@ impl TenantDb {
         Ok(true)
     }
 
+    /// Changes the SaaS's own facts about an account; `None` keeps one. Answers `false` when it isn't there.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` when the tenant has an account of that organization already.
+    pub async fn change_account(
+        &self,
+        id: IntegratedAccountId,
+        tenant_id: Option<&str>,
+        context: Option<&serde_json::Value>,
+        now: OffsetDateTime,
+        audit: &AuditEntry<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let done = sqlx::query!(
+            "UPDATE integrated_accounts
+             SET tenant_id = COALESCE($3, tenant_id), context = COALESCE($4, context), updated_at = $5
+             WHERE environment_id = $1 AND integrated_account_id = $2",
+            self.environment_id as EnvironmentId,
+            id as IntegratedAccountId,
+            tenant_id,
+            context,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
     /// Disconnects an account for good: its tokens and its account tokens are erased, the row stays as
     /// history. Answers `false` when it was disconnected already or isn't there.
     ///

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, TenantDb};
 use crate::domain::ids::EnvironmentId;
 
 /// An isolation unit.
@@ -60,6 +60,24 @@ impl Store {
             r#"SELECT environment_id AS "id: EnvironmentId", name, created_at
                FROM environments WHERE name = $1"#,
             name
+        )
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+}
+
+impl TenantDb {
+    /// The environment of these rows.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn environment(&self) -> Result<Option<Environment>, StoreError> {
+        Ok(sqlx::query_as!(
+            Environment,
+            r#"SELECT environment_id AS "id: EnvironmentId", name, created_at
+               FROM environments WHERE environment_id = $1"#,
+            self.environment_id as EnvironmentId,
         )
         .fetch_optional(&self.pool)
         .await?)

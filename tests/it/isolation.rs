@@ -19,6 +19,8 @@ enum Foreign {
     AccountNotFound,
     /// An answer of its own environment, without a trace of the first one.
     Own,
+    /// "Not found", as for an id that nobody has.
+    NotFound,
     /// The same as everybody: the route is public.
     Public,
 }
@@ -96,6 +98,7 @@ const ROUTES: &[Route] = &[
     delete("/users/{id}"),
     Route { foreign: Foreign::Own, ..read("/integrated-accounts") },
     read("/integrated-accounts/{id}"),
+    change("patch", "/integrated-accounts/{id}", r#"{"context": {"plan": "gold"}}"#),
     post("/integrated-accounts/{id}/refresh", "", Scope::Write, Foreign::AccountNotFound),
     post("/integrated-accounts/{id}/tokens", "{}", Scope::Read, Foreign::AccountNotFound),
     post(
@@ -110,10 +113,16 @@ const ROUTES: &[Route] = &[
         Scope::Admin,
         Foreign::Own,
     ),
+    Route { foreign: Foreign::Own, scope: Some(Scope::Admin), ..read("/api-keys") },
+    Route { foreign: Foreign::NotFound, scope: Some(Scope::Admin), ..read("/api-keys/{id}") },
+    Route { foreign: Foreign::Own, ..read("/environments") },
+    Route { foreign: Foreign::NotFound, ..read("/environments/{id}") },
     public("/healthz"),
     public("/readyz"),
     Route { scope: Some(Scope::Proxy), ..read("/proxy/api/auth.test") },
     Route { scope: Some(Scope::Proxy), ..read("/proxy/scim/v2/Users") },
+    // The last one: the account is gone then.
+    delete("/integrated-accounts/{id}"),
 ];
 
 /// The first environment, linked, and things of its account to ask for.
@@ -123,6 +132,7 @@ struct Scene {
     user: String,
     team: String,
     group: String,
+    key: String,
 }
 
 impl Scene {
@@ -139,7 +149,10 @@ impl Scene {
             (user, org.workspaces.first().map(|team| team.id.clone()), group)
         });
         let (user, team) = (user.context("no user")?, team.context("no team")?);
-        Ok(Self { app, account, user, team, group: group.context("no group")? })
+        let keys = app.home.admin.get("api-keys").await?.okay()?;
+        let key =
+            keys.pointer("/result/0/id").and_then(Value::as_str).context("no key")?.to_owned();
+        Ok(Self { app, account, user, team, group: group.context("no group")?, key })
     }
 
     /// Calls a route about the first environment's account with somebody's key.
@@ -151,6 +164,8 @@ impl Scene {
                 format!("ws:admin.{}.{}", self.user, self.team)
             }
             path if path.starts_with("/workspaces/{id}") => self.team.clone(),
+            "/api-keys/{id}" => self.key.clone(),
+            "/environments/{id}" => self.app.home.environment_id.to_string(),
             path if path.starts_with("/groups/{id}") => self.group.clone(),
             _ => self.account.clone(),
         };
@@ -165,7 +180,7 @@ impl Scene {
     /// Checks that an answer holds nothing of the first environment.
     fn assert_nothing_of_ours(&self, route: &Route, answer: &Answer) {
         let name = self.app.sandbox.with_org(|org| org.name.clone());
-        let ours = [&self.user, &self.team, &self.account, &name];
+        let ours = [&self.user, &self.team, &self.account, &self.key, &name];
         let environment = self.app.home.environment_id.to_string();
         for secret in ours.into_iter().chain([&environment]) {
             assert!(!answer.text.contains(secret), "{}: {}", route.path, answer.text);
@@ -215,6 +230,9 @@ async fn a_key_of_another_environment_gets_nothing(pool: PgPool) -> anyhow::Resu
         match route.foreign {
             Foreign::AccountNotFound => {
                 answer.problem(404, "account_not_found");
+            }
+            Foreign::NotFound => {
+                answer.problem(404, "not_found");
             }
             Foreign::Own | Foreign::Public => {
                 assert!(answer.status < 300, "{}: {}", route.path, answer.text);

@@ -1,13 +1,16 @@
-//! Whose token we have: `auth.test`, and the person in full. Four calls, three of them at once.
+//! Whose token we have: `auth.test`, and the person in full, which is four calls, three of them at once.
+//! And giving it back: `auth.revoke`.
 
 use async_trait::async_trait;
 
 use super::{SlackEnterprise, wire};
-use crate::connectors::{CallContext, ConnectorError, Identity, Reads, Record};
+use crate::connectors::{CallContext, ConnectorError, Identity, Kind, Reads, Record};
+use crate::domain::input::Done;
 use crate::domain::me::Me;
 use crate::domain::user::User;
 
 const TEST: &str = "auth.test";
+const REVOKE: &str = "auth.revoke";
 
 #[async_trait]
 impl Identity for SlackEnterprise {
@@ -25,5 +28,13 @@ impl Identity for SlackEnterprise {
             missing_scopes: cx.account.missing_scopes.clone(),
         };
         Ok(Record { unified, remote })
+    }
+
+    async fn revoke(&self, cx: &CallContext<'_>) -> Result<Done, ConnectorError> {
+        match self.web(cx, REVOKE, &[]).await {
+            Ok(_) => Ok(Done::Done),
+            Err(error) if error.kind == Kind::NeedsReauth => Ok(Done::Already),
+            Err(error) => Err(error),
+        }
     }
 }

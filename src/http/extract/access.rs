@@ -60,6 +60,25 @@ pub(in crate::http) struct Access<P> {
 }
 
 impl<P> Access<P> {
+    /// A row of the audit log that says this caller did something.
+    pub(in crate::http) fn entry<'e>(
+        &'e self,
+        services: &Services,
+        action: &'e str,
+        (account_id, subject): (Option<IntegratedAccountId>, Option<&'e str>),
+    ) -> AuditEntry<'e> {
+        AuditEntry {
+            id: AuditId::generate(&*services.clock, &*services.entropy),
+            at: services.clock.now(),
+            actor: &self.caller.key_id,
+            action,
+            account_id,
+            subject,
+            request_id: Some(&self.request_id),
+            outcome: Outcome::Done,
+        }
+    }
+
     /// Writes down what this caller did to what, and how it ended.
     pub(in crate::http) async fn audit(
         &self,
@@ -68,16 +87,7 @@ impl<P> Access<P> {
         (account_id, subject): (Option<IntegratedAccountId>, Option<&str>),
         outcome: Outcome,
     ) -> Result<(), Problem> {
-        let entry = AuditEntry {
-            id: AuditId::generate(&*services.clock, &*services.entropy),
-            at: services.clock.now(),
-            actor: &self.caller.key_id,
-            action,
-            account_id,
-            subject,
-            request_id: Some(&self.request_id),
-            outcome,
-        };
+        let entry = AuditEntry { outcome, ..self.entry(services, action, (account_id, subject)) };
         Ok(self.db.audit(&entry).await?)
     }
 }

@@ -2,20 +2,25 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
 
 use super::answers::{Item, List};
+use crate::connectors::CallContext;
 use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::page::Page;
 use crate::domain::provider::Provider;
-use crate::http::extract::{Access, NoQuery, PageQuery, Params, Read, Write};
+use crate::http::extract::{Access, Body, NoQuery, PageQuery, Params, Read, Write};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
 use crate::store::{AccountFilter, Outcome};
+use crate::upstream::CallOptions;
 
 /// Which accounts.
-#[derive(Debug, utoipa::IntoParams)]
+#[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct FilterQuery {
     /// Those of this tenant.
@@ -103,6 +108,85 @@ pub(in crate::http) async fn refresh_integrated_account(
     Ok(Json(Item { result: find(&access, &id).await? }))
 }
 
+/// What of an account is the SaaS's own.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct AccountChange {
+    /// Another name for the customer.
+    tenant_id: Option<String>,
+    /// Other data about this connection, in the place of what is there.
+    context: Option<Map<String, Value>>,
+}
+
+/// Changes the SaaS's own facts about an account.
+#[utoipa::path(patch, path = "/integrated-accounts/{id}", tag = "Integrated accounts",
+    params(("id" = IntegratedAccountId, Path, description = "The account's id")),
+    request_body = AccountChange,
+    responses((status = 200, description = "The account as it is now", body = Item<IntegratedAccount>), Problems))]
+pub(in crate::http) async fn change_integrated_account(
+    State(state): State<AppState>,
+    access: Access<Write>,
+    Path(id): Path<String>,
+    _: NoQuery,
+    Body(AccountChange { tenant_id, context }): Body<AccountChange>,
+) -> Result<Json<Item<IntegratedAccount>>, Problem> {
+    let account = find_own(&access, &id).await?;
+    if tenant_id.as_deref().is_some_and(|tenant| !(1..=255).contains(&tenant.chars().count())) {
+        return Err(Problem::new(ProblemKind::InvalidBody, "The tenant's name can't be used.")
+            .at("/tenant_id", "must have 1 to 255 characters"));
+    }
+    let entry = access.entry(&state, "integrated_account.changed", (Some(account.id), None));
+    let context = context.map(Value::Object);
+    let (tenant, now) = (tenant_id.as_deref(), state.clock.now());
+    access.db.change_account(account.id, tenant, context.as_ref(), now, &entry).await?;
+    Ok(Json(Item { result: find(&access, &id).await? }))
+}
+
+/// Disconnects an account for good: its token is revoked at the provider and erased here; the row stays as history. When the provider can't be reached nothing is erased, unless `force` says so.
+#[utoipa::path(delete, path = "/integrated-accounts/{id}", tag = "Integrated accounts",
+    params(("id" = IntegratedAccountId, Path, description = "The account's id"), DisconnectQuery),
+    responses((status = 200, description = "The account, disconnected", body = Item<IntegratedAccount>), Problems))]
+pub(in crate::http) async fn disconnect_integrated_account(
+    State(state): State<AppState>,
+    access: Access<Write>,
+    Path(id): Path<String>,
+    uri: axum::http::Uri,
+) -> Result<Json<Item<IntegratedAccount>>, Problem> {
+    let mut params = Params::of(&uri);
+    let force = params.parse("force")?.unwrap_or(false);
+    params.finish()?;
+    let account = find_own(&access, &id).await?;
+    if account.status == AccountStatus::Active {
+        let connector = state.registry.connector(account.provider);
+        let cx = CallContext {
+            account: &account,
+            upstream: &state.upstream,
+            options: CallOptions { max_wait: state.max_wait },
+            wants_remote: false,
+        };
+        if let Some(identity) = connector.identity() {
+            match identity.revoke(&cx).await {
+                Ok(_) => {}
+                Err(error) if force => tracing::warn!(%error, "disconnecting without revoking"),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    let entry = access.entry(&state, "integrated_account.disconnected", (Some(account.id), None));
+    access.db.disconnect_account(account.id, state.clock.now(), &entry).await?;
+    Ok(Json(Item { result: find(&access, &id).await? }))
+}
+
+/// How an account is disconnected.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "describes the parameter")]
+pub(in crate::http) struct DisconnectQuery {
+    /// Erases the token even when it can't be revoked.
+    #[param(value_type = Option<bool>, default = false)]
+    force: bool,
+}
+
 /// The account of that id, as far as the caller may see it.
 pub(super) async fn find<P>(access: &Access<P>, id: &str) -> Result<IntegratedAccount, Problem> {
     let not_found = || {
@@ -113,4 +197,16 @@ pub(super) async fn find<P>(access: &Access<P>, id: &str) -> Result<IntegratedAc
         return Err(not_found());
     }
     access.db.account(id).await?.ok_or_else(not_found)
+}
+
+/// The same for a caller who manages accounts: an account's own token does not.
+async fn find_own<P>(access: &Access<P>, id: &str) -> Result<IntegratedAccount, Problem> {
+    let account = find(access, id).await?;
+    if access.caller.account_id.is_some() {
+        return Err(Problem::new(
+            ProblemKind::InsufficientScope,
+            "An account token can't change its account: use an API key.",
+        ));
+    }
+    Ok(account)
 }

@@ -3,6 +3,8 @@
 
 pub(super) mod account_tokens;
 pub(super) mod answers;
+pub(super) mod api_keys;
+pub(super) mod environments;
 pub(super) mod groups;
 pub(super) mod integrated_accounts;
 pub(super) mod link_tokens;

@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use switchboard::domain::access::Scope;
+use switchboard::sandbox::{Fault, FaultKind};
 use time::Duration;
 
 use crate::support::{Client, TestApp, bearer};
@@ -161,5 +162,45 @@ async fn a_key_that_ended_or_was_made_up_is_refused(pool: PgPool) -> anyhow::Res
         let client = app.nobody()?.with("authorization", wrong)?;
         client.get("integrated-accounts").await?.problem(401, "unauthorized");
     }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_callers_own_facts_about_an_account_change(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let path = format!("integrated-accounts/{account}");
+    let change = json!({"tenant_id": "acme-inc", "context": {"plan": "gold"}});
+    let changed = app.home.api.patch(&path, &change).await?.okay()?;
+    assert_eq!(changed["result"]["tenant_id"], "acme-inc");
+    let kept = app.home.api.patch(&path, &json!({"context": {}})).await?.okay()?;
+    assert_eq!(
+        (&kept["result"]["tenant_id"], &kept["result"]["context"]),
+        (&json!("acme-inc"), &json!({}))
+    );
+    let answer = app.home.api.patch(&path, &json!({"tenant_id": ""})).await?;
+    answer.problem(422, "invalid_body");
+    assert_eq!(answer.pointers(), ["/tenant_id"]);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn disconnecting_revokes_at_the_provider_and_erases(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let api = app.on(&account)?;
+    let path = format!("integrated-accounts/{account}");
+    // While the provider can't be told, nothing is erased.
+    app.sandbox.add_fault(Fault::next("auth.revoke", FaultKind::ServerError, 1_000));
+    app.home.api.delete(&path).await?.problem(502, "provider_error");
+    api.get("users?limit=1").await?.okay()?;
+    app.sandbox.clear_faults();
+    let before = app.calls("auth.revoke");
+    let gone = app.home.api.delete(&path).await?.okay()?;
+    assert_eq!(gone["result"]["status"], "disconnected");
+    assert_eq!(app.calls("auth.revoke"), before + 1);
+    api.get("users?limit=1").await?.problem(409, "account_disconnected");
+    let again = app.home.api.delete(&path).await?.okay()?;
+    assert_eq!(again["result"]["status"], "disconnected");
     Ok(())
 }
