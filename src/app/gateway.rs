@@ -96,6 +96,7 @@ impl Gateway {
             cursors,
             clock,
             entropy,
+            tasks: tasks.clone(),
             max_body_bytes: config.server.max_body_bytes,
             max_wait: config.limits.max_wait(),
         });
@@ -107,7 +108,7 @@ impl Gateway {
         router(Arc::clone(&self.state))
     }
 
-    /// Serves until `stop` is ready; then running requests and refreshes get `server.shutdown_timeout_s`.
+    /// Serves until `stop` is ready; then running requests and what they began get `server.shutdown_timeout_s`.
     ///
     /// # Errors
     ///
@@ -134,7 +135,7 @@ impl Gateway {
         }
         self.tasks.close();
         if tokio::time::timeout(timeout, self.tasks.wait()).await.is_err() {
-            tracing::warn!("a token refresh was cut off by the stop");
+            tracing::warn!("some work was cut off by the stop");
         }
         Ok(())
     }

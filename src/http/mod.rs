@@ -6,6 +6,7 @@
 mod edge;
 mod extract;
 mod health;
+mod idempotency;
 mod link;
 mod openapi;
 mod page;

@@ -1,9 +1,14 @@
 //! `/openapi.json`: OpenAPI 3.1, made from the handlers themselves.
 
+use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{ContentBuilder, OpenApi, RefOr, Response, ResponseBuilder};
+use utoipa::openapi::{
+    ContentBuilder, ObjectBuilder, OpenApi, PathItem, RefOr, Required, Response, ResponseBuilder,
+};
 use utoipa::{IntoResponses, Modify, OpenApi as _, ToSchema as _};
 
+use super::idempotency::LONGEST_KEY;
 use super::problem::ProblemBody;
 use crate::domain::filter::Expansion;
 use crate::unified::ResponseFormat;
@@ -51,8 +56,33 @@ impl IntoResponses for Problems {
 /// The document of the whole API.
 #[must_use]
 pub fn document() -> OpenApi {
-    let (_, document) = super::router::routes().split_for_parts();
-    document
+    super::router::api().1
+}
+
+/// Adds the header `Idempotency-Key` to every route that changes something.
+pub(super) fn describe_idempotency(document: &mut OpenApi) {
+    let header = ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .description(Some(
+            "Makes the change once, however often it is asked for: for 24 hours the same request with \
+             the same key gets the same answer, marked `Idempotency-Replayed: true`.",
+        ))
+        .required(Required::False)
+        .schema(Some(
+            ObjectBuilder::new()
+                .schema_type(Type::String)
+                .min_length(Some(1))
+                .max_length(Some(LONGEST_KEY))
+                .pattern(Some("^[!-~]+$")),
+        ))
+        .build();
+    for item in document.paths.paths.values_mut() {
+        let PathItem { post, put, patch, delete, .. } = item;
+        for operation in [post, put, patch, delete].into_iter().flatten() {
+            operation.parameters.get_or_insert_default().push(header.clone().into());
+        }
+    }
 }
 
 /// The frame that the router starts from.

@@ -5,6 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
 use axum::{Json, Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -14,10 +15,17 @@ use super::v1::{
     account_tokens, api_keys, environments, groups, integrated_accounts, link_tokens, me,
     provider_apps, role_assignments, roles, users, workspace_members, workspaces,
 };
-use super::{edge, health, link, openapi, problem, proxy, start};
+use super::{edge, health, idempotency, link, openapi, problem, proxy, start};
+
+/// The API and its description.
+pub(super) fn api() -> (Router<AppState>, OpenApi) {
+    let (api, mut document) = routes().split_for_parts();
+    openapi::describe_idempotency(&mut document);
+    (api, document)
+}
 
 /// The routes of the API, with their description.
-pub(super) fn routes() -> OpenApiRouter<AppState> {
+fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::frame())
         .routes(routes!(users::list_users, users::create_user))
         .routes(routes!(users::get_user, users::update_user, users::deactivate_user))
@@ -65,8 +73,10 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// The whole surface.
 pub fn router(state: AppState) -> Router {
-    let (api, document) = routes().split_for_parts();
-    api.route("/proxy/{*path}", any(proxy::pass_raw_call))
+    let (api, document) = api();
+    let once = middleware::from_fn_with_state(state.clone(), idempotency::guard);
+    api.route_layer(once)
+        .route("/proxy/{*path}", any(proxy::pass_raw_call))
         .route("/link/{token}", get(link::show_link).post(link::start_link))
         .route("/oauth/callback", get(link::finish_link))
         .route("/", get(start::show_start))

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio_util::task::TaskTracker;
+
 use crate::connectors::Registry;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
@@ -31,6 +33,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// The randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Work that goes on when its caller hangs up; a stop waits for it.
+    pub tasks: TaskTracker,
     /// The largest body of our own API, in bytes.
     pub max_body_bytes: usize,
     /// How long a request waits for its turn at a provider.

@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::columns::named;
 use super::{StoreError, TenantDb};
 use crate::domain::ids::{AuditId, EnvironmentId, IntegratedAccountId};
 
@@ -17,12 +18,25 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    fn name(self) -> &'static str {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Started => "started",
             Self::Done => "done",
             Self::Failed => "failed",
         }
+    }
+}
+
+impl std::str::FromStr for Outcome {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        [Self::Started, Self::Done, Self::Failed]
+            .into_iter()
+            .find(|one| one.name() == name)
+            .ok_or(())
     }
 }
 
@@ -47,7 +61,48 @@ pub struct AuditEntry<'a> {
     pub outcome: Outcome,
 }
 
+/// A deed as the audit log tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audited {
+    /// When it happened.
+    pub at: OffsetDateTime,
+    /// What was done, such as `integrated_account.linked`.
+    pub action: String,
+    /// To what, by id.
+    pub subject: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
 impl TenantDb {
+    /// What was done in a request, in order. An id that its caller uses again is told apart by `since`.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn audited(
+        &self,
+        request_id: &str,
+        since: OffsetDateTime,
+    ) -> Result<Vec<Audited>, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT at, action, coalesce(subject, integrated_account_id) AS subject, outcome
+               FROM audit_log WHERE environment_id = $1 AND request_id = $2 AND at >= $3
+               ORDER BY audit_id"#,
+            self.environment_id as EnvironmentId,
+            request_id,
+            since,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let outcome = named("audit_log", "outcome", &row.outcome)?;
+                Ok(Audited { at: row.at, action: row.action, subject: row.subject, outcome })
+            })
+            .collect()
+    }
+
     /// Adds a row to the audit log.
     ///
     /// # Errors

@@ -234,6 +234,7 @@ impl TenantDb {
     }
 }
 
-fn names(scopes: &[Scope]) -> Vec<String> {
+/// The names of scopes, as their column has them.
+pub(super) fn names(scopes: &[Scope]) -> Vec<String> {
     scopes.iter().map(|scope| scope.name().to_owned()).collect()
 }

@@ -9,12 +9,13 @@ use super::secret::{AccessToken, ClientSecret, PkceVerifier, RefreshToken};
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
 use crate::domain::sealed::{Ciphertext, WrappedKey};
-use crate::store::{Credentials, NewCredentials, ProviderApp};
+use crate::store::{Credentials, IdempotencyKey, NewCredentials, ProviderApp, SealedAnswer};
 
 const ACCESS_TOKEN: &str = "access_token";
 const REFRESH_TOKEN: &str = "refresh_token";
 const CLIENT_SECRET: &str = "client_secret";
 const PKCE_VERIFIER: &str = "pkce_verifier";
+const BODY: &str = "body";
 
 /// A pair of tokens as a provider gives it.
 #[derive(Debug, Clone)]
@@ -151,6 +152,35 @@ impl Vault {
         key.open(PKCE_VERIFIER, sealed).map(PkceVerifier::from)
     }
 
+    /// Encrypts the body of an answer for the row of its idempotency key.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice; see [`super::DataKey::seal`].
+    pub fn seal_answer(
+        &self,
+        environment_id: EnvironmentId,
+        key: &IdempotencyKey,
+        body: &str,
+    ) -> Result<(WrappedKey, Ciphertext), CipherError> {
+        self.seal(&answer_binding(environment_id, key), BODY, body)
+    }
+
+    /// Decrypts the body of an answer.
+    ///
+    /// # Errors
+    ///
+    /// When the row was changed or its master key is not configured.
+    pub fn open_answer(
+        &self,
+        environment_id: EnvironmentId,
+        key: &IdempotencyKey,
+        answer: &SealedAnswer,
+    ) -> Result<String, CipherError> {
+        let binding = answer_binding(environment_id, key);
+        self.keys.unwrap_data_key(&answer.data_key, &binding)?.open(BODY, &answer.body)
+    }
+
     fn seal(
         &self,
         binding: &Binding,
@@ -160,6 +190,11 @@ impl Vault {
         let (key, wrapped) = self.keys.new_data_key(&*self.entropy, binding)?;
         Ok((wrapped, key.seal(&*self.entropy, column, text)?))
     }
+}
+
+fn answer_binding(environment_id: EnvironmentId, key: &IdempotencyKey) -> Binding {
+    // Neither part can hold a line break.
+    Binding::new(environment_id, &format_args!("idempotency\n{}\n{}", key.scope, key.key))
 }
 
 impl std::fmt::Debug for Vault {

@@ -48,6 +48,11 @@ const SAMPLES: &[(&str, &str)] = &[
         "insert into audit_log values ('env_1', 'aud_1', now(), 'key_1', 'made', null, null, null,
             'done')",
     ),
+    (
+        "idempotency_keys",
+        "insert into idempotency_keys values ('env_1', 'env_1', 'k', '\\x01', '{read}', 'req_1', now(),
+            now(), now(), null, null, null, null, null, null)",
+    ),
 ];
 
 async fn tables(connection: &mut PgConnection) -> sqlx::Result<BTreeSet<String>> {

@@ -59,6 +59,10 @@ pub(in crate::http) struct Access<P> {
     permission: PhantomData<P>,
 }
 
+/// The caller of the request at hand, once it was proven.
+#[derive(Debug, Clone)]
+struct Proven(Caller);
+
 impl<P> Access<P> {
     /// A row of the audit log that says this caller did something.
     pub(in crate::http) fn entry<'e>(
@@ -110,7 +114,20 @@ impl<P: Permission> FromRequestParts<AppState> for Access<P> {
     }
 }
 
-async fn authenticate(parts: &Parts, state: &AppState) -> Result<Caller, Problem> {
+/// Proves who calls, once in a request: the caller stays with it.
+pub(in crate::http) async fn authenticate(
+    parts: &mut Parts,
+    state: &AppState,
+) -> Result<Caller, Problem> {
+    if let Some(proven) = parts.extensions.get::<Proven>() {
+        return Ok(proven.0.clone());
+    }
+    let caller = prove(parts, state).await?;
+    parts.extensions.insert(Proven(caller.clone()));
+    Ok(caller)
+}
+
+async fn prove(parts: &Parts, state: &AppState) -> Result<Caller, Problem> {
     let refused = |detail: &str| Problem::new(ProblemKind::Unauthorized, detail);
     let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| {
         refused("Send `Authorization: Bearer KEY` with an API key or an account token.")

@@ -20,7 +20,8 @@ use crate::store::AccountFilter;
 use crate::unified::{Changes, Directory, Journal};
 use crate::upstream::CallOptions;
 
-const HEADER: HeaderName = HeaderName::from_static("x-integrated-account-id");
+/// The header that names the account.
+pub(in crate::http) const HEADER: HeaderName = HeaderName::from_static("x-integrated-account-id");
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// The longest wait that a caller can ask for.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);

@@ -2,6 +2,7 @@
 
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
+use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
@@ -22,13 +23,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
                 "Send the body with `Content-Type: application/json`.",
             ));
         }
-        let max = state.max_body_bytes;
-        let bytes = axum::body::to_bytes(request.into_body(), max).await.map_err(|_| {
-            Problem::new(
-                ProblemKind::BodyTooLarge,
-                format!("The body must have {max} bytes at most, and must not break off."),
-            )
-        })?;
+        let bytes = read_whole(request.into_body(), state.max_body_bytes).await?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let pointer = pointer(error.path());
@@ -42,6 +37,19 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
         })?;
         Ok(Self(value))
     }
+}
+
+/// Reads a body to its end, when it has `max` bytes at most.
+pub(in crate::http) async fn read_whole(
+    body: axum::body::Body,
+    max: usize,
+) -> Result<Bytes, Problem> {
+    axum::body::to_bytes(body, max).await.map_err(|_| {
+        Problem::new(
+            ProblemKind::BodyTooLarge,
+            format!("The body must have {max} bytes at most, and must not break off."),
+        )
+    })
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

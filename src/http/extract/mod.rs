@@ -7,9 +7,9 @@ mod filter;
 mod params;
 mod query;
 
-pub(super) use access::{Access, Admin, Proxy, Read, Write};
-pub(super) use account::{Account, AccountQuery};
-pub(super) use body::Body;
+pub(super) use access::{Access, Admin, Proxy, Read, Write, authenticate};
+pub(super) use account::{Account, AccountQuery, HEADER as ACCOUNT_HEADER};
+pub(super) use body::{Body, read_whole};
 pub(super) use filter::{
     AssignmentFilterQuery, GroupFilterQuery, RemoteQueryParameter, RoleFilterQuery,
     UserFilterQuery, WorkspaceFilterQuery,

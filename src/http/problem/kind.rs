@@ -93,6 +93,18 @@ kinds! {
     /// A row like this is there already.
     AlreadyExists = "already_exists", CONFLICT, "It is there already",
         "Another object of this environment has the same name or key.";
+    /// The idempotency key is none.
+    IdempotencyKeyInvalid = "idempotency_key_invalid", BAD_REQUEST, "The idempotency key can't be used",
+        "Send one header `Idempotency-Key` of 1 to 255 visible ASCII characters, such as a UUID.";
+    /// The idempotency key was used for another request.
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for another request",
+        "A key belongs to one request: method, path, query, account and body. Make a new key for each new request, and keep it for repetitions.";
+    /// The first request with the key still runs.
+    IdempotencyKeyInFlight = "idempotency_key_in_flight", CONFLICT, "The first request with this key still runs",
+        "Send the same again after `Retry-After` seconds: it gets the answer of the first request.";
+    /// Nobody knows how the first request with the key ended.
+    IdempotencyInDoubt = "idempotency_in_doubt", CONFLICT, "Nobody knows how the first request with this key ended",
+        "The service stopped in the middle of it. `known` lists what was written down about the request `first_request_id`: look at the provider whether the rest was done. Nothing is done again under this key; to do it, send the request with a new key.";
     /// The path is none of the provider's.
     UnknownProviderPath = "unknown_provider_path", NOT_FOUND, "The provider has no such path",
         "The part behind `/proxy/` is the provider's own path, for example `api/users.info` or `scim/v2/Users`.";

@@ -13,6 +13,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 pub(super) use from::needs_reauth;
@@ -27,6 +28,7 @@ pub struct Problem {
     errors: Vec<FieldError>,
     provider: Option<ProviderFailure>,
     retry_after: Option<Duration>,
+    in_doubt: Option<InDoubt>,
     /// For the log only: the whole chain of causes.
     cause: Option<String>,
 }
@@ -57,6 +59,29 @@ pub struct ProviderFailure {
     pub provided_scope: Option<String>,
 }
 
+/// What is known about a request whose end nobody saw.
+#[derive(Debug, Clone)]
+pub(super) struct InDoubt {
+    /// The id of that request.
+    pub(super) request_id: String,
+    /// What the audit log tells about it.
+    pub(super) known: Vec<KnownDeed>,
+}
+
+/// A deed that the audit log tells about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct KnownDeed {
+    /// What was done, such as `account_token.created`.
+    pub action: String,
+    /// To what, by id.
+    pub subject: Option<String>,
+    /// How it ended: `done`, `failed`, or `started` when it was about to be sent.
+    pub outcome: &'static str,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+}
+
 /// A problem as it is sent: `application/problem+json`, RFC 9457.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
@@ -81,6 +106,12 @@ pub struct ProblemBody<'a> {
     /// When to come back, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
+    /// The request whose end nobody saw.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_request_id: Option<&'a str>,
+    /// What the audit log tells about that request, in order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub known: Option<&'a [KnownDeed]>,
 }
 
 impl Problem {
@@ -92,6 +123,7 @@ impl Problem {
             errors: Vec::new(),
             provider: None,
             retry_after: None,
+            in_doubt: None,
             cause: None,
         }
     }
@@ -112,9 +144,23 @@ impl Problem {
         self
     }
 
-    fn retry_after(mut self, pause: Duration) -> Self {
+    /// The same with a time to come back after.
+    #[must_use]
+    pub(super) fn retry_after(mut self, pause: Duration) -> Self {
         self.retry_after = Some(pause);
         self
+    }
+
+    /// The same with what is known about a request whose end nobody saw.
+    #[must_use]
+    pub(super) fn in_doubt(mut self, doubt: InDoubt) -> Self {
+        self.in_doubt = Some(doubt);
+        self
+    }
+
+    /// What kind of problem it is.
+    pub(super) fn kind(&self) -> ProblemKind {
+        self.kind
     }
 
     fn because(mut self, cause: &dyn Error) -> Self {
@@ -157,6 +203,8 @@ impl Problem {
             errors: &self.errors,
             provider: self.provider.as_ref(),
             retry_after_s,
+            first_request_id: self.in_doubt.as_ref().map(|doubt| doubt.request_id.as_str()),
+            known: self.in_doubt.as_ref().map(|doubt| doubt.known.as_slice()),
         }
     }
 

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::demo::{Demo, Report};
 use super::home::Home;
 use super::program::Program;
-use super::talk::list;
+use super::talk::{Client, list};
 
 /// What was promised by the first run holds in this one.
 async fn honours(demo: &Demo, first: &Report) -> anyhow::Result<()> {
@@ -52,6 +52,28 @@ async fn killed_under_traffic_it_goes_on_where_it_was() -> anyhow::Result<()> {
         demo = Demo::start_on_data(&home).await?;
         honours(&demo, &first).await?;
     }
+    assert_eq!(demo.program.stop().await?.code(), Some(0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn killed_after_an_answer_it_gives_the_same_one_again() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let mut demo = Demo::start_on_data(&home).await?;
+    let first = demo.report.clone();
+    let authorization = format!("Bearer {}", first.api_key);
+    let headers = [("authorization", authorization.as_str()), ("idempotency-key", "one")];
+    let path = format!("/integrated-accounts/{}/tokens", first.integrated_account_id);
+    let client = Client::new()?;
+    let ask = async |demo: &Demo| {
+        let url = format!("{}{path}", demo.report.base_url);
+        client.send(reqwest::Method::POST, &url, &headers, Some(&json!({}))).await?.ok()
+    };
+    let token = ask(&demo).await?;
+    demo.program.kill()?;
+    demo.program.exit(super::STOP).await?;
+    let mut demo = Demo::start_on_data(&home).await?;
+    assert_eq!(ask(&demo).await?, token);
     assert_eq!(demo.program.stop().await?.code(), Some(0));
     Ok(())
 }

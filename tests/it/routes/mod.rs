@@ -4,6 +4,7 @@ mod expand;
 mod filters;
 mod groups;
 mod health;
+mod idempotency;
 mod integrated_accounts;
 mod link;
 mod openapi;

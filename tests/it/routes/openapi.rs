@@ -25,6 +25,10 @@ async fn the_document_is_openapi_3_1_and_says_what_each_operation_does(
             assert!(operation["tags"][0].is_string(), "{method} {path} has no tag");
             assert!(operation["responses"].is_object(), "{method} {path} has no responses");
             names.push(operation["operationId"].to_string());
+            let parameters = operation["parameters"].as_array();
+            let takes_key = parameters
+                .is_some_and(|all| all.iter().any(|one| one["name"] == "Idempotency-Key"));
+            assert_eq!(takes_key, method != "get", "{method} {path}");
         }
     }
     let all = names.len();

@@ -52,6 +52,10 @@ fn kinds_keep_their_names_and_statuses() {
     400 invalid_cursor: The cursor can't be used here
     404 not_found: There is nothing with that id
     409 already_exists: It is there already
+    400 idempotency_key_invalid: The idempotency key can't be used
+    422 idempotency_key_reused: The idempotency key was used for another request
+    409 idempotency_key_in_flight: The first request with this key still runs
+    409 idempotency_in_doubt: Nobody knows how the first request with this key ended
     404 unknown_provider_path: The provider has no such path
     501 unsupported_by_provider: The provider can't do that
     422 provider_invalid_argument: The provider refused an argument

@@ -1,0 +1,196 @@
+//! `Idempotency-Key`: a change that is asked for twice is made once. The first request with a key holds
+//! it; the same request again gets the stored answer, another one is refused.
+//!
+//! While it runs, its process says so in the row. A row that was silent for too long belongs to a
+//! process that died: what it did is told, and nothing is done again.
+
+mod attempt;
+mod fingerprint;
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
+use time::OffsetDateTime;
+
+use self::attempt::Attempt;
+use super::edge::CurrentRequest;
+use super::extract::{authenticate, read_whole};
+use super::problem::{InDoubt, KnownDeed, Problem, ProblemKind};
+use super::state::AppState;
+use crate::domain::sealed::Digest;
+use crate::store::{Caller, Holder, IdempotencyKey, NewClaim, SealedAnswer, TenantDb};
+
+/// The header that names the key.
+const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+/// The header that marks an answer as a stored one.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// How long an answer is kept, and its key with it.
+const KEPT: Duration = Duration::from_hours(24);
+/// The longest key.
+pub(super) const LONGEST_KEY: usize = 255;
+/// How long a running request can be silent; beyond that its process is taken for dead.
+const LONGEST_SILENCE: Duration = Duration::from_mins(2);
+/// When to ask again for the answer of a request that still runs.
+const IN_FLIGHT_PAUSE: Duration = Duration::from_secs(1);
+/// A key can be given back between the attempt to take it and the look at its holder; so often we try.
+const TRIES: usize = 3;
+
+/// Lets a change with a key through once; to its repetitions it gives the stored answer.
+pub(super) async fn guard(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    if request.method().is_safe() || !request.headers().contains_key(HEADER) {
+        return Ok(next.run(request).await);
+    }
+    let (mut parts, body) = request.into_parts();
+    let caller = authenticate(&mut parts, &state).await?;
+    let key = key_of(&parts.headers, &caller)?;
+    let body = read_whole(body, state.max_body_bytes).await?;
+    let wish = Wish {
+        fingerprint: fingerprint::of(&parts, &body),
+        request_id: request_id(&parts),
+        now: state.clock.now(),
+        db: state.store.tenant(caller.environment_id),
+        caller,
+        key,
+    };
+    match wish.claim().await? {
+        None => {
+            let Wish { db, key, request_id, now, .. } = wish;
+            let attempt = Attempt { state, db, key, request_id, started_at: now };
+            Ok(attempt.run(Request::from_parts(parts, Body::from(body)), next).await)
+        }
+        Some(holder) => wish.answer_from(&state, holder).await,
+    }
+}
+
+/// A request that came with a key.
+struct Wish {
+    caller: Caller,
+    db: TenantDb,
+    key: IdempotencyKey,
+    fingerprint: Digest,
+    request_id: String,
+    now: OffsetDateTime,
+}
+
+impl Wish {
+    /// Takes the key; else tells who holds it.
+    async fn claim(&self) -> Result<Option<Holder>, Problem> {
+        let claim = NewClaim {
+            key: &self.key,
+            fingerprint: self.fingerprint,
+            caller_scopes: &self.caller.scopes,
+            request_id: &self.request_id,
+            now: self.now,
+            expires_at: self.now + KEPT,
+        };
+        for _ in 0..TRIES {
+            if self.db.claim_idempotency_key(&claim).await? {
+                return Ok(None);
+            }
+            if let Some(holder) = self.db.idempotency_key(&self.key).await? {
+                return Ok(Some(holder));
+            }
+        }
+        Err(in_flight())
+    }
+
+    /// What a request gets whose key another one holds.
+    async fn answer_from(&self, state: &AppState, holder: Holder) -> Result<Response, Problem> {
+        if holder.fingerprint != self.fingerprint {
+            return Err(Problem::new(
+                ProblemKind::IdempotencyKeyReused,
+                "This idempotency key came with another request in the last 24 hours.",
+            ));
+        }
+        // The answer may hold what only a caller with these scopes was allowed to get.
+        let missing = holder.caller_scopes.iter().find(|one| !self.caller.scopes.contains(one));
+        if let Some(scope) = missing {
+            return Err(Problem::new(
+                ProblemKind::InsufficientScope,
+                format!("The stored answer was given to a key with the scope `{scope}` too."),
+            ));
+        }
+        if let Some(answer) = holder.answer {
+            let environment_id = self.caller.environment_id;
+            let body = state.vault.open_answer(environment_id, &self.key, &answer)?;
+            return replay(&answer, body);
+        }
+        if self.now - holder.alive_at <= LONGEST_SILENCE {
+            return Err(in_flight());
+        }
+        Err(self.in_doubt(holder).await?)
+    }
+
+    async fn in_doubt(&self, holder: Holder) -> Result<Problem, Problem> {
+        let deeds = self.db.audited(&holder.request_id, holder.started_at).await?;
+        let known = deeds.into_iter().map(|deed| KnownDeed {
+            action: deed.action,
+            subject: deed.subject,
+            outcome: deed.outcome.name(),
+            at: deed.at,
+        });
+        let doubt = InDoubt { known: known.collect(), request_id: holder.request_id };
+        Ok(Problem::new(
+            ProblemKind::IdempotencyInDoubt,
+            "The service stopped in the middle of the first request with this key. What is known of it \
+             stands in `known`; whether the rest was done can only be seen at the provider.",
+        )
+        .in_doubt(doubt))
+    }
+}
+
+/// The one key of a request, where it counts.
+fn key_of(headers: &HeaderMap, caller: &Caller) -> Result<IdempotencyKey, Problem> {
+    let mut values = headers.get_all(HEADER).iter();
+    let key = values.next().map(HeaderValue::as_bytes).unwrap_or_default();
+    let is_good = (1..=LONGEST_KEY).contains(&key.len())
+        && key.iter().all(u8::is_ascii_graphic)
+        && values.next().is_none();
+    if !is_good {
+        return Err(Problem::new(
+            ProblemKind::IdempotencyKeyInvalid,
+            format!("Send one Idempotency-Key of 1 to {LONGEST_KEY} visible ASCII characters."),
+        ));
+    }
+    let scope = match caller.account_id {
+        Some(account_id) => account_id.to_string(),
+        None => caller.environment_id.to_string(),
+    };
+    Ok(IdempotencyKey { scope, key: String::from_utf8_lossy(key).into_owned() })
+}
+
+fn request_id(parts: &Parts) -> String {
+    parts.extensions.get::<CurrentRequest>().map(|id| id.0.clone()).unwrap_or_default()
+}
+
+fn in_flight() -> Problem {
+    Problem::new(
+        ProblemKind::IdempotencyKeyInFlight,
+        "The first request with this idempotency key still runs. Its answer can be had soon.",
+    )
+    .retry_after(IN_FLIGHT_PAUSE)
+}
+
+/// The stored answer, as it was given.
+fn replay(answer: &SealedAnswer, body: String) -> Result<Response, Problem> {
+    let mut response = Response::new(Body::from(body));
+    let status = u16::try_from(answer.status).ok();
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+    *response.status_mut() = status.ok_or_else(Problem::internal)?;
+    for (name, value) in &answer.headers {
+        let header = (HeaderName::try_from(name), HeaderValue::try_from(value));
+        let (Ok(name), Ok(value)) = header else { return Err(Problem::internal()) };
+        response.headers_mut().append(name, value);
+    }
+    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    Ok(response)
+}

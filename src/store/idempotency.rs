@@ -1,0 +1,270 @@
+//! Idempotency keys: which request holds one, and what was answered to it.
+//!
+//! A claim is fenced by the moment it began: whoever lost it to a later one changes nothing any more.
+
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+use super::columns::{all_named, digest_bytes};
+use super::keys::names;
+use super::{StoreError, TenantDb};
+use crate::domain::access::Scope;
+use crate::domain::ids::EnvironmentId;
+use crate::domain::sealed::{Ciphertext, Digest, WrappedKey};
+
+/// The most rows that one purge takes away.
+const PURGED_AT_ONCE: i64 = 100;
+
+/// A caller's key, where it counts: callers with another `scope` may use the same one.
+#[derive(Debug, Clone)]
+pub struct IdempotencyKey {
+    /// The environment's id for API keys, the account's for account tokens.
+    pub scope: String,
+    /// What the caller sent.
+    pub key: String,
+}
+
+/// A request that wants a key.
+#[derive(Debug)]
+pub struct NewClaim<'a> {
+    /// The key.
+    pub key: &'a IdempotencyKey,
+    /// The digest of all that makes the request what it is.
+    pub fingerprint: Digest,
+    /// What its caller may do.
+    pub caller_scopes: &'a [Scope],
+    /// Its id.
+    pub request_id: &'a str,
+    /// The present.
+    pub now: OffsetDateTime,
+    /// When the key is free again, should nothing else be heard.
+    pub expires_at: OffsetDateTime,
+}
+
+/// What was answered: the body is sealed.
+#[derive(Debug, Clone)]
+pub struct SealedAnswer {
+    /// The HTTP status.
+    pub status: i16,
+    /// The headers that belong to the answer, by name.
+    pub headers: Vec<(String, String)>,
+    /// The key the body is encrypted under.
+    pub data_key: WrappedKey,
+    /// The body.
+    pub body: Ciphertext,
+}
+
+/// The request that holds a key.
+#[derive(Debug, Clone)]
+pub struct Holder {
+    /// The digest of all that makes the request what it is.
+    pub fingerprint: Digest,
+    /// What its caller was allowed to do.
+    pub caller_scopes: Vec<Scope>,
+    /// Its id.
+    pub request_id: String,
+    /// When it began.
+    pub started_at: OffsetDateTime,
+    /// When it was last seen running.
+    pub alive_at: OffsetDateTime,
+    /// What was answered; `None` while it is in flight.
+    pub answer: Option<SealedAnswer>,
+}
+
+impl TenantDb {
+    /// Takes a key that nobody holds, or whose holder's time is over; tells whether it did.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn claim_idempotency_key(&self, claim: &NewClaim<'_>) -> Result<bool, StoreError> {
+        let done = sqlx::query!(
+            "INSERT INTO idempotency_keys AS held (environment_id, scope, idempotency_key, fingerprint,
+                 caller_scopes, request_id, started_at, alive_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
+             ON CONFLICT (environment_id, scope, idempotency_key) DO UPDATE
+             SET fingerprint = excluded.fingerprint, caller_scopes = excluded.caller_scopes,
+                 request_id = excluded.request_id, started_at = excluded.started_at,
+                 alive_at = excluded.alive_at, expires_at = excluded.expires_at, finished_at = NULL,
+                 status = NULL, headers = NULL, master_key_id = NULL, data_key = NULL, body = NULL
+             WHERE held.expires_at <= $7",
+            self.environment_id as EnvironmentId,
+            claim.key.scope,
+            claim.key.key,
+            digest_bytes(&claim.fingerprint),
+            &names(claim.caller_scopes),
+            claim.request_id,
+            claim.now,
+            claim.expires_at,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// The request that holds a key.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn idempotency_key(
+        &self,
+        key: &IdempotencyKey,
+    ) -> Result<Option<Holder>, StoreError> {
+        let row = sqlx::query_as!(
+            Row,
+            r#"SELECT fingerprint, caller_scopes, request_id, started_at, alive_at, status,
+                      headers AS "headers: Json<Vec<(String, String)>>", master_key_id, data_key, body
+               FROM idempotency_keys
+               WHERE environment_id = $1 AND scope = $2 AND idempotency_key = $3"#,
+            self.environment_id as EnvironmentId,
+            key.scope,
+            key.key,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(Row::read).transpose()
+    }
+
+    /// Says that the request which took the key at `started_at` still runs.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn keep_idempotency_key(
+        &self,
+        key: &IdempotencyKey,
+        started_at: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE idempotency_keys SET alive_at = $5
+             WHERE environment_id = $1 AND scope = $2 AND idempotency_key = $3 AND started_at = $4
+               AND finished_at IS NULL",
+            self.environment_id as EnvironmentId,
+            key.scope,
+            key.key,
+            started_at,
+            now,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Stores the answer to the request that took the key at `started_at`.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn finish_idempotency_key(
+        &self,
+        key: &IdempotencyKey,
+        started_at: OffsetDateTime,
+        answer: &SealedAnswer,
+        (now, expires_at): (OffsetDateTime, OffsetDateTime),
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE idempotency_keys
+             SET finished_at = $5, expires_at = $6, status = $7, headers = $8, master_key_id = $9,
+                 data_key = $10, body = $11
+             WHERE environment_id = $1 AND scope = $2 AND idempotency_key = $3 AND started_at = $4",
+            self.environment_id as EnvironmentId,
+            key.scope,
+            key.key,
+            started_at,
+            now,
+            expires_at,
+            answer.status,
+            Json(&answer.headers) as _,
+            answer.data_key.master_key_id,
+            answer.data_key.bytes,
+            answer.body.0,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Gives the key back that a request took at `started_at`.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn free_idempotency_key(
+        &self,
+        key: &IdempotencyKey,
+        started_at: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "DELETE FROM idempotency_keys
+             WHERE environment_id = $1 AND scope = $2 AND idempotency_key = $3 AND started_at = $4",
+            self.environment_id as EnvironmentId,
+            key.scope,
+            key.key,
+            started_at,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Takes some rows away whose time is over.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn purge_idempotency_keys(&self, now: OffsetDateTime) -> Result<(), StoreError> {
+        sqlx::query!(
+            "DELETE FROM idempotency_keys
+             WHERE environment_id = $1 AND expires_at <= $2 AND (scope, idempotency_key) IN (
+                 SELECT scope, idempotency_key FROM idempotency_keys
+                 WHERE environment_id = $1 AND expires_at <= $2
+                 ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED)",
+            self.environment_id as EnvironmentId,
+            now,
+            PURGED_AT_ONCE,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+}
+
+struct Row {
+    fingerprint: Vec<u8>,
+    caller_scopes: Vec<String>,
+    request_id: String,
+    started_at: OffsetDateTime,
+    alive_at: OffsetDateTime,
+    status: Option<i16>,
+    headers: Option<Json<Vec<(String, String)>>>,
+    master_key_id: Option<String>,
+    data_key: Option<Vec<u8>>,
+    body: Option<Vec<u8>>,
+}
+
+impl Row {
+    fn read(self) -> Result<Holder, StoreError> {
+        const TABLE: &str = "idempotency_keys";
+        let fingerprint = self.fingerprint.try_into();
+        let fingerprint: [u8; 32] = fingerprint
+            .map_err(|_| StoreError::Inconsistent { table: TABLE, column: "fingerprint" })?;
+        let answer = match (self.status, self.headers, self.master_key_id, self.data_key, self.body)
+        {
+            (Some(status), Some(Json(headers)), Some(master_key_id), Some(bytes), Some(body)) => {
+                let data_key = WrappedKey { master_key_id, bytes };
+                Some(SealedAnswer { status, headers, data_key, body: Ciphertext(body) })
+            }
+            _ => None,
+        };
+        Ok(Holder {
+            fingerprint: Digest(fingerprint),
+            caller_scopes: all_named(TABLE, "caller_scopes", &self.caller_scopes)?,
+            request_id: self.request_id,
+            started_at: self.started_at,
+            alive_at: self.alive_at,
+            answer,
+        })
+    }
+}
