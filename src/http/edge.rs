@@ -10,7 +10,8 @@ use super::problem::Problem;
 use super::state::AppState;
 use crate::domain::ids::RequestId;
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The header with the request's id.
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id of the request at hand: the caller's own, when it sent a plain one.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get};
-use axum::{Json, Router, middleware};
+use axum::{Extension, Json, Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use super::v1::{
-    account_tokens, api_keys, environments, groups, integrated_accounts, link_tokens, me,
+    account_tokens, api_keys, batch, environments, groups, integrated_accounts, link_tokens, me,
     provider_apps, role_assignments, roles, users, workspace_members, workspaces,
 };
 use super::{edge, health, idempotency, link, openapi, problem, proxy, start};
@@ -53,6 +53,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(groups::list_group_members, groups::add_group_member))
         .routes(routes!(groups::remove_group_member))
         .routes(routes!(me::get_me))
+        .routes(routes!(batch::run_batch))
         .routes(routes!(integrated_accounts::list_integrated_accounts))
         .routes(routes!(
             integrated_accounts::get_integrated_account,
@@ -75,7 +76,8 @@ fn routes() -> OpenApiRouter<AppState> {
 pub fn router(state: AppState) -> Router {
     let (api, document) = api();
     let once = middleware::from_fn_with_state(state.clone(), idempotency::guard);
-    api.route_layer(once)
+    let whole = api
+        .route_layer(once)
         .route("/proxy/{*path}", any(proxy::pass_raw_call))
         .route("/link/{token}", get(link::show_link).post(link::start_link))
         .route("/oauth/callback", get(link::finish_link))
@@ -88,7 +90,9 @@ pub fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(edge::after_panic))
         .layer(middleware::from_fn_with_state(state.clone(), edge::around))
-        .with_state(state)
+        .with_state(state);
+    let operations = batch::Operations(whole.clone());
+    whole.layer(Extension(operations))
 }
 
 async fn not_found(request: Request) -> Response {

@@ -75,7 +75,8 @@ pub struct Audited {
 }
 
 impl TenantDb {
-    /// What was done in a request, in order. An id that its caller uses again is told apart by `since`.
+    /// What was done in a request, in order: ids of one moment are in none, but what was done had begun
+    /// before. An id that its caller uses again is told apart by `since`.
     ///
     /// # Errors
     ///
@@ -88,7 +89,7 @@ impl TenantDb {
         let rows = sqlx::query!(
             r#"SELECT at, action, coalesce(subject, integrated_account_id) AS subject, outcome
                FROM audit_log WHERE environment_id = $1 AND request_id = $2 AND at >= $3
-               ORDER BY audit_id"#,
+               ORDER BY at, outcome = 'started' DESC, audit_id"#,
             self.environment_id as EnvironmentId,
             request_id,
             since,

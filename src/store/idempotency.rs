@@ -102,6 +102,36 @@ impl TenantDb {
         Ok(done.rows_affected() == 1)
     }
 
+    /// Takes a key over from a request that is known to be dead; tells whether it was still so.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn take_over_idempotency_key(
+        &self,
+        claim: &NewClaim<'_>,
+        dead: &Holder,
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query!(
+            "UPDATE idempotency_keys
+             SET caller_scopes = $6, request_id = $7, started_at = $8, alive_at = $8, expires_at = $9
+             WHERE environment_id = $1 AND scope = $2 AND idempotency_key = $3 AND started_at = $4
+               AND alive_at = $5 AND finished_at IS NULL",
+            self.environment_id as EnvironmentId,
+            claim.key.scope,
+            claim.key.key,
+            dead.started_at,
+            dead.alive_at,
+            &names(claim.caller_scopes),
+            claim.request_id,
+            claim.now,
+            claim.expires_at,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// The request that holds a key.
     ///
     /// # Errors

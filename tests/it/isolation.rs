@@ -96,6 +96,12 @@ const ROUTES: &[Route] = &[
     change("post", "/users/assign_role", r#"{"user_id": "USER", "roles": [{"id": "Rl02"}]}"#),
     change("post", "/users/remove_role", r#"{"user_id": "USER", "roles": [{"id": "Rl02"}]}"#),
     delete("/users/{id}"),
+    post(
+        "/batch",
+        r#"{"operations": [{"method": "GET", "path": "/users/USER"}]}"#,
+        Scope::Write,
+        Foreign::Own,
+    ),
     Route { foreign: Foreign::Own, ..read("/integrated-accounts") },
     read("/integrated-accounts/{id}"),
     change("patch", "/integrated-accounts/{id}", r#"{"context": {"plan": "gold"}}"#),

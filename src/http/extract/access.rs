@@ -55,7 +55,7 @@ pub(in crate::http) struct Access<P> {
     pub(in crate::http) caller: Caller,
     /// The rows it may see.
     pub(in crate::http) db: TenantDb,
-    pub(super) request_id: String,
+    request_id: String,
     permission: PhantomData<P>,
 }
 
@@ -64,6 +64,11 @@ pub(in crate::http) struct Access<P> {
 struct Proven(Caller);
 
 impl<P> Access<P> {
+    /// The request's id.
+    pub(in crate::http) fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
     /// A row of the audit log that says this caller did something.
     pub(in crate::http) fn entry<'e>(
         &'e self,

@@ -22,7 +22,8 @@ use crate::upstream::CallOptions;
 
 /// The header that names the account.
 pub(in crate::http) const HEADER: HeaderName = HeaderName::from_static("x-integrated-account-id");
-const PREFER: HeaderName = HeaderName::from_static("prefer");
+/// The header that says how long a call may wait for its turn.
+pub(in crate::http) const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// The longest wait that a caller can ask for.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
 
@@ -48,6 +49,17 @@ impl AccountQuery {
             tenant_id: params.take("tenant_id")?,
             provider: params.take("provider")?,
         })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AccountQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut params = Params::of(&parts.uri);
+        let query = Self::take(&mut params)?;
+        params.finish()?;
+        Ok(query)
     }
 }
 
@@ -91,7 +103,7 @@ impl Account<Write> {
             db: &self.access.db,
             actor: &self.access.caller.key_id,
             account_id: self.connected.id,
-            request_id: &self.access.request_id,
+            request_id: self.access.request_id(),
             clock: &*services.clock,
             entropy: &*services.entropy,
         };
@@ -100,7 +112,7 @@ impl Account<Write> {
 
     /// The request's id, for problems that stand inside of an answer.
     pub(in crate::http) fn request_id(&self) -> &str {
-        &self.access.request_id
+        self.access.request_id()
     }
 }
 

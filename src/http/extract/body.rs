@@ -62,7 +62,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// The path as a JSON pointer, RFC 6901.
-fn pointer(path: &serde_path_to_error::Path) -> String {
+pub(in crate::http) fn pointer(path: &serde_path_to_error::Path) -> String {
     path.iter()
         .map(|segment| match segment {
             Segment::Seq { index } => format!("/{index}"),

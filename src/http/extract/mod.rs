@@ -8,8 +8,8 @@ mod params;
 mod query;
 
 pub(super) use access::{Access, Admin, Proxy, Read, Write, authenticate};
-pub(super) use account::{Account, AccountQuery, HEADER as ACCOUNT_HEADER};
-pub(super) use body::{Body, read_whole};
+pub(super) use account::{Account, AccountQuery, HEADER as ACCOUNT_HEADER, PREFER};
+pub(super) use body::{Body, pointer, read_whole};
 pub(super) use filter::{
     AssignmentFilterQuery, GroupFilterQuery, RemoteQueryParameter, RoleFilterQuery,
     UserFilterQuery, WorkspaceFilterQuery,

@@ -18,7 +18,7 @@ use crate::http::state::AppState;
 use crate::store::{IdempotencyKey, SealedAnswer, TenantDb};
 
 /// How often a running request says that it runs: several times in the longest silence.
-const HEARTBEAT: Duration = Duration::from_secs(20);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(20);
 /// The headers that belong to an answer; the others belong to the moment.
 const ANSWER_HEADERS: [HeaderName; 2] = [header::CONTENT_TYPE, header::LOCATION];
 

@@ -17,7 +17,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use time::OffsetDateTime;
 
-use self::attempt::Attempt;
+use self::attempt::{Attempt, HEARTBEAT};
 use super::edge::CurrentRequest;
 use super::extract::{authenticate, read_whole};
 use super::problem::{InDoubt, KnownDeed, Problem, ProblemKind};
@@ -26,7 +26,7 @@ use crate::domain::sealed::Digest;
 use crate::store::{Caller, Holder, IdempotencyKey, NewClaim, SealedAnswer, TenantDb};
 
 /// The header that names the key.
-const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 /// The header that marks an answer as a stored one.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// How long an answer is kept, and its key with it.
@@ -37,6 +37,8 @@ pub(super) const LONGEST_KEY: usize = 255;
 const LONGEST_SILENCE: Duration = Duration::from_mins(2);
 /// When to ask again for the answer of a request that still runs.
 const IN_FLIGHT_PAUSE: Duration = Duration::from_secs(1);
+/// The route whose requests consist of parts with keys of their own.
+const BATCH: &str = "/batch";
 /// A key can be given back between the attempt to take it and the look at its holder; so often we try.
 const TRIES: usize = 3;
 
@@ -57,18 +59,19 @@ pub(super) async fn guard(
         fingerprint: fingerprint::of(&parts, &body),
         request_id: request_id(&parts),
         now: state.clock.now(),
+        has_parts: parts.uri.path() == BATCH,
         db: state.store.tenant(caller.environment_id),
         caller,
         key,
     };
-    match wish.claim().await? {
-        None => {
-            let Wish { db, key, request_id, now, .. } = wish;
-            let attempt = Attempt { state, db, key, request_id, started_at: now };
-            Ok(attempt.run(Request::from_parts(parts, Body::from(body)), next).await)
-        }
-        Some(holder) => wish.answer_from(&state, holder).await,
+    if let Some(holder) = wish.claim().await?
+        && let Some(answer) = wish.answer_from(&state, holder).await?
+    {
+        return Ok(answer);
     }
+    let Wish { db, key, request_id, now, .. } = wish;
+    let attempt = Attempt { state, db, key, request_id, started_at: now };
+    Ok(attempt.run(Request::from_parts(parts, Body::from(body)), next).await)
 }
 
 /// A request that came with a key.
@@ -79,19 +82,15 @@ struct Wish {
     fingerprint: Digest,
     request_id: String,
     now: OffsetDateTime,
+    /// Whether its parts have keys of their own: then a dead one is gone on with, and each part that
+    /// was done answers from what is stored.
+    has_parts: bool,
 }
 
 impl Wish {
     /// Takes the key; else tells who holds it.
     async fn claim(&self) -> Result<Option<Holder>, Problem> {
-        let claim = NewClaim {
-            key: &self.key,
-            fingerprint: self.fingerprint,
-            caller_scopes: &self.caller.scopes,
-            request_id: &self.request_id,
-            now: self.now,
-            expires_at: self.now + KEPT,
-        };
+        let claim = self.as_claim();
         for _ in 0..TRIES {
             if self.db.claim_idempotency_key(&claim).await? {
                 return Ok(None);
@@ -103,8 +102,24 @@ impl Wish {
         Err(in_flight())
     }
 
-    /// What a request gets whose key another one holds.
-    async fn answer_from(&self, state: &AppState, holder: Holder) -> Result<Response, Problem> {
+    fn as_claim(&self) -> NewClaim<'_> {
+        NewClaim {
+            key: &self.key,
+            fingerprint: self.fingerprint,
+            caller_scopes: &self.caller.scopes,
+            request_id: &self.request_id,
+            now: self.now,
+            expires_at: self.now + KEPT,
+        }
+    }
+
+    /// What a request gets whose key another one holds; nothing when it is to go on with what a dead
+    /// one began.
+    async fn answer_from(
+        &self,
+        state: &AppState,
+        holder: Holder,
+    ) -> Result<Option<Response>, Problem> {
         if holder.fingerprint != self.fingerprint {
             return Err(Problem::new(
                 ProblemKind::IdempotencyKeyReused,
@@ -122,12 +137,18 @@ impl Wish {
         if let Some(answer) = holder.answer {
             let environment_id = self.caller.environment_id;
             let body = state.vault.open_answer(environment_id, &self.key, &answer)?;
-            return replay(&answer, body);
+            return replay(&answer, body).map(Some);
         }
-        if self.now - holder.alive_at <= LONGEST_SILENCE {
+        // A part can have begun after the last sign of the whole.
+        let more = if self.has_parts { HEARTBEAT } else { Duration::ZERO };
+        if self.now - holder.alive_at <= LONGEST_SILENCE + more {
             return Err(in_flight());
         }
-        Err(self.in_doubt(holder).await?)
+        if !self.has_parts {
+            return Err(self.in_doubt(holder).await?);
+        }
+        let is_ours = self.db.take_over_idempotency_key(&self.as_claim(), &holder).await?;
+        if is_ours { Ok(None) } else { Err(in_flight()) }
     }
 
     async fn in_doubt(&self, holder: Holder) -> Result<Problem, Problem> {

@@ -105,6 +105,9 @@ kinds! {
     /// Nobody knows how the first request with the key ended.
     IdempotencyInDoubt = "idempotency_in_doubt", CONFLICT, "Nobody knows how the first request with this key ended",
         "The service stopped in the middle of it. `known` lists what was written down about the request `first_request_id`: look at the provider whether the rest was done. Nothing is done again under this key; to do it, send the request with a new key.";
+    /// The answers of a batch are too large.
+    BatchTooLarge = "batch_too_large", PAYLOAD_TOO_LARGE, "The batch's answers are too large",
+        "This operation was not begun, because the answers before it are too large together. Send it in another batch, and ask for smaller pages.";
     /// The path is none of the provider's.
     UnknownProviderPath = "unknown_provider_path", NOT_FOUND, "The provider has no such path",
         "The part behind `/proxy/` is the provider's own path, for example `api/users.info` or `scim/v2/Users`.";

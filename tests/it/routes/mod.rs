@@ -1,5 +1,6 @@
 //! A file for each URL.
 
+mod batch;
 mod expand;
 mod filters;
 mod groups;

@@ -56,6 +56,7 @@ fn kinds_keep_their_names_and_statuses() {
     422 idempotency_key_reused: The idempotency key was used for another request
     409 idempotency_key_in_flight: The first request with this key still runs
     409 idempotency_in_doubt: Nobody knows how the first request with this key ended
+    413 batch_too_large: The batch's answers are too large
     404 unknown_provider_path: The provider has no such path
     501 unsupported_by_provider: The provider can't do that
     422 provider_invalid_argument: The provider refused an argument

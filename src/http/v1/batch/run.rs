@@ -1,0 +1,95 @@
+//! Runs the operations of a batch: as many at once as were asked for, in the order that their things
+//! allow.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::Request;
+use axum::http::header;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+use tower::ServiceExt as _;
+
+use super::OperationAnswer;
+use super::operation::{Common, Operation};
+use super::order::take_next;
+use crate::http::problem::{Problem, ProblemKind};
+
+/// When the answers have so many bytes together, nothing more is begun.
+const MOST_BYTES: usize = 32 * 1024 * 1024;
+
+/// An operation that waits for its turn.
+struct Job {
+    index: usize,
+    id: Option<String>,
+    request: Request,
+}
+
+/// Runs every operation; the answers come in their order.
+pub(super) async fn run(
+    router: &Router,
+    operations: Vec<Value>,
+    concurrency: usize,
+    common: &Common,
+) -> Vec<OperationAnswer> {
+    let (mut answers, mut waiting) = (BTreeMap::new(), VecDeque::new());
+    for (index, value) in operations.into_iter().enumerate() {
+        let id = value.get("id").and_then(Value::as_str).map(str::to_owned);
+        match Operation::read(index, value).and_then(|one| one.prepare(index, common)) {
+            Ok((touch, request)) => waiting.push_back((touch, Job { index, id, request })),
+            Err(problem) => {
+                answers.insert(index, failure(index, id, &problem, common));
+            }
+        }
+    }
+    let (mut running, mut touched, mut bytes) = (FuturesUnordered::new(), BTreeMap::new(), 0);
+    loop {
+        while running.len() < concurrency && bytes < MOST_BYTES {
+            let Some((touch, job)) = take_next(&mut waiting, &touched) else { break };
+            touched.insert(job.index, touch);
+            running.push(answer(router.clone(), job));
+        }
+        let Some(answer) = running.next().await else { break };
+        touched.remove(&answer.index);
+        bytes += answer.body.get().len();
+        answers.insert(answer.index, answer);
+    }
+    for (_, Job { index, id, .. }) in waiting {
+        let detail = "The answers of this batch have grown too large to begin this operation.";
+        let problem = Problem::new(ProblemKind::BatchTooLarge, detail);
+        answers.insert(index, failure(index, id, &problem, common));
+    }
+    answers.into_values().collect()
+}
+
+async fn answer(router: Router, job: Job) -> OperationAnswer {
+    let Job { index, id, request } = job;
+    let Ok(response) = router.oneshot(request).await;
+    let (parts, body) = response.into_parts();
+    let retry_after = parts.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let retry_after_s = retry_after.and_then(|seconds| seconds.parse().ok());
+    let bytes = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    // Only an answer without a body is no JSON.
+    let body = serde_json::from_slice(&bytes).unwrap_or_else(|_| RawValue::NULL.to_owned());
+    OperationAnswer { id, index, status: parts.status.as_u16(), body, retry_after_s }
+}
+
+/// The answer to an operation that is not begun.
+fn failure(
+    index: usize,
+    id: Option<String>,
+    problem: &Problem,
+    common: &Common,
+) -> OperationAnswer {
+    let body = to_raw_value(&problem.to_json(&common.request_id(index)));
+    OperationAnswer {
+        id,
+        index,
+        status: problem.kind().status().as_u16(),
+        body: body.unwrap_or_else(|_| RawValue::NULL.to_owned()),
+        retry_after_s: None,
+    }
+}
