@@ -3,6 +3,7 @@
 //! Nothing here decides anything about directories: a handler reads the request, calls a use case,
 //! writes the answer.
 
+mod compat;
 mod edge;
 mod extract;
 mod health;

@@ -15,7 +15,7 @@ use super::v1::{
     account_tokens, api_keys, batch, environments, groups, integrated_accounts, link_tokens, me,
     provider_apps, role_assignments, roles, users, workspace_members, workspaces,
 };
-use super::{edge, health, idempotency, link, openapi, problem, proxy, start};
+use super::{compat, edge, health, idempotency, link, openapi, problem, proxy, start};
 
 /// The API and its description.
 pub(super) fn api() -> (Router<AppState>, OpenApi) {
@@ -92,7 +92,7 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::from_fn_with_state(state.clone(), edge::around))
         .with_state(state);
     let operations = batch::Operations(whole.clone());
-    whole.layer(Extension(operations))
+    compat::beside(whole.layer(Extension(operations)))
 }
 
 async fn not_found(request: Request) -> Response {

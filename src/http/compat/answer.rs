@@ -1,0 +1,71 @@
+//! Answers in the other API's envelopes: single things bare, failures with `statusCode`.
+
+use axum::Json;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+
+use super::ask::Said;
+
+/// A single thing, bare.
+pub(super) fn bare(said: &Said, thing: &Value) -> Response {
+    with_headers(said.status, &said.headers, thing)
+}
+
+/// A page in its envelope.
+pub(super) fn page(
+    headers: &HeaderMap,
+    result: &Value,
+    next_cursor: &Value,
+    limit: &Value,
+) -> Response {
+    let count = result
+        .as_array()
+        .map_or_else(|| result.as_object().map_or(0, serde_json::Map::len), Vec::len);
+    let body = json!({"result": result, "next_cursor": next_cursor, "prev_cursor": null,
+        "limit": limit, "result_count": count});
+    with_headers(StatusCode::OK, headers, &body)
+}
+
+/// A failure.
+pub(super) fn failed(said: &Said) -> Response {
+    let problem = &said.body;
+    let text = |field: &str| problem.get(field).and_then(Value::as_str).unwrap_or_default();
+    let mistakes = problem.get("errors").and_then(Value::as_array).into_iter().flatten();
+    let mistakes = mistakes.filter_map(|mistake| {
+        Some(format!("{} {}", mistake.get("pointer")?.as_str()?, mistake.get("message")?.as_str()?))
+    });
+    let message =
+        std::iter::once(text("detail").to_owned()).chain(mistakes).collect::<Vec<_>>().join(" ");
+    let provider = problem.get("provider");
+    let mut body = json!({
+        "statusCode": said.status.as_u16(),
+        "error": said.status.canonical_reason().unwrap_or("Error"),
+        "message": message,
+        "type": text("type"),
+        "request_id": text("request_id"),
+    });
+    if let (Some(provider), Some(body)) = (provider, body.as_object_mut()) {
+        body.insert("truto_is_remote_error".to_owned(), true.into());
+        body.insert("raw_response".to_owned(), provider.clone());
+    }
+    with_headers(said.status, &said.headers, &body)
+}
+
+/// A failure of the caller that our own API never sees.
+pub(super) fn bad_request(message: &str) -> Response {
+    let status = StatusCode::BAD_REQUEST;
+    let body = json!({"statusCode": 400, "error": "Bad Request", "message": message});
+    (status, Json(body)).into_response()
+}
+
+/// Our own headers stay, but for those of a body that is another one now.
+fn with_headers(status: StatusCode, headers: &HeaderMap, body: &Value) -> Response {
+    let mut response = (status, Json(body)).into_response();
+    for (name, value) in headers {
+        if *name != header::CONTENT_LENGTH && *name != header::CONTENT_TYPE {
+            response.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+    response
+}

@@ -1,0 +1,98 @@
+//! Asks our own API in the name of a caller of another one.
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use axum::response::IntoResponse as _;
+use serde_json::Value;
+use tower::ServiceExt as _;
+use url::form_urlencoded;
+
+use crate::http::problem::Problem;
+
+/// The most of an answer that is read: a page of a thousand rows with the provider's objects.
+const LARGEST: usize = 64 << 20;
+/// What of the caller's headers goes along.
+const ALONG: [&str; 7] = [
+    "authorization",
+    "idempotency-key",
+    "prefer",
+    "traceparent",
+    "tracestate",
+    "x-integrated-account-id",
+    "x-request-id",
+];
+
+/// Names and values of a query, in order.
+pub(super) type Query = Vec<(String, String)>;
+
+/// Our own API, and who asks.
+#[derive(Debug, Clone)]
+pub(super) struct Asker {
+    router: Router,
+    headers: HeaderMap,
+}
+
+/// What our own API answered.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Value,
+}
+
+impl Asker {
+    /// Asks `router` with what of these headers goes along.
+    pub(super) fn new(router: Router, headers: &HeaderMap) -> Self {
+        let along = ALONG.iter().filter_map(|name| {
+            let name = header::HeaderName::from_static(name);
+            Some((name.clone(), headers.get(name)?.clone()))
+        });
+        Self { router, headers: along.collect() }
+    }
+
+    /// Asks for something that is there.
+    pub(super) async fn get(&self, path: &str, query: &Query) -> Said {
+        self.ask(Method::GET, path, query, None).await
+    }
+
+    /// Asks anything.
+    pub(super) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        query: &Query,
+        body: Option<&Value>,
+    ) -> Said {
+        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let uri = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+        let text = body.map(Value::to_string);
+        let mut request = Request::new(text.map_or_else(Body::empty, Body::from));
+        *request.method_mut() = method;
+        *request.headers_mut() = self.headers.clone();
+        let json = HeaderValue::from_static("application/json");
+        request.headers_mut().insert(header::CONTENT_TYPE, json);
+        let answer = match uri.parse() {
+            Ok(uri) => {
+                *request.uri_mut() = uri;
+                self.router.clone().oneshot(request).await.into_response()
+            }
+            Err(_) => Problem::internal().into_response(),
+        };
+        Said::read(answer).await
+    }
+}
+
+impl Said {
+    async fn read(answer: Response<Body>) -> Self {
+        let (head, body) = answer.into_parts();
+        let bytes = axum::body::to_bytes(body, LARGEST).await.unwrap_or_default();
+        let body = serde_json::from_slice(&bytes).unwrap_or_default();
+        Self { status: head.status, headers: head.headers, body }
+    }
+
+    /// What stands in `result`.
+    pub(super) fn result(&mut self) -> Value {
+        self.body.get_mut("result").map(Value::take).unwrap_or_default()
+    }
+}

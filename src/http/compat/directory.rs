@@ -1,0 +1,131 @@
+//! `/unified/user-directory/…`: the directory at the other API's paths.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, Method, StatusCode};
+use axum::response::Response;
+use serde_json::{Map, Value};
+
+use super::answer::{bad_request, bare, failed, page};
+use super::ask::{Asker, Said};
+use super::theirs::{told, wished};
+use super::wishes::{Unusable, Wishes};
+
+/// The most pages that one request collects.
+const MOST_PAGES: usize = 1_000;
+
+/// Answers any request for the directory.
+pub(super) async fn serve(
+    State(router): State<Router>,
+    method: Method,
+    Path(rest): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let asker = Asker::new(router, &headers);
+    let wishes = match Wishes::read(query.as_deref().unwrap_or_default()) {
+        Ok(wishes) => wishes,
+        Err(Unusable(why)) => return bad_request(&why),
+    };
+    let rest = rest.trim_matches('/');
+    let (resource, below) =
+        rest.split_once('/').map_or((rest, None), |(name, id)| (name, Some(id)));
+    let name = match resource {
+        "role_assignments" => "role-assignments",
+        other => other,
+    };
+    let path = match below {
+        None => format!("/{name}"),
+        Some(below) => format!("/{name}/{below}"),
+    };
+    if method == Method::GET && below.is_none() && name != "me" {
+        return list(&asker, name, &path, wishes).await;
+    }
+    let body = match read_body(&body) {
+        Ok(body) => body.map(|body| wished(name, body)),
+        Err(why) => return bad_request(&why),
+    };
+    // Only what has an answer of that thing can be asked for its form.
+    let takes_form = method != Method::DELETE;
+    let query = if takes_form { wishes.query } else { account_only(wishes.query) };
+    let said = asker.ask(method, &path, &query, body.as_ref()).await;
+    single(said, name, wishes.is_raw)
+}
+
+fn single(mut said: Said, resource: &str, is_raw: bool) -> Response {
+    if !said.status.is_success() {
+        return failed(&said);
+    }
+    let result = said.result();
+    let mut thing = if is_raw { result } else { told(resource, result) };
+    if said.status == StatusCode::MULTI_STATUS
+        && let (Some(thing), Some(parts)) = (thing.as_object_mut(), said.body.get_mut("parts"))
+    {
+        // They have no word for it; a caller who looks finds it.
+        thing.insert("parts".to_owned(), parts.take());
+    }
+    bare(&said, &thing)
+}
+
+/// A page, which is never empty while there is another one: their client takes an empty one for the end.
+async fn list(asker: &Asker, resource: &str, path: &str, wishes: Wishes) -> Response {
+    let Wishes { is_raw, key_by, ignore_limit, mut next_cursor, query } = wishes;
+    let (mut rows, mut pages) = (Vec::new(), 0);
+    let collects = key_by.is_some() && ignore_limit;
+    loop {
+        let mut question = query.clone();
+        question.extend(next_cursor.take().map(|cursor| ("next_cursor".to_owned(), cursor)));
+        let mut said = asker.get(path, &question).await;
+        if !said.status.is_success() {
+            return failed(&said);
+        }
+        pages += 1;
+        if let Value::Array(more) = said.result() {
+            let more = more.into_iter();
+            rows.extend(more.map(|row| if is_raw { row } else { told(resource, row) }));
+        }
+        let next = said.body.get("next_cursor").cloned().unwrap_or_default();
+        let wants_more = rows.is_empty() || collects;
+        if let (Some(cursor), true) = (next.as_str(), wants_more && pages < MOST_PAGES) {
+            next_cursor = Some(cursor.to_owned());
+            continue;
+        }
+        let limit = said.body.get("limit").cloned().unwrap_or_default();
+        let result = match &key_by {
+            None => Value::Array(rows),
+            Some(field) => Value::Object(keyed(rows, field)),
+        };
+        return page(&said.headers, &result, &next, &limit);
+    }
+}
+
+/// Rows by a field's value; one without it is left out.
+fn keyed(rows: Vec<Value>, field: &str) -> Map<String, Value> {
+    let pairs = rows.into_iter().filter_map(|row| {
+        let key = match row.get(field)? {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+        };
+        Some((key, row))
+    });
+    pairs.collect()
+}
+
+fn account_only(query: Vec<(String, String)>) -> Vec<(String, String)> {
+    let kept = ["integrated_account_id", "tenant_id", "provider", "sign_out"];
+    query.into_iter().filter(|(name, _)| kept.contains(&name.as_str())).collect()
+}
+
+/// The body as JSON; none when there is none.
+pub(super) fn read_body(body: &Bytes) -> Result<Option<Value>, String> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(None);
+    }
+    // Their client sends `null` where it has nothing to say.
+    let body: Value =
+        serde_json::from_slice(body).map_err(|error| format!("The body is no JSON: {error}"))?;
+    Ok(Some(body).filter(|body| !body.is_null()))
+}
