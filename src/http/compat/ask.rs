@@ -8,6 +8,7 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 use url::form_urlencoded;
 
+use crate::http::extract::ACCOUNT_TOKEN;
 use crate::http::problem::Problem;
 
 /// The most of an answer that is read: a page of a thousand rows with the provider's objects.
@@ -49,6 +50,12 @@ impl Asker {
             Some((name.clone(), headers.get(name)?.clone()))
         });
         Self { router, headers: along.collect() }
+    }
+
+    /// Whether who asks is bound to one account.
+    pub(super) fn has_account_token(&self) -> bool {
+        let key = self.headers.get(header::AUTHORIZATION).and_then(|key| key.to_str().ok());
+        key.is_some_and(|key| key.contains(ACCOUNT_TOKEN))
     }
 
     /// Asks for something that is there.

@@ -17,7 +17,7 @@ use crate::store::{AuditEntry, Caller, Outcome, TenantDb};
 /// How API keys begin.
 const API_KEY: &str = "sb_live_";
 /// How account tokens begin.
-const ACCOUNT_TOKEN: &str = "sb_acct_";
+pub(in crate::http) const ACCOUNT_TOKEN: &str = "sb_acct_";
 
 /// A scope, as a part of a signature.
 pub(in crate::http) trait Permission: Send + Sync + 'static {

@@ -7,7 +7,7 @@ mod filter;
 mod params;
 mod query;
 
-pub(super) use access::{Access, Admin, Proxy, Read, Write, authenticate};
+pub(super) use access::{ACCOUNT_TOKEN, Access, Admin, Proxy, Read, Write, authenticate};
 pub(super) use account::{Account, AccountQuery, HEADER as ACCOUNT_HEADER, PREFER};
 pub(super) use body::{Body, pointer, read_whole};
 pub(super) use filter::{

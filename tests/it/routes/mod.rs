@@ -1,6 +1,7 @@
 //! A file for each URL.
 
 mod batch;
+mod compat;
 mod expand;
 mod filters;
 mod groups;

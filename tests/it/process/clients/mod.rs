@@ -8,6 +8,7 @@ mod sandbox;
 mod scim_checker;
 mod slack_node;
 mod slack_python;
+mod unified;
 
 use std::process::{Command, Output};
 

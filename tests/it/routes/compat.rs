@@ -1,0 +1,135 @@
+//! Another unified API's paths: the same things in that one's envelopes.
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::support::TestApp;
+
+const USERS: &str = "unified/user-directory/users";
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn lists_keep_their_envelope_and_single_things_come_bare(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let page = api.get(&format!("{USERS}?limit=5&")).await?.okay()?;
+    assert_eq!((&page["result_count"], &page["limit"]), (&json!(5), &json!(5)));
+    let row = &page["result"][0];
+    assert!(row["remote_data"].is_object(), "the provider's object is there unless told otherwise");
+    assert_eq!(row["type"], row["user_type"]);
+    let plain = api.get(&format!("{USERS}?limit=1&truto_ignore_remote_data=true")).await?.okay()?;
+    assert_eq!(plain["result"][0].get("remote_data"), None);
+    let id = row["id"].as_str().context("no id")?;
+    let user = api.get(&format!("{USERS}/{id}")).await?.okay()?;
+    assert_eq!(user["id"], id, "bare: {user}");
+    let raw = api.get(&format!("{USERS}/{id}?truto_response_format=raw")).await?.okay()?;
+    assert!(raw["users.info"]["ok"] == true, "{raw}");
+    for path in ["role_assignments", "role-assignments", "roles", "workspaces", "groups"] {
+        let page = api.get(&format!("unified/user-directory/{path}?limit=2")).await?.okay()?;
+        assert_eq!(page["result_count"], 2, "{path}");
+    }
+    let me = api.get("unified/user-directory/me").await?.okay()?;
+    assert_eq!(me["is_organization_wide"], true);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_page_is_never_empty_before_the_end(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let (ours, _) = api.all("users?limit=7&user_type=bot").await?;
+    let (mut theirs, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("{USERS}?limit=7&user_type=bot&next_cursor={cursor}");
+        let page = api.get(&path).await?.okay()?;
+        let rows = page["result"].as_array().context("no rows")?;
+        let next = page["next_cursor"].as_str();
+        assert!(!rows.is_empty() || next.is_none(), "{page}");
+        theirs.extend(rows.iter().map(|row| row["id"].clone()));
+        match next {
+            Some(next) => next.clone_into(&mut cursor),
+            None => break,
+        }
+    }
+    let ours: Vec<Value> = ours.iter().map(|row| row["id"].clone()).collect();
+    assert_eq!(theirs, ours);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_list_can_be_keyed_by_a_field(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let path =
+        "unified/user-directory/workspaces?limit=2&truto_key_by=name&truto_ignore_limit=true";
+    let keyed = api.get(path).await?.okay()?;
+    let org = app.sandbox.snapshot();
+    assert_eq!(keyed["result_count"], org.workspaces.len());
+    for team in &org.workspaces {
+        assert_eq!(keyed["result"][&team.name]["id"], team.id.as_str());
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn failures_look_as_their_clients_expect(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let missing = api.get(&format!("{USERS}/U0NOBODY")).await?;
+    assert_eq!((missing.status, &missing.body["statusCode"]), (404, &json!(404)));
+    assert_eq!(missing.body["error"], "Not Found");
+    let roles = json!({"user_id": "U0NOBODY", "roles": [{"id": "org:admin"}]});
+    let refused = api.post(&format!("{USERS}/assign_role"), &roles).await?;
+    assert_eq!(refused.status, 404, "{}", refused.text);
+    let wish = json!({"email": "a@b.c", "shoe_size": 44});
+    let refused = api.post(USERS, &wish).await?;
+    assert_eq!(refused.status, 422);
+    let message = refused.body["message"].as_str().unwrap_or_default();
+    assert!(message.contains("shoe_size"), "{message}");
+    let remote = api
+        .get("unified/user-directory/role_assignments?workspace[id]=T1&remote_query[sort_dir]=up")
+        .await?;
+    assert_eq!(remote.body["truto_is_remote_error"], true, "{}", remote.text);
+    assert_eq!(remote.body["raw_response"]["method"], "admin.roles.listAssignments");
+    let format = api.get(&format!("{USERS}?truto_response_format=stream")).await?;
+    assert_eq!((format.status, &format.body["error"]), (400, &json!("Bad Request")));
+    let nobody = app.nobody()?.get(USERS).await?;
+    assert_eq!((nobody.status, &nobody.body["error"]), (401, &json!("Unauthorized")));
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn accounts_keys_and_links_have_their_paths(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let admin = &app.home.admin;
+    let list = admin.get("integrated-account?tenant_id=acme").await?.okay()?;
+    assert_eq!(list["result"][0]["id"], account.as_str());
+    assert_eq!(list["result"][0]["integration"]["name"], "slack_enterprise");
+    let wish = json!({ "integrated_account_id": account });
+    let token = admin.post("integrated-account/token", &wish).await?.okay()?;
+    let token = token["integrated_account_token"].as_str().context("no token")?;
+    let bound = app.nobody()?.with("authorization", &format!("Bearer {token}"))?;
+    assert_eq!(bound.get("integrated-account/me").await?.okay()?["id"], account.as_str());
+    assert_eq!(admin.get("integrated-account/me").await?.status, 400);
+    let refreshed =
+        admin.post("integrated-account/refresh-credentials", &json!({"id": account})).await?;
+    assert_eq!(refreshed.okay()?["id"], account.as_str());
+    let path = format!("integrated-account/{account}");
+    let changed = admin.patch(&path, &json!({"context": {"a": 1}})).await?.okay()?;
+    assert_eq!(changed["context"], json!({"a": 1}));
+    let wish = json!({"integrated_account_id": account, "persist_previous_context": true,
+        "context": {"b": 2}});
+    let link = admin.post("link-token", &wish).await?.okay()?;
+    assert!(link["link_token"].as_str().is_some_and(|token| !token.is_empty()), "{link}");
+    let keys = admin.get("api-token").await?.okay()?;
+    let key = keys["result"][0]["id"].as_str().context("no key")?;
+    assert_eq!(admin.get(&format!("api-token/{key}")).await?.okay()?["id"], key);
+    let home = app.home.environment_id.to_string();
+    assert_eq!(admin.get("environment").await?.okay()?["result"][0]["id"], home.as_str());
+    assert_eq!(admin.get(&format!("environment/{home}")).await?.okay()?["id"], home.as_str());
+    assert_eq!(app.nobody()?.get("ping").await?.okay()?, json!({"status": "ok"}));
+    let gone = admin.delete(&path).await?.okay()?;
+    assert_eq!(gone["status"], "disconnected");
+    Ok(())
+}
