@@ -97,6 +97,8 @@ ids! {
     ApiKeyId = "key";
     /// A short-lived or revocable key that is bound to one account.
     AccountTokenId = "atk";
+    /// A custom mapping.
+    MappingId = "map";
     /// A row of the audit log.
     AuditId = "aud";
     /// A request, in logs, problems and headers.

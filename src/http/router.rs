@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use super::v1::{
-    account_tokens, api_keys, batch, environments, groups, integrated_accounts, link_tokens, me,
-    provider_apps, role_assignments, roles, users, workspace_members, workspaces,
+    account_tokens, api_keys, batch, environments, groups, integrated_accounts, link_tokens,
+    mappings, me, provider_apps, role_assignments, roles, users, workspace_members, workspaces,
 };
 use super::{compat, edge, health, idempotency, link, openapi, problem, proxy, start};
 
@@ -64,6 +64,9 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(account_tokens::create_account_token))
         .routes(routes!(link_tokens::create_link_token))
         .routes(routes!(provider_apps::create_provider_app))
+        .routes(routes!(mappings::list_mappings, mappings::create_mapping))
+        .routes(routes!(mappings::preview_mapping))
+        .routes(routes!(mappings::get_mapping, mappings::change_mapping, mappings::delete_mapping))
         .routes(routes!(api_keys::list_api_keys))
         .routes(routes!(api_keys::get_api_key))
         .routes(routes!(environments::list_environments))

@@ -1,7 +1,7 @@
 //! How our values stand in columns: ids as text, enums by their names, digests as bytes.
 
 use crate::domain::ids::{
-    AccountTokenId, ApiKeyId, AuditId, EnvironmentId, IntegratedAccountId, LinkTokenId,
+    AccountTokenId, ApiKeyId, AuditId, EnvironmentId, IntegratedAccountId, LinkTokenId, MappingId,
     ProviderAppId,
 };
 use crate::domain::sealed::Digest;
@@ -42,6 +42,7 @@ text_columns!(
     ApiKeyId,
     AuditId,
     EnvironmentId,
+    MappingId,
     IntegratedAccountId,
     LinkTokenId,
     ProviderAppId

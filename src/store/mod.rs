@@ -11,6 +11,7 @@ mod environments;
 mod idempotency;
 mod keys;
 mod link_tokens;
+mod mappings;
 mod provider_apps;
 
 use sqlx::PgPool;
@@ -22,6 +23,7 @@ pub use environments::Environment;
 pub use idempotency::{Holder, IdempotencyKey, NewClaim, SealedAnswer};
 pub use keys::{ApiKey, Caller, NewAccountToken, NewApiKey};
 pub use link_tokens::{LinkSession, LinkToken, NewLinkToken, SessionStart};
+pub use mappings::MappingFilter;
 pub use provider_apps::{NewProviderApp, ProviderApp};
 
 use crate::domain::ids::EnvironmentId;

@@ -4,6 +4,7 @@
 
 mod changes;
 mod cursor;
+pub mod mapping;
 mod members;
 pub mod passthrough;
 mod resource;
@@ -15,9 +16,11 @@ pub use shape::{ResponseFormat, Shape};
 
 use serde_json::value::RawValue;
 
-use crate::connectors::{CallContext, Connector, ConnectorError, Kind, Question, Reads};
+use self::mapping::Warning;
+use crate::connectors::{CallContext, Connector, ConnectorError, Kind, Question, Reads, Record};
 use crate::domain::filter::{Expand, Filter as _, RemoteQuery};
 use crate::domain::input::Flaw;
+use crate::domain::mapping::Mapping;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::provider::Provider;
 use crate::store::StoreError;
@@ -78,6 +81,24 @@ pub struct ListWish<T: Resource> {
     pub remote_query: RemoteQuery,
 }
 
+/// A thing, shaped for the caller.
+#[derive(Debug)]
+pub struct Shown {
+    /// The thing.
+    pub thing: Box<RawValue>,
+    /// The custom fields that could not be computed.
+    pub warnings: Vec<Warning>,
+}
+
+/// A page of things, shaped for the caller.
+#[derive(Debug)]
+pub struct ShownPage {
+    /// The things.
+    pub page: Page<Box<RawValue>, String>,
+    /// The custom fields that could not be computed.
+    pub warnings: Vec<Warning>,
+}
+
 /// An account's directory, for one request.
 #[derive(Clone, Copy)]
 pub struct Directory<'a> {
@@ -87,6 +108,8 @@ pub struct Directory<'a> {
     pub connector: &'a dyn Connector,
     /// What signs cursors.
     pub signer: &'a Signer,
+    /// The custom fields that hold for the account.
+    pub mappings: &'a [Mapping],
 }
 
 impl std::fmt::Debug for Directory<'_> {
@@ -105,7 +128,7 @@ impl Directory<'_> {
         &self,
         wish: &ListWish<T>,
         shape: &Shape,
-    ) -> Result<Page<Box<RawValue>, String>, UnifiedError> {
+    ) -> Result<ShownPage, UnifiedError> {
         let facet = self.facet::<T>()?;
         let ListWish { limit, cursor, filter, expand, remote_query } = wish;
         let question = serde_json::to_string(&(filter, expand, remote_query)).unwrap_or_default();
@@ -120,8 +143,8 @@ impl Directory<'_> {
         })?;
         let next = page.next.map(|next| list.seal(self.signer, &next));
         let wanted = page.items.into_iter().filter(|record| filter.admits(&record.unified));
-        let items = wanted.map(|record| shape.apply(record)).collect();
-        Ok(Page { items, next })
+        let (items, warnings) = self.show(wanted.collect(), shape).await;
+        Ok(ShownPage { page: Page { items, next }, warnings })
     }
 
     /// The thing with that id, shaped for the caller.
@@ -129,15 +152,35 @@ impl Directory<'_> {
     /// # Errors
     ///
     /// `NotFound` when there is none; else what the provider said.
-    pub async fn get<T: Resource>(
+    pub async fn get<T: Resource>(&self, id: &str, shape: &Shape) -> Result<Shown, UnifiedError> {
+        let missing = || UnifiedError::NotFound { resource: T::SINGULAR };
+        let found = self.facet::<T>()?.get(&self.cx, id).await?.ok_or_else(missing)?;
+        let (mut things, warnings) = self.show(vec![found], shape).await;
+        Ok(Shown { thing: things.pop().ok_or_else(missing)?, warnings })
+    }
+
+    /// Records in the form wanted, with their custom fields.
+    async fn show<T: Resource>(
         &self,
-        id: &str,
+        records: Vec<Record<T>>,
         shape: &Shape,
-    ) -> Result<Box<RawValue>, UnifiedError> {
-        let found = self.facet::<T>()?.get(&self.cx, id).await?;
-        found
-            .map(|record| shape.apply(record))
-            .ok_or(UnifiedError::NotFound { resource: T::SINGULAR })
+    ) -> (Vec<Box<RawValue>>, Vec<Warning>) {
+        let mapped = |mapping: &&Mapping| mapping.resource.name() == T::NAME;
+        let mappings: Vec<Mapping> = self.mappings.iter().filter(mapped).cloned().collect();
+        if mappings.is_empty() || shape.format == ResponseFormat::Raw {
+            return (records.into_iter().map(|record| shape.apply(record)).collect(), Vec::new());
+        }
+        let (mut objects, mut remotes) = (Vec::new(), Vec::new());
+        for Record { unified, remote } in records {
+            let unified = serde_json::to_value(unified).unwrap_or_default();
+            let fields = unified.as_object().cloned().unwrap_or_default();
+            objects.push((fields, remote.clone().unwrap_or_default()));
+            remotes.push(remote);
+        }
+        let (objects, warnings) = mapping::apply(mappings, objects).await;
+        let shown = objects.into_iter().zip(remotes);
+        let shown = shown.map(|(fields, remote)| shape.finish(fields.into(), remote));
+        (shown.collect(), warnings)
     }
 
     /// Whose token the account has, shaped for the caller.

@@ -47,7 +47,11 @@ impl Shape {
         if let (ResponseFormat::Raw, Some(remote)) = (self.format, &remote) {
             return raw(remote);
         }
-        let mut value = serde_json::to_value(unified).unwrap_or_default();
+        self.finish(serde_json::to_value(unified).unwrap_or_default(), remote)
+    }
+
+    /// Unified fields in the form wanted.
+    pub(super) fn finish(&self, mut value: Value, remote: Option<Value>) -> Box<RawValue> {
         if self.format == ResponseFormat::Normalized {
             drop_nulls(&mut value);
         }

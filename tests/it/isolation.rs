@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 use switchboard::domain::access::Scope;
 use switchboard::sandbox::org::{Level, OrgLevel, Person};
@@ -119,6 +119,20 @@ const ROUTES: &[Route] = &[
         Scope::Admin,
         Foreign::Own,
     ),
+    Route { foreign: Foreign::Own, ..read("/mappings") },
+    post(
+        "/mappings",
+        r#"{"resource": "users", "field": "tried", "expression": "1"}"#,
+        Scope::Admin,
+        Foreign::Own,
+    ),
+    post("/mappings/preview", r#"{"expression": "1"}"#, Scope::Read, Foreign::Own),
+    Route { foreign: Foreign::NotFound, ..read("/mappings/{id}") },
+    Route {
+        method: "patch",
+        ..post("/mappings/{id}", r#"{"expression": "2"}"#, Scope::Admin, Foreign::NotFound)
+    },
+    Route { foreign: Foreign::NotFound, scope: Some(Scope::Admin), ..delete("/mappings/{id}") },
     Route { foreign: Foreign::Own, scope: Some(Scope::Admin), ..read("/api-keys") },
     Route { foreign: Foreign::NotFound, scope: Some(Scope::Admin), ..read("/api-keys/{id}") },
     Route { foreign: Foreign::Own, ..read("/environments") },
@@ -139,6 +153,7 @@ struct Scene {
     team: String,
     group: String,
     key: String,
+    mapping: String,
 }
 
 impl Scene {
@@ -158,7 +173,11 @@ impl Scene {
         let keys = app.home.admin.get("api-keys").await?.okay()?;
         let key =
             keys.pointer("/result/0/id").and_then(Value::as_str).context("no key")?.to_owned();
-        Ok(Self { app, account, user, team, group: group.context("no group")?, key })
+        let wish = json!({"resource": "roles", "field": "ours", "expression": "1"});
+        let mapping = app.home.admin.post("mappings", &wish).await?.created()?;
+        let mapping = mapping.pointer("/result/id").and_then(Value::as_str);
+        let mapping = mapping.context("no mapping")?.to_owned();
+        Ok(Self { app, account, user, team, group: group.context("no group")?, key, mapping })
     }
 
     /// Calls a route about the first environment's account with somebody's key.
@@ -171,6 +190,7 @@ impl Scene {
             }
             path if path.starts_with("/workspaces/{id}") => self.team.clone(),
             "/api-keys/{id}" => self.key.clone(),
+            "/mappings/{id}" => self.mapping.clone(),
             "/environments/{id}" => self.app.home.environment_id.to_string(),
             path if path.starts_with("/groups/{id}") => self.group.clone(),
             _ => self.account.clone(),
@@ -186,7 +206,7 @@ impl Scene {
     /// Checks that an answer holds nothing of the first environment.
     fn assert_nothing_of_ours(&self, route: &Route, answer: &Answer) {
         let name = self.app.sandbox.with_org(|org| org.name.clone());
-        let ours = [&self.user, &self.team, &self.account, &self.key, &name];
+        let ours = [&self.user, &self.team, &self.account, &self.key, &self.mapping, &name];
         let environment = self.app.home.environment_id.to_string();
         for secret in ours.into_iter().chain([&environment]) {
             assert!(!answer.text.contains(secret), "{}: {}", route.path, answer.text);

@@ -11,8 +11,10 @@ use utoipa::IntoParams;
 use super::access::{Access, Permission, Write};
 use super::params::Params;
 use crate::connectors::CallContext;
+use crate::domain::access::Scope;
 use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::ids::IntegratedAccountId;
+use crate::domain::mapping::Mapping;
 use crate::domain::provider::Provider;
 use crate::http::problem::{Problem, ProblemKind, needs_reauth};
 use crate::http::state::{AppState, Services};
@@ -70,6 +72,8 @@ pub(in crate::http) struct Account<P> {
     connected: IntegratedAccount,
     options: CallOptions,
     access: Access<P>,
+    /// The custom fields that hold for it.
+    mappings: Vec<Mapping>,
 }
 
 impl<P> Account<P> {
@@ -84,10 +88,12 @@ impl<P> Account<P> {
                 account: &self.connected,
                 upstream: &services.upstream,
                 options: self.options,
-                wants_remote,
+                // The expressions see the provider's objects, whether the caller does or not.
+                wants_remote: wants_remote || !self.mappings.is_empty(),
             },
             connector: services.registry.connector(self.connected.provider),
             signer: &services.cursors,
+            mappings: &self.mappings,
         }
     }
 }
@@ -136,7 +142,14 @@ impl<P: Permission> FromRequestParts<AppState> for Account<P> {
             }
         }
         let max_wait = preferred_wait(&parts.headers).unwrap_or(state.max_wait);
-        Ok(Self { connected: account, options: CallOptions { max_wait }, access })
+        // Raw calls pass as they are.
+        let mappings = match P::SCOPE {
+            Scope::Proxy => Vec::new(),
+            Scope::Read | Scope::Write | Scope::Admin => {
+                access.db.mappings_of(account.id, account.provider).await?
+            }
+        };
+        Ok(Self { connected: account, options: CallOptions { max_wait }, access, mappings })
     }
 }
 

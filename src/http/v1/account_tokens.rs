@@ -104,7 +104,7 @@ pub(in crate::http) async fn create_account_token(
         )
         .await?;
     let result = ShownToken { id, token: token.reveal().to_owned(), scopes, expires_at };
-    Ok((StatusCode::CREATED, Json(Item { result })))
+    Ok((StatusCode::CREATED, Json(Item::of(result))))
 }
 
 /// The scopes asked for: an account token can do no more than who makes it, and never `admin`.

@@ -3,12 +3,14 @@
 use axum::Json;
 use axum::http::StatusCode;
 use serde::Serialize;
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::domain::input::Done;
 use crate::domain::page::Page;
 use crate::http::problem::Problem;
-use crate::unified::Part;
+use crate::unified::mapping::Warning;
+use crate::unified::{Part, Shown};
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -23,6 +25,9 @@ pub(in crate::http) struct List<T> {
     pub limit: u16,
     /// How many rows there are in this page.
     pub result_count: usize,
+    /// The custom fields that could not be computed; absent when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// A single thing.
@@ -30,6 +35,23 @@ pub(in crate::http) struct List<T> {
 pub(in crate::http) struct Item<T> {
     /// The thing.
     pub result: T,
+    /// The custom fields that could not be computed; absent when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
+}
+
+impl<T> Item<T> {
+    /// A thing in its envelope.
+    pub(in crate::http) fn of(result: T) -> Self {
+        Self { result, warnings: Vec::new() }
+    }
+}
+
+impl Item<Box<RawValue>> {
+    /// A thing of a directory in its envelope.
+    pub(in crate::http) fn shown(Shown { thing, warnings }: Shown) -> Self {
+        Self { result: thing, warnings }
+    }
 }
 
 /// What came of a change that leaves nothing to show.
@@ -48,6 +70,9 @@ pub(in crate::http) struct Composed<T> {
     pub result: T,
     /// The steps. With status 207 some of them failed.
     pub parts: Vec<PartAnswer>,
+    /// The custom fields that could not be computed; absent when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Warning>,
 }
 
 /// One step of a change.
@@ -92,10 +117,10 @@ impl PartAnswer {
     }
 }
 
-impl<T> Composed<T> {
+impl Composed<Box<RawValue>> {
     /// The envelope, and the status: `whole` when no step failed.
     pub(in crate::http) fn of(
-        result: T,
+        Shown { thing: result, warnings }: Shown,
         parts: Vec<Part>,
         request_id: &str,
         whole: StatusCode,
@@ -104,7 +129,7 @@ impl<T> Composed<T> {
             parts.into_iter().map(|part| PartAnswer::of(part, request_id)).collect();
         let failed = parts.iter().any(|part| part.outcome == PartOutcome::Failed);
         let status = if failed { StatusCode::MULTI_STATUS } else { whole };
-        (status, Json(Self { result, parts }))
+        (status, Json(Self { result, parts, warnings }))
     }
 }
 
@@ -117,6 +142,7 @@ impl<T> List<T> {
             next_cursor: page.next,
             prev_cursor: None,
             limit,
+            warnings: Vec::new(),
         }
     }
 }

@@ -68,5 +68,5 @@ pub(in crate::http) async fn get_api_key(
     let key = key.ok_or_else(|| {
         Problem::new(ProblemKind::NotFound, "There is no such key in this environment.")
     })?;
-    Ok(Json(Item { result: key.into() }))
+    Ok(Json(Item::of(key.into())))
 }

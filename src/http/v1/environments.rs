@@ -57,5 +57,5 @@ pub(in crate::http) async fn get_environment(
     let own = own.ok_or_else(|| {
         Problem::new(ProblemKind::NotFound, "The key is of another environment, or there is none.")
     })?;
-    Ok(Json(Item { result: own.into() }))
+    Ok(Json(Item::of(own.into())))
 }

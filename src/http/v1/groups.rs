@@ -87,7 +87,7 @@ pub(in crate::http) async fn delete_group(
     _: ItemQuery,
 ) -> Result<Response, Problem> {
     let outcome = account.changes(&state, false).delete_group(&id).await?;
-    Ok(Json(Item { result: Written { id, outcome } }).into_response())
+    Ok(Json(Item::of(Written { id, outcome })).into_response())
 }
 
 /// Lists the members of a group, by id. Costs one provider call.

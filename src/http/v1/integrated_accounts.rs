@@ -80,7 +80,7 @@ pub(in crate::http) async fn get_integrated_account(
     Path(id): Path<String>,
     _: NoQuery,
 ) -> Result<Json<Item<IntegratedAccount>>, Problem> {
-    Ok(Json(Item { result: find(&access, &id).await? }))
+    Ok(Json(Item::of(find(&access, &id).await?)))
 }
 
 /// Renews the account's tokens now, whatever their age.
@@ -105,7 +105,7 @@ pub(in crate::http) async fn refresh_integrated_account(
         )
         .await?;
     renewed?;
-    Ok(Json(Item { result: find(&access, &id).await? }))
+    Ok(Json(Item::of(find(&access, &id).await?)))
 }
 
 /// What of an account is the SaaS's own.
@@ -139,7 +139,7 @@ pub(in crate::http) async fn change_integrated_account(
     let context = context.map(Value::Object);
     let (tenant, now) = (tenant_id.as_deref(), state.clock.now());
     access.db.change_account(account.id, tenant, context.as_ref(), now, &entry).await?;
-    Ok(Json(Item { result: find(&access, &id).await? }))
+    Ok(Json(Item::of(find(&access, &id).await?)))
 }
 
 /// Disconnects an account for good: its token is revoked at the provider and erased here; the row stays as history. When the provider can't be reached nothing is erased, unless `force` says so.
@@ -174,7 +174,7 @@ pub(in crate::http) async fn disconnect_integrated_account(
     }
     let entry = access.entry(&state, "integrated_account.disconnected", (Some(account.id), None));
     access.db.disconnect_account(account.id, state.clock.now(), &entry).await?;
-    Ok(Json(Item { result: find(&access, &id).await? }))
+    Ok(Json(Item::of(find(&access, &id).await?)))
 }
 
 /// How an account is disconnected.

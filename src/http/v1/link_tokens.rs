@@ -102,7 +102,7 @@ pub(in crate::http) async fn create_link_token(
         link_url: link.url.into(),
         expires_at: link.expires_at,
     };
-    Ok((StatusCode::CREATED, Json(Item { result })))
+    Ok((StatusCode::CREATED, Json(Item::of(result))))
 }
 
 fn check(wish: &NewLinkToken) -> Result<(), Problem> {

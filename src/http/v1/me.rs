@@ -21,5 +21,5 @@ pub(in crate::http) async fn get_me(
 ) -> Result<Response, Problem> {
     let directory = account.directory(&state, query.shape.wants_remote());
     let result = directory.me(&query.shape).await?;
-    Ok(Json(Item { result }).into_response())
+    Ok(Json(Item::of(result)).into_response())
 }

@@ -9,6 +9,7 @@ pub(super) mod environments;
 pub(super) mod groups;
 pub(super) mod integrated_accounts;
 pub(super) mod link_tokens;
+pub(super) mod mappings;
 pub(super) mod me;
 pub(super) mod provider_apps;
 pub(super) mod role_assignments;
@@ -24,7 +25,7 @@ use self::answers::{Item, List};
 use super::extract::{Account, ItemQuery, ListQuery, Read};
 use super::problem::Problem;
 use super::state::Services;
-use crate::unified::Resource;
+use crate::unified::{Resource, ShownPage};
 
 /// A page of a resource.
 async fn list<T: Resource>(
@@ -33,8 +34,9 @@ async fn list<T: Resource>(
     query: ListQuery<T>,
 ) -> Result<Response, Problem> {
     let directory = account.directory(services, query.shape.wants_remote());
-    let page = directory.list(&query.wish, &query.shape).await?;
-    Ok(Json(List::of(page, query.wish.limit)).into_response())
+    let ShownPage { page, warnings } = directory.list(&query.wish, &query.shape).await?;
+    let list = List { warnings, ..List::of(page, query.wish.limit) };
+    Ok(Json(list).into_response())
 }
 
 /// One of a resource.
@@ -45,6 +47,6 @@ async fn get<T: Resource>(
     query: ItemQuery,
 ) -> Result<Response, Problem> {
     let directory = account.directory(services, query.shape.wants_remote());
-    let result = directory.get::<T>(id, &query.shape).await?;
-    Ok(Json(Item { result }).into_response())
+    let shown = directory.get::<T>(id, &query.shape).await?;
+    Ok(Json(Item::shown(shown)).into_response())
 }

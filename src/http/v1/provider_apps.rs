@@ -88,5 +88,5 @@ pub(in crate::http) async fn create_provider_app(
         scopes: app.scopes,
         redirect_uri: state.links.redirect_uri()?.into(),
     };
-    Ok((StatusCode::CREATED, Json(Item { result })))
+    Ok((StatusCode::CREATED, Json(Item::of(result))))
 }

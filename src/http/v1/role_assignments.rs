@@ -70,8 +70,8 @@ pub(in crate::http) async fn create_role_assignment(
     let changes = account.changes(&state, query.shape.wants_remote());
     let NewRoleAssignment { user_id, role_id, workspace_id, channel_id } = wish;
     let holding = changes.holding(&user_id, RoleInput { id: role_id, workspace_id, channel_id });
-    let result = changes.give_role(holding, &query.shape).await?;
-    Ok((StatusCode::CREATED, Json(Item { result })).into_response())
+    let shown = changes.give_role(holding, &query.shape).await?;
+    Ok((StatusCode::CREATED, Json(Item::shown(shown))).into_response())
 }
 
 /// Takes a role away. Whoever held a level is a plain member afterwards. Costs two provider calls or fewer.
@@ -85,5 +85,5 @@ pub(in crate::http) async fn delete_role_assignment(
     _: ItemQuery,
 ) -> Result<Response, Problem> {
     let outcome = account.changes(&state, false).take_role(&id).await?;
-    Ok(Json(Item { result: Written { id, outcome } }).into_response())
+    Ok(Json(Item::of(Written { id, outcome })).into_response())
 }

@@ -81,7 +81,7 @@ pub(in crate::http) async fn add_workspace_member(
         Membership { workspace_id: &workspace_id, user_type, channel_ids: &channel_ids };
     let outcome = account.changes(&state, false).add_member(&user_id, membership).await?;
     let result = Written { id: user_id, outcome };
-    Ok((StatusCode::CREATED, Json(Item { result })).into_response())
+    Ok((StatusCode::CREATED, Json(Item::of(result))).into_response())
 }
 
 /// Takes a user out of a workspace. Costs one provider call.
@@ -96,5 +96,5 @@ pub(in crate::http) async fn remove_workspace_member(
     _: ItemQuery,
 ) -> Result<Response, Problem> {
     let outcome = account.changes(&state, false).remove_member(&user_id, &workspace_id).await?;
-    Ok(Json(Item { result: Written { id: user_id, outcome } }).into_response())
+    Ok(Json(Item::of(Written { id: user_id, outcome })).into_response())
 }

@@ -1,15 +1,13 @@
 //! Groups made, changed, linked to workspaces, deleted.
 
-use serde_json::value::RawValue;
-
 use super::{Changes, Part, done_if};
 use crate::connectors::{ConnectorError, GroupWrites};
 use crate::domain::group::{Group, GroupWish};
 use crate::domain::input::{Done, Flaw};
-use crate::unified::{Shape, UnifiedError};
+use crate::unified::{Shape, Shown, UnifiedError};
 
 /// A group after a change, and the steps that it took.
-type Written = (Box<RawValue>, Vec<Part>);
+type Written = (Shown, Vec<Part>);
 
 impl Changes<'_> {
     /// Makes a group with its members.

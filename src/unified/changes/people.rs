@@ -8,7 +8,7 @@ use crate::connectors::{ConnectorError, Invitation, Kind, Membership, UserWrites
 use crate::domain::input::{Done, Field, Flaw};
 use crate::domain::user::{User, UserStatus, UserType};
 use crate::domain::user_input::{UserInput, WorkspaceInput};
-use crate::unified::{Shape, UnifiedError};
+use crate::unified::{Shape, Shown, UnifiedError};
 
 /// Whether a user who is switched off is signed out as well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ pub enum Made {
 #[derive(Debug)]
 pub struct WrittenUser {
     /// The user as it is now; only the id when it could not be read again.
-    pub user: Box<RawValue>,
+    pub user: Shown,
     /// Whether the account is new.
     pub made: Made,
     /// The steps.
@@ -280,7 +280,9 @@ impl Changes<'_> {
         let user = self.directory.get::<User>(id, shape).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "a user could not be read again after a change");
             let bare = serde_json::json!({ "id": id });
-            serde_json::value::to_raw_value(&bare).unwrap_or_else(|_| RawValue::NULL.to_owned())
+            let thing = serde_json::value::to_raw_value(&bare);
+            let thing = thing.unwrap_or_else(|_| RawValue::NULL.to_owned());
+            Shown { thing, warnings: Vec::new() }
         });
         WrittenUser { user, made, parts }
     }

@@ -1,14 +1,12 @@
 //! Roles given and taken.
 
-use serde_json::value::RawValue;
-
 use super::{Changes, Part, done_if, settle};
 use crate::connectors::{AssignmentWrites, ConnectorError, Holding, Kind};
 use crate::domain::assignment::RoleAssignment;
 use crate::domain::input::{Done, Flaw};
 use crate::domain::user_input::RoleInput;
 use crate::store::Outcome;
-use crate::unified::{Shape, UnifiedError};
+use crate::unified::{Shape, Shown, UnifiedError};
 
 const GIVE: &str = "role_assignment.granted";
 const TAKE: &str = "role_assignment.revoked";
@@ -28,11 +26,7 @@ impl Changes<'_> {
     /// # Errors
     ///
     /// What the provider said; `Unsupported` when it can't give roles.
-    pub async fn give_role(
-        &self,
-        holding: Holding,
-        shape: &Shape,
-    ) -> Result<Box<RawValue>, UnifiedError> {
+    pub async fn give_role(&self, holding: Holding, shape: &Shape) -> Result<Shown, UnifiedError> {
         let id = id(&holding);
         self.assignment_writes()?.check(&self.directory.cx, &holding)?;
         self.first(self.give_roles(&[holding]).await?)?;

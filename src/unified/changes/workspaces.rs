@@ -1,7 +1,5 @@
 //! Workspaces made and set up, each setting a part.
 
-use serde_json::value::RawValue;
-
 use super::{Changes, Part, done_if, refuse};
 use crate::connectors::{ConnectorError, Question, WorkspaceWrites};
 use crate::domain::filter::{Expand, RemoteQuery, WorkspaceFilter};
@@ -9,10 +7,10 @@ use crate::domain::input::Done;
 use crate::domain::page::{MAX_LIMIT, PageRequest};
 use crate::domain::workspace::Workspace;
 use crate::domain::workspace_input::{WorkspaceSetting, WorkspaceWish};
-use crate::unified::{Shape, UnifiedError};
+use crate::unified::{Shape, Shown, UnifiedError};
 
 /// A workspace after a change, and the steps that it took.
-type Written = (Box<RawValue>, Vec<Part>);
+type Written = (Shown, Vec<Part>);
 
 impl Changes<'_> {
     /// Makes a workspace.

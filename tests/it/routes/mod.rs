@@ -9,6 +9,7 @@ mod health;
 mod idempotency;
 mod integrated_accounts;
 mod link;
+mod mappings;
 mod openapi;
 mod people;
 mod problems;

@@ -1,0 +1,272 @@
+//! `/mappings`: unified fields that the caller computes itself, by a JSONata expression each.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
+
+use super::answers::{Item, List};
+use crate::domain::ids::{IntegratedAccountId, MappingId};
+use crate::domain::mapping::{MappedResource, Mapping};
+use crate::domain::page::{MAX_LIMIT, Page};
+use crate::domain::provider::Provider;
+use crate::http::extract::{Access, Admin, Body, NoQuery, Params, Read};
+use crate::http::openapi::Problems;
+use crate::http::problem::{Problem, ProblemKind};
+use crate::http::state::AppState;
+use crate::store::{MappingFilter, Outcome, StoreError};
+use crate::unified::mapping;
+
+/// The most mappings of one resource at one place.
+const MOST: usize = 50;
+
+/// Which mappings.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct FilterQuery {
+    /// Those for this account, without the environment's.
+    #[param(value_type = Option<String>)]
+    integrated_account_id: Option<IntegratedAccountId>,
+    /// Those for this provider.
+    provider: Option<Provider>,
+    /// Those of this resource.
+    resource: Option<MappedResource>,
+}
+
+impl FilterQuery {
+    fn take(uri: &axum::http::Uri) -> Result<MappingFilter, Problem> {
+        let mut params = Params::of(uri);
+        let Self { integrated_account_id, provider, resource } = Self {
+            integrated_account_id: params.parse("integrated_account_id")?,
+            provider: params.parse("provider")?,
+            resource: params.parse("resource")?,
+        };
+        params.finish()?;
+        Ok(MappingFilter { account_id: integrated_account_id, provider, resource })
+    }
+}
+
+/// Lists the mappings of the environment and of its accounts, the oldest first.
+#[utoipa::path(get, path = "/mappings", tag = "Mappings", params(FilterQuery),
+    responses((status = 200, description = "All mappings", body = List<Mapping>), Problems))]
+pub(in crate::http) async fn list_mappings(
+    access: Access<Read>,
+    uri: axum::http::Uri,
+) -> Result<Json<List<Mapping>>, Problem> {
+    let items = access.db.mappings(&FilterQuery::take(&uri)?).await?;
+    Ok(Json(List::of(Page { items, next: None }, MAX_LIMIT)))
+}
+
+/// Reads one mapping.
+#[utoipa::path(get, path = "/mappings/{id}", tag = "Mappings",
+    params(("id" = MappingId, Path, description = "The mapping's id")),
+    responses((status = 200, description = "The mapping", body = Item<Mapping>), Problems))]
+pub(in crate::http) async fn get_mapping(
+    access: Access<Read>,
+    Path(id): Path<String>,
+    _: NoQuery,
+) -> Result<Json<Item<Mapping>>, Problem> {
+    Ok(Json(Item::of(find(&access, &id).await?)))
+}
+
+/// A mapping to be made.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct NewMapping {
+    /// The one account it is for; absent for all of the environment.
+    integrated_account_id: Option<IntegratedAccountId>,
+    /// The kind of directory it is for.
+    #[serde(default = "slack")]
+    #[schema(default = "slack_enterprise")]
+    provider: Provider,
+    /// The resource.
+    resource: MappedResource,
+    /// The field: a new one, or a built-in one whose place it takes. Letters, digits and `_`.
+    #[schema(example = "badge_number", pattern = "^[a-z][a-z0-9_]{0,63}$")]
+    field: String,
+    /// The JSONata expression. Its input has the unified fields as `unified` and the provider's objects as `remote`.
+    #[schema(example = "unified.employee_number & '-' & unified.department", max_length = 4096)]
+    expression: String,
+}
+
+fn slack() -> Provider {
+    Provider::SlackEnterprise
+}
+
+/// Adds a custom field, or takes the place of a built-in one. An account's own take the place of the environment's.
+#[utoipa::path(post, path = "/mappings", tag = "Mappings", request_body = NewMapping,
+    responses((status = 201, description = "The mapping", body = Item<Mapping>), Problems))]
+pub(in crate::http) async fn create_mapping(
+    State(state): State<AppState>,
+    access: Access<Admin>,
+    _: NoQuery,
+    Body(wish): Body<NewMapping>,
+) -> Result<(StatusCode, Json<Item<Mapping>>), Problem> {
+    check_field(&wish.field)?;
+    check_expression(&wish.expression)?;
+    let now = state.clock.now();
+    let mapping = Mapping {
+        id: MappingId::generate(&*state.clock, &*state.entropy),
+        integrated_account_id: wish.integrated_account_id,
+        provider: wish.provider,
+        resource: wish.resource,
+        field: wish.field,
+        expression: wish.expression,
+        created_at: now,
+        updated_at: now,
+    };
+    let here = MappingFilter {
+        account_id: mapping.integrated_account_id,
+        provider: Some(mapping.provider),
+        resource: Some(mapping.resource),
+    };
+    if access.db.mappings(&here).await?.len() >= MOST {
+        let detail = format!("A resource has {MOST} mappings at most.");
+        return Err(Problem::new(ProblemKind::InvalidBody, detail).at("/field", "is one too many"));
+    }
+    access.db.insert_mapping(&mapping).await.map_err(|error| refused(&error))?;
+    audit(&state, &access, "mapping.created", &mapping).await?;
+    Ok((StatusCode::CREATED, Json(Item::of(mapping))))
+}
+
+/// Another expression for a mapping.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct MappingChange {
+    /// The JSONata expression.
+    #[schema(max_length = 4096)]
+    expression: String,
+}
+
+/// Changes the expression of a mapping.
+#[utoipa::path(patch, path = "/mappings/{id}", tag = "Mappings",
+    params(("id" = MappingId, Path, description = "The mapping's id")), request_body = MappingChange,
+    responses((status = 200, description = "The mapping as it is now", body = Item<Mapping>), Problems))]
+pub(in crate::http) async fn change_mapping(
+    State(state): State<AppState>,
+    access: Access<Admin>,
+    Path(id): Path<String>,
+    _: NoQuery,
+    Body(MappingChange { expression }): Body<MappingChange>,
+) -> Result<Json<Item<Mapping>>, Problem> {
+    check_expression(&expression)?;
+    let mapping = find(&access, &id).await?;
+    access.db.change_mapping(mapping.id, &expression, state.clock.now()).await?;
+    audit(&state, &access, "mapping.changed", &mapping).await?;
+    Ok(Json(Item::of(find(&access, &id).await?)))
+}
+
+/// Deletes a mapping: the built-in field comes back.
+#[utoipa::path(delete, path = "/mappings/{id}", tag = "Mappings",
+    params(("id" = MappingId, Path, description = "The mapping's id")),
+    responses((status = 200, description = "The mapping that was", body = Item<Mapping>), Problems))]
+pub(in crate::http) async fn delete_mapping(
+    State(state): State<AppState>,
+    access: Access<Admin>,
+    Path(id): Path<String>,
+    _: NoQuery,
+) -> Result<Json<Item<Mapping>>, Problem> {
+    let mapping = find(&access, &id).await?;
+    access.db.delete_mapping(mapping.id).await?;
+    audit(&state, &access, "mapping.deleted", &mapping).await?;
+    Ok(Json(Item::of(mapping)))
+}
+
+/// An expression to be tried on an object.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Preview {
+    /// The JSONata expression.
+    #[schema(example = "$uppercase(unified.name)", max_length = 4096)]
+    expression: String,
+    /// The unified fields, as `GET` by id answers them.
+    #[serde(default)]
+    #[schema(value_type = Object, example = json!({"name": "Ada Lovelace"}))]
+    unified: Value,
+    /// The provider's objects, as `include_remote_data=true` shows them.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    remote: Value,
+}
+
+/// What an expression makes of an object.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Previewed {
+    /// The value of the field.
+    value: Value,
+    /// Why it is null, when the expression failed.
+    warning: Option<String>,
+}
+
+/// Tries an expression on an object. Read one with `include_remote_data=true` and send it here.
+#[utoipa::path(post, path = "/mappings/preview", tag = "Mappings", request_body = Preview,
+    responses((status = 200, description = "The value", body = Item<Previewed>), Problems))]
+pub(in crate::http) async fn preview_mapping(
+    _: Access<Read>,
+    _: NoQuery,
+    Body(Preview { expression, unified, remote }): Body<Preview>,
+) -> Result<Json<Item<Previewed>>, Problem> {
+    check_expression(&expression)?;
+    let shown = match mapping::evaluate(expression, unified, remote).await {
+        Ok(value) => Previewed { value, warning: None },
+        Err(message) => Previewed { value: Value::Null, warning: Some(message) },
+    };
+    Ok(Json(Item::of(shown)))
+}
+
+fn check_field(field: &str) -> Result<(), Problem> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    let fits = (1..=64).contains(&field.len())
+        && field.starts_with(|first: char| first.is_ascii_lowercase())
+        && field.bytes().all(allowed);
+    if fits && !matches!(field, "id" | "remote_data") {
+        return Ok(());
+    }
+    let detail = "The field can't be mapped.";
+    let message = "must have small letters, digits and `_`, and be neither `id` nor `remote_data`";
+    Err(Problem::new(ProblemKind::InvalidBody, detail).at("/field", message))
+}
+
+fn check_expression(expression: &str) -> Result<(), Problem> {
+    mapping::check(expression).map_err(|message| {
+        Problem::new(ProblemKind::InvalidBody, "The expression can't be used.")
+            .at("/expression", message)
+    })
+}
+
+async fn find<P>(access: &Access<P>, id: &str) -> Result<Mapping, Problem> {
+    let mappings = access.db.mappings(&MappingFilter::default()).await?;
+    let found = mappings.into_iter().find(|mapping| mapping.id.to_string() == id);
+    found.ok_or_else(|| {
+        Problem::new(ProblemKind::NotFound, "There is no such mapping in this environment.")
+    })
+}
+
+fn refused(error: &StoreError) -> Problem {
+    match error {
+        StoreError::Conflict(constraint) if constraint == "mappings_place_key" => Problem::new(
+            ProblemKind::AlreadyExists,
+            "The field has a mapping there: PATCH that one.",
+        ),
+        StoreError::Conflict(_) => Problem::new(
+            ProblemKind::AccountNotFound,
+            "There is no such account in this environment.",
+        ),
+        StoreError::Inconsistent { .. } | StoreError::Unavailable(_) | StoreError::Refused(_) => {
+            Problem::internal()
+        }
+    }
+}
+
+async fn audit(
+    state: &AppState,
+    access: &Access<Admin>,
+    action: &str,
+    mapping: &Mapping,
+) -> Result<(), Problem> {
+    let subject = mapping.id.to_string();
+    let what = (mapping.integrated_account_id, Some(subject.as_str()));
+    access.audit(state, action, what, Outcome::Done).await
+}
