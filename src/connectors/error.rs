@@ -49,6 +49,8 @@ pub struct ConnectorError {
     pub kind: Kind,
     /// The provider's own code.
     pub code: Option<String>,
+    /// How to fix it, when that is known.
+    pub fix: Option<&'static str>,
     /// The scope that was needed.
     pub needed_scope: Option<String>,
     /// The scopes that were there.
@@ -80,6 +82,7 @@ impl ConnectorError {
             method: method.into(),
             kind,
             code: None,
+            fix: None,
             needed_scope: None,
             provided_scope: None,
             request_id: None,
@@ -115,6 +118,7 @@ impl ConnectorError {
             method: self.method.clone(),
             kind: self.kind,
             code: self.code.clone(),
+            fix: self.fix,
             needed_scope: self.needed_scope.clone(),
             provided_scope: self.provided_scope.clone(),
             request_id: self.request_id.clone(),

@@ -8,6 +8,7 @@ mod isolation;
 mod limits;
 mod migrations;
 mod process;
+mod properties;
 mod routes;
 mod story;
 mod support;

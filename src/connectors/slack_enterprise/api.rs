@@ -117,6 +117,7 @@ impl SlackEnterprise {
             ConnectorError {
                 needed_scope: envelope.needed,
                 provided_scope: envelope.provided,
+                fix: error::fix(&code),
                 ..failed(error::kind(&code)).with_code(code)
             }
         });
@@ -215,7 +216,8 @@ impl SlackEnterprise {
             .and_then(|failure| failure.detail.or(failure.errors.and_then(|one| one.description)))
             .unwrap_or_else(|| format!("http_{}", status.as_u16()));
         let kind = scim_kind(status, &code);
-        Err(ConnectorError { request_id, ..cx.error(method, kind).with_code(code) })
+        let fix = error::fix(&code);
+        Err(ConnectorError { fix, request_id, ..cx.error(method, kind).with_code(code) })
     }
 }
 

@@ -143,7 +143,10 @@ fn judge(rejected: &Rejected, refusal: &ConnectorError, user: &str, place: &str)
         );
     let partial = refusal.code.as_deref().is_some_and(|code| code.starts_with("failed_for_some"));
     match named {
-        Some((kind, code)) => Err(ConnectorError { kind, ..refusal.copy() }.with_code(code)),
+        Some((kind, code)) => {
+            let fix = super::error::fix(&code);
+            Err(ConnectorError { kind, fix, ..refusal.copy() }.with_code(code))
+        }
         None if partial => Ok(Done::Done),
         None => Err(refusal.copy()),
     }

@@ -163,6 +163,10 @@ impl From<ConnectorError> for Problem {
                 "{detail} It could not be read back either, so it may or may not have been done."
             ),
         };
+        let detail = match error.fix {
+            Some(fix) => format!("{detail} {fix}"),
+            None => detail,
+        };
         let problem = Self { provider: Some(failure(&error)), ..Self::new(kind, detail) };
         let problem = match error.retry_after {
             Some(pause) => problem.retry_after(pause),
@@ -240,8 +244,56 @@ fn failure(error: &ConnectorError) -> ProviderFailure {
         name: error.provider.name().to_owned(),
         method: error.method.to_string(),
         error: error.code.clone(),
+        fix: error.fix.map(str::to_owned),
         request_id: error.request_id.clone(),
         needed_scope: error.needed_scope.clone(),
         provided_scope: error.provided_scope.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::provider::Provider;
+
+    /// The kinds of the table of Slack's codes, and the problem that each is.
+    const KINDS: [(&str, Kind, u16, &str); 9] = [
+        ("conflict", Kind::Conflict, 409, "/problems/provider_conflict"),
+        ("forbidden", Kind::Forbidden, 403, "/problems/provider_forbidden"),
+        ("invalid_argument", Kind::InvalidArgument, 422, "/problems/provider_invalid_argument"),
+        ("invalid_cursor", Kind::InvalidCursor, 400, "/problems/invalid_cursor"),
+        ("missing_scope", Kind::MissingScope, 403, "/problems/provider_missing_scope"),
+        ("needs_reauth", Kind::NeedsReauth, 409, "/problems/account_needs_reauth"),
+        ("not_found", Kind::NotFound, 404, "/problems/provider_not_found"),
+        ("rate_limited", Kind::RateLimited, 429, "/problems/rate_limited"),
+        ("trouble", Kind::Trouble, 502, "/problems/provider_error"),
+    ];
+
+    #[test]
+    fn every_code_of_the_provider_is_a_problem_that_says_how_to_fix_it() {
+        let table = include_str!("../../../config/slack_enterprise_errors.tsv");
+        for row in table.lines().filter(|line| !line.starts_with('#')) {
+            let [code, kind, fix] = row.split('\t').collect::<Vec<_>>().try_into().unwrap();
+            let (_, kind, status, name) = KINDS.into_iter().find(|known| known.0 == kind).unwrap();
+            let method = "admin.users.assign";
+            let mut error = ConnectorError::new(Provider::SlackEnterprise, method, kind);
+            error.code = Some(code.to_owned());
+            error.fix = Some(fix);
+            error.needed_scope = Some("admin.users:write".to_owned());
+            let problem = Problem::from(error).to_json("req_1");
+            assert_eq!(
+                (&problem["type"], &problem["status"]),
+                (&name.into(), &status.into()),
+                "{row}"
+            );
+            let provider = &problem["provider"];
+            assert_eq!(
+                (&provider["error"], &provider["fix"]),
+                (&code.into(), &fix.into()),
+                "{row}"
+            );
+            assert_eq!(provider["method"], "admin.users.assign", "{row}");
+            assert_eq!(provider["needed_scope"], "admin.users:write", "{row}");
+        }
     }
 }

@@ -51,6 +51,8 @@ pub struct ProviderFailure {
     pub method: String,
     /// Its own error code.
     pub error: Option<String>,
+    /// How to fix it, when that is known.
+    pub fix: Option<String>,
     /// Its id of the request.
     pub request_id: Option<String>,
     /// The scope that was needed.

@@ -10,7 +10,8 @@ use crate::support::{Client, TestApp};
 async fn mapped(admin: &Client, field: &str, expression: &str) -> anyhow::Result<String> {
     let wish = json!({"resource": "users", "field": field, "expression": expression});
     let made = admin.post("mappings", &wish).await?.created()?;
-    Ok(made["result"]["id"].as_str().context("no id")?.to_owned())
+    let id = made.pointer("/result/id").and_then(Value::as_str);
+    Ok(id.context("no id")?.to_owned())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
