@@ -1,12 +1,12 @@
 //! The edge: each request gets an id, each problem its body, each answer a line in the log.
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use crate::domain::ids::RequestId;
 
@@ -38,7 +38,12 @@ pub(super) async fn around(
     // The route, not the path: a path may hold a link token.
     let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str).to_owned();
     let started = Instant::now();
-    let mut response = next.run(request).await;
+    let mut response = if has_nul(request.uri()) {
+        let detail = "The address holds the character U+0000 (`%00`), which no name or id has.";
+        Problem::new(ProblemKind::InvalidQuery, detail).into_response()
+    } else {
+        next.run(request).await
+    };
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         problem.log(&id);
         problem.write(&mut response, &id);
@@ -57,6 +62,11 @@ pub(super) async fn around(
 /// The answer to a panic: a problem like any other.
 pub(super) fn after_panic(_: Box<dyn std::any::Any + Send + 'static>) -> Response {
     Problem::internal().into_response()
+}
+
+/// Whether an address holds U+0000, which neither the database nor a provider takes.
+fn has_nul(uri: &Uri) -> bool {
+    uri.path_and_query().is_some_and(|text| text.as_str().contains("%00"))
 }
 
 fn is_plain(id: &str) -> bool {

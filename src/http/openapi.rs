@@ -1,15 +1,18 @@
 //! `/openapi.json`: OpenAPI 3.1, made from the handlers themselves.
 
+use std::collections::BTreeMap;
+
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, ObjectBuilder, OpenApi, PathItem, RefOr, Required, Response, ResponseBuilder,
+    ContentBuilder, ObjectBuilder, OpenApi, PathItem, Ref, RefOr, Required, Response,
+    ResponseBuilder,
 };
 use utoipa::{IntoResponses, Modify, OpenApi as _, ToSchema as _};
 
 use super::idempotency::LONGEST_KEY;
-use super::problem::ProblemBody;
+use super::problem::{ProblemBody, ProblemKind};
 use crate::domain::filter::Expansion;
 use crate::unified::ResponseFormat;
 
@@ -24,7 +27,7 @@ use crate::unified::ResponseFormat;
     ),
     security(("key" = [])),
     components(schemas(Expansion, ProblemBody, ResponseFormat)),
-    modifiers(&Key),
+    modifiers(&Key, &Failures),
 )]
 pub(super) struct Frame;
 
@@ -42,14 +45,42 @@ impl Modify for Key {
 pub(super) struct Problems;
 
 impl IntoResponses for Problems {
-    fn responses() -> std::collections::BTreeMap<String, RefOr<Response>> {
-        let schema = utoipa::openapi::Ref::from_schema_name(ProblemBody::name());
-        let content = ContentBuilder::new().schema(Some(schema)).build();
-        let response = ResponseBuilder::new()
-            .description("A problem: its `type` tells which")
-            .content("application/problem+json", content)
-            .build();
-        [("default".to_owned(), response.into())].into()
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let each = by_status().into_keys();
+        each.map(|status| (status.to_string(), Ref::from_response_name(named(status)).into()))
+            .collect()
+    }
+}
+
+/// The kinds of problem of each status.
+fn by_status() -> BTreeMap<u16, Vec<ProblemKind>> {
+    let mut all: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
+    for kind in ProblemKind::ALL {
+        all.entry(kind.status().as_u16()).or_default().push(*kind);
+    }
+    all
+}
+
+fn named(status: u16) -> String {
+    format!("Problem{status}")
+}
+
+/// Describes the problems of each status once, for all routes.
+struct Failures;
+
+impl Modify for Failures {
+    fn modify(&self, document: &mut OpenApi) {
+        let components = document.components.get_or_insert_default();
+        for (status, kinds) in by_status() {
+            let lines = kinds.iter().map(|kind| format!("`{}`: {}.", kind.name(), kind.title()));
+            let schema = Ref::from_schema_name(ProblemBody::name());
+            let content = ContentBuilder::new().schema(Some(schema)).build();
+            let response = ResponseBuilder::new()
+                .description(lines.collect::<Vec<_>>().join(" "))
+                .content("application/problem+json", content)
+                .build();
+            components.responses.insert(named(status), response.into());
+        }
     }
 }
 

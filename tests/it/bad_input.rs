@@ -24,6 +24,7 @@ async fn a_wrong_parameter_is_named(pool: PgPool) -> anyhow::Result<()> {
         ("users?response_format=xml", "response_format"),
         ("users?include_remote_data=maybe", "include_remote_data"),
         ("users?emial=a", "emial"),
+        ("users?provider=nobody", "provider"),
         ("users?next_cursor=a&next_cursor=b", "next_cursor"),
         ("users/U1?limit=1", "limit"),
         ("integrated-accounts?limit=0", "limit"),
@@ -66,7 +67,7 @@ async fn a_cursor_is_good_for_its_own_list_and_account(pool: PgPool) -> anyhow::
     api.get(&path(&cursor)).await?.okay()?;
     for (client, path) in [
         (&api, path("nonsense")),
-        (&api, path("%00%F0%9F%A6%80")),
+        (&api, path("%01%F0%9F%A6%80")),
         (&api, path(&changed)),
         (&api, path(&cursor[..cursor.len() - 2])),
         (&api, path(&format!("{cursor}AAAA"))),
@@ -233,5 +234,27 @@ async fn a_tenant_with_two_organizations_must_name_its_account(pool: PgPool) -> 
     app.home.api.get(by_tenant).await?.problem(400, "ambiguous_account");
     let path = format!("users?limit=1&integrated_account_id={account}");
     app.home.api.get(&path).await?.okay()?;
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_character_that_no_text_holds_is_refused_everywhere(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    for (path, body) in [
+        ("users", r#"{"email": "a@b.c", "title": "x\u0000y"}"#),
+        ("users/assign_role", r#"{"user_id": "U1", "roles": [{"id": "Rl01\u0000"}]}"#),
+        ("users", r#"{"email": "a@b.c", "custom_fields": {"a\u0000": 1}}"#),
+    ] {
+        api.send(Method::POST, path, Some((JSON, body))).await?.problem(422, "invalid_body");
+    }
+    // A backslash that is itself escaped is no such character.
+    let harmless = r#"{"email": "a@b.c", "title": "x\\u0000y"}"#;
+    api.send(Method::POST, "users", Some((JSON, harmless))).await?.created()?;
+    for path in ["users/U1%00", "users?email=%00", "role-assignments/Rl01.U1%00.E1"] {
+        api.get(path).await?.problem(400, "invalid_query");
+    }
     Ok(())
 }

@@ -53,6 +53,11 @@ const SAMPLES: &[(&str, &str)] = &[
         "insert into idempotency_keys values ('env_1', 'env_1', 'k', '\\x01', '{read}', 'req_1', now(),
             now(), now(), null, null, null, null, null, null)",
     ),
+    (
+        "mappings",
+        "insert into mappings values ('env_1', 'map_1', null, 'slack_enterprise', 'users', 'field', '1',
+            now(), now())",
+    ),
 ];
 
 async fn tables(connection: &mut PgConnection) -> sqlx::Result<BTreeSet<String>> {

@@ -39,8 +39,7 @@ pub(in crate::http) struct AccountQuery {
     /// With `provider`: the tenant's account, when exactly one matches.
     pub tenant_id: Option<String>,
     /// With `tenant_id`: the provider.
-    #[param(value_type = Option<Provider>)]
-    pub provider: Option<String>,
+    pub provider: Option<Provider>,
 }
 
 impl AccountQuery {
@@ -49,7 +48,7 @@ impl AccountQuery {
         Ok(Self {
             integrated_account_id: params.take("integrated_account_id")?,
             tenant_id: params.take("tenant_id")?,
-            provider: params.take("provider")?,
+            provider: params.parse("provider")?,
         })
     }
 }
@@ -182,17 +181,13 @@ async fn find_by_tenant<P>(
     access: &Access<P>,
     query: &AccountQuery,
 ) -> Result<IntegratedAccount, Problem> {
-    let (Some(tenant_id), Some(provider)) = (&query.tenant_id, &query.provider) else {
+    let (Some(tenant_id), Some(provider)) = (&query.tenant_id, query.provider) else {
         return Err(Problem::new(
             ProblemKind::AccountRequired,
             "Name the account: integrated_account_id in the query, the header X-Integrated-Account-Id, \
              or tenant_id and provider.",
         ));
     };
-    let provider = provider.parse::<Provider>().map_err(|error| {
-        Problem::new(ProblemKind::InvalidQuery, "The provider is unknown.")
-            .at("provider", error.to_string())
-    })?;
     let filter = AccountFilter {
         tenant_id: Some(tenant_id.clone()),
         provider: Some(provider),

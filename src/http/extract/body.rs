@@ -4,10 +4,14 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
+
+/// How JSON writes U+0000.
+const NUL: &[u8] = b"\\u0000";
 
 /// A body that was JSON and fits `T`.
 #[derive(Debug)]
@@ -24,6 +28,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
             ));
         }
         let bytes = read_whole(request.into_body(), state.max_body_bytes).await?;
+        refuse_nul(&bytes)?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
             let pointer = pointer(error.path());
@@ -50,6 +55,28 @@ pub(in crate::http) async fn read_whole(
             format!("The body must have {max} bytes at most, and must not break off."),
         )
     })
+}
+
+/// No text of ours holds U+0000: neither the database nor a provider takes it.
+fn refuse_nul(bytes: &[u8]) -> Result<(), Problem> {
+    let is_suspect = bytes.windows(NUL.len()).any(|window| window == NUL);
+    let holds_nul = || serde_json::from_slice(bytes).is_ok_and(|value: Value| has_nul(&value));
+    if is_suspect && holds_nul() {
+        return Err(Problem::new(ProblemKind::InvalidBody, "The body can't be used.")
+            .at("", "must not hold the character U+0000"));
+    }
+    Ok(())
+}
+
+fn has_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_nul),
+        Value::Object(fields) => {
+            fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value))
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

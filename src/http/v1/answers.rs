@@ -66,8 +66,9 @@ pub(in crate::http) struct Written {
 /// A thing after a change of several steps, and what came of each.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Composed<T> {
-    /// The thing as it is now.
-    pub result: T,
+    /// The thing as it is now; `null` when it could not be read again: the steps say what was done.
+    #[schema(required = true)]
+    pub result: Option<T>,
     /// The steps. With status 207 some of them failed.
     pub parts: Vec<PartAnswer>,
     /// The custom fields that could not be computed; absent when there are none.
@@ -129,7 +130,7 @@ impl Composed<Box<RawValue>> {
             parts.into_iter().map(|part| PartAnswer::of(part, request_id)).collect();
         let failed = parts.iter().any(|part| part.outcome == PartOutcome::Failed);
         let status = if failed { StatusCode::MULTI_STATUS } else { whole };
-        (status, Json(Self { result, parts, warnings }))
+        (status, Json(Self { result: Some(result), parts, warnings }))
     }
 }
 

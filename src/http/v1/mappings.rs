@@ -183,11 +183,10 @@ pub(in crate::http) struct Preview {
     expression: String,
     /// The unified fields, as `GET` by id answers them.
     #[serde(default)]
-    #[schema(value_type = Object, example = json!({"name": "Ada Lovelace"}))]
+    #[schema(example = json!({"name": "Ada Lovelace"}))]
     unified: Value,
     /// The provider's objects, as `include_remote_data=true` shows them.
     #[serde(default)]
-    #[schema(value_type = Object)]
     remote: Value,
 }
 

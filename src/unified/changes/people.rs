@@ -43,7 +43,7 @@ pub enum Made {
 /// A user after a change, and the steps that it took.
 #[derive(Debug)]
 pub struct WrittenUser {
-    /// The user as it is now; only the id when it could not be read again.
+    /// The user as it is now; null when it could not be read again.
     pub user: Shown,
     /// Whether the account is new.
     pub made: Made,
@@ -128,10 +128,15 @@ impl Changes<'_> {
                 parts.push(self.expire(id, &workspace.id, end(wish)).await?);
             }
         }
-        if let [Part { outcome: Err(error), .. }] = &*parts {
-            return Err(error.copy().into());
+        match &*parts {
+            [] => {
+                // Nothing was done that an answer would have to tell.
+                let user = self.directory.get::<User>(id, shape).await?;
+                Ok(WrittenUser { user, made: Made::Existing, parts })
+            }
+            [Part { outcome: Err(error), .. }] => Err(error.copy().into()),
+            [..] => Ok(self.written(id, Made::Existing, parts, shape).await),
         }
-        Ok(self.written(id, Made::Existing, parts, shape).await)
     }
 
     /// Switches a user off everywhere.
@@ -279,10 +284,7 @@ impl Changes<'_> {
     async fn written(&self, id: &str, made: Made, parts: Vec<Part>, shape: &Shape) -> WrittenUser {
         let user = self.directory.get::<User>(id, shape).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "a user could not be read again after a change");
-            let bare = serde_json::json!({ "id": id });
-            let thing = serde_json::value::to_raw_value(&bare);
-            let thing = thing.unwrap_or_else(|_| RawValue::NULL.to_owned());
-            Shown { thing, warnings: Vec::new() }
+            Shown { thing: RawValue::NULL.to_owned(), warnings: Vec::new() }
         });
         WrittenUser { user, made, parts }
     }

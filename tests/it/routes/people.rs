@@ -255,6 +255,7 @@ async fn a_change_sets_clears_and_keeps(pool: PgPool) -> anyhow::Result<()> {
     let calls = app.calls("scim.users.update");
     let same = api.patch(&path, &json!({})).await?.okay()?;
     assert_eq!((&same["parts"], app.calls("scim.users.update")), (&json!([]), calls));
+    api.patch("users/U0NOBODY", &json!({})).await?.problem(404, "not_found");
     api.patch("users/U0NOBODY", &json!({"title": "x"})).await?.problem(404, "provider_not_found");
     Ok(())
 }

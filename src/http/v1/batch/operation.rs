@@ -128,6 +128,7 @@ impl Common {
             Some((name, value))
         });
         let AccountQuery { integrated_account_id, tenant_id, provider } = account;
+        let provider = provider.map(|provider| provider.name().to_owned());
         let account =
             ACCOUNT_PARAMETERS.into_iter().zip([integrated_account_id, tenant_id, provider]);
         let key = headers.get(idempotency::HEADER).and_then(|key| key.to_str().ok());
