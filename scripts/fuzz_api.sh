@@ -56,6 +56,6 @@ SCHEMATHESIS_HOOKS=hooks PYTHONPATH=. "$venv/bin/schemathesis" --no-color --conf
     --header "Authorization: Bearer $(field admin_key)" \
     --header "X-Integrated-Account-Id: $(field integrated_account_id)" \
     --phases examples,coverage,fuzzing --exclude-checks ignored_auth \
-    --max-examples "$examples" --continue-on-failure --workers 2 --seed 2026 --max-time ${SECONDS_AT_MOST:-180} \
+    --max-examples "$examples" --continue-on-failure --workers 1 --seed 2026 --max-time ${SECONDS_AT_MOST:-180} \
     --request-timeout 30 || status=$?
 exit $status

@@ -28,6 +28,7 @@ pub struct Group {
 
 /// How a group is to be. Absent fields are left as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Night Shift", "add_member_ids": ["U0EXAMPLE"]}))]
 #[serde(deny_unknown_fields)]
 pub struct GroupWish {
     /// Its name.

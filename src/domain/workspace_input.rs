@@ -11,6 +11,7 @@ const LONGEST_DOMAIN: usize = 21;
 
 /// How a workspace is to be. Absent fields are left as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Research"}))]
 #[serde(deny_unknown_fields)]
 pub struct WorkspaceWish {
     /// Its name.

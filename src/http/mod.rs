@@ -13,6 +13,7 @@ mod openapi;
 mod page;
 pub mod problem;
 mod proxy;
+mod reference;
 mod router;
 mod start;
 mod state;

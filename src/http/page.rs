@@ -16,6 +16,15 @@ pub(super) fn plain(title: &str, body: &Markup) -> Response {
 
 /// A page whose form may lead to `leaves_for`, an origin.
 pub(super) fn framed(title: &str, body: &Markup, leaves_for: &str) -> Response {
+    show(title, body, leaves_for, "")
+}
+
+/// A page that is read rather than filled in.
+pub(super) fn wide(title: &str, body: &Markup) -> Response {
+    show(title, body, "", "wide")
+}
+
+fn show(title: &str, body: &Markup, leaves_for: &str, class: &str) -> Response {
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
@@ -25,7 +34,7 @@ pub(super) fn framed(title: &str, body: &Markup, leaves_for: &str) -> Response {
                 title { (title) " · Switchboard" }
                 style { (PreEscaped(STYLE)) }
             }
-            body { main { (body) } }
+            body { main class=(class) { (body) } }
         }
     };
     let mut response = Html(markup.into_string()).into_response();

@@ -15,7 +15,7 @@ use super::v1::{
     account_tokens, api_keys, batch, environments, groups, integrated_accounts, link_tokens,
     mappings, me, provider_apps, role_assignments, roles, users, workspace_members, workspaces,
 };
-use super::{compat, edge, health, idempotency, link, openapi, problem, proxy, start};
+use super::{compat, edge, health, idempotency, link, openapi, problem, proxy, reference, start};
 
 /// The API and its description.
 pub(super) fn api() -> (Router<AppState>, OpenApi) {
@@ -86,6 +86,7 @@ pub fn router(state: AppState) -> Router {
         .route("/oauth/callback", get(link::finish_link))
         .route("/", get(start::show_start))
         .route("/console", get(start::show_start))
+        .route("/docs", get(reference::show_reference))
         .route("/problems", get(problem::list_problems))
         .route("/problems/{name}", get(problem::show_problem))
         .route("/openapi.json", get(move || async move { Json(document) }))

@@ -22,7 +22,7 @@ pub(super) async fn show_start() -> Response {
             @for path in document.paths.paths.keys() { li { code { (path) } } }
             li { code { "/proxy/{path}" } ", the provider's own API" }
         }
-        p { a href="/openapi.json" { "OpenAPI document" } " · " a href="/problems" { "Problems" } }
+        p { a href="/docs" { "API reference" } " · " a href="/openapi.json" { "OpenAPI document" } " · " a href="/problems" { "Problems" } }
     };
     page::plain("Start", &body)
 }

@@ -102,6 +102,7 @@ pub struct RoleInput {
 
 /// How a user is to be. Absent fields are left as they are, `null` clears one.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, ToSchema)]
+#[schema(example = json!({"email": "grace@example.com", "name": "Grace Hopper", "department": "Engineering"}))]
 #[serde(deny_unknown_fields)]
 pub struct UserInput {
     /// The primary e-mail address; short for `emails` with one entry.

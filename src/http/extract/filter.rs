@@ -162,7 +162,7 @@ impl TakeFilter for Workspace {
 #[expect(dead_code, reason = "describes the parameter; it is taken by its brackets")]
 pub(in crate::http) struct RemoteQueryParameter {
     /// Arguments for the provider's own list call, such as `remote_query[include_deactivated_user_workspaces]=true`. One that a parameter of this API sets is refused.
-    #[param(style = DeepObject, explode)]
+    #[param(style = DeepObject, explode, value_type = Option<Object>)]
     remote_query: Option<HashMap<String, String>>,
 }
 

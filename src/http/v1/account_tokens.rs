@@ -27,6 +27,7 @@ const LONGEST_LIFETIME_S: u32 = 366 * 24 * 3600;
 
 /// The wish for an account token.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"expires_in_s": 900, "scopes": ["read"]}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct NewToken {
     /// How long it lasts, in seconds.

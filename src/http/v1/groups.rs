@@ -108,6 +108,7 @@ pub(in crate::http) async fn list_group_members(
 
 /// Somebody to be put into a group.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"user_id": "U0EXAMPLE"}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct NewGroupMember {
     /// Who.

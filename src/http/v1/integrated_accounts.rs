@@ -110,6 +110,7 @@ pub(in crate::http) async fn refresh_integrated_account(
 
 /// What of an account is the SaaS's own.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"context": {"plan": "gold"}}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct AccountChange {
     /// Another name for the customer.

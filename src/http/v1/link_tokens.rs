@@ -25,6 +25,7 @@ const LONGEST_LIFETIME_S: u32 = 7 * 24 * 3600;
 
 /// The wish for a link token.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"tenant_id": "acme", "context": {"plan": "gold"}}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct NewLinkToken {
     /// Your own name for the customer, 1 to 255 characters.

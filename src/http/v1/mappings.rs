@@ -73,6 +73,7 @@ pub(in crate::http) async fn get_mapping(
 
 /// A mapping to be made.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"resource": "users", "field": "badge", "expression": "unified.employee_number & '-' & unified.department"}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct NewMapping {
     /// The one account it is for; absent for all of the environment.
@@ -133,6 +134,7 @@ pub(in crate::http) async fn create_mapping(
 
 /// Another expression for a mapping.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"expression": "$uppercase(unified.name)"}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct MappingChange {
     /// The JSONata expression.
@@ -176,6 +178,7 @@ pub(in crate::http) async fn delete_mapping(
 
 /// An expression to be tried on an object.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"expression": "$uppercase(unified.name)", "unified": {"name": "Ada Lovelace"}}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Preview {
     /// The JSONata expression.

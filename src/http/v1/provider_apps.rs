@@ -18,6 +18,7 @@ use crate::vault::secret::ClientSecret;
 
 /// An OAuth client to be added.
 #[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"provider": "slack_enterprise", "client_id": "1234.5678", "client_secret": "example-secret"}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct NewApp {
     /// The provider it is registered with.

@@ -44,6 +44,7 @@ pub(in crate::http) async fn get_role_assignment(
 
 /// A role to be given.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"user_id": "U0EXAMPLE", "role_id": "ws:admin", "workspace_id": "T0EXAMPLE"}))]
 #[serde(deny_unknown_fields)]
 #[expect(clippy::struct_field_names, reason = "they are the API's names")]
 pub(in crate::http) struct NewRoleAssignment {

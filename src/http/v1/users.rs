@@ -102,6 +102,7 @@ pub(in crate::http) async fn deactivate_user(
 
 /// Roles to be given to one user, or taken away.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"user_id": "U0EXAMPLE", "roles": [{"id": "Rl01", "workspace_id": "T0EXAMPLE"}]}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct UserRoles {
     /// Who.

@@ -34,6 +34,7 @@ pub(in crate::http) async fn list_workspace_members(
 
 /// Somebody to be put into a workspace.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"user_id": "U0EXAMPLE", "user_type": "member"}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct NewMember {
     /// Who.

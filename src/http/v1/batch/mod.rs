@@ -30,6 +30,7 @@ pub(in crate::http) struct Operations(pub(in crate::http) Router);
 
 /// A batch.
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"operations": [{"id": "first", "method": "GET", "path": "/users/U0EXAMPLE"}, {"id": "second", "method": "PATCH", "path": "/users/U0EXAMPLE", "body": {"title": "Engineer"}}]}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Batch {
     /// What to do, in order.
