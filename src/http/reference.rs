@@ -11,6 +11,9 @@ use super::page;
 /// The methods of a path, in the order they are shown.
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
+/// The groups that a reader looks for; the others follow by name.
+const FIRST: [&str; 6] = ["Users", "Roles", "Role assignments", "Workspaces", "Groups", "Me"];
+
 /// One operation of the document.
 struct Operation<'d> {
     method: &'static str,
@@ -28,7 +31,8 @@ impl Operation<'_> {
 /// Shows the page.
 pub(super) async fn show_reference() -> Response {
     let document = serde_json::to_value(super::openapi::document()).unwrap_or_default();
-    let groups = operations(&document);
+    let mut groups: Vec<_> = operations(&document).into_iter().collect();
+    groups.sort_by_key(|(tag, _)| FIRST.iter().position(|one| one == tag).unwrap_or(FIRST.len()));
     let body = html! {
         p.eyebrow { "Switchboard " (env!("CARGO_PKG_VERSION")) " · " a href="/openapi.json" { "OpenAPI 3.1" } " · " a href="/problems" { "Problems" } }
         h1 { "API reference" }
@@ -170,9 +174,11 @@ fn resolved<'d>(document: &'d Value, schema: &'d Value) -> &'d Value {
 /// The operation as a command.
 fn example(one: &Operation<'_>, body: Option<&Value>) -> String {
     let mut command = format!("curl -X {} \"$BASE{}\"", one.method.to_uppercase(), one.path);
-    command.push_str(
-        " \\\n  -H \"Authorization: Bearer $KEY\" -H \"X-Integrated-Account-Id: $ACCOUNT\"",
-    );
+    command.push_str(" \\\n  -H \"Authorization: Bearer $KEY\"");
+    let parameters = one.told.get("parameters").and_then(Value::as_array).into_iter().flatten();
+    if parameters.into_iter().any(|one| text(one, "name") == "integrated_account_id") {
+        command.push_str(" -H \"X-Integrated-Account-Id: $ACCOUNT\"");
+    }
     if let Some(example) = body.and_then(|schema| schema.get("example")) {
         let example = serde_json::to_string_pretty(example).unwrap_or_default();
         let example = example.replace('\'', "'\\''");
