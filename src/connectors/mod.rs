@@ -30,7 +30,7 @@ use crate::domain::provider::Provider;
 use crate::domain::role::Role;
 use crate::domain::user::User;
 use crate::domain::workspace::Workspace;
-use crate::upstream::{Dialect, OAuthEndpoints, ProviderRequest, TokenAnswer};
+use crate::upstream::{Dialect, OAuthEndpoints, ProviderRequest, TokenAnswer, TrialAnswer};
 use crate::vault::Grant;
 
 /// A provider, as far as we speak with it.
@@ -139,6 +139,13 @@ pub trait Link: Send + Sync {
     ///
     /// When the grant is not one we can work with.
     fn read_grant(&self, answer: TokenAnswer) -> Result<LinkedGrant, LinkRefusal>;
+    /// Reads the answer to the trial of a new token into its grant: what it really permits.
+    ///
+    /// # Errors
+    ///
+    /// When the provider does not accept the token, or it is somebody else's.
+    fn read_trial(&self, answer: &TrialAnswer, linked: &mut LinkedGrant)
+    -> Result<(), LinkRefusal>;
 }
 
 /// A grant and who gave it.
@@ -166,6 +173,9 @@ pub enum LinkRefusal {
     /// The answer names no organization.
     #[error("the provider's answer could not be read")]
     Unreadable,
+    /// The token that was just granted is not accepted, or is another organization's.
+    #[error("the provider does not accept the token that it has just granted")]
+    NotAccepted,
 }
 
 /// A provider's own API, passed through.

@@ -9,6 +9,7 @@ pub mod filter;
 pub mod group;
 pub mod ids;
 pub mod input;
+pub mod link_page;
 pub mod mapping;
 pub mod me;
 pub mod page;

@@ -70,7 +70,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(api_keys::list_api_keys))
         .routes(routes!(api_keys::get_api_key))
         .routes(routes!(environments::list_environments))
-        .routes(routes!(environments::get_environment))
+        .routes(routes!(environments::get_environment, environments::change_environment))
         .routes(routes!(health::check_liveness))
         .routes(routes!(health::check_readiness))
 }
@@ -82,8 +82,7 @@ pub fn router(state: AppState) -> Router {
     let whole = api
         .route_layer(once)
         .route("/proxy/{*path}", any(proxy::pass_raw_call))
-        .route("/link/{token}", get(link::show_link).post(link::start_link))
-        .route("/oauth/callback", get(link::finish_link))
+        .merge(link::routes())
         .route("/", get(start::show_start))
         .route("/console", get(start::show_start))
         .route("/docs", get(reference::show_reference))

@@ -36,12 +36,21 @@ pub enum LinkError {
     /// The code exchange failed.
     #[error("the code exchange failed")]
     Exchange(#[source] OAuthError),
+    /// The new token could not be tried.
+    #[error("the new token could not be tried")]
+    Trial(#[source] OAuthError),
     /// The grant is not one we can work with.
     #[error("the grant can't be used")]
     Grant(#[source] LinkRefusal),
     /// An account is connected again with another organization.
     #[error("the organization is not the one the account was linked with")]
     OtherOrganization,
+    /// The link is for another provider than the page was asked for.
+    #[error("the link is for another provider")]
+    OtherProvider,
+    /// A page may not lead to, or be opened from, this origin.
+    #[error("the origin {0} is not among those of the environment's link page")]
+    NotAllowed(String),
     /// The public address can't be used.
     #[error("the public address can't be used")]
     PublicUrl,
@@ -51,4 +60,34 @@ pub enum LinkError {
     /// A stored secret doesn't open.
     #[error("a stored secret could not be decrypted")]
     Cipher(#[from] CipherError),
+}
+
+impl LinkError {
+    /// The name of this kind of failure, for the SaaS's own code: in messages of the page, in its
+    /// status, in the query of a `redirect_uri`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::UnknownToken => "unknown_link",
+            Self::Expired => "expired",
+            Self::Used => "used",
+            Self::UnknownState => "stale_session",
+            Self::OtherBrowser => "other_browser",
+            Self::ConsentRefused(_) => "refused",
+            Self::Exchange(OAuthError::NoAnswer(_)) | Self::Trial(_) => "provider_unavailable",
+            Self::Exchange(OAuthError::Refused(_)) => "provider_refused",
+            Self::Grant(LinkRefusal::NotOrganizationWide) => "not_organization_wide",
+            Self::Grant(LinkRefusal::NoUserToken | LinkRefusal::Unreadable) => "unusable_grant",
+            Self::Grant(LinkRefusal::NotAccepted) => "not_accepted",
+            Self::OtherOrganization => "other_organization",
+            Self::OtherProvider => "other_provider",
+            Self::NotAllowed(_) => "origin_not_allowed",
+            Self::Store(StoreError::Unavailable(_)) => "unavailable",
+            Self::NoProviderApp(_)
+            | Self::AccountNotFound
+            | Self::PublicUrl
+            | Self::Store(_)
+            | Self::Cipher(_) => "internal",
+        }
+    }
 }

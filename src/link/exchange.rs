@@ -3,6 +3,7 @@
 use super::{LinkError, Links};
 use crate::connectors::LinkedGrant;
 use crate::domain::ids::{AuditId, IntegratedAccountId};
+use crate::domain::link_page::LinkPage;
 use crate::domain::provider::Provider;
 use crate::domain::sealed::Digest;
 use crate::store::{
@@ -29,22 +30,47 @@ pub struct Returned<'a> {
 pub struct Linked {
     /// The account, new or connected again.
     pub account_id: IntegratedAccountId,
-    /// The provider.
-    pub provider: Provider,
     /// The organization's name.
     pub organization: String,
+    /// What was asked for and not granted.
+    pub missing_scopes: Vec<String>,
+}
+
+/// The page that a browser came back to: whose it is, and how it was shown.
+#[derive(Debug)]
+pub struct Way {
+    /// The provider.
+    pub provider: Provider,
     /// Where the browser goes next.
     pub redirect_uri: Option<String>,
+    /// How the page was shown.
+    pub display: Option<String>,
+    /// The origin of the web page that opened it.
+    pub opener_origin: Option<String>,
+    /// How the page looks, and who may open it.
+    pub page: LinkPage,
 }
 
 impl Links {
     /// Finishes a link. The link token stays good after a failure, so that the customer can try again.
-    ///
-    /// # Errors
-    ///
-    /// When nobody waits for the state, the browser is another one, consent was refused, or the grant
-    /// is not one we can work with.
-    pub async fn finish(&self, returned: Returned<'_>) -> Result<Linked, LinkError> {
+    /// Beside the outcome comes the way that the browser was on, once it has shown that it is its own.
+    pub async fn finish(&self, returned: Returned<'_>) -> (Option<Way>, Result<Linked, LinkError>) {
+        let (session, way) = match self.take(&returned).await {
+            Ok(taken) => taken,
+            Err(error) => return (None, Err(error)),
+        };
+        let outcome = self.complete(&session, returned).await;
+        if let Err(error) = &outcome {
+            let db = self.store.tenant(session.link.environment_id);
+            if let Err(unnoted) = db.fail_link(session.link.id, error.name()).await {
+                tracing::warn!(%unnoted, "the failure of a link could not be noted");
+            }
+        }
+        (Some(way), outcome)
+    }
+
+    /// The session of a state, for the browser that it belongs to.
+    async fn take(&self, returned: &Returned<'_>) -> Result<(LinkSession, Way), LinkError> {
         let state = Digest::of(returned.state);
         let session = self.store.take_link_session(&state, self.clock.now()).await?;
         let session = session.ok_or(LinkError::UnknownState)?;
@@ -54,9 +80,24 @@ impl Links {
         if !is_same {
             return Err(LinkError::OtherBrowser);
         }
+        let way = Way {
+            provider: session.link.provider,
+            redirect_uri: session.link.redirect_uri.clone(),
+            display: session.display.clone(),
+            opener_origin: session.opener_origin.clone(),
+            page: self.store.tenant(session.link.environment_id).link_page().await?,
+        };
+        Ok((session, way))
+    }
+
+    async fn complete(
+        &self,
+        session: &LinkSession,
+        returned: Returned<'_>,
+    ) -> Result<Linked, LinkError> {
         let code = returned.code.map_err(LinkError::ConsentRefused)?;
         let app = self.app(&session.link).await?;
-        let granted = self.exchange(&session, &app, code).await?;
+        let granted = self.exchange(session, &app, code).await?;
         self.keep(&session.link, &app, granted, returned.request_id).await
     }
 
@@ -82,7 +123,13 @@ impl Links {
         };
         let exchange = CodeExchange { code, redirect_uri: self.redirect_uri()?, pkce_verifier };
         let answer = client.exchange(&self.http, exchange, self.clock.now()).await;
-        connector.read_grant(answer.map_err(LinkError::Exchange)?).map_err(LinkError::Grant)
+        let mut linked =
+            connector.read_grant(answer.map_err(LinkError::Exchange)?).map_err(LinkError::Grant)?;
+        let trial = client.try_token(&self.http, &linked.grant.access_token).await;
+        connector
+            .read_trial(&trial.map_err(LinkError::Trial)?, &mut linked)
+            .map_err(LinkError::Grant)?;
+        Ok(linked)
     }
 
     async fn keep(
@@ -143,9 +190,8 @@ impl Links {
         tracing::info!(account = %id, environment = %link.environment_id, "account linked");
         Ok(Linked {
             account_id: id,
-            provider: link.provider,
             organization: organization.name.clone(),
-            redirect_uri: link.redirect_uri.clone(),
+            missing_scopes: missing,
         })
     }
 }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use url::Url;
 
 pub use error::LinkError;
-pub use exchange::{Linked, Returned};
-pub use session::{LinkPage, LinkRequest, NewLink, Started};
+pub use exchange::{Linked, Returned, Way};
+pub use session::{LinkRequest, NewLink, Offer, Progress, Started, Visit};
 
 use crate::connectors::Registry;
 use crate::domain::clock::Clock;

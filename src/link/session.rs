@@ -7,6 +7,7 @@ use url::Url;
 use super::{LinkError, Links};
 use crate::domain::account::AccountStatus;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId};
+use crate::domain::link_page::{LinkPage, own_origin};
 use crate::domain::provider::Provider;
 use crate::domain::sealed::Digest;
 use crate::store::{LinkToken, NewLinkToken, ProviderApp, SessionStart, StoreError};
@@ -48,11 +49,49 @@ pub struct NewLink {
 
 /// What the hosted page shows.
 #[derive(Debug)]
-pub struct LinkPage {
+pub struct Offer {
     /// The provider to connect.
     pub provider: Provider,
     /// What will be asked for: the scope and, where we know it, what it permits.
     pub scopes: Vec<(String, Option<&'static str>)>,
+    /// The organization to be connected again.
+    pub organization: Option<String>,
+    /// Where the browser goes at the end.
+    pub redirect_uri: Option<String>,
+    /// How the page looks, and who may open it.
+    pub page: LinkPage,
+}
+
+/// How the hosted page is shown, and by whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Visit<'a> {
+    /// A popup, a frame, or a window of its own.
+    pub display: &'a str,
+    /// The origin of the web page that opened it.
+    pub opener_origin: Option<&'a str>,
+}
+
+/// How far a link token has come.
+#[derive(Debug)]
+pub enum Progress {
+    /// Nobody is through yet.
+    Open,
+    /// A browser is at the provider's page.
+    UnderWay {
+        /// For how long.
+        elapsed: Duration,
+    },
+    /// The last try failed, for the reason of that name; another try may work.
+    Failed(String),
+    /// Too old to be used.
+    Expired,
+    /// The account is there.
+    Linked {
+        /// Which account.
+        account_id: IntegratedAccountId,
+        /// Its provider.
+        provider: Provider,
+    },
 }
 
 /// A browser that leaves for the provider.
@@ -77,6 +116,12 @@ impl Links {
         wish: &LinkRequest<'_>,
     ) -> Result<NewLink, LinkError> {
         let db = self.store.tenant(environment_id);
+        if let Some(uri) = wish.redirect_uri {
+            let origin = own_origin(uri.as_str()).unwrap_or_default();
+            if !db.link_page().await?.admits(&origin) {
+                return Err(LinkError::NotAllowed(origin));
+            }
+        }
         if let Some(id) = wish.account_id {
             let account = db.account(id).await?.ok_or(LinkError::AccountNotFound)?;
             let fits = account.status != AccountStatus::Disconnected
@@ -115,9 +160,14 @@ impl Links {
     /// # Errors
     ///
     /// When the token is unknown, too old or used.
-    pub async fn page(&self, token: &str) -> Result<LinkPage, LinkError> {
+    pub async fn offer(&self, token: &str) -> Result<Offer, LinkError> {
         let link = self.usable(token).await?;
         let app = self.app(&link).await?;
+        let db = self.store.tenant(link.environment_id);
+        let account = match link.account_id {
+            Some(id) => db.account(id).await?,
+            None => None,
+        };
         let connector = self.registry.connector(link.provider);
         let scopes = app
             .scopes
@@ -127,7 +177,48 @@ impl Links {
                 (scope, words)
             })
             .collect();
-        Ok(LinkPage { provider: link.provider, scopes })
+        Ok(Offer {
+            provider: link.provider,
+            scopes,
+            organization: account.map(|account| account.organization.name),
+            redirect_uri: link.redirect_uri,
+            page: db.link_page().await?,
+        })
+    }
+
+    /// The looks of a link token's page, whatever became of the token; `None` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn looks(&self, token: &str) -> Result<Option<LinkPage>, LinkError> {
+        match self.store.link_token(&Digest::of(token)).await? {
+            Some(link) => Ok(Some(self.store.tenant(link.environment_id).link_page().await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// How far a link token has come.
+    ///
+    /// # Errors
+    ///
+    /// When the token is unknown, or the database fails.
+    pub async fn progress(&self, token: &str) -> Result<(Progress, LinkPage), LinkError> {
+        let link = self.store.link_token(&Digest::of(token)).await?;
+        let link = link.ok_or(LinkError::UnknownToken)?;
+        let page = self.store.tenant(link.environment_id).link_page().await?;
+        let progress = match link {
+            LinkToken { linked_account_id: Some(account_id), provider, .. } => {
+                Progress::Linked { account_id, provider }
+            }
+            LinkToken { failure: Some(failure), .. } => Progress::Failed(failure),
+            LinkToken { expires_at, .. } if expires_at <= self.clock.now() => Progress::Expired,
+            LinkToken { away_since: Some(since), .. } => {
+                Progress::UnderWay { elapsed: self.clock.now() - since }
+            }
+            LinkToken { .. } => Progress::Open,
+        };
+        Ok((progress, page))
     }
 
     /// Opens the session and says where the browser goes.
@@ -135,7 +226,7 @@ impl Links {
     /// # Errors
     ///
     /// When the token is unknown, too old or used.
-    pub async fn start(&self, token: &str) -> Result<Started, LinkError> {
+    pub async fn start(&self, token: &str, visit: &Visit<'_>) -> Result<Started, LinkError> {
         let link = self.usable(token).await?;
         let app = self.app(&link).await?;
         let client_secret = self.vault.open_client_secret(link.environment_id, &app)?;
@@ -160,6 +251,8 @@ impl Links {
             browser_digest: browser.digest(),
             data_key,
             pkce_verifier,
+            display: visit.display,
+            opener_origin: visit.opener_origin,
             now: self.clock.now(),
         };
         let db = self.store.tenant(link.environment_id);

@@ -154,11 +154,12 @@ impl TenantDb {
     ) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
         let spent = sqlx::query!(
-            "UPDATE link_tokens SET used_at = $3, pkce_verifier = NULL
+            "UPDATE link_tokens SET used_at = $3, pkce_verifier = NULL, linked_account_id = $4
              WHERE environment_id = $1 AND link_token_id = $2 AND used_at IS NULL",
             self.environment_id as EnvironmentId,
             link.link_token_id as LinkTokenId,
             link.now,
+            link.id as IntegratedAccountId,
         )
         .execute(&mut *tx)
         .await?;

@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use super::{Store, StoreError, TenantDb};
 use crate::domain::ids::EnvironmentId;
+use crate::domain::link_page::LinkPage;
 
 /// An isolation unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,5 +82,37 @@ impl TenantDb {
         )
         .fetch_optional(&self.pool)
         .await?)
+    }
+
+    /// How the link page of the environment looks.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails, or the stored settings can't be read.
+    pub async fn link_page(&self) -> Result<LinkPage, StoreError> {
+        let stored = sqlx::query_scalar!(
+            "SELECT link_page FROM environments WHERE environment_id = $1",
+            self.environment_id as EnvironmentId,
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        serde_json::from_value(stored)
+            .map_err(|_| StoreError::Inconsistent { table: "environments", column: "link_page" })
+    }
+
+    /// Sets how the link page of the environment looks.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn set_link_page(&self, page: &LinkPage) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE environments SET link_page = $2 WHERE environment_id = $1",
+            self.environment_id as EnvironmentId,
+            serde_json::to_value(page).unwrap_or_default(),
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 }

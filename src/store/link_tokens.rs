@@ -56,11 +56,17 @@ pub struct LinkToken {
     pub expires_at: OffsetDateTime,
     /// When it was spent.
     pub used_at: Option<OffsetDateTime>,
+    /// The account that came of it.
+    pub linked_account_id: Option<IntegratedAccountId>,
+    /// Why the last try failed.
+    pub failure: Option<String>,
+    /// Since when a browser is at the provider's page.
+    pub away_since: Option<OffsetDateTime>,
 }
 
 /// What is kept while the customer's browser is at the provider.
 #[derive(Debug)]
-pub struct SessionStart {
+pub struct SessionStart<'a> {
     /// The digest of the OAuth `state`.
     pub state_digest: Digest,
     /// The digest of the cookie that binds the state to the browser.
@@ -69,6 +75,10 @@ pub struct SessionStart {
     pub data_key: WrappedKey,
     /// The PKCE code verifier.
     pub pkce_verifier: Ciphertext,
+    /// How the page was shown.
+    pub display: &'a str,
+    /// The origin of the web page that opened it.
+    pub opener_origin: Option<&'a str>,
     /// The present.
     pub now: OffsetDateTime,
 }
@@ -80,6 +90,10 @@ pub struct LinkSession {
     pub link: LinkToken,
     /// The digest of the cookie that the browser must show.
     pub browser_digest: Digest,
+    /// How the page was shown.
+    pub display: Option<String>,
+    /// The origin of the web page that opened it.
+    pub opener_origin: Option<String>,
     /// The key the verifier is encrypted under.
     pub data_key: WrappedKey,
     /// The PKCE code verifier.
@@ -123,12 +137,12 @@ impl TenantDb {
     pub async fn start_link_session(
         &self,
         id: LinkTokenId,
-        start: &SessionStart,
+        start: &SessionStart<'_>,
     ) -> Result<bool, StoreError> {
         let done = sqlx::query!(
             "UPDATE link_tokens
              SET started_at = $3, state_digest = $4, browser_digest = $5, master_key_id = $6,
-                 data_key = $7, pkce_verifier = $8
+                 data_key = $7, pkce_verifier = $8, display = $9, opener_origin = $10, failure = NULL
              WHERE environment_id = $1 AND link_token_id = $2 AND used_at IS NULL AND expires_at > $3",
             self.environment_id as EnvironmentId,
             id as LinkTokenId,
@@ -138,10 +152,30 @@ impl TenantDb {
             start.data_key.master_key_id,
             start.data_key.bytes,
             start.pkce_verifier.0,
+            start.display,
+            start.opener_origin,
         )
         .execute(&self.pool)
         .await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// Notes why a try to link failed, for whoever opened the page.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn fail_link(&self, id: LinkTokenId, failure: &str) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE link_tokens SET failure = $3
+             WHERE environment_id = $1 AND link_token_id = $2 AND used_at IS NULL",
+            self.environment_id as EnvironmentId,
+            id as LinkTokenId,
+            failure,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 }
 
@@ -158,7 +192,9 @@ impl Store {
                       link_token_id AS "id: LinkTokenId", tenant_id, provider,
                       provider_app_id AS "provider_app_id: ProviderAppId",
                       integrated_account_id AS "account_id: IntegratedAccountId",
-                      redirect_uri, context, expires_at, used_at
+                      redirect_uri, context, expires_at, used_at,
+                      linked_account_id AS "linked_account_id: IntegratedAccountId", failure,
+                      CASE WHEN state_digest IS NOT NULL THEN started_at END AS away_since
                FROM link_tokens WHERE digest = $1"#,
             digest_bytes(digest),
         )
@@ -185,7 +221,8 @@ impl Store {
                    provider_app_id AS "provider_app_id: ProviderAppId",
                    integrated_account_id AS "account_id: IntegratedAccountId",
                    redirect_uri, context, expires_at, used_at,
-                   browser_digest AS "browser_digest!", master_key_id AS "master_key_id!",
+                   linked_account_id AS "linked_account_id: IntegratedAccountId", failure,
+                   display, opener_origin, browser_digest AS "browser_digest!", master_key_id AS "master_key_id!",
                    data_key AS "data_key!", pkce_verifier AS "pkce_verifier!""#,
             digest_bytes(state),
             now,
@@ -198,6 +235,8 @@ impl Store {
         })?;
         Ok(Some(LinkSession {
             browser_digest: Digest(browser),
+            display: row.display,
+            opener_origin: row.opener_origin,
             data_key: WrappedKey { master_key_id: row.master_key_id, bytes: row.data_key },
             pkce_verifier: Ciphertext(row.pkce_verifier),
             link: Row {
@@ -211,6 +250,9 @@ impl Store {
                 context: row.context,
                 expires_at: row.expires_at,
                 used_at: row.used_at,
+                linked_account_id: row.linked_account_id,
+                failure: row.failure,
+                away_since: None,
             }
             .read()?,
         }))
@@ -228,6 +270,9 @@ struct Row {
     context: serde_json::Value,
     expires_at: OffsetDateTime,
     used_at: Option<OffsetDateTime>,
+    linked_account_id: Option<IntegratedAccountId>,
+    failure: Option<String>,
+    away_since: Option<OffsetDateTime>,
 }
 
 impl Row {
@@ -243,6 +288,9 @@ impl Row {
             context: self.context,
             expires_at: self.expires_at,
             used_at: self.used_at,
+            linked_account_id: self.linked_account_id,
+            failure: self.failure,
+            away_since: self.away_since,
         })
     }
 }

@@ -14,6 +14,8 @@ mod send;
 pub use answer::{Answer, Verdict};
 pub use client::{HttpClient, Timeouts};
 pub use error::UpstreamError;
-pub use oauth::{CodeExchange, Consent, OAuthClient, OAuthEndpoints, OAuthError, TokenAnswer};
+pub use oauth::{
+    CodeExchange, Consent, OAuthClient, OAuthEndpoints, OAuthError, TokenAnswer, TrialAnswer,
+};
 pub use request::{Budget, Dialect, ProviderRequest, RequestBody, Safety};
 pub use send::{CallOptions, Upstream};

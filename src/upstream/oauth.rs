@@ -17,6 +17,8 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::client::HttpClient;
+use super::request::bearer;
+
 use crate::domain::entropy::Entropy;
 use crate::vault::secret::{AccessToken, ClientSecret, PkceVerifier, RefreshToken};
 use crate::vault::{Grant, IssuedSecret, issue};
@@ -28,6 +30,8 @@ pub struct OAuthEndpoints {
     pub authorize_url: Url,
     /// Where codes and refresh tokens are exchanged.
     pub token_url: Url,
+    /// Where a new token is tried before it is kept, by a GET that changes nothing.
+    pub trial_url: Url,
     /// Rewrites the provider's answer into the shape of RFC 6749 §5.
     pub normalize: fn(http::Response<Vec<u8>>) -> http::Response<Vec<u8>>,
 }
@@ -93,6 +97,15 @@ pub enum OAuthError {
     /// No answer, or none that can be read.
     #[error("{0}")]
     NoAnswer(String),
+}
+
+/// What the provider says to a new token.
+#[derive(Debug)]
+pub struct TrialAnswer {
+    /// The headers.
+    pub headers: http::HeaderMap,
+    /// The body; `null` when it is no JSON.
+    pub body: serde_json::Value,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -178,6 +191,32 @@ impl OAuthClient<'_> {
         let answer =
             self.client().exchange_refresh_token(&token).request_async(&self.transport(http)).await;
         answer.map(|response| read(&response, now)).map_err(refusal)
+    }
+
+    /// Tries a new token once.
+    ///
+    /// # Errors
+    ///
+    /// `NoAnswer` when the provider doesn't answer, or with trouble of its own.
+    pub async fn try_token(
+        &self,
+        http: &HttpClient,
+        token: &AccessToken,
+    ) -> Result<TrialAnswer, OAuthError> {
+        let unreachable = |_| OAuthError::NoAnswer("it could not be reached".to_owned());
+        let mut request =
+            reqwest::Request::new(http::Method::GET, self.endpoints.trial_url.clone());
+        let bearer = bearer(token)
+            .ok_or_else(|| OAuthError::NoAnswer("its token can't stand in a header".to_owned()))?;
+        request.headers_mut().insert(http::header::AUTHORIZATION, bearer);
+        let response = http.execute(request).await.map_err(unreachable)?;
+        let status = response.status();
+        if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {
+            return Err(OAuthError::NoAnswer(format!("it answered {status}")));
+        }
+        let headers = response.headers().clone();
+        let body = response.bytes().await.map_err(unreachable)?;
+        Ok(TrialAnswer { headers, body: serde_json::from_slice(&body).unwrap_or_default() })
     }
 
     fn client(&self) -> Client {

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
+use zeroize::Zeroizing;
 
 use super::answer::Verdict;
 use crate::limit::Rate;
+use crate::vault::secret::AccessToken;
 
 /// Whether a call may be repeated after an answer that leaves open what happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,4 +65,12 @@ pub struct ProviderRequest {
 pub trait Dialect: Send + Sync {
     /// Reads an answer. `body` is the whole body where it was short enough to look at.
     fn verdict(&self, status: StatusCode, headers: &HeaderMap, body: Option<&[u8]>) -> Verdict;
+}
+
+/// A token as the header `authorization` has it; `None` when it can't stand in a header.
+pub(super) fn bearer(token: &AccessToken) -> Option<HeaderValue> {
+    let text = Zeroizing::new(format!("Bearer {}", token.expose_secret()));
+    let mut bearer = HeaderValue::try_from(text.as_str()).ok()?;
+    bearer.set_sensitive(true);
+    Some(bearer)
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderValue, header};
+use http::header;
 use tokio::time::Instant;
 
 use super::answer::{Answer, Verdict};
 use super::client::HttpClient;
 use super::error::UpstreamError;
-use super::request::{Budget, Dialect, ProviderRequest, RequestBody, Safety};
+use super::request::{Budget, Dialect, ProviderRequest, RequestBody, Safety, bearer};
 use crate::domain::account::IntegratedAccount;
 use crate::domain::entropy::{Entropy, random_bytes};
 use crate::limit::{LimitKey, Limiter, Rate};
@@ -211,9 +211,7 @@ impl Call<'_> {
         let mut outgoing =
             reqwest::Request::new(self.request.method.clone(), self.request.url.clone());
         outgoing.headers_mut().clone_from(&self.request.headers);
-        let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.expose_secret())).ok()?;
-        bearer.set_sensitive(true);
-        outgoing.headers_mut().insert(header::AUTHORIZATION, bearer);
+        outgoing.headers_mut().insert(header::AUTHORIZATION, bearer(token)?);
         *outgoing.body_mut() = match &mut self.request.body {
             RequestBody::Empty => None,
             RequestBody::Bytes(bytes) => Some(bytes.clone().into()),

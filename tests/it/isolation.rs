@@ -137,6 +137,11 @@ const ROUTES: &[Route] = &[
     Route { foreign: Foreign::NotFound, scope: Some(Scope::Admin), ..read("/api-keys/{id}") },
     Route { foreign: Foreign::Own, ..read("/environments") },
     Route { foreign: Foreign::NotFound, ..read("/environments/{id}") },
+    Route {
+        foreign: Foreign::NotFound,
+        scope: Some(Scope::Admin),
+        ..change("patch", "/environments/{id}", r#"{"link_page": {"name": "Theirs"}}"#)
+    },
     public("/healthz"),
     public("/readyz"),
     Route { scope: Some(Scope::Proxy), ..read("/proxy/api/auth.test") },

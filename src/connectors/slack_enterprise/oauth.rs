@@ -13,7 +13,7 @@ use url::Url;
 use super::SlackEnterprise;
 use crate::connectors::{Link, LinkRefusal, LinkedGrant};
 use crate::domain::account::Organization;
-use crate::upstream::{OAuthEndpoints, TokenAnswer};
+use crate::upstream::{OAuthEndpoints, TokenAnswer, TrialAnswer};
 
 /// The scopes of the person who installs, all on the organization. SCIM needs `admin`.
 const SCOPES: &[&str] = &[
@@ -41,6 +41,7 @@ pub(super) fn endpoints(web_url: &Url) -> Result<OAuthEndpoints, url::ParseError
     Ok(OAuthEndpoints {
         authorize_url: web_url.join("oauth/v2/authorize")?,
         token_url: web_url.join("api/oauth.v2.access")?,
+        trial_url: web_url.join("api/auth.test")?,
         normalize,
     })
 }
@@ -88,6 +89,28 @@ impl Link for SlackEnterprise {
         let id = field("id").ok_or(LinkRefusal::Unreadable)?;
         let name = field("name").unwrap_or_else(|| id.clone());
         Ok(LinkedGrant { grant, organization: Organization { id, name }, installer_id, scopes })
+    }
+
+    /// <https://docs.slack.dev/reference/methods/auth.test>; the header `x-oauth-scopes` has what the
+    /// token permits.
+    fn read_trial(
+        &self,
+        answer: &TrialAnswer,
+        linked: &mut LinkedGrant,
+    ) -> Result<(), LinkRefusal> {
+        let field = |name| answer.body.get(name).and_then(Value::as_str);
+        let is_ours = answer.body.get("ok") == Some(&Value::Bool(true))
+            && field("user_id") == Some(linked.installer_id.as_str())
+            && field("enterprise_id").is_none_or(|id| id == linked.organization.id);
+        if !is_ours {
+            return Err(LinkRefusal::NotAccepted);
+        }
+        let scopes = answer.headers.get("x-oauth-scopes").and_then(|held| held.to_str().ok());
+        if let Some(scopes) = scopes {
+            let scopes = scopes.split(',').map(str::trim).filter(|scope| !scope.is_empty());
+            linked.scopes = scopes.map(str::to_owned).collect();
+        }
+        Ok(())
     }
 }
 

@@ -54,6 +54,16 @@ impl From<TokenError> for Problem {
     }
 }
 
+impl Problem {
+    /// A body that says what can't be.
+    pub(in crate::http) fn flawed(flaws: Vec<Flaw>) -> Self {
+        flaws.into_iter().fold(
+            Self::new(ProblemKind::InvalidBody, "The wish can't be granted as it is."),
+            |problem, Flaw { pointer, message }| problem.at(pointer, message),
+        )
+    }
+}
+
 impl From<UnifiedError> for Problem {
     fn from(error: UnifiedError) -> Self {
         match error {
@@ -68,10 +78,7 @@ impl From<UnifiedError> for Problem {
             )
             .at("next_cursor", "is not a cursor of this list"),
             UnifiedError::Store(error) => error.into(),
-            UnifiedError::Flawed(flaws) => flaws.into_iter().fold(
-                Self::new(ProblemKind::InvalidBody, "The wish can't be granted as it is."),
-                |problem, Flaw { pointer, message }| problem.at(pointer, message),
-            ),
+            UnifiedError::Flawed(flaws) => Self::flawed(flaws),
             UnifiedError::Exists { id, error } => {
                 let problem = Self::from(error);
                 let detail = format!(
@@ -194,7 +201,17 @@ impl From<LinkError> for Problem {
                 Self::new(ProblemKind::NotFound, "There is no such link token.")
             }
             LinkError::Store(StoreError::Unavailable(_)) => unavailable().because(&error),
+            LinkError::NotAllowed(origin) => Self::new(
+                ProblemKind::InvalidBody,
+                "A browser may be sent back to the origins of the environment's link page only.",
+            )
+            .at(
+                "/redirect_uri",
+                format!("has the origin {origin}: add it to link_page.origins with PATCH /environments/{{id}}"),
+            ),
             LinkError::Expired
+            | LinkError::OtherProvider
+            | LinkError::Trial(_)
             | LinkError::Used
             | LinkError::UnknownState
             | LinkError::OtherBrowser

@@ -17,6 +17,13 @@ async fn accounts(app: &TestApp) -> anyhow::Result<usize> {
     Ok(list.get("result").and_then(Value::as_array).context("no rows")?.len())
 }
 
+/// Lets web pages of these origins open the link page.
+pub(super) async fn admit(app: &TestApp, origins: &[&str]) -> anyhow::Result<()> {
+    let path = format!("environments/{}", app.home.environment_id);
+    app.home.admin.patch(&path, &json!({"link_page": {"origins": origins}})).await?.okay()?;
+    Ok(())
+}
+
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_customer_who_approves_is_linked(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
@@ -192,6 +199,7 @@ async fn the_cookie_is_for_the_way_back_alone(pool: PgPool) -> anyhow::Result<()
 async fn the_saas_gets_its_customer_back_with_the_account(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let home = "https://saas.example/done?step=3";
+    admit(&app, &["https://saas.example"]).await?;
     let url = link_url(&app.home, &json!({"tenant_id": "acme", "redirect_uri": home})).await?;
     let end = Browser::new()?.follow(&url).await?;
     let list = app.home.api.get("integrated-accounts").await?.okay()?;

@@ -9,6 +9,8 @@ mod health;
 mod idempotency;
 mod integrated_accounts;
 mod link;
+mod link_attacks;
+mod link_page;
 mod mappings;
 mod openapi;
 mod people;

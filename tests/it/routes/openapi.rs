@@ -120,6 +120,7 @@ async fn every_example_of_a_body_works_as_it_stands(pool: PgPool) -> anyhow::Res
                     let mappings = admin.get("mappings").await?.okay()?;
                     mappings["result"][0]["id"].as_str().unwrap_or_default().to_owned()
                 }
+                "environments" => app.home.environment_id.to_string(),
                 _ => account.clone(),
             };
             let address = filled(&path.replace("{id}", &id), &org)?;

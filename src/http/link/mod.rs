@@ -1,0 +1,46 @@
+//! The hosted link page, the leave for the provider's consent, and the way back; for the web page that
+//! opened it, how far the customer has come.
+
+mod cookie;
+mod failures;
+mod outcome;
+mod shown;
+mod start;
+mod status;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+
+use super::state::AppState;
+
+/// What the hosted pages run. It only tells of what the server has said.
+const HOSTED: &str = include_str!("../../../web/hosted.js");
+/// The browser SDK.
+const SDK: &str = include_str!("../../../web/sdk/link.js");
+
+/// The pages, and the scripts that go with them.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/link/{token}", get(start::show).post(start::leave))
+        .route("/link/{token}/status", get(status::tell))
+        .route("/oauth/callback", get(outcome::come_back))
+        .route("/connect-account", get(start::show_theirs))
+        .route("/sdk/link.js", get(|| async { script(SDK, "*") }))
+        .route("/sdk/hosted.js", get(|| async { script(HOSTED, "null") }))
+}
+
+/// A script; `*` lets any page import it.
+fn script(
+    text: &'static str,
+    origins: &'static str,
+) -> ([(axum::http::HeaderName, &'static str); 4], &'static str) {
+    use axum::http::header;
+    let headers = [
+        (CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (header::CACHE_CONTROL, "public, max-age=300"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, origins),
+    ];
+    (headers, text)
+}

@@ -1,0 +1,152 @@
+// Switchboard's browser SDK: opens the hosted link page and tells how it ended.
+
+const LAYER = "position:fixed;inset:0;width:100%;height:100%;border:0;z-index:2147483647;background:rgba(10,14,20,.55);color-scheme:normal";
+const LOOK_EVERY_MS = 1000;
+// Looks at a popup whose tie was cut before it counts as closed.
+const PATIENCE = 600;
+
+/** A link that did not come about. `code` names the reason; see `LinkErrorCode`. */
+export class LinkError extends Error {
+  constructor(code, message, facts = {}) {
+    super(message);
+    this.name = "LinkError";
+    this.code = code;
+    Object.assign(this, facts);
+  }
+}
+
+/**
+ * Lets a customer connect a directory.
+ *
+ * @param {string} linkToken the token, or the whole `link_url`, of `POST /link-tokens`
+ * @param {{mode?: "popup"|"iframe"|"redirect", baseUrl?: string, signal?: AbortSignal}} [options]
+ * @returns {Promise<{result: "success", integrated_account_id: string}>} rejects with a `LinkError`
+ */
+export function connect(linkToken, options = {}) {
+  const mode = options.mode ?? "popup";
+  let page;
+  try {
+    page = address(linkToken, options.baseUrl, mode);
+  } catch {
+    return Promise.reject(new LinkError("invalid_options", "The link token or the base URL can't be used."));
+  }
+  if (mode === "redirect") {
+    window.location.assign(page.href);
+    return new Promise(() => {});
+  }
+  if (mode !== "popup" && mode !== "iframe") {
+    return Promise.reject(new LinkError("invalid_options", `There is no mode "${mode}".`));
+  }
+  const surface = mode === "popup" ? popup(page) : frame(page);
+  return surface ? follow(page, surface, options.signal)
+    : Promise.reject(new LinkError("blocked", "The browser blocked the popup: open it from a click."));
+}
+
+/** The address of the hosted page. */
+function address(linkToken, baseUrl, mode) {
+  const isUrl = /^https?:/.test(linkToken);
+  const base = baseUrl ?? new URL("..", import.meta.url).href;
+  const page = new URL(isUrl ? linkToken : `link/${encodeURIComponent(linkToken)}`, base.endsWith("/") ? base : `${base}/`);
+  page.searchParams.set("display", mode);
+  page.searchParams.set("origin", window.location.origin);
+  return page;
+}
+
+function popup(page) {
+  const [width, height] = [620, 780];
+  const left = Math.max(0, window.screenX + (window.outerWidth - width) / 2);
+  const top = Math.max(0, window.screenY + (window.outerHeight - height) / 2);
+  const opened = window.open(page.href, "switchboard-link", `popup,width=${width},height=${height},left=${left},top=${top}`);
+  if (!opened) return null;
+  return { window: opened, close: () => opened.close(), isGone: () => opened.closed };
+}
+
+function frame(page) {
+  const element = document.createElement("iframe");
+  element.src = page.href;
+  element.title = "Connect your directory";
+  element.style.cssText = LAYER;
+  document.body.append(element);
+  return { window: element.contentWindow, close: () => element.remove(), isGone: () => !element.isConnected };
+}
+
+/** Waits for the page's word, and looks for it where a provider's page has cut the tie to a popup. */
+function follow(page, surface, signal) {
+  return new Promise((resolve, reject) => {
+    let [goneFor, isCut, failure] = [0, false, null];
+    const timer = setInterval(look, LOOK_EVERY_MS);
+    window.addEventListener("message", listen);
+    signal?.addEventListener("abort", abort);
+
+    function end(settle, value) {
+      clearInterval(timer);
+      window.removeEventListener("message", listen);
+      signal?.removeEventListener("abort", abort);
+      surface.close();
+      settle(value);
+    }
+    function abort() {
+      end(reject, new LinkError("aborted", "The link was aborted."));
+    }
+    function listen(event) {
+      const data = event.data;
+      if (event.origin !== page.origin || event.source !== surface.window || data?.source !== "switchboard-link") return;
+      if (data.result === "success") end(resolve, success(data));
+      else if (data.result === "closed") end(reject, failure ?? closed());
+      // The customer reads the reason and may try again: the promise waits for the end.
+      else failure = new LinkError(data.code, data.error);
+    }
+    async function look() {
+      if (!surface.isGone()) return void (goneFor = 0);
+      goneFor += 1;
+      const state = await status(page);
+      // A tie that the provider's page cuts is cut when the customer gets there.
+      if (goneFor === 1) isCut = state.status === "under_way" && state.for_s < 10;
+      if (state.status === "linked") end(resolve, success(state));
+      else if (goneFor < 3 || (isCut && state.status === "under_way" && goneFor < PATIENCE)) return;
+      else if (state.status === "failed") end(reject, failure ?? new LinkError(state.code, "The link failed."));
+      else if (state.status === "expired") end(reject, new LinkError("expired", "The link has expired."));
+      else end(reject, failure ?? closed());
+    }
+  });
+}
+
+function success({ integrated_account_id, missing_scopes = [] }) {
+  return { result: "success", integrated_account_id, missing_scopes };
+}
+
+function closed() {
+  return new LinkError("closed", "The window was closed before the link was complete.");
+}
+
+async function status(page) {
+  try {
+    const answer = await fetch(`${page.origin}${page.pathname}/status`, { cache: "no-store", credentials: "omit" });
+    return await answer.json();
+  } catch {
+    return { status: "unavailable" };
+  }
+}
+
+/**
+ * The signature of another gateway's SDK, for those who move: `iframe` is its default.
+ *
+ * @param {string} linkToken
+ * @param {{baseUrl?: string, iframe?: boolean, sameWindow?: boolean, integration?: string}} [options]
+ */
+export default async function authenticate(linkToken, options = {}) {
+  const mode = options.sameWindow ? "redirect" : options.iframe === false ? "popup" : "iframe";
+  try {
+    const { integrated_account_id } = await connect(linkToken, { mode, baseUrl: options.baseUrl });
+    return { result: "success", integration: options.integration ?? "slack_enterprise", integrated_account_id };
+  } catch (error) {
+    if (error.code === "closed") throw "closed";
+    throw Object.assign(error, { is_truto: true, result: "error", error: error.message, error_type: typeOf(error.code) });
+  }
+}
+
+function typeOf(code) {
+  if (["unknown_link", "expired", "used"].includes(code)) return "invalid_token";
+  if (code === "other_provider") return "invalid_integration";
+  return code === "not_accepted" ? "validation_error" : "connection_error";
+}
