@@ -90,4 +90,14 @@ impl LinkError {
             | Self::Cipher(_) => "internal",
         }
     }
+
+    /// What the provider called it.
+    #[must_use]
+    pub fn provider_code(&self) -> Option<&str> {
+        if let Self::ConsentRefused(code) | Self::Exchange(OAuthError::Refused(code)) = self {
+            Some(code)
+        } else {
+            None
+        }
+    }
 }

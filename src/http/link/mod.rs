@@ -7,6 +7,7 @@ mod outcome;
 mod shown;
 mod start;
 mod status;
+mod words;
 
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;

@@ -1,6 +1,5 @@
 //! How the link page looks, and how its end is told.
 
-use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use switchboard::sandbox::{Fault, FaultKind};
@@ -56,46 +55,41 @@ async fn looks_that_can_not_be_shown_are_refused(pool: PgPool) -> anyhow::Result
     Ok(())
 }
 
-async fn status(url: &Url, origin: Option<&str>) -> anyhow::Result<(Value, Option<String>)> {
-    let address = format!("{}/status", url.as_str());
-    let client = reqwest::Client::builder().build()?;
-    let mut request = client.get(address);
-    if let Some(origin) = origin {
-        request = request.header("origin", origin);
-    }
-    let response = request.send().await?;
-    let allowed = response.headers().get("access-control-allow-origin");
-    let allowed = allowed.and_then(|value| value.to_str().ok()).map(str::to_owned);
-    Ok((serde_json::from_str(&response.text().await?)?, allowed))
+/// What the page's status is to a web page, and the origin that may read it.
+async fn status(app: &TestApp, url: &Url, origin: &str) -> anyhow::Result<(Value, String)> {
+    let path = format!("{}/status", url.path().trim_start_matches('/'));
+    let answer = app.nobody()?.with("origin", origin)?.get(&path).await?;
+    let allowed = answer.header("access-control-allow-origin").to_owned();
+    Ok((answer.body, allowed))
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn its_progress_is_told_to_pages_that_may_know(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
-    let home = Some("http://localhost:5173");
-    let allowed = home.map(str::to_owned);
-    assert_eq!(status(&url, home).await?, (json!({"status": "open"}), allowed.clone()));
-    let (_, foreign) = status(&url, Some("https://evil.example")).await?;
-    assert_eq!(foreign, None);
+    let home = "http://localhost:5173";
+    let open = (json!({"status": "open"}), home.to_owned());
+    assert_eq!(status(&app, &url, home).await?, open);
+    let (_, foreign) = status(&app, &url, "https://evil.example").await?;
+    assert_eq!(foreign, "");
 
     let mut browser = Browser::new()?;
     let consent = browser.leave(&url).await?;
-    assert_eq!(status(&url, home).await?.0["status"], "under_way");
+    assert_eq!(status(&app, &url, home).await?.0["status"], "under_way");
     let back = browser.decide(&consent, "decision=approve&install=workspace").await?;
     let page = browser.get(&back).await?;
     assert!(page.text.contains("Try again") && page.text.contains(url.path()), "{}", page.text);
     let failed = json!({"status": "failed", "code": "not_organization_wide"});
-    assert_eq!(status(&url, home).await?.0, failed);
+    assert_eq!(status(&app, &url, home).await?.0, failed);
 
     browser.follow(&url).await?;
-    let (linked, _) = status(&url, home).await?;
+    let (linked, _) = status(&app, &url, home).await?;
     let list = app.home.api.get("integrated-accounts").await?.okay()?;
     let expected = json!({"status": "linked", "provider": "slack_enterprise",
         "integrated_account_id": list["result"][0]["id"]});
     assert_eq!(linked, expected);
     let unknown = app.base_url.join("link/sb_link_made-up")?;
-    assert_eq!(status(&unknown, home).await?.0, json!({"status": "unknown"}));
+    assert_eq!(status(&app, &unknown, home).await?.0, json!({"status": "unknown"}));
     Ok(())
 }
 
@@ -136,11 +130,9 @@ async fn the_scripts_are_small_and_can_be_imported_from_anywhere(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let response = reqwest::get(app.base_url.join("sdk/link.js")?).await?;
-    let headers = response.headers().clone();
-    assert_eq!(headers.get("access-control-allow-origin").context("no CORS")?, "*");
-    assert_eq!(headers.get("content-type").context("no type")?, "text/javascript; charset=utf-8");
-    let text = response.text().await?;
-    assert!(text.len() < 10_000, "{} bytes", text.len());
+    let script = app.nobody()?.get("sdk/link.js").await?;
+    assert_eq!(script.header("access-control-allow-origin"), "*");
+    assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
+    assert!(script.text.len() < 10_000, "{} bytes", script.text.len());
     Ok(())
 }

@@ -1,0 +1,113 @@
+//! What is said to a customer about each way a link can fail: the status, the title, what happened and
+//! what to do next.
+
+use axum::http::StatusCode;
+
+use crate::connectors::LinkRefusal;
+use crate::link::LinkError;
+use crate::store::StoreError;
+use crate::upstream::OAuthError;
+
+/// Status, title, and the lines below it.
+pub(super) type Words = (StatusCode, &'static str, &'static [&'static str]);
+
+const UNUSABLE: &str = "The approval can't be used";
+
+/// The words for a failure.
+pub(super) fn of(error: &LinkError) -> Words {
+    use StatusCode as S;
+    match error {
+        LinkError::UnknownToken => (
+            S::NOT_FOUND,
+            "This link is not known",
+            &["Check that the whole address was copied, or ask for a new link."],
+        ),
+        LinkError::Expired => {
+            (S::GONE, "This link has expired", &["Ask for a new link where you got this one."])
+        }
+        LinkError::Used => (
+            S::GONE,
+            "This link was used already",
+            &["The connection it was made for exists. For another one, ask for a new link."],
+        ),
+        LinkError::UnknownState => (
+            S::BAD_REQUEST,
+            "This step was done already, or took too long",
+            &[
+                "Open your link again and start over; if it has expired meanwhile, ask for a new one.",
+            ],
+        ),
+        LinkError::OtherBrowser => (
+            S::BAD_REQUEST,
+            "This is not the browser that began",
+            &["Open your link again, and finish in the same browser with cookies allowed."],
+        ),
+        LinkError::OtherProvider => (
+            S::BAD_REQUEST,
+            "This link is for another provider",
+            &["Ask for a link for the directory that you want to connect."],
+        ),
+        LinkError::ConsentRefused(_) => (
+            S::OK,
+            "The connection was not approved",
+            &[
+                "The provider's page was left without an approval. Nothing was connected.",
+                "Try again when you are ready.",
+            ],
+        ),
+        LinkError::Exchange(OAuthError::Refused(_)) => (
+            S::BAD_GATEWAY,
+            "The provider did not finish the connection",
+            &[
+                "Nothing was connected.",
+                "Try again; when it happens again, tell whoever sent you the link.",
+            ],
+        ),
+        LinkError::Exchange(OAuthError::NoAnswer(_)) | LinkError::Trial(_) => (
+            S::BAD_GATEWAY,
+            "The provider can't be reached",
+            &["Nothing was connected. Try again in a few minutes."],
+        ),
+        LinkError::Grant(refusal) => (S::CONFLICT, UNUSABLE, advice(*refusal)),
+        LinkError::OtherOrganization => (
+            S::CONFLICT,
+            "This is another organization",
+            &[
+                "The connection belongs to another organization than the one you approved for.",
+                "Try again and choose the organization that was connected before.",
+            ],
+        ),
+        LinkError::Store(StoreError::Unavailable(_)) => (
+            S::SERVICE_UNAVAILABLE,
+            "Not available at the moment",
+            &["Nothing was connected. Open your link again in a minute."],
+        ),
+        LinkError::NoProviderApp(_)
+        | LinkError::NotAllowed(_)
+        | LinkError::AccountNotFound
+        | LinkError::PublicUrl
+        | LinkError::Store(_)
+        | LinkError::Cipher(_) => (
+            S::INTERNAL_SERVER_ERROR,
+            "Something failed on our side",
+            &["Nothing was connected. Tell whoever sent you the link."],
+        ),
+    }
+}
+
+/// What to do about a grant that can't be used.
+fn advice(refusal: LinkRefusal) -> &'static [&'static str] {
+    match refusal {
+        LinkRefusal::NotOrganizationWide => &[
+            "The app was installed on one workspace. It must be installed on the whole organization.",
+            "Try again as an owner or admin of the organization, and choose the organization on the provider's page.",
+        ],
+        LinkRefusal::NoUserToken | LinkRefusal::Unreadable => {
+            &["The provider did not grant what is needed. Tell whoever sent you the link."]
+        }
+        LinkRefusal::NotAccepted => &[
+            "The provider does not accept the permission that it has just given. Nothing was connected.",
+            "Check whether apps must be approved in your organization, and try again.",
+        ],
+    }
+}

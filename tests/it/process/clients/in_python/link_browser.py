@@ -1,0 +1,331 @@
+"""Customers who connect their directory in a real browser, through the browser SDK.
+
+usage: link_browser.py GATEWAY API_KEY ADMIN_KEY ENVIRONMENT [--truto MAIN_JS] [--pictures FOLDER]
+
+Prints what was seen as one JSON object.
+"""
+
+import argparse
+import http.server
+import json
+import pathlib
+import re
+import shutil
+import threading
+import urllib.request
+
+from playwright.sync_api import expect, sync_playwright
+
+HOST_PAGE = """<!doctype html><title>The product</title><h1>The product</h1><button id="go">Connect</button>
+<script type="module">
+  const sdk = await import("GATEWAY/sdk/link.js");
+  window.start = (how, token, options) => {
+    document.getElementById("go").onclick = async () => {
+      const authenticate = how === "theirs" ? (await import("/truto.js")).default : sdk.default;
+      const promise = how === "connect" ? sdk.connect(token, options) : authenticate(token, options);
+      promise.then((done) => (window.ended = { done }), (error) => (window.ended =
+        { error: typeof error === "string" ? error : error.code ?? error.error_type, name: error.name }));
+    };
+    window.ended = null;
+  };
+  window.ready = true;
+</script>"""
+
+ask = argparse.ArgumentParser()
+ask.add_argument("gateway")
+ask.add_argument("api_key")
+ask.add_argument("admin_key")
+ask.add_argument("environment")
+ask.add_argument("--truto")
+ask.add_argument("--pictures")
+asked = ask.parse_args()
+
+
+class Product(http.server.BaseHTTPRequestHandler):
+    """The SaaS's own web page, of an origin of its own."""
+
+    def do_GET(self):
+        kind, body = "text/html", HOST_PAGE.replace("GATEWAY", asked.gateway).encode()
+        if self.path == "/truto.js" and asked.truto:
+            kind, body = "text/javascript", pathlib.Path(asked.truto).read_bytes()
+        self.send_response(200)
+        self.send_header("content-type", kind)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Product)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+product = f"http://127.0.0.1:{server.server_port}"
+
+
+def api(method, path, body, key=asked.api_key):
+    headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+    data = json.dumps(body).encode()
+    request = urllib.request.Request(asked.gateway + path, data, headers, method=method)
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)["result"]
+
+
+def link(tenant, **more):
+    return api("POST", "/link-tokens", {"tenant_id": tenant, **more})
+
+
+def looks(**page):
+    api("PATCH", f"/environments/{asked.environment}", {"link_page": page}, asked.admin_key)
+
+
+def picture(page, name):
+    if asked.pictures:
+        page.screenshot(path=f"{asked.pictures}/{name}.png", full_page=True)
+
+
+def decide(page, decision="approve", install="org"):
+    """What the customer does on the provider's page."""
+    expect(page.locator("button[value=approve]")).to_be_visible()
+    if install == "workspace":
+        page.locator("#team").select_option(index=1)
+    page.locator(f"button[value={decision}]").click()
+
+
+def go_on(page):
+    page.get_by_role("button", name=re.compile("^Continue to")).click()
+
+
+def ended(page):
+    page.wait_for_function("window.ended !== null")
+    return page.evaluate("window.ended")
+
+
+def begin(context, how, token, options):
+    """Opens the product's page and clicks."""
+    page = context.new_page()
+    page.goto(product)
+    page.wait_for_function("window.ready === true")
+    page.evaluate("([how, token, options]) => window.start(how, token, options)", [how, token, options])
+    return page
+
+
+def popup_of(page):
+    with page.expect_popup() as opened:
+        page.locator("#go").click()
+    return opened.value
+
+
+def popup_succeeds(context):
+    page = begin(context, "connect", link("popup")["link_token"], {"mode": "popup"})
+    popup = popup_of(page)
+    expect(popup.get_by_role("heading", level=1)).to_contain_text("Connect")
+    picture(popup, "offer")
+    go_on(popup)
+    picture(popup, "provider")
+    decide(popup)
+    return ended(page)
+
+
+def popup_fails_and_succeeds(context):
+    page = begin(context, "connect", link("again")["link_url"], {"mode": "popup"})
+    popup = popup_of(page)
+    go_on(popup)
+    decide(popup, install="workspace")
+    expect(popup.get_by_text("whole organization")).to_be_visible()
+    picture(popup, "not-organization-wide")
+    assert page.evaluate("window.ended") is None
+    popup.get_by_role("link", name="Try again").click()
+    go_on(popup)
+    decide(popup)
+    return ended(page)
+
+
+def popup_is_refused(context):
+    page = begin(context, "connect", link("refused")["link_token"], {"mode": "popup"})
+    popup = popup_of(page)
+    go_on(popup)
+    decide(popup, decision="cancel")
+    expect(popup.get_by_text("not approved")).to_be_visible()
+    picture(popup, "refused")
+    popup.get_by_role("link", name="Close").click()
+    return ended(page)
+
+
+def popup_is_closed(context):
+    page = begin(context, "connect", link("closed")["link_token"], {"mode": "popup"})
+    popup_of(page).get_by_role("link", name="Not now").click()
+    return ended(page)
+
+
+def popup_of_a_spent_link(context):
+    token = link("spent")["link_token"]
+    page = begin(context, "connect", token, {"mode": "popup"})
+    popup = popup_of(page)
+    go_on(popup)
+    decide(popup)
+    ended(page)
+    page = begin(context, "connect", token, {"mode": "popup"})
+    popup = popup_of(page)
+    expect(popup.get_by_text("used already")).to_be_visible()
+    picture(popup, "used")
+    popup.get_by_role("link", name="Close").click()
+    return ended(page)
+
+
+def frame_succeeds(context):
+    page = begin(context, "connect", link("frame")["link_token"], {"mode": "iframe"})
+    page.locator("#go").click()
+    frame = page.frame_locator("iframe")
+    expect(frame.get_by_role("heading", level=1)).to_contain_text("Connect")
+    with context.expect_page() as opened:
+        frame.get_by_role("button", name=re.compile("^Continue to")).click()
+    picture(page, "frame")
+    decide(opened.value)
+    seen = ended(page)
+    expect(page.locator("iframe")).to_have_count(0)
+    return seen
+
+
+def window_succeeds(context):
+    token = link("window", redirect_uri=f"{product}/done?step=3")["link_token"]
+    page = begin(context, "connect", token, {"mode": "redirect"})
+    page.locator("#go").click()
+    go_on(page)
+    decide(page)
+    page.wait_for_url(f"{product}/done?step=3&result=success&integrated_account_id=acc_*")
+    return {"done": True}
+
+
+def tie_is_cut(context):
+    """The provider's page cuts the tie between the popup and the product's page."""
+    def cut(route):
+        answer = route.fetch()
+        headers = {**answer.headers, "cross-origin-opener-policy": "same-origin"}
+        route.fulfill(response=answer, headers=headers)
+
+    page = begin(context, "connect", link("cut")["link_token"], {"mode": "popup"})
+    popup = popup_of(page)
+    context.route("**/oauth/v2/authorize**", cut)
+    go_on(popup)
+    decide(popup)
+    seen = ended(page)
+    context.unroute("**/oauth/v2/authorize**")
+    return seen
+
+
+def words_of_others_count_for_nothing(context):
+    """A page of another origin, and one in the product's own window, say that it worked."""
+    page = begin(context, "connect", link("forged")["link_token"], {"mode": "popup"})
+    popup = popup_of(page)
+    forged = {"source": "switchboard-link", "result": "success", "integrated_account_id": "acc_forged"}
+    page.evaluate("(message) => window.postMessage(message, '*')", forged)
+    page.evaluate("""(message) => new Promise((done) => {
+        const frame = document.createElement("iframe");
+        frame.srcdoc = `<script>parent.postMessage(${JSON.stringify(message)}, "*")</` + "script>";
+        frame.onload = () => setTimeout(done, 200);
+        document.body.append(frame);
+    })""", forged)
+    untouched = page.evaluate("window.ended") is None
+    go_on(popup)
+    decide(popup)
+    seen = ended(page)
+    return {"untouched": untouched, "forged": seen["done"]["integrated_account_id"] == "acc_forged"}
+
+
+def foreign_pages_hear_nothing(context):
+    """A page that is not listed opens the link in a popup and listens."""
+    looks(name="Acme", origins=["https://app.acme.example"])
+    page = context.new_page()
+    page.goto(product)
+    page.wait_for_function("window.ready === true")
+    page.evaluate("""(address) => {
+        window.heard = [];
+        addEventListener("message", (event) => window.heard.push(event.data));
+        document.getElementById("go").onclick = () => window.open(address, "", "popup");
+    }""", link("unlisted")["link_url"] + "?display=popup&origin=" + product)
+    popup = popup_of(page)
+    go_on(popup)
+    decide(popup)
+    expect(popup.get_by_role("heading", name="Connected")).to_be_visible()
+    heard = page.evaluate("window.heard")
+    looks()
+    return heard
+
+
+def drop_in(context, how, options):
+    token = link(f"drop-in-{how}-{len(options)}")["link_token"]
+    page = begin(context, how, token, {"baseUrl": asked.gateway, **options})
+    popup = popup_of(page)
+    go_on(popup)
+    decide(popup)
+    return ended(page)
+
+
+def drop_in_is_closed(context, how):
+    page = begin(context, how, link(f"shut-{how}")["link_token"], {"baseUrl": asked.gateway, "iframe": False})
+    popup_of(page).close()
+    return ended(page)
+
+
+def show_looks(context, browser):
+    """Every further page, for people to look at."""
+    page = context.new_page()
+    page.goto(f"{asked.gateway}/link/sb_link_nobody")
+    picture(page, "unknown")
+    looks(name="Acme HR", accent_color="#7a3cff", headline="Bring your people to Acme",
+          introduction="Acme keeps roles and workspaces in step with your HR system.",
+          support_url="https://acme.example/help", origins=[product])
+    branded = link("branded")["link_url"]
+    page.goto(branded)
+    picture(page, "branded")
+    dark = browser.new_context(color_scheme="dark", viewport={"width": 620, "height": 780})
+    page = dark.new_page()
+    page.goto(branded)
+    picture(page, "branded-dark")
+    go_on(page)
+    decide(page)
+    expect(page.get_by_role("heading", name="Connected")).to_be_visible()
+    picture(page, "connected-dark")
+    narrow = browser.new_context(viewport={"width": 360, "height": 700})
+    page = narrow.new_page()
+    page.goto(link("narrow")["link_url"])
+    picture(page, "branded-narrow")
+    looks()
+
+
+def watch(context):
+    """No page may run into its own policy."""
+    faults = []
+    own = lambda message: message.type == "error" and "Content Security Policy" in message.text
+    context.on("console", lambda message: faults.append(message.text) if own(message) else None)
+    return faults
+
+
+with sync_playwright() as playwright:
+    browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+    # Third-party cookies are blocked, as browsers do.
+    context = browser.new_context(viewport={"width": 620, "height": 780})
+    context.set_default_timeout(15_000)
+    faults = watch(context)
+    seen = {
+        "popup": popup_succeeds(context),
+        "again": popup_fails_and_succeeds(context),
+        "refused": popup_is_refused(context),
+        "closed": popup_is_closed(context),
+        "spent": popup_of_a_spent_link(context),
+        "frame": frame_succeeds(context),
+        "window": window_succeeds(context),
+        "cut": tie_is_cut(context),
+        "forged": words_of_others_count_for_nothing(context),
+        "foreign": foreign_pages_hear_nothing(context),
+        "drop_in": drop_in(context, "ours", {"iframe": False}),
+        "drop_in_closed": drop_in_is_closed(context, "ours"),
+        "theirs": drop_in(context, "theirs", {"iframe": False}) if asked.truto else None,
+        "theirs_closed": drop_in_is_closed(context, "theirs") if asked.truto else None,
+    }
+    if asked.pictures:
+        show_looks(context, browser)
+    seen["policy"] = faults
+    browser.close()
+server.shutdown()
+print(json.dumps(seen))
