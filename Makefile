@@ -5,7 +5,7 @@ export CARGO
 # Queries are checked against the committed .sqlx; only `make sqlx` and its check ask a database.
 export SQLX_OFFLINE := true
 
-.PHONY: help demo test fuzz bench sqlx
+.PHONY: help demo test fuzz screenshots bench sqlx
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -28,6 +28,13 @@ fuzz: ## Try every operation of the API with drawn requests (needs PyPI once)
 	@scripts/setup.sh test
 	@$(CARGO) build --locked
 	@scripts/fuzz_api.sh
+
+screenshots: ## Make pictures of the link pages in target/screenshots (needs PyPI once)
+	@scripts/setup.sh test
+	@mkdir -p $(CURDIR)/target/screenshots
+	@SWITCHBOARD_PICTURES=$(CURDIR)/target/screenshots $(CARGO) test --locked --test it -- \
+	    --exact process::clients::link_browser::customers_connect_in_a_real_browser
+	@ls target/screenshots/*.png
 
 bench: ## Measure the parts on this machine, as a table (release build)
 	@scripts/setup.sh bench

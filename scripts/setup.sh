@@ -3,7 +3,7 @@
 # nothing is missing.
 #
 #   scripts/setup.sh demo    a C compiler and PostgreSQL's server programs
-#   scripts/setup.sh test    those, and Python with venv, jq and a Redis server for the tests
+#   scripts/setup.sh test    those, and Python with venv, jq, a Redis server and Chromium for the tests
 #   scripts/setup.sh bench   those of demo, and wrk to measure with
 set -eu
 
@@ -24,6 +24,7 @@ wants_python() { [ "$purpose" = test ] && ! have_python; }
 wants_jq() { [ "$purpose" = test ] && ! have jq; }
 wants_wrk() { [ "$purpose" = bench ] && ! have wrk; }
 wants_redis() { [ "$purpose" = test ] && ! have redis-server && ! have valkey-server; }
+wants_browser() { [ "$purpose" = test ] && ! have chromium; }
 say() { echo "setup: $*" >&2; }
 
 # What is still missing, a line each; nothing when all is well.
@@ -62,7 +63,7 @@ install_postgres() {
     trap - EXIT
 }
 
-[ -n "$(missing)" ] || wants_redis || exit 0
+[ -n "$(missing)" ] || wants_redis || wants_browser || exit 0
 
 as_root=''
 if [ "$(id -u)" -ne 0 ]; then
@@ -76,7 +77,9 @@ if have apt-get && { [ -z "$as_root" ] || { have sudo && sudo -n true 2>/dev/nul
     ! wants_python || install python3 python3-venv || true
     ! wants_jq || install jq || true
     ! wants_redis || install redis-server || true
+    ! wants_browser || install chromium || true
 fi
 
 [ -z "$(missing)" ] || give_up
 ! wants_redis || say "no Redis server (Debian: redis-server); the tests that need one are left out"
+! wants_browser || say "no Chromium (Debian: chromium); the tests that need one are left out"

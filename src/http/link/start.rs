@@ -111,7 +111,7 @@ fn offered(state: &AppState, shown: &Shown<'_>, offer: &Offer, token: &str) -> R
         p { (introduction(offer, product, provider)) }
         (steps(offer, provider))
         details.permissions open[offer.scopes.len() <= 6] {
-            summary { "What " (product.unwrap_or("it")) " asks for: " (offer.scopes.len()) " permissions" }
+            summary { "What " (product.map_or_else(|| "is asked".to_owned(), |name| format!("{name} asks"))) " for: " (offer.scopes.len()) " permissions" }
             ul.scopes {
                 @for (scope, words) in &offer.scopes {
                     li { span { (words.unwrap_or("A permission of the provider")) } code { (scope) } }

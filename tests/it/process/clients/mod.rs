@@ -2,6 +2,7 @@
 
 mod documentation;
 mod kept;
+mod link_browser;
 mod node;
 mod python;
 mod sandbox;

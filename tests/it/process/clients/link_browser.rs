@@ -1,0 +1,65 @@
+//! Customers who connect their directory in Chromium, through our browser SDK and another gateway's.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use super::super::demo::Demo;
+use super::super::home::Home;
+use super::super::note;
+use super::{node, python, succeed, tour};
+
+const TOUR: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/process/clients/in_python/link_browser.py");
+/// The versions of November 2026.
+const PLAYWRIGHT: &str = "1.65.2";
+const THEIR_SDK: (&str, &str) = ("@truto/truto-link-sdk", "1.1.30");
+
+fn is_account(seen: &Value) -> bool {
+    let id = seen.pointer("/done/integrated_account_id").and_then(Value::as_str);
+    id.is_some_and(|id| id.starts_with("acc_"))
+}
+
+#[tokio::test]
+async fn customers_connect_in_a_real_browser() -> anyhow::Result<()> {
+    if let Err(reason) = succeed(Command::new("chromium").arg("--version")) {
+        return note(format_args!("skipped: chromium does not work: {reason}"));
+    }
+    let python = match python::with("playwright", PLAYWRIGHT, &[])? {
+        Ok(python) => python,
+        Err(reason) => return note(format_args!("skipped: {reason}")),
+    };
+    let theirs = node::with("their-link-sdk", 18, &[THEIR_SDK])?;
+    let home = Home::new()?;
+    let demo = Demo::start(&home, &[]).await?;
+    let report = &demo.report;
+    let who = [&report.base_url, &report.api_key, &report.admin_key, &report.environment_id];
+    let mut command = Command::new(python);
+    command.args(["-B", TOUR]).args(who);
+    match &theirs {
+        Ok(modules) => {
+            command.arg("--truto").arg(modules.join(THEIR_SDK.0).join("dist/main.js"));
+        }
+        Err(reason) => note(format_args!("without the other gateway's SDK: {reason}"))?,
+    }
+    if let Some(folder) = std::env::var_os("SWITCHBOARD_PICTURES") {
+        command.arg("--pictures").arg(folder);
+    }
+    let seen = tour(&mut command)?;
+    for way in ["popup", "again", "frame", "cut", "drop_in"] {
+        assert!(is_account(&seen[way]), "{way} of {seen}");
+    }
+    for (way, code) in [("refused", "refused"), ("closed", "closed"), ("spent", "used")] {
+        assert_eq!(seen[way], json!({"error": code, "name": "LinkError"}), "{seen}");
+    }
+    assert_eq!(seen["window"], json!({"done": true}));
+    assert_eq!(seen["forged"], json!({"untouched": true, "forged": false}));
+    assert_eq!(seen["foreign"], json!([]), "a page that is not listed was told");
+    assert_eq!(seen["drop_in_closed"]["error"], "closed");
+    if theirs.is_ok() {
+        assert!(is_account(&seen["theirs"]), "{seen}");
+        assert_eq!(seen["theirs_closed"]["error"], "closed");
+    }
+    assert_eq!(seen["policy"], json!([]), "a page ran into its own policy");
+    Ok(())
+}

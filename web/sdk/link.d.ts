@@ -1,0 +1,53 @@
+/** Where the hosted link page is shown. */
+export type LinkMode = "popup" | "iframe" | "redirect";
+
+/** Why a link did not come about. */
+export type LinkErrorCode =
+  | "aborted" | "blocked" | "closed" | "invalid_options"
+  | "unknown_link" | "expired" | "used" | "other_provider"
+  | "refused" | "not_organization_wide" | "other_organization" | "unusable_grant" | "not_accepted"
+  | "stale_session" | "other_browser"
+  | "provider_refused" | "provider_unavailable" | "unavailable" | "internal";
+
+export interface LinkOptions {
+  /** Default: `"popup"`. Call `connect` from a click, or browsers block the popup. */
+  mode?: LinkMode;
+  /** The gateway, when this module was not imported from it. */
+  baseUrl?: string;
+  /** Gives up, and takes the popup or the frame away. */
+  signal?: AbortSignal;
+}
+
+export interface LinkSuccess {
+  result: "success";
+  integrated_account_id: string;
+  /** Permissions that were asked for and not granted. */
+  missing_scopes: string[];
+}
+
+export class LinkError extends Error {
+  readonly name: "LinkError";
+  readonly code: LinkErrorCode;
+}
+
+/**
+ * Lets a customer connect a directory. Rejects with a `LinkError`. With `mode: "redirect"` the page is
+ * left and the promise never settles: the customer comes back to the link token's `redirect_uri`.
+ *
+ * @param linkToken the `link_token`, or the `link_url`, of `POST /link-tokens`
+ */
+export function connect(linkToken: string, options?: LinkOptions): Promise<LinkSuccess>;
+
+export interface AuthenticateOptions {
+  baseUrl?: string;
+  /** Default: `true`. */
+  iframe?: boolean;
+  sameWindow?: boolean;
+  integration?: string;
+}
+
+/** The signature of Truto's link SDK, for those who move. Rejects with `"closed"` or an error with `error_type`. */
+export default function authenticate(
+  linkToken: string,
+  options?: AuthenticateOptions,
+): Promise<{ result: "success"; integration: string; integrated_account_id: string }>;
