@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FaultKind {
-    /// The answer comes `seconds` later.
+    /// The work is done, and the answer comes `seconds` later.
     Latency,
     /// 429 with `Retry-After: seconds`; the work is not done.
     RateLimited,

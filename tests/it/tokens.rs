@@ -136,7 +136,7 @@ async fn a_lost_grant_is_told_once_noted_and_mended_by_a_link(pool: PgPool) -> a
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_refresh_token_used_up_elsewhere_is_a_lost_grant(pool: PgPool) -> anyhow::Result<()> {
-    let app = TestApp::with(pool, |setup| setup.sandbox.refresh_grace_s = -1).await?;
+    let app = TestApp::with(pool, |setup| setup.sandbox.refresh_grace_s = 0).await?;
     let account = app.link("acme").await?;
     let api = app.on(&account)?;
     app.sandbox.advance_clock(Duration::hours(13));

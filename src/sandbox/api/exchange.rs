@@ -97,10 +97,6 @@ fn fault_name(kind: FaultKind) -> Option<&'static str> {
 /// The answer of a fault that keeps the work from being done.
 async fn before_work(hit: Hit, voice: Voice) -> Option<Outcome> {
     match hit.kind {
-        FaultKind::Latency => {
-            rest(hit.seconds.unwrap_or(1.0)).await;
-            None
-        }
         FaultKind::RateLimited => {
             let wait = Duration::seconds_f64(sane(hit.seconds.unwrap_or(1.0)));
             Some((voice.rate_limited)().retry_after(wait))
@@ -121,12 +117,15 @@ async fn before_work(hit: Hit, voice: Voice) -> Option<Outcome> {
             outcome.status = StatusCode::GATEWAY_TIMEOUT;
             Some(outcome)
         }
-        FaultKind::CutBody | FaultKind::LostAnswer => None,
+        FaultKind::Latency | FaultKind::CutBody | FaultKind::LostAnswer => None,
     }
 }
 
 /// Spoils the answer of work that was done.
 async fn after_work(hit: Hit, response: Response) -> Response {
+    if hit.kind == FaultKind::Latency {
+        rest(hit.seconds.unwrap_or(1.0)).await;
+    }
     if !matches!(hit.kind, FaultKind::CutBody | FaultKind::LostAnswer) {
         return response;
     }

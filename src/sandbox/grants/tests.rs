@@ -46,11 +46,11 @@ fn a_refresh_token_serves_once_and_again_within_the_grace() {
     let (mut grants, first) = installed();
     let (_, second) = grants.refresh("1.2", refresh_of(&first), GRACE, NOW + 10).unwrap();
     assert!(grants.identify(&first.access_token, NOW + 11).is_ok());
-    let (_, again) = grants.refresh("1.2", refresh_of(&first), GRACE, NOW + 70).unwrap();
+    let (_, again) = grants.refresh("1.2", refresh_of(&first), GRACE, NOW + 69).unwrap();
     assert_ne!(again, second);
-    let late = grants.refresh("1.2", refresh_of(&first), GRACE, NOW + 71);
+    let late = grants.refresh("1.2", refresh_of(&first), GRACE, NOW + 70);
     assert_eq!(late.unwrap_err(), OAuthError::InvalidRefreshToken);
-    let foreign = grants.refresh("9.9", refresh_of(&second), GRACE, NOW + 71);
+    let foreign = grants.refresh("9.9", refresh_of(&second), GRACE, NOW + 70);
     assert_eq!(foreign.unwrap_err(), OAuthError::InvalidRefreshToken);
     assert_eq!(grants.refreshes, 2);
 }

@@ -86,8 +86,8 @@ impl Grants {
     ///
     /// # Errors
     ///
-    /// [`OAuthError::InvalidRefreshToken`] when it is unknown, another app's, or was used longer
-    /// than `grace` seconds ago.
+    /// [`OAuthError::InvalidRefreshToken`] when it is unknown, another app's, or was first
+    /// used `grace` seconds ago or more; a grace of 0 takes it once only.
     pub(crate) fn refresh(
         &mut self,
         client_id: &str,
@@ -98,7 +98,7 @@ impl Grants {
         let refused = OAuthError::InvalidRefreshToken;
         let token = self.refresh.get_mut(&digest(refresh_token)).ok_or(refused)?;
         let grant = self.installs.get(&token.grant).ok_or(refused)?;
-        let spent = token.used_at.is_some_and(|used| now - used > grace)
+        let spent = token.used_at.is_some_and(|used| now - used >= grace)
             || token.expires_at.is_some_and(|at| now >= at);
         if grant.client_id != client_id || !grant.live || token.revoked || spent {
             return Err(refused);

@@ -1,0 +1,171 @@
+//! One refresh for all gateways, and none lost whenever the gateway that asks is killed.
+
+use std::time::Instant;
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use super::super::home::Home;
+use super::super::talk::{Answer, number};
+use super::super::{GLANCE, START, note};
+use super::Fleet;
+
+/// Longer than a test waits for anything.
+const LONG_S: u64 = 30;
+const THIRTEEN_HOURS: u64 = 46_800;
+
+impl Fleet {
+    /// The provider's clock goes past the end of the token.
+    async fn age(&self) -> anyhow::Result<()> {
+        self.tell_sandbox("advance-clock", &json!({"seconds": THIRTEEN_HOURS})).await
+    }
+
+    async fn refreshes(&self) -> anyhow::Result<u64> {
+        number(&self.ask_sandbox("state").await?, "/refreshes")
+    }
+
+    /// Waits until the database or the sandbox shows that a moment has come.
+    async fn until(
+        &self,
+        mut has_come: impl AsyncFnMut() -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + START;
+        while !has_come().await? {
+            anyhow::ensure!(Instant::now() < deadline, "the moment did not come");
+            tokio::time::sleep(GLANCE).await;
+        }
+        Ok(())
+    }
+
+    async fn status(&self, gateway: usize) -> anyhow::Result<Value> {
+        let account = self.ask(gateway, &format!("/integrated-accounts/{}", self.account)).await?;
+        Ok(account.ok()?.pointer("/result/status").cloned().unwrap_or_default())
+    }
+}
+
+fn failed(answers: &[Answer]) -> Vec<&Answer> {
+    answers.iter().filter(|answer| answer.status != 200).collect()
+}
+
+/// Whether an attempt to refresh stands in the database without an end.
+async fn is_intended(pool: &PgPool) -> anyhow::Result<bool> {
+    let open = "select exists (select 1 from credential_refreshes where finished_at is null)";
+    Ok(sqlx::query_scalar(open).fetch_one(pool).await?)
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_thousand_calls_over_four_gateways_cost_one_refresh(pool: PgPool) -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let fleet = Fleet::start(&home, &pool, 4, 60).await?;
+    fleet.age().await?;
+    let started = Instant::now();
+    let answers = fleet.calls(&[0, 1, 2, 3], 250).await?;
+    let took = started.elapsed();
+    let failed = failed(&answers);
+    assert!(
+        failed.is_empty(),
+        "{} of {}, such as {:?}",
+        failed.len(),
+        answers.len(),
+        failed.first()
+    );
+    assert_eq!(fleet.refreshes().await?, 1);
+    note(format_args!("1,000 calls over 4 gateways and one refresh took {took:?}"))
+}
+
+/// When a gateway that refreshes is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// The provider has not done anything.
+    Before,
+    /// The provider has done it and the answer is on its way.
+    Answering,
+    /// The answer is there and is not stored yet.
+    Storing,
+}
+
+/// Kills the gateway that refreshes in that moment.
+async fn kill_at(fleet: &mut Fleet, pool: &PgPool, moment: Moment) -> anyhow::Result<()> {
+    let (kind, seconds) = match moment {
+        Moment::Before => ("timeout", LONG_S),
+        Moment::Answering => ("latency", LONG_S),
+        Moment::Storing => ("latency", 1),
+    };
+    let fault = json!({"method": "oauth.v2.access", "kind": kind, "count": 1, "seconds": seconds});
+    fleet.tell_sandbox("faults", &fault).await?;
+    fleet.age().await?;
+    let refreshes = fleet.refreshes().await?;
+    let cut_off = fleet.call(0);
+    let watch = async {
+        fleet.until(async || is_intended(pool).await).await?;
+        if moment == Moment::Storing {
+            // What the gateway writes after the answer waits for this.
+            let mut tx = pool.begin().await?;
+            sqlx::query("lock table credential_refreshes in access exclusive mode")
+                .execute(&mut *tx)
+                .await?;
+            let waiting = "select exists (select 1 from pg_locks where not granted
+                 and relation = 'credential_refreshes'::regclass)";
+            fleet.until(async || Ok(sqlx::query_scalar(waiting).fetch_one(pool).await?)).await?;
+            return anyhow::Ok(Some(tx));
+        }
+        if moment == Moment::Answering {
+            fleet.until(async || Ok(fleet.refreshes().await? > refreshes)).await?;
+        }
+        anyhow::Ok(None)
+    };
+    // The call is dropped with the gateway that it was sent to.
+    let lock = tokio::select! {
+        answer = cut_off => anyhow::bail!("it was not held: {answer:?}"),
+        held = watch => held?,
+    };
+    fleet.kill(0)?;
+    drop(lock);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_gateway_killed_at_any_moment_of_a_refresh_loses_no_grant(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    for moment in [Moment::Before, Moment::Answering, Moment::Storing] {
+        sqlx::query("truncate environments cascade").execute(&pool).await?;
+        let home = Home::new()?;
+        let mut fleet = Fleet::start(&home, &pool, 4, 60).await?;
+        kill_at(&mut fleet, &pool, moment).await?;
+        let answers = fleet.calls(&[1, 2, 3], 20).await?;
+        let failed = failed(&answers);
+        assert!(failed.is_empty(), "{moment:?}: {} such as {:?}", failed.len(), failed.first());
+        assert_eq!(fleet.status(1).await?, "active", "{moment:?}");
+        // The one that was cut off, if the provider has done it, and the one that was kept.
+        let done = if moment == Moment::Before { 1 } else { 2 };
+        assert_eq!(fleet.refreshes().await?, done, "{moment:?}");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn beyond_the_providers_grace_the_account_is_marked_and_linked_again(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    for moment in [Moment::Before, Moment::Answering, Moment::Storing] {
+        sqlx::query("truncate environments cascade").execute(&pool).await?;
+        let home = Home::new()?;
+        let mut fleet = Fleet::start(&home, &pool, 3, 0).await?;
+        kill_at(&mut fleet, &pool, moment).await?;
+        let answers = fleet.calls(&[1, 2], 10).await?;
+        if moment == Moment::Before {
+            assert!(failed(&answers).is_empty(), "{answers:?}");
+            continue;
+        }
+        for answer in &answers {
+            let kind = answer.body.pointer("/type").cloned().unwrap_or_default();
+            assert_eq!((answer.status, kind), (409, json!("/problems/account_needs_reauth")));
+        }
+        assert_eq!(fleet.status(1).await?, "needs_reauth", "{moment:?}");
+        let account = fleet.account.clone();
+        assert_eq!(fleet.link(1).await?, account, "the same account, with its history");
+        assert!(failed(&fleet.calls(&[1, 2], 10).await?).is_empty());
+    }
+    Ok(())
+}
