@@ -6,6 +6,7 @@ mod migrate;
 mod openapi;
 mod output;
 mod sandbox;
+mod secrets;
 mod serve;
 mod signals;
 
@@ -40,6 +41,9 @@ enum Command {
     /// Make, list and revoke API keys
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Look after what is stored encrypted
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -58,6 +62,7 @@ impl Cli {
             Command::Sandbox(arguments) => sandbox::run(&Config::load(config)?, arguments).await,
             Command::Migrate => migrate::run(&Config::load(config)?).await,
             Command::Keys(command) => keys::run(&Config::load(config)?, command).await,
+            Command::Secrets(command) => secrets::run(&Config::load(config)?, &command).await,
             Command::Openapi => openapi::run(),
         }
     }

@@ -57,7 +57,7 @@ impl FromStr for AccountStatus {
 }
 
 /// The organization at the provider that an account is connected to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Organization {
     /// Its id at the provider, such as `E0123`.
     pub id: String,

@@ -99,6 +99,8 @@ ids! {
     AccountTokenId = "atk";
     /// A custom mapping.
     MappingId = "map";
+    /// An event of an account.
+    EventId = "evt";
     /// A row of the audit log.
     AuditId = "aud";
     /// A request, in logs, problems and headers.

@@ -5,6 +5,7 @@ pub mod account;
 pub mod assignment;
 pub mod clock;
 pub mod entropy;
+pub mod event;
 pub mod filter;
 pub mod group;
 pub mod ids;

@@ -12,8 +12,9 @@ use utoipa_axum::routes;
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use super::v1::{
-    account_tokens, api_keys, batch, environments, groups, integrated_accounts, link_tokens,
-    mappings, me, provider_apps, role_assignments, roles, users, workspace_members, workspaces,
+    account_tokens, api_keys, batch, environments, events, groups, integrated_accounts,
+    link_tokens, mappings, me, provider_apps, role_assignments, roles, users, workspace_members,
+    workspaces,
 };
 use super::{compat, edge, health, idempotency, link, openapi, problem, proxy, reference, start};
 
@@ -67,6 +68,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(mappings::list_mappings, mappings::create_mapping))
         .routes(routes!(mappings::preview_mapping))
         .routes(routes!(mappings::get_mapping, mappings::change_mapping, mappings::delete_mapping))
+        .routes(routes!(events::list_events))
         .routes(routes!(api_keys::list_api_keys))
         .routes(routes!(api_keys::get_api_key))
         .routes(routes!(environments::list_environments))

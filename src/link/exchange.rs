@@ -2,12 +2,13 @@
 
 use super::{LinkError, Links};
 use crate::connectors::LinkedGrant;
+use crate::domain::event::EventKind;
 use crate::domain::ids::{AuditId, IntegratedAccountId};
 use crate::domain::link_page::LinkPage;
 use crate::domain::provider::Provider;
 use crate::domain::sealed::Digest;
 use crate::store::{
-    AuditEntry, LinkSession, LinkToken, LinkedAccount, Outcome, ProviderApp, StoreError,
+    AuditEntry, LinkSession, LinkToken, LinkedAccount, NewEvent, Outcome, ProviderApp, StoreError,
 };
 use crate::upstream::{CodeExchange, OAuthClient};
 use crate::vault::digest_matches;
@@ -181,7 +182,12 @@ impl Links {
             credentials: &credentials,
             now,
         };
-        match db.complete_link(&account, &entry).await {
+        let told = |kind| NewEvent::new(kind, id, None, &*self.clock, &*self.entropy);
+        let told = match live {
+            None => vec![told(EventKind::Created), told(EventKind::Active)],
+            Some(_) => vec![told(EventKind::Reactivated)],
+        };
+        match db.complete_link(&account, &entry, &told).await {
             Ok(true) => {}
             // Another tab was faster: its account stands.
             Ok(false) | Err(StoreError::Conflict(_)) => return Err(LinkError::Used),

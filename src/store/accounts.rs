@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use super::audit::{self, AuditEntry};
 use super::columns::named;
 use super::credentials::{self, NewCredentials};
+use super::events::{self, NewEvent};
 use super::{StoreError, TenantDb};
 use crate::domain::account::{AccountStatus, IntegratedAccount, Organization};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
@@ -141,8 +142,8 @@ impl TenantDb {
         .await?)
     }
 
-    /// Stores a finished link: the account, its tokens, the spent link token and the audit row, all
-    /// or nothing. Answers `false`, and stores nothing, when the link token was spent meanwhile.
+    /// Stores a finished link: the account, its tokens, the spent link token, the audit row and the
+    /// events, all or nothing. Answers `false`, and stores nothing, when the link token was spent meanwhile.
     ///
     /// # Errors
     ///
@@ -151,6 +152,7 @@ impl TenantDb {
         &self,
         link: &LinkedAccount<'_>,
         audit: &AuditEntry<'_>,
+        told: &[NewEvent<'_>],
     ) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
         let spent = sqlx::query!(
@@ -195,6 +197,9 @@ impl TenantDb {
         credentials::replace(&mut *tx, self.environment_id, link.id, link.credentials, link.now)
             .await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
+        for event in told {
+            events::append(&mut tx, self.environment_id, event).await?;
+        }
         tx.commit().await?;
         Ok(true)
     }
@@ -244,6 +249,7 @@ impl TenantDb {
         id: IntegratedAccountId,
         now: OffsetDateTime,
         audit: &AuditEntry<'_>,
+        told: &NewEvent<'_>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
         let done = sqlx::query!(
@@ -273,6 +279,7 @@ impl TenantDb {
         .execute(&mut *tx)
         .await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
+        events::append(&mut tx, self.environment_id, told).await?;
         tx.commit().await?;
         Ok(true)
     }

@@ -1,8 +1,8 @@
 //! How our values stand in columns: ids as text, enums by their names, digests as bytes.
 
 use crate::domain::ids::{
-    AccountTokenId, ApiKeyId, AuditId, EnvironmentId, IntegratedAccountId, LinkTokenId, MappingId,
-    ProviderAppId,
+    AccountTokenId, ApiKeyId, AuditId, EnvironmentId, EventId, IntegratedAccountId, LinkTokenId,
+    MappingId, ProviderAppId,
 };
 use crate::domain::sealed::Digest;
 
@@ -42,6 +42,7 @@ text_columns!(
     ApiKeyId,
     AuditId,
     EnvironmentId,
+    EventId,
     MappingId,
     IntegratedAccountId,
     LinkTokenId,

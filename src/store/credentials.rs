@@ -4,6 +4,7 @@ use sqlx::{PgPool, Postgres, Transaction};
 use time::OffsetDateTime;
 
 use super::audit::{self, AuditEntry};
+use super::events::{self, NewEvent};
 use super::{StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::domain::sealed::{Ciphertext, WrappedKey};
@@ -187,6 +188,7 @@ impl RefreshLock {
         reason: &str,
         now: OffsetDateTime,
         audit: &AuditEntry<'_>,
+        told: &NewEvent<'_>,
     ) -> Result<bool, StoreError> {
         self.finish(attempt, RefreshOutcome::Refused, now).await?;
         let marked = sqlx::query!(
@@ -203,6 +205,7 @@ impl RefreshLock {
             == 1;
         if marked {
             audit::append(&mut *self.tx, self.environment_id, audit).await?;
+            events::append(&mut self.tx, self.environment_id, told).await?;
         }
         self.tx.commit().await?;
         Ok(marked)

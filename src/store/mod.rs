@@ -8,11 +8,13 @@ mod audit;
 mod columns;
 mod credentials;
 mod environments;
+mod events;
 mod idempotency;
 mod keys;
 mod link_tokens;
 mod mappings;
 mod provider_apps;
+mod rewrap;
 
 use sqlx::PgPool;
 
@@ -20,11 +22,13 @@ pub use accounts::{AccountFilter, LinkedAccount};
 pub use audit::{AuditEntry, Audited, Outcome};
 pub use credentials::{Credentials, NewCredentials, RefreshLock, RefreshOutcome};
 pub use environments::Environment;
+pub use events::{EventFilter, NewEvent};
 pub use idempotency::{Holder, IdempotencyKey, NewClaim, SealedAnswer};
 pub use keys::{ApiKey, Caller, NewAccountToken, NewApiKey};
 pub use link_tokens::{LinkSession, LinkToken, NewLinkToken, SessionStart};
 pub use mappings::MappingFilter;
 pub use provider_apps::{NewProviderApp, ProviderApp};
+pub use rewrap::{KeyUse, KeyedRow, KeyedTable};
 
 use crate::domain::ids::EnvironmentId;
 

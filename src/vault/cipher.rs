@@ -14,6 +14,8 @@ use crate::domain::ids::EnvironmentId;
 use crate::domain::sealed::{Ciphertext, WrappedKey};
 
 const NONCE: usize = 24;
+/// The column that a wrapped key is bound to.
+const DATA_KEY: &str = "data_key";
 
 /// What a ciphertext is bound to.
 #[derive(Debug, Clone)]
@@ -82,6 +84,28 @@ impl MasterKeys {
         if list.is_empty() { Err(InvalidMasterKeys::Empty) } else { Ok(Self(list)) }
     }
 
+    /// Their ids, the encrypting one first.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(id, _)| id.as_str())
+    }
+
+    /// The data key inside of `wrapped`, wrapped by the first master key.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::unwrap_data_key`].
+    pub fn rewrap(
+        &self,
+        entropy: &dyn Entropy,
+        wrapped: &WrappedKey,
+        binding: &Binding,
+    ) -> Result<WrappedKey, CipherError> {
+        let (id, master) = self.0.first().ok_or(CipherError::Corrupt)?;
+        let key = self.bare_data_key(wrapped, binding)?;
+        let bytes = encrypt(master, entropy, &key, &binding.associated_data(DATA_KEY))?;
+        Ok(WrappedKey { master_key_id: id.clone(), bytes })
+    }
+
     /// A new data key for a row, and the same wrapped by the first master key.
     ///
     /// # Errors
@@ -94,7 +118,7 @@ impl MasterKeys {
     ) -> Result<(DataKey, WrappedKey), CipherError> {
         let (id, master) = self.0.first().ok_or(CipherError::Corrupt)?;
         let key = Zeroizing::new(random_bytes::<32>(entropy));
-        let bytes = encrypt(master, entropy, &*key, &binding.associated_data("data_key"))?;
+        let bytes = encrypt(master, entropy, &*key, &binding.associated_data(DATA_KEY))?;
         let wrapped = WrappedKey { master_key_id: id.clone(), bytes };
         Ok((DataKey::new(&key, binding), wrapped))
     }
@@ -109,14 +133,22 @@ impl MasterKeys {
         wrapped: &WrappedKey,
         binding: &Binding,
     ) -> Result<DataKey, CipherError> {
+        let bytes = self.bare_data_key(wrapped, binding)?;
+        let key: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| CipherError::Corrupt)?;
+        Ok(DataKey::new(key, binding))
+    }
+
+    fn bare_data_key(
+        &self,
+        wrapped: &WrappedKey,
+        binding: &Binding,
+    ) -> Result<Zeroizing<Vec<u8>>, CipherError> {
         let (_, master) = self
             .0
             .iter()
             .find(|(id, _)| *id == wrapped.master_key_id)
             .ok_or_else(|| CipherError::UnknownMasterKey(wrapped.master_key_id.clone()))?;
-        let bytes = decrypt(master, &wrapped.bytes, &binding.associated_data("data_key"))?;
-        let key: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| CipherError::Corrupt)?;
-        Ok(DataKey::new(key, binding))
+        decrypt(master, &wrapped.bytes, &binding.associated_data(DATA_KEY))
     }
 }
 
@@ -244,6 +276,28 @@ mod tests {
         assert_eq!(
             keys(&[("new", 2)]).unwrap_data_key(&wrapped, &binding).err(),
             Some(CipherError::UnknownMasterKey("old".to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_rewrapped_key_is_the_same_key_under_the_first_master_key() {
+        let entropy = SeededEntropy::new(1);
+        let binding = Binding::new(environment(1), &"acc_1");
+        let (key, wrapped) = keys(&[("old", 1)]).new_data_key(&entropy, &binding).unwrap();
+        let sealed = key.seal(&entropy, "c", "text").unwrap();
+
+        let both = keys(&[("new", 2), ("old", 1)]);
+        let rewrapped = both.rewrap(&entropy, &wrapped, &binding).unwrap();
+        assert_eq!(rewrapped.master_key_id, "new");
+        let new = keys(&[("new", 2)]);
+        let key = new.unwrap_data_key(&rewrapped, &binding).unwrap();
+        assert_eq!(key.open("c", &sealed).unwrap(), "text");
+
+        let elsewhere = Binding::new(environment(1), &"acc_2");
+        assert_eq!(both.rewrap(&entropy, &wrapped, &elsewhere), Err(CipherError::Corrupt));
+        assert_eq!(
+            new.rewrap(&entropy, &wrapped, &binding),
+            Err(CipherError::UnknownMasterKey("old".to_owned()))
         );
     }
 }

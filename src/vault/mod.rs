@@ -7,6 +7,7 @@ mod cipher;
 mod issue;
 mod mac;
 mod refresh;
+mod rotation;
 pub mod secret;
 mod tokens;
 
@@ -14,4 +15,5 @@ pub use cipher::{Binding, CipherError, DataKey, InvalidMasterKeys, MasterKeys};
 pub use issue::{IssuedSecret, digest_matches, issue};
 pub use mac::{Signer, TAG};
 pub use refresh::{Fresh, RefreshFailure, Refresher, TokenError, Tokens};
+pub use rotation::{Rotated, RotationError, Told};
 pub use tokens::{Grant, Vault};

@@ -20,9 +20,10 @@ use super::tokens::{Grant, Vault};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
+use crate::domain::event::EventKind;
 use crate::domain::ids::{AuditId, IntegratedAccountId};
 use crate::domain::provider::Provider;
-use crate::store::{AuditEntry, Credentials, Outcome, RefreshLock, Store, StoreError};
+use crate::store::{AuditEntry, Credentials, NewEvent, Outcome, RefreshLock, Store, StoreError};
 
 /// A token this close to its end is renewed before it is used.
 const SKEW: time::Duration = time::Duration::seconds(60);
@@ -59,6 +60,16 @@ pub enum RefreshFailure {
     /// No answer, or none that makes sense: the grant may live or may have been used up.
     #[error("the provider gave no usable answer: {0}")]
     NoAnswer(String),
+}
+
+impl RefreshFailure {
+    /// It in a word, for whoever is told.
+    fn reason(&self) -> &str {
+        match self {
+            Self::Refused(code) | Self::ClientRefused(code) => code,
+            Self::NoAnswer(_) => "no_answer",
+        }
+    }
 }
 
 /// Why there is no token to call with.
@@ -289,6 +300,8 @@ impl Inner {
                     lock.failed(attempt, self.clock.now()).await?;
                     tracing::warn!(account = %account.id, attempt, %failure, "refresh failed");
                     if tries == ATTEMPTS || matches!(failure, RefreshFailure::ClientRefused(_)) {
+                        let told = self.event(EventKind::RefreshFailed, account, failure.reason());
+                        db.tell_failed_refresh(&told).await?;
                         return Err(TokenError::Refresh(failure));
                     }
                     tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(tries - 1)).await;
@@ -310,6 +323,15 @@ impl Inner {
         Ok(Fresh { token: grant.access_token.clone(), generation })
     }
 
+    fn event<'e>(
+        &self,
+        kind: EventKind,
+        account: &IntegratedAccount,
+        reason: &'e str,
+    ) -> NewEvent<'e> {
+        NewEvent::new(kind, account.id, Some(reason), &*self.clock, &*self.entropy)
+    }
+
     async fn give_up(
         &self,
         account: &IntegratedAccount,
@@ -328,7 +350,8 @@ impl Inner {
             request_id: None,
             outcome: Outcome::Failed,
         };
-        if lock.refused(attempt, code, now, &entry).await? {
+        let told = self.event(EventKind::NeedsReauth, account, code);
+        if lock.refused(attempt, code, now, &entry, &told).await? {
             tracing::warn!(account = %account.id, code, "the grant is lost: a new link is needed");
         }
         Err(TokenError::NeedsReauth { reason: code.to_owned() })

@@ -31,8 +31,8 @@ pub struct Grant {
 /// Encrypts and decrypts the secrets of every row.
 #[derive(Clone)]
 pub struct Vault {
-    keys: Arc<MasterKeys>,
-    entropy: Arc<dyn Entropy>,
+    pub(super) keys: Arc<MasterKeys>,
+    pub(super) entropy: Arc<dyn Entropy>,
 }
 
 impl Vault {
@@ -192,7 +192,7 @@ impl Vault {
     }
 }
 
-fn answer_binding(environment_id: EnvironmentId, key: &IdempotencyKey) -> Binding {
+pub(super) fn answer_binding(environment_id: EnvironmentId, key: &IdempotencyKey) -> Binding {
     // Neither part can hold a line break.
     Binding::new(environment_id, &format_args!("idempotency\n{}\n{}", key.scope, key.key))
 }

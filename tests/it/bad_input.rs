@@ -29,6 +29,9 @@ async fn a_wrong_parameter_is_named(pool: PgPool) -> anyhow::Result<()> {
         ("users/U1?limit=1", "limit"),
         ("integrated-accounts?limit=0", "limit"),
         ("integrated-accounts/acc_1?x=1", "x"),
+        ("events?limit=0", "limit"),
+        ("events?type=nothing", "type"),
+        ("events?after=evt_1", "after"),
     ] {
         let answer = api.get(query).await?;
         answer.problem(400, "invalid_query");

@@ -133,6 +133,7 @@ const ROUTES: &[Route] = &[
         ..post("/mappings/{id}", r#"{"expression": "2"}"#, Scope::Admin, Foreign::NotFound)
     },
     Route { foreign: Foreign::NotFound, scope: Some(Scope::Admin), ..delete("/mappings/{id}") },
+    Route { foreign: Foreign::Own, ..read("/events") },
     Route { foreign: Foreign::Own, scope: Some(Scope::Admin), ..read("/api-keys") },
     Route { foreign: Foreign::NotFound, scope: Some(Scope::Admin), ..read("/api-keys/{id}") },
     Route { foreign: Foreign::Own, ..read("/environments") },

@@ -9,6 +9,7 @@ mod limits;
 mod migrations;
 mod process;
 mod properties;
+mod rotation;
 mod routes;
 mod story;
 mod support;

@@ -9,6 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::answers::{Item, List};
 use crate::connectors::CallContext;
 use crate::domain::account::{AccountStatus, IntegratedAccount};
+use crate::domain::event::EventKind;
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::page::Page;
 use crate::domain::provider::Provider;
@@ -16,7 +17,7 @@ use crate::http::extract::{Access, Body, NoQuery, PageQuery, Params, Read, Write
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::store::{AccountFilter, Outcome};
+use crate::store::{AccountFilter, NewEvent, Outcome};
 use crate::upstream::CallOptions;
 
 /// Which accounts.
@@ -174,7 +175,9 @@ pub(in crate::http) async fn disconnect_integrated_account(
         }
     }
     let entry = access.entry(&state, "integrated_account.disconnected", (Some(account.id), None));
-    access.db.disconnect_account(account.id, state.clock.now(), &entry).await?;
+    let told =
+        NewEvent::new(EventKind::Disconnected, account.id, None, &*state.clock, &*state.entropy);
+    access.db.disconnect_account(account.id, state.clock.now(), &entry, &told).await?;
     Ok(Json(Item::of(find(&access, &id).await?)))
 }
 

@@ -6,6 +6,7 @@ pub(super) mod answers;
 pub(super) mod api_keys;
 pub(super) mod batch;
 pub(super) mod environments;
+pub(super) mod events;
 pub(super) mod groups;
 pub(super) mod integrated_accounts;
 pub(super) mod link_tokens;

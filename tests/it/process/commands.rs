@@ -45,7 +45,16 @@ async fn every_option_of_every_command_is_described() -> anyhow::Result<()> {
         }
         seen.push(command.join(" "));
     }
-    for wanted in ["serve", "demo", "sandbox", "migrate", "keys create", "keys revoke", "openapi"] {
+    for wanted in [
+        "serve",
+        "demo",
+        "sandbox",
+        "migrate",
+        "keys create",
+        "keys revoke",
+        "secrets rotate",
+        "openapi",
+    ] {
         assert!(seen.iter().any(|command| command == wanted), "{wanted} is not in {seen:?}");
     }
     Ok(())

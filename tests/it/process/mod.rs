@@ -16,6 +16,7 @@ mod parallel;
 mod processes;
 mod program;
 mod readme;
+mod secrets;
 mod serve;
 mod slack_sdk;
 mod start_stop;

@@ -10,11 +10,15 @@ use super::program::{Program, run};
 use super::talk::{Answer, Client, list};
 use super::{START, processes};
 
-/// A file of settings in the home, with a fresh master key.
-fn settings(home: &Home) -> anyhow::Result<String> {
-    let key = STANDARD.encode(rand::random::<[u8; 32]>());
+/// A fresh master key with its id, as `vault.keys` wants it.
+pub(super) fn master_key(id: &str) -> String {
+    format!("{id}:{}", STANDARD.encode(rand::random::<[u8; 32]>()))
+}
+
+/// A file of settings in the home, with a fresh master key in `vault.key`.
+pub(super) fn settings(home: &Home) -> anyhow::Result<String> {
     let keys_file = home.file("vault.key");
-    std::fs::write(&keys_file, format!("test:{key}\n"))?;
+    std::fs::write(&keys_file, master_key("test"))?;
     let data = home.data();
     let (data, keys) = (data.display(), keys_file.display());
     let text = format!(
@@ -27,7 +31,7 @@ fn settings(home: &Home) -> anyhow::Result<String> {
 }
 
 /// A gateway, and the address that it logs.
-async fn serve(home: &Home, config: &str) -> anyhow::Result<(Program, String)> {
+pub(super) async fn serve(home: &Home, config: &str) -> anyhow::Result<(Program, String)> {
     let mut gateway = Program::start(home, &["serve", "--config", config], &[])?;
     let address = |_: &str, err: &str| {
         err.lines().find_map(|line| {
@@ -45,7 +49,8 @@ async fn accounts(client: &Client, url: &str, key: &str) -> anyhow::Result<Answe
     client.send(Method::GET, &url, &[("authorization", &bearer)], None).await
 }
 
-async fn keys(home: &Home, config: &str, arguments: &[&str]) -> anyhow::Result<String> {
+/// What `switchboard keys` prints.
+pub(super) async fn keys(home: &Home, config: &str, arguments: &[&str]) -> anyhow::Result<String> {
     let done = run(home, &[&["keys", "--config", config], arguments].concat()).await?;
     anyhow::ensure!(done.code == Some(0), "{done:?}");
     Ok(done.stdout.trim().to_owned())

@@ -2,6 +2,7 @@
 
 mod batch;
 mod compat;
+mod events;
 mod expand;
 mod filters;
 mod groups;

@@ -1,0 +1,209 @@
+//! Rotation of master keys over real rows: under traffic, cut off in the middle, and refused.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use switchboard::domain::clock::SystemClock;
+use switchboard::domain::entropy::SeededEntropy;
+use switchboard::store::KeyedTable;
+use switchboard::vault::{MasterKeys, Rotated, RotationError, Vault};
+use zeroize::Zeroizing;
+
+use crate::support::{Browser, TestApp, link_url};
+
+/// A vault under these keys of [`app`]'s gateway.
+fn vault(ids: &[&str]) -> anyhow::Result<Vault> {
+    let key =
+        |id: &&str| ((*id).to_owned(), Zeroizing::new([if *id == "old" { 1 } else { 2 }; 32]));
+    let keys = MasterKeys::new(ids.iter().map(key).collect())?;
+    Ok(Vault::new(keys, Arc::new(SeededEntropy::new(1_000_000))))
+}
+
+/// A gateway that encrypts under `old` and knows `new`.
+async fn app(pool: PgPool) -> anyhow::Result<TestApp> {
+    let key = |byte| base64::engine::general_purpose::STANDARD.encode([byte; 32]);
+    TestApp::with(pool, |setup| {
+        setup.config.vault.keys = format!("old:{},new:{}", key(1), key(2));
+    })
+    .await
+}
+
+async fn rotate(app: &TestApp, ids: &[&str]) -> anyhow::Result<Result<Rotated, RotationError>> {
+    Ok(vault(ids)?.rotate(&app.state.store, &SystemClock, &mut |_, _| ()).await)
+}
+
+/// How many rows of all tables are under a master key.
+async fn under(app: &TestApp, id: &str) -> anyhow::Result<u64> {
+    let uses = app.state.store.key_uses().await?;
+    Ok(uses.iter().filter(|used| used.master_key_id == id).map(|used| used.rows).sum())
+}
+
+/// A change that is asked for with an idempotency key.
+async fn once(app: &TestApp, number: usize) -> anyhow::Result<Value> {
+    let client = app.home.api.clone().with("idempotency-key", &format!("once-{number}"))?;
+    client.post("link-tokens", &json!({"tenant_id": "acme"})).await?.created()
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn under_traffic_no_call_fails_and_all_is_under_the_new_key(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = app(pool).await?;
+    let accounts = [app.link("acme").await?, app.link("globex").await?];
+    let answers = join_all((0..10).map(|number| once(&app, number))).await;
+    let mut browser = Browser::new()?;
+    let link = link_url(&app.home, &json!({"tenant_id": "initech"})).await?;
+    let consent = browser.leave(&link).await?;
+
+    let (stop, app) = (AtomicBool::new(false), &app);
+    let traffic = join_all(accounts.iter().map(|account| {
+        let stop = &stop;
+        async move {
+            let (api, mut calls) = (app.on(account)?, 0);
+            let refresh = format!("integrated-accounts/{account}/refresh");
+            while !stop.load(Ordering::Relaxed) || calls < 20 {
+                api.get("users?limit=1").await?.okay()?;
+                api.send(http::Method::POST, &refresh, None).await?.okay()?;
+                calls += 1;
+            }
+            anyhow::Ok(calls)
+        }
+    }));
+    let rotation = async {
+        for _ in 0..5 {
+            // The gateway still encrypts under the old key: some rows may come under it again.
+            rotate(app, &["new", "old"]).await??;
+        }
+        stop.store(true, Ordering::Relaxed);
+        anyhow::Ok(())
+    };
+    let (calls, rotation) = tokio::join!(traffic, rotation);
+    rotation?;
+    for calls in calls {
+        assert!(calls? >= 20);
+    }
+
+    let rotated = rotate(app, &["new", "old"]).await??;
+    assert!(rotated.left.is_empty() && rotated.broken.is_empty(), "{rotated:?}");
+    assert_eq!(rotated.unused, ["old"]);
+    assert_eq!(under(app, "old").await?, 0);
+    for account in &accounts {
+        app.on(account)?.get("users?limit=1").await?.okay()?;
+    }
+    // A link that was under way goes through, and what was answered is answered again.
+    let back = browser.decide(&consent, "decision=approve&install=org").await?;
+    assert_eq!(browser.get(&back).await?.status, 200);
+    for (number, answer) in answers.into_iter().enumerate() {
+        assert_eq!(once(app, number).await?, answer?);
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_run_that_is_cut_off_goes_on(pool: PgPool) -> anyhow::Result<()> {
+    let app = app(pool).await?;
+    let account = app.link("acme").await?;
+    for answer in join_all((0..60).map(|number| once(&app, number))).await {
+        answer?;
+    }
+    let (mut runs, mut left) = (0, under(&app, "old").await?);
+    for wait in (0..).map(|run| Duration::from_millis(3 + run)) {
+        runs += 1;
+        let done = tokio::time::timeout(wait, rotate(&app, &["new", "old"])).await;
+        let now = under(&app, "old").await?;
+        assert!(now <= left, "{now} rows are under the old key, after {left}");
+        left = now;
+        if let Ok(rotated) = done {
+            rotated??;
+            break;
+        }
+    }
+    assert_eq!(left, 0);
+    assert!(runs > 1, "not one run was cut off");
+    once(&app, 0).await?;
+    app.on(&account)?.get("users?limit=1").await?.okay()?;
+    let told: Vec<(String, String)> = sqlx::query_as(
+        "select subject, outcome from audit_log where actor = 'cli' and action = 'secrets.rotated'
+         order by at desc limit 1",
+    )
+    .fetch_all(&app.pool)
+    .await?;
+    assert_eq!(told, [("new".to_owned(), "done".to_owned())]);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn without_a_key_that_rows_need_nothing_changes(pool: PgPool) -> anyhow::Result<()> {
+    let app = app(pool).await?;
+    app.link("acme").await?;
+    let rows = under(&app, "old").await?;
+    let refused = rotate(&app, &["new"]).await?.err().context("it rotated")?;
+    assert_eq!(
+        refused.to_string(),
+        format!(
+            "master key \"old\" is not in vault.keys, but {rows} rows need it: add it behind the first key"
+        )
+    );
+    assert_eq!((under(&app, "old").await?, under(&app, "new").await?), (rows, 0));
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_row_that_does_not_open_is_told_and_stays(pool: PgPool) -> anyhow::Result<()> {
+    let app = app(pool).await?;
+    let (good, bad) = (app.link("acme").await?, app.link("globex").await?);
+    let spoil =
+        "update account_credentials set data_key = '\\x0102' where integrated_account_id = $1";
+    sqlx::query(spoil).bind(&bad).execute(&app.pool).await?;
+    let rotated = rotate(&app, &["new", "old"]).await??;
+    let broken: Vec<_> = rotated.broken.iter().map(|row| (row.table, row.id.as_str())).collect();
+    assert_eq!(broken, [(KeyedTable::AccountCredentials, bad.as_str())]);
+    assert_eq!((under(&app, "old").await?, rotated.unused.len()), (1, 0));
+    app.on(&good)?.get("users?limit=1").await?.okay()?;
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_row_copied_to_another_account_does_not_open(pool: PgPool) -> anyhow::Result<()> {
+    let app = app(pool).await?;
+    let (rich, poor) = (app.link("acme").await?, app.link("globex").await?);
+    for rotates in [false, true] {
+        if rotates {
+            rotate(&app, &["new", "old"]).await??;
+        }
+        let copy = "update account_credentials to_row
+            set (master_key_id, data_key, access_token, refresh_token, expires_at) =
+                (select master_key_id, data_key, access_token, refresh_token, expires_at
+                 from account_credentials where integrated_account_id = $1)
+            where integrated_account_id = $2";
+        sqlx::query(copy).bind(&rich).bind(&poor).execute(&app.pool).await?;
+        let before = app.sandbox.requests(None).counts;
+        for path in ["users?limit=1", "proxy/api/auth.test"] {
+            app.on(&poor)?.get(path).await?.problem(500, "internal");
+        }
+        assert_eq!(app.sandbox.requests(None).counts, before, "something was sent");
+        app.on(&rich)?.get("users?limit=1").await?.okay()?;
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn every_table_with_a_data_key_is_rotated(pool: PgPool) -> anyhow::Result<()> {
+    let mut tables: Vec<String> = sqlx::query_scalar(
+        "select table_name::text from information_schema.columns
+         where column_name = 'master_key_id' and table_schema = 'public'",
+    )
+    .fetch_all(&pool)
+    .await?;
+    tables.sort();
+    let mut known = KeyedTable::ALL.map(KeyedTable::name);
+    known.sort_unstable();
+    assert_eq!(tables, known, "add the table to src/store/rewrap.rs");
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! `/events`: what happened to accounts, told once, in order, to whoever keeps its cursor.
+
+use anyhow::Context as _;
+use futures_util::future::join_all;
+use http::Method;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use switchboard::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Fault, FaultKind};
+use time::Duration;
+
+use crate::support::{Browser, Client, TestApp, bearer, link_url};
+
+/// The events behind a cursor, and the cursor to keep.
+async fn news(api: &Client, cursor: &mut String) -> anyhow::Result<Vec<Value>> {
+    let page = api.get(&format!("events?next_cursor={cursor}")).await?.okay()?;
+    if let Some(next) = page.pointer("/next_cursor").and_then(Value::as_str) {
+        next.clone_into(cursor);
+    }
+    Ok(page.pointer("/result").and_then(Value::as_array).context("no events")?.clone())
+}
+
+/// Their types, without what is the same in all of them.
+fn kinds(events: &[Value]) -> Vec<&str> {
+    let names = events.iter().filter_map(|event| event.get("type").and_then(Value::as_str));
+    names.filter_map(|name| name.strip_prefix("integrated_account.")).collect()
+}
+
+/// The customer removes the app at the provider.
+async fn uninstall(app: &TestApp, account: &str) -> anyhow::Result<()> {
+    let form = format!("client_id={DEFAULT_CLIENT_ID}&client_secret={DEFAULT_CLIENT_SECRET}");
+    let kind = "application/x-www-form-urlencoded";
+    let path = "proxy/api/apps.uninstall";
+    app.on(account)?.send(Method::POST, path, Some((kind, &form))).await?.okay()?;
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_life_of_an_account_is_told_in_order(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let (api, mut cursor) = (&app.home.api, String::new());
+    assert!(news(api, &mut cursor).await?.is_empty() && cursor.is_empty());
+
+    let account = app.link("acme").await?;
+    let linked = news(api, &mut cursor).await?;
+    assert_eq!(kinds(&linked), ["created", "active"]);
+    assert!(news(api, &mut cursor).await?.is_empty());
+
+    uninstall(&app, &account).await?;
+    for _ in 0..3 {
+        app.on(&account)?.get("users?limit=1").await?.problem(409, "account_needs_reauth");
+    }
+    let lost = news(api, &mut cursor).await?;
+    assert_eq!(kinds(&lost), ["needs_reauth"]);
+    let lost = lost.first().context("none")?;
+    assert_eq!(lost.get("integrated_account_id"), Some(&json!(account)));
+    assert!(lost["id"].as_str().is_some_and(|id| id.starts_with("evt_")), "{lost}");
+    let organization = app.sandbox.with_org(|org| json!({"id": org.id, "name": org.name}));
+    assert_eq!(
+        lost["data"],
+        json!({"tenant_id": "acme", "provider": "slack_enterprise", "organization": organization,
+            "status": "needs_reauth", "missing_scopes": [], "reason": "invalid_refresh_token"})
+    );
+
+    let wish = json!({"tenant_id": "acme", "integrated_account_id": account});
+    Browser::new()?.follow(&link_url(&app.home, &wish).await?).await?;
+    for _ in 0..2 {
+        app.home.api.delete(&format!("integrated-accounts/{account}")).await?.okay()?;
+    }
+    let end = news(api, &mut cursor).await?;
+    assert_eq!(kinds(&end), ["reactivated", "disconnected"]);
+    let (all, _) = api.all("events?limit=2").await?;
+    assert_eq!(kinds(&all), ["created", "active", "needs_reauth", "reactivated", "disconnected"]);
+    for secret in ["xoxe", "xoxp", "xoxb", DEFAULT_CLIENT_SECRET] {
+        assert!(!json!(all).to_string().contains(secret), "{secret} is told: {all:?}");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_refresh_that_fails_and_fails_is_told_once_in_an_hour(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let (api, mut cursor) = (app.on(&account)?, String::new());
+    news(&app.home.api, &mut cursor).await?;
+    app.sandbox.advance_clock(Duration::hours(13));
+    app.sandbox.add_fault(Fault::next("oauth.v2.access", FaultKind::Html, 1_000));
+    for expected in [1, 1] {
+        for _ in 0..3 {
+            api.get("users?limit=1").await?.problem(502, "provider_error");
+        }
+        let told = news(&app.home.api, &mut cursor).await?;
+        assert_eq!(kinds(&told), vec!["refresh_failed"; expected]);
+        assert_eq!(told[0]["data"]["reason"], "no_answer");
+        assert_eq!(told[0]["data"]["status"], "active");
+        app.clock.advance(Duration::hours(1));
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn events_are_chosen_by_type_and_account(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let (one, two) = (app.link("acme").await?, app.link("globex").await?);
+    let api = &app.home.api;
+    let token = api.post(&format!("integrated-accounts/{one}/tokens"), &json!({})).await?;
+    let token = token.created()?["result"]["token"].as_str().context("no token")?.to_owned();
+    let token = app.nobody()?.with("authorization", &bearer(&token))?;
+    let stranger = app.tenant("other").await?.api;
+    for (client, filter, expected) in [
+        (api, String::new(), 4),
+        (api, "type=integrated_account.created".to_owned(), 2),
+        (api, format!("integrated_account_id={two}"), 2),
+        (api, format!("type=integrated_account.active&integrated_account_id={two}"), 1),
+        (api, "type=integrated_account.disconnected".to_owned(), 0),
+        (&token, String::new(), 2),
+        (&token, format!("integrated_account_id={one}"), 2),
+        (&stranger, String::new(), 0),
+        (&stranger, format!("integrated_account_id={one}"), 0),
+    ] {
+        let page = client.get(&format!("events?{filter}")).await?.okay()?;
+        assert_eq!(page["result_count"], expected, "{filter}: {page}");
+    }
+    let foreign = token.get(&format!("events?integrated_account_id={two}")).await?;
+    foreign.problem(404, "account_not_found");
+    for wrong in ["type=user.created", "integrated_account_id=acc_1", "kind=x", "limit=0"] {
+        let answer = api.get(&format!("events?{wrong}")).await?;
+        answer.problem(400, "invalid_query");
+        assert_eq!(answer.pointers(), [wrong.split('=').next().context("no name")?]);
+    }
+    for wrong in ["x", "events-", "events--1", "events-x", "events-99999999999999999999"] {
+        let answer = api.get(&format!("events?next_cursor={wrong}")).await?;
+        answer.problem(400, "invalid_cursor");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn whoever_keeps_its_cursor_misses_nothing_of_what_happens_at_once(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let tenants: Vec<String> = (0..12).map(|number| format!("tenant-{number}")).collect();
+    let links = join_all(tenants.iter().map(|tenant| app.link(tenant)));
+    let reader = async {
+        let (mut cursor, mut seen) = (String::new(), Vec::new());
+        while seen.len() < 2 * tenants.len() {
+            seen.extend(news(&app.home.api, &mut cursor).await?);
+        }
+        anyhow::Ok(seen)
+    };
+    let (links, seen) =
+        tokio::join!(links, tokio::time::timeout(std::time::Duration::from_mins(1), reader));
+    for link in links {
+        link?;
+    }
+    let (all, _) = app.home.api.all("events?limit=5").await?;
+    assert_eq!(seen.context("events were missed")??, all);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn events_are_kept_for_thirty_days(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let (api, mut cursor) = (&app.home.api, String::new());
+    app.link("acme").await?;
+    news(api, &mut cursor).await?;
+    app.clock.advance(Duration::days(29));
+    assert_eq!(news(api, &mut String::new()).await?.len(), 2);
+    app.clock.advance(Duration::days(1));
+    assert!(news(api, &mut String::new()).await?.is_empty());
+    app.clock.advance(Duration::seconds(1));
+    // The next event clears away those that nobody sees any more; an old cursor stays good.
+    let link = api.post("link-tokens", &json!({"tenant_id": "globex"})).await?.created()?;
+    let url = link["result"]["link_url"].as_str().context("no link")?.parse()?;
+    assert_eq!(Browser::new()?.follow(&url).await?.status, 200);
+    let fresh = news(api, &mut cursor).await?;
+    assert_eq!(kinds(&fresh), ["created", "active"]);
+    let rows: i64 = sqlx::query_scalar("select count(*) from events").fetch_one(&app.pool).await?;
+    assert_eq!(rows, 2);
+    Ok(())
+}
