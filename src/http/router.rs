@@ -62,7 +62,9 @@ fn routes() -> OpenApiRouter<AppState> {
             integrated_accounts::disconnect_integrated_account
         ))
         .routes(routes!(integrated_accounts::refresh_integrated_account))
-        .routes(routes!(account_tokens::create_account_token))
+        .routes(routes!(integrated_accounts::list_scopes))
+        .routes(routes!(account_tokens::list_account_tokens, account_tokens::create_account_token))
+        .routes(routes!(account_tokens::revoke_account_token))
         .routes(routes!(link_tokens::create_link_token))
         .routes(routes!(provider_apps::create_provider_app))
         .routes(routes!(mappings::list_mappings, mappings::create_mapping))

@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use super::columns::{all_named, digest_bytes};
 use super::{Store, StoreError, TenantDb};
 use crate::domain::access::Scope;
-use crate::domain::ids::{AccountTokenId, ApiKeyId, EnvironmentId, IntegratedAccountId};
+use crate::domain::ids::{ApiKeyId, EnvironmentId, IntegratedAccountId};
 use crate::domain::sealed::Digest;
 
 /// An API key, without its secret.
@@ -39,23 +39,6 @@ pub struct NewApiKey<'a> {
     /// The present.
     pub created_at: OffsetDateTime,
     /// When it ends by itself.
-    pub expires_at: Option<OffsetDateTime>,
-}
-
-/// An account token to be added.
-#[derive(Debug)]
-pub struct NewAccountToken<'a> {
-    /// Its id.
-    pub id: AccountTokenId,
-    /// The account it is bound to.
-    pub account_id: IntegratedAccountId,
-    /// The digest of its secret.
-    pub digest: Digest,
-    /// What it may do.
-    pub scopes: &'a [Scope],
-    /// The present.
-    pub created_at: OffsetDateTime,
-    /// When it ends by itself; `None` lasts until revoked.
     pub expires_at: Option<OffsetDateTime>,
 }
 
@@ -205,32 +188,6 @@ impl TenantDb {
         .execute(&self.pool)
         .await?;
         Ok(done.rows_affected() == 1)
-    }
-
-    /// Adds an account token.
-    ///
-    /// # Errors
-    ///
-    /// `Conflict` on `account_tokens_account_fkey` when the account is not of this environment.
-    pub async fn insert_account_token(
-        &self,
-        token: &NewAccountToken<'_>,
-    ) -> Result<(), StoreError> {
-        sqlx::query!(
-            "INSERT INTO account_tokens
-                 (environment_id, account_token_id, integrated_account_id, digest, scopes, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
-            self.environment_id as EnvironmentId,
-            token.id as AccountTokenId,
-            token.account_id as IntegratedAccountId,
-            digest_bytes(&token.digest),
-            &names(token.scopes),
-            token.created_at,
-            token.expires_at,
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
     }
 }
 

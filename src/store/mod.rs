@@ -3,6 +3,7 @@
 //!
 //! A finder answers `Ok(None)` for a row that isn't there, and for another environment's row as well.
 
+mod account_tokens;
 mod accounts;
 mod audit;
 mod columns;
@@ -18,13 +19,14 @@ mod rewrap;
 
 use sqlx::PgPool;
 
+pub use account_tokens::{AccountToken, NewAccountToken};
 pub use accounts::{AccountFilter, LinkedAccount};
 pub use audit::{AuditEntry, Audited, Outcome};
 pub use credentials::{Credentials, NewCredentials, RefreshLock, RefreshOutcome};
 pub use environments::Environment;
 pub use events::{EventFilter, NewEvent};
 pub use idempotency::{Holder, IdempotencyKey, NewClaim, SealedAnswer};
-pub use keys::{ApiKey, Caller, NewAccountToken, NewApiKey};
+pub use keys::{ApiKey, Caller, NewApiKey};
 pub use link_tokens::{LinkSession, LinkToken, NewLinkToken, SessionStart};
 pub use mappings::MappingFilter;
 pub use provider_apps::{NewProviderApp, ProviderApp};

@@ -107,6 +107,9 @@ const ROUTES: &[Route] = &[
     change("patch", "/integrated-accounts/{id}", r#"{"context": {"plan": "gold"}}"#),
     post("/integrated-accounts/{id}/refresh", "", Scope::Write, Foreign::AccountNotFound),
     post("/integrated-accounts/{id}/tokens", "{}", Scope::Read, Foreign::AccountNotFound),
+    read("/integrated-accounts/{id}/tokens"),
+    delete("/integrated-accounts/{id}/tokens/{token_id}"),
+    read("/integrated-accounts/{id}/scopes"),
     post(
         "/link-tokens",
         r#"{"tenant_id": "acme", "integrated_account_id": "ACCOUNT"}"#,
@@ -160,6 +163,7 @@ struct Scene {
     group: String,
     key: String,
     mapping: String,
+    token: String,
 }
 
 impl Scene {
@@ -183,7 +187,12 @@ impl Scene {
         let mapping = app.home.admin.post("mappings", &wish).await?.created()?;
         let mapping = mapping.pointer("/result/id").and_then(Value::as_str);
         let mapping = mapping.context("no mapping")?.to_owned();
-        Ok(Self { app, account, user, team, group: group.context("no group")?, key, mapping })
+        let tokens = format!("integrated-accounts/{account}/tokens");
+        let token = app.home.api.post(&tokens, &json!({})).await?.created()?;
+        let token = token.pointer("/result/id").and_then(Value::as_str);
+        let token = token.context("no token")?.to_owned();
+        let group = group.context("no group")?;
+        Ok(Self { app, account, user, team, group, key, mapping, token })
     }
 
     /// Calls a route about the first environment's account with somebody's key.
@@ -202,6 +211,7 @@ impl Scene {
             _ => self.account.clone(),
         };
         let path = route.path.replace("{id}", &id).replace("{user_id}", &self.user);
+        let path = path.replace("{token_id}", &self.token);
         let body = route.body.replace("ACCOUNT", &self.account).replace("USER", &self.user);
         let body = (!body.is_empty()).then_some(("application/json", body.as_str()));
         let method: Method = route.method.to_uppercase().parse()?;

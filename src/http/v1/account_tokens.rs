@@ -7,15 +7,17 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 
-use super::answers::Item;
-use super::integrated_accounts::find;
+use super::answers::{Item, List};
+use super::integrated_accounts::find_managed;
 use crate::domain::access::Scope;
 use crate::domain::ids::{AccountTokenId, IntegratedAccountId};
-use crate::http::extract::{Access, Body, NoQuery, Read};
+use crate::domain::input::Field;
+use crate::domain::page::{MAX_LIMIT, Page};
+use crate::http::extract::{Access, Body, NoQuery, Read, Write};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::store::{NewAccountToken, Outcome};
+use crate::store::{AccountToken, NewAccountToken, Outcome};
 use crate::vault::issue;
 
 /// How account tokens begin.
@@ -30,16 +32,12 @@ const LONGEST_LIFETIME_S: u32 = 366 * 24 * 3600;
 #[schema(example = json!({"expires_in_s": 900, "scopes": ["read"]}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct NewToken {
-    /// How long it lasts, in seconds.
-    #[serde(default = "default_lifetime")]
-    #[schema(default = 900, minimum = 1, maximum = 31_622_400)]
-    expires_in_s: u32,
+    /// How long it lasts, in seconds; 900 when nothing is said. `null` lasts until it is revoked.
+    #[serde(default)]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 31_622_400)]
+    expires_in_s: Field<u32>,
     /// What it may do; `read`, `write` and `proxy`, as far as the caller may, when nothing is said.
     scopes: Option<Vec<Scope>>,
-}
-
-fn default_lifetime() -> u32 {
-    DEFAULT_LIFETIME_S
 }
 
 /// A new account token. The token is shown this once.
@@ -51,9 +49,9 @@ pub(in crate::http) struct ShownToken {
     pub token: String,
     /// What it may do.
     pub scopes: Vec<Scope>,
-    /// When it ends.
-    #[serde(with = "time::serde::rfc3339")]
-    pub expires_at: OffsetDateTime,
+    /// When it ends; `null` lasts until it is revoked.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub expires_at: Option<OffsetDateTime>,
 }
 
 /// Makes a token that is bound to the account: no further header is needed with it.
@@ -68,21 +66,11 @@ pub(in crate::http) async fn create_account_token(
     _: NoQuery,
     Body(wish): Body<NewToken>,
 ) -> Result<(StatusCode, Json<Item<ShownToken>>), Problem> {
-    let account = find(&access, &id).await?;
-    if access.caller.account_id.is_some() {
-        // Else one of a minute could make one of a year.
-        return Err(Problem::new(
-            ProblemKind::InsufficientScope,
-            "An account token can't make further tokens: use an API key.",
-        ));
-    }
+    // Else one of a minute could make one of a year.
+    let account = find_managed(&access, &id).await?;
     let scopes = scopes(&access, wish.scopes)?;
-    if !(1..=LONGEST_LIFETIME_S).contains(&wish.expires_in_s) {
-        return Err(Problem::new(ProblemKind::InvalidBody, "The lifetime can't be used.")
-            .at("/expires_in_s", format!("must be between 1 and {LONGEST_LIFETIME_S}")));
-    }
     let now = state.clock.now();
-    let expires_at = now + Duration::seconds(wish.expires_in_s.into());
+    let expires_at = lifetime(&wish.expires_in_s)?.map(|lifetime| now + lifetime);
     let token = issue(PREFIX, &*state.entropy);
     let id = AccountTokenId::generate(&*state.clock, &*state.entropy);
     access
@@ -93,7 +81,7 @@ pub(in crate::http) async fn create_account_token(
             digest: token.digest(),
             scopes: &scopes,
             created_at: now,
-            expires_at: Some(expires_at),
+            expires_at,
         })
         .await?;
     access
@@ -106,6 +94,98 @@ pub(in crate::http) async fn create_account_token(
         .await?;
     let result = ShownToken { id, token: token.reveal().to_owned(), scopes, expires_at };
     Ok((StatusCode::CREATED, Json(Item::of(result))))
+}
+
+/// How long a token is to last; `None` until it is revoked.
+fn lifetime(wish: &Field<u32>) -> Result<Option<Duration>, Problem> {
+    let seconds = match wish {
+        Field::Keep => DEFAULT_LIFETIME_S,
+        Field::Clear => return Ok(None),
+        Field::Set(seconds) => *seconds,
+    };
+    if (1..=LONGEST_LIFETIME_S).contains(&seconds) {
+        return Ok(Some(Duration::seconds(seconds.into())));
+    }
+    Err(Problem::new(ProblemKind::InvalidBody, "The lifetime can't be used.")
+        .at("/expires_in_s", format!("must be between 1 and {LONGEST_LIFETIME_S}")))
+}
+
+/// A token that was made before, without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct KnownToken {
+    /// Its id.
+    id: AccountTokenId,
+    /// What it may do.
+    scopes: Vec<Scope>,
+    /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    /// When it ends by itself; `null` lasts until it is revoked.
+    #[serde(with = "time::serde::rfc3339::option")]
+    expires_at: Option<OffsetDateTime>,
+    /// When it was revoked.
+    #[serde(with = "time::serde::rfc3339::option")]
+    revoked_at: Option<OffsetDateTime>,
+}
+
+impl From<AccountToken> for KnownToken {
+    fn from(token: AccountToken) -> Self {
+        let AccountToken { id, scopes, created_at, expires_at, revoked_at } = token;
+        Self { id, scopes, created_at, expires_at, revoked_at }
+    }
+}
+
+/// Lists the tokens of the account that live, or ended less than a day ago, the oldest first.
+#[utoipa::path(get, path = "/integrated-accounts/{id}/tokens", tag = "Integrated accounts",
+    params(("id" = IntegratedAccountId, Path, description = "The account's id")),
+    responses((status = 200, description = "The tokens", body = List<KnownToken>), Problems))]
+pub(in crate::http) async fn list_account_tokens(
+    State(state): State<AppState>,
+    access: Access<Read>,
+    Path(id): Path<String>,
+    _: NoQuery,
+) -> Result<Json<List<KnownToken>>, Problem> {
+    let account = find_managed(&access, &id).await?;
+    let tokens = access.db.account_tokens(account.id, state.clock.now()).await?;
+    let items = tokens.into_iter().map(Into::into).collect();
+    Ok(Json(List::of(Page { items, next: None }, MAX_LIMIT)))
+}
+
+/// Revokes a token of the account: nothing answers to it any more.
+#[utoipa::path(delete, path = "/integrated-accounts/{id}/tokens/{token_id}",
+    tag = "Integrated accounts",
+    params(("id" = IntegratedAccountId, Path, description = "The account's id"),
+        ("token_id" = AccountTokenId, Path, description = "The token's id")),
+    responses((status = 200, description = "It is revoked, now or before", body = Item<Revoked>), Problems))]
+pub(in crate::http) async fn revoke_account_token(
+    State(state): State<AppState>,
+    access: Access<Write>,
+    Path((id, token_id)): Path<(String, String)>,
+    _: NoQuery,
+) -> Result<Json<Item<Revoked>>, Problem> {
+    let account = find_managed(&access, &id).await?;
+    let now = state.clock.now();
+    let known = access.db.account_tokens(account.id, now).await?;
+    let token = known.into_iter().find(|token| token.id.to_string() == token_id);
+    let token = token.ok_or_else(|| {
+        Problem::new(ProblemKind::NotFound, "The account has no such token, or it ended long ago.")
+    })?;
+    if access.db.revoke_account_token(account.id, token.id, now).await? {
+        let subject = (Some(account.id), Some(token_id.as_str()));
+        access.audit(&state, "account_token.revoked", subject, Outcome::Done).await?;
+    }
+    let revoked_at = token.revoked_at.unwrap_or(now);
+    Ok(Json(Item::of(Revoked { id: token.id, revoked_at })))
+}
+
+/// A token that was revoked.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Revoked {
+    /// Its id.
+    id: AccountTokenId,
+    /// Since when.
+    #[serde(with = "time::serde::rfc3339")]
+    revoked_at: OffsetDateTime,
 }
 
 /// The scopes asked for: an account token can do no more than who makes it, and never `admin`.

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
@@ -11,7 +11,7 @@ use crate::connectors::CallContext;
 use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::event::EventKind;
 use crate::domain::ids::IntegratedAccountId;
-use crate::domain::page::Page;
+use crate::domain::page::{MAX_LIMIT, Page};
 use crate::domain::provider::Provider;
 use crate::http::extract::{Access, Body, NoQuery, PageQuery, Params, Read, Write};
 use crate::http::openapi::Problems;
@@ -84,6 +84,39 @@ pub(in crate::http) async fn get_integrated_account(
     Ok(Json(Item::of(find(&access, &id).await?)))
 }
 
+/// A permission at the provider.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Permission {
+    /// The provider's name for it.
+    #[schema(example = "admin.users:read")]
+    scope: String,
+    /// What it permits, where we know it.
+    description: Option<&'static str>,
+    /// Whether it was granted; else it was asked for in vain.
+    is_granted: bool,
+}
+
+/// Lists what the account's grant permits at the provider, and what was asked for and not granted.
+#[utoipa::path(get, path = "/integrated-accounts/{id}/scopes", tag = "Integrated accounts",
+    params(("id" = IntegratedAccountId, Path, description = "The account's id")),
+    responses((status = 200, description = "The permissions", body = List<Permission>), Problems))]
+pub(in crate::http) async fn list_scopes(
+    State(state): State<AppState>,
+    access: Access<Read>,
+    Path(id): Path<String>,
+    _: NoQuery,
+) -> Result<Json<List<Permission>>, Problem> {
+    let account = find(&access, &id).await?;
+    let link = state.registry.connector(account.provider).link();
+    let granted = account.granted_scopes.into_iter().map(|scope| (scope, true));
+    let missing = account.missing_scopes.into_iter().map(|scope| (scope, false));
+    let items = granted.chain(missing).map(|(scope, is_granted)| {
+        let description = link.describe_scope(&scope);
+        Permission { scope, description, is_granted }
+    });
+    Ok(Json(List::of(Page { items: items.collect(), next: None }, MAX_LIMIT)))
+}
+
 /// Renews the account's tokens now, whatever their age.
 #[utoipa::path(post, path = "/integrated-accounts/{id}/refresh", tag = "Integrated accounts",
     params(("id" = IntegratedAccountId, Path, description = "The account's id")),
@@ -132,7 +165,7 @@ pub(in crate::http) async fn change_integrated_account(
     _: NoQuery,
     Body(AccountChange { tenant_id, context }): Body<AccountChange>,
 ) -> Result<Json<Item<IntegratedAccount>>, Problem> {
-    let account = find_own(&access, &id).await?;
+    let account = find_managed(&access, &id).await?;
     if tenant_id.as_deref().is_some_and(|tenant| !(1..=255).contains(&tenant.chars().count())) {
         return Err(Problem::new(ProblemKind::InvalidBody, "The tenant's name can't be used.")
             .at("/tenant_id", "must have 1 to 255 characters"));
@@ -157,7 +190,7 @@ pub(in crate::http) async fn disconnect_integrated_account(
     let mut params = Params::of(&uri);
     let force = params.parse("force")?.unwrap_or(false);
     params.finish()?;
-    let account = find_own(&access, &id).await?;
+    let account = find_managed(&access, &id).await?;
     if account.status == AccountStatus::Active {
         let connector = state.registry.connector(account.provider);
         let cx = CallContext {
@@ -204,12 +237,15 @@ pub(super) async fn find<P>(access: &Access<P>, id: &str) -> Result<IntegratedAc
 }
 
 /// The same for a caller who manages accounts: an account's own token does not.
-async fn find_own<P>(access: &Access<P>, id: &str) -> Result<IntegratedAccount, Problem> {
+pub(super) async fn find_managed<P>(
+    access: &Access<P>,
+    id: &str,
+) -> Result<IntegratedAccount, Problem> {
     let account = find(access, id).await?;
     if access.caller.account_id.is_some() {
         return Err(Problem::new(
             ProblemKind::InsufficientScope,
-            "An account token can't change its account: use an API key.",
+            "An account token can't manage its account: use an API key.",
         ));
     }
     Ok(account)

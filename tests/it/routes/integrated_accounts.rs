@@ -204,3 +204,45 @@ async fn disconnecting_revokes_at_the_provider_and_erases(pool: PgPool) -> anyho
     assert_eq!(again["result"]["status"], "disconnected");
     Ok(())
 }
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_account_token_lasts_until_it_is_revoked(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let id = app.link("acme").await?;
+    let client = token_client(&app, &id, json!({"expires_in_s": null})).await?;
+    token_client(&app, &id, json!({"expires_in_s": 60})).await?;
+    app.clock.advance(Duration::days(2000));
+    app.sandbox.advance_clock(Duration::days(2000));
+    client.get("roles").await?.okay()?;
+
+    let path = format!("integrated-accounts/{id}/tokens");
+    let list = app.home.api.get(&path).await?.okay()?;
+    assert_eq!(list["result_count"], 1, "the other one ended long ago: {list}");
+    let token = &list["result"][0];
+    assert_eq!((&token["expires_at"], &token["revoked_at"]), (&Value::Null, &Value::Null));
+    assert!(token.get("token").is_none(), "{token}");
+    client.get(&path).await?.problem(403, "insufficient_scope");
+
+    let path = format!("{path}/{}", token["id"].as_str().unwrap_or_default());
+    client.delete(&path).await?.problem(403, "insufficient_scope");
+    let first = app.home.api.delete(&path).await?.okay()?;
+    assert_eq!(app.home.api.delete(&path).await?.okay()?, first, "once more is the same");
+    client.get("roles").await?.problem(401, "unauthorized");
+    let unknown = format!("integrated-accounts/{id}/tokens/atk_unknown");
+    app.home.api.delete(&unknown).await?.problem(404, "not_found");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_scopes_of_an_account_are_told_in_words(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let id = app.link("acme").await?;
+    let path = format!("integrated-accounts/{id}/scopes");
+    let list = app.home.api.get(&path).await?.okay()?;
+    let expected = json!({"scope": "admin.users:read", "is_granted": true,
+        "description": "See the people of the organization"});
+    let rows = list["result"].as_array().cloned().unwrap_or_default();
+    assert!(rows.contains(&expected), "{list}");
+    assert!(rows.iter().all(|row| row["is_granted"] == true), "{list}");
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! Account tokens: keys bound to one account, found by digest only.
+
+use time::OffsetDateTime;
+
+use super::columns::{all_named, digest_bytes};
+use super::keys::names;
+use super::{StoreError, TenantDb};
+use crate::domain::access::Scope;
+use crate::domain::ids::{AccountTokenId, EnvironmentId, IntegratedAccountId};
+use crate::domain::sealed::Digest;
+
+/// An account token to be added.
+#[derive(Debug)]
+pub struct NewAccountToken<'a> {
+    /// Its id.
+    pub id: AccountTokenId,
+    /// The account it is bound to.
+    pub account_id: IntegratedAccountId,
+    /// The digest of its secret.
+    pub digest: Digest,
+    /// What it may do.
+    pub scopes: &'a [Scope],
+    /// The present.
+    pub created_at: OffsetDateTime,
+    /// When it ends by itself; `None` lasts until revoked.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// An account token, without its secret.
+#[derive(Debug, Clone)]
+pub struct AccountToken {
+    /// Its id.
+    pub id: AccountTokenId,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// When it ends by itself; `None` lasts until revoked.
+    pub expires_at: Option<OffsetDateTime>,
+    /// When it was revoked.
+    pub revoked_at: Option<OffsetDateTime>,
+}
+
+impl TenantDb {
+    /// Adds an account token.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` on `account_tokens_account_fkey` when the account is not of this environment.
+    pub async fn insert_account_token(
+        &self,
+        token: &NewAccountToken<'_>,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "INSERT INTO account_tokens
+                 (environment_id, account_token_id, integrated_account_id, digest, scopes, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            self.environment_id as EnvironmentId,
+            token.id as AccountTokenId,
+            token.account_id as IntegratedAccountId,
+            digest_bytes(&token.digest),
+            &names(token.scopes),
+            token.created_at,
+            token.expires_at,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// The tokens of an account that live at `now`, or ended less than a day before, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn account_tokens(
+        &self,
+        account_id: IntegratedAccountId,
+        now: OffsetDateTime,
+    ) -> Result<Vec<AccountToken>, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT account_token_id AS "id: AccountTokenId", scopes, created_at, expires_at, revoked_at
+               FROM account_tokens WHERE environment_id = $1 AND integrated_account_id = $2
+               AND LEAST(expires_at, revoked_at, 'infinity') > $3
+               ORDER BY account_token_id"#,
+            self.environment_id as EnvironmentId,
+            account_id as IntegratedAccountId,
+            now - time::Duration::DAY,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(AccountToken {
+                    id: row.id,
+                    scopes: all_named("account_tokens", "scopes", &row.scopes)?,
+                    created_at: row.created_at,
+                    expires_at: row.expires_at,
+                    revoked_at: row.revoked_at,
+                })
+            })
+            .collect()
+    }
+
+    /// Ends an account token at `now`; tells whether it was not ended before.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn revoke_account_token(
+        &self,
+        account_id: IntegratedAccountId,
+        id: AccountTokenId,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query!(
+            "UPDATE account_tokens SET revoked_at = $4
+             WHERE environment_id = $1 AND integrated_account_id = $2 AND account_token_id = $3
+             AND revoked_at IS NULL",
+            self.environment_id as EnvironmentId,
+            account_id as IntegratedAccountId,
+            id as AccountTokenId,
+            now,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
