@@ -8,6 +8,7 @@ mod edge;
 mod extract;
 mod health;
 mod idempotency;
+mod incoming;
 mod link;
 mod openapi;
 mod page;

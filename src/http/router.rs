@@ -2,7 +2,7 @@
 
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use axum::{Extension, Json, Router, middleware};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
@@ -16,7 +16,9 @@ use super::v1::{
     link_tokens, mappings, me, provider_apps, role_assignments, roles, users, workspace_members,
     workspaces,
 };
-use super::{compat, edge, health, idempotency, link, openapi, problem, proxy, reference, start};
+use super::{
+    compat, edge, health, idempotency, incoming, link, openapi, problem, proxy, reference, start,
+};
 
 /// The API and its description.
 pub(super) fn api() -> (Router<AppState>, OpenApi) {
@@ -87,6 +89,7 @@ pub fn router(state: AppState) -> Router {
         .route_layer(once)
         .route("/proxy/{*path}", any(proxy::pass_raw_call))
         .merge(link::routes())
+        .route("/events/slack", post(incoming::hear_slack))
         .route("/", get(start::show_start))
         .route("/console", get(start::show_start))
         .route("/docs", get(reference::show_reference))

@@ -1,10 +1,12 @@
 //! A customer connects its directory: a link token, the hosted page, the provider's consent, and back.
 //!
 //! `session` is the way to the provider, `exchange` the way back. The browser is bound to its session
-//! by a cookie; the OAuth `state` is good for one return.
+//! by a cookie; the OAuth `state` is good for one return. `notices` hears from the provider that a grant is
+//! gone.
 
 mod error;
 mod exchange;
+mod notices;
 mod session;
 
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use url::Url;
 
 pub use error::LinkError;
 pub use exchange::{Linked, Returned, Way};
+pub use notices::{Incoming, NoticeError};
 pub use session::{LinkRequest, NewLink, Offer, Progress, Started, Visit};
 
 use crate::connectors::Registry;

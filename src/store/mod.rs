@@ -15,6 +15,7 @@ mod keys;
 mod link_tokens;
 mod mappings;
 mod provider_apps;
+mod revocations;
 mod rewrap;
 
 use sqlx::PgPool;
@@ -30,6 +31,7 @@ pub use keys::{ApiKey, Caller, NewApiKey};
 pub use link_tokens::{LinkSession, LinkToken, NewLinkToken, SessionStart};
 pub use mappings::MappingFilter;
 pub use provider_apps::{NewProviderApp, ProviderApp};
+pub use revocations::Revocation;
 pub use rewrap::{KeyUse, KeyedRow, KeyedTable};
 
 use crate::domain::ids::EnvironmentId;

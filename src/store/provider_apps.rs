@@ -3,7 +3,7 @@
 use time::OffsetDateTime;
 
 use super::columns::named;
-use super::{StoreError, TenantDb};
+use super::{Store, StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, ProviderAppId};
 use crate::domain::provider::Provider;
 use crate::domain::sealed::{Ciphertext, WrappedKey};
@@ -21,6 +21,8 @@ pub struct ProviderApp {
     pub data_key: WrappedKey,
     /// Its secret.
     pub client_secret: Ciphertext,
+    /// What the provider signs its requests to us with.
+    pub signing_secret: Option<Ciphertext>,
     /// The scopes a link asks for.
     pub scopes: Vec<String>,
 }
@@ -44,8 +46,8 @@ impl TenantDb {
         let app = new.app;
         sqlx::query!(
             "INSERT INTO provider_apps (environment_id, provider_app_id, provider, client_id,
-                 master_key_id, data_key, client_secret, scopes, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9)",
+                 master_key_id, data_key, client_secret, signing_secret, scopes, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
             self.environment_id as EnvironmentId,
             app.id as ProviderAppId,
             app.provider.name(),
@@ -53,6 +55,7 @@ impl TenantDb {
             app.data_key.master_key_id,
             app.data_key.bytes,
             app.client_secret.0,
+            app.signing_secret.as_ref().map(|secret| secret.0.as_slice()),
             &app.scopes,
             new.now,
         )
@@ -70,7 +73,7 @@ impl TenantDb {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
-                      data_key, client_secret, scopes
+                      data_key, client_secret, signing_secret, scopes
                FROM provider_apps WHERE environment_id = $1 AND provider_app_id = $2"#,
             self.environment_id as EnvironmentId,
             id as ProviderAppId,
@@ -92,7 +95,7 @@ impl TenantDb {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
-                      data_key, client_secret, scopes
+                      data_key, client_secret, signing_secret, scopes
                FROM provider_apps WHERE environment_id = $1 AND provider = $2
                ORDER BY provider_app_id DESC LIMIT 1"#,
             self.environment_id as EnvironmentId,
@@ -104,6 +107,45 @@ impl TenantDb {
     }
 }
 
+impl Store {
+    /// The apps of all environments that have a signing secret: a provider's request doesn't say whose
+    /// it is but by its signature.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn signing_apps(
+        &self,
+        provider: Provider,
+    ) -> Result<Vec<(EnvironmentId, ProviderApp)>, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT environment_id AS "environment_id: EnvironmentId",
+                      provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
+                      data_key, client_secret, signing_secret, scopes
+               FROM provider_apps WHERE provider = $1 AND signing_secret IS NOT NULL
+               ORDER BY environment_id, provider_app_id"#,
+            provider.name(),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                let app = Row {
+                    id: row.id,
+                    provider: row.provider,
+                    client_id: row.client_id,
+                    master_key_id: row.master_key_id,
+                    data_key: row.data_key,
+                    client_secret: row.client_secret,
+                    signing_secret: row.signing_secret,
+                    scopes: row.scopes,
+                };
+                Ok((row.environment_id, app.read()?))
+            })
+            .collect()
+    }
+}
+
 struct Row {
     id: ProviderAppId,
     provider: String,
@@ -111,6 +153,7 @@ struct Row {
     master_key_id: String,
     data_key: Vec<u8>,
     client_secret: Vec<u8>,
+    signing_secret: Option<Vec<u8>>,
     scopes: Vec<String>,
 }
 
@@ -122,6 +165,7 @@ impl Row {
             client_id: self.client_id,
             data_key: WrappedKey { master_key_id: self.master_key_id, bytes: self.data_key },
             client_secret: Ciphertext(self.client_secret),
+            signing_secret: self.signing_secret.map(Ciphertext),
             scopes: self.scopes,
         })
     }

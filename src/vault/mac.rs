@@ -1,10 +1,24 @@
-//! Signing of what we hand out and want back unchanged: cursors. Keys are derived from the master
+//! Whether a provider's request is signed; and signing of what we hand out and want back unchanged: cursors. Keys are derived from the master
 //! keys, so that every replica has them; all verify, the first one signs.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
+
+use super::secret::SigningSecret;
+
+/// Whether `tag` is the HMAC-SHA256 of `parts`, one behind the other, in constant time.
+#[must_use]
+pub fn verify_hmac(secret: &SigningSecret, parts: &[&[u8]], tag: &[u8; 32]) -> bool {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes()) else {
+        return false;
+    };
+    for part in parts {
+        mac.update(part);
+    }
+    mac.verify_slice(tag).is_ok()
+}
 
 /// The length of a signature: 128 bits.
 pub const TAG: usize = 16;

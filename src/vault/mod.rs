@@ -13,7 +13,7 @@ mod tokens;
 
 pub use cipher::{Binding, CipherError, DataKey, InvalidMasterKeys, MasterKeys};
 pub use issue::{IssuedSecret, digest_matches, issue};
-pub use mac::{Signer, TAG};
+pub use mac::{Signer, TAG, verify_hmac};
 pub use refresh::{Fresh, RefreshFailure, Refresher, TokenError, Tokens};
 pub use rotation::{Rotated, RotationError, Told};
-pub use tokens::{Grant, Vault};
+pub use tokens::{Grant, SealedApp, Vault};

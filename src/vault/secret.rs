@@ -38,6 +38,8 @@ secrets! {
     RefreshToken;
     /// An OAuth client's secret.
     ClientSecret;
+    /// What a provider signs its requests to us with.
+    SigningSecret;
     /// A PKCE code verifier.
     PkceVerifier;
 }

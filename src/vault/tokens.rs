@@ -5,7 +5,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::cipher::{Binding, CipherError, MasterKeys};
-use super::secret::{AccessToken, ClientSecret, PkceVerifier, RefreshToken};
+use super::secret::{AccessToken, ClientSecret, PkceVerifier, RefreshToken, SigningSecret};
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
 use crate::domain::sealed::{Ciphertext, WrappedKey};
@@ -14,6 +14,7 @@ use crate::store::{Credentials, IdempotencyKey, NewCredentials, ProviderApp, Sea
 const ACCESS_TOKEN: &str = "access_token";
 const REFRESH_TOKEN: &str = "refresh_token";
 const CLIENT_SECRET: &str = "client_secret";
+const SIGNING_SECRET: &str = "signing_secret";
 const PKCE_VERIFIER: &str = "pkce_verifier";
 const BODY: &str = "body";
 
@@ -26,6 +27,17 @@ pub struct Grant {
     pub refresh_token: Option<RefreshToken>,
     /// When the access token ends; `None` for never.
     pub expires_at: Option<OffsetDateTime>,
+}
+
+/// The secrets of an OAuth client as its row holds them.
+#[derive(Debug)]
+pub struct SealedApp {
+    /// The key they are encrypted under.
+    pub data_key: WrappedKey,
+    /// Its secret.
+    pub client_secret: Ciphertext,
+    /// What the provider signs its requests with.
+    pub signing_secret: Option<Ciphertext>,
 }
 
 /// Encrypts and decrypts the secrets of every row.
@@ -92,18 +104,28 @@ impl Vault {
         })
     }
 
-    /// Encrypts an OAuth client's secret for its row.
+    /// Encrypts an OAuth client's secrets for its row.
     ///
     /// # Errors
     ///
     /// Never in practice; see [`super::DataKey::seal`].
-    pub fn seal_client_secret(
+    pub fn seal_app(
         &self,
         environment_id: EnvironmentId,
         app_id: ProviderAppId,
-        secret: &ClientSecret,
-    ) -> Result<(WrappedKey, Ciphertext), CipherError> {
-        self.seal(&Binding::new(environment_id, &app_id), CLIENT_SECRET, secret.expose_secret())
+        client_secret: &ClientSecret,
+        signing_secret: Option<&SigningSecret>,
+    ) -> Result<SealedApp, CipherError> {
+        let binding = Binding::new(environment_id, &app_id);
+        let (key, data_key) = self.keys.new_data_key(&*self.entropy, &binding)?;
+        let seal = |column, text: &str| key.seal(&*self.entropy, column, text);
+        Ok(SealedApp {
+            data_key,
+            client_secret: seal(CLIENT_SECRET, client_secret.expose_secret())?,
+            signing_secret: signing_secret
+                .map(|secret| seal(SIGNING_SECRET, secret.expose_secret()))
+                .transpose()?,
+        })
     }
 
     /// Decrypts an OAuth client's secret.
@@ -119,6 +141,22 @@ impl Vault {
         let binding = Binding::new(environment_id, &app.id);
         let key = self.keys.unwrap_data_key(&app.data_key, &binding)?;
         key.open(CLIENT_SECRET, &app.client_secret).map(ClientSecret::from)
+    }
+
+    /// Decrypts what the provider signs its requests for an app with.
+    ///
+    /// # Errors
+    ///
+    /// When the row was changed or its master key is not configured.
+    pub fn open_signing_secret(
+        &self,
+        environment_id: EnvironmentId,
+        app: &ProviderApp,
+    ) -> Result<Option<SigningSecret>, CipherError> {
+        let Some(sealed) = &app.signing_secret else { return Ok(None) };
+        let binding = Binding::new(environment_id, &app.id);
+        let key = self.keys.unwrap_data_key(&app.data_key, &binding)?;
+        key.open(SIGNING_SECRET, sealed).map(|text| Some(text.into()))
     }
 
     /// Encrypts a PKCE verifier for its link token's row.

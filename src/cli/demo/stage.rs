@@ -124,14 +124,15 @@ async fn register_app(state: &AppState, environment_id: EnvironmentId) -> anyhow
     }
     let id = ProviderAppId::generate(&SystemClock, &SystemEntropy);
     let secret = ClientSecret::from(DEFAULT_CLIENT_SECRET.to_owned());
-    let (data_key, client_secret) = state.vault.seal_client_secret(environment_id, id, &secret)?;
+    let sealed = state.vault.seal_app(environment_id, id, &secret, None)?;
     let scopes = state.registry.connector(provider).link().default_scopes();
     let app = ProviderApp {
         id,
         provider,
         client_id: DEFAULT_CLIENT_ID.to_owned(),
-        data_key,
-        client_secret,
+        data_key: sealed.data_key,
+        client_secret: sealed.client_secret,
+        signing_secret: sealed.signing_secret,
         scopes: scopes.iter().map(ToString::to_string).collect(),
     };
     db.insert_provider_app(&NewProviderApp { app: &app, now: SystemClock.now() }).await?;

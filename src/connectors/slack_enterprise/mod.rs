@@ -15,6 +15,7 @@ mod map;
 mod me;
 mod memberships;
 mod methods;
+pub mod notices;
 mod oauth;
 mod passthrough;
 mod position;

@@ -14,7 +14,7 @@ use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
 use crate::store::{NewProviderApp, Outcome, ProviderApp};
-use crate::vault::secret::ClientSecret;
+use crate::vault::secret::{ClientSecret, SigningSecret};
 
 /// An OAuth client to be added.
 #[derive(Deserialize, ToSchema)]
@@ -27,6 +27,8 @@ pub(in crate::http) struct NewApp {
     client_id: String,
     /// Its secret there. It is stored encrypted and never shown.
     client_secret: String,
+    /// What the provider signs its own requests with: with it `/events/slack` hears of grants that are gone. It is stored encrypted and never shown.
+    signing_secret: Option<String>,
     /// The scopes a link asks for; what the unified API needs, when nothing is said.
     scopes: Option<Vec<String>>,
 }
@@ -61,10 +63,16 @@ pub(in crate::http) async fn create_provider_app(
             .at("/client_id", "must not be empty")
             .at("/client_secret", "must not be empty"));
     }
+    // Anybody could sign with an empty one.
+    if wish.signing_secret.as_ref().is_some_and(String::is_empty) {
+        return Err(Problem::new(ProblemKind::InvalidBody, "The signing secret is empty.")
+            .at("/signing_secret", "must not be empty"));
+    }
     let id = ProviderAppId::generate(&*state.clock, &*state.entropy);
     let secret = ClientSecret::from(wish.client_secret);
     let environment_id = access.caller.environment_id;
-    let (data_key, client_secret) = state.vault.seal_client_secret(environment_id, id, &secret)?;
+    let signing_secret = wish.signing_secret.map(SigningSecret::from);
+    let sealed = state.vault.seal_app(environment_id, id, &secret, signing_secret.as_ref())?;
     let link = state.registry.connector(wish.provider).link();
     let scopes = wish
         .scopes
@@ -73,8 +81,9 @@ pub(in crate::http) async fn create_provider_app(
         id,
         provider: wish.provider,
         client_id: wish.client_id,
-        data_key,
-        client_secret,
+        data_key: sealed.data_key,
+        client_secret: sealed.client_secret,
+        signing_secret: sealed.signing_secret,
         scopes,
     };
     let now = state.clock.now();

@@ -3,6 +3,7 @@
 mod batch;
 mod compat;
 mod events;
+mod events_slack;
 mod expand;
 mod filters;
 mod groups;

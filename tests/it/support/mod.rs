@@ -20,7 +20,9 @@ use switchboard::domain::clock::{Clock as _, ManualClock, SystemClock};
 use switchboard::domain::entropy::SeededEntropy;
 use switchboard::domain::ids::EnvironmentId;
 use switchboard::http::AppState;
-use switchboard::sandbox::{self, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Options, Sandbox};
+use switchboard::sandbox::{
+    self, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_SIGNING_SECRET, Options, Sandbox,
+};
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -121,7 +123,7 @@ impl TestApp {
         let api = self.client(environment_id, Scope::ACCOUNT).await?;
         let admin = self.client(environment_id, Scope::ALL).await?;
         let client = json!({"provider": "slack_enterprise", "client_id": DEFAULT_CLIENT_ID,
-            "client_secret": DEFAULT_CLIENT_SECRET});
+            "client_secret": DEFAULT_CLIENT_SECRET, "signing_secret": DEFAULT_SIGNING_SECRET});
         admin.post("provider-apps", &client).await?.created()?;
         Ok(Tenant { environment_id, api, admin })
     }

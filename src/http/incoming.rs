@@ -1,0 +1,47 @@
+//! `/events/slack`: what Slack tells us, proven by its signature.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::{Extension, Json};
+use serde_json::{Value, json};
+
+use super::edge::CurrentRequest;
+use super::extract::read_whole;
+use super::problem::{Problem, ProblemKind};
+use super::state::AppState;
+use crate::link::{Incoming, NoticeError};
+
+/// Takes an event. Whatever we don't act on is taken too, so that Slack doesn't send it again.
+pub(super) async fn hear_slack(
+    State(state): State<AppState>,
+    Extension(CurrentRequest(request_id)): Extension<CurrentRequest>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, Problem> {
+    let body = read_whole(body, state.max_body_bytes).await?;
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let incoming = Incoming {
+        timestamp: header("x-slack-request-timestamp"),
+        signature: header("x-slack-signature"),
+        body: &body,
+        request_id: &request_id,
+    };
+    let challenge = state.links.hear_slack(&incoming).await.map_err(refused)?;
+    Ok(Json(challenge.map_or(json!({"ok": true}), |challenge| json!({"challenge": challenge}))))
+}
+
+fn refused(error: NoticeError) -> Problem {
+    match error {
+        NoticeError::Unsigned => Problem::new(
+            ProblemKind::Unauthorized,
+            "The request is not signed with the `signing_secret` of a provider app of this gateway, \
+             or not within the last five minutes.",
+        ),
+        NoticeError::Unreadable(error) => {
+            Problem::new(ProblemKind::InvalidBody, "The body is not an event of Slack's.")
+                .at("", error.to_string())
+        }
+        NoticeError::Store(error) => error.into(),
+    }
+}

@@ -1,0 +1,259 @@
+//! `/events/slack`: Slack says that a grant is gone. Only Slack can, and once is enough.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http::Method;
+use serde_json::{Value, json};
+use sha2::Sha256;
+use sqlx::PgPool;
+use switchboard::domain::clock::Clock as _;
+use switchboard::sandbox::{
+    DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_SIGNING_SECRET, SubscriptionRequest,
+};
+
+use crate::support::{Answer, Browser, Tenant, TestApp, link_url};
+
+fn hex(bytes: &[u8]) -> String {
+    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    pairs.concat()
+}
+
+fn sign(secret: &str, timestamp: &str, body: &str) -> anyhow::Result<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())?;
+    mac.update(format!("v0:{timestamp}:{body}").as_bytes());
+    Ok(format!("v0={}", hex(&mac.finalize().into_bytes())))
+}
+
+/// Sends a request as it is, with the headers that are not empty.
+async fn send(
+    app: &TestApp,
+    timestamp: &str,
+    signature: &str,
+    body: &str,
+) -> anyhow::Result<Answer> {
+    let mut slack = app.nobody()?;
+    for (name, value) in
+        [("x-slack-request-timestamp", timestamp), ("x-slack-signature", signature)]
+    {
+        if !value.is_empty() {
+            slack = slack.with(name, value)?;
+        }
+    }
+    slack.send(Method::POST, "events/slack", Some(("application/json", body))).await
+}
+
+/// Sends a request that is signed as Slack would, now.
+async fn tell(app: &TestApp, body: &Value) -> anyhow::Result<Answer> {
+    let (now, body) = (app.clock.now().unix_timestamp().to_string(), body.to_string());
+    send(app, &now, &sign(DEFAULT_SIGNING_SECRET, &now, &body)?, &body).await
+}
+
+/// The end of the account's grant, as Slack tells it.
+async fn revoked(app: &TestApp, account: &str) -> anyhow::Result<Value> {
+    let account = app.home.api.get(&format!("integrated-accounts/{account}")).await?.okay()?;
+    let account = account.get("result").context("no account")?;
+    let organization = account.pointer("/organization/id").context("no organization")?;
+    Ok(json!({
+        "type": "event_callback", "team_id": organization, "enterprise_id": organization,
+        "api_app_id": "A1", "event_id": "Ev1", "event_time": app.clock.now().unix_timestamp(),
+        "authorizations": [{"enterprise_id": organization, "is_enterprise_install": true}],
+        "event": {"type": "tokens_revoked", "tokens": {"oauth": [account["installer_id"]], "bot": []}},
+    }))
+}
+
+async fn state(home: &Tenant, account: &str) -> anyhow::Result<(String, String)> {
+    let account = home.api.get(&format!("integrated-accounts/{account}")).await?.okay()?;
+    let text =
+        |place: &str| account.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned();
+    Ok((text("/result/status"), text("/result/status_reason")))
+}
+
+/// How often an account was said to need a new link: by events, and in the audit log.
+async fn told(app: &TestApp, home: &Tenant, account: &str) -> anyhow::Result<(usize, i64)> {
+    let path = format!(
+        "events?type=integrated_account.needs_reauth&integrated_account_id={account}&limit=10"
+    );
+    let audited = sqlx::query_scalar(
+        "select count(*) from audit_log
+         where integrated_account_id = $1 and action = 'integrated_account.needs_reauth'",
+    );
+    Ok((home.api.all(&path).await?.0.len(), audited.bind(account).fetch_one(&app.pool).await?))
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_app_that_is_uninstalled_at_slack_is_known_at_once(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let url = app.base_url.join("events/slack")?;
+    let wish = SubscriptionRequest { client_id: None, url, signing_secret: None, events: None };
+    app.sandbox.subscribe(wish).await?;
+    // The same app in another environment hears of it too.
+    let other = app.tenant("other").await?;
+    let accounts = [
+        (&app.home, app.link("acme").await?),
+        (&app.home, app.link("globex").await?),
+        (&other, app.link_in(&other, "acme").await?),
+    ];
+    let form = format!("client_id={DEFAULT_CLIENT_ID}&client_secret={DEFAULT_CLIENT_SECRET}");
+    let kind = "application/x-www-form-urlencoded";
+    let api = app.on(&accounts[0].1)?;
+    api.send(Method::POST, "proxy/api/apps.uninstall", Some((kind, &form))).await?.okay()?;
+
+    for (home, account) in &accounts {
+        let marked = async {
+            while state(home, account).await?.0 == "active" {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(Duration::from_secs(10), marked).await.context("never told")??;
+        let (status, reason) = state(home, account).await?;
+        assert_eq!(status, "needs_reauth");
+        assert!(["tokens_revoked", "app_uninstalled"].contains(&reason.as_str()), "{reason}");
+    }
+    let asked = app.sandbox.requests(None).requests.len();
+    api.get("users").await?.problem(409, "account_needs_reauth");
+    assert_eq!(app.sandbox.requests(None).requests.len(), asked, "the provider is not asked");
+    for (home, account) in &accounts {
+        assert_eq!(told(&app, home, account).await?, (1, 1));
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn what_is_not_surely_slacks_changes_nothing(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let body = revoked(&app, &account).await?.to_string();
+    let at = |offset: i64| (app.clock.now().unix_timestamp() + offset).to_string();
+    let good = |timestamp: &str, body: &str| sign(DEFAULT_SIGNING_SECRET, timestamp, body);
+    let now = at(0);
+    let signature = good(&now, &body)?;
+    let cut = signature.get(..66).context("too short")?;
+    let changed = body.replace("\"bot\":[]", "\"bot\":[ ]");
+    for (why, timestamp, signature, body) in [
+        ("no headers", "", "", body.as_str()),
+        ("no signature", &now, "", &body),
+        ("no timestamp", "", &signature, &body),
+        ("another secret", &now, &sign("somebody's", &now, &body)?, &body),
+        ("an empty secret", &now, &sign("", &now, &body)?, &body),
+        ("another body", &now, &signature, &changed),
+        ("another time", &at(1), &signature, &body),
+        ("another version", &now, &signature.replace("v0=", "v1="), &body),
+        ("a shorter signature", &now, cut, &body),
+        ("no hexadecimal", &now, &format!("v0={}", "x".repeat(64)), &body),
+        ("too old", &at(-301), &good(&at(-301), &body)?, &body),
+        ("from the future", &at(301), &good(&at(301), &body)?, &body),
+        ("no time at all", "soon", &good("soon", &body)?, &body),
+    ] {
+        let answer = send(&app, timestamp, signature, body).await?;
+        assert_eq!(answer.status, 401, "{why}: {}", answer.text);
+        answer.problem(401, "unauthorized");
+    }
+    for broken in ["", "{", "not JSON", "[]", "5", "{\"type\": 5}"] {
+        let answer = send(&app, &now, &good(&now, broken)?, broken).await?;
+        assert_eq!(answer.status, 422, "{broken}: {}", answer.text);
+        answer.problem(422, "invalid_body");
+    }
+    let challenge = json!({"type": "url_verification", "challenge": "let me in"}).to_string();
+    let unsigned = send(&app, &now, &signature, &challenge).await?;
+    assert!(unsigned.status == 401 && !unsigned.text.contains("let me in"), "{}", unsigned.text);
+    assert_eq!(state(&app.home, &account).await?.0, "active");
+    assert_eq!(told(&app, &app.home, &account).await?, (0, 0));
+
+    // And the same, signed and in time, is taken.
+    send(&app, &now, &signature, &body).await?.okay()?;
+    assert_eq!(
+        state(&app.home, &account).await?,
+        ("needs_reauth".to_owned(), "tokens_revoked".to_owned())
+    );
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn only_the_grants_that_are_meant_are_lost(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let event = revoked(&app, &account).await?;
+    let with = |pointer: &str, value: Value| -> anyhow::Result<Value> {
+        let mut other = event.clone();
+        *other.pointer_mut(pointer).context("no such place")? = value;
+        Ok(other)
+    };
+    for (why, other) in [
+        ("another organization", with("/enterprise_id", json!("E0OTHER"))?),
+        ("another person", with("/event/tokens/oauth", json!(["U0OTHER"]))?),
+        ("a bot", with("/event/tokens", json!({"bot": ["U1"]}))?),
+        ("nobody", with("/event/tokens", json!({}))?),
+        ("one workspace", with("/authorizations/0/is_enterprise_install", json!(false))?),
+        ("another event", with("/event", json!({"type": "user_change", "user": {"id": "U1"}}))?),
+        ("another envelope", with("/type", json!("app_rate_limited"))?),
+        ("no event", with("/event", json!(null))?),
+        ("before the link", with("/event_time", json!(app.clock.now().unix_timestamp() - 60))?),
+    ] {
+        let answer = tell(&app, &other).await?;
+        assert_eq!(answer.status, 200, "{why}: {}", answer.text);
+        assert_eq!(state(&app.home, &account).await?.0, "active", "{why}");
+    }
+    let challenge = json!({"type": "url_verification", "challenge": "let me in"});
+    assert_eq!(tell(&app, &challenge).await?.okay()?, json!({"challenge": "let me in"}));
+
+    let uninstalled = with("/event", json!({"type": "app_uninstalled"}))?;
+    for _ in 0..2 {
+        tell(&app, &uninstalled).await?.okay()?;
+    }
+    tell(&app, &event).await?.okay()?;
+    assert_eq!(
+        state(&app.home, &account).await?,
+        ("needs_reauth".to_owned(), "app_uninstalled".to_owned())
+    );
+    assert_eq!(told(&app, &app.home, &account).await?, (1, 1));
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_replay_does_not_end_a_grant_that_was_given_since(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    app.clock.advance(time::Duration::seconds(30));
+    let body = revoked(&app, &account).await?.to_string();
+    let now = app.clock.now().unix_timestamp().to_string();
+    let signature = sign(DEFAULT_SIGNING_SECRET, &now, &body)?;
+    send(&app, &now, &signature, &body).await?.okay()?;
+    assert_eq!(state(&app.home, &account).await?.0, "needs_reauth");
+
+    app.clock.advance(time::Duration::seconds(30));
+    let wish = json!({"tenant_id": "acme", "integrated_account_id": account});
+    Browser::new()?.follow(&link_url(&app.home, &wish).await?).await?;
+    assert_eq!(state(&app.home, &account).await?.0, "active");
+    // As it was sent, and as Slack would send it again: signed anew.
+    send(&app, &now, &signature, &body).await?.okay()?;
+    tell(&app, &serde_json::from_str(&body)?).await?.okay()?;
+    assert_eq!(state(&app.home, &account).await?.0, "active");
+    assert_eq!(told(&app, &app.home, &account).await?, (1, 1));
+
+    app.clock.advance(time::Duration::minutes(5));
+    send(&app, &now, &signature, &body).await?.problem(401, "unauthorized");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_signing_secret_is_kept_encrypted_and_never_shown(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let client = |secret: &str| {
+        json!({"provider": "slack_enterprise", "client_id": "9.9", "client_secret": "b",
+            "signing_secret": secret})
+    };
+    let empty = app.home.admin.post("provider-apps", &client("")).await?;
+    empty.problem(422, "invalid_body");
+    assert_eq!(empty.pointers(), ["/signing_secret"]);
+    let made = app.home.admin.post("provider-apps", &client("hush-hush")).await?.created()?;
+    assert!(!made.to_string().contains("hush-hush"), "{made}");
+    let rows: Vec<String> = sqlx::query_scalar("select provider_apps::text from provider_apps")
+        .fetch_all(&app.pool)
+        .await?;
+    let bare = hex(b"hush-hush");
+    assert!(rows.iter().all(|row| !row.contains("hush-hush") && !row.contains(&bare)), "{rows:?}");
+    Ok(())
+}
