@@ -20,7 +20,7 @@ use crate::limit::LocalLimiter;
 use crate::link::Links;
 use crate::store::Store;
 use crate::upstream::{HttpClient, Timeouts, Upstream};
-use crate::vault::{MasterKeys, Signer, Tokens, Vault};
+use crate::vault::{Ahead, MasterKeys, Signer, Tokens, Vault};
 
 /// What a gateway is made of.
 pub struct Parts<'a> {
@@ -41,6 +41,8 @@ pub struct Gateway {
     /// Its services.
     pub state: AppState,
     tasks: TaskTracker,
+    ahead: Ahead,
+    look_every: Duration,
     shutdown_timeout: Duration,
 }
 
@@ -70,6 +72,8 @@ impl Gateway {
             Arc::clone(&entropy),
             tasks.clone(),
         );
+        let ahead =
+            Ahead::new(store.clone(), tokens.clone(), Arc::clone(&clock), config.refresh.ahead());
         let upstream = Upstream::new(
             http.clone(),
             Arc::new(LocalLimiter::new()),
@@ -100,7 +104,13 @@ impl Gateway {
             max_body_bytes: config.server.max_body_bytes,
             max_wait: config.limits.max_wait(),
         });
-        Ok(Self { state, tasks, shutdown_timeout: config.server.shutdown_timeout() })
+        Ok(Self {
+            state,
+            tasks,
+            ahead,
+            look_every: config.refresh.check_every(),
+            shutdown_timeout: config.server.shutdown_timeout(),
+        })
     }
 
     /// The router, for a server of one's own.
@@ -108,7 +118,7 @@ impl Gateway {
         router(Arc::clone(&self.state))
     }
 
-    /// Serves until `stop` is ready; then running requests and what they began get `server.shutdown_timeout_s`.
+    /// Serves, and renews tokens ahead of their end, until `stop` is ready; then running requests and what they began get `server.shutdown_timeout_s`.
     ///
     /// # Errors
     ///
@@ -123,6 +133,13 @@ impl Gateway {
         let server = axum::serve(listener, self.router()).with_graceful_shutdown(async move {
             stop.await;
             begin.cancel();
+        });
+        let (ahead, every, enough) = (self.ahead.clone(), self.look_every, stopping.clone());
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = ahead.run(every) => {}
+                () = enough.cancelled() => {}
+            }
         });
         let timeout = self.shutdown_timeout;
         let out_of_patience = async move {

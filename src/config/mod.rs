@@ -6,6 +6,7 @@
 mod database;
 mod limits;
 mod log;
+mod refresh;
 mod server;
 mod slack_enterprise;
 mod upstream;
@@ -16,6 +17,7 @@ use std::path::Path;
 pub use database::Database;
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
+pub use refresh::Refresh;
 pub use server::Server;
 pub use slack_enterprise::SlackEnterprise;
 pub use upstream::Upstream;
@@ -34,6 +36,8 @@ pub struct Config {
     pub database: Database,
     /// The master keys.
     pub vault: Vault,
+    /// Renewing tokens.
+    pub refresh: Refresh,
     /// Waiting for turns.
     pub limits: Limits,
     /// Calls to providers.
@@ -84,6 +88,7 @@ impl Config {
         self.server.validate(&mut mistakes);
         self.database.validate(&mut mistakes);
         self.vault.validate(&mut mistakes);
+        self.refresh.validate(&mut mistakes);
         self.limits.validate(&mut mistakes);
         self.upstream.validate(&mut mistakes);
         self.slack_enterprise.validate(&mut mistakes);

@@ -3,7 +3,9 @@
 //! A provider's token or client secret leaves this folder as a type of [`secret`] only, and
 //! `expose_secret` is called here and in `upstream` alone; the architecture test counts.
 
+mod ahead;
 mod cipher;
+mod flights;
 mod issue;
 mod mac;
 mod refresh;
@@ -11,6 +13,7 @@ mod rotation;
 pub mod secret;
 mod tokens;
 
+pub use ahead::{Ahead, Looked};
 pub use cipher::{Binding, CipherError, DataKey, InvalidMasterKeys, MasterKeys};
 pub use issue::{IssuedSecret, digest_matches, issue};
 pub use mac::{Signer, TAG, verify_hmac};

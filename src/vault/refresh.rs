@@ -1,27 +1,25 @@
 //! Keeping a grant fresh: one refresh at a time for an account, in this process and in every other.
 //!
-//! In the process all callers wait for one shared future, which runs on its own task, so that a caller
-//! who hangs up doesn't stop it. Across processes the account's row is locked and read again. The
-//! intent is written before the provider is asked, and the answer is committed before anyone uses it.
+//! In the process all callers wait for one shared future (`flights`). Across processes the account's row
+//! is locked and read again. The intent is written before the provider is asked, and the answer is
+//! committed before anyone uses it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, Shared};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::cipher::CipherError;
+use super::flights::{Flight, Flights, Present};
 use super::secret::{AccessToken, ClientSecret, RefreshToken};
 use super::tokens::{Grant, Vault};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::event::EventKind;
-use crate::domain::ids::{AuditId, IntegratedAccountId};
+use crate::domain::ids::AuditId;
 use crate::domain::provider::Provider;
 use crate::store::{AuditEntry, Credentials, NewEvent, Outcome, RefreshLock, Store, StoreError};
 
@@ -29,7 +27,7 @@ use crate::store::{AuditEntry, Credentials, NewEvent, Outcome, RefreshLock, Stor
 const SKEW: time::Duration = time::Duration::seconds(60);
 /// How often a refresh without a clear answer is repeated: providers keep a used refresh token valid
 /// for a short while, so an answer that got lost can be asked for again at once.
-const ATTEMPTS: u32 = 3;
+pub(super) const ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The most refreshes at once. Each holds a database connection while it waits for the provider, and
 /// takes a second one now and then, so it is never more than half of the connections.
@@ -110,12 +108,11 @@ pub struct Fresh {
     pub generation: i64,
 }
 
-type Flight = Shared<BoxFuture<'static, Result<Fresh, TokenError>>>;
-
 /// The tokens of every account, kept fresh.
 #[derive(Clone)]
 pub struct Tokens {
     inner: Arc<Inner>,
+    flights: Flights,
 }
 
 struct Inner {
@@ -124,9 +121,7 @@ struct Inner {
     refresher: Arc<dyn Refresher>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    tasks: TaskTracker,
     permits: Semaphore,
-    flights: Mutex<HashMap<IntegratedAccountId, Flight>>,
 }
 
 impl Tokens {
@@ -141,19 +136,8 @@ impl Tokens {
         tasks: TaskTracker,
     ) -> Self {
         let permits = Semaphore::new((store.connections() / 2).clamp(1, AT_ONCE));
-        let flights = Mutex::default();
-        Self {
-            inner: Arc::new(Inner {
-                store,
-                vault,
-                refresher,
-                clock,
-                entropy,
-                tasks,
-                permits,
-                flights,
-            }),
-        }
+        let inner = Inner { store, vault, refresher, clock, entropy, permits };
+        Self { inner: Arc::new(inner), flights: Flights::new(tasks) }
     }
 
     /// A token for `account`, renewed first when it is at its end.
@@ -162,7 +146,7 @@ impl Tokens {
     ///
     /// When the grant is lost, or the token is at its end and can't be renewed.
     pub async fn fresh(&self, account: &IntegratedAccount) -> Result<Fresh, TokenError> {
-        let under_way = self.under_way(account);
+        let under_way = self.flights.of_dead(account.id);
         let row = self.inner.stored(account).await?;
         let now = self.inner.clock.now();
         let renewed = match under_way {
@@ -206,30 +190,27 @@ impl Tokens {
         if row.generation > generation {
             return self.inner.open(account, &row);
         }
-        self.flight(account, generation).await
+        self.flight(account, generation, Present::Dead).await
     }
 
-    fn under_way(&self, account: &IntegratedAccount) -> Option<Flight> {
-        self.inner.flights.lock().unwrap_or_else(PoisonError::into_inner).get(&account.id).cloned()
+    /// Replaces the pair `generation`, which lives, before its end. Who calls meanwhile goes on with it.
+    ///
+    /// # Errors
+    ///
+    /// When the grant is lost or the provider can't be asked.
+    pub(super) async fn replace(
+        &self,
+        account: &IntegratedAccount,
+        generation: i64,
+    ) -> Result<Fresh, TokenError> {
+        self.flight(account, generation, Present::Alive).await
     }
 
-    fn flight(&self, account: &IntegratedAccount, generation: i64) -> Flight {
-        let mut flights = self.inner.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = flights.get(&account.id) {
-            return flight.clone();
-        }
+    fn flight(&self, account: &IntegratedAccount, generation: i64, present: Present) -> Flight {
         let inner = Arc::clone(&self.inner);
-        let account = account.clone();
-        let id = account.id;
-        let task = self.inner.tasks.spawn(async move {
-            let renewed = inner.refresh(&account, generation).await;
-            inner.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&account.id);
-            renewed
-        });
-        let flight =
-            async move { task.await.unwrap_or(Err(TokenError::Interrupted)) }.boxed().shared();
-        flights.insert(id, flight.clone());
-        flight
+        let of = account.clone();
+        let refresh = async move { inner.refresh(&of, generation).await };
+        self.flights.join(account.id, present, refresh)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Tokens that age: renewed once, in time, and told when they are lost.
 
+mod ahead;
+
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -11,6 +13,12 @@ use crate::support::{Browser, Client, TestApp, link_url};
 /// The errors that the provider answered, oldest first.
 fn refusals(app: &TestApp) -> Vec<String> {
     app.sandbox.requests(None).requests.into_iter().filter_map(|request| request.error).collect()
+}
+
+/// Time passes for both sides.
+fn pass(app: &TestApp, by: Duration) {
+    app.clock.advance(by);
+    app.sandbox.advance_clock(by);
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
@@ -31,20 +39,16 @@ async fn many_calls_on_a_dead_token_are_one_refresh(pool: PgPool) -> anyhow::Res
 async fn a_token_at_its_end_is_renewed_before_it_is_sent(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let api = app.linked().await?;
-    let pass = |by: Duration| {
-        app.clock.advance(by);
-        app.sandbox.advance_clock(by);
-    };
-    pass(Duration::hours(12) - Duration::minutes(5));
+    pass(&app, Duration::hours(12) - Duration::minutes(5));
     api.get("users?limit=1").await?.okay()?;
     assert_eq!(app.sandbox.state().refreshes, 0, "it lives for five minutes yet");
-    pass(Duration::minutes(6));
+    pass(&app, Duration::minutes(6));
     let answers = join_all((0..50).map(|_| api.get("users?limit=1"))).await;
     for answer in answers {
         answer?.okay()?;
     }
     assert_eq!(app.sandbox.state().refreshes, 1);
-    pass(Duration::days(30));
+    pass(&app, Duration::days(30));
     api.get("users?limit=1").await?.okay()?;
     assert_eq!(app.sandbox.state().refreshes, 2);
     assert_eq!(refusals(&app), Vec::<String>::new(), "no dead token was sent");
