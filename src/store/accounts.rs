@@ -168,6 +168,7 @@ impl TenantDb {
         if spent.rows_affected() == 0 {
             return Ok(false);
         }
+        credentials::hold(&mut *tx, self.environment_id, link.id).await?;
         sqlx::query!(
             "INSERT INTO integrated_accounts (environment_id, integrated_account_id, tenant_id, provider,
                  provider_app_id, status, organization_id, organization_name, installer_id,
@@ -252,6 +253,7 @@ impl TenantDb {
         told: &NewEvent<'_>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
+        credentials::hold(&mut *tx, self.environment_id, id).await?;
         let done = sqlx::query!(
             "UPDATE integrated_accounts SET status = 'disconnected', status_reason = NULL, updated_at = $3
              WHERE environment_id = $1 AND integrated_account_id = $2 AND status <> 'disconnected'",

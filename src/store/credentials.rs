@@ -242,6 +242,25 @@ impl RefreshLock {
     }
 }
 
+/// Waits in a transaction for whoever refreshes the account, and keeps others from it. Whoever changes
+/// an account and its tokens does this first: in another order than a refresh's, both could wait for
+/// each other.
+pub(super) async fn hold(
+    executor: impl sqlx::PgExecutor<'_>,
+    environment_id: EnvironmentId,
+    account_id: IntegratedAccountId,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "SELECT generation FROM account_credentials
+         WHERE environment_id = $1 AND integrated_account_id = $2 FOR UPDATE",
+        environment_id as EnvironmentId,
+        account_id as IntegratedAccountId,
+    )
+    .fetch_optional(executor)
+    .await?;
+    Ok(())
+}
+
 /// Puts `new` in the place of an account's tokens, or stores its first; answers the new generation.
 pub(super) async fn replace(
     executor: impl sqlx::PgExecutor<'_>,
