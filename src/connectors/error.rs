@@ -139,10 +139,12 @@ impl ConnectorError {
             UpstreamError::Token(TokenError::NeedsReauth { reason }) => {
                 (Kind::NeedsReauth, None, Some(reason.clone()))
             }
-            UpstreamError::Token(TokenError::Refresh(_))
-            | UpstreamError::Connect(_)
-            | UpstreamError::Broken(_)
-            | UpstreamError::TooLarge => (Kind::Trouble, None, None),
+            UpstreamError::Token(TokenError::Refresh(failure)) => {
+                (Kind::Trouble, None, Some(failure.code().to_owned()))
+            }
+            UpstreamError::Connect(_) | UpstreamError::Broken(_) | UpstreamError::TooLarge => {
+                (Kind::Trouble, None, None)
+            }
             UpstreamError::Token(
                 TokenError::Store(_) | TokenError::Cipher(_) | TokenError::Interrupted,
             ) => (Kind::Internal, None, None),
@@ -152,13 +154,19 @@ impl ConnectorError {
         Self { retry_after, code, source: Some(source), ..error }
     }
 
-    /// Whether the database could not be reached.
+    /// Why there was no token to call with, when that is what failed.
     #[must_use]
-    pub fn is_store_unavailable(&self) -> bool {
-        matches!(
-            &self.source,
-            Some(UpstreamError::Token(TokenError::Store(store)))
-                if matches!(**store, crate::store::StoreError::Unavailable(_))
-        )
+    pub fn token_error(&self) -> Option<&TokenError> {
+        match &self.source {
+            Some(UpstreamError::Token(error)) => Some(error),
+            Some(
+                UpstreamError::Limited { .. }
+                | UpstreamError::Connect(_)
+                | UpstreamError::Timeout(_)
+                | UpstreamError::Broken(_)
+                | UpstreamError::TooLarge,
+            )
+            | None => None,
+        }
     }
 }

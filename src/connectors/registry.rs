@@ -87,10 +87,12 @@ impl Refresher for Registry {
                 Err(RefreshFailure::ClientRefused(code))
             }
             Err(OAuthError::Refused(code)) if TROUBLE.contains(&&*code) => {
-                Err(RefreshFailure::NoAnswer(code))
+                Err(RefreshFailure::Down(code))
             }
             Err(OAuthError::Refused(code)) => Err(RefreshFailure::Refused(code)),
-            Err(OAuthError::NoAnswer(reason)) => Err(RefreshFailure::NoAnswer(reason)),
+            Err(OAuthError::Unreachable) => Err(RefreshFailure::Unreachable),
+            Err(OAuthError::Down(status)) => Err(RefreshFailure::Down(status)),
+            Err(OAuthError::NoAnswer(reason)) => Err(RefreshFailure::AnswerLost(reason)),
         }
     }
 }

@@ -74,7 +74,10 @@ impl LinkError {
             Self::UnknownState => "stale_session",
             Self::OtherBrowser => "other_browser",
             Self::ConsentRefused(_) => "refused",
-            Self::Exchange(OAuthError::NoAnswer(_)) | Self::Trial(_) => "provider_unavailable",
+            Self::Exchange(
+                OAuthError::Unreachable | OAuthError::Down(_) | OAuthError::NoAnswer(_),
+            )
+            | Self::Trial(_) => "provider_unavailable",
             Self::Exchange(OAuthError::Refused(_)) => "provider_refused",
             Self::Grant(LinkRefusal::NotOrganizationWide) => "not_organization_wide",
             Self::Grant(LinkRefusal::NoUserToken | LinkRefusal::Unreadable) => "unusable_grant",

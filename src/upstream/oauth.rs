@@ -94,7 +94,13 @@ pub enum OAuthError {
     /// The provider said no, with this code.
     #[error("the provider answered {0:?}")]
     Refused(String),
-    /// No answer, or none that can be read.
+    /// It could not be reached: nothing was done.
+    #[error("it could not be reached")]
+    Unreachable,
+    /// It has trouble of its own.
+    #[error("it answered {0}")]
+    Down(String),
+    /// The answer was lost, or can't be read: what was asked may have been done.
     #[error("{0}")]
     NoAnswer(String),
 }
@@ -197,25 +203,20 @@ impl OAuthClient<'_> {
     ///
     /// # Errors
     ///
-    /// `NoAnswer` when the provider doesn't answer, or with trouble of its own.
+    /// When the provider doesn't answer, or with trouble of its own.
     pub async fn try_token(
         &self,
         http: &HttpClient,
         token: &AccessToken,
     ) -> Result<TrialAnswer, OAuthError> {
-        let unreachable = |_| OAuthError::NoAnswer("it could not be reached".to_owned());
         let mut request =
             reqwest::Request::new(http::Method::GET, self.endpoints.trial_url.clone());
         let bearer = bearer(token)
             .ok_or_else(|| OAuthError::NoAnswer("its token can't stand in a header".to_owned()))?;
         request.headers_mut().insert(http::header::AUTHORIZATION, bearer);
-        let response = http.execute(request).await.map_err(unreachable)?;
-        let status = response.status();
-        if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {
-            return Err(OAuthError::NoAnswer(format!("it answered {status}")));
-        }
-        let headers = response.headers().clone();
-        let body = response.bytes().await.map_err(unreachable)?;
+        let answer = ask(http, request).await?;
+        let (parts, body) = answer.into_parts();
+        let headers = parts.headers;
         Ok(TrialAnswer { headers, body: serde_json::from_slice(&body).unwrap_or_default() })
     }
 
@@ -241,19 +242,41 @@ struct Transport {
 }
 
 impl<'c> AsyncHttpClient<'c> for Transport {
-    type Error = reqwest::Error;
-    type Future = BoxFuture<'c, Result<oauth2::HttpResponse, reqwest::Error>>;
+    type Error = OAuthError;
+    type Future = BoxFuture<'c, Result<oauth2::HttpResponse, OAuthError>>;
 
     fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
         Box::pin(async move {
-            let response = self.http.execute(reqwest::Request::try_from(request)?).await?;
-            let mut answer = http::Response::new(Vec::new());
-            *answer.status_mut() = response.status();
-            answer.headers_mut().clone_from(response.headers());
-            *answer.body_mut() =
-                response.bytes().await.map_err(reqwest::Error::without_url)?.to_vec();
-            Ok((self.normalize)(answer))
+            let request = reqwest::Request::try_from(request).map_err(|error| lost(&error))?;
+            ask(&self.http, request).await.map(self.normalize)
         })
+    }
+}
+
+/// One question and its whole answer.
+async fn ask(
+    http: &HttpClient,
+    request: reqwest::Request,
+) -> Result<http::Response<Vec<u8>>, OAuthError> {
+    let response = http.execute(request).await.map_err(|error| lost(&error))?;
+    let status = response.status();
+    if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {
+        return Err(OAuthError::Down(format!("HTTP {}", status.as_u16())));
+    }
+    let mut answer = http::Response::new(Vec::new());
+    *answer.status_mut() = status;
+    answer.headers_mut().clone_from(response.headers());
+    *answer.body_mut() = response.bytes().await.map_err(|error| lost(&error))?.to_vec();
+    Ok(answer)
+}
+
+fn lost(error: &reqwest::Error) -> OAuthError {
+    if error.is_connect() {
+        OAuthError::Unreachable
+    } else if error.is_timeout() {
+        OAuthError::NoAnswer("it did not answer in time".to_owned())
+    } else {
+        OAuthError::NoAnswer("its answer broke off".to_owned())
     }
 }
 
@@ -274,12 +297,12 @@ fn read(response: &Response, now: OffsetDateTime) -> TokenAnswer {
 }
 
 /// The crate's errors hold the answer's body, which may hold a token: only a code gets out.
-fn refusal<E: std::error::Error>(error: RequestTokenError<E, Refusal>) -> OAuthError {
+fn refusal(error: RequestTokenError<OAuthError, Refusal>) -> OAuthError {
     match error {
         RequestTokenError::ServerResponse(refusal) => {
             OAuthError::Refused(refusal.error().to_string())
         }
-        RequestTokenError::Request(_) => OAuthError::NoAnswer("it could not be reached".to_owned()),
+        RequestTokenError::Request(error) => error,
         RequestTokenError::Parse(..) => {
             OAuthError::NoAnswer("its answer could not be read".to_owned())
         }

@@ -55,17 +55,26 @@ pub enum RefreshFailure {
     /// It said no to our client id or secret: the grant may well live. Holds the provider's code.
     #[error("the provider refused the client credentials: {0}")]
     ClientRefused(String),
-    /// No answer, or none that makes sense: the grant may live or may have been used up.
-    #[error("the provider gave no usable answer: {0}")]
-    NoAnswer(String),
+    /// It could not be reached: the grant lives.
+    #[error("the provider could not be reached")]
+    Unreachable,
+    /// It has trouble of its own, and most likely did nothing: the grant should live.
+    #[error("the provider is in trouble: {0}")]
+    Down(String),
+    /// The answer was lost, or makes no sense: the refresh token may have been used up.
+    #[error("the provider's answer was lost: {0}")]
+    AnswerLost(String),
 }
 
 impl RefreshFailure {
-    /// It in a word, for whoever is told.
-    fn reason(&self) -> &str {
+    /// It in a word, for whoever is told: the provider's code, or ours.
+    #[must_use]
+    pub fn code(&self) -> &str {
         match self {
             Self::Refused(code) | Self::ClientRefused(code) => code,
-            Self::NoAnswer(_) => "no_answer",
+            Self::Unreachable => "provider_unreachable",
+            Self::Down(_) => "provider_down",
+            Self::AnswerLost(_) => "answer_lost",
         }
     }
 }
@@ -273,7 +282,11 @@ impl Inner {
             let answer =
                 self.refresher.refresh(account.provider, &app.client_id, &secret, refresh_token);
             match answer.await {
-                Ok(grant) => return self.keep(account, lock, attempt, &grant).await,
+                Ok(mut grant) => {
+                    // RFC 6749, section 6: without a new one, the refresh token stays as it is.
+                    grant.refresh_token.get_or_insert_with(|| refresh_token.clone());
+                    return self.keep(account, lock, attempt, &grant).await;
+                }
                 Err(RefreshFailure::Refused(code)) => {
                     return self.give_up(account, lock, attempt, &code).await;
                 }
@@ -281,7 +294,7 @@ impl Inner {
                     lock.failed(attempt, self.clock.now()).await?;
                     tracing::warn!(account = %account.id, attempt, %failure, "refresh failed");
                     if tries == ATTEMPTS || matches!(failure, RefreshFailure::ClientRefused(_)) {
-                        let told = self.event(EventKind::RefreshFailed, account, failure.reason());
+                        let told = self.event(EventKind::RefreshFailed, account, failure.code());
                         db.tell_failed_refresh(&told).await?;
                         return Err(TokenError::Refresh(failure));
                     }

@@ -141,6 +141,7 @@ fn is_last_word(status: StatusCode, kind: Option<ProblemKind>) -> bool {
         kind,
         Some(
             ProblemKind::AccountNeedsReauth
+                | ProblemKind::ProviderAppRefused
                 | ProblemKind::AccountDisconnected
                 | ProblemKind::NoProviderApp
         )

@@ -63,7 +63,10 @@ pub(super) fn of(error: &LinkError) -> Words {
                 "Try again; when it happens again, tell whoever sent you the link.",
             ],
         ),
-        LinkError::Exchange(OAuthError::NoAnswer(_)) | LinkError::Trial(_) => (
+        LinkError::Exchange(
+            OAuthError::Unreachable | OAuthError::Down(_) | OAuthError::NoAnswer(_),
+        )
+        | LinkError::Trial(_) => (
             S::BAD_GATEWAY,
             "The provider can't be reached",
             &["Nothing was connected. Try again in a few minutes."],

@@ -9,10 +9,12 @@ use crate::link::LinkError;
 use crate::store::StoreError;
 use crate::unified::UnifiedError;
 use crate::unified::passthrough::PassthroughError;
-use crate::vault::{CipherError, TokenError};
+use crate::vault::{CipherError, RefreshFailure, TokenError};
 
 /// How long to stay away while the database is.
 const DATABASE_PAUSE: Duration = Duration::from_secs(5);
+/// How long to stay away while a provider gives no new token.
+const PROVIDER_PAUSE: Duration = Duration::from_secs(5);
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
@@ -37,20 +39,7 @@ impl From<CipherError> for Problem {
 
 impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
-        match &error {
-            TokenError::NeedsReauth { reason } => needs_reauth(Some(reason)).because(&error),
-            TokenError::Refresh(_) => Self::new(
-                ProblemKind::ProviderError,
-                "The access token could not be renewed: the provider gave no usable answer.",
-            )
-            .because(&error),
-            TokenError::Store(store) if matches!(**store, StoreError::Unavailable(_)) => {
-                unavailable().because(&error)
-            }
-            TokenError::Store(_) | TokenError::Cipher(_) | TokenError::Interrupted => {
-                Self::internal().because(&error)
-            }
-        }
+        no_token(&error).because(&error)
     }
 }
 
@@ -108,14 +97,13 @@ impl From<PassthroughError> for Problem {
 
 impl From<ConnectorError> for Problem {
     fn from(error: ConnectorError) -> Self {
+        if let Some(token) = error.token_error() {
+            let provider = (error.kind != Kind::Internal).then(|| failure(&error));
+            return Self { provider, ..no_token(token) }.because(&error);
+        }
         if error.kind == Kind::NeedsReauth {
             return Self { provider: Some(failure(&error)), ..needs_reauth(error.code.as_deref()) }
                 .because(&error);
-        }
-        if error.kind == Kind::Internal {
-            let problem =
-                if error.is_store_unavailable() { unavailable() } else { Self::internal() };
-            return problem.because(&error);
         }
         if error.kind == Kind::Reserved {
             return reserved(&error);
@@ -239,6 +227,37 @@ pub(in crate::http) fn needs_reauth(reason: Option<&str>) -> Problem {
          integrated_account_id and let the customer link again."
     );
     Problem::new(ProblemKind::AccountNeedsReauth, detail)
+}
+
+/// The problem of a call that had no token to go with.
+fn no_token(error: &TokenError) -> Problem {
+    match error {
+        TokenError::NeedsReauth { reason } => needs_reauth(Some(reason)),
+        TokenError::Refresh(failure) => not_renewed(failure),
+        TokenError::Store(store) if matches!(**store, StoreError::Unavailable(_)) => unavailable(),
+        TokenError::Store(_) | TokenError::Cipher(_) | TokenError::Interrupted => {
+            Problem::internal()
+        }
+    }
+}
+
+/// The problem of a token that is at its end and could not be renewed.
+fn not_renewed(failure: &RefreshFailure) -> Problem {
+    let why = match failure {
+        RefreshFailure::Refused(code) => return needs_reauth(Some(code)),
+        RefreshFailure::ClientRefused(code) => {
+            let detail = format!(
+                "The access token could not be renewed: the provider refuses the client id or \
+                 secret of the environment's app ({code}). The customer's grant is untouched."
+            );
+            return Problem::new(ProblemKind::ProviderAppRefused, detail);
+        }
+        RefreshFailure::Unreachable => "the provider could not be reached",
+        RefreshFailure::Down(_) => "the provider is in trouble",
+        RefreshFailure::AnswerLost(_) => "the provider's answer was lost",
+    };
+    let detail = format!("The access token could not be renewed: {why}. Nothing else was sent.");
+    Problem::new(ProblemKind::ProviderError, detail).retry_after(PROVIDER_PAUSE)
 }
 
 fn reserved(error: &ConnectorError) -> Problem {

@@ -84,6 +84,9 @@ kinds! {
     /// The environment has no OAuth client.
     NoProviderApp = "no_provider_app", CONFLICT, "The environment has no app for this provider",
         "Register an OAuth client at the provider and add it with `POST /provider-apps`.";
+    /// The provider does not accept the environment's OAuth client.
+    ProviderAppRefused = "provider_app_refused", CONFLICT, "The provider refuses the environment's app",
+        "The provider does not accept the client id or secret of the environment's app, so no token can be renewed. Look at the app at the provider; customers need not link again.";
     /// A cursor is wrong.
     InvalidCursor = "invalid_cursor", BAD_REQUEST, "The cursor can't be used here",
         "A cursor is good for the list, the account and the filters it came from, and only as long as the provider keeps it. Begin again without a cursor.";

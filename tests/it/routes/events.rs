@@ -92,7 +92,7 @@ async fn a_refresh_that_fails_and_fails_is_told_once_in_an_hour(
         }
         let told = news(&app.home.api, &mut cursor).await?;
         assert_eq!(kinds(&told), vec!["refresh_failed"; expected]);
-        assert_eq!(told[0]["data"]["reason"], "no_answer");
+        assert_eq!(told[0]["data"]["reason"], "provider_down");
         assert_eq!(told[0]["data"]["status"], "active");
         app.clock.advance(Duration::hours(1));
     }

@@ -46,6 +46,11 @@ impl Client {
         Ok(self)
     }
 
+    /// The same at another gateway.
+    pub(crate) fn at(self, base_url: Url) -> Self {
+        Self { base_url, ..self }
+    }
+
     /// GET.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
         self.send(Method::GET, path, None).await

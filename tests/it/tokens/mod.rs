@@ -1,6 +1,7 @@
 //! Tokens that age: renewed once, in time, and told when they are lost.
 
 mod ahead;
+mod failures;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};

@@ -1,0 +1,149 @@
+//! Every way in which a token can't be renewed: what the caller learns, and what becomes of the account.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use switchboard::app::{Gateway, Parts};
+use switchboard::domain::ids::ProviderAppId;
+use switchboard::sandbox::{Fault, FaultKind};
+use switchboard::vault::secret::ClientSecret;
+use time::Duration;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use super::{pass, status};
+use crate::support::{Client, TestApp};
+
+/// What a caller is told, on every way: the status, the problem, and the code of the provider or ours.
+async fn learns(
+    api: &Client,
+    account: &str,
+    expected: (u16, &str),
+    code: &str,
+) -> anyhow::Result<()> {
+    for path in ["users?limit=1", "proxy/api/auth.test"] {
+        let answer = api.get(path).await?;
+        let problem = answer.problem(expected.0, expected.1);
+        assert_eq!(problem["provider"]["error"], code, "{path}: {problem}");
+        assert!(answer.headers.contains_key("retry-after") == (expected.0 == 502), "{problem}");
+    }
+    let path = format!("integrated-accounts/{account}/refresh");
+    api.post(&path, &json!({})).await?.problem(expected.0, expected.1);
+    Ok(())
+}
+
+/// What listeners are told.
+async fn told(app: &TestApp) -> anyhow::Result<Vec<Value>> {
+    let events = app.home.api.get("events?limit=100").await?.okay()?;
+    let events = events["result"].as_array().cloned().unwrap_or_default();
+    let mut failed: Vec<Value> = events
+        .into_iter()
+        .filter(|event| event["type"] == "integrated_account.refresh_failed")
+        .map(|event| event["data"]["reason"].clone())
+        .collect();
+    failed.dedup();
+    Ok(failed)
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_provider_in_trouble_is_told_apart_from_a_lost_answer(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let api = app.on(&account)?;
+    let mut expected = Vec::new();
+    for (kind, code) in [
+        (FaultKind::Html, "provider_down"),
+        (FaultKind::ServerError, "provider_down"),
+        (FaultKind::RateLimited, "provider_down"),
+        (FaultKind::LostAnswer, "answer_lost"),
+        (FaultKind::CutBody, "answer_lost"),
+    ] {
+        pass(&app, Duration::hours(13));
+        app.sandbox.add_fault(Fault::next("oauth.v2.access", kind, 1_000));
+        learns(&api, &account, (502, "provider_error"), code).await?;
+        assert_eq!(status(&app, &account).await?, "active", "{kind:?}");
+        app.sandbox.clear_faults();
+        for path in ["users?limit=1", "proxy/api/auth.test"] {
+            api.get(path).await?.okay()?;
+        }
+        expected.push(code);
+    }
+    expected.dedup();
+    assert_eq!(told(&app).await?, expected);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_provider_that_can_not_be_reached_is_told_as_such(pool: PgPool) -> anyhow::Result<()> {
+    let mut config = None;
+    let app = TestApp::with(pool, |setup| config = Some(setup.config.clone())).await?;
+    let account = app.link("acme").await?;
+    // Another gateway on the same database, for whom nobody listens where the provider should be.
+    let nobody = TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?;
+    let mut config = config.unwrap_or_else(|| unreachable!("set above"));
+    config.slack_enterprise.web_url = format!("http://{nobody}");
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let base_url = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
+    let gateway = Gateway::build(Parts {
+        config: &config,
+        pool: app.pool.clone(),
+        public_url: base_url.clone(),
+        clock: Arc::clone(&app.state.clock),
+        entropy: Arc::clone(&app.state.entropy),
+    })?;
+    TaskTracker::new().spawn(axum::serve(listener, gateway.router()).into_future());
+    pass(&app, Duration::hours(13));
+    let api = app.on(&account)?;
+    let cut_off = api.clone().at(base_url);
+    learns(&cut_off, &account, (502, "provider_error"), "provider_unreachable").await?;
+    assert_eq!(status(&app, &account).await?, "active");
+    assert_eq!(told(&app).await?, ["provider_unreachable"]);
+    api.get("users?limit=1").await?.okay()?;
+    assert_eq!(app.sandbox.state().refreshes, 1);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_client_secret_that_is_wrong_costs_no_customer_the_grant(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let api = app.on(&account)?;
+    let right = replace_secret(&app, "somebody changed it").await?;
+    pass(&app, Duration::hours(13));
+    let before = app.calls("oauth.v2.access");
+    learns(&api, &account, (409, "provider_app_refused"), "bad_client_secret").await?;
+    assert_eq!(app.calls("oauth.v2.access") - before, 3, "asked once for each of three calls");
+    assert_eq!(status(&app, &account).await?, "active");
+    assert_eq!(told(&app).await?, ["bad_client_secret"]);
+    sqlx::query("update provider_apps set data_key = $1, client_secret = $2")
+        .bind(right.0)
+        .bind(right.1)
+        .execute(&app.pool)
+        .await?;
+    api.get("users?limit=1").await?.okay()?;
+    Ok(())
+}
+
+/// Puts another secret in the place of the app's; gives the row's key and secret as they were.
+async fn replace_secret(app: &TestApp, secret: &str) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
+    let (id, key, old): (String, Vec<u8>, Vec<u8>) =
+        sqlx::query_as("select provider_app_id, data_key, client_secret from provider_apps")
+            .fetch_one(&app.pool)
+            .await?;
+    let id: ProviderAppId = id.parse()?;
+    let secret = ClientSecret::from(secret.to_owned());
+    let vault = &app.state.vault;
+    let (data_key, sealed) = vault.seal_client_secret(app.home.environment_id, id, &secret)?;
+    sqlx::query("update provider_apps set data_key = $1, client_secret = $2")
+        .bind(data_key.bytes)
+        .bind(sealed.0)
+        .execute(&app.pool)
+        .await?;
+    Ok((key, old))
+}
