@@ -26,7 +26,7 @@ async fn learns(
     for path in ["users?limit=1", "proxy/api/auth.test"] {
         let answer = api.get(path).await?;
         let problem = answer.problem(expected.0, expected.1);
-        assert_eq!(problem["provider"]["error"], code, "{path}: {problem}");
+        assert_eq!(problem.pointer("/provider/error"), Some(&code.into()), "{path}: {problem}");
         assert!(answer.headers.contains_key("retry-after") == (expected.0 == 502), "{problem}");
     }
     let path = format!("integrated-accounts/{account}/refresh");
@@ -37,11 +37,11 @@ async fn learns(
 /// What listeners are told.
 async fn told(app: &TestApp) -> anyhow::Result<Vec<Value>> {
     let events = app.home.api.get("events?limit=100").await?.okay()?;
-    let events = events["result"].as_array().cloned().unwrap_or_default();
+    let events = events.get("result").and_then(Value::as_array).cloned().unwrap_or_default();
     let mut failed: Vec<Value> = events
         .into_iter()
         .filter(|event| event["type"] == "integrated_account.refresh_failed")
-        .map(|event| event["data"]["reason"].clone())
+        .map(|event| event.pointer("/data/reason").cloned().unwrap_or_default())
         .collect();
     failed.dedup();
     Ok(failed)
@@ -139,10 +139,10 @@ async fn replace_secret(app: &TestApp, secret: &str) -> anyhow::Result<(Vec<u8>,
     let id: ProviderAppId = id.parse()?;
     let secret = ClientSecret::from(secret.to_owned());
     let vault = &app.state.vault;
-    let (data_key, sealed) = vault.seal_client_secret(app.home.environment_id, id, &secret)?;
+    let sealed = vault.seal_app(app.home.environment_id, id, &secret, None)?;
     sqlx::query("update provider_apps set data_key = $1, client_secret = $2")
-        .bind(data_key.bytes)
-        .bind(sealed.0)
+        .bind(sealed.data_key.bytes)
+        .bind(sealed.client_secret.0)
         .execute(&app.pool)
         .await?;
     Ok((key, old))
