@@ -97,11 +97,12 @@ impl Drop for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::clock::SystemClock;
+    use crate::domain::clock::ManualClock;
     use crate::domain::entropy::SeededEntropy;
 
     fn account() -> IntegratedAccountId {
-        IntegratedAccountId::generate(&SystemClock, &SeededEntropy::new(1))
+        let clock = ManualClock::at(time::OffsetDateTime::UNIX_EPOCH);
+        IntegratedAccountId::generate(&clock, &SeededEntropy::new(1))
     }
 
     fn second_pair() -> Fresh {
