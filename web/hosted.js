@@ -20,14 +20,17 @@ function finish(message) {
   if (!isFramed && window.opener && message.result === "success") setTimeout(() => window.close(), 1200);
 }
 
-const CLOSED = { source: "switchboard-link", is_truto: true, result: "closed" };
+const message = facts.message && JSON.parse(facts.message);
+// Whoever got less than was asked for reads so first: the page is not taken away before it is closed.
+const isHeld = message?.missing_scopes?.length > 0;
+const parting = isHeld ? message : { source: "switchboard-link", is_truto: true, result: "closed" };
 
 for (const link of document.querySelectorAll("[data-close]")) {
   const canClose = isFramed || window.opener;
   link.hidden = !canClose;
   link.addEventListener("click", (event) => {
     event.preventDefault();
-    tell(CLOSED);
+    tell(parting);
     if (!isFramed) window.close();
   });
 }
@@ -47,7 +50,7 @@ function follow() {
     }
     if (state.status === "linked") {
       end({ source: "switchboard-link", is_truto: true, result: "success", integration: state.provider,
-            integrated_account_id: state.integrated_account_id });
+            integrated_account_id: state.integrated_account_id, missing_scopes: state.missing_scopes });
     } else if (state.status === "failed" && state.code !== last) {
       last = state.code;
       waiting.textContent = "That did not work. The other window says why; you can try again here.";
@@ -69,8 +72,8 @@ function follow() {
   window.addEventListener("message", listen);
 }
 
-if (facts.message) {
-  finish(JSON.parse(facts.message));
+if (message) {
+  if (!isHeld) finish(message);
 } else {
   const form = document.querySelector("form");
   form?.addEventListener("submit", () => {

@@ -19,7 +19,7 @@ use crate::http::{AppState, Services, router};
 use crate::limit::LocalLimiter;
 use crate::link::Links;
 use crate::store::Store;
-use crate::upstream::{HttpClient, Timeouts, Upstream};
+use crate::upstream::{HttpClient, Reach, Timeouts, Upstream};
 use crate::vault::{Ahead, MasterKeys, Signer, Tokens, Vault};
 
 /// What a gateway is made of.
@@ -58,10 +58,13 @@ impl Gateway {
         let cursors = Signer::derive(&master_keys, "cursors");
         let store = Store::new(pool);
         let vault = Vault::new(MasterKeys::new(master_keys)?, Arc::clone(&entropy));
-        let http = HttpClient::new(Timeouts {
+        let timeouts = Timeouts {
             connect: config.upstream.connect_timeout(),
             read: config.upstream.response_timeout(),
-        })?;
+        };
+        let reach =
+            if config.upstream.allow_private_addresses { Reach::Anywhere } else { Reach::Public };
+        let http = HttpClient::new(timeouts, reach)?;
         let registry = Arc::new(Registry::new(config, http.clone(), Arc::clone(&clock))?);
         let tasks = TaskTracker::new();
         let tokens = Tokens::new(

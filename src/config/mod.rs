@@ -7,6 +7,7 @@ mod database;
 mod limits;
 mod log;
 mod refresh;
+mod scim;
 mod server;
 mod slack_enterprise;
 mod upstream;
@@ -18,6 +19,7 @@ pub use database::Database;
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use refresh::Refresh;
+pub use scim::Scim;
 pub use server::Server;
 pub use slack_enterprise::SlackEnterprise;
 pub use upstream::Upstream;
@@ -44,6 +46,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// Where Slack is.
     pub slack_enterprise: SlackEnterprise,
+    /// The pace of SCIM servers.
+    pub scim: Scim,
     /// Logs.
     pub log: Log,
 }
@@ -92,6 +96,7 @@ impl Config {
         self.limits.validate(&mut mistakes);
         self.upstream.validate(&mut mistakes);
         self.slack_enterprise.validate(&mut mistakes);
+        self.scim.validate(&mut mistakes);
         self.log.validate(&mut mistakes);
         verdict(mistakes)
     }

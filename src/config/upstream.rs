@@ -12,6 +12,8 @@ pub struct Upstream {
     pub connect_timeout_s: f64,
     /// How long a provider may take to begin its answer, in seconds.
     pub response_timeout_s: f64,
+    /// Whether addresses that customers name may lead into private networks, or go without TLS.
+    pub allow_private_addresses: bool,
 }
 
 impl Upstream {

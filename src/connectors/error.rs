@@ -145,6 +145,9 @@ impl ConnectorError {
             UpstreamError::Connect(_) | UpstreamError::Broken(_) | UpstreamError::TooLarge => {
                 (Kind::Trouble, None, None)
             }
+            UpstreamError::NotAllowed => {
+                (Kind::Trouble, None, Some("address_not_allowed".to_owned()))
+            }
             UpstreamError::Token(
                 TokenError::Store(_) | TokenError::Cipher(_) | TokenError::Interrupted,
             ) => (Kind::Internal, None, None),
@@ -164,6 +167,7 @@ impl ConnectorError {
                 | UpstreamError::Connect(_)
                 | UpstreamError::Timeout(_)
                 | UpstreamError::Broken(_)
+                | UpstreamError::NotAllowed
                 | UpstreamError::TooLarge,
             )
             | None => None,

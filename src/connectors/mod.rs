@@ -5,7 +5,12 @@
 
 mod context;
 mod error;
+mod linking;
+mod path;
+mod position;
+mod reading;
 mod registry;
+mod scim;
 pub mod slack_enterprise;
 mod writes;
 
@@ -13,13 +18,13 @@ use async_trait::async_trait;
 
 pub use context::CallContext;
 pub use error::{ConnectorError, Kind, ReadBack};
+pub use linking::{FormLink, LinkRefusal, LinkedGrant, Linking, OAuthLink};
 pub use registry::Registry;
 pub use writes::{
     AssignmentWrites, GroupWrites, Holding, Invitation, Membership, MembershipWrites, UserWrites,
     WorkspaceWrites,
 };
 
-use crate::domain::account::Organization;
 use crate::domain::assignment::RoleAssignment;
 use crate::domain::filter::{Expand, Filtered, RemoteQuery};
 use crate::domain::group::Group;
@@ -30,8 +35,7 @@ use crate::domain::provider::Provider;
 use crate::domain::role::Role;
 use crate::domain::user::User;
 use crate::domain::workspace::Workspace;
-use crate::upstream::{Dialect, OAuthEndpoints, ProviderRequest, TokenAnswer, TrialAnswer};
-use crate::vault::Grant;
+use crate::upstream::{Dialect, ProviderRequest};
 
 /// A provider, as far as we speak with it.
 pub trait Connector: Send + Sync {
@@ -40,7 +44,7 @@ pub trait Connector: Send + Sync {
     /// How its answers are to be read.
     fn dialect(&self) -> &dyn Dialect;
     /// How accounts are linked to it.
-    fn link(&self) -> &dyn Link;
+    fn linking(&self) -> Linking<'_>;
     /// Its own API, passed through.
     fn passthrough(&self) -> &dyn Passthrough;
     /// Its people and bots.
@@ -123,71 +127,17 @@ pub trait Identity: Send + Sync {
     async fn revoke(&self, cx: &CallContext<'_>) -> Result<Done, ConnectorError>;
 }
 
-/// How accounts are linked to a provider by OAuth 2.0.
-pub trait Link: Send + Sync {
-    /// Where its OAuth is.
-    fn endpoints(&self) -> &OAuthEndpoints;
-    /// The parameter of the consent page that our scopes go into.
-    fn scope_parameter(&self) -> &'static str;
-    /// The scopes that the unified API needs.
-    fn default_scopes(&self) -> &'static [&'static str];
-    /// What a scope permits, in words for the customer.
-    fn describe_scope(&self, scope: &str) -> Option<&'static str>;
-    /// Reads who was linked out of the answer to the code exchange.
-    ///
-    /// # Errors
-    ///
-    /// When the grant is not one we can work with.
-    fn read_grant(&self, answer: TokenAnswer) -> Result<LinkedGrant, LinkRefusal>;
-    /// Reads the answer to the trial of a new token into its grant: what it really permits.
-    ///
-    /// # Errors
-    ///
-    /// When the provider does not accept the token, or it is somebody else's.
-    fn read_trial(&self, answer: &TrialAnswer, linked: &mut LinkedGrant)
-    -> Result<(), LinkRefusal>;
-}
-
-/// A grant and who gave it.
-#[derive(Debug)]
-pub struct LinkedGrant {
-    /// The tokens.
-    pub grant: Grant,
-    /// The organization.
-    pub organization: Organization,
-    /// The person who installed.
-    pub installer_id: String,
-    /// What was granted.
-    pub scopes: Vec<String>,
-}
-
-/// A grant that we can't work with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum LinkRefusal {
-    /// It is for one workspace, not for the organization.
-    #[error("the app was installed on one workspace instead of the whole organization")]
-    NotOrganizationWide,
-    /// It holds no token of a person.
-    #[error("the provider granted no token of the person who installed")]
-    NoUserToken,
-    /// The answer names no organization.
-    #[error("the provider's answer could not be read")]
-    Unreadable,
-    /// The token that was just granted is not accepted, or is another organization's.
-    #[error("the provider does not accept the token that it has just granted")]
-    NotAccepted,
-}
-
 /// A provider's own API, passed through.
 pub trait Passthrough: Send + Sync {
-    /// Builds the call for a path of the provider, such as `api/users.info`, without body. `query` is
-    /// the raw query of the caller.
+    /// Builds the call for a path of the provider, such as `api/users.info`, without body. `base_url` is
+    /// the account's own address, where it has one; `query` is the raw query of the caller.
     ///
     /// # Errors
     ///
     /// When the path is none of the provider's.
     fn route(
         &self,
+        base_url: Option<&str>,
         method: &http::Method,
         path: &str,
         query: Option<&str>,

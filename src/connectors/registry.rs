@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::Connector;
+use super::scim::Scim;
 use super::slack_enterprise::SlackEnterprise;
 use crate::config::Config;
 use crate::domain::clock::Clock;
@@ -31,6 +32,7 @@ const TROUBLE: &[&str] = &[
 /// Every connector of the program.
 pub struct Registry {
     slack_enterprise: SlackEnterprise,
+    scim: Scim,
     http: HttpClient,
     clock: Arc<dyn Clock>,
 }
@@ -57,7 +59,8 @@ impl Registry {
         let slack_enterprise = SlackEnterprise::new(&config.slack_enterprise).map_err(|error| {
             UnusableConnector { provider: Provider::SlackEnterprise, reason: error.to_string() }
         })?;
-        Ok(Self { slack_enterprise, http, clock })
+        let scim = Scim::new(&config.scim);
+        Ok(Self { slack_enterprise, scim, http, clock })
     }
 
     /// The connector of a provider.
@@ -65,6 +68,7 @@ impl Registry {
     pub fn connector(&self, provider: Provider) -> &dyn Connector {
         match provider {
             Provider::SlackEnterprise => &self.slack_enterprise,
+            Provider::Scim => &self.scim,
         }
     }
 }
@@ -78,7 +82,10 @@ impl Refresher for Registry {
         client_secret: &ClientSecret,
         refresh_token: &RefreshToken,
     ) -> Result<Grant, RefreshFailure> {
-        let endpoints = self.connector(provider).link().endpoints();
+        let Some(link) = self.connector(provider).linking().oauth() else {
+            return Err(RefreshFailure::Refused("no_refresh".to_owned()));
+        };
+        let endpoints = link.endpoints();
         let client = OAuthClient { endpoints, client_id, client_secret };
         let answer = client.refresh(&self.http, refresh_token, self.clock.now()).await;
         match answer {

@@ -76,16 +76,18 @@ pub struct IntegratedAccount {
     pub tenant_id: String,
     /// The kind of directory.
     pub provider: Provider,
-    /// The OAuth client it was linked with.
-    pub provider_app_id: ProviderAppId,
+    /// The OAuth client it was linked with; `null` for a provider without one.
+    pub provider_app_id: Option<ProviderAppId>,
+    /// Where its provider is, when every customer has one of their own: `https://…/`.
+    pub base_url: Option<String>,
     /// Whether it can be used.
     pub status: AccountStatus,
     /// Why it can't be used, when it can't.
     pub status_reason: Option<String>,
     /// The organization at the provider.
     pub organization: Organization,
-    /// The person at the provider whose grant this is.
-    pub installer_id: String,
+    /// The person at the provider whose grant this is; `null` when it is nobody's.
+    pub installer_id: Option<String>,
     /// What the customer granted.
     pub granted_scopes: Vec<String>,
     /// What we asked for and did not get.

@@ -14,17 +14,20 @@ use utoipa::ToSchema;
 pub enum Provider {
     /// Slack Enterprise Grid: the admin Web API and SCIM.
     SlackEnterprise,
+    /// Any server of SCIM 2.0 (RFC 7644), by its base URL and a bearer token.
+    Scim,
 }
 
 impl Provider {
     /// Every provider, in the order they are shown.
-    pub const ALL: &[Self] = &[Self::SlackEnterprise];
+    pub const ALL: &[Self] = &[Self::SlackEnterprise, Self::Scim];
 
     /// The name in the API and in the database.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::SlackEnterprise => "slack_enterprise",
+            Self::Scim => "scim",
         }
     }
 
@@ -33,6 +36,7 @@ impl Provider {
     pub fn title(self) -> &'static str {
         match self {
             Self::SlackEnterprise => "Slack Enterprise Grid",
+            Self::Scim => "SCIM 2.0",
         }
     }
 }

@@ -45,6 +45,9 @@ pub enum LinkError {
     /// An account is connected again with another organization.
     #[error("the organization is not the one the account was linked with")]
     OtherOrganization,
+    /// The address of a form can't be used, for this reason.
+    #[error("the base URL can't be used")]
+    BaseUrl(&'static str),
     /// The link is for another provider than the page was asked for.
     #[error("the link is for another provider")]
     OtherProvider,
@@ -81,7 +84,9 @@ impl LinkError {
             Self::Exchange(OAuthError::Refused(_)) => "provider_refused",
             Self::Grant(LinkRefusal::NotOrganizationWide) => "not_organization_wide",
             Self::Grant(LinkRefusal::NoUserToken | LinkRefusal::Unreadable) => "unusable_grant",
-            Self::Grant(LinkRefusal::NotAccepted) => "not_accepted",
+            Self::Grant(LinkRefusal::NotAccepted | LinkRefusal::TokenRefused) => "not_accepted",
+            Self::Grant(LinkRefusal::NotTheProvider) => "not_the_provider",
+            Self::BaseUrl(_) => "unusable_base_url",
             Self::OtherOrganization => "other_organization",
             Self::OtherProvider => "other_provider",
             Self::NotAllowed(_) => "origin_not_allowed",

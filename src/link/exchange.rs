@@ -1,16 +1,13 @@
 //! The way back: the state is taken, the code exchanged, the account stored.
 
+use super::keep::{Kept, Linked};
 use super::{LinkError, Links};
 use crate::connectors::LinkedGrant;
-use crate::domain::event::EventKind;
-use crate::domain::ids::{AuditId, IntegratedAccountId};
 use crate::domain::link_page::LinkPage;
 use crate::domain::provider::Provider;
 use crate::domain::sealed::Digest;
-use crate::store::{
-    AuditEntry, LinkSession, LinkToken, LinkedAccount, NewEvent, Outcome, ProviderApp, StoreError,
-};
-use crate::upstream::{CodeExchange, OAuthClient};
+use crate::store::{LinkSession, LinkToken, ProviderApp};
+use crate::upstream::{CodeExchange, NamedBy, OAuthClient, try_token};
 use crate::vault::digest_matches;
 
 /// What a browser brings back from the provider.
@@ -24,17 +21,6 @@ pub struct Returned<'a> {
     pub browser: Option<&'a str>,
     /// The request, for the audit log.
     pub request_id: &'a str,
-}
-
-/// A link that worked.
-#[derive(Debug)]
-pub struct Linked {
-    /// The account, new or connected again.
-    pub account_id: IntegratedAccountId,
-    /// The organization's name.
-    pub organization: String,
-    /// What was asked for and not granted.
-    pub missing_scopes: Vec<String>,
 }
 
 /// The page that a browser came back to: whose it is, and how it was shown.
@@ -62,12 +48,17 @@ impl Links {
         };
         let outcome = self.complete(&session, returned).await;
         if let Err(error) = &outcome {
-            let db = self.store.tenant(session.link.environment_id);
-            if let Err(unnoted) = db.fail_link(session.link.id, error.name()).await {
-                tracing::warn!(%unnoted, "the failure of a link could not be noted");
-            }
+            self.note(&session.link, error).await;
         }
         (Some(way), outcome)
+    }
+
+    /// Notes why a try failed, for whoever opened the page.
+    pub(super) async fn note(&self, link: &LinkToken, error: &LinkError) {
+        let db = self.store.tenant(link.environment_id);
+        if let Err(unnoted) = db.fail_link(link.id, error.name()).await {
+            tracing::warn!(%unnoted, "the failure of a link could not be noted");
+        }
     }
 
     /// The session of a state, for the browser that it belongs to.
@@ -99,7 +90,15 @@ impl Links {
         let code = returned.code.map_err(LinkError::ConsentRefused)?;
         let app = self.app(&session.link).await?;
         let granted = self.exchange(session, &app, code).await?;
-        self.keep(&session.link, &app, granted, returned.request_id).await
+        let kept = Kept {
+            link: &session.link,
+            provider: session.link.provider,
+            app: Some(&app),
+            base_url: None,
+            granted,
+            request_id: returned.request_id,
+        };
+        self.keep(kept).await
     }
 
     async fn exchange(
@@ -116,7 +115,7 @@ impl Links {
             &session.data_key,
             &session.pkce_verifier,
         )?;
-        let connector = self.registry.connector(link.provider).link();
+        let connector = self.oauth(link.provider)?;
         let client = OAuthClient {
             endpoints: connector.endpoints(),
             client_id: &app.client_id,
@@ -126,78 +125,12 @@ impl Links {
         let answer = client.exchange(&self.http, exchange, self.clock.now()).await;
         let mut linked =
             connector.read_grant(answer.map_err(LinkError::Exchange)?).map_err(LinkError::Grant)?;
-        let trial = client.try_token(&self.http, &linked.grant.access_token).await;
+        let url = connector.endpoints().trial_url.clone();
+        let token = &linked.grant.access_token;
+        let trial = try_token(&self.http, url, token, NamedBy::Operator).await;
         connector
             .read_trial(&trial.map_err(LinkError::Trial)?, &mut linked)
             .map_err(LinkError::Grant)?;
         Ok(linked)
-    }
-
-    async fn keep(
-        &self,
-        link: &LinkToken,
-        app: &ProviderApp,
-        granted: LinkedGrant,
-        request_id: &str,
-    ) -> Result<Linked, LinkError> {
-        let db = self.store.tenant(link.environment_id);
-        let organization = &granted.organization;
-        let live = db.live_account(&link.tenant_id, link.provider, &organization.id).await?;
-        let id = match (link.account_id, live) {
-            (Some(wanted), live) if live != Some(wanted) => {
-                return Err(LinkError::OtherOrganization);
-            }
-            (_, Some(live)) => live,
-            (_, None) => IntegratedAccountId::generate(&*self.clock, &*self.entropy),
-        };
-        let now = self.clock.now();
-        let credentials = self.vault.seal_grant(link.environment_id, id, &granted.grant)?;
-        let missing: Vec<String> =
-            app.scopes.iter().filter(|scope| !granted.scopes.contains(scope)).cloned().collect();
-        let entry = AuditEntry {
-            id: AuditId::generate(&*self.clock, &*self.entropy),
-            at: now,
-            actor: "link",
-            action: if live.is_some() {
-                "integrated_account.relinked"
-            } else {
-                "integrated_account.linked"
-            },
-            account_id: Some(id),
-            subject: None,
-            request_id: Some(request_id),
-            outcome: Outcome::Done,
-        };
-        let account = LinkedAccount {
-            id,
-            link_token_id: link.id,
-            tenant_id: &link.tenant_id,
-            provider: link.provider,
-            provider_app_id: link.provider_app_id,
-            organization,
-            installer_id: &granted.installer_id,
-            granted_scopes: &granted.scopes,
-            missing_scopes: &missing,
-            context: &link.context,
-            credentials: &credentials,
-            now,
-        };
-        let told = |kind| NewEvent::new(kind, id, None, &*self.clock, &*self.entropy);
-        let told = match live {
-            None => vec![told(EventKind::Created), told(EventKind::Active)],
-            Some(_) => vec![told(EventKind::Reactivated)],
-        };
-        match db.complete_link(&account, &entry, &told).await {
-            Ok(true) => {}
-            // Another tab was faster: its account stands.
-            Ok(false) | Err(StoreError::Conflict(_)) => return Err(LinkError::Used),
-            Err(error) => return Err(error.into()),
-        }
-        tracing::info!(account = %id, environment = %link.environment_id, "account linked");
-        Ok(Linked {
-            account_id: id,
-            organization: organization.name.clone(),
-            missing_scopes: missing,
-        })
     }
 }

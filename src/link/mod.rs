@@ -1,11 +1,14 @@
 //! A customer connects its directory: a link token, the hosted page, the provider's consent, and back.
 //!
-//! `session` is the way to the provider, `exchange` the way back. The browser is bound to its session
+//! `session` is the way to the provider, `exchange` the way back, `form` the way of providers without
+//! OAuth; `keep` is the end of both. The browser is bound to its session
 //! by a cookie; the OAuth `state` is good for one return. `notices` hears from the provider that a grant is
 //! gone.
 
 mod error;
 mod exchange;
+mod form;
+mod keep;
 mod notices;
 mod session;
 
@@ -14,9 +17,11 @@ use std::sync::Arc;
 use url::Url;
 
 pub use error::LinkError;
-pub use exchange::{Linked, Returned, Way};
+pub use exchange::{Returned, Way};
+pub use form::Filled;
+pub use keep::Linked;
 pub use notices::{Incoming, NoticeError};
-pub use session::{LinkRequest, NewLink, Offer, Progress, Started, Visit};
+pub use session::{LinkRequest, NewLink, Offer, Offered, Progress, Started, Visit};
 
 use crate::connectors::Registry;
 use crate::domain::clock::Clock;

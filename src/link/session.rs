@@ -5,6 +5,7 @@ use time::{Duration, OffsetDateTime};
 use url::Url;
 
 use super::{LinkError, Links};
+use crate::connectors::OAuthLink;
 use crate::domain::account::AccountStatus;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId};
 use crate::domain::link_page::{LinkPage, own_origin};
@@ -22,8 +23,8 @@ const PREFIX: &str = "sb_link_";
 pub struct LinkRequest<'a> {
     /// The SaaS's own name for its customer.
     pub tenant_id: &'a str,
-    /// The kind of directory.
-    pub provider: Provider,
+    /// The kinds of directory that the customer chooses from; none for the account's own.
+    pub providers: &'a [Provider],
     /// The account to connect again; tenant and provider must be its own.
     pub account_id: Option<IntegratedAccountId>,
     /// Where the customer's browser goes at the end.
@@ -50,16 +51,24 @@ pub struct NewLink {
 /// What the hosted page shows.
 #[derive(Debug)]
 pub struct Offer {
-    /// The provider to connect.
-    pub provider: Provider,
-    /// What will be asked for: the scope and, where we know it, what it permits.
-    pub scopes: Vec<(String, Option<&'static str>)>,
+    /// What can be connected; at least one.
+    pub choices: Vec<Offered>,
     /// The organization to be connected again.
     pub organization: Option<String>,
     /// Where the browser goes at the end.
     pub redirect_uri: Option<String>,
     /// How the page looks, and who may open it.
     pub page: LinkPage,
+}
+
+/// A provider that can be connected.
+#[derive(Debug)]
+pub struct Offered {
+    /// Which one.
+    pub provider: Provider,
+    /// What its consent page will ask for: the scope and, where we know it, what it permits. `None` for a
+    /// provider that is connected by a form.
+    pub scopes: Option<Vec<(String, Option<&'static str>)>>,
 }
 
 /// How the hosted page is shown, and by whom.
@@ -91,6 +100,8 @@ pub enum Progress {
         account_id: IntegratedAccountId,
         /// Its provider.
         provider: Provider,
+        /// What was asked for and not granted.
+        missing_scopes: Vec<String>,
     },
 }
 
@@ -122,17 +133,27 @@ impl Links {
                 return Err(LinkError::NotAllowed(origin));
             }
         }
+        let mut choices = wish.providers.to_vec();
         if let Some(id) = wish.account_id {
             let account = db.account(id).await?.ok_or(LinkError::AccountNotFound)?;
             let fits = account.status != AccountStatus::Disconnected
                 && account.tenant_id == wish.tenant_id
-                && account.provider == wish.provider;
+                && (choices.is_empty() || choices.contains(&account.provider));
             if !fits {
                 return Err(LinkError::AccountNotFound);
             }
+            choices = vec![account.provider];
         }
-        let app = db.provider_app_for(wish.provider).await?;
-        let app = app.ok_or(LinkError::NoProviderApp(wish.provider))?;
+        if choices.is_empty() {
+            choices.push(Provider::SlackEnterprise);
+        }
+        let mut app_id = None;
+        for (at, provider) in choices.iter().enumerate() {
+            if self.oauth(*provider).is_ok() {
+                let app = self.newest_app(environment_id, *provider).await?;
+                app_id = app_id.or((at == 0).then_some(app.id));
+            }
+        }
         let now = self.clock.now();
         let token = issue(PREFIX, &*self.entropy);
         let id = LinkTokenId::generate(&*self.clock, &*self.entropy);
@@ -143,8 +164,8 @@ impl Links {
             id,
             digest: token.digest(),
             tenant_id: wish.tenant_id,
-            provider: wish.provider,
-            provider_app_id: app.id,
+            choices: &choices,
+            provider_app_id: app_id,
             account_id: wish.account_id,
             redirect_uri: wish.redirect_uri.map(Url::as_str),
             context: wish.context,
@@ -162,28 +183,37 @@ impl Links {
     /// When the token is unknown, too old or used.
     pub async fn offer(&self, token: &str) -> Result<Offer, LinkError> {
         let link = self.usable(token).await?;
-        let app = self.app(&link).await?;
         let db = self.store.tenant(link.environment_id);
         let account = match link.account_id {
             Some(id) => db.account(id).await?,
             None => None,
         };
-        let connector = self.registry.connector(link.provider);
-        let scopes = app
-            .scopes
-            .into_iter()
-            .map(|scope| {
-                let words = connector.link().describe_scope(&scope);
-                (scope, words)
-            })
-            .collect();
+        let mut choices = Vec::new();
+        for provider in link.choices {
+            choices.push(self.offered(link.environment_id, provider).await?);
+        }
         Ok(Offer {
-            provider: link.provider,
-            scopes,
+            choices,
             organization: account.map(|account| account.organization.name),
             redirect_uri: link.redirect_uri,
             page: db.link_page().await?,
         })
+    }
+
+    async fn offered(
+        &self,
+        environment_id: EnvironmentId,
+        provider: Provider,
+    ) -> Result<Offered, LinkError> {
+        let Ok(connector) = self.oauth(provider) else {
+            return Ok(Offered { provider, scopes: None });
+        };
+        let app = self.newest_app(environment_id, provider).await?;
+        let described = app.scopes.into_iter().map(|scope| {
+            let words = connector.describe_scope(&scope);
+            (scope, words)
+        });
+        Ok(Offered { provider, scopes: Some(described.collect()) })
     }
 
     /// The looks of a link token's page, whatever became of the token; `None` when there is none.
@@ -206,11 +236,21 @@ impl Links {
     pub async fn progress(&self, token: &str) -> Result<(Progress, LinkPage), LinkError> {
         let link = self.store.link_token(&Digest::of(token)).await?;
         let link = link.ok_or(LinkError::UnknownToken)?;
-        let page = self.store.tenant(link.environment_id).link_page().await?;
+        let db = self.store.tenant(link.environment_id);
+        let page = db.link_page().await?;
+        let linked = match link.linked_account_id {
+            Some(id) => db.account(id).await?,
+            None => None,
+        };
+        if let Some(account) = linked {
+            let progress = Progress::Linked {
+                account_id: account.id,
+                provider: account.provider,
+                missing_scopes: account.missing_scopes,
+            };
+            return Ok((progress, page));
+        }
         let progress = match link {
-            LinkToken { linked_account_id: Some(account_id), provider, .. } => {
-                Progress::Linked { account_id, provider }
-            }
             LinkToken { failure: Some(failure), .. } => Progress::Failed(failure),
             LinkToken { expires_at, .. } if expires_at <= self.clock.now() => Progress::Expired,
             LinkToken { away_since: Some(since), .. } => {
@@ -221,16 +261,25 @@ impl Links {
         Ok((progress, page))
     }
 
-    /// Opens the session and says where the browser goes.
+    /// Opens the session of the provider that was chosen, and says where the browser goes.
     ///
     /// # Errors
     ///
-    /// When the token is unknown, too old or used.
-    pub async fn start(&self, token: &str, visit: &Visit<'_>) -> Result<Started, LinkError> {
+    /// When the token is unknown, too old or used, or the provider is not among its choices.
+    pub async fn start(
+        &self,
+        token: &str,
+        chosen: Option<Provider>,
+        visit: &Visit<'_>,
+    ) -> Result<Started, LinkError> {
         let link = self.usable(token).await?;
-        let app = self.app(&link).await?;
+        let provider = chosen.unwrap_or(link.provider);
+        if !link.choices.contains(&provider) {
+            return Err(LinkError::OtherProvider);
+        }
+        let connector = self.oauth(provider)?;
+        let app = self.newest_app(link.environment_id, provider).await?;
         let client_secret = self.vault.open_client_secret(link.environment_id, &app)?;
-        let connector = self.registry.connector(link.provider).link();
         let client = OAuthClient {
             endpoints: connector.endpoints(),
             client_id: &app.client_id,
@@ -247,6 +296,8 @@ impl Links {
         let (data_key, pkce_verifier) =
             self.vault.seal_pkce_verifier(link.environment_id, link.id, &pkce_verifier)?;
         let start = SessionStart {
+            provider,
+            provider_app_id: app.id,
             state_digest: state.digest(),
             browser_digest: browser.digest(),
             data_key,
@@ -263,7 +314,7 @@ impl Links {
         }
     }
 
-    async fn usable(&self, token: &str) -> Result<LinkToken, LinkError> {
+    pub(super) async fn usable(&self, token: &str) -> Result<LinkToken, LinkError> {
         let link = self.store.link_token(&Digest::of(token)).await?;
         let link = link.ok_or(LinkError::UnknownToken)?;
         if link.used_at.is_some() {
@@ -275,9 +326,28 @@ impl Links {
         }
     }
 
+    /// How a provider is linked by OAuth.
+    pub(super) fn oauth(&self, provider: Provider) -> Result<&dyn OAuthLink, LinkError> {
+        self.registry.connector(provider).linking().oauth().ok_or(LinkError::OtherProvider)
+    }
+
+    /// The OAuth client that new links to a provider use.
+    async fn newest_app(
+        &self,
+        environment_id: EnvironmentId,
+        provider: Provider,
+    ) -> Result<ProviderApp, LinkError> {
+        let app = self.store.tenant(environment_id).provider_app_for(provider).await?;
+        app.ok_or(LinkError::NoProviderApp(provider))
+    }
+
+    /// The OAuth client that a session left for the provider with.
     pub(super) async fn app(&self, link: &LinkToken) -> Result<ProviderApp, LinkError> {
         let db = self.store.tenant(link.environment_id);
-        let app = db.provider_app(link.provider_app_id).await?;
+        let app = match link.provider_app_id {
+            Some(id) => db.provider_app(id).await?,
+            None => None,
+        };
         app.ok_or(LinkError::Store(StoreError::Inconsistent {
             table: "link_tokens",
             column: "provider_app_id",

@@ -33,12 +33,14 @@ pub struct LinkedAccount<'a> {
     pub tenant_id: &'a str,
     /// The kind of directory.
     pub provider: Provider,
-    /// The OAuth client it was linked with.
-    pub provider_app_id: ProviderAppId,
+    /// The OAuth client it was linked with, if any.
+    pub provider_app_id: Option<ProviderAppId>,
+    /// Where its provider is, when every customer has one of their own.
+    pub base_url: Option<&'a str>,
     /// The organization at the provider.
     pub organization: &'a Organization,
-    /// The person at the provider whose grant this is.
-    pub installer_id: &'a str,
+    /// The person at the provider whose grant this is, if any.
+    pub installer_id: Option<&'a str>,
     /// What was granted.
     pub granted_scopes: &'a [String],
     /// What was asked for and not granted.
@@ -64,7 +66,7 @@ impl TenantDb {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT a.integrated_account_id AS "id: IntegratedAccountId", a.tenant_id, a.provider,
-                      a.provider_app_id AS "provider_app_id: ProviderAppId", a.status, a.status_reason,
+                      a.provider_app_id AS "provider_app_id: ProviderAppId", a.base_url, a.status, a.status_reason,
                       a.organization_id, a.organization_name, a.installer_id, a.granted_scopes,
                       a.missing_scopes, a.context, a.created_at, a.updated_at,
                       c.expires_at AS "token_expires_at?"
@@ -93,7 +95,7 @@ impl TenantDb {
         let rows = sqlx::query_as!(
             Row,
             r#"SELECT a.integrated_account_id AS "id: IntegratedAccountId", a.tenant_id, a.provider,
-                      a.provider_app_id AS "provider_app_id: ProviderAppId", a.status, a.status_reason,
+                      a.provider_app_id AS "provider_app_id: ProviderAppId", a.base_url, a.status, a.status_reason,
                       a.organization_id, a.organization_name, a.installer_id, a.granted_scopes,
                       a.missing_scopes, a.context, a.created_at, a.updated_at,
                       c.expires_at AS "token_expires_at?"
@@ -172,19 +174,20 @@ impl TenantDb {
         sqlx::query!(
             "INSERT INTO integrated_accounts (environment_id, integrated_account_id, tenant_id, provider,
                  provider_app_id, status, organization_id, organization_name, installer_id,
-                 granted_scopes, missing_scopes, context, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $9, $10, $11, $12, $12)
+                 granted_scopes, missing_scopes, context, created_at, updated_at, base_url)
+             VALUES ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $9, $10, $11, $12, $12, $13)
              ON CONFLICT (environment_id, integrated_account_id) DO UPDATE
              SET provider_app_id = excluded.provider_app_id, status = 'active', status_reason = NULL,
                  organization_name = excluded.organization_name, installer_id = excluded.installer_id,
                  granted_scopes = excluded.granted_scopes, missing_scopes = excluded.missing_scopes,
+                 base_url = excluded.base_url,
                  context = integrated_accounts.context || excluded.context,
                  updated_at = excluded.updated_at",
             self.environment_id as EnvironmentId,
             link.id as IntegratedAccountId,
             link.tenant_id,
             link.provider.name(),
-            link.provider_app_id as ProviderAppId,
+            link.provider_app_id as Option<ProviderAppId>,
             link.organization.id,
             link.organization.name,
             link.installer_id,
@@ -192,6 +195,7 @@ impl TenantDb {
             link.missing_scopes,
             link.context,
             link.now,
+            link.base_url,
         )
         .execute(&mut *tx)
         .await?;
@@ -291,12 +295,13 @@ struct Row {
     id: IntegratedAccountId,
     tenant_id: String,
     provider: String,
-    provider_app_id: ProviderAppId,
+    provider_app_id: Option<ProviderAppId>,
+    base_url: Option<String>,
     status: String,
     status_reason: Option<String>,
     organization_id: String,
     organization_name: String,
-    installer_id: String,
+    installer_id: Option<String>,
     granted_scopes: Vec<String>,
     missing_scopes: Vec<String>,
     context: serde_json::Value,
@@ -313,6 +318,7 @@ impl Row {
             tenant_id: self.tenant_id,
             provider: named("integrated_accounts", "provider", &self.provider)?,
             provider_app_id: self.provider_app_id,
+            base_url: self.base_url,
             status: named("integrated_accounts", "status", &self.status)?,
             status_reason: self.status_reason,
             organization: Organization { id: self.organization_id, name: self.organization_name },

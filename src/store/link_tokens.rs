@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::columns::{digest_bytes, named};
+use super::columns::{all_named, digest_bytes, named};
 use super::{Store, StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
 use crate::domain::provider::Provider;
@@ -17,10 +17,10 @@ pub struct NewLinkToken<'a> {
     pub digest: Digest,
     /// The SaaS's own name for its customer.
     pub tenant_id: &'a str,
-    /// The kind of directory to connect.
-    pub provider: Provider,
-    /// The OAuth client to connect with.
-    pub provider_app_id: ProviderAppId,
+    /// The kinds of directory that the customer chooses from; at least one.
+    pub choices: &'a [Provider],
+    /// The OAuth client of the first one, if it has any.
+    pub provider_app_id: Option<ProviderAppId>,
     /// The account to connect again, when it is no first link.
     pub account_id: Option<IntegratedAccountId>,
     /// Where the customer's browser goes at the end.
@@ -42,10 +42,12 @@ pub struct LinkToken {
     pub id: LinkTokenId,
     /// The SaaS's own name for its customer.
     pub tenant_id: String,
-    /// The kind of directory to connect.
+    /// The kinds of directory that the customer chooses from; at least one.
+    pub choices: Vec<Provider>,
+    /// The one that was chosen last; the first one before.
     pub provider: Provider,
-    /// The OAuth client to connect with.
-    pub provider_app_id: ProviderAppId,
+    /// The OAuth client of the one that was chosen last, if it has any.
+    pub provider_app_id: Option<ProviderAppId>,
     /// The account to connect again.
     pub account_id: Option<IntegratedAccountId>,
     /// Where the customer's browser goes at the end.
@@ -67,6 +69,10 @@ pub struct LinkToken {
 /// What is kept while the customer's browser is at the provider.
 #[derive(Debug)]
 pub struct SessionStart<'a> {
+    /// The kind of directory that was chosen.
+    pub provider: Provider,
+    /// The OAuth client to connect with.
+    pub provider_app_id: ProviderAppId,
     /// The digest of the OAuth `state`.
     pub state_digest: Digest,
     /// The digest of the cookie that binds the state to the browser.
@@ -107,21 +113,23 @@ impl TenantDb {
     ///
     /// `Conflict` on `link_tokens_account_fkey` when the account is not of this environment.
     pub async fn insert_link_token(&self, new: &NewLinkToken<'_>) -> Result<(), StoreError> {
+        let choices: Vec<&str> = new.choices.iter().map(|provider| provider.name()).collect();
         sqlx::query!(
             "INSERT INTO link_tokens (environment_id, link_token_id, digest, tenant_id, provider,
-                 provider_app_id, integrated_account_id, redirect_uri, context, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                 provider_app_id, integrated_account_id, redirect_uri, context, created_at, expires_at,
+                 choices)
+             VALUES ($1, $2, $3, $4, ($11::text[])[1], $5, $6, $7, $8, $9, $10, $11)",
             self.environment_id as EnvironmentId,
             new.id as LinkTokenId,
             digest_bytes(&new.digest),
             new.tenant_id,
-            new.provider.name(),
-            new.provider_app_id as ProviderAppId,
+            new.provider_app_id as Option<ProviderAppId>,
             new.account_id as Option<IntegratedAccountId>,
             new.redirect_uri,
             new.context,
             new.created_at,
             new.expires_at,
+            &choices as &[&str],
         )
         .execute(&self.pool)
         .await?;
@@ -142,7 +150,8 @@ impl TenantDb {
         let done = sqlx::query!(
             "UPDATE link_tokens
              SET started_at = $3, state_digest = $4, browser_digest = $5, master_key_id = $6,
-                 data_key = $7, pkce_verifier = $8, display = $9, opener_origin = $10, failure = NULL
+                 data_key = $7, pkce_verifier = $8, display = $9, opener_origin = $10, failure = NULL,
+                 provider = $11, provider_app_id = $12
              WHERE environment_id = $1 AND link_token_id = $2 AND used_at IS NULL AND expires_at > $3",
             self.environment_id as EnvironmentId,
             id as LinkTokenId,
@@ -154,6 +163,8 @@ impl TenantDb {
             start.pkce_verifier.0,
             start.display,
             start.opener_origin,
+            start.provider.name(),
+            start.provider_app_id as ProviderAppId,
         )
         .execute(&self.pool)
         .await?;
@@ -189,7 +200,7 @@ impl Store {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT environment_id AS "environment_id: EnvironmentId",
-                      link_token_id AS "id: LinkTokenId", tenant_id, provider,
+                      link_token_id AS "id: LinkTokenId", tenant_id, choices, provider,
                       provider_app_id AS "provider_app_id: ProviderAppId",
                       integrated_account_id AS "account_id: IntegratedAccountId",
                       redirect_uri, context, expires_at, used_at,
@@ -217,7 +228,7 @@ impl Store {
             r#"UPDATE link_tokens SET state_digest = NULL
                WHERE state_digest = $1 AND used_at IS NULL AND expires_at > $2
                RETURNING environment_id AS "environment_id: EnvironmentId",
-                   link_token_id AS "id: LinkTokenId", tenant_id, provider,
+                   link_token_id AS "id: LinkTokenId", tenant_id, choices, provider,
                    provider_app_id AS "provider_app_id: ProviderAppId",
                    integrated_account_id AS "account_id: IntegratedAccountId",
                    redirect_uri, context, expires_at, used_at,
@@ -243,6 +254,7 @@ impl Store {
                 environment_id: row.environment_id,
                 id: row.id,
                 tenant_id: row.tenant_id,
+                choices: row.choices,
                 provider: row.provider,
                 provider_app_id: row.provider_app_id,
                 account_id: row.account_id,
@@ -263,8 +275,9 @@ struct Row {
     environment_id: EnvironmentId,
     id: LinkTokenId,
     tenant_id: String,
+    choices: Vec<String>,
     provider: String,
-    provider_app_id: ProviderAppId,
+    provider_app_id: Option<ProviderAppId>,
     account_id: Option<IntegratedAccountId>,
     redirect_uri: Option<String>,
     context: serde_json::Value,
@@ -277,11 +290,17 @@ struct Row {
 
 impl Row {
     fn read(self) -> Result<LinkToken, StoreError> {
+        let provider = named("link_tokens", "provider", &self.provider)?;
+        let choices = match &*self.choices {
+            [] => vec![provider],
+            some => all_named("link_tokens", "choices", some)?,
+        };
         Ok(LinkToken {
             environment_id: self.environment_id,
             id: self.id,
             tenant_id: self.tenant_id,
-            provider: named("link_tokens", "provider", &self.provider)?,
+            choices,
+            provider,
             provider_app_id: self.provider_app_id,
             account_id: self.account_id,
             redirect_uri: self.redirect_uri,

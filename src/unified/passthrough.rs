@@ -60,8 +60,9 @@ impl Directory<'_> {
     ///
     /// When the path is none of the provider's, or there is no answer.
     pub async fn pass(&self, call: RawCall<'_>) -> Result<Answer, PassthroughError> {
-        let mut request =
-            self.connector.passthrough().route(&call.method, call.path, call.query)?;
+        let passthrough = self.connector.passthrough();
+        let base_url = self.cx.account.base_url.as_deref();
+        let mut request = passthrough.route(base_url, &call.method, call.path, call.query)?;
         request.body = call.body;
         for name in REQUEST_HEADERS {
             if let Some(value) = call.headers.get(name) {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::client::SendError;
 use crate::vault::TokenError;
 
 /// Why there is no answer.
@@ -25,6 +26,9 @@ pub enum UpstreamError {
     /// The answer broke off. Something may have been done.
     #[error("the provider's answer broke off")]
     Broken(#[source] reqwest::Error),
+    /// The account's own address leads where customers' addresses may not. Nothing was sent.
+    #[error("the account's address may not be called")]
+    NotAllowed,
     /// The answer is larger than we read as a whole.
     #[error("the provider's answer is too large")]
     TooLarge,
@@ -43,10 +47,18 @@ impl UpstreamError {
         }
     }
 
+    /// Sorts why a request has no answer.
+    pub(super) fn unsent(error: SendError) -> Self {
+        match error {
+            SendError::NotAllowed => Self::NotAllowed,
+            SendError::Failed(error) => Self::broken(error),
+        }
+    }
+
     /// Whether the provider can't have done anything.
     pub(super) fn is_before_sending(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::Limited { .. } | Self::Token(_) => true,
+            Self::Connect(_) | Self::Limited { .. } | Self::Token(_) | Self::NotAllowed => true,
             Self::Timeout(_) | Self::Broken(_) | Self::TooLarge => false,
         }
     }
@@ -55,7 +67,7 @@ impl UpstreamError {
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Connect(_) | Self::Timeout(_) | Self::Broken(_) => true,
-            Self::Limited { .. } | Self::Token(_) | Self::TooLarge => false,
+            Self::Limited { .. } | Self::Token(_) | Self::NotAllowed | Self::TooLarge => false,
         }
     }
 }

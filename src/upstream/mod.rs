@@ -7,15 +7,16 @@
 mod answer;
 mod client;
 mod error;
+mod guard;
 mod oauth;
 mod request;
 mod send;
+mod trial;
 
 pub use answer::{Answer, Verdict};
-pub use client::{HttpClient, Timeouts};
+pub use client::{HttpClient, NamedBy, Reach, Timeouts};
 pub use error::UpstreamError;
-pub use oauth::{
-    CodeExchange, Consent, OAuthClient, OAuthEndpoints, OAuthError, TokenAnswer, TrialAnswer,
-};
+pub use oauth::{CodeExchange, Consent, OAuthClient, OAuthEndpoints, OAuthError, TokenAnswer};
 pub use request::{Budget, Dialect, ProviderRequest, RequestBody, Safety};
 pub use send::{CallOptions, Upstream};
+pub use trial::{TrialAnswer, try_token};

@@ -16,9 +16,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use url::Url;
 
-use super::client::HttpClient;
-use super::request::bearer;
-
+use super::client::{HttpClient, NamedBy, SendError};
 use crate::domain::entropy::Entropy;
 use crate::vault::secret::{AccessToken, ClientSecret, PkceVerifier, RefreshToken};
 use crate::vault::{Grant, IssuedSecret, issue};
@@ -103,15 +101,6 @@ pub enum OAuthError {
     /// The answer was lost, or can't be read: what was asked may have been done.
     #[error("{0}")]
     NoAnswer(String),
-}
-
-/// What the provider says to a new token.
-#[derive(Debug)]
-pub struct TrialAnswer {
-    /// The headers.
-    pub headers: http::HeaderMap,
-    /// The body; `null` when it is no JSON.
-    pub body: serde_json::Value,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -199,27 +188,6 @@ impl OAuthClient<'_> {
         answer.map(|response| read(&response, now)).map_err(refusal)
     }
 
-    /// Tries a new token once.
-    ///
-    /// # Errors
-    ///
-    /// When the provider doesn't answer, or with trouble of its own.
-    pub async fn try_token(
-        &self,
-        http: &HttpClient,
-        token: &AccessToken,
-    ) -> Result<TrialAnswer, OAuthError> {
-        let mut request =
-            reqwest::Request::new(http::Method::GET, self.endpoints.trial_url.clone());
-        let bearer = bearer(token)
-            .ok_or_else(|| OAuthError::NoAnswer("its token can't stand in a header".to_owned()))?;
-        request.headers_mut().insert(http::header::AUTHORIZATION, bearer);
-        let answer = ask(http, request).await?;
-        let (parts, body) = answer.into_parts();
-        let headers = parts.headers;
-        Ok(TrialAnswer { headers, body: serde_json::from_slice(&body).unwrap_or_default() })
-    }
-
     fn client(&self) -> Client {
         oauth2::Client::new(ClientId::new(self.client_id.to_owned()))
             .set_client_secret(oauth2::ClientSecret::new(
@@ -247,18 +215,22 @@ impl<'c> AsyncHttpClient<'c> for Transport {
 
     fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
         Box::pin(async move {
-            let request = reqwest::Request::try_from(request).map_err(|error| lost(&error))?;
-            ask(&self.http, request).await.map(self.normalize)
+            let request = reqwest::Request::try_from(request).map_err(lost)?;
+            ask(&self.http, request, NamedBy::Operator).await.map(self.normalize)
         })
     }
 }
 
 /// One question and its whole answer.
-async fn ask(
+pub(super) async fn ask(
     http: &HttpClient,
     request: reqwest::Request,
+    named_by: NamedBy,
 ) -> Result<http::Response<Vec<u8>>, OAuthError> {
-    let response = http.execute(request).await.map_err(|error| lost(&error))?;
+    let response = http.execute(request, named_by).await.map_err(|error| match error {
+        SendError::NotAllowed => OAuthError::Unreachable,
+        SendError::Failed(error) => lost(error),
+    })?;
     let status = response.status();
     if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {
         return Err(OAuthError::Down(format!("HTTP {}", status.as_u16())));
@@ -266,11 +238,12 @@ async fn ask(
     let mut answer = http::Response::new(Vec::new());
     *answer.status_mut() = status;
     answer.headers_mut().clone_from(response.headers());
-    *answer.body_mut() = response.bytes().await.map_err(|error| lost(&error))?.to_vec();
+    *answer.body_mut() = response.bytes().await.map_err(lost)?.to_vec();
     Ok(answer)
 }
 
-fn lost(error: &reqwest::Error) -> OAuthError {
+#[expect(clippy::needless_pass_by_value, reason = "the last that is heard of an error")]
+fn lost(error: reqwest::Error) -> OAuthError {
     if error.is_connect() {
         OAuthError::Unreachable
     } else if error.is_timeout() {

@@ -7,7 +7,7 @@ use http::header;
 use tokio::time::Instant;
 
 use super::answer::{Answer, Verdict};
-use super::client::HttpClient;
+use super::client::{HttpClient, NamedBy};
 use super::error::UpstreamError;
 use super::request::{Budget, Dialect, ProviderRequest, RequestBody, Safety, bearer};
 use crate::domain::account::IntegratedAccount;
@@ -117,7 +117,7 @@ impl Upstream {
                 return Err(UpstreamError::TooLarge);
             };
             let started = Instant::now();
-            let result = self.attempt(outgoing, call.dialect, whole).await;
+            let result = self.attempt(outgoing, call.named_by(), call.dialect, whole).await;
             log(&call, attempt, started, &result);
             let again = call.request.can_repeat() && attempt < ATTEMPTS;
             match result {
@@ -168,10 +168,12 @@ impl Upstream {
     async fn attempt(
         &self,
         outgoing: reqwest::Request,
+        named_by: NamedBy,
         dialect: &dyn Dialect,
         whole: bool,
     ) -> Result<Answer, UpstreamError> {
-        let response = self.client.execute(outgoing).await.map_err(UpstreamError::broken)?;
+        let response = self.client.execute(outgoing, named_by).await;
+        let response = response.map_err(UpstreamError::unsent)?;
         let answer = Answer::receive(response, |status, headers, body| {
             dialect.verdict(status, headers, body)
         })
@@ -198,9 +200,13 @@ impl Upstream {
 }
 
 impl Call<'_> {
+    fn named_by(&self) -> NamedBy {
+        if self.account.base_url.is_some() { NamedBy::Customer } else { NamedBy::Operator }
+    }
+
     fn key(&self, budget: &Budget) -> LimitKey {
         LimitKey {
-            app: budget.per_app.then_some(self.account.provider_app_id),
+            app: self.account.provider_app_id.filter(|_| budget.per_app),
             organization: self.account.organization.id.as_str().into(),
             bucket: budget.bucket.as_ref().into(),
         }

@@ -273,7 +273,11 @@ impl Inner {
         refresh_token: &RefreshToken,
     ) -> Result<Fresh, TokenError> {
         let db = self.store.tenant(account.environment_id);
-        let app = db.provider_app(account.provider_app_id).await?.ok_or(CipherError::Corrupt)?;
+        let app = match account.provider_app_id {
+            Some(id) => db.provider_app(id).await?,
+            None => None,
+        };
+        let app = app.ok_or(CipherError::Corrupt)?;
         let secret = self.vault.open_client_secret(account.environment_id, &app)?;
         let mut tries = 0;
         loop {

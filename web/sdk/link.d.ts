@@ -6,6 +6,7 @@ export type LinkErrorCode =
   | "aborted" | "blocked" | "closed" | "invalid_options"
   | "unknown_link" | "expired" | "used" | "other_provider"
   | "refused" | "not_organization_wide" | "other_organization" | "unusable_grant" | "not_accepted"
+  | "not_the_provider" | "unusable_base_url"
   | "stale_session" | "other_browser"
   | "provider_refused" | "provider_unavailable" | "unavailable" | "internal";
 
@@ -20,6 +21,8 @@ export interface LinkOptions {
 
 export interface LinkSuccess {
   result: "success";
+  /** The kind of directory that was connected, such as `slack_enterprise`. */
+  provider: string;
   integrated_account_id: string;
   /** Permissions that were asked for and not granted. */
   missing_scopes: string[];

@@ -111,8 +111,8 @@ function follow(page, surface, signal) {
   });
 }
 
-function success({ integrated_account_id, missing_scopes = [] }) {
-  return { result: "success", integrated_account_id, missing_scopes };
+function success({ integrated_account_id, integration, provider = integration, missing_scopes = [] }) {
+  return { result: "success", provider, integrated_account_id, missing_scopes };
 }
 
 function closed() {
@@ -137,8 +137,8 @@ async function status(page) {
 export default async function authenticate(linkToken, options = {}) {
   const mode = options.sameWindow ? "redirect" : options.iframe === false ? "popup" : "iframe";
   try {
-    const { integrated_account_id } = await connect(linkToken, { mode, baseUrl: options.baseUrl });
-    return { result: "success", integration: options.integration ?? "slack_enterprise", integrated_account_id };
+    const { integrated_account_id, provider } = await connect(linkToken, { mode, baseUrl: options.baseUrl });
+    return { result: "success", integration: provider, integrated_account_id };
   } catch (error) {
     if (error.code === "closed") throw "closed";
     throw Object.assign(error, { is_truto: true, result: "error", error: error.message, error_type: typeOf(error.code) });

@@ -116,6 +116,8 @@ fn settle(
     data.path().clone_into(&mut config.database.data_dir);
     config.vault.keys_file = data.master_key_file()?;
     config.limits.time_scale = time_scale;
+    // The sandbox's SCIM is on this machine, for whoever wants to connect it by its address.
+    config.upstream.allow_private_addresses = true;
     sandbox_url.clone_into(&mut config.slack_enterprise.web_url);
     sandbox_url.clone_into(&mut config.slack_enterprise.api_url);
     anyhow::ensure!(

@@ -14,6 +14,7 @@ use super::report::Report;
 use crate::app::{Gateway, Parts, create_api_key, environment};
 use crate::cli::serve::public_url;
 use crate::config::Config;
+use crate::connectors::OAuthLink;
 use crate::domain::access::Scope;
 use crate::domain::account::AccountStatus;
 use crate::domain::clock::{Clock as _, SystemClock};
@@ -125,7 +126,8 @@ async fn register_app(state: &AppState, environment_id: EnvironmentId) -> anyhow
     let id = ProviderAppId::generate(&SystemClock, &SystemEntropy);
     let secret = ClientSecret::from(DEFAULT_CLIENT_SECRET.to_owned());
     let sealed = state.vault.seal_app(environment_id, id, &secret, None)?;
-    let scopes = state.registry.connector(provider).link().default_scopes();
+    let link = state.registry.connector(provider).linking().oauth();
+    let scopes = link.map(OAuthLink::default_scopes).unwrap_or_default();
     let app = ProviderApp {
         id,
         provider,
@@ -167,7 +169,7 @@ async fn link(
 ) -> anyhow::Result<Url> {
     let wish = LinkRequest {
         tenant_id,
-        provider: Provider::SlackEnterprise,
+        providers: &[Provider::SlackEnterprise],
         account_id: None,
         redirect_uri: None,
         context: &serde_json::json!({}),

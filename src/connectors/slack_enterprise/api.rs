@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use url::form_urlencoded;
 
 use super::SlackEnterprise;
@@ -11,6 +10,7 @@ use super::dialect::SlackDialect;
 use super::error;
 use super::wire::{Envelope, ScimFailure};
 use crate::connectors::context::header_text;
+pub(super) use crate::connectors::reading::{found, optional, refuse_reserved, row};
 use crate::connectors::{CallContext, ConnectorError, Kind};
 use crate::domain::filter::RemoteQuery;
 use crate::upstream::{ProviderRequest, RequestBody};
@@ -37,17 +37,6 @@ impl Okay {
     pub(super) fn remote(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
-}
-
-/// Reads one row of an answer, and keeps it as it came when that is wanted.
-pub(super) fn row<'a, T: Deserialize<'a>>(
-    cx: &CallContext<'_>,
-    method: &'static str,
-    raw: &'a RawValue,
-) -> Result<(T, Option<serde_json::Value>), ConnectorError> {
-    let read = serde_json::from_str(raw.get()).map_err(|_| cx.error(method, Kind::Trouble))?;
-    let remote = cx.wants_remote.then(|| serde_json::from_str(raw.get()).unwrap_or_default());
-    Ok((read, remote))
 }
 
 /// A call of SCIM.
@@ -221,17 +210,6 @@ impl SlackEnterprise {
     }
 }
 
-/// Refuses the caller's own arguments that are ours to set.
-pub(super) fn refuse_reserved(
-    cx: &CallContext<'_>,
-    method: &'static str,
-    remote: &RemoteQuery,
-    ours: &[&str],
-) -> Result<(), ConnectorError> {
-    let taken = remote.0.iter().find(|(name, _)| ours.contains(&name.as_str()));
-    taken.map_or(Ok(()), |(name, _)| Err(cx.error(method, Kind::Reserved).with_code(name)))
-}
-
 fn scim_kind(status: StatusCode, code: &str) -> Kind {
     match status {
         StatusCode::UNAUTHORIZED => Kind::NeedsReauth,
@@ -246,21 +224,4 @@ fn scim_kind(status: StatusCode, code: &str) -> Kind {
 /// Whether a text can be an id of Slack at all: nothing else goes into a path.
 pub(super) fn is_id(id: &str) -> bool {
     (2..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
-}
-
-/// "Not found" as `None`.
-pub(super) fn found<T>(result: Result<T, ConnectorError>) -> Result<Option<T>, ConnectorError> {
-    match result {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind == Kind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// What the rest can do without: "not found" and "not allowed" as `None`.
-pub(super) fn optional<T>(result: Result<T, ConnectorError>) -> Result<Option<T>, ConnectorError> {
-    match result {
-        Err(error) if matches!(error.kind, Kind::MissingScope | Kind::Forbidden) => Ok(None),
-        other => found(other),
-    }
 }

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use super::api::{found, is_id, refuse_reserved, row};
-use super::position::{encode, position};
 use super::{SlackEnterprise, map, wire};
+use crate::connectors::position::{encode, position};
 use crate::connectors::{CallContext, ConnectorError, Position, Question, Reads, Record};
 use crate::domain::group::Group;
 use crate::domain::page::Page;

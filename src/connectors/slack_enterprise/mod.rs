@@ -18,7 +18,6 @@ mod methods;
 pub mod notices;
 mod oauth;
 mod passthrough;
-mod position;
 mod ranks;
 mod roles;
 mod scim_user;
@@ -34,8 +33,8 @@ use url::Url;
 use self::dialect::SlackDialect;
 use self::methods::Methods;
 use super::{
-    AssignmentWrites, Connector, GroupWrites, Identity, Link, MembershipWrites, Passthrough, Reads,
-    UserWrites, WorkspaceWrites,
+    AssignmentWrites, Connector, GroupWrites, Identity, Linking, MembershipWrites, Passthrough,
+    Reads, UserWrites, WorkspaceWrites,
 };
 use crate::config;
 use crate::domain::assignment::RoleAssignment;
@@ -98,8 +97,8 @@ impl Connector for SlackEnterprise {
         &SlackDialect
     }
 
-    fn link(&self) -> &dyn Link {
-        self
+    fn linking(&self) -> Linking<'_> {
+        Linking::OAuth(self)
     }
 
     fn passthrough(&self) -> &dyn Passthrough {

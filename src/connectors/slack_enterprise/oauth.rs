@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::SlackEnterprise;
-use crate::connectors::{Link, LinkRefusal, LinkedGrant};
+use crate::connectors::{LinkRefusal, LinkedGrant, OAuthLink};
 use crate::domain::account::Organization;
 use crate::upstream::{OAuthEndpoints, TokenAnswer, TrialAnswer};
 
@@ -46,7 +46,7 @@ pub(super) fn endpoints(web_url: &Url) -> Result<OAuthEndpoints, url::ParseError
     })
 }
 
-impl Link for SlackEnterprise {
+impl OAuthLink for SlackEnterprise {
     fn endpoints(&self) -> &OAuthEndpoints {
         &self.oauth
     }
@@ -88,7 +88,8 @@ impl Link for SlackEnterprise {
         let field = |name| enterprise.get(name).and_then(Value::as_str).map(str::to_owned);
         let id = field("id").ok_or(LinkRefusal::Unreadable)?;
         let name = field("name").unwrap_or_else(|| id.clone());
-        Ok(LinkedGrant { grant, organization: Organization { id, name }, installer_id, scopes })
+        let (organization, installer_id) = (Organization { id, name }, Some(installer_id));
+        Ok(LinkedGrant { grant, organization, installer_id, scopes })
     }
 
     /// <https://docs.slack.dev/reference/methods/auth.test>; the header `x-oauth-scopes` has what the
@@ -100,7 +101,7 @@ impl Link for SlackEnterprise {
     ) -> Result<(), LinkRefusal> {
         let field = |name| answer.body.get(name).and_then(Value::as_str);
         let is_ours = answer.body.get("ok") == Some(&Value::Bool(true))
-            && field("user_id") == Some(linked.installer_id.as_str())
+            && field("user_id") == linked.installer_id.as_deref()
             && field("enterprise_id").is_none_or(|id| id == linked.organization.id);
         if !is_ours {
             return Err(LinkRefusal::NotAccepted);

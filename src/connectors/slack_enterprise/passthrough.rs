@@ -2,18 +2,18 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, Method};
-use url::Url;
-
 use super::SlackEnterprise;
+use crate::connectors::path::{is_plain, join};
 use crate::connectors::{Passthrough, UnknownPath};
 use crate::upstream::{ProviderRequest, RequestBody};
+use http::{HeaderMap, Method};
 
 const KNOWN: &str = "the provider's paths are api/METHOD, scim/v1/…, scim/v2/… and audit/v1/…, without dot segments";
 
 impl Passthrough for SlackEnterprise {
     fn route(
         &self,
+        _: Option<&str>,
         method: &Method,
         path: &str,
         query: Option<&str>,
@@ -53,22 +53,9 @@ impl Passthrough for SlackEnterprise {
     }
 }
 
-/// Whether a path can only mean what it shows: no dot segment, no empty one, nothing escaped.
-fn is_plain(path: &str) -> bool {
-    path.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
-        && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-:@".contains(&byte))
-}
-
 fn is_method(name: &str) -> bool {
     !name.is_empty()
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte))
-}
-
-fn join(base: &Url, path: &str, query: Option<&str>) -> Option<Url> {
-    let mut url = base.join(path).ok()?;
-    url.set_query(query.filter(|query| !query.is_empty()));
-    let stays = url.origin() == base.origin() && url.path().starts_with(base.path());
-    stays.then_some(url)
 }
 
 #[cfg(test)]
@@ -91,7 +78,7 @@ mod tests {
             ("scim/v1/Users/U1", "https://api.slack.test/scim/v1/Users/U1?a=1"),
             ("audit/v1/logs", "https://api.slack.test/audit/v1/logs?a=1"),
         ] {
-            let request = slack().route(&Method::GET, path, Some("a=1")).unwrap();
+            let request = slack().route(None, &Method::GET, path, Some("a=1")).unwrap();
             assert_eq!(request.url.as_str(), url);
         }
     }
@@ -118,14 +105,14 @@ mod tests {
             "@evil.test/api",
             "api/x@evil.test",
         ] {
-            assert!(slack().route(&Method::GET, path, None).is_err(), "{path:?}");
+            assert!(slack().route(None, &Method::GET, path, None).is_err(), "{path:?}");
         }
     }
 
     proptest::proptest! {
         #[test]
         fn whatever_is_asked_stays_at_the_provider(path in "[a-z0-9./%@:\\\\-]{0,40}") {
-            if let Ok(request) = slack().route(&Method::GET, &format!("scim/v2/{path}"), None) {
+            if let Ok(request) = slack().route(None, &Method::GET, &format!("scim/v2/{path}"), None) {
                 assert_eq!(request.url.host_str(), Some("api.slack.test"));
                 assert!(request.url.path().starts_with("/scim/v2/"));
             }

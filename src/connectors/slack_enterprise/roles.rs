@@ -5,8 +5,8 @@ use async_trait::async_trait;
 
 use super::SlackEnterprise;
 use super::api::refuse_reserved;
-use super::position::{encode, position};
 use super::wire;
+use crate::connectors::position::{encode, position};
 use crate::connectors::{CallContext, ConnectorError, Position, Question, Reads, Record};
 use crate::domain::filter::Filter as _;
 use crate::domain::page::Page;

@@ -72,7 +72,8 @@ pub(super) fn page(shown: &Shown<'_>, error: &LinkError, next: Option<Next<'_>>)
     response
 }
 
-fn log(error: &LinkError) {
+/// Writes down why a link failed.
+pub(super) fn log(error: &LinkError) {
     let mut cause = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(next) = source {

@@ -1,8 +1,12 @@
-//! The hosted link page, the leave for the provider's consent, and the way back; for the web page that
+//! The hosted link page, the leave for the provider's consent and the way back, or the provider's form; for the web page that
 //! opened it, how far the customer has come.
 
+mod asked;
+mod choice;
+mod consent;
 mod cookie;
 mod failures;
+mod form;
 mod outcome;
 mod shown;
 mod start;

@@ -68,7 +68,8 @@ fn read(uri: &Uri) -> Result<(String, Result<String, String>), Problem> {
     Ok((state, code))
 }
 
-fn done(way: &Way, linked: &Linked) -> Response {
+/// The page of a link that worked, or the way to the web page that the customer came from.
+pub(super) fn done(way: &Way, linked: &Linked) -> Response {
     let (display, opener) = window(Some(way));
     let id = linked.account_id.to_string();
     let back = way.redirect_uri.as_deref().filter(|_| display == Display::Page);

@@ -4,9 +4,13 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use maud::{Markup, html};
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
+use super::failures;
 use crate::domain::link_page::{LinkPage, own_origin};
+use crate::domain::provider::Provider;
 use crate::http::page::{self, Frame};
+use crate::link::Offer;
 
 /// The window of a hosted page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -91,6 +95,80 @@ impl Shown<'_> {
             leaves_for,
             framed_by: &framers(self.page),
         })
+    }
+}
+
+/// A page of what a link token has on offer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Offering<'a> {
+    /// Its surroundings.
+    pub(super) shown: &'a Shown<'a>,
+    /// What can be connected.
+    pub(super) offer: &'a Offer,
+    /// The link token.
+    pub(super) token: &'a str,
+}
+
+impl Offering<'_> {
+    /// The address of the same link with a choice made, or with none.
+    pub(super) fn href(&self, chosen: Option<Provider>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("display", self.shown.display.name());
+        if let Some(opener) = self.shown.opener {
+            query.append_pair("origin", opener);
+        }
+        if let Some(provider) = chosen {
+            query.append_pair("provider", provider.name());
+        }
+        format!("/link/{}?{}", self.token, query.finish())
+    }
+
+    /// What every form of the page takes along.
+    pub(super) fn fields(&self, provider: Provider) -> Markup {
+        html! {
+            input type="hidden" name="provider" value=(provider.name());
+            input type="hidden" name="display" value=(self.shown.display.name());
+            @if let Some(opener) = self.shown.opener { input type="hidden" name="origin" value=(opener); }
+        }
+    }
+
+    /// The whole page. `leaves_for` is the origin that its form leads to.
+    pub(super) fn respond(&self, title: &str, body: Markup, leaves_for: &str) -> Response {
+        let status_path = Some(format!("/link/{}/status", self.token));
+        self.shown.respond(Content { title, body, message: None, status_path, leaves_for })
+    }
+}
+
+/// Why this is asked, in the words of the environment or in ours.
+pub(super) fn introduction(page: &LinkPage, directory: &str) -> Markup {
+    html! {
+        @match (&page.introduction, &page.name) {
+            (Some(words), _) => (words),
+            (None, Some(product)) => { strong { (product) } " would like to work with the people and groups of your organization in " (directory) "." }
+            (None, None) => { "This connects the people and groups of your organization in " (directory) "." }
+        }
+    }
+}
+
+/// The way back to the choice, where there is one.
+pub(super) fn other_choice(offering: &Offering<'_>) -> Markup {
+    html! {
+        @if offering.offer.choices.len() > 1 {
+            p.out { a href=(offering.href(None)) { "Choose another directory" } }
+        }
+    }
+}
+
+/// The way back to the web page that the customer came from, without a connection.
+pub(super) fn way_out(offer: &Offer) -> Markup {
+    let back = offer.redirect_uri.as_deref().and_then(failures::closed);
+    html! {
+        p.out {
+            @match back {
+                Some(back) => a href=(back) { "Not now" },
+                None => a href="#" data-close="" hidden { "Not now" },
+            }
+        }
     }
 }
 

@@ -46,8 +46,9 @@ fn told(progress: Progress) -> serde_json::Value {
         }
         Progress::Failed(code) => json!({ "status": "failed", "code": code }),
         Progress::Expired => json!({ "status": "expired" }),
-        Progress::Linked { account_id, provider } => json!({
+        Progress::Linked { account_id, provider, missing_scopes } => json!({
             "status": "linked", "integrated_account_id": account_id, "provider": provider,
+            "missing_scopes": missing_scopes,
         }),
     }
 }

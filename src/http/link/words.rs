@@ -9,12 +9,12 @@ use crate::store::StoreError;
 use crate::upstream::OAuthError;
 
 /// Status, title, and the lines below it.
-pub(super) type Words = (StatusCode, &'static str, &'static [&'static str]);
+pub(super) type Words<'a> = (StatusCode, &'static str, &'a [&'static str]);
 
 const UNUSABLE: &str = "The approval can't be used";
 
 /// The words for a failure.
-pub(super) fn of(error: &LinkError) -> Words {
+pub(super) fn of(error: &LinkError) -> Words<'_> {
     use StatusCode as S;
     match error {
         LinkError::UnknownToken => (
@@ -47,6 +47,9 @@ pub(super) fn of(error: &LinkError) -> Words {
             "This link is for another provider",
             &["Ask for a link for the directory that you want to connect."],
         ),
+        LinkError::BaseUrl(why) => {
+            (S::UNPROCESSABLE_ENTITY, "This address can't be used", std::slice::from_ref(why))
+        }
         LinkError::ConsentRefused(_) => (
             S::OK,
             "The connection was not approved",
@@ -70,6 +73,20 @@ pub(super) fn of(error: &LinkError) -> Words {
             S::BAD_GATEWAY,
             "The provider can't be reached",
             &["Nothing was connected. Try again in a few minutes."],
+        ),
+        LinkError::Grant(LinkRefusal::TokenRefused) => (
+            S::UNPROCESSABLE_ENTITY,
+            "The token was not accepted",
+            &[
+                "Check that the whole token was copied, that it has not ended, and that it may read people and groups.",
+            ],
+        ),
+        LinkError::Grant(LinkRefusal::NotTheProvider) => (
+            S::UNPROCESSABLE_ENTITY,
+            "No SCIM service answers there",
+            &[
+                "Check the address: it is the one below which /Users is, and often ends with /scim/v2.",
+            ],
         ),
         LinkError::Grant(refusal) => (S::CONFLICT, UNUSABLE, advice(*refusal)),
         LinkError::OtherOrganization => (
@@ -105,7 +122,10 @@ fn advice(refusal: LinkRefusal) -> &'static [&'static str] {
             "The app was installed on one workspace. It must be installed on the whole organization.",
             "Try again as an owner or admin of the organization, and choose the organization on the provider's page.",
         ],
-        LinkRefusal::NoUserToken | LinkRefusal::Unreadable => {
+        LinkRefusal::NoUserToken
+        | LinkRefusal::Unreadable
+        | LinkRefusal::TokenRefused
+        | LinkRefusal::NotTheProvider => {
             &["The provider did not grant what is needed. Tell whoever sent you the link."]
         }
         LinkRefusal::NotAccepted => &[

@@ -199,6 +199,7 @@ impl From<LinkError> for Problem {
             ),
             LinkError::Expired
             | LinkError::OtherProvider
+            | LinkError::BaseUrl(_)
             | LinkError::Trial(_)
             | LinkError::Used
             | LinkError::UnknownState

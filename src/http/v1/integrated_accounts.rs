@@ -107,11 +107,11 @@ pub(in crate::http) async fn list_scopes(
     _: NoQuery,
 ) -> Result<Json<List<Permission>>, Problem> {
     let account = find(&access, &id).await?;
-    let link = state.registry.connector(account.provider).link();
+    let linking = state.registry.connector(account.provider).linking();
     let granted = account.granted_scopes.into_iter().map(|scope| (scope, true));
     let missing = account.missing_scopes.into_iter().map(|scope| (scope, false));
     let items = granted.chain(missing).map(|(scope, is_granted)| {
-        let description = link.describe_scope(&scope);
+        let description = linking.describe_scope(&scope);
         Permission { scope, description, is_granted }
     });
     Ok(Json(List::of(Page { items: items.collect(), next: None }, MAX_LIMIT)))

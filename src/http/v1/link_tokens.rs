@@ -30,10 +30,11 @@ const LONGEST_LIFETIME_S: u32 = 7 * 24 * 3600;
 pub(in crate::http) struct NewLinkToken {
     /// Your own name for the customer, 1 to 255 characters.
     tenant_id: String,
-    /// The kind of directory.
-    #[serde(default = "default_provider")]
-    #[schema(default = "slack_enterprise")]
-    provider: Provider,
+    /// The kind of directory: that of the account, or `slack_enterprise`, when nothing is said.
+    provider: Option<Provider>,
+    /// The kinds of directory that the customer chooses from, in the place of `provider`.
+    #[serde(default)]
+    providers: Vec<Provider>,
     /// The account to connect again.
     integrated_account_id: Option<IntegratedAccountId>,
     /// Where the customer's browser goes at the end, with `result` and `integrated_account_id` added.
@@ -47,10 +48,6 @@ pub(in crate::http) struct NewLinkToken {
     #[serde(default = "default_lifetime")]
     #[schema(default = 86_400, minimum = 60, maximum = 604_800)]
     expires_in_s: u32,
-}
-
-fn default_provider() -> Provider {
-    Provider::SlackEnterprise
 }
 
 fn default_lifetime() -> u32 {
@@ -88,9 +85,11 @@ pub(in crate::http) async fn create_link_token(
             "An account token can't make link tokens: use an API key.",
         ));
     }
+    let mut providers = wish.providers;
+    providers.extend(wish.provider);
     let request = LinkRequest {
         tenant_id: &wish.tenant_id,
-        provider: wish.provider,
+        providers: &providers,
         account_id: wish.integrated_account_id,
         redirect_uri: wish.redirect_uri.as_ref(),
         context: &Value::Object(wish.context),
@@ -116,6 +115,14 @@ fn check(wish: &NewLinkToken) -> Result<(), Problem> {
     }
     if !(60..=LONGEST_LIFETIME_S).contains(&wish.expires_in_s) {
         return invalid("/expires_in_s", "must be between 60 and 604800");
+    }
+    if wish.provider.is_some() && !wish.providers.is_empty() {
+        return invalid("/providers", "goes without provider: one of both says it");
+    }
+    let is_repeated =
+        |one: &Provider| wish.providers.iter().filter(|other| *other == one).count() > 1;
+    if wish.providers.iter().any(is_repeated) {
+        return invalid("/providers", "names a provider twice");
     }
     if wish.redirect_uri.as_ref().is_some_and(|uri| !may_redirect(uri)) {
         return invalid("/redirect_uri", "must be https, or http on a loopback address");

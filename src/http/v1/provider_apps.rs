@@ -73,7 +73,13 @@ pub(in crate::http) async fn create_provider_app(
     let environment_id = access.caller.environment_id;
     let signing_secret = wish.signing_secret.map(SigningSecret::from);
     let sealed = state.vault.seal_app(environment_id, id, &secret, signing_secret.as_ref())?;
-    let link = state.registry.connector(wish.provider).link();
+    let Some(link) = state.registry.connector(wish.provider).linking().oauth() else {
+        return Err(Problem::new(
+            ProblemKind::InvalidBody,
+            "Accounts of this provider are linked by a form: it takes no OAuth client.",
+        )
+        .at("/provider", "must be a provider with OAuth, such as slack_enterprise"));
+    };
     let scopes = wish
         .scopes
         .unwrap_or_else(|| link.default_scopes().iter().map(ToString::to_string).collect());

@@ -82,6 +82,11 @@ impl Demo {
         self.call(Method::GET, path, &self.report.api_key, None).await
     }
 
+    /// Sends JSON to the gateway with the demo's key.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+        self.call(Method::POST, path, &self.report.api_key, Some(body)).await
+    }
+
     /// Asks the sandbox about itself.
     pub(super) async fn ask_sandbox(&self, what: &str) -> anyhow::Result<Value> {
         let url = format!("{}/_sandbox/{what}", self.report.sandbox_url);
@@ -104,7 +109,7 @@ impl Demo {
     pub(super) async fn account_token(&self) -> anyhow::Result<String> {
         let path = format!("/integrated-accounts/{}/tokens", self.report.integrated_account_id);
         let wish = serde_json::json!({});
-        let made = self.call(Method::POST, &path, &self.report.api_key, Some(&wish)).await?;
+        let made = self.post(&path, &wish).await?;
         text(&made.ok()?, "/result/token")
     }
 

@@ -85,7 +85,7 @@ async fn its_progress_is_told_to_pages_that_may_know(pool: PgPool) -> anyhow::Re
     browser.follow(&url).await?;
     let (linked, _) = status(&app, &url, home).await?;
     let list = app.home.api.get("integrated-accounts").await?.okay()?;
-    let expected = json!({"status": "linked", "provider": "slack_enterprise",
+    let expected = json!({"status": "linked", "provider": "slack_enterprise", "missing_scopes": [],
         "integrated_account_id": list["result"][0]["id"]});
     assert_eq!(linked, expected);
     let unknown = app.base_url.join("link/sb_link_made-up")?;
@@ -134,5 +134,19 @@ async fn the_scripts_are_small_and_can_be_imported_from_anywhere(
     assert_eq!(script.header("access-control-allow-origin"), "*");
     assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
     assert!(script.text.len() < 10_000, "{} bytes", script.text.len());
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn without_a_database_the_page_says_so(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
+    app.pool.close().await;
+    let mut browser = Browser::new()?;
+    for page in [browser.get(&url).await?, browser.post(&url, "").await?] {
+        assert_eq!(page.status, 503, "{}", page.text);
+        assert!(page.text.contains("Not available at the moment"), "{}", page.text);
+        assert!(page.text.contains("Open your link again in a minute"), "{}", page.text);
+    }
     Ok(())
 }

@@ -12,6 +12,7 @@ mod idempotency;
 mod integrated_accounts;
 mod link;
 mod link_attacks;
+mod link_form;
 mod link_page;
 mod mappings;
 mod openapi;

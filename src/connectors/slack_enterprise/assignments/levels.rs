@@ -2,8 +2,8 @@
 
 use super::families::{Family, Narrow};
 use super::{Assignments, At};
+use crate::connectors::position::encode;
 use crate::connectors::slack_enterprise::api::{found, row};
-use crate::connectors::slack_enterprise::position::encode;
 use crate::connectors::slack_enterprise::roles::{Level, workspace_role};
 use crate::connectors::slack_enterprise::walk::Walk;
 use crate::connectors::slack_enterprise::{SlackEnterprise, map, wire};

@@ -2,8 +2,8 @@
 
 use super::families::Narrow;
 use super::{Assignments, At};
+use crate::connectors::position::encode;
 use crate::connectors::slack_enterprise::api::row;
-use crate::connectors::slack_enterprise::position::encode;
 use crate::connectors::slack_enterprise::{SlackEnterprise, map, wire};
 use crate::connectors::{CallContext, ConnectorError, Record};
 use crate::domain::filter::RemoteQuery;

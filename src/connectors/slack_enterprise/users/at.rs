@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::passes::PassAt;
 use crate::connectors::Position;
-use crate::connectors::slack_enterprise::position::encode;
+use crate::connectors::position::encode;
 use crate::connectors::slack_enterprise::walk::Walk;
 
 /// Where a page begins.

@@ -3,11 +3,15 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
+use sqlx::PgPool;
+use switchboard::embedded::Cluster;
 
 use super::super::demo::Demo;
 use super::super::home::Home;
 use super::super::note;
+use super::super::talk::text;
 use super::{node, python, succeed, tour};
+use crate::support::Browser;
 
 const TOUR: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/process/clients/in_python/link_browser.py");
@@ -18,6 +22,28 @@ const THEIR_SDK: (&str, &str) = ("@truto/truto-link-sdk", "1.1.30");
 fn is_account(seen: &Value) -> bool {
     let id = seen.pointer("/done/integrated_account_id").and_then(Value::as_str);
     id.is_some_and(|id| id.starts_with("acc_"))
+}
+
+/// What only time and another organization bring about: a link that has expired, and an account that is of
+/// another organization than the one that will approve.
+async fn prepare(home: &Home, demo: &Demo) -> anyhow::Result<(String, String)> {
+    let wish = json!({"tenant_id": "expired"});
+    let expired = text(&demo.post("/link-tokens", &wish).await?.ok()?, "/result/link_url")?;
+    let wish = json!({"tenant_id": "elsewhere"});
+    let link = text(&demo.post("/link-tokens", &wish).await?.ok()?, "/result/link_url")?;
+    Browser::new()?.follow(&link.parse()?).await?;
+    let accounts = demo.get("/integrated-accounts?tenant_id=elsewhere").await?.ok()?;
+    let elsewhere = text(&accounts, "/result/0/id")?;
+    let database = PgPool::connect_with(Cluster::running(&home.data())?).await?;
+    for change in [
+        "update link_tokens set expires_at = now() - interval '1 s' where tenant_id = 'expired'",
+        "update integrated_accounts set organization_id = 'E0OTHER', organization_name = 'Other Works'
+         where tenant_id = 'elsewhere'",
+    ] {
+        sqlx::query(change).execute(&database).await?;
+    }
+    database.close().await;
+    Ok((expired, elsewhere))
 }
 
 #[tokio::test]
@@ -31,9 +57,11 @@ async fn customers_connect_in_a_real_browser() -> anyhow::Result<()> {
     };
     let theirs = node::with("their-link-sdk", 18, &[THEIR_SDK])?;
     let home = Home::new()?;
-    let demo = Demo::start(&home, &[]).await?;
+    let demo = Demo::start_on_data(&home).await?;
     let report = &demo.report;
+    let (expired, elsewhere) = prepare(&home, &demo).await?;
     let who = [&report.base_url, &report.api_key, &report.admin_key, &report.environment_id];
+    let who = who.into_iter().chain([&report.sandbox_url, &expired, &elsewhere]);
     let mut command = Command::new(python);
     command.args(["-B", TOUR]).args(who);
     match &theirs {
@@ -46,13 +74,28 @@ async fn customers_connect_in_a_real_browser() -> anyhow::Result<()> {
         command.arg("--pictures").arg(folder);
     }
     let seen = tour(&mut command)?;
-    for way in ["popup", "again", "frame", "cut", "drop_in"] {
+    let ways = ["popup", "again", "less", "form_popup", "form_iframe", "frame", "cut", "drop_in"];
+    for way in ways {
         assert!(is_account(&seen[way]), "{way} of {seen}");
     }
-    for (way, code) in [("refused", "refused"), ("closed", "closed"), ("spent", "used")] {
+    for (way, code) in [
+        ("refused", "refused"),
+        ("closed", "closed"),
+        ("spent", "used"),
+        ("expired", "expired"),
+        ("elsewhere", "other_organization"),
+        ("down", "provider_unavailable"),
+    ] {
         assert_eq!(seen[way], json!({"error": code, "name": "LinkError"}), "{seen}");
     }
-    assert_eq!(seen["window"], json!({"done": true}));
+    assert_eq!(
+        seen.pointer("/less/done/missing_scopes"),
+        Some(&json!(["auditlogs:read"])),
+        "{seen}"
+    );
+    for way in ["window", "form_redirect"] {
+        assert_eq!(seen[way], json!({"done": true}), "{way} of {seen}");
+    }
     assert_eq!(seen["forged"], json!({"untouched": true, "forged": false}));
     assert_eq!(seen["foreign"], json!([]), "a page that is not listed was told");
     assert_eq!(seen["drop_in_closed"]["error"], "closed");

@@ -1,6 +1,6 @@
 """Customers who connect their directory in a real browser, through the browser SDK.
 
-usage: link_browser.py GATEWAY API_KEY ADMIN_KEY ENVIRONMENT [--truto MAIN_JS] [--pictures FOLDER]
+usage: link_browser.py GATEWAY API_KEY ADMIN_KEY ENVIRONMENT SANDBOX EXPIRED ELSEWHERE [--truto MAIN_JS] [--pictures FOLDER]
 
 Prints what was seen as one JSON object.
 """
@@ -36,6 +36,9 @@ ask.add_argument("gateway")
 ask.add_argument("api_key")
 ask.add_argument("admin_key")
 ask.add_argument("environment")
+ask.add_argument("sandbox")
+ask.add_argument("expired", help="the address of a link that has expired")
+ask.add_argument("elsewhere", help="an account that is said to be of another organization")
 ask.add_argument("--truto")
 ask.add_argument("--pictures")
 asked = ask.parse_args()
@@ -169,6 +172,100 @@ def popup_of_a_spent_link(context):
     expect(popup.get_by_text("used already")).to_be_visible()
     picture(popup, "used")
     popup.get_by_role("link", name="Close").click()
+    return ended(page)
+
+
+def dismissed(popup, page, words, name):
+    """A page of failure: what it says, and what the product's page is told when it is closed."""
+    expect(popup.get_by_text(words).first).to_be_visible()
+    picture(popup, name)
+    popup.get_by_role("link", name="Close").click()
+    return ended(page)
+
+
+def popup_of_an_expired_link(context):
+    page = begin(context, "connect", asked.expired, {"mode": "popup"})
+    return dismissed(popup_of(page), page, "has expired", "expired")
+
+
+def popup_for_another_organization(context):
+    token = link("elsewhere", integrated_account_id=asked.elsewhere)["link_token"]
+    page = begin(context, "connect", token, {"mode": "popup"})
+    popup = popup_of(page)
+    picture(popup, "reconnect")
+    go_on(popup)
+    decide(popup)
+    return dismissed(popup, page, "another organization", "other-organization")
+
+
+def sandbox(method, path, body=None):
+    data = json.dumps(body).encode() if body else None
+    headers = {"content-type": "application/json"}
+    request = urllib.request.Request(f"{asked.sandbox}/_sandbox/{path}", data, headers, method=method)
+    urllib.request.urlopen(request).close()
+
+
+def popup_while_the_provider_is_down(context):
+    page = begin(context, "connect", link("down")["link_token"], {"mode": "popup"})
+    popup = popup_of(page)
+    go_on(popup)
+    sandbox("POST", "faults", {"method": "oauth.v2.access", "kind": "server_error", "count": 1})
+    decide(popup)
+    return dismissed(popup, page, "can't be reached", "provider-down")
+
+
+def popup_with_less_than_was_asked(context):
+    page = begin(context, "connect", link("less")["link_token"], {"mode": "popup"})
+    popup = popup_of(page)
+    go_on(popup)
+    expect(popup.locator("button[value=approve]")).to_be_visible()
+    popup.goto(re.sub("(%2C|,)auditlogs(%3A|:)read", "", popup.url))
+    decide(popup)
+    expect(popup.get_by_text("were not granted")).to_be_visible()
+    picture(popup, "missing-scopes")
+    assert page.evaluate("window.ended") is None
+    popup.get_by_role("link", name="Close").click()
+    return ended(page)
+
+
+def fill(page, address, token):
+    page.get_by_label("Address of the SCIM service").fill(address)
+    page.get_by_label("Token").fill(token)
+    page.get_by_role("button", name="Try and connect").click()
+
+
+def choice_and_form_succeed(context, mode):
+    """The customer chooses SCIM, is wrong twice, and gets it right. The gateway's own proxy is the service."""
+    service = f"{asked.gateway}/proxy/scim/v2"
+    token = api("POST", f"/integrated-accounts/{asked.elsewhere}/tokens", {})["token"]
+    wish = {"providers": ["slack_enterprise", "scim"]}
+    if mode == "redirect":
+        wish["redirect_uri"] = f"{product}/done"
+    page = begin(context, "connect", link(f"form-{mode}", **wish)["link_token"], {"mode": mode})
+    if mode == "popup":
+        at = popup_of(page)
+    else:
+        page.locator("#go").click()
+        at = page.frame_locator("iframe") if mode == "iframe" else page
+    at.get_by_role("link", name="Slack Enterprise Grid").click()
+    expect(at.get_by_role("button", name=re.compile("^Continue to"))).to_be_visible()
+    at.get_by_role("link", name="Choose another directory").click()
+    if mode == "popup":
+        picture(at, "choice")
+    at.get_by_role("link", name="SCIM 2.0").click()
+    expect(at.get_by_label("Token")).to_be_visible()
+    if mode == "popup":
+        picture(at, "form")
+    fill(at, service, "wrong")
+    expect(at.get_by_role("alert")).to_contain_text("token was not accepted")
+    if mode == "popup":
+        picture(at, "form-token-refused")
+    fill(at, asked.sandbox, token)
+    expect(at.get_by_role("alert")).to_contain_text("No SCIM service answers there")
+    fill(at, service, token)
+    if mode == "redirect":
+        page.wait_for_url(f"{product}/done?result=success&integrated_account_id=acc_*")
+        return {"done": True}
     return ended(page)
 
 
@@ -313,6 +410,13 @@ with sync_playwright() as playwright:
         "refused": popup_is_refused(context),
         "closed": popup_is_closed(context),
         "spent": popup_of_a_spent_link(context),
+        "expired": popup_of_an_expired_link(context),
+        "elsewhere": popup_for_another_organization(context),
+        "down": popup_while_the_provider_is_down(context),
+        "less": popup_with_less_than_was_asked(context),
+        "form_popup": choice_and_form_succeed(context, "popup"),
+        "form_iframe": choice_and_form_succeed(context, "iframe"),
+        "form_redirect": choice_and_form_succeed(context, "redirect"),
         "frame": frame_succeeds(context),
         "window": window_succeeds(context),
         "cut": tie_is_cut(context),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::connectors::{CallContext, ConnectorError, Kind, Position};
+use super::{CallContext, ConnectorError, Kind, Position};
 
 /// Reads a position of ours; no position is the start.
 pub(super) fn position<T: Default + for<'de> Deserialize<'de>>(

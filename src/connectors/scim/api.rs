@@ -1,0 +1,157 @@
+//! Calls: a path below the account's address goes out, an answer of that kind comes back.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde::Deserialize;
+use url::Url;
+
+use super::Scim;
+use super::dialect::ScimDialect;
+use super::wire::{Failure, List};
+use crate::connectors::position::{encode, position};
+use crate::connectors::reading::{found, refuse_reserved, row};
+use crate::connectors::{CallContext, ConnectorError, Kind, Position, Question, Record};
+use crate::domain::filter::Filtered;
+use crate::domain::page::Page;
+use crate::upstream::{ProviderRequest, RequestBody, Safety};
+
+/// What SCIM's bodies are (RFC 7644 §3.1).
+const MEDIA_TYPE: &str = "application/scim+json, application/json;q=0.9";
+
+/// SCIM counts from one.
+const FIRST: u64 = 1;
+
+/// A call that was answered as wished.
+pub(super) struct Okay {
+    method: &'static str,
+    body: Bytes,
+}
+
+impl Okay {
+    /// Reads the answer.
+    pub(super) fn read<'a, T: Deserialize<'a>>(
+        &'a self,
+        cx: &CallContext<'_>,
+    ) -> Result<T, ConnectorError> {
+        serde_json::from_slice(&self.body).map_err(|_| cx.error(self.method, Kind::Trouble))
+    }
+
+    /// The whole answer as it came.
+    pub(super) fn remote(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
+
+/// Where an account's server is.
+pub(super) fn base(base_url: Option<&str>) -> Option<Url> {
+    Url::parse(base_url?).ok()
+}
+
+/// Whether a call may be repeated: SCIM's verbs mean what HTTP says of them.
+pub(super) fn safety(method: &Method) -> Safety {
+    if method.is_idempotent() { Safety::Repeatable } else { Safety::Once }
+}
+
+impl Scim {
+    /// A page of a kind of thing.
+    pub(super) async fn page<W: for<'a> Deserialize<'a>, T: Filtered>(
+        &self,
+        cx: &CallContext<'_>,
+        method: &'static str,
+        kind: &str,
+        question: Question<'_, T>,
+        read: impl Fn(W) -> T,
+    ) -> Result<Page<Record<T>, Position>, ConnectorError> {
+        let Question { page, remote_query, .. } = question;
+        refuse_reserved(cx, method, remote_query, &["startIndex", "count", "cursor"])?;
+        let at: Option<u64> = position(cx, method, page.position.as_ref())?;
+        let start = at.unwrap_or(FIRST);
+        let (from, count) = (start.to_string(), page.limit.to_string());
+        let ours = [("startIndex", &*from), ("count", &*count)];
+        let theirs = remote_query.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let query: Vec<(&str, &str)> = ours.into_iter().chain(theirs).collect();
+        let answer = self.get(cx, method, &[kind], &query).await?;
+        let list: List<'_> = answer.read(cx)?;
+        let items = list
+            .resources
+            .unwrap_or_default()
+            .into_iter()
+            .map(|raw| {
+                let (wire, remote) = row(cx, method, raw)?;
+                Ok(Record { unified: read(wire), remote })
+            })
+            .collect::<Result<Vec<_>, ConnectorError>>()?;
+        let behind = start + items.len() as u64;
+        let goes_on = !items.is_empty() && behind <= list.total_results;
+        Ok(Page { items, next: goes_on.then(|| encode(&behind)) })
+    }
+
+    /// The thing of a kind with that id; `None` when there is none.
+    pub(super) async fn one<W: for<'a> Deserialize<'a>, T>(
+        &self,
+        cx: &CallContext<'_>,
+        method: &'static str,
+        kind: &str,
+        id: &str,
+        read: impl Fn(W) -> T,
+    ) -> Result<Option<Record<T>>, ConnectorError> {
+        // Such a segment would not be one: the URL would lose it.
+        if matches!(id, "" | "." | "..") {
+            return Ok(None);
+        }
+        let Some(answer) = found(self.get(cx, method, &[kind, id], &[]).await)? else {
+            return Ok(None);
+        };
+        let remote = cx.wants_remote.then(|| answer.remote());
+        Ok(Some(Record { unified: read(answer.read(cx)?), remote }))
+    }
+
+    /// Reads what is at these segments below the account's address.
+    async fn get(
+        &self,
+        cx: &CallContext<'_>,
+        method: &'static str,
+        segments: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Okay, ConnectorError> {
+        let internal = || cx.error(method, Kind::Internal);
+        let mut url = base(cx.account.base_url.as_deref()).ok_or_else(internal)?;
+        url.path_segments_mut().map_err(|()| internal())?.pop_if_empty().extend(segments);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let headers =
+            HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(MEDIA_TYPE))]);
+        let request = ProviderRequest {
+            name: method.into(),
+            method: Method::GET,
+            url,
+            headers,
+            body: RequestBody::Empty,
+            budgets: self.budgets(),
+            safety: Safety::Repeatable,
+        };
+        let answer = cx.fetch(request, &ScimDialect).await?;
+        let status = answer.status;
+        let body = answer.into_body();
+        if status.is_success() {
+            return Ok(Okay { method, body });
+        }
+        let failure: Failure = serde_json::from_slice(&body).unwrap_or_default();
+        let code = failure.scim_type.unwrap_or_else(|| format!("http_{}", status.as_u16()));
+        Err(cx.error(method, kind(status)).with_code(code))
+    }
+}
+
+/// RFC 7644 §3.12.
+fn kind(status: StatusCode) -> Kind {
+    match status {
+        StatusCode::UNAUTHORIZED => Kind::NeedsReauth,
+        StatusCode::FORBIDDEN => Kind::Forbidden,
+        StatusCode::NOT_FOUND => Kind::NotFound,
+        StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Kind::Conflict,
+        StatusCode::TOO_MANY_REQUESTS => Kind::RateLimited,
+        status if status.is_client_error() => Kind::InvalidArgument,
+        _ => Kind::Trouble,
+    }
+}

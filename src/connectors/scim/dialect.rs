@@ -1,0 +1,33 @@
+//! How a SCIM server's answers are to be read while sending: by their status (RFC 7644 §3.12).
+
+use std::time::Duration;
+
+use http::{HeaderMap, StatusCode, header};
+
+use crate::connectors::context::header_text;
+use crate::upstream::{Dialect, Verdict};
+
+/// Reads a SCIM server's answers.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ScimDialect;
+
+impl Dialect for ScimDialect {
+    fn verdict(&self, status: StatusCode, headers: &HeaderMap, _: Option<&[u8]>) -> Verdict {
+        let is_page = header_text(headers, header::CONTENT_TYPE.as_str())
+            .is_some_and(|kind| kind.starts_with("text/html"));
+        match status {
+            StatusCode::TOO_MANY_REQUESTS => Verdict::TooFast(retry_after(headers)),
+            StatusCode::UNAUTHORIZED => Verdict::DeadToken,
+            // It will not do it the next time either.
+            StatusCode::NOT_IMPLEMENTED => Verdict::Final,
+            status if status.is_server_error() => Verdict::Trouble,
+            _ if is_page => Verdict::Trouble,
+            _ => Verdict::Final,
+        }
+    }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = header_text(headers, header::RETRY_AFTER.as_str())?;
+    Some(Duration::from_secs(seconds.trim().parse().ok()?))
+}

@@ -1,0 +1,36 @@
+//! A SCIM server's own API, passed through: `Users`, `Groups/…`, `ServiceProviderConfig`, whatever is below
+//! the account's address.
+
+use http::{HeaderMap, Method};
+
+use super::Scim;
+use super::api::{base, safety};
+use crate::connectors::path::{is_plain, join};
+use crate::connectors::{Passthrough, UnknownPath};
+use crate::upstream::{ProviderRequest, RequestBody};
+
+const KNOWN: &str =
+    "the provider's paths are those below its base URL, such as Users/ID, without dot segments";
+
+impl Passthrough for Scim {
+    fn route(
+        &self,
+        base_url: Option<&str>,
+        method: &Method,
+        path: &str,
+        query: Option<&str>,
+    ) -> Result<ProviderRequest, UnknownPath> {
+        let unknown = || UnknownPath { reason: KNOWN };
+        let base = base(base_url).filter(|_| is_plain(path)).ok_or_else(unknown)?;
+        let kind = path.split('/').next().unwrap_or_default().to_ascii_lowercase();
+        Ok(ProviderRequest {
+            name: format!("scim.{kind}.{}", method.as_str().to_ascii_lowercase()).into(),
+            method: method.clone(),
+            url: join(&base, path, query).ok_or_else(unknown)?,
+            headers: HeaderMap::new(),
+            body: RequestBody::Empty,
+            budgets: self.budgets(),
+            safety: safety(method),
+        })
+    }
+}

@@ -1,0 +1,105 @@
+//! The end of a link: what the provider granted is stored as an account.
+
+use super::{LinkError, Links};
+use crate::connectors::LinkedGrant;
+use crate::domain::event::EventKind;
+use crate::domain::ids::{AuditId, IntegratedAccountId};
+use crate::domain::provider::Provider;
+use crate::store::{
+    AuditEntry, LinkToken, LinkedAccount, NewEvent, Outcome, ProviderApp, StoreError,
+};
+
+/// A link that worked.
+#[derive(Debug)]
+pub struct Linked {
+    /// The account, new or connected again.
+    pub account_id: IntegratedAccountId,
+    /// The organization's name.
+    pub organization: String,
+    /// What was asked for and not granted.
+    pub missing_scopes: Vec<String>,
+}
+
+/// A grant to be kept.
+pub(super) struct Kept<'a> {
+    /// The link token that led here.
+    pub(super) link: &'a LinkToken,
+    /// The provider that was chosen.
+    pub(super) provider: Provider,
+    /// The OAuth client that asked, if one did.
+    pub(super) app: Option<&'a ProviderApp>,
+    /// Where the provider is, when the customer has one of their own.
+    pub(super) base_url: Option<&'a str>,
+    /// The grant.
+    pub(super) granted: LinkedGrant,
+    /// The request, for the audit log.
+    pub(super) request_id: &'a str,
+}
+
+impl Links {
+    /// Stores a grant as the account of its organization: a new one, or the one that is connected again.
+    pub(super) async fn keep(&self, kept: Kept<'_>) -> Result<Linked, LinkError> {
+        let Kept { link, provider, app, base_url, granted, request_id } = kept;
+        let db = self.store.tenant(link.environment_id);
+        let organization = &granted.organization;
+        let live = db.live_account(&link.tenant_id, provider, &organization.id).await?;
+        let id = match (link.account_id, live) {
+            (Some(wanted), live) if live != Some(wanted) => {
+                return Err(LinkError::OtherOrganization);
+            }
+            (_, Some(live)) => live,
+            (_, None) => IntegratedAccountId::generate(&*self.clock, &*self.entropy),
+        };
+        let now = self.clock.now();
+        let credentials = self.vault.seal_grant(link.environment_id, id, &granted.grant)?;
+        let asked = app.map(|app| &*app.scopes).unwrap_or_default();
+        let missing: Vec<String> =
+            asked.iter().filter(|scope| !granted.scopes.contains(scope)).cloned().collect();
+        let entry = AuditEntry {
+            id: AuditId::generate(&*self.clock, &*self.entropy),
+            at: now,
+            actor: "link",
+            action: if live.is_some() {
+                "integrated_account.relinked"
+            } else {
+                "integrated_account.linked"
+            },
+            account_id: Some(id),
+            subject: None,
+            request_id: Some(request_id),
+            outcome: Outcome::Done,
+        };
+        let account = LinkedAccount {
+            id,
+            link_token_id: link.id,
+            tenant_id: &link.tenant_id,
+            provider,
+            provider_app_id: app.map(|app| app.id),
+            base_url,
+            organization,
+            installer_id: granted.installer_id.as_deref(),
+            granted_scopes: &granted.scopes,
+            missing_scopes: &missing,
+            context: &link.context,
+            credentials: &credentials,
+            now,
+        };
+        let told = |kind| NewEvent::new(kind, id, None, &*self.clock, &*self.entropy);
+        let told = match live {
+            None => vec![told(EventKind::Created), told(EventKind::Active)],
+            Some(_) => vec![told(EventKind::Reactivated)],
+        };
+        match db.complete_link(&account, &entry, &told).await {
+            Ok(true) => {}
+            // Another tab was faster: its account stands.
+            Ok(false) | Err(StoreError::Conflict(_)) => return Err(LinkError::Used),
+            Err(error) => return Err(error.into()),
+        }
+        tracing::info!(account = %id, environment = %link.environment_id, "account linked");
+        Ok(Linked {
+            account_id: id,
+            organization: organization.name.clone(),
+            missing_scopes: missing,
+        })
+    }
+}

@@ -1,0 +1,40 @@
+//! A new token is tried before it is kept: one call that changes nothing.
+
+use http::{HeaderMap, Method, StatusCode, header};
+use url::Url;
+
+use super::client::{HttpClient, NamedBy};
+use super::oauth::{OAuthError, ask};
+use super::request::bearer;
+use crate::vault::secret::AccessToken;
+
+/// What the provider says to a new token.
+#[derive(Debug)]
+pub struct TrialAnswer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; `null` when it is no JSON.
+    pub body: serde_json::Value,
+}
+
+/// Tries a token once, by a GET of `url`.
+///
+/// # Errors
+///
+/// When the provider doesn't answer, or with trouble of its own.
+pub async fn try_token(
+    http: &HttpClient,
+    url: Url,
+    token: &AccessToken,
+    named_by: NamedBy,
+) -> Result<TrialAnswer, OAuthError> {
+    let mut request = reqwest::Request::new(Method::GET, url);
+    let bearer = bearer(token)
+        .ok_or_else(|| OAuthError::NoAnswer("its token can't stand in a header".to_owned()))?;
+    request.headers_mut().insert(header::AUTHORIZATION, bearer);
+    let (head, body) = ask(http, request, named_by).await?.into_parts();
+    let body = serde_json::from_slice(&body).unwrap_or_default();
+    Ok(TrialAnswer { status: head.status, headers: head.headers, body })
+}

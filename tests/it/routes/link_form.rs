@@ -1,0 +1,258 @@
+//! Accounts that are linked by a form: the address of a SCIM service and a token, tried before they are kept.
+//! The sandbox's SCIM 2.0 is the service.
+
+use std::net::TcpListener;
+
+use anyhow::Context as _;
+use http::Method;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use switchboard::sandbox::DEFAULT_CLIENT_ID;
+use url::Url;
+use url::form_urlencoded::Serializer;
+
+use crate::support::{Answer, Browser, Client, TestApp, link_url};
+
+/// A gateway that lets customers name addresses of this machine, and the address of the sandbox.
+async fn open_app(pool: PgPool) -> anyhow::Result<(TestApp, String)> {
+    let mut sandbox_url = String::new();
+    let app = TestApp::with(pool, |setup| {
+        setup.config.upstream.allow_private_addresses = true;
+        sandbox_url.clone_from(&setup.config.slack_enterprise.api_url);
+    })
+    .await?;
+    Ok((app, format!("{sandbox_url}/scim/v2")))
+}
+
+/// A token that the service takes.
+fn token(app: &TestApp) -> anyhow::Result<String> {
+    Ok(app.sandbox.install(DEFAULT_CLIENT_ID, &["admin"])?.access_token)
+}
+
+async fn scim_link(app: &TestApp, more: Value) -> anyhow::Result<Url> {
+    let mut wish = json!({"tenant_id": "acme", "provider": "scim"});
+    if let (Some(wish), Value::Object(more)) = (wish.as_object_mut(), more) {
+        wish.extend(more);
+    }
+    link_url(&app.home, &wish).await
+}
+
+/// Fills in the form of a link.
+async fn fill(link: &Url, base_url: &str, token: &str) -> anyhow::Result<(u16, String)> {
+    let mut form = Serializer::new(String::new());
+    form.extend_pairs([("provider", "scim"), ("base_url", base_url), ("token", token)]);
+    let page = Browser::new()?.post(link, &form.finish()).await?;
+    Ok((page.status, page.text))
+}
+
+async fn account(app: &TestApp) -> anyhow::Result<Value> {
+    let list = app.home.api.get("integrated-accounts?provider=scim").await?.okay()?;
+    assert_eq!(list.get("result_count"), Some(&json!(1)), "{list}");
+    list.pointer("/result/0").cloned().context("no account")
+}
+
+fn id(thing: &Value) -> &str {
+    thing.get("id").and_then(Value::as_str).unwrap_or_default()
+}
+
+async fn progress(link: &Url) -> anyhow::Result<Value> {
+    let status = Url::parse(&format!("{link}/status"))?;
+    Client::new(status)?.get("").await?.okay()
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_directory_is_connected_by_its_address_and_a_token(pool: PgPool) -> anyhow::Result<()> {
+    let (app, base_url) = open_app(pool).await?;
+    let link = scim_link(&app, json!({"context": {"plan": "gold"}})).await?;
+    let page = Browser::new()?.get(&link).await?;
+    assert_eq!(page.status, 200);
+    for part in [r#"name="base_url""#, r#"type="password""#, "Connect your directory"] {
+        assert!(page.text.contains(part), "{part}: {}", page.text);
+    }
+    let (status, text) = fill(&link, &base_url, &token(&app)?).await?;
+    assert_eq!(status, 200, "{text}");
+    assert!(text.contains("is connected"), "{text}");
+
+    let account = account(&app).await?;
+    assert_eq!(account["status"], "active");
+    assert_eq!(account["base_url"], format!("{base_url}/"));
+    assert_eq!(account["organization"]["id"], account["base_url"]);
+    assert_eq!(account["context"]["plan"], "gold");
+    assert_eq!(
+        (&account["provider_app_id"], &account["installer_id"]),
+        (&Value::Null, &Value::Null)
+    );
+    let done = progress(&link).await?;
+    assert_eq!((&done["status"], &done["provider"]), (&json!("linked"), &json!("scim")));
+    assert_eq!(fill(&link, &base_url, &token(&app)?).await?.0, 410, "it works once");
+    reads(&app.on(id(&account))?).await?;
+
+    let gone =
+        app.home.api.delete(&format!("integrated-accounts/{}", id(&account))).await?.okay()?;
+    assert_eq!(gone["result"]["status"], "disconnected");
+    Ok(())
+}
+
+/// What such an account is good for.
+async fn reads(api: &Client) -> anyhow::Result<()> {
+    let raw = api.get("proxy/Users?count=1000").await?.okay()?;
+    let total = raw.get("totalResults").and_then(Value::as_u64).context("no total")?;
+    let (users, _) = api.all("users?limit=37").await?;
+    assert_eq!(users.len() as u64, total);
+    let first = users.first().context("no users")?;
+    let one = api.get(&format!("users/{}", id(first))).await?.okay()?;
+    assert_eq!(one.pointer("/result/emails"), first.get("emails"));
+    let email = first.pointer("/emails/0/email").and_then(Value::as_str);
+    assert!(email.is_some_and(|email| email.contains('@')), "{first}");
+    let with = |field, value: fn(&Value) -> bool| {
+        users.iter().any(|user| user.get(field).is_some_and(value))
+    };
+    assert!(with("department", Value::is_string));
+    assert!(
+        with("status", |status| status == "inactive")
+            && with("status", |status| status == "active")
+    );
+    let (groups, _) = api.all("groups?limit=3").await?;
+    assert!(groups.len() > 3, "{groups:?}");
+    for nothing in ["users/nobody", "users/..%2fGroups"] {
+        assert_eq!(api.get(nothing).await?.status, 404, "{nothing}");
+    }
+    api.get("roles").await?.problem(501, "unsupported_by_provider");
+    let change = json!({"name": "Somebody Else"});
+    let changed = api.patch(&format!("users/{}", id(first)), &change).await?;
+    changed.problem(501, "unsupported_by_provider");
+    for outside in
+        ["proxy/Users/..%2f..%2fapi", "proxy//api/auth.test", "proxy/https://example.com"]
+    {
+        api.get(outside).await?.problem(404, "unknown_provider_path");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn what_is_wrong_is_said_on_the_form_and_nothing_is_made(pool: PgPool) -> anyhow::Result<()> {
+    let (app, base_url) = open_app(pool).await?;
+    let link = scim_link(&app, json!({})).await?;
+    let good = token(&app)?;
+    let nobody = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+    let rows = [
+        (base_url.as_str(), "wrong", 422, "not_accepted"),
+        (base_url.as_str(), "", 422, "not_accepted"),
+        (base_url.as_str(), "a\nb", 502, "provider_unavailable"),
+        (&base_url.replace("/scim/v2", "/api"), &good, 422, "not_the_provider"),
+        (&base_url.replace("/scim/v2", ""), &good, 422, "not_the_provider"),
+        ("scim.example.com", &good, 422, "unusable_base_url"),
+        ("ftp://scim.example.com", &good, 422, "unusable_base_url"),
+        ("https://me:secret@scim.example.com", &good, 422, "unusable_base_url"),
+        (&format!("http://{nobody}/"), &good, 502, "provider_unavailable"),
+    ];
+    for (address, token, expected, code) in rows {
+        let (status, text) = fill(&link, address, token).await?;
+        assert_eq!(status, expected, "{address} {code}: {text}");
+        assert!(text.contains(r#"role="alert""#) && text.contains(r#"name="token""#), "{text}");
+        assert!(token.len() < 3 || !text.contains(token), "the token is shown again: {text}");
+        assert_eq!(progress(&link).await?, json!({"status": "failed", "code": code}));
+    }
+    let accounts = app.home.api.get("integrated-accounts").await?.okay()?;
+    assert_eq!(accounts["result_count"], 0);
+    assert_eq!(fill(&link, &base_url, &good).await?.0, 200, "the link is good until it works");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_address_of_ours_is_never_called(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let link = scim_link(&app, json!({})).await?;
+    let inside = TcpListener::bind("127.0.0.1:0")?;
+    inside.set_nonblocking(true)?;
+    let port = inside.local_addr()?.port();
+    let hosts = ["127.0.0.1", "localhost", "127.1", "2130706433", "[::ffff:127.0.0.1]", "0.0.0.0"];
+    for host in hosts {
+        let (status, text) = fill(&link, &format!("https://{host}:{port}/"), "token").await?;
+        assert_eq!(status, 502, "{host}: {text}");
+        assert!(inside.accept().is_err(), "{host} was called");
+    }
+    let (status, _) = fill(&link, &format!("http://127.0.0.1:{port}/"), "token").await?;
+    assert_eq!(status, 422, "without TLS");
+    assert!(inside.accept().is_err());
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_customer_chooses_among_several_kinds(pool: PgPool) -> anyhow::Result<()> {
+    let (app, base_url) = open_app(pool).await?;
+    let both = json!({"tenant_id": "acme", "providers": ["slack_enterprise", "scim"]});
+    let link = link_url(&app.home, &both).await?;
+    let mut browser = Browser::new()?;
+    let page = browser.get(&link).await?.text;
+    assert!(page.contains("Slack Enterprise Grid") && page.contains("SCIM 2.0"), "{page}");
+    assert!(!page.contains("<form"), "{page}");
+    let at = |provider: &str| Url::parse(&format!("{link}?provider={provider}"));
+    assert!(browser.get(&at("scim")?).await?.text.contains(r#"name="base_url""#));
+    assert!(browser.get(&at("slack_enterprise")?).await?.text.contains("Continue to Slack"));
+    assert_eq!(browser.get(&at("teams")?).await?.status, 400);
+
+    let left = browser.post(&link, "provider=slack_enterprise").await?;
+    let consent = left.location.context("the consent")?;
+    assert!(consent.path().contains("/oauth/v2/authorize"), "{consent}");
+    assert_eq!(fill(&link, &base_url, &token(&app)?).await?.0, 200, "changed their mind");
+    assert_eq!(account(&app).await?["provider"], "scim");
+
+    let slack = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
+    let (status, text) = fill(&slack, &base_url, &token(&app)?).await?;
+    assert_eq!(status, 400, "it is not on offer there: {text}");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_token_that_was_withdrawn_is_mended_by_a_new_one(pool: PgPool) -> anyhow::Result<()> {
+    let (app, base_url) = open_app(pool).await?;
+    let first = token(&app)?;
+    let link = scim_link(&app, json!({})).await?;
+    assert_eq!(fill(&link, &base_url, &first).await?.0, 200);
+    let account_id = id(&account(&app).await?).to_owned();
+    let api = app.on(&account_id)?;
+    let provider = Url::parse(&base_url)?.join("/")?;
+    let theirs = Client::new(provider)?.with("authorization", &format!("Bearer {first}"))?;
+    theirs.send(Method::POST, "api/auth.revoke", None).await?.okay()?;
+    for path in ["users", "proxy/Users", "groups"] {
+        api.get(path).await?.problem(409, "account_needs_reauth");
+    }
+    assert_eq!(account(&app).await?["status"], "needs_reauth");
+
+    let again = json!({"tenant_id": "acme", "integrated_account_id": account_id});
+    let link = link_url(&app.home, &again).await?;
+    let second = token(&app)?;
+    let elsewhere = base_url.replace("/v2", "/v2/");
+    let other = base_url.replace("127.0.0.1", "localhost");
+    let (status, text) = fill(&link, &other, &second).await?;
+    assert_eq!(status, 409, "another address is another organization: {text}");
+    assert_eq!(fill(&link, &elsewhere, &second).await?.0, 200, "the same in another spelling");
+    let mended = account(&app).await?;
+    assert_eq!((id(&mended), &mended["status"]), (account_id.as_str(), &json!("active")));
+    api.get("users?limit=1").await?.okay()?;
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_wish_that_contradicts_itself_is_refused(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let refused = async |wish: Value| -> anyhow::Result<Answer> {
+        app.home.api.post("link-tokens", &wish).await
+    };
+    for providers in [json!(["scim", "scim"]), json!(["slack_enterprise", "scim"])] {
+        let is_twice = providers[0] == providers[1];
+        let mut wish = json!({"tenant_id": "acme", "providers": providers});
+        if !is_twice {
+            wish["provider"] = json!("scim");
+        }
+        let answer = refused(wish).await?;
+        answer.problem(422, "invalid_body");
+        assert_eq!(answer.pointers(), ["/providers"]);
+    }
+    let app_of_scim = json!({"provider": "scim", "client_id": "1", "client_secret": "2"});
+    let answer = app.home.admin.post("provider-apps", &app_of_scim).await?;
+    answer.problem(422, "invalid_body");
+    assert_eq!(answer.pointers(), ["/provider"]);
+    Ok(())
+}
