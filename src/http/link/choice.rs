@@ -12,7 +12,7 @@ pub(super) fn page(offering: &Offering<'_>) -> Response {
     let title = "Connect your directory";
     let body = html! {
         h1 { (offer.page.headline.as_deref().unwrap_or(title)) }
-        p { (introduction(&offer.page, "your directory")) }
+        p { (introduction(&offer.page, None)) }
         h2 #choose { "Where do you keep your people?" }
         ul.choices aria-labelledby="choose" {
             @for one in &offer.choices {

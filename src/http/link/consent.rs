@@ -25,7 +25,7 @@ pub(super) fn page(
     };
     let body = html! {
         h1 { (offer.page.headline.as_deref().unwrap_or(&title)) }
-        p { (introduction(&offer.page, name)) }
+        p { (introduction(&offer.page, Some(name))) }
         (steps(offer, name))
         details.permissions open[scopes.len() <= 6] {
             summary { "What " (product.map_or_else(|| "is asked".to_owned(), |name| format!("{name} asks"))) " for: " (scopes.len()) " permissions" }

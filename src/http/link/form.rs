@@ -37,7 +37,7 @@ pub(super) fn page(
     };
     let body = html! {
         h1 { (offer.page.headline.as_deref().unwrap_or(title)) }
-        p { (introduction(&offer.page, provider.title())) }
+        p { (introduction(&offer.page, None)) }
         @if let Some(Flawed { error, .. }) = flawed {
             div.notice role="alert" {
                 p { strong { (words::of(error).1) } }

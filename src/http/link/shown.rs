@@ -140,12 +140,14 @@ impl Offering<'_> {
 }
 
 /// Why this is asked, in the words of the environment or in ours.
-pub(super) fn introduction(page: &LinkPage, directory: &str) -> Markup {
+/// `directory` names where they are, when that is known.
+pub(super) fn introduction(page: &LinkPage, directory: Option<&str>) -> Markup {
+    let place = directory.map(|directory| format!(" in {directory}")).unwrap_or_default();
     html! {
         @match (&page.introduction, &page.name) {
             (Some(words), _) => (words),
-            (None, Some(product)) => { strong { (product) } " would like to work with the people and groups of your organization in " (directory) "." }
-            (None, None) => { "This connects the people and groups of your organization in " (directory) "." }
+            (None, Some(product)) => { strong { (product) } " would like to work with the people and groups of your organization" (place) "." }
+            (None, None) => { "This connects the people and groups of your organization" (place) "." }
         }
     }
 }
