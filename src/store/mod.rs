@@ -16,6 +16,7 @@ mod keys;
 mod link_tokens;
 mod mappings;
 mod provider_apps;
+mod refresh_pauses;
 mod revocations;
 mod rewrap;
 
@@ -33,6 +34,7 @@ pub use keys::{ApiKey, Caller, NewApiKey};
 pub use link_tokens::{LinkSession, LinkToken, NewLinkToken, SessionStart};
 pub use mappings::MappingFilter;
 pub use provider_apps::{NewProviderApp, ProviderApp};
+pub use refresh_pauses::RefreshPause;
 pub use revocations::Revocation;
 pub use rewrap::{KeyUse, KeyedRow, KeyedTable};
 

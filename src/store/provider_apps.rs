@@ -25,6 +25,8 @@ pub struct ProviderApp {
     pub signing_secret: Option<Ciphertext>,
     /// The scopes a link asks for.
     pub scopes: Vec<String>,
+    /// When it was last changed.
+    pub updated_at: OffsetDateTime,
 }
 
 /// A provider app to be added, or to take the place of the one with its client id.
@@ -73,7 +75,7 @@ impl TenantDb {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
-                      data_key, client_secret, signing_secret, scopes
+                      data_key, client_secret, signing_secret, scopes, updated_at
                FROM provider_apps WHERE environment_id = $1 AND provider_app_id = $2"#,
             self.environment_id as EnvironmentId,
             id as ProviderAppId,
@@ -95,7 +97,7 @@ impl TenantDb {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
-                      data_key, client_secret, signing_secret, scopes
+                      data_key, client_secret, signing_secret, scopes, updated_at
                FROM provider_apps WHERE environment_id = $1 AND provider = $2
                ORDER BY provider_app_id DESC LIMIT 1"#,
             self.environment_id as EnvironmentId,
@@ -121,7 +123,7 @@ impl Store {
         let rows = sqlx::query!(
             r#"SELECT environment_id AS "environment_id: EnvironmentId",
                       provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
-                      data_key, client_secret, signing_secret, scopes
+                      data_key, client_secret, signing_secret, scopes, updated_at
                FROM provider_apps WHERE provider = $1 AND signing_secret IS NOT NULL
                ORDER BY environment_id, provider_app_id"#,
             provider.name(),
@@ -139,6 +141,7 @@ impl Store {
                     client_secret: row.client_secret,
                     signing_secret: row.signing_secret,
                     scopes: row.scopes,
+                    updated_at: row.updated_at,
                 };
                 Ok((row.environment_id, app.read()?))
             })
@@ -155,6 +158,7 @@ struct Row {
     client_secret: Vec<u8>,
     signing_secret: Option<Vec<u8>>,
     scopes: Vec<String>,
+    updated_at: OffsetDateTime,
 }
 
 impl Row {
@@ -167,6 +171,7 @@ impl Row {
             client_secret: Ciphertext(self.client_secret),
             signing_secret: self.signing_secret.map(Ciphertext),
             scopes: self.scopes,
+            updated_at: self.updated_at,
         })
     }
 }

@@ -77,6 +77,7 @@ pub(in crate::http) async fn create_provider_app(
     let scopes = wish
         .scopes
         .unwrap_or_else(|| link.default_scopes().iter().map(ToString::to_string).collect());
+    let now = state.clock.now();
     let app = ProviderApp {
         id,
         provider: wish.provider,
@@ -85,8 +86,8 @@ pub(in crate::http) async fn create_provider_app(
         client_secret: sealed.client_secret,
         signing_secret: sealed.signing_secret,
         scopes,
+        updated_at: now,
     };
-    let now = state.clock.now();
     access.db.insert_provider_app(&NewProviderApp { app: &app, now }).await?;
     access
         .audit(&state, "provider_app.created", (None, Some(&id.to_string())), Outcome::Done)

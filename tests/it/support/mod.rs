@@ -66,6 +66,8 @@ pub(crate) struct TestApp {
     pub(crate) pool: PgPool,
     /// Where the gateway is.
     pub(crate) base_url: Url,
+    /// The gateway's settings.
+    pub(crate) config: Config,
     /// The first environment.
     pub(crate) home: Tenant,
     entropy: Arc<SeededEntropy>,
@@ -111,9 +113,25 @@ impl TestApp {
             api: nobody.clone(),
             admin: nobody,
         };
-        let mut test = Self { sandbox, clock, state, pool, base_url, home, entropy };
+        let config = setup.config;
+        let mut test = Self { sandbox, clock, state, pool, base_url, config, home, entropy };
         test.home = test.tenant("home").await?;
         Ok(test)
+    }
+
+    /// Another gateway with these settings, on the same database and clock; gives its address.
+    pub(crate) async fn beside(&self, config: &Config) -> anyhow::Result<Url> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let base_url = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
+        let gateway = Gateway::build(Parts {
+            config,
+            pool: self.pool.clone(),
+            public_url: base_url.clone(),
+            clock: Arc::clone(&self.state.clock),
+            entropy: Arc::clone(&self.state.entropy),
+        })?;
+        TaskTracker::new().spawn(axum::serve(listener, gateway.router()).into_future());
+        Ok(base_url)
     }
 
     /// The environment of that name with new keys and the sandbox's OAuth client.
