@@ -139,8 +139,8 @@ impl ConnectorError {
             UpstreamError::Token(TokenError::NeedsReauth { reason }) => {
                 (Kind::NeedsReauth, None, Some(reason.clone()))
             }
-            UpstreamError::Token(TokenError::Refresh(failure)) => {
-                (Kind::Trouble, None, Some(failure.code().to_owned()))
+            UpstreamError::Token(TokenError::Refresh { failure, retry_after }) => {
+                (Kind::Trouble, Some(*retry_after), Some(failure.code().to_owned()))
             }
             UpstreamError::Connect(_) | UpstreamError::Broken(_) | UpstreamError::TooLarge => {
                 (Kind::Trouble, None, None)

@@ -49,7 +49,7 @@ pub enum RefreshOutcome {
 }
 
 impl RefreshOutcome {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Refreshed => "refreshed",
             Self::Refused => "refused",
@@ -109,15 +109,41 @@ impl TenantDb {
             credentials: row.read(),
         }))
     }
+
+    /// Writes down that the access token of a pair ended now, when it is the present one and was
+    /// believed to live.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn end_access_token(
+        &self,
+        id: IntegratedAccountId,
+        generation: i64,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE account_credentials SET expires_at = $4
+             WHERE environment_id = $1 AND integrated_account_id = $2 AND generation = $3
+               AND (expires_at IS NULL OR expires_at > $4)",
+            self.environment_id as EnvironmentId,
+            id as IntegratedAccountId,
+            generation,
+            now,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
 }
 
 /// The right to refresh one account: whoever holds it is the only one, in every process.
 pub struct RefreshLock {
     tx: Transaction<'static, Postgres>,
-    pool: PgPool,
-    environment_id: EnvironmentId,
-    account_id: IntegratedAccountId,
-    credentials: Credentials,
+    pub(super) pool: PgPool,
+    pub(super) environment_id: EnvironmentId,
+    pub(super) account_id: IntegratedAccountId,
+    pub(super) credentials: Credentials,
 }
 
 impl RefreshLock {

@@ -16,6 +16,7 @@ mod keys;
 mod link_tokens;
 mod mappings;
 mod provider_apps;
+mod refresh_pauses;
 mod revocations;
 mod rewrap;
 
@@ -32,7 +33,8 @@ pub use idempotency::{Holder, IdempotencyKey, NewClaim, SealedAnswer};
 pub use keys::{ApiKey, Caller, NewApiKey};
 pub use link_tokens::{LinkSession, LinkToken, NewLinkToken, SessionStart};
 pub use mappings::MappingFilter;
-pub use provider_apps::{NewProviderApp, ProviderApp};
+pub use provider_apps::{NewProviderApp, ProviderApp, ProviderAppLock};
+pub use refresh_pauses::RefreshPause;
 pub use revocations::Revocation;
 pub use rewrap::{KeyUse, KeyedRow, KeyedTable};
 

@@ -1,7 +1,9 @@
 //! Provider apps: an environment's OAuth clients. The client secret is ciphertext here.
 
+use sqlx::{Postgres, Transaction};
 use time::OffsetDateTime;
 
+use super::audit::{self, AuditEntry};
 use super::columns::named;
 use super::{Store, StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, ProviderAppId};
@@ -25,6 +27,8 @@ pub struct ProviderApp {
     pub signing_secret: Option<Ciphertext>,
     /// The scopes a link asks for.
     pub scopes: Vec<String>,
+    /// When it was last changed.
+    pub updated_at: OffsetDateTime,
 }
 
 /// A provider app to be added, or to take the place of the one with its client id.
@@ -73,7 +77,7 @@ impl TenantDb {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
-                      data_key, client_secret, signing_secret, scopes
+                      data_key, client_secret, signing_secret, scopes, updated_at
                FROM provider_apps WHERE environment_id = $1 AND provider_app_id = $2"#,
             self.environment_id as EnvironmentId,
             id as ProviderAppId,
@@ -95,7 +99,7 @@ impl TenantDb {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
-                      data_key, client_secret, signing_secret, scopes
+                      data_key, client_secret, signing_secret, scopes, updated_at
                FROM provider_apps WHERE environment_id = $1 AND provider = $2
                ORDER BY provider_app_id DESC LIMIT 1"#,
             self.environment_id as EnvironmentId,
@@ -104,6 +108,121 @@ impl TenantDb {
         .fetch_optional(&self.pool)
         .await?;
         row.map(Row::read).transpose()
+    }
+}
+
+impl TenantDb {
+    /// The environment's provider apps, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn provider_apps(&self) -> Result<Vec<ProviderApp>, StoreError> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
+                      data_key, client_secret, signing_secret, scopes, updated_at
+               FROM provider_apps WHERE environment_id = $1 ORDER BY provider_app_id"#,
+            self.environment_id as EnvironmentId,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
+    /// Takes the right to change a provider app, waiting for whoever has it: its secrets share one key,
+    /// so two changes must not be made of the same row.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn lock_provider_app(
+        &self,
+        id: ProviderAppId,
+    ) -> Result<Option<ProviderAppLock>, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let row = sqlx::query_as!(
+            Row,
+            r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
+                      data_key, client_secret, signing_secret, scopes, updated_at
+               FROM provider_apps WHERE environment_id = $1 AND provider_app_id = $2 FOR UPDATE"#,
+            self.environment_id as EnvironmentId,
+            id as ProviderAppId,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let (app, environment_id) = (row.read()?, self.environment_id);
+        Ok(Some(ProviderAppLock { tx, environment_id, app }))
+    }
+}
+
+/// The right to change one provider app.
+pub struct ProviderAppLock {
+    tx: Transaction<'static, Postgres>,
+    environment_id: EnvironmentId,
+    app: ProviderApp,
+}
+
+impl ProviderAppLock {
+    /// The app as it stands.
+    #[must_use]
+    pub fn app(&self) -> &ProviderApp {
+        &self.app
+    }
+
+    /// Puts other secrets and scopes in the place of the app's.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn change(
+        mut self,
+        to: &ProviderApp,
+        audit: &AuditEntry<'_>,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE provider_apps SET master_key_id = $3, data_key = $4, client_secret = $5,
+                 signing_secret = $6, scopes = $7, updated_at = $8
+             WHERE environment_id = $1 AND provider_app_id = $2",
+            self.environment_id as EnvironmentId,
+            self.app.id as ProviderAppId,
+            to.data_key.master_key_id,
+            to.data_key.bytes,
+            to.client_secret.0,
+            to.signing_secret.as_ref().map(|secret| secret.0.as_slice()),
+            &to.scopes,
+            to.updated_at,
+        )
+        .execute(&mut *self.tx)
+        .await?;
+        audit::append(&mut *self.tx, self.environment_id, audit).await?;
+        Ok(self.tx.commit().await?)
+    }
+
+    /// Removes the app, and the link tokens that were made for it.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` on `integrated_accounts_provider_app_fkey` while an account was linked through it, a
+    /// disconnected one too.
+    pub async fn delete(mut self, audit: &AuditEntry<'_>) -> Result<(), StoreError> {
+        sqlx::query!(
+            "DELETE FROM link_tokens WHERE environment_id = $1 AND provider_app_id = $2",
+            self.environment_id as EnvironmentId,
+            self.app.id as ProviderAppId,
+        )
+        .execute(&mut *self.tx)
+        .await?;
+        sqlx::query!(
+            "DELETE FROM provider_apps WHERE environment_id = $1 AND provider_app_id = $2",
+            self.environment_id as EnvironmentId,
+            self.app.id as ProviderAppId,
+        )
+        .execute(&mut *self.tx)
+        .await?;
+        audit::append(&mut *self.tx, self.environment_id, audit).await?;
+        Ok(self.tx.commit().await?)
     }
 }
 
@@ -121,7 +240,7 @@ impl Store {
         let rows = sqlx::query!(
             r#"SELECT environment_id AS "environment_id: EnvironmentId",
                       provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
-                      data_key, client_secret, signing_secret, scopes
+                      data_key, client_secret, signing_secret, scopes, updated_at
                FROM provider_apps WHERE provider = $1 AND signing_secret IS NOT NULL
                ORDER BY environment_id, provider_app_id"#,
             provider.name(),
@@ -139,6 +258,7 @@ impl Store {
                     client_secret: row.client_secret,
                     signing_secret: row.signing_secret,
                     scopes: row.scopes,
+                    updated_at: row.updated_at,
                 };
                 Ok((row.environment_id, app.read()?))
             })
@@ -155,6 +275,7 @@ struct Row {
     client_secret: Vec<u8>,
     signing_secret: Option<Vec<u8>>,
     scopes: Vec<String>,
+    updated_at: OffsetDateTime,
 }
 
 impl Row {
@@ -167,6 +288,7 @@ impl Row {
             client_secret: Ciphertext(self.client_secret),
             signing_secret: self.signing_secret.map(Ciphertext),
             scopes: self.scopes,
+            updated_at: self.updated_at,
         })
     }
 }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _};
 use time::{Duration, OffsetDateTime};
 
-use super::refresh::{ATTEMPTS, TokenError, Tokens};
+use super::pause::Growing;
+use super::refresh::{TokenError, Tokens};
 use crate::domain::clock::Clock;
 use crate::domain::ids::IntegratedAccountId;
 use crate::store::{EndingToken, Store, StoreError};
@@ -17,10 +18,11 @@ use crate::store::{EndingToken, Store, StoreError};
 const PAGE: i64 = 500;
 /// The most renewals at once: calls with dead tokens shall find a place beside them.
 const AT_ONCE: usize = 4;
-/// How long an account is left alone after a renewal that failed; twice as long after each further one.
-const FIRST_PAUSE: Duration = Duration::minutes(1);
-/// The longest that an account is left alone.
-const LONGEST_PAUSE: Duration = Duration::minutes(30);
+/// How long an account is left alone after renewals that failed: nobody waits for them.
+const PAUSES: Growing = Growing {
+    first: std::time::Duration::from_mins(1),
+    longest: std::time::Duration::from_mins(30),
+};
 
 /// What one look came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -109,16 +111,9 @@ impl std::fmt::Debug for Ahead {
 fn due_at(row: &EndingToken, lead: Duration) -> OffsetDateTime {
     let due = row.expires_at - lead + lead * (share(row.account_id) / 2.0);
     match row.last_attempt_at {
-        Some(tried) if row.attempts > 0 => due.max(tried + pause(row.attempts)),
+        Some(tried) if row.attempts > 0 => due.max(tried + PAUSES.after(row.attempts)),
         Some(_) | None => due,
     }
-}
-
-/// How long an account is left alone after so many attempts.
-fn pause(attempts: i32) -> Duration {
-    let rounds = u32::try_from(attempts - 1).unwrap_or(0) / ATTEMPTS;
-    let factor = 1_i32.checked_shl(rounds.min(10)).unwrap_or(i32::MAX);
-    (FIRST_PAUSE * factor).min(LONGEST_PAUSE)
 }
 
 /// A number from 0 to 1 that an account always has.

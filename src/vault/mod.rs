@@ -8,6 +8,7 @@ mod cipher;
 mod flights;
 mod issue;
 mod mac;
+mod pause;
 mod refresh;
 mod rotation;
 pub mod secret;

@@ -2,7 +2,7 @@
 //!
 //! In the process all callers wait for one shared future (`flights`). Across processes the account's row
 //! is locked and read again. The intent is written before the provider is asked, and the answer is
-//! committed before anyone uses it.
+//! committed before anyone uses it. While a provider gives no clear answer, callers share a `pause`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::cipher::CipherError;
 use super::flights::{Flight, Flights, Present};
+use super::pause;
 use super::secret::{AccessToken, ClientSecret, RefreshToken};
 use super::tokens::{Grant, Vault};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
@@ -88,9 +89,15 @@ pub enum TokenError {
         /// The provider's code, or ours.
         reason: String,
     },
-    /// The provider could not be asked for a new token.
+    /// The provider gave no new token: now, or a moment ago.
     #[error("the access token could not be renewed")]
-    Refresh(#[source] RefreshFailure),
+    Refresh {
+        /// What it did instead.
+        #[source]
+        failure: RefreshFailure,
+        /// When it is asked again.
+        retry_after: Duration,
+    },
     /// The database failed.
     #[error("the tokens could not be read or stored")]
     Store(#[source] Arc<StoreError>),
@@ -164,11 +171,11 @@ impl Tokens {
             None if row.expires_at.is_none_or(|end| end - SKEW > now) => {
                 return self.inner.open(account, &row);
             }
-            None => self.newer_than(account, row.generation).await,
+            None => self.newer(account, row.generation).await,
         };
         match renewed {
             // It still lives for a moment: better than a failed call.
-            Err(TokenError::Refresh(_)) if row.expires_at.is_some_and(|end| end > now) => {
+            Err(TokenError::Refresh { .. }) if row.expires_at.is_some_and(|end| end > now) => {
                 self.inner.open(account, &row)
             }
             renewed => renewed,
@@ -182,15 +189,29 @@ impl Tokens {
     /// When the grant is lost or the provider can't be asked.
     pub async fn renew(&self, account: &IntegratedAccount) -> Result<Fresh, TokenError> {
         let present = self.inner.stored(account).await?.generation;
-        self.newer_than(account, present).await
+        self.newer(account, present).await
     }
 
-    /// A token for `account` of a later pair than `generation`, which turned out to be dead.
+    /// A token for `account` of a later pair than `generation`, which turned out to be dead. Without a
+    /// later one it is written down as ended, so that nobody sends it once more.
     ///
     /// # Errors
     ///
     /// When the grant is lost or the provider can't be asked.
     pub async fn newer_than(
+        &self,
+        account: &IntegratedAccount,
+        generation: i64,
+    ) -> Result<Fresh, TokenError> {
+        let newer = self.newer(account, generation).await;
+        if matches!(newer, Err(TokenError::Refresh { .. })) {
+            let db = self.inner.store.tenant(account.environment_id);
+            db.end_access_token(account.id, generation, self.inner.clock.now()).await?;
+        }
+        newer
+    }
+
+    async fn newer(
         &self,
         account: &IntegratedAccount,
         generation: i64,
@@ -278,6 +299,11 @@ impl Inner {
             None => None,
         };
         let app = app.ok_or(CipherError::Corrupt)?;
+        if let Some(pause) = lock.pause().await?
+            && let Some(failed) = pause::told(pause, &app, self.clock.now())
+        {
+            return Err(failed);
+        }
         let secret = self.vault.open_client_secret(account.environment_id, &app)?;
         let mut tries = 0;
         loop {
@@ -295,17 +321,31 @@ impl Inner {
                     return self.give_up(account, lock, attempt, &code).await;
                 }
                 Err(failure) => {
-                    lock.failed(attempt, self.clock.now()).await?;
                     tracing::warn!(account = %account.id, attempt, %failure, "refresh failed");
                     if tries == ATTEMPTS || matches!(failure, RefreshFailure::ClientRefused(_)) {
-                        let told = self.event(EventKind::RefreshFailed, account, failure.code());
-                        db.tell_failed_refresh(&told).await?;
-                        return Err(TokenError::Refresh(failure));
+                        return self.pause(account, lock, attempt, failure).await;
                     }
+                    lock.failed(attempt, self.clock.now()).await?;
                     tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(tries - 1)).await;
                 }
             }
         }
+    }
+
+    /// The attempts came to nothing: the provider is left alone for a while.
+    async fn pause(
+        &self,
+        account: &IntegratedAccount,
+        lock: RefreshLock,
+        attempt: i32,
+        failure: RefreshFailure,
+    ) -> Result<Fresh, TokenError> {
+        let pause = pause::begin(&failure, attempt, self.clock.now(), &*self.entropy);
+        let retry_after = Duration::try_from(pause.until - pause.since).unwrap_or_default();
+        lock.failed_for_now(attempt, &pause).await?;
+        let told = self.event(EventKind::RefreshFailed, account, failure.code());
+        self.store.tenant(account.environment_id).tell_failed_refresh(&told).await?;
+        Err(TokenError::Refresh { failure, retry_after })
     }
 
     async fn keep(

@@ -136,8 +136,9 @@ async fn register_app(state: &AppState, environment_id: EnvironmentId) -> anyhow
         client_secret: sealed.client_secret,
         signing_secret: sealed.signing_secret,
         scopes: scopes.iter().map(ToString::to_string).collect(),
+        updated_at: SystemClock.now(),
     };
-    db.insert_provider_app(&NewProviderApp { app: &app, now: SystemClock.now() }).await?;
+    db.insert_provider_app(&NewProviderApp { app: &app, now: app.updated_at }).await?;
     Ok(())
 }
 

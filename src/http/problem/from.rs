@@ -13,8 +13,6 @@ use crate::vault::{CipherError, RefreshFailure, TokenError};
 
 /// How long to stay away while the database is.
 const DATABASE_PAUSE: Duration = Duration::from_secs(5);
-/// How long to stay away while a provider gives no new token.
-const PROVIDER_PAUSE: Duration = Duration::from_secs(5);
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
@@ -234,7 +232,7 @@ pub(in crate::http) fn needs_reauth(reason: Option<&str>) -> Problem {
 fn no_token(error: &TokenError) -> Problem {
     match error {
         TokenError::NeedsReauth { reason } => needs_reauth(Some(reason)),
-        TokenError::Refresh(failure) => not_renewed(failure),
+        TokenError::Refresh { failure, retry_after } => not_renewed(failure, *retry_after),
         TokenError::Store(store) if matches!(**store, StoreError::Unavailable(_)) => unavailable(),
         TokenError::Store(_) | TokenError::Cipher(_) | TokenError::Interrupted => {
             Problem::internal()
@@ -243,7 +241,7 @@ fn no_token(error: &TokenError) -> Problem {
 }
 
 /// The problem of a token that is at its end and could not be renewed.
-fn not_renewed(failure: &RefreshFailure) -> Problem {
+fn not_renewed(failure: &RefreshFailure, retry_after: Duration) -> Problem {
     let why = match failure {
         RefreshFailure::Refused(code) => return needs_reauth(Some(code)),
         RefreshFailure::ClientRefused(code) => {
@@ -258,7 +256,7 @@ fn not_renewed(failure: &RefreshFailure) -> Problem {
         RefreshFailure::AnswerLost(_) => "the provider's answer was lost",
     };
     let detail = format!("The access token could not be renewed: {why}. Nothing else was sent.");
-    Problem::new(ProblemKind::ProviderError, detail).retry_after(PROVIDER_PAUSE)
+    Problem::new(ProblemKind::ProviderError, detail).retry_after(retry_after)
 }
 
 fn reserved(error: &ConnectorError) -> Problem {

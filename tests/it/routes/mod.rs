@@ -18,6 +18,7 @@ mod mappings;
 mod openapi;
 mod people;
 mod problems;
+mod provider_apps;
 mod proxy;
 mod role_assignments;
 mod roles;

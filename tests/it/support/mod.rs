@@ -16,7 +16,7 @@ use sqlx::PgPool;
 use switchboard::app::{self, Gateway, Parts};
 use switchboard::config::Config;
 use switchboard::domain::access::Scope;
-use switchboard::domain::clock::{Clock as _, ManualClock, SystemClock};
+use switchboard::domain::clock::{Clock, ManualClock, SystemClock};
 use switchboard::domain::entropy::SeededEntropy;
 use switchboard::domain::ids::EnvironmentId;
 use switchboard::http::AppState;
@@ -42,6 +42,10 @@ pub(crate) struct Setup {
     pub(crate) sandbox: Options,
     /// The gateway.
     pub(crate) config: Config,
+    /// The clock that the provider's is moved from.
+    pub(crate) provider_clock: Arc<dyn Clock>,
+    /// The name of the first environment.
+    pub(crate) home: String,
 }
 
 /// One environment of a gateway.
@@ -66,6 +70,8 @@ pub(crate) struct TestApp {
     pub(crate) pool: PgPool,
     /// Where the gateway is.
     pub(crate) base_url: Url,
+    /// The gateway's settings.
+    pub(crate) config: Config,
     /// The first environment.
     pub(crate) home: Tenant,
     entropy: Arc<SeededEntropy>,
@@ -89,7 +95,7 @@ impl TestApp {
         let mut setup = usual(&sandbox_url)?;
         change(&mut setup);
 
-        let sandbox = Sandbox::new(setup.sandbox, Arc::new(SystemClock))?;
+        let sandbox = Sandbox::new(setup.sandbox, setup.provider_clock)?;
         let clock = ManualClock::at(SystemClock.now());
         let entropy = Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed)));
         let gateway = Gateway::build(Parts {
@@ -107,13 +113,29 @@ impl TestApp {
         let state = Arc::clone(&gateway.state);
         let nobody = Client::new(base_url.clone())?;
         let home = Tenant {
-            environment_id: app::environment(&state.store, "home", &clock, &*entropy).await?,
+            environment_id: app::environment(&state.store, &setup.home, &clock, &*entropy).await?,
             api: nobody.clone(),
             admin: nobody,
         };
-        let mut test = Self { sandbox, clock, state, pool, base_url, home, entropy };
-        test.home = test.tenant("home").await?;
+        let config = setup.config;
+        let mut test = Self { sandbox, clock, state, pool, base_url, config, home, entropy };
+        test.home = test.tenant(&setup.home).await?;
         Ok(test)
+    }
+
+    /// Another gateway with these settings, on the same database and clock; gives its address.
+    pub(crate) async fn beside(&self, config: &Config) -> anyhow::Result<Url> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let base_url = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
+        let gateway = Gateway::build(Parts {
+            config,
+            pool: self.pool.clone(),
+            public_url: base_url.clone(),
+            clock: Arc::clone(&self.state.clock),
+            entropy: Arc::clone(&self.state.entropy),
+        })?;
+        TaskTracker::new().spawn(axum::serve(listener, gateway.router()).into_future());
+        Ok(base_url)
     }
 
     /// The environment of that name with new keys and the sandbox's OAuth client.
@@ -198,5 +220,7 @@ fn usual(sandbox_url: &str) -> anyhow::Result<Setup> {
     sandbox_url.clone_into(&mut config.slack_enterprise.web_url);
     sandbox_url.clone_into(&mut config.slack_enterprise.api_url);
     let base_url = Some(sandbox_url.to_owned());
-    Ok(Setup { sandbox: Options { time_scale: FAST, base_url, ..Options::default() }, config })
+    let sandbox = Options { time_scale: FAST, base_url, ..Options::default() };
+    let provider_clock = Arc::new(SystemClock);
+    Ok(Setup { sandbox, config, provider_clock, home: "home".to_owned() })
 }

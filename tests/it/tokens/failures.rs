@@ -1,17 +1,13 @@
 //! Every way in which a token can't be renewed: what the caller learns, and what becomes of the account.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use switchboard::app::{Gateway, Parts};
+use switchboard::domain::clock::Clock as _;
 use switchboard::domain::ids::ProviderAppId;
 use switchboard::sandbox::{Fault, FaultKind};
 use switchboard::vault::secret::ClientSecret;
 use time::Duration;
 use tokio::net::TcpListener;
-use tokio_util::task::TaskTracker;
-use url::Url;
 
 use super::{pass, status};
 use crate::support::{Client, TestApp};
@@ -27,7 +23,8 @@ async fn learns(
         let answer = api.get(path).await?;
         let problem = answer.problem(expected.0, expected.1);
         assert_eq!(problem.pointer("/provider/error"), Some(&code.into()), "{path}: {problem}");
-        assert!(answer.headers.contains_key("retry-after") == (expected.0 == 502), "{problem}");
+        let pause = if expected.0 == 502 { "1" } else { "" };
+        assert_eq!(answer.header("retry-after"), pause, "{problem}");
     }
     let path = format!("integrated-accounts/{account}/refresh");
     api.post(&path, &json!({})).await?.problem(expected.0, expected.1);
@@ -63,13 +60,21 @@ async fn a_provider_in_trouble_is_told_apart_from_a_lost_answer(
         (FaultKind::CutBody, "answer_lost"),
     ] {
         pass(&app, Duration::hours(13));
+        let asked = app.calls("oauth.v2.access");
         app.sandbox.add_fault(Fault::next("oauth.v2.access", kind, 1_000));
         learns(&api, &account, (502, "provider_error"), code).await?;
+        assert_eq!(
+            app.calls("oauth.v2.access") - asked,
+            3,
+            "{kind:?}: the first caller alone asks"
+        );
         assert_eq!(status(&app, &account).await?, "active", "{kind:?}");
         app.sandbox.clear_faults();
+        pass(&app, Duration::seconds(1));
         for path in ["users?limit=1", "proxy/api/auth.test"] {
             api.get(path).await?.okay()?;
         }
+        assert_eq!(app.calls("oauth.v2.access") - asked, 4, "{kind:?}");
         expected.push(code);
     }
     expected.dedup();
@@ -79,29 +84,20 @@ async fn a_provider_in_trouble_is_told_apart_from_a_lost_answer(
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_provider_that_can_not_be_reached_is_told_as_such(pool: PgPool) -> anyhow::Result<()> {
-    let mut config = None;
-    let app = TestApp::with(pool, |setup| config = Some(setup.config.clone())).await?;
+    let app = TestApp::new(pool).await?;
     let account = app.link("acme").await?;
     // Another gateway on the same database, for whom nobody listens where the provider should be.
     let nobody = TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?;
-    let mut config = config.unwrap_or_else(|| unreachable!("set above"));
+    let mut config = app.config.clone();
     config.slack_enterprise.web_url = format!("http://{nobody}");
-    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-    let base_url = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
-    let gateway = Gateway::build(Parts {
-        config: &config,
-        pool: app.pool.clone(),
-        public_url: base_url.clone(),
-        clock: Arc::clone(&app.state.clock),
-        entropy: Arc::clone(&app.state.entropy),
-    })?;
-    TaskTracker::new().spawn(axum::serve(listener, gateway.router()).into_future());
+    let base_url = app.beside(&config).await?;
     pass(&app, Duration::hours(13));
     let api = app.on(&account)?;
     let cut_off = api.clone().at(base_url);
     learns(&cut_off, &account, (502, "provider_error"), "provider_unreachable").await?;
     assert_eq!(status(&app, &account).await?, "active");
     assert_eq!(told(&app).await?, ["provider_unreachable"]);
+    pass(&app, Duration::seconds(1));
     api.get("users?limit=1").await?.okay()?;
     assert_eq!(app.sandbox.state().refreshes, 1);
     Ok(())
@@ -118,12 +114,14 @@ async fn a_client_secret_that_is_wrong_costs_no_customer_the_grant(
     pass(&app, Duration::hours(13));
     let before = app.calls("oauth.v2.access");
     learns(&api, &account, (409, "provider_app_refused"), "bad_client_secret").await?;
-    assert_eq!(app.calls("oauth.v2.access") - before, 3, "asked once for each of three calls");
+    assert_eq!(app.calls("oauth.v2.access") - before, 1, "asked once for all of three calls");
     assert_eq!(status(&app, &account).await?, "active");
     assert_eq!(told(&app).await?, ["bad_client_secret"]);
-    sqlx::query("update provider_apps set data_key = $1, client_secret = $2")
+    // A change of the app ends the pause.
+    sqlx::query("update provider_apps set data_key = $1, client_secret = $2, updated_at = $3")
         .bind(right.0)
         .bind(right.1)
+        .bind(app.clock.now())
         .execute(&app.pool)
         .await?;
     api.get("users?limit=1").await?.okay()?;
@@ -131,7 +129,10 @@ async fn a_client_secret_that_is_wrong_costs_no_customer_the_grant(
 }
 
 /// Puts another secret in the place of the app's; gives the row's key and secret as they were.
-async fn replace_secret(app: &TestApp, secret: &str) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
+pub(super) async fn replace_secret(
+    app: &TestApp,
+    secret: &str,
+) -> anyhow::Result<(Vec<u8>, Vec<u8>)> {
     let (id, key, old): (String, Vec<u8>, Vec<u8>) =
         sqlx::query_as("select provider_app_id, data_key, client_secret from provider_apps")
             .fetch_one(&app.pool)

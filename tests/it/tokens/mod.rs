@@ -2,6 +2,8 @@
 
 mod ahead;
 mod failures;
+mod model;
+mod pauses;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -83,6 +85,7 @@ async fn a_provider_that_can_not_refresh_now_loses_no_account(pool: PgPool) -> a
     api.get("users?limit=1").await?.problem(502, "provider_error");
     assert_eq!(status(&app, &account).await?, "active");
     app.sandbox.clear_faults();
+    pass(&app, Duration::seconds(1));
     api.get("users?limit=1").await?.okay()?;
     Ok(())
 }
