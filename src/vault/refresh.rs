@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -21,7 +22,9 @@ use crate::domain::entropy::Entropy;
 use crate::domain::event::EventKind;
 use crate::domain::ids::AuditId;
 use crate::domain::provider::Provider;
-use crate::store::{AuditEntry, Credentials, NewEvent, Outcome, RefreshLock, Store, StoreError};
+use crate::store::{
+    AccountKey, AuditEntry, Cache, Credentials, NewEvent, Outcome, RefreshLock, Store, StoreError,
+};
 
 /// A token this close to its end is renewed before it is used.
 const SKEW: time::Duration = time::Duration::seconds(60);
@@ -131,6 +134,14 @@ struct Inner {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     permits: Semaphore,
+    opened: Arc<Cache<AccountKey, Opened>>,
+}
+
+/// The token of an account's present pair, as it is kept in memory.
+#[derive(Debug, Clone)]
+struct Opened {
+    fresh: Fresh,
+    expires_at: Option<OffsetDateTime>,
 }
 
 impl Tokens {
@@ -145,7 +156,8 @@ impl Tokens {
         tasks: TaskTracker,
     ) -> Self {
         let permits = Semaphore::new((store.connections() / 2).clamp(1, AT_ONCE));
-        let inner = Inner { store, vault, refresher, clock, entropy, permits };
+        let opened = store.cache_of_accounts();
+        let inner = Inner { store, vault, refresher, clock, entropy, permits, opened };
         Self { inner: Arc::new(inner), flights: Flights::new(tasks) }
     }
 
@@ -156,21 +168,17 @@ impl Tokens {
     /// When the grant is lost, or the token is at its end and can't be renewed.
     pub async fn fresh(&self, account: &IntegratedAccount) -> Result<Fresh, TokenError> {
         let under_way = self.flights.of_dead(account.id);
-        let row = self.inner.stored(account).await?;
+        let Opened { fresh: present, expires_at } = self.inner.opened(account).await?;
         let now = self.inner.clock.now();
         let renewed = match under_way {
             // The present token is dead or about to be: nobody sends it once more.
             Some(flight) => flight.await,
-            None if row.expires_at.is_none_or(|end| end - SKEW > now) => {
-                return self.inner.open(account, &row);
-            }
-            None => self.newer_than(account, row.generation).await,
+            None if expires_at.is_none_or(|end| end - SKEW > now) => return Ok(present),
+            None => self.newer_than(account, present.generation).await,
         };
         match renewed {
             // It still lives for a moment: better than a failed call.
-            Err(TokenError::Refresh(_)) if row.expires_at.is_some_and(|end| end > now) => {
-                self.inner.open(account, &row)
-            }
+            Err(TokenError::Refresh(_)) if expires_at.is_some_and(|end| end > now) => Ok(present),
             renewed => renewed,
         }
     }
@@ -195,8 +203,10 @@ impl Tokens {
         account: &IntegratedAccount,
         generation: i64,
     ) -> Result<Fresh, TokenError> {
+        // What is kept may be this very pair, renewed elsewhere a moment ago.
         let row = self.inner.stored(account).await?;
         if row.generation > generation {
+            self.inner.store.tenant(account.environment_id).forget_account(account.id);
             return self.inner.open(account, &row);
         }
         self.flight(account, generation, Present::Dead).await
@@ -233,6 +243,16 @@ impl Inner {
     async fn stored(&self, account: &IntegratedAccount) -> Result<Credentials, TokenError> {
         let row = self.store.tenant(account.environment_id).credentials(account.id).await?;
         row.ok_or_else(|| TokenError::NeedsReauth { reason: "disconnected".to_owned() })
+    }
+
+    async fn opened(&self, account: &IntegratedAccount) -> Result<Opened, TokenError> {
+        let read = async {
+            let row = self.stored(account).await?;
+            let fresh = self.open(account, &row)?;
+            Ok::<_, TokenError>(Some(Opened { fresh, expires_at: row.expires_at }))
+        };
+        let opened = self.opened.get(&(account.environment_id, account.id), read).await?;
+        opened.ok_or_else(|| TokenError::NeedsReauth { reason: "disconnected".to_owned() })
     }
 
     fn open(&self, account: &IntegratedAccount, row: &Credentials) -> Result<Fresh, TokenError> {

@@ -68,6 +68,7 @@ pub(crate) struct TestApp {
     pub(crate) base_url: Url,
     /// The first environment.
     pub(crate) home: Tenant,
+    config: Config,
     entropy: Arc<SeededEntropy>,
 }
 
@@ -111,9 +112,25 @@ impl TestApp {
             api: nobody.clone(),
             admin: nobody,
         };
-        let mut test = Self { sandbox, clock, state, pool, base_url, home, entropy };
+        let config = setup.config;
+        let mut test = Self { sandbox, clock, state, pool, base_url, home, config, entropy };
         test.home = test.tenant("home").await?;
         Ok(test)
+    }
+
+    /// A second gateway on the same database, which shares nothing else but the clock; its address.
+    pub(crate) async fn another_gateway(&self) -> anyhow::Result<Url> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let base_url = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
+        let gateway = Gateway::build(Parts {
+            config: &self.config,
+            pool: self.pool.clone(),
+            public_url: base_url.clone(),
+            clock: Arc::new(self.clock.clone()),
+            entropy: Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed))),
+        })?;
+        TaskTracker::new().spawn(axum::serve(listener, gateway.router()).into_future());
+        Ok(base_url)
     }
 
     /// The environment of that name with new keys and the sandbox's OAuth client.
