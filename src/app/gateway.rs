@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use axum::Router;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
@@ -18,7 +19,7 @@ use crate::domain::entropy::Entropy;
 use crate::http::{AppState, Services, router};
 use crate::limit::LocalLimiter;
 use crate::link::Links;
-use crate::store::Store;
+use crate::store::{Keeping, Store};
 use crate::upstream::{HttpClient, Reach, Timeouts, Upstream};
 use crate::vault::{Ahead, MasterKeys, Signer, Tokens, Vault};
 
@@ -41,13 +42,15 @@ pub struct Gateway {
     /// Its services.
     pub state: AppState,
     tasks: TaskTracker,
+    /// Cancelled when changes need not be heard of any more.
+    done: CancellationToken,
     ahead: Ahead,
     look_every: Duration,
     shutdown_timeout: Duration,
 }
 
 impl Gateway {
-    /// Wires the services. Needs a Tokio runtime.
+    /// Wires the services, and listens to the database for changes from now on. Needs a Tokio runtime.
     ///
     /// # Errors
     ///
@@ -56,7 +59,11 @@ impl Gateway {
         let Parts { config, pool, public_url, clock, entropy } = parts;
         let master_keys = config.vault.master_keys().map_err(anyhow::Error::msg)?;
         let cursors = Signer::derive(&master_keys, "cursors");
-        let store = Store::new(pool);
+        let keeping =
+            Keeping { accounts: config.cache.accounts, in_outage: config.cache.keep_in_outage() };
+        let store = Store::keeping(pool, keeping);
+        let done = CancellationToken::new();
+        let (listening, enough) = (store.clone(), done.clone());
         let vault = Vault::new(MasterKeys::new(master_keys)?, Arc::clone(&entropy));
         let timeouts = Timeouts {
             connect: config.upstream.connect_timeout(),
@@ -67,6 +74,7 @@ impl Gateway {
         let http = HttpClient::new(timeouts, reach)?;
         let registry = Arc::new(Registry::new(config, http.clone(), Arc::clone(&clock))?);
         let tasks = TaskTracker::new();
+        tasks.spawn(async move { enough.run_until_cancelled(listening.listen()).await });
         let tokens = Tokens::new(
             store.clone(),
             vault.clone(),
@@ -110,6 +118,7 @@ impl Gateway {
         Ok(Self {
             state,
             tasks,
+            done,
             ahead,
             look_every: config.refresh.check_every(),
             shutdown_timeout: config.server.shutdown_timeout(),
@@ -131,7 +140,7 @@ impl Gateway {
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        let stopping = tokio_util::sync::CancellationToken::new();
+        let stopping = CancellationToken::new();
         let (begin, stopped) = (stopping.clone(), stopping.clone());
         let server = axum::serve(listener, self.router()).with_graceful_shutdown(async move {
             stop.await;
@@ -153,6 +162,7 @@ impl Gateway {
             done = server.into_future() => done.context("the server failed")?,
             () = out_of_patience => tracing::warn!("some requests were cut off by the stop"),
         }
+        self.done.cancel();
         self.tasks.close();
         if tokio::time::timeout(timeout, self.tasks.wait()).await.is_err() {
             tracing::warn!("some work was cut off by the stop");

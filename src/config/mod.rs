@@ -3,6 +3,7 @@
 //! `config/default.toml` documents every key and is what the program parses first; then comes the file
 //! given with `--config`, then variables named `SWITCHBOARD__SECTION__KEY`.
 
+mod cache;
 mod database;
 mod limits;
 mod log;
@@ -15,6 +16,7 @@ mod vault;
 
 use std::path::Path;
 
+pub use cache::Cache;
 pub use database::Database;
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
@@ -36,6 +38,8 @@ pub struct Config {
     pub server: Server,
     /// PostgreSQL.
     pub database: Database,
+    /// What is kept in memory.
+    pub cache: Cache,
     /// The master keys.
     pub vault: Vault,
     /// Renewing tokens.
@@ -91,6 +95,7 @@ impl Config {
         let mut mistakes = Vec::new();
         self.server.validate(&mut mistakes);
         self.database.validate(&mut mistakes);
+        self.cache.validate(&mut mistakes);
         self.vault.validate(&mut mistakes);
         self.refresh.validate(&mut mistakes);
         self.limits.validate(&mut mistakes);

@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use super::columns::{all_named, digest_bytes};
 use super::keys::names;
-use super::{StoreError, TenantDb};
+use super::{Change, StoreError, TenantDb};
 use crate::domain::access::Scope;
 use crate::domain::ids::{AccountTokenId, EnvironmentId, IntegratedAccountId};
 use crate::domain::sealed::Digest;
@@ -65,6 +65,7 @@ impl TenantDb {
         )
         .execute(&self.pool)
         .await?;
+        self.warm.hear(&Change::Key(token.digest));
         Ok(())
     }
 
@@ -113,17 +114,18 @@ impl TenantDb {
         id: AccountTokenId,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
-        let done = sqlx::query!(
+        let revoked = sqlx::query_scalar!(
             "UPDATE account_tokens SET revoked_at = $4
              WHERE environment_id = $1 AND integrated_account_id = $2 AND account_token_id = $3
-             AND revoked_at IS NULL",
+             AND revoked_at IS NULL RETURNING digest",
             self.environment_id as EnvironmentId,
             account_id as IntegratedAccountId,
             id as AccountTokenId,
             now,
         )
-        .execute(&self.pool)
+        .fetch_optional(&self.pool)
         .await?;
-        Ok(done.rows_affected() == 1)
+        self.forget_keys(revoked.as_slice());
+        Ok(revoked.is_some())
     }
 }

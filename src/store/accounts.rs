@@ -1,5 +1,7 @@
 //! Integrated accounts: who is connected to what, and whether the connection works.
 
+use std::sync::Arc;
+
 use time::OffsetDateTime;
 
 use super::audit::{self, AuditEntry};
@@ -79,6 +81,19 @@ impl TenantDb {
         .fetch_optional(&self.pool)
         .await?;
         row.map(|row| row.read(self.environment_id)).transpose()
+    }
+
+    /// The account of that id, out of memory when it is known there.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn known_account(
+        &self,
+        id: IntegratedAccountId,
+    ) -> Result<Option<Arc<IntegratedAccount>>, StoreError> {
+        let read = async { Ok::<_, StoreError>(self.account(id).await?.map(Arc::new)) };
+        self.warm.accounts.get(&(self.environment_id, id), read).await
     }
 
     /// Up to `limit` accounts behind `after`, in the order of their ids.
@@ -206,6 +221,7 @@ impl TenantDb {
             events::append(&mut tx, self.environment_id, event).await?;
         }
         tx.commit().await?;
+        self.forget_account(link.id);
         Ok(true)
     }
 
@@ -240,6 +256,7 @@ impl TenantDb {
         }
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
+        self.forget_account(id);
         Ok(true)
     }
 
@@ -277,16 +294,19 @@ impl TenantDb {
         )
         .execute(&mut *tx)
         .await?;
-        sqlx::query!(
-            "DELETE FROM account_tokens WHERE environment_id = $1 AND integrated_account_id = $2",
+        let keys = sqlx::query_scalar!(
+            "DELETE FROM account_tokens WHERE environment_id = $1 AND integrated_account_id = $2
+             RETURNING digest",
             self.environment_id as EnvironmentId,
             id as IntegratedAccountId,
         )
-        .execute(&mut *tx)
+        .fetch_all(&mut *tx)
         .await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
         events::append(&mut tx, self.environment_id, told).await?;
         tx.commit().await?;
+        self.forget_account(id);
+        self.forget_keys(&keys);
         Ok(true)
     }
 }

@@ -1,6 +1,6 @@
 //! The tokens of accounts, encrypted, and the record of every attempt to renew them.
 
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{Postgres, Transaction};
 use time::OffsetDateTime;
 
 use super::audit::{self, AuditEntry};
@@ -103,8 +103,7 @@ impl TenantDb {
         .await?;
         Ok(row.map(|row| RefreshLock {
             tx,
-            pool: self.pool.clone(),
-            environment_id: self.environment_id,
+            db: self.clone(),
             account_id: id,
             credentials: row.read(),
         }))
@@ -133,6 +132,7 @@ impl TenantDb {
         )
         .execute(&self.pool)
         .await?;
+        self.forget_account(id);
         Ok(())
     }
 }
@@ -140,8 +140,7 @@ impl TenantDb {
 /// The right to refresh one account: whoever holds it is the only one, in every process.
 pub struct RefreshLock {
     tx: Transaction<'static, Postgres>,
-    pub(super) pool: PgPool,
-    pub(super) environment_id: EnvironmentId,
+    pub(super) db: TenantDb,
     pub(super) account_id: IntegratedAccountId,
     pub(super) credentials: Credentials,
 }
@@ -166,12 +165,12 @@ impl RefreshLock {
                SELECT $1, $2, $3, coalesce(max(attempt), 0) + 1, $4 FROM credential_refreshes
                WHERE environment_id = $1 AND integrated_account_id = $2 AND generation = $3
                RETURNING attempt"#,
-            self.environment_id as EnvironmentId,
+            self.db.environment_id as EnvironmentId,
             self.account_id as IntegratedAccountId,
             self.credentials.generation,
             now,
         )
-        .fetch_one(&self.pool)
+        .fetch_one(&self.db.pool)
         .await?)
     }
 
@@ -189,17 +188,18 @@ impl RefreshLock {
     ) -> Result<i64, StoreError> {
         self.finish(attempt, RefreshOutcome::Refreshed, now).await?;
         let generation =
-            replace(&mut *self.tx, self.environment_id, self.account_id, new, now).await?;
+            replace(&mut *self.tx, self.db.environment_id, self.account_id, new, now).await?;
         sqlx::query!(
             "DELETE FROM credential_refreshes WHERE environment_id = $1
              AND integrated_account_id = $2 AND generation < $3",
-            self.environment_id as EnvironmentId,
+            self.db.environment_id as EnvironmentId,
             self.account_id as IntegratedAccountId,
             self.credentials.generation - 10,
         )
         .execute(&mut *self.tx)
         .await?;
         self.tx.commit().await?;
+        self.db.forget_account(self.account_id);
         Ok(generation)
     }
 
@@ -220,7 +220,7 @@ impl RefreshLock {
         let marked = sqlx::query!(
             "UPDATE integrated_accounts SET status = 'needs_reauth', status_reason = $3, updated_at = $4
              WHERE environment_id = $1 AND integrated_account_id = $2 AND status = 'active'",
-            self.environment_id as EnvironmentId,
+            self.db.environment_id as EnvironmentId,
             self.account_id as IntegratedAccountId,
             reason,
             now,
@@ -230,10 +230,11 @@ impl RefreshLock {
         .rows_affected()
             == 1;
         if marked {
-            audit::append(&mut *self.tx, self.environment_id, audit).await?;
-            events::append(&mut self.tx, self.environment_id, told).await?;
+            audit::append(&mut *self.tx, self.db.environment_id, audit).await?;
+            events::append(&mut self.tx, self.db.environment_id, told).await?;
         }
         self.tx.commit().await?;
+        self.db.forget_account(self.account_id);
         Ok(marked)
     }
 
@@ -255,14 +256,14 @@ impl RefreshLock {
         sqlx::query!(
             "UPDATE credential_refreshes SET finished_at = $5, outcome = $6
              WHERE environment_id = $1 AND integrated_account_id = $2 AND generation = $3 AND attempt = $4",
-            self.environment_id as EnvironmentId,
+            self.db.environment_id as EnvironmentId,
             self.account_id as IntegratedAccountId,
             self.credentials.generation,
             attempt,
             now,
             outcome.name(),
         )
-        .execute(&self.pool)
+        .execute(&self.db.pool)
         .await?;
         Ok(())
     }

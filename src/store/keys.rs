@@ -1,9 +1,11 @@
 //! Who may call: the API keys of an environment and the tokens of its accounts. Only digests are kept.
 
+use std::sync::Arc;
+
 use time::OffsetDateTime;
 
 use super::columns::{all_named, digest_bytes};
-use super::{Store, StoreError, TenantDb};
+use super::{Change, Store, StoreError, TenantDb};
 use crate::domain::access::Scope;
 use crate::domain::ids::{ApiKeyId, EnvironmentId, IntegratedAccountId};
 use crate::domain::sealed::Digest;
@@ -55,64 +57,83 @@ pub struct Caller {
     pub account_id: Option<IntegratedAccountId>,
 }
 
+/// What stands in our own secrets' place in a request: which table knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// An API key.
+    ApiKey,
+    /// An account token.
+    AccountToken,
+}
+
+/// A key that was not revoked, as it is kept in memory.
+#[derive(Debug, Clone)]
+pub(super) struct KnownKey {
+    caller: Arc<Caller>,
+    expires_at: Option<OffsetDateTime>,
+}
+
 impl Store {
-    /// The caller with the API key of that digest, when it is alive at `now`.
+    /// The caller with the key of that digest, when it is alive at `now`.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn caller_by_api_key(
+    pub async fn caller(
         &self,
+        kind: KeyKind,
         digest: &Digest,
         now: OffsetDateTime,
-    ) -> Result<Option<Caller>, StoreError> {
+    ) -> Result<Option<Arc<Caller>>, StoreError> {
+        let read = async {
+            match kind {
+                KeyKind::ApiKey => self.api_key(digest).await,
+                KeyKind::AccountToken => self.account_token(digest).await,
+            }
+        };
+        let known = self.warm.keys.get(digest, read).await?;
+        // Time passes without a notice.
+        let known = known.filter(|key| key.expires_at.is_none_or(|end| end > now));
+        Ok(known.map(|key| key.caller))
+    }
+
+    async fn api_key(&self, digest: &Digest) -> Result<Option<KnownKey>, StoreError> {
         let row = sqlx::query!(
-            r#"SELECT environment_id AS "environment_id: EnvironmentId", api_key_id, scopes
-               FROM api_keys
-               WHERE digest = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"#,
+            r#"SELECT environment_id AS "environment_id: EnvironmentId", api_key_id, scopes, expires_at
+               FROM api_keys WHERE digest = $1 AND revoked_at IS NULL"#,
             digest_bytes(digest),
-            now,
         )
         .fetch_optional(&self.pool)
         .await?;
         row.map(|row| {
-            Ok(Caller {
+            let caller = Caller {
                 environment_id: row.environment_id,
                 key_id: row.api_key_id,
                 scopes: all_named("api_keys", "scopes", &row.scopes)?,
                 account_id: None,
-            })
+            };
+            Ok(KnownKey { caller: Arc::new(caller), expires_at: row.expires_at })
         })
         .transpose()
     }
 
-    /// The caller with the account token of that digest, when it is alive at `now`.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn caller_by_account_token(
-        &self,
-        digest: &Digest,
-        now: OffsetDateTime,
-    ) -> Result<Option<Caller>, StoreError> {
+    async fn account_token(&self, digest: &Digest) -> Result<Option<KnownKey>, StoreError> {
         let row = sqlx::query!(
             r#"SELECT environment_id AS "environment_id: EnvironmentId", account_token_id, scopes,
-                      integrated_account_id AS "account_id: IntegratedAccountId"
-               FROM account_tokens
-               WHERE digest = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)"#,
+                      integrated_account_id AS "account_id: IntegratedAccountId", expires_at
+               FROM account_tokens WHERE digest = $1 AND revoked_at IS NULL"#,
             digest_bytes(digest),
-            now,
         )
         .fetch_optional(&self.pool)
         .await?;
         row.map(|row| {
-            Ok(Caller {
+            let caller = Caller {
                 environment_id: row.environment_id,
                 key_id: row.account_token_id,
                 scopes: all_named("account_tokens", "scopes", &row.scopes)?,
                 account_id: Some(row.account_id),
-            })
+            };
+            Ok(KnownKey { caller: Arc::new(caller), expires_at: row.expires_at })
         })
         .transpose()
     }
@@ -138,6 +159,7 @@ impl TenantDb {
         )
         .execute(&self.pool)
         .await?;
+        self.warm.hear(&Change::Key(key.digest));
         Ok(())
     }
 
@@ -178,16 +200,29 @@ impl TenantDb {
         id: ApiKeyId,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
-        let done = sqlx::query!(
+        let revoked = sqlx::query_scalar!(
             "UPDATE api_keys SET revoked_at = $3
-             WHERE environment_id = $1 AND api_key_id = $2 AND revoked_at IS NULL",
+             WHERE environment_id = $1 AND api_key_id = $2 AND revoked_at IS NULL
+             RETURNING digest",
             self.environment_id as EnvironmentId,
             id as ApiKeyId,
             now,
         )
-        .execute(&self.pool)
+        .fetch_optional(&self.pool)
         .await?;
-        Ok(done.rows_affected() == 1)
+        self.forget_keys(revoked.as_slice());
+        Ok(revoked.is_some())
+    }
+}
+
+impl TenantDb {
+    /// Forgets keys whose rows were changed or deleted.
+    pub(super) fn forget_keys(&self, digests: &[Vec<u8>]) {
+        for digest in digests {
+            if let Ok(bytes) = digest.as_slice().try_into() {
+                self.warm.hear(&Change::Key(Digest(bytes)));
+            }
+        }
     }
 }
 

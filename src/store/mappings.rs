@@ -1,9 +1,12 @@
 //! Custom mappings of an environment and of its accounts.
 
+use std::sync::Arc;
+
 use time::OffsetDateTime;
 
 use super::columns::named;
-use super::{StoreError, TenantDb};
+use super::warm::SharedMappings;
+use super::{Change, StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, MappingId};
 use crate::domain::mapping::{MappedResource, Mapping};
 use crate::domain::provider::Provider;
@@ -43,6 +46,7 @@ impl TenantDb {
         )
         .execute(&self.pool)
         .await?;
+        self.forget_mappings(mapping.integrated_account_id);
         Ok(())
     }
 
@@ -84,22 +88,54 @@ impl TenantDb {
         account_id: IntegratedAccountId,
         provider: Provider,
     ) -> Result<Vec<Mapping>, StoreError> {
+        let read = async { Ok::<_, StoreError>(Some(Arc::new(self.shared_mappings().await?))) };
+        let Some(shared) = self.warm.shared_mappings.get(&self.environment_id, read).await? else {
+            return Ok(Vec::new());
+        };
+        let own = if shared.with_own.binary_search(&account_id).is_ok() {
+            let filter = MappingFilter { account_id: Some(account_id), ..MappingFilter::default() };
+            let read =
+                async { Ok::<_, StoreError>(Some(Arc::from(self.mappings(&filter).await?))) };
+            self.warm.own_mappings.get(&(self.environment_id, account_id), read).await?
+        } else {
+            None
+        };
+        let own = own.as_deref().unwrap_or_default().iter();
+        let mut all: Vec<Mapping> =
+            own.chain(&shared.for_all).filter(|one| one.provider == provider).cloned().collect();
+        // Stable: the account's own stand before the environment's, and stay.
+        all.sort_by(|one, other| place(one).cmp(&place(other)));
+        all.dedup_by(|later, first| place(later) == place(first));
+        Ok(all)
+    }
+
+    async fn shared_mappings(&self) -> Result<SharedMappings, StoreError> {
         let rows = sqlx::query_as!(
             Row,
-            r#"SELECT DISTINCT ON (resource, field) mapping_id AS "id: MappingId",
+            r#"SELECT mapping_id AS "id: MappingId",
                       integrated_account_id AS "integrated_account_id: IntegratedAccountId",
                       provider, resource, field, expression, created_at, updated_at
-               FROM mappings
-               WHERE environment_id = $1 AND provider = $2
-                 AND (integrated_account_id IS NULL OR integrated_account_id = $3)
-               ORDER BY resource, field, integrated_account_id NULLS LAST"#,
+               FROM mappings WHERE environment_id = $1 AND integrated_account_id IS NULL
+               ORDER BY resource, field"#,
             self.environment_id as EnvironmentId,
-            provider.name(),
-            account_id as IntegratedAccountId,
         )
         .fetch_all(&self.pool)
         .await?;
-        rows.into_iter().map(Row::read).collect()
+        let for_all = rows.into_iter().map(Row::read).collect::<Result<_, _>>()?;
+        let with_own = sqlx::query_scalar!(
+            r#"SELECT DISTINCT integrated_account_id AS "id!: IntegratedAccountId"
+               FROM mappings WHERE environment_id = $1 AND integrated_account_id IS NOT NULL"#,
+            self.environment_id as EnvironmentId,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut with_own: Vec<IntegratedAccountId> = with_own;
+        with_own.sort_unstable();
+        Ok(SharedMappings { for_all, with_own })
+    }
+
+    fn forget_mappings(&self, account_id: Option<IntegratedAccountId>) {
+        self.warm.hear(&Change::Mappings(self.environment_id, account_id));
     }
 
     /// Changes the expression of a mapping; `false` when it isn't there.
@@ -113,17 +149,18 @@ impl TenantDb {
         expression: &str,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
-        let done = sqlx::query!(
-            "UPDATE mappings SET expression = $3, updated_at = $4
-             WHERE environment_id = $1 AND mapping_id = $2",
+        let changed = sqlx::query_scalar!(
+            r#"UPDATE mappings SET expression = $3, updated_at = $4
+               WHERE environment_id = $1 AND mapping_id = $2
+               RETURNING integrated_account_id AS "id: IntegratedAccountId""#,
             self.environment_id as EnvironmentId,
             id as MappingId,
             expression,
             now,
         )
-        .execute(&self.pool)
+        .fetch_optional(&self.pool)
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(changed.map(|account_id| self.forget_mappings(account_id)).is_some())
     }
 
     /// Deletes a mapping; `false` when it isn't there.
@@ -132,15 +169,21 @@ impl TenantDb {
     ///
     /// When the database fails.
     pub async fn delete_mapping(&self, id: MappingId) -> Result<bool, StoreError> {
-        let done = sqlx::query!(
-            "DELETE FROM mappings WHERE environment_id = $1 AND mapping_id = $2",
+        let deleted = sqlx::query_scalar!(
+            r#"DELETE FROM mappings WHERE environment_id = $1 AND mapping_id = $2
+               RETURNING integrated_account_id AS "id: IntegratedAccountId""#,
             self.environment_id as EnvironmentId,
             id as MappingId,
         )
-        .execute(&self.pool)
+        .fetch_optional(&self.pool)
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(deleted.map(|account_id| self.forget_mappings(account_id)).is_some())
     }
+}
+
+/// What an account has one mapping of.
+fn place(mapping: &Mapping) -> (&'static str, &str) {
+    (mapping.resource.name(), &mapping.field)
 }
 
 struct Row {

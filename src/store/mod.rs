@@ -19,6 +19,9 @@ mod provider_apps;
 mod refresh_pauses;
 mod revocations;
 mod rewrap;
+mod warm;
+
+use std::sync::Arc;
 
 use sqlx::PgPool;
 
@@ -30,15 +33,17 @@ pub use ending::EndingToken;
 pub use environments::Environment;
 pub use events::{EventFilter, NewEvent};
 pub use idempotency::{Holder, IdempotencyKey, NewClaim, SealedAnswer};
-pub use keys::{ApiKey, Caller, NewApiKey};
+pub use keys::{ApiKey, Caller, KeyKind, NewApiKey};
 pub use link_tokens::{LinkSession, LinkToken, NewLinkToken, SessionStart};
 pub use mappings::MappingFilter;
 pub use provider_apps::{NewProviderApp, ProviderApp, ProviderAppLock};
 pub use refresh_pauses::RefreshPause;
 pub use revocations::Revocation;
 pub use rewrap::{KeyUse, KeyedRow, KeyedTable};
+pub use warm::{AccountKey, Cache, Change, Keeping};
 
-use crate::domain::ids::EnvironmentId;
+use self::warm::Warm;
+use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 
 /// What can go wrong between us and the database.
 #[derive(Debug, thiserror::Error)]
@@ -90,19 +95,36 @@ impl From<sqlx::Error> for StoreError {
 #[derive(Debug, Clone)]
 pub struct Store {
     pool: PgPool,
+    warm: Arc<Warm>,
 }
 
 impl Store {
     /// The database behind `pool`.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool }
+        Self::keeping(pool, Keeping::default())
+    }
+
+    /// The database behind `pool`, of which so much is kept in memory. What is kept is used while
+    /// [`Store::listen`] runs.
+    #[must_use]
+    pub fn keeping(pool: PgPool, keeping: Keeping) -> Self {
+        Self { pool, warm: Arc::new(Warm::new(keeping)) }
+    }
+
+    /// A cache of something that is made of an account's rows: it is forgotten when they change.
+    #[must_use]
+    pub fn cache_of_accounts<V>(&self) -> Arc<Cache<AccountKey, V>>
+    where
+        V: Clone + Send + Sync + 'static,
+    {
+        self.warm.of_accounts()
     }
 
     /// The rows of one environment.
     #[must_use]
     pub fn tenant(&self, environment_id: EnvironmentId) -> TenantDb {
-        TenantDb { pool: self.pool.clone(), environment_id }
+        TenantDb { pool: self.pool.clone(), environment_id, warm: Arc::clone(&self.warm) }
     }
 
     /// The most connections there are at once.
@@ -140,6 +162,7 @@ impl Store {
 pub struct TenantDb {
     pool: PgPool,
     environment_id: EnvironmentId,
+    warm: Arc<Warm>,
 }
 
 impl TenantDb {
@@ -147,5 +170,10 @@ impl TenantDb {
     #[must_use]
     pub fn environment_id(&self) -> EnvironmentId {
         self.environment_id
+    }
+
+    /// Forgets what is kept of an account: it was changed, or turned out to be out of date.
+    pub fn forget_account(&self, id: IntegratedAccountId) {
+        self.warm.hear(&Change::Account(self.environment_id, id));
     }
 }

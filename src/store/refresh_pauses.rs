@@ -36,11 +36,11 @@ impl RefreshLock {
             "SELECT finished_at, failure, failure_detail, pause_until FROM credential_refreshes
              WHERE environment_id = $1 AND integrated_account_id = $2 AND generation = $3
              ORDER BY attempt DESC LIMIT 1",
-            self.environment_id as EnvironmentId,
+            self.db.environment_id as EnvironmentId,
             self.account_id as IntegratedAccountId,
             self.credentials.generation,
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&self.db.pool)
         .await?;
         Ok(last.and_then(|row| {
             Some(RefreshPause {
@@ -71,7 +71,7 @@ impl RefreshLock {
              UPDATE credential_refreshes
              SET finished_at = $5, outcome = $6, failure = $7, failure_detail = $8, pause_until = $9
              WHERE environment_id = $1 AND integrated_account_id = $2 AND generation = $3 AND attempt = $4",
-            self.environment_id as EnvironmentId,
+            self.db.environment_id as EnvironmentId,
             self.account_id as IntegratedAccountId,
             self.credentials.generation,
             attempt,
@@ -82,7 +82,7 @@ impl RefreshLock {
             pause.until,
             attempt - KEPT_ATTEMPTS,
         )
-        .execute(&self.pool)
+        .execute(&self.db.pool)
         .await?;
         Ok(())
     }

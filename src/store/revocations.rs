@@ -81,6 +81,9 @@ impl TenantDb {
             events::append(&mut tx, self.environment_id, &event).await?;
         }
         tx.commit().await?;
+        for id in &marked {
+            self.forget_account(*id);
+        }
         Ok(marked)
     }
 }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use futures_util::stream::{self, StreamExt as _};
 use time::{Duration, OffsetDateTime};
 
+use super::failure::TokenError;
 use super::pause::Growing;
-use super::refresh::{TokenError, Tokens};
+use super::refresh::Tokens;
 use crate::domain::clock::Clock;
 use crate::domain::ids::IntegratedAccountId;
 use crate::store::{EndingToken, Store, StoreError};

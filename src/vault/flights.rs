@@ -11,7 +11,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tokio_util::task::TaskTracker;
 
-use super::refresh::{Fresh, TokenError};
+use super::failure::TokenError;
+use super::refresh::Fresh;
 use crate::domain::ids::IntegratedAccountId;
 
 /// A refresh that is waited for.

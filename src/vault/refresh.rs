@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::cipher::CipherError;
+use super::failure::{RefreshFailure, TokenError};
 use super::flights::{Flight, Flights, Present};
 use super::pause;
 use super::secret::{AccessToken, ClientSecret, RefreshToken};
@@ -22,7 +24,9 @@ use crate::domain::entropy::Entropy;
 use crate::domain::event::EventKind;
 use crate::domain::ids::AuditId;
 use crate::domain::provider::Provider;
-use crate::store::{AuditEntry, Credentials, NewEvent, Outcome, RefreshLock, Store, StoreError};
+use crate::store::{
+    AccountKey, AuditEntry, Cache, Credentials, NewEvent, Outcome, RefreshLock, Store,
+};
 
 /// A token this close to its end is renewed before it is used.
 const SKEW: time::Duration = time::Duration::seconds(60);
@@ -45,74 +49,6 @@ pub trait Refresher: Send + Sync {
         client_secret: &ClientSecret,
         refresh_token: &RefreshToken,
     ) -> Result<Grant, RefreshFailure>;
-}
-
-/// Why a provider gave no new pair.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RefreshFailure {
-    /// It said no to this refresh token: the grant is lost. Holds the provider's code.
-    #[error("the provider refused the refresh token: {0}")]
-    Refused(String),
-    /// It said no to our client id or secret: the grant may well live. Holds the provider's code.
-    #[error("the provider refused the client credentials: {0}")]
-    ClientRefused(String),
-    /// It could not be reached: the grant lives.
-    #[error("the provider could not be reached")]
-    Unreachable,
-    /// It has trouble of its own, and most likely did nothing: the grant should live.
-    #[error("the provider is in trouble: {0}")]
-    Down(String),
-    /// The answer was lost, or makes no sense: the refresh token may have been used up.
-    #[error("the provider's answer was lost: {0}")]
-    AnswerLost(String),
-}
-
-impl RefreshFailure {
-    /// It in a word, for whoever is told: the provider's code, or ours.
-    #[must_use]
-    pub fn code(&self) -> &str {
-        match self {
-            Self::Refused(code) | Self::ClientRefused(code) => code,
-            Self::Unreachable => "provider_unreachable",
-            Self::Down(_) => "provider_down",
-            Self::AnswerLost(_) => "answer_lost",
-        }
-    }
-}
-
-/// Why there is no token to call with.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum TokenError {
-    /// The grant is lost: the customer must link again.
-    #[error("the account needs to be linked again: {reason}")]
-    NeedsReauth {
-        /// The provider's code, or ours.
-        reason: String,
-    },
-    /// The provider gave no new token: now, or a moment ago.
-    #[error("the access token could not be renewed")]
-    Refresh {
-        /// What it did instead.
-        #[source]
-        failure: RefreshFailure,
-        /// When it is asked again.
-        retry_after: Duration,
-    },
-    /// The database failed.
-    #[error("the tokens could not be read or stored")]
-    Store(#[source] Arc<StoreError>),
-    /// The stored tokens don't open.
-    #[error("the stored tokens could not be decrypted")]
-    Cipher(#[from] CipherError),
-    /// The refresh's task ended early: the program is stopping.
-    #[error("the refresh was interrupted")]
-    Interrupted,
-}
-
-impl From<StoreError> for TokenError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(Arc::new(error))
-    }
 }
 
 /// A token that lives, as far as we know.
@@ -138,6 +74,14 @@ struct Inner {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     permits: Semaphore,
+    opened: Arc<Cache<AccountKey, Opened>>,
+}
+
+/// The token of an account's present pair, as it is kept in memory.
+#[derive(Debug, Clone)]
+struct Opened {
+    fresh: Fresh,
+    expires_at: Option<OffsetDateTime>,
 }
 
 impl Tokens {
@@ -152,7 +96,8 @@ impl Tokens {
         tasks: TaskTracker,
     ) -> Self {
         let permits = Semaphore::new((store.connections() / 2).clamp(1, AT_ONCE));
-        let inner = Inner { store, vault, refresher, clock, entropy, permits };
+        let opened = store.cache_of_accounts();
+        let inner = Inner { store, vault, refresher, clock, entropy, permits, opened };
         Self { inner: Arc::new(inner), flights: Flights::new(tasks) }
     }
 
@@ -163,20 +108,18 @@ impl Tokens {
     /// When the grant is lost, or the token is at its end and can't be renewed.
     pub async fn fresh(&self, account: &IntegratedAccount) -> Result<Fresh, TokenError> {
         let under_way = self.flights.of_dead(account.id);
-        let row = self.inner.stored(account).await?;
+        let Opened { fresh: present, expires_at } = self.inner.opened(account).await?;
         let now = self.inner.clock.now();
         let renewed = match under_way {
             // The present token is dead or about to be: nobody sends it once more.
             Some(flight) => flight.await,
-            None if row.expires_at.is_none_or(|end| end - SKEW > now) => {
-                return self.inner.open(account, &row);
-            }
-            None => self.newer(account, row.generation).await,
+            None if expires_at.is_none_or(|end| end - SKEW > now) => return Ok(present),
+            None => self.newer(account, present.generation).await,
         };
         match renewed {
             // It still lives for a moment: better than a failed call.
-            Err(TokenError::Refresh { .. }) if row.expires_at.is_some_and(|end| end > now) => {
-                self.inner.open(account, &row)
+            Err(TokenError::Refresh { .. }) if expires_at.is_some_and(|end| end > now) => {
+                Ok(present)
             }
             renewed => renewed,
         }
@@ -216,8 +159,10 @@ impl Tokens {
         account: &IntegratedAccount,
         generation: i64,
     ) -> Result<Fresh, TokenError> {
+        // What is kept may be this very pair, renewed elsewhere a moment ago.
         let row = self.inner.stored(account).await?;
         if row.generation > generation {
+            self.inner.store.tenant(account.environment_id).forget_account(account.id);
             return self.inner.open(account, &row);
         }
         self.flight(account, generation, Present::Dead).await
@@ -254,6 +199,16 @@ impl Inner {
     async fn stored(&self, account: &IntegratedAccount) -> Result<Credentials, TokenError> {
         let row = self.store.tenant(account.environment_id).credentials(account.id).await?;
         row.ok_or_else(|| TokenError::NeedsReauth { reason: "disconnected".to_owned() })
+    }
+
+    async fn opened(&self, account: &IntegratedAccount) -> Result<Opened, TokenError> {
+        let read = async {
+            let row = self.stored(account).await?;
+            let fresh = self.open(account, &row)?;
+            Ok::<_, TokenError>(Some(Opened { fresh, expires_at: row.expires_at }))
+        };
+        let opened = self.opened.get(&(account.environment_id, account.id), read).await?;
+        opened.ok_or_else(|| TokenError::NeedsReauth { reason: "disconnected".to_owned() })
     }
 
     fn open(&self, account: &IntegratedAccount, row: &Credentials) -> Result<Fresh, TokenError> {

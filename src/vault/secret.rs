@@ -1,6 +1,8 @@
-//! The types of secrets. None can be printed, serialized or compared; the memory is wiped on drop.
+//! The types of secrets. None can be printed, serialized or compared; the memory is wiped when
+//! the last copy goes; copies share it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -8,7 +10,7 @@ macro_rules! secrets {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*
         #[derive(Clone)]
-        pub struct $name(SecretString);
+        pub struct $name(Arc<SecretString>);
 
         impl $name {
             /// The bare text. Only `vault` and `upstream` may ask for it.
@@ -19,7 +21,7 @@ macro_rules! secrets {
 
         impl From<String> for $name {
             fn from(text: String) -> Self {
-                Self(text.into())
+                Self(Arc::new(text.into()))
             }
         }
 

@@ -14,3 +14,4 @@ mod routes;
 mod story;
 mod support;
 mod tokens;
+mod warm;

@@ -1,6 +1,7 @@
 //! Who calls: a key that is alive and has the scope that the handler's signature names.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
@@ -12,7 +13,7 @@ use crate::domain::sealed::Digest;
 use crate::http::edge::CurrentRequest;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::{AppState, Services};
-use crate::store::{AuditEntry, Caller, Outcome, TenantDb};
+use crate::store::{AuditEntry, Caller, KeyKind, Outcome, TenantDb};
 
 /// How API keys begin.
 const API_KEY: &str = "sb_live_";
@@ -52,7 +53,7 @@ permissions! {
 #[derive(Debug)]
 pub(in crate::http) struct Access<P> {
     /// Who calls.
-    pub(in crate::http) caller: Caller,
+    pub(in crate::http) caller: Arc<Caller>,
     /// The rows it may see.
     pub(in crate::http) db: TenantDb,
     request_id: String,
@@ -61,7 +62,7 @@ pub(in crate::http) struct Access<P> {
 
 /// The caller of the request at hand, once it was proven.
 #[derive(Debug, Clone)]
-struct Proven(Caller);
+struct Proven(Arc<Caller>);
 
 impl<P> Access<P> {
     /// The request's id.
@@ -123,16 +124,16 @@ impl<P: Permission> FromRequestParts<AppState> for Access<P> {
 pub(in crate::http) async fn authenticate(
     parts: &mut Parts,
     state: &AppState,
-) -> Result<Caller, Problem> {
+) -> Result<Arc<Caller>, Problem> {
     if let Some(proven) = parts.extensions.get::<Proven>() {
-        return Ok(proven.0.clone());
+        return Ok(Arc::clone(&proven.0));
     }
     let caller = prove(parts, state).await?;
-    parts.extensions.insert(Proven(caller.clone()));
+    parts.extensions.insert(Proven(Arc::clone(&caller)));
     Ok(caller)
 }
 
-async fn prove(parts: &Parts, state: &AppState) -> Result<Caller, Problem> {
+async fn prove(parts: &Parts, state: &AppState) -> Result<Arc<Caller>, Problem> {
     let refused = |detail: &str| Problem::new(ProblemKind::Unauthorized, detail);
     let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| {
         refused("Send `Authorization: Bearer KEY` with an API key or an account token.")
@@ -144,13 +145,14 @@ async fn prove(parts: &Parts, state: &AppState) -> Result<Caller, Problem> {
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, key)| key.trim())
         .ok_or_else(|| refused("The authorization header is not `Bearer KEY`."))?;
-    let (digest, now) = (Digest::of(key), state.clock.now());
-    let caller = if key.starts_with(API_KEY) {
-        state.store.caller_by_api_key(&digest, now).await?
+    let unknown = || refused("The key is unknown, expired or revoked.");
+    let kind = if key.starts_with(API_KEY) {
+        KeyKind::ApiKey
     } else if key.starts_with(ACCOUNT_TOKEN) {
-        state.store.caller_by_account_token(&digest, now).await?
+        KeyKind::AccountToken
     } else {
-        None
+        return Err(unknown());
     };
-    caller.ok_or_else(|| refused("The key is unknown, expired or revoked."))
+    let caller = state.store.caller(kind, &Digest::of(key), state.clock.now()).await?;
+    caller.ok_or_else(unknown)
 }

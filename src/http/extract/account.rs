@@ -1,5 +1,6 @@
 //! For which account: named by id, by header, by tenant and provider, or implied by an account token.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
@@ -68,7 +69,7 @@ impl<S: Send + Sync> FromRequestParts<S> for AccountQuery {
 #[derive(Debug)]
 pub(in crate::http) struct Account<P> {
     /// Of the caller's environment, and in working order.
-    connected: IntegratedAccount,
+    connected: Arc<IntegratedAccount>,
     options: CallOptions,
     access: Access<P>,
     /// The custom fields that hold for it.
@@ -156,7 +157,7 @@ async fn find<P>(
     access: &Access<P>,
     headers: &HeaderMap,
     query: &AccountQuery,
-) -> Result<IntegratedAccount, Problem> {
+) -> Result<Arc<IntegratedAccount>, Problem> {
     let named = match &query.integrated_account_id {
         Some(id) => Some(id.as_str()),
         None => headers.get(HEADER).and_then(|id| id.to_str().ok()),
@@ -172,8 +173,8 @@ async fn find<P>(
         (None, None) => None,
     };
     match id {
-        Some(id) => access.db.account(id).await?.ok_or_else(not_found),
-        None => find_by_tenant(access, query).await,
+        Some(id) => access.db.known_account(id).await?.ok_or_else(not_found),
+        None => find_by_tenant(access, query).await.map(Arc::new),
     }
 }
 

@@ -7,6 +7,7 @@
 mod attempt;
 mod fingerprint;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -76,7 +77,7 @@ pub(super) async fn guard(
 
 /// A request that came with a key.
 struct Wish {
-    caller: Caller,
+    caller: Arc<Caller>,
     db: TenantDb,
     key: IdempotencyKey,
     fingerprint: Digest,

@@ -132,7 +132,7 @@ impl TestApp {
             pool: self.pool.clone(),
             public_url: base_url.clone(),
             clock: Arc::clone(&self.state.clock),
-            entropy: Arc::clone(&self.state.entropy),
+            entropy: Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed))),
         })?;
         TaskTracker::new().spawn(axum::serve(listener, gateway.router()).into_future());
         Ok(base_url)

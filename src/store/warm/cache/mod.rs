@@ -1,0 +1,145 @@
+//! One kind of rows, kept in memory. An answer that was read before a change is never kept after it.
+
+use std::fmt;
+use std::future::Future;
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use quick_cache::sync;
+
+use super::ear::{Ear, Hearing};
+use super::{Change, Hears};
+
+/// How many keys that lead to no row are remembered.
+const ABSENT: usize = 10_000;
+/// Keys share a count of their changes with some others: a change may cost a neighbour a read, no more.
+const STRIPES: usize = 1024;
+
+/// Rows of one kind, by key. What isn't there is remembered as well, apart from what is, so that asking
+/// for things that don't exist drives out nothing that does.
+pub struct Cache<K, V> {
+    ear: Arc<Ear>,
+    present: sync::Cache<K, V>,
+    absent: sync::Cache<K, ()>,
+    stripes: Box<[Mutex<u64>]>,
+    hasher: RandomState,
+    key_of: fn(&Change) -> Option<K>,
+}
+
+/// Neither the row nor its absence is kept.
+struct NotKnown;
+
+impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
+    /// Room for so many rows; `key_of` says which of them a change is about.
+    pub(super) fn new(ear: Arc<Ear>, room: usize, key_of: fn(&Change) -> Option<K>) -> Self {
+        Self {
+            ear,
+            present: sync::Cache::new(room),
+            absent: sync::Cache::new(ABSENT.min(room)),
+            stripes: (0..STRIPES).map(|_| Mutex::new(0)).collect(),
+            hasher: RandomState::new(),
+            key_of,
+        }
+    }
+
+    /// What is known of `key`; else what `read` finds, which is kept when nothing changed meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Those of `read`.
+    pub async fn get<E>(
+        &self,
+        key: &K,
+        read: impl Future<Output = Result<Option<V>, E>>,
+    ) -> Result<Option<V>, E> {
+        let ticket = match self.ear.now() {
+            Hearing::Clearly | Hearing::Away => match self.known(key) {
+                Ok(known) => return Ok(known),
+                Err(NotKnown) => self.ticket(key),
+            },
+            Hearing::Not => None,
+        };
+        let mut read = pin!(read);
+        let found = tokio::select! {
+            biased;
+            found = &mut read => found?,
+            // The database has gone while we were asking it.
+            () = self.ear.is_away() => match self.known(key) {
+                Ok(known) => return Ok(known),
+                Err(NotKnown) => read.await?,
+            },
+        };
+        if let Some(ticket) = ticket {
+            self.keep(key, ticket, found.clone());
+        }
+        Ok(found)
+    }
+
+    /// Forgets what is known of `key`, and what is being read of it.
+    pub fn forget(&self, key: &K) {
+        let Some(mut changes) = self.changes(key) else { return };
+        *changes += 1;
+        self.present.remove(key);
+        self.absent.remove(key);
+    }
+
+    fn known(&self, key: &K) -> Result<Option<V>, NotKnown> {
+        match self.present.get(key) {
+            Some(row) => Ok(Some(row)),
+            None => self.absent.get(key).map(|()| None).ok_or(NotKnown),
+        }
+    }
+
+    /// How often a key has changed, for whoever is about to read it and hears of every further change.
+    fn ticket(&self, key: &K) -> Option<u64> {
+        let changes = self.changes(key)?;
+        (self.ear.now() == Hearing::Clearly).then_some(*changes)
+    }
+
+    fn keep(&self, key: &K, ticket: u64, found: Option<V>) {
+        // The lock keeps a change out between the look and the entry.
+        let Some(changes) = self.changes(key) else { return };
+        if *changes != ticket || self.ear.now() != Hearing::Clearly {
+            return;
+        }
+        match found {
+            Some(row) => self.present.insert(key.clone(), row),
+            None => self.absent.insert(key.clone(), ()),
+        }
+    }
+
+    fn changes(&self, key: &K) -> Option<MutexGuard<'_, u64>> {
+        let hash = usize::try_from(self.hasher.hash_one(key) & 0xffff).unwrap_or(0);
+        let stripe = self.stripes.get(hash % STRIPES)?;
+        Some(stripe.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl<K, V> Hears for Cache<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync,
+    V: Clone + Send + Sync,
+{
+    fn hear(&self, change: &Change) {
+        if let Some(key) = (self.key_of)(change) {
+            self.forget(&key);
+        }
+        if *change == Change::Everything {
+            for stripe in &self.stripes {
+                *stripe.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+            }
+            self.present.clear();
+            self.absent.clear();
+        }
+    }
+}
+
+impl<K, V> fmt::Debug for Cache<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cache")
+    }
+}
+
+#[cfg(test)]
+mod tests;

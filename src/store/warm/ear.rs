@@ -1,0 +1,56 @@
+//! Whether we hear of every change, and what follows from it when we don't.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tokio::sync::Notify;
+
+/// Whether every change is heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hearing {
+    /// Not: what is kept may be old, the database is asked.
+    Not,
+    /// Yes: what is kept is true.
+    Clearly,
+    /// The database can't be reached by us, and went a short while ago: what is kept is the last that
+    /// is known, and better than a failed call.
+    Away,
+}
+
+/// Where the state is kept, for caches that look at it on every call.
+#[derive(Debug)]
+pub(super) struct Ear {
+    hearing: AtomicU8,
+    went_away: Notify,
+}
+
+impl Ear {
+    /// One that hears nothing yet.
+    pub(super) fn new() -> Self {
+        Self { hearing: AtomicU8::new(Hearing::Not as u8), went_away: Notify::new() }
+    }
+
+    /// The state.
+    pub(super) fn now(&self) -> Hearing {
+        match self.hearing.load(Ordering::SeqCst) {
+            1 => Hearing::Clearly,
+            2 => Hearing::Away,
+            _ => Hearing::Not,
+        }
+    }
+
+    /// Changes the state.
+    pub(super) fn set(&self, hearing: Hearing) {
+        self.hearing.store(hearing as u8, Ordering::SeqCst);
+        if hearing == Hearing::Away {
+            self.went_away.notify_waiters();
+        }
+    }
+
+    /// Waits until the database is known to be away.
+    pub(super) async fn is_away(&self) {
+        let went_away = self.went_away.notified();
+        if self.now() != Hearing::Away {
+            went_away.await;
+        }
+    }
+}

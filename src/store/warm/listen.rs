@@ -1,0 +1,142 @@
+//! The ear at the database: `LISTEN` on the channel that the triggers notify.
+//!
+//! A connection that is silently cut brings no notification and no error, so one that has been quiet is
+//! asked something. Both waits together are less than the second within which a change has to arrive.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Change, Hearing, Warm};
+use crate::domain::sealed::Digest;
+use crate::store::{Store, StoreError};
+
+/// What the triggers of the migrations notify.
+const CHANNEL: &str = "switchboard_changes";
+/// How long the channel may be quiet before we ask whether the connection is there.
+const QUIET: Duration = Duration::from_millis(300);
+/// How long the database may take to say so, or to be connected to.
+const PATIENCE: Duration = Duration::from_millis(400);
+/// The pause before the next try.
+const PAUSE: Duration = Duration::from_millis(200);
+
+impl Store {
+    /// Listens for changes until the connections are closed. Calls are faster while this runs; without
+    /// it every one asks the database.
+    pub async fn listen(&self) {
+        tokio::select! {
+            () = self.pool.close_event() => {}
+            never = self.warm.listen(&self.pool) => match never {},
+        }
+        self.warm.ear.set(Hearing::Not);
+    }
+}
+
+impl Warm {
+    async fn listen(&self, pool: &PgPool) -> Infallible {
+        // A connection of its own: when calls use up the others, changes still get through.
+        let options = (*pool.connect_options()).clone();
+        let own = PgPoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(PATIENCE)
+            .connect_lazy_with(options);
+        let mut lost_at = None;
+        loop {
+            match connect(&own).await {
+                Ok(listener) => {
+                    self.hears();
+                    tracing::debug!("listening for changes");
+                    let error = self.follow(listener).await;
+                    self.ear.set(Hearing::Not);
+                    lost_at = Some(Instant::now());
+                    tracing::warn!(%error, "changes are not heard of; the database is asked instead");
+                }
+                Err(error) => {
+                    let is_recent = lost_at.is_some_and(|at| at.elapsed() < self.keeping.in_outage);
+                    let is_away = is_recent && matches!(error, StoreError::Unavailable(_));
+                    self.ear.set(if is_away { Hearing::Away } else { Hearing::Not });
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Hears until the connection is lost.
+    async fn follow(&self, mut listener: PgListener) -> StoreError {
+        loop {
+            match timeout(QUIET, listener.try_recv()).await {
+                Ok(Ok(Some(notice))) => self.hear(&read(notice.payload())),
+                Ok(Ok(None)) => return StoreError::Unavailable(sqlx::Error::WorkerCrashed),
+                Ok(Err(error)) => return error.into(),
+                Err(_) => {
+                    let asked = sqlx::query("SELECT 1").execute(&mut listener);
+                    match timeout(PATIENCE, asked).await {
+                        Ok(Ok(_)) => {}
+                        Ok(Err(error)) => return error.into(),
+                        Err(_) => return StoreError::Unavailable(sqlx::Error::PoolTimedOut),
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn connect(own: &PgPool) -> Result<PgListener, StoreError> {
+    let connect = async {
+        let mut listener = PgListener::connect_with(own).await?;
+        // Whoever connects again by itself does not tell what it missed.
+        listener.eager_reconnect(false);
+        listener.listen(CHANNEL).await?;
+        Ok(listener)
+    };
+    let connected: Result<Result<PgListener, sqlx::Error>, _> = timeout(PATIENCE, connect).await;
+    Ok(connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
+}
+
+/// What a trigger said; of what can't be read, that it is more than can be said.
+fn read(payload: &str) -> Change {
+    let known = || match payload.split(' ').collect::<Vec<_>>().as_slice() {
+        ["key", hex] => Some(Change::Key(digest(hex)?)),
+        ["account", environment, account] => {
+            Some(Change::Account(environment.parse().ok()?, account.parse().ok()?))
+        }
+        ["mappings", environment] => Some(Change::Mappings(environment.parse().ok()?, None)),
+        ["mappings", environment, account] => {
+            Some(Change::Mappings(environment.parse().ok()?, Some(account.parse().ok()?)))
+        }
+        _ => None,
+    };
+    known().unwrap_or(Change::Everything)
+}
+
+fn digest(hex: &str) -> Option<Digest> {
+    let mut bytes = [0; 32];
+    if hex.len() != 64 || !hex.is_ascii() {
+        return None;
+    }
+    for (number, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(hex.get(2 * number..2 * number + 2)?, 16).ok()?;
+    }
+    Some(Digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notices_are_read_and_one_that_is_not_understood_clears_everything() {
+        let (env, acc) = ("env_01J8ZQ5V9Y3M7T2K4N6P8R0S1T", "acc_01J8ZQ5V9Y3M7T2K4N6P8R0S1T");
+        let (env_id, acc_id) = (env.parse().unwrap(), acc.parse().unwrap());
+        assert_eq!(read(&format!("account {env} {acc}")), Change::Account(env_id, acc_id));
+        assert_eq!(read(&format!("mappings {env}")), Change::Mappings(env_id, None));
+        assert_eq!(read(&format!("mappings {env} {acc}")), Change::Mappings(env_id, Some(acc_id)));
+        assert_eq!(read(&format!("key {}", "0a".repeat(32))), Change::Key(Digest([10; 32])));
+        for other in ["", "everything", "key 0a", "key", "account env_1 acc_1", "mappings", "new x"]
+        {
+            assert_eq!(read(other), Change::Everything, "{other}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Why there is no token to call with.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cipher::CipherError;
+use crate::store::StoreError;
+
+/// Why a provider gave no new pair.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RefreshFailure {
+    /// It said no to this refresh token: the grant is lost. Holds the provider's code.
+    #[error("the provider refused the refresh token: {0}")]
+    Refused(String),
+    /// It said no to our client id or secret: the grant may well live. Holds the provider's code.
+    #[error("the provider refused the client credentials: {0}")]
+    ClientRefused(String),
+    /// It could not be reached: the grant lives.
+    #[error("the provider could not be reached")]
+    Unreachable,
+    /// It has trouble of its own, and most likely did nothing: the grant should live.
+    #[error("the provider is in trouble: {0}")]
+    Down(String),
+    /// The answer was lost, or makes no sense: the refresh token may have been used up.
+    #[error("the provider's answer was lost: {0}")]
+    AnswerLost(String),
+}
+
+impl RefreshFailure {
+    /// It in a word, for whoever is told: the provider's code, or ours.
+    #[must_use]
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Refused(code) | Self::ClientRefused(code) => code,
+            Self::Unreachable => "provider_unreachable",
+            Self::Down(_) => "provider_down",
+            Self::AnswerLost(_) => "answer_lost",
+        }
+    }
+}
+
+/// Why there is no token to call with.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum TokenError {
+    /// The grant is lost: the customer must link again.
+    #[error("the account needs to be linked again: {reason}")]
+    NeedsReauth {
+        /// The provider's code, or ours.
+        reason: String,
+    },
+    /// The provider gave no new token: now, or a moment ago.
+    #[error("the access token could not be renewed")]
+    Refresh {
+        /// What it did instead.
+        #[source]
+        failure: RefreshFailure,
+        /// When it is asked again.
+        retry_after: Duration,
+    },
+    /// The database failed.
+    #[error("the tokens could not be read or stored")]
+    Store(#[source] Arc<StoreError>),
+    /// The stored tokens don't open.
+    #[error("the stored tokens could not be decrypted")]
+    Cipher(#[from] CipherError),
+    /// The refresh's task ended early: the program is stopping.
+    #[error("the refresh was interrupted")]
+    Interrupted,
+}
+
+impl From<StoreError> for TokenError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
