@@ -15,7 +15,7 @@ mod vault;
 use std::path::Path;
 
 pub use database::Database;
-pub use limits::Limits;
+pub use limits::{LimitBackend, Limits, Override, Pace};
 pub use log::{Log, LogFormat};
 pub use refresh::Refresh;
 pub use server::Server;

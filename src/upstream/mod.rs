@@ -10,6 +10,7 @@ mod error;
 mod oauth;
 mod request;
 mod send;
+mod turns;
 
 pub use answer::{Answer, Verdict};
 pub use client::{HttpClient, Timeouts};

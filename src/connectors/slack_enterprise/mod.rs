@@ -98,6 +98,10 @@ impl Connector for SlackEnterprise {
         &SlackDialect
     }
 
+    fn has_budget(&self, name: &str) -> bool {
+        self.methods.has_budget(name)
+    }
+
     fn link(&self) -> &dyn Link {
         self
     }
