@@ -12,12 +12,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::config::Config;
+use crate::config::{self, Config, LimitBackend};
 use crate::connectors::Registry;
 use crate::domain::clock::Clock;
-use crate::domain::entropy::Entropy;
+use crate::domain::entropy::{Entropy, random_bytes};
+use crate::domain::provider::Provider;
 use crate::http::{AppState, Services, router};
-use crate::limit::LocalLimiter;
+use crate::limit::{FairLimiter, Limiter, Pacing, Shared};
 use crate::link::Links;
 use crate::store::{Keeping, Store};
 use crate::upstream::{HttpClient, Reach, Timeouts, Upstream};
@@ -45,6 +46,8 @@ pub struct Gateway {
     /// Cancelled when changes need not be heard of any more.
     done: CancellationToken,
     ahead: Ahead,
+    /// The limits in Redis, when they are there.
+    shared: Option<Shared>,
     look_every: Duration,
     shutdown_timeout: Duration,
 }
@@ -85,12 +88,18 @@ impl Gateway {
         );
         let ahead =
             Ahead::new(store.clone(), tokens.clone(), Arc::clone(&clock), config.refresh.ahead());
+        let pacing = pacing(&config.limits, &registry)?;
+        let shared = shared(&config.limits, &*entropy, &tasks)?;
+        let limiter: Arc<dyn Limiter> = Arc::new(match &shared {
+            Some(shared) => FairLimiter::shared(shared.clone()),
+            None => FairLimiter::local(),
+        });
         let upstream = Upstream::new(
             http.clone(),
-            Arc::new(LocalLimiter::new()),
+            Arc::clone(&limiter),
+            pacing,
             tokens.clone(),
             Arc::clone(&entropy),
-            config.limits.time_scale,
         );
         let links = Links {
             store: store.clone(),
@@ -105,6 +114,7 @@ impl Gateway {
             store,
             vault,
             tokens,
+            limiter,
             upstream,
             registry,
             links,
@@ -120,6 +130,7 @@ impl Gateway {
             tasks,
             done,
             ahead,
+            shared,
             look_every: config.refresh.check_every(),
             shutdown_timeout: config.server.shutdown_timeout(),
         })
@@ -140,6 +151,9 @@ impl Gateway {
         listener: TcpListener,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
+        if let Some(shared) = &self.shared {
+            shared.connect().await;
+        }
         let stopping = CancellationToken::new();
         let (begin, stopped) = (stopping.clone(), stopping.clone());
         let server = axum::serve(listener, self.router()).with_graceful_shutdown(async move {
@@ -168,5 +182,41 @@ impl Gateway {
             tracing::warn!("some work was cut off by the stop");
         }
         Ok(())
+    }
+}
+
+/// The rates at which the providers' budgets are used.
+fn pacing(limits: &config::Limits, registry: &Registry) -> anyhow::Result<Pacing> {
+    let of_providers = limits.provider_overrides().map_err(anyhow::Error::msg)?;
+    let known = |provider, budget: &str| registry.connector(provider).has_budget(budget);
+    for ((provider, budget), _) in of_providers {
+        anyhow::ensure!(
+            known(provider, &budget),
+            "limits.overrides.{provider}.\"{budget}\": {provider} has no such method or budget; the \
+             names are those of config/{provider}.toml"
+        );
+    }
+    for ((app, budget), _) in limits.app_overrides().map_err(anyhow::Error::msg)? {
+        anyhow::ensure!(
+            Provider::ALL.iter().any(|provider| known(*provider, &budget)),
+            "limits.app_overrides.{app}.\"{budget}\": no provider has such a method or budget"
+        );
+    }
+    Pacing::new(limits).map_err(anyhow::Error::msg)
+}
+
+/// The budgets in Redis, when the settings want them there.
+fn shared(
+    limits: &config::Limits,
+    entropy: &dyn Entropy,
+    tasks: &TaskTracker,
+) -> anyhow::Result<Option<Shared>> {
+    match limits.backend {
+        LimitBackend::Local => Ok(None),
+        LimitBackend::Redis => {
+            let process = u64::from_be_bytes(random_bytes(entropy));
+            let process = format!("{process:016x}");
+            Ok(Some(Shared::new(&limits.redis_url, process, tasks.clone())?))
+        }
     }
 }

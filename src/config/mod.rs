@@ -18,7 +18,7 @@ use std::path::Path;
 
 pub use cache::Cache;
 pub use database::Database;
-pub use limits::Limits;
+pub use limits::{LimitBackend, Limits, Override, Pace};
 pub use log::{Log, LogFormat};
 pub use refresh::Refresh;
 pub use scim::Scim;

@@ -14,7 +14,7 @@ pub struct CallContext<'a> {
     /// The way out.
     pub upstream: &'a Upstream,
     /// What the caller wants of each call.
-    pub options: CallOptions,
+    pub options: CallOptions<'a>,
     /// Whether the provider's objects are wanted beside the unified ones.
     pub wants_remote: bool,
 }

@@ -43,6 +43,8 @@ pub trait Connector: Send + Sync {
     fn provider(&self) -> Provider;
     /// How its answers are to be read.
     fn dialect(&self) -> &dyn Dialect;
+    /// Whether it has a budget of that name, for the operator who sets another rate for one.
+    fn has_budget(&self, name: &str) -> bool;
     /// How accounts are linked to it.
     fn linking(&self) -> Linking<'_>;
     /// Its own API, passed through.

@@ -6,9 +6,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
 
+use super::limits;
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use crate::domain::ids::RequestId;
+use crate::limit::Meter;
 
 /// The header with the request's id.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -34,6 +36,8 @@ pub(super) async fn around(
             str::to_owned,
         );
     request.extensions_mut().insert(CurrentRequest(id.clone()));
+    let meter = Meter::default();
+    request.extensions_mut().insert(meter.clone());
     let method = request.method().clone();
     // The route, not the path: a path may hold a link token.
     let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str).to_owned();
@@ -48,6 +52,7 @@ pub(super) async fn around(
         problem.log(&id);
         problem.write(&mut response, &id);
     }
+    limits::tell(&meter.read(), &mut response);
     let status = response.status().as_u16();
     let ms = started.elapsed().as_millis();
     tracing::info!(request_id = id, %method, route, status, ms, "answered");

@@ -9,6 +9,7 @@ mod extract;
 mod health;
 mod idempotency;
 mod incoming;
+mod limits;
 mod link;
 mod openapi;
 mod page;

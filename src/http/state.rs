@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use crate::connectors::Registry;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
+use crate::limit::Limiter;
 use crate::link::Links;
 use crate::store::Store;
 use crate::upstream::Upstream;
@@ -21,6 +22,8 @@ pub struct Services {
     pub vault: Vault,
     /// The tokens of accounts.
     pub tokens: Tokens,
+    /// Whose turn it is; its figures are for metrics.
+    pub limiter: Arc<dyn Limiter>,
     /// The way out to providers.
     pub upstream: Upstream,
     /// The providers.

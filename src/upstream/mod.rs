@@ -12,6 +12,7 @@ mod oauth;
 mod request;
 mod send;
 mod trial;
+mod turns;
 
 pub use answer::{Answer, Verdict};
 pub use client::{HttpClient, NamedBy, Reach, Timeouts};

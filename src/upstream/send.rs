@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use super::answer::{Answer, Verdict};
 use super::client::{HttpClient, NamedBy};
 use super::error::UpstreamError;
-use super::request::{Budget, Dialect, ProviderRequest, RequestBody, Safety, bearer};
+use super::request::{Dialect, ProviderRequest, RequestBody, Safety, bearer};
+use super::turns::Turns;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::entropy::{Entropy, random_bytes};
-use crate::limit::{LimitKey, Limiter, Rate};
+use crate::limit::{Class, Limiter, Meter, Pacing, Price};
 use crate::vault::secret::AccessToken;
 use crate::vault::{Fresh, Tokens};
 
@@ -25,19 +26,22 @@ const UNSAID_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a caller wants of one call.
 #[derive(Debug, Clone, Copy)]
-pub struct CallOptions {
+pub struct CallOptions<'a> {
     /// How long it may wait for turns, all attempts together.
     pub max_wait: Duration,
+    /// Who waits for it.
+    pub class: Class,
+    /// Where to note what is left of the budgets it takes from.
+    pub meter: Option<&'a Meter>,
 }
 
 /// The way out to every provider.
 #[derive(Clone)]
 pub struct Upstream {
     client: HttpClient,
-    limiter: Arc<dyn Limiter>,
+    turns: Turns,
     tokens: Tokens,
     entropy: Arc<dyn Entropy>,
-    time_scale: f64,
 }
 
 impl std::fmt::Debug for Upstream {
@@ -51,22 +55,25 @@ struct Call<'a> {
     account: &'a IntegratedAccount,
     request: ProviderRequest,
     dialect: &'a dyn Dialect,
+    price: Price,
+    options: CallOptions<'a>,
     wait_until: Instant,
     /// The token pair that the provider called dead.
     dead: Option<i64>,
 }
 
 impl Upstream {
-    /// A way out through `client`, paced by `limiter` (times `time_scale`), with the tokens of `tokens`.
+    /// A way out through `client`, with the turns of `limiter` at the rates of `pacing`, and the tokens of
+    /// `tokens`.
     #[must_use]
     pub fn new(
         client: HttpClient,
         limiter: Arc<dyn Limiter>,
+        pacing: Pacing,
         tokens: Tokens,
         entropy: Arc<dyn Entropy>,
-        time_scale: f64,
     ) -> Self {
-        Self { client, limiter, tokens, entropy, time_scale }
+        Self { client, turns: Turns::new(limiter, pacing), tokens, entropy }
     }
 
     /// Sends a call and hands over the answer as soon as its head is here; the body streams.
@@ -79,7 +86,7 @@ impl Upstream {
         account: &IntegratedAccount,
         request: ProviderRequest,
         dialect: &dyn Dialect,
-        options: CallOptions,
+        options: CallOptions<'_>,
     ) -> Result<Answer, UpstreamError> {
         self.run(account, request, dialect, options, false).await
     }
@@ -94,7 +101,7 @@ impl Upstream {
         account: &IntegratedAccount,
         request: ProviderRequest,
         dialect: &dyn Dialect,
-        options: CallOptions,
+        options: CallOptions<'_>,
     ) -> Result<Answer, UpstreamError> {
         self.run(account, request, dialect, options, true).await
     }
@@ -104,11 +111,12 @@ impl Upstream {
         account: &IntegratedAccount,
         request: ProviderRequest,
         dialect: &dyn Dialect,
-        options: CallOptions,
+        options: CallOptions<'_>,
         whole: bool,
     ) -> Result<Answer, UpstreamError> {
         let wait_until = Instant::now() + options.max_wait;
-        let mut call = Call { account, request, dialect, wait_until, dead: None };
+        let price = self.turns.price(account, &request.budgets);
+        let mut call = Call { account, request, dialect, price, options, wait_until, dead: None };
         let mut attempt = 0;
         loop {
             attempt += 1;
@@ -127,7 +135,7 @@ impl Upstream {
                     }
                     Verdict::TooFast(pause) => {
                         let pause = pause.unwrap_or(UNSAID_PAUSE);
-                        self.block(&call, pause);
+                        self.turns.block(&call.price, pause);
                         if !again {
                             return Err(UpstreamError::Limited { retry_after: pause });
                         }
@@ -155,13 +163,7 @@ impl Upstream {
             // First the token: a lost grant shall not wait for a turn.
             self.tokens.newer_than(call.account, generation).await?;
         }
-        for budget in &call.request.budgets {
-            let left = call.wait_until.saturating_duration_since(Instant::now());
-            self.limiter
-                .acquire(&call.key(budget), self.rate(budget), left)
-                .await
-                .map_err(|refused| UpstreamError::Limited { retry_after: refused.retry_after })?;
-        }
+        self.turns.wait(call.account, &call.price, call.options, call.wait_until).await?;
         Ok(self.tokens.fresh(call.account).await?)
     }
 
@@ -181,16 +183,6 @@ impl Upstream {
         if whole { answer.whole().await } else { Ok(answer) }
     }
 
-    fn block(&self, call: &Call<'_>, pause: Duration) {
-        if let Some(budget) = call.request.budgets.first() {
-            self.limiter.block(&call.key(budget), self.rate(budget), pause);
-        }
-    }
-
-    fn rate(&self, budget: &Budget) -> Rate {
-        Rate { per_minute: budget.rate.per_minute * self.time_scale, ..budget.rate }
-    }
-
     /// Half of the pause is certain, the other half is chance: callers that failed together come apart.
     async fn pause(&self, attempt: u32) {
         let whole = FIRST_PAUSE * 2_u32.saturating_pow(attempt.saturating_sub(1));
@@ -202,14 +194,6 @@ impl Upstream {
 impl Call<'_> {
     fn named_by(&self) -> NamedBy {
         if self.account.base_url.is_some() { NamedBy::Customer } else { NamedBy::Operator }
-    }
-
-    fn key(&self, budget: &Budget) -> LimitKey {
-        LimitKey {
-            app: self.account.provider_app_id.filter(|_| budget.per_app),
-            organization: self.account.organization.id.as_str().into(),
-            bucket: budget.bucket.as_ref().into(),
-        }
     }
 
     /// The request with its token; `None` when its body has passed through already.

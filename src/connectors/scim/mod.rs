@@ -26,6 +26,9 @@ use crate::domain::workspace::Workspace;
 use crate::limit::Rate;
 use crate::upstream::{Budget, Dialect};
 
+/// The one budget of a customer's server: whoever calls it calls the same machine.
+const BUDGET: &str = "scim";
+
 /// The connector of SCIM 2.0.
 pub(super) struct Scim {
     rate: Rate,
@@ -37,9 +40,9 @@ impl Scim {
         Self { rate: Rate { per_minute: config.per_minute, burst: config.burst } }
     }
 
-    /// The one budget of a customer's server: whoever calls it calls the same machine.
+    /// What every call takes from.
     fn budgets(&self) -> Vec<Budget> {
-        vec![Budget { bucket: "scim".into(), rate: self.rate, per_app: false }]
+        vec![Budget { bucket: BUDGET.into(), rate: self.rate, per_app: false }]
     }
 }
 
@@ -50,6 +53,10 @@ impl Connector for Scim {
 
     fn dialect(&self) -> &dyn Dialect {
         &dialect::ScimDialect
+    }
+
+    fn has_budget(&self, name: &str) -> bool {
+        name == BUDGET
     }
 
     fn linking(&self) -> Linking<'_> {

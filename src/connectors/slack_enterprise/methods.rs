@@ -13,6 +13,17 @@ const TABLE: &str = include_str!("../../../config/slack_enterprise.toml");
 /// What a method that is not in the table is taken for.
 const UNKNOWN: &str = "unknown";
 
+/// What the budgets of SCIM are called.
+const SCIM_BUDGETS: [&str; 7] = [
+    "scim.groups.create_or_delete",
+    "scim.groups.get",
+    "scim.groups.update",
+    "scim.read",
+    "scim.users.get",
+    "scim.users.write",
+    "scim.write",
+];
+
 /// The table can't be read: a mistake in our own file.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
@@ -148,6 +159,12 @@ impl Methods {
         (endpoint.into_iter().chain([set]).collect(), safety(repeatable))
     }
 
+    /// Whether there is a budget of that name: a method, or one of SCIM's or of the audit log's.
+    pub(super) fn has_budget(&self, name: &str) -> bool {
+        let is_audit = name.strip_prefix("audit.").is_some_and(|path| !path.is_empty());
+        is_audit || SCIM_BUDGETS.contains(&name) || self.table.methods.contains_key(name)
+    }
+
     /// The budget of an audit log call: they all only read.
     pub(super) fn audit(&self, path: &str) -> (Vec<Budget>, Safety) {
         let bucket = Cow::Owned(format!("audit.{path}"));
@@ -211,5 +228,10 @@ mod tests {
         assert_eq!(buckets(Method::PATCH, "Users/U1"), ["scim.users.write", "scim.write"]);
         assert_eq!(buckets(Method::PATCH, "Groups/S1"), ["scim.groups.update", "scim.write"]);
         assert_eq!(buckets(Method::POST, "Groups"), ["scim.groups.create_or_delete", "scim.write"]);
+        for (http, path) in [(Method::GET, "Groups/S1"), (Method::PUT, "Groups/S1")] {
+            assert!(buckets(http, path).iter().all(|name| methods.has_budget(name)), "{path}");
+        }
+        assert!(methods.has_budget("admin.users.setAdmin") && methods.has_budget("audit.logs"));
+        assert!(!methods.has_budget("admin.users.setadmin"));
     }
 }

@@ -97,6 +97,10 @@ impl Connector for SlackEnterprise {
         &SlackDialect
     }
 
+    fn has_budget(&self, name: &str) -> bool {
+        self.methods.has_budget(name)
+    }
+
     fn linking(&self) -> Linking<'_> {
         Linking::OAuth(self)
     }

@@ -9,6 +9,7 @@ use tower::ServiceExt as _;
 use url::form_urlencoded;
 
 use crate::http::extract::ACCOUNT_TOKEN;
+use crate::http::limits::Tightest;
 use crate::http::problem::Problem;
 
 /// The most of an answer that is read: a page of a thousand rows with the provider's objects.
@@ -92,7 +93,10 @@ impl Asker {
 
 impl Said {
     async fn read(answer: Response<Body>) -> Self {
-        let (head, body) = answer.into_parts();
+        let (mut head, body) = answer.into_parts();
+        if let Some(tightest) = head.extensions.get::<Tightest>() {
+            tightest.write_plainly(&mut head.headers);
+        }
         let bytes = axum::body::to_bytes(body, LARGEST).await.unwrap_or_default();
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
         Self { status: head.status, headers: head.headers, body }

@@ -19,6 +19,7 @@ use crate::domain::mapping::Mapping;
 use crate::domain::provider::Provider;
 use crate::http::problem::{Problem, ProblemKind, needs_reauth};
 use crate::http::state::{AppState, Services};
+use crate::limit::{Class, Meter};
 use crate::store::AccountFilter;
 use crate::unified::{Changes, Directory, Journal};
 use crate::upstream::CallOptions;
@@ -70,7 +71,9 @@ impl<S: Send + Sync> FromRequestParts<S> for AccountQuery {
 pub(in crate::http) struct Account<P> {
     /// Of the caller's environment, and in working order.
     connected: Arc<IntegratedAccount>,
-    options: CallOptions,
+    max_wait: Duration,
+    class: Class,
+    meter: Meter,
     access: Access<P>,
     /// The custom fields that hold for it.
     mappings: Vec<Mapping>,
@@ -87,7 +90,11 @@ impl<P> Account<P> {
             cx: CallContext {
                 account: &self.connected,
                 upstream: &services.upstream,
-                options: self.options,
+                options: CallOptions {
+                    max_wait: self.max_wait,
+                    class: self.class,
+                    meter: Some(&self.meter),
+                },
                 // The expressions see the provider's objects, whether the caller does or not.
                 wants_remote: wants_remote || !self.mappings.is_empty(),
             },
@@ -149,7 +156,9 @@ impl<P: Permission> FromRequestParts<AppState> for Account<P> {
                 access.db.mappings_of(account.id, account.provider).await?
             }
         };
-        Ok(Self { connected: account, options: CallOptions { max_wait }, access, mappings })
+        let class = parts.extensions.get::<Class>().copied().unwrap_or_default();
+        let meter = parts.extensions.get::<Meter>().cloned().unwrap_or_default();
+        Ok(Self { connected: account, max_wait, class, meter, access, mappings })
     }
 }
 

@@ -17,6 +17,7 @@ use crate::http::extract::{Access, Body, NoQuery, PageQuery, Params, Read, Write
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
+use crate::limit::Class;
 use crate::store::{AccountFilter, NewEvent, Outcome};
 use crate::upstream::CallOptions;
 
@@ -196,7 +197,11 @@ pub(in crate::http) async fn disconnect_integrated_account(
         let cx = CallContext {
             account: &account,
             upstream: &state.upstream,
-            options: CallOptions { max_wait: state.max_wait },
+            options: CallOptions {
+                max_wait: state.max_wait,
+                class: Class::Interactive,
+                meter: None,
+            },
             wants_remote: false,
         };
         if let Some(identity) = connector.identity() {

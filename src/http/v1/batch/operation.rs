@@ -15,6 +15,7 @@ use crate::http::edge::X_REQUEST_ID;
 use crate::http::extract::{ACCOUNT_HEADER, AccountQuery, PREFER, pointer};
 use crate::http::idempotency;
 use crate::http::problem::{Problem, ProblemKind};
+use crate::limit::Class;
 
 /// What an operation may be about: the unified API.
 const RESOURCES: [&str; 5] = ["users", "roles", "role-assignments", "workspaces", "groups"];
@@ -115,6 +116,7 @@ impl Operation {
         *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = common.headers(index, &self.query);
+        request.extensions_mut().insert(Class::Background);
         Ok((touch, request))
     }
 }

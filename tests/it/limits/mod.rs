@@ -1,5 +1,7 @@
 //! The provider's pace and its accidents: waited out, repeated, or told.
 
+mod headers;
+
 use futures_util::future::join_all;
 use serde_json::Value;
 use sqlx::PgPool;

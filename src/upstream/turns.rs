@@ -1,0 +1,66 @@
+//! The turns of calls: what each costs, and waiting for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::error::UpstreamError;
+use super::request::Budget;
+use super::send::CallOptions;
+use crate::domain::account::IntegratedAccount;
+use crate::limit::{Claim, LimitKey, Limiter, Pacing, Price};
+
+/// Waits for turns at the provider's pace.
+#[derive(Clone)]
+pub(super) struct Turns {
+    limiter: Arc<dyn Limiter>,
+    pacing: Arc<Pacing>,
+}
+
+impl Turns {
+    /// Turns that `limiter` gives, at the rates of `pacing`.
+    pub(super) fn new(limiter: Arc<dyn Limiter>, pacing: Pacing) -> Self {
+        Self { limiter, pacing: Arc::new(pacing) }
+    }
+
+    /// What a call of an account costs that takes from these budgets of its provider.
+    pub(super) fn price(&self, account: &IntegratedAccount, budgets: &[Budget]) -> Price {
+        let organization: Arc<str> = account.organization.id.as_str().into();
+        let app = account.provider_app_id;
+        Price::new(budgets.iter().map(|budget| {
+            let key = LimitKey {
+                app: app.filter(|_| budget.per_app),
+                organization: Arc::clone(&organization),
+                bucket: budget.bucket.as_ref().into(),
+            };
+            let rate = self.pacing.rate(account.provider, app, &key, budget.rate);
+            (key, rate)
+        }))
+    }
+
+    /// Waits for a turn.
+    pub(super) async fn wait(
+        &self,
+        account: &IntegratedAccount,
+        price: &Price,
+        options: CallOptions<'_>,
+        until: Instant,
+    ) -> Result<(), UpstreamError> {
+        let max_wait = until.saturating_duration_since(Instant::now());
+        let claim = Claim { price, account: account.id, class: options.class, max_wait };
+        let turn = self.limiter.acquire(claim).await;
+        if let Some(meter) = options.meter {
+            meter.note(turn.as_ref().unwrap_or_else(|refused| &refused.standings));
+        }
+        match turn {
+            Ok(_) => Ok(()),
+            Err(refused) => Err(UpstreamError::Limited { retry_after: refused.retry_after }),
+        }
+    }
+
+    /// Keeps everybody from the budget that the provider called too fast.
+    pub(super) fn block(&self, price: &Price, pause: Duration) {
+        self.limiter.block(&price.first(), pause);
+    }
+}
