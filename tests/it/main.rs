@@ -2,6 +2,7 @@
 
 mod architecture;
 mod bad_input;
+mod chaos;
 mod conformance;
 mod embedded;
 mod isolation;

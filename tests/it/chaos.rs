@@ -1,0 +1,189 @@
+//! A provider that fails in every way it knows, one call in twenty with each, under load: what is answered is
+//! true, what is written is written once, and what failed says so honestly.
+//!
+//! A few seconds in the suite; `SWITCHBOARD_CHAOS_S=60` makes it as many.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use futures_util::future::try_join_all;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use switchboard::sandbox::{Fault, FaultKind};
+
+use crate::support::{Answer, Client, TestApp};
+
+const WORKERS: u64 = 8;
+/// Of each kind, so many of all calls.
+const SHARE: f64 = 0.05;
+const KINDS: [FaultKind; 7] = [
+    FaultKind::Latency,
+    FaultKind::RateLimited,
+    FaultKind::ServerError,
+    FaultKind::Html,
+    FaultKind::CutBody,
+    FaultKind::LostAnswer,
+    FaultKind::Timeout,
+];
+
+/// What one worker did, and what came of it.
+#[derive(Debug, Default)]
+struct Seen {
+    succeeded: u32,
+    failed: BTreeMap<String, u32>,
+    /// The groups that were asked for, and whether they were said to be made.
+    groups: BTreeMap<String, bool>,
+    /// The last title that each person is said to have; none after a failure, which leaves it open.
+    titles: BTreeMap<String, Option<String>>,
+}
+
+impl Seen {
+    /// The body of a success; a failure is noted when it is one that a provider's trouble explains.
+    fn take(&mut self, answer: Answer) -> Option<Value> {
+        if answer.status < 300 {
+            self.succeeded += 1;
+            return Some(answer.body);
+        }
+        let kind = answer.body.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let is_honest = matches!(
+            (answer.status, kind.as_str()),
+            (429, "/problems/rate_limited")
+                | (502, "/problems/provider_error")
+                | (504, "/problems/provider_timeout")
+        );
+        assert!(is_honest, "{}: {}", answer.status, answer.text);
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+        assert_eq!(answer.body.get("request_id"), Some(&json!(answer.header("x-request-id"))));
+        assert!(
+            answer.status != 429 || !answer.header("retry-after").is_empty(),
+            "{}",
+            answer.text
+        );
+        *self.failed.entry(kind).or_default() += 1;
+        None
+    }
+}
+
+/// A person, as the provider knew them before.
+#[derive(Debug, Clone)]
+struct Known {
+    id: String,
+    email: String,
+}
+
+async fn work(
+    number: u64,
+    api: Client,
+    people: Vec<Known>,
+    everybody: BTreeSet<String>,
+    until: Instant,
+) -> anyhow::Result<Seen> {
+    let mut dice = StdRng::seed_from_u64(number);
+    let mut seen = Seen::default();
+    for step in 0.. {
+        if Instant::now() > until {
+            break;
+        }
+        let person = people.get(dice.random_range(0..people.len())).context("nobody")?;
+        let one = format!("users/{}", person.id);
+        match dice.random_range(0..5) {
+            0 => {
+                let Some(page) = seen.take(api.get("users?limit=50").await?) else { continue };
+                let rows = page.get("result").and_then(Value::as_array).context("no rows")?;
+                let id = |row: &Value| row.get("id").and_then(Value::as_str).map(str::to_owned);
+                assert!(rows.iter().filter_map(id).all(|id| everybody.contains(&id)), "{page}");
+                assert!(!rows.is_empty());
+            }
+            1 => {
+                let Some(read) = seen.take(api.get(&one).await?) else { continue };
+                assert_eq!(read.pointer("/result/id"), Some(&json!(person.id)));
+                assert_eq!(read.pointer("/result/emails/0/email"), Some(&json!(person.email)));
+                if let Some(Some(title)) = seen.titles.get(&person.id) {
+                    assert_eq!(read.pointer("/result/title"), Some(&json!(title)), "{read}");
+                }
+            }
+            2 => {
+                let name = format!("Chaos {number} {step}");
+                let made = seen.take(api.post("groups", &json!({"name": name})).await?);
+                seen.groups.insert(name, made.is_some());
+            }
+            3 => {
+                let title = format!("Title {number} {step}");
+                let changed = seen.take(api.patch(&one, &json!({"title": title})).await?);
+                seen.titles.insert(person.id.clone(), changed.is_some().then_some(title));
+            }
+            _ => {
+                // The provider's own failures pass through the proxy as they are.
+                let raw = api.get(&format!("proxy/api/users.info?user={}", person.id)).await?;
+                if raw.status == 200 && raw.body.get("ok") == Some(&json!(true)) {
+                    assert_eq!(
+                        raw.body.pointer("/user/id"),
+                        Some(&json!(person.id)),
+                        "{}",
+                        raw.text
+                    );
+                }
+            }
+        }
+    }
+    Ok(seen)
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn no_wrong_answer_no_change_twice_and_no_failure_without_a_reason(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let seconds =
+        std::env::var_os("SWITCHBOARD_CHAOS_S").and_then(|text| text.to_str()?.parse().ok());
+    let app = TestApp::with(pool, |setup| setup.config.upstream.response_timeout_s = 0.4).await?;
+    let api = app.linked().await?;
+    let (everybody, people): (BTreeSet<String>, Vec<Known>) = app.sandbox.with_org(|org| {
+        let all = org.people().iter().map(|person| person.id.clone()).collect();
+        let ordinary = org
+            .people()
+            .iter()
+            .filter(|person| person.is_active() && !person.is_bot() && person.guest().is_none());
+        let known = |person: &switchboard::sandbox::org::Person| Known {
+            id: person.id.clone(),
+            email: person.email.clone(),
+        };
+        let members = ordinary
+            .filter(|person| person.org_level == switchboard::sandbox::org::OrgLevel::Member);
+        (all, members.map(known).take(64).collect())
+    });
+    let each = people.len() / usize::try_from(WORKERS)?;
+    for kind in KINDS {
+        let is_slow =
+            matches!(kind, FaultKind::Latency | FaultKind::Timeout | FaultKind::RateLimited);
+        let seconds = is_slow.then_some(1.0);
+        let fault = Fault { method: None, kind, count: None, probability: Some(SHARE), seconds };
+        app.sandbox.add_fault(fault);
+    }
+    let until = Instant::now() + Duration::from_secs(seconds.unwrap_or(6));
+    let workers = people
+        .chunks(each)
+        .zip(1..)
+        .map(|(own, number)| work(number, api.clone(), own.to_vec(), everybody.clone(), until));
+    let all = try_join_all(workers).await?;
+    app.sandbox.clear_faults();
+
+    let succeeded: u32 = all.iter().map(|seen| seen.succeeded).sum();
+    let failed: u32 = all.iter().flat_map(|seen| seen.failed.values()).sum();
+    assert!(succeeded > 30, "{succeeded} succeeded, {failed} failed: {all:?}");
+    app.sandbox.with_org(|org| {
+        for (name, is_made) in all.iter().flat_map(|seen| &seen.groups) {
+            let there = org.groups.iter().filter(|(_, group)| group.name == *name).count();
+            let fits = if *is_made { there == 1 } else { there <= 1 };
+            assert!(fits, "{name} is there {there} times, and was said to be made: {is_made}");
+        }
+    });
+    for (id, title) in all.iter().flat_map(|seen| &seen.titles) {
+        let Some(title) = title else { continue };
+        let read = api.get(&format!("users/{id}")).await?.okay()?;
+        assert_eq!(read.pointer("/result/title"), Some(&json!(title)), "{read}");
+    }
+    Ok(())
+}
