@@ -4,6 +4,7 @@
 
 mod browser;
 mod client;
+mod redis;
 pub(crate) mod truth;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use url::Url;
 
 pub(crate) use self::browser::Browser;
 pub(crate) use self::client::{Answer, Client};
+pub(crate) use self::redis::RedisServer;
 
 /// So many times as fast as Slack's do limits refill, on both sides: no test waits for a turn.
 const FAST: f64 = 10_000.0;
@@ -69,6 +71,7 @@ pub(crate) struct TestApp {
     /// The first environment.
     pub(crate) home: Tenant,
     entropy: Arc<SeededEntropy>,
+    config: Config,
 }
 
 impl TestApp {
@@ -111,9 +114,25 @@ impl TestApp {
             api: nobody.clone(),
             admin: nobody,
         };
-        let mut test = Self { sandbox, clock, state, pool, base_url, home, entropy };
+        let config = setup.config;
+        let mut test = Self { sandbox, clock, state, pool, base_url, home, entropy, config };
         test.home = test.tenant("home").await?;
         Ok(test)
+    }
+
+    /// Another gateway on the same database, with the same settings: its address and its services.
+    pub(crate) async fn another_gateway(&self) -> anyhow::Result<(Url, AppState)> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let base_url = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
+        let gateway = Gateway::build(Parts {
+            config: &self.config,
+            pool: self.pool.clone(),
+            public_url: base_url.clone(),
+            clock: Arc::new(self.clock.clone()),
+            entropy: Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed))),
+        })?;
+        TaskTracker::new().spawn(axum::serve(listener, gateway.router()).into_future());
+        Ok((base_url, gateway.state))
     }
 
     /// The environment of that name with new keys and the sandbox's OAuth client.
