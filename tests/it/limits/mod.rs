@@ -1,6 +1,8 @@
 //! The provider's pace and its accidents: waited out, repeated, or told.
 
 mod headers;
+mod makespan;
+mod shared;
 
 use futures_util::future::join_all;
 use serde_json::Value;

@@ -4,6 +4,7 @@
 
 mod browser;
 mod client;
+mod redis;
 pub(crate) mod truth;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use url::Url;
 
 pub(crate) use self::browser::Browser;
 pub(crate) use self::client::{Answer, Client};
+pub(crate) use self::redis::RedisServer;
 
 /// So many times as fast as Slack's do limits refill, on both sides: no test waits for a turn.
 const FAST: f64 = 10_000.0;
@@ -123,8 +125,8 @@ impl TestApp {
         Ok(test)
     }
 
-    /// Another gateway with these settings, on the same database and clock; gives its address.
-    pub(crate) async fn beside(&self, config: &Config) -> anyhow::Result<Url> {
+    /// Another gateway with these settings, on the same database and clock: its address and its services.
+    pub(crate) async fn beside(&self, config: &Config) -> anyhow::Result<(Url, AppState)> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let base_url = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
         let gateway = Gateway::build(Parts {
@@ -135,7 +137,7 @@ impl TestApp {
             entropy: Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed))),
         })?;
         TaskTracker::new().spawn(axum::serve(listener, gateway.router()).into_future());
-        Ok(base_url)
+        Ok((base_url, gateway.state))
     }
 
     /// The environment of that name with new keys and the sandbox's OAuth client.

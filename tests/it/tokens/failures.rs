@@ -90,7 +90,7 @@ async fn a_provider_that_can_not_be_reached_is_told_as_such(pool: PgPool) -> any
     let nobody = TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?;
     let mut config = app.config.clone();
     config.slack_enterprise.web_url = format!("http://{nobody}");
-    let base_url = app.beside(&config).await?;
+    let base_url = app.beside(&config).await?.0;
     pass(&app, Duration::hours(13));
     let api = app.on(&account)?;
     let cut_off = api.clone().at(base_url);

@@ -35,7 +35,7 @@ async fn while_a_provider_is_down_the_callers_of_all_gateways_share_a_growing_pa
 ) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let here = app.linked().await?;
-    let there = here.clone().at(app.beside(&app.config).await?);
+    let there = here.clone().at(app.beside(&app.config).await?.0);
     pass(&app, Duration::hours(13));
     take_down(&app);
     let asked = app.calls(REFRESH);
@@ -64,7 +64,7 @@ async fn a_token_found_dead_is_not_sent_again_while_the_provider_is_down(
 ) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let here = app.linked().await?;
-    let there = here.clone().at(app.beside(&app.config).await?);
+    let there = here.clone().at(app.beside(&app.config).await?.0);
     // The gateway believes that it lives.
     app.sandbox.advance_clock(Duration::hours(13));
     take_down(&app);

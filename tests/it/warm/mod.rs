@@ -104,7 +104,7 @@ async fn what_another_gateway_changes_is_heard_within_a_second(pool: PgPool) -> 
     let app = TestApp::new(pool).await?;
     let account = app.link("acme").await?;
     let api = app.on(&account)?;
-    let other = app.beside(&app.config).await?;
+    let other = app.beside(&app.config).await?.0;
     let there = app.home.admin.clone().at(other.clone());
     let (token, token_path) = with_token(&there, &app, &account).await?;
     warmed(&app, &token, &["proxy/api/auth.test", "users?limit=1"]).await?;
@@ -158,7 +158,7 @@ async fn a_grant_that_is_lost_and_mended_elsewhere_is_so_here(pool: PgPool) -> a
     let app = TestApp::new(pool).await?;
     let account = app.link("acme").await?;
     let api = app.on(&account)?;
-    let other = app.beside(&app.config).await?;
+    let other = app.beside(&app.config).await?.0;
     warmed(&app, &api, &["proxy/api/auth.test"]).await?;
     sqlx::query("update integrated_accounts set status = 'needs_reauth', status_reason = 'gone'")
         .execute(&app.pool)
