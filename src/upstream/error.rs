@@ -13,6 +13,12 @@ pub enum UpstreamError {
         /// When a turn can be expected.
         retry_after: Duration,
     },
+    /// The provider could not be reached for a while and is left alone. Nothing was sent.
+    #[error("the provider could not be reached for a while")]
+    Resting {
+        /// When it is tried next.
+        retry_after: Duration,
+    },
     /// There is no living token. Nothing was sent.
     #[error("no token to call with")]
     Token(#[from] TokenError),
@@ -40,22 +46,6 @@ impl UpstreamError {
             Self::Timeout(error)
         } else {
             Self::Broken(error)
-        }
-    }
-
-    /// Whether the provider can't have done anything.
-    pub(super) fn is_before_sending(&self) -> bool {
-        match self {
-            Self::Connect(_) | Self::Limited { .. } | Self::Token(_) => true,
-            Self::Timeout(_) | Self::Broken(_) | Self::TooLarge => false,
-        }
-    }
-
-    /// Whether the same call may go better another time.
-    pub(super) fn may_pass(&self) -> bool {
-        match self {
-            Self::Connect(_) | Self::Timeout(_) | Self::Broken(_) => true,
-            Self::Limited { .. } | Self::Token(_) | Self::TooLarge => false,
         }
     }
 }

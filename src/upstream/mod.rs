@@ -5,13 +5,15 @@
 //! ([`Dialect`]); it never retries, sleeps or sees a token.
 
 mod answer;
+mod breaker;
 mod client;
 mod error;
 mod oauth;
 mod request;
+mod retry;
 mod send;
 
-pub use answer::{Answer, Verdict};
+pub use answer::{Answer, Facts, Passed, Verdict};
 pub use client::{HttpClient, Timeouts};
 pub use error::UpstreamError;
 pub use oauth::{

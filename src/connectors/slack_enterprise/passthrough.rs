@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, Method};
+use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use super::SlackEnterprise;
-use crate::connectors::{Passthrough, UnknownPath};
+use crate::connectors::{PageFailure, Passthrough, RawPage, UnknownPath};
 use crate::upstream::{ProviderRequest, RequestBody};
 
 const KNOWN: &str = "the provider's paths are api/METHOD, scim/v1/…, scim/v2/… and audit/v1/…, without dot segments";
@@ -51,6 +51,20 @@ impl Passthrough for SlackEnterprise {
             safety,
         })
     }
+
+    fn page_query(&self, path: &str, query: Option<&str>) -> Option<String> {
+        self.largest_pages(path, query)
+    }
+
+    fn read_page<'b>(
+        &self,
+        path: &str,
+        query: Option<&str>,
+        status: StatusCode,
+        body: &'b [u8],
+    ) -> Result<RawPage<'b>, PageFailure> {
+        self.page_of(path, query, status, body)
+    }
 }
 
 /// Whether a path can only mean what it shows: no dot segment, no empty one, nothing escaped.
@@ -65,7 +79,9 @@ fn is_method(name: &str) -> bool {
 }
 
 fn join(base: &Url, path: &str, query: Option<&str>) -> Option<Url> {
-    let mut url = base.join(path).ok()?;
+    // Not `Url::join`: that reads the whole address anew, on every call.
+    let mut url = base.clone();
+    url.set_path(&[base.path(), path].concat());
     url.set_query(query.filter(|query| !query.is_empty()));
     let stays = url.origin() == base.origin() && url.path().starts_with(base.path());
     stays.then_some(url)
