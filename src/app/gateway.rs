@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::serve::ListenerExt as _;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -156,6 +157,12 @@ impl Gateway {
         }
         let stopping = CancellationToken::new();
         let (begin, stopped) = (stopping.clone(), stopping.clone());
+        // Small answers don't wait for the caller's acknowledgement of the piece before.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "a connection keeps its delay");
+            }
+        });
         let server = axum::serve(listener, self.router()).with_graceful_shutdown(async move {
             stop.await;
             begin.cancel();

@@ -6,4 +6,4 @@ mod provision;
 
 pub use database::{Database, Sharing};
 pub use gateway::{Gateway, Parts};
-pub use provision::{CreatedKey, create_api_key, environment};
+pub use provision::{CreatedKey, Permits, create_api_key, environment};

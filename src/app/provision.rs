@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use crate::domain::access::Scope;
+use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{ApiKeyId, EnvironmentId};
@@ -19,6 +20,21 @@ pub struct CreatedKey {
     pub id: ApiKeyId,
     /// The key itself.
     pub secret: IssuedSecret,
+}
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy)]
+pub struct Permits<'a> {
+    /// Its scopes.
+    pub scopes: &'a [Scope],
+    /// Which of a provider's methods it may call raw; `None` for all.
+    pub allowed_methods: Option<&'a AllowedMethods>,
+}
+
+impl<'a> From<&'a [Scope]> for Permits<'a> {
+    fn from(scopes: &'a [Scope]) -> Self {
+        Self { scopes, allowed_methods: None }
+    }
 }
 
 /// The environment of that name, made when there is none.
@@ -46,15 +62,16 @@ pub async fn environment(
 /// # Errors
 ///
 /// When the database fails.
-pub async fn create_api_key(
+pub async fn create_api_key<'a>(
     store: &Store,
     environment_id: EnvironmentId,
     name: &str,
-    scopes: &[Scope],
+    permits: impl Into<Permits<'a>>,
     expires_at: Option<OffsetDateTime>,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> Result<CreatedKey, StoreError> {
+    let Permits { scopes, allowed_methods } = permits.into();
     let secret = issue(PREFIX, entropy);
     let id = ApiKeyId::generate(clock, entropy);
     let key = NewApiKey {
@@ -62,6 +79,7 @@ pub async fn create_api_key(
         name,
         digest: secret.digest(),
         scopes,
+        allowed_methods,
         created_at: clock.now(),
         expires_at,
     };

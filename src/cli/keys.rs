@@ -1,12 +1,13 @@
 //! `switchboard keys`: makes, lists and revokes API keys. Works beside a running gateway.
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
 use super::output::say;
-use crate::app::{Database, Sharing, create_api_key, environment};
+use crate::app::{Database, Permits, Sharing, create_api_key, environment};
 use crate::config::Config;
 use crate::domain::access::Scope;
+use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::clock::{Clock as _, SystemClock};
 use crate::domain::entropy::SystemEntropy;
 use crate::domain::ids::ApiKeyId;
@@ -26,6 +27,10 @@ pub(super) enum Command {
         /// What it may do, comma-separated: read, write, proxy, admin
         #[arg(long, value_delimiter = ',', default_value = "read,write,proxy")]
         scopes: Vec<Scope>,
+        /// The provider's methods it may call raw, comma-separated: users.info, admin.users.*; all when
+        /// left out
+        #[arg(long, value_delimiter = ',', value_name = "PATTERNS")]
+        allowed_methods: Option<Vec<String>>,
     },
     /// List the keys of an environment, without their secrets
     List {
@@ -56,10 +61,13 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
 async fn obey(store: &Store, command: Command) -> anyhow::Result<()> {
     store.migrate().await?;
     match command {
-        Command::Create { environment: named, name, scopes } => {
+        Command::Create { environment: named, name, scopes, allowed_methods } => {
+            let allowed_methods = allowed_methods.map(AllowedMethods::new).transpose();
+            let allowed_methods = allowed_methods.context("--allowed-methods")?;
             let id = environment(store, &named, &SystemClock, &SystemEntropy).await?;
             let (clock, entropy) = (&SystemClock, &SystemEntropy);
-            let key = create_api_key(store, id, &name, &scopes, None, clock, entropy).await?;
+            let permits = Permits { scopes: &scopes, allowed_methods: allowed_methods.as_ref() };
+            let key = create_api_key(store, id, &name, permits, None, clock, entropy).await?;
             say(key.secret.reveal())?;
         }
         Command::List { environment } => {

@@ -136,6 +136,7 @@ impl ConnectorError {
     ) -> Self {
         let (kind, retry_after, code) = match &source {
             UpstreamError::Limited { retry_after } => (Kind::RateLimited, Some(*retry_after), None),
+            UpstreamError::Resting { retry_after } => (Kind::Trouble, Some(*retry_after), None),
             UpstreamError::Token(TokenError::NeedsReauth { reason }) => {
                 (Kind::NeedsReauth, None, Some(reason.clone()))
             }
@@ -164,6 +165,7 @@ impl ConnectorError {
             Some(UpstreamError::Token(error)) => Some(error),
             Some(
                 UpstreamError::Limited { .. }
+                | UpstreamError::Resting { .. }
                 | UpstreamError::Connect(_)
                 | UpstreamError::Timeout(_)
                 | UpstreamError::Broken(_)

@@ -144,6 +144,52 @@ pub trait Passthrough: Send + Sync {
         path: &str,
         query: Option<&str>,
     ) -> Result<ProviderRequest, UnknownPath>;
+
+    /// The query by which the first page of a list at this path is best asked for; `None` leaves the
+    /// caller's.
+    fn page_query(&self, path: &str, query: Option<&str>) -> Option<String> {
+        let _ = (path, query);
+        None
+    }
+
+    /// Reads a page of the list at this path, as it was answered to this query.
+    ///
+    /// # Errors
+    ///
+    /// `NotAList` when we don't know how to follow it; `Refused` when the provider said no.
+    fn read_page<'b>(
+        &self,
+        path: &str,
+        query: Option<&str>,
+        status: http::StatusCode,
+        body: &'b [u8],
+    ) -> Result<RawPage<'b>, PageFailure> {
+        let _ = (path, query, status, body);
+        Err(PageFailure::NotAList)
+    }
+}
+
+/// A page of a provider's list, read no further than its rows.
+#[derive(Debug)]
+pub struct RawPage<'b> {
+    /// The rows, as the provider wrote them.
+    pub rows: Vec<&'b serde_json::value::RawValue>,
+    /// The query of the next page; `None` at the end.
+    pub next: Option<String>,
+}
+
+/// Why an answer is no page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PageFailure {
+    /// It holds no rows, or we don't know where.
+    NotAList,
+    /// The provider said no.
+    Refused {
+        /// What the caller can do about it.
+        kind: Kind,
+        /// The provider's code.
+        code: String,
+    },
 }
 
 /// A path that is none of the provider's.

@@ -10,7 +10,9 @@ pub(super) fn is_plain(path: &str) -> bool {
 
 /// The address of a path below `base`; `None` when it would lead elsewhere.
 pub(super) fn join(base: &Url, path: &str, query: Option<&str>) -> Option<Url> {
-    let mut url = base.join(path).ok()?;
+    // Not `Url::join`: that reads the whole address anew, on every call.
+    let mut url = base.clone();
+    url.set_path(&[base.path(), path].concat());
     url.set_query(query.filter(|query| !query.is_empty()));
     let stays = url.origin() == base.origin() && url.path().starts_with(base.path());
     stays.then_some(url)

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod account;
+pub mod allowed_methods;
 pub mod assignment;
 pub mod clock;
 pub mod entropy;

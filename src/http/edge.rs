@@ -39,8 +39,6 @@ pub(super) async fn around(
     let meter = Meter::default();
     request.extensions_mut().insert(meter.clone());
     let method = request.method().clone();
-    // The route, not the path: a path may hold a link token.
-    let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str).to_owned();
     let started = Instant::now();
     let mut response = if has_nul(request.uri()) {
         let detail = "The address holds the character U+0000 (`%00`), which no name or id has.";
@@ -55,6 +53,8 @@ pub(super) async fn around(
     limits::tell(&meter.read(), &mut response);
     let status = response.status().as_u16();
     let ms = started.elapsed().as_millis();
+    // The route, not the path: a path may hold a link token.
+    let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
     tracing::info!(request_id = id, %method, route, status, ms, "answered");
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(id) {

@@ -2,10 +2,11 @@
 
 use time::OffsetDateTime;
 
-use super::columns::{all_named, digest_bytes};
+use super::columns::{all_named, digest_bytes, patterns};
 use super::keys::names;
 use super::{Change, StoreError, TenantDb};
 use crate::domain::access::Scope;
+use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::{AccountTokenId, EnvironmentId, IntegratedAccountId};
 use crate::domain::sealed::Digest;
 
@@ -20,6 +21,8 @@ pub struct NewAccountToken<'a> {
     pub digest: Digest,
     /// What it may do.
     pub scopes: &'a [Scope],
+    /// Which of the provider's methods it may call raw; `None` for all.
+    pub allowed_methods: Option<&'a AllowedMethods>,
     /// The present.
     pub created_at: OffsetDateTime,
     /// When it ends by itself; `None` lasts until revoked.
@@ -33,6 +36,8 @@ pub struct AccountToken {
     pub id: AccountTokenId,
     /// What it may do.
     pub scopes: Vec<Scope>,
+    /// Which of the provider's methods it may call raw; `None` for all.
+    pub allowed_methods: Option<AllowedMethods>,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// When it ends by itself; `None` lasts until revoked.
@@ -53,8 +58,9 @@ impl TenantDb {
     ) -> Result<(), StoreError> {
         sqlx::query!(
             "INSERT INTO account_tokens
-                 (environment_id, account_token_id, integrated_account_id, digest, scopes, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                 (environment_id, account_token_id, integrated_account_id, digest, scopes, created_at, expires_at,
+                  allowed_methods)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             self.environment_id as EnvironmentId,
             token.id as AccountTokenId,
             token.account_id as IntegratedAccountId,
@@ -62,6 +68,7 @@ impl TenantDb {
             &names(token.scopes),
             token.created_at,
             token.expires_at,
+            token.allowed_methods.map(AllowedMethods::patterns),
         )
         .execute(&self.pool)
         .await?;
@@ -80,7 +87,8 @@ impl TenantDb {
         now: OffsetDateTime,
     ) -> Result<Vec<AccountToken>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT account_token_id AS "id: AccountTokenId", scopes, created_at, expires_at, revoked_at
+            r#"SELECT account_token_id AS "id: AccountTokenId", scopes, allowed_methods, created_at,
+                      expires_at, revoked_at
                FROM account_tokens WHERE environment_id = $1 AND integrated_account_id = $2
                AND LEAST(expires_at, revoked_at, 'infinity') > $3
                ORDER BY account_token_id"#,
@@ -95,6 +103,7 @@ impl TenantDb {
                 Ok(AccountToken {
                     id: row.id,
                     scopes: all_named("account_tokens", "scopes", &row.scopes)?,
+                    allowed_methods: patterns("account_tokens", row.allowed_methods)?,
                     created_at: row.created_at,
                     expires_at: row.expires_at,
                     revoked_at: row.revoked_at,

@@ -1,5 +1,6 @@
 //! How our values stand in columns: ids as text, enums by their names, digests as bytes.
 
+use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::{
     AccountTokenId, ApiKeyId, AuditId, EnvironmentId, EventId, IntegratedAccountId, LinkTokenId,
     MappingId, ProviderAppId,
@@ -61,6 +62,15 @@ pub(super) fn named<T: std::str::FromStr>(
     name: &str,
 ) -> Result<T, StoreError> {
     name.parse().map_err(|_| StoreError::Inconsistent { table, column })
+}
+
+/// Reads the patterns of a key back.
+pub(super) fn patterns(
+    table: &'static str,
+    patterns: Option<Vec<String>>,
+) -> Result<Option<AllowedMethods>, StoreError> {
+    let inconsistent = |_| StoreError::Inconsistent { table, column: "allowed_methods" };
+    patterns.map(AllowedMethods::new).transpose().map_err(inconsistent)
 }
 
 /// Reads a list of names back into their enums.

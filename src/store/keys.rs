@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::columns::{all_named, digest_bytes};
+use super::columns::{all_named, digest_bytes, patterns};
 use super::{Change, Store, StoreError, TenantDb};
 use crate::domain::access::Scope;
+use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::{ApiKeyId, EnvironmentId, IntegratedAccountId};
 use crate::domain::sealed::Digest;
 
@@ -19,6 +20,8 @@ pub struct ApiKey {
     pub name: String,
     /// What it may do.
     pub scopes: Vec<Scope>,
+    /// Which of a provider's methods it may call raw; `None` for all.
+    pub allowed_methods: Option<AllowedMethods>,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// When it ends by itself.
@@ -38,6 +41,8 @@ pub struct NewApiKey<'a> {
     pub digest: Digest,
     /// What it may do.
     pub scopes: &'a [Scope],
+    /// Which of a provider's methods it may call raw; `None` for all.
+    pub allowed_methods: Option<&'a AllowedMethods>,
     /// The present.
     pub created_at: OffsetDateTime,
     /// When it ends by itself.
@@ -53,6 +58,8 @@ pub struct Caller {
     pub key_id: String,
     /// What it may do.
     pub scopes: Vec<Scope>,
+    /// Which of a provider's methods it may call raw; `None` for all.
+    pub allowed_methods: Option<AllowedMethods>,
     /// The one account it is bound to; `None` for an API key.
     pub account_id: Option<IntegratedAccountId>,
 }
@@ -99,7 +106,8 @@ impl Store {
 
     async fn api_key(&self, digest: &Digest) -> Result<Option<KnownKey>, StoreError> {
         let row = sqlx::query!(
-            r#"SELECT environment_id AS "environment_id: EnvironmentId", api_key_id, scopes, expires_at
+            r#"SELECT environment_id AS "environment_id: EnvironmentId", api_key_id, scopes, allowed_methods,
+                      expires_at
                FROM api_keys WHERE digest = $1 AND revoked_at IS NULL"#,
             digest_bytes(digest),
         )
@@ -110,6 +118,7 @@ impl Store {
                 environment_id: row.environment_id,
                 key_id: row.api_key_id,
                 scopes: all_named("api_keys", "scopes", &row.scopes)?,
+                allowed_methods: patterns("api_keys", row.allowed_methods)?,
                 account_id: None,
             };
             Ok(KnownKey { caller: Arc::new(caller), expires_at: row.expires_at })
@@ -119,7 +128,7 @@ impl Store {
 
     async fn account_token(&self, digest: &Digest) -> Result<Option<KnownKey>, StoreError> {
         let row = sqlx::query!(
-            r#"SELECT environment_id AS "environment_id: EnvironmentId", account_token_id, scopes,
+            r#"SELECT environment_id AS "environment_id: EnvironmentId", account_token_id, scopes, allowed_methods,
                       integrated_account_id AS "account_id: IntegratedAccountId", expires_at
                FROM account_tokens WHERE digest = $1 AND revoked_at IS NULL"#,
             digest_bytes(digest),
@@ -131,6 +140,7 @@ impl Store {
                 environment_id: row.environment_id,
                 key_id: row.account_token_id,
                 scopes: all_named("account_tokens", "scopes", &row.scopes)?,
+                allowed_methods: patterns("account_tokens", row.allowed_methods)?,
                 account_id: Some(row.account_id),
             };
             Ok(KnownKey { caller: Arc::new(caller), expires_at: row.expires_at })
@@ -147,8 +157,9 @@ impl TenantDb {
     /// When the database fails.
     pub async fn insert_api_key(&self, key: &NewApiKey<'_>) -> Result<(), StoreError> {
         sqlx::query!(
-            "INSERT INTO api_keys (environment_id, api_key_id, name, digest, scopes, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO api_keys (environment_id, api_key_id, name, digest, scopes, created_at, expires_at,
+                 allowed_methods)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
             self.environment_id as EnvironmentId,
             key.id as ApiKeyId,
             key.name,
@@ -156,6 +167,7 @@ impl TenantDb {
             &names(key.scopes),
             key.created_at,
             key.expires_at,
+            key.allowed_methods.map(AllowedMethods::patterns),
         )
         .execute(&self.pool)
         .await?;
@@ -170,7 +182,8 @@ impl TenantDb {
     /// When the database fails.
     pub async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT api_key_id AS "id: ApiKeyId", name, scopes, created_at, expires_at, revoked_at
+            r#"SELECT api_key_id AS "id: ApiKeyId", name, scopes, allowed_methods, created_at,
+                      expires_at, revoked_at
                FROM api_keys WHERE environment_id = $1 ORDER BY api_key_id"#,
             self.environment_id as EnvironmentId,
         )
@@ -182,6 +195,7 @@ impl TenantDb {
                     id: row.id,
                     name: row.name,
                     scopes: all_named("api_keys", "scopes", &row.scopes)?,
+                    allowed_methods: patterns("api_keys", row.allowed_methods)?,
                     created_at: row.created_at,
                     expires_at: row.expires_at,
                     revoked_at: row.revoked_at,

@@ -1,16 +1,21 @@
 //! What a provider answered: the head is looked at, the rest may still be on its way.
 
+use std::borrow::Cow;
+use std::io::Read as _;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use flate2::read::{GzDecoder, ZlibDecoder};
 use futures_util::{Stream, StreamExt as _, stream};
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::error::UpstreamError;
 
 /// Bodies up to this size are looked at before they are passed on: providers that report failures in
 /// the body keep those short.
 const PEEK: usize = 8 * 1024;
+/// So much of a compressed head is unpacked to be looked at.
+const UNPACKED: u64 = 64 * 1024;
 /// The largest body that is read as a whole.
 const MAX_WHOLE: usize = 64 * 1024 * 1024;
 
@@ -27,6 +32,25 @@ pub enum Verdict {
     Trouble,
 }
 
+/// What it took to get an answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// How often the call was sent.
+    pub attempts: u32,
+    /// How long it took before that: turns, the token, attempts that failed and the pauses after them.
+    pub waited: Duration,
+    /// How long the provider took to begin the answer, the last time.
+    pub upstream: Duration,
+}
+
+/// The body of an answer that is passed on.
+pub enum Passed<S> {
+    /// All of it.
+    Whole(Bytes),
+    /// As it comes.
+    Stream(S),
+}
+
 /// An answer of a provider.
 #[derive(Debug)]
 pub struct Answer {
@@ -36,6 +60,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// What it means.
     pub verdict: Verdict,
+    /// What it took.
+    pub facts: Facts,
     head: Bytes,
     rest: Option<reqwest::Response>,
 }
@@ -47,8 +73,8 @@ impl Answer {
         verdict: impl FnOnce(StatusCode, &HeaderMap, Option<&[u8]>) -> Verdict,
     ) -> Result<Self, UpstreamError> {
         let status = response.status();
-        let headers = response.headers().clone();
-        let mut head = BytesMut::new();
+        let headers = std::mem::take(response.headers_mut());
+        let mut head = Head::default();
         let mut whole = false;
         if may_tell(status, &headers) {
             loop {
@@ -57,16 +83,25 @@ impl Answer {
                         whole = true;
                         break;
                     }
-                    Some(chunk) => head.extend_from_slice(&chunk),
+                    Some(chunk) => head.push(chunk),
                 }
                 if head.len() > PEEK {
                     break;
                 }
             }
         }
-        let verdict = verdict(status, &headers, whole.then_some(head.as_ref()));
+        let head = head.finish();
+        let verdict = match plain(&headers, &head) {
+            Some(text) => verdict(status, &headers, whole.then_some(&*text)),
+            None => verdict(status, &headers, None),
+        };
         let rest = (!whole).then_some(response);
-        Ok(Self { status, headers, verdict, head: head.freeze(), rest })
+        Ok(Self { status, headers, verdict, facts: Facts::default(), head, rest })
+    }
+
+    /// The same answer with what it took.
+    pub(super) fn with(self, facts: Facts) -> Self {
+        Self { facts, ..self }
     }
 
     /// The same answer with its whole body in memory.
@@ -89,10 +124,13 @@ impl Answer {
         self.head
     }
 
-    /// The body, piece by piece, as it comes.
-    pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, UpstreamError>> + Send + 'static {
+    /// The body, to be passed on: piece by piece as it comes, or all of it where it is here already.
+    pub fn into_passed(
+        self,
+    ) -> Passed<impl Stream<Item = Result<Bytes, UpstreamError>> + Send + 'static> {
+        let Some(rest) = self.rest else { return Passed::Whole(self.head) };
         let head = (!self.head.is_empty()).then_some(Ok(self.head));
-        let rest = stream::unfold(self.rest, |rest| async move {
+        let rest = stream::unfold(Some(rest), |rest| async move {
             let mut response = rest?;
             match response.chunk().await {
                 Ok(None) => None,
@@ -100,8 +138,61 @@ impl Answer {
                 Err(error) => Some((Err(UpstreamError::broken(error)), None)),
             }
         });
-        stream::iter(head).chain(rest)
+        Passed::Stream(stream::iter(head).chain(rest))
     }
+
+    /// An answer of which only the verdict matters.
+    #[cfg(test)]
+    pub(super) fn of_verdict(verdict: Verdict) -> Self {
+        let (status, headers, facts) = (StatusCode::OK, HeaderMap::new(), Facts::default());
+        Self { status, headers, verdict, facts, head: Bytes::new(), rest: None }
+    }
+}
+
+/// What came of a body so far. One that came in one piece is not copied.
+#[derive(Default)]
+struct Head {
+    first: Bytes,
+    more: BytesMut,
+}
+
+impl Head {
+    fn len(&self) -> usize {
+        self.first.len().max(self.more.len())
+    }
+
+    fn push(&mut self, chunk: Bytes) {
+        if self.len() == 0 {
+            self.first = chunk;
+            return;
+        }
+        if self.more.is_empty() {
+            self.more.extend_from_slice(&self.first);
+        }
+        self.more.extend_from_slice(&chunk);
+    }
+
+    fn finish(self) -> Bytes {
+        if self.more.is_empty() { self.first } else { self.more.freeze() }
+    }
+}
+
+/// The head of a body as it can be looked at. The caller asks the provider for compression, and gets what
+/// comes untouched; `None` for a compression that we can't look into.
+fn plain<'h>(headers: &HeaderMap, head: &'h Bytes) -> Option<Cow<'h, [u8]>> {
+    let coding = headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
+    let mut text = Vec::new();
+    match coding {
+        None | Some(b"identity") => return Some(Cow::Borrowed(head)),
+        Some(b"gzip" | b"x-gzip") => {
+            GzDecoder::new(&**head).take(UNPACKED).read_to_end(&mut text).ok()?;
+        }
+        Some(b"deflate") => {
+            ZlibDecoder::new(&**head).take(UNPACKED).read_to_end(&mut text).ok()?;
+        }
+        Some(_) => return None,
+    }
+    Some(Cow::Owned(text))
 }
 
 /// Whether the body of such an answer may say that the call failed.
@@ -112,6 +203,5 @@ fn may_tell(status: StatusCode, headers: &HeaderMap) -> bool {
     let is_json = headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().windows(4).any(|part| part == b"json"));
-    let is_plain = !headers.contains_key(header::CONTENT_ENCODING);
-    is_plain && (is_json || !status.is_success()) && length.is_none_or(|length| length <= PEEK)
+    (is_json || !status.is_success()) && length.is_none_or(|length| length <= PEEK)
 }

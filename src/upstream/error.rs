@@ -14,6 +14,12 @@ pub enum UpstreamError {
         /// When a turn can be expected.
         retry_after: Duration,
     },
+    /// The provider could not be reached for a while and is left alone. Nothing was sent.
+    #[error("the provider could not be reached for a while")]
+    Resting {
+        /// When it is tried next.
+        retry_after: Duration,
+    },
     /// There is no living token. Nothing was sent.
     #[error("no token to call with")]
     Token(#[from] TokenError),
@@ -52,22 +58,6 @@ impl UpstreamError {
         match error {
             SendError::NotAllowed => Self::NotAllowed,
             SendError::Failed(error) => Self::broken(error),
-        }
-    }
-
-    /// Whether the provider can't have done anything.
-    pub(super) fn is_before_sending(&self) -> bool {
-        match self {
-            Self::Connect(_) | Self::Limited { .. } | Self::Token(_) | Self::NotAllowed => true,
-            Self::Timeout(_) | Self::Broken(_) | Self::TooLarge => false,
-        }
-    }
-
-    /// Whether the same call may go better another time.
-    pub(super) fn may_pass(&self) -> bool {
-        match self {
-            Self::Connect(_) | Self::Timeout(_) | Self::Broken(_) => true,
-            Self::Limited { .. } | Self::Token(_) | Self::NotAllowed | Self::TooLarge => false,
         }
     }
 }

@@ -5,16 +5,18 @@
 //! ([`Dialect`]); it never retries, sleeps or sees a token.
 
 mod answer;
+mod breaker;
 mod client;
 mod error;
 mod guard;
 mod oauth;
 mod request;
+mod retry;
 mod send;
 mod trial;
 mod turns;
 
-pub use answer::{Answer, Verdict};
+pub use answer::{Answer, Facts, Passed, Verdict};
 pub use client::{HttpClient, NamedBy, Reach, Timeouts};
 pub use error::UpstreamError;
 pub use oauth::{CodeExchange, Consent, OAuthClient, OAuthEndpoints, OAuthError, TokenAnswer};

@@ -6,10 +6,12 @@ use std::time::Duration;
 use http::header;
 use tokio::time::Instant;
 
-use super::answer::{Answer, Verdict};
+use super::answer::{Answer, Facts};
+use super::breaker::{Breakers, Reached};
 use super::client::{HttpClient, NamedBy};
 use super::error::UpstreamError;
-use super::request::{Dialect, ProviderRequest, RequestBody, Safety, bearer};
+use super::request::{Dialect, ProviderRequest, RequestBody, bearer};
+use super::retry::{Next, next};
 use super::turns::Turns;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::entropy::{Entropy, random_bytes};
@@ -21,8 +23,8 @@ use crate::vault::{Fresh, Tokens};
 const ATTEMPTS: u32 = 4;
 /// The first pause between two attempts; it doubles, and chance takes a part of it away.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// A provider that says "too fast" without saying for how long.
-const UNSAID_PAUSE: Duration = Duration::from_secs(1);
+/// No attempt begins after this, counted from the first one, beyond what it may wait for turns.
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// What a caller wants of one call.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +44,7 @@ pub struct Upstream {
     turns: Turns,
     tokens: Tokens,
     entropy: Arc<dyn Entropy>,
+    breakers: Breakers,
 }
 
 impl std::fmt::Debug for Upstream {
@@ -73,7 +76,8 @@ impl Upstream {
         tokens: Tokens,
         entropy: Arc<dyn Entropy>,
     ) -> Self {
-        Self { client, turns: Turns::new(limiter, pacing), tokens, entropy }
+        let turns = Turns::new(limiter, pacing);
+        Self { client, turns, tokens, entropy, breakers: Breakers::default() }
     }
 
     /// Sends a call and hands over the answer as soon as its head is here; the body streams.
@@ -114,44 +118,42 @@ impl Upstream {
         options: CallOptions<'_>,
         whole: bool,
     ) -> Result<Answer, UpstreamError> {
-        let wait_until = Instant::now() + options.max_wait;
+        let began = Instant::now();
+        let wait_until = began + options.max_wait;
         let price = self.turns.price(account, &request.budgets);
         let mut call = Call { account, request, dialect, price, options, wait_until, dead: None };
-        let mut attempt = 0;
+        let host = call.request.url.authority().to_owned();
+        let mut facts = Facts::default();
         loop {
-            attempt += 1;
+            facts.attempts += 1;
+            let leave = self.breakers.enter(&host, Instant::now());
+            let leave =
+                leave.map_err(|rests| UpstreamError::Resting { retry_after: rests.retry_after })?;
             let fresh = self.turn_and_token(&call).await?;
             let Some(outgoing) = call.outgoing(&fresh.token) else {
                 return Err(UpstreamError::TooLarge);
             };
             let started = Instant::now();
             let result = self.attempt(outgoing, call.named_by(), call.dialect, whole).await;
-            log(&call, attempt, started, &result);
-            let again = call.request.can_repeat() && attempt < ATTEMPTS;
-            match result {
-                Ok(answer) => match answer.verdict {
-                    Verdict::DeadToken if call.dead.is_none() && again => {
-                        call.dead = Some(fresh.generation);
+            let ended = Instant::now();
+            leave.report(reached(&result), ended);
+            facts.upstream = ended - started;
+            log(&call, facts, &result);
+            let may_repeat = call.request.can_repeat()
+                && facts.attempts < ATTEMPTS
+                && ended < wait_until + DEADLINE;
+            match next(&result, call.request.safety, call.dead.is_some()) {
+                Next::Blocked(pause) => {
+                    self.turns.block(&call.price, pause);
+                    if !may_repeat {
+                        return Err(UpstreamError::Limited { retry_after: pause });
                     }
-                    Verdict::TooFast(pause) => {
-                        let pause = pause.unwrap_or(UNSAID_PAUSE);
-                        self.turns.block(&call.price, pause);
-                        if !again {
-                            return Err(UpstreamError::Limited { retry_after: pause });
-                        }
-                    }
-                    Verdict::Trouble if again && call.request.safety == Safety::Repeatable => {
-                        self.pause(attempt).await;
-                    }
-                    Verdict::Final | Verdict::DeadToken | Verdict::Trouble => return Ok(answer),
-                },
-                Err(error) => {
-                    let safe =
-                        error.is_before_sending() || call.request.safety == Safety::Repeatable;
-                    if !(again && safe && error.may_pass()) {
-                        return Err(error);
-                    }
-                    self.pause(attempt).await;
+                }
+                Next::RenewToken if may_repeat => call.dead = Some(fresh.generation),
+                Next::Again if may_repeat => self.pause(facts.attempts).await,
+                Next::Done | Next::RenewToken | Next::Again => {
+                    facts.waited = (ended - began).saturating_sub(facts.upstream);
+                    return result.map(|answer| answer.with(facts));
                 }
             }
         }
@@ -220,10 +222,26 @@ impl ProviderRequest {
     }
 }
 
-fn log(call: &Call<'_>, attempt: u32, started: Instant, result: &Result<Answer, UpstreamError>) {
+/// What an attempt tells about the host: an answer of any kind is one.
+fn reached(result: &Result<Answer, UpstreamError>) -> Reached {
+    match result {
+        Err(UpstreamError::Connect(_) | UpstreamError::Timeout(_)) => Reached::No,
+        Ok(_)
+        | Err(
+            UpstreamError::Broken(_)
+            | UpstreamError::NotAllowed
+            | UpstreamError::TooLarge
+            | UpstreamError::Limited { .. }
+            | UpstreamError::Resting { .. }
+            | UpstreamError::Token(_),
+        ) => Reached::Yes,
+    }
+}
+
+fn log(call: &Call<'_>, facts: Facts, result: &Result<Answer, UpstreamError>) {
     let account = call.account.id;
     let method = &*call.request.name;
-    let ms = started.elapsed().as_millis();
+    let (attempt, ms) = (facts.attempts, facts.upstream.as_millis());
     match result {
         Ok(answer) => {
             let (status, verdict) = (answer.status.as_u16(), &answer.verdict);

@@ -10,6 +10,7 @@ mod limits;
 mod migrations;
 mod process;
 mod properties;
+mod proxy;
 mod rotation;
 mod routes;
 mod story;

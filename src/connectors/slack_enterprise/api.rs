@@ -202,7 +202,7 @@ impl SlackEnterprise {
         }
         let code = serde_json::from_slice::<ScimFailure>(&body)
             .ok()
-            .and_then(|failure| failure.detail.or(failure.errors.and_then(|one| one.description)))
+            .and_then(ScimFailure::code)
             .unwrap_or_else(|| format!("http_{}", status.as_u16()));
         let kind = scim_kind(status, &code);
         let fix = error::fix(&code);
@@ -210,7 +210,8 @@ impl SlackEnterprise {
     }
 }
 
-fn scim_kind(status: StatusCode, code: &str) -> Kind {
+/// What kind of failure SCIM's status and code tell.
+pub(super) fn scim_kind(status: StatusCode, code: &str) -> Kind {
     match status {
         StatusCode::UNAUTHORIZED => Kind::NeedsReauth,
         StatusCode::FORBIDDEN => Kind::Forbidden,

@@ -81,7 +81,7 @@ struct ScimEndpoints {
     update_group: Pace,
 }
 
-/// A method of the Web API. The scopes and the paging are for readers and for the tests.
+/// A method of the Web API. The scopes and the way of paging are for readers and for the tests.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WebMethod {
@@ -92,10 +92,10 @@ struct WebMethod {
     _scopes: Vec<String>,
     #[serde(default, rename = "paging")]
     _paging: Option<String>,
-    #[serde(default, rename = "items")]
-    _items: Option<String>,
-    #[serde(default, rename = "max_limit")]
-    _max_limit: Option<u32>,
+    #[serde(default)]
+    items: Option<String>,
+    #[serde(default)]
+    max_limit: Option<u32>,
 }
 
 impl From<Pace> for Rate {
@@ -127,6 +127,16 @@ impl Methods {
             .map_or(self.unknown, |pace| (*pace).into());
         let is_read = known.map_or_else(|| http == Method::GET, |method| method.read);
         (vec![Budget { bucket: name, rate, per_app: true }], safety(is_read))
+    }
+
+    /// The field of a method's answer that holds the rows of a list, when the table has it.
+    pub(super) fn items(&self, name: &str) -> Option<&str> {
+        self.table.methods.get(name)?.items.as_deref()?.split(',').next()
+    }
+
+    /// The most rows that a method gives at once, when the table has it.
+    pub(super) fn max_limit(&self, name: &str) -> Option<u32> {
+        self.table.methods.get(name)?.max_limit
     }
 
     /// The budgets and the safety of a SCIM call. `path` is what follows the version, such as

@@ -17,6 +17,7 @@ mod memberships;
 mod methods;
 pub mod notices;
 mod oauth;
+mod pages;
 mod passthrough;
 mod ranks;
 mod roles;

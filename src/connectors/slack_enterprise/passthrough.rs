@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use http::{HeaderMap, Method, StatusCode};
+
 use super::SlackEnterprise;
 use crate::connectors::path::{is_plain, join};
-use crate::connectors::{Passthrough, UnknownPath};
+use crate::connectors::{PageFailure, Passthrough, RawPage, UnknownPath};
 use crate::upstream::{ProviderRequest, RequestBody};
-use http::{HeaderMap, Method};
 
 const KNOWN: &str = "the provider's paths are api/METHOD, scim/v1/…, scim/v2/… and audit/v1/…, without dot segments";
 
@@ -50,6 +51,20 @@ impl Passthrough for SlackEnterprise {
             budgets,
             safety,
         })
+    }
+
+    fn page_query(&self, path: &str, query: Option<&str>) -> Option<String> {
+        self.largest_pages(path, query)
+    }
+
+    fn read_page<'b>(
+        &self,
+        path: &str,
+        query: Option<&str>,
+        status: StatusCode,
+        body: &'b [u8],
+    ) -> Result<RawPage<'b>, PageFailure> {
+        self.page_of(path, query, status, body)
     }
 }
 

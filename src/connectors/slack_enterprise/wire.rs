@@ -231,6 +231,13 @@ pub(super) struct ScimFailure {
     pub(super) errors: Option<ScimErrors>,
 }
 
+impl ScimFailure {
+    /// The code, wherever the version has it.
+    pub(super) fn code(self) -> Option<String> {
+        self.detail.or(self.errors.and_then(|errors| errors.description))
+    }
+}
+
 #[derive(Debug, Deserialize)]
 pub(super) struct ScimErrors {
     pub(super) description: Option<String>,

@@ -14,6 +14,7 @@ use super::params::Params;
 use crate::connectors::CallContext;
 use crate::domain::access::Scope;
 use crate::domain::account::{AccountStatus, IntegratedAccount};
+use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::mapping::Mapping;
 use crate::domain::provider::Provider;
@@ -80,6 +81,16 @@ pub(in crate::http) struct Account<P> {
 }
 
 impl<P> Account<P> {
+    /// Its id.
+    pub(in crate::http) fn id(&self) -> IntegratedAccountId {
+        self.connected.id
+    }
+
+    /// The provider's methods that the caller's key is bound to.
+    pub(in crate::http) fn allowed_methods(&self) -> Option<&AllowedMethods> {
+        self.access.caller.allowed_methods.as_ref()
+    }
+
     /// The account's directory.
     pub(in crate::http) fn directory<'a>(
         &'a self,

@@ -88,6 +88,17 @@ impl From<PassthroughError> for Problem {
                 ProblemKind::UnknownProviderPath,
                 format!("The provider has no such path: {unknown}."),
             ),
+            PassthroughError::Forbidden(method) => Self::new(
+                ProblemKind::MethodForbidden,
+                format!("The key may not call `{method}`: it was made for other methods."),
+            ),
+            PassthroughError::NotAList(method) => Self::new(
+                ProblemKind::InvalidQuery,
+                format!(
+                    "`{method}` is no list of the provider that can be followed over its pages."
+                ),
+            )
+            .at("paginate", "is for lists only"),
             PassthroughError::Connector(error) => error.into(),
         }
     }

@@ -48,6 +48,9 @@ kinds! {
     /// The key lacks a scope.
     InsufficientScope = "insufficient_scope", FORBIDDEN, "The key lacks a scope",
         "Use a key with the scope that the detail names: `read`, `write`, `proxy` or `admin`.";
+    /// The key may not call that method of the provider.
+    MethodForbidden = "method_forbidden", FORBIDDEN, "The key may not call this method",
+        "The key was made for some of the provider's methods only. Use one whose `allowed_methods` has this one, or make such a token.";
     /// No such route.
     RouteNotFound = "route_not_found", NOT_FOUND, "There is nothing at this path",
         "Check the path. `/openapi.json` lists every route.";

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::answers::{Item, List};
 use super::integrated_accounts::find_managed;
 use crate::domain::access::Scope;
+use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::{AccountTokenId, IntegratedAccountId};
 use crate::domain::input::Field;
 use crate::domain::page::{MAX_LIMIT, Page};
@@ -29,7 +30,7 @@ const LONGEST_LIFETIME_S: u32 = 366 * 24 * 3600;
 
 /// The wish for an account token.
 #[derive(Debug, Deserialize, ToSchema)]
-#[schema(example = json!({"expires_in_s": 900, "scopes": ["read"]}))]
+#[schema(example = json!({"expires_in_s": 900, "scopes": ["read"], "allowed_methods": ["users.*"]}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct NewToken {
     /// How long it lasts, in seconds; 900 when nothing is said. `null` lasts until it is revoked.
@@ -38,6 +39,8 @@ pub(in crate::http) struct NewToken {
     expires_in_s: Field<u32>,
     /// What it may do; `read`, `write` and `proxy`, as far as the caller may, when nothing is said.
     scopes: Option<Vec<Scope>>,
+    /// The provider's methods that it may call raw, as far as the caller may: names such as `users.info`, beginnings such as `admin.users.*`; all when nothing is said. The unified API is a matter of its scopes.
+    allowed_methods: Option<Vec<String>>,
 }
 
 /// A new account token. The token is shown this once.
@@ -49,6 +52,9 @@ pub(in crate::http) struct ShownToken {
     pub token: String,
     /// What it may do.
     pub scopes: Vec<Scope>,
+    /// Patterns of the provider's methods that it may call raw; `null` for all.
+    #[schema(value_type = Option<Vec<String>>)]
+    pub allowed_methods: Option<AllowedMethods>,
     /// When it ends; `null` lasts until it is revoked.
     #[serde(with = "time::serde::rfc3339::option")]
     pub expires_at: Option<OffsetDateTime>,
@@ -69,6 +75,7 @@ pub(in crate::http) async fn create_account_token(
     // Else one of a minute could make one of a year.
     let account = find_managed(&access, &id).await?;
     let scopes = scopes(&access, wish.scopes)?;
+    let allowed_methods = allowed_methods(&access, wish.allowed_methods)?;
     let now = state.clock.now();
     let expires_at = lifetime(&wish.expires_in_s)?.map(|lifetime| now + lifetime);
     let token = issue(PREFIX, &*state.entropy);
@@ -80,6 +87,7 @@ pub(in crate::http) async fn create_account_token(
             account_id: account.id,
             digest: token.digest(),
             scopes: &scopes,
+            allowed_methods: allowed_methods.as_ref(),
             created_at: now,
             expires_at,
         })
@@ -92,7 +100,8 @@ pub(in crate::http) async fn create_account_token(
             Outcome::Done,
         )
         .await?;
-    let result = ShownToken { id, token: token.reveal().to_owned(), scopes, expires_at };
+    let result =
+        ShownToken { id, token: token.reveal().to_owned(), scopes, allowed_methods, expires_at };
     Ok((StatusCode::CREATED, Json(Item::of(result))))
 }
 
@@ -117,6 +126,9 @@ pub(in crate::http) struct KnownToken {
     id: AccountTokenId,
     /// What it may do.
     scopes: Vec<Scope>,
+    /// Patterns of the provider's methods that it may call raw; `null` for all.
+    #[schema(value_type = Option<Vec<String>>)]
+    allowed_methods: Option<AllowedMethods>,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
@@ -130,8 +142,9 @@ pub(in crate::http) struct KnownToken {
 
 impl From<AccountToken> for KnownToken {
     fn from(token: AccountToken) -> Self {
-        let AccountToken { id, scopes, created_at, expires_at, revoked_at } = token;
-        Self { id, scopes, created_at, expires_at, revoked_at }
+        let AccountToken { id, scopes, allowed_methods, created_at, expires_at, revoked_at } =
+            token;
+        Self { id, scopes, allowed_methods, created_at, expires_at, revoked_at }
     }
 }
 
@@ -186,6 +199,26 @@ pub(in crate::http) struct Revoked {
     /// Since when.
     #[serde(with = "time::serde::rfc3339")]
     revoked_at: OffsetDateTime,
+}
+
+/// The methods asked for: no more than whoever makes the token may call.
+fn allowed_methods(
+    access: &Access<Read>,
+    wanted: Option<Vec<String>>,
+) -> Result<Option<AllowedMethods>, Problem> {
+    let own = access.caller.allowed_methods.as_ref();
+    let Some(wanted) = wanted else { return Ok(own.cloned()) };
+    let wanted = AllowedMethods::new(wanted).map_err(|error| {
+        Problem::new(ProblemKind::InvalidBody, "The list of methods can't be used.")
+            .at("/allowed_methods", error.to_string())
+    })?;
+    if own.is_some_and(|own| !own.covers(&wanted)) {
+        return Err(Problem::new(
+            ProblemKind::MethodForbidden,
+            "An account token can't have methods that the key which makes it may not call.",
+        ));
+    }
+    Ok(Some(wanted))
 }
 
 /// The scopes asked for: an account token can do no more than who makes it, and never `admin`.

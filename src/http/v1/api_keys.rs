@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use super::answers::{Item, List};
 use crate::domain::access::Scope;
+use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::http::extract::{Access, Admin, NoQuery};
@@ -25,6 +26,9 @@ pub(in crate::http) struct ShownKey {
     name: String,
     /// What it may do.
     scopes: Vec<Scope>,
+    /// Patterns of the provider's methods that it may call raw; `null` for all.
+    #[schema(value_type = Option<Vec<String>>)]
+    allowed_methods: Option<AllowedMethods>,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
@@ -38,8 +42,8 @@ pub(in crate::http) struct ShownKey {
 
 impl From<ApiKey> for ShownKey {
     fn from(key: ApiKey) -> Self {
-        let ApiKey { id, name, scopes, created_at, expires_at, revoked_at } = key;
-        Self { id, name, scopes, created_at, expires_at, revoked_at }
+        let ApiKey { id, name, scopes, allowed_methods, created_at, expires_at, revoked_at } = key;
+        Self { id, name, scopes, allowed_methods, created_at, expires_at, revoked_at }
     }
 }
 

@@ -37,6 +37,7 @@ fn kinds_keep_their_names_and_statuses() {
     insta::assert_snapshot!(kinds, @r"
     401 unauthorized: A valid key is needed
     403 insufficient_scope: The key lacks a scope
+    403 method_forbidden: The key may not call this method
     404 route_not_found: There is nothing at this path
     405 method_not_allowed: The path has other methods
     400 invalid_query: A query parameter is wrong

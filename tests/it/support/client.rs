@@ -90,6 +90,21 @@ impl Client {
         Ok(Answer { status, headers, text, body })
     }
 
+    /// Any method, with a body that is not read before it is sent; the answer's body is not read either.
+    pub(crate) async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<reqwest::Body>,
+    ) -> anyhow::Result<reqwest::Response> {
+        let url = self.base_url.join(path)?;
+        let mut request = self.http.request(method, url).headers(self.headers.clone());
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        Ok(request.send().await?)
+    }
+
     /// Every row of a list, by its pages to the end; and how many pages there were.
     pub(crate) async fn all(&self, path: &str) -> anyhow::Result<(Vec<Value>, usize)> {
         let (mut rows, mut pages, mut cursor) = (Vec::new(), 0, String::new());

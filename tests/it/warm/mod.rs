@@ -215,6 +215,7 @@ async fn a_key_that_was_unknown_or_lives_on_is_looked_at_anew(pool: PgPool) -> a
         name: "late",
         digest: secret.digest(),
         scopes: &[Scope::Read],
+        allowed_methods: None,
         created_at: now,
         expires_at: Some(now + time::Duration::hours(1)),
     };

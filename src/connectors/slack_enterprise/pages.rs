@@ -1,0 +1,183 @@
+//! Slack's lists page by page, for whoever follows them raw: where the rows are, and what comes next.
+
+use std::collections::HashMap;
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use url::form_urlencoded;
+
+use super::api::scim_kind;
+use super::wire::ScimFailure;
+use super::{SlackEnterprise, error};
+use crate::connectors::{Kind, PageFailure, RawPage};
+
+#[derive(Debug, Default, Deserialize)]
+struct Metadata {
+    next_cursor: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ScimPage<'b> {
+    #[serde(rename = "Resources", borrow)]
+    resources: Vec<&'b RawValue>,
+    #[serde(rename = "totalResults")]
+    total_results: usize,
+    #[serde(rename = "startIndex")]
+    start_index: Option<usize>,
+}
+
+impl SlackEnterprise {
+    /// The query of a first page as it is best asked for: the largest pages, unless the caller says.
+    pub(super) fn largest_pages(&self, path: &str, query: Option<&str>) -> Option<String> {
+        let (parameter, most) = match path.split_once('/') {
+            Some(("api", method)) => ("limit", self.methods.max_limit(method)?),
+            Some(("scim", _)) => ("count", 1_000),
+            Some(("audit", _)) => ("limit", 1_000),
+            Some(_) | None => return None,
+        };
+        let has = |name: &str| query.unwrap_or_default().split('&').any(|pair| key(pair) == name);
+        (!has(parameter)).then(|| with(query, parameter, &most.to_string()))
+    }
+
+    /// Reads a page.
+    pub(super) fn page_of<'b>(
+        &self,
+        path: &str,
+        query: Option<&str>,
+        status: StatusCode,
+        body: &'b [u8],
+    ) -> Result<RawPage<'b>, PageFailure> {
+        match path.split_once('/') {
+            Some(("scim", _)) => scim_page(query, status, body),
+            Some(("api", method)) => web_page(self.methods.items(method), query, status, body),
+            Some(_) | None => web_page(Some("entries"), query, status, body),
+        }
+    }
+}
+
+fn web_page<'b>(
+    items: Option<&str>,
+    query: Option<&str>,
+    status: StatusCode,
+    body: &'b [u8],
+) -> Result<RawPage<'b>, PageFailure> {
+    let unreadable = || refused(Kind::Trouble, format!("http_{}", status.as_u16()));
+    let fields: HashMap<String, &'b RawValue> =
+        serde_json::from_slice(body).map_err(|_| unreadable())?;
+    let text =
+        |name: &str| -> Option<String> { serde_json::from_str(fields.get(name)?.get()).ok() };
+    let is_refusal = fields.get("ok").is_some_and(|ok| ok.get() == "false");
+    if is_refusal || !status.is_success() {
+        let code = text("error").ok_or_else(unreadable)?;
+        return Err(refused(error::kind(&code), code));
+    }
+    let rows = if let Some(name) = items {
+        fields.get(name)
+    } else {
+        // Not in our table: one list alone can only be the rows.
+        let mut lists = fields.values().filter(|raw| raw.get().starts_with('['));
+        lists.next().filter(|_| lists.next().is_none())
+    };
+    let rows = rows.and_then(|rows| serde_json::from_str::<Vec<&RawValue>>(rows.get()).ok());
+    let rows = rows.ok_or(PageFailure::NotAList)?;
+    let metadata = fields.get("response_metadata");
+    let metadata = metadata.and_then(|raw| serde_json::from_str::<Metadata>(raw.get()).ok());
+    let cursor = metadata.unwrap_or_default().next_cursor.or_else(|| text("next_cursor"));
+    let next = cursor.filter(|cursor| !cursor.is_empty());
+    Ok(RawPage { rows, next: next.map(|cursor| with(query, "cursor", &cursor)) })
+}
+
+fn scim_page<'b>(
+    query: Option<&str>,
+    status: StatusCode,
+    body: &'b [u8],
+) -> Result<RawPage<'b>, PageFailure> {
+    if !status.is_success() {
+        let failure = serde_json::from_slice::<ScimFailure>(body).ok();
+        let code = failure.and_then(ScimFailure::code);
+        let code = code.unwrap_or_else(|| format!("http_{}", status.as_u16()));
+        return Err(refused(scim_kind(status, &code), code));
+    }
+    let page: ScimPage<'b> = serde_json::from_slice(body).map_err(|_| PageFailure::NotAList)?;
+    let next_index = page.start_index.unwrap_or(1) + page.resources.len();
+    // A page without rows is the end, whatever the total says.
+    let goes_on = !page.resources.is_empty() && next_index <= page.total_results;
+    let next = goes_on.then(|| with(query, "startIndex", &next_index.to_string()));
+    Ok(RawPage { rows: page.resources, next })
+}
+
+fn refused(kind: Kind, code: String) -> PageFailure {
+    PageFailure::Refused { kind, code }
+}
+
+fn key(pair: &str) -> &str {
+    pair.split('=').next().unwrap_or_default()
+}
+
+/// The query with that value for a parameter.
+fn with(query: Option<&str>, name: &str, value: &str) -> String {
+    let others = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
+    let mut query: String =
+        others.filter(|pair| key(pair) != name).fold(String::new(), |mut all, pair| {
+            all.push_str(pair);
+            all.push('&');
+            all
+        });
+    query.push_str(name);
+    query.push('=');
+    query.extend(form_urlencoded::byte_serialize(value.as_bytes()));
+    query
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(page: &RawPage<'_>) -> Vec<String> {
+        page.rows.iter().map(|row| row.get().to_owned()).collect()
+    }
+
+    #[test]
+    fn rows_are_found_in_the_field_of_the_method_or_in_the_only_list() {
+        let body = br#"{"ok":true,"users":[{"id":"U1"},{"id":"U2"}],"more":["x"],
+            "response_metadata":{"next_cursor":"a=="}}"#;
+        let page =
+            web_page(Some("users"), Some("cursor=old&limit=2"), StatusCode::OK, body).unwrap();
+        assert_eq!(rows(&page), [r#"{"id":"U1"}"#, r#"{"id":"U2"}"#]);
+        assert_eq!(page.next.as_deref(), Some("limit=2&cursor=a%3D%3D"));
+        let two = web_page(None, None, StatusCode::OK, body);
+        assert_eq!(two.unwrap_err(), PageFailure::NotAList, "which of the two is it?");
+        let only = br#"{"ok":true,"things":[1],"response_metadata":{"next_cursor":""}}"#;
+        let page = web_page(None, None, StatusCode::OK, only).unwrap();
+        assert_eq!((rows(&page), page.next), (vec!["1".to_owned()], None));
+        let none = web_page(None, None, StatusCode::OK, br#"{"ok":true,"user":{}}"#);
+        assert_eq!(none.unwrap_err(), PageFailure::NotAList);
+    }
+
+    #[test]
+    fn a_refusal_is_no_page() {
+        let body = br#"{"ok":false,"error":"invalid_cursor"}"#;
+        let refusal = web_page(Some("users"), None, StatusCode::OK, body).unwrap_err();
+        assert_eq!(refusal, refused(Kind::InvalidCursor, "invalid_cursor".to_owned()));
+        let html = web_page(Some("users"), None, StatusCode::BAD_GATEWAY, b"<html>").unwrap_err();
+        assert_eq!(html, refused(Kind::Trouble, "http_502".to_owned()));
+    }
+
+    #[test]
+    fn scim_goes_on_behind_the_last_row_until_all_were_seen() {
+        let page = |start: usize, rows: &str| {
+            let body = format!(
+                r#"{{"totalResults":5,"startIndex":{start},"itemsPerPage":2,"Resources":[{rows}]}}"#
+            );
+            scim_page(Some("count=2"), StatusCode::OK, body.as_bytes()).unwrap().next
+        };
+        assert_eq!(page(1, "1,2").as_deref(), Some("count=2&startIndex=3"));
+        assert_eq!(page(3, "3,4").as_deref(), Some("count=2&startIndex=5"));
+        assert_eq!(page(5, "5"), None);
+        assert_eq!(page(3, ""), None);
+        let gone = br#"{"schemas":[],"detail":"no_such_user","status":404}"#;
+        let refusal = scim_page(None, StatusCode::NOT_FOUND, gone).unwrap_err();
+        assert_eq!(refusal, refused(Kind::NotFound, "no_such_user".to_owned()));
+    }
+}

@@ -1,0 +1,184 @@
+//! `ANY /proxy/{path}`: the provider's own API, one to one.
+
+mod follow;
+
+use std::fmt::Write as _;
+use std::str::FromStr as _;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::response::Response;
+
+use super::edge::CurrentRequest;
+use super::extract::{Account, Proxy};
+use super::problem::{Problem, ProblemKind};
+use super::state::AppState;
+use crate::unified::passthrough::{RawAnswer, RawCall};
+use crate::upstream::{Passed, RequestBody};
+
+/// Bodies up to this size are kept, so that the call can be repeated; larger ones stream through.
+const KEPT: usize = 1024 * 1024;
+/// The parameters that are ours.
+const ACCOUNT: &str = "integrated_account_id";
+const PAGINATE: &str = "paginate";
+
+/// What only we know about a call, beside the provider's answer.
+const REQUEST_ID: HeaderName = HeaderName::from_static("switchboard-request-id");
+const ACCOUNT_ID: HeaderName = HeaderName::from_static("switchboard-account-id");
+const PROVIDER_METHOD: HeaderName = HeaderName::from_static("switchboard-provider-method");
+const ATTEMPTS: HeaderName = HeaderName::from_static("switchboard-attempts");
+const WAITED_MS: HeaderName = HeaderName::from_static("switchboard-waited-ms");
+const UPSTREAM_MS: HeaderName = HeaderName::from_static("switchboard-upstream-ms");
+
+/// Passes a raw call to the provider: its path, query, body and status are untouched. Our own facts about
+/// it are in headers that begin with `Switchboard-`.
+#[utoipa::path(get, path = "/proxy/{path}", operation_id = "pass_raw_call", tag = "Proxy",
+    params(
+        ("path" = String, Path, description = "The provider's own path, such as `api/users.info` or `scim/v2/Users`"),
+        ("integrated_account_id" = Option<String>, Query, description = "The account, when no account token implies it"),
+        ("paginate" = Option<bool>, Query, description = "With GET: follows the provider's list over all its pages and answers its rows as NDJSON, one a line; a failure on the way is the last line, `{\"error\": problem}`"),
+    ),
+    responses((status = 200, description = "Whatever the provider answered"), super::openapi::Problems))]
+pub(super) async fn pass_raw_call(
+    State(state): State<AppState>,
+    account: Account<Proxy>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    // They would show the caller our own request, token and all, or make a tunnel of it.
+    if matches!(parts.method, Method::TRACE | Method::CONNECT) {
+        let detail = format!("{} is not passed on to a provider.", parts.method);
+        return Err(Problem::new(ProblemKind::MethodNotAllowed, detail));
+    }
+    let path = parts.uri.path().strip_prefix("/proxy/").unwrap_or_default();
+    let query = Query::of(&parts.uri)?;
+    if query.paginate {
+        if parts.method != Method::GET {
+            return Err(Problem::new(ProblemKind::InvalidQuery, "Only GET can follow a list.")
+                .at(PAGINATE, "is for GET only"));
+        }
+        let (path, query) = (path.to_owned(), query.theirs);
+        return follow::follow(state, account, path, query, request_id(&parts.extensions)).await;
+    }
+    let body = provider_body(&parts.headers, body).await?;
+    let call = RawCall {
+        method: parts.method,
+        path,
+        query: query.theirs.as_deref(),
+        headers: &parts.headers,
+        body,
+        allowed: account.allowed_methods(),
+    };
+    let passed = account.directory(&state, false).pass(call).await?;
+    Ok(respond(passed, &account, parts.extensions.get()))
+}
+
+fn respond(
+    passed: RawAnswer,
+    account: &Account<Proxy>,
+    request: Option<&CurrentRequest>,
+) -> Response {
+    let RawAnswer { method, mut answer } = passed;
+    let (status, facts) = (answer.status, answer.facts);
+    let mut headers = std::mem::take(&mut answer.headers);
+    let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let mut text = |name, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(name, value);
+        }
+    };
+    if let Some(request) = request {
+        text(REQUEST_ID, &request.0);
+    }
+    let mut id = String::with_capacity(32);
+    // Writing into a text can't fail.
+    let _ = write!(id, "{}", account.id());
+    text(ACCOUNT_ID, &id);
+    text(PROVIDER_METHOD, &method);
+    headers.insert(ATTEMPTS, facts.attempts.into());
+    headers.insert(WAITED_MS, ms(facts.waited).into());
+    headers.insert(UPSTREAM_MS, ms(facts.upstream).into());
+    let mut response = Response::new(match answer.into_passed() {
+        Passed::Whole(bytes) => Body::from(bytes),
+        Passed::Stream(stream) => Body::from_stream(stream),
+    });
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+fn request_id(extensions: &axum::http::Extensions) -> String {
+    extensions.get::<CurrentRequest>().map(|id| id.0.clone()).unwrap_or_default()
+}
+
+/// The caller's query.
+#[derive(Debug, PartialEq, Eq)]
+struct Query {
+    /// Whether all pages are wanted.
+    paginate: bool,
+    /// The rest without what is ours, byte for byte.
+    theirs: Option<String>,
+}
+
+impl Query {
+    fn of(uri: &Uri) -> Result<Self, Problem> {
+        let mut paginate = false;
+        let Some(query) = uri.query() else { return Ok(Self { paginate, theirs: None }) };
+        let mut theirs = String::with_capacity(query.len());
+        for pair in query.split('&') {
+            match pair.split_once('=').unwrap_or((pair, "")) {
+                (ACCOUNT, _) => {}
+                (PAGINATE, value @ ("true" | "false")) => paginate = value == "true",
+                (PAGINATE, _) => {
+                    let problem = "The parameter `paginate` can't be used.";
+                    return Err(Problem::new(ProblemKind::InvalidQuery, problem)
+                        .at(PAGINATE, "must be true or false"));
+                }
+                _ => {
+                    if !theirs.is_empty() {
+                        theirs.push('&');
+                    }
+                    theirs.push_str(pair);
+                }
+            }
+        }
+        Ok(Self { paginate, theirs: (!theirs.is_empty()).then_some(theirs) })
+    }
+}
+
+async fn provider_body(headers: &HeaderMap, body: Body) -> Result<RequestBody, Problem> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let length = length.and_then(|length| usize::from_str(length).ok());
+    let is_chunked = headers.contains_key(header::TRANSFER_ENCODING);
+    match length {
+        None if !is_chunked => Ok(RequestBody::Empty),
+        Some(0) => Ok(RequestBody::Empty),
+        Some(length) if length <= KEPT => {
+            let bytes = to_bytes(body, KEPT).await.map_err(|_| {
+                Problem::new(ProblemKind::InvalidBody, "The body broke off before its end.")
+            })?;
+            Ok(RequestBody::Bytes(bytes))
+        }
+        _ => Ok(RequestBody::Stream(reqwest::Body::wrap_stream(body.into_data_stream()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_query_passes_untouched_but_for_our_own_parameters() {
+        let query = |uri: &'static str| Query::of(&Uri::from_static(uri)).ok();
+        let passed = |paginate, theirs: Option<&str>| {
+            Some(Query { paginate, theirs: theirs.map(str::to_owned) })
+        };
+        let mixed = "/proxy/x?a=%20b&integrated_account_id=acc_1&c&paginate=true&d=%2B+";
+        assert_eq!(query(mixed), passed(true, Some("a=%20b&c&d=%2B+")));
+        assert_eq!(query("/proxy/x?integrated_account_id=acc_1"), passed(false, None));
+        assert_eq!(query("/proxy/x?paginate=false&b"), passed(false, Some("b")));
+        assert_eq!(query("/proxy/x"), passed(false, None));
+        assert_eq!(query("/proxy/x?paginate=yes"), None);
+    }
+}

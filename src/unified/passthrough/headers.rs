@@ -1,0 +1,165 @@
+//! Which headers cross the proxy. A caller's by a list of what may, a provider's all but what may not.
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+
+/// What of the caller's headers the provider gets to see, unless the caller's `Connection` names it.
+const REQUEST: &[HeaderName] = &[
+    header::ACCEPT,
+    header::ACCEPT_ENCODING,
+    header::ACCEPT_LANGUAGE,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LANGUAGE,
+    header::CONTENT_TYPE,
+    header::IF_MATCH,
+    header::IF_MODIFIED_SINCE,
+    header::IF_NONE_MATCH,
+    header::RANGE,
+];
+/// What of the provider's headers the caller does not get: they belong to one hop, or set the
+/// provider's cookies and policies for our address.
+static DROPPED: [HeaderName; 14] = [
+    header::ALT_SVC,
+    header::CONNECTION,
+    header::CONTENT_SECURITY_POLICY,
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("public-key-pins"),
+    header::SET_COOKIE,
+    HeaderName::from_static("set-cookie2"),
+    header::STRICT_TRANSPORT_SECURITY,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+/// How our own headers begin: a provider can't say what only we know.
+const OURS: &str = "switchboard-";
+
+/// The caller's headers as the provider gets them.
+#[must_use]
+pub fn for_provider(caller: &HeaderMap) -> HeaderMap {
+    let mut kept = HeaderMap::new();
+    for name in REQUEST {
+        for value in caller.get_all(name) {
+            kept.append(name, value.clone());
+        }
+    }
+    if caller.contains_key(header::CONNECTION) {
+        for name in named(caller) {
+            kept.remove(&name);
+        }
+    }
+    kept
+}
+
+/// Takes out of the provider's headers what the caller does not get.
+pub fn for_caller(provider: &mut HeaderMap) {
+    if provider.contains_key(header::CONNECTION) {
+        for name in named(provider) {
+            // They say how long the body is, whatever a provider says about them.
+            if name != header::CONTENT_LENGTH && name != header::CONTENT_TYPE {
+                provider.remove(&name);
+            }
+        }
+    }
+    for name in &DROPPED {
+        provider.remove(name);
+    }
+    let ours: Vec<HeaderName> =
+        provider.keys().filter(|name| name.as_str().starts_with(OURS)).cloned().collect();
+    for name in ours {
+        provider.remove(&name);
+    }
+}
+
+/// The headers that `Connection` names: they are for one hop.
+fn named(headers: &HeaderMap) -> Vec<HeaderName> {
+    let values = headers.get_all(header::CONNECTION).iter().map(HeaderValue::as_bytes);
+    let words = values.flat_map(|value| value.split(|byte| *byte == b','));
+    words.filter_map(|word| HeaderName::from_bytes(word.trim_ascii()).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let pair = |(name, value): &(&'static str, &'static str)| {
+            (HeaderName::from_static(name), HeaderValue::from_static(value))
+        };
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs.iter().map(pair) {
+            map.append(name, value);
+        }
+        map
+    }
+
+    #[test]
+    fn a_caller_sends_on_what_the_list_has() {
+        let kept = for_provider(&map(&[
+            ("accept", "application/json"),
+            ("content-type", "text/plain"),
+            ("accept-language", "de"),
+            ("connection", "close, Accept-Language"),
+            ("authorization", "Bearer sb_live_1"),
+            ("cookie", "a=b"),
+            ("te", "trailers"),
+            ("transfer-encoding", "chunked"),
+            ("host", "evil.test"),
+            ("x-integrated-account-id", "acc_1"),
+            ("x-forwarded-for", "10.0.0.1"),
+        ]));
+        let expected = [("accept", "application/json"), ("content-type", "text/plain")];
+        assert_eq!(kept, map(&expected));
+    }
+
+    #[test]
+    fn a_provider_sends_on_all_but_what_is_for_one_hop_or_for_its_own_address() {
+        let mut headers = map(&[
+            ("content-type", "application/json"),
+            ("content-length", "12"),
+            ("content-encoding", "br"),
+            ("x-slack-req-id", "1"),
+            ("connection", "X-Hop, content-length"),
+            ("x-hop", "1"),
+            ("keep-alive", "timeout=5"),
+            ("set-cookie", "a=b"),
+            ("set-cookie", "c=d"),
+            ("strict-transport-security", "max-age=1"),
+            ("switchboard-attempts", "1000"),
+            ("transfer-encoding", "chunked"),
+        ]);
+        for_caller(&mut headers);
+        let expected = [
+            ("content-type", "application/json"),
+            ("content-length", "12"),
+            ("content-encoding", "br"),
+            ("x-slack-req-id", "1"),
+        ];
+        assert_eq!(headers, map(&expected));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_sent_no_secret_of_ours_goes_on(
+            pairs in proptest::collection::vec(("[a-zA-Z-]{1,12}", "[ -~]{0,20}"), 0..12),
+            hops in "[a-zA-Z, -]{0,40}",
+        ) {
+            let mut headers = map(&[("authorization", "k"), ("cookie", "c")]);
+            for (name, value) in &pairs {
+                let name = HeaderName::from_bytes(name.as_bytes());
+                if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(value)) {
+                    headers.append(name, value);
+                }
+            }
+            if let Ok(hops) = HeaderValue::from_str(&hops) {
+                headers.insert(header::CONNECTION, hops);
+            }
+            let kept = for_provider(&headers);
+            assert!(kept.keys().all(|name| REQUEST.contains(name)));
+            for_caller(&mut headers);
+            assert!(headers.keys().all(|name| !DROPPED.contains(name)));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! A raw call to the provider: its own path, query, body and status pass; the token, the pace and the
+//! repetitions are ours.
+
+pub mod headers;
+mod pages;
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, Method};
+
+pub use pages::{PagedCall, Rows};
+
+use super::Directory;
+use crate::connectors::{ConnectorError, UnknownPath};
+use crate::domain::allowed_methods::AllowedMethods;
+use crate::upstream::{Answer, ProviderRequest, RequestBody};
+
+/// A raw call.
+#[derive(Debug)]
+pub struct RawCall<'a> {
+    /// The HTTP method.
+    pub method: Method,
+    /// The provider's path, such as `api/users.info`.
+    pub path: &'a str,
+    /// The raw query.
+    pub query: Option<&'a str>,
+    /// The caller's headers, all of them.
+    pub headers: &'a HeaderMap,
+    /// The body.
+    pub body: RequestBody,
+    /// The provider's methods that the caller's key is bound to.
+    pub allowed: Option<&'a AllowedMethods>,
+}
+
+/// Why a raw call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum PassthroughError {
+    /// The path is none of the provider's.
+    #[error(transparent)]
+    UnknownPath(#[from] UnknownPath),
+    /// The caller's key is bound to other methods.
+    #[error("the key may not call {0}")]
+    Forbidden(Cow<'static, str>),
+    /// The answer is no page of a list that we know how to follow.
+    #[error("{0} is no list that can be followed")]
+    NotAList(Cow<'static, str>),
+    /// There is no answer.
+    #[error(transparent)]
+    Connector(#[from] ConnectorError),
+}
+
+/// An answer that is passed on.
+#[derive(Debug)]
+pub struct RawAnswer {
+    /// What the provider calls the method.
+    pub method: Cow<'static, str>,
+    /// The answer; its headers are those that the caller gets.
+    pub answer: Answer,
+}
+
+impl Directory<'_> {
+    /// Passes a raw call on. The answer's body streams; its headers are already filtered.
+    ///
+    /// # Errors
+    ///
+    /// When the path is none of the provider's, the key may not, or there is no answer.
+    pub async fn pass(&self, call: RawCall<'_>) -> Result<RawAnswer, PassthroughError> {
+        let mut request = self.route(&call.method, call.path, call.query, call.allowed)?;
+        request.body = call.body;
+        request.headers = headers::for_provider(call.headers);
+        let method = request.name.clone();
+        let (account, dialect) = (self.cx.account, self.connector.dialect());
+        match self.cx.upstream.send(account, request, dialect, self.cx.options).await {
+            Ok(mut answer) => {
+                headers::for_caller(&mut answer.headers);
+                Ok(RawAnswer { method, answer })
+            }
+            Err(error) => {
+                let provider = self.connector.provider();
+                Err(ConnectorError::unanswered(provider, method, error).into())
+            }
+        }
+    }
+
+    /// The call for a path, when the key may make it.
+    fn route(
+        &self,
+        method: &Method,
+        path: &str,
+        query: Option<&str>,
+        allowed: Option<&AllowedMethods>,
+    ) -> Result<ProviderRequest, PassthroughError> {
+        let base_url = self.cx.account.base_url.as_deref();
+        let request = self.connector.passthrough().route(base_url, method, path, query)?;
+        match allowed {
+            Some(allowed) if !allowed.admits(&request.name) => {
+                Err(PassthroughError::Forbidden(request.name))
+            }
+            Some(_) | None => Ok(request),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! When a call is sent again: one table, for every provider and for the proxy as well.
+//!
+//! | an attempt ended with | safe to repeat | once only |
+//! | --- | --- | --- |
+//! | a dead token, the first time | with a new token | with a new token: nothing was done |
+//! | a dead token, again | done | done |
+//! | "too fast" | after its pause | after its pause: nothing was done |
+//! | trouble at the provider | after a pause | done: it may have been done |
+//! | no connection | after a pause | after a pause: nothing was sent |
+//! | no answer, or a broken one | after a pause | failed: it may have been done |
+//! | an answer | done | done |
+//!
+//! It is a table and not a stack of `tower` layers: the token, the turn and the pause that an attempt
+//! ends with decide on what the next one takes, and between two layers each would have to pass the
+//! others' business along.
+
+use std::time::Duration;
+
+use super::answer::{Answer, Verdict};
+use super::error::UpstreamError;
+use super::request::Safety;
+
+/// A provider that says "too fast" without saying for how long.
+const UNSAID_PAUSE: Duration = Duration::from_secs(1);
+
+/// What comes after an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Nothing: the answer or the error is what the caller gets.
+    Done,
+    /// The same call with a newer token.
+    RenewToken,
+    /// The same call, once the provider's pause is over.
+    Blocked(Duration),
+    /// The same call, after a pause of our own.
+    Again,
+}
+
+/// What comes after an attempt that ended so. `renewed` says whether the token was renewed already.
+pub(super) fn next(end: &Result<Answer, UpstreamError>, safety: Safety, renewed: bool) -> Next {
+    let when_safe = match safety {
+        Safety::Repeatable => Next::Again,
+        Safety::Once => Next::Done,
+    };
+    match end {
+        Ok(answer) => match answer.verdict {
+            Verdict::Final => Next::Done,
+            Verdict::DeadToken if renewed => Next::Done,
+            Verdict::DeadToken => Next::RenewToken,
+            Verdict::TooFast(pause) => Next::Blocked(pause.unwrap_or(UNSAID_PAUSE)),
+            Verdict::Trouble => when_safe,
+        },
+        Err(UpstreamError::Connect(_)) => Next::Again,
+        Err(UpstreamError::Timeout(_) | UpstreamError::Broken(_)) => when_safe,
+        Err(
+            UpstreamError::Limited { .. }
+            | UpstreamError::Token(_)
+            | UpstreamError::Resting { .. }
+            | UpstreamError::NotAllowed
+            | UpstreamError::TooLarge,
+        ) => Next::Done,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_holds() {
+        let seven = Duration::from_secs(7);
+        let rows = [
+            (Verdict::Final, Next::Done, Next::Done),
+            (Verdict::DeadToken, Next::RenewToken, Next::RenewToken),
+            (Verdict::TooFast(Some(seven)), Next::Blocked(seven), Next::Blocked(seven)),
+            (Verdict::TooFast(None), Next::Blocked(UNSAID_PAUSE), Next::Blocked(UNSAID_PAUSE)),
+            (Verdict::Trouble, Next::Again, Next::Done),
+        ];
+        for (verdict, repeatable, once) in rows {
+            let end = Ok(Answer::of_verdict(verdict));
+            assert_eq!(next(&end, Safety::Repeatable, false), repeatable, "{end:?}");
+            assert_eq!(next(&end, Safety::Once, false), once, "{end:?}");
+        }
+        let dead = Ok(Answer::of_verdict(Verdict::DeadToken));
+        let twice = next(&dead, Safety::Repeatable, true);
+        assert_eq!(twice, Next::Done, "a token is renewed once");
+        let resting = Err(UpstreamError::Resting { retry_after: seven });
+        assert_eq!(next(&resting, Safety::Repeatable, false), Next::Done);
+    }
+}

@@ -1,0 +1,96 @@
+//! `?paginate=true`: every row of a provider's list, one a line.
+
+use std::collections::BTreeSet;
+
+use http::Method;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use switchboard::sandbox::{Fault, FaultKind};
+
+use super::with_provider;
+use crate::support::{Answer, TestApp};
+
+/// The lines of an answer.
+fn lines(answer: &Answer) -> Vec<Value> {
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert_eq!(answer.header("content-type"), "application/x-ndjson");
+    assert!(answer.text.is_empty() || answer.text.ends_with('\n'));
+    answer.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The ids of rows; each has to be there once.
+fn ids(rows: &[Value]) -> BTreeSet<String> {
+    let ids: BTreeSet<_> =
+        rows.iter().filter_map(|row| row["id"].as_str()).map(str::to_owned).collect();
+    assert_eq!(ids.len(), rows.len(), "a row without an id, or twice");
+    ids
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn every_row_of_a_list_comes_once_over_all_its_pages(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let all = ids(&lines(&api.get("proxy/api/admin.users.list?paginate=true").await?));
+    assert!(all.len() > 100, "{}", all.len());
+    let before = app.calls("admin.users.list");
+    let small = api.get("proxy/api/admin.users.list?limit=7&paginate=true").await?;
+    assert_eq!(ids(&lines(&small)), all);
+    let pages = app.calls("admin.users.list") - before;
+    assert_eq!(usize::try_from(pages)?, all.len().div_ceil(7));
+
+    let scim = ids(&lines(&api.get("proxy/scim/v2/Users?paginate=true").await?));
+    let by_ten = ids(&lines(&api.get("proxy/scim/v2/Users?count=10&paginate=true").await?));
+    assert!(scim.len() > 100);
+    assert_eq!(scim, by_ten);
+    let teams = lines(&api.get("proxy/api/admin.teams.list?limit=2&paginate=true").await?);
+    assert_eq!(ids(&teams).len(), 5);
+    lines(&api.get("proxy/audit/v1/logs?limit=5&paginate=true").await?);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn what_can_not_be_followed_is_a_problem_at_once(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let get = async |path: &str| api.get(&format!("proxy/{path}")).await;
+    get("api/auth.test?paginate=true").await?.problem(400, "invalid_query");
+    get("api/admin.users.list?paginate=1").await?.problem(400, "invalid_query");
+    get("oauth/v2/authorize?paginate=true").await?.problem(404, "unknown_provider_path");
+    let refused = get("api/admin.users.list?team_id=T0NOBODY&paginate=true").await?;
+    assert!((400..500).contains(&refused.status), "{}", refused.text);
+    assert_eq!(refused.header("content-type"), "application/problem+json");
+    let post = api.send(Method::POST, "proxy/api/admin.users.list?paginate=true", None).await?;
+    post.problem(400, "invalid_query");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_failure_on_the_way_is_the_last_line(pool: PgPool) -> anyhow::Result<()> {
+    let (_app, client, _provider) = with_provider(pool).await?;
+    let rows = lines(&client.get("proxy/scim/v2/Broken?paginate=true").await?);
+    assert_eq!(rows.len(), 3, "{rows:?}");
+    assert_eq!((&rows[0]["id"], &rows[1]["id"]), (&json!("a"), &json!("b")));
+    let problem = &rows[2]["error"];
+    assert_eq!(problem["type"], "/problems/provider_not_found", "{problem}");
+    assert_eq!(problem["provider"]["error"], "no_such_user");
+    assert_ne!(problem["request_id"], "");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_list_is_followed_from_where_the_caller_says(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let path = "proxy/api/admin.users.list?limit=10";
+    // What one bad answer takes away, a repetition brings back.
+    app.sandbox.add_fault(Fault::next("admin.users.list", FaultKind::ServerError, 2));
+    let all = lines(&api.get(&format!("{path}&paginate=true")).await?);
+    let first = api.get(path).await?.okay()?;
+    let cursor = first["response_metadata"]["next_cursor"].as_str().unwrap_or_default();
+    let cursor = cursor.replace('=', "%3D");
+    let rest = lines(&api.get(&format!("{path}&paginate=true&cursor={cursor}")).await?);
+    assert_eq!(ids(&rest).len() + 10, ids(&all).len());
+    let broken = api.get(&format!("{path}&paginate=true&cursor=nonsense")).await?;
+    broken.problem(400, "invalid_cursor");
+    Ok(())
+}
