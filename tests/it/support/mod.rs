@@ -16,7 +16,7 @@ use sqlx::PgPool;
 use switchboard::app::{self, Gateway, Parts};
 use switchboard::config::Config;
 use switchboard::domain::access::Scope;
-use switchboard::domain::clock::{Clock as _, ManualClock, SystemClock};
+use switchboard::domain::clock::{Clock, ManualClock, SystemClock};
 use switchboard::domain::entropy::SeededEntropy;
 use switchboard::domain::ids::EnvironmentId;
 use switchboard::http::AppState;
@@ -42,6 +42,10 @@ pub(crate) struct Setup {
     pub(crate) sandbox: Options,
     /// The gateway.
     pub(crate) config: Config,
+    /// The clock that the provider's is moved from.
+    pub(crate) provider_clock: Arc<dyn Clock>,
+    /// The name of the first environment.
+    pub(crate) home: String,
 }
 
 /// One environment of a gateway.
@@ -91,7 +95,7 @@ impl TestApp {
         let mut setup = usual(&sandbox_url)?;
         change(&mut setup);
 
-        let sandbox = Sandbox::new(setup.sandbox, Arc::new(SystemClock))?;
+        let sandbox = Sandbox::new(setup.sandbox, setup.provider_clock)?;
         let clock = ManualClock::at(SystemClock.now());
         let entropy = Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed)));
         let gateway = Gateway::build(Parts {
@@ -109,13 +113,13 @@ impl TestApp {
         let state = Arc::clone(&gateway.state);
         let nobody = Client::new(base_url.clone())?;
         let home = Tenant {
-            environment_id: app::environment(&state.store, "home", &clock, &*entropy).await?,
+            environment_id: app::environment(&state.store, &setup.home, &clock, &*entropy).await?,
             api: nobody.clone(),
             admin: nobody,
         };
         let config = setup.config;
         let mut test = Self { sandbox, clock, state, pool, base_url, config, home, entropy };
-        test.home = test.tenant("home").await?;
+        test.home = test.tenant(&setup.home).await?;
         Ok(test)
     }
 
@@ -216,5 +220,7 @@ fn usual(sandbox_url: &str) -> anyhow::Result<Setup> {
     sandbox_url.clone_into(&mut config.slack_enterprise.web_url);
     sandbox_url.clone_into(&mut config.slack_enterprise.api_url);
     let base_url = Some(sandbox_url.to_owned());
-    Ok(Setup { sandbox: Options { time_scale: FAST, base_url, ..Options::default() }, config })
+    let sandbox = Options { time_scale: FAST, base_url, ..Options::default() };
+    let provider_clock = Arc::new(SystemClock);
+    Ok(Setup { sandbox, config, provider_clock, home: "home".to_owned() })
 }

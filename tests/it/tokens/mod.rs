@@ -2,6 +2,7 @@
 
 mod ahead;
 mod failures;
+mod model;
 mod pauses;
 
 use futures_util::future::join_all;
