@@ -68,7 +68,12 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(account_tokens::list_account_tokens, account_tokens::create_account_token))
         .routes(routes!(account_tokens::revoke_account_token))
         .routes(routes!(link_tokens::create_link_token))
-        .routes(routes!(provider_apps::create_provider_app))
+        .routes(routes!(provider_apps::list_provider_apps, provider_apps::create_provider_app))
+        .routes(routes!(
+            provider_apps::get_provider_app,
+            provider_apps::change_provider_app,
+            provider_apps::delete_provider_app
+        ))
         .routes(routes!(mappings::list_mappings, mappings::create_mapping))
         .routes(routes!(mappings::preview_mapping))
         .routes(routes!(mappings::get_mapping, mappings::change_mapping, mappings::delete_mapping))

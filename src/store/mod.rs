@@ -33,7 +33,7 @@ pub use idempotency::{Holder, IdempotencyKey, NewClaim, SealedAnswer};
 pub use keys::{ApiKey, Caller, NewApiKey};
 pub use link_tokens::{LinkSession, LinkToken, NewLinkToken, SessionStart};
 pub use mappings::MappingFilter;
-pub use provider_apps::{NewProviderApp, ProviderApp};
+pub use provider_apps::{NewProviderApp, ProviderApp, ProviderAppLock};
 pub use refresh_pauses::RefreshPause;
 pub use revocations::Revocation;
 pub use rewrap::{KeyUse, KeyedRow, KeyedTable};

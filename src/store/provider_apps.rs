@@ -1,7 +1,9 @@
 //! Provider apps: an environment's OAuth clients. The client secret is ciphertext here.
 
+use sqlx::{Postgres, Transaction};
 use time::OffsetDateTime;
 
+use super::audit::{self, AuditEntry};
 use super::columns::named;
 use super::{Store, StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, ProviderAppId};
@@ -106,6 +108,121 @@ impl TenantDb {
         .fetch_optional(&self.pool)
         .await?;
         row.map(Row::read).transpose()
+    }
+}
+
+impl TenantDb {
+    /// The environment's provider apps, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn provider_apps(&self) -> Result<Vec<ProviderApp>, StoreError> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
+                      data_key, client_secret, signing_secret, scopes, updated_at
+               FROM provider_apps WHERE environment_id = $1 ORDER BY provider_app_id"#,
+            self.environment_id as EnvironmentId,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
+    /// Takes the right to change a provider app, waiting for whoever has it: its secrets share one key,
+    /// so two changes must not be made of the same row.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn lock_provider_app(
+        &self,
+        id: ProviderAppId,
+    ) -> Result<Option<ProviderAppLock>, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let row = sqlx::query_as!(
+            Row,
+            r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
+                      data_key, client_secret, signing_secret, scopes, updated_at
+               FROM provider_apps WHERE environment_id = $1 AND provider_app_id = $2 FOR UPDATE"#,
+            self.environment_id as EnvironmentId,
+            id as ProviderAppId,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let (app, environment_id) = (row.read()?, self.environment_id);
+        Ok(Some(ProviderAppLock { tx, environment_id, app }))
+    }
+}
+
+/// The right to change one provider app.
+pub struct ProviderAppLock {
+    tx: Transaction<'static, Postgres>,
+    environment_id: EnvironmentId,
+    app: ProviderApp,
+}
+
+impl ProviderAppLock {
+    /// The app as it stands.
+    #[must_use]
+    pub fn app(&self) -> &ProviderApp {
+        &self.app
+    }
+
+    /// Puts other secrets and scopes in the place of the app's.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn change(
+        mut self,
+        to: &ProviderApp,
+        audit: &AuditEntry<'_>,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "UPDATE provider_apps SET master_key_id = $3, data_key = $4, client_secret = $5,
+                 signing_secret = $6, scopes = $7, updated_at = $8
+             WHERE environment_id = $1 AND provider_app_id = $2",
+            self.environment_id as EnvironmentId,
+            self.app.id as ProviderAppId,
+            to.data_key.master_key_id,
+            to.data_key.bytes,
+            to.client_secret.0,
+            to.signing_secret.as_ref().map(|secret| secret.0.as_slice()),
+            &to.scopes,
+            to.updated_at,
+        )
+        .execute(&mut *self.tx)
+        .await?;
+        audit::append(&mut *self.tx, self.environment_id, audit).await?;
+        Ok(self.tx.commit().await?)
+    }
+
+    /// Removes the app, and the link tokens that were made for it.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` on `integrated_accounts_provider_app_fkey` while an account was linked through it, a
+    /// disconnected one too.
+    pub async fn delete(mut self, audit: &AuditEntry<'_>) -> Result<(), StoreError> {
+        sqlx::query!(
+            "DELETE FROM link_tokens WHERE environment_id = $1 AND provider_app_id = $2",
+            self.environment_id as EnvironmentId,
+            self.app.id as ProviderAppId,
+        )
+        .execute(&mut *self.tx)
+        .await?;
+        sqlx::query!(
+            "DELETE FROM provider_apps WHERE environment_id = $1 AND provider_app_id = $2",
+            self.environment_id as EnvironmentId,
+            self.app.id as ProviderAppId,
+        )
+        .execute(&mut *self.tx)
+        .await?;
+        audit::append(&mut *self.tx, self.environment_id, audit).await?;
+        Ok(self.tx.commit().await?)
     }
 }
 

@@ -122,6 +122,18 @@ const ROUTES: &[Route] = &[
         Scope::Admin,
         Foreign::Own,
     ),
+    Route { foreign: Foreign::Own, scope: Some(Scope::Admin), ..read("/provider-apps") },
+    Route { foreign: Foreign::NotFound, scope: Some(Scope::Admin), ..read("/provider-apps/{id}") },
+    Route {
+        foreign: Foreign::NotFound,
+        scope: Some(Scope::Admin),
+        ..change("patch", "/provider-apps/{id}", r#"{"scopes": ["admin"]}"#)
+    },
+    Route {
+        foreign: Foreign::NotFound,
+        scope: Some(Scope::Admin),
+        ..delete("/provider-apps/{id}")
+    },
     Route { foreign: Foreign::Own, ..read("/mappings") },
     post(
         "/mappings",
@@ -164,6 +176,8 @@ struct Scene {
     key: String,
     mapping: String,
     token: String,
+    /// An OAuth client that no account uses.
+    client: String,
 }
 
 impl Scene {
@@ -191,8 +205,13 @@ impl Scene {
         let token = app.home.api.post(&tokens, &json!({})).await?.created()?;
         let token = token.pointer("/result/id").and_then(Value::as_str);
         let token = token.context("no token")?.to_owned();
+        let client =
+            json!({"provider": "slack_enterprise", "client_id": "7.8", "client_secret": "x"});
+        let client = app.home.admin.post("provider-apps", &client).await?.created()?;
+        let client = client.pointer("/result/id").and_then(Value::as_str);
+        let client = client.context("no client")?.to_owned();
         let group = group.context("no group")?;
-        Ok(Self { app, account, user, team, group, key, mapping, token })
+        Ok(Self { app, account, user, team, group, key, mapping, token, client })
     }
 
     /// Calls a route about the first environment's account with somebody's key.
@@ -206,6 +225,7 @@ impl Scene {
             path if path.starts_with("/workspaces/{id}") => self.team.clone(),
             "/api-keys/{id}" => self.key.clone(),
             "/mappings/{id}" => self.mapping.clone(),
+            "/provider-apps/{id}" => self.client.clone(),
             "/environments/{id}" => self.app.home.environment_id.to_string(),
             path if path.starts_with("/groups/{id}") => self.group.clone(),
             _ => self.account.clone(),
@@ -223,8 +243,9 @@ impl Scene {
     fn assert_nothing_of_ours(&self, route: &Route, answer: &Answer) {
         let name = self.app.sandbox.with_org(|org| org.name.clone());
         let ours = [&self.user, &self.team, &self.account, &self.key, &self.mapping, &name];
+        let ours = ours.into_iter().chain([&self.client]);
         let environment = self.app.home.environment_id.to_string();
-        for secret in ours.into_iter().chain([&environment]) {
+        for secret in ours.chain([&environment]) {
             assert!(!answer.text.contains(secret), "{}: {}", route.path, answer.text);
         }
     }

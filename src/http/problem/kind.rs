@@ -87,6 +87,9 @@ kinds! {
     /// The provider does not accept the environment's OAuth client.
     ProviderAppRefused = "provider_app_refused", CONFLICT, "The provider refuses the environment's app",
         "The provider does not accept the client id or secret of the environment's app, so no token can be renewed. Look at the app at the provider; customers need not link again.";
+    /// Accounts were linked through the OAuth client.
+    ProviderAppInUse = "provider_app_in_use", CONFLICT, "Accounts were linked through this app",
+        "An app stays as long as accounts that were linked through it, disconnected ones too: their history names it. Give it another secret with `PATCH /provider-apps/{id}`, or add a second app, which new links use.";
     /// A cursor is wrong.
     InvalidCursor = "invalid_cursor", BAD_REQUEST, "The cursor can't be used here",
         "A cursor is good for the list, the account and the filters it came from, and only as long as the provider keeps it. Begin again without a cursor.";

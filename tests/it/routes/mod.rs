@@ -17,6 +17,7 @@ mod mappings;
 mod openapi;
 mod people;
 mod problems;
+mod provider_apps;
 mod proxy;
 mod role_assignments;
 mod roles;

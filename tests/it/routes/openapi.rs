@@ -120,6 +120,12 @@ async fn every_example_of_a_body_works_as_it_stands(pool: PgPool) -> anyhow::Res
                     let mappings = admin.get("mappings").await?.okay()?;
                     mappings["result"][0]["id"].as_str().unwrap_or_default().to_owned()
                 }
+                "provider-apps" => {
+                    let apps = admin.get("provider-apps").await?.okay()?;
+                    let apps = apps["result"].as_array().context("no apps")?;
+                    let app = apps.last().context("no app")?;
+                    app["id"].as_str().unwrap_or_default().to_owned()
+                }
                 "environments" => app.home.environment_id.to_string(),
                 _ => account.clone(),
             };

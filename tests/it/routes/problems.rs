@@ -50,6 +50,7 @@ fn kinds_keep_their_names_and_statuses() {
     409 account_disconnected: The account is disconnected
     409 no_provider_app: The environment has no app for this provider
     409 provider_app_refused: The provider refuses the environment's app
+    409 provider_app_in_use: Accounts were linked through this app
     400 invalid_cursor: The cursor can't be used here
     404 not_found: There is nothing with that id
     409 already_exists: It is there already
