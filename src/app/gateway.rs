@@ -19,6 +19,7 @@ use crate::http::{AppState, Services, router};
 use crate::limit::LocalLimiter;
 use crate::link::Links;
 use crate::store::Store;
+use crate::telemetry::Metrics;
 use crate::upstream::{HttpClient, Timeouts, Upstream};
 use crate::vault::{Ahead, MasterKeys, Signer, Tokens, Vault};
 
@@ -63,6 +64,7 @@ impl Gateway {
             read: config.upstream.response_timeout(),
         })?;
         let registry = Arc::new(Registry::new(config, http.clone(), Arc::clone(&clock))?);
+        let metrics = Metrics::new(registry.known_methods());
         let tasks = TaskTracker::new();
         let tokens = Tokens::new(
             store.clone(),
@@ -70,6 +72,7 @@ impl Gateway {
             Arc::clone(&registry) as Arc<dyn crate::vault::Refresher>,
             Arc::clone(&clock),
             Arc::clone(&entropy),
+            metrics.clone(),
             tasks.clone(),
         );
         let ahead =
@@ -79,6 +82,7 @@ impl Gateway {
             Arc::new(LocalLimiter::new()),
             tokens.clone(),
             Arc::clone(&entropy),
+            metrics.clone(),
             config.limits.time_scale,
         );
         let links = Links {
@@ -98,6 +102,7 @@ impl Gateway {
             registry,
             links,
             cursors,
+            metrics,
             clock,
             entropy,
             tasks: tasks.clone(),

@@ -1,5 +1,6 @@
 //! Which connector serves which provider.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -58,6 +59,13 @@ impl Registry {
             UnusableConnector { provider: Provider::SlackEnterprise, reason: error.to_string() }
         })?;
         Ok(Self { slack_enterprise, http, clock })
+    }
+
+    /// The methods of all providers that are documented: what else a caller of the proxy asks for may be
+    /// made up.
+    #[must_use]
+    pub fn known_methods(&self) -> HashSet<String> {
+        self.slack_enterprise.known_methods().collect()
     }
 
     /// The connector of a provider.

@@ -49,7 +49,9 @@ pub(super) async fn around(
         problem.write(&mut response, &id);
     }
     let status = response.status().as_u16();
-    let ms = started.elapsed().as_millis();
+    let took = started.elapsed();
+    state.metrics.request(&method, &route, status, took);
+    let ms = took.as_millis();
     tracing::info!(request_id = id, %method, route, status, ms, "answered");
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(id) {

@@ -10,6 +10,7 @@ mod health;
 mod idempotency;
 mod incoming;
 mod link;
+mod metrics;
 mod openapi;
 mod page;
 pub mod problem;

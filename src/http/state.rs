@@ -10,6 +10,7 @@ use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::link::Links;
 use crate::store::Store;
+use crate::telemetry::Metrics;
 use crate::upstream::Upstream;
 use crate::vault::{Signer, Tokens, Vault};
 
@@ -29,6 +30,8 @@ pub struct Services {
     pub links: Links,
     /// What signs cursors.
     pub cursors: Signer,
+    /// What is counted.
+    pub metrics: Metrics,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The randomness.

@@ -13,6 +13,7 @@ use super::request::{Budget, Dialect, ProviderRequest, RequestBody, Safety, bear
 use crate::domain::account::IntegratedAccount;
 use crate::domain::entropy::{Entropy, random_bytes};
 use crate::limit::{LimitKey, Limiter, Rate};
+use crate::telemetry::{Called, Metrics};
 use crate::vault::secret::AccessToken;
 use crate::vault::{Fresh, Tokens};
 
@@ -37,6 +38,7 @@ pub struct Upstream {
     limiter: Arc<dyn Limiter>,
     tokens: Tokens,
     entropy: Arc<dyn Entropy>,
+    metrics: Metrics,
     time_scale: f64,
 }
 
@@ -64,9 +66,10 @@ impl Upstream {
         limiter: Arc<dyn Limiter>,
         tokens: Tokens,
         entropy: Arc<dyn Entropy>,
+        metrics: Metrics,
         time_scale: f64,
     ) -> Self {
-        Self { client, limiter, tokens, entropy, time_scale }
+        Self { client, limiter, tokens, entropy, metrics, time_scale }
     }
 
     /// Sends a call and hands over the answer as soon as its head is here; the body streams.
@@ -119,6 +122,8 @@ impl Upstream {
             let started = Instant::now();
             let result = self.attempt(outgoing, call.dialect, whole).await;
             log(&call, attempt, started, &result);
+            let (provider, name) = (call.account.provider, &call.request.name);
+            self.metrics.call(provider, name, called(&result), started.elapsed());
             let again = call.request.can_repeat() && attempt < ATTEMPTS;
             match result {
                 Ok(answer) => match answer.verdict {
@@ -157,10 +162,12 @@ impl Upstream {
         }
         for budget in &call.request.budgets {
             let left = call.wait_until.saturating_duration_since(Instant::now());
-            self.limiter
-                .acquire(&call.key(budget), self.rate(budget), left)
-                .await
-                .map_err(|refused| UpstreamError::Limited { retry_after: refused.retry_after })?;
+            self.limiter.acquire(&call.key(budget), self.rate(budget), left).await.map_err(
+                |refused| {
+                    self.metrics.limited(call.account.provider, &call.request.name);
+                    UpstreamError::Limited { retry_after: refused.retry_after }
+                },
+            )?;
         }
         Ok(self.tokens.fresh(call.account).await?)
     }
@@ -227,6 +234,26 @@ impl ProviderRequest {
             RequestBody::Empty | RequestBody::Bytes(_) => true,
             RequestBody::Stream(_) => false,
         }
+    }
+}
+
+/// How a call is counted.
+fn called(result: &Result<Answer, UpstreamError>) -> Called {
+    match result {
+        Ok(answer) => match answer.verdict {
+            Verdict::Final => Called::Answered,
+            Verdict::DeadToken => Called::DeadToken,
+            Verdict::TooFast(_) => Called::TooFast,
+            Verdict::Trouble => Called::Trouble,
+        },
+        Err(UpstreamError::Connect(_)) => Called::Unreachable,
+        Err(UpstreamError::Timeout(_)) => Called::Timeout,
+        Err(
+            UpstreamError::Broken(_)
+            | UpstreamError::TooLarge
+            | UpstreamError::Limited { .. }
+            | UpstreamError::Token(_),
+        ) => Called::Broken,
     }
 }
 

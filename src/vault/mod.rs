@@ -5,6 +5,7 @@
 
 mod ahead;
 mod cipher;
+mod failure;
 mod flights;
 mod issue;
 mod mac;
@@ -16,8 +17,9 @@ mod tokens;
 
 pub use ahead::{Ahead, Looked};
 pub use cipher::{Binding, CipherError, DataKey, InvalidMasterKeys, MasterKeys};
+pub use failure::RefreshFailure;
 pub use issue::{IssuedSecret, digest_matches, issue};
 pub use mac::{Signer, TAG, verify_hmac};
-pub use refresh::{Fresh, RefreshFailure, Refresher, TokenError, Tokens};
+pub use refresh::{Fresh, Refresher, TokenError, Tokens};
 pub use rotation::{Rotated, RotationError, Told};
 pub use tokens::{Grant, SealedApp, Vault};

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-use super::refresh::{ATTEMPTS, RefreshFailure, TokenError};
+use super::failure::RefreshFailure;
+use super::refresh::{ATTEMPTS, TokenError};
 use crate::domain::entropy::{Entropy, random_bytes};
 use crate::store::{ProviderApp, RefreshPause};
 

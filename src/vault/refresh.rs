@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::cipher::CipherError;
+use super::failure::{RefreshFailure, counted};
 use super::flights::{Flight, Flights, Present};
 use super::pause;
 use super::secret::{AccessToken, ClientSecret, RefreshToken};
@@ -23,6 +25,7 @@ use crate::domain::event::EventKind;
 use crate::domain::ids::AuditId;
 use crate::domain::provider::Provider;
 use crate::store::{AuditEntry, Credentials, NewEvent, Outcome, RefreshLock, Store, StoreError};
+use crate::telemetry::Metrics;
 
 /// A token this close to its end is renewed before it is used.
 const SKEW: time::Duration = time::Duration::seconds(60);
@@ -45,39 +48,6 @@ pub trait Refresher: Send + Sync {
         client_secret: &ClientSecret,
         refresh_token: &RefreshToken,
     ) -> Result<Grant, RefreshFailure>;
-}
-
-/// Why a provider gave no new pair.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum RefreshFailure {
-    /// It said no to this refresh token: the grant is lost. Holds the provider's code.
-    #[error("the provider refused the refresh token: {0}")]
-    Refused(String),
-    /// It said no to our client id or secret: the grant may well live. Holds the provider's code.
-    #[error("the provider refused the client credentials: {0}")]
-    ClientRefused(String),
-    /// It could not be reached: the grant lives.
-    #[error("the provider could not be reached")]
-    Unreachable,
-    /// It has trouble of its own, and most likely did nothing: the grant should live.
-    #[error("the provider is in trouble: {0}")]
-    Down(String),
-    /// The answer was lost, or makes no sense: the refresh token may have been used up.
-    #[error("the provider's answer was lost: {0}")]
-    AnswerLost(String),
-}
-
-impl RefreshFailure {
-    /// It in a word, for whoever is told: the provider's code, or ours.
-    #[must_use]
-    pub fn code(&self) -> &str {
-        match self {
-            Self::Refused(code) | Self::ClientRefused(code) => code,
-            Self::Unreachable => "provider_unreachable",
-            Self::Down(_) => "provider_down",
-            Self::AnswerLost(_) => "answer_lost",
-        }
-    }
 }
 
 /// Why there is no token to call with.
@@ -137,6 +107,7 @@ struct Inner {
     refresher: Arc<dyn Refresher>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    metrics: Metrics,
     permits: Semaphore,
 }
 
@@ -149,10 +120,11 @@ impl Tokens {
         refresher: Arc<dyn Refresher>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        metrics: Metrics,
         tasks: TaskTracker,
     ) -> Self {
         let permits = Semaphore::new((store.connections() / 2).clamp(1, AT_ONCE));
-        let inner = Inner { store, vault, refresher, clock, entropy, permits };
+        let inner = Inner { store, vault, refresher, clock, entropy, metrics, permits };
         Self { inner: Arc::new(inner), flights: Flights::new(tasks) }
     }
 
@@ -305,9 +277,12 @@ impl Inner {
         loop {
             tries += 1;
             let attempt = lock.intend(self.clock.now()).await?;
+            let started = Instant::now();
             let answer =
                 self.refresher.refresh(account.provider, &app.client_id, &secret, refresh_token);
-            match answer.await {
+            let answer = answer.await;
+            self.metrics.refresh(counted(&answer), started.elapsed());
+            match answer {
                 Ok(mut grant) => {
                     // RFC 6749, section 6: without a new one, the refresh token stays as it is.
                     grant.refresh_token.get_or_insert_with(|| refresh_token.clone());

@@ -14,6 +14,7 @@ mod link;
 mod link_attacks;
 mod link_page;
 mod mappings;
+mod metrics;
 mod openapi;
 mod people;
 mod problems;
