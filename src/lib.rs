@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | [`domain`] | plain values: ids, users, roles, workspaces, pages, the clock, the dice. No I/O |
 //! | [`config`] | the settings: typed, documented, validated before anything starts |
-//! | [`telemetry`] | logs: how they are written and what may be in them |
+//! | [`telemetry`] | logs and metrics: how they are written and what may be in them |
 //! | [`embedded`] | a private PostgreSQL server, started from the installed binaries |
 //! | [`store`] | the only SQL, one file an aggregate; rows of an environment only through [`store::TenantDb`] |
 //! | [`vault`] | secrets: their types, the envelope encryption, keeping a grant fresh |

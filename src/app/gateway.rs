@@ -22,6 +22,7 @@ use crate::http::{AppState, Services, router};
 use crate::limit::{FairLimiter, Limiter, Pacing, Shared};
 use crate::link::Links;
 use crate::store::{Keeping, Store};
+use crate::telemetry::Metrics;
 use crate::upstream::{HttpClient, Reach, Timeouts, Upstream};
 use crate::vault::{Ahead, MasterKeys, Signer, Tokens, Vault};
 
@@ -77,6 +78,7 @@ impl Gateway {
             if config.upstream.allow_private_addresses { Reach::Anywhere } else { Reach::Public };
         let http = HttpClient::new(timeouts, reach)?;
         let registry = Arc::new(Registry::new(config, http.clone(), Arc::clone(&clock))?);
+        let metrics = Metrics::new(registry.known_methods());
         let tasks = TaskTracker::new();
         tasks.spawn(async move { enough.run_until_cancelled(listening.listen()).await });
         let tokens = Tokens::new(
@@ -85,6 +87,7 @@ impl Gateway {
             Arc::clone(&registry) as Arc<dyn crate::vault::Refresher>,
             Arc::clone(&clock),
             Arc::clone(&entropy),
+            metrics.clone(),
             tasks.clone(),
         );
         let ahead =
@@ -101,6 +104,7 @@ impl Gateway {
             pacing,
             tokens.clone(),
             Arc::clone(&entropy),
+            metrics.clone(),
         );
         let links = Links {
             store: store.clone(),
@@ -120,6 +124,7 @@ impl Gateway {
             registry,
             links,
             cursors,
+            metrics,
             clock,
             entropy,
             tasks: tasks.clone(),

@@ -1,5 +1,6 @@
 //! Which connector serves which provider.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -61,6 +62,13 @@ impl Registry {
         })?;
         let scim = Scim::new(&config.scim);
         Ok(Self { slack_enterprise, scim, http, clock })
+    }
+
+    /// The methods of all providers that are documented: what else a caller of the proxy asks for may be
+    /// made up.
+    #[must_use]
+    pub fn known_methods(&self) -> HashSet<String> {
+        self.slack_enterprise.known_methods().chain(self.scim.known_methods()).collect()
     }
 
     /// The connector of a provider.

@@ -23,6 +23,9 @@ pub enum AccountStatus {
 }
 
 impl AccountStatus {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Active, Self::NeedsReauth, Self::Disconnected];
+
     /// The name in the API and in the database.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -49,10 +52,7 @@ impl FromStr for AccountStatus {
     type Err = UnknownAccountStatus;
 
     fn from_str(name: &str) -> Result<Self, UnknownAccountStatus> {
-        [Self::Active, Self::NeedsReauth, Self::Disconnected]
-            .into_iter()
-            .find(|status| status.name() == name)
-            .ok_or(UnknownAccountStatus)
+        Self::ALL.into_iter().find(|status| status.name() == name).ok_or(UnknownAccountStatus)
     }
 }
 

@@ -52,9 +52,11 @@ pub(super) async fn around(
     }
     limits::tell(&meter.read(), &mut response);
     let status = response.status().as_u16();
-    let ms = started.elapsed().as_millis();
+    let took = started.elapsed();
     // The route, not the path: a path may hold a link token.
     let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
+    state.metrics.request(&method, route, status, took);
+    let ms = took.as_millis();
     tracing::info!(request_id = id, %method, route, status, ms, "answered");
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(id) {

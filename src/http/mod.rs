@@ -11,6 +11,7 @@ mod idempotency;
 mod incoming;
 mod limits;
 mod link;
+mod metrics;
 mod openapi;
 mod page;
 pub mod problem;

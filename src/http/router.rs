@@ -17,7 +17,8 @@ use super::v1::{
     workspaces,
 };
 use super::{
-    compat, edge, health, idempotency, incoming, link, openapi, problem, proxy, reference, start,
+    compat, edge, health, idempotency, incoming, link, metrics, openapi, problem, proxy, reference,
+    start,
 };
 
 /// The API and its description.
@@ -95,6 +96,7 @@ pub fn router(state: AppState) -> Router {
         .route("/proxy/{*path}", any(proxy::pass_raw_call))
         .merge(link::routes())
         .route("/events/slack", post(incoming::hear_slack))
+        .route("/metrics", get(metrics::show_metrics))
         .route("/", get(start::show_start))
         .route("/console", get(start::show_start))
         .route("/docs", get(reference::show_reference))

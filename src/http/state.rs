@@ -11,6 +11,7 @@ use crate::domain::entropy::Entropy;
 use crate::limit::Limiter;
 use crate::link::Links;
 use crate::store::Store;
+use crate::telemetry::Metrics;
 use crate::upstream::Upstream;
 use crate::vault::{Signer, Tokens, Vault};
 
@@ -32,6 +33,8 @@ pub struct Services {
     pub links: Links,
     /// What signs cursors.
     pub cursors: Signer,
+    /// What is counted.
+    pub metrics: Metrics,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The randomness.

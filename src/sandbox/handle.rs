@@ -13,6 +13,7 @@ use super::audit::AppFace;
 use super::busy::{Busy, Turn};
 use super::events::Events;
 use super::faults::{Fault, FaultStatus, Faults, Hit};
+use super::files::{File, Files};
 use super::grants::{self, Grant, Grants, Identity, Install, OAuthError, TokenPair};
 use super::history::History;
 use super::journal::{Journal, Request, Requests};
@@ -35,6 +36,7 @@ struct Inner {
     grants: RwLock<Grants>,
     limits: Mutex<Limits>,
     faults: Mutex<Faults>,
+    files: Mutex<Files>,
     journal: Mutex<Journal>,
     history: Mutex<History>,
     events: Events,
@@ -87,6 +89,7 @@ impl Sandbox {
             grants: RwLock::new(grants),
             limits: Mutex::new(Limits::new(options.enforce_limits, options.time_scale)),
             faults: Mutex::new(Faults::new(options.seed)),
+            files: Mutex::new(Files::new(options.seed)),
             journal: Mutex::new(Journal::default()),
             history: Mutex::new(History::default()),
             events: Events::default(),
@@ -272,6 +275,7 @@ impl Sandbox {
         lock(&self.0.history).clear();
         self.0.events.clear();
         *lock(&self.0.faults) = Faults::new(seed);
+        *lock(&self.0.files) = Files::new(seed);
         let mut limits = lock(&self.0.limits);
         limits.set_enabled(self.0.options.enforce_limits);
         limits.refill();
@@ -310,6 +314,16 @@ impl Sandbox {
     #[must_use]
     pub fn requests(&self, method: Option<&str>) -> Requests {
         lock(&self.0.journal).view(method)
+    }
+
+    /// Every file that was uploaded, or promised to be, since the start or the last reset.
+    #[must_use]
+    pub fn files(&self) -> Vec<File> {
+        self.with_files(|files| files.all().cloned().collect())
+    }
+
+    pub(super) fn with_files<T>(&self, work: impl FnOnce(&mut Files) -> T) -> T {
+        work(&mut lock(&self.0.files))
     }
 
     pub(super) fn with_grants<T>(&self, look: impl FnOnce(&Grants) -> T) -> T {

@@ -23,6 +23,7 @@ mod busy;
 mod cursor;
 mod events;
 mod faults;
+mod files;
 mod grants;
 mod handle;
 mod history;
@@ -40,6 +41,7 @@ pub use events::{
     SubscriptionRequest,
 };
 pub use faults::{Fault, FaultKind, FaultStatus};
+pub use files::{Content, File, Stage};
 pub use grants::{Install, OAuthError, TokenKind, TokenPair};
 pub use handle::{Sandbox, State};
 pub use journal::{Request, Requests};

@@ -11,6 +11,7 @@ mod credentials;
 mod ending;
 mod environments;
 mod events;
+mod figures;
 mod idempotency;
 mod keys;
 mod link_tokens;

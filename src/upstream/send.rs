@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::header;
 use tokio::time::Instant;
 
-use super::answer::{Answer, Facts};
+use super::answer::{Answer, Facts, Verdict};
 use super::breaker::{Breakers, Reached};
 use super::client::{HttpClient, NamedBy};
 use super::error::UpstreamError;
@@ -16,6 +16,7 @@ use super::turns::Turns;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::entropy::{Entropy, random_bytes};
 use crate::limit::{Class, Limiter, Meter, Pacing, Price};
+use crate::telemetry::{Called, Metrics};
 use crate::vault::secret::AccessToken;
 use crate::vault::{Fresh, Tokens};
 
@@ -44,6 +45,7 @@ pub struct Upstream {
     turns: Turns,
     tokens: Tokens,
     entropy: Arc<dyn Entropy>,
+    metrics: Metrics,
     breakers: Breakers,
 }
 
@@ -75,9 +77,10 @@ impl Upstream {
         pacing: Pacing,
         tokens: Tokens,
         entropy: Arc<dyn Entropy>,
+        metrics: Metrics,
     ) -> Self {
         let turns = Turns::new(limiter, pacing);
-        Self { client, turns, tokens, entropy, breakers: Breakers::default() }
+        Self { client, turns, tokens, entropy, metrics, breakers: Breakers::default() }
     }
 
     /// Sends a call and hands over the answer as soon as its head is here; the body streams.
@@ -139,6 +142,8 @@ impl Upstream {
             leave.report(reached(&result), ended);
             facts.upstream = ended - started;
             log(&call, facts, &result);
+            let (provider, name) = (call.account.provider, &call.request.name);
+            self.metrics.call(provider, name, called(&result), facts.upstream);
             let may_repeat = call.request.can_repeat()
                 && facts.attempts < ATTEMPTS
                 && ended < wait_until + DEADLINE;
@@ -165,7 +170,11 @@ impl Upstream {
             // First the token: a lost grant shall not wait for a turn.
             self.tokens.newer_than(call.account, generation).await?;
         }
-        self.turns.wait(call.account, &call.price, call.options, call.wait_until).await?;
+        let turn = self.turns.wait(call.account, &call.price, call.options, call.wait_until).await;
+        if turn.is_err() {
+            self.metrics.limited(call.account.provider, &call.request.name);
+        }
+        turn?;
         Ok(self.tokens.fresh(call.account).await?)
     }
 
@@ -235,6 +244,28 @@ fn reached(result: &Result<Answer, UpstreamError>) -> Reached {
             | UpstreamError::Resting { .. }
             | UpstreamError::Token(_),
         ) => Reached::Yes,
+    }
+}
+
+/// How a call is counted.
+fn called(result: &Result<Answer, UpstreamError>) -> Called {
+    match result {
+        Ok(answer) => match answer.verdict {
+            Verdict::Final => Called::Answered,
+            Verdict::DeadToken => Called::DeadToken,
+            Verdict::TooFast(_) => Called::TooFast,
+            Verdict::Trouble => Called::Trouble,
+        },
+        Err(UpstreamError::Connect(_)) => Called::Unreachable,
+        Err(UpstreamError::Timeout(_)) => Called::Timeout,
+        Err(
+            UpstreamError::Broken(_)
+            | UpstreamError::NotAllowed
+            | UpstreamError::Resting { .. }
+            | UpstreamError::TooLarge
+            | UpstreamError::Limited { .. }
+            | UpstreamError::Token(_),
+        ) => Called::Broken,
     }
 }
 

@@ -1,10 +1,12 @@
-//! Why there is no token to call with.
+//! Why a provider gave no new pair of tokens, and why there is none to call with.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::cipher::CipherError;
+use super::tokens::Grant;
 use crate::store::StoreError;
+use crate::telemetry::Renewed;
 
 /// Why a provider gave no new pair.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,5 +73,17 @@ pub enum TokenError {
 impl From<StoreError> for TokenError {
     fn from(error: StoreError) -> Self {
         Self::Store(Arc::new(error))
+    }
+}
+
+/// How an attempt is counted.
+pub(super) fn counted(answer: &Result<Grant, RefreshFailure>) -> Renewed {
+    match answer {
+        Ok(_) => Renewed::Refreshed,
+        Err(RefreshFailure::Refused(_)) => Renewed::Refused,
+        Err(RefreshFailure::ClientRefused(_)) => Renewed::ClientRefused,
+        Err(RefreshFailure::Unreachable) => Renewed::Unreachable,
+        Err(RefreshFailure::Down(_)) => Renewed::Down,
+        Err(RefreshFailure::AnswerLost(_)) => Renewed::AnswerLost,
     }
 }

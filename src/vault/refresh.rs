@@ -10,10 +10,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::cipher::CipherError;
-use super::failure::{RefreshFailure, TokenError};
+use super::failure::{RefreshFailure, TokenError, counted};
 use super::flights::{Flight, Flights, Present};
 use super::pause;
 use super::secret::{AccessToken, ClientSecret, RefreshToken};
@@ -27,6 +28,7 @@ use crate::domain::provider::Provider;
 use crate::store::{
     AccountKey, AuditEntry, Cache, Credentials, NewEvent, Outcome, RefreshLock, Store,
 };
+use crate::telemetry::Metrics;
 
 /// A token this close to its end is renewed before it is used.
 const SKEW: time::Duration = time::Duration::seconds(60);
@@ -73,6 +75,7 @@ struct Inner {
     refresher: Arc<dyn Refresher>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    metrics: Metrics,
     permits: Semaphore,
     opened: Arc<Cache<AccountKey, Opened>>,
 }
@@ -93,11 +96,12 @@ impl Tokens {
         refresher: Arc<dyn Refresher>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        metrics: Metrics,
         tasks: TaskTracker,
     ) -> Self {
         let permits = Semaphore::new((store.connections() / 2).clamp(1, AT_ONCE));
         let opened = store.cache_of_accounts();
-        let inner = Inner { store, vault, refresher, clock, entropy, permits, opened };
+        let inner = Inner { store, vault, refresher, clock, entropy, metrics, permits, opened };
         Self { inner: Arc::new(inner), flights: Flights::new(tasks) }
     }
 
@@ -264,9 +268,12 @@ impl Inner {
         loop {
             tries += 1;
             let attempt = lock.intend(self.clock.now()).await?;
+            let started = Instant::now();
             let answer =
                 self.refresher.refresh(account.provider, &app.client_id, &secret, refresh_token);
-            match answer.await {
+            let answer = answer.await;
+            self.metrics.refresh(counted(&answer), started.elapsed());
+            match answer {
                 Ok(mut grant) => {
                     // RFC 6749, section 6: without a new one, the refresh token stays as it is.
                     grant.refresh_token.get_or_insert_with(|| refresh_token.clone());

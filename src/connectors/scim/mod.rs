@@ -40,6 +40,14 @@ impl Scim {
         Self { rate: Rate { per_minute: config.per_minute, burst: config.burst } }
     }
 
+    /// The names of its calls, as metrics have them: the proxy's too.
+    pub(super) fn known_methods(&self) -> impl Iterator<Item = String> {
+        let verbs = ["list", "get", "post", "put", "patch", "delete"];
+        let kinds =
+            ["users", "groups", "serviceproviderconfig", "resourcetypes", "schemas", "me", "bulk"];
+        kinds.into_iter().flat_map(move |kind| verbs.map(|verb| format!("scim.{kind}.{verb}")))
+    }
+
     /// What every call takes from.
     fn budgets(&self) -> Vec<Budget> {
         vec![Budget { bucket: BUDGET.into(), rate: self.rate, per_app: false }]

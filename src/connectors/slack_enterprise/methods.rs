@@ -118,6 +118,16 @@ impl Methods {
         Ok(Self { unknown: (*unknown).into(), table })
     }
 
+    /// The names of the methods in the table, and of SCIM calls: our own, and those that pass through.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        let scim = ["users", "groups"].into_iter().flat_map(|kind| {
+            let ours = ["list", "get", "create", "update", "delete"];
+            let verbs = ours.into_iter().chain(["post", "put", "patch"]);
+            verbs.map(move |verb| format!("scim.{kind}.{verb}"))
+        });
+        self.table.methods.keys().cloned().chain(scim).chain(["audit.logs".to_owned()])
+    }
+
     /// The budget and the safety of a Web API method. One that is not in the table is taken for slow,
     /// and for a change unless it is asked for with GET.
     pub(super) fn web(&self, name: Cow<'static, str>, http: &Method) -> (Vec<Budget>, Safety) {

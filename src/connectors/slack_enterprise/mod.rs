@@ -82,6 +82,11 @@ impl SlackEnterprise {
             web_url,
         })
     }
+
+    /// The names of the methods that are documented.
+    pub(super) fn known_methods(&self) -> impl Iterator<Item = String> {
+        self.methods.names()
+    }
 }
 
 /// A base URL that paths can be joined to.

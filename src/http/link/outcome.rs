@@ -15,7 +15,10 @@ use crate::http::edge::CurrentRequest;
 use crate::http::extract::Params;
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
-use crate::link::{Linked, Returned, Way};
+use crate::link::{LinkError, Linked, Returned, Way};
+
+/// How a link that went well is counted.
+const LINKED: &str = "linked";
 
 /// Takes a browser back from the provider.
 pub(super) async fn come_back(
@@ -36,6 +39,7 @@ pub(super) async fn come_back(
         request_id: &request.0,
     };
     let (way, outcome) = state.links.finish(returned).await;
+    state.metrics.link(outcome.as_ref().map_or_else(LinkError::name, |_| LINKED));
     let page = way.as_ref().map(|way| way.page.clone()).unwrap_or_default();
     let mut response = match (&way, outcome) {
         (Some(way), Ok(linked)) => done(way, &linked),

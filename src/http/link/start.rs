@@ -80,6 +80,7 @@ async fn failed(
     headers: &HeaderMap,
     error: &LinkError,
 ) -> Response {
+    state.metrics.link(error.name());
     let looks = state.links.looks(token).await.ok().flatten().unwrap_or_else(LinkPage::default);
     let opener = opener(&looks, asked.origin.as_deref(), headers);
     let display = Display::of(asked.display.as_deref(), headers);

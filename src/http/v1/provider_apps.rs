@@ -221,7 +221,9 @@ pub(in crate::http) async fn delete_provider_app(
             ProblemKind::ProviderAppInUse,
             "Accounts of this environment were linked through the app.",
         ),
-        other => other.into(),
+        StoreError::Inconsistent { .. } | StoreError::Unavailable(_) | StoreError::Refused(_) => {
+            error.into()
+        }
     })?;
     Ok(Json(Item::of(ShownApp::of(app, &state)?)))
 }

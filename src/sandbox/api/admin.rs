@@ -46,6 +46,11 @@ pub(super) fn show_methods() -> std::future::Ready<Response> {
     answer(Json(list_methods()))
 }
 
+/// The files that were uploaded, with a digest of what they hold.
+pub(super) fn list_files(State(sandbox): State<Sandbox>) -> std::future::Ready<Response> {
+    answer(Json(json!({"files": sandbox.files()})))
+}
+
 /// Everything as at the start, but for grants.
 pub(super) fn reset(State(sandbox): State<Sandbox>) -> std::future::Ready<Response> {
     sandbox.reset();

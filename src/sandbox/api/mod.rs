@@ -10,6 +10,7 @@ mod page;
 mod scim;
 #[cfg(test)]
 mod tests;
+mod upload;
 mod web;
 
 use axum::Router;
@@ -23,11 +24,13 @@ pub fn router(sandbox: Sandbox) -> Router {
     Router::new()
         .route("/", get(page::show_page).post(page::obey))
         .route("/api/{method}", any(web::call_method))
+        .route("/upload/v1/{ticket}", post(upload::take_file))
         .route("/scim/{version}", any(scim::call_root))
         .route("/scim/{version}/{*path}", any(scim::call_path))
         .route("/audit/v1/{*path}", any(audit::call_path))
         .route("/oauth/v2/authorize", get(oauth::show_consent).post(oauth::decide_consent))
         .route("/_sandbox/state", get(admin::show_state))
+        .route("/_sandbox/files", get(admin::list_files))
         .route("/_sandbox/methods", get(admin::show_methods))
         .route("/_sandbox/reset", post(admin::reset))
         .route("/_sandbox/advance-clock", post(admin::advance_clock))

@@ -15,6 +15,7 @@ mod link_attacks;
 mod link_form;
 mod link_page;
 mod mappings;
+mod metrics;
 mod openapi;
 mod people;
 mod problems;

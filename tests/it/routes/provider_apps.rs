@@ -11,7 +11,7 @@ use crate::support::{TestApp, link_url};
 /// The id of the environment's only app.
 async fn only(app: &TestApp) -> anyhow::Result<String> {
     let apps = app.home.admin.get("provider-apps").await?.okay()?;
-    assert_eq!(apps["result_count"], 1, "{apps}");
+    assert_eq!(apps.pointer("/result_count"), Some(&json!(1)), "{apps}");
     Ok(apps.pointer("/result/0/id").and_then(Value::as_str).context("no id")?.to_owned())
 }
 

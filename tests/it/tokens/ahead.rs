@@ -30,6 +30,7 @@ fn ahead_elsewhere(app: &TestApp) -> Ahead {
         Arc::clone(&state.registry) as Arc<dyn Refresher>,
         Arc::clone(&state.clock),
         Arc::clone(&state.entropy),
+        state.metrics.clone(),
         TaskTracker::new(),
     );
     Ahead::new(state.store.clone(), tokens, Arc::new(app.clock.clone()), LEAD)

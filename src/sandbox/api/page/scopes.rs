@@ -26,6 +26,8 @@ pub(super) fn in_words(scope: &str) -> &'static str {
         "channels:manage" | "channels:write" => "Create and change public channels",
         "channels:read" => "See public channels and who is in them",
         "chat:write" => "Send messages",
+        "files:read" => "See files",
+        "files:write" => "Upload and delete files",
         "groups:read" => "See the private channels you are in",
         "groups:write" => "Create and change private channels",
         "im:read" => "See who you have direct messages with",

@@ -4,6 +4,7 @@ mod apps;
 mod audit;
 mod channels;
 mod events;
+mod files;
 mod levels;
 mod members;
 mod oauth;
@@ -51,6 +52,8 @@ const SCOPES: &[&str] = &[
     "usergroups:read",
     "usergroups:write",
     "channels:read",
+    "files:read",
+    "files:write",
     "groups:read",
     "users:read",
     "users:read.email",

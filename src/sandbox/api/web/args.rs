@@ -19,6 +19,8 @@ pub(super) enum Form {
     List,
     /// A JSON object, or a text that holds one.
     Object,
+    /// A JSON array of objects, or a text that holds one.
+    Rows,
 }
 
 /// An argument that a method knows.
@@ -94,7 +96,7 @@ impl Args {
                     Some(code) => return Err(Refusal::new(code)),
                     None => messages.push(format!("[ERROR] missing required field: {}", arg.name)),
                 },
-                Some(Value::Array(_)) if arg.form != Form::List => {
+                Some(Value::Array(_)) if !matches!(arg.form, Form::List | Form::Rows) => {
                     return Err(Refusal::new("invalid_array_arg"));
                 }
                 Some(value) if !is_blank(value) && !has_form(value, arg.form) => {
@@ -104,6 +106,7 @@ impl Args {
                         Form::Count => "an integer",
                         Form::List => "a list of strings",
                         Form::Object => "a JSON object",
+                        Form::Rows => "a list of JSON objects",
                     };
                     messages.push(format!("[ERROR] must be {wanted} [json-pointer:/{}]", arg.name));
                 }
@@ -136,6 +139,16 @@ impl Args {
             Value::String(text) => serde_json::from_str(text).ok(),
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
         }
+    }
+
+    /// JSON objects, none when it is absent or no array.
+    pub(super) fn rows(&self, name: &str) -> Vec<serde_json::Map<String, Value>> {
+        let rows = match self.0.get(name) {
+            Some(Value::Array(items)) => serde_json::from_value(Value::Array(items.clone())),
+            Some(Value::String(text)) => serde_json::from_str(text),
+            Some(_) | None => return Vec::new(),
+        };
+        rows.unwrap_or_default()
     }
 
     /// A flag, unless it is absent.
@@ -236,6 +249,7 @@ fn has_form(value: &Value, form: Form) -> bool {
         }
         (Form::List | Form::Text, Value::String(_) | Value::Number(_))
         | (Form::Object, Value::String(_) | Value::Object(_))
+        | (Form::Rows, Value::String(_) | Value::Array(_))
         | (Form::Flag, Value::Bool(_)) => true,
         (Form::Flag, Value::String(text)) => {
             matches!(text.trim().to_ascii_lowercase().as_str(), "true" | "false" | "1" | "0")
@@ -244,7 +258,7 @@ fn has_form(value: &Value, form: Form) -> bool {
         (Form::Count, Value::Number(number)) => number.is_i64(),
         (Form::Count, Value::String(text)) => text.trim().parse::<i64>().is_ok(),
         (_, Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_))
-        | (Form::Object, Value::Number(_)) => false,
+        | (Form::Object | Form::Rows, Value::Number(_)) => false,
     }
 }
 

@@ -9,8 +9,8 @@ use super::args::{Arg, Args};
 use super::refusal::Refusal;
 use super::{
     admin_conversations, admin_guests, admin_levels, admin_members, admin_roles, admin_sessions,
-    admin_team_settings, admin_teams, admin_usergroups, admin_users, auth, conversations, oauth,
-    team, team_admin, user_profile, usergroups, users,
+    admin_team_settings, admin_teams, admin_usergroups, admin_users, auth, conversations, files,
+    oauth, team, team_admin, user_profile, usergroups, users,
 };
 use crate::sandbox::cursor::{self, Binding};
 use crate::sandbox::grants::{Identity, Install, TokenError, TokenKind};
@@ -189,6 +189,7 @@ static METHODS: LazyLock<HashMap<&'static str, &'static Method>> = LazyLock::new
         admin_users::METHODS,
         auth::METHODS,
         conversations::METHODS,
+        files::METHODS,
         oauth::METHODS,
         team::METHODS,
         team_admin::METHODS,

@@ -9,7 +9,7 @@ use url::form_urlencoded::Serializer;
 use super::refusal::Refusal;
 
 /// The type of such a body, without its boundary.
-pub(super) const TYPE: &str = "multipart/form-data";
+pub(in crate::sandbox::api) const TYPE: &str = "multipart/form-data";
 
 /// The same arguments, URL-encoded.
 pub(super) async fn as_form(content_type: &str, body: Bytes) -> Result<Bytes, Refusal> {

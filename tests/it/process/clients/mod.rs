@@ -9,6 +9,7 @@ mod sandbox;
 mod scim_checker;
 mod slack_node;
 mod slack_python;
+mod through_proxy;
 mod unified;
 
 use std::process::{Command, Output};

@@ -10,7 +10,8 @@ use super::{node, tour};
 const TOUR: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/process/clients/in_node/tour.cjs");
 /// The versions of November 2026.
-const PACKAGES: &[(&str, &str)] = &[("@slack/oauth", "4.0.0"), ("@slack/web-api", "8.2.0")];
+pub(super) const PACKAGES: &[(&str, &str)] =
+    &[("@slack/oauth", "4.0.0"), ("@slack/web-api", "8.2.0")];
 
 #[tokio::test]
 async fn slacks_node_sdk_tours_the_sandbox() -> anyhow::Result<()> {

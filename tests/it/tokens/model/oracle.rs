@@ -198,8 +198,8 @@ impl Oracle {
     }
 
     fn lives(&self) -> bool {
-        let token = self.issued[self.stored];
-        !token.revoked && self.provider_now < token.ends
+        let token = self.issued.get(self.stored);
+        token.is_some_and(|token| !token.revoked && self.provider_now < token.ends)
     }
 
     /// The provider decides about the stored refresh token, and gives a pair when it takes it.

@@ -91,7 +91,7 @@ impl World {
             Step::LookAhead(who) => self.look_ahead(who).await?,
             Step::Renew(who) => {
                 let path = format!("integrated-accounts/{}/refresh", self.account);
-                let answer = self.gateways[who].api.post(&path, &json!({})).await?;
+                let answer = self.gateway(who).api.post(&path, &json!({})).await?;
                 let expected = self.oracle.renew();
                 self.check_answer(expected, &answer)?;
                 0..=0
@@ -117,6 +117,11 @@ impl World {
         self.check().await
     }
 
+    fn gateway(&self, who: usize) -> &Doomed {
+        let [first, second] = &self.gateways;
+        if who == 0 { first } else { second }
+    }
+
     async fn call(&mut self, here: usize, there: usize) -> anyhow::Result<RangeInclusive<usize>> {
         let [first, second] = &self.gateways;
         let callers = std::iter::repeat_n(first, here).chain(std::iter::repeat_n(second, there));
@@ -129,7 +134,7 @@ impl World {
     }
 
     async fn look_ahead(&mut self, who: usize) -> anyhow::Result<RangeInclusive<usize>> {
-        let looked = self.gateways[who].look_ahead().await?;
+        let looked = self.gateway(who).look_ahead().await?;
         let left = Duration::seconds(self.oracle.believed_end - self.oracle.now());
         let may_be_idle = !self.oracle.is_active || left > LEAD / 2 || self.oracle.attempts > 0;
         let may_renew = self.oracle.is_active && left <= LEAD;
@@ -148,7 +153,8 @@ impl World {
 
     async fn die(&mut self, who: usize, moment: Moment) -> anyhow::Result<RangeInclusive<usize>> {
         let fresh = Doomed::start(&self.app, &self.account).await?;
-        let doomed = std::mem::replace(&mut self.gateways[who], fresh);
+        let [first, second] = &mut self.gateways;
+        let doomed = std::mem::replace(if who == 0 { first } else { second }, fresh);
         let sandbox = &self.app.sandbox;
         sandbox.clear_faults();
         let (method, kind) = match moment {
@@ -251,7 +257,6 @@ impl World {
         let now = self.oracle.now();
         let lasts = until.map(|until| (until - self.origin).as_seconds_f64());
         match (lasts, self.oracle.pause_until) {
-            (None, None) => {}
             (Some(end), Some(begun)) if begun == UNKNOWN => {
                 #[expect(clippy::cast_precision_loss, reason = "small numbers")]
                 let length = end - now as f64;
@@ -261,7 +266,7 @@ impl World {
                 let end = end.ceil() as i64;
                 self.oracle.pause_until = Some(end);
             }
-            (Some(_), Some(_)) => {}
+            (None, None) | (Some(_), Some(_)) => {}
             (lasts, expected) => anyhow::bail!("a pause until {lasts:?} and not {expected:?}"),
         }
         Ok(())

@@ -11,7 +11,7 @@ const { refused, send } = require('./common.cjs');
 const USER_SCOPES = [
   'admin', 'admin.conversations:read', 'admin.roles:read', 'admin.roles:write',
   'admin.teams:read', 'admin.teams:write', 'admin.usergroups:read', 'admin.usergroups:write',
-  'admin.users:read', 'admin.users:write', 'channels:read', 'groups:read', 'team.billing:read',
+  'admin.users:read', 'admin.users:write', 'channels:read', 'files:read', 'files:write', 'groups:read', 'team.billing:read',
   'team.preferences:read', 'team:read',
   'usergroups:read', 'usergroups:write', 'users.profile:read', 'users.profile:write', 'users:read', 'users:read.email',
 ];

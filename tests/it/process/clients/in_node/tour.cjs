@@ -4,6 +4,7 @@
 'use strict';
 
 const basics = require('./basics.cjs');
+const files = require('./files.cjs');
 const people = require('./people.cjs');
 const workspaces = require('./workspaces.cjs');
 const { App, end, rotate } = require('./install.cjs');
@@ -18,6 +19,7 @@ async function main() {
   const places = await workspaces.see(client);
   await people.see(client, places, user);
   await workspaces.seeGroups(client, places.team, some, group);
+  await files.see(client);
   await end(app, tokens);
   console.log(JSON.stringify({ user, workspace: places.made }));
 }

@@ -26,6 +26,8 @@ USER_SCOPES = [
     "admin.users:write",
     "auditlogs:read",
     "channels:read",
+    "files:read",
+    "files:write",
     "groups:read",
     "team.billing:read",
     "team.preferences:read",

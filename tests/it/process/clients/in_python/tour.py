@@ -9,6 +9,7 @@ import sys
 
 import basics
 import events
+import files
 import groups
 import history
 import install
@@ -34,6 +35,7 @@ def main():
     made, team = workspaces.see(client, me)
     people.see(client, made, team, ada)
     groups.see(client, team, some, crew)
+    files.see(client)
     provisioning.leave(directory, ada)
     provisioning.dissolve(directory, crew)
     history.see(app.base_url, installation.user_token, me, ada)

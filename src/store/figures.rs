@@ -1,0 +1,40 @@
+//! The figures of all environments together, for whoever watches the service.
+
+use time::OffsetDateTime;
+
+use super::columns::named;
+use super::{Store, StoreError};
+use crate::domain::account::AccountStatus;
+use crate::telemetry::Figures;
+
+impl Store {
+    /// How many accounts there are of each status, and the age and end of the access token that ends
+    /// next.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn figures(&self, now: OffsetDateTime) -> Result<Figures, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT status, count(*) AS "count!" FROM integrated_accounts GROUP BY status"#
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let accounts = rows
+            .into_iter()
+            .map(|row| Ok((named("integrated_accounts", "status", &row.status)?, row.count)))
+            .collect::<Result<Vec<(AccountStatus, i64)>, StoreError>>()?;
+        let next = sqlx::query!(
+            r#"SELECT c.expires_at AS "expires_at!", c.updated_at FROM account_credentials c
+               JOIN integrated_accounts a USING (environment_id, integrated_account_id)
+               WHERE c.refresh_token IS NOT NULL AND c.expires_at IS NOT NULL AND a.status = 'active'
+               ORDER BY c.expires_at, c.integrated_account_id LIMIT 1"#
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let next_token = next.map(|row| {
+            ((now - row.updated_at).as_seconds_f64(), (row.expires_at - now).as_seconds_f64())
+        });
+        Ok(Figures { accounts, next_token })
+    }
+}

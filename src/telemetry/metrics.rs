@@ -1,0 +1,361 @@
+//! The metrics: counted where things happen, written in the text format of `OpenMetrics`, which
+//! Prometheus reads. There is no global state: the gateway makes one [`Metrics`] and passes it on.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus_client::encoding::text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use tokio::time::Instant;
+
+use super::names;
+use super::per_name::PerName;
+use crate::domain::account::AccountStatus;
+use crate::domain::provider::Provider;
+
+/// The borders of the durations, in seconds.
+const SECONDS: [f64; 13] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+/// The classes of HTTP statuses.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// The name of every method that no table knows: a caller of the proxy may make up any.
+const OTHER: &str = "other";
+/// The figures of the database are read anew when they are older.
+const FIGURES_LAST: Duration = Duration::from_secs(5);
+
+type Labels<const N: usize> = [(&'static str, Cow<'static, str>); N];
+type Counters<const N: usize> = Family<Labels<N>, Counter>;
+type Histograms<const N: usize> = Family<Labels<N>, Histogram>;
+type Seconds = Gauge<f64, AtomicU64>;
+
+/// How a call to a provider ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Called {
+    /// With an answer to pass on.
+    Answered,
+    /// The access token is dead.
+    DeadToken,
+    /// The provider said "too fast": HTTP 429.
+    TooFast,
+    /// The provider is in trouble.
+    Trouble,
+    /// It could not be reached.
+    Unreachable,
+    /// It did not answer in time.
+    Timeout,
+    /// Its answer broke off, or can't be read.
+    Broken,
+}
+
+impl Called {
+    const ALL: [(Self, &'static str); 7] = [
+        (Self::Answered, "answered"),
+        (Self::DeadToken, "dead_token"),
+        (Self::TooFast, "too_fast"),
+        (Self::Trouble, "trouble"),
+        (Self::Unreachable, "unreachable"),
+        (Self::Timeout, "timeout"),
+        (Self::Broken, "broken"),
+    ];
+}
+
+/// How an attempt to renew tokens ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewed {
+    /// With a new pair.
+    Refreshed,
+    /// The grant is lost.
+    Refused,
+    /// Our client was refused.
+    ClientRefused,
+    /// The provider could not be reached.
+    Unreachable,
+    /// The provider is in trouble.
+    Down,
+    /// The answer was lost.
+    AnswerLost,
+}
+
+impl Renewed {
+    const ALL: [(Self, &'static str); 6] = [
+        (Self::Refreshed, "refreshed"),
+        (Self::Refused, "refused"),
+        (Self::ClientRefused, "client_refused"),
+        (Self::Unreachable, "unreachable"),
+        (Self::Down, "down"),
+        (Self::AnswerLost, "answer_lost"),
+    ];
+}
+
+/// What the database knows, at the moment it is asked.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Figures {
+    /// Accounts of each status that there are.
+    pub accounts: Vec<(AccountStatus, i64)>,
+    /// Seconds since the access token that ends next was got, and until it ends.
+    pub next_token: Option<(f64, f64)>,
+}
+
+/// The metrics of a gateway. Clones share everything.
+#[derive(Clone)]
+pub struct Metrics(Arc<Inner>);
+
+struct Inner {
+    registry: Registry,
+    http_requests: Counters<3>,
+    http_duration: Histograms<2>,
+    routes: PerName<PerName<RouteHandles>>,
+    provider_calls: Counters<3>,
+    provider_duration: Histograms<2>,
+    limiter_refusals: Counters<2>,
+    methods: PerName<PerName<MethodHandles>>,
+    known_methods: HashSet<String>,
+    refreshes: Counters<1>,
+    refresh_duration: Histogram,
+    links: Counters<1>,
+    accounts: Family<Labels<1>, Gauge>,
+    token_age: Seconds,
+    token_next_end: Seconds,
+    looked_at: Mutex<Option<Instant>>,
+}
+
+struct RouteHandles {
+    classes: [Counter; 5],
+    duration: Histogram,
+}
+
+struct MethodHandles {
+    outcomes: [Counter; 7],
+    duration: Histogram,
+    refusals: Counter,
+}
+
+impl Metrics {
+    /// Nothing counted yet. Only the provider methods among `known_methods` get a label of their own.
+    #[must_use]
+    pub fn new(known_methods: HashSet<String>) -> Self {
+        let histograms = || Histogram::new(SECONDS);
+        let mut inner = Inner {
+            registry: Registry::default(),
+            http_requests: Family::default(),
+            http_duration: Family::new_with_constructor(histograms),
+            routes: PerName::default(),
+            provider_calls: Family::default(),
+            provider_duration: Family::new_with_constructor(histograms),
+            limiter_refusals: Family::default(),
+            methods: PerName::default(),
+            known_methods,
+            refreshes: Family::default(),
+            refresh_duration: histograms(),
+            links: Family::default(),
+            accounts: Family::default(),
+            token_age: Gauge::default(),
+            token_next_end: Gauge::default(),
+            looked_at: Mutex::default(),
+        };
+        inner.register();
+        for (_, outcome) in Renewed::ALL {
+            // From the start, so that a first failure is seen as a rise.
+            drop(inner.refreshes.get_or_create(&[("outcome", outcome.into())]));
+        }
+        Self(Arc::new(inner))
+    }
+
+    /// A request was answered. `route` is its template, never its path.
+    pub fn request(&self, method: &http::Method, route: &str, status: u16, took: Duration) {
+        let method = known(method);
+        let routes = self.0.routes.get(method, PerName::default);
+        let handles = routes.get(route, || RouteHandles {
+            classes: CLASSES.map(|class| {
+                let labels = [
+                    ("route", route.to_owned().into()),
+                    ("method", method.into()),
+                    ("status", class.into()),
+                ];
+                self.0.http_requests.get_or_create_owned(&labels)
+            }),
+            duration: self.0.http_duration.get_or_create_owned(&[
+                ("route", route.to_owned().into()),
+                ("method", method.into()),
+            ]),
+        });
+        if let Some(class) = handles.classes.get(usize::from(status / 100).saturating_sub(1)) {
+            class.inc();
+        }
+        handles.duration.observe(took.as_secs_f64());
+    }
+
+    /// A call was sent to a provider, and this came of it.
+    pub fn call(&self, provider: Provider, name: &str, outcome: Called, took: Duration) {
+        let handles = self.method(provider, name);
+        let place = Called::ALL.iter().position(|(one, _)| *one == outcome);
+        if let Some(counter) = place.and_then(|place| handles.outcomes.get(place)) {
+            counter.inc();
+        }
+        handles.duration.observe(took.as_secs_f64());
+    }
+
+    /// A call was not sent, because its turn would have come too late.
+    pub fn limited(&self, provider: Provider, name: &str) {
+        self.method(provider, name).refusals.inc();
+    }
+
+    /// A provider was asked for new tokens.
+    pub fn refresh(&self, outcome: Renewed, took: Duration) {
+        let name = Renewed::ALL.iter().find(|(one, _)| *one == outcome).map_or(OTHER, |one| one.1);
+        self.0.refreshes.get_or_create(&[("outcome", name.into())]).inc();
+        self.0.refresh_duration.observe(took.as_secs_f64());
+    }
+
+    /// A link came to an end: `linked`, or the code of its failure.
+    pub fn link(&self, outcome: &'static str) {
+        self.0.links.get_or_create(&[("outcome", outcome.into())]).inc();
+    }
+
+    /// Whether the figures of the database are to be read anew. Whoever hears so reads them.
+    #[must_use]
+    pub fn are_figures_due(&self) -> bool {
+        let mut looked_at = self.0.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = looked_at.is_none_or(|at| at.elapsed() > FIGURES_LAST);
+        if is_due {
+            *looked_at = Some(Instant::now());
+        }
+        is_due
+    }
+
+    /// Takes over the figures of the database.
+    pub fn set_figures(&self, figures: &Figures) {
+        for status in AccountStatus::ALL {
+            let count = figures.accounts.iter().find(|(one, _)| *one == status);
+            let labels = [("status", status.name().into())];
+            self.0.accounts.get_or_create(&labels).set(count.map_or(0, |(_, count)| *count));
+        }
+        let (age, end) = figures.next_token.unwrap_or((f64::NAN, f64::NAN));
+        self.0.token_age.set(age);
+        self.0.token_next_end.set(end);
+    }
+
+    /// All of it as text.
+    ///
+    /// # Errors
+    ///
+    /// Never in practice: a text takes whatever is written.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        text::encode(&mut text, &self.0.registry)?;
+        Ok(text)
+    }
+
+    fn method(&self, provider: Provider, name: &str) -> Arc<MethodHandles> {
+        let inner = &self.0;
+        let method = if inner.known_methods.contains(name) { name } else { OTHER };
+        let methods = inner.methods.get(provider.name(), PerName::default);
+        methods.get(method, || {
+            let labels =
+                [("provider", provider.name().into()), ("method", method.to_owned().into())];
+            let [provider_label, method_label] = labels.clone();
+            MethodHandles {
+                outcomes: Called::ALL.map(|(_, outcome)| {
+                    let outcome = ("outcome", outcome.into());
+                    let labels = [provider_label.clone(), method_label.clone(), outcome];
+                    inner.provider_calls.get_or_create_owned(&labels)
+                }),
+                duration: inner.provider_duration.get_or_create_owned(&labels),
+                refusals: inner.limiter_refusals.get_or_create_owned(&labels),
+            }
+        })
+    }
+}
+
+impl Inner {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register(names::HTTP_REQUESTS, "Requests answered", self.http_requests.clone());
+        registry.register(
+            names::HTTP_DURATION,
+            "How long requests took",
+            self.http_duration.clone(),
+        );
+        registry.register(names::PROVIDER_CALLS, "Calls to providers", self.provider_calls.clone());
+        registry.register(
+            names::PROVIDER_DURATION,
+            "How long providers took for the head of their answer",
+            self.provider_duration.clone(),
+        );
+        registry.register(
+            names::LIMITER_REFUSALS,
+            "Calls not sent because their turn would have come too late",
+            self.limiter_refusals.clone(),
+        );
+        registry.register(
+            names::TOKEN_REFRESHES,
+            "Attempts to renew a pair of tokens",
+            self.refreshes.clone(),
+        );
+        registry.register(
+            names::TOKEN_REFRESH_DURATION,
+            "How long providers took to answer an attempt to renew",
+            self.refresh_duration.clone(),
+        );
+        registry.register(names::LINKS, "Links that came to an end", self.links.clone());
+        registry.register(names::ACCOUNTS, "Integrated accounts", self.accounts.clone());
+        registry.register(
+            names::TOKEN_AGE,
+            "How long ago the access token that ends next was got",
+            self.token_age.clone(),
+        );
+        registry.register(
+            names::TOKEN_NEXT_END,
+            "How long until the next access token ends",
+            self.token_next_end.clone(),
+        );
+    }
+}
+
+/// The method of a request as a label: anybody may send a made-up one.
+fn known(method: &http::Method) -> &'static str {
+    match *method {
+        http::Method::GET => "GET",
+        http::Method::POST => "POST",
+        http::Method::PATCH => "PATCH",
+        http::Method::PUT => "PUT",
+        http::Method::DELETE => "DELETE",
+        http::Method::HEAD => "HEAD",
+        http::Method::OPTIONS => "OPTIONS",
+        _ => OTHER,
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_callers_make_up_is_no_label() {
+        let metrics = Metrics::new(HashSet::from(["users.info".to_owned()]));
+        let second = Duration::from_secs(1);
+        for name in ["users.info", "U0123", "mallory@example.com"] {
+            metrics.call(Provider::SlackEnterprise, name, Called::Answered, second);
+        }
+        metrics.request(&"MALLORY".parse().unwrap(), "unmatched", 404, second);
+        let text = metrics.encode().unwrap();
+        assert!(text.contains("method=\"users.info\""), "{text}");
+        assert!(!text.contains("U0123") && !text.contains("mallory@"), "{text}");
+        assert!(!text.contains("MALLORY"), "{text}");
+        assert!(text.contains("method=\"other\",outcome=\"answered\"} 2"), "{text}");
+    }
+}

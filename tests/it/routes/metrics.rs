@@ -1,0 +1,133 @@
+//! `/metrics`: every metric is there, says what was done, and names nobody.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use serde_json::json;
+use sqlx::PgPool;
+use switchboard::sandbox::{Fault, FaultKind};
+use switchboard::telemetry::names;
+use time::Duration;
+
+use crate::support::{Client, TestApp};
+
+const PAGE: &str = include_str!("../../../docs/METRICS.md");
+
+async fn text(client: &Client) -> anyhow::Result<String> {
+    let answer = client.get("metrics").await?;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    assert!(answer.header("content-type").starts_with("application/openmetrics-text"));
+    assert!(answer.text.ends_with("# EOF\n"), "{}", answer.text);
+    Ok(answer.text)
+}
+
+/// The value of the sample that begins so.
+fn sample(text: &str, begins: &str) -> anyhow::Result<f64> {
+    let line = text.lines().find(|line| line.starts_with(begins));
+    let line = line.with_context(|| format!("no {begins} in {text}"))?;
+    Ok(line.rsplit(' ').next().unwrap_or_default().parse()?)
+}
+
+/// Something of everything that is counted.
+async fn stir(app: &TestApp) -> anyhow::Result<String> {
+    let account = app.link("acme").await?;
+    let api = app.on(&account)?;
+    app.sandbox.add_fault(Fault::next("admin.users.list", FaultKind::ServerError, 1));
+    app.sandbox.add_fault(Fault::next("auth.test", FaultKind::RateLimited, 1));
+    for path in ["users?limit=1", "proxy/api/auth.test", "proxy/api/U0SECRET", "nothing/here"] {
+        api.get(path).await?;
+    }
+    app.clock.advance(Duration::hours(13));
+    app.sandbox.advance_clock(Duration::hours(13));
+    app.sandbox.add_fault(Fault::next("oauth.v2.access", FaultKind::LostAnswer, 1));
+    api.get("users?limit=1").await?.okay()?;
+    app.nobody()?.get("oauth/callback?state=unknown&code=x").await?;
+    Ok(account)
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_page_of_metrics_and_what_is_served_name_the_same(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    stir(&app).await?;
+    let text = text(&app.nobody()?).await?;
+    let served: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    let rows = PAGE.lines().filter_map(|line| line.strip_prefix("| `"));
+    let documented: BTreeSet<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+    assert_eq!(served, documented);
+    assert_eq!(served, BTreeSet::from(names::ALL));
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn what_was_done_is_counted(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    stir(&app).await?;
+    let text = text(&app.nobody()?).await?;
+    let provider = "switchboard_provider_calls_total{provider=\"slack_enterprise\",method=";
+    for (begins, value) in [
+        ("switchboard_http_requests_total{route=\"/users\",method=\"GET\",status=\"2xx\"}", 2.0),
+        ("switchboard_http_requests_total{route=\"unmatched\",method=\"GET\",status=\"4xx\"}", 1.0),
+        (&format!("{provider}\"admin.users.list\",outcome=\"answered\"}}"), 2.0),
+        (&format!("{provider}\"admin.users.list\",outcome=\"trouble\"}}"), 1.0),
+        (&format!("{provider}\"auth.test\",outcome=\"too_fast\"}}"), 1.0),
+        (&format!("{provider}\"other\",outcome=\"answered\"}}"), 1.0),
+        ("switchboard_token_refreshes_total{outcome=\"answer_lost\"}", 1.0),
+        ("switchboard_token_refreshes_total{outcome=\"refreshed\"}", 1.0),
+        ("switchboard_token_refreshes_total{outcome=\"refused\"}", 0.0),
+        ("switchboard_token_refresh_duration_seconds_count", 2.0),
+        ("switchboard_links_total{outcome=\"linked\"}", 1.0),
+        ("switchboard_links_total{outcome=\"stale_session\"}", 1.0),
+        ("switchboard_accounts{status=\"active\"}", 1.0),
+        ("switchboard_accounts{status=\"needs_reauth\"}", 0.0),
+        ("switchboard_oldest_token_age_seconds", 0.0),
+        ("switchboard_next_token_end_seconds", 43_200.0),
+    ] {
+        let found = sample(&text, begins)?;
+        assert!((found - value).abs() < 0.001, "{begins} is {found} and not {value}:\n{text}");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_turn_that_would_come_too_late_is_counted(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| {
+        setup.config.limits.max_wait_s = 0.0;
+        setup.config.limits.time_scale = 1.0;
+    });
+    let app = app.await?;
+    let api = app.linked().await?;
+    let mut refused = 0.0;
+    for _ in 0..60 {
+        let answer = api.get("proxy/api/team.accessLogs").await?;
+        refused += f64::from(u8::from(answer.status == 429));
+    }
+    assert!(refused > 0.0, "it was never too fast");
+    let begins = "switchboard_limiter_refusals_total{provider=\"slack_enterprise\",\
+                  method=\"team.accessLogs\"}";
+    let found = sample(&text(&app.nobody()?).await?, begins)?;
+    assert!((found - refused).abs() < 0.001, "{found} and not {refused}");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn no_label_names_anybody(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = stir(&app).await?;
+    let wish = json!({"tenant_id": "acme"});
+    let link = app.home.api.post("link-tokens", &wish).await?.created()?;
+    let url = link["result"]["link_url"].as_str().unwrap_or_default().to_owned();
+    let token = url.rsplit('/').next().unwrap_or_default();
+    app.nobody()?.get(&format!("link/{token}")).await?;
+    let text = text(&app.nobody()?).await?;
+    let organization = app.sandbox.with_org(|org| org.name.clone());
+    let environment = app.home.environment_id.to_string();
+    for name in [&account, &organization, &environment, "acme", "U0SECRET", "nothing", token] {
+        assert!(!name.is_empty() && !text.contains(name), "{name} is in {text}");
+    }
+    assert!(text.contains("route=\"/link/{token}\""), "{text}");
+    Ok(())
+}
