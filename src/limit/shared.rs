@@ -126,7 +126,7 @@ impl Shared {
     /// Who knows the budgets at the moment. Looks for Redis, in the background, when it is away.
     pub(super) fn source(&self) -> Source {
         let now = Instant::now();
-        let (is_up, looks, shares) = self.with_link(|link| {
+        let (is_up, looks, is_sharing) = self.with_link(|link| {
             let is_up = link.connection.is_some();
             let looks = !is_up && link.look_at <= now;
             if looks {
@@ -138,7 +138,7 @@ impl Shared {
             let shared = self.clone();
             self.spawn(async move { shared.look().await });
         }
-        let share = if shares { self.0.processes.load(Ordering::SeqCst) } else { 1 };
+        let share = if is_sharing { self.0.processes.load(Ordering::SeqCst) } else { 1 };
         if is_up {
             Source::Shared { link: self.0.number.load(Ordering::SeqCst), share }
         } else {

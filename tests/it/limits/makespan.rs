@@ -12,11 +12,16 @@ use switchboard::sandbox::org::{Organization, Person};
 
 use crate::support::{Client, RedisServer, TestApp};
 
-/// So many times as fast as Slack's: what one thread can do in an unoptimized build beside other tests.
-const SCALE: f64 = 40.0;
+/// So many times as fast as Slack's. What a limiter loses when the machine stops it for longer than a burst
+/// lasts is lost; a burst of tier 2 lasts for half a second here, for nine seconds at Slack's own pace.
+const SCALE: f64 = 20.0;
 /// The changes of each kind: 2,000 in all.
-const TITLES: usize = 905;
-const EACH: usize = 365;
+const TITLES: usize = 1_280;
+const EACH: usize = 240;
+/// How far calls may come together on their way, in milliseconds, on a machine that is busy with other tests.
+const SPREAD_MS: u64 = 300;
+/// How much longer than the shortest time it may take there. 1.05 is for a machine that does nothing else.
+const LONGEST: f64 = 1.15;
 /// How many raw calls of a kind are on their way at once.
 const AT_ONCE: usize = 16;
 /// The methods that end last: calls a minute, and how many our table dares at once.
@@ -115,15 +120,16 @@ fn judge(app: &TestApp, took: Duration) {
     });
     let shortest = times.into_iter().fold(0.0, f64::max);
     let ratio = took.as_secs_f64() / shortest;
-    assert!(ratio <= 1.05, "{took:?} is {ratio:.3} times {shortest:.2} s: {:?}", seen.counts);
+    assert!(ratio <= LONGEST, "{took:?} is {ratio:.3} times {shortest:.2} s: {:?}", seen.counts);
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn two_thousand_changes_end_when_the_pace_allows_it(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| {
-        (setup.sandbox.users, setup.sandbox.workspaces) = (320, 8);
+        (setup.sandbox.users, setup.sandbox.workspaces) = (260, 8);
         setup.sandbox.time_scale = SCALE;
         setup.config.limits.time_scale = SCALE;
+        setup.config.limits.arrival_spread_ms = SPREAD_MS;
     })
     .await?;
     let api = app.linked().await?.with("prefer", "wait=120")?;
@@ -135,9 +141,10 @@ async fn two_thousand_changes_end_when_the_pace_allows_it(pool: PgPool) -> anyho
 async fn three_gateways_that_share_redis_are_as_good_as_one(pool: PgPool) -> anyhow::Result<()> {
     let Some(redis) = RedisServer::start().await? else { return Ok(()) };
     let app = TestApp::with(pool, |setup| {
-        (setup.sandbox.users, setup.sandbox.workspaces) = (320, 8);
+        (setup.sandbox.users, setup.sandbox.workspaces) = (260, 8);
         setup.sandbox.time_scale = SCALE;
         setup.config.limits.time_scale = SCALE;
+        setup.config.limits.arrival_spread_ms = SPREAD_MS;
         setup.config.limits.backend = LimitBackend::Redis;
         setup.config.limits.redis_url = redis.url();
     })
