@@ -4,7 +4,7 @@
 #
 #   scripts/setup.sh demo    a C compiler and PostgreSQL's server programs
 #   scripts/setup.sh test    those, and Python with venv, jq, a Redis server and Chromium for the tests
-#   scripts/setup.sh bench   those of demo, and wrk to measure with
+#   scripts/setup.sh bench   those of demo, wrk to measure with and nginx to measure against
 set -eu
 
 here=$(dirname "$0")
@@ -23,6 +23,7 @@ have_python() { have python3 && python3 -c 'import ensurepip, venv' >/dev/null 2
 wants_python() { [ "$purpose" = test ] && ! have_python; }
 wants_jq() { [ "$purpose" = test ] && ! have jq; }
 wants_wrk() { [ "$purpose" = bench ] && ! have wrk; }
+wants_nginx() { [ "$purpose" = bench ] && ! have nginx && [ ! -x /usr/sbin/nginx ]; }
 wants_redis() { [ "$purpose" = test ] && ! have redis-server && ! have valkey-server; }
 wants_browser() { [ "$purpose" = test ] && ! have chromium; }
 say() { echo "setup: $*" >&2; }
@@ -33,6 +34,7 @@ missing() {
     have cc || echo "a C compiler (Debian: gcc libc6-dev)"
     have_postgres || echo "PostgreSQL's server programs, version 14 or newer (Debian: postgresql)"
     ! wants_wrk || echo "wrk, the HTTP client of the measurements (Debian: wrk)"
+    ! wants_nginx || echo "nginx, which the proxy is measured against (Debian: nginx-light)"
     ! wants_python || echo "Python 3 with venv (Debian: python3 python3-venv)"
     ! wants_jq || echo "jq, which the README's example uses (Debian: jq)"
 }
@@ -74,6 +76,7 @@ if have apt-get && { [ -z "$as_root" ] || { have sudo && sudo -n true 2>/dev/nul
     have cc || install gcc libc6-dev || true
     have_postgres || install_postgres || true
     ! wants_wrk || install wrk || true
+    ! wants_nginx || install nginx-light || true
     ! wants_python || install python3 python3-venv || true
     ! wants_jq || install jq || true
     ! wants_redis || install redis-server || true

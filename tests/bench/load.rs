@@ -1,49 +1,38 @@
 //! The client of the measurements: `wrk`, and what it says.
 
-use std::fmt;
 use std::process::Command;
 
 use anyhow::Context as _;
 
-/// Connections that are kept open.
-const CONNECTIONS: &str = "32";
-/// How long a figure is taken.
-const DURATION: &str = "5s";
-
 /// What is measured.
 #[derive(Debug)]
 pub(crate) struct Target<'a> {
-    pub(crate) name: &'a str,
-    pub(crate) url: String,
+    pub(crate) url: &'a str,
     pub(crate) token: &'a str,
-    /// Requests a second that there should be.
-    pub(crate) budget: u32,
+    /// Connections that are kept open.
+    pub(crate) connections: u32,
+    pub(crate) seconds: u32,
 }
 
-/// A measurement, written as a row of the table.
-#[derive(Debug)]
-pub(crate) struct Row {
-    name: String,
-    rate: f64,
-    budget: u32,
-    p50: String,
-    p99: String,
-    errors: u64,
-}
-
-impl fmt::Display for Row {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, rate, budget, p50, p99, errors } = self;
-        write!(f, "| {name} | {rate:.0} | {budget} | {p50} | {p99} | {errors} |")
-    }
+/// A measurement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measured {
+    /// Requests a second.
+    pub(crate) rate: f64,
+    /// Requests in all.
+    pub(crate) requests: f64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) errors: u64,
 }
 
 /// Asks a target as fast as it answers.
-pub(crate) fn measure(target: &Target<'_>) -> anyhow::Result<Row> {
+pub(crate) fn measure(target: &Target<'_>) -> anyhow::Result<Measured> {
     let bearer = format!("Authorization: Bearer {}", target.token);
+    let (connections, seconds) = (target.connections.to_string(), target.seconds.to_string());
     let ran = Command::new("wrk")
-        .args(["--threads", "1", "--connections", CONNECTIONS, "--duration", DURATION])
-        .args(["--latency", "--header", &bearer, &target.url])
+        .args(["--threads", "1", "--connections", &connections, "--duration", &seconds])
+        .args(["--latency", "--header", &bearer, target.url])
         .output()
         .context("wrk can't be run; scripts/setup.sh bench installs it")?;
     let said = String::from_utf8_lossy(&ran.stdout);
@@ -53,11 +42,20 @@ pub(crate) fn measure(target: &Target<'_>) -> anyhow::Result<Row> {
         lines.find_map(|line| line.strip_prefix(label)).map(str::trim)
     };
     let missing = || format!("wrk said something else than expected:\n{said}");
-    let rate = after("Requests/sec:").with_context(missing)?.parse()?;
-    let p50 = after("50%").with_context(missing)?.to_owned();
-    let p99 = after("99%").with_context(missing)?.to_owned();
-    let refused = after("Non-2xx or 3xx responses:").map_or(Ok(0), str::parse)?;
-    let broken = after("Socket errors:").map_or(0, |_| 1);
-    let name = target.name.to_owned();
-    Ok(Row { name, rate, budget: target.budget, p50, p99, errors: refused + broken })
+    let total = said.lines().find(|line| line.contains(" requests in ")).with_context(missing)?;
+    Ok(Measured {
+        rate: after("Requests/sec:").with_context(missing)?.parse()?,
+        requests: total.split_whitespace().next().with_context(missing)?.parse()?,
+        p50_ms: ms(after("50%").with_context(missing)?).with_context(missing)?,
+        p99_ms: ms(after("99%").with_context(missing)?).with_context(missing)?,
+        errors: after("Non-2xx or 3xx responses:").map_or(Ok(0), str::parse)?
+            + after("Socket errors:").map_or(0, |_| 1),
+    })
+}
+
+/// A time as `wrk` writes it, in milliseconds.
+fn ms(text: &str) -> Option<f64> {
+    let units = [("us", 0.001), ("ms", 1.0), ("s", 1_000.0), ("m", 60_000.0)];
+    let (unit, factor) = units.into_iter().find(|(unit, _)| text.ends_with(unit))?;
+    Some(text.strip_suffix(unit)?.parse::<f64>().ok()? * factor)
 }

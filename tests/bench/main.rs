@@ -1,19 +1,60 @@
-//! `make bench`: what Switchboard's parts achieve on this machine, as a table in Markdown.
+//! `make bench`: what Switchboard's parts achieve on this machine, against the budgets, as tables in
+//! Markdown. A file each; a new measurement is a file and a line in [`PARTS`].
 //!
 //! Every figure is taken in one run on the same cores, with [`wrk`](https://github.com/wg/wrk) as
-//! the client, so that they can be set against each other. All traffic stays on this machine.
+//! the client, so that they can be set against each other. All traffic stays on this machine. With the name
+//! of a part only that one is measured, and the report is printed and not written.
 
+mod gateway;
 mod load;
+mod machine;
+mod memory;
+mod nginx;
+mod proxy;
 mod sandbox;
+mod table;
 
 use std::io::Write as _;
 
+use tokio::runtime::Runtime;
+
+use self::table::Section;
+
+/// Where the report goes.
+const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/BENCHMARKS.md");
+
+type Part = (&'static str, fn(&Runtime) -> anyhow::Result<Section>);
+
+/// What is measured, in the order of the report.
+const PARTS: &[Part] =
+    &[("proxy", proxy::section), ("memory", memory::section), ("sandbox", sandbox::section)];
+
 fn main() -> anyhow::Result<()> {
+    let only: Vec<String> =
+        std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
+    let mut report = format!(
+        "# Benchmarks\n\nWritten by `make bench`: {}. The load of the machine was {} when it began; run it on \
+         one that does nothing else. What counts are the ratios of one run.\n",
+        machine::description(),
+        machine::load(),
+    );
     let mut out = std::io::stdout().lock();
-    writeln!(out, "| what | requests a second | budget | p50 | p99 | errors |")?;
-    writeln!(out, "| --- | ---: | ---: | ---: | ---: | ---: |")?;
-    for row in sandbox::rows()? {
-        writeln!(out, "{row}")?;
+    writeln!(out, "{report}")?;
+    let mut missed = Vec::new();
+    for (_, part) in PARTS.iter().filter(|(name, _)| wanted(name)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let section = part(&runtime)?;
+        writeln!(out, "{section}")?;
+        report.push('\n');
+        report.push_str(&section.to_string());
+        missed.extend(section.missed);
+    }
+    if only.is_empty() {
+        std::fs::write(REPORT, report)?;
+    }
+    for one in missed {
+        writeln!(out, "missed: {one}")?;
     }
     Ok(())
 }

@@ -145,7 +145,16 @@ impl<P: Permission> FromRequestParts<AppState> for Account<P> {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let access = Access::<P>::from_request_parts(parts, state).await?;
-        let query = AccountQuery::take(&mut Params::of(&parts.uri))?;
+        let mut params = Params::of(&parts.uri);
+        let named_otherwise =
+            access.caller.account_id.is_some() || parts.headers.contains_key(HEADER);
+        let query = if P::SCOPE == Scope::Proxy && named_otherwise {
+            // What else is in a raw call's query is the provider's, a `provider` of its own too.
+            let integrated_account_id = params.take("integrated_account_id")?;
+            AccountQuery { integrated_account_id, ..AccountQuery::default() }
+        } else {
+            AccountQuery::take(&mut params)?
+        };
         let account = find(&access, &parts.headers, &query).await?;
         match account.status {
             AccountStatus::Active => {}

@@ -1,7 +1,9 @@
 //! The ear at the database: `LISTEN` on the channel that the triggers notify.
 //!
-//! A connection that is silently cut brings no notification and no error, so one that has been quiet is
-//! asked something. Both waits together are less than the second within which a change has to arrive.
+//! A connection that is silently cut brings no notification and no error, and a pooler in between may take
+//! the `LISTEN` and never tell. So where it has been quiet we call out ourselves and have to hear it. All
+//! gateways hear it: the whole fleet calls out a few times a second, however large it is. The waits
+//! together are less than the second within which a change has to arrive.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -15,10 +17,14 @@ use crate::store::{Store, StoreError};
 
 /// What the triggers of the migrations notify.
 const CHANNEL: &str = "switchboard_changes";
-/// How long the channel may be quiet before we ask whether the connection is there.
-const QUIET: Duration = Duration::from_millis(300);
-/// How long the database may take to say so, or to be connected to.
-const PATIENCE: Duration = Duration::from_millis(400);
+/// What we call out; it tells of no change.
+const ECHO: &str = "echo";
+/// How long the channel may be quiet before we call out, and how long the echo may take.
+const QUIET: Duration = Duration::from_millis(250);
+/// How long the database may take to take it.
+const PATIENCE: Duration = Duration::from_millis(300);
+/// How long it may take to be connected to, and to be heard from for the first time.
+const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 /// The pause before the next try.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -40,9 +46,9 @@ impl Warm {
         let options = (*pool.connect_options()).clone();
         let own = PgPoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(PATIENCE)
+            .acquire_timeout(FIRST_PATIENCE)
             .connect_lazy_with(options);
-        let mut lost_at = None;
+        let (mut lost_at, mut told) = (None, false);
         loop {
             match connect(&own).await {
                 Ok(listener) => {
@@ -50,10 +56,13 @@ impl Warm {
                     tracing::debug!("listening for changes");
                     let error = self.follow(listener).await;
                     self.ear.set(Hearing::Not);
-                    lost_at = Some(Instant::now());
+                    (lost_at, told) = (Some(Instant::now()), true);
                     tracing::warn!(%error, "changes are not heard of; the database is asked instead");
                 }
                 Err(error) => {
+                    if !std::mem::replace(&mut told, true) {
+                        tracing::warn!(%error, "changes can't be heard of; the database is asked instead");
+                    }
                     let is_recent = lost_at.is_some_and(|at| at.elapsed() < self.keeping.in_outage);
                     let is_away = is_recent && matches!(error, StoreError::Unavailable(_));
                     self.ear.set(if is_away { Hearing::Away } else { Hearing::Not });
@@ -65,15 +74,22 @@ impl Warm {
 
     /// Hears until the connection is lost.
     async fn follow(&self, mut listener: PgListener) -> StoreError {
+        let mut called = false;
         loop {
             match timeout(QUIET, listener.try_recv()).await {
-                Ok(Ok(Some(notice))) => self.hear(&read(notice.payload())),
+                Ok(Ok(Some(notice))) => {
+                    called = false;
+                    if notice.payload() != ECHO {
+                        self.hear(&read(notice.payload()));
+                    }
+                }
                 Ok(Ok(None)) => return StoreError::Unavailable(sqlx::Error::WorkerCrashed),
                 Ok(Err(error)) => return error.into(),
+                Err(_) if called => return StoreError::Unavailable(sqlx::Error::PoolTimedOut),
                 Err(_) => {
-                    let asked = sqlx::query("SELECT 1").execute(&mut listener);
-                    match timeout(PATIENCE, asked).await {
-                        Ok(Ok(_)) => {}
+                    called = true;
+                    match timeout(PATIENCE, call_out(&mut listener)).await {
+                        Ok(Ok(())) => {}
                         Ok(Err(error)) => return error.into(),
                         Err(_) => return StoreError::Unavailable(sqlx::Error::PoolTimedOut),
                     }
@@ -83,15 +99,24 @@ impl Warm {
     }
 }
 
+async fn call_out(listener: &mut PgListener) -> Result<(), sqlx::Error> {
+    sqlx::query("NOTIFY switchboard_changes, 'echo'").execute(listener).await?;
+    Ok(())
+}
+
 async fn connect(own: &PgPool) -> Result<PgListener, StoreError> {
     let connect = async {
         let mut listener = PgListener::connect_with(own).await?;
         // Whoever connects again by itself does not tell what it missed.
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
+        call_out(&mut listener).await?;
+        // Whatever is heard proves that we hear.
+        listener.try_recv().await?.ok_or(sqlx::Error::WorkerCrashed)?;
         Ok(listener)
     };
-    let connected: Result<Result<PgListener, sqlx::Error>, _> = timeout(PATIENCE, connect).await;
+    let connected: Result<Result<PgListener, sqlx::Error>, _> =
+        timeout(FIRST_PATIENCE, connect).await;
     Ok(connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
 }
 

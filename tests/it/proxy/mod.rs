@@ -112,6 +112,10 @@ async fn headers_cross_as_they_should_and_ours_tell_what_it_took(
     assert_eq!(names, ["accept", "accept-encoding", "authorization", "host", "user-agent"]);
     assert_eq!(headers.get("accept-encoding").context("none")?, "br, zstd");
 
+    // Parameters that our own API has, too, are the provider's here.
+    let named = client.get("proxy/scim/v2/Users?provider=google&provider=x&tenant_id=1").await?;
+    assert_eq!(named.status, 200, "{}", named.text);
+
     let coded = client.open(Method::GET, "proxy/scim/v2/Coded", None).await?;
     assert_eq!(coded.headers().get("content-encoding").context("none")?, "br");
     assert_eq!(&coded.bytes().await?[..], [0x1f, 0x8b, 1, 2, 3], "what is packed stays packed");

@@ -15,7 +15,8 @@ pub(super) async fn token(app: &TestApp, wish: &Value) -> anyhow::Result<String>
 async fn made(maker: &Client, account: &str, wish: &Value) -> anyhow::Result<String> {
     let path = format!("integrated-accounts/{account}/tokens");
     let made = maker.post(&path, wish).await?.created()?;
-    Ok(made["result"]["token"].as_str().context("no token")?.to_owned())
+    let token = made.pointer("/result/token").and_then(Value::as_str);
+    Ok(token.context("no token")?.to_owned())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]

@@ -37,7 +37,7 @@ async fn soon(
 async fn asked(connection: &mut sqlx::PgConnection) -> anyhow::Result<Vec<(i32, String)>> {
     Ok(sqlx::query_as(
         "select pid, coalesce(query_start::text, '') from pg_stat_activity
-         where datname = current_database() and pid <> pg_backend_pid() and query <> 'SELECT 1'
+         where datname = current_database() and pid <> pg_backend_pid() and query not like 'NOTIFY%'
            and query not like 'LISTEN%' order by pid",
     )
     .fetch_all(connection)

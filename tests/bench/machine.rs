@@ -1,0 +1,47 @@
+//! The machine and its processes: what it is, what a process has used of it.
+
+use std::fs;
+
+use anyhow::Context as _;
+
+/// Clock ticks of a second, as `/proc` counts them on Linux.
+const TICKS: f64 = 100.0;
+/// Bytes of a page of memory.
+const PAGE: f64 = 4096.0;
+
+/// The machine in a line.
+pub(crate) fn description() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("an unknown processor", |(_, model)| model);
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let kb =
+        memory.lines().find_map(|line| line.strip_prefix("MemTotal:")?.split_whitespace().next());
+    let gb = kb.and_then(|kb| kb.parse::<f64>().ok()).unwrap_or_default() / 1024.0 / 1024.0;
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{cores} cores of {model}, {gb:.0} GB, Linux {}", kernel.trim())
+}
+
+/// The load when the measurement began: above 1 others were at work, too.
+pub(crate) fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().unwrap_or_default().to_owned()
+}
+
+/// Processor time that a process has used, in seconds.
+pub(crate) fn cpu_s(pid: u32) -> anyhow::Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let (_, fields) = stat.rsplit_once(") ").context("no stat")?;
+    let field =
+        |number: usize| fields.split(' ').nth(number).and_then(|text| text.parse::<f64>().ok());
+    let (user, system) = field(11).zip(field(12)).context("no times")?;
+    Ok((user + system) / TICKS)
+}
+
+/// Memory that this process holds, in megabytes.
+pub(crate) fn memory_mb() -> anyhow::Result<f64> {
+    let statm = fs::read_to_string("/proc/self/statm")?;
+    let pages: f64 = statm.split(' ').nth(1).context("no statm")?.parse()?;
+    Ok(pages * PAGE / 1024.0 / 1024.0)
+}

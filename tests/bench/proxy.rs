@@ -1,0 +1,149 @@
+//! The proxy against nginx that does no more than pass on with a fixed token, on the same cores in the
+//! same run.
+
+use anyhow::Context as _;
+
+use super::gateway::Bench;
+use super::load::{Measured, Target, measure};
+use super::machine::cpu_s;
+use super::nginx::Nginx;
+use super::table::Section;
+
+/// Rounds of which the middle one counts; the three take turns, so that whatever else the machine does
+/// meets all of them.
+const ROUNDS: usize = 5;
+const SECONDS: u32 = 3;
+const PATH: &str = "/api/users.info?user=U1";
+
+/// Each budget, as a ratio against nginx.
+const RATE: f64 = 0.8;
+const P99: f64 = 1.5;
+const CPU: f64 = 1.5;
+
+/// One of the three ways to the provider.
+struct Way<'a> {
+    name: &'static str,
+    url: String,
+    token: &'a str,
+    /// The process in between.
+    pid: Option<u32>,
+}
+
+/// What the rounds came to.
+struct Seen {
+    rate: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+    cpu_us: f64,
+    errors: u64,
+}
+
+/// Measures.
+pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Section> {
+    let filler = "x".repeat(2_000);
+    let provider =
+        Nginx::answering(&format!(r#"{{"ok":true,"user":{{"id":"U1","about":"{filler}"}}}}"#))?;
+    let nginx = Nginx::passing_to(provider.port)?;
+    let direct = format!("http://127.0.0.1:{}", provider.port);
+    let bench = runtime.block_on(Bench::start(&direct))?;
+    let made = runtime.block_on(bench.accounts(1, "xoxp-fixed"))?;
+    let token = made.first().context("no account")?.1.reveal().to_owned();
+    let ways = [
+        Way { name: "direct", url: format!("{direct}{PATH}"), token: "-", pid: None },
+        Way {
+            name: "nginx",
+            url: format!("http://127.0.0.1:{}{PATH}", nginx.port),
+            token: "-",
+            pid: Some(nginx.pid()),
+        },
+        Way {
+            name: "Switchboard",
+            url: format!("{}/proxy{PATH}", bench.base_url),
+            token: &token,
+            pid: Some(std::process::id()),
+        },
+    ];
+    let mut section = Section::new(
+        "The proxy",
+        format!(
+            "A 2 KB answer of JSON, connections kept open, `wrk` with one thread; the provider is an nginx that \
+             answers from memory. nginx has one worker and does no more than set a fixed token. The middle of \
+             {ROUNDS} rounds of {SECONDS} s, taken in turns. Processor time is that of the process in between."
+        ),
+        &[
+            "connections",
+            "way",
+            "requests a second",
+            "p50 ms",
+            "p99 ms",
+            "CPU µs a request",
+            "errors",
+            "against nginx: rate ≥ 0.8, p99 ≤ 1.5, CPU ≤ 1.5",
+        ],
+    );
+    for connections in [1, 32] {
+        let seen: Vec<Seen> = compare(&ways, connections)?;
+        let nginx = seen.get(1).context("no nginx")?;
+        for (way, seen) in ways.iter().zip(&seen) {
+            let ours = way.name == "Switchboard";
+            let verdict = if ours {
+                let (rate, p99, cpu) = (
+                    seen.rate / nginx.rate,
+                    seen.p99_ms / nginx.p99_ms,
+                    seen.cpu_us / nginx.cpu_us,
+                );
+                let keeps = rate >= RATE && p99 <= P99 && cpu <= CPU && seen.errors == 0;
+                let ratios = format!("{rate:.2}, {p99:.2}, {cpu:.2}");
+                let word = section.judge(&format!("{connections} connections: {ratios}"), keeps);
+                format!("{ratios}: {word}")
+            } else {
+                String::new()
+            };
+            section.rows.push(vec![
+                connections.to_string(),
+                way.name.to_owned(),
+                format!("{:.0}", seen.rate),
+                format!("{:.3}", seen.p50_ms),
+                format!("{:.3}", seen.p99_ms),
+                if way.pid.is_some() { format!("{:.1}", seen.cpu_us) } else { String::new() },
+                seen.errors.to_string(),
+                verdict,
+            ]);
+        }
+    }
+    runtime.block_on(bench.stop());
+    Ok(section)
+}
+
+fn compare(ways: &[Way<'_>], connections: u32) -> anyhow::Result<Vec<Seen>> {
+    let mut rounds: Vec<Vec<(Measured, f64)>> = ways.iter().map(|_| Vec::new()).collect();
+    for round in 0..=ROUNDS {
+        for (way, seen) in ways.iter().zip(&mut rounds) {
+            let before = way.pid.map(cpu_s).transpose()?.unwrap_or_default();
+            // The first round warms up.
+            let seconds = if round == 0 { 1 } else { SECONDS };
+            let Way { url, token, .. } = way;
+            let measured = measure(&Target { url, token, connections, seconds })?;
+            let used = way.pid.map(cpu_s).transpose()?.unwrap_or_default() - before;
+            if round > 0 {
+                seen.push((measured, used * 1e6 / measured.requests));
+            }
+        }
+    }
+    Ok(rounds.iter().map(|round| middle(round)).collect())
+}
+
+fn middle(rounds: &[(Measured, f64)]) -> Seen {
+    let middle = |figure: &dyn Fn(&(Measured, f64)) -> f64| {
+        let mut all: Vec<f64> = rounds.iter().map(figure).collect();
+        all.sort_by(f64::total_cmp);
+        all.get(all.len() / 2).copied().unwrap_or_default()
+    };
+    Seen {
+        rate: middle(&|(measured, _)| measured.rate),
+        p50_ms: middle(&|(measured, _)| measured.p50_ms),
+        p99_ms: middle(&|(measured, _)| measured.p99_ms),
+        cpu_us: middle(&|(_, cpu)| *cpu),
+        errors: rounds.iter().map(|(measured, _)| measured.errors).sum(),
+    }
+}
