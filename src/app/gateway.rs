@@ -80,7 +80,7 @@ impl Gateway {
         let registry = Arc::new(Registry::new(config, http.clone(), Arc::clone(&clock))?);
         let metrics = Metrics::new(registry.known_methods());
         let tasks = TaskTracker::new();
-        tasks.spawn(async move { enough.run_until_cancelled(listening.listen()).await });
+        tasks.spawn(async move { listening.listen(enough).await });
         let tokens = Tokens::new(
             store.clone(),
             vault.clone(),

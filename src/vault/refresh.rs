@@ -228,6 +228,8 @@ impl Inner {
             return Err(lost("disconnected"));
         };
         if lock.credentials().generation > dead {
+            // Another process was faster, and its word may not be here yet: what is kept is the dead pair.
+            db.forget_account(account.id);
             return self.open(account, lock.credentials());
         }
         let status = db.account(account.id).await?;

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
 use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::{Change, Hearing, Warm};
 use crate::domain::sealed::Digest;
@@ -29,28 +30,31 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl Store {
-    /// Listens for changes until the connections are closed. Calls are faster while this runs; without
-    /// it every one asks the database.
-    pub async fn listen(&self) {
-        tokio::select! {
-            () = self.pool.close_event() => {}
-            never = self.warm.listen(&self.pool) => match never {},
-        }
-        self.warm.ear.set(Hearing::Not);
-    }
-}
-
-impl Warm {
-    async fn listen(&self, pool: &PgPool) -> Infallible {
+    /// Listens for changes until `enough`, or until the connections are closed. Calls are faster while
+    /// this runs; without it every one asks the database.
+    pub async fn listen(&self, enough: CancellationToken) {
         // A connection of its own: when calls use up the others, changes still get through.
-        let options = (*pool.connect_options()).clone();
+        let options = (*self.pool.connect_options()).clone();
         let own = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(FIRST_PATIENCE)
             .connect_lazy_with(options);
+        tokio::select! {
+            () = enough.cancelled() => {}
+            () = self.pool.close_event() => {}
+            never = self.warm.listen(&own) => match never {},
+        }
+        self.warm.ear.set(Hearing::Not);
+        // The listener gives its connection back on a task of its own: the server stays until then.
+        own.close().await;
+    }
+}
+
+impl Warm {
+    async fn listen(&self, own: &PgPool) -> Infallible {
         let (mut lost_at, mut told) = (None, false);
         loop {
-            match connect(&own).await {
+            match connect(own).await {
                 Ok(listener) => {
                     self.hears();
                     tracing::debug!("listening for changes");
