@@ -1,11 +1,35 @@
-//! What every connector does alike: reading a row, "not found" as `None`, arguments that are not the
+//! What every connector does alike: reading an answer and its rows, "not found" as `None`, arguments that are not the
 //! caller's to give.
 
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{CallContext, ConnectorError, Kind};
 use crate::domain::filter::RemoteQuery;
+
+/// An answer that is no failure.
+pub(super) struct Okay {
+    /// What was called.
+    pub(super) method: &'static str,
+    /// The whole body.
+    pub(super) body: Bytes,
+}
+
+impl Okay {
+    /// Reads the answer's fields.
+    pub(super) fn read<'a, T: Deserialize<'a>>(
+        &'a self,
+        cx: &CallContext<'_>,
+    ) -> Result<T, ConnectorError> {
+        serde_json::from_slice(&self.body).map_err(|_| cx.error(self.method, Kind::Trouble))
+    }
+
+    /// The whole answer as it came.
+    pub(super) fn remote(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+}
 
 /// Reads one row of an answer, and keeps it as it came when that is wanted.
 pub(super) fn row<'a, T: Deserialize<'a>>(

@@ -68,7 +68,7 @@ impl Registry {
     /// made up.
     #[must_use]
     pub fn known_methods(&self) -> HashSet<String> {
-        self.slack_enterprise.known_methods().chain(self.scim.known_methods()).collect()
+        self.slack_enterprise.known_methods().chain(Scim::known_methods()).collect()
     }
 
     /// The connector of a provider.

@@ -1,6 +1,5 @@
 //! Calls: a path below the account's address goes out, an answer of that kind comes back.
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
 use url::Url;
@@ -9,7 +8,7 @@ use super::Scim;
 use super::dialect::ScimDialect;
 use super::wire::{Failure, List};
 use crate::connectors::position::{encode, position};
-use crate::connectors::reading::{found, refuse_reserved, row};
+use crate::connectors::reading::{Okay, found, refuse_reserved, row};
 use crate::connectors::{CallContext, ConnectorError, Kind, Position, Question, Record};
 use crate::domain::filter::Filtered;
 use crate::domain::page::Page;
@@ -20,27 +19,6 @@ const MEDIA_TYPE: &str = "application/scim+json, application/json;q=0.9";
 
 /// SCIM counts from one.
 const FIRST: u64 = 1;
-
-/// A call that was answered as wished.
-pub(super) struct Okay {
-    method: &'static str,
-    body: Bytes,
-}
-
-impl Okay {
-    /// Reads the answer.
-    pub(super) fn read<'a, T: Deserialize<'a>>(
-        &'a self,
-        cx: &CallContext<'_>,
-    ) -> Result<T, ConnectorError> {
-        serde_json::from_slice(&self.body).map_err(|_| cx.error(self.method, Kind::Trouble))
-    }
-
-    /// The whole answer as it came.
-    pub(super) fn remote(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-}
 
 /// Where an account's server is.
 pub(super) fn base(base_url: Option<&str>) -> Option<Url> {

@@ -41,7 +41,7 @@ impl Scim {
     }
 
     /// The names of its calls, as metrics have them: the proxy's too.
-    pub(super) fn known_methods(&self) -> impl Iterator<Item = String> {
+    pub(super) fn known_methods() -> impl Iterator<Item = String> {
         let verbs = ["list", "get", "post", "put", "patch", "delete"];
         let kinds =
             ["users", "groups", "serviceproviderconfig", "resourcetypes", "schemas", "me", "bulk"];

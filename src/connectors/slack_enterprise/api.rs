@@ -1,8 +1,6 @@
 //! Calls: a method with its arguments goes out, an answer that says "ok" comes back.
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use serde::Deserialize;
 use url::form_urlencoded;
 
 use super::SlackEnterprise;
@@ -10,34 +8,13 @@ use super::dialect::SlackDialect;
 use super::error;
 use super::wire::{Envelope, ScimFailure};
 use crate::connectors::context::header_text;
-pub(super) use crate::connectors::reading::{found, optional, refuse_reserved, row};
+pub(super) use crate::connectors::reading::{Okay, found, optional, refuse_reserved, row};
 use crate::connectors::{CallContext, ConnectorError, Kind};
 use crate::domain::filter::RemoteQuery;
 use crate::upstream::{ProviderRequest, RequestBody};
 
 /// Slack's id of a request, for its support.
 const REQUEST_ID: &str = "x-slack-req-id";
-
-/// An answer that says "ok".
-pub(super) struct Okay {
-    method: &'static str,
-    body: Bytes,
-}
-
-impl Okay {
-    /// Reads the answer's fields.
-    pub(super) fn read<'a, T: Deserialize<'a>>(
-        &'a self,
-        cx: &CallContext<'_>,
-    ) -> Result<T, ConnectorError> {
-        serde_json::from_slice(&self.body).map_err(|_| cx.error(self.method, Kind::Trouble))
-    }
-
-    /// The whole answer as it came.
-    pub(super) fn remote(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-}
 
 /// A call of SCIM.
 struct ScimCall<'a> {

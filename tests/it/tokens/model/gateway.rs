@@ -6,6 +6,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sqlx::postgres::PgPoolOptions;
 use switchboard::app::{Gateway, Parts};
+use switchboard::domain::ids::{EnvironmentId, IntegratedAccountId};
+use switchboard::store::Store;
 use switchboard::vault::{Ahead, Looked};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -21,6 +23,9 @@ pub(super) const LEAD: time::Duration = time::Duration::minutes(30);
 pub(super) struct Doomed {
     runtime: Option<Runtime>,
     ahead: Ahead,
+    store: Store,
+    environment_id: EnvironmentId,
+    account: IntegratedAccountId,
     /// The customer's client at this gateway.
     pub(super) api: Client,
 }
@@ -46,10 +51,27 @@ impl Doomed {
             let state = &gateway.state;
             let ahead = Ahead::new(state.store.clone(), state.tokens.clone(), clock, LEAD);
             TaskTracker::new().spawn(axum::serve(listener, gateway.router()).into_future());
-            anyhow::Ok((public_url, ahead))
+            anyhow::Ok((public_url, ahead, gateway.state.store.clone()))
         });
-        let (base_url, ahead) = started.await??;
-        Ok(Self { runtime: Some(runtime), ahead, api: app.on(account)?.at(base_url) })
+        let (base_url, ahead, store) = started.await??;
+        let api = app.on(account)?.at(base_url);
+        let (environment_id, account) = (app.home.environment_id, account.parse()?);
+        Ok(Self { runtime: Some(runtime), ahead, store, environment_id, account, api })
+    }
+
+    /// Waits until it has heard what the database holds: what another gateway did is told within a second,
+    /// and the next step may come sooner.
+    pub(super) async fn catch_up(&self) -> anyhow::Result<()> {
+        let (db, account) = (self.store.tenant(self.environment_id), self.account);
+        let runtime = self.runtime.as_ref().context("it is dead")?;
+        let caught_up = runtime.spawn(async move {
+            while db.known_account(account).await?.as_deref() != db.account(account).await?.as_ref()
+            {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            anyhow::Ok(())
+        });
+        tokio::time::timeout(Duration::from_secs(5), caught_up).await??
     }
 
     /// Looks for tokens that end soon.

@@ -115,3 +115,19 @@ async fn refreshes_keep_to_the_model_with_a_grace(pool: PgPool) -> anyhow::Resul
 async fn refreshes_keep_to_the_model_without_a_grace(pool: PgPool) -> anyhow::Result<()> {
     holds(&pool, 0).await
 }
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_pair_that_another_gateway_renewed_is_used_at_once(pool: PgPool) -> anyhow::Result<()> {
+    let steps = [
+        Step::Pass(43_200),
+        Step::LookAhead(0),
+        Step::Age(43_150),
+        Step::Calls(1, 1),
+        Step::Pass(61),
+        Step::Calls(3, 3),
+    ];
+    for _ in 0..3 {
+        run(&pool, 0, &steps).await?;
+    }
+    Ok(())
+}

@@ -74,6 +74,9 @@ impl World {
     }
 
     async fn play(&mut self, step: Step) -> anyhow::Result<()> {
+        for gateway in &self.gateways {
+            gateway.catch_up().await?;
+        }
         let dead = self.dead_sent();
         let may_be_sent = match step {
             Step::Pass(seconds) => {
