@@ -2,9 +2,9 @@
 //!
 //! A [`LimitKey`] is one budget at the provider. A call may need several (a SCIM endpoint and the set it
 //! is in): it takes from all of them at once, or from none and goes on waiting. In front of the budgets
-//! calls stand in lanes, one for each set of budgets ([`lane`]): people before bulk work, accounts in
+//! calls stand in lanes, one for each set of budgets (`lane`): people before bulk work, accounts in
 //! turn, each account's calls in their order. What is left of a budget is known to this process
-//! ([`desk`]) or to Redis ([`shared`]); the arithmetic is the same ([`gcra`], `shared.lua`).
+//! (`desk`) or to Redis (`shared`); the arithmetic is the same (`gcra`, `shared.lua`).
 
 mod desk;
 mod fair;

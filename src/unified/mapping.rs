@@ -15,8 +15,8 @@ use crate::domain::mapping::Mapping;
 
 /// The longest expression, in bytes.
 pub const LONGEST_EXPRESSION: usize = 4096;
-/// How long one expression may take for one object.
-const TIME: Duration = Duration::from_millis(50);
+/// How long one expression may take for one object: so long that a busy machine does not decide.
+const TIME: Duration = Duration::from_millis(250);
 /// How long all expressions of a page may take.
 const TIME_OF_PAGE: Duration = Duration::from_secs(2);
 /// How deep an expression may nest.

@@ -369,6 +369,16 @@ def show_looks(context, browser):
     page = context.new_page()
     page.goto(f"{asked.gateway}/link/sb_link_nobody")
     picture(page, "unknown")
+    page.goto(f"{asked.gateway}/oauth/callback?state=stale&code=stale")
+    picture(page, "stale-session")
+    page.goto(link("elsewhere-browser")["link_url"])
+    go_on(page)
+    expect(page.locator("button[value=approve]")).to_be_visible()
+    other = browser.new_context(viewport={"width": 620, "height": 780}).new_page()
+    other.goto(page.url)
+    decide(other)
+    expect(other.get_by_role("heading", level=1)).to_contain_text("not the browser that began")
+    picture(other, "other-browser")
     looks(name="Acme HR", accent_color="#7a3cff", headline="Bring your people to Acme",
           introduction="Acme keeps roles and workspaces in step with your HR system.",
           support_url="https://acme.example/help", origins=[product])
