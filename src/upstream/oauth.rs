@@ -221,13 +221,16 @@ impl<'c> AsyncHttpClient<'c> for Transport {
     }
 }
 
+/// The largest answer that is read, in bytes: whoever a customer names could send without end.
+const LARGEST: usize = 1024 * 1024;
+
 /// One question and its whole answer.
 pub(super) async fn ask(
     http: &HttpClient,
     request: reqwest::Request,
     named_by: NamedBy,
 ) -> Result<http::Response<Vec<u8>>, OAuthError> {
-    let response = http.execute(request, named_by).await.map_err(|error| match error {
+    let mut response = http.execute(request, named_by).await.map_err(|error| match error {
         SendError::NotAllowed => OAuthError::Unreachable,
         SendError::Failed(error) => lost(error),
     })?;
@@ -238,7 +241,12 @@ pub(super) async fn ask(
     let mut answer = http::Response::new(Vec::new());
     *answer.status_mut() = status;
     answer.headers_mut().clone_from(response.headers());
-    *answer.body_mut() = response.bytes().await.map_err(lost)?.to_vec();
+    while let Some(chunk) = response.chunk().await.map_err(lost)? {
+        if answer.body().len() + chunk.len() > LARGEST {
+            return Err(OAuthError::NoAnswer("its answer is too large".to_owned()));
+        }
+        answer.body_mut().extend_from_slice(&chunk);
+    }
     Ok(answer)
 }
 

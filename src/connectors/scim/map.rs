@@ -15,10 +15,9 @@ pub(super) fn user(wire: wire::User) -> User {
     let meta = wire.meta.as_ref();
     let user = User {
         external_id: wire.external_id,
-        name: name
-            .formatted
-            .or(wire.display_name)
-            .or_else(|| whole(name.given.as_deref(), name.family.as_deref())),
+        name: filled(name.formatted)
+            .or_else(|| whole(name.given.as_deref(), name.family.as_deref()))
+            .or_else(|| filled(wire.display_name)),
         first_name: name.given,
         last_name: name.family,
         username: wire.handle,
@@ -71,8 +70,14 @@ pub(super) fn group(wire: wire::Group) -> Group {
     }
 }
 
+/// A text that says something: some servers send empty ones for what they don't know.
+fn filled(text: Option<String>) -> Option<String> {
+    text.filter(|text| !text.trim().is_empty())
+}
+
 fn whole(first: Option<&str>, last: Option<&str>) -> Option<String> {
-    let parts: Vec<&str> = [first, last].into_iter().flatten().collect();
+    let parts: Vec<&str> =
+        [first, last].into_iter().flatten().filter(|part| !part.trim().is_empty()).collect();
     (!parts.is_empty()).then(|| parts.join(" "))
 }
 

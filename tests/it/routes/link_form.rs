@@ -1,6 +1,7 @@
 //! Accounts that are linked by a form: the address of a SCIM service and a token, tried before they are kept.
 //! The sandbox's SCIM 2.0 is the service.
 
+use std::io::Write as _;
 use std::net::TcpListener;
 
 use anyhow::Context as _;
@@ -112,6 +113,13 @@ async fn reads(api: &Client) -> anyhow::Result<()> {
         with("status", |status| status == "inactive")
             && with("status", |status| status == "active")
     );
+    let is_named = |user: &Value| {
+        let text = |field| user.get(field).and_then(Value::as_str);
+        text("name").is_none_or(|name| !name.is_empty())
+            && text("first_name")
+                .is_none_or(|first| text("name").is_some_and(|name| name.starts_with(first)))
+    };
+    assert!(users.iter().all(is_named), "{users:?}");
     let (groups, _) = api.all("groups?limit=3").await?;
     assert!(groups.len() > 3, "{groups:?}");
     for nothing in ["users/nobody", "users/..%2fGroups"] {
@@ -156,6 +164,37 @@ async fn what_is_wrong_is_said_on_the_form_and_nothing_is_made(pool: PgPool) -> 
     let accounts = app.home.api.get("integrated-accounts").await?.okay()?;
     assert_eq!(accounts["result_count"], 0);
     assert_eq!(fill(&link, &base_url, &good).await?.0, 200, "the link is good until it works");
+    Ok(())
+}
+
+/// A server that answers once and never ends; gives its address, and in the end how much it could send.
+fn endless() -> anyhow::Result<(String, std::thread::JoinHandle<usize>)> {
+    let listener = TcpListener::bind(("127.0.0.1", 0))?;
+    let address = format!("http://{}/", listener.local_addr()?);
+    let sender = std::thread::spawn(move || {
+        let Ok((mut stream, _)) = listener.accept() else { return 0 };
+        let head = "HTTP/1.1 200 OK\r\ncontent-type: application/scim+json\r\n\r\n";
+        let (mut sent, blank) = (0, vec![b' '; 64 << 10]);
+        if stream.write_all(head.as_bytes()).is_err() {
+            return sent;
+        }
+        while sent < 256 << 20 && stream.write_all(&blank).is_ok() {
+            sent += 64 << 10;
+        }
+        sent
+    });
+    Ok((address, sender))
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_answer_without_an_end_is_not_read_to_it(pool: PgPool) -> anyhow::Result<()> {
+    let (app, _) = open_app(pool).await?;
+    let link = scim_link(&app, json!({})).await?;
+    let (address, sender) = endless()?;
+    let (status, text) = fill(&link, &address, "token").await?;
+    assert_eq!(status, 502, "{text}");
+    let sent = sender.join().map_err(|_| anyhow::anyhow!("the server failed"))?;
+    assert!(sent < 64 << 20, "{sent} bytes were taken");
     Ok(())
 }
 
