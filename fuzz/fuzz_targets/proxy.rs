@@ -35,7 +35,7 @@ fuzz_target!(|input: Input<'_>| {
     let area = areas[usize::from(input.area) % areas.len()];
     let path = format!("{area}{}", input.path);
     if let Ok(method) = http::Method::from_bytes(input.method.as_bytes()) {
-        if let Ok(request) = slack.route(&method, &path, input.query) {
+        if let Ok(request) = slack.route(None, &method, &path, input.query) {
             let host = request.url.host_str().unwrap_or_default();
             assert!(host == WEB || host == API, "{path:?} leads to {}", request.url);
             assert_eq!(request.url.scheme(), "https");
