@@ -6,6 +6,10 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use switchboard::cli::Cli;
 
+/// Many small pieces on several threads: faster than the system's, above all where that is musl's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match Cli::parse().run().await {

@@ -5,20 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
-use axum::serve::ListenerExt as _;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::server::{Place, Rules, Threads, serve};
 use crate::config::{self, Config, LimitBackend};
 use crate::connectors::Registry;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::{Entropy, random_bytes};
 use crate::domain::provider::Provider;
-use crate::http::{AppState, Services, router};
+use crate::http::{AppState, Front, Services};
 use crate::limit::{FairLimiter, Limiter, Pacing, Shared};
 use crate::link::Links;
 use crate::store::{Keeping, Store};
@@ -51,6 +50,9 @@ pub struct Gateway {
     /// The limits in Redis, when they are there.
     shared: Option<Shared>,
     look_every: Duration,
+    front: Front,
+    rules: Rules,
+    threads: usize,
     shutdown_timeout: Duration,
 }
 
@@ -129,29 +131,35 @@ impl Gateway {
             entropy,
             tasks: tasks.clone(),
             max_body_bytes: config.server.max_body_bytes,
+            body_timeout: config.server.body_timeout(),
             max_wait: config.limits.max_wait(),
         });
         Ok(Self {
-            state,
+            state: Arc::clone(&state),
             tasks,
             done,
             ahead,
             shared,
             look_every: config.refresh.check_every(),
+            front: Front::new(Arc::clone(&state), config.server.max_requests),
+            rules: Rules::new(&config.server)?,
+            threads: config.server.threads,
             shutdown_timeout: config.server.shutdown_timeout(),
         })
     }
 
-    /// The router, for a server of one's own.
-    pub fn router(&self) -> Router {
-        router(Arc::clone(&self.state))
+    /// Answers at `listener` on the runtime that calls, and does nothing else: for tests.
+    pub async fn attend(self, listener: TcpListener) {
+        serve(listener, &Place::Here(Arc::new(self.front)), self.rules, CancellationToken::new())
+            .await;
     }
 
-    /// Serves, and renews tokens ahead of their end, until `stop` is ready; then running requests and what they began get `server.shutdown_timeout_s`.
+    /// Serves, and renews tokens ahead of their end, until `stop` is ready; then running requests and
+    /// what they began get `server.shutdown_timeout_s`. The database's connections are closed at the end.
     ///
     /// # Errors
     ///
-    /// When the listener fails.
+    /// When the system gives no threads.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -162,16 +170,6 @@ impl Gateway {
         }
         let stopping = CancellationToken::new();
         let (begin, stopped) = (stopping.clone(), stopping.clone());
-        // Small answers don't wait for the caller's acknowledgement of the piece before.
-        let listener = listener.tap_io(|stream| {
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "a connection keeps its delay");
-            }
-        });
-        let server = axum::serve(listener, self.router()).with_graceful_shutdown(async move {
-            stop.await;
-            begin.cancel();
-        });
         let (ahead, every, enough) = (self.ahead.clone(), self.look_every, stopping.clone());
         self.tasks.spawn(async move {
             tokio::select! {
@@ -179,13 +177,21 @@ impl Gateway {
                 () = enough.cancelled() => {}
             }
         });
+        let threads = Threads::start(self.threads, &self.front);
+        let place = Place::Threads(threads.context("the threads can't be started")?);
         let timeout = self.shutdown_timeout;
+        let told = async move {
+            stop.await;
+            begin.cancel();
+            std::future::pending::<()>().await;
+        };
         let out_of_patience = async move {
             stopped.cancelled().await;
             tokio::time::sleep(timeout).await;
         };
         tokio::select! {
-            done = server.into_future() => done.context("the server failed")?,
+            () = serve(listener, &place, self.rules, stopping) => {}
+            () = told => {}
             () = out_of_patience => tracing::warn!("some requests were cut off by the stop"),
         }
         self.done.cancel();
@@ -193,6 +199,8 @@ impl Gateway {
         if tokio::time::timeout(timeout, self.tasks.wait()).await.is_err() {
             tracing::warn!("some work was cut off by the stop");
         }
+        // Some of them belong to the threads, which end with this.
+        let _ = tokio::time::timeout(timeout, self.state.store.close()).await;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 mod database;
 mod gateway;
 mod provision;
+mod server;
 
 pub use database::{Database, Sharing};
 pub use gateway::{Gateway, Parts};

@@ -1,6 +1,7 @@
 //! `[server]`: the HTTP server.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -15,6 +16,25 @@ pub struct Server {
     pub public_url: String,
     /// The largest body of our own API, in bytes.
     pub max_body_bytes: usize,
+    /// Threads that move bytes between callers and providers; 0 for one per processor.
+    pub threads: usize,
+    /// The most connections at once.
+    pub max_connections: usize,
+    /// The most requests at once; further ones are sent away.
+    pub max_requests: usize,
+    /// How long a caller may take to send the head of a request, and stay without sending one, in
+    /// seconds.
+    pub header_timeout_s: f64,
+    /// How long a caller may take to send the body of a request of our own API, in seconds.
+    pub body_timeout_s: f64,
+    /// How long a caller may take no byte of an answer, in seconds.
+    pub write_timeout_s: f64,
+    /// The largest head of a request, in bytes.
+    pub max_header_bytes: usize,
+    /// The certificates of the server in PEM, its own first; empty for no TLS.
+    pub tls_cert_file: PathBuf,
+    /// The key of the first certificate in PEM.
+    pub tls_key_file: PathBuf,
     /// How long running requests may go on after the order to stop, in seconds.
     pub shutdown_timeout_s: u64,
 }
@@ -27,9 +47,52 @@ impl Server {
                 self.listen
             ));
         }
+        for (key, seconds) in [
+            ("header_timeout_s", self.header_timeout_s),
+            ("body_timeout_s", self.body_timeout_s),
+            ("write_timeout_s", self.write_timeout_s),
+        ] {
+            if !(0.01..=3600.0).contains(&seconds) {
+                mistakes.push(format!("server.{key}: must be between 0.01 and 3600"));
+            }
+        }
+        for (key, number, least) in [
+            ("max_connections", self.max_connections, 1),
+            ("max_requests", self.max_requests, 1),
+            ("max_header_bytes", self.max_header_bytes, 8192),
+        ] {
+            if number < least {
+                mistakes.push(format!("server.{key}: must be {least} at least"));
+            }
+        }
+        if self.tls_cert_file.as_os_str().is_empty() != self.tls_key_file.as_os_str().is_empty() {
+            mistakes.push(
+                "server.tls_cert_file and server.tls_key_file: TLS needs both; leave both empty for \
+                 none"
+                    .to_owned(),
+            );
+        }
         if !self.public_url.is_empty() {
             super::check_base_url("server.public_url", &self.public_url, mistakes);
         }
+    }
+
+    /// How long a caller may take to send the head of a request.
+    #[must_use]
+    pub fn header_timeout(&self) -> Duration {
+        Duration::try_from_secs_f64(self.header_timeout_s).unwrap_or_default()
+    }
+
+    /// How long a caller may take to send a body.
+    #[must_use]
+    pub fn body_timeout(&self) -> Duration {
+        Duration::try_from_secs_f64(self.body_timeout_s).unwrap_or_default()
+    }
+
+    /// How long a caller may take no byte of an answer.
+    #[must_use]
+    pub fn write_timeout(&self) -> Duration {
+        Duration::try_from_secs_f64(self.write_timeout_s).unwrap_or_default()
     }
 
     /// How long running requests may go on after the order to stop.

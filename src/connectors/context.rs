@@ -31,8 +31,8 @@ impl CallContext<'_> {
         dialect: &dyn Dialect,
     ) -> Result<Answer, ConnectorError> {
         let name = request.name.clone();
-        self.upstream
-            .fetch(self.account, request, dialect, self.options)
+        // Apart: a connector's own futures hold several of these.
+        Box::pin(self.upstream.fetch(self.account, request, dialect, self.options))
             .await
             .map_err(|error| ConnectorError::unanswered(self.account.provider, name, error))
     }

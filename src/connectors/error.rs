@@ -152,7 +152,7 @@ impl ConnectorError {
             UpstreamError::Token(
                 TokenError::Store(_) | TokenError::Cipher(_) | TokenError::Interrupted,
             ) => (Kind::Internal, None, None),
-            UpstreamError::Timeout(_) => (Kind::Timeout, None, None),
+            UpstreamError::Timeout => (Kind::Timeout, None, None),
         };
         let error = Self::new(provider, method, kind);
         Self { retry_after, code, source: Some(source), ..error }
@@ -167,7 +167,7 @@ impl ConnectorError {
                 UpstreamError::Limited { .. }
                 | UpstreamError::Resting { .. }
                 | UpstreamError::Connect(_)
-                | UpstreamError::Timeout(_)
+                | UpstreamError::Timeout
                 | UpstreamError::Broken(_)
                 | UpstreamError::NotAllowed
                 | UpstreamError::TooLarge,

@@ -1,7 +1,9 @@
 //! The edge: each request gets an id, each problem its body, each answer a line in the log.
 
+use std::sync::Arc;
+
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
@@ -17,53 +19,77 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 
 /// The id of the request at hand: the caller's own, when it sent a plain one.
 #[derive(Debug, Clone)]
-pub(super) struct CurrentRequest(pub(super) String);
+pub(super) struct CurrentRequest(pub(super) Arc<str>);
 
-/// Wraps every request.
+/// A request on its way through the gateway.
+#[derive(Debug)]
+pub(super) struct Passage {
+    id: Arc<str>,
+    meter: Meter,
+    method: Method,
+    started: Instant,
+}
+
+impl Passage {
+    /// A request came: it gets an id, and what counts its turns.
+    pub(super) fn enter(state: &AppState, request: &mut Request) -> Self {
+        let theirs = request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
+        let id: Arc<str> = match theirs.filter(|id| is_plain(id)) {
+            Some(id) => id.into(),
+            None => RequestId::generate(&*state.clock, &*state.entropy).to_string().into(),
+        };
+        let meter = Meter::default();
+        request.extensions_mut().insert(CurrentRequest(Arc::clone(&id)));
+        request.extensions_mut().insert(meter.clone());
+        Self { id, meter, method: request.method().clone(), started: Instant::now() }
+    }
+
+    /// Its answer goes: a problem gets its body, the headers are told, the line is logged.
+    pub(super) fn leave(self, state: &AppState, route: &str, response: &mut Response) {
+        let Self { id, meter, method, started } = self;
+        if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+            problem.log(&id);
+            problem.write(response, &id);
+        }
+        limits::tell(&meter.read(), response);
+        let status = response.status().as_u16();
+        let took = started.elapsed();
+        state.metrics.request(&method, route, status, took);
+        let ms = took.as_millis();
+        tracing::info!(request_id = &*id, %method, route, status, ms, "answered");
+        let headers = response.headers_mut();
+        if let Ok(id) = HeaderValue::from_str(&id) {
+            headers.insert(X_REQUEST_ID, id);
+        }
+        let nosniff = HeaderValue::from_static("nosniff");
+        headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(nosniff);
+    }
+}
+
+/// Wraps every request to a route.
 pub(super) async fn around(
     State(state): State<AppState>,
     matched: Option<MatchedPath>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let id = request
-        .headers()
-        .get(X_REQUEST_ID)
-        .and_then(|id| id.to_str().ok())
-        .filter(|id| is_plain(id))
-        .map_or_else(
-            || RequestId::generate(&*state.clock, &*state.entropy).to_string(),
-            str::to_owned,
-        );
-    request.extensions_mut().insert(CurrentRequest(id.clone()));
-    let meter = Meter::default();
-    request.extensions_mut().insert(meter.clone());
-    let method = request.method().clone();
-    let started = Instant::now();
-    let mut response = if has_nul(request.uri()) {
-        let detail = "The address holds the character U+0000 (`%00`), which no name or id has.";
-        Problem::new(ProblemKind::InvalidQuery, detail).into_response()
-    } else {
-        next.run(request).await
+    let passage = Passage::enter(&state, &mut request);
+    let mut response = match refusal(request.uri()) {
+        Some(problem) => problem.into_response(),
+        None => next.run(request).await,
     };
-    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        problem.log(&id);
-        problem.write(&mut response, &id);
-    }
-    limits::tell(&meter.read(), &mut response);
-    let status = response.status().as_u16();
-    let took = started.elapsed();
     // The route, not the path: a path may hold a link token.
     let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
-    state.metrics.request(&method, route, status, took);
-    let ms = took.as_millis();
-    tracing::info!(request_id = id, %method, route, status, ms, "answered");
-    let headers = response.headers_mut();
-    if let Ok(id) = HeaderValue::try_from(id) {
-        headers.insert(X_REQUEST_ID, id);
-    }
-    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    passage.leave(&state, route, &mut response);
     response
+}
+
+/// Why an address is not even looked at.
+pub(super) fn refusal(uri: &Uri) -> Option<Problem> {
+    has_nul(uri).then(|| {
+        let detail = "The address holds the character U+0000 (`%00`), which no name or id has.";
+        Problem::new(ProblemKind::InvalidQuery, detail)
+    })
 }
 
 /// The answer to a panic: a problem like any other.

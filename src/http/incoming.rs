@@ -19,7 +19,7 @@ pub(super) async fn hear_slack(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
-    let body = read_whole(body, state.max_body_bytes).await?;
+    let body = read_whole(body, &state).await?;
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let incoming = Incoming {
         timestamp: header("x-slack-request-timestamp"),

@@ -6,6 +6,7 @@
 mod compat;
 mod edge;
 mod extract;
+mod front;
 mod health;
 mod idempotency;
 mod incoming;
@@ -22,6 +23,7 @@ mod start;
 mod state;
 mod v1;
 
+pub use front::Front;
 pub use openapi::document;
 pub use router::router;
 pub use state::{AppState, Services};

@@ -93,7 +93,7 @@ pub fn router(state: AppState) -> Router {
     let once = middleware::from_fn_with_state(state.clone(), idempotency::guard);
     let whole = api
         .route_layer(once)
-        .route("/proxy/{*path}", any(proxy::pass_raw_call))
+        .route(proxy::ROUTE, any(proxy::pass_raw_call))
         .merge(link::routes())
         .route("/events/slack", post(incoming::hear_slack))
         .route("/metrics", get(metrics::show_metrics))

@@ -16,6 +16,7 @@ use crate::upstream::Upstream;
 use crate::vault::{Signer, Tokens, Vault};
 
 /// The services behind the router.
+#[derive(Clone)]
 pub struct Services {
     /// The database.
     pub store: Store,
@@ -43,8 +44,18 @@ pub struct Services {
     pub tasks: TaskTracker,
     /// The largest body of our own API, in bytes.
     pub max_body_bytes: usize,
+    /// How long a body of our own API may take to come.
+    pub body_timeout: Duration,
     /// How long a request waits for its turn at a provider.
     pub max_wait: Duration,
+}
+
+impl Services {
+    /// The same services, with connections to the providers of their own.
+    #[must_use]
+    pub fn with_own_connections(&self) -> Self {
+        Self { upstream: self.upstream.with_own_connections(), ..self.clone() }
+    }
 }
 
 /// The services, shared.

@@ -128,6 +128,11 @@ impl Store {
         TenantDb { pool: self.pool.clone(), environment_id, warm: Arc::clone(&self.warm) }
     }
 
+    /// Closes every connection; what is asked from here on fails.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
     /// The most connections there are at once.
     #[must_use]
     pub fn connections(&self) -> usize {

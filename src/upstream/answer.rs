@@ -7,8 +7,9 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use flate2::read::{GzDecoder, ZlibDecoder};
 use futures_util::{Stream, StreamExt as _, stream};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
+use super::client::Arriving;
 use super::error::UpstreamError;
 
 /// Bodies up to this size are looked at before they are passed on: providers that report failures in
@@ -63,30 +64,27 @@ pub struct Answer {
     /// What it took.
     pub facts: Facts,
     head: Bytes,
-    rest: Option<reqwest::Response>,
+    rest: Option<Arriving>,
 }
 
 impl Answer {
     /// Takes the head of a response, and of its body what can be looked at.
     pub(super) async fn receive(
-        mut response: reqwest::Response,
+        response: Response<Arriving>,
         verdict: impl FnOnce(StatusCode, &HeaderMap, Option<&[u8]>) -> Verdict,
     ) -> Result<Self, UpstreamError> {
-        let status = response.status();
-        let headers = std::mem::take(response.headers_mut());
+        let (parts, mut body) = response.into_parts();
+        let (status, headers) = (parts.status, parts.headers);
         let mut head = Head::default();
-        let mut whole = false;
+        let mut whole = body.is_at_end();
         if may_tell(status, &headers) {
-            loop {
-                match response.chunk().await.map_err(UpstreamError::broken)? {
-                    None => {
-                        whole = true;
-                        break;
+            while !whole && head.len() <= PEEK {
+                match body.chunk().await? {
+                    None => whole = true,
+                    Some(chunk) => {
+                        head.push(chunk);
+                        whole = body.is_at_end();
                     }
-                    Some(chunk) => head.push(chunk),
-                }
-                if head.len() > PEEK {
-                    break;
                 }
             }
         }
@@ -95,7 +93,7 @@ impl Answer {
             Some(text) => verdict(status, &headers, whole.then_some(&*text)),
             None => verdict(status, &headers, None),
         };
-        let rest = (!whole).then_some(response);
+        let rest = (!whole).then_some(body);
         Ok(Self { status, headers, verdict, facts: Facts::default(), head, rest })
     }
 
@@ -106,15 +104,9 @@ impl Answer {
 
     /// The same answer with its whole body in memory.
     pub(super) async fn whole(mut self) -> Result<Self, UpstreamError> {
-        let Some(mut response) = self.rest.take() else { return Ok(self) };
-        let mut body = BytesMut::from(self.head);
-        while let Some(chunk) = response.chunk().await.map_err(UpstreamError::broken)? {
-            if body.len() + chunk.len() > MAX_WHOLE {
-                return Err(UpstreamError::TooLarge);
-            }
-            body.extend_from_slice(&chunk);
-        }
-        self.head = body.freeze();
+        let Some(mut rest) = self.rest.take() else { return Ok(self) };
+        let head = std::mem::take(&mut self.head);
+        self.head = rest.whole(head, MAX_WHOLE).await?.ok_or(UpstreamError::TooLarge)?;
         Ok(self)
     }
 
@@ -131,11 +123,11 @@ impl Answer {
         let Some(rest) = self.rest else { return Passed::Whole(self.head) };
         let head = (!self.head.is_empty()).then_some(Ok(self.head));
         let rest = stream::unfold(Some(rest), |rest| async move {
-            let mut response = rest?;
-            match response.chunk().await {
+            let mut rest: Arriving = rest?;
+            match rest.chunk().await {
                 Ok(None) => None,
-                Ok(Some(chunk)) => Some((Ok(chunk), Some(response))),
-                Err(error) => Some((Err(UpstreamError::broken(error)), None)),
+                Ok(Some(chunk)) => Some((Ok(chunk), Some(rest))),
+                Err(error) => Some((Err(error.into()), None)),
             }
         });
         Passed::Stream(stream::iter(head).chain(rest))

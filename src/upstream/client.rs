@@ -1,16 +1,32 @@
-//! The one HTTP client: its connections, its time-outs, its TLS, and where it may go.
+//! The one HTTP client: its connections, its time-outs, and where it may go.
 
-use std::sync::Arc;
+use std::error::Error;
+use std::pin::Pin;
 use std::time::Duration;
 
-use super::guard::{PublicNames, may_be_public};
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt as _;
+use http::{HeaderValue, Request, Response, header};
+use hyper::body::{Body as _, Frame, Incoming};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::connect::Connector;
+use super::guard::may_be_public;
+use super::payload::{Payload, Progress};
+use super::pool::{Lent, Pool};
+
+/// An error of whatever made it; its text holds no path and no query.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+const USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
 
 /// How long a provider may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// To accept a connection.
+    /// To accept a connection, TLS included.
     pub connect: Duration,
-    /// To begin its answer, and between two pieces of it.
+    /// To begin its answer once it has the request, and between two pieces of either.
     pub read: Duration,
 }
 
@@ -32,18 +48,19 @@ pub enum NamedBy {
     Customer,
 }
 
-/// The HTTP client that the whole program shares.
+/// The HTTP client that the whole program shares. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
-    operator: reqwest::Client,
-    customer: reqwest::Client,
+    operator: Pool,
+    customer: Pool,
     reach: Reach,
+    timeouts: Timeouts,
 }
 
 /// The client can't be built: no TLS roots, or no TLS at all.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client can't be built")]
-pub struct ClientError(#[source] reqwest::Error);
+pub struct ClientError(#[source] pub(super) std::io::Error);
 
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -51,9 +68,15 @@ pub(crate) enum SendError {
     /// The address leads where customers' addresses may not.
     #[error("the address is not one of the internet")]
     NotAllowed,
-    /// It failed on its way. Never holds the URL.
-    #[error(transparent)]
-    Failed(reqwest::Error),
+    /// There is no connection. Nothing was sent.
+    #[error("no connection")]
+    Connect(#[source] BoxError),
+    /// Nothing came in time.
+    #[error("nothing came in time")]
+    Timeout,
+    /// It broke off.
+    #[error("it broke off")]
+    Broken(#[source] BoxError),
 }
 
 impl HttpClient {
@@ -63,20 +86,20 @@ impl HttpClient {
     ///
     /// When the machine's TLS roots can't be read.
     pub fn new(timeouts: Timeouts, reach: Reach) -> Result<Self, ClientError> {
-        // A second installation is refused, and that is fine: the first one stands.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let operator = builder(timeouts).build().map_err(ClientError)?;
+        let operator = Pool::new(Connector::new(Reach::Anywhere, timeouts.connect)?);
         let customer = match reach {
             Reach::Anywhere => operator.clone(),
-            Reach::Public => builder(timeouts)
-                .dns_resolver(Arc::new(PublicNames))
-                .https_only(true)
-                // A proxy of the environment would resolve names in our place.
-                .no_proxy()
-                .build()
-                .map_err(ClientError)?,
+            Reach::Public => Pool::new(Connector::new(Reach::Public, timeouts.connect)?),
         };
-        Ok(Self { operator, customer, reach })
+        Ok(Self { operator, customer, reach, timeouts })
+    }
+
+    /// The same client with connections of its own: a thread that uses no others' never waits for
+    /// another thread.
+    #[must_use]
+    pub fn with_own_connections(&self) -> Self {
+        let (operator, customer) = (self.operator.apart(), self.customer.apart());
+        Self { operator, customer, ..*self }
     }
 
     /// Where addresses that customers name may lead.
@@ -87,28 +110,119 @@ impl HttpClient {
     /// Sends a request as it is, without turn, token or repetition.
     pub(crate) async fn execute(
         &self,
-        request: reqwest::Request,
+        mut request: Request<Payload>,
         named_by: NamedBy,
-    ) -> Result<reqwest::Response, SendError> {
-        let client = match named_by {
+    ) -> Result<Response<Arriving>, SendError> {
+        let pool = match named_by {
             NamedBy::Operator => &self.operator,
-            NamedBy::Customer if self.reach == Reach::Public && !may_be_public(request.url()) => {
+            NamedBy::Customer if self.reach == Reach::Public && !may_be_public(request.uri()) => {
                 return Err(SendError::NotAllowed);
             }
             NamedBy::Customer => &self.customer,
         };
-        let answer = client.execute(request).await;
-        answer.map_err(|error| SendError::Failed(error.without_url()))
+        request.headers_mut().entry(header::USER_AGENT).or_insert(USER_AGENT);
+        let patience = self.timeouts.read;
+        let progress = request.body().progress();
+        let exchange = pool.exchange(request);
+        let mut answer = match progress {
+            None => timeout(patience, exchange).await.map_err(|_| SendError::Timeout)??,
+            Some(progress) => while_it_moves(exchange, &progress, patience).await??,
+        };
+        answer.body_mut().patience = patience;
+        Ok(answer)
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that builds HTTP clients")]
-fn builder(timeouts: Timeouts) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
-        .connect_timeout(timeouts.connect)
-        .read_timeout(timeouts.read)
-        .redirect(reqwest::redirect::Policy::none())
-        .pool_idle_timeout(Duration::from_secs(90))
-        .tcp_nodelay(true)
-        .user_agent(concat!("switchboard/", env!("CARGO_PKG_VERSION")))
+/// Waits for an answer as long as the request is on its way, and for `patience` after that.
+async fn while_it_moves<T>(
+    answer: impl Future<Output = T>,
+    progress: &Progress,
+    patience: Duration,
+) -> Result<T, SendError> {
+    let mut answer = std::pin::pin!(answer);
+    let mut until = Instant::now() + patience;
+    loop {
+        if let Ok(answer) = timeout_at(until, &mut answer).await {
+            return Ok(answer);
+        }
+        until = progress.last() + patience;
+        if until <= Instant::now() {
+            return Err(SendError::Timeout);
+        }
+    }
+}
+
+/// The body of an answer, on its way.
+pub(crate) struct Arriving {
+    body: Incoming,
+    /// The line it comes on, when no other answer may come on it meanwhile.
+    lent: Option<Lent>,
+    patience: Duration,
+}
+
+impl std::fmt::Debug for Arriving {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Arriving")
+    }
+}
+
+impl Arriving {
+    /// A body that comes on this line.
+    pub(super) fn new(body: Incoming, lent: Option<Lent>) -> Self {
+        Self { body, lent, patience: Duration::MAX }
+    }
+
+    /// The next piece; `None` at the end.
+    pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, SendError> {
+        while !self.body.is_end_stream() {
+            let frame = match self.frame().now_or_never() {
+                Some(frame) => frame,
+                None => {
+                    timeout(self.patience, self.frame()).await.map_err(|_| SendError::Timeout)?
+                }
+            };
+            let frame = frame.transpose().map_err(|error| SendError::Broken(error.into()))?;
+            let is_last = frame.is_none() || self.body.is_end_stream();
+            if is_last && let Some(lent) = self.lent.take() {
+                lent.give_back();
+            }
+            // What is no data is trailers, which end with this hop.
+            match frame.map(Frame::into_data) {
+                None => break,
+                Some(Ok(data)) => return Ok(Some(data)),
+                Some(Err(_)) => {}
+            }
+        }
+        Ok(None)
+    }
+
+    async fn frame(&mut self) -> Option<Result<Frame<Bytes>, hyper::Error>> {
+        let Self { body, lent, .. } = self;
+        std::future::poll_fn(|cx| match lent {
+            Some(lent) => lent.line.poll_frame(body, cx),
+            None => Pin::new(&mut *body).poll_frame(cx),
+        })
+        .await
+    }
+
+    /// What comes behind `head`, all of it; `None` when it is more than `most` bytes together.
+    pub(crate) async fn whole(
+        &mut self,
+        head: Bytes,
+        most: usize,
+    ) -> Result<Option<Bytes>, SendError> {
+        let mut body = BytesMut::from(head);
+        while let Some(chunk) = self.chunk().await? {
+            if body.len() + chunk.len() > most {
+                return Ok(None);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Some(body.freeze()))
+    }
+
+    /// Whether nothing more comes.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.body.is_end_stream()
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::client::SendError;
+use super::client::{BoxError, SendError};
 use crate::vault::TokenError;
 
 /// Why there is no answer.
@@ -25,13 +25,13 @@ pub enum UpstreamError {
     Token(#[from] TokenError),
     /// The provider could not be reached. Nothing was done.
     #[error("the provider could not be reached")]
-    Connect(#[source] reqwest::Error),
+    Connect(#[source] BoxError),
     /// The provider did not answer in time. Something may have been done.
     #[error("the provider did not answer in time")]
-    Timeout(#[source] reqwest::Error),
+    Timeout,
     /// The answer broke off. Something may have been done.
     #[error("the provider's answer broke off")]
-    Broken(#[source] reqwest::Error),
+    Broken(#[source] BoxError),
     /// The account's own address leads where customers' addresses may not. Nothing was sent.
     #[error("the account's address may not be called")]
     NotAllowed,
@@ -40,24 +40,13 @@ pub enum UpstreamError {
     TooLarge,
 }
 
-impl UpstreamError {
-    /// Sorts an error of the HTTP client.
-    pub(super) fn broken(error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        if error.is_connect() {
-            Self::Connect(error)
-        } else if error.is_timeout() {
-            Self::Timeout(error)
-        } else {
-            Self::Broken(error)
-        }
-    }
-
-    /// Sorts why a request has no answer.
-    pub(super) fn unsent(error: SendError) -> Self {
+impl From<SendError> for UpstreamError {
+    fn from(error: SendError) -> Self {
         match error {
             SendError::NotAllowed => Self::NotAllowed,
-            SendError::Failed(error) => Self::broken(error),
+            SendError::Connect(error) => Self::Connect(error),
+            SendError::Timeout => Self::Timeout,
+            SendError::Broken(error) => Self::Broken(error),
         }
     }
 }

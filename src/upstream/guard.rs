@@ -6,41 +6,30 @@
 //! <https://www.iana.org/assignments/iana-ipv4-special-registry>,
 //! <https://www.iana.org/assignments/iana-ipv6-special-registry>.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use url::{Host, Url};
+use http::Uri;
 
-/// Resolves names as the system does, and keeps what is public.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct PublicNames;
-
-/// A name that leads to no public address.
-#[derive(Debug, thiserror::Error)]
-#[error("the name leads to no public address")]
-struct NotPublic;
-
-impl Resolve for PublicNames {
-    fn resolve(&self, name: Name) -> Resolving {
-        Box::pin(async move {
-            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let public: Vec<SocketAddr> = found.filter(|one| is_public(one.ip())).collect();
-            if public.is_empty() {
-                return Err(NotPublic.into());
-            }
-            Ok(Box::new(public.into_iter()) as Addrs)
-        })
+/// Of the addresses of a name those that are public.
+///
+/// # Errors
+///
+/// When there is none.
+pub(super) fn public_only(found: Vec<SocketAddr>) -> io::Result<Vec<SocketAddr>> {
+    let public: Vec<_> = found.into_iter().filter(|one| is_public(one.ip())).collect();
+    if public.is_empty() {
+        return Err(io::Error::other("the name leads to no public address"));
     }
+    Ok(public)
 }
 
-/// Whether a URL names a host whose address may be public: a name, or a public address itself.
-pub(super) fn may_be_public(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(_)) => true,
-        Some(Host::Ipv4(address)) => is_public(address.into()),
-        Some(Host::Ipv6(address)) => is_public(address.into()),
-        None => false,
-    }
+/// Whether an address names a host that may be public: a name, or a public address itself. Whatever is no
+/// plain IP address is resolved like a name, and judged then.
+pub(super) fn may_be_public(uri: &Uri) -> bool {
+    let Some(host) = uri.host() else { return false };
+    let plain = host.trim_start_matches('[').trim_end_matches(']');
+    plain.parse().map_or(true, is_public)
 }
 
 fn is_public(address: IpAddr) -> bool {
@@ -133,11 +122,17 @@ mod tests {
         }
     }
 
-    #[test]
-    fn an_address_in_another_spelling_is_the_same_address() {
-        for url in ["http://2130706433/", "http://0x7f.1/", "http://0177.0.0.1/", "http://[::1]/"] {
-            assert!(!may_be_public(&Url::parse(url).unwrap()), "{url}");
+    #[tokio::test]
+    async fn an_address_in_another_spelling_is_the_same_address() {
+        for host in ["127.0.0.1", "[::1]", "[::ffff:10.0.0.1]"] {
+            assert!(!may_be_public(&format!("https://{host}/").parse().unwrap()), "{host}");
         }
-        assert!(may_be_public(&Url::parse("https://scim.example.com/v2").unwrap()));
+        assert!(may_be_public(&Uri::from_static("https://scim.example.com/v2")));
+        for host in ["2130706433", "0x7f.1", "0177.0.0.1", "localhost"] {
+            // Where the system's resolver doesn't know the spelling, it leads nowhere at all.
+            if let Ok(found) = tokio::net::lookup_host((host, 0)).await {
+                assert!(public_only(found.collect()).is_err(), "{host}");
+            }
+        }
     }
 }

@@ -7,9 +7,13 @@
 mod answer;
 mod breaker;
 mod client;
+mod connect;
 mod error;
 mod guard;
+mod line;
 mod oauth;
+mod payload;
+mod pool;
 mod request;
 mod retry;
 mod send;
@@ -17,9 +21,10 @@ mod trial;
 mod turns;
 
 pub use answer::{Answer, Facts, Passed, Verdict};
-pub use client::{HttpClient, NamedBy, Reach, Timeouts};
+pub use client::{BoxError, HttpClient, NamedBy, Reach, Timeouts};
 pub use error::UpstreamError;
 pub use oauth::{CodeExchange, Consent, OAuthClient, OAuthEndpoints, OAuthError, TokenAnswer};
+pub use payload::OneWay;
 pub use request::{Budget, Dialect, ProviderRequest, RequestBody, Safety};
 pub use send::{CallOptions, Upstream};
 pub use trial::{TrialAnswer, try_token};

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use oauth2::basic::{BasicErrorResponseType, BasicTokenType};
 use oauth2::{
@@ -17,6 +18,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::client::{HttpClient, NamedBy, SendError};
+use super::payload::Payload;
 use crate::domain::entropy::Entropy;
 use crate::vault::secret::{AccessToken, ClientSecret, PkceVerifier, RefreshToken};
 use crate::vault::{Grant, IssuedSecret, issue};
@@ -215,7 +217,7 @@ impl<'c> AsyncHttpClient<'c> for Transport {
 
     fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
         Box::pin(async move {
-            let request = reqwest::Request::try_from(request).map_err(lost)?;
+            let request = request.map(|body| Payload::from(Bytes::from(body)));
             ask(&self.http, request, NamedBy::Operator).await.map(self.normalize)
         })
     }
@@ -227,37 +229,25 @@ const LARGEST: usize = 1024 * 1024;
 /// One question and its whole answer.
 pub(super) async fn ask(
     http: &HttpClient,
-    request: reqwest::Request,
+    request: http::Request<Payload>,
     named_by: NamedBy,
 ) -> Result<http::Response<Vec<u8>>, OAuthError> {
-    let mut response = http.execute(request, named_by).await.map_err(|error| match error {
-        SendError::NotAllowed => OAuthError::Unreachable,
-        SendError::Failed(error) => lost(error),
-    })?;
-    let status = response.status();
+    let (head, mut body) = http.execute(request, named_by).await.map_err(lost)?.into_parts();
+    let status = head.status;
     if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {
         return Err(OAuthError::Down(format!("HTTP {}", status.as_u16())));
     }
-    let mut answer = http::Response::new(Vec::new());
-    *answer.status_mut() = status;
-    answer.headers_mut().clone_from(response.headers());
-    while let Some(chunk) = response.chunk().await.map_err(lost)? {
-        if answer.body().len() + chunk.len() > LARGEST {
-            return Err(OAuthError::NoAnswer("its answer is too large".to_owned()));
-        }
-        answer.body_mut().extend_from_slice(&chunk);
-    }
-    Ok(answer)
+    let whole = body.whole(Bytes::new(), LARGEST).await.map_err(lost)?;
+    let whole = whole.ok_or_else(|| OAuthError::NoAnswer("its answer is too large".to_owned()))?;
+    Ok(http::Response::from_parts(head, whole.into()))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the last that is heard of an error")]
-fn lost(error: reqwest::Error) -> OAuthError {
-    if error.is_connect() {
-        OAuthError::Unreachable
-    } else if error.is_timeout() {
-        OAuthError::NoAnswer("it did not answer in time".to_owned())
-    } else {
-        OAuthError::NoAnswer("its answer broke off".to_owned())
+fn lost(error: SendError) -> OAuthError {
+    match error {
+        SendError::NotAllowed | SendError::Connect(_) => OAuthError::Unreachable,
+        SendError::Timeout => OAuthError::NoAnswer("it did not answer in time".to_owned()),
+        SendError::Broken(_) => OAuthError::NoAnswer("its answer broke off".to_owned()),
     }
 }
 

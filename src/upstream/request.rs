@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use url::Url;
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use zeroize::Zeroizing;
 
 use super::answer::Verdict;
+use super::payload::OneWay;
 use crate::limit::Rate;
 use crate::vault::secret::AccessToken;
 
@@ -39,7 +39,7 @@ pub enum RequestBody {
     /// One that can be sent again.
     Bytes(Bytes),
     /// One that passes through once.
-    Stream(reqwest::Body),
+    Stream(OneWay),
 }
 
 /// A call to a provider, without its token.
@@ -50,7 +50,7 @@ pub struct ProviderRequest {
     /// The HTTP method.
     pub method: Method,
     /// Where it goes.
-    pub url: Url,
+    pub uri: Uri,
     /// Headers, without `authorization`.
     pub headers: HeaderMap,
     /// The body.

@@ -51,7 +51,7 @@ pub(super) fn next(end: &Result<Answer, UpstreamError>, safety: Safety, renewed:
             Verdict::Trouble => when_safe,
         },
         Err(UpstreamError::Connect(_)) => Next::Again,
-        Err(UpstreamError::Timeout(_) | UpstreamError::Broken(_)) => when_safe,
+        Err(UpstreamError::Timeout | UpstreamError::Broken(_)) => when_safe,
         Err(
             UpstreamError::Limited { .. }
             | UpstreamError::Token(_)

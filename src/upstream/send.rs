@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header;
+use bytes::Bytes;
+use http::uri::Authority;
+use http::{Request, header};
 use tokio::time::Instant;
 
 use super::answer::{Answer, Facts, Verdict};
 use super::breaker::{Breakers, Reached};
 use super::client::{HttpClient, NamedBy};
 use super::error::UpstreamError;
+use super::payload::Payload;
 use super::request::{Dialect, ProviderRequest, RequestBody, bearer};
 use super::retry::{Next, next};
 use super::turns::Turns;
@@ -24,6 +27,8 @@ use crate::vault::{Fresh, Tokens};
 const ATTEMPTS: u32 = 4;
 /// The first pause between two attempts; it doubles, and chance takes a part of it away.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
+/// Headers that are added to a request: the token, the host, who we are.
+const ADDED: usize = 3;
 /// No attempt begins after this, counted from the first one, beyond what it may wait for turns.
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -83,6 +88,12 @@ impl Upstream {
         Self { client, turns, tokens, entropy, metrics, breakers: Breakers::default() }
     }
 
+    /// The same way out with connections of its own.
+    #[must_use]
+    pub fn with_own_connections(&self) -> Self {
+        Self { client: self.client.with_own_connections(), ..self.clone() }
+    }
+
     /// Sends a call and hands over the answer as soon as its head is here; the body streams.
     ///
     /// # Errors
@@ -125,14 +136,15 @@ impl Upstream {
         let wait_until = began + options.max_wait;
         let price = self.turns.price(account, &request.budgets);
         let mut call = Call { account, request, dialect, price, options, wait_until, dead: None };
-        let host = call.request.url.authority().to_owned();
+        let host = call.request.uri.authority().cloned();
+        let host = host.as_ref().map_or("", Authority::as_str);
         let mut facts = Facts::default();
         loop {
             facts.attempts += 1;
-            let leave = self.breakers.enter(&host, Instant::now());
+            let leave = self.breakers.enter(host, Instant::now());
             let leave =
                 leave.map_err(|rests| UpstreamError::Resting { retry_after: rests.retry_after })?;
-            let fresh = self.turn_and_token(&call).await?;
+            let fresh = self.turn_and_token(&mut call).await?;
             let Some(outgoing) = call.outgoing(&fresh.token) else {
                 return Err(UpstreamError::TooLarge);
             };
@@ -165,7 +177,7 @@ impl Upstream {
     }
 
     /// Waits for the call's turn, then takes the newest token: it may have been renewed meanwhile.
-    async fn turn_and_token(&self, call: &Call<'_>) -> Result<Fresh, UpstreamError> {
+    async fn turn_and_token(&self, call: &mut Call<'_>) -> Result<Fresh, UpstreamError> {
         if let Some(generation) = call.dead {
             // First the token: a lost grant shall not wait for a turn.
             self.tokens.newer_than(call.account, generation).await?;
@@ -180,14 +192,13 @@ impl Upstream {
 
     async fn attempt(
         &self,
-        outgoing: reqwest::Request,
+        outgoing: Request<Payload>,
         named_by: NamedBy,
         dialect: &dyn Dialect,
         whole: bool,
     ) -> Result<Answer, UpstreamError> {
         let response = self.client.execute(outgoing, named_by).await;
-        let response = response.map_err(UpstreamError::unsent)?;
-        let answer = Answer::receive(response, |status, headers, body| {
+        let answer = Answer::receive(response?, |status, headers, body| {
             dialect.verdict(status, headers, body)
         })
         .await?;
@@ -208,16 +219,20 @@ impl Call<'_> {
     }
 
     /// The request with its token; `None` when its body has passed through already.
-    fn outgoing(&mut self, token: &AccessToken) -> Option<reqwest::Request> {
-        let mut outgoing =
-            reqwest::Request::new(self.request.method.clone(), self.request.url.clone());
-        outgoing.headers_mut().clone_from(&self.request.headers);
-        outgoing.headers_mut().insert(header::AUTHORIZATION, bearer(token)?);
-        *outgoing.body_mut() = match &mut self.request.body {
-            RequestBody::Empty => None,
-            RequestBody::Bytes(bytes) => Some(bytes.clone().into()),
-            RequestBody::Stream(body) => Some(std::mem::replace(body, reqwest::Body::from(""))),
+    fn outgoing(&mut self, token: &AccessToken) -> Option<Request<Payload>> {
+        let body = match &mut self.request.body {
+            RequestBody::Empty => Bytes::new().into(),
+            RequestBody::Bytes(bytes) => bytes.clone().into(),
+            RequestBody::Stream(body) => Payload::passing(std::mem::take(body)),
         };
+        let mut outgoing = Request::new(body);
+        outgoing.method_mut().clone_from(&self.request.method);
+        outgoing.uri_mut().clone_from(&self.request.uri);
+        let headers = outgoing.headers_mut();
+        headers.reserve(self.request.headers.len() + ADDED);
+        headers
+            .extend(self.request.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+        headers.insert(header::AUTHORIZATION, bearer(token)?);
         Some(outgoing)
     }
 }
@@ -234,7 +249,7 @@ impl ProviderRequest {
 /// What an attempt tells about the host: an answer of any kind is one.
 fn reached(result: &Result<Answer, UpstreamError>) -> Reached {
     match result {
-        Err(UpstreamError::Connect(_) | UpstreamError::Timeout(_)) => Reached::No,
+        Err(UpstreamError::Connect(_) | UpstreamError::Timeout) => Reached::No,
         Ok(_)
         | Err(
             UpstreamError::Broken(_)
@@ -257,7 +272,7 @@ fn called(result: &Result<Answer, UpstreamError>) -> Called {
             Verdict::Trouble => Called::Trouble,
         },
         Err(UpstreamError::Connect(_)) => Called::Unreachable,
-        Err(UpstreamError::Timeout(_)) => Called::Timeout,
+        Err(UpstreamError::Timeout) => Called::Timeout,
         Err(
             UpstreamError::Broken(_)
             | UpstreamError::NotAllowed

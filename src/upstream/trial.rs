@@ -1,10 +1,12 @@
 //! A new token is tried before it is kept: one call that changes nothing.
 
-use http::{HeaderMap, Method, StatusCode, header};
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode, header};
 use url::Url;
 
 use super::client::{HttpClient, NamedBy};
 use super::oauth::{OAuthError, ask};
+use super::payload::Payload;
 use super::request::bearer;
 use crate::vault::secret::AccessToken;
 
@@ -30,10 +32,12 @@ pub async fn try_token(
     token: &AccessToken,
     named_by: NamedBy,
 ) -> Result<TrialAnswer, OAuthError> {
-    let mut request = reqwest::Request::new(Method::GET, url);
     let bearer = bearer(token)
         .ok_or_else(|| OAuthError::NoAnswer("its token can't stand in a header".to_owned()))?;
-    request.headers_mut().insert(header::AUTHORIZATION, bearer);
+    let request = Request::get(url.as_str())
+        .header(header::AUTHORIZATION, bearer)
+        .body(Payload::from(Bytes::new()))
+        .map_err(|_| OAuthError::Unreachable)?;
     let (head, body) = ask(http, request, named_by).await?.into_parts();
     let body = serde_json::from_slice(&body).unwrap_or_default();
     Ok(TrialAnswer { status: head.status, headers: head.headers, body })

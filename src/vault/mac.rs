@@ -1,6 +1,8 @@
 //! Whether a provider's request is signed; and signing of what we hand out and want back unchanged: cursors. Keys are derived from the master
 //! keys, so that every replica has them; all verify, the first one signs.
 
+use std::sync::Arc;
+
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
@@ -24,7 +26,8 @@ pub fn verify_hmac(secret: &SigningSecret, parts: &[&[u8]], tag: &[u8; 32]) -> b
 pub const TAG: usize = 16;
 
 /// Signs and verifies.
-pub struct Signer(Vec<Zeroizing<[u8; 32]>>);
+#[derive(Clone)]
+pub struct Signer(Arc<[Zeroizing<[u8; 32]>]>);
 
 impl Signer {
     /// A signer for `purpose`; signatures of another purpose don't verify.

@@ -53,12 +53,11 @@ impl Bench {
         let state = Arc::clone(&gateway.state);
         let environment_id =
             environment(&state.store, "bench", &SystemClock, &SystemEntropy).await?;
-        let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let serving = axum::serve(listener, gateway.router()).into_future();
         #[expect(clippy::disallowed_methods, reason = "a measurement has no tracker of tasks")]
-        let server = tokio::spawn(async move { serving.await.unwrap_or_default() });
+        let server =
+            tokio::spawn(
+                async move { drop(gateway.serve(listener, std::future::pending()).await) },
+            );
         Ok(Self { state, base_url, environment_id, database, server, _folder: folder })
     }
 

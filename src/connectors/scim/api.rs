@@ -7,6 +7,7 @@ use url::Url;
 use super::Scim;
 use super::dialect::ScimDialect;
 use super::wire::{Failure, List};
+use crate::connectors::path::uri;
 use crate::connectors::position::{encode, position};
 use crate::connectors::reading::{Okay, found, refuse_reserved, row};
 use crate::connectors::{CallContext, ConnectorError, Kind, Position, Question, Record};
@@ -103,7 +104,7 @@ impl Scim {
         let request = ProviderRequest {
             name: method.into(),
             method: Method::GET,
-            url,
+            uri: uri(&url).ok_or_else(internal)?,
             headers,
             body: RequestBody::Empty,
             budgets: self.budgets(),

@@ -5,7 +5,7 @@ use http::{HeaderMap, Method};
 
 use super::Scim;
 use super::api::{base, safety};
-use crate::connectors::path::{is_plain, join};
+use crate::connectors::path::{Base, is_plain};
 use crate::connectors::{Passthrough, UnknownPath};
 use crate::upstream::{ProviderRequest, RequestBody};
 
@@ -22,11 +22,12 @@ impl Passthrough for Scim {
     ) -> Result<ProviderRequest, UnknownPath> {
         let unknown = || UnknownPath { reason: KNOWN };
         let base = base(base_url).filter(|_| is_plain(path)).ok_or_else(unknown)?;
+        let base = Base::of(&base).ok_or_else(unknown)?;
         let kind = path.split('/').next().unwrap_or_default().to_ascii_lowercase();
         Ok(ProviderRequest {
             name: format!("scim.{kind}.{}", method.as_str().to_ascii_lowercase()).into(),
             method: method.clone(),
-            url: join(&base, path, query).ok_or_else(unknown)?,
+            uri: base.at(path, query).ok_or_else(unknown)?,
             headers: HeaderMap::new(),
             body: RequestBody::Empty,
             budgets: self.budgets(),

@@ -47,10 +47,8 @@ impl SlackEnterprise {
         arguments: &[(&str, &str)],
     ) -> Result<(Okay, Option<ConnectorError>), ConnectorError> {
         let (budgets, safety) = self.methods.web(method.into(), &Method::POST);
-        let url = self
-            .web_url
-            .join(&format!("api/{method}"))
-            .map_err(|_| cx.error(method, Kind::Internal))?;
+        let uri = self.web.at(&["api/", method].concat(), None);
+        let uri = uri.ok_or_else(|| cx.error(method, Kind::Internal))?;
         let form: String = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(arguments.iter().filter(|(_, value)| !value.is_empty()))
             .finish();
@@ -61,7 +59,7 @@ impl SlackEnterprise {
         let request = ProviderRequest {
             name: method.into(),
             method: Method::POST,
-            url,
+            uri,
             headers,
             body: RequestBody::Bytes(form.into()),
             budgets,
@@ -148,13 +146,10 @@ impl SlackEnterprise {
         ScimCall { method, verb, version, path, query, body }: ScimCall<'_>,
     ) -> Result<Okay, ConnectorError> {
         let (budgets, safety) = self.methods.scim(&verb, path);
-        let mut url = self
-            .api_url
-            .join(&format!("scim/{version}/{path}"))
-            .map_err(|_| cx.error(method, Kind::InvalidArgument))?;
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
+        let query = (!query.is_empty())
+            .then(|| form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish());
+        let uri = self.api.at(&["scim/", version, "/", path].concat(), query.as_deref());
+        let uri = uri.ok_or_else(|| cx.error(method, Kind::InvalidArgument))?;
         let json = HeaderValue::from_static("application/json");
         let mut headers = HeaderMap::from_iter([(header::ACCEPT, json.clone())]);
         if body.is_some() {
@@ -163,7 +158,7 @@ impl SlackEnterprise {
         let request = ProviderRequest {
             name: method.into(),
             method: verb,
-            url,
+            uri,
             headers,
             body: body
                 .map_or(RequestBody::Empty, |body| RequestBody::Bytes(body.to_string().into())),

@@ -28,6 +28,9 @@ const TROUBLE: &[&str] = &[
     "team_added_to_org",
 ];
 
+/// How an answer begins that is no failure; the rest need not be read.
+const OK: &[u8] = br#"{"ok":true"#;
+
 /// Reads Slack's answers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SlackDialect;
@@ -51,6 +54,9 @@ impl Dialect for SlackDialect {
             .is_some_and(|kind| kind.starts_with("text/html"))
         {
             return Verdict::Trouble;
+        }
+        if body.is_some_and(|body| body.starts_with(OK)) {
+            return Verdict::Final;
         }
         let failure = body.and_then(|body| serde_json::from_slice::<Failure<'_>>(body).ok());
         match failure {

@@ -33,6 +33,7 @@ use url::Url;
 
 use self::dialect::SlackDialect;
 use self::methods::Methods;
+use super::path::Base;
 use super::{
     AssignmentWrites, Connector, GroupWrites, Identity, Linking, MembershipWrites, Passthrough,
     Reads, UserWrites, WorkspaceWrites,
@@ -48,10 +49,10 @@ use crate::upstream::{Dialect, OAuthEndpoints};
 
 /// The connector of Slack Enterprise Grid.
 pub struct SlackEnterprise {
-    /// The base of `/api/…`.
-    web_url: Url,
-    /// The base of `/scim/…` and `/audit/…`.
-    api_url: Url,
+    /// Where `/api/…` is.
+    web: Base,
+    /// Where `/scim/…` and `/audit/…` are.
+    api: Base,
     methods: Methods,
     oauth: OAuthEndpoints,
 }
@@ -74,12 +75,13 @@ impl SlackEnterprise {
     ///
     /// When an address is none, or the table of methods can't be read.
     pub fn new(config: &config::SlackEnterprise) -> Result<Self, BuildError> {
-        let web_url = base(&config.web_url)?;
+        let (web_url, api_url) = (base(&config.web_url)?, base(&config.api_url)?);
+        let base = |url: &Url| Base::of(url).ok_or(url::ParseError::EmptyHost);
         Ok(Self {
             oauth: oauth::endpoints(&web_url)?,
-            api_url: base(&config.api_url)?,
+            web: base(&web_url)?,
+            api: base(&api_url)?,
             methods: Methods::load()?,
-            web_url,
         })
     }
 

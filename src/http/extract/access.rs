@@ -56,7 +56,7 @@ pub(in crate::http) struct Access<P> {
     pub(in crate::http) caller: Arc<Caller>,
     /// The rows it may see.
     pub(in crate::http) db: TenantDb,
-    request_id: String,
+    request_id: Arc<str>,
     permission: PhantomData<P>,
 }
 
@@ -113,8 +113,8 @@ impl<P: Permission> FromRequestParts<AppState> for Access<P> {
                 format!("This needs a key with the scope `{}`.", P::SCOPE),
             ));
         }
-        let request_id =
-            parts.extensions.get::<CurrentRequest>().map(|id| id.0.clone()).unwrap_or_default();
+        let request = parts.extensions.get::<CurrentRequest>();
+        let request_id = request.map(|id| Arc::clone(&id.0)).unwrap_or_default();
         let db = state.store.tenant(caller.environment_id);
         Ok(Self { caller, db, request_id, permission: PhantomData })
     }

@@ -27,6 +27,8 @@ use crate::upstream::CallOptions;
 
 /// The header that names the account.
 pub(in crate::http) const HEADER: HeaderName = HeaderName::from_static("x-integrated-account-id");
+/// The parameter that names it.
+const ACCOUNT: &str = "integrated_account_id";
 /// The header that says how long a call may wait for its turn.
 pub(in crate::http) const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// The longest wait that a caller can ask for.
@@ -49,7 +51,7 @@ impl AccountQuery {
     /// Takes the parameters that name an account.
     pub(super) fn take(params: &mut Params) -> Result<Self, Problem> {
         Ok(Self {
-            integrated_account_id: params.take("integrated_account_id")?,
+            integrated_account_id: params.take(ACCOUNT)?,
             tenant_id: params.take("tenant_id")?,
             provider: params.parse("provider")?,
         })
@@ -145,15 +147,15 @@ impl<P: Permission> FromRequestParts<AppState> for Account<P> {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let access = Access::<P>::from_request_parts(parts, state).await?;
-        let mut params = Params::of(&parts.uri);
         let named_otherwise =
             access.caller.account_id.is_some() || parts.headers.contains_key(HEADER);
         let query = if P::SCOPE == Scope::Proxy && named_otherwise {
             // What else is in a raw call's query is the provider's, a `provider` of its own too.
-            let integrated_account_id = params.take("integrated_account_id")?;
-            AccountQuery { integrated_account_id, ..AccountQuery::default() }
+            let names_it = parts.uri.query().is_some_and(|query| query.contains(ACCOUNT));
+            let named = if names_it { Params::of(&parts.uri).take(ACCOUNT)? } else { None };
+            AccountQuery { integrated_account_id: named, ..AccountQuery::default() }
         } else {
-            AccountQuery::take(&mut params)?
+            AccountQuery::take(&mut Params::of(&parts.uri))?
         };
         let account = find(&access, &parts.headers, &query).await?;
         match account.status {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use crate::http::problem::{Problem, ProblemKind};
-use crate::http::state::AppState;
+use crate::http::state::{AppState, Services};
 
 /// How JSON writes U+0000.
 const NUL: &[u8] = b"\\u0000";
@@ -27,7 +27,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
                 "Send the body with `Content-Type: application/json`.",
             ));
         }
-        let bytes = read_whole(request.into_body(), state.max_body_bytes).await?;
+        let bytes = read_whole(request.into_body(), state).await?;
         refuse_nul(&bytes)?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
         let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
@@ -44,12 +44,18 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
     }
 }
 
-/// Reads a body to its end, when it has `max` bytes at most.
+/// Reads a body to its end, when it is neither too large nor too slow.
 pub(in crate::http) async fn read_whole(
     body: axum::body::Body,
-    max: usize,
+    services: &Services,
 ) -> Result<Bytes, Problem> {
-    axum::body::to_bytes(body, max).await.map_err(|_| {
+    let (max, time) = (services.max_body_bytes, services.body_timeout);
+    let whole = tokio::time::timeout(time, axum::body::to_bytes(body, max)).await;
+    let whole = whole.map_err(|_| {
+        let detail = format!("The body did not come within {} s.", time.as_secs_f64());
+        Problem::new(ProblemKind::RequestTimeout, detail)
+    })?;
+    whole.map_err(|_| {
         Problem::new(
             ProblemKind::BodyTooLarge,
             format!("The body must have {max} bytes at most, and must not break off."),

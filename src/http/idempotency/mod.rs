@@ -55,7 +55,7 @@ pub(super) async fn guard(
     let (mut parts, body) = request.into_parts();
     let caller = authenticate(&mut parts, &state).await?;
     let key = key_of(&parts.headers, &caller)?;
-    let body = read_whole(body, state.max_body_bytes).await?;
+    let body = read_whole(body, &state).await?;
     let wish = Wish {
         fingerprint: fingerprint::of(&parts, &body),
         request_id: request_id(&parts),
@@ -191,7 +191,7 @@ fn key_of(headers: &HeaderMap, caller: &Caller) -> Result<IdempotencyKey, Proble
 }
 
 fn request_id(parts: &Parts) -> String {
-    parts.extensions.get::<CurrentRequest>().map(|id| id.0.clone()).unwrap_or_default()
+    parts.extensions.get::<CurrentRequest>().map(|id| id.0.to_string()).unwrap_or_default()
 }
 
 fn in_flight() -> Problem {

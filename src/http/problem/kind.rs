@@ -69,6 +69,12 @@ kinds! {
     /// The body has the wrong type.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body is not JSON",
         "Send `Content-Type: application/json`.";
+    /// The body did not come in time.
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request came too slowly",
+        "Send the whole body within the time that the operator sets as `server.body_timeout_s`.";
+    /// Too many requests are inside.
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The gateway has too much to do",
+        "Send the same again after `Retry-After` seconds. The operator sets how many requests are taken at once as `server.max_requests`.";
     /// No account was named.
     AccountRequired = "account_required", BAD_REQUEST, "The request names no account",
         "Name the account with `integrated_account_id` in the query, with the header `X-Integrated-Account-Id`, or with `tenant_id` and `provider`; or use an account token.";

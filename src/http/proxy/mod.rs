@@ -3,26 +3,36 @@
 mod follow;
 
 use std::fmt::Write as _;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::str::FromStr as _;
+use std::task::Poll;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts as _, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
+use http_body_util::BodyExt as _;
 
-use super::edge::CurrentRequest;
+use super::edge::{self, CurrentRequest, Passage};
 use super::extract::{Account, Proxy};
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use crate::unified::passthrough::{RawAnswer, RawCall};
-use crate::upstream::{Passed, RequestBody};
+use crate::upstream::{BoxError, Passed, RequestBody};
 
 /// Bodies up to this size are kept, so that the call can be repeated; larger ones stream through.
 const KEPT: usize = 1024 * 1024;
+/// Its route, and how its paths begin.
+pub(super) const ROUTE: &str = "/proxy/{*path}";
+const PREFIX: &str = "/proxy/";
 /// The parameters that are ours.
 const ACCOUNT: &str = "integrated_account_id";
 const PAGINATE: &str = "paginate";
 
+/// So many headers of ours there are at the most, here and at the edge.
+const OURS: usize = 12;
 /// What only we know about a call, beside the provider's answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("switchboard-request-id");
 const ACCOUNT_ID: HeaderName = HeaderName::from_static("switchboard-account-id");
@@ -40,18 +50,22 @@ const UPSTREAM_MS: HeaderName = HeaderName::from_static("switchboard-upstream-ms
         ("paginate" = Option<bool>, Query, description = "With GET: follows the provider's list over all its pages and answers its rows as NDJSON, one a line; a failure on the way is the last line, `{\"error\": problem}`"),
     ),
     responses((status = 200, description = "Whatever the provider answered"), super::openapi::Problems))]
-pub(super) async fn pass_raw_call(
-    State(state): State<AppState>,
-    account: Account<Proxy>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
+pub(super) async fn pass_raw_call(State(state): State<AppState>, request: Request) -> Response {
+    match pass(&state, request).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn pass(state: &AppState, request: Request) -> Result<Response, Problem> {
+    let (mut parts, body) = request.into_parts();
+    let account = Account::<Proxy>::from_request_parts(&mut parts, state).await?;
     // They would show the caller our own request, token and all, or make a tunnel of it.
     if matches!(parts.method, Method::TRACE | Method::CONNECT) {
         let detail = format!("{} is not passed on to a provider.", parts.method);
         return Err(Problem::new(ProblemKind::MethodNotAllowed, detail));
     }
-    let path = parts.uri.path().strip_prefix("/proxy/").unwrap_or_default();
+    let path = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
     let query = Query::of(&parts.uri)?;
     if query.paginate {
         if parts.method != Method::GET {
@@ -59,7 +73,8 @@ pub(super) async fn pass_raw_call(
                 .at(PAGINATE, "is for GET only"));
         }
         let (path, query) = (path.to_owned(), query.theirs);
-        return follow::follow(state, account, path, query, request_id(&parts.extensions)).await;
+        let id = request_id(&parts.extensions);
+        return Box::pin(follow::follow(state.clone(), account, path, query, id)).await;
     }
     let body = provider_body(&parts.headers, body).await?;
     let call = RawCall {
@@ -70,8 +85,31 @@ pub(super) async fn pass_raw_call(
         body,
         allowed: account.allowed_methods(),
     };
-    let passed = account.directory(&state, false).pass(call).await?;
+    let passed = account.directory(state, false).pass(call).await?;
     Ok(respond(passed, &account, parts.extensions.get()))
+}
+
+/// Whether a request is for the proxy.
+pub(super) fn is_raw(uri: &Uri) -> bool {
+    uri.path().strip_prefix(PREFIX).is_some_and(|path| !path.is_empty())
+}
+
+/// Answers a raw call without the table of routes and the layers of the API: it needs none of them.
+pub(super) async fn answer(state: &AppState, mut request: Request) -> Response {
+    let passage = Passage::enter(state, &mut request);
+    let mut response = if let Some(problem) = edge::refusal(request.uri()) {
+        problem.into_response()
+    } else {
+        // In its place: futures of this size are dear to move.
+        let mut call = pin!(pass_raw_call(State(state.clone()), request));
+        let answer = poll_fn(|cx| {
+            catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)))
+                .unwrap_or_else(|panic| Poll::Ready(edge::after_panic(panic)))
+        });
+        answer.await
+    };
+    passage.leave(state, ROUTE, &mut response);
+    response
 }
 
 fn respond(
@@ -82,6 +120,7 @@ fn respond(
     let RawAnswer { method, mut answer } = passed;
     let (status, facts) = (answer.status, answer.facts);
     let mut headers = std::mem::take(&mut answer.headers);
+    headers.reserve(OURS);
     let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let mut text = |name, value: &str| {
         if let Ok(value) = HeaderValue::from_str(value) {
@@ -109,7 +148,7 @@ fn respond(
 }
 
 fn request_id(extensions: &axum::http::Extensions) -> String {
-    extensions.get::<CurrentRequest>().map(|id| id.0.clone()).unwrap_or_default()
+    extensions.get::<CurrentRequest>().map(|id| id.0.to_string()).unwrap_or_default()
 }
 
 /// The caller's query.
@@ -160,7 +199,7 @@ async fn provider_body(headers: &HeaderMap, body: Body) -> Result<RequestBody, P
             })?;
             Ok(RequestBody::Bytes(bytes))
         }
-        _ => Ok(RequestBody::Stream(reqwest::Body::wrap_stream(body.into_data_stream()))),
+        _ => Ok(RequestBody::Stream(body.map_err(BoxError::from).boxed_unsync())),
     }
 }
 

@@ -39,7 +39,7 @@ const OURS: &str = "switchboard-";
 /// The caller's headers as the provider gets them.
 #[must_use]
 pub fn for_provider(caller: &HeaderMap) -> HeaderMap {
-    let mut kept = HeaderMap::new();
+    let mut kept = HeaderMap::with_capacity(REQUEST.len());
     for name in REQUEST {
         for value in caller.get_all(name) {
             kept.append(name, value.clone());

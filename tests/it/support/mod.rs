@@ -110,9 +110,9 @@ impl TestApp {
         let servers = TaskTracker::new();
         servers.spawn(sandbox.clone().deliver_events(std::future::pending()));
         servers.spawn(axum::serve(provider, sandbox::router(sandbox.clone())).into_future());
-        servers.spawn(axum::serve(listener, gateway.router()).into_future());
-
         let state = Arc::clone(&gateway.state);
+        servers.spawn(gateway.attend(listener));
+
         let nobody = Client::new(base_url.clone())?;
         let home = Tenant {
             environment_id: app::environment(&state.store, &setup.home, &clock, &*entropy).await?,
@@ -136,8 +136,9 @@ impl TestApp {
             clock: Arc::clone(&self.state.clock),
             entropy: Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed))),
         })?;
-        TaskTracker::new().spawn(axum::serve(listener, gateway.router()).into_future());
-        Ok((base_url, gateway.state))
+        let state = Arc::clone(&gateway.state);
+        TaskTracker::new().spawn(gateway.attend(listener));
+        Ok((base_url, state))
     }
 
     /// The environment of that name with new keys and the sandbox's OAuth client.

@@ -48,10 +48,10 @@ impl Doomed {
                 clock: Arc::clone(&clock),
                 entropy,
             })?;
-            let state = &gateway.state;
+            let state = Arc::clone(&gateway.state);
             let ahead = Ahead::new(state.store.clone(), state.tokens.clone(), clock, LEAD);
-            TaskTracker::new().spawn(axum::serve(listener, gateway.router()).into_future());
-            anyhow::Ok((public_url, ahead, gateway.state.store.clone()))
+            TaskTracker::new().spawn(gateway.attend(listener));
+            anyhow::Ok((public_url, ahead, state.store.clone()))
         });
         let (base_url, ahead, store) = started.await??;
         let api = app.on(account)?.at(base_url);

@@ -1,0 +1,125 @@
+//! One connection: its protocol, its time-outs, its end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::rt::{Read, Write};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+
+use super::stall::Stall;
+use super::tls;
+use crate::config;
+use crate::http::Front;
+
+/// What callers are held to.
+pub(in crate::app) struct Rules {
+    pub(super) max_connections: usize,
+    http: auto::Builder<TokioExecutor>,
+    tls: Option<TlsAcceptor>,
+    /// For TLS to be agreed on, and for the head of a request.
+    head_timeout: Duration,
+    write_timeout: Duration,
+}
+
+impl Rules {
+    /// The rules of the settings.
+    ///
+    /// # Errors
+    ///
+    /// When the certificate or its key can't be used.
+    pub(in crate::app) fn new(server: &config::Server) -> anyhow::Result<Self> {
+        let mut http = auto::Builder::new(TokioExecutor::new());
+        http.http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(server.header_timeout())
+            .max_buf_size(server.max_header_bytes);
+        http.http2()
+            .timer(TokioTimer::new())
+            .keep_alive_interval(server.header_timeout())
+            .max_header_list_size(server.max_header_bytes.try_into().unwrap_or(u32::MAX))
+            .max_concurrent_streams(200)
+            .adaptive_window(true);
+        Ok(Self {
+            max_connections: server.max_connections,
+            http,
+            tls: tls::acceptor(server)?,
+            head_timeout: server.header_timeout(),
+            write_timeout: server.write_timeout(),
+        })
+    }
+}
+
+/// A connection that was just taken.
+pub(super) struct Visitor {
+    pub(super) stream: std::net::TcpStream,
+    pub(super) seat: OwnedSemaphorePermit,
+    pub(super) rules: Arc<Rules>,
+    pub(super) stop: CancellationToken,
+}
+
+impl Visitor {
+    /// Answers its requests until it ends.
+    pub(super) async fn attend(self, front: Arc<Front>) {
+        let Self { stream, seat, rules, stop } = self;
+        let Ok(stream) = TcpStream::from_std(stream) else { return };
+        let Ok(peer) = stream.peer_addr() else { return };
+        let stream = Stall::new(stream, rules.write_timeout);
+        match &rules.tls {
+            None => talk(TokioIo::new(stream), peer, front, &rules, &stop).await,
+            Some(tls) => {
+                let agreed = tokio::time::timeout(rules.head_timeout, tls.accept(stream)).await;
+                match agreed {
+                    Ok(Ok(stream)) => {
+                        talk(TokioIo::new(stream), peer, front, &rules, &stop).await;
+                    }
+                    Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
+                    Err(_) => tracing::debug!("no TLS in time"),
+                }
+            }
+        }
+        drop(seat);
+    }
+}
+
+async fn talk<T: Read + Write + Unpin + Send + 'static>(
+    stream: T,
+    peer: SocketAddr,
+    front: Arc<Front>,
+    rules: &Rules,
+    stop: &CancellationToken,
+) {
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let front = Arc::clone(&front);
+        async move {
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(ConnectInfo(peer));
+            Ok::<_, Infallible>(front.answer(request).await)
+        }
+    });
+    let mut connection = pin!(rules.http.serve_connection(stream, answer));
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        // Callers hang up, send garbage, or are too slow: theirs to know.
+        tracing::debug!(%error, "a connection broke off");
+    }
+}

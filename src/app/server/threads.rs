@@ -1,0 +1,79 @@
+//! The threads that attend to connections, each with a runtime of its own.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::runtime::{Builder, Handle};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::connection::Visitor;
+use crate::http::Front;
+
+/// Threads; dropped, they end, and with them whatever they still do.
+pub(in crate::app) struct Threads {
+    all: Vec<Thread>,
+    _end: DropGuard,
+}
+
+struct Thread {
+    runtime: Handle,
+    front: Arc<Front>,
+    /// Its connections.
+    busy: Arc<AtomicUsize>,
+}
+
+/// One connection of a thread.
+struct Busy(Arc<AtomicUsize>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Threads {
+    /// Starts `count` threads, or one per processor for 0. What computes is done on the runtime that
+    /// calls this.
+    ///
+    /// # Errors
+    ///
+    /// When the system gives no thread.
+    pub(in crate::app) fn start(count: usize, front: &Front) -> io::Result<Self> {
+        let count = match count {
+            0 => std::thread::available_parallelism()?.get(),
+            count => count,
+        };
+        let end = CancellationToken::new();
+        let main = Handle::current();
+        let start = |number| {
+            let runtime = Builder::new_current_thread().enable_all().build()?;
+            let handle = runtime.handle().clone();
+            let end = end.clone();
+            std::thread::Builder::new().name(format!("edge-{number}")).spawn(move || {
+                runtime.block_on(end.cancelled());
+                runtime.shutdown_background();
+            })?;
+            let front = Arc::new(front.for_thread(main.clone()));
+            Ok(Thread { runtime: handle, front, busy: Arc::default() })
+        };
+        let all = (0..count).map(start).collect::<io::Result<_>>()?;
+        Ok(Self { all, _end: end.drop_guard() })
+    }
+
+    /// Gives a connection to the thread that has the fewest.
+    pub(super) fn give(&self, visitor: Visitor, open: &TaskTracker) {
+        let idlest = self.all.iter().min_by_key(|thread| thread.busy.load(Ordering::Relaxed));
+        let Some(Thread { runtime, front, busy }) = idlest else { return };
+        busy.fetch_add(1, Ordering::Relaxed);
+        let (front, busy) = (Arc::clone(front), Busy(Arc::clone(busy)));
+        open.spawn_on(
+            async move {
+                visitor.attend(front).await;
+                drop(busy);
+            },
+            runtime,
+        );
+    }
+}

@@ -1,0 +1,244 @@
+//! The connections to providers that are kept for the next call.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Request, Response, Uri, Version, header};
+use hyper::body::{Body as _, Incoming};
+use tokio::time::Instant;
+use tower::Service as _;
+
+use super::client::{Arriving, SendError};
+use super::connect::Connector;
+use super::line::{self, Broken, Lanes, Line, Opened};
+use super::payload::Payload;
+
+/// How long an unused connection is kept: less than servers commonly do, so that we close it first.
+const IDLE: Duration = Duration::from_secs(55);
+/// The most unused connections of one host.
+const MOST: usize = 256;
+
+/// Connections; clones share them.
+#[derive(Clone)]
+pub(super) struct Pool {
+    connector: Connector,
+    shelf: Arc<Shelf>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pool")
+    }
+}
+
+type Host = (Scheme, Authority);
+
+#[derive(Default)]
+struct Shelf(Mutex<HashMap<Host, Kept>>);
+
+/// What is kept of one host.
+#[derive(Default)]
+struct Kept {
+    /// The last one was used last.
+    lines: Vec<(Line, Instant)>,
+    lanes: Option<Lanes>,
+}
+
+/// A line in use, that goes back when its answer was read.
+pub(super) struct Lent {
+    pub(super) line: Line,
+    host: Host,
+    home: Weak<Shelf>,
+}
+
+impl Lent {
+    /// Gives it back, unless it can't be used again.
+    pub(super) fn give_back(mut self) {
+        if self.line.is_free()
+            && let Some(home) = self.home.upgrade()
+        {
+            home.put(self.host, self.line);
+        }
+    }
+}
+
+impl Pool {
+    /// No connections yet.
+    pub(super) fn new(connector: Connector) -> Self {
+        Self { connector, shelf: Arc::default() }
+    }
+
+    /// The same with connections of its own.
+    pub(super) fn apart(&self) -> Self {
+        Self::new(self.connector.clone())
+    }
+
+    /// Sends a request and waits for the head of the answer. One that a kept connection did not take,
+    /// because it was just being closed, is sent on another.
+    pub(super) async fn exchange(
+        &self,
+        request: Request<Payload>,
+    ) -> Result<Response<Arriving>, SendError> {
+        let host = host(request.uri()).ok_or_else(|| SendError::Connect("no address".into()))?;
+        let mut request = Box::new(request);
+        loop {
+            let (opened, is_new) = match self.shelf.take(&host) {
+                Some(opened) => (opened, false),
+                // Apart, as all that is rare here: the future of every call would be as large.
+                None => (Box::pin(self.open(request.uri())).await?, true),
+            };
+            let ended = match opened {
+                Opened::Lanes(mut lanes) => {
+                    if is_new {
+                        self.shelf.share(host.clone(), lanes.clone());
+                    }
+                    let answer = line::exchange(&mut lanes, for_lanes(*request));
+                    let answer = Box::pin(answer).await;
+                    answer.map(|answer| answer.map(|body| Arriving::new(body, None)))
+                }
+                Opened::Line(line) => {
+                    let home = Arc::downgrade(&self.shelf);
+                    let mut lent = Lent { line, host: host.clone(), home };
+                    let answer = lent.line.exchange(for_line(*request, &host)).await;
+                    answer.map(|answer| passing(answer, lent))
+                }
+            };
+            match ended {
+                Ok(answer) => return Ok(answer),
+                Err(Broken::Lost(error)) => return Err(SendError::Broken(error)),
+                Err(Broken::Unsent(_, error)) if is_new => return Err(SendError::Connect(error)),
+                Err(Broken::Unsent(unsent, _)) => request = whole_again(*unsent, &host),
+            }
+        }
+    }
+
+    async fn open(&self, uri: &Uri) -> Result<Opened, SendError> {
+        let connect = self.connector.clone().call(uri.clone());
+        let stream = connect.await.map_err(SendError::Connect)?;
+        line::open(stream).await.map_err(SendError::Connect)
+    }
+}
+
+/// The answer; its line goes back at once when there is no body to wait for.
+fn passing(answer: Response<Incoming>, lent: Lent) -> Response<Arriving> {
+    answer.map(|body| {
+        if body.is_end_stream() {
+            lent.give_back();
+            Arriving::new(body, None)
+        } else {
+            Arriving::new(body, Some(lent))
+        }
+    })
+}
+
+impl Shelf {
+    fn kept(&self) -> MutexGuard<'_, HashMap<Host, Kept>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection that can be used.
+    fn take(&self, host: &Host) -> Option<Opened> {
+        let mut kept = self.kept();
+        let kept = kept.get_mut(host)?;
+        if let Some(lanes) = &kept.lanes {
+            if !lanes.is_closed() {
+                return Some(Opened::Lanes(lanes.clone()));
+            }
+            kept.lanes = None;
+        }
+        while let Some((mut line, _)) = kept.lines.pop() {
+            if line.is_free() {
+                return Some(Opened::Line(line));
+            }
+        }
+        None
+    }
+
+    fn share(&self, host: Host, lanes: Lanes) {
+        self.kept().entry(host).or_default().lanes = Some(lanes);
+    }
+
+    fn put(self: &Arc<Self>, host: Host, line: Line) {
+        let mut kept = self.kept();
+        let was_empty = kept.values().all(|kept| kept.lines.is_empty());
+        let lines = &mut kept.entry(host).or_default().lines;
+        if lines.len() < MOST {
+            lines.push((line, Instant::now()));
+        }
+        drop(kept);
+        if was_empty {
+            self.watch();
+        }
+    }
+
+    /// Lets connections go that nobody has used for long, until there is none.
+    fn watch(self: &Arc<Self>) {
+        let home = Arc::downgrade(self);
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "it ends with the last connection, nobody waits for it"
+        )]
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(IDLE / 2).await;
+                match home.upgrade() {
+                    Some(home) if !home.sweep(Instant::now()) => {}
+                    Some(_) | None => return,
+                }
+            }
+        });
+    }
+
+    /// Drops what is old or closed; whether nothing is left.
+    fn sweep(&self, now: Instant) -> bool {
+        let mut kept = self.kept();
+        for kept in kept.values_mut() {
+            kept.lines.retain_mut(|(line, since)| now - *since < IDLE && line.is_free());
+        }
+        kept.retain(|_, kept| {
+            !kept.lines.is_empty() || kept.lanes.as_ref().is_some_and(|lanes| !lanes.is_closed())
+        });
+        kept.values().all(|kept| kept.lines.is_empty())
+    }
+}
+
+fn host(uri: &Uri) -> Option<Host> {
+    Some((uri.scheme()?.clone(), uri.authority()?.clone()))
+}
+
+/// The request as HTTP/1 has it: the path alone, and the host in a header.
+fn for_line(mut request: Request<Payload>, (scheme, authority): &Host) -> Request<Payload> {
+    let usual = if *scheme == Scheme::HTTPS { 443 } else { 80 };
+    let name = match authority.port_u16() {
+        Some(port) if port != usual => authority.as_str(),
+        _ => authority.host(),
+    };
+    if let Ok(name) = HeaderValue::from_str(name) {
+        request.headers_mut().insert(header::HOST, name);
+    }
+    if let Some(path) = request.uri().path_and_query() {
+        *request.uri_mut() = path.clone().into();
+    }
+    request
+}
+
+/// The request as HTTP/2 has it.
+fn for_lanes(mut request: Request<Payload>) -> Request<Payload> {
+    *request.version_mut() = Version::HTTP_2;
+    request.headers_mut().remove(header::HOST);
+    request
+}
+
+/// The request as it was before it was made fit for a connection.
+fn whole_again(mut request: Request<Payload>, (scheme, authority): &Host) -> Box<Request<Payload>> {
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(scheme.clone());
+    parts.authority = Some(authority.clone());
+    if let Ok(uri) = Uri::from_parts(parts) {
+        *request.uri_mut() = uri;
+    }
+    *request.version_mut() = Version::HTTP_11;
+    Box::new(request)
+}
