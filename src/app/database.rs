@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection as _, PgConnection, PgPool};
 
 use crate::config;
 use crate::embedded::{Cluster, EmbeddedError, Options};
@@ -39,10 +39,7 @@ impl Database {
         sharing: Sharing,
     ) -> anyhow::Result<Self> {
         if !config.embedded {
-            let options = config.url.parse::<PgConnectOptions>();
-            let options =
-                options.map_err(|_| anyhow::anyhow!("database.url is no PostgreSQL URL"))?;
-            return Ok(Self { pool: connect(config, options).await?, cluster: None });
+            return Ok(Self { pool: connect(config, remote(config)?).await?, cluster: None });
         }
         let options = Options { data_dir: config.data_dir.clone(), durable };
         match Cluster::start(options).await {
@@ -56,6 +53,20 @@ impl Database {
             }
             Err(error) => Err(error).context("the embedded PostgreSQL did not start"),
         }
+    }
+
+    /// Connects once, without patience, to a database that is elsewhere: for whoever wants to hear why it
+    /// can't be reached.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be reached, with the server's own reason.
+    pub async fn knock(config: &config::Database) -> anyhow::Result<()> {
+        let options = remote(config)?;
+        let connecting = PgConnection::connect_with(&options);
+        let connected = tokio::time::timeout(Duration::from_secs(5), connecting).await;
+        let connection = connected.context("no answer in 5 s")??;
+        Ok(connection.close().await?)
     }
 
     /// Answers when the embedded server has ended though nobody stopped it; never for another database.
@@ -76,6 +87,11 @@ impl Database {
             cluster.stop().await;
         }
     }
+}
+
+fn remote(config: &config::Database) -> anyhow::Result<PgConnectOptions> {
+    let url = config.url().map_err(anyhow::Error::msg)?;
+    url.parse().map_err(|_| anyhow::anyhow!("database.url is no PostgreSQL URL"))
 }
 
 async fn connect(config: &config::Database, options: PgConnectOptions) -> anyhow::Result<PgPool> {

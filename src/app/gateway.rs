@@ -236,7 +236,8 @@ fn shared(
         LimitBackend::Redis => {
             let process = u64::from_be_bytes(random_bytes(entropy));
             let process = format!("{process:016x}");
-            Ok(Some(Shared::new(&limits.redis_url, process, tasks.clone())?))
+            let url = limits.redis_url().map_err(anyhow::Error::msg)?;
+            Ok(Some(Shared::new(&url, process, tasks.clone())?))
         }
     }
 }

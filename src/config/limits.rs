@@ -1,9 +1,11 @@
 //! `[limits]`: waiting for turns at providers.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::domain::ids::ProviderAppId;
 use crate::domain::provider::Provider;
@@ -27,6 +29,8 @@ pub struct Limits {
     pub backend: LimitBackend,
     /// Where Redis is. A secret: it may hold a password.
     pub redis_url: String,
+    /// A file that holds the same.
+    pub redis_url_file: PathBuf,
     /// Other rates for a provider's budgets: by provider, then by method.
     pub overrides: Overrides,
     /// Other rates for one provider app: by its id, then by method.
@@ -76,12 +80,16 @@ impl Limits {
         if self.arrival_spread_ms > 60_000 {
             mistakes.push("limits.arrival_spread_ms: must be between 0 and 60000".to_owned());
         }
-        if self.backend == LimitBackend::Redis && self.redis_url.is_empty() {
-            mistakes.push(
-                "limits.redis_url: is empty; write redis://HOST:PORT/0, or set limits.backend to \
-                 \"local\""
-                    .to_owned(),
-            );
+        if self.backend == LimitBackend::Redis {
+            match self.redis_url() {
+                Err(mistake) => mistakes.push(mistake),
+                Ok(url) if url.is_empty() => mistakes.push(
+                    "limits.redis_url: is empty; write redis://HOST:PORT/0, or set limits.backend to \
+                     \"local\""
+                        .to_owned(),
+                ),
+                Ok(_) => {}
+            }
         }
         mistakes.extend(self.provider_overrides().err());
         mistakes.extend(self.app_overrides().err());
@@ -97,6 +105,15 @@ impl Limits {
                 }
             }
         }
+    }
+
+    /// Where Redis is.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the setting and the fix, when its file can't be read.
+    pub fn redis_url(&self) -> Result<Zeroizing<String>, String> {
+        super::secret::read("limits.redis_url", &self.redis_url, &self.redis_url_file)
     }
 
     /// How long a request waits for its turn.
@@ -152,9 +169,7 @@ mod tests {
     use crate::config::Config;
 
     fn limits(text: &str) -> super::Limits {
-        let file = tempfile::NamedTempFile::with_suffix(".toml").unwrap();
-        std::fs::write(file.path(), text).unwrap();
-        Config::load(Some(file.path())).unwrap().limits
+        Config::assemble(Some(("a file", text)), []).unwrap().limits
     }
 
     fn mistakes(text: &str) -> String {

@@ -39,13 +39,7 @@ impl Vault {
     ///
     /// A sentence that names the setting and the fix, never the key.
     pub fn master_keys(&self) -> Result<KeyList, String> {
-        let text = if self.keys_file.as_os_str().is_empty() {
-            Zeroizing::new(self.keys.clone())
-        } else {
-            Zeroizing::new(std::fs::read_to_string(&self.keys_file).map_err(|error| {
-                format!("vault.keys_file: {} can't be read: {error}", self.keys_file.display())
-            })?)
-        };
+        let text = super::secret::read("vault.keys", &self.keys, &self.keys_file)?;
         let keys = text
             .split([',', '\n'])
             .map(str::trim)

@@ -55,6 +55,7 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     if config.log.filter == "info" {
         "warn".clone_into(&mut config.log.filter);
     }
+    config.validate_log()?;
     crate::telemetry::init(&config.log);
     let stop = stop_order()?;
     let data = DataDir::open(arguments.data_dir.as_deref())?;
@@ -112,8 +113,10 @@ fn settle(
     config.server.shutdown_timeout_s = SHUTDOWN_TIMEOUT_S;
     config.server.public_url.clear();
     config.database.url.clear();
+    config.database.url_file.clear();
     config.database.embedded = true;
     data.path().clone_into(&mut config.database.data_dir);
+    config.vault.keys.clear();
     config.vault.keys_file = data.master_key_file()?;
     config.limits.time_scale = time_scale;
     // The sandbox's SCIM is on this machine, for whoever wants to connect it by its address.
