@@ -1,6 +1,8 @@
 //! The commands of the program, a file each.
 
 mod demo;
+mod doctor;
+mod healthcheck;
 mod keys;
 mod migrate;
 mod openapi;
@@ -44,6 +46,10 @@ enum Command {
     /// Look after what is stored encrypted
     #[command(subcommand)]
     Secrets(secrets::Command),
+    /// Check the settings and what they lead to, and say what to fix
+    Doctor(doctor::Arguments),
+    /// Ask a running gateway whether it is ready; fails when it isn't
+    Healthcheck(healthcheck::Arguments),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -63,6 +69,10 @@ impl Cli {
             Command::Migrate => migrate::run(&Config::load(config)?).await,
             Command::Keys(command) => keys::run(&Config::load(config)?, command).await,
             Command::Secrets(command) => secrets::run(&Config::load(config)?, &command).await,
+            Command::Doctor(arguments) => doctor::run(Config::load(config), &arguments).await,
+            Command::Healthcheck(arguments) => {
+                healthcheck::run(&Config::load(config)?, arguments).await
+            }
             Command::Openapi => openapi::run(),
         }
     }

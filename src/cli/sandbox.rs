@@ -1,5 +1,6 @@
 //! `switchboard sandbox`: a Slack Enterprise Grid organization to try an integration on.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,9 +17,15 @@ use crate::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Fault, Options, S
 /// What the organization is like.
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// Where to listen on 127.0.0.1; 0 for any free port
+    /// Where to listen; 0 for any free port
     #[arg(long, default_value_t = 8090)]
     port: u16,
+    /// The address to listen at: 0.0.0.0 lets other machines in, and anybody may do anything here
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::from([127, 0, 0, 1]))]
+    host: IpAddr,
+    /// How others reach it, when that is not the address it listens at
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
     /// How many people and bots
     #[arg(long, default_value_t = 200)]
     users: usize,
@@ -44,12 +51,16 @@ pub(super) struct Arguments {
 
 /// Runs it until told to stop.
 pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
+    config.validate_log()?;
     crate::telemetry::init(&config.log);
     let stop = stop_order()?;
-    let listener = TcpListener::bind(("127.0.0.1", arguments.port))
+    let listener = TcpListener::bind((arguments.host, arguments.port))
         .await
         .with_context(|| format!("port {} can't be listened at", arguments.port))?;
-    let base_url = format!("http://{}", listener.local_addr()?);
+    let base_url = match arguments.base_url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("http://{}", listener.local_addr()?),
+    };
     let options = Options {
         users: arguments.users,
         workspaces: arguments.workspaces,

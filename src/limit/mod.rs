@@ -13,6 +13,7 @@ mod lane;
 mod ledger;
 mod meter;
 mod pacing;
+mod probe;
 mod shared;
 mod tally;
 
@@ -24,6 +25,7 @@ use async_trait::async_trait;
 pub use fair::FairLimiter;
 pub use meter::{Meter, Standing};
 pub use pacing::Pacing;
+pub use probe::{RedisAway, RedisFacts, probe_redis};
 pub use shared::{Shared, UnusableUrl};
 pub use tally::Figures;
 

@@ -171,7 +171,7 @@ impl Vault {
 }
 
 /// What a row's secrets are bound to.
-fn binding(environment_id: EnvironmentId, row: &KeyedRow) -> Binding {
+pub(super) fn binding(environment_id: EnvironmentId, row: &KeyedRow) -> Binding {
     match row.table {
         KeyedTable::AccountCredentials | KeyedTable::ProviderApps | KeyedTable::LinkTokens => {
             Binding::new(environment_id, &row.id)

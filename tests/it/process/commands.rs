@@ -53,6 +53,8 @@ async fn every_option_of_every_command_is_described() -> anyhow::Result<()> {
         "keys create",
         "keys revoke",
         "secrets rotate",
+        "doctor",
+        "healthcheck",
         "openapi",
     ] {
         assert!(seen.iter().any(|command| command == wanted), "{wanted} is not in {seen:?}");

@@ -8,6 +8,7 @@ mod commands;
 mod crash;
 mod curl_lines;
 mod demo;
+mod doctor;
 mod fleet;
 mod home;
 mod leaks;

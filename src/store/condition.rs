@@ -1,0 +1,111 @@
+//! What the server is like, for whoever checks an installation. Nothing here is asked by calls.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgListener;
+use time::OffsetDateTime;
+
+use super::{Store, StoreError};
+
+/// What the server says of itself.
+#[derive(Debug)]
+pub struct Condition {
+    /// Its version as one number: 150004 is 15.4.
+    pub version: i32,
+    /// Its clock.
+    pub now: OffsetDateTime,
+    /// How many connections it takes, from everybody.
+    pub max_connections: i32,
+    /// Whether it follows another server and takes no changes.
+    pub is_replica: bool,
+    /// Whether our connection to it is encrypted.
+    pub is_encrypted: bool,
+    has_migrations: bool,
+}
+
+/// How far its tables are.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Migrations {
+    /// How many of ours it has.
+    pub applied: usize,
+    /// How many of ours it lacks.
+    pub lacking: usize,
+    /// How many it has that this program doesn't know.
+    pub newer: usize,
+    /// How many were broken off in the middle.
+    pub failed: usize,
+}
+
+impl Store {
+    /// Asks the server what it is like.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn condition(&self) -> Result<Condition, StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT current_setting('server_version_num')::int AS "version!",
+                      current_setting('max_connections')::int AS "max_connections!",
+                      clock_timestamp() AS "now!",
+                      pg_is_in_recovery() AS "is_replica!",
+                      coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)
+                          AS "is_encrypted!",
+                      to_regclass('_sqlx_migrations') IS NOT NULL AS "has_migrations!""#
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(Condition {
+            version: row.version,
+            now: row.now,
+            max_connections: row.max_connections,
+            is_replica: row.is_replica,
+            is_encrypted: row.is_encrypted,
+            has_migrations: row.has_migrations,
+        })
+    }
+
+    /// Compares the database's migrations with ours.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn migrations(&self, condition: &Condition) -> Result<Migrations, StoreError> {
+        let rows: Vec<(i64, bool)> = if condition.has_migrations {
+            // The table is sqlx's own: not there to check the query with.
+            sqlx::query_as("SELECT version, success FROM _sqlx_migrations")
+                .fetch_all(&self.pool)
+                .await?
+        } else {
+            Vec::new()
+        };
+        let mut found =
+            Migrations { lacking: crate::MIGRATOR.iter().count(), ..Default::default() };
+        for (version, success) in rows {
+            if !success {
+                found.failed += 1;
+            } else if crate::MIGRATOR.version_exists(version) {
+                found.applied += 1;
+                found.lacking = found.lacking.saturating_sub(1);
+            } else {
+                found.newer += 1;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Whether what is called out on one connection is heard on another, as changes have to be. A pooler
+    /// that lends connections by the transaction swallows it.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn hears_itself(&self, within: Duration) -> Result<bool, StoreError> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.listen("switchboard_doctor").await?;
+        sqlx::query!("NOTIFY switchboard_doctor").execute(&self.pool).await?;
+        match tokio::time::timeout(within, listener.recv()).await {
+            Ok(heard) => Ok(heard.map(|_| true)?),
+            Err(_) => Ok(false),
+        }
+    }
+}
