@@ -5,7 +5,7 @@ export CARGO
 # Queries are checked against the committed .sqlx; only `make sqlx` and its check ask a database.
 export SQLX_OFFLINE := true
 
-.PHONY: help demo test fuzz screenshots bench sqlx
+.PHONY: help demo test static fuzz screenshots bench sqlx
 
 help: ## List these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -23,6 +23,10 @@ test: ## Check everything: format, lints, documentation, queries, tests
 	scripts/check_sqlx.sh
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then runner="nextest run"; else runner=test; fi; \
 	    set -x; exec scripts/with_postgres.sh $(CARGO) $$runner --locked
+
+static: ## Build one file that needs nothing of the machine it runs on, and try it (ARGS="--release")
+	@scripts/setup.sh static
+	@scripts/static.sh $(ARGS)
 
 fuzz: ## Try every operation of the API with drawn requests (needs PyPI once)
 	@scripts/setup.sh test

@@ -5,20 +5,23 @@
 #   scripts/setup.sh demo    a C compiler and PostgreSQL's server programs
 #   scripts/setup.sh test    those, and Python with venv, jq, a Redis server and Chromium for the tests
 #   scripts/setup.sh bench   those of demo, wrk to measure with and nginx to measure against
+#   scripts/setup.sh static  a C compiler, and one for static files
 set -eu
 
 here=$(dirname "$0")
 purpose=${1:-demo}
 case $purpose in
-demo | test | bench) ;;
+demo | test | bench | static) ;;
 *)
-    echo "usage: scripts/setup.sh [demo|test|bench]" >&2
+    echo "usage: scripts/setup.sh [demo|test|bench|static]" >&2
     exit 2
     ;;
 esac
 
 have() { command -v "$1" >/dev/null 2>&1; }
 have_postgres() { "$here/find_postgres.sh" >/dev/null 2>&1; }
+wants_postgres() { [ "$purpose" != static ] && ! have_postgres; }
+wants_musl() { [ "$purpose" = static ] && ! have musl-gcc; }
 have_python() { have python3 && python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
 wants_python() { [ "$purpose" = test ] && ! have_python; }
 wants_jq() { [ "$purpose" = test ] && ! have jq; }
@@ -32,7 +35,8 @@ say() { echo "setup: $*" >&2; }
 missing() {
     have cargo || echo "Rust's cargo (rustup installs it; the operating system's is often too old)"
     have cc || echo "a C compiler (Debian: gcc libc6-dev)"
-    have_postgres || echo "PostgreSQL's server programs, version 14 or newer (Debian: postgresql)"
+    ! wants_musl || echo "musl's C compiler (Debian: musl-tools)"
+    ! wants_postgres || echo "PostgreSQL's server programs, version 14 or newer (Debian: postgresql)"
     ! wants_wrk || echo "wrk, the HTTP client of the measurements (Debian: wrk)"
     ! wants_nginx || echo "nginx, which the proxy is measured against (Debian: nginx-light)"
     ! wants_python || echo "Python 3 with venv (Debian: python3 python3-venv)"
@@ -74,7 +78,8 @@ fi
 if have apt-get && { [ -z "$as_root" ] || { have sudo && sudo -n true 2>/dev/null; }; }; then
     apt update || say "the package lists could not be renewed; trying with the old ones"
     have cc || install gcc libc6-dev || true
-    have_postgres || install_postgres || true
+    ! wants_musl || install musl-tools || true
+    ! wants_postgres || install_postgres || true
     ! wants_wrk || install wrk || true
     ! wants_nginx || install nginx-light || true
     ! wants_python || install python3 python3-venv || true

@@ -8,6 +8,7 @@ mod embedded;
 mod isolation;
 mod limits;
 mod migrations;
+mod operations;
 mod process;
 mod properties;
 mod proxy;

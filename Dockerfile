@@ -1,0 +1,23 @@
+# The image is one static file, the CA certificates that TLS to providers needs, and nothing else: no shell,
+# no package, no root. The file is built and tried by the same script as `make static`.
+FROM rust:1.95-bookworm AS build
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates musl-tools \
+    && rm -rf /var/lib/apt/lists/*
+WORKDIR /source
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/source/target \
+    install -D "$(scripts/static.sh --release)" /image/switchboard \
+    && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt
+
+FROM scratch
+COPY --from=build /image/ /
+# Nobody in particular; the number is enough for Kubernetes' runAsNonRoot.
+USER 65532:65532
+ENV SWITCHBOARD__SERVER__LISTEN=0.0.0.0:8080 \
+    SWITCHBOARD__LOG__FORMAT=json
+EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \
+    CMD ["/switchboard", "healthcheck"]
+ENTRYPOINT ["/switchboard"]
+CMD ["serve"]

@@ -1,0 +1,109 @@
+//! `compose.yaml` and the proxy in it.
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::{at, entries, is_command, port, settings, stops_within, text, yaml};
+
+fn compose() -> anyhow::Result<Value> {
+    yaml("compose.yaml")
+}
+
+fn words(value: &Value) -> Vec<&str> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+}
+
+#[test]
+fn the_gateways_settings_are_real_and_whole() -> anyhow::Result<()> {
+    let compose = compose()?;
+    let gateway = at(&compose, "/services/gateway")?;
+    assert_eq!(at(gateway, "/deploy/replicas")?, &Value::from(2));
+    let config = settings(&entries(at(gateway, "/environment")?)?, true)?;
+    let sandbox = words(at(&compose, "/services/sandbox/command")?);
+    let base_url = sandbox.last().context("no command")?;
+    assert_eq!(config.slack_enterprise.web_url, *base_url);
+    let aliases = at(&compose, "/services/sandbox/networks/default/aliases")?;
+    assert!(words(aliases).iter().all(|alias| base_url.contains(alias)), "{aliases}");
+    settings(&entries(at(&compose, "/services/migrate/environment")?)?, false)?;
+
+    let grace = at(gateway, "/stop_grace_period")?.as_str().unwrap_or_default();
+    let grace: u64 = grace.trim_end_matches('s').parse()?;
+    assert!(grace >= stops_within(&config), "{grace} s");
+    Ok(())
+}
+
+#[test]
+fn every_secret_that_is_named_is_mounted_and_made() -> anyhow::Result<()> {
+    let compose = compose()?;
+    let script = text("scripts/compose_secrets.sh")?;
+    for service in ["gateway", "migrate", "postgres"] {
+        let service = at(&compose, &format!("/services/{service}"))?;
+        let mounted = words(at(service, "/secrets")?);
+        let files = entries(at(service, "/environment")?)?;
+        let named: Vec<_> =
+            files.iter().filter_map(|(_, value)| value.strip_prefix("/run/secrets/")).collect();
+        assert_eq!(named.len(), mounted.len(), "{named:?} {mounted:?}");
+        for name in named {
+            assert!(mounted.contains(&name), "{name} is not mounted");
+            let file = at(&compose, &format!("/secrets/{name}/file"))?.as_str();
+            let file = file.and_then(|file| file.strip_prefix("./")).context("no file")?;
+            assert!(script.contains(file), "{file} is not made by the script");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn nothing_of_ours_may_do_more_than_it_needs() -> anyhow::Result<()> {
+    let compose = compose()?;
+    for service in ["gateway", "migrate", "sandbox"] {
+        let service = at(&compose, &format!("/services/{service}"))?;
+        assert_eq!(at(service, "/read_only")?, &Value::Bool(true));
+        assert_eq!(words(at(service, "/cap_drop")?), ["ALL"]);
+    }
+    Ok(())
+}
+
+#[test]
+fn services_wait_for_those_that_there_are_and_commands_are_ours() -> anyhow::Result<()> {
+    let compose = compose()?;
+    let services = at(&compose, "/services")?.as_object().context("no services")?;
+    for (name, service) in services {
+        let awaited = service.pointer("/depends_on").and_then(Value::as_object);
+        for (other, how) in awaited.into_iter().flatten() {
+            let other = services.get(other).with_context(|| format!("{name} awaits {other}"))?;
+            let wants_health = how.get("condition") == Some(&Value::from("service_healthy"));
+            let is_ours = other.get("build").is_some();
+            assert!(!wants_health || is_ours || other.get("healthcheck").is_some(), "{name}");
+        }
+        if service.get("build").is_some()
+            && let Some(command) = service.get("command")
+        {
+            is_command(&words(command))?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_proxy_leads_to_the_gateways_and_is_more_patient_than_they() -> anyhow::Result<()> {
+    let compose = compose()?;
+    let config = settings(&entries(at(&compose, "/services/gateway/environment")?)?, true)?;
+    let mount = at(&compose, "/services/proxy/volumes/0")?.as_str().unwrap_or_default();
+    let file = mount.split(':').next().and_then(|file| file.strip_prefix("./")).unwrap_or_default();
+    let nginx = text(file)?;
+    assert!(
+        nginx.contains(&format!("server gateway:{} ", port(&config.server.listen)?)),
+        "{nginx}"
+    );
+    let outside = at(&compose, "/services/proxy/ports/0")?.as_str().unwrap_or_default();
+    let (outer, inner) = outside.split_once(':').context("no port")?;
+    assert!(nginx.contains(&format!("listen {inner};")), "{nginx}");
+    assert!(config.server.public_url.ends_with(&format!(":{outer}")));
+    let (_, patience) = nginx.split_once("proxy_read_timeout ").context("no timeout")?;
+    let patience: f64 = patience.split('s').next().unwrap_or_default().parse()?;
+    let needed = config.limits.max_wait_s + config.upstream.response_timeout_s;
+    assert!(patience > needed, "{patience} s against {needed} s");
+    assert_eq!(nginx.matches('{').count(), nginx.matches('}').count());
+    Ok(())
+}
