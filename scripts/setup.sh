@@ -4,7 +4,7 @@
 #
 #   scripts/setup.sh demo    a C compiler and PostgreSQL's server programs
 #   scripts/setup.sh test    those, and Python with venv, jq, a Redis server and Chromium for the tests
-#   scripts/setup.sh bench   those of demo, wrk to measure with and nginx to measure against
+#   scripts/setup.sh bench   those of demo, wrk to measure with, nginx to measure against, and a Redis server
 #   scripts/setup.sh static  a C compiler, and one for static files
 set -eu
 
@@ -27,7 +27,7 @@ wants_python() { [ "$purpose" = test ] && ! have_python; }
 wants_jq() { [ "$purpose" = test ] && ! have jq; }
 wants_wrk() { [ "$purpose" = bench ] && ! have wrk; }
 wants_nginx() { [ "$purpose" = bench ] && ! have nginx && [ ! -x /usr/sbin/nginx ]; }
-wants_redis() { [ "$purpose" = test ] && ! have redis-server && ! have valkey-server; }
+wants_redis() { [ "$purpose" != demo ] && ! have redis-server && ! have valkey-server; }
 wants_browser() { [ "$purpose" = test ] && ! have chromium; }
 say() { echo "setup: $*" >&2; }
 
@@ -89,5 +89,5 @@ if have apt-get && { [ -z "$as_root" ] || { have sudo && sudo -n true 2>/dev/nul
 fi
 
 [ -z "$(missing)" ] || give_up
-! wants_redis || say "no Redis server (Debian: redis-server); the tests that need one are left out"
+! wants_redis || say "no Redis server (Debian: redis-server); what needs one is left out"
 ! wants_browser || say "no Chromium (Debian: chromium); the tests that need one are left out"

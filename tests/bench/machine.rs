@@ -39,9 +39,23 @@ pub(crate) fn cpu_s(pid: u32) -> anyhow::Result<f64> {
     Ok((user + system) / TICKS)
 }
 
-/// Memory that this process holds, in megabytes.
-pub(crate) fn memory_mb() -> anyhow::Result<f64> {
-    let statm = fs::read_to_string("/proc/self/statm")?;
+/// Memory that a process holds, in megabytes.
+pub(crate) fn memory_mb(pid: u32) -> anyhow::Result<f64> {
+    let statm = fs::read_to_string(format!("/proc/{pid}/statm"))?;
     let pages: f64 = statm.split(' ').nth(1).context("no statm")?.parse()?;
     Ok(pages * PAGE / 1024.0 / 1024.0)
+}
+
+/// From now on the most that a process holds is remembered, for [`most_memory_mb`].
+pub(crate) fn forget_most_memory(pid: u32) -> anyhow::Result<()> {
+    Ok(fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
+}
+
+/// The most memory that a process has held, in megabytes.
+pub(crate) fn most_memory_mb(pid: u32) -> anyhow::Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kb: f64 =
+        line.and_then(|line| line.split_whitespace().next()).context("no peak")?.parse()?;
+    Ok(kb / 1024.0)
 }

@@ -1,17 +1,23 @@
 //! `make bench`: what Switchboard's parts achieve on this machine, against the budgets, as tables in
 //! Markdown. A file each; a new measurement is a file and a line in [`PARTS`].
 //!
-//! Every figure is taken in one run on the same cores, with [`wrk`](https://github.com/wg/wrk) as
-//! the client, so that they can be set against each other. All traffic stays on this machine. With the name
+//! Every figure is taken in one run on the same cores, so that they can be set against each other; the client
+//! of raw speed is [`wrk`](https://github.com/wg/wrk). All traffic stays on this machine. With the name
 //! of a part only that one is measured, and the report is printed and not written.
 
+mod bulk;
+mod fleet;
 mod gateway;
+mod listing;
 mod load;
 mod machine;
+mod makespan;
 mod memory;
 mod nginx;
 mod proxy;
 mod sandbox;
+mod start;
+mod storm;
 mod table;
 
 use std::io::Write as _;
@@ -30,8 +36,15 @@ const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/BENCHMARKS.md");
 type Part = (&'static str, fn(&Runtime) -> anyhow::Result<Section>);
 
 /// What is measured, in the order of the report.
-const PARTS: &[Part] =
-    &[("proxy", proxy::section), ("memory", memory::section), ("sandbox", sandbox::section)];
+const PARTS: &[Part] = &[
+    ("proxy", proxy::section),
+    ("listing", listing::section),
+    ("makespan", makespan::section),
+    ("storm", storm::section),
+    ("start", start::section),
+    ("memory", memory::section),
+    ("sandbox", sandbox::section),
+];
 
 fn main() -> anyhow::Result<()> {
     let only: Vec<String> =

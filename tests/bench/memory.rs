@@ -29,7 +29,7 @@ pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Secti
         let made = bench.accounts(ACCOUNTS, &format!("xoxe.xoxp-1-{}", "x".repeat(160))).await?;
         let keys: Vec<_> = made.iter().map(|(id, key)| (*id, key.digest())).collect();
         drop(made);
-        let idle = memory_mb()?;
+        let idle = memory_mb(std::process::id())?;
         let db = bench.state.store.tenant(bench.environment_id);
         let state = &bench.state;
         let reads = keys.iter().map(|(id, digest)| {
@@ -47,7 +47,7 @@ pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Secti
             read?;
         }
         drop(reads);
-        let warm = memory_mb()?;
+        let warm = memory_mb(std::process::id())?;
         bench.stop().await;
         anyhow::Ok((idle, warm))
     })?;

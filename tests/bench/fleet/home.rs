@@ -1,0 +1,68 @@
+//! What gateways share: a migrated database, which this process runs, and their settings.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use base64::Engine as _;
+use sqlx::ConnectOptions as _;
+use switchboard::app::{Database, Sharing, create_api_key, environment};
+use switchboard::config::Config;
+use switchboard::domain::access::Scope;
+use switchboard::domain::clock::SystemClock;
+use switchboard::domain::entropy::SystemEntropy;
+use switchboard::store::Store;
+
+use super::program::{Program, free_port};
+
+/// A database and settings.
+#[derive(Debug)]
+pub(crate) struct Home {
+    database: Database,
+    settings: PathBuf,
+    folder: tempfile::TempDir,
+}
+
+impl Home {
+    /// One whose provider is at `provider`, with these lines of `[limits]`.
+    pub(crate) async fn new(provider: &str, limits: &str) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut config = Config::load(None)?.database;
+        config.embedded = true;
+        config.data_dir = folder.path().join("data");
+        let database = Database::open(&config, false, Sharing::Alone).await?;
+        Store::new(database.pool.clone()).migrate().await?;
+        let url = database.pool.connect_options().to_url_lossy();
+        let key = base64::engine::general_purpose::STANDARD.encode([7; 32]);
+        let text = format!(
+            "[database]\nurl = '{url}'\nmax_connections = 10\n\n[vault]\nkeys = 'bench:{key}'\n\n\
+             [log]\nfilter = \"warn\"\n\n[limits]\n{limits}\n\n\
+             [slack_enterprise]\nweb_url = '{provider}'\napi_url = '{provider}'\n"
+        );
+        let settings = folder.path().join("switchboard.toml");
+        std::fs::write(&settings, text)?;
+        Ok(Self { database, settings, folder })
+    }
+
+    /// Starts a gateway.
+    pub(crate) fn serve(&self) -> anyhow::Result<Program> {
+        let port = free_port()?;
+        let settings = self.settings.to_str().context("an odd temporary folder")?;
+        let listen = format!("127.0.0.1:{port}");
+        let arguments = ["serve", "--config", settings, "--listen", &listen];
+        Program::start(self.folder.path(), port, &arguments)
+    }
+
+    /// A new key that may do everything.
+    pub(crate) async fn key(&self) -> anyhow::Result<String> {
+        let (clock, entropy) = (&SystemClock, &SystemEntropy);
+        let store = Store::new(self.database.pool.clone());
+        let id = environment(&store, "bench", clock, entropy).await?;
+        let key = create_api_key(&store, id, "bench", Scope::ALL, None, clock, entropy).await?;
+        Ok(key.secret.reveal().to_owned())
+    }
+
+    /// Stops the database. Gateways end before.
+    pub(crate) async fn close(self) {
+        self.database.close().await;
+    }
+}

@@ -1,0 +1,198 @@
+//! A hundred thousand users by `/users`, against the provider's own pages of them.
+
+use std::time::Instant;
+
+use anyhow::Context as _;
+use reqwest::{Method, RequestBuilder};
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use switchboard::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
+use url::Url;
+
+use super::fleet::{Caller, Fleet, Wish, text};
+use super::machine::{cpu_s, forget_most_memory, memory_mb, most_memory_mb};
+use super::table::Section;
+
+const USERS: usize = 100_000;
+/// Rounds of which the middle one counts, in turns.
+const ROUNDS: usize = 3;
+/// The budgets.
+const RATE: f64 = 0.9;
+const GROWTH_MB: f64 = 40.0;
+/// What a slower provider takes for a page, in seconds.
+const TIME_S: f64 = 0.05;
+const SCOPES: &str = "admin,admin.users:read,users:read";
+
+/// What one reading of everybody came to.
+#[derive(Debug, Clone, Copy, Default)]
+struct Reading {
+    users: usize,
+    pages: usize,
+    seconds: f64,
+    cpu_s: f64,
+}
+
+/// A page of either side, of which nobody is looked at.
+#[derive(Debug, Deserialize)]
+struct Page<'a> {
+    #[serde(borrow, alias = "users")]
+    result: Vec<&'a RawValue>,
+    next_cursor: Option<String>,
+    #[serde(default)]
+    response_metadata: Metadata,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Metadata {
+    next_cursor: String,
+}
+
+/// Both ways of reading, with a provider that takes its time or none.
+#[derive(Debug)]
+struct Comparison {
+    raw: Reading,
+    ours: Reading,
+}
+
+/// Measures.
+pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Section> {
+    let mut section = Section::new(
+        "A long list",
+        format!(
+            "{USERS} users of a sandbox without limits, page after page to the end: `admin.users.list` of the \
+             provider, and `/users?limit=1000` of the gateway; once as fast as the sandbox can, once with {} ms \
+             for each of its answers, which is still fast for a provider. The middle one of {ROUNDS} rounds, in \
+             turns; gateway, sandbox and reader are a process each. Processor time is the gateway's.",
+            TIME_S * 1e3
+        ),
+        &["way", "users", "pages", "users a second", "CPU µs a user", "budget"],
+    );
+    let (comparisons, growth) = runtime.block_on(read())?;
+    let rate = |reading: Reading| amount(reading.users) / reading.seconds;
+    for (pace, Comparison { raw, ours }) in ["", ", slower"].into_iter().zip(comparisons) {
+        let ratio = rate(ours) / rate(raw);
+        let missed = format!("{ratio:.2} of the provider's pace{pace}");
+        let word = section.judge(&missed, ratio >= RATE);
+        let cpu = format!("{:.1}", ours.cpu_s * 1e6 / amount(ours.users));
+        let verdict = format!("≥ {RATE} of the raw pages: {ratio:.2}, {word}");
+        for (way, reading, cpu, verdict) in
+            [("raw pages", raw, String::new(), String::new()), ("`/users`", ours, cpu, verdict)]
+        {
+            let (users, pages) = (reading.users.to_string(), reading.pages.to_string());
+            let per_second = format!("{:.0}", rate(reading));
+            section.rows.push(vec![format!("{way}{pace}"), users, pages, per_second, cpu, verdict]);
+        }
+    }
+    let is_flat = section.judge(&format!("it grew by {growth:.0} MB"), growth <= GROWTH_MB);
+    let grown = ["the gateway grew by", "", "", "", ""].map(str::to_owned);
+    let grown = grown.into_iter().chain([format!("≤ {GROWTH_MB:.0} MB: {growth:.1}, {is_flat}")]);
+    section.rows.push(grown.collect());
+    Ok(section)
+}
+
+async fn read() -> anyhow::Result<([Comparison; 2], f64)> {
+    let wish = Wish { gateways: 1, users: USERS, workspaces: 20, time_scale: None, redis: None };
+    let fleet = Fleet::start(&wish).await?;
+    let provider = Caller::new()?;
+    let token = token(&provider, &fleet.sandbox.url()).await?;
+    let provider = provider.with("authorization", &format!("Bearer {token}"))?;
+    let pid = fleet.gateways.first().context("no gateway")?.pid();
+    let before = memory_mb(pid)?;
+    forget_most_memory(pid)?;
+    let fast = compare(&fleet, &provider, pid).await?;
+    let slow = json!({"method": "admin.users.list", "kind": "latency", "probability": 1.0,
+        "seconds": TIME_S});
+    fleet.tell_sandbox("faults", &slow).await?;
+    let slow = compare(&fleet, &provider, pid).await?;
+    let growth = most_memory_mb(pid)? - before;
+    fleet.stop().await;
+    Ok(([fast, slow], growth))
+}
+
+async fn compare(fleet: &Fleet, provider: &Caller, pid: u32) -> anyhow::Result<Comparison> {
+    let (mut raw, mut ours) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        raw.push(by_provider(provider, &fleet.sandbox.url()).await?);
+        ours.push(by_gateway(fleet, pid).await?);
+    }
+    let (raw, ours) = (middle(raw), middle(ours));
+    anyhow::ensure!(raw.users == ours.users, "{raw:?} is not {ours:?}");
+    Ok(Comparison { raw, ours })
+}
+
+/// A token for the provider itself.
+async fn token(provider: &Caller, sandbox: &str) -> anyhow::Result<String> {
+    let back = "http://127.0.0.1:9/back";
+    let arguments = [
+        ("client_id", DEFAULT_CLIENT_ID),
+        ("user_scope", SCOPES),
+        ("redirect_uri", back),
+        ("state", "bench"),
+    ];
+    let consent = Url::parse_with_params(&format!("{sandbox}/oauth/v2/authorize"), arguments)?;
+    let returned = provider.approve(consent).await?;
+    let code = returned.query_pairs().find(|(name, _)| name == "code").context("no code")?.1;
+    let form = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("client_id", DEFAULT_CLIENT_ID)
+        .append_pair("client_secret", DEFAULT_CLIENT_SECRET)
+        .append_pair("code", &code)
+        .append_pair("redirect_uri", back)
+        .finish();
+    let answer = provider.form(&format!("{sandbox}/api/oauth.v2.access"), form).await?;
+    Ok(text(&answer, "/authed_user/access_token")?.to_owned())
+}
+
+/// Reads the active and then the deactivated, as whoever has no gateway would.
+async fn by_provider(provider: &Caller, sandbox: &str) -> anyhow::Result<Reading> {
+    let (began, mut reading) = (Instant::now(), Reading::default());
+    for is_active in ["true", "false"] {
+        let base = format!("{sandbox}/api/admin.users.list?is_active={is_active}&limit=1000");
+        reading.all(|cursor| provider.ask(Method::GET, &format!("{base}&cursor={cursor}"))).await?;
+    }
+    reading.seconds = began.elapsed().as_secs_f64();
+    Ok(reading)
+}
+
+async fn by_gateway(fleet: &Fleet, pid: u32) -> anyhow::Result<Reading> {
+    let base = fleet.urls().next().context("no gateway")?;
+    let base = format!("{base}/users?limit=1000");
+    let (began, before, mut reading) = (Instant::now(), cpu_s(pid)?, Reading::default());
+    reading
+        .all(|cursor| fleet.caller.ask(Method::GET, &format!("{base}&next_cursor={cursor}")))
+        .await?;
+    reading.seconds = began.elapsed().as_secs_f64();
+    reading.cpu_s = cpu_s(pid)? - before;
+    Ok(reading)
+}
+
+impl Reading {
+    /// Reads pages to the end.
+    async fn all(&mut self, request: impl Fn(&str) -> RequestBuilder) -> anyhow::Result<()> {
+        let mut cursor = String::new();
+        loop {
+            // Slack's cursors end with signs of equality.
+            let encoded = cursor.replace('=', "%3D");
+            let bytes = request(&encoded).send().await?.error_for_status()?.bytes().await?;
+            let page: Page<'_> = serde_json::from_slice(&bytes).with_context(|| {
+                String::from_utf8_lossy(&bytes).chars().take(200).collect::<String>()
+            })?;
+            self.users += page.result.len();
+            self.pages += 1;
+            let Page { next_cursor, response_metadata, .. } = page;
+            cursor = next_cursor.unwrap_or(response_metadata.next_cursor);
+            if cursor.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn middle(mut readings: Vec<Reading>) -> Reading {
+    readings.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    readings.get(readings.len() / 2).copied().unwrap_or_default()
+}
+
+fn amount(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::INFINITY, f64::from)
+}
