@@ -5,10 +5,10 @@ export CARGO
 # Queries are checked against the committed .sqlx; only `make sqlx` and its check ask a database.
 export SQLX_OFFLINE := true
 
-.PHONY: help demo test static fuzz screenshots bench sqlx
+.PHONY: help demo test static fuzz fuzz-proxy screenshots bench sqlx
 
 help: ## List these commands
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
 
 demo: ## Start a gateway with a sandbox provider to try things on (ARGS="--port 8080" for options)
 	@scripts/setup.sh demo
@@ -33,6 +33,10 @@ fuzz: ## Try every operation of the API with drawn requests (needs PyPI once)
 	@$(CARGO) build --locked
 	@scripts/fuzz_api.sh
 
+fuzz-proxy: ## Try the proxy's paths and headers with drawn bytes for SECONDS=600 (needs crates.io once)
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-fuzz
+	@RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run -s none proxy -- -max_total_time=$(or $(SECONDS),600)
+
 screenshots: ## Make pictures of the link pages in target/screenshots (needs PyPI once)
 	@scripts/setup.sh test
 	@mkdir -p $(CURDIR)/target/screenshots
@@ -43,6 +47,7 @@ screenshots: ## Make pictures of the link pages in target/screenshots (needs PyP
 bench: ## Measure the parts on this machine, as a table (release build)
 	@scripts/setup.sh bench
 	@$(CARGO) bench --locked --bench bench
+	@$(CARGO) bench --locked --bench micro
 
 sqlx: ## Renew .sqlx after a change of a query or of the tables
 	@scripts/setup.sh demo

@@ -1,6 +1,5 @@
 //! Whatever a caller or a provider sends: no path leaves the provider, no header crosses that must not.
-//!
-//!     cargo fuzz run -s none proxy -- -max_total_time=600
+//! `make fuzz-proxy` runs it; without a sanitizer, as there is no unsafe code to watch.
 
 #![no_main]
 

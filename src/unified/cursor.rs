@@ -11,11 +11,13 @@ use crate::vault::{Signer, TAG};
 
 /// The list that a cursor is bound to.
 #[derive(Debug, Clone)]
-pub(super) struct List {
-    pub(super) account: IntegratedAccountId,
-    pub(super) resource: &'static str,
+pub struct List {
+    /// Whose list.
+    pub account: IntegratedAccountId,
+    /// Of what.
+    pub resource: &'static str,
     /// The filter and what else decides about the rows, written down.
-    pub(super) question: String,
+    pub question: String,
 }
 
 impl List {
@@ -24,14 +26,19 @@ impl List {
     }
 
     /// The cursor of a position in this list.
-    pub(super) fn seal(&self, signer: &Signer, position: &Position) -> String {
+    #[must_use]
+    pub fn seal(&self, signer: &Signer, position: &Position) -> String {
         let payload = position.0.as_bytes();
         let tag = signer.sign(&self.context(), payload);
         URL_SAFE_NO_PAD.encode([tag.as_slice(), payload].concat())
     }
 
     /// The position of a cursor of this list.
-    pub(super) fn open(&self, signer: &Signer, cursor: &str) -> Result<Position, UnifiedError> {
+    ///
+    /// # Errors
+    ///
+    /// `InvalidCursor` for one that was changed, or of another list.
+    pub fn open(&self, signer: &Signer, cursor: &str) -> Result<Position, UnifiedError> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| UnifiedError::InvalidCursor)?;
         let (tag, payload) = bytes.split_first_chunk::<TAG>().ok_or(UnifiedError::InvalidCursor)?;
         if !signer.verify(&self.context(), payload, tag) {

@@ -59,7 +59,7 @@ pub async fn evaluate(expression: String, unified: Value, remote: Value) -> Resu
 }
 
 /// Computes the custom fields of objects: each its unified fields and the provider's objects.
-pub(super) async fn apply(
+pub async fn apply(
     mappings: Vec<Mapping>,
     objects: Vec<(Map<String, Value>, Value)>,
 ) -> (Vec<Map<String, Value>>, Vec<Warning>) {

@@ -3,7 +3,7 @@
 //! What a provider can't do is answered here, once, from the facets its connector has.
 
 mod changes;
-mod cursor;
+pub mod cursor;
 pub mod mapping;
 mod members;
 pub mod passthrough;

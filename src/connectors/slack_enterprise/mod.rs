@@ -161,3 +161,13 @@ impl Connector for SlackEnterprise {
         Some(self)
     }
 }
+
+/// The unified user of a row of `admin.users.list`, as the whole organization sees it.
+///
+/// # Errors
+///
+/// When the row can't be read.
+pub fn read_listed_user(row: &str, organization: &str) -> serde_json::Result<User> {
+    let row = serde_json::from_str(row)?;
+    Ok(map::listed_user(row, true, map::View::Organization, organization))
+}
