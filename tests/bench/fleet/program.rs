@@ -11,7 +11,7 @@ use anyhow::Context as _;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_switchboard");
 /// How long a start may take before it counts as failed.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// How often is looked whether it has come.
 const GLANCE: Duration = Duration::from_millis(1);
 
