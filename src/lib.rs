@@ -16,11 +16,13 @@
 //! | [`connectors`] | what a provider can do, and one folder for each provider |
 //! | [`unified`] | the use cases of the unified API, one file a resource, and the proxy |
 //! | [`link`] | a customer connects its directory: session, consent, exchange |
+//! | [`admin`] | what the API and the command line both do: keys, environments, apps, accounts |
 //! | [`http`] | the router, the extractors, the problems, a file for each URL |
 //! | [`sandbox`] | a Slack Enterprise Grid organization in memory; shares `domain` only |
 //! | [`app`] | builds all of it from the settings, starts and stops it |
 //! | [`cli`] | the commands of the program, a file each |
 
+pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;

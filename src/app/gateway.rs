@@ -20,7 +20,7 @@ use crate::domain::provider::Provider;
 use crate::http::{AppState, Front, Services};
 use crate::limit::{FairLimiter, Limiter, Pacing, Shared};
 use crate::link::Links;
-use crate::store::{Keeping, Store};
+use crate::store::{Keeping, Store, UseLog};
 use crate::telemetry::Metrics;
 use crate::upstream::{HttpClient, Reach, Timeouts, Upstream};
 use crate::vault::{Ahead, MasterKeys, Signer, Tokens, Vault};
@@ -83,6 +83,9 @@ impl Gateway {
         let metrics = Metrics::new(registry.known_methods());
         let tasks = TaskTracker::new();
         tasks.spawn(async move { listening.listen(enough).await });
+        let uses =
+            UseLog::new(store.clone(), Arc::clone(&clock), Arc::clone(&entropy), metrics.clone());
+        tasks.spawn(uses.clone().run(done.clone()));
         let tokens = Tokens::new(
             store.clone(),
             vault.clone(),
@@ -127,9 +130,11 @@ impl Gateway {
             links,
             cursors,
             metrics,
+            uses,
             clock,
             entropy,
             tasks: tasks.clone(),
+            trusted_proxies: config.server.proxies().map_err(anyhow::Error::msg)?,
             max_body_bytes: config.server.max_body_bytes,
             body_timeout: config.server.body_timeout(),
             max_wait: config.limits.max_wait(),
@@ -199,6 +204,7 @@ impl Gateway {
         if tokio::time::timeout(timeout, self.tasks.wait()).await.is_err() {
             tracing::warn!("some work was cut off by the stop");
         }
+        self.state.uses.finish().await;
         // Some of them belong to the threads, which end with this.
         let _ = tokio::time::timeout(timeout, self.state.store.close()).await;
         Ok(())

@@ -2,9 +2,8 @@
 
 mod database;
 mod gateway;
-mod provision;
 mod server;
 
+pub use crate::admin::{CreatedKey, Permits, create_api_key, environment};
 pub use database::{Database, Sharing};
 pub use gateway::{Gateway, Parts};
-pub use provision::{CreatedKey, Permits, create_api_key, environment};

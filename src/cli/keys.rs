@@ -1,17 +1,20 @@
-//! `switchboard keys`: makes, lists and revokes API keys. Works beside a running gateway.
+//! `switchboard keys`: makes, lists, rotates and revokes API keys. Works beside a running gateway.
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
+use time::Duration;
 
 use super::output::say;
-use crate::app::{Database, Permits, Sharing, create_api_key, environment};
+use super::scene::{administrator, known, moment, open};
+use crate::admin::{NewKey, Permits, environment};
 use crate::config::Config;
 use crate::domain::access::Scope;
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::clock::{Clock as _, SystemClock};
 use crate::domain::entropy::SystemEntropy;
 use crate::domain::ids::ApiKeyId;
-use crate::store::Store;
+use crate::domain::networks::Networks;
+use crate::store::{ApiKey, Store};
 
 /// What to do with API keys.
 #[derive(Debug, Subcommand)]
@@ -31,12 +34,29 @@ pub(super) enum Command {
         /// left out
         #[arg(long, value_delimiter = ',', value_name = "PATTERNS")]
         allowed_methods: Option<Vec<String>>,
+        /// The addresses its callers may have, comma-separated: 203.0.113.7, 10.0.0.0/8; all when left out
+        #[arg(long, value_delimiter = ',', value_name = "NETWORKS")]
+        allowed_addresses: Option<Vec<String>>,
+        /// In how many seconds it ends; never when left out
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+        expires_in_s: Option<u32>,
     },
     /// List the keys of an environment, without their secrets
     List {
         /// The environment's name
         #[arg(long, default_value = "default")]
         environment: String,
+    },
+    /// Give a key another secret and print it, this once
+    Rotate {
+        /// The environment's name
+        #[arg(long, default_value = "default")]
+        environment: String,
+        /// How many seconds the secret that it has lives on
+        #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+        overlap_s: u32,
+        /// The key's id, key_…
+        id: ApiKeyId,
     },
     /// End a key at once
     Revoke {
@@ -50,37 +70,53 @@ pub(super) enum Command {
 
 /// Does it.
 pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
-    config.validate_database()?;
-    let database = Database::open(&config.database, true, Sharing::Shared).await?;
-    let store = Store::new(database.pool.clone());
+    let (database, store) = open(config).await?;
     let done = obey(&store, command).await;
     database.close().await;
     done
 }
 
 async fn obey(store: &Store, command: Command) -> anyhow::Result<()> {
-    store.migrate().await?;
     match command {
-        Command::Create { environment: named, name, scopes, allowed_methods } => {
+        Command::Create {
+            environment: named,
+            name,
+            scopes,
+            allowed_methods,
+            allowed_addresses,
+            expires_in_s,
+        } => {
             let allowed_methods = allowed_methods.map(AllowedMethods::new).transpose();
             let allowed_methods = allowed_methods.context("--allowed-methods")?;
+            let allowed_addresses = allowed_addresses.map(|texts| Networks::new(&texts));
+            let allowed_addresses = allowed_addresses.transpose().context("--allowed-addresses")?;
+            let lifetime = expires_in_s.map(|seconds| Duration::seconds(seconds.into()));
             let id = environment(store, &named, &SystemClock, &SystemEntropy).await?;
-            let (clock, entropy) = (&SystemClock, &SystemEntropy);
-            let permits = Permits { scopes: &scopes, allowed_methods: allowed_methods.as_ref() };
-            let key = create_api_key(store, id, &name, permits, None, clock, entropy).await?;
-            say(key.secret.reveal())?;
+            let permits = Permits {
+                scopes: &scopes,
+                allowed_methods: allowed_methods.as_ref(),
+                allowed_addresses: allowed_addresses.as_ref(),
+            };
+            let expires_at = lifetime.map(|lifetime| SystemClock.now() + lifetime);
+            let db = store.tenant(id);
+            let wish = NewKey { name: &name, permits, expires_at };
+            say(administrator(&db).create_key(&wish).await?.secret.reveal())?;
         }
         Command::List { environment } => {
             for key in known(store, &environment).await?.api_keys().await? {
-                let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.name()).collect();
-                let state = if key.revoked_at.is_some() { "revoked" } else { "alive" };
-                let (id, name, scopes) = (key.id, key.name, scopes.join(","));
-                say(format!("{id}\t{state}\t{scopes}\t{name}"))?;
+                say(line(&key))?;
             }
+        }
+        Command::Rotate { environment, overlap_s, id } => {
+            let db = known(store, &environment).await?;
+            let overlap = Duration::seconds(overlap_s.into());
+            let rotated = administrator(&db).rotate_key(id, overlap).await;
+            let rotated = rotated.with_context(|| format!("{id} of {environment:?}"))?;
+            say(rotated.secret.reveal())?;
         }
         Command::Revoke { environment, id } => {
             let db = known(store, &environment).await?;
-            if !db.revoke_api_key(id, SystemClock.now()).await? {
+            if !administrator(&db).revoke_key(id).await? {
                 bail!("there is no living key {id} in the environment {environment:?}");
             }
         }
@@ -88,9 +124,16 @@ async fn obey(store: &Store, command: Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn known(store: &Store, name: &str) -> anyhow::Result<crate::store::TenantDb> {
-    match store.environment_named(name).await? {
-        Some(environment) => Ok(store.tenant(environment.id)),
-        None => bail!("there is no environment {name:?}"),
-    }
+/// A key as a line: id, state, scopes, name, last use, end.
+fn line(key: &ApiKey) -> String {
+    let scopes: Vec<_> = key.scopes.iter().map(|scope| scope.name()).collect();
+    let is_over = key.expires_at.is_some_and(|end| end <= SystemClock.now());
+    let state = match (key.revoked_at.is_some(), is_over) {
+        (true, _) => "revoked",
+        (false, true) => "expired",
+        (false, false) => "alive",
+    };
+    let (id, name, scopes) = (key.id, &key.name, scopes.join(","));
+    let (used, end) = (moment(key.last_used_at), moment(key.expires_at));
+    format!("{id}\t{state}\t{scopes}\t{name}\tlast used {used}\tends {end}")
 }

@@ -1,13 +1,18 @@
 //! The commands of the program, a file each.
 
+mod accounts;
+mod audit;
 mod demo;
 mod doctor;
+mod environments;
 mod healthcheck;
 mod keys;
 mod migrate;
 mod openapi;
 mod output;
+mod provider_apps;
 mod sandbox;
+mod scene;
 mod secrets;
 mod serve;
 mod signals;
@@ -40,9 +45,21 @@ enum Command {
     Sandbox(sandbox::Arguments),
     /// Bring the database up to date
     Migrate,
-    /// Make, list and revoke API keys
+    /// Make, list and rename environments
+    #[command(subcommand)]
+    Environments(environments::Command),
+    /// Make, list, rotate and revoke API keys
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Add, list and remove OAuth clients at providers
+    #[command(subcommand)]
+    ProviderApps(provider_apps::Command),
+    /// List accounts, renew their tokens, disconnect them
+    #[command(subcommand)]
+    Accounts(accounts::Command),
+    /// Look after the audit log
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Look after what is stored encrypted
     #[command(subcommand)]
     Secrets(secrets::Command),
@@ -67,7 +84,15 @@ impl Cli {
             Command::Demo(arguments) => demo::run(Config::load(config)?, arguments).await,
             Command::Sandbox(arguments) => sandbox::run(&Config::load(config)?, arguments).await,
             Command::Migrate => migrate::run(&Config::load(config)?).await,
+            Command::Environments(command) => {
+                environments::run(&Config::load(config)?, command).await
+            }
             Command::Keys(command) => keys::run(&Config::load(config)?, command).await,
+            Command::ProviderApps(command) => {
+                provider_apps::run(&Config::load(config)?, command).await
+            }
+            Command::Accounts(command) => accounts::run(&Config::load(config)?, command).await,
+            Command::Audit(command) => audit::run(&Config::load(config)?, &command).await,
             Command::Secrets(command) => secrets::run(&Config::load(config)?, &command).await,
             Command::Doctor(arguments) => doctor::run(Config::load(config), &arguments).await,
             Command::Healthcheck(arguments) => {

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::domain::networks::Networks;
+
 /// The HTTP server.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,6 +16,8 @@ pub struct Server {
     pub listen: String,
     /// The address others reach it at; empty for the listening address.
     pub public_url: String,
+    /// The proxies in front of it, comma-separated: addresses and networks.
+    pub trusted_proxies: String,
     /// The largest body of our own API, in bytes.
     pub max_body_bytes: usize,
     /// Threads that move bytes between callers and providers; 0 for one per processor.
@@ -75,6 +79,25 @@ impl Server {
         if !self.public_url.is_empty() {
             super::check_base_url("server.public_url", &self.public_url, mistakes);
         }
+        mistakes.extend(self.proxies().err());
+    }
+
+    /// The proxies whose word counts about where a caller is.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names the setting and the fix.
+    pub fn proxies(&self) -> Result<Networks, String> {
+        let texts: Vec<&str> = self
+            .trusted_proxies
+            .split(',')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .collect();
+        if texts.is_empty() {
+            return Ok(Networks::default());
+        }
+        Networks::new(&texts).map_err(|error| format!("server.trusted_proxies: {error}"))
     }
 
     /// How long a caller may take to send the head of a request.

@@ -4,6 +4,7 @@ use http::HeaderMap;
 
 use super::error::{ConnectorError, Kind};
 use crate::domain::account::IntegratedAccount;
+use crate::store::UsedBy;
 use crate::upstream::{Answer, CallOptions, Dialect, ProviderRequest, Upstream};
 
 /// Whose directory is read, and the way out.
@@ -17,6 +18,8 @@ pub struct CallContext<'a> {
     pub options: CallOptions<'a>,
     /// Whether the provider's objects are wanted beside the unified ones.
     pub wants_remote: bool,
+    /// For whom the account's token is used, and where that is written down.
+    pub used_by: UsedBy<'a>,
 }
 
 impl CallContext<'_> {
@@ -31,10 +34,12 @@ impl CallContext<'_> {
         dialect: &dyn Dialect,
     ) -> Result<Answer, ConnectorError> {
         let name = request.name.clone();
+        let using = self.used_by.begin(&name);
         // Apart: a connector's own futures hold several of these.
-        Box::pin(self.upstream.fetch(self.account, request, dialect, self.options))
-            .await
-            .map_err(|error| ConnectorError::unanswered(self.account.provider, name, error))
+        let call = self.upstream.fetch(self.account, request, dialect, self.options);
+        let answer = Box::pin(call).await;
+        using.end(answer.as_ref().ok().map(|answer| answer.status.as_u16()));
+        answer.map_err(|error| ConnectorError::unanswered(self.account.provider, name, error))
     }
 
     /// An error of a call of this context's provider.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use time::OffsetDateTime;
 use ulid::Ulid;
 
 use super::clock::Clock;
@@ -18,8 +19,12 @@ pub struct InvalidId {
 
 /// Draws ids: their first half is the time, so that they sort by age.
 pub fn new_ulid(clock: &dyn Clock, entropy: &dyn Entropy) -> Ulid {
-    let ms = u64::try_from(clock.now().unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
-    Ulid::from_parts(ms, u128::from_be_bytes(random_bytes(entropy)))
+    ulid_of(clock.now(), u128::from_be_bytes(random_bytes(entropy)))
+}
+
+fn ulid_of(at: OffsetDateTime, chance: u128) -> Ulid {
+    let ms = u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
+    Ulid::from_parts(ms, chance)
 }
 
 macro_rules! ids {
@@ -35,6 +40,17 @@ macro_rules! ids {
             /// A new id, made of the present time and of randomness.
             pub fn generate(clock: &dyn Clock, entropy: &dyn Entropy) -> Self {
                 Self(new_ulid(clock, entropy))
+            }
+
+            /// An id of that moment, made of it and of randomness.
+            pub fn of(at: OffsetDateTime, entropy: &dyn Entropy) -> Self {
+                Self(ulid_of(at, u128::from_be_bytes(random_bytes(entropy))))
+            }
+
+            /// What no id of that moment, or of a later one, is before.
+            #[must_use]
+            pub fn first_of(at: OffsetDateTime) -> Self {
+                Self(ulid_of(at, 0))
             }
         }
 

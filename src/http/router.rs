@@ -12,7 +12,7 @@ use utoipa_axum::routes;
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use super::v1::{
-    account_tokens, api_keys, batch, environments, events, groups, integrated_accounts,
+    account_tokens, api_keys, audit_log, batch, environments, events, groups, integrated_accounts,
     link_tokens, mappings, me, provider_apps, role_assignments, roles, users, workspace_members,
     workspaces,
 };
@@ -79,9 +79,12 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(mappings::preview_mapping))
         .routes(routes!(mappings::get_mapping, mappings::change_mapping, mappings::delete_mapping))
         .routes(routes!(events::list_events))
-        .routes(routes!(api_keys::list_api_keys))
-        .routes(routes!(api_keys::get_api_key))
-        .routes(routes!(environments::list_environments))
+        .routes(routes!(audit_log::list_audit_log))
+        .routes(routes!(audit_log::export_audit_log))
+        .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
+        .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
+        .routes(routes!(api_keys::rotate_api_key))
+        .routes(routes!(environments::list_environments, environments::create_environment))
         .routes(routes!(environments::get_environment, environments::change_environment))
         .routes(routes!(health::check_liveness))
         .routes(routes!(health::check_readiness))

@@ -8,9 +8,10 @@ use tokio_util::task::TaskTracker;
 use crate::connectors::Registry;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
+use crate::domain::networks::Networks;
 use crate::limit::Limiter;
 use crate::link::Links;
-use crate::store::Store;
+use crate::store::{Store, UseLog};
 use crate::telemetry::Metrics;
 use crate::upstream::Upstream;
 use crate::vault::{Signer, Tokens, Vault};
@@ -36,12 +37,16 @@ pub struct Services {
     pub cursors: Signer,
     /// What is counted.
     pub metrics: Metrics,
+    /// Uses of credentials, on their way to the audit log.
+    pub uses: UseLog,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The randomness.
     pub entropy: Arc<dyn Entropy>,
     /// Work that goes on when its caller hangs up; a stop waits for it.
     pub tasks: TaskTracker,
+    /// Whose word counts about where a caller is.
+    pub trusted_proxies: Networks,
     /// The largest body of our own API, in bytes.
     pub max_body_bytes: usize,
     /// How long a body of our own API may take to come.

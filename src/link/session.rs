@@ -11,7 +11,7 @@ use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId};
 use crate::domain::link_page::{LinkPage, own_origin};
 use crate::domain::provider::Provider;
 use crate::domain::sealed::Digest;
-use crate::store::{LinkToken, NewLinkToken, ProviderApp, SessionStart, StoreError};
+use crate::store::{AuditEntry, LinkToken, NewLinkToken, ProviderApp, SessionStart, StoreError};
 use crate::upstream::{Consent, OAuthClient};
 use crate::vault::{IssuedSecret, issue};
 
@@ -33,6 +33,10 @@ pub struct LinkRequest<'a> {
     pub context: &'a Value,
     /// How long the link is good.
     pub lifetime: Duration,
+    /// Who wants it: a key's id, or a part of this program.
+    pub actor: &'a str,
+    /// In which request.
+    pub request_id: Option<&'a str>,
 }
 
 /// A new link token.
@@ -160,7 +164,7 @@ impl Links {
         let expires_at = now + wish.lifetime;
         let url = self.public_url.join(&format!("link/{}", token.reveal()));
         let url = url.map_err(|_| LinkError::PublicUrl)?;
-        db.insert_link_token(&NewLinkToken {
+        let new = NewLinkToken {
             id,
             digest: token.digest(),
             tenant_id: wish.tenant_id,
@@ -171,8 +175,15 @@ impl Links {
             context: wish.context,
             created_at: now,
             expires_at,
-        })
-        .await?;
+        };
+        let subject = id.to_string();
+        let entry = AuditEntry {
+            account_id: wish.account_id,
+            subject: Some(&subject),
+            request_id: wish.request_id,
+            ..AuditEntry::new("link_token.created", wish.actor, &*self.clock, &*self.entropy)
+        };
+        db.insert_link_token(&new, &entry).await?;
         Ok(NewLink { id, token, url, expires_at })
     }
 

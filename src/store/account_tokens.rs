@@ -2,12 +2,14 @@
 
 use time::OffsetDateTime;
 
+use super::audit::{self, AuditEntry};
 use super::columns::{all_named, digest_bytes, patterns};
 use super::keys::names;
 use super::{Change, StoreError, TenantDb};
 use crate::domain::access::Scope;
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::{AccountTokenId, EnvironmentId, IntegratedAccountId};
+use crate::domain::networks::Networks;
 use crate::domain::sealed::Digest;
 
 /// An account token to be added.
@@ -23,6 +25,8 @@ pub struct NewAccountToken<'a> {
     pub scopes: &'a [Scope],
     /// Which of the provider's methods it may call raw; `None` for all.
     pub allowed_methods: Option<&'a AllowedMethods>,
+    /// Which addresses its callers may have; `None` for all.
+    pub allowed_addresses: Option<&'a Networks>,
     /// The present.
     pub created_at: OffsetDateTime,
     /// When it ends by itself; `None` lasts until revoked.
@@ -44,6 +48,8 @@ pub struct AccountToken {
     pub expires_at: Option<OffsetDateTime>,
     /// When it was revoked.
     pub revoked_at: Option<OffsetDateTime>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<OffsetDateTime>,
 }
 
 impl TenantDb {
@@ -55,12 +61,15 @@ impl TenantDb {
     pub async fn insert_account_token(
         &self,
         token: &NewAccountToken<'_>,
+        audit: &AuditEntry<'_>,
     ) -> Result<(), StoreError> {
+        let allowed_addresses = token.allowed_addresses.map(Networks::texts);
+        let mut tx = self.pool.begin().await?;
         sqlx::query!(
             "INSERT INTO account_tokens
                  (environment_id, account_token_id, integrated_account_id, digest, scopes, created_at, expires_at,
-                  allowed_methods)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                  allowed_methods, allowed_addresses)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             self.environment_id as EnvironmentId,
             token.id as AccountTokenId,
             token.account_id as IntegratedAccountId,
@@ -69,9 +78,12 @@ impl TenantDb {
             token.created_at,
             token.expires_at,
             token.allowed_methods.map(AllowedMethods::patterns),
+            allowed_addresses.as_deref(),
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        tx.commit().await?;
         self.warm.hear(&Change::Key(token.digest));
         Ok(())
     }
@@ -87,11 +99,13 @@ impl TenantDb {
         now: OffsetDateTime,
     ) -> Result<Vec<AccountToken>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT account_token_id AS "id: AccountTokenId", scopes, allowed_methods, created_at,
-                      expires_at, revoked_at
-               FROM account_tokens WHERE environment_id = $1 AND integrated_account_id = $2
-               AND LEAST(expires_at, revoked_at, 'infinity') > $3
-               ORDER BY account_token_id"#,
+            r#"SELECT t.account_token_id AS "id: AccountTokenId", t.scopes, t.allowed_methods, t.created_at,
+                      t.expires_at, t.revoked_at, u.last_used_at AS "last_used_at?"
+               FROM account_tokens t LEFT JOIN key_uses u
+                   ON u.environment_id = t.environment_id AND u.key_id = t.account_token_id
+               WHERE t.environment_id = $1 AND t.integrated_account_id = $2
+               AND LEAST(t.expires_at, t.revoked_at, 'infinity') > $3
+               ORDER BY t.account_token_id"#,
             self.environment_id as EnvironmentId,
             account_id as IntegratedAccountId,
             now - time::Duration::DAY,
@@ -107,6 +121,7 @@ impl TenantDb {
                     created_at: row.created_at,
                     expires_at: row.expires_at,
                     revoked_at: row.revoked_at,
+                    last_used_at: row.last_used_at,
                 })
             })
             .collect()
@@ -122,7 +137,9 @@ impl TenantDb {
         account_id: IntegratedAccountId,
         id: AccountTokenId,
         now: OffsetDateTime,
+        audit: &AuditEntry<'_>,
     ) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
         let revoked = sqlx::query_scalar!(
             "UPDATE account_tokens SET revoked_at = $4
              WHERE environment_id = $1 AND integrated_account_id = $2 AND account_token_id = $3
@@ -132,8 +149,12 @@ impl TenantDb {
             id as AccountTokenId,
             now,
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *tx)
         .await?;
+        if revoked.is_some() {
+            audit::append(&mut *tx, self.environment_id, audit).await?;
+        }
+        tx.commit().await?;
         self.forget_keys(revoked.as_slice());
         Ok(revoked.is_some())
     }

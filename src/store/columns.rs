@@ -5,6 +5,7 @@ use crate::domain::ids::{
     AccountTokenId, ApiKeyId, AuditId, EnvironmentId, EventId, IntegratedAccountId, LinkTokenId,
     MappingId, ProviderAppId,
 };
+use crate::domain::networks::Networks;
 use crate::domain::sealed::Digest;
 
 use super::StoreError;
@@ -71,6 +72,15 @@ pub(super) fn patterns(
 ) -> Result<Option<AllowedMethods>, StoreError> {
     let inconsistent = |_| StoreError::Inconsistent { table, column: "allowed_methods" };
     patterns.map(AllowedMethods::new).transpose().map_err(inconsistent)
+}
+
+/// Reads the networks of a key back.
+pub(super) fn networks(
+    table: &'static str,
+    texts: Option<Vec<String>>,
+) -> Result<Option<Networks>, StoreError> {
+    let inconsistent = |_| StoreError::Inconsistent { table, column: "allowed_addresses" };
+    texts.map(|texts| Networks::new(&texts)).transpose().map_err(inconsistent)
 }
 
 /// Reads a list of names back into their enums.

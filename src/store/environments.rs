@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::audit::{self, AuditEntry};
 use super::{Store, StoreError, TenantDb};
 use crate::domain::ids::EnvironmentId;
 use crate::domain::link_page::LinkPage;
@@ -23,16 +24,22 @@ impl Store {
     /// # Errors
     ///
     /// `Conflict` on `environments_name_key` when the name is taken.
-    pub async fn insert_environment(&self, environment: &Environment) -> Result<(), StoreError> {
+    pub async fn insert_environment(
+        &self,
+        environment: &Environment,
+        audit: &AuditEntry<'_>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
         sqlx::query!(
             "INSERT INTO environments (environment_id, name, created_at) VALUES ($1, $2, $3)",
             environment.id as EnvironmentId,
             environment.name,
             environment.created_at,
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
-        Ok(())
+        audit::append(&mut *tx, environment.id, audit).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Every environment, the oldest first.
@@ -84,6 +91,28 @@ impl TenantDb {
         .await?)
     }
 
+    /// Gives the environment another name.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` on `environments_name_key` when the name is taken.
+    pub async fn rename_environment(
+        &self,
+        name: &str,
+        audit: &AuditEntry<'_>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            "UPDATE environments SET name = $2 WHERE environment_id = $1",
+            self.environment_id as EnvironmentId,
+            name,
+        )
+        .execute(&mut *tx)
+        .await?;
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// How the link page of the environment looks.
     ///
     /// # Errors
@@ -105,14 +134,20 @@ impl TenantDb {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn set_link_page(&self, page: &LinkPage) -> Result<(), StoreError> {
+    pub async fn set_link_page(
+        &self,
+        page: &LinkPage,
+        audit: &AuditEntry<'_>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
         sqlx::query!(
             "UPDATE environments SET link_page = $2 WHERE environment_id = $1",
             self.environment_id as EnvironmentId,
             serde_json::to_value(page).unwrap_or_default(),
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
-        Ok(())
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        Ok(tx.commit().await?)
     }
 }

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::columns::{all_named, digest_bytes, patterns};
+use super::audit::{self, AuditEntry};
+use super::columns::{all_named, digest_bytes, networks, patterns};
+use super::key_uses::LastSeen;
 use super::{Change, Store, StoreError, TenantDb};
 use crate::domain::access::Scope;
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::{ApiKeyId, EnvironmentId, IntegratedAccountId};
+use crate::domain::networks::Networks;
 use crate::domain::sealed::Digest;
 
 /// An API key, without its secret.
@@ -22,12 +25,18 @@ pub struct ApiKey {
     pub scopes: Vec<Scope>,
     /// Which of a provider's methods it may call raw; `None` for all.
     pub allowed_methods: Option<AllowedMethods>,
+    /// Which addresses its callers may have; `None` for all.
+    pub allowed_addresses: Option<Networks>,
     /// When it was made.
     pub created_at: OffsetDateTime,
     /// When it ends by itself.
     pub expires_at: Option<OffsetDateTime>,
     /// When it was ended by hand.
     pub revoked_at: Option<OffsetDateTime>,
+    /// Until when the secret lives that it had before.
+    pub old_secret_ends_at: Option<OffsetDateTime>,
+    /// When it was last used, to the minute.
+    pub last_used_at: Option<OffsetDateTime>,
 }
 
 /// An API key to be added.
@@ -43,14 +52,27 @@ pub struct NewApiKey<'a> {
     pub scopes: &'a [Scope],
     /// Which of a provider's methods it may call raw; `None` for all.
     pub allowed_methods: Option<&'a AllowedMethods>,
+    /// Which addresses its callers may have; `None` for all.
+    pub allowed_addresses: Option<&'a Networks>,
     /// The present.
     pub created_at: OffsetDateTime,
     /// When it ends by itself.
     pub expires_at: Option<OffsetDateTime>,
 }
 
+/// Another secret for an API key.
+#[derive(Debug, Clone, Copy)]
+pub struct RotatedSecret {
+    /// Its digest.
+    pub digest: Digest,
+    /// When the one ends that the key has.
+    pub old_ends_at: OffsetDateTime,
+    /// The present.
+    pub now: OffsetDateTime,
+}
+
 /// Who is behind a key that a request came with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Caller {
     /// Whose rows it may see.
     pub environment_id: EnvironmentId,
@@ -60,8 +82,11 @@ pub struct Caller {
     pub scopes: Vec<Scope>,
     /// Which of a provider's methods it may call raw; `None` for all.
     pub allowed_methods: Option<AllowedMethods>,
+    /// Which addresses it may come from; `None` for all.
+    pub allowed_addresses: Option<Networks>,
     /// The one account it is bound to; `None` for an API key.
     pub account_id: Option<IntegratedAccountId>,
+    pub(super) last_seen: LastSeen,
 }
 
 /// What stands in our own secrets' place in a request: which table knows it.
@@ -107,8 +132,10 @@ impl Store {
     async fn api_key(&self, digest: &Digest) -> Result<Option<KnownKey>, StoreError> {
         let row = sqlx::query!(
             r#"SELECT environment_id AS "environment_id: EnvironmentId", api_key_id, scopes, allowed_methods,
-                      expires_at
-               FROM api_keys WHERE digest = $1 AND revoked_at IS NULL"#,
+                      allowed_addresses,
+                      CASE WHEN digest = $1 THEN expires_at ELSE LEAST(expires_at, previous_until) END
+                          AS expires_at
+               FROM api_keys WHERE (digest = $1 OR previous_digest = $1) AND revoked_at IS NULL"#,
             digest_bytes(digest),
         )
         .fetch_optional(&self.pool)
@@ -119,7 +146,9 @@ impl Store {
                 key_id: row.api_key_id,
                 scopes: all_named("api_keys", "scopes", &row.scopes)?,
                 allowed_methods: patterns("api_keys", row.allowed_methods)?,
+                allowed_addresses: networks("api_keys", row.allowed_addresses)?,
                 account_id: None,
+                last_seen: LastSeen::default(),
             };
             Ok(KnownKey { caller: Arc::new(caller), expires_at: row.expires_at })
         })
@@ -129,7 +158,7 @@ impl Store {
     async fn account_token(&self, digest: &Digest) -> Result<Option<KnownKey>, StoreError> {
         let row = sqlx::query!(
             r#"SELECT environment_id AS "environment_id: EnvironmentId", account_token_id, scopes, allowed_methods,
-                      integrated_account_id AS "account_id: IntegratedAccountId", expires_at
+                      allowed_addresses, integrated_account_id AS "account_id: IntegratedAccountId", expires_at
                FROM account_tokens WHERE digest = $1 AND revoked_at IS NULL"#,
             digest_bytes(digest),
         )
@@ -141,7 +170,9 @@ impl Store {
                 key_id: row.account_token_id,
                 scopes: all_named("account_tokens", "scopes", &row.scopes)?,
                 allowed_methods: patterns("account_tokens", row.allowed_methods)?,
+                allowed_addresses: networks("account_tokens", row.allowed_addresses)?,
                 account_id: Some(row.account_id),
+                last_seen: LastSeen::default(),
             };
             Ok(KnownKey { caller: Arc::new(caller), expires_at: row.expires_at })
         })
@@ -155,11 +186,17 @@ impl TenantDb {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn insert_api_key(&self, key: &NewApiKey<'_>) -> Result<(), StoreError> {
+    pub async fn insert_api_key(
+        &self,
+        key: &NewApiKey<'_>,
+        audit: &AuditEntry<'_>,
+    ) -> Result<(), StoreError> {
+        let allowed_addresses = key.allowed_addresses.map(Networks::texts);
+        let mut tx = self.pool.begin().await?;
         sqlx::query!(
             "INSERT INTO api_keys (environment_id, api_key_id, name, digest, scopes, created_at, expires_at,
-                 allowed_methods)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                 allowed_methods, allowed_addresses)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             self.environment_id as EnvironmentId,
             key.id as ApiKeyId,
             key.name,
@@ -168,9 +205,12 @@ impl TenantDb {
             key.created_at,
             key.expires_at,
             key.allowed_methods.map(AllowedMethods::patterns),
+            allowed_addresses.as_deref(),
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        tx.commit().await?;
         self.warm.hear(&Change::Key(key.digest));
         Ok(())
     }
@@ -182,9 +222,12 @@ impl TenantDb {
     /// When the database fails.
     pub async fn api_keys(&self) -> Result<Vec<ApiKey>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT api_key_id AS "id: ApiKeyId", name, scopes, allowed_methods, created_at,
-                      expires_at, revoked_at
-               FROM api_keys WHERE environment_id = $1 ORDER BY api_key_id"#,
+            r#"SELECT k.api_key_id AS "id: ApiKeyId", k.name, k.scopes, k.allowed_methods,
+                      k.allowed_addresses, k.created_at, k.expires_at, k.revoked_at, k.previous_until,
+                      u.last_used_at AS "last_used_at?"
+               FROM api_keys k LEFT JOIN key_uses u
+                   ON u.environment_id = k.environment_id AND u.key_id = k.api_key_id
+               WHERE k.environment_id = $1 ORDER BY k.api_key_id"#,
             self.environment_id as EnvironmentId,
         )
         .fetch_all(&self.pool)
@@ -196,12 +239,58 @@ impl TenantDb {
                     name: row.name,
                     scopes: all_named("api_keys", "scopes", &row.scopes)?,
                     allowed_methods: patterns("api_keys", row.allowed_methods)?,
+                    allowed_addresses: networks("api_keys", row.allowed_addresses)?,
                     created_at: row.created_at,
                     expires_at: row.expires_at,
                     revoked_at: row.revoked_at,
+                    old_secret_ends_at: row.previous_until,
+                    last_used_at: row.last_used_at,
                 })
             })
             .collect()
+    }
+
+    /// Gives a living API key another secret; `false` when there is none. The secret that it had before the one
+    /// that it has ends at once.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn rotate_api_key(
+        &self,
+        id: ApiKeyId,
+        new: &RotatedSecret,
+        audit: &AuditEntry<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let old = sqlx::query!(
+            "SELECT digest, previous_digest FROM api_keys
+             WHERE environment_id = $1 AND api_key_id = $2 AND revoked_at IS NULL
+               AND (expires_at IS NULL OR expires_at > $3)
+             FOR UPDATE",
+            self.environment_id as EnvironmentId,
+            id as ApiKeyId,
+            new.now,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(old) = old else { return Ok(false) };
+        sqlx::query!(
+            "UPDATE api_keys SET digest = $3, previous_digest = digest, previous_until = $4
+             WHERE environment_id = $1 AND api_key_id = $2",
+            self.environment_id as EnvironmentId,
+            id as ApiKeyId,
+            digest_bytes(&new.digest),
+            new.old_ends_at,
+        )
+        .execute(&mut *tx)
+        .await?;
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        tx.commit().await?;
+        self.warm.hear(&Change::Key(new.digest));
+        self.forget_keys(&[old.digest]);
+        self.forget_keys(old.previous_digest.as_slice());
+        Ok(true)
     }
 
     /// Ends an API key at `now`; tells whether it was alive.
@@ -213,19 +302,25 @@ impl TenantDb {
         &self,
         id: ApiKeyId,
         now: OffsetDateTime,
+        audit: &AuditEntry<'_>,
     ) -> Result<bool, StoreError> {
-        let revoked = sqlx::query_scalar!(
+        let mut tx = self.pool.begin().await?;
+        let revoked = sqlx::query!(
             "UPDATE api_keys SET revoked_at = $3
              WHERE environment_id = $1 AND api_key_id = $2 AND revoked_at IS NULL
-             RETURNING digest",
+             RETURNING digest, previous_digest",
             self.environment_id as EnvironmentId,
             id as ApiKeyId,
             now,
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *tx)
         .await?;
-        self.forget_keys(revoked.as_slice());
-        Ok(revoked.is_some())
+        let Some(revoked) = revoked else { return Ok(false) };
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        tx.commit().await?;
+        self.forget_keys(&[revoked.digest]);
+        self.forget_keys(revoked.previous_digest.as_slice());
+        Ok(true)
     }
 }
 

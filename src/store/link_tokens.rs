@@ -2,6 +2,7 @@
 
 use time::OffsetDateTime;
 
+use super::audit::{self, AuditEntry};
 use super::columns::{all_named, digest_bytes, named};
 use super::{Store, StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
@@ -112,7 +113,12 @@ impl TenantDb {
     /// # Errors
     ///
     /// `Conflict` on `link_tokens_account_fkey` when the account is not of this environment.
-    pub async fn insert_link_token(&self, new: &NewLinkToken<'_>) -> Result<(), StoreError> {
+    pub async fn insert_link_token(
+        &self,
+        new: &NewLinkToken<'_>,
+        audit: &AuditEntry<'_>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
         let choices: Vec<&str> = new.choices.iter().map(|provider| provider.name()).collect();
         sqlx::query!(
             "INSERT INTO link_tokens (environment_id, link_token_id, digest, tenant_id, provider,
@@ -131,9 +137,10 @@ impl TenantDb {
             new.expires_at,
             &choices as &[&str],
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
-        Ok(())
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Opens the session of an unused link token, in the place of one that was opened before. Answers

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+use super::audit::{self, AuditEntry};
 use super::columns::named;
 use super::warm::SharedMappings;
 use super::{Change, StoreError, TenantDb};
@@ -29,7 +30,12 @@ impl TenantDb {
     ///
     /// `Conflict` on `mappings_place_key` when the field has one there, on `mappings_account_fkey` when
     /// the account is not of this environment.
-    pub async fn insert_mapping(&self, mapping: &Mapping) -> Result<(), StoreError> {
+    pub async fn insert_mapping(
+        &self,
+        mapping: &Mapping,
+        audit: &AuditEntry<'_>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
         sqlx::query!(
             "INSERT INTO mappings (environment_id, mapping_id, integrated_account_id, provider, resource,
                  field, expression, created_at, updated_at)
@@ -44,8 +50,10 @@ impl TenantDb {
             mapping.created_at,
             mapping.updated_at,
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        tx.commit().await?;
         self.forget_mappings(mapping.integrated_account_id);
         Ok(())
     }
@@ -148,7 +156,9 @@ impl TenantDb {
         id: MappingId,
         expression: &str,
         now: OffsetDateTime,
+        audit: &AuditEntry<'_>,
     ) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
         let changed = sqlx::query_scalar!(
             r#"UPDATE mappings SET expression = $3, updated_at = $4
                WHERE environment_id = $1 AND mapping_id = $2
@@ -158,9 +168,13 @@ impl TenantDb {
             expression,
             now,
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *tx)
         .await?;
-        Ok(changed.map(|account_id| self.forget_mappings(account_id)).is_some())
+        let Some(account_id) = changed else { return Ok(false) };
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        tx.commit().await?;
+        self.forget_mappings(account_id);
+        Ok(true)
     }
 
     /// Deletes a mapping; `false` when it isn't there.
@@ -168,16 +182,25 @@ impl TenantDb {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn delete_mapping(&self, id: MappingId) -> Result<bool, StoreError> {
+    pub async fn delete_mapping(
+        &self,
+        id: MappingId,
+        audit: &AuditEntry<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
         let deleted = sqlx::query_scalar!(
             r#"DELETE FROM mappings WHERE environment_id = $1 AND mapping_id = $2
                RETURNING integrated_account_id AS "id: IntegratedAccountId""#,
             self.environment_id as EnvironmentId,
             id as MappingId,
         )
-        .fetch_optional(&self.pool)
+        .fetch_optional(&mut *tx)
         .await?;
-        Ok(deleted.map(|account_id| self.forget_mappings(account_id)).is_some())
+        let Some(account_id) = deleted else { return Ok(false) };
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        tx.commit().await?;
+        self.forget_mappings(account_id);
+        Ok(true)
     }
 }
 

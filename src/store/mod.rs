@@ -14,6 +14,7 @@ mod environments;
 mod events;
 mod figures;
 mod idempotency;
+mod key_uses;
 mod keys;
 mod link_tokens;
 mod mappings;
@@ -29,14 +30,14 @@ use sqlx::PgPool;
 
 pub use account_tokens::{AccountToken, NewAccountToken};
 pub use accounts::{AccountFilter, LinkedAccount};
-pub use audit::{AuditEntry, Audited, Outcome};
+pub use audit::{AuditEntry, AuditFilter, Audited, UseLog, UsedBy, Using};
 pub use condition::{Condition, Migrations};
 pub use credentials::{Credentials, NewCredentials, RefreshLock, RefreshOutcome};
 pub use ending::EndingToken;
 pub use environments::Environment;
 pub use events::{EventFilter, NewEvent};
 pub use idempotency::{Holder, IdempotencyKey, NewClaim, SealedAnswer};
-pub use keys::{ApiKey, Caller, KeyKind, NewApiKey};
+pub use keys::{ApiKey, Caller, KeyKind, NewApiKey, RotatedSecret};
 pub use link_tokens::{LinkSession, LinkToken, NewLinkToken, SessionStart};
 pub use mappings::MappingFilter;
 pub use provider_apps::{NewProviderApp, ProviderApp, ProviderAppLock};
@@ -45,7 +46,9 @@ pub use revocations::Revocation;
 pub use rewrap::{KeyUse, KeyedRow, KeyedTable};
 pub use warm::{AccountKey, Cache, Change, Keeping};
 
+use self::key_uses::KeyUses;
 use self::warm::Warm;
+pub use crate::domain::audit::Outcome;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 
 /// What can go wrong between us and the database.
@@ -99,6 +102,7 @@ impl From<sqlx::Error> for StoreError {
 pub struct Store {
     pool: PgPool,
     warm: Arc<Warm>,
+    key_uses: Arc<KeyUses>,
 }
 
 impl Store {
@@ -112,7 +116,7 @@ impl Store {
     /// [`Store::listen`] runs.
     #[must_use]
     pub fn keeping(pool: PgPool, keeping: Keeping) -> Self {
-        Self { pool, warm: Arc::new(Warm::new(keeping)) }
+        Self { pool, warm: Arc::new(Warm::new(keeping)), key_uses: Arc::default() }
     }
 
     /// A cache of something that is made of an account's rows: it is forgotten when they change.

@@ -46,8 +46,13 @@ impl TenantDb {
     /// # Errors
     ///
     /// `Conflict` on `provider_apps_client_key` when the environment has that client already.
-    pub async fn insert_provider_app(&self, new: &NewProviderApp<'_>) -> Result<(), StoreError> {
+    pub async fn insert_provider_app(
+        &self,
+        new: &NewProviderApp<'_>,
+        audit: &AuditEntry<'_>,
+    ) -> Result<(), StoreError> {
         let app = new.app;
+        let mut tx = self.pool.begin().await?;
         sqlx::query!(
             "INSERT INTO provider_apps (environment_id, provider_app_id, provider, client_id,
                  master_key_id, data_key, client_secret, signing_secret, scopes, created_at, updated_at)
@@ -63,9 +68,10 @@ impl TenantDb {
             &app.scopes,
             new.now,
         )
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
-        Ok(())
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        Ok(tx.commit().await?)
     }
 
     /// The provider app of that id.

@@ -2,9 +2,10 @@
 
 use time::OffsetDateTime;
 
-use super::audit::{self, AuditEntry, Outcome};
+use super::audit::{self, AuditEntry};
 use super::events::{self, NewEvent};
 use super::{StoreError, TenantDb};
+use crate::domain::audit::Outcome;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::event::EventKind;

@@ -124,6 +124,7 @@ struct Inner {
     accounts: Family<Labels<1>, Gauge>,
     token_age: Seconds,
     token_next_end: Seconds,
+    audit_lost: Counter,
     looked_at: Mutex<Option<Instant>>,
 }
 
@@ -159,6 +160,7 @@ impl Metrics {
             accounts: Family::default(),
             token_age: Gauge::default(),
             token_next_end: Gauge::default(),
+            audit_lost: Counter::default(),
             looked_at: Mutex::default(),
         };
         inner.register();
@@ -218,6 +220,11 @@ impl Metrics {
     /// A link came to an end: `linked`, or the code of its failure.
     pub fn link(&self, outcome: &'static str) {
         self.0.links.get_or_create(&[("outcome", outcome.into())]).inc();
+    }
+
+    /// A use of a credential did not get into the audit log.
+    pub fn audit_lost(&self) {
+        self.0.audit_lost.inc();
     }
 
     /// Whether the figures of the database are to be read anew. Whoever hears so reads them.
@@ -316,6 +323,11 @@ impl Inner {
             names::TOKEN_NEXT_END,
             "How long until the next access token ends",
             self.token_next_end.clone(),
+        );
+        registry.register(
+            names::AUDIT_LOST,
+            "Uses of credentials that are not in the audit log",
+            self.audit_lost.clone(),
         );
     }
 }

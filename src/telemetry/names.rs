@@ -22,9 +22,11 @@ pub const ACCOUNTS: &str = "switchboard_accounts";
 pub const TOKEN_AGE: &str = "switchboard_oldest_token_age_seconds";
 /// How long until the next access token ends; below zero when one has ended.
 pub const TOKEN_NEXT_END: &str = "switchboard_next_token_end_seconds";
+/// Uses of credentials that are not in the audit log.
+pub const AUDIT_LOST: &str = "switchboard_audit_rows_lost";
 
 /// All of them.
-pub const ALL: [&str; 11] = [
+pub const ALL: [&str; 12] = [
     HTTP_REQUESTS,
     HTTP_DURATION,
     PROVIDER_CALLS,
@@ -36,4 +38,5 @@ pub const ALL: [&str; 11] = [
     ACCOUNTS,
     TOKEN_AGE,
     TOKEN_NEXT_END,
+    AUDIT_LOST,
 ];

@@ -16,6 +16,7 @@ const ORDER: &[&str] = &[
     "connectors",
     "unified",
     "link",
+    "admin",
     "http",
     "sandbox",
     "app",

@@ -134,6 +134,12 @@ const ROUTES: &[Route] = &[
         scope: Some(Scope::Admin),
         ..delete("/provider-apps/{id}")
     },
+    post("/environments", r#"{"name": "Brand New"}"#, Scope::Admin, Foreign::Own),
+    post("/api-keys", r#"{"name": "new", "scopes": ["read"]}"#, Scope::Admin, Foreign::Own),
+    post("/api-keys/{id}/rotate", r#"{"overlap_s": 60}"#, Scope::Admin, Foreign::NotFound),
+    Route { foreign: Foreign::NotFound, scope: Some(Scope::Admin), ..delete("/api-keys/{id}") },
+    Route { foreign: Foreign::Own, scope: Some(Scope::Admin), ..read("/audit-log") },
+    Route { foreign: Foreign::Own, scope: Some(Scope::Admin), ..read("/audit-log/export") },
     Route { foreign: Foreign::Own, ..read("/mappings") },
     post(
         "/mappings",
@@ -194,9 +200,9 @@ impl Scene {
             (user, org.workspaces.first().map(|team| team.id.clone()), group)
         });
         let (user, team) = (user.context("no user")?, team.context("no team")?);
-        let keys = app.home.admin.get("api-keys").await?.okay()?;
-        let key =
-            keys.pointer("/result/0/id").and_then(Value::as_str).context("no key")?.to_owned();
+        let wish = json!({"name": "another", "scopes": ["read"]});
+        let key = app.home.admin.post("api-keys", &wish).await?.created()?;
+        let key = key.pointer("/result/id").and_then(Value::as_str).context("no key")?.to_owned();
         let wish = json!({"resource": "roles", "field": "ours", "expression": "1"});
         let mapping = app.home.admin.post("mappings", &wish).await?.created()?;
         let mapping = mapping.pointer("/result/id").and_then(Value::as_str);
@@ -223,7 +229,7 @@ impl Scene {
                 format!("ws:admin.{}.{}", self.user, self.team)
             }
             path if path.starts_with("/workspaces/{id}") => self.team.clone(),
-            "/api-keys/{id}" => self.key.clone(),
+            path if path.starts_with("/api-keys/{id}") => self.key.clone(),
             "/mappings/{id}" => self.mapping.clone(),
             "/provider-apps/{id}" => self.client.clone(),
             "/environments/{id}" => self.app.home.environment_id.to_string(),

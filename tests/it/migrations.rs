@@ -58,6 +58,7 @@ const SAMPLES: &[(&str, &str)] = &[
         "insert into mappings values ('env_1', 'map_1', null, 'slack_enterprise', 'users', 'field', '1',
             now(), now())",
     ),
+    ("key_uses", "insert into key_uses values ('env_1', 'key_1', now())"),
     (
         "events",
         "insert into events values ('env_1', 1, 'evt_1', now(), 'integrated_account.created', 'acc_1',

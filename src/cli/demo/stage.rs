@@ -24,11 +24,13 @@ use crate::domain::provider::Provider;
 use crate::http::AppState;
 use crate::link::LinkRequest;
 use crate::sandbox::{self, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox};
-use crate::store::{AccountFilter, NewProviderApp, ProviderApp, Store};
+use crate::store::{AccountFilter, AuditEntry, NewProviderApp, ProviderApp, Store};
 use crate::vault::secret::ClientSecret;
 
 /// The name of the demo's environment.
 const ENVIRONMENT: &str = "demo";
+/// Who made them, in the audit log.
+const ACTOR: &str = "demo";
 /// The customer that is linked.
 const TENANT: &str = "acme";
 /// The customer for whom a link is left to be tried in a browser.
@@ -138,7 +140,12 @@ async fn register_app(state: &AppState, environment_id: EnvironmentId) -> anyhow
         scopes: scopes.iter().map(ToString::to_string).collect(),
         updated_at: SystemClock.now(),
     };
-    db.insert_provider_app(&NewProviderApp { app: &app, now: app.updated_at }).await?;
+    let subject = id.to_string();
+    let entry = AuditEntry {
+        subject: Some(&subject),
+        ..AuditEntry::new("provider_app.created", ACTOR, &SystemClock, &SystemEntropy)
+    };
+    db.insert_provider_app(&NewProviderApp { app: &app, now: app.updated_at }, &entry).await?;
     Ok(())
 }
 
@@ -175,6 +182,8 @@ async fn link(
         redirect_uri: None,
         context: &serde_json::json!({}),
         lifetime: Duration::DAY,
+        actor: ACTOR,
+        request_id: None,
     };
     Ok(state.links.create(environment_id, &wish).await?.url)
 }

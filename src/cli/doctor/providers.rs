@@ -4,12 +4,11 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::join_all;
-use http::{Method, header};
-use reqwest::{Request, Response};
+use http::{HeaderMap, Request, Uri, header};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
-use url::Url;
 
 use super::report::Report;
 use crate::config::Config;
@@ -47,10 +46,12 @@ async fn knock(http: &HttpClient, base: &str) -> Report {
     let mut report = Report::default();
     let address = format!("{}/api/api.test", base.trim_end_matches('/'));
     // An address that is none is told with the settings.
-    let Ok(url) = Url::parse(&address) else { return report };
-    let host = url.host_str().unwrap_or_default().to_owned();
-    let is_plain = url.scheme() == "http";
-    match http.execute(Request::new(Method::GET, url), NamedBy::Operator).await {
+    let Ok(uri) = address.parse::<Uri>() else { return report };
+    let host = uri.host().unwrap_or_default().to_owned();
+    let is_plain = uri.scheme_str() == Some("http");
+    let mut request = Request::new(Bytes::new().into());
+    *request.uri_mut() = uri;
+    match http.execute(request, NamedBy::Operator).await {
         Err(error) => {
             let reason = chain(&error);
             let fix = fix(&reason, &host);
@@ -66,15 +67,15 @@ async fn knock(http: &HttpClient, base: &str) -> Report {
         }
         Ok(answer) => {
             report.ok(NAME, format!("{base} answers"));
-            clock(&answer, base, &mut report);
+            clock(answer.headers(), base, &mut report);
         }
     }
     report
 }
 
 /// Tells when our clock differs from the provider's. Not every one says what time it has.
-fn clock(answer: &Response, base: &str, report: &mut Report) {
-    let date = answer.headers().get(header::DATE).and_then(|date| date.to_str().ok());
+fn clock(headers: &HeaderMap, base: &str, report: &mut Report) {
+    let date = headers.get(header::DATE).and_then(|date| date.to_str().ok());
     let theirs = date.and_then(|date| OffsetDateTime::parse(date, &Rfc2822).ok());
     let Some(theirs) = theirs else { return };
     let apart = (theirs - SystemClock.now()).abs();

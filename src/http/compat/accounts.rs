@@ -3,13 +3,13 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use super::answer::{bad_request, bare, failed, page};
-use super::ask::{Asker, Query, Said};
+use super::ask::{Along, Asker, Query, Said};
 use super::directory::read_body;
 
 /// What of a wish for a link token goes on.
@@ -57,9 +57,9 @@ fn told(path: &str, mut thing: Value) -> Value {
 pub(super) async fn accounts(
     State(router): State<Router>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    along: Along,
 ) -> Response {
-    list(&Asker::new(router, &headers), "/integrated-accounts", &pairs(query.as_deref())).await
+    list(&Asker::new(router, &along), "/integrated-accounts", &pairs(query.as_deref())).await
 }
 
 /// `/integrated-account/{id}`, where `me` is the account of the token that asks.
@@ -68,10 +68,10 @@ pub(super) async fn account(
     method: Method,
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    along: Along,
     body: Bytes,
 ) -> Response {
-    let asker = Asker::new(router, &headers);
+    let asker = Asker::new(router, &along);
     if id == "me" && method == Method::GET {
         return own_account(&asker).await;
     }
@@ -101,10 +101,10 @@ async fn own_account(asker: &Asker) -> Response {
 /// `POST /integrated-account/token`
 pub(super) async fn account_token(
     State(router): State<Router>,
-    headers: HeaderMap,
+    along: Along,
     body: Bytes,
 ) -> Response {
-    let asker = Asker::new(router, &headers);
+    let asker = Asker::new(router, &along);
     let id = match named(&body, "integrated_account_id") {
         Ok(id) => id,
         Err(why) => return bad_request(&why),
@@ -122,10 +122,10 @@ pub(super) async fn account_token(
 /// `POST /integrated-account/refresh-credentials`
 pub(super) async fn refresh_credentials(
     State(router): State<Router>,
-    headers: HeaderMap,
+    along: Along,
     body: Bytes,
 ) -> Response {
-    let asker = Asker::new(router, &headers);
+    let asker = Asker::new(router, &along);
     match named(&body, "id") {
         Ok(id) => {
             let path = format!("/integrated-accounts/{id}/refresh");
@@ -138,10 +138,10 @@ pub(super) async fn refresh_credentials(
 /// `POST /link-token`
 pub(super) async fn link_token(
     State(router): State<Router>,
-    headers: HeaderMap,
+    along: Along,
     body: Bytes,
 ) -> Response {
-    let asker = Asker::new(router, &headers);
+    let asker = Asker::new(router, &along);
     let wish = match read_body(&body) {
         Ok(Some(Value::Object(wish))) => wish,
         Ok(_) => return bad_request("The body must be an object."),
@@ -200,31 +200,31 @@ fn named(body: &Bytes, field: &str) -> Result<String, String> {
 }
 
 /// `/api-token`
-pub(super) async fn keys(State(router): State<Router>, headers: HeaderMap) -> Response {
-    list(&Asker::new(router, &headers), "/api-keys", &Vec::new()).await
+pub(super) async fn keys(State(router): State<Router>, along: Along) -> Response {
+    list(&Asker::new(router, &along), "/api-keys", &Vec::new()).await
 }
 
 /// `/api-token/{id}`
 pub(super) async fn key(
     State(router): State<Router>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    along: Along,
 ) -> Response {
     let path = format!("/api-keys/{id}");
-    single(Asker::new(router, &headers).get(&path, &Vec::new()).await, &path)
+    single(Asker::new(router, &along).get(&path, &Vec::new()).await, &path)
 }
 
 /// `/environment`
-pub(super) async fn environments(State(router): State<Router>, headers: HeaderMap) -> Response {
-    list(&Asker::new(router, &headers), "/environments", &Vec::new()).await
+pub(super) async fn environments(State(router): State<Router>, along: Along) -> Response {
+    list(&Asker::new(router, &along), "/environments", &Vec::new()).await
 }
 
 /// `/environment/{id}`
 pub(super) async fn environment(
     State(router): State<Router>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    along: Along,
 ) -> Response {
     let path = format!("/environments/{id}");
-    single(Asker::new(router, &headers).get(&path, &Vec::new()).await, &path)
+    single(Asker::new(router, &along).get(&path, &Vec::new()).await, &path)
 }

@@ -1,20 +1,27 @@
 //! Asks our own API in the name of a caller of another one.
 
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::request::Parts;
+use axum::http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
+};
 use axum::response::IntoResponse as _;
 use serde_json::Value;
 use tower::ServiceExt as _;
 use url::form_urlencoded;
 
-use crate::http::extract::ACCOUNT_TOKEN;
+use crate::http::extract::{ACCOUNT_TOKEN, ADDRESS_HEADERS, peer};
 use crate::http::limits::Tightest;
 use crate::http::problem::Problem;
 
 /// The most of an answer that is read: a page of a thousand rows with the provider's objects.
 const LARGEST: usize = 64 << 20;
-/// What of the caller's headers goes along.
+/// What of the caller's headers goes along, beside those that say where it is.
 const ALONG: [&str; 7] = [
     "authorization",
     "idempotency-key",
@@ -28,11 +35,33 @@ const ALONG: [&str; 7] = [
 /// Names and values of a query, in order.
 pub(super) type Query = Vec<(String, String)>;
 
+/// What of a caller's request goes along: who it is, and where.
+#[derive(Debug, Clone)]
+pub(super) struct Along {
+    headers: HeaderMap,
+    peer: Option<ConnectInfo<SocketAddr>>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Along {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        let mut headers = HeaderMap::new();
+        let names = ALONG.iter().map(|name| HeaderName::from_static(name)).chain(ADDRESS_HEADERS);
+        for name in names {
+            for value in parts.headers.get_all(&name) {
+                headers.append(&name, value.clone());
+            }
+        }
+        Ok(Self { headers, peer: peer(&parts.extensions) })
+    }
+}
+
 /// Our own API, and who asks.
 #[derive(Debug, Clone)]
 pub(super) struct Asker {
     router: Router,
-    headers: HeaderMap,
+    along: Along,
 }
 
 /// What our own API answered.
@@ -44,18 +73,14 @@ pub(super) struct Said {
 }
 
 impl Asker {
-    /// Asks `router` with what of these headers goes along.
-    pub(super) fn new(router: Router, headers: &HeaderMap) -> Self {
-        let along = ALONG.iter().filter_map(|name| {
-            let name = header::HeaderName::from_static(name);
-            Some((name.clone(), headers.get(name)?.clone()))
-        });
-        Self { router, headers: along.collect() }
+    /// Asks `router` in the name of that caller.
+    pub(super) fn new(router: Router, along: &Along) -> Self {
+        Self { router, along: along.clone() }
     }
 
     /// Whether who asks is bound to one account.
     pub(super) fn has_account_token(&self) -> bool {
-        let key = self.headers.get(header::AUTHORIZATION).and_then(|key| key.to_str().ok());
+        let key = self.along.headers.get(header::AUTHORIZATION).and_then(|key| key.to_str().ok());
         key.is_some_and(|key| key.contains(ACCOUNT_TOKEN))
     }
 
@@ -77,7 +102,10 @@ impl Asker {
         let text = body.map(Value::to_string);
         let mut request = Request::new(text.map_or_else(Body::empty, Body::from));
         *request.method_mut() = method;
-        *request.headers_mut() = self.headers.clone();
+        *request.headers_mut() = self.along.headers.clone();
+        if let Some(peer) = self.along.peer {
+            request.extensions_mut().insert(peer);
+        }
         let json = HeaderValue::from_static("application/json");
         request.headers_mut().insert(header::CONTENT_TYPE, json);
         let answer = match uri.parse() {

@@ -3,12 +3,12 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value};
 
 use super::answer::{bad_request, bare, failed, page};
-use super::ask::{Asker, Said};
+use super::ask::{Along, Asker, Said};
 use super::theirs::{told, wished};
 use super::wishes::{Unusable, Wishes};
 
@@ -21,10 +21,10 @@ pub(super) async fn serve(
     method: Method,
     Path(rest): Path<String>,
     RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    along: Along,
     body: Bytes,
 ) -> Response {
-    let asker = Asker::new(router, &headers);
+    let asker = Asker::new(router, &along);
     let wishes = match Wishes::read(query.as_deref().unwrap_or_default()) {
         Ok(wishes) => wishes,
         Err(Unusable(why)) => return bad_request(&why),

@@ -7,13 +7,16 @@ use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
 
+use super::client::address;
+use crate::admin::Administrator;
 use crate::domain::access::Scope;
-use crate::domain::ids::{AuditId, IntegratedAccountId};
+use crate::domain::ids::IntegratedAccountId;
+use crate::domain::networks::Networks;
 use crate::domain::sealed::Digest;
 use crate::http::edge::CurrentRequest;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::{AppState, Services};
-use crate::store::{AuditEntry, Caller, KeyKind, Outcome, TenantDb};
+use crate::store::{AuditEntry, Caller, KeyKind, TenantDb, UsedBy};
 
 /// How API keys begin.
 const API_KEY: &str = "sb_live_";
@@ -70,6 +73,20 @@ impl<P> Access<P> {
         &self.request_id
     }
 
+    /// This caller as the administrator of its environment.
+    pub(in crate::http) fn administrator<'a>(
+        &'a self,
+        services: &'a Services,
+    ) -> Administrator<'a> {
+        Administrator {
+            db: &self.db,
+            actor: &self.caller.key_id,
+            request_id: Some(&self.request_id),
+            clock: &*services.clock,
+            entropy: &*services.entropy,
+        }
+    }
+
     /// A row of the audit log that says this caller did something.
     pub(in crate::http) fn entry<'e>(
         &'e self,
@@ -77,28 +94,26 @@ impl<P> Access<P> {
         action: &'e str,
         (account_id, subject): (Option<IntegratedAccountId>, Option<&'e str>),
     ) -> AuditEntry<'e> {
-        AuditEntry {
-            id: AuditId::generate(&*services.clock, &*services.entropy),
-            at: services.clock.now(),
+        let (actor, request_id) = (&*self.caller.key_id, Some(&*self.request_id));
+        let new = AuditEntry::new(action, actor, &*services.clock, &*services.entropy);
+        AuditEntry { account_id, subject, request_id, ..new }
+    }
+
+    /// This caller as the user of an account's token.
+    pub(in crate::http) fn user<'a>(
+        &'a self,
+        services: &'a Services,
+        action: &'static str,
+        account_id: IntegratedAccountId,
+    ) -> UsedBy<'a> {
+        UsedBy {
+            log: &services.uses,
+            environment_id: self.caller.environment_id,
             actor: &self.caller.key_id,
             action,
             account_id,
-            subject,
             request_id: Some(&self.request_id),
-            outcome: Outcome::Done,
         }
-    }
-
-    /// Writes down what this caller did to what, and how it ended.
-    pub(in crate::http) async fn audit(
-        &self,
-        services: &Services,
-        action: &str,
-        (account_id, subject): (Option<IntegratedAccountId>, Option<&str>),
-        outcome: Outcome,
-    ) -> Result<(), Problem> {
-        let entry = AuditEntry { outcome, ..self.entry(services, action, (account_id, subject)) };
-        Ok(self.db.audit(&entry).await?)
     }
 }
 
@@ -133,6 +148,16 @@ pub(in crate::http) async fn authenticate(
     Ok(caller)
 }
 
+/// Refuses a caller that is elsewhere.
+fn check_address(parts: &Parts, state: &AppState, allowed: &Networks) -> Result<(), Problem> {
+    let detail = match address(&parts.extensions, &parts.headers, &state.trusted_proxies) {
+        Some(address) if allowed.have(address) => return Ok(()),
+        Some(address) => format!("The key may not be used from {address}."),
+        None => "The key is bound to addresses, and the caller's can't be told.".to_owned(),
+    };
+    Err(Problem::new(ProblemKind::AddressNotAllowed, detail))
+}
+
 async fn prove(parts: &Parts, state: &AppState) -> Result<Arc<Caller>, Problem> {
     let refused = |detail: &str| Problem::new(ProblemKind::Unauthorized, detail);
     let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| {
@@ -153,6 +178,11 @@ async fn prove(parts: &Parts, state: &AppState) -> Result<Arc<Caller>, Problem> 
     } else {
         return Err(unknown());
     };
-    let caller = state.store.caller(kind, &Digest::of(key), state.clock.now()).await?;
-    caller.ok_or_else(unknown)
+    let now = state.clock.now();
+    let caller = state.store.caller(kind, &Digest::of(key), now).await?.ok_or_else(unknown)?;
+    if let Some(allowed) = &caller.allowed_addresses {
+        check_address(parts, state, allowed)?;
+    }
+    state.store.note_use(&caller, now);
+    Ok(caller)
 }

@@ -77,6 +77,8 @@ pub(in crate::http) struct Account<P> {
     max_wait: Duration,
     class: Class,
     meter: Meter,
+    /// What a call to the provider is in the audit log.
+    action: &'static str,
     access: Access<P>,
     /// The custom fields that hold for it.
     mappings: Vec<Mapping>,
@@ -110,6 +112,7 @@ impl<P> Account<P> {
                 },
                 // The expressions see the provider's objects, whether the caller does or not.
                 wants_remote: wants_remote || !self.mappings.is_empty(),
+                used_by: self.access.user(services, self.action, self.connected.id),
             },
             connector: services.registry.connector(self.connected.provider),
             signer: &services.cursors,
@@ -180,7 +183,8 @@ impl<P: Permission> FromRequestParts<AppState> for Account<P> {
         };
         let class = parts.extensions.get::<Class>().copied().unwrap_or_default();
         let meter = parts.extensions.get::<Meter>().cloned().unwrap_or_default();
-        Ok(Self { connected: account, max_wait, class, meter, access, mappings })
+        let action = if P::SCOPE == Scope::Proxy { "proxy.called" } else { "directory.called" };
+        Ok(Self { connected: account, max_wait, class, meter, action, access, mappings })
     }
 }
 

@@ -187,7 +187,11 @@ fn word<T: DeserializeOwned>(params: &mut Params, name: &str) -> Result<Option<T
     params.take(name)?.map(read).transpose()
 }
 
-fn moment(params: &mut Params, name: &str) -> Result<Option<OffsetDateTime>, Problem> {
+/// Takes a parameter that names a moment.
+pub(in crate::http) fn moment(
+    params: &mut Params,
+    name: &str,
+) -> Result<Option<OffsetDateTime>, Problem> {
     let read = |text: String| {
         let moment = OffsetDateTime::parse(&text, &Rfc3339);
         moment.map_err(|_| invalid(name, "must be a moment such as 2026-01-31T00:00:00Z"))

@@ -3,6 +3,7 @@
 mod access;
 mod account;
 mod body;
+mod client;
 mod filter;
 mod params;
 mod query;
@@ -10,9 +11,10 @@ mod query;
 pub(super) use access::{ACCOUNT_TOKEN, Access, Admin, Proxy, Read, Write, authenticate};
 pub(super) use account::{Account, AccountQuery, HEADER as ACCOUNT_HEADER, PREFER};
 pub(super) use body::{Body, pointer, read_whole};
+pub(super) use client::{HEADERS as ADDRESS_HEADERS, peer};
 pub(super) use filter::{
     AssignmentFilterQuery, GroupFilterQuery, RemoteQueryParameter, RoleFilterQuery,
-    UserFilterQuery, WorkspaceFilterQuery,
+    UserFilterQuery, WorkspaceFilterQuery, moment,
 };
 pub(super) use params::Params;
 pub(super) use query::{

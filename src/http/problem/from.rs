@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Problem, ProblemKind, ProviderFailure};
+use crate::admin::AdminError;
 use crate::connectors::{ConnectorError, Kind, ReadBack};
 use crate::domain::input::Flaw;
 use crate::link::LinkError;
@@ -81,6 +82,26 @@ impl From<UnifiedError> for Problem {
     }
 }
 
+impl From<AdminError> for Problem {
+    fn from(error: AdminError) -> Self {
+        match error {
+            AdminError::NotFound(thing) => Self::new(
+                ProblemKind::NotFound,
+                format!("There is no such {thing} in this environment."),
+            ),
+            AdminError::NoOAuth => Self::new(
+                ProblemKind::InvalidBody,
+                "Accounts of this provider are linked by a form: it takes no OAuth client.",
+            )
+            .at("/provider", "must be a provider with OAuth, such as slack_enterprise"),
+            AdminError::Connector(error) => error.into(),
+            AdminError::Token(error) => error.into(),
+            AdminError::Cipher(error) => error.into(),
+            AdminError::Store(error) => error.into(),
+        }
+    }
+}
+
 impl From<PassthroughError> for Problem {
     fn from(error: PassthroughError) -> Self {
         match error {
@@ -100,6 +121,7 @@ impl From<PassthroughError> for Problem {
             )
             .at("paginate", "is for lists only"),
             PassthroughError::Connector(error) => error.into(),
+            PassthroughError::Store(error) => error.into(),
         }
     }
 }

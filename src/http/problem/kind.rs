@@ -51,6 +51,9 @@ kinds! {
     /// The key may not call that method of the provider.
     MethodForbidden = "method_forbidden", FORBIDDEN, "The key may not call this method",
         "The key was made for some of the provider's methods only. Use one whose `allowed_methods` has this one, or make such a token.";
+    /// The key may not be used from there.
+    AddressNotAllowed = "address_not_allowed", FORBIDDEN, "The key may not be used from this address",
+        "The key was made for some addresses only: its `allowed_addresses`. Call from one of them. Behind a proxy, the operator names it in `server.trusted_proxies`, so that the address in front of it counts.";
     /// No such route.
     RouteNotFound = "route_not_found", NOT_FOUND, "There is nothing at this path",
         "Check the path. `/openapi.json` lists every route.";

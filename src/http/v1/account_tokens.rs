@@ -18,7 +18,7 @@ use crate::http::extract::{Access, Body, NoQuery, Read, Write};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::store::{AccountToken, NewAccountToken, Outcome};
+use crate::store::{AccountToken, NewAccountToken};
 use crate::vault::issue;
 
 /// How account tokens begin.
@@ -80,26 +80,20 @@ pub(in crate::http) async fn create_account_token(
     let expires_at = lifetime(&wish.expires_in_s)?.map(|lifetime| now + lifetime);
     let token = issue(PREFIX, &*state.entropy);
     let id = AccountTokenId::generate(&*state.clock, &*state.entropy);
-    access
-        .db
-        .insert_account_token(&NewAccountToken {
-            id,
-            account_id: account.id,
-            digest: token.digest(),
-            scopes: &scopes,
-            allowed_methods: allowed_methods.as_ref(),
-            created_at: now,
-            expires_at,
-        })
-        .await?;
-    access
-        .audit(
-            &state,
-            "account_token.created",
-            (Some(account.id), Some(&id.to_string())),
-            Outcome::Done,
-        )
-        .await?;
+    let new = NewAccountToken {
+        id,
+        account_id: account.id,
+        digest: token.digest(),
+        scopes: &scopes,
+        allowed_methods: allowed_methods.as_ref(),
+        // Where the key may not be used from, its tokens may not be either.
+        allowed_addresses: access.caller.allowed_addresses.as_ref(),
+        created_at: now,
+        expires_at,
+    };
+    let subject = id.to_string();
+    let entry = access.entry(&state, "account_token.created", (Some(account.id), Some(&subject)));
+    access.db.insert_account_token(&new, &entry).await?;
     let result =
         ShownToken { id, token: token.reveal().to_owned(), scopes, allowed_methods, expires_at };
     Ok((StatusCode::CREATED, Json(Item::of(result))))
@@ -138,13 +132,23 @@ pub(in crate::http) struct KnownToken {
     /// When it was revoked.
     #[serde(with = "time::serde::rfc3339::option")]
     revoked_at: Option<OffsetDateTime>,
+    /// When it was last used, to the minute.
+    #[serde(with = "time::serde::rfc3339::option")]
+    last_used_at: Option<OffsetDateTime>,
 }
 
 impl From<AccountToken> for KnownToken {
     fn from(token: AccountToken) -> Self {
-        let AccountToken { id, scopes, allowed_methods, created_at, expires_at, revoked_at } =
-            token;
-        Self { id, scopes, allowed_methods, created_at, expires_at, revoked_at }
+        let AccountToken {
+            id,
+            scopes,
+            allowed_methods,
+            created_at,
+            expires_at,
+            revoked_at,
+            last_used_at,
+        } = token;
+        Self { id, scopes, allowed_methods, created_at, expires_at, revoked_at, last_used_at }
     }
 }
 
@@ -183,10 +187,9 @@ pub(in crate::http) async fn revoke_account_token(
     let token = token.ok_or_else(|| {
         Problem::new(ProblemKind::NotFound, "The account has no such token, or it ended long ago.")
     })?;
-    if access.db.revoke_account_token(account.id, token.id, now).await? {
-        let subject = (Some(account.id), Some(token_id.as_str()));
-        access.audit(&state, "account_token.revoked", subject, Outcome::Done).await?;
-    }
+    let what = (Some(account.id), Some(token_id.as_str()));
+    let entry = access.entry(&state, "account_token.revoked", what);
+    access.db.revoke_account_token(account.id, token.id, now, &entry).await?;
     let revoked_at = token.revoked_at.unwrap_or(now);
     Ok(Json(Item::of(Revoked { id: token.id, revoked_at })))
 }

@@ -1,20 +1,33 @@
-//! `/api-keys`: the environment's keys, without their secrets.
+//! `/api-keys`: the environment's keys. A secret is shown once, in the answer to whoever asked for it.
 
 use axum::Json;
-use axum::extract::Path;
-use serde::Serialize;
-use time::OffsetDateTime;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 
 use super::answers::{Item, List};
+use crate::admin::{NewKey, Permits};
 use crate::domain::access::Scope;
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::ApiKeyId;
+use crate::domain::networks::Networks;
 use crate::domain::page::{MAX_LIMIT, Page};
-use crate::http::extract::{Access, Admin, NoQuery};
+use crate::http::extract::{Access, Admin, Body, NoQuery};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
-use crate::store::ApiKey;
+use crate::http::state::AppState;
+use crate::store::{ApiKey, Caller};
+
+/// The longest name of a key.
+const LONGEST_NAME: usize = 255;
+/// The longest a key that ends by itself can last, in seconds: ten years.
+const LONGEST_LIFETIME_S: u32 = 10 * 366 * 24 * 3600;
+/// How long an old secret lives on when nothing is said, in seconds.
+const OVERLAP_S: u32 = 3600;
+/// The longest that it can, in seconds: thirty days.
+const LONGEST_OVERLAP_S: u32 = 30 * 24 * 3600;
 
 /// A key, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
@@ -29,6 +42,9 @@ pub(in crate::http) struct ShownKey {
     /// Patterns of the provider's methods that it may call raw; `null` for all.
     #[schema(value_type = Option<Vec<String>>)]
     allowed_methods: Option<AllowedMethods>,
+    /// Networks that its callers must be in; `null` for all.
+    #[schema(value_type = Option<Vec<String>>)]
+    allowed_addresses: Option<Networks>,
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
@@ -38,12 +54,40 @@ pub(in crate::http) struct ShownKey {
     /// When it was revoked.
     #[serde(with = "time::serde::rfc3339::option")]
     revoked_at: Option<OffsetDateTime>,
+    /// Until when the secret lives, or lived, that it had before the last rotation.
+    #[serde(with = "time::serde::rfc3339::option")]
+    old_secret_ends_at: Option<OffsetDateTime>,
+    /// When it was last used, to the minute.
+    #[serde(with = "time::serde::rfc3339::option")]
+    last_used_at: Option<OffsetDateTime>,
 }
 
 impl From<ApiKey> for ShownKey {
     fn from(key: ApiKey) -> Self {
-        let ApiKey { id, name, scopes, allowed_methods, created_at, expires_at, revoked_at } = key;
-        Self { id, name, scopes, allowed_methods, created_at, expires_at, revoked_at }
+        let ApiKey {
+            id,
+            name,
+            scopes,
+            allowed_methods,
+            allowed_addresses,
+            created_at,
+            expires_at,
+            revoked_at,
+            old_secret_ends_at,
+            last_used_at,
+        } = key;
+        Self {
+            id,
+            name,
+            scopes,
+            allowed_methods,
+            allowed_addresses,
+            created_at,
+            expires_at,
+            revoked_at,
+            old_secret_ends_at,
+            last_used_at,
+        }
     }
 }
 
@@ -67,10 +111,217 @@ pub(in crate::http) async fn get_api_key(
     Path(id): Path<String>,
     _: NoQuery,
 ) -> Result<Json<Item<ShownKey>>, Problem> {
+    Ok(Json(Item::of(find(&access, &id).await?.into())))
+}
+
+/// The wish for a key.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"name": "Payroll", "scopes": ["read"], "expires_in_s": 7_776_000, "allowed_addresses": ["203.0.113.0/24"]}))]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct WantedKey {
+    /// What it is for.
+    #[schema(min_length = 1, max_length = 255)]
+    name: String,
+    /// What it may do.
+    scopes: Vec<Scope>,
+    /// In how many seconds it ends; never, when nothing is said.
+    #[schema(minimum = 1, maximum = 316_224_000)]
+    expires_in_s: Option<u32>,
+    /// The provider's methods that it may call raw: names such as `users.info`, beginnings such as `admin.users.*`; all when nothing is said.
+    allowed_methods: Option<Vec<String>>,
+    /// Networks that its callers must be in, such as `203.0.113.7` or `2001:db8::/32`; all when nothing is said.
+    allowed_addresses: Option<Vec<String>>,
+}
+
+/// A new key. The key is shown this once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct MadeKey {
+    /// The key: what stands behind `Bearer`.
+    key: String,
+    /// What is shown of it from now on.
+    #[serde(flatten)]
+    shown: ShownKey,
+}
+
+/// Makes a key of the environment. It can't be used from more addresses, nor for more raw methods, than the key that makes it.
+#[utoipa::path(post, path = "/api-keys", tag = "Administration", request_body = WantedKey,
+    responses((status = 201, description = "The key, shown once", body = Item<MadeKey>), Problems))]
+pub(in crate::http) async fn create_api_key(
+    State(state): State<AppState>,
+    access: Access<Admin>,
+    _: NoQuery,
+    Body(wish): Body<WantedKey>,
+) -> Result<(StatusCode, Json<Item<MadeKey>>), Problem> {
+    let WantedKey { name, mut scopes, expires_in_s, allowed_methods, allowed_addresses } = wish;
+    scopes.sort_unstable();
+    scopes.dedup();
+    check(&name, &scopes, expires_in_s)?;
+    let allowed_methods = methods(&access.caller, allowed_methods)?;
+    let allowed_addresses = addresses(&access.caller, allowed_addresses)?;
+    let lifetime = expires_in_s.map(|seconds| Duration::seconds(seconds.into()));
+    let expires_at = lifetime.map(|lifetime| state.clock.now() + lifetime);
+    let permits = Permits {
+        scopes: &scopes,
+        allowed_methods: allowed_methods.as_ref(),
+        allowed_addresses: allowed_addresses.as_ref(),
+    };
+    let wanted = NewKey { name: &name, permits, expires_at };
+    let made = access.administrator(&state).create_key(&wanted).await?;
+    let shown = ShownKey {
+        id: made.id,
+        name,
+        scopes,
+        allowed_methods,
+        allowed_addresses,
+        created_at: made.created_at,
+        expires_at,
+        revoked_at: None,
+        old_secret_ends_at: None,
+        last_used_at: None,
+    };
+    let key = made.secret.reveal().to_owned();
+    Ok((StatusCode::CREATED, Json(Item::of(MadeKey { key, shown }))))
+}
+
+/// How a key gets another secret.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(example = json!({"overlap_s": 3600}))]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Rotation {
+    /// How long the secret that it has lives on, in seconds; 3600 when nothing is said.
+    #[schema(maximum = 2_592_000)]
+    overlap_s: Option<u32>,
+}
+
+/// A key with another secret. The key is shown this once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct NewSecret {
+    /// The key's id, the same as before.
+    id: ApiKeyId,
+    /// The key with its new secret: what stands behind `Bearer`.
+    key: String,
+    /// Until when the secret lives that it had.
+    #[serde(with = "time::serde::rfc3339")]
+    old_secret_ends_at: OffsetDateTime,
+}
+
+/// Gives a key another secret. The one that it has lives on for a while, so that its users can change over; an older one ends at once.
+#[utoipa::path(post, path = "/api-keys/{id}/rotate", tag = "Administration",
+    params(("id" = ApiKeyId, Path, description = "The key's id")), request_body = Rotation,
+    responses((status = 200, description = "The key, shown once", body = Item<NewSecret>), Problems))]
+pub(in crate::http) async fn rotate_api_key(
+    State(state): State<AppState>,
+    access: Access<Admin>,
+    Path(id): Path<String>,
+    _: NoQuery,
+    Body(Rotation { overlap_s }): Body<Rotation>,
+) -> Result<Json<Item<NewSecret>>, Problem> {
+    let overlap_s = overlap_s.unwrap_or(OVERLAP_S);
+    if overlap_s > LONGEST_OVERLAP_S {
+        return Err(Problem::new(ProblemKind::InvalidBody, "The overlap can't be used.")
+            .at("/overlap_s", format!("must be {LONGEST_OVERLAP_S} at most")));
+    }
+    let key = find(&access, &id).await?;
+    no_wider(&access.caller, key.allowed_methods.as_ref(), key.allowed_addresses.as_ref())?;
+    let overlap = Duration::seconds(overlap_s.into());
+    let rotated = access.administrator(&state).rotate_key(key.id, overlap).await?;
+    let old_secret_ends_at = rotated.old_secret_ends_at;
+    let secret = rotated.secret.reveal().to_owned();
+    Ok(Json(Item::of(NewSecret { id: key.id, key: secret, old_secret_ends_at })))
+}
+
+/// A key that was revoked.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct RevokedKey {
+    /// Its id.
+    id: ApiKeyId,
+    /// Since when.
+    #[serde(with = "time::serde::rfc3339")]
+    revoked_at: OffsetDateTime,
+}
+
+/// Revokes a key with all its secrets: nothing answers to it any more. A key can revoke itself.
+#[utoipa::path(delete, path = "/api-keys/{id}", tag = "Administration",
+    params(("id" = ApiKeyId, Path, description = "The key's id")),
+    responses((status = 200, description = "It is revoked, now or before", body = Item<RevokedKey>), Problems))]
+pub(in crate::http) async fn revoke_api_key(
+    State(state): State<AppState>,
+    access: Access<Admin>,
+    Path(id): Path<String>,
+    _: NoQuery,
+) -> Result<Json<Item<RevokedKey>>, Problem> {
+    let key = find(&access, &id).await?;
+    let now = state.clock.now();
+    access.administrator(&state).revoke_key(key.id).await?;
+    let revoked_at = key.revoked_at.unwrap_or(now);
+    Ok(Json(Item::of(RevokedKey { id: key.id, revoked_at })))
+}
+
+async fn find(access: &Access<Admin>, id: &str) -> Result<ApiKey, Problem> {
     let keys = access.db.api_keys().await?;
-    let key = keys.into_iter().find(|key| key.id.to_string() == id);
-    let key = key.ok_or_else(|| {
+    keys.into_iter().find(|key| key.id.to_string() == id).ok_or_else(|| {
         Problem::new(ProblemKind::NotFound, "There is no such key in this environment.")
+    })
+}
+
+fn check(name: &str, scopes: &[Scope], expires_in_s: Option<u32>) -> Result<(), Problem> {
+    let refused = |pointer: &str, message: String| {
+        Err(Problem::new(ProblemKind::InvalidBody, "A value of the body can't be used.")
+            .at(pointer, message))
+    };
+    if !(1..=LONGEST_NAME).contains(&name.chars().count()) {
+        return refused("/name", format!("must have 1 to {LONGEST_NAME} characters"));
+    }
+    if scopes.is_empty() {
+        return refused("/scopes", "must name at least one scope".to_owned());
+    }
+    if expires_in_s.is_some_and(|seconds| !(1..=LONGEST_LIFETIME_S).contains(&seconds)) {
+        return refused("/expires_in_s", format!("must be between 1 and {LONGEST_LIFETIME_S}"));
+    }
+    Ok(())
+}
+
+/// The methods asked for; the maker's own when nothing is said.
+fn methods(maker: &Caller, wanted: Option<Vec<String>>) -> Result<Option<AllowedMethods>, Problem> {
+    let Some(wanted) = wanted else { return Ok(maker.allowed_methods.clone()) };
+    let wanted = AllowedMethods::new(wanted).map_err(|error| {
+        Problem::new(ProblemKind::InvalidBody, "The list of methods can't be used.")
+            .at("/allowed_methods", error.to_string())
     })?;
-    Ok(Json(Item::of(key.into())))
+    no_wider(maker, Some(&wanted), maker.allowed_addresses.as_ref())?;
+    Ok(Some(wanted))
+}
+
+/// The addresses asked for; the maker's own when nothing is said.
+fn addresses(maker: &Caller, wanted: Option<Vec<String>>) -> Result<Option<Networks>, Problem> {
+    let Some(wanted) = wanted else { return Ok(maker.allowed_addresses.clone()) };
+    let wanted = Networks::new(&wanted).map_err(|error| {
+        Problem::new(ProblemKind::InvalidBody, "The list of addresses can't be used.")
+            .at("/allowed_addresses", error.to_string())
+    })?;
+    no_wider(maker, maker.allowed_methods.as_ref(), Some(&wanted))?;
+    Ok(Some(wanted))
+}
+
+/// Refuses a key that could do what whoever gets its secret can't.
+fn no_wider(
+    maker: &Caller,
+    methods: Option<&AllowedMethods>,
+    addresses: Option<&Networks>,
+) -> Result<(), Problem> {
+    let own = maker.allowed_methods.as_ref();
+    if own.is_some_and(|own| !methods.is_some_and(|methods| own.covers(methods))) {
+        return Err(Problem::new(
+            ProblemKind::MethodForbidden,
+            "The other key would have methods that this key may not call.",
+        ));
+    }
+    let own = maker.allowed_addresses.as_ref();
+    if own.is_some_and(|own| !addresses.is_some_and(|addresses| own.cover(addresses))) {
+        return Err(Problem::new(
+            ProblemKind::AddressNotAllowed,
+            "The other key could be used from addresses that this key may not be used from.",
+        ));
+    }
+    Ok(())
 }

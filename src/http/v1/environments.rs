@@ -1,20 +1,26 @@
-//! `/environments`: the one environment that a key can see, which is its own.
+//! `/environments`: the one environment that a key can see, which is its own; and another one, made.
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::answers::{Item, List};
-use crate::domain::ids::EnvironmentId;
+use crate::admin::{Administrator, NewKey, Permits};
+use crate::domain::access::Scope;
+use crate::domain::ids::{ApiKeyId, EnvironmentId};
 use crate::domain::link_page::LinkPage;
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::http::extract::{Access, Admin, Body, NoQuery, Read};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::store::{Environment, Outcome, TenantDb};
+use crate::store::{Environment, TenantDb};
+
+/// The longest name of an environment.
+const LONGEST_NAME: usize = 100;
 
 /// An environment.
 #[derive(Debug, Serialize, ToSchema)]
@@ -70,16 +76,19 @@ pub(in crate::http) async fn get_environment(
     Ok(Json(Item::of(own_named(&access.db, &id).await?)))
 }
 
-/// A change of an environment.
+/// A change of an environment; what is absent stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"link_page": {"name": "Acme HR", "accent_color": "#7a3cff"}}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct EnvironmentChange {
+    /// Its name, unique in the installation.
+    #[schema(min_length = 1, max_length = 100)]
+    name: Option<String>,
     /// How the link page looks, and who may open it: as a whole, in the place of what was there.
-    link_page: LinkPage,
+    link_page: Option<LinkPage>,
 }
 
-/// Changes the environment of the key: how its link page looks, and which web pages may open it.
+/// Changes the environment of the key: its name, how its link page looks, and which web pages may open it.
 #[utoipa::path(patch, path = "/environments/{id}", tag = "Administration",
     params(("id" = EnvironmentId, Path, description = "The environment's id")),
     request_body = EnvironmentChange,
@@ -89,15 +98,90 @@ pub(in crate::http) async fn change_environment(
     access: Access<Admin>,
     Path(id): Path<String>,
     _: NoQuery,
-    Body(EnvironmentChange { link_page }): Body<EnvironmentChange>,
+    Body(EnvironmentChange { name, link_page }): Body<EnvironmentChange>,
 ) -> Result<Json<Item<ShownEnvironment>>, Problem> {
     let mut own = own_named(&access.db, &id).await?;
-    let flaws = link_page.flaws();
+    let flaws = link_page.as_ref().map(LinkPage::flaws).unwrap_or_default();
     if !flaws.is_empty() {
         return Err(Problem::flawed(flaws));
     }
-    access.db.set_link_page(&link_page).await?;
-    access.audit(&state, "environment.changed", (None, Some(&id)), Outcome::Done).await?;
-    own.link_page = link_page;
+    if let Some(name) = name {
+        check_name(&name)?;
+        access.administrator(&state).rename_environment(&name).await?;
+        own.name = name;
+    }
+    if let Some(link_page) = link_page {
+        let entry = access.entry(&state, "environment.changed", (None, Some(&id)));
+        access.db.set_link_page(&link_page, &entry).await?;
+        own.link_page = link_page;
+    }
     Ok(Json(Item::of(own)))
+}
+
+/// The wish for an environment.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(example = json!({"name": "staging"}))]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct NewEnvironment {
+    /// Its name, unique in the installation.
+    #[schema(min_length = 1, max_length = 100)]
+    name: String,
+}
+
+/// A new environment and its first key. The key is shown this once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct MadeEnvironment {
+    /// Its id.
+    id: EnvironmentId,
+    /// Its name.
+    name: String,
+    /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    /// The id of its first key.
+    key_id: ApiKeyId,
+    /// Its first key, with the scope `admin` alone: what stands behind `Bearer`.
+    key: String,
+}
+
+/// Makes another environment. The key that makes it sees nothing of it: the first key of the new one is in the answer.
+#[utoipa::path(post, path = "/environments", tag = "Administration", request_body = NewEnvironment,
+    responses((status = 201, description = "The environment, its key shown once", body = Item<MadeEnvironment>), Problems))]
+pub(in crate::http) async fn create_environment(
+    State(state): State<AppState>,
+    access: Access<Admin>,
+    _: NoQuery,
+    Body(NewEnvironment { name }): Body<NewEnvironment>,
+) -> Result<(StatusCode, Json<Item<MadeEnvironment>>), Problem> {
+    check_name(&name)?;
+    let caller = &access.caller;
+    if caller.allowed_methods.is_some() || caller.allowed_addresses.is_some() {
+        return Err(Problem::new(
+            ProblemKind::InsufficientScope,
+            "A key that is bound to methods or addresses can't make environments, which would not be.",
+        ));
+    }
+    let by_us = access.administrator(&state);
+    let made = by_us.make_environment(&state.store, &name).await?;
+    let db = state.store.tenant(made.id);
+    let first = Administrator { db: &db, ..by_us };
+    let permits = Permits::from([Scope::Admin].as_slice());
+    let wish = NewKey { name: "first key", permits, expires_at: None };
+    let key = first.create_key(&wish).await?;
+    let result = MadeEnvironment {
+        id: made.id,
+        name,
+        created_at: made.created_at,
+        key_id: key.id,
+        key: key.secret.reveal().to_owned(),
+    };
+    Ok((StatusCode::CREATED, Json(Item::of(result))))
+}
+
+fn check_name(name: &str) -> Result<(), Problem> {
+    if (1..=LONGEST_NAME).contains(&name.chars().count()) {
+        return Ok(());
+    }
+    Err(Problem::new(ProblemKind::InvalidBody, "The name can't be used.")
+        .at("/name", format!("must have 1 to {LONGEST_NAME} characters")))
 }

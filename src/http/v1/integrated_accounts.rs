@@ -7,9 +7,8 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::answers::{Item, List};
-use crate::connectors::CallContext;
+use crate::admin::{Revoking, Ways};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
-use crate::domain::event::EventKind;
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::domain::provider::Provider;
@@ -17,9 +16,7 @@ use crate::http::extract::{Access, Body, NoQuery, PageQuery, Params, Read, Write
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::limit::Class;
-use crate::store::{AccountFilter, NewEvent, Outcome};
-use crate::upstream::CallOptions;
+use crate::store::AccountFilter;
 
 /// Which accounts.
 #[derive(Debug, IntoParams)]
@@ -130,16 +127,7 @@ pub(in crate::http) async fn refresh_integrated_account(
     _: NoQuery,
 ) -> Result<Json<Item<IntegratedAccount>>, Problem> {
     let account = find(&access, &id).await?;
-    let renewed = state.tokens.renew(&account).await;
-    access
-        .audit(
-            &state,
-            "integrated_account.refreshed",
-            (Some(account.id), None),
-            if renewed.is_ok() { Outcome::Done } else { Outcome::Failed },
-        )
-        .await?;
-    renewed?;
+    access.administrator(&state).refresh_account(&account, &state.tokens).await?;
     Ok(Json(Item::of(find(&access, &id).await?)))
 }
 
@@ -192,30 +180,14 @@ pub(in crate::http) async fn disconnect_integrated_account(
     let force = params.parse("force")?.unwrap_or(false);
     params.finish()?;
     let account = find_managed(&access, &id).await?;
-    if account.status == AccountStatus::Active {
-        let connector = state.registry.connector(account.provider);
-        let cx = CallContext {
-            account: &account,
-            upstream: &state.upstream,
-            options: CallOptions {
-                max_wait: state.max_wait,
-                class: Class::Interactive,
-                meter: None,
-            },
-            wants_remote: false,
-        };
-        if let Some(identity) = connector.identity() {
-            match identity.revoke(&cx).await {
-                Ok(_) => {}
-                Err(error) if force => tracing::warn!(%error, "disconnecting without revoking"),
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-    let entry = access.entry(&state, "integrated_account.disconnected", (Some(account.id), None));
-    let told =
-        NewEvent::new(EventKind::Disconnected, account.id, None, &*state.clock, &*state.entropy);
-    access.db.disconnect_account(account.id, state.clock.now(), &entry, &told).await?;
+    let ways = Ways {
+        registry: &state.registry,
+        upstream: &state.upstream,
+        uses: &state.uses,
+        max_wait: state.max_wait,
+    };
+    let revoking = if force { Revoking::Tried } else { Revoking::Needed };
+    access.administrator(&state).disconnect_account(&account, &ways, revoking).await?;
     Ok(Json(Item::of(find(&access, &id).await?)))
 }
 

@@ -94,6 +94,8 @@ pub(in crate::http) async fn create_link_token(
         redirect_uri: wish.redirect_uri.as_ref(),
         context: &Value::Object(wish.context),
         lifetime: Duration::seconds(wish.expires_in_s.into()),
+        actor: &access.caller.key_id,
+        request_id: Some(access.request_id()),
     };
     let link = state.links.create(access.caller.environment_id, &request).await?;
     let result = ShownLinkToken {

@@ -16,7 +16,7 @@ use crate::http::extract::{Access, Admin, Body, NoQuery, Params, Read};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::store::{MappingFilter, Outcome, StoreError};
+use crate::store::{AuditEntry, MappingFilter, StoreError};
 use crate::unified::mapping;
 
 /// The most mappings of one resource at one place.
@@ -127,8 +127,9 @@ pub(in crate::http) async fn create_mapping(
         let detail = format!("A resource has {MOST} mappings at most.");
         return Err(Problem::new(ProblemKind::InvalidBody, detail).at("/field", "is one too many"));
     }
-    access.db.insert_mapping(&mapping).await.map_err(|error| refused(&error))?;
-    audit(&state, &access, "mapping.created", &mapping).await?;
+    let subject = mapping.id.to_string();
+    let entry = entry(&state, &access, "mapping.created", &mapping, &subject);
+    access.db.insert_mapping(&mapping, &entry).await.map_err(|error| refused(&error))?;
     Ok((StatusCode::CREATED, Json(Item::of(mapping))))
 }
 
@@ -155,8 +156,8 @@ pub(in crate::http) async fn change_mapping(
 ) -> Result<Json<Item<Mapping>>, Problem> {
     check_expression(&expression)?;
     let mapping = find(&access, &id).await?;
-    access.db.change_mapping(mapping.id, &expression, state.clock.now()).await?;
-    audit(&state, &access, "mapping.changed", &mapping).await?;
+    let entry = entry(&state, &access, "mapping.changed", &mapping, &id);
+    access.db.change_mapping(mapping.id, &expression, state.clock.now(), &entry).await?;
     Ok(Json(Item::of(find(&access, &id).await?)))
 }
 
@@ -171,8 +172,8 @@ pub(in crate::http) async fn delete_mapping(
     _: NoQuery,
 ) -> Result<Json<Item<Mapping>>, Problem> {
     let mapping = find(&access, &id).await?;
-    access.db.delete_mapping(mapping.id).await?;
-    audit(&state, &access, "mapping.deleted", &mapping).await?;
+    let entry = entry(&state, &access, "mapping.deleted", &mapping, &id);
+    access.db.delete_mapping(mapping.id, &entry).await?;
     Ok(Json(Item::of(mapping)))
 }
 
@@ -262,13 +263,12 @@ fn refused(error: &StoreError) -> Problem {
     }
 }
 
-async fn audit(
+fn entry<'e>(
     state: &AppState,
-    access: &Access<Admin>,
-    action: &str,
+    access: &'e Access<Admin>,
+    action: &'e str,
     mapping: &Mapping,
-) -> Result<(), Problem> {
-    let subject = mapping.id.to_string();
-    let what = (mapping.integrated_account_id, Some(subject.as_str()));
-    access.audit(state, action, what, Outcome::Done).await
+    subject: &'e str,
+) -> AuditEntry<'e> {
+    access.entry(state, action, (mapping.integrated_account_id, Some(subject)))
 }

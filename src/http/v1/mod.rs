@@ -4,6 +4,7 @@
 pub(super) mod account_tokens;
 pub(super) mod answers;
 pub(super) mod api_keys;
+pub(super) mod audit_log;
 pub(super) mod batch;
 pub(super) mod environments;
 pub(super) mod events;

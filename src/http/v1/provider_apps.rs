@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::answers::{Item, List};
+use crate::admin::{self, AdminError};
 use crate::domain::ids::ProviderAppId;
 use crate::domain::input::Field;
 use crate::domain::page::{MAX_LIMIT, Page};
@@ -16,7 +17,7 @@ use crate::http::extract::{Access, Admin, Body, NoQuery};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::store::{NewProviderApp, Outcome, ProviderApp, ProviderAppLock, StoreError};
+use crate::store::{ProviderApp, ProviderAppLock, StoreError};
 use crate::vault::secret::{ClientSecret, SigningSecret};
 
 /// An OAuth client to be added.
@@ -87,36 +88,14 @@ pub(in crate::http) async fn create_provider_app(
             .at("/client_secret", "must not be empty"));
     }
     check_secret("/signing_secret", wish.signing_secret.as_deref())?;
-    let id = ProviderAppId::generate(&*state.clock, &*state.entropy);
-    let secret = ClientSecret::from(wish.client_secret);
-    let environment_id = access.caller.environment_id;
-    let signing_secret = wish.signing_secret.map(SigningSecret::from);
-    let sealed = state.vault.seal_app(environment_id, id, &secret, signing_secret.as_ref())?;
-    let Some(link) = state.registry.connector(wish.provider).linking().oauth() else {
-        return Err(Problem::new(
-            ProblemKind::InvalidBody,
-            "Accounts of this provider are linked by a form: it takes no OAuth client.",
-        )
-        .at("/provider", "must be a provider with OAuth, such as slack_enterprise"));
-    };
-    let scopes = wish
-        .scopes
-        .unwrap_or_else(|| link.default_scopes().iter().map(ToString::to_string).collect());
-    let now = state.clock.now();
-    let app = ProviderApp {
-        id,
+    let new = admin::NewApp {
         provider: wish.provider,
         client_id: wish.client_id,
-        data_key: sealed.data_key,
-        client_secret: sealed.client_secret,
-        signing_secret: sealed.signing_secret,
-        scopes,
-        updated_at: now,
+        client_secret: ClientSecret::from(wish.client_secret),
+        signing_secret: wish.signing_secret.map(SigningSecret::from),
+        scopes: wish.scopes,
     };
-    access.db.insert_provider_app(&NewProviderApp { app: &app, now }).await?;
-    access
-        .audit(&state, "provider_app.created", (None, Some(&id.to_string())), Outcome::Done)
-        .await?;
+    let app = access.administrator(&state).create_app(new, &state.vault, &state.registry).await?;
     Ok((StatusCode::CREATED, Json(Item::of(ShownApp::of(app, &state)?))))
 }
 
@@ -213,17 +192,19 @@ pub(in crate::http) async fn delete_provider_app(
     Path(id): Path<String>,
     _: NoQuery,
 ) -> Result<Json<Item<ShownApp>>, Problem> {
-    let lock = lock(&access, &id).await?;
-    let app = lock.app().clone();
-    let entry = access.entry(&state, "provider_app.deleted", (None, Some(&id)));
-    lock.delete(&entry).await.map_err(|error| match error {
-        StoreError::Conflict(_) => Problem::new(
+    let id = id.parse().map_err(|_| not_found())?;
+    let deleted = access.administrator(&state).delete_app(id).await;
+    let app = deleted.map_err(|error| match error {
+        AdminError::Store(StoreError::Conflict(_)) => Problem::new(
             ProblemKind::ProviderAppInUse,
             "Accounts of this environment were linked through the app.",
         ),
-        StoreError::Inconsistent { .. } | StoreError::Unavailable(_) | StoreError::Refused(_) => {
-            error.into()
-        }
+        error @ (AdminError::NotFound(_)
+        | AdminError::NoOAuth
+        | AdminError::Connector(_)
+        | AdminError::Token(_)
+        | AdminError::Cipher(_)
+        | AdminError::Store(_)) => error.into(),
     })?;
     Ok(Json(Item::of(ShownApp::of(app, &state)?)))
 }

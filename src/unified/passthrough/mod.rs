@@ -13,7 +13,8 @@ pub use pages::{PagedCall, Rows};
 use super::Directory;
 use crate::connectors::{ConnectorError, UnknownPath};
 use crate::domain::allowed_methods::AllowedMethods;
-use crate::upstream::{Answer, ProviderRequest, RequestBody};
+use crate::store::StoreError;
+use crate::upstream::{Answer, ProviderRequest, RequestBody, Safety};
 
 /// A raw call.
 #[derive(Debug)]
@@ -47,6 +48,9 @@ pub enum PassthroughError {
     /// There is no answer.
     #[error(transparent)]
     Connector(#[from] ConnectorError),
+    /// The audit log could not take that a change is about to be sent: it was not.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// An answer that is passed on.
@@ -70,7 +74,15 @@ impl Directory<'_> {
         request.headers = headers::for_provider(call.headers);
         let method = request.name.clone();
         let (account, dialect) = (self.cx.account, self.connector.dialect());
-        match self.cx.upstream.send(account, request, dialect, self.cx.options).await {
+        let used_by = &self.cx.used_by;
+        let using = if may_change(&request) {
+            used_by.begin_change(&method).await?
+        } else {
+            used_by.begin(&method)
+        };
+        let answer = self.cx.upstream.send(account, request, dialect, self.cx.options).await;
+        using.end(answer.as_ref().ok().map(|answer| answer.status.as_u16()));
+        match answer {
             Ok(mut answer) => {
                 headers::for_caller(&mut answer.headers);
                 Ok(RawAnswer { method, answer })
@@ -99,4 +111,10 @@ impl Directory<'_> {
             Some(_) | None => Ok(request),
         }
     }
+}
+
+/// Whether a call may change something at the provider: it must not be repeated, or its method says so.
+fn may_change(request: &ProviderRequest) -> bool {
+    let says_so = matches!(request.method, Method::PUT | Method::PATCH | Method::DELETE);
+    says_so || request.safety == Safety::Once
 }

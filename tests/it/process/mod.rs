@@ -3,6 +3,7 @@
 //! Every test has a [`home::Home`] of its own, every port is the system's choice, and nothing is
 //! ended but what the test itself has started.
 
+mod admin;
 mod clients;
 mod commands;
 mod crash;

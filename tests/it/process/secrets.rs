@@ -72,7 +72,7 @@ impl Caller {
 }
 
 /// A sandbox of its own process, and its address.
-async fn sandbox(home: &Home) -> anyhow::Result<(Program, String)> {
+pub(super) async fn sandbox(home: &Home) -> anyhow::Result<(Program, String)> {
     let arguments = ["sandbox", "--port", "0", "--time-scale", "10000"];
     let mut program = Program::start(home, &arguments, &[])?;
     let address = |out: &str, _: &str| {

@@ -63,7 +63,7 @@ async fn a_bound_key_binds_the_tokens_it_makes(pool: PgPool) -> anyhow::Result<(
     let app = TestApp::new(pool).await?;
     let account = app.link("acme").await?;
     let allowed = AllowedMethods::new(vec!["users.*".to_owned()])?;
-    let permits = Permits { scopes: Scope::ACCOUNT, allowed_methods: Some(&allowed) };
+    let permits = Permits { allowed_methods: Some(&allowed), ..Scope::ACCOUNT.into() };
     let (store, environment) = (&app.state.store, app.home.environment_id);
     let (clock, entropy) = (&app.clock, &SeededEntropy::new(4711));
     let key = create_api_key(store, environment, "bound", permits, None, clock, entropy).await?;

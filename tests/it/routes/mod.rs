@@ -1,7 +1,10 @@
 //! A file for each URL.
 
+mod api_keys;
+mod audit_log;
 mod batch;
 mod compat;
+mod environments;
 mod events;
 mod events_slack;
 mod expand;

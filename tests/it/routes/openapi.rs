@@ -126,6 +126,12 @@ async fn every_example_of_a_body_works_as_it_stands(pool: PgPool) -> anyhow::Res
                     let app = apps.last().context("no app")?;
                     app["id"].as_str().unwrap_or_default().to_owned()
                 }
+                "api-keys" => {
+                    let keys = admin.get("api-keys").await?.okay()?;
+                    let keys = keys["result"].as_array().context("no keys")?;
+                    let key = keys.last().context("no key")?;
+                    key["id"].as_str().unwrap_or_default().to_owned()
+                }
                 "environments" => app.home.environment_id.to_string(),
                 _ => account.clone(),
             };

@@ -30,6 +30,7 @@ async fn an_app_is_shown_without_its_secrets(pool: PgPool) -> anyhow::Result<()>
     assert_eq!(shown["has_signing_secret"], true);
     assert!(shown["redirect_uri"].as_str().is_some_and(|uri| uri.ends_with("/oauth/callback")));
     let path = format!("provider-apps/{id}");
+    app.clock.advance(Duration::seconds(1));
     let change = json!({"signing_secret": null, "scopes": ["admin"]});
     let changed = admin.patch(&path, &change).await?.okay()?;
     assert_eq!(changed["result"]["has_signing_secret"], false);

@@ -1,5 +1,6 @@
 //! What is kept in memory: it saves the database from being asked, and nobody can tell otherwise.
 
+mod audit;
 mod wire;
 
 use std::time::{Duration, Instant};
@@ -33,15 +34,22 @@ async fn soon(
     }
 }
 
-/// When each connection of the gateways was last asked something, but for those that listen.
+/// When each connection of the gateways was last asked something, but for those that listen and those that write
+/// down, once in a second, what calls did.
 async fn asked(connection: &mut sqlx::PgConnection) -> anyhow::Result<Vec<(i32, String)>> {
     Ok(sqlx::query_as(
         "select pid, coalesce(query_start::text, '') from pg_stat_activity
          where datname = current_database() and pid <> pg_backend_pid() and query not like 'NOTIFY%'
-           and query not like 'LISTEN%' order by pid",
+           and query not like 'LISTEN%' and query not like 'INSERT INTO audit_log%'
+           and query not like 'INSERT INTO key_uses%' order by pid",
     )
     .fetch_all(connection)
     .await?)
+}
+
+/// Whether nobody was asked anything in between.
+fn is_quiet(before: &[(i32, String)], after: &[(i32, String)]) -> bool {
+    after.iter().all(|one| before.contains(one))
 }
 
 /// Asks until the database is not asked any more.
@@ -52,7 +60,7 @@ async fn warmed(app: &TestApp, client: &Client, paths: &[&str]) -> anyhow::Resul
         for path in paths {
             client.get(path).await?;
         }
-        if asked(&mut connection).await? == before {
+        if is_quiet(&before, &asked(&mut connection).await?) {
             return Ok(());
         }
     }
@@ -86,7 +94,8 @@ async fn a_warm_call_asks_the_database_nothing(pool: PgPool) -> anyhow::Result<(
         for path in paths.iter().cycle().take(30) {
             client.get(path).await?.okay()?;
         }
-        assert_eq!(asked(&mut connection).await?, before);
+        let after = asked(&mut connection).await?;
+        assert!(is_quiet(&before, &after), "{before:?} {after:?}");
     }
     // What doesn't exist is remembered too.
     let stranger = app.nobody()?.with("authorization", "Bearer sb_live_nobody")?;
@@ -216,12 +225,15 @@ async fn a_key_that_was_unknown_or_lives_on_is_looked_at_anew(pool: PgPool) -> a
         digest: secret.digest(),
         scopes: &[Scope::Read],
         allowed_methods: None,
+        allowed_addresses: None,
         created_at: now,
         expires_at: Some(now + time::Duration::hours(1)),
     };
     // As another process does it: nothing is shared with the gateway but the database.
     let elsewhere = Store::new(app.pool.clone()).tenant(app.home.environment_id);
-    elsewhere.insert_api_key(&key).await?;
+    let entropy = switchboard::domain::entropy::SeededEntropy::new(79);
+    let entry = switchboard::store::AuditEntry::new("api_key.created", "cli", &app.clock, &entropy);
+    elsewhere.insert_api_key(&key, &entry).await?;
     soon(&client, "integrated-accounts", |status, _| status == 200).await?;
     app.clock.advance(time::Duration::hours(1));
     client.get("integrated-accounts").await?.problem(401, "unauthorized");

@@ -4,7 +4,7 @@ mod operation;
 mod order;
 mod run;
 
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{Extensions, HeaderMap, HeaderValue};
 use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use self::operation::{Common, Operation};
-use crate::http::extract::{Access, AccountQuery, Body, Write};
+use crate::http::extract::{Access, AccountQuery, Body, Write, peer};
 use crate::http::idempotency;
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
@@ -82,10 +82,11 @@ pub(in crate::http) async fn run_batch(
     access: Access<Write>,
     account: AccountQuery,
     headers: HeaderMap,
+    extensions: Extensions,
     Body(batch): Body<Batch>,
 ) -> Result<Json<BatchAnswer>, Problem> {
     check(&batch, &headers)?;
-    let common = Common::of(&headers, account, access.request_id());
+    let common = Common::of(&headers, account, access.request_id(), peer(&extensions));
     let Batch { operations, concurrency } = batch;
     let result = run::run(&router, operations, concurrency, &common).await;
     let succeeded = result.iter().filter(|one| one.status < 400).count();

@@ -1,9 +1,10 @@
 //! One operation of a batch: read, checked, and made a request of its own.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::order::Touch;
 use crate::http::edge::X_REQUEST_ID;
-use crate::http::extract::{ACCOUNT_HEADER, AccountQuery, PREFER, pointer};
+use crate::http::extract::{ACCOUNT_HEADER, ADDRESS_HEADERS, AccountQuery, PREFER, pointer};
 use crate::http::idempotency;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::limit::Class;
@@ -74,6 +75,8 @@ pub(super) struct Common {
     account: Vec<(&'static str, String)>,
     request_id: String,
     idempotency_key: Option<String>,
+    /// The connection that the batch came by.
+    peer: Option<ConnectInfo<SocketAddr>>,
 }
 
 impl Operation {
@@ -117,29 +120,40 @@ impl Operation {
         *request.uri_mut() = uri;
         *request.headers_mut() = common.headers(index, &self.query);
         request.extensions_mut().insert(Class::Background);
+        if let Some(peer) = common.peer {
+            request.extensions_mut().insert(peer);
+        }
         Ok((touch, request))
     }
 }
 
 impl Common {
     /// What the operations of a batch have from a request with these headers, this account and this id.
-    pub(super) fn of(headers: &HeaderMap, account: AccountQuery, request_id: &str) -> Self {
-        let kept = [header::AUTHORIZATION, ACCOUNT_HEADER, PREFER];
-        let kept = kept.into_iter().filter_map(|name| {
-            let value = headers.get(&name)?.clone();
-            Some((name, value))
-        });
+    pub(super) fn of(
+        headers: &HeaderMap,
+        account: AccountQuery,
+        request_id: &str,
+        peer: Option<ConnectInfo<SocketAddr>>,
+    ) -> Self {
+        let names = [header::AUTHORIZATION, ACCOUNT_HEADER, PREFER].into_iter();
+        let mut kept = HeaderMap::new();
+        for name in names.chain(ADDRESS_HEADERS) {
+            for value in headers.get_all(&name) {
+                kept.append(&name, value.clone());
+            }
+        }
         let AccountQuery { integrated_account_id, tenant_id, provider } = account;
         let provider = provider.map(|provider| provider.name().to_owned());
         let account =
             ACCOUNT_PARAMETERS.into_iter().zip([integrated_account_id, tenant_id, provider]);
         let key = headers.get(idempotency::HEADER).and_then(|key| key.to_str().ok());
         Self {
-            headers: kept.collect(),
+            headers: kept,
             account: account.filter_map(|(name, value)| Some((name, value?))).collect(),
             // An id may have 128 characters, and each operation adds some.
             request_id: request_id.chars().take(LONGEST_ID).collect(),
             idempotency_key: key.map(str::to_owned),
+            peer,
         }
     }
 

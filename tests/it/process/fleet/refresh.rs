@@ -9,6 +9,7 @@ use super::super::home::Home;
 use super::super::talk::{Answer, number};
 use super::super::{GLANCE, START, note};
 use super::Fleet;
+use crate::support::empty;
 
 /// Longer than a test waits for anything.
 const LONG_S: u64 = 30;
@@ -129,7 +130,7 @@ async fn a_gateway_killed_at_any_moment_of_a_refresh_loses_no_grant(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     for moment in [Moment::Before, Moment::Answering, Moment::Storing] {
-        sqlx::query("truncate environments cascade").execute(&pool).await?;
+        empty(&pool).await?;
         let home = Home::new()?;
         let mut fleet = Fleet::start(&home, &pool, 4, 60).await?;
         kill_at(&mut fleet, &pool, moment).await?;
@@ -149,7 +150,7 @@ async fn beyond_the_providers_grace_the_account_is_marked_and_linked_again(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     for moment in [Moment::Before, Moment::Answering, Moment::Storing] {
-        sqlx::query("truncate environments cascade").execute(&pool).await?;
+        empty(&pool).await?;
         let home = Home::new()?;
         let mut fleet = Fleet::start(&home, &pool, 3, 0).await?;
         kill_at(&mut fleet, &pool, moment).await?;

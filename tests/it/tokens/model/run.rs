@@ -16,7 +16,7 @@ use time::{Duration, OffsetDateTime};
 use super::gateway::{Doomed, LEAD};
 use super::oracle::{Answered, Oracle, UNKNOWN};
 use super::{Moment, Step};
-use crate::support::{Answer, Browser, TestApp, link_url};
+use crate::support::{Answer, Browser, TestApp, empty, link_url};
 
 const TOKENS: &str = "oauth.v2.access";
 const METHOD: &str = "auth.test";
@@ -52,7 +52,7 @@ pub(super) async fn run(pool: &PgPool, grace: i64, steps: &[Step]) -> anyhow::Re
         }
     }
     // Whoever looks for tokens that end soon sees every environment's.
-    sqlx::query("truncate environments cascade").execute(pool).await?;
+    empty(pool).await?;
     outcome
 }
 

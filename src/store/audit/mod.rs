@@ -1,46 +1,24 @@
 //! The audit log: who did what to which account, and how it ended. Append-only, never bodies.
+//!
+//! A change is written down in the transaction that makes it, or before it is sent to a provider. What only
+//! uses a credential is told in memory and written down in batches (`uses`): calls don't wait for it.
+
+mod purge;
+mod read;
+mod uses;
 
 use time::OffsetDateTime;
 
+pub use self::read::AuditFilter;
+pub use self::uses::{UseLog, UsedBy, Using};
 use super::columns::named;
 use super::{StoreError, TenantDb};
+use crate::domain::audit::Outcome;
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
 use crate::domain::ids::{AuditId, EnvironmentId, IntegratedAccountId};
 
-/// How the thing that was done ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It is about to be sent: without a later row nobody knows whether it was done.
-    Started,
-    /// It was done.
-    Done,
-    /// It was refused or failed.
-    Failed,
-}
-
-impl Outcome {
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Started => "started",
-            Self::Done => "done",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl std::str::FromStr for Outcome {
-    type Err = ();
-
-    fn from_str(name: &str) -> Result<Self, ()> {
-        [Self::Started, Self::Done, Self::Failed]
-            .into_iter()
-            .find(|one| one.name() == name)
-            .ok_or(())
-    }
-}
-
-/// A row of the audit log.
+/// A row to be added to the audit log.
 #[derive(Debug)]
 pub struct AuditEntry<'a> {
     /// Its id.
@@ -74,6 +52,22 @@ pub struct Audited {
     pub outcome: Outcome,
 }
 
+impl<'a> AuditEntry<'a> {
+    /// That something was done just now, to nothing yet.
+    pub fn new(action: &'a str, actor: &'a str, clock: &dyn Clock, entropy: &dyn Entropy) -> Self {
+        Self {
+            id: AuditId::generate(clock, entropy),
+            at: clock.now(),
+            actor,
+            action,
+            account_id: None,
+            subject: None,
+            request_id: None,
+            outcome: Outcome::Done,
+        }
+    }
+}
+
 impl TenantDb {
     /// What was done in a request, in order: ids of one moment are in none, but what was done had begun
     /// before. An id that its caller uses again is told apart by `since`.
@@ -88,7 +82,7 @@ impl TenantDb {
     ) -> Result<Vec<Audited>, StoreError> {
         let rows = sqlx::query!(
             r#"SELECT at, action, coalesce(subject, integrated_account_id) AS subject, outcome
-               FROM audit_log WHERE environment_id = $1 AND request_id = $2 AND at >= $3
+               FROM audit_log WHERE environment_id = $1 AND request_id = $2 AND NOT is_use AND at >= $3
                ORDER BY at, outcome = 'started' DESC, audit_id"#,
             self.environment_id as EnvironmentId,
             request_id,
@@ -115,7 +109,7 @@ impl TenantDb {
 }
 
 /// Adds a row in the transaction of what it tells about.
-pub(super) async fn append(
+pub(in crate::store) async fn append(
     executor: impl sqlx::PgExecutor<'_>,
     environment_id: EnvironmentId,
     entry: &AuditEntry<'_>,

@@ -1,0 +1,146 @@
+//! API keys: made, given another secret, ended. A secret is shown once, to whoever asked for it.
+
+use time::{Duration, OffsetDateTime};
+
+use super::{AdminError, Administrator};
+use crate::domain::access::Scope;
+use crate::domain::allowed_methods::AllowedMethods;
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+use crate::domain::ids::{ApiKeyId, EnvironmentId};
+use crate::domain::networks::Networks;
+use crate::store::{NewApiKey, RotatedSecret, Store, StoreError};
+use crate::vault::{IssuedSecret, issue};
+
+/// How API keys begin.
+const PREFIX: &str = "sb_live_";
+
+/// What a key may do, and from where.
+#[derive(Debug, Clone, Copy)]
+pub struct Permits<'a> {
+    /// Its scopes.
+    pub scopes: &'a [Scope],
+    /// Which of a provider's methods it may call raw; `None` for all.
+    pub allowed_methods: Option<&'a AllowedMethods>,
+    /// Which addresses its callers may have; `None` for all.
+    pub allowed_addresses: Option<&'a Networks>,
+}
+
+impl<'a> From<&'a [Scope]> for Permits<'a> {
+    fn from(scopes: &'a [Scope]) -> Self {
+        Self { scopes, allowed_methods: None, allowed_addresses: None }
+    }
+}
+
+/// The wish for a key.
+#[derive(Debug, Clone, Copy)]
+pub struct NewKey<'a> {
+    /// What it is for.
+    pub name: &'a str,
+    /// What it may do.
+    pub permits: Permits<'a>,
+    /// When it ends by itself.
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// A new API key. The secret is shown this once.
+#[derive(Debug)]
+pub struct CreatedKey {
+    /// Its id.
+    pub id: ApiKeyId,
+    /// The key itself.
+    pub secret: IssuedSecret,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+}
+
+/// An API key with another secret. The secret is shown this once.
+#[derive(Debug)]
+pub struct RotatedKey {
+    /// The key itself.
+    pub secret: IssuedSecret,
+    /// When the secret that it had ends.
+    pub old_secret_ends_at: OffsetDateTime,
+}
+
+impl Administrator<'_> {
+    /// Makes an API key.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn create_key(&self, wish: &NewKey<'_>) -> Result<CreatedKey, StoreError> {
+        let secret = issue(PREFIX, self.entropy);
+        let id = ApiKeyId::generate(self.clock, self.entropy);
+        let created_at = self.clock.now();
+        let key = NewApiKey {
+            id,
+            name: wish.name,
+            digest: secret.digest(),
+            scopes: wish.permits.scopes,
+            allowed_methods: wish.permits.allowed_methods,
+            allowed_addresses: wish.permits.allowed_addresses,
+            created_at,
+            expires_at: wish.expires_at,
+        };
+        let subject = id.to_string();
+        self.db
+            .insert_api_key(&key, &self.entry("api_key.created", (None, Some(&subject))))
+            .await?;
+        Ok(CreatedKey { id, secret, created_at })
+    }
+
+    /// Gives a key another secret. The one that it has lives on for `overlap`, and one that it had before ends
+    /// at once.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` when there is no living key of that id.
+    pub async fn rotate_key(
+        &self,
+        id: ApiKeyId,
+        overlap: Duration,
+    ) -> Result<RotatedKey, AdminError> {
+        let secret = issue(PREFIX, self.entropy);
+        let now = self.clock.now();
+        let old_secret_ends_at = now + overlap;
+        let new = RotatedSecret { digest: secret.digest(), old_ends_at: old_secret_ends_at, now };
+        let subject = id.to_string();
+        let entry = self.entry("api_key.rotated", (None, Some(&subject)));
+        if self.db.rotate_api_key(id, &new, &entry).await? {
+            Ok(RotatedKey { secret, old_secret_ends_at })
+        } else {
+            Err(AdminError::NotFound("living key"))
+        }
+    }
+
+    /// Ends a key at once, with all its secrets; tells whether it was not ended before.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn revoke_key(&self, id: ApiKeyId) -> Result<bool, StoreError> {
+        let subject = id.to_string();
+        let entry = self.entry("api_key.revoked", (None, Some(&subject)));
+        self.db.revoke_api_key(id, self.clock.now(), &entry).await
+    }
+}
+
+/// Makes an API key of an environment from the command line.
+///
+/// # Errors
+///
+/// When the database fails.
+pub async fn create_api_key<'a>(
+    store: &Store,
+    environment_id: EnvironmentId,
+    name: &str,
+    permits: impl Into<Permits<'a>>,
+    expires_at: Option<OffsetDateTime>,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<CreatedKey, StoreError> {
+    let db = store.tenant(environment_id);
+    let cli = Administrator { db: &db, actor: "cli", request_id: None, clock, entropy };
+    cli.create_key(&NewKey { name, permits: permits.into(), expires_at }).await
+}

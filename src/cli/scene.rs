@@ -1,0 +1,48 @@
+//! What commands work on: the database that the settings name, and an environment of it.
+
+use anyhow::bail;
+
+use crate::admin::Administrator;
+use crate::app::{Database, Sharing};
+use crate::config::Config;
+use crate::domain::clock::SystemClock;
+use crate::domain::entropy::SystemEntropy;
+use crate::store::{Store, TenantDb};
+
+/// Who the command line is, in the audit log.
+pub(super) const ACTOR: &str = "cli";
+
+/// Opens the database, up to date, for a command that works beside running gateways.
+pub(super) async fn open(config: &Config) -> anyhow::Result<(Database, Store)> {
+    config.validate_database()?;
+    let database = Database::open(&config.database, true, Sharing::Shared).await?;
+    let store = Store::new(database.pool.clone());
+    match store.migrate().await {
+        Ok(()) => Ok((database, store)),
+        Err(error) => {
+            database.close().await;
+            Err(error.into())
+        }
+    }
+}
+
+/// The rows of the environment of that name.
+pub(super) async fn known(store: &Store, name: &str) -> anyhow::Result<TenantDb> {
+    match store.environment_named(name).await? {
+        Some(environment) => Ok(store.tenant(environment.id)),
+        None => bail!("there is no environment {name:?}"),
+    }
+}
+
+/// Whoever has the command line, as the administrator of an environment.
+pub(super) fn administrator(db: &TenantDb) -> Administrator<'_> {
+    let (clock, entropy) = (&SystemClock, &SystemEntropy);
+    Administrator { db, actor: ACTOR, request_id: None, clock, entropy }
+}
+
+/// A moment as a line has it; a dash for none.
+pub(super) fn moment(at: Option<time::OffsetDateTime>) -> String {
+    let format = &time::format_description::well_known::Rfc3339;
+    at.and_then(|at| at.replace_nanosecond(0).ok()?.format(format).ok())
+        .unwrap_or_else(|| "-".to_owned())
+}

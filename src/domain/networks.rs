@@ -1,0 +1,201 @@
+//! Networks: which addresses a caller may have, or a proxy of ours has.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+/// The most networks of a list.
+const MOST: usize = 100;
+
+/// A network, as CIDR has it: the first so many bits of its addresses are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    first: IpAddr,
+    prefix: u8,
+}
+
+/// A text that names no network.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "must be an address such as 203.0.113.7, or a network such as 203.0.113.0/24 or 2001:db8::/32, \
+         without bits behind its prefix"
+)]
+pub struct InvalidNetwork;
+
+impl Network {
+    fn new(first: IpAddr, prefix: u8) -> Result<Self, InvalidNetwork> {
+        let network = Self { first, prefix };
+        let longest = if first.is_ipv4() { 32 } else { 128 };
+        let is_whole = prefix <= longest && network.head(first) == Some(bits(first));
+        if is_whole { Ok(network) } else { Err(InvalidNetwork) }
+    }
+
+    /// The bits of an address up to the prefix, when it is of the same kind.
+    fn head(&self, address: IpAddr) -> Option<u128> {
+        let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
+        (address.is_ipv4() == self.first.is_ipv4()).then_some(bits(address) & mask)
+    }
+
+    fn has(&self, address: IpAddr) -> bool {
+        self.head(address) == Some(bits(self.first))
+    }
+}
+
+/// The bits of an address, the first one in front.
+fn bits(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => u128::from(u32::from(address)) << 96,
+        IpAddr::V6(address) => u128::from(address),
+    }
+}
+
+impl FromStr for Network {
+    type Err = InvalidNetwork;
+
+    fn from_str(text: &str) -> Result<Self, InvalidNetwork> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| InvalidNetwork)?;
+        let prefix = match prefix {
+            Some(prefix) => prefix.parse().map_err(|_| InvalidNetwork)?,
+            None if address.is_ipv4() => 32,
+            None => 128,
+        };
+        Self::new(address, prefix)
+    }
+}
+
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.first, self.prefix)
+    }
+}
+
+impl Serialize for Network {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Networks. An IPv4 address that is written as an IPv6 one counts as what it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Networks(Vec<Network>);
+
+/// A list of networks that can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidNetworks {
+    /// It is empty or too long.
+    #[error("must have 1 to {MOST} entries")]
+    Count,
+    /// An entry names no network.
+    #[error("{text:?} {error}")]
+    Entry {
+        /// The entry.
+        text: String,
+        /// What is wrong with it.
+        error: InvalidNetwork,
+    },
+}
+
+impl Networks {
+    /// Those networks.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, there are too many, or one can't be read.
+    pub fn new<T: AsRef<str>>(texts: &[T]) -> Result<Self, InvalidNetworks> {
+        if !(1..=MOST).contains(&texts.len()) {
+            return Err(InvalidNetworks::Count);
+        }
+        let read = |text: &T| {
+            let text = text.as_ref();
+            text.parse().map_err(|error| InvalidNetworks::Entry { text: text.to_owned(), error })
+        };
+        texts.iter().map(read).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Each as text.
+    #[must_use]
+    pub fn texts(&self) -> Vec<String> {
+        self.0.iter().map(ToString::to_string).collect()
+    }
+
+    /// Whether an address is in one of them.
+    #[must_use]
+    pub fn have(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.iter().any(|network| network.has(address))
+    }
+
+    /// Whether every address of `other` is in one of these.
+    #[must_use]
+    pub fn cover(&self, other: &Self) -> bool {
+        let is_inside = |theirs: &Network| {
+            self.0.iter().any(|ours| ours.prefix <= theirs.prefix && ours.has(theirs.first))
+        };
+        other.0.iter().all(is_inside)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(texts: &[&str]) -> Networks {
+        Networks::new(texts).unwrap()
+    }
+
+    #[test]
+    fn an_address_is_in_its_networks_and_in_no_other() {
+        let networks = of(&["10.0.0.0/8", "203.0.113.7", "2001:db8::/32"]);
+        for inside in
+            ["10.0.0.0", "10.255.255.255", "203.0.113.7", "::ffff:10.1.2.3", "2001:db8::1"]
+        {
+            assert!(networks.have(inside.parse().unwrap()), "{inside}");
+        }
+        for outside in ["9.255.255.255", "11.0.0.0", "203.0.113.8", "2001:db9::", "::1"] {
+            assert!(!networks.have(outside.parse().unwrap()), "{outside}");
+        }
+        assert!(of(&["0.0.0.0/0"]).have([198, 51, 100, 1].into()));
+        assert!(!of(&["0.0.0.0/0"]).have("2001:db8::1".parse().unwrap()));
+        assert!(!of(&["::/0"]).have([198, 51, 100, 1].into()));
+    }
+
+    #[test]
+    fn what_is_no_network_is_refused() {
+        for text in
+            ["", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.0/", "10.0/8", "::/129", "home", "1.2.3.4:80"]
+        {
+            assert_eq!(text.parse::<Network>(), Err(InvalidNetwork), "{text}");
+        }
+        assert_eq!(Networks::new::<&str>(&[]), Err(InvalidNetworks::Count));
+    }
+
+    #[test]
+    fn a_list_covers_what_is_no_wider() {
+        let networks = of(&["10.0.0.0/8", "2001:db8::/32"]);
+        assert!(networks.cover(&of(&["10.1.0.0/16", "2001:db8:1::/48"])));
+        assert!(networks.cover(&networks));
+        for wider in ["0.0.0.0/0", "11.0.0.0/8", "::/0"] {
+            assert!(!networks.cover(&of(&["10.0.0.1", wider])), "{wider}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_network_reads_back_and_has_its_first_address(address: u32, prefix in 0_u8..=32) {
+            let first = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0) & address;
+            let text = format!("{}/{prefix}", std::net::Ipv4Addr::from(first));
+            let network: Network = text.parse().unwrap();
+            prop_assert_eq!(network.to_string(), text);
+            prop_assert!(network.has(std::net::Ipv4Addr::from(address).into()));
+        }
+    }
+}

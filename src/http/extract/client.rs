@@ -1,0 +1,133 @@
+//! Where a caller is: the address at the other end of the connection, or what a proxy of ours says it is.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::ConnectInfo;
+use axum::http::header::FORWARDED;
+use axum::http::{Extensions, HeaderMap, HeaderName};
+
+use crate::domain::networks::Networks;
+
+/// Where proxies write down the addresses that a request came by.
+pub(in crate::http) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The headers that say where a caller is, when a proxy of ours sent them.
+pub(in crate::http) const HEADERS: [HeaderName; 2] = [X_FORWARDED_FOR, FORWARDED];
+
+/// The address of the connection that a request came by.
+pub(in crate::http) fn peer(extensions: &Extensions) -> Option<ConnectInfo<SocketAddr>> {
+    extensions.get().copied()
+}
+
+/// The caller's address; `None` when nobody can tell. Each proxy adds the address that it was called from
+/// behind those that it was told, so they are read from the end, and only as long as proxies of ours wrote
+/// them: what stands before may be made up.
+pub(in crate::http) fn address(
+    extensions: &Extensions,
+    headers: &HeaderMap,
+    trusted: &Networks,
+) -> Option<IpAddr> {
+    let ConnectInfo(peer) = peer(extensions)?;
+    let mut nearest = peer.ip().to_canonical();
+    let by_list = entries(headers, &X_FORWARDED_FOR);
+    let by_pairs = entries(headers, &FORWARDED);
+    let told = match (by_list.is_empty(), by_pairs.is_empty()) {
+        (_, true) => by_list.iter().map(|entry| host(entry)).collect::<Vec<_>>(),
+        (true, false) => by_pairs.iter().map(|entry| host(forwarded_for(entry)?)).collect(),
+        // A proxy writes one of both; the other one may be the caller's own.
+        (false, false) => vec![None],
+    };
+    for entry in told.into_iter().rev() {
+        if !trusted.have(nearest) {
+            break;
+        }
+        nearest = entry?;
+    }
+    Some(nearest)
+}
+
+/// The entries of a header that is a list, in all its lines.
+fn entries<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Vec<&'h str> {
+    let lines = headers.get_all(name).iter().map(|line| line.to_str().unwrap_or_default());
+    lines.flat_map(|line| line.split(',')).map(str::trim).collect()
+}
+
+/// What `for=` says in an entry of `Forwarded`: <https://www.rfc-editor.org/rfc/rfc7239>
+fn forwarded_for(entry: &str) -> Option<&str> {
+    let pairs = entry.split(';').filter_map(|pair| pair.trim().split_once('='));
+    let mut values = pairs.filter(|(name, _)| name.eq_ignore_ascii_case("for"));
+    values.next().map(|(_, value)| value.trim_matches('"'))
+}
+
+/// An address, with a port or without.
+fn host(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let address = bare.parse().ok();
+    let address = address.or_else(|| Some(text.parse::<SocketAddr>().ok()?.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(peer: &str, lines: &[(&HeaderName, &str)]) -> Option<IpAddr> {
+        let trusted = Networks::new(&["10.0.0.0/8", "127.0.0.1"]).unwrap();
+        let mut extensions = Extensions::new();
+        extensions.insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 4711)));
+        let mut headers = HeaderMap::new();
+        for (name, line) in lines {
+            headers.append(*name, line.parse().unwrap());
+        }
+        address(&extensions, &headers, &trusted)
+    }
+
+    fn is(text: &str) -> Option<IpAddr> {
+        Some(text.parse().unwrap())
+    }
+
+    #[test]
+    fn only_proxies_of_ours_are_believed_and_only_what_they_wrote() {
+        let list = &X_FORWARDED_FOR;
+        assert_eq!(seen("203.0.113.1", &[]), is("203.0.113.1"));
+        assert_eq!(seen("203.0.113.1", &[(list, "198.51.100.1")]), is("203.0.113.1"));
+        assert_eq!(seen("10.0.0.1", &[(list, "198.51.100.1")]), is("198.51.100.1"));
+        assert_eq!(seen("::ffff:10.0.0.1", &[(list, "198.51.100.1")]), is("198.51.100.1"));
+        // The first one is what the caller made up.
+        assert_eq!(seen("10.0.0.1", &[(list, "10.9.9.9, 198.51.100.1")]), is("198.51.100.1"));
+        assert_eq!(
+            seen("10.0.0.1", &[(list, "192.0.2.1"), (list, "198.51.100.1, 10.0.0.2")]),
+            is("198.51.100.1")
+        );
+        assert_eq!(seen("10.0.0.1", &[]), is("10.0.0.1"));
+        assert_eq!(seen("10.0.0.1", &[(list, "[2001:db8::1]:80")]), is("2001:db8::1"));
+        for unclear in ["unknown", "", "198.51.100.1, junk", "198.51.100.1,"] {
+            assert_eq!(seen("10.0.0.1", &[(list, unclear)]), None, "{unclear}");
+        }
+    }
+
+    #[test]
+    fn the_standard_header_says_the_same() {
+        let pairs = &FORWARDED;
+        for line in [
+            "for=198.51.100.1",
+            "proto=https;For=\"198.51.100.1:80\"; by=10.0.0.1",
+            "for=10.9.9.9, for=198.51.100.1, for=10.0.0.2",
+        ] {
+            assert_eq!(seen("10.0.0.1", &[(pairs, line)]), is("198.51.100.1"), "{line}");
+        }
+        assert_eq!(seen("10.0.0.1", &[(pairs, "for=\"[2001:db8::1]:9\"")]), is("2001:db8::1"));
+        for unclear in ["for=_hidden", "by=10.0.0.1"] {
+            assert_eq!(seen("10.0.0.1", &[(pairs, unclear)]), None, "{unclear}");
+        }
+        let both = [(pairs, "for=198.51.100.1"), (&X_FORWARDED_FOR, "192.0.2.1")];
+        assert_eq!(seen("10.0.0.1", &both), None);
+        assert_eq!(seen("203.0.113.1", &both), is("203.0.113.1"));
+    }
+
+    #[test]
+    fn without_a_connection_there_is_no_address() {
+        let mut headers = HeaderMap::new();
+        headers.insert(X_FORWARDED_FOR, "198.51.100.1".parse().unwrap());
+        assert_eq!(address(&Extensions::new(), &headers, &Networks::default()), None);
+    }
+}

@@ -1,0 +1,211 @@
+//! `/audit-log`: who did what to which account; nobody changes it, and it says nothing of anybody.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use http::Method;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::support::{Client, TestApp};
+
+/// The rows of a list, once there are as many as wanted: those of uses come within a second.
+async fn rows(admin: &Client, query: &str, wanted: usize) -> anyhow::Result<Vec<Value>> {
+    let began = Instant::now();
+    loop {
+        let list = admin.get(&format!("audit-log?{query}")).await?.okay()?;
+        let rows = list["result"].as_array().context("no rows")?.clone();
+        if rows.len() >= wanted {
+            return Ok(rows);
+        }
+        let waited = began.elapsed();
+        anyhow::ensure!(waited < Duration::from_secs(5), "{query}: still {list} after {waited:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn form(api: &Client, path: &str, id: &str) -> anyhow::Result<u16> {
+    let api = api.clone().with("x-request-id", id)?;
+    let body = Some(("application/x-www-form-urlencoded", "user_id=U0SECRET&email=a%40b.example"));
+    Ok(api.send(Method::POST, path, body).await?.status)
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn every_call_with_an_accounts_token_is_told(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let (admin, api) = (&app.home.admin, app.on(&account)?);
+    let before = rows(admin, "kind=use", 0).await?.len();
+    assert_eq!(before, 0);
+    let raw = api.clone().with("x-request-id", "raw-1")?;
+    raw.get("proxy/api/auth.test?token=U0SECRET").await?.okay()?;
+    let read = api.clone().with("x-request-id", "read-1")?;
+    read.get("users?limit=1&email=somebody%40example.com").await?;
+
+    let told = rows(admin, "kind=use&request_id=raw-1", 1).await?;
+    let row = &told[0];
+    assert_eq!(row["action"], "proxy.called");
+    assert_eq!(row["provider_method"], "auth.test");
+    assert_eq!((&row["status"], &row["outcome"]), (&json!(200), &json!("answered")));
+    assert_eq!(row["integrated_account_id"], account);
+    assert!(row["duration_ms"].is_u64() && row["actor"].as_str().unwrap().starts_with("key_"));
+    let told = rows(admin, "kind=use&request_id=read-1", 1).await?;
+    assert!(told.iter().all(|row| row["action"] == "directory.called"), "{told:?}");
+
+    let text = admin.get("audit-log").await?.text;
+    for secret in ["U0SECRET", "somebody", "example.com"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_raw_change_is_written_down_before_it_is_sent(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    form(&api, "proxy/api/admin.users.session.reset", "change-1").await?;
+    // At once, whatever waits in memory.
+    let rows_now = rows(&app.home.admin, "request_id=change-1&kind=change", 1).await?;
+    assert!(rows_now.iter().any(|row| row["outcome"] == "started"), "{rows_now:?}");
+    app.state.uses.finish().await;
+    let mut told = rows(&app.home.admin, "request_id=change-1&kind=change", 2).await?;
+    told.sort_by_key(|row| row["outcome"].to_string());
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!((&told[0]["outcome"], &told[0]["status"]), (&json!("answered"), &json!(200)));
+    assert_eq!((&told[1]["outcome"], &told[1]["status"]), (&json!("started"), &Value::Null));
+    assert!(told.iter().all(|row| row["provider_method"] == "admin.users.session.reset"));
+    // What only reads by POST is no change.
+    form(&api, "proxy/api/users.info", "read-1").await?;
+    app.state.uses.finish().await;
+    assert_eq!(rows(&app.home.admin, "request_id=read-1&kind=use", 1).await?.len(), 1);
+    assert!(rows(&app.home.admin, "request_id=read-1&kind=change", 0).await?.is_empty());
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_caller_who_hangs_up_leaves_a_trace(pool: PgPool) -> anyhow::Result<()> {
+    use switchboard::sandbox::{Fault, FaultKind};
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?.with("x-request-id", "gone-1")?;
+    let slow = Fault::next("auth.test", FaultKind::Timeout, 1);
+    app.sandbox.add_fault(Fault { seconds: Some(20.0), ..slow });
+    let call = api.get("proxy/api/auth.test");
+    assert!(tokio::time::timeout(Duration::from_millis(500), call).await.is_err());
+    let told = rows(&app.home.admin, "request_id=gone-1", 1).await?;
+    assert_eq!((&told[0]["outcome"], &told[0]["status"]), (&json!("abandoned"), &Value::Null));
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_log_is_paged_filtered_and_exported(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let admin = &app.home.admin;
+    for field in ["a", "b", "c", "d"] {
+        app.clock.advance(time::Duration::minutes(10));
+        let wish = json!({"resource": "users", "field": field, "expression": "1"});
+        admin.post("mappings", &wish).await?.created()?;
+    }
+    let (all, pages) = admin.all("audit-log?limit=2").await?;
+    assert!(pages > 2 && all.len() >= 6, "{all:?}");
+    let at = |row: &Value| row["at"].as_str().unwrap_or_default().to_owned();
+    assert!(all.is_sorted_by(|one, next| at(one) >= at(next)), "{all:?}");
+    let mut ids: Vec<&str> = all.iter().filter_map(|row| row["id"].as_str()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), all.len());
+
+    let made = rows(admin, "action=mapping.created", 4).await?;
+    assert_eq!(made.len(), 4);
+    let actor = made[0]["actor"].as_str().context("no actor")?;
+    assert_eq!(rows(admin, &format!("actor={actor}&action=mapping.created"), 4).await?.len(), 4);
+    let linked = rows(admin, &format!("integrated_account_id={account}&kind=change"), 1).await?;
+    assert!(linked.iter().any(|row| row["action"] == "integrated_account.linked"), "{linked:?}");
+    let moment = at(&made[1]);
+    let since = rows(admin, &format!("action=mapping.created&from={moment}"), 2).await?;
+    assert_eq!(since.len(), 2);
+    let until = rows(admin, &format!("action=mapping.created&to={moment}"), 2).await?;
+    assert_eq!(until.len(), 2);
+
+    let cursor = admin.get("audit-log?limit=2").await?.okay()?["next_cursor"].clone();
+    let cursor = cursor.as_str().context("no cursor")?;
+    let elsewhere = format!("audit-log?limit=2&kind=change&next_cursor={cursor}");
+    admin.get(&elsewhere).await?.problem(400, "invalid_cursor");
+    let other = app.tenant("other").await?.admin;
+    let stolen = format!("audit-log?limit=2&next_cursor={cursor}");
+    other.get(&stolen).await?.problem(400, "invalid_cursor");
+    for wrong in ["outcome=great", "kind=read", "from=yesterday", "who=me", "actor=a&actor=b"] {
+        admin.get(&format!("audit-log?{wrong}")).await?.problem(400, "invalid_query");
+    }
+
+    app.state.uses.finish().await;
+    let export = admin.get("audit-log/export").await?;
+    assert_eq!(export.header("content-type"), "application/x-ndjson");
+    let lines: Vec<Value> =
+        export.text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let (all, _) = admin.all("audit-log?limit=2").await?;
+    assert_eq!(lines, all);
+    let export = admin.get("audit-log/export?action=mapping.created").await?;
+    assert_eq!(export.text.lines().count(), 4);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_long_export_has_every_row_once(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    sqlx::query(
+        "insert into audit_log (environment_id, audit_id, at, actor, action, outcome)
+         select environment_id, 'aud_01J8ZQ5V9Y3M7T2K4N6P' || lpad(n::text, 6, '0'), now(), 'key_1', 'many', 'done'
+         from environments, generate_series(1, 2500) n",
+    )
+    .execute(&app.pool)
+    .await?;
+    let export = app.home.admin.get("audit-log/export?action=many").await?;
+    let mut lines: Vec<&str> = export.text.lines().collect();
+    lines.dedup();
+    assert_eq!(lines.len(), 2500);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_database_lets_nobody_change_the_log(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    for change in [
+        "update audit_log set actor = 'nobody'",
+        "delete from audit_log",
+        "truncate audit_log",
+        "truncate environments cascade",
+        "delete from environments",
+    ] {
+        let refused = sqlx::query(change).execute(&app.pool).await;
+        let error = refused.err().with_context(|| format!("{change} was done"))?.to_string();
+        assert!(error.contains("append-only"), "{change}: {error}");
+    }
+    let owns: bool = sqlx::query_scalar(
+        "select exists (select from pg_class, aclexplode(relacl) a where relname = 'audit_log'
+             and a.privilege_type in ('UPDATE', 'DELETE', 'TRUNCATE'))",
+    )
+    .fetch_one(&app.pool)
+    .await?;
+    assert!(!owns, "the owner may change it");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn only_old_rows_leave_the_log(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    sqlx::query(
+        "insert into audit_log (environment_id, audit_id, at, actor, action, outcome)
+         select environment_id, 'aud_01J8ZQ5V9Y3M7T2K4N6P8R' || lpad(n::text, 4, '0'),
+             now() - n * interval '40 days', 'key_1', 'long_ago', 'done'
+         from environments, generate_series(1, 5) n",
+    )
+    .execute(&app.pool)
+    .await?;
+    let store = &app.state.store;
+    let now = switchboard::domain::clock::Clock::now(&app.clock);
+    assert_eq!(store.purge_audit_log(now - time::Duration::days(150)).await?, 2);
+    assert!(store.purge_audit_log(now).await.is_err());
+    assert_eq!(rows(&app.home.admin, "action=long_ago", 3).await?.len(), 3);
+    Ok(())
+}

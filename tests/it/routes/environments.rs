@@ -1,0 +1,55 @@
+//! `/environments`: another one is made, the own one is renamed, and none sees another.
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+
+use crate::support::{TestApp, bearer};
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_new_environment_is_its_own(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let admin = &app.home.admin;
+    let made = admin.post("environments", &json!({"name": "staging"})).await?.created()?;
+    let text = |pointer: &str| made.pointer(pointer).and_then(Value::as_str).context("nothing");
+    let first = app.nobody()?.with("authorization", &bearer(text("/result/key")?))?;
+    let (id, key_id) = (text("/result/id")?, text("/result/key_id")?);
+    admin.get(&format!("environments/{id}")).await?.problem(404, "not_found");
+    let listed = admin.get("environments").await?;
+    assert!(!listed.text.contains(id), "{}", listed.text);
+    let keys = first.get("api-keys").await?.okay()?;
+    assert_eq!(keys["result_count"], 1);
+    assert_eq!(keys["result"][0]["id"], key_id);
+    assert_eq!(keys["result"][0]["scopes"], json!(["admin"]));
+    first.post("api-keys", &json!({"name": "k", "scopes": ["read"]})).await?.created()?;
+    // Both logs tell of it, none of the other's.
+    let theirs = first.get("audit-log?action=environment.created").await?.okay()?;
+    assert_eq!(theirs["result"][0]["subject"], id);
+    let ours = admin.get("audit-log?action=environment.created&outcome=done").await?.text;
+    assert!(ours.contains(id), "{ours}");
+    let taken = admin.post("environments", &json!({"name": "staging"})).await?;
+    taken.problem(409, "already_exists");
+    for name in [String::new(), "x".repeat(101)] {
+        let answer = admin.post("environments", &json!({"name": name})).await?;
+        answer.problem(422, "invalid_body");
+        assert_eq!(answer.pointers(), ["/name"]);
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_environment_is_renamed_by_its_own_key(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let path = format!("environments/{}", app.home.environment_id);
+    let admin = &app.home.admin;
+    let before = admin.get(&path).await?.okay()?;
+    let renamed = admin.patch(&path, &json!({"name": "production"})).await?.okay()?;
+    assert_eq!(renamed["result"]["name"], "production");
+    assert_eq!(renamed["result"]["link_page"], before["result"]["link_page"]);
+    assert_eq!(admin.get(&path).await?.okay()?, renamed);
+    let other = app.tenant("other").await?.admin;
+    other.patch(&path, &json!({"name": "stolen"})).await?.problem(404, "not_found");
+    admin.patch(&path, &json!({"name": "other"})).await?.problem(409, "already_exists");
+    app.home.api.patch(&path, &json!({"name": "x"})).await?.problem(403, "insufficient_scope");
+    Ok(())
+}

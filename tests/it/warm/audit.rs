@@ -1,0 +1,48 @@
+//! The audit log while the database is away: calls go on, and are told when it is back; changes wait for it.
+
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde_json::Value;
+use sqlx::PgPool;
+
+use super::warmed;
+use super::wire::Wire;
+use crate::support::TestApp;
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn uses_in_an_outage_are_told_after_it_and_changes_are_not_sent(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let (mut wire, over) = Wire::to(&pool)?;
+    let app = TestApp::new(over).await?;
+    let account = app.link("acme").await?;
+    let api = app.on(&account)?.with("x-request-id", "outage")?;
+    warmed(&app, &api, &["proxy/api/auth.test"]).await?;
+    app.state.uses.finish().await;
+    let count = "select count(*) from audit_log where request_id = 'outage' and is_use";
+    let before: i64 = sqlx::query_scalar(count).fetch_one(&pool).await?;
+    wire.cut().await?;
+    for _ in 0..20 {
+        api.get("proxy/api/auth.test").await?.okay()?;
+    }
+    let body = Some(("application/x-www-form-urlencoded", "user_id=U1"));
+    let path = "proxy/api/admin.users.session.reset";
+    api.send(Method::POST, path, body).await?.problem(503, "unavailable");
+    assert_eq!(app.calls("admin.users.session.reset"), 0, "it was sent");
+    wire.mend()?;
+    let began = Instant::now();
+    loop {
+        let now: i64 = sqlx::query_scalar(count).fetch_one(&pool).await?;
+        if now == before + 20 {
+            break;
+        }
+        anyhow::ensure!(began.elapsed() < Duration::from_secs(10), "{now} of {before} + 20");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let metrics = app.nobody()?.get("metrics").await?;
+    assert!(metrics.text.contains("switchboard_audit_rows_lost_total 0"), "{}", metrics.text);
+    let list = app.home.admin.get("audit-log?limit=1").await?.okay()?;
+    assert_eq!(list.get("result_count").and_then(Value::as_u64), Some(1));
+    Ok(())
+}
