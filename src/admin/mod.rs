@@ -35,7 +35,7 @@ pub struct Administrator<'a> {
     pub entropy: &'a dyn Entropy,
 }
 
-impl<'a> Administrator<'a> {
+impl Administrator<'_> {
     /// A row of the audit log that says that this one did something.
     fn entry<'e>(
         &'e self,

@@ -4,7 +4,7 @@
 //! so that everything else is looked at too and all mistakes are told together.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
@@ -66,17 +66,17 @@ impl Reading {
         for (name, value) in variables {
             let Some(name) = name.to_str() else { continue };
             if let Some(rest) = name.strip_prefix(PREFIX) {
-                self.add_variable(name, &rest.to_lowercase().replace("__", "."), value);
+                self.add_variable(name, &rest.to_lowercase().replace("__", "."), &value);
             } else if let Some(rest) = name.strip_prefix("SWITCHBOARD_") {
                 self.suspect(name, &rest.to_lowercase());
             }
         }
     }
 
-    fn add_variable(&mut self, name: &str, key: &str, value: OsString) {
+    fn add_variable(&mut self, name: &str, key: &str, value: &OsStr) {
         let Some(known) = at(&self.defaults, key) else {
-            let known = leaves(&self.defaults).into_iter().map(|key| variable(&key)).collect();
-            let hint = hint(name, &known);
+            let known = leaves(&self.defaults).into_iter().map(|key| variable(&key));
+            let hint = hint(name, &known.collect::<Vec<_>>());
             return self.mistake(name, &format!("is no setting; {hint}"));
         };
         let parsed = match (known, value.to_str()) {
@@ -200,7 +200,7 @@ fn names(tree: &Table) -> Vec<String> {
     tree.keys().cloned().chain(leaves(tree)).collect()
 }
 
-fn hint(unknown: &str, known: &Vec<String>) -> String {
+fn hint(unknown: &str, known: &[String]) -> String {
     let likeness = |name: &String| strsim::normalized_damerau_levenshtein(unknown, name);
     let best = known.iter().map(|name| (likeness(name), name));
     match best.max_by(|(one, _), (other, _)| one.total_cmp(other)) {

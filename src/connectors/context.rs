@@ -34,7 +34,7 @@ impl CallContext<'_> {
         dialect: &dyn Dialect,
     ) -> Result<Answer, ConnectorError> {
         let name = request.name.clone();
-        let using = self.used_by.begin(&name);
+        let using = self.used_by.begin(name.clone());
         // Apart: a connector's own futures hold several of these.
         let call = self.upstream.fetch(self.account, request, dialect, self.options);
         let answer = Box::pin(call).await;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -65,6 +66,9 @@ pub struct Organization {
     pub name: String,
 }
 
+/// Permissions at a provider, by its names. Accounts that have the same ones share them.
+pub type Scopes = Arc<[String]>;
+
 /// One tenant's connection to one provider, without its secrets.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct IntegratedAccount {
@@ -89,9 +93,11 @@ pub struct IntegratedAccount {
     /// The person at the provider whose grant this is; `null` when it is nobody's.
     pub installer_id: Option<String>,
     /// What the customer granted.
-    pub granted_scopes: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    pub granted_scopes: Scopes,
     /// What we asked for and did not get.
-    pub missing_scopes: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    pub missing_scopes: Scopes,
     /// The SaaS's own data about this connection.
     pub context: serde_json::Value,
     /// When the present access token ends.

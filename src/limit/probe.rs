@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::shared::UnusableUrl;
 
 /// How long it may take for anything.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What Redis says of itself.
 #[derive(Debug)]

@@ -257,7 +257,7 @@ impl Links {
             let progress = Progress::Linked {
                 account_id: account.id,
                 provider: account.provider,
-                missing_scopes: account.missing_scopes,
+                missing_scopes: account.missing_scopes.to_vec(),
             };
             return Ok((progress, page));
         }

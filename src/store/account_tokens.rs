@@ -78,7 +78,7 @@ impl TenantDb {
             token.created_at,
             token.expires_at,
             token.allowed_methods.map(AllowedMethods::patterns),
-            allowed_addresses.as_deref(),
+            allowed_addresses as Option<Vec<String>>,
         )
         .execute(&mut *tx)
         .await?;

@@ -92,7 +92,10 @@ impl TenantDb {
         &self,
         id: IntegratedAccountId,
     ) -> Result<Option<Arc<IntegratedAccount>>, StoreError> {
-        let read = async { Ok::<_, StoreError>(self.account(id).await?.map(Arc::new)) };
+        let read = async {
+            let account = self.account(id).await?;
+            Ok::<_, StoreError>(account.map(|account| Arc::new(self.warm.sharing(account))))
+        };
         self.warm.accounts.get(&(self.environment_id, id), read).await
     }
 
@@ -343,8 +346,8 @@ impl Row {
             status_reason: self.status_reason,
             organization: Organization { id: self.organization_id, name: self.organization_name },
             installer_id: self.installer_id,
-            granted_scopes: self.granted_scopes,
-            missing_scopes: self.missing_scopes,
+            granted_scopes: self.granted_scopes.into(),
+            missing_scopes: self.missing_scopes.into(),
             context: self.context,
             token_expires_at: self.token_expires_at,
             created_at: self.created_at,

@@ -205,7 +205,7 @@ impl TenantDb {
             key.created_at,
             key.expires_at,
             key.allowed_methods.map(AllowedMethods::patterns),
-            allowed_addresses.as_deref(),
+            allowed_addresses as Option<Vec<String>>,
         )
         .execute(&mut *tx)
         .await?;

@@ -35,8 +35,16 @@ impl std::fmt::Debug for Pool {
 
 type Host = (Scheme, Authority);
 
+/// The connections that nobody uses at the moment.
 #[derive(Default)]
-struct Shelf(Mutex<HashMap<Host, Kept>>);
+struct Shelf(Mutex<Shelved>);
+
+#[derive(Default)]
+struct Shelved {
+    hosts: HashMap<Host, Kept>,
+    /// Whether a task lets go what gets old.
+    is_watched: bool,
+}
 
 /// What is kept of one host.
 #[derive(Default)]
@@ -134,14 +142,14 @@ fn passing(answer: Response<Incoming>, lent: Lent) -> Response<Arriving> {
 }
 
 impl Shelf {
-    fn kept(&self) -> MutexGuard<'_, HashMap<Host, Kept>> {
+    fn shelved(&self) -> MutexGuard<'_, Shelved> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A connection that can be used.
     fn take(&self, host: &Host) -> Option<Opened> {
-        let mut kept = self.kept();
-        let kept = kept.get_mut(host)?;
+        let mut shelved = self.shelved();
+        let kept = shelved.hosts.get_mut(host)?;
         if let Some(lanes) = &kept.lanes {
             if !lanes.is_closed() {
                 return Some(Opened::Lanes(lanes.clone()));
@@ -157,18 +165,18 @@ impl Shelf {
     }
 
     fn share(&self, host: Host, lanes: Lanes) {
-        self.kept().entry(host).or_default().lanes = Some(lanes);
+        self.shelved().hosts.entry(host).or_default().lanes = Some(lanes);
     }
 
     fn put(self: &Arc<Self>, host: Host, line: Line) {
-        let mut kept = self.kept();
-        let was_empty = kept.values().all(|kept| kept.lines.is_empty());
-        let lines = &mut kept.entry(host).or_default().lines;
+        let mut shelved = self.shelved();
+        let lines = &mut shelved.hosts.entry(host).or_default().lines;
         if lines.len() < MOST {
             lines.push((line, Instant::now()));
         }
-        drop(kept);
-        if was_empty {
+        let was_watched = std::mem::replace(&mut shelved.is_watched, true);
+        drop(shelved);
+        if !was_watched {
             self.watch();
         }
     }
@@ -193,14 +201,15 @@ impl Shelf {
 
     /// Drops what is old or closed; whether nothing is left.
     fn sweep(&self, now: Instant) -> bool {
-        let mut kept = self.kept();
-        for kept in kept.values_mut() {
+        let mut shelved = self.shelved();
+        for kept in shelved.hosts.values_mut() {
             kept.lines.retain_mut(|(line, since)| now - *since < IDLE && line.is_free());
         }
-        kept.retain(|_, kept| {
+        shelved.hosts.retain(|_, kept| {
             !kept.lines.is_empty() || kept.lanes.as_ref().is_some_and(|lanes| !lanes.is_closed())
         });
-        kept.values().all(|kept| kept.lines.is_empty())
+        shelved.is_watched = shelved.hosts.values().any(|kept| !kept.lines.is_empty());
+        !shelved.is_watched
     }
 }
 

@@ -18,7 +18,7 @@ const CLOCK_WARNS: time::Duration = time::Duration::seconds(2);
 /// How far before renewed tokens and link tokens end too late or too early.
 const CLOCK_FAILS: time::Duration = time::Duration::seconds(60);
 /// How long a call to ourselves may take.
-const HEARD_WITHIN: Duration = Duration::from_secs(2);
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) async fn check(config: &Config, has_keys: bool, report: &mut Report) {
     let settings = &config.database;

@@ -37,9 +37,9 @@ pub(super) async fn run(
         }
     }
     if arguments.json {
-        report.print_json()?
+        report.print_json()?;
     } else {
-        report.print()?
+        report.print()?;
     }
     let failures = report.failures();
     ensure!(failures == 0, "{failures} check(s) failed");

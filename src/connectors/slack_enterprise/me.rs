@@ -24,8 +24,8 @@ impl Identity for SlackEnterprise {
             organization: cx.account.organization.clone(),
             url: test.url,
             is_organization_wide: test.is_enterprise_install,
-            granted_scopes: cx.account.granted_scopes.clone(),
-            missing_scopes: cx.account.missing_scopes.clone(),
+            granted_scopes: cx.account.granted_scopes.to_vec(),
+            missing_scopes: cx.account.missing_scopes.to_vec(),
         };
         Ok(Record { unified, remote })
     }

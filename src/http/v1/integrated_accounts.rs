@@ -106,8 +106,8 @@ pub(in crate::http) async fn list_scopes(
 ) -> Result<Json<List<Permission>>, Problem> {
     let account = find(&access, &id).await?;
     let linking = state.registry.connector(account.provider).linking();
-    let granted = account.granted_scopes.into_iter().map(|scope| (scope, true));
-    let missing = account.missing_scopes.into_iter().map(|scope| (scope, false));
+    let granted = account.granted_scopes.iter().map(|scope| (scope.clone(), true));
+    let missing = account.missing_scopes.iter().map(|scope| (scope.clone(), false));
     let items = granted.chain(missing).map(|(scope, is_granted)| {
         let description = linking.describe_scope(&scope);
         Permission { scope, description, is_granted }

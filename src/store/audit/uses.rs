@@ -97,7 +97,7 @@ pub struct UsedBy<'a> {
 
 impl UsedBy<'_> {
     /// A call of that method begins: it only reads, or is written down as a change elsewhere.
-    pub fn begin(&self, method: &Cow<'static, str>) -> Using {
+    pub fn begin(&self, method: Cow<'static, str>) -> Using {
         self.using(method, false)
     }
 
@@ -106,7 +106,7 @@ impl UsedBy<'_> {
     /// # Errors
     ///
     /// When the database fails: then it must not be sent.
-    pub async fn begin_change(&self, method: &Cow<'static, str>) -> Result<Using, StoreError> {
+    pub async fn begin_change(&self, method: Cow<'static, str>) -> Result<Using, StoreError> {
         let Inner { store, clock, entropy, .. } = &*self.log.0;
         let at = clock.now();
         sqlx::query!(
@@ -121,20 +121,20 @@ impl UsedBy<'_> {
             self.account_id as IntegratedAccountId,
             self.request_id,
             Outcome::Started.name(),
-            &**method,
+            &*method,
         )
         .execute(&store.pool)
         .await?;
         Ok(self.using(method, true))
     }
 
-    fn using(&self, method: &Cow<'static, str>, is_change: bool) -> Using {
+    fn using(&self, method: Cow<'static, str>, is_change: bool) -> Using {
         let what = What {
             environment_id: self.environment_id,
             actor: self.actor.into(),
             action: self.action,
             account_id: self.account_id,
-            method: method.clone(),
+            method,
             request_id: self.request_id.map(Into::into),
             is_change,
         };

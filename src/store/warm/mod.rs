@@ -10,6 +10,7 @@
 mod cache;
 mod ear;
 mod listen;
+mod sets;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub use cache::Cache;
 
 use self::ear::{Ear, Hearing};
+use self::sets::Sets;
 use super::keys::KnownKey;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
@@ -79,6 +81,7 @@ pub(super) struct Warm {
     pub(super) shared_mappings: Arc<Cache<EnvironmentId, Arc<SharedMappings>>>,
     /// The custom fields of those accounts that have some.
     pub(super) own_mappings: Arc<Cache<AccountKey, Arc<[Mapping]>>>,
+    scopes: Sets,
     keeping: Keeping,
     ear: Arc<Ear>,
     all: RwLock<Vec<Arc<dyn Hears>>>,
@@ -115,7 +118,17 @@ impl Warm {
             Arc::clone(&own_mappings) as _,
         ];
         let all = RwLock::new(all);
-        Self { keys, accounts, shared_mappings, own_mappings, keeping, ear, all }
+        let scopes = Sets::new();
+        Self { keys, accounts, shared_mappings, own_mappings, scopes, keeping, ear, all }
+    }
+
+    /// The account with the scopes that others have too, where some have the same.
+    pub(super) fn sharing(&self, account: IntegratedAccount) -> IntegratedAccount {
+        IntegratedAccount {
+            granted_scopes: self.scopes.shared(&account.granted_scopes),
+            missing_scopes: self.scopes.shared(&account.missing_scopes),
+            ..account
+        }
     }
 
     /// A further cache of something that belongs to accounts.

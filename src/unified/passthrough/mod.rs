@@ -76,9 +76,9 @@ impl Directory<'_> {
         let (account, dialect) = (self.cx.account, self.connector.dialect());
         let used_by = &self.cx.used_by;
         let using = if may_change(&request) {
-            used_by.begin_change(&method).await?
+            used_by.begin_change(method.clone()).await?
         } else {
-            used_by.begin(&method)
+            used_by.begin(method.clone())
         };
         let answer = self.cx.upstream.send(account, request, dialect, self.cx.options).await;
         using.end(answer.as_ref().ok().map(|answer| answer.status.as_u16()));

@@ -22,7 +22,7 @@ struct Told {
 impl Told {
     /// The checks of that name: how each ended, what was found and how to fix it.
     fn of(&self, name: &str) -> Vec<(String, String)> {
-        let checks = self.report["checks"].as_array().into_iter().flatten();
+        let checks = self.report.get("checks").and_then(Value::as_array).into_iter().flatten();
         let named = checks.filter(|check| check["name"] == name);
         let text =
             |check: &Value, field: &str| check[field].as_str().unwrap_or_default().to_owned();

@@ -14,12 +14,12 @@ async fn rows(admin: &Client, query: &str, wanted: usize) -> anyhow::Result<Vec<
     let began = Instant::now();
     loop {
         let list = admin.get(&format!("audit-log?{query}")).await?.okay()?;
-        let rows = list["result"].as_array().context("no rows")?.clone();
+        let rows = list.get("result").and_then(Value::as_array).context("no rows")?.clone();
         if rows.len() >= wanted {
             return Ok(rows);
         }
-        let waited = began.elapsed();
-        anyhow::ensure!(waited < Duration::from_secs(5), "{query}: still {list} after {waited:?}");
+        let took = began.elapsed();
+        anyhow::ensure!(took < Duration::from_secs(5), "{query}: still {list} after {took:?}");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
 }

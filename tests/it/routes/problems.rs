@@ -38,6 +38,7 @@ fn kinds_keep_their_names_and_statuses() {
     401 unauthorized: A valid key is needed
     403 insufficient_scope: The key lacks a scope
     403 method_forbidden: The key may not call this method
+    403 address_not_allowed: The key may not be used from this address
     404 route_not_found: There is nothing at this path
     405 method_not_allowed: The path has other methods
     400 invalid_query: A query parameter is wrong
