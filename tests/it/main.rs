@@ -4,6 +4,7 @@ mod architecture;
 mod bad_input;
 mod chaos;
 mod conformance;
+mod edge;
 mod embedded;
 mod isolation;
 mod limits;

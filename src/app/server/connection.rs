@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::rt::{Read, Write};
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
@@ -27,7 +27,10 @@ use crate::http::Front;
 /// What callers are held to.
 pub(in crate::app) struct Rules {
     pub(super) max_connections: usize,
-    http: auto::Builder<TokioExecutor>,
+    http1: http1::Builder,
+    /// Only where TLS agrees on it: on a plain connection nobody says so before the first byte, and who
+    /// sends none would never be timed out.
+    http2: http2::Builder<TokioExecutor>,
     tls: Option<TlsAcceptor>,
     /// For TLS to be agreed on, and for the head of a request.
     head_timeout: Duration,
@@ -41,12 +44,13 @@ impl Rules {
     ///
     /// When the certificate or its key can't be used.
     pub(in crate::app) fn new(server: &config::Server) -> anyhow::Result<Self> {
-        let mut http = auto::Builder::new(TokioExecutor::new());
-        http.http1()
+        let mut http1 = http1::Builder::new();
+        http1
             .timer(TokioTimer::new())
             .header_read_timeout(server.header_timeout())
             .max_buf_size(server.max_header_bytes);
-        http.http2()
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
             .timer(TokioTimer::new())
             .keep_alive_interval(server.header_timeout())
             .max_header_list_size(server.max_header_bytes.try_into().unwrap_or(u32::MAX))
@@ -54,7 +58,8 @@ impl Rules {
             .adaptive_window(true);
         Ok(Self {
             max_connections: server.max_connections,
-            http,
+            http1,
+            http2,
             tls: tls::acceptor(server)?,
             head_timeout: server.header_timeout(),
             write_timeout: server.write_timeout(),
@@ -78,13 +83,14 @@ impl Visitor {
         let Ok(peer) = stream.peer_addr() else { return };
         let stream = Stall::new(stream, rules.write_timeout);
         match &rules.tls {
-            None => talk(TokioIo::new(stream), peer, front, &rules, &stop).await,
+            None => talk(stream, peer, front, &rules, &stop).await,
             Some(tls) => {
                 let agreed = tokio::time::timeout(rules.head_timeout, tls.accept(stream)).await;
                 match agreed {
-                    Ok(Ok(stream)) => {
-                        talk(TokioIo::new(stream), peer, front, &rules, &stop).await;
+                    Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
+                        talk_side_by_side(stream, peer, front, &rules, &stop).await;
                     }
+                    Ok(Ok(stream)) => talk(stream, peer, front, &rules, &stop).await,
                     Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
                     Err(_) => tracing::debug!("no TLS in time"),
                 }
@@ -94,22 +100,16 @@ impl Visitor {
     }
 }
 
-async fn talk<T: Read + Write + Unpin + Send + 'static>(
+/// Talks HTTP/1.
+async fn talk<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: T,
     peer: SocketAddr,
     front: Arc<Front>,
     rules: &Rules,
     stop: &CancellationToken,
 ) {
-    let answer = service_fn(move |request: Request<Incoming>| {
-        let front = Arc::clone(&front);
-        async move {
-            let mut request = request.map(Body::new);
-            request.extensions_mut().insert(ConnectInfo(peer));
-            Ok::<_, Infallible>(front.answer(request).await)
-        }
-    });
-    let mut connection = pin!(rules.http.serve_connection(stream, answer));
+    let answer = service_fn(move |request| answer(Arc::clone(&front), peer, request));
+    let mut connection = pin!(rules.http1.serve_connection(TokioIo::new(stream), answer));
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
@@ -118,8 +118,43 @@ async fn talk<T: Read + Write + Unpin + Send + 'static>(
             connection.await
         }
     };
+    note(ended);
+}
+
+/// Talks HTTP/2.
+async fn talk_side_by_side<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: T,
+    peer: SocketAddr,
+    front: Arc<Front>,
+    rules: &Rules,
+    stop: &CancellationToken,
+) {
+    let answer = service_fn(move |request| answer(Arc::clone(&front), peer, request));
+    let mut connection = pin!(rules.http2.serve_connection(TokioIo::new(stream), answer));
+    let ended = tokio::select! {
+        biased;
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    note(ended);
+}
+
+async fn answer(
+    front: Arc<Front>,
+    peer: SocketAddr,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(peer));
+    Ok(front.answer(request).await)
+}
+
+/// Callers hang up, send garbage, or are too slow: theirs to know.
+fn note(ended: hyper::Result<()>) {
     if let Err(error) = ended {
-        // Callers hang up, send garbage, or are too slow: theirs to know.
         tracing::debug!(%error, "a connection broke off");
     }
 }

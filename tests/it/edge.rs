@@ -1,0 +1,94 @@
+//! Callers that are too slow or too many, at the door of the real server.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sqlx::PgPool;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::support::TestApp;
+
+/// More than any of these tests needs.
+const LONG: Duration = Duration::from_secs(20);
+
+/// A connection, and what was sent on it.
+async fn send(app: &TestApp, text: &str) -> anyhow::Result<TcpStream> {
+    let address = app.base_url.socket_addrs(|| None)?.first().copied().context("no address")?;
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(text.as_bytes()).await?;
+    Ok(stream)
+}
+
+/// Everything that comes until the gateway closes the connection.
+async fn rest(mut stream: TcpStream) -> anyhow::Result<String> {
+    let mut text = String::new();
+    tokio::time::timeout(LONG, stream.read_to_string(&mut text)).await.context("not closed")??;
+    Ok(text)
+}
+
+/// What comes first.
+async fn first(stream: &mut TcpStream) -> anyhow::Result<String> {
+    let mut bytes = vec![0; 4096];
+    let length = tokio::time::timeout(LONG, stream.read(&mut bytes)).await.context("nothing")??;
+    bytes.truncate(length);
+    Ok(String::from_utf8(bytes)?)
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_head_that_never_ends_holds_no_connection(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| setup.config.server.header_timeout_s = 0.2).await?;
+    let slow = send(&app, "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: ").await?;
+    let idle = send(&app, "").await?;
+    let mut served = send(&app, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await?;
+    assert!(first(&mut served).await?.starts_with("HTTP/1.1 200 "));
+    let told = rest(slow).await?;
+    assert!(told.is_empty() || told.starts_with("HTTP/1.1 408 "), "{told}");
+    assert_eq!(rest(idle).await?, "");
+    assert_eq!(rest(served).await?, "", "it may stay no longer without a request either");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_body_that_never_ends_is_a_problem(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| setup.config.server.body_timeout_s = 0.2).await?;
+    let mut slow = send(
+        &app,
+        "POST /events/slack HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+         Content-Length: 100\r\n\r\n{",
+    )
+    .await?;
+    let answer = first(&mut slow).await?;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("/problems/request_timeout"), "{answer}");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn requests_beyond_the_most_are_sent_away_and_health_is_still_told(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| setup.config.server.max_requests = 1).await?;
+    // Its body is awaited: it is inside.
+    let inside =
+        send(&app, "POST /events/slack HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{").await?;
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let sent_away = async {
+        loop {
+            let answer = rest(send(&app, &get("/problems")).await?).await?;
+            if answer.starts_with("HTTP/1.1 503 ") {
+                return anyhow::Ok(answer);
+            }
+        }
+    };
+    let answer = tokio::time::timeout(LONG, sent_away).await.context("nobody sent away")??;
+    assert!(answer.contains("/problems/overloaded"), "{answer}");
+    assert!(answer.to_ascii_lowercase().contains("retry-after: 1"), "{answer}");
+    assert!(rest(send(&app, &get("/healthz")).await?).await?.starts_with("HTTP/1.1 200 "));
+    drop(inside);
+    let let_in = async {
+        while !rest(send(&app, &get("/problems")).await?).await?.starts_with("HTTP/1.1 200 ") {}
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(LONG, let_in).await.context("nobody let in")?
+}
