@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use clap::Subcommand;
 
 use super::output::say;
-use super::scene::{administrator, known, moment, open};
+use super::scene::{administrator, known, moment, on_database};
 use super::serve::public_url;
-use crate::admin::{Revoking, Ways};
+use crate::admin::Revoking;
 use crate::app::{Database, Gateway, Parts};
 use crate::config::Config;
 use crate::domain::account::IntegratedAccount;
@@ -56,10 +56,7 @@ pub(super) enum Command {
 
 /// Does it.
 pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
-    let (database, store) = open(config).await?;
-    let done = obey(config, &database, &store, command).await;
-    database.close().await;
-    done
+    on_database(config, async |database, store| obey(config, database, store, command).await).await
 }
 
 async fn obey(
@@ -82,13 +79,8 @@ async fn obey(
         Command::Disconnect { environment, force, id } => {
             let db = known(store, &environment).await?;
             let (account, state) = (find(&db, id).await?, gateway(config, database)?);
-            let ways = Ways {
-                registry: &state.registry,
-                upstream: &state.upstream,
-                uses: &state.uses,
-                max_wait: state.max_wait,
-            };
             let revoking = if force { Revoking::Tried } else { Revoking::Needed };
+            let ways = state.ways();
             let done = administrator(&db).disconnect_account(&account, &ways, revoking).await;
             state.uses.finish().await;
             Ok(done?)

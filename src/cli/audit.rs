@@ -4,9 +4,11 @@ use clap::Subcommand;
 use time::Duration;
 
 use super::output::say;
-use super::scene::open;
+use super::scene::on_database;
+use crate::app::Database;
 use crate::config::Config;
 use crate::domain::clock::{Clock as _, SystemClock};
+use crate::store::Store;
 
 /// What has to be so.
 const PURGING: &str = "The database keeps rows of the last 90 days, whoever asks. Run this as the role that \
@@ -26,12 +28,12 @@ pub(super) enum Command {
 
 /// Does it.
 pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<()> {
-    let (database, store) = open(config).await?;
     let Command::Purge { older_than_days } = command;
     // A little older, so that the database's clock agrees.
     let age = Duration::days((*older_than_days).into()) + Duration::MINUTE;
-    let gone = store.purge_audit_log(SystemClock.now() - age).await;
-    database.close().await;
-    say(format!("{} rows are gone", gone?))?;
-    Ok(())
+    let purge = async |_: &Database, store: &Store| {
+        let gone = store.purge_audit_log(SystemClock.now() - age).await?;
+        Ok(say(format!("{gone} rows are gone"))?)
+    };
+    on_database(config, purge).await
 }

@@ -3,12 +3,12 @@
 use clap::Subcommand;
 
 use super::output::say;
-use super::scene::{ACTOR, administrator, known, moment, open};
+use super::scene::{ACTOR, administrator, known, moment, on_database};
 use crate::admin::add_environment;
 use crate::config::Config;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::SystemEntropy;
-use crate::store::{AuditEntry, Store};
+use crate::store::{AuditEntry, Store, StoreError};
 
 /// What to do with environments.
 #[derive(Debug, Subcommand)]
@@ -31,10 +31,7 @@ pub(super) enum Command {
 
 /// Does it.
 pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
-    let (database, store) = open(config).await?;
-    let done = obey(&store, command).await;
-    database.close().await;
-    done
+    on_database(config, async |_, store| obey(store, command).await).await
 }
 
 async fn obey(store: &Store, command: Command) -> anyhow::Result<()> {
@@ -61,13 +58,11 @@ async fn obey(store: &Store, command: Command) -> anyhow::Result<()> {
 }
 
 /// A conflict says which constraint, a person wants to know the name.
-fn taken(error: crate::store::StoreError, name: &str) -> anyhow::Error {
+fn taken(error: StoreError, name: &str) -> anyhow::Error {
     match error {
-        crate::store::StoreError::Conflict(_) => {
-            anyhow::anyhow!("there is an environment {name:?} already")
-        }
-        error @ (crate::store::StoreError::Inconsistent { .. }
-        | crate::store::StoreError::Unavailable(_)
-        | crate::store::StoreError::Refused(_)) => error.into(),
+        StoreError::Conflict(_) => anyhow::anyhow!("there is an environment {name:?} already"),
+        error @ (StoreError::Inconsistent { .. }
+        | StoreError::Unavailable(_)
+        | StoreError::Refused(_)) => error.into(),
     }
 }

@@ -5,16 +5,17 @@ use clap::Subcommand;
 use time::Duration;
 
 use super::output::say;
-use super::scene::{administrator, known, moment, open};
+use super::scene::{administrator, known, moment, on_database};
 use crate::admin::{NewKey, Permits, environment};
 use crate::config::Config;
 use crate::domain::access::Scope;
 use crate::domain::allowed_methods::AllowedMethods;
+use crate::domain::api_key::ApiKey;
 use crate::domain::clock::{Clock as _, SystemClock};
 use crate::domain::entropy::SystemEntropy;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::networks::Networks;
-use crate::store::{ApiKey, Store};
+use crate::store::Store;
 
 /// What to do with API keys.
 #[derive(Debug, Subcommand)]
@@ -70,10 +71,7 @@ pub(super) enum Command {
 
 /// Does it.
 pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
-    let (database, store) = open(config).await?;
-    let done = obey(&store, command).await;
-    database.close().await;
-    done
+    on_database(config, async |_, store| obey(store, command).await).await
 }
 
 async fn obey(store: &Store, command: Command) -> anyhow::Result<()> {

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
 use super::output::say;
-use super::scene::{administrator, known, moment, open};
+use super::scene::{administrator, known, moment, on_database};
 use crate::admin::NewApp;
 use crate::config::Config;
 use crate::connectors::Registry;
@@ -61,10 +61,7 @@ pub(super) enum Command {
 
 /// Does it.
 pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
-    let (database, store) = open(config).await?;
-    let done = obey(config, &store, command).await;
-    database.close().await;
-    done
+    on_database(config, async |_, store| obey(config, store, command).await).await
 }
 
 async fn obey(config: &Config, store: &Store, command: Command) -> anyhow::Result<()> {

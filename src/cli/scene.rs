@@ -12,18 +12,20 @@ use crate::store::{Store, TenantDb};
 /// Who the command line is, in the audit log.
 pub(super) const ACTOR: &str = "cli";
 
-/// Opens the database, up to date, for a command that works beside running gateways.
-pub(super) async fn open(config: &Config) -> anyhow::Result<(Database, Store)> {
+/// Works on the database, brought up to date, beside running gateways.
+pub(super) async fn on_database(
+    config: &Config,
+    work: impl AsyncFnOnce(&Database, &Store) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     config.validate_database()?;
     let database = Database::open(&config.database, true, Sharing::Shared).await?;
     let store = Store::new(database.pool.clone());
-    match store.migrate().await {
-        Ok(()) => Ok((database, store)),
-        Err(error) => {
-            database.close().await;
-            Err(error.into())
-        }
-    }
+    let done = match store.migrate().await {
+        Ok(()) => work(&database, &store).await,
+        Err(error) => Err(error.into()),
+    };
+    database.close().await;
+    done
 }
 
 /// The rows of the environment of that name.

@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::Subcommand;
 
 use super::output::say;
-use crate::app::{Database, Sharing};
+use super::scene::on_database;
 use crate::config::Config;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::SystemEntropy;
@@ -29,20 +29,15 @@ pub(super) enum Command {
 
 /// Does it.
 pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<()> {
-    config.validate_database()?;
     let keys = config.vault.master_keys().map_err(anyhow::Error::msg)?;
     let vault = Vault::new(MasterKeys::new(keys)?, Arc::new(SystemEntropy));
-    let database = Database::open(&config.database, true, Sharing::Shared).await?;
-    let store = Store::new(database.pool.clone());
-    let done = match command {
-        Command::Rotate => rotate(&store, &vault).await,
-    };
-    database.close().await;
-    done
+    on_database(config, async |_, store| match command {
+        Command::Rotate => rotate(store, &vault).await,
+    })
+    .await
 }
 
 async fn rotate(store: &Store, vault: &Vault) -> anyhow::Result<()> {
-    store.migrate().await?;
     // Whoever closes the pipe doesn't want to stop the rotation.
     let mut told = |table: KeyedTable, rows: u64| {
         let _ = say(format!("{}: {rows} rows so far", table.name()));

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod account;
 pub mod allowed_methods;
+pub mod api_key;
 pub mod assignment;
 pub mod audit;
 pub mod clock;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
 
+use crate::admin::Ways;
 use crate::connectors::Registry;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
@@ -56,6 +57,13 @@ pub struct Services {
 }
 
 impl Services {
+    /// The ways out that the end of an account needs.
+    #[must_use]
+    pub fn ways(&self) -> Ways<'_> {
+        let Self { registry, upstream, uses, max_wait, .. } = self;
+        Ways { registry, upstream, uses, max_wait: *max_wait }
+    }
+
     /// The same services, with connections to the providers of their own.
     #[must_use]
     pub fn with_own_connections(&self) -> Self {

@@ -10,34 +10,10 @@ use super::key_uses::LastSeen;
 use super::{Change, Store, StoreError, TenantDb};
 use crate::domain::access::Scope;
 use crate::domain::allowed_methods::AllowedMethods;
+use crate::domain::api_key::ApiKey;
 use crate::domain::ids::{ApiKeyId, EnvironmentId, IntegratedAccountId};
 use crate::domain::networks::Networks;
 use crate::domain::sealed::Digest;
-
-/// An API key, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ApiKey {
-    /// Its id.
-    pub id: ApiKeyId,
-    /// What it was made for.
-    pub name: String,
-    /// What it may do.
-    pub scopes: Vec<Scope>,
-    /// Which of a provider's methods it may call raw; `None` for all.
-    pub allowed_methods: Option<AllowedMethods>,
-    /// Which addresses its callers may have; `None` for all.
-    pub allowed_addresses: Option<Networks>,
-    /// When it was made.
-    pub created_at: OffsetDateTime,
-    /// When it ends by itself.
-    pub expires_at: Option<OffsetDateTime>,
-    /// When it was ended by hand.
-    pub revoked_at: Option<OffsetDateTime>,
-    /// Until when the secret lives that it had before.
-    pub old_secret_ends_at: Option<OffsetDateTime>,
-    /// When it was last used, to the minute.
-    pub last_used_at: Option<OffsetDateTime>,
-}
 
 /// An API key to be added.
 #[derive(Debug)]

@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::FutureExt as _;
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::{Body as _, Frame, Incoming};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -175,12 +174,8 @@ impl Arriving {
     /// The next piece; `None` at the end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, SendError> {
         while !self.body.is_end_stream() {
-            let frame = match self.frame().now_or_never() {
-                Some(frame) => frame,
-                None => {
-                    timeout(self.patience, self.frame()).await.map_err(|_| SendError::Timeout)?
-                }
-            };
+            let frame = timeout(self.patience, self.frame()).await;
+            let frame = frame.map_err(|_| SendError::Timeout)?;
             let frame = frame.transpose().map_err(|error| SendError::Broken(error.into()))?;
             let is_last = frame.is_none() || self.body.is_end_stream();
             if is_last && let Some(lent) = self.lent.take() {

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
@@ -78,38 +78,38 @@ pub(super) struct Visitor {
 impl Visitor {
     /// Answers its requests until it ends.
     pub(super) async fn attend(self, front: Arc<Front>) {
-        let Self { stream, seat, rules, stop } = self;
+        let Self { stream, seat: _seat, rules, stop } = self;
         let Ok(stream) = TcpStream::from_std(stream) else { return };
         let Ok(peer) = stream.peer_addr() else { return };
         let stream = Stall::new(stream, rules.write_timeout);
-        match &rules.tls {
-            None => talk(stream, peer, front, &rules, &stop).await,
-            Some(tls) => {
-                let agreed = tokio::time::timeout(rules.head_timeout, tls.accept(stream)).await;
-                match agreed {
-                    Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(b"h2") => {
-                        talk_side_by_side(stream, peer, front, &rules, &stop).await;
-                    }
-                    Ok(Ok(stream)) => talk(stream, peer, front, &rules, &stop).await,
-                    Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
-                    Err(_) => tracing::debug!("no TLS in time"),
+        let answer = service_fn(move |request| answer(Arc::clone(&front), peer, request));
+        let Some(tls) = &rules.tls else {
+            let stream = TokioIo::new(stream);
+            until(&stop, rules.http1.serve_connection(stream, answer)).await;
+            return;
+        };
+        match tokio::time::timeout(rules.head_timeout, tls.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2);
+                let stream = TokioIo::new(stream);
+                if is_http2 {
+                    until(&stop, rules.http2.serve_connection(stream, answer)).await;
+                } else {
+                    until(&stop, rules.http1.serve_connection(stream, answer)).await;
                 }
             }
+            Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
+            Err(_) => tracing::debug!("no TLS in time"),
         }
-        drop(seat);
     }
 }
 
-/// Talks HTTP/1.
-async fn talk<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    stream: T,
-    peer: SocketAddr,
-    front: Arc<Front>,
-    rules: &Rules,
-    stop: &CancellationToken,
-) {
-    let answer = service_fn(move |request| answer(Arc::clone(&front), peer, request));
-    let mut connection = pin!(rules.http1.serve_connection(TokioIo::new(stream), answer));
+/// Talks until the caller goes, or until `stop`: then running requests end.
+async fn until<C>(stop: &CancellationToken, connection: C)
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
+    let mut connection = pin!(connection);
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
@@ -118,28 +118,10 @@ async fn talk<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
             connection.await
         }
     };
-    note(ended);
-}
-
-/// Talks HTTP/2.
-async fn talk_side_by_side<T: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
-    stream: T,
-    peer: SocketAddr,
-    front: Arc<Front>,
-    rules: &Rules,
-    stop: &CancellationToken,
-) {
-    let answer = service_fn(move |request| answer(Arc::clone(&front), peer, request));
-    let mut connection = pin!(rules.http2.serve_connection(TokioIo::new(stream), answer));
-    let ended = tokio::select! {
-        biased;
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    note(ended);
+    if let Err(error) = ended {
+        // Callers hang up, send garbage, or are too slow: theirs to know.
+        tracing::debug!(%error, "a connection broke off");
+    }
 }
 
 async fn answer(
@@ -150,11 +132,4 @@ async fn answer(
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
     Ok(front.answer(request).await)
-}
-
-/// Callers hang up, send garbage, or are too slow: theirs to know.
-fn note(ended: hyper::Result<()>) {
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection broke off");
-    }
 }

@@ -11,6 +11,9 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config;
 
+/// The name of HTTP/2 where TLS agrees on a protocol.
+pub(super) const HTTP2: &[u8] = b"h2";
+
 /// What agrees on TLS with callers; `None` when the settings have no certificate.
 ///
 /// # Errors
@@ -31,7 +34,7 @@ pub(super) fn acceptor(server: &config::Server) -> anyhow::Result<Option<TlsAcce
         .with_no_client_auth()
         .with_single_cert(certificates, key)
         .context("server.tls_cert_file and server.tls_key_file")?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![HTTP2.to_vec(), b"http/1.1".to_vec()];
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
 

@@ -11,6 +11,7 @@ use super::answers::{Item, List};
 use crate::admin::{NewKey, Permits};
 use crate::domain::access::Scope;
 use crate::domain::allowed_methods::AllowedMethods;
+use crate::domain::api_key::ApiKey;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::networks::Networks;
 use crate::domain::page::{MAX_LIMIT, Page};
@@ -18,7 +19,7 @@ use crate::http::extract::{Access, Admin, Body, NoQuery};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::store::{ApiKey, Caller};
+use crate::store::Caller;
 
 /// The longest name of a key.
 const LONGEST_NAME: usize = 255;
@@ -29,89 +30,27 @@ const OVERLAP_S: u32 = 3600;
 /// The longest that it can, in seconds: thirty days.
 const LONGEST_OVERLAP_S: u32 = 30 * 24 * 3600;
 
-/// A key, without its secret.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ApiKey)]
-pub(in crate::http) struct ShownKey {
-    /// Its id.
-    id: ApiKeyId,
-    /// Its name.
-    name: String,
-    /// What it may do.
-    scopes: Vec<Scope>,
-    /// Patterns of the provider's methods that it may call raw; `null` for all.
-    #[schema(value_type = Option<Vec<String>>)]
-    allowed_methods: Option<AllowedMethods>,
-    /// Networks that its callers must be in; `null` for all.
-    #[schema(value_type = Option<Vec<String>>)]
-    allowed_addresses: Option<Networks>,
-    /// When it was made.
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-    /// When it ends by itself.
-    #[serde(with = "time::serde::rfc3339::option")]
-    expires_at: Option<OffsetDateTime>,
-    /// When it was revoked.
-    #[serde(with = "time::serde::rfc3339::option")]
-    revoked_at: Option<OffsetDateTime>,
-    /// Until when the secret lives, or lived, that it had before the last rotation.
-    #[serde(with = "time::serde::rfc3339::option")]
-    old_secret_ends_at: Option<OffsetDateTime>,
-    /// When it was last used, to the minute.
-    #[serde(with = "time::serde::rfc3339::option")]
-    last_used_at: Option<OffsetDateTime>,
-}
-
-impl From<ApiKey> for ShownKey {
-    fn from(key: ApiKey) -> Self {
-        let ApiKey {
-            id,
-            name,
-            scopes,
-            allowed_methods,
-            allowed_addresses,
-            created_at,
-            expires_at,
-            revoked_at,
-            old_secret_ends_at,
-            last_used_at,
-        } = key;
-        Self {
-            id,
-            name,
-            scopes,
-            allowed_methods,
-            allowed_addresses,
-            created_at,
-            expires_at,
-            revoked_at,
-            old_secret_ends_at,
-            last_used_at,
-        }
-    }
-}
-
 /// Lists the keys of the environment, ended ones too, the oldest first.
 #[utoipa::path(get, path = "/api-keys", tag = "Administration",
-    responses((status = 200, description = "All keys", body = List<ShownKey>), Problems))]
+    responses((status = 200, description = "All keys", body = List<ApiKey>), Problems))]
 pub(in crate::http) async fn list_api_keys(
     access: Access<Admin>,
     _: NoQuery,
-) -> Result<Json<List<ShownKey>>, Problem> {
-    let items = access.db.api_keys().await?.into_iter().map(ShownKey::from).collect();
+) -> Result<Json<List<ApiKey>>, Problem> {
+    let items = access.db.api_keys().await?;
     Ok(Json(List::of(Page { items, next: None }, MAX_LIMIT)))
 }
 
 /// Reads one key of the environment.
 #[utoipa::path(get, path = "/api-keys/{id}", tag = "Administration",
     params(("id" = ApiKeyId, Path, description = "The key's id")),
-    responses((status = 200, description = "The key", body = Item<ShownKey>), Problems))]
+    responses((status = 200, description = "The key", body = Item<ApiKey>), Problems))]
 pub(in crate::http) async fn get_api_key(
     access: Access<Admin>,
     Path(id): Path<String>,
     _: NoQuery,
-) -> Result<Json<Item<ShownKey>>, Problem> {
-    Ok(Json(Item::of(find(&access, &id).await?.into())))
+) -> Result<Json<Item<ApiKey>>, Problem> {
+    Ok(Json(Item::of(find(&access, &id).await?)))
 }
 
 /// The wish for a key.
@@ -140,7 +79,7 @@ pub(in crate::http) struct MadeKey {
     key: String,
     /// What is shown of it from now on.
     #[serde(flatten)]
-    shown: ShownKey,
+    shown: ApiKey,
 }
 
 /// Makes a key of the environment. It can't be used from more addresses, nor for more raw methods, than the key that makes it.
@@ -167,7 +106,7 @@ pub(in crate::http) async fn create_api_key(
     };
     let wanted = NewKey { name: &name, permits, expires_at };
     let made = access.administrator(&state).create_key(&wanted).await?;
-    let shown = ShownKey {
+    let shown = ApiKey {
         id: made.id,
         name,
         scopes,

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::answers::{Item, List};
-use crate::admin::{Revoking, Ways};
+use crate::admin::Revoking;
 use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::page::{MAX_LIMIT, Page};
@@ -180,14 +180,8 @@ pub(in crate::http) async fn disconnect_integrated_account(
     let force = params.parse("force")?.unwrap_or(false);
     params.finish()?;
     let account = find_managed(&access, &id).await?;
-    let ways = Ways {
-        registry: &state.registry,
-        upstream: &state.upstream,
-        uses: &state.uses,
-        max_wait: state.max_wait,
-    };
     let revoking = if force { Revoking::Tried } else { Revoking::Needed };
-    access.administrator(&state).disconnect_account(&account, &ways, revoking).await?;
+    access.administrator(&state).disconnect_account(&account, &state.ways(), revoking).await?;
     Ok(Json(Item::of(find(&access, &id).await?)))
 }
 

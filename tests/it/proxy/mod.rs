@@ -1,5 +1,6 @@
 //! The proxy at its edges: large bodies, odd paths, odd methods, keys that are bound to some methods.
 
+mod connections;
 mod pages;
 mod permits;
 mod provider;

@@ -2,12 +2,14 @@
 //! It stands in the place of Slack's SCIM host.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::serve::ListenerExt as _;
 use futures_util::{StreamExt as _, stream};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
@@ -29,6 +31,8 @@ pub(super) struct Provider {
     pub(super) sent: watch::Receiver<usize>,
     /// Lets the reader of a large request go on.
     pub(super) go: Arc<Notify>,
+    /// The connections that were made to it.
+    pub(super) connections: Arc<AtomicUsize>,
 }
 
 struct Inside {
@@ -47,8 +51,13 @@ impl Provider {
         let go = Arc::new(Notify::new());
         let inside = Arc::new(Inside { seen, sent, go: Arc::clone(&go) });
         let router = Router::new().fallback(answer).with_state(inside);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let made = Arc::clone(&connections);
+        let listener = listener.tap_io(move |_| {
+            made.fetch_add(1, Ordering::SeqCst);
+        });
         TaskTracker::new().spawn(axum::serve(listener, router).into_future());
-        Ok(Self { url, seen: seen_by_test, sent: sent_by_test, go })
+        Ok(Self { url, seen: seen_by_test, sent: sent_by_test, go, connections })
     }
 }
 
@@ -104,6 +113,8 @@ async fn answer(State(inside): State<Arc<Inside>>, request: Request) -> Response
             }
             response
         }
+        "Closed" => ([(header::CONNECTION, "close")], "fine").into_response(),
+        "Middling" => Body::from(vec![b'x'; PIECE]).into_response(),
         _ => "fine".into_response(),
     }
 }
