@@ -8,6 +8,7 @@ use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::event::EventKind;
 use crate::limit::Class;
 use crate::store::{AuditEntry, NewEvent, Outcome, UseLog, UsedBy};
+use crate::telemetry::Span;
 use crate::upstream::{CallOptions, Upstream};
 use crate::vault::Tokens;
 
@@ -94,7 +95,12 @@ impl Administrator<'_> {
         let cx = CallContext {
             account,
             upstream,
-            options: CallOptions { max_wait, class: Class::Interactive, meter: None },
+            options: CallOptions {
+                max_wait,
+                class: Class::Interactive,
+                meter: None,
+                span: &Span::NONE,
+            },
             wants_remote: false,
             used_by: UsedBy {
                 log: uses,

@@ -12,13 +12,14 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::server::{Place, Rules, Threads, serve};
+use super::traces::traces;
 use crate::config::{self, Config, LimitBackend};
 use crate::connectors::Registry;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::{Entropy, random_bytes};
 use crate::domain::provider::Provider;
 use crate::http::{AppState, Front, Services};
-use crate::limit::{FairLimiter, Limiter, Pacing, Shared};
+use crate::limit::{Damper, FairLimiter, Limiter, Pacing, Shared};
 use crate::link::Links;
 use crate::store::{Keeping, Store, UseLog};
 use crate::telemetry::Metrics;
@@ -111,6 +112,7 @@ impl Gateway {
             Arc::clone(&entropy),
             metrics.clone(),
         );
+        let traces = traces(&config.traces, http.clone(), Arc::clone(&entropy))?;
         let links = Links {
             store: store.clone(),
             vault: vault.clone(),
@@ -130,11 +132,14 @@ impl Gateway {
             links,
             cursors,
             metrics,
+            traces,
             uses,
             clock,
             entropy,
+            inside: Arc::default(),
             tasks: tasks.clone(),
             trusted_proxies: config.server.proxies().map_err(anyhow::Error::msg)?,
+            damper: Arc::new(Damper::new(config.server.failed_auth_per_minute)),
             max_body_bytes: config.server.max_body_bytes,
             body_timeout: config.server.body_timeout(),
             max_wait: config.limits.max_wait(),
@@ -155,8 +160,8 @@ impl Gateway {
 
     /// Answers at `listener` on the runtime that calls, and does nothing else: for tests.
     pub async fn attend(self, listener: TcpListener) {
-        serve(listener, &Place::Here(Arc::new(self.front)), self.rules, CancellationToken::new())
-            .await;
+        let (metrics, never) = (&self.state.metrics, CancellationToken::new());
+        serve(listener, &Place::Here(Arc::new(self.front)), self.rules, metrics, never).await;
     }
 
     /// Serves, and renews tokens ahead of their end, until `stop` is ready; then running requests and
@@ -195,7 +200,7 @@ impl Gateway {
             tokio::time::sleep(timeout).await;
         };
         tokio::select! {
-            () = serve(listener, &place, self.rules, stopping) => {}
+            () = serve(listener, &place, self.rules, &self.state.metrics, stopping) => {}
             () = told => {}
             () = out_of_patience => tracing::warn!("some requests were cut off by the stop"),
         }
@@ -205,6 +210,9 @@ impl Gateway {
             tracing::warn!("some work was cut off by the stop");
         }
         self.state.uses.finish().await;
+        let traces = self.state.traces.clone();
+        let sent = tokio::task::spawn_blocking(move || traces.finish());
+        let _ = tokio::time::timeout(timeout, sent).await;
         // Some of them belong to the threads, which end with this.
         let _ = tokio::time::timeout(timeout, self.state.store.close()).await;
         Ok(())

@@ -3,6 +3,7 @@
 mod database;
 mod gateway;
 mod server;
+mod traces;
 
 pub use crate::admin::{CreatedKey, Permits, create_api_key, environment};
 pub use database::{Database, Sharing};

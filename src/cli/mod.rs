@@ -5,6 +5,7 @@ mod audit;
 mod demo;
 mod doctor;
 mod environments;
+mod files;
 mod healthcheck;
 mod keys;
 mod migrate;

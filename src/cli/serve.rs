@@ -8,6 +8,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use url::Url;
 
+use super::files;
 use super::signals::stop_order;
 use crate::app::{Database, Gateway, Parts, Sharing};
 use crate::config::Config;
@@ -30,6 +31,7 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     }
     config.validate()?;
     crate::telemetry::init(&config.log);
+    files::raise();
     let stop = stop_order()?;
     let mut database = Database::open(&config.database, true, Sharing::Alone).await?;
     if config.database.embedded {

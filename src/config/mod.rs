@@ -15,6 +15,7 @@ mod scim;
 mod secret;
 mod server;
 mod slack_enterprise;
+mod traces;
 mod upstream;
 mod vault;
 
@@ -31,6 +32,7 @@ pub use refresh::Refresh;
 pub use scim::Scim;
 pub use server::Server;
 pub use slack_enterprise::SlackEnterprise;
+pub use traces::Traces;
 pub use upstream::Upstream;
 pub use vault::{KeyList, Vault};
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub scim: Scim,
     /// Logs.
     pub log: Log,
+    /// Traces.
+    pub traces: Traces,
     #[serde(skip)]
     given: Given,
 }
@@ -180,6 +184,7 @@ impl Config {
         self.slack_enterprise.validate(&mut mistakes);
         self.scim.validate(&mut mistakes);
         self.log.validate(&mut mistakes);
+        self.traces.validate(&mut mistakes);
         self.with_names(mistakes)
     }
 

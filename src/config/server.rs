@@ -18,6 +18,8 @@ pub struct Server {
     pub public_url: String,
     /// The proxies in front of it, comma-separated: addresses and networks.
     pub trusted_proxies: String,
+    /// How often a minute an address may come with a key that is none; 0 for without end.
+    pub failed_auth_per_minute: u32,
     /// The largest body of our own API, in bytes.
     pub max_body_bytes: usize,
     /// Threads that move bytes between callers and providers; 0 for one per processor.

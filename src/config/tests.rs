@@ -69,7 +69,7 @@ fn every_secret_can_be_given_by_a_file() {
     let keys = reading::leaves(&defaults());
     let is_secret = |key: &String| keys.contains(&format!("{key}{}", secret::FILE));
     let secrets: Vec<_> = keys.iter().filter(|key| is_secret(key)).collect();
-    assert_eq!(secrets, ["database.url", "limits.redis_url", "vault.keys"]);
+    assert_eq!(secrets, ["database.url", "limits.redis_url", "traces.otlp_headers", "vault.keys"]);
     for key in &keys {
         let sounds_secret = ["password", "secret", "token", "key"]
             .iter()

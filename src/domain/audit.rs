@@ -90,10 +90,12 @@ pub struct AuditRow {
     /// The HTTP status of the provider's answer.
     #[schema(required = true)]
     pub status: Option<u16>,
-    /// How long the call took, waiting for its turn included.
+    /// How long the call took, waiting for its turn included; of several calls the longest.
     #[schema(required = true)]
     pub duration_ms: Option<u32>,
-    /// In which request.
+    /// How many calls it tells of: more than one when a key called the same method often within a second.
+    pub calls: u32,
+    /// In which request; `null` for several calls.
     #[schema(required = true)]
     pub request_id: Option<String>,
     /// How it ended.

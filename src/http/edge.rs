@@ -1,31 +1,28 @@
 //! The edge: each request gets an id, each problem its body, each answer a line in the log.
 
-use std::sync::Arc;
+use std::fmt::Display;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
+use tracing::field::DisplayValue;
 
+use super::current::CurrentRequest;
 use super::limits;
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use crate::domain::ids::RequestId;
-use crate::limit::Meter;
+use crate::telemetry::Span;
 
 /// The header with the request's id.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id of the request at hand: the caller's own, when it sent a plain one.
-#[derive(Debug, Clone)]
-pub(super) struct CurrentRequest(pub(super) Arc<str>);
-
 /// A request on its way through the gateway.
 #[derive(Debug)]
 pub(super) struct Passage {
-    id: Arc<str>,
-    meter: Meter,
+    current: CurrentRequest,
     method: Method,
     started: Instant,
 }
@@ -34,31 +31,34 @@ impl Passage {
     /// A request came: it gets an id, and what counts its turns.
     pub(super) fn enter(state: &AppState, request: &mut Request) -> Self {
         let theirs = request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
-        let id: Arc<str> = match theirs.filter(|id| is_plain(id)) {
+        let id = match theirs.filter(|id| is_plain(id)) {
             Some(id) => id.into(),
             None => RequestId::generate(&*state.clock, &*state.entropy).to_string().into(),
         };
-        let meter = Meter::default();
-        request.extensions_mut().insert(CurrentRequest(Arc::clone(&id)));
-        request.extensions_mut().insert(meter.clone());
-        Self { id, meter, method: request.method().clone(), started: Instant::now() }
+        let current = CurrentRequest::new(id, state.traces.request(request.headers()));
+        request.extensions_mut().insert(current.clone());
+        Self { current, method: request.method().clone(), started: Instant::now() }
     }
 
     /// Its answer goes: a problem gets its body, the headers are told, the line is logged.
     pub(super) fn leave(self, state: &AppState, route: &str, response: &mut Response) {
-        let Self { id, meter, method, started } = self;
+        let Self { current, method, started } = self;
+        let id = current.id();
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-            problem.log(&id);
-            problem.write(response, &id);
+            problem.log(id);
+            problem.write(response, id);
+            current.span().note("switchboard.problem", || problem.kind().name());
         }
-        limits::tell(&meter.read(), response);
+        limits::tell(&current.meter().read(), response);
         let status = response.status().as_u16();
         let took = started.elapsed();
         state.metrics.request(&method, route, status, took);
-        let ms = took.as_millis();
-        tracing::info!(request_id = &*id, %method, route, status, ms, "answered");
+        trace(current.span(), &method, route, status);
+        let (ms, environment) = (took.as_millis(), current.environment_id());
+        let (environment, account) = (shown(environment), shown(current.account_id()));
+        tracing::info!(request_id = id, environment, account, %method, route, status, ms, "answered");
         let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::from_str(&id) {
+        if let Ok(id) = HeaderValue::from_str(id) {
             headers.insert(X_REQUEST_ID, id);
         }
         let nosniff = HeaderValue::from_static("nosniff");
@@ -82,6 +82,23 @@ pub(super) async fn around(
     let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
     passage.leave(&state, route, &mut response);
     response
+}
+
+/// What a request's part of a trace is called, and how it ended.
+/// <https://opentelemetry.io/docs/specs/semconv/http/http-spans/>
+fn trace(span: &Span, method: &Method, route: &str, status: u16) {
+    span.rename(|| format!("{method} {route}"));
+    span.note("http.request.method", || method.to_string());
+    span.note("http.route", || route.to_owned());
+    span.note("http.response.status_code", || i64::from(status));
+    if status >= 500 {
+        span.fail("server_error");
+    }
+}
+
+/// An id as a field of the log, where there is one.
+fn shown<T: Display + 'static>(id: Option<T>) -> Option<DisplayValue<T>> {
+    id.map(tracing::field::display)
 }
 
 /// Why an address is not even looked at.

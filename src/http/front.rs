@@ -30,7 +30,6 @@ pub struct Front {
     router: Router,
     /// Where the router's work is done, when not on the thread of the connection.
     works_on: Option<Handle>,
-    inside: Arc<AtomicUsize>,
     most: usize,
 }
 
@@ -48,7 +47,7 @@ impl Front {
     #[must_use]
     pub fn new(state: AppState, most: usize) -> Self {
         let router = router(Arc::clone(&state));
-        Self { state, router, works_on: None, inside: Arc::default(), most }
+        Self { state, router, works_on: None, most }
     }
 
     /// The same door for a thread that only moves bytes: its raw calls use connections that no other
@@ -77,8 +76,8 @@ impl Front {
     }
 
     fn enter(&self, uri: &Uri) -> Option<Inside<'_>> {
-        let inside = Inside(&self.inside);
-        let before = self.inside.fetch_add(1, Ordering::Relaxed);
+        let inside = Inside(&self.state.inside);
+        let before = self.state.inside.fetch_add(1, Ordering::Relaxed);
         (before < self.most || ALWAYS.contains(&uri.path())).then_some(inside)
     }
 

@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::{Extension, Json};
 use serde_json::{Value, json};
 
-use super::edge::CurrentRequest;
+use super::current::CurrentRequest;
 use super::extract::read_whole;
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
@@ -15,7 +15,7 @@ use crate::link::{Incoming, NoticeError};
 /// Takes an event. Whatever we don't act on is taken too, so that Slack doesn't send it again.
 pub(super) async fn hear_slack(
     State(state): State<AppState>,
-    Extension(CurrentRequest(request_id)): Extension<CurrentRequest>,
+    Extension(request): Extension<CurrentRequest>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
@@ -25,7 +25,7 @@ pub(super) async fn hear_slack(
         timestamp: header("x-slack-request-timestamp"),
         signature: header("x-slack-signature"),
         body: &body,
-        request_id: &request_id,
+        request_id: request.id(),
     };
     let challenge = state.links.hear_slack(&incoming).await.map_err(refused)?;
     Ok(Json(challenge.map_or(json!({"ok": true}), |challenge| json!({"challenge": challenge}))))

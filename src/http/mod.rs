@@ -4,6 +4,7 @@
 //! writes the answer.
 
 mod compat;
+mod current;
 mod edge;
 mod extract;
 mod front;

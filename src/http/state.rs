@@ -1,6 +1,7 @@
 //! What every handler can reach.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
@@ -10,10 +11,10 @@ use crate::connectors::Registry;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::networks::Networks;
-use crate::limit::Limiter;
+use crate::limit::{Damper, Limiter};
 use crate::link::Links;
 use crate::store::{Store, UseLog};
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, Traces};
 use crate::upstream::Upstream;
 use crate::vault::{Signer, Tokens, Vault};
 
@@ -38,16 +39,22 @@ pub struct Services {
     pub cursors: Signer,
     /// What is counted.
     pub metrics: Metrics,
+    /// Where spans go.
+    pub traces: Traces,
     /// Uses of credentials, on their way to the audit log.
     pub uses: UseLog,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// The randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Requests that are being answered.
+    pub inside: Arc<AtomicUsize>,
     /// Work that goes on when its caller hangs up; a stop waits for it.
     pub tasks: TaskTracker,
     /// Whose word counts about where a caller is.
     pub trusted_proxies: Networks,
+    /// Who tries keys that are none.
+    pub damper: Arc<Damper>,
     /// The largest body of our own API, in bytes.
     pub max_body_bytes: usize,
     /// How long a body of our own API may take to come.

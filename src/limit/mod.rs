@@ -6,6 +6,7 @@
 //! turn, each account's calls in their order. What is left of a budget is known to this process
 //! (`desk`) or to Redis (`shared`); the arithmetic is the same (`gcra`, `shared.lua`).
 
+mod damper;
 mod desk;
 mod fair;
 mod gcra;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use damper::Damper;
 pub use fair::FairLimiter;
 pub use meter::{Meter, Standing};
 pub use pacing::Pacing;

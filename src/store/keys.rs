@@ -105,6 +105,12 @@ impl Store {
         Ok(known.map(|key| key.caller))
     }
 
+    /// Whether the key of that digest was good not long ago: to look it up costs nothing.
+    #[must_use]
+    pub fn is_known(&self, digest: &Digest) -> bool {
+        self.warm.keys.has(digest)
+    }
+
     async fn api_key(&self, digest: &Digest) -> Result<Option<KnownKey>, StoreError> {
         let row = sqlx::query!(
             r#"SELECT environment_id AS "environment_id: EnvironmentId", api_key_id, scopes, allowed_methods,

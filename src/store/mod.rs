@@ -50,6 +50,7 @@ use self::key_uses::KeyUses;
 use self::warm::Warm;
 pub use crate::domain::audit::Outcome;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
+use crate::telemetry::CacheFigures;
 
 /// What can go wrong between us and the database.
 #[derive(Debug, thiserror::Error)]
@@ -121,11 +122,11 @@ impl Store {
 
     /// A cache of something that is made of an account's rows: it is forgotten when they change.
     #[must_use]
-    pub fn cache_of_accounts<V>(&self) -> Arc<Cache<AccountKey, V>>
+    pub fn cache_of_accounts<V>(&self, name: &'static str) -> Arc<Cache<AccountKey, V>>
     where
         V: Clone + Send + Sync + 'static,
     {
-        self.warm.of_accounts()
+        self.warm.of_accounts(name)
     }
 
     /// The rows of one environment.
@@ -143,6 +144,20 @@ impl Store {
     #[must_use]
     pub fn connections(&self) -> usize {
         usize::try_from(self.pool.options().get_max_connections()).unwrap_or(usize::MAX)
+    }
+
+    /// The connections at this moment: in use, idle, the most there may be.
+    #[must_use]
+    pub fn connections_now(&self) -> (usize, usize, usize) {
+        let all = usize::try_from(self.pool.size()).unwrap_or(usize::MAX);
+        let idle = self.pool.num_idle();
+        (all.saturating_sub(idle), idle, self.connections())
+    }
+
+    /// What is kept in memory.
+    #[must_use]
+    pub fn kept(&self) -> Vec<CacheFigures> {
+        self.warm.figures()
     }
 
     /// Applies the migrations that are missing.

@@ -125,10 +125,28 @@ impl HttpClient {
         let exchange = pool.exchange(request);
         let mut answer = match progress {
             None => timeout(patience, exchange).await.map_err(|_| SendError::Timeout)??,
-            Some(progress) => while_it_moves(exchange, &progress, patience).await??,
+            // Apart, for it is rare and as large as all the rest.
+            Some(progress) => Box::pin(while_it_moves(exchange, &progress, patience)).await??,
         };
         answer.body_mut().patience = patience;
         Ok(answer)
+    }
+
+    /// Sends a request to where the settings say, and reads an answer of `most` bytes at the most.
+    ///
+    /// # Errors
+    ///
+    /// When there is no answer, or a larger one.
+    pub(crate) async fn fetch(
+        &self,
+        request: Request<Bytes>,
+        most: usize,
+    ) -> Result<Response<Bytes>, SendError> {
+        let answer = self.execute(request.map(Payload::from), NamedBy::Operator).await?;
+        let (head, mut body) = answer.into_parts();
+        let whole = body.whole(Bytes::new(), most).await?;
+        let whole = whole.ok_or_else(|| SendError::Broken("the answer is too large".into()))?;
+        Ok(Response::from_parts(head, whole))
     }
 }
 

@@ -19,7 +19,7 @@ use super::turns::Turns;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::entropy::{Entropy, random_bytes};
 use crate::limit::{Class, Limiter, Meter, Pacing, Price};
-use crate::telemetry::{Called, Metrics};
+use crate::telemetry::{Called, Metrics, Span};
 use crate::vault::secret::AccessToken;
 use crate::vault::{Fresh, Tokens};
 
@@ -41,6 +41,8 @@ pub struct CallOptions<'a> {
     pub class: Class,
     /// Where to note what is left of the budgets it takes from.
     pub meter: Option<&'a Meter>,
+    /// What it is a part of.
+    pub span: &'a Span,
 }
 
 /// The way out to every provider.
@@ -106,7 +108,8 @@ impl Upstream {
         dialect: &dyn Dialect,
         options: CallOptions<'_>,
     ) -> Result<Answer, UpstreamError> {
-        self.run(account, request, dialect, options, false).await
+        // Apart: whoever awaits this moves its own future, and would move this one with it.
+        Box::pin(self.run(account, request, dialect, options, false)).await
     }
 
     /// Sends a call and reads the whole answer; a body that breaks off counts as a failed attempt.
@@ -121,7 +124,7 @@ impl Upstream {
         dialect: &dyn Dialect,
         options: CallOptions<'_>,
     ) -> Result<Answer, UpstreamError> {
-        self.run(account, request, dialect, options, true).await
+        Box::pin(self.run(account, request, dialect, options, true)).await
     }
 
     async fn run(
@@ -144,18 +147,21 @@ impl Upstream {
             let leave = self.breakers.enter(host, Instant::now());
             let leave =
                 leave.map_err(|rests| UpstreamError::Resting { retry_after: rests.retry_after })?;
-            let fresh = self.turn_and_token(&mut call).await?;
-            let Some(outgoing) = call.outgoing(&fresh.token) else {
+            let (waited, fresh) = self.turn_and_token(&mut call).await?;
+            let Some(mut outgoing) = call.outgoing(&fresh.token) else {
                 return Err(UpstreamError::TooLarge);
             };
+            let span = call.span(facts.attempts);
+            span.tell(outgoing.headers_mut());
             let started = Instant::now();
             let result = self.attempt(outgoing, call.named_by(), call.dialect, whole).await;
             let ended = Instant::now();
             leave.report(reached(&result), ended);
             facts.upstream = ended - started;
             log(&call, facts, &result);
+            end(&span, &result);
             let (provider, name) = (call.account.provider, &call.request.name);
-            self.metrics.call(provider, name, called(&result), facts.upstream);
+            self.metrics.call(provider, name, called(&result), (waited, facts.upstream));
             let may_repeat = call.request.can_repeat()
                 && facts.attempts < ATTEMPTS
                 && ended < wait_until + DEADLINE;
@@ -176,18 +182,27 @@ impl Upstream {
         }
     }
 
-    /// Waits for the call's turn, then takes the newest token: it may have been renewed meanwhile.
-    async fn turn_and_token(&self, call: &mut Call<'_>) -> Result<Fresh, UpstreamError> {
+    /// Waits for the call's turn, then takes the newest token: it may have been renewed meanwhile. Gives how
+    /// long the turn took, too.
+    async fn turn_and_token(
+        &self,
+        call: &mut Call<'_>,
+    ) -> Result<(Duration, Fresh), UpstreamError> {
         if let Some(generation) = call.dead {
             // First the token: a lost grant shall not wait for a turn.
             self.tokens.newer_than(call.account, generation).await?;
         }
+        let asked = Instant::now();
+        let waiting = call.options.span.part("wait for turn");
         let turn = self.turns.wait(call.account, &call.price, call.options, call.wait_until).await;
         if turn.is_err() {
             self.metrics.limited(call.account.provider, &call.request.name);
         }
         turn?;
-        Ok(self.tokens.fresh(call.account).await?)
+        drop(waiting);
+        let waited = asked.elapsed();
+        let _span = call.options.span.part("take token");
+        Ok((waited, self.tokens.fresh(call.account).await?))
     }
 
     async fn attempt(
@@ -216,6 +231,17 @@ impl Upstream {
 impl Call<'_> {
     fn named_by(&self) -> NamedBy {
         if self.account.base_url.is_some() { NamedBy::Customer } else { NamedBy::Operator }
+    }
+
+    /// The part of the trace that an attempt is.
+    fn span(&self, attempt: u32) -> Span {
+        let span = self.options.span.call("call provider");
+        span.rename(|| self.request.name.to_string());
+        span.note("http.request.method", || self.request.method.to_string());
+        span.note("http.request.resend_count", || i64::from(attempt.saturating_sub(1)));
+        span.note("switchboard.provider", || self.account.provider.name());
+        span.note("switchboard.provider_method", || self.request.name.to_string());
+        span
     }
 
     /// The request with its token; `None` when its body has passed through already.
@@ -281,6 +307,17 @@ fn called(result: &Result<Answer, UpstreamError>) -> Called {
             | UpstreamError::Limited { .. }
             | UpstreamError::Token(_),
         ) => Called::Broken,
+    }
+}
+
+/// Notes how an attempt ended.
+fn end(span: &Span, result: &Result<Answer, UpstreamError>) {
+    if let Ok(answer) = result {
+        span.note("http.response.status_code", || i64::from(answer.status.as_u16()));
+    }
+    let outcome = called(result);
+    if outcome != Called::Answered {
+        span.fail(outcome.name());
     }
 }
 

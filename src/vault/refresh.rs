@@ -100,7 +100,7 @@ impl Tokens {
         tasks: TaskTracker,
     ) -> Self {
         let permits = Semaphore::new((store.connections() / 2).clamp(1, AT_ONCE));
-        let opened = store.cache_of_accounts();
+        let opened = store.cache_of_accounts("tokens");
         let inner = Inner { store, vault, refresher, clock, entropy, metrics, permits, opened };
         Self { inner: Arc::new(inner), flights: Flights::new(tasks) }
     }

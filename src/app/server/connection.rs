@@ -23,6 +23,7 @@ use super::stall::Stall;
 use super::tls;
 use crate::config;
 use crate::http::Front;
+use crate::telemetry::OpenConnection;
 
 /// What callers are held to.
 pub(in crate::app) struct Rules {
@@ -73,12 +74,13 @@ pub(super) struct Visitor {
     pub(super) seat: OwnedSemaphorePermit,
     pub(super) rules: Arc<Rules>,
     pub(super) stop: CancellationToken,
+    pub(super) counted: OpenConnection,
 }
 
 impl Visitor {
     /// Answers its requests until it ends.
     pub(super) async fn attend(self, front: Arc<Front>) {
-        let Self { stream, seat: _seat, rules, stop } = self;
+        let Self { stream, seat: _seat, rules, stop, counted: _counted } = self;
         let Ok(stream) = TcpStream::from_std(stream) else { return };
         let Ok(peer) = stream.peer_addr() else { return };
         let stream = Stall::new(stream, rules.write_timeout);

@@ -21,6 +21,7 @@ pub(super) use self::connection::Rules;
 use self::connection::Visitor;
 pub(super) use self::threads::Threads;
 use crate::http::Front;
+use crate::telemetry::Metrics;
 
 /// The pause after the system could not give a connection, mostly for want of file handles.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -38,13 +39,15 @@ pub(super) async fn serve(
     listener: TcpListener,
     place: &Place,
     rules: Rules,
+    metrics: &Metrics,
     stop: CancellationToken,
 ) {
     let rules = Arc::new(rules);
     let seats = Arc::new(Semaphore::new(rules.max_connections));
     let open = TaskTracker::new();
     while let Some((stream, seat)) = next(&listener, &seats, &stop).await {
-        let visitor = Visitor { stream, seat, rules: Arc::clone(&rules), stop: stop.clone() };
+        let (rules, stop, counted) = (Arc::clone(&rules), stop.clone(), metrics.open_connection());
+        let visitor = Visitor { stream, seat, rules, stop, counted };
         match place {
             Place::Here(front) => drop(open.spawn(visitor.attend(Arc::clone(front)))),
             Place::Threads(threads) => threads.give(visitor, &open),

@@ -1,8 +1,9 @@
-//! What the machine lets us have: open files and memory. Linux tells; elsewhere nothing is checked.
+//! What the machine lets us have: open files and memory. Of memory only Linux tells.
 
 use std::fs;
 
 use super::report::Report;
+use crate::cli::files;
 use crate::config::Config;
 
 /// A caller and the provider it waits for are two open files; so many are too few for a busy gateway.
@@ -14,15 +15,14 @@ const ACCOUNT_BYTES: u64 = 1_500;
 const MIB: u64 = 1 << 20;
 
 pub(super) fn check(config: &Config, report: &mut Report) {
-    if let Some(limit) = fs::read_to_string("/proc/self/limits").ok().as_deref().and_then(files) {
-        let found = format!("{limit} may be open at once");
-        if limit < FEW_FILES {
-            let fix =
-                "raise the limit to 65536: ulimit -n, LimitNOFILE= of systemd, ulimits of Docker";
-            report.warn("open files", found, fix);
-        } else {
-            report.ok("open files", found);
-        }
+    let limit = files::most();
+    let found = format!("{limit} may be open at once");
+    if limit < FEW_FILES {
+        let fix =
+            "raise the hard limit to 65536: ulimit -Hn, LimitNOFILE= of systemd, ulimits of Docker";
+        report.warn("open files", found, fix);
+    } else {
+        report.ok("open files", found);
     }
     if let Some(memory) = memory_mib() {
         let accounts = u64::try_from(config.cache.accounts).unwrap_or(u64::MAX);
@@ -33,15 +33,6 @@ pub(super) fn check(config: &Config, report: &mut Report) {
         } else {
             report.ok("memory", found);
         }
-    }
-}
-
-/// The soft limit of open files.
-fn files(limits: &str) -> Option<u64> {
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    match line.split_whitespace().next()? {
-        "unlimited" => Some(u64::MAX),
-        number => number.parse().ok(),
     }
 }
 
@@ -68,11 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_tables_are_read() {
-        let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
-                      Max open files            1024                 524288               files\n";
-        assert_eq!(files(limits), Some(1_024));
-        assert_eq!(files("Max open files   unlimited   unlimited   files"), Some(u64::MAX));
+    fn the_kernels_table_is_read() {
         assert_eq!(available("MemTotal: 99 kB\nMemAvailable:    2097152 kB\n"), Some(2_048));
     }
 }

@@ -1,19 +1,22 @@
 //! Who calls: a key that is alive and has the scope that the handler's signature names.
 
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::header;
 use axum::http::request::Parts;
+use tokio::time::Instant;
 
-use super::client::address;
+use super::client::{address, peer};
 use crate::admin::Administrator;
 use crate::domain::access::Scope;
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::networks::Networks;
 use crate::domain::sealed::Digest;
-use crate::http::edge::CurrentRequest;
+use crate::http::current::CurrentRequest;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::{AppState, Services};
 use crate::store::{AuditEntry, Caller, KeyKind, TenantDb, UsedBy};
@@ -59,7 +62,7 @@ pub(in crate::http) struct Access<P> {
     pub(in crate::http) caller: Arc<Caller>,
     /// The rows it may see.
     pub(in crate::http) db: TenantDb,
-    request_id: Arc<str>,
+    request: CurrentRequest,
     permission: PhantomData<P>,
 }
 
@@ -70,7 +73,12 @@ struct Proven(Arc<Caller>);
 impl<P> Access<P> {
     /// The request's id.
     pub(in crate::http) fn request_id(&self) -> &str {
-        &self.request_id
+        self.request.id()
+    }
+
+    /// The request.
+    pub(in crate::http) fn request(&self) -> &CurrentRequest {
+        &self.request
     }
 
     /// This caller as the administrator of its environment.
@@ -81,7 +89,7 @@ impl<P> Access<P> {
         Administrator {
             db: &self.db,
             actor: &self.caller.key_id,
-            request_id: Some(&self.request_id),
+            request_id: Some(self.request.id()),
             clock: &*services.clock,
             entropy: &*services.entropy,
         }
@@ -94,7 +102,7 @@ impl<P> Access<P> {
         action: &'e str,
         (account_id, subject): (Option<IntegratedAccountId>, Option<&'e str>),
     ) -> AuditEntry<'e> {
-        let (actor, request_id) = (&*self.caller.key_id, Some(&*self.request_id));
+        let (actor, request_id) = (&*self.caller.key_id, Some(self.request.id()));
         let new = AuditEntry::new(action, actor, &*services.clock, &*services.entropy);
         AuditEntry { account_id, subject, request_id, ..new }
     }
@@ -112,7 +120,7 @@ impl<P> Access<P> {
             actor: &self.caller.key_id,
             action,
             account_id,
-            request_id: Some(&self.request_id),
+            request_id: Some(self.request.id()),
         }
     }
 }
@@ -128,10 +136,10 @@ impl<P: Permission> FromRequestParts<AppState> for Access<P> {
                 format!("This needs a key with the scope `{}`.", P::SCOPE),
             ));
         }
-        let request = parts.extensions.get::<CurrentRequest>();
-        let request_id = request.map(|id| Arc::clone(&id.0)).unwrap_or_default();
+        let request = parts.extensions.get::<CurrentRequest>().cloned().unwrap_or_default();
+        request.is_of(caller.environment_id);
         let db = state.store.tenant(caller.environment_id);
-        Ok(Self { caller, db, request_id, permission: PhantomData })
+        Ok(Self { caller, db, request, permission: PhantomData })
     }
 }
 
@@ -158,6 +166,23 @@ fn check_address(parts: &Parts, state: &AppState, allowed: &Networks) -> Result<
     Err(Problem::new(ProblemKind::AddressNotAllowed, detail))
 }
 
+/// Where a request comes from, as far as anybody can tell.
+fn source(parts: &Parts, state: &AppState) -> Option<IpAddr> {
+    let told = address(&parts.extensions, &parts.headers, &state.trusted_proxies);
+    told.or_else(|| Some(peer(&parts.extensions)?.ip()))
+}
+
+/// Refuses a caller whose address has sent too many keys that were none.
+fn hold_up(parts: &Parts, state: &AppState) -> Result<(), Problem> {
+    let source = source(parts, state);
+    let wait = source.map_or(Duration::ZERO, |source| state.damper.wait(source, Instant::now()));
+    if wait.is_zero() {
+        return Ok(());
+    }
+    let detail = "Nothing was looked up: the keys that came from this address before were none.";
+    Err(Problem::new(ProblemKind::TooManyWrongKeys, detail).retry_after(wait))
+}
+
 async fn prove(parts: &Parts, state: &AppState) -> Result<Arc<Caller>, Problem> {
     let refused = |detail: &str| Problem::new(ProblemKind::Unauthorized, detail);
     let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| {
@@ -178,8 +203,16 @@ async fn prove(parts: &Parts, state: &AppState) -> Result<Arc<Caller>, Problem> 
     } else {
         return Err(unknown());
     };
-    let now = state.clock.now();
-    let caller = state.store.caller(kind, &Digest::of(key), now).await?.ok_or_else(unknown)?;
+    let (digest, now) = (Digest::of(key), state.clock.now());
+    if !state.store.is_known(&digest) {
+        hold_up(parts, state)?;
+    }
+    let Some(caller) = state.store.caller(kind, &digest, now).await? else {
+        if let Some(source) = source(parts, state) {
+            state.damper.failed(source, Instant::now());
+        }
+        return Err(unknown());
+    };
     if let Some(allowed) = &caller.allowed_addresses {
         check_address(parts, state, allowed)?;
     }

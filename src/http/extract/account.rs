@@ -20,7 +20,7 @@ use crate::domain::mapping::Mapping;
 use crate::domain::provider::Provider;
 use crate::http::problem::{Problem, ProblemKind, needs_reauth};
 use crate::http::state::{AppState, Services};
-use crate::limit::{Class, Meter};
+use crate::limit::Class;
 use crate::store::AccountFilter;
 use crate::unified::{Changes, Directory, Journal};
 use crate::upstream::CallOptions;
@@ -76,7 +76,6 @@ pub(in crate::http) struct Account<P> {
     connected: Arc<IntegratedAccount>,
     max_wait: Duration,
     class: Class,
-    meter: Meter,
     /// What a call to the provider is in the audit log.
     action: &'static str,
     access: Access<P>,
@@ -108,7 +107,8 @@ impl<P> Account<P> {
                 options: CallOptions {
                     max_wait: self.max_wait,
                     class: self.class,
-                    meter: Some(&self.meter),
+                    meter: Some(self.access.request().meter()),
+                    span: self.access.request().span(),
                 },
                 // The expressions see the provider's objects, whether the caller does or not.
                 wants_remote: wants_remote || !self.mappings.is_empty(),
@@ -161,6 +161,7 @@ impl<P: Permission> FromRequestParts<AppState> for Account<P> {
             AccountQuery::take(&mut Params::of(&parts.uri))?
         };
         let account = find(&access, &parts.headers, &query).await?;
+        access.request().is_about(account.id);
         match account.status {
             AccountStatus::Active => {}
             AccountStatus::NeedsReauth => {
@@ -182,9 +183,8 @@ impl<P: Permission> FromRequestParts<AppState> for Account<P> {
             }
         };
         let class = parts.extensions.get::<Class>().copied().unwrap_or_default();
-        let meter = parts.extensions.get::<Meter>().cloned().unwrap_or_default();
         let action = if P::SCOPE == Scope::Proxy { "proxy.called" } else { "directory.called" };
-        Ok(Self { connected: account, max_wait, class, meter, action, access, mappings })
+        Ok(Self { connected: account, max_wait, class, action, access, mappings })
     }
 }
 

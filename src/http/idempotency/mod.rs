@@ -19,7 +19,7 @@ use axum::response::Response;
 use time::OffsetDateTime;
 
 use self::attempt::{Attempt, HEARTBEAT};
-use super::edge::CurrentRequest;
+use super::current::CurrentRequest;
 use super::extract::{authenticate, read_whole};
 use super::problem::{InDoubt, KnownDeed, Problem, ProblemKind};
 use super::state::AppState;
@@ -191,7 +191,11 @@ fn key_of(headers: &HeaderMap, caller: &Caller) -> Result<IdempotencyKey, Proble
 }
 
 fn request_id(parts: &Parts) -> String {
-    parts.extensions.get::<CurrentRequest>().map(|id| id.0.to_string()).unwrap_or_default()
+    parts
+        .extensions
+        .get::<CurrentRequest>()
+        .map(|request| request.id().to_owned())
+        .unwrap_or_default()
 }
 
 fn in_flight() -> Problem {

@@ -11,7 +11,7 @@ use super::cookie::{self, Remembered};
 use super::failures::{self, careful, with_result};
 use super::shown::{Content, Display, Shown};
 use crate::domain::link_page::LinkPage;
-use crate::http::edge::CurrentRequest;
+use crate::http::current::CurrentRequest;
 use crate::http::extract::Params;
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
@@ -36,7 +36,7 @@ pub(super) async fn come_back(
         state: &browser_state,
         code,
         browser: remembered.as_ref().map(|remembered| remembered.browser.as_str()),
-        request_id: &request.0,
+        request_id: request.id(),
     };
     let (way, outcome) = state.links.finish(returned).await;
     state.metrics.link(outcome.as_ref().map_or_else(LinkError::name, |_| LINKED));

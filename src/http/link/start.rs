@@ -12,7 +12,7 @@ use super::shown::{Display, Offering, Shown, opener};
 use super::{choice, consent, cookie, form};
 use crate::domain::link_page::LinkPage;
 use crate::domain::provider::Provider;
-use crate::http::edge::CurrentRequest;
+use crate::http::current::CurrentRequest;
 use crate::http::state::AppState;
 use crate::link::{LinkError, Offer, Offered, Visit};
 
@@ -110,7 +110,7 @@ pub(super) async fn leave(
     };
     let by_form = provider.filter(|one| state.registry.connector(*one).linking().oauth().is_none());
     if let Some(provider) = by_form {
-        return form::connect(&state, &token, &visit, (provider, &form), &request.0).await;
+        return form::connect(&state, &token, &visit, (provider, &form), request.id()).await;
     }
     match state.links.start(&token, provider, &visit).await {
         Ok(started) => {

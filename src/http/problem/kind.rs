@@ -45,6 +45,9 @@ kinds! {
     /// No key, or none that is good.
     Unauthorized = "unauthorized", UNAUTHORIZED, "A valid key is needed",
         "Send `Authorization: Bearer KEY` with an API key (`sb_live_…`) or an account token (`sb_acct_…`). Keys end when they expire or are revoked.";
+    /// Too many bad keys came from there.
+    TooManyWrongKeys = "too_many_wrong_keys", TOO_MANY_REQUESTS, "Too many wrong keys came from this address",
+        "Come back after `Retry-After` seconds with a key that is good. Keys that were used a moment ago work all the time. The operator sets how many wrong ones an address may send as `server.failed_auth_per_minute`.";
     /// The key lacks a scope.
     InsufficientScope = "insufficient_scope", FORBIDDEN, "The key lacks a scope",
         "Use a key with the scope that the detail names: `read`, `write`, `proxy` or `admin`.";

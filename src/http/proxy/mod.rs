@@ -15,7 +15,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::BodyExt as _;
 
-use super::edge::{self, CurrentRequest, Passage};
+use super::current::CurrentRequest;
+use super::edge::{self, Passage};
 use super::extract::{Account, Proxy};
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
@@ -128,7 +129,7 @@ fn respond(
         }
     };
     if let Some(request) = request {
-        text(REQUEST_ID, &request.0);
+        text(REQUEST_ID, request.id());
     }
     let mut id = String::with_capacity(32);
     // Writing into a text can't fail.
@@ -148,7 +149,7 @@ fn respond(
 }
 
 fn request_id(extensions: &axum::http::Extensions) -> String {
-    extensions.get::<CurrentRequest>().map(|id| id.0.to_string()).unwrap_or_default()
+    extensions.get::<CurrentRequest>().map(|request| request.id().to_owned()).unwrap_or_default()
 }
 
 /// The caller's query.

@@ -39,7 +39,7 @@ impl AuditFilter {
     fn query(&self, db: &TenantDb, before: Option<AuditId>, limit: i64) -> QueryBuilder<Postgres> {
         let mut query = QueryBuilder::new(
             "SELECT audit_id, at, is_use, actor, action, integrated_account_id, subject,
-                 provider_method, status, duration_ms, request_id, outcome
+                 provider_method, status, duration_ms, calls, request_id, outcome
              FROM audit_log WHERE environment_id = ",
         );
         query.push_bind(db.environment_id.to_string());
@@ -98,6 +98,7 @@ fn read(row: &sqlx::postgres::PgRow) -> Result<AuditRow, StoreError> {
     let outcome: String = row.try_get("outcome")?;
     let status: Option<i16> = row.try_get("status")?;
     let duration_ms: Option<i32> = row.try_get("duration_ms")?;
+    let calls: i32 = row.try_get("calls")?;
     Ok(AuditRow {
         id: row.try_get("audit_id")?,
         at: row.try_get("at")?,
@@ -109,6 +110,7 @@ fn read(row: &sqlx::postgres::PgRow) -> Result<AuditRow, StoreError> {
         provider_method: row.try_get("provider_method")?,
         status: status.and_then(|status| u16::try_from(status).ok()),
         duration_ms: duration_ms.and_then(|ms| u32::try_from(ms).ok()),
+        calls: u32::try_from(calls).unwrap_or(1),
         request_id: row.try_get("request_id")?,
         outcome: named("audit_log", "outcome", &outcome)?,
     })

@@ -24,6 +24,7 @@ use crate::domain::account::IntegratedAccount;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::domain::mapping::Mapping;
 use crate::domain::sealed::Digest;
+use crate::telemetry::CacheFigures;
 
 /// How much is kept, and for how long without a database.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +61,9 @@ pub enum Change {
 pub(super) trait Hears: Send + Sync {
     /// Forgets what changed.
     fn hear(&self, change: &Change);
+
+    /// How much it keeps, and whether that was of use.
+    fn figures(&self) -> CacheFigures;
 }
 
 /// The custom fields of an environment.
@@ -92,25 +96,28 @@ impl Warm {
     pub(super) fn new(keeping: Keeping) -> Self {
         let ear = Arc::new(Ear::new());
         let room = keeping.accounts;
-        let keys = Arc::new(Cache::new(Arc::clone(&ear), room, |change| match change {
+        let keys = Arc::new(Cache::new("keys", Arc::clone(&ear), room, |change| match change {
             Change::Key(digest) => Some(*digest),
             Change::Account(..) | Change::Mappings(..) | Change::Everything => None,
         }));
-        let accounts = Arc::new(Cache::new(Arc::clone(&ear), room, account_of));
+        let accounts = Arc::new(Cache::new("accounts", Arc::clone(&ear), room, account_of));
         let shared_mappings =
-            Arc::new(Cache::new(Arc::clone(&ear), room.min(10_000), |change| match change {
-                Change::Mappings(environment_id, _) => Some(*environment_id),
-                Change::Key(_) | Change::Account(..) | Change::Everything => None,
+            Arc::new(Cache::new("mappings", Arc::clone(&ear), room.min(10_000), |change| {
+                match change {
+                    Change::Mappings(environment_id, _) => Some(*environment_id),
+                    Change::Key(_) | Change::Account(..) | Change::Everything => None,
+                }
             }));
-        let own_mappings = Arc::new(Cache::new(Arc::clone(&ear), room, |change| match change {
-            Change::Mappings(environment_id, Some(account_id)) => {
-                Some((*environment_id, *account_id))
-            }
-            Change::Mappings(_, None)
-            | Change::Key(_)
-            | Change::Account(..)
-            | Change::Everything => None,
-        }));
+        let own_mappings =
+            Arc::new(Cache::new("own_mappings", Arc::clone(&ear), room, |change| match change {
+                Change::Mappings(environment_id, Some(account_id)) => {
+                    Some((*environment_id, *account_id))
+                }
+                Change::Mappings(_, None)
+                | Change::Key(_)
+                | Change::Account(..)
+                | Change::Everything => None,
+            }));
         let all: Vec<Arc<dyn Hears>> = vec![
             Arc::clone(&keys) as _,
             Arc::clone(&accounts) as _,
@@ -132,14 +139,21 @@ impl Warm {
     }
 
     /// A further cache of something that belongs to accounts.
-    pub(super) fn of_accounts<V>(&self) -> Arc<Cache<AccountKey, V>>
+    pub(super) fn of_accounts<V>(&self, name: &'static str) -> Arc<Cache<AccountKey, V>>
     where
         V: Clone + Send + Sync + 'static,
     {
-        let cache = Arc::new(Cache::new(Arc::clone(&self.ear), self.keeping.accounts, account_of));
+        let cache =
+            Arc::new(Cache::new(name, Arc::clone(&self.ear), self.keeping.accounts, account_of));
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         all.push(Arc::clone(&cache) as _);
         cache
+    }
+
+    /// How much is kept, and whether that was of use.
+    pub(super) fn figures(&self) -> Vec<CacheFigures> {
+        let all = self.all.read().unwrap_or_else(PoisonError::into_inner);
+        all.iter().map(|cache| cache.figures()).collect()
     }
 
     /// Forgets what changed.

@@ -1,6 +1,7 @@
 //! Callers that are too slow or too many, and those that come by TLS, at the door of the real server.
 
 mod tls;
+mod wrong_keys;
 
 use std::time::Duration;
 

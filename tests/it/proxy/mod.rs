@@ -4,6 +4,7 @@ mod connections;
 mod pages;
 mod permits;
 mod provider;
+mod traces;
 
 use std::time::Duration;
 

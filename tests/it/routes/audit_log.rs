@@ -60,6 +60,29 @@ async fn every_call_with_an_accounts_token_is_told(pool: PgPool) -> anyhow::Resu
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn many_calls_that_are_alike_are_counted_and_none_is_missing(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    const CALLS: u64 = 60;
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    for _ in 0..CALLS {
+        api.get("proxy/api/auth.test").await?.okay()?;
+    }
+    let other = api.clone().with("x-request-id", "other")?;
+    other.get("proxy/api/team.info").await?.okay()?;
+    rows(&app.home.admin, "provider_method=team.info&request_id=other", 1).await?;
+    let told = rows(&app.home.admin, "provider_method=auth.test&limit=100", 1).await?;
+    let calls = |row: &Value| row.get("calls").and_then(Value::as_u64).unwrap_or_default();
+    assert_eq!(told.iter().map(calls).sum::<u64>(), CALLS, "{told:?}");
+    let (many, single): (Vec<_>, Vec<_>) = told.iter().partition(|row| calls(row) > 1);
+    assert!(!many.is_empty() && single.len() >= 10, "{told:?}");
+    assert!(many.iter().all(|row| row["request_id"].is_null()), "{many:?}");
+    assert!(single.iter().all(|row| row["request_id"].is_string()), "{single:?}");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_raw_change_is_written_down_before_it_is_sent(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let api = app.linked().await?;

@@ -2,13 +2,12 @@
 
 use anyhow::Context as _;
 use futures_util::future::join_all;
-use http::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use switchboard::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Fault, FaultKind};
+use switchboard::sandbox::{DEFAULT_CLIENT_SECRET, Fault, FaultKind};
 use time::Duration;
 
-use crate::support::{Browser, Client, TestApp, bearer, link_url};
+use crate::support::{Browser, Client, TestApp, bearer};
 
 /// The events behind a cursor, and the cursor to keep.
 async fn news(api: &Client, cursor: &mut String) -> anyhow::Result<Vec<Value>> {
@@ -25,15 +24,6 @@ fn kinds(events: &[Value]) -> Vec<&str> {
     names.filter_map(|name| name.strip_prefix("integrated_account.")).collect()
 }
 
-/// The customer removes the app at the provider.
-async fn uninstall(app: &TestApp, account: &str) -> anyhow::Result<()> {
-    let form = format!("client_id={DEFAULT_CLIENT_ID}&client_secret={DEFAULT_CLIENT_SECRET}");
-    let kind = "application/x-www-form-urlencoded";
-    let path = "proxy/api/apps.uninstall";
-    app.on(account)?.send(Method::POST, path, Some((kind, &form))).await?.okay()?;
-    Ok(())
-}
-
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn the_life_of_an_account_is_told_in_order(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
@@ -45,7 +35,7 @@ async fn the_life_of_an_account_is_told_in_order(pool: PgPool) -> anyhow::Result
     assert_eq!(kinds(&linked), ["created", "active"]);
     assert!(news(api, &mut cursor).await?.is_empty());
 
-    uninstall(&app, &account).await?;
+    app.uninstall(&account).await?;
     for _ in 0..3 {
         app.on(&account)?.get("users?limit=1").await?.problem(409, "account_needs_reauth");
     }
@@ -61,8 +51,7 @@ async fn the_life_of_an_account_is_told_in_order(pool: PgPool) -> anyhow::Result
             "status": "needs_reauth", "missing_scopes": [], "reason": "invalid_refresh_token"})
     );
 
-    let wish = json!({"tenant_id": "acme", "integrated_account_id": account});
-    Browser::new()?.follow(&link_url(&app.home, &wish).await?).await?;
+    app.link_again("acme", &account).await?;
     for _ in 0..2 {
         app.home.api.delete(&format!("integrated-accounts/{account}")).await?.okay()?;
     }

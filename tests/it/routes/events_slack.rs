@@ -9,11 +9,9 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use sqlx::PgPool;
 use switchboard::domain::clock::Clock as _;
-use switchboard::sandbox::{
-    DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_SIGNING_SECRET, SubscriptionRequest,
-};
+use switchboard::sandbox::{DEFAULT_SIGNING_SECRET, SubscriptionRequest};
 
-use crate::support::{Answer, Browser, Tenant, TestApp, link_url};
+use crate::support::{Answer, Tenant, TestApp};
 
 fn hex(bytes: &[u8]) -> String {
     let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -95,10 +93,7 @@ async fn an_app_that_is_uninstalled_at_slack_is_known_at_once(pool: PgPool) -> a
         (&app.home, app.link("globex").await?),
         (&other, app.link_in(&other, "acme").await?),
     ];
-    let form = format!("client_id={DEFAULT_CLIENT_ID}&client_secret={DEFAULT_CLIENT_SECRET}");
-    let kind = "application/x-www-form-urlencoded";
-    let api = app.on(&accounts[0].1)?;
-    api.send(Method::POST, "proxy/api/apps.uninstall", Some((kind, &form))).await?.okay()?;
+    app.uninstall(&accounts[0].1).await?;
 
     for (home, account) in &accounts {
         let marked = async {
@@ -113,7 +108,7 @@ async fn an_app_that_is_uninstalled_at_slack_is_known_at_once(pool: PgPool) -> a
         assert!(["tokens_revoked", "app_uninstalled"].contains(&reason.as_str()), "{reason}");
     }
     let asked = app.sandbox.requests(None).requests.len();
-    api.get("users").await?.problem(409, "account_needs_reauth");
+    app.on(&accounts[0].1)?.get("users").await?.problem(409, "account_needs_reauth");
     assert_eq!(app.sandbox.requests(None).requests.len(), asked, "the provider is not asked");
     for (home, account) in &accounts {
         assert_eq!(told(&app, home, account).await?, (1, 1));
@@ -224,8 +219,7 @@ async fn a_replay_does_not_end_a_grant_that_was_given_since(pool: PgPool) -> any
     assert_eq!(state(&app.home, &account).await?.0, "needs_reauth");
 
     app.clock.advance(time::Duration::seconds(30));
-    let wish = json!({"tenant_id": "acme", "integrated_account_id": account});
-    Browser::new()?.follow(&link_url(&app.home, &wish).await?).await?;
+    app.link_again("acme", &account).await?;
     assert_eq!(state(&app.home, &account).await?.0, "active");
     // As it was sent, and as Slack would send it again: signed anew.
     send(&app, &now, &signature, &body).await?.okay()?;

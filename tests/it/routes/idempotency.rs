@@ -247,7 +247,7 @@ async fn after_a_crash_in_the_middle_it_is_told_what_is_known(pool: PgPool) -> a
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn the_last_word_is_kept_and_a_failure_frees_the_key(pool: PgPool) -> anyhow::Result<()> {
-    let app = TestApp::new(pool.clone()).await?;
+    let app = TestApp::new(pool).await?;
     let account = app.link("acme").await?;
     let api = app.on(&account)?;
     let (wish, _) = wishes(&app)?;
@@ -267,9 +267,9 @@ async fn the_last_word_is_kept_and_a_failure_frees_the_key(pool: PgPool) -> anyh
     failed.post("role-assignments", &wish).await?.created()?;
 
     let lost = keyed(&api, "lost")?;
-    sqlx::query("UPDATE integrated_accounts SET status = 'needs_reauth'").execute(&pool).await?;
+    app.uninstall(&account).await?;
     lost.post("role-assignments", &wish).await?.problem(409, "account_needs_reauth");
-    sqlx::query("UPDATE integrated_accounts SET status = 'active'").execute(&pool).await?;
+    app.link_again("acme", &account).await?;
     lost.post("role-assignments", &wish).await?.created()?;
 
     let reader = app.client(app.home.environment_id, &[Scope::Read]).await?;

@@ -36,6 +36,7 @@ fn kinds_keep_their_names_and_statuses() {
     }
     insta::assert_snapshot!(kinds, @r"
     401 unauthorized: A valid key is needed
+    429 too_many_wrong_keys: Too many wrong keys came from this address
     403 insufficient_scope: The key lacks a scope
     403 method_forbidden: The key may not call this method
     403 address_not_allowed: The key may not be used from this address

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Context as _;
 use base64::Engine as _;
+use http::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use switchboard::app::{self, Gateway, Parts};
@@ -186,6 +187,23 @@ impl TestApp {
         Ok(account.context("no account was linked")?.to_owned())
     }
 
+    /// Links the same account again, as a customer mends it.
+    pub(crate) async fn link_again(&self, tenant_id: &str, account: &str) -> anyhow::Result<()> {
+        let wish = json!({"tenant_id": tenant_id, "integrated_account_id": account});
+        let end = Browser::new()?.follow(&link_url(&self.home, &wish).await?).await?;
+        assert_eq!(end.status, 200, "{}", end.text);
+        Ok(())
+    }
+
+    /// Takes the app out of an account's organization at the provider: its tokens are dead.
+    pub(crate) async fn uninstall(&self, account: &str) -> anyhow::Result<()> {
+        let form = format!("client_id={DEFAULT_CLIENT_ID}&client_secret={DEFAULT_CLIENT_SECRET}");
+        let form = Some(("application/x-www-form-urlencoded", form.as_str()));
+        let gone = self.on(account)?.send(Method::POST, "proxy/api/apps.uninstall", form).await?;
+        assert_eq!(gone.okay()?, json!({"ok": true}));
+        Ok(())
+    }
+
     /// A tenant that is linked, and the client that reads its directory.
     pub(crate) async fn linked(&self) -> anyhow::Result<Client> {
         let account = self.link("acme").await?;
@@ -228,6 +246,8 @@ fn usual(sandbox_url: &str) -> anyhow::Result<Setup> {
     let mut config = Config::load(None)?;
     let master_key = base64::engine::general_purpose::STANDARD.encode([7; 32]);
     config.vault.keys = format!("test:{master_key}");
+    // Some tests try every route with keys that are none.
+    config.server.failed_auth_per_minute = 0;
     config.limits.time_scale = FAST;
     sandbox_url.clone_into(&mut config.slack_enterprise.web_url);
     sandbox_url.clone_into(&mut config.slack_enterprise.api_url);

@@ -6,12 +6,12 @@ mod model;
 mod pauses;
 
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::PgPool;
-use switchboard::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Fault, FaultKind};
+use switchboard::sandbox::{Fault, FaultKind};
 use time::Duration;
 
-use crate::support::{Browser, Client, TestApp, link_url};
+use crate::support::TestApp;
 
 /// The errors that the provider answered, oldest first.
 fn refusals(app: &TestApp) -> Vec<String> {
@@ -96,22 +96,12 @@ async fn status(app: &TestApp, account: &str) -> anyhow::Result<Value> {
     Ok(account.pointer("/result/status").cloned().unwrap_or_default())
 }
 
-/// The customer removes the app at the provider.
-async fn uninstall(api: &Client) -> anyhow::Result<()> {
-    let form = format!("client_id={DEFAULT_CLIENT_ID}&client_secret={DEFAULT_CLIENT_SECRET}");
-    let kind = "application/x-www-form-urlencoded";
-    let path = "proxy/api/apps.uninstall";
-    let gone = api.send(http::Method::POST, path, Some((kind, &form))).await?.okay()?;
-    assert_eq!(gone, json!({"ok": true}));
-    Ok(())
-}
-
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_lost_grant_is_told_once_noted_and_mended_by_a_link(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let account = app.link("acme").await?;
     let api = app.on(&account)?;
-    uninstall(&api).await?;
+    app.uninstall(&account).await?;
     let answers = join_all((0..20).map(|_| api.get("users?limit=1"))).await;
     for answer in answers {
         let answer = answer?;
@@ -134,9 +124,7 @@ async fn a_lost_grant_is_told_once_noted_and_mended_by_a_link(pool: PgPool) -> a
     }
     assert_eq!(app.sandbox.requests(None).requests.len(), asked, "the provider is not asked");
 
-    let wish = json!({"tenant_id": "acme", "integrated_account_id": account});
-    let url = link_url(&app.home, &wish).await?;
-    assert_eq!(Browser::new()?.follow(&url).await?.status, 200);
+    app.link_again("acme", &account).await?;
     assert_eq!(status(&app, &account).await?, "active");
     api.get("users?limit=1").await?.okay()?;
     Ok(())

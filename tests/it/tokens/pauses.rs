@@ -8,7 +8,7 @@ use time::Duration;
 
 use super::failures::replace_secret;
 use super::{pass, refusals};
-use crate::support::{Answer, Browser, TestApp, link_url};
+use crate::support::{Answer, TestApp};
 
 const REFRESH: &str = "oauth.v2.access";
 const CALL: &str = "users?limit=1";
@@ -106,9 +106,7 @@ async fn a_link_ends_the_pause_at_once(pool: PgPool) -> anyhow::Result<()> {
     pass(&app, Duration::hours(13));
     app.sandbox.add_fault(Fault::next(REFRESH, FaultKind::ServerError, 3));
     pause_of(&api.get(CALL).await?)?;
-    let wish = json!({"tenant_id": "acme", "integrated_account_id": account});
-    let url = link_url(&app.home, &wish).await?;
-    assert_eq!(Browser::new()?.follow(&url).await?.status, 200);
+    app.link_again("acme", &account).await?;
     api.get(CALL).await?.okay()?;
     app.home
         .api

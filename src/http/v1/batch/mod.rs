@@ -86,7 +86,7 @@ pub(in crate::http) async fn run_batch(
     Body(batch): Body<Batch>,
 ) -> Result<Json<BatchAnswer>, Problem> {
     check(&batch, &headers)?;
-    let common = Common::of(&headers, account, access.request_id(), peer(&extensions));
+    let common = Common::of(&headers, account, access.request(), peer(&extensions));
     let Batch { operations, concurrency } = batch;
     let result = run::run(&router, operations, concurrency, &common).await;
     let succeeded = result.iter().filter(|one| one.status < 400).count();

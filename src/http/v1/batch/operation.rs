@@ -12,6 +12,7 @@ use url::form_urlencoded;
 use utoipa::ToSchema;
 
 use super::order::Touch;
+use crate::http::current::CurrentRequest;
 use crate::http::edge::X_REQUEST_ID;
 use crate::http::extract::{ACCOUNT_HEADER, ADDRESS_HEADERS, AccountQuery, PREFER, pointer};
 use crate::http::idempotency;
@@ -128,11 +129,11 @@ impl Operation {
 }
 
 impl Common {
-    /// What the operations of a batch have from a request with these headers, this account and this id.
+    /// What the operations of a batch have from its request, with these headers and this account.
     pub(super) fn of(
         headers: &HeaderMap,
         account: AccountQuery,
-        request_id: &str,
+        request: &CurrentRequest,
         peer: Option<ConnectInfo<SocketAddr>>,
     ) -> Self {
         let names = [header::AUTHORIZATION, ACCOUNT_HEADER, PREFER].into_iter();
@@ -142,6 +143,7 @@ impl Common {
                 kept.append(&name, value.clone());
             }
         }
+        request.span().tell(&mut kept);
         let AccountQuery { integrated_account_id, tenant_id, provider } = account;
         let provider = provider.map(|provider| provider.name().to_owned());
         let account =
@@ -151,7 +153,7 @@ impl Common {
             headers: kept,
             account: account.filter_map(|(name, value)| Some((name, value?))).collect(),
             // An id may have 128 characters, and each operation adds some.
-            request_id: request_id.chars().take(LONGEST_ID).collect(),
+            request_id: request.id().chars().take(LONGEST_ID).collect(),
             idempotency_key: key.map(str::to_owned),
             peer,
         }

@@ -10,6 +10,7 @@ use quick_cache::sync;
 
 use super::ear::{Ear, Hearing};
 use super::{Change, Hears};
+use crate::telemetry::CacheFigures;
 
 /// How many keys that lead to no row are remembered.
 const ABSENT: usize = 10_000;
@@ -19,6 +20,7 @@ const STRIPES: usize = 1024;
 /// Rows of one kind, by key. What isn't there is remembered as well, apart from what is, so that asking
 /// for things that don't exist drives out nothing that does.
 pub struct Cache<K, V> {
+    name: &'static str,
     ear: Arc<Ear>,
     present: sync::Cache<K, V>,
     absent: sync::Cache<K, ()>,
@@ -32,8 +34,14 @@ struct NotKnown;
 
 impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     /// Room for so many rows; `key_of` says which of them a change is about.
-    pub(super) fn new(ear: Arc<Ear>, room: usize, key_of: fn(&Change) -> Option<K>) -> Self {
+    pub(super) fn new(
+        name: &'static str,
+        ear: Arc<Ear>,
+        room: usize,
+        key_of: fn(&Change) -> Option<K>,
+    ) -> Self {
         Self {
+            name,
             ear,
             present: sync::Cache::new(room),
             absent: sync::Cache::new(ABSENT.min(room)),
@@ -74,6 +82,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
             self.keep(key, ticket, found.clone());
         }
         Ok(found)
+    }
+
+    /// Whether `key` leads to a row that is in memory.
+    pub(in crate::store) fn has(&self, key: &K) -> bool {
+        self.present.peek(key).is_some()
     }
 
     /// Forgets what is known of `key`, and what is being read of it.
@@ -132,6 +145,11 @@ where
             self.present.clear();
             self.absent.clear();
         }
+    }
+
+    fn figures(&self) -> CacheFigures {
+        let Self { name, present, .. } = self;
+        CacheFigures { name, rows: present.len(), looked: (present.hits(), present.misses()) }
     }
 }
 

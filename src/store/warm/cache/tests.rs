@@ -11,7 +11,7 @@ type Found = Result<Option<u32>, Infallible>;
 
 fn cache(room: usize) -> (Arc<Ear>, Cache<u32, u32>) {
     let ear = Arc::new(Ear::new());
-    let cache = Cache::new(Arc::clone(&ear), room, |_| None);
+    let cache = Cache::new("rows", Arc::clone(&ear), room, |_| None);
     ear.set(Hearing::Clearly);
     (ear, cache)
 }

@@ -1,19 +1,20 @@
 //! The uses of accounts' credentials: every call to a provider. A call tells of itself in memory, and goes on;
-//! the rows are written down together, within a second. While the database is away they wait.
+//! the rows are written down together, within a second. While the database is away they wait (`gathering`).
 //!
 //! A call that may change something at the provider is written down before it is sent, in the database, like
 //! every other change: only its end comes this way.
 
+mod gathering;
+
 use std::borrow::Cow;
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use time::OffsetDateTime;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::gathering::{Gathering, Row, Taken, Told};
 use crate::domain::audit::Outcome;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
@@ -21,8 +22,6 @@ use crate::domain::ids::{AuditId, EnvironmentId, IntegratedAccountId};
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
 
-/// The most rows that wait, in an outage of the database: some 20 MB.
-const ROOM: usize = 50_000;
 /// So many rows don't wait for more.
 const MANY: usize = 500;
 /// So many are written at once.
@@ -52,30 +51,9 @@ struct Inner {
 
 #[derive(Default)]
 struct Waiting {
-    rows: VecDeque<Use>,
+    rows: Gathering,
     /// How many found no room since the last row was written.
     lost: u64,
-}
-
-/// What a row tells about.
-struct What {
-    environment_id: EnvironmentId,
-    actor: Box<str>,
-    action: &'static str,
-    account_id: IntegratedAccountId,
-    method: Cow<'static, str>,
-    request_id: Option<Box<str>>,
-    is_change: bool,
-}
-
-/// A row on its way.
-struct Use {
-    id: AuditId,
-    at: OffsetDateTime,
-    what: What,
-    outcome: Outcome,
-    status: Option<u16>,
-    took: Duration,
 }
 
 /// Whoever uses an account's credentials, for one request.
@@ -95,10 +73,10 @@ pub struct UsedBy<'a> {
     pub request_id: Option<&'a str>,
 }
 
-impl UsedBy<'_> {
+impl<'a> UsedBy<'a> {
     /// A call of that method begins: it only reads, or is written down as a change elsewhere.
-    pub fn begin(&self, method: Cow<'static, str>) -> Using {
-        self.using(method, false)
+    pub fn begin(self, method: Cow<'static, str>) -> Using<'a> {
+        Using::new(self, method, false)
     }
 
     /// A call of that method begins that may change something: this is in the database before it is sent.
@@ -106,7 +84,7 @@ impl UsedBy<'_> {
     /// # Errors
     ///
     /// When the database fails: then it must not be sent.
-    pub async fn begin_change(&self, method: Cow<'static, str>) -> Result<Using, StoreError> {
+    pub async fn begin_change(self, method: Cow<'static, str>) -> Result<Using<'a>, StoreError> {
         let Inner { store, clock, entropy, .. } = &*self.log.0;
         let at = clock.now();
         sqlx::query!(
@@ -125,35 +103,27 @@ impl UsedBy<'_> {
         )
         .execute(&store.pool)
         .await?;
-        Ok(self.using(method, true))
-    }
-
-    fn using(&self, method: Cow<'static, str>, is_change: bool) -> Using {
-        let what = What {
-            environment_id: self.environment_id,
-            actor: self.actor.into(),
-            action: self.action,
-            account_id: self.account_id,
-            method,
-            request_id: self.request_id.map(Into::into),
-            is_change,
-        };
-        let (outcome, status) = (Outcome::Abandoned, None);
-        Using { log: self.log.clone(), what: Some(what), outcome, status, began: Instant::now() }
+        Ok(Using::new(self, method, true))
     }
 }
 
 /// A call that runs. Whoever drops it without an end has given it up.
 #[must_use]
-pub struct Using {
-    log: UseLog,
-    what: Option<What>,
+pub struct Using<'a> {
+    by: UsedBy<'a>,
+    method: Cow<'static, str>,
+    is_change: bool,
     outcome: Outcome,
     status: Option<u16>,
     began: Instant,
 }
 
-impl Using {
+impl<'a> Using<'a> {
+    fn new(by: UsedBy<'a>, method: Cow<'static, str>, is_change: bool) -> Self {
+        let (outcome, status) = (Outcome::Abandoned, None);
+        Self { by, method, is_change, outcome, status, began: Instant::now() }
+    }
+
     /// The call has ended, with an answer of that status or with none.
     pub fn end(mut self, status: Option<u16>) {
         self.status = status;
@@ -161,14 +131,11 @@ impl Using {
     }
 }
 
-impl Drop for Using {
+impl Drop for Using<'_> {
     fn drop(&mut self) {
-        let Some(what) = self.what.take() else { return };
-        let Inner { clock, entropy, .. } = &*self.log.0;
-        let (at, took) = (clock.now(), self.began.elapsed());
-        let id = AuditId::of(at, &**entropy);
-        let (outcome, status) = (self.outcome, self.status);
-        self.log.add(Use { id, at, what, outcome, status, took });
+        let Self { by, ref method, is_change, outcome, status, began } = *self;
+        let (at, took) = (by.log.0.clock.now(), began.elapsed());
+        by.log.add(&Told { by, method, is_change, at, outcome, status, took });
     }
 }
 
@@ -207,9 +174,15 @@ impl UseLog {
             .await
             .unwrap_or_else(|_| Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)));
         if let Err(error) = written {
-            let lost = self.waiting().rows.len();
+            let lost = self.waiting_rows();
             tracing::error!(lost, %error, "the audit log did not take the last uses of credentials");
         }
+    }
+
+    /// How many rows wait.
+    #[must_use]
+    pub fn waiting_rows(&self) -> usize {
+        self.waiting().rows.len()
     }
 
     async fn work(&self) {
@@ -232,21 +205,21 @@ impl UseLog {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, row: Use) {
+    fn add(&self, told: &Told<'_>) {
         let mut waiting = self.waiting();
-        if waiting.rows.len() >= ROOM {
-            waiting.lost += 1;
-            if waiting.lost == 1 {
-                tracing::error!("the audit log has no room for uses of credentials: they are lost");
+        match waiting.rows.add(told, || AuditId::of(told.at, &*self.0.entropy)) {
+            Taken::Waits(1) => self.0.first.notify_one(),
+            Taken::Waits(MANY) => self.0.many.notify_one(),
+            Taken::Counted | Taken::Waits(_) => {}
+            Taken::Lost => {
+                waiting.lost += 1;
+                if waiting.lost == 1 {
+                    tracing::error!(
+                        "the audit log has no room for uses of credentials: they are lost"
+                    );
+                }
+                self.0.metrics.audit_lost();
             }
-            self.0.metrics.audit_lost();
-            return;
-        }
-        waiting.rows.push_back(row);
-        match waiting.rows.len() {
-            1 => self.0.first.notify_one(),
-            MANY => self.0.many.notify_one(),
-            _ => {}
         }
     }
 
@@ -254,11 +227,7 @@ impl UseLog {
     async fn write(&self) -> Result<(), StoreError> {
         let _alone = self.0.writing.lock().await;
         loop {
-            let rows: Vec<Use> = {
-                let mut waiting = self.waiting();
-                let count = waiting.rows.len().min(AT_ONCE);
-                waiting.rows.drain(..count).collect()
-            };
+            let rows = self.waiting().rows.take(AT_ONCE);
             if rows.is_empty() {
                 return self.0.store.write_key_uses().await;
             }
@@ -279,7 +248,7 @@ impl UseLog {
     }
 
     /// One row that the database refuses must not take others with it.
-    async fn write_singly(&self, rows: &[Use], error: &StoreError) -> Result<(), StoreError> {
+    async fn write_singly(&self, rows: &[Row], error: &StoreError) -> Result<(), StoreError> {
         tracing::error!(%error, "a batch for the audit log was refused");
         for row in rows {
             match insert(&self.0.store, std::slice::from_ref(row)).await {
@@ -298,15 +267,12 @@ impl UseLog {
 /// Rows that are being written: those that are still in it when it is dropped wait again, in their place.
 struct Batch<'a> {
     log: &'a UseLog,
-    rows: Vec<Use>,
+    rows: Vec<Row>,
 }
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        let mut waiting = self.log.waiting();
-        for row in self.rows.drain(..).rev() {
-            waiting.rows.push_front(row);
-        }
+        self.log.waiting().rows.put_back(self.rows.drain(..));
     }
 }
 
@@ -324,30 +290,31 @@ fn is_about_a_row(error: &StoreError) -> bool {
 }
 
 /// Adds rows; those that are there already stay as they are, so a try whose answer was lost may be repeated.
-async fn insert(store: &Store, rows: &[Use]) -> Result<(), StoreError> {
-    fn each<'r, T>(rows: &'r [Use], of: impl FnMut(&'r Use) -> T) -> Vec<T> {
+async fn insert(store: &Store, rows: &[Row]) -> Result<(), StoreError> {
+    fn each<'r, T>(rows: &'r [Row], of: impl FnMut(&'r Row) -> T) -> Vec<T> {
         rows.iter().map(of).collect()
     }
     sqlx::query!(
         "INSERT INTO audit_log (environment_id, audit_id, at, actor, action, integrated_account_id,
-             provider_method, request_id, is_use, outcome, status, duration_ms)
+             provider_method, request_id, is_use, outcome, status, duration_ms, calls)
          SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[],
              $6::text[], $7::text[], $8::text[], $9::boolean[], $10::text[], $11::smallint[],
-             $12::integer[])
+             $12::integer[], $13::integer[])
          ON CONFLICT DO NOTHING",
-        &each(rows, |row| row.what.environment_id.to_string()),
+        &each(rows, |row| row.environment_id.to_string()),
         &each(rows, |row| row.id.to_string()),
         &each(rows, |row| row.at),
-        &each(rows, |row| row.what.actor.to_string()),
-        &each(rows, |row| row.what.action.to_owned()),
-        &each(rows, |row| row.what.account_id.to_string()),
-        &each(rows, |row| row.what.method.to_string()),
-        &each(rows, |row| row.what.request_id.as_deref().map(str::to_owned)) as &[Option<String>],
-        &each(rows, |row| !row.what.is_change),
+        &each(rows, |row| row.actor.to_string()),
+        &each(rows, |row| row.action.to_owned()),
+        &each(rows, |row| row.account_id.to_string()),
+        &each(rows, |row| row.method.to_string()),
+        &each(rows, |row| row.request_id.as_deref().map(str::to_owned)) as &[Option<String>],
+        &each(rows, |row| !row.is_change),
         &each(rows, |row| row.outcome.name().to_owned()),
         &each(rows, |row| row.status.and_then(|status| i16::try_from(status).ok()))
             as &[Option<i16>],
         &each(rows, |row| i32::try_from(row.took.as_millis()).unwrap_or(i32::MAX)),
+        &each(rows, |row| row.calls),
     )
     .execute(&store.pool)
     .await?;

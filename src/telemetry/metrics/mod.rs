@@ -1,24 +1,30 @@
 //! The metrics: counted where things happen, written in the text format of `OpenMetrics`, which
 //! Prometheus reads. There is no global state: the gateway makes one [`Metrics`] and passes it on.
+//!
+//! What is counted is here; what is looked at when somebody asks is in `gauges`.
+
+mod gauges;
+mod outcomes;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
+use self::gauges::Gauges;
+pub use self::gauges::{CacheFigures, Figures, OpenConnection, Standing};
+use self::outcomes::OTHER;
+pub use self::outcomes::{Called, Renewed};
 use super::names;
 use super::per_name::PerName;
-use crate::domain::account::AccountStatus;
 use crate::domain::provider::Provider;
 
 /// The borders of the durations, in seconds.
@@ -26,83 +32,12 @@ const SECONDS: [f64; 13] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 /// The classes of HTTP statuses.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-/// The name of every method that no table knows: a caller of the proxy may make up any.
-const OTHER: &str = "other";
 /// The figures of the database are read anew when they are older.
 const FIGURES_LAST: Duration = Duration::from_secs(5);
 
 type Labels<const N: usize> = [(&'static str, Cow<'static, str>); N];
 type Counters<const N: usize> = Family<Labels<N>, Counter>;
 type Histograms<const N: usize> = Family<Labels<N>, Histogram>;
-type Seconds = Gauge<f64, AtomicU64>;
-
-/// How a call to a provider ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Called {
-    /// With an answer to pass on.
-    Answered,
-    /// The access token is dead.
-    DeadToken,
-    /// The provider said "too fast": HTTP 429.
-    TooFast,
-    /// The provider is in trouble.
-    Trouble,
-    /// It could not be reached.
-    Unreachable,
-    /// It did not answer in time.
-    Timeout,
-    /// Its answer broke off, or can't be read.
-    Broken,
-}
-
-impl Called {
-    const ALL: [(Self, &'static str); 7] = [
-        (Self::Answered, "answered"),
-        (Self::DeadToken, "dead_token"),
-        (Self::TooFast, "too_fast"),
-        (Self::Trouble, "trouble"),
-        (Self::Unreachable, "unreachable"),
-        (Self::Timeout, "timeout"),
-        (Self::Broken, "broken"),
-    ];
-}
-
-/// How an attempt to renew tokens ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Renewed {
-    /// With a new pair.
-    Refreshed,
-    /// The grant is lost.
-    Refused,
-    /// Our client was refused.
-    ClientRefused,
-    /// The provider could not be reached.
-    Unreachable,
-    /// The provider is in trouble.
-    Down,
-    /// The answer was lost.
-    AnswerLost,
-}
-
-impl Renewed {
-    const ALL: [(Self, &'static str); 6] = [
-        (Self::Refreshed, "refreshed"),
-        (Self::Refused, "refused"),
-        (Self::ClientRefused, "client_refused"),
-        (Self::Unreachable, "unreachable"),
-        (Self::Down, "down"),
-        (Self::AnswerLost, "answer_lost"),
-    ];
-}
-
-/// What the database knows, at the moment it is asked.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Figures {
-    /// Accounts of each status that there are.
-    pub accounts: Vec<(AccountStatus, i64)>,
-    /// Seconds since the access token that ends next was got, and until it ends.
-    pub next_token: Option<(f64, f64)>,
-}
 
 /// The metrics of a gateway. Clones share everything.
 #[derive(Clone)]
@@ -116,15 +51,14 @@ struct Inner {
     provider_calls: Counters<3>,
     provider_duration: Histograms<2>,
     limiter_refusals: Counters<2>,
+    limiter_waits: Histograms<2>,
     methods: PerName<PerName<MethodHandles>>,
     known_methods: HashSet<String>,
     refreshes: Counters<1>,
     refresh_duration: Histogram,
     links: Counters<1>,
-    accounts: Family<Labels<1>, Gauge>,
-    token_age: Seconds,
-    token_next_end: Seconds,
     audit_lost: Counter,
+    gauges: Gauges,
     looked_at: Mutex<Option<Instant>>,
 }
 
@@ -136,6 +70,7 @@ struct RouteHandles {
 struct MethodHandles {
     outcomes: [Counter; 7],
     duration: Histogram,
+    waits: Histogram,
     refusals: Counter,
 }
 
@@ -152,15 +87,14 @@ impl Metrics {
             provider_calls: Family::default(),
             provider_duration: Family::new_with_constructor(histograms),
             limiter_refusals: Family::default(),
+            limiter_waits: Family::new_with_constructor(histograms),
             methods: PerName::default(),
             known_methods,
             refreshes: Family::default(),
             refresh_duration: histograms(),
             links: Family::default(),
-            accounts: Family::default(),
-            token_age: Gauge::default(),
-            token_next_end: Gauge::default(),
             audit_lost: Counter::default(),
+            gauges: Gauges::default(),
             looked_at: Mutex::default(),
         };
         inner.register();
@@ -195,14 +129,21 @@ impl Metrics {
         handles.duration.observe(took.as_secs_f64());
     }
 
-    /// A call was sent to a provider, and this came of it.
-    pub fn call(&self, provider: Provider, name: &str, outcome: Called, took: Duration) {
+    /// A call was sent to a provider after it had `waited` for its turn, and this came of it.
+    pub fn call(
+        &self,
+        provider: Provider,
+        name: &str,
+        outcome: Called,
+        (waited, took): (Duration, Duration),
+    ) {
         let handles = self.method(provider, name);
         let place = Called::ALL.iter().position(|(one, _)| *one == outcome);
         if let Some(counter) = place.and_then(|place| handles.outcomes.get(place)) {
             counter.inc();
         }
         handles.duration.observe(took.as_secs_f64());
+        handles.waits.observe(waited.as_secs_f64());
     }
 
     /// A call was not sent, because its turn would have come too late.
@@ -240,14 +181,18 @@ impl Metrics {
 
     /// Takes over the figures of the database.
     pub fn set_figures(&self, figures: &Figures) {
-        for status in AccountStatus::ALL {
-            let count = figures.accounts.iter().find(|(one, _)| *one == status);
-            let labels = [("status", status.name().into())];
-            self.0.accounts.get_or_create(&labels).set(count.map_or(0, |(_, count)| *count));
-        }
-        let (age, end) = figures.next_token.unwrap_or((f64::NAN, f64::NAN));
-        self.0.token_age.set(age);
-        self.0.token_next_end.set(end);
+        self.0.gauges.set_figures(figures);
+    }
+
+    /// Takes over how the gateway stands.
+    pub fn set_standing(&self, standing: &Standing) {
+        self.0.gauges.set_standing(standing);
+    }
+
+    /// A caller's connection was opened; it is counted until the answer is dropped.
+    #[must_use]
+    pub fn open_connection(&self) -> OpenConnection {
+        self.0.gauges.open_connection()
     }
 
     /// All of it as text.
@@ -276,6 +221,7 @@ impl Metrics {
                     inner.provider_calls.get_or_create_owned(&labels)
                 }),
                 duration: inner.provider_duration.get_or_create_owned(&labels),
+                waits: inner.limiter_waits.get_or_create_owned(&labels),
                 refusals: inner.limiter_refusals.get_or_create_owned(&labels),
             }
         })
@@ -303,6 +249,11 @@ impl Inner {
             self.limiter_refusals.clone(),
         );
         registry.register(
+            names::LIMITER_WAITS,
+            "How long calls waited for their turn",
+            self.limiter_waits.clone(),
+        );
+        registry.register(
             names::TOKEN_REFRESHES,
             "Attempts to renew a pair of tokens",
             self.refreshes.clone(),
@@ -313,22 +264,12 @@ impl Inner {
             self.refresh_duration.clone(),
         );
         registry.register(names::LINKS, "Links that came to an end", self.links.clone());
-        registry.register(names::ACCOUNTS, "Integrated accounts", self.accounts.clone());
-        registry.register(
-            names::TOKEN_AGE,
-            "How long ago the access token that ends next was got",
-            self.token_age.clone(),
-        );
-        registry.register(
-            names::TOKEN_NEXT_END,
-            "How long until the next access token ends",
-            self.token_next_end.clone(),
-        );
         registry.register(
             names::AUDIT_LOST,
             "Uses of credentials that are not in the audit log",
             self.audit_lost.clone(),
         );
+        self.gauges.register(registry);
     }
 }
 
@@ -361,7 +302,7 @@ mod tests {
         let metrics = Metrics::new(HashSet::from(["users.info".to_owned()]));
         let second = Duration::from_secs(1);
         for name in ["users.info", "U0123", "mallory@example.com"] {
-            metrics.call(Provider::SlackEnterprise, name, Called::Answered, second);
+            metrics.call(Provider::SlackEnterprise, name, Called::Answered, (second, second));
         }
         metrics.request(&"MALLORY".parse().unwrap(), "unmatched", 404, second);
         let text = metrics.encode().unwrap();

@@ -1,0 +1,177 @@
+//! Uses that are not written down yet. Beyond the first few, those that are alike become one row that counts
+//! them: no provider lets anybody call so fast for long, but a caller can make us try.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use super::UsedBy;
+use crate::domain::audit::Outcome;
+use crate::domain::ids::{AuditId, EnvironmentId, IntegratedAccountId};
+
+/// So many rows wait at the most, in an outage of the database: some 20 MB.
+const ROOM: usize = 50_000;
+/// So many that are alike have a row each, until they are written down.
+const EACH: u32 = 10;
+
+/// A use that has ended.
+pub(super) struct Told<'a> {
+    /// Who used what.
+    pub(super) by: UsedBy<'a>,
+    /// The provider's method.
+    pub(super) method: &'a Cow<'static, str>,
+    /// Whether it is the end of a change.
+    pub(super) is_change: bool,
+    /// When it ended.
+    pub(super) at: OffsetDateTime,
+    /// How.
+    pub(super) outcome: Outcome,
+    /// With which answer.
+    pub(super) status: Option<u16>,
+    /// After how long.
+    pub(super) took: Duration,
+}
+
+/// A row to be written.
+pub(super) struct Row {
+    pub(super) id: AuditId,
+    pub(super) at: OffsetDateTime,
+    pub(super) environment_id: EnvironmentId,
+    pub(super) actor: Box<str>,
+    pub(super) action: &'static str,
+    pub(super) account_id: IntegratedAccountId,
+    pub(super) method: Cow<'static, str>,
+    /// Of several calls it is none.
+    pub(super) request_id: Option<Box<str>>,
+    pub(super) is_change: bool,
+    pub(super) outcome: Outcome,
+    pub(super) status: Option<u16>,
+    /// Of several calls the longest.
+    pub(super) took: Duration,
+    /// How many calls it tells of.
+    pub(super) calls: i32,
+}
+
+/// What came of a use that was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// It is in a row that waits already.
+    Counted,
+    /// It has a row of its own; so many wait now.
+    Waits(usize),
+    /// There is no room.
+    Lost,
+}
+
+/// Rows that wait.
+#[derive(Default)]
+pub(super) struct Gathering {
+    rows: VecDeque<Row>,
+    /// What was told since rows were last taken out, by its hash.
+    alike: HashMap<u64, Alike>,
+    hasher: RandomState,
+}
+
+/// Uses that are alike.
+struct Alike {
+    told: u32,
+    /// The place of their last row.
+    row: usize,
+}
+
+impl Gathering {
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// How many rows wait.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Takes a use. `id` is asked for when it becomes a row.
+    pub(super) fn add(&mut self, told: &Told<'_>, id: impl FnOnce() -> AuditId) -> Taken {
+        let hash = self.hasher.hash_one((
+            told.by.account_id,
+            told.by.actor,
+            told.by.action,
+            told.method,
+            told.status,
+        ));
+        let alike = self.alike.get_mut(&hash).filter(|_| !told.is_change);
+        if let Some(alike) = alike
+            && let Some(row) = self.rows.get_mut(alike.row).filter(|row| row.is_like(told))
+        {
+            if alike.told > EACH {
+                row.count(told);
+                return Taken::Counted;
+            }
+            if self.rows.len() < ROOM {
+                *alike = Alike { told: alike.told + 1, row: self.rows.len() };
+            }
+        } else if !told.is_change && self.rows.len() < ROOM {
+            self.alike.insert(hash, Alike { told: 1, row: self.rows.len() });
+        }
+        if self.rows.len() >= ROOM {
+            return Taken::Lost;
+        }
+        self.rows.push_back(Row::new(told, id()));
+        Taken::Waits(self.rows.len())
+    }
+
+    /// Takes out up to `most` rows, the oldest first.
+    pub(super) fn take(&mut self, most: usize) -> Vec<Row> {
+        self.alike.clear();
+        let count = self.rows.len().min(most);
+        self.rows.drain(..count).collect()
+    }
+
+    /// Puts rows back in their place.
+    pub(super) fn put_back(&mut self, rows: impl DoubleEndedIterator<Item = Row>) {
+        self.alike.clear();
+        for row in rows.rev() {
+            self.rows.push_front(row);
+        }
+    }
+}
+
+impl Row {
+    fn new(told: &Told<'_>, id: AuditId) -> Self {
+        let UsedBy { environment_id, actor, action, account_id, request_id, .. } = told.by;
+        Self {
+            id,
+            at: told.at,
+            environment_id,
+            actor: actor.into(),
+            action,
+            account_id,
+            method: told.method.clone(),
+            request_id: request_id.map(Into::into),
+            is_change: told.is_change,
+            outcome: told.outcome,
+            status: told.status,
+            took: told.took,
+            calls: 1,
+        }
+    }
+
+    fn is_like(&self, told: &Told<'_>) -> bool {
+        self.account_id == told.by.account_id
+            && *self.actor == *told.by.actor
+            && self.action == told.by.action
+            && self.method == *told.method
+            && self.status == told.status
+            && self.outcome == told.outcome
+            && !self.is_change
+    }
+
+    fn count(&mut self, told: &Told<'_>) {
+        self.calls = self.calls.saturating_add(1);
+        self.took = self.took.max(told.took);
+        self.request_id = None;
+    }
+}

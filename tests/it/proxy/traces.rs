@@ -1,0 +1,148 @@
+//! Traces: what a request did is told to a collector, and a caller's trace goes on to the provider.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::routing::post;
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message as _;
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+use super::provider::Provider;
+use crate::support::TestApp;
+
+const TRACE: u128 = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c;
+const PARENT: u128 = 0xb7ad_6b71_6920_3331;
+
+/// What came: the collector's headers and the spans.
+type Came = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
+
+/// A collector of OTLP over HTTP, and a gateway that sends to it.
+struct Traced {
+    app: TestApp,
+    provider: Provider,
+    came: Came,
+}
+
+impl Traced {
+    async fn new(pool: PgPool) -> anyhow::Result<Self> {
+        let came = Came::default();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let endpoint = format!("http://{}", listener.local_addr()?);
+        let take = |State(came): State<Came>, headers: HeaderMap, body: Bytes| async move {
+            came.lock().unwrap_or_else(PoisonError::into_inner).push((headers, body));
+        };
+        let router = Router::new().route("/v1/traces", post(take)).with_state(Arc::clone(&came));
+        TaskTracker::new().spawn(axum::serve(listener, router).into_future());
+        let provider = Provider::start().await?;
+        let url = provider.url.clone();
+        let app = TestApp::with(pool, |setup| {
+            setup.config.slack_enterprise.api_url = url;
+            setup.config.traces.otlp_endpoint = endpoint;
+            "x-api-key=hunter2, x-team=core".clone_into(&mut setup.config.traces.otlp_headers);
+        });
+        Ok(Self { app: app.await?, provider, came })
+    }
+
+    /// The spans of the caller's trace, by their names, once all have come.
+    async fn spans(&self) -> anyhow::Result<HashMap<String, Span>> {
+        let traces = self.app.state.traces.clone();
+        tokio::task::spawn_blocking(move || traces.finish()).await?;
+        let came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut spans = HashMap::new();
+        for (headers, body) in &*came {
+            assert_eq!(headers.get("x-api-key").context("no key")?, "hunter2");
+            let request = ExportTraceServiceRequest::decode(body.clone())?;
+            let scopes = request.resource_spans.into_iter().flat_map(|one| one.scope_spans);
+            let of_caller =
+                scopes.flat_map(|one| one.spans).filter(|one| id(&one.trace_id) == TRACE);
+            spans.extend(of_caller.map(|span| (span.name.clone(), span)));
+        }
+        Ok(spans)
+    }
+
+    /// What the provider was told of the trace.
+    fn told(&self) -> anyhow::Result<String> {
+        let seen = self.provider.seen.borrow();
+        let (_, _, headers) = seen.as_ref().context("nothing was asked")?;
+        Ok(headers.get("traceparent").context("no trace")?.to_str()?.to_owned())
+    }
+}
+
+fn id(bytes: &[u8]) -> u128 {
+    bytes.iter().fold(0, |id, byte| id << 8 | u128::from(*byte))
+}
+
+/// The header of the caller's trace.
+fn traceparent(flags: &str) -> String {
+    format!("00-{TRACE:032x}-{PARENT:016x}-{flags}")
+}
+
+/// Its facts as one text.
+fn facts(span: &Span) -> String {
+    format!("{:?} {:?}", span.attributes, span.status)
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_callers_trace_is_taken_up_and_goes_on_to_the_provider(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let traced = Traced::new(pool).await?;
+    let account = traced.app.link("acme").await?;
+    let api = traced.app.on(&account)?.with("traceparent", &traceparent("01"))?;
+    api.get("proxy/scim/v2/Users?filter=userName%20eq%20%22ada%22").await?;
+    let told = traced.told()?;
+
+    let spans = traced.spans().await?;
+    let names = ["GET /proxy/{*path}", "scim.users.get", "wait for turn", "take token"];
+    for name in names {
+        assert!(spans.contains_key(name), "{name} is not in {:?}", spans.keys());
+    }
+    let (request, call) = (&spans[names[0]], &spans[names[1]]);
+    assert_eq!(id(&request.parent_span_id), PARENT);
+    for part in &names[1..] {
+        assert_eq!(spans[*part].trace_id, request.trace_id);
+    }
+    assert_eq!(told, format!("00-{TRACE:032x}-{:016x}-01", id(&call.span_id)));
+    for (span, fact) in [(call, "switchboard.provider_method"), (call, "slack_enterprise")] {
+        assert!(facts(span).contains(fact), "{fact} is not in {}", facts(span));
+    }
+    for span in spans.values() {
+        for secret in ["ada", "acme", "xoxp", "sb_live"] {
+            assert!(!format!("{span:?}").contains(secret), "{secret} is in {span:?}");
+        }
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn what_a_caller_does_not_sample_is_not_sent(pool: PgPool) -> anyhow::Result<()> {
+    let traced = Traced::new(pool).await?;
+    let account = traced.app.link("acme").await?;
+    let api = traced.app.on(&account)?.with("traceparent", &traceparent("00"))?;
+    assert_eq!(api.get("proxy/scim/v2/Users").await?.status, 200);
+    assert!(
+        traced.told()?.starts_with(&format!("00-{TRACE:032x}-")) && traced.told()?.ends_with("-00")
+    );
+    assert!(traced.spans().await?.is_empty());
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn without_a_collector_nobody_is_told_of_a_trace(pool: PgPool) -> anyhow::Result<()> {
+    let (_app, client, provider) = super::with_provider(pool).await?;
+    let client = client.with("traceparent", &traceparent("01"))?;
+    client.get("proxy/scim/v2/Users").await?;
+    let seen = provider.seen.borrow();
+    let (_, _, headers) = seen.as_ref().context("nothing was asked")?;
+    assert!(headers.get("traceparent").is_none(), "{headers:?}");
+    Ok(())
+}
