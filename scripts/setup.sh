@@ -3,7 +3,7 @@
 # nothing is missing.
 #
 #   scripts/setup.sh demo    a C compiler and PostgreSQL's server programs
-#   scripts/setup.sh test    those, and Python with venv, jq, a Redis server and Chromium for the tests
+#   scripts/setup.sh test    those, and Python with venv, jq, nginx, a Redis server and Chromium for the tests
 #   scripts/setup.sh bench   those of demo, wrk to measure with, nginx to measure against, and a Redis server
 #   scripts/setup.sh static  a C compiler, and one for static files
 set -eu
@@ -26,7 +26,9 @@ have_python() { have python3 && python3 -c 'import ensurepip, venv' >/dev/null 2
 wants_python() { [ "$purpose" = test ] && ! have_python; }
 wants_jq() { [ "$purpose" = test ] && ! have jq; }
 wants_wrk() { [ "$purpose" = bench ] && ! have wrk; }
-wants_nginx() { [ "$purpose" = bench ] && ! have nginx && [ ! -x /usr/sbin/nginx ]; }
+wants_nginx() {
+    case $purpose in test | bench) ! have nginx && [ ! -x /usr/sbin/nginx ] ;; *) false ;; esac
+}
 wants_redis() { [ "$purpose" != demo ] && ! have redis-server && ! have valkey-server; }
 wants_browser() { [ "$purpose" = test ] && ! have chromium; }
 say() { echo "setup: $*" >&2; }
@@ -38,7 +40,7 @@ missing() {
     ! wants_musl || echo "musl's C compiler (Debian: musl-tools)"
     ! wants_postgres || echo "PostgreSQL's server programs, version 14 or newer (Debian: postgresql)"
     ! wants_wrk || echo "wrk, the HTTP client of the measurements (Debian: wrk)"
-    ! wants_nginx || echo "nginx, which the proxy is measured against (Debian: nginx-light)"
+    ! wants_nginx || echo "nginx, which replicas are put behind and the proxy is measured against (Debian: nginx-light)"
     ! wants_python || echo "Python 3 with venv (Debian: python3 python3-venv)"
     ! wants_jq || echo "jq, which the README's example uses (Debian: jq)"
 }

@@ -41,6 +41,8 @@ pub struct Server {
     pub tls_cert_file: PathBuf,
     /// The key of the first certificate in PEM.
     pub tls_key_file: PathBuf,
+    /// How long connections without a request stay open after the order to stop, in seconds.
+    pub linger_s: f64,
     /// How long running requests may go on after the order to stop, in seconds.
     pub shutdown_timeout_s: u64,
 }
@@ -61,6 +63,9 @@ impl Server {
             if !(0.01..=3600.0).contains(&seconds) {
                 mistakes.push(format!("server.{key}: must be between 0.01 and 3600"));
             }
+        }
+        if !(0.0..=60.0).contains(&self.linger_s) {
+            mistakes.push("server.linger_s: must be between 0 and 60".to_owned());
         }
         for (key, number, least) in [
             ("max_connections", self.max_connections, 1),
@@ -118,6 +123,14 @@ impl Server {
     #[must_use]
     pub fn write_timeout(&self) -> Duration {
         Duration::try_from_secs_f64(self.write_timeout_s).unwrap_or_default()
+    }
+
+    /// How long connections without a request stay open after the order to stop: no longer than half of the
+    /// time that there is.
+    #[must_use]
+    pub fn linger(&self) -> Duration {
+        let wanted = Duration::try_from_secs_f64(self.linger_s).unwrap_or_default();
+        wanted.min(self.shutdown_timeout() / 2)
     }
 
     /// How long running requests may go on after the order to stop.

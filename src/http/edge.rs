@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use tokio::time::Instant;
@@ -81,7 +81,24 @@ pub(super) async fn around(
     // The route, not the path: a path may hold a link token.
     let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
     passage.leave(&state, route, &mut response);
+    protect(&state, response.headers_mut());
     response
+}
+
+/// Tells browsers to be careful with what is ours; pages and scripts have said more by themselves. Answers hold
+/// people's data: nobody in between keeps them.
+fn protect(state: &AppState, headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if state.links.public_url.scheme() == "https" {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(year);
+    }
 }
 
 /// What a request's part of a trace is called, and how it ended.

@@ -10,7 +10,7 @@ pub const HTTP_INSIDE: &str = "switchboard_http_requests_inside";
 pub const HTTP_CONNECTIONS: &str = "switchboard_http_connections";
 /// Calls sent to providers, by `provider`, `method` and `outcome`.
 pub const PROVIDER_CALLS: &str = "switchboard_provider_calls";
-/// How long providers took for the head of their answer, by `provider` and `method`.
+/// How long providers took to answer, by `provider` and `method`.
 pub const PROVIDER_DURATION: &str = "switchboard_provider_call_duration_seconds";
 /// Calls that were not sent because their turn would have come too late, by `provider` and `method`.
 pub const LIMITER_REFUSALS: &str = "switchboard_limiter_refusals";

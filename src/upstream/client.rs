@@ -225,6 +225,9 @@ impl Arriving {
         most: usize,
     ) -> Result<Option<Bytes>, SendError> {
         let mut body = BytesMut::from(head);
+        // Its length was told, mostly: it is not moved again and again while it grows.
+        let told = usize::try_from(self.body.size_hint().lower()).unwrap_or(most);
+        body.reserve(told.min(most.saturating_sub(body.len())));
         while let Some(chunk) = self.chunk().await? {
             if body.len() + chunk.len() > most {
                 return Ok(None);

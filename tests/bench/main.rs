@@ -6,6 +6,7 @@
 //! of a part only that one is measured, and the report is printed and not written.
 
 mod bulk;
+mod crowd;
 mod fleet;
 mod gateway;
 mod listing;
@@ -16,6 +17,7 @@ mod memory;
 mod nginx;
 mod proxy;
 mod sandbox;
+mod soak;
 mod start;
 mod storm;
 mod table;
@@ -44,12 +46,19 @@ const PARTS: &[Part] = &[
     ("start", start::section),
     ("memory", memory::section),
     ("sandbox", sandbox::section),
+    ("crowd", crowd::section),
+    ("soak", soak::section),
 ];
+
+/// What is measured by its name alone: it takes long.
+const BY_NAME: &[&str] = &["soak"];
 
 fn main() -> anyhow::Result<()> {
     let only: Vec<String> =
         std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
-    let wanted = |name: &str| only.is_empty() || only.iter().any(|only| only == name);
+    let wanted = |name: &str| {
+        only.iter().any(|only| only == name) || only.is_empty() && !BY_NAME.contains(&name)
+    };
     let mut report = format!(
         "# Benchmarks\n\nWritten by `make bench`: {}. The load of the machine was {} when it began; run it on \
          one that does nothing else. What counts are the ratios of one run.\n",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -36,6 +36,8 @@ pub(in crate::app) struct Rules {
     /// For TLS to be agreed on, and for the head of a request.
     head_timeout: Duration,
     write_timeout: Duration,
+    /// How long a connection without a request stays after the order to stop.
+    linger: Duration,
 }
 
 impl Rules {
@@ -64,6 +66,7 @@ impl Rules {
             tls: tls::acceptor(server)?,
             head_timeout: server.header_timeout(),
             write_timeout: server.write_timeout(),
+            linger: server.linger(),
         })
     }
 }
@@ -84,10 +87,18 @@ impl Visitor {
         let Ok(stream) = TcpStream::from_std(stream) else { return };
         let Ok(peer) = stream.peer_addr() else { return };
         let stream = Stall::new(stream, rules.write_timeout);
-        let answer = service_fn(move |request| answer(Arc::clone(&front), peer, request));
+        let stopped = stop.clone();
+        let answer = service_fn(move |request| {
+            let last = stopped.is_cancelled();
+            answer(Arc::clone(&front), peer, request, last)
+        });
+        let end = async {
+            stop.cancelled().await;
+            tokio::time::sleep(rules.linger).await;
+        };
         let Some(tls) = &rules.tls else {
             let stream = TokioIo::new(stream);
-            until(&stop, rules.http1.serve_connection(stream, answer)).await;
+            until(end, rules.http1.serve_connection(stream, answer)).await;
             return;
         };
         match tokio::time::timeout(rules.head_timeout, tls.accept(stream)).await {
@@ -95,9 +106,10 @@ impl Visitor {
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2);
                 let stream = TokioIo::new(stream);
                 if is_http2 {
-                    until(&stop, rules.http2.serve_connection(stream, answer)).await;
+                    // It is told which requests were taken: nothing is lost when it ends at once.
+                    until(stop.cancelled(), rules.http2.serve_connection(stream, answer)).await;
                 } else {
-                    until(&stop, rules.http1.serve_connection(stream, answer)).await;
+                    until(end, rules.http1.serve_connection(stream, answer)).await;
                 }
             }
             Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
@@ -106,8 +118,8 @@ impl Visitor {
     }
 }
 
-/// Talks until the caller goes, or until `stop`: then running requests end.
-async fn until<C>(stop: &CancellationToken, connection: C)
+/// Talks until the caller goes, or until `end`: then running requests end.
+async fn until<C>(end: impl Future<Output = ()>, connection: C)
 where
     C: GracefulConnection<Error = hyper::Error>,
 {
@@ -115,7 +127,7 @@ where
     let ended = tokio::select! {
         biased;
         ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
+        () = end => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -130,8 +142,15 @@ async fn answer(
     front: Arc<Front>,
     peer: SocketAddr,
     request: Request<Incoming>,
+    last: bool,
 ) -> Result<Response<Body>, Infallible> {
+    let closes = last && request.version() <= Version::HTTP_11;
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
-    Ok(front.answer(request).await)
+    let mut response = front.answer(request).await;
+    if closes {
+        // A proxy in front may be sending the next request at this moment: it has to know beforehand.
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }

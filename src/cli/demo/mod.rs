@@ -111,6 +111,7 @@ fn settle(
     time_scale: f64,
 ) -> anyhow::Result<()> {
     config.server.shutdown_timeout_s = SHUTDOWN_TIMEOUT_S;
+    config.server.linger_s = 0.0;
     config.server.public_url.clear();
     config.database.url.clear();
     config.database.url_file.clear();

@@ -47,6 +47,10 @@ organization was linked through the real OAuth flow.
 
 Try, in another terminal:
 
+  # the values of the README and the guides
+  export BASE={base_url} KEY={api_key} ADMIN={admin_key} \
+    ACCOUNT={account} SANDBOX={sandbox_url}
+
   # the people of the organization, one shape for every directory
   curl -s '{base_url}/users?limit=3&integrated_account_id={account}' -H 'Authorization: Bearer {api_key}'
 

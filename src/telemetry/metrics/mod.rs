@@ -240,7 +240,7 @@ impl Inner {
         registry.register(names::PROVIDER_CALLS, "Calls to providers", self.provider_calls.clone());
         registry.register(
             names::PROVIDER_DURATION,
-            "How long providers took for the head of their answer",
+            "How long providers took to answer",
             self.provider_duration.clone(),
         );
         registry.register(

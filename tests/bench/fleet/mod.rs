@@ -44,6 +44,7 @@ pub(crate) struct Fleet {
     pub(crate) sandbox: Program,
     /// The account's caller; its calls wait for as long as they can.
     pub(crate) caller: Caller,
+    account: String,
     home: Home,
     _folder: tempfile::TempDir,
 }
@@ -68,12 +69,13 @@ impl Fleet {
         let caller = Caller::new()?
             .with("authorization", &format!("Bearer {}", home.key().await?))?
             .with("prefer", "wait=120")?;
-        let mut fleet = Self { gateways, sandbox, caller, home, _folder: folder };
+        let account = String::new();
+        let mut fleet = Self { gateways, sandbox, caller, account, home, _folder: folder };
         if wish.time_scale.is_none() {
             fleet.tell_sandbox("limits", &json!({"enabled": false})).await?;
         }
-        let account = fleet.link().await?;
-        fleet.caller = fleet.caller.with("x-integrated-account-id", &account)?;
+        fleet.account = fleet.link().await?;
+        fleet.caller = fleet.caller.with("x-integrated-account-id", &fleet.account)?;
         Ok(fleet)
     }
 
@@ -87,6 +89,14 @@ impl Fleet {
         Caller::new()?.follow(text(&link, "/result/link_url")?).await?;
         let accounts = self.caller.get(&format!("{base}/integrated-accounts")).await?;
         Ok(text(&accounts, "/result/0/id")?.to_owned())
+    }
+
+    /// A token that is for the account alone.
+    pub(crate) async fn account_token(&self) -> anyhow::Result<String> {
+        let base = self.urls().next().context("no gateway")?;
+        let url = format!("{base}/integrated-accounts/{}/tokens", self.account);
+        let made = self.caller.post(&url, &json!({})).await?;
+        Ok(text(&made, "/result/token")?.to_owned())
     }
 
     /// Where the gateways are.

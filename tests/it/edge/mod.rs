@@ -1,5 +1,6 @@
 //! Callers that are too slow or too many, and those that come by TLS, at the door of the real server.
 
+mod headers;
 mod tls;
 mod wrong_keys;
 

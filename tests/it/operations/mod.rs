@@ -4,8 +4,10 @@
 mod compose;
 mod image;
 mod kubernetes;
+mod monitoring;
 mod pages;
 mod scripts;
+mod security;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -11,6 +11,7 @@ mod curl_lines;
 mod demo;
 mod doctor;
 mod fleet;
+mod guides;
 mod home;
 mod leaks;
 mod logs;

@@ -9,12 +9,23 @@ use super::home::Home;
 use super::program::Program;
 use super::{START, note};
 
-/// The block of the README that a comment says is run here.
+/// What stands directly before a block that is run here.
+const MARK: &str = "<!-- run by tests/it/process/readme.rs -->";
+
+/// The blocks of a page that a comment says are run here, in their order.
+pub(super) fn marked(page: &str) -> anyhow::Result<Vec<&str>> {
+    let blocks = page.split(MARK).skip(1).map(|text| {
+        let (block, _) = text.strip_prefix("\n```sh\n")?.split_once("\n```\n")?;
+        Some(block)
+    });
+    blocks.collect::<Option<_>>().context("a mark has no block of sh behind it")
+}
+
+/// The block of the README.
 fn block() -> anyhow::Result<String> {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))?;
-    let marked = readme.split("<!-- run by tests/it/process/readme.rs -->").nth(1);
-    let block = marked.and_then(|text| text.split("```sh\n").nth(1)?.split("```").next());
-    Ok(block.context("the README has no such block")?.to_owned())
+    let blocks = marked(&readme)?;
+    Ok((*blocks.first().context("the README has no such block")?).to_owned())
 }
 
 #[tokio::test]

@@ -60,6 +60,11 @@ impl Client {
         Ok(Answer { status, body, retry_after })
     }
 
+    /// What stands at an address.
+    pub(super) async fn read(&self, url: &str) -> anyhow::Result<String> {
+        Ok(self.0.get(url).send().await?.text().await?)
+    }
+
     /// GET, for those who need no key.
     pub(super) async fn get(&self, url: &str) -> anyhow::Result<Answer> {
         self.send(Method::GET, url, &[], None).await

@@ -101,10 +101,14 @@ impl TestApp {
         let sandbox = Sandbox::new(setup.sandbox, setup.provider_clock)?;
         let clock = ManualClock::at(SystemClock.now());
         let entropy = Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed)));
+        let public_url = match setup.config.server.public_url.as_str() {
+            "" => base_url.clone(),
+            elsewhere => Url::parse(elsewhere)?,
+        };
         let gateway = Gateway::build(Parts {
             config: &setup.config,
             pool: pool.clone(),
-            public_url: base_url.clone(),
+            public_url,
             clock: Arc::new(clock.clone()),
             entropy: entropy.clone(),
         })?;

@@ -1,6 +1,7 @@
 //! Several gateways on one database, with a sandbox beside them.
 
 mod refresh;
+mod rolling;
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -23,9 +24,33 @@ const SCOPES: &str = "read,write,proxy,admin";
 pub(super) struct Fleet {
     gateways: Vec<(Program, String)>,
     sandbox: (Program, String),
+    config: String,
+    caller: Caller,
+}
+
+/// Whoever calls with a key, about an account once there is one.
+#[derive(Debug, Clone)]
+struct Caller {
     client: Client,
     key: String,
     account: String,
+}
+
+impl Caller {
+    async fn send(
+        &self,
+        gateway: &str,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> anyhow::Result<Answer> {
+        let bearer = format!("Bearer {}", self.key);
+        let mut headers = vec![("authorization", bearer.as_str())];
+        if !self.account.is_empty() {
+            headers.push(("x-integrated-account-id", &self.account));
+        }
+        self.client.send(method, &format!("{gateway}{path}"), &headers, body).await
+    }
 }
 
 impl Fleet {
@@ -37,11 +62,22 @@ impl Fleet {
         count: usize,
         grace_s: i64,
     ) -> anyhow::Result<Self> {
+        Self::with_limits(home, pool, count, grace_s, "").await
+    }
+
+    /// The same with these settings for the limits.
+    async fn with_limits(
+        home: &Home,
+        pool: &PgPool,
+        count: usize,
+        grace_s: i64,
+        limits: &str,
+    ) -> anyhow::Result<Self> {
         let grace = grace_s.to_string();
         let arguments = ["sandbox", "--port", "0", "--refresh-grace", &grace];
         let mut sandbox = Program::start(home, &arguments, &[])?;
         let [url, id, secret] = sandbox.says(introduction, START).await?;
-        let config = settings(home, pool, &url)?;
+        let config = settings(home, pool, &url, limits)?;
         let mut gateways = Vec::new();
         for _ in 0..count {
             let mut gateway = Program::start(home, &["serve", "--config", &config], &[])?;
@@ -52,12 +88,12 @@ impl Fleet {
         anyhow::ensure!(made.code == Some(0), "{made:?}");
         let key = made.stdout.trim().to_owned();
         let sandbox = (sandbox, url);
-        let (client, account) = (Client::new()?, String::new());
-        let mut fleet = Self { gateways, sandbox, client, key, account };
+        let caller = Caller { client: Client::new()?, key, account: String::new() };
+        let mut fleet = Self { gateways, sandbox, config, caller };
         fleet.tell_sandbox("limits", &json!({"enabled": false})).await?;
         let app = json!({"provider": "slack_enterprise", "client_id": id, "client_secret": secret});
         fleet.post(0, "/provider-apps", &app).await?.ok()?;
-        fleet.account = fleet.link(0).await?;
+        fleet.caller.account = fleet.link(0).await?;
         Ok(fleet)
     }
 
@@ -97,12 +133,19 @@ impl Fleet {
         body: Option<&Value>,
     ) -> anyhow::Result<Answer> {
         let (_, address) = self.gateways.get(gateway).context("no such gateway")?;
-        let bearer = format!("Bearer {}", self.key);
-        let mut headers = vec![("authorization", bearer.as_str())];
-        if !self.account.is_empty() {
-            headers.push(("x-integrated-account-id", &self.account));
-        }
-        self.client.send(method, &format!("{address}{path}"), &headers, body).await
+        self.caller.send(address, method, path, body).await
+    }
+
+    /// Stops a gateway in good order and starts it again at its address.
+    async fn restart(&mut self, home: &Home, gateway: usize) -> anyhow::Result<()> {
+        let (program, address) = self.gateways.get_mut(gateway).context("no such gateway")?;
+        let status = program.stop().await?;
+        anyhow::ensure!(status.success(), "{status}: {}", program.stderr()?);
+        let listen = address.trim_start_matches("http://");
+        *program =
+            Program::start(home, &["serve", "--config", &self.config, "--listen", listen], &[])?;
+        program.says(|_, err| serving(err), START).await?;
+        Ok(())
     }
 
     /// Ends a gateway without a chance to tidy up.
@@ -112,23 +155,23 @@ impl Fleet {
 
     async fn tell_sandbox(&self, what: &str, body: &Value) -> anyhow::Result<()> {
         let url = format!("{}/_sandbox/{what}", self.sandbox.1);
-        self.client.send(Method::POST, &url, &[], Some(body)).await?.ok()?;
+        self.caller.client.send(Method::POST, &url, &[], Some(body)).await?.ok()?;
         Ok(())
     }
 
     async fn ask_sandbox(&self, what: &str) -> anyhow::Result<Value> {
-        self.client.get(&format!("{}/_sandbox/{what}", self.sandbox.1)).await?.ok()
+        self.caller.client.get(&format!("{}/_sandbox/{what}", self.sandbox.1)).await?.ok()
     }
 }
 
 /// The settings of every gateway.
-fn settings(home: &Home, pool: &PgPool, provider: &str) -> anyhow::Result<String> {
+fn settings(home: &Home, pool: &PgPool, provider: &str, limits: &str) -> anyhow::Result<String> {
     let database = pool.connect_options().to_url_lossy();
     let key = STANDARD.encode(rand::random::<[u8; 32]>());
     let text = format!(
         "[server]\nlisten = \"127.0.0.1:0\"\n\n[database]\nurl = '{database}'\n\n\
          [vault]\nkeys = 'test:{key}'\n\n[log]\nformat = \"json\"\n\n\
-         [limits]\ntime_scale = 100000\n\n\
+         [limits]\ntime_scale = 100000\n{limits}\n\
          [slack_enterprise]\nweb_url = '{provider}'\napi_url = '{provider}'\n"
     );
     let file = home.file("fleet.toml");

@@ -39,7 +39,8 @@ impl Fleet {
     }
 
     async fn status(&self, gateway: usize) -> anyhow::Result<Value> {
-        let account = self.ask(gateway, &format!("/integrated-accounts/{}", self.account)).await?;
+        let account =
+            self.ask(gateway, &format!("/integrated-accounts/{}", self.caller.account)).await?;
         Ok(account.ok()?.pointer("/result/status").cloned().unwrap_or_default())
     }
 }
@@ -164,7 +165,7 @@ async fn beyond_the_providers_grace_the_account_is_marked_and_linked_again(
             assert_eq!((answer.status, kind), (409, json!("/problems/account_needs_reauth")));
         }
         assert_eq!(fleet.status(1).await?, "needs_reauth", "{moment:?}");
-        let account = fleet.account.clone();
+        let account = fleet.caller.account.clone();
         assert_eq!(fleet.link(1).await?, account, "the same account, with its history");
         assert!(failed(&fleet.calls(&[1, 2], 10).await?).is_empty());
     }

@@ -1,0 +1,54 @@
+//! What browsers are told with every answer, and that no page of another origin may read one.
+
+use http::Method;
+use sqlx::PgPool;
+
+use crate::support::TestApp;
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn answers_are_not_kept_framed_or_guessed_at(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| {
+        "https://switchboard.example".clone_into(&mut setup.config.server.public_url);
+    })
+    .await?;
+    let api = &app.home.api;
+    for path in [
+        "users?limit=1",
+        "integrated-accounts",
+        "api-keys/nothing",
+        "nothing/here",
+        "openapi.json",
+        "healthz",
+    ] {
+        let answer = api.get(path).await?;
+        assert_eq!(answer.header("cache-control"), "no-store", "{path}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(answer.header("strict-transport-security"), "max-age=31536000", "{path}");
+        let policy = answer.header("content-security-policy").to_owned();
+        assert_eq!(policy, "default-src 'none'; frame-ancestors 'none'", "{path}");
+    }
+    for path in ["", "docs", "problems/unauthorized"] {
+        let policy = app.nobody()?.get(path).await?.header("content-security-policy").to_owned();
+        assert!(policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+        assert!(!policy.contains("unsafe-eval") && !policy.contains('*'), "{path}: {policy}");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn pages_of_other_origins_can_not_read_the_api(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?.with("origin", "https://elsewhere.example")?;
+    for path in ["users?limit=1", "proxy/api/auth.test", "integrated-accounts"] {
+        let answer = api.get(path).await?;
+        assert_eq!(answer.status, 200, "{path}");
+        let allowed = answer.headers.get("access-control-allow-origin");
+        assert!(allowed.is_none(), "{path}: {allowed:?}");
+    }
+    let asks = api.with("access-control-request-method", "GET")?;
+    let preflight = asks.send(Method::OPTIONS, "users", None).await?;
+    preflight.problem(405, "method_not_allowed");
+    assert!(preflight.headers.get("access-control-allow-origin").is_none());
+    Ok(())
+}
