@@ -174,7 +174,7 @@ impl RefreshLock {
         .await?)
     }
 
-    /// Stores the new pair and gives the right back; answers the new generation.
+    /// Stores the new pair, with a row of the audit log, and gives the right back; answers the new generation.
     ///
     /// # Errors
     ///
@@ -184,9 +184,11 @@ impl RefreshLock {
         mut self,
         attempt: i32,
         new: &NewCredentials,
-        now: OffsetDateTime,
+        audit: &AuditEntry<'_>,
     ) -> Result<i64, StoreError> {
+        let now = audit.at;
         self.finish(attempt, RefreshOutcome::Refreshed, now).await?;
+        audit::append(&mut *self.tx, self.db.environment_id, audit).await?;
         let generation =
             replace(&mut *self.tx, self.db.environment_id, self.account_id, new, now).await?;
         sqlx::query!(

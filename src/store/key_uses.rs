@@ -52,7 +52,7 @@ impl Store {
     pub fn note_use(&self, caller: &Caller, now: OffsetDateTime) {
         if caller.last_seen.is_news(now) {
             let mut waiting = self.key_uses.waiting();
-            waiting.insert((caller.environment_id, caller.key_id.clone()), now);
+            waiting.insert((caller.environment_id, caller.key_id.to_string()), now);
             if waiting.len() == 1 {
                 self.key_uses.first.notify_one();
             }

@@ -47,19 +47,19 @@ pub struct RotatedSecret {
     pub now: OffsetDateTime,
 }
 
-/// Who is behind a key that a request came with.
+/// Who is behind a key that a request came with. Many are kept: what most keys don't have takes a word.
 #[derive(Debug)]
 pub struct Caller {
     /// Whose rows it may see.
     pub environment_id: EnvironmentId,
     /// The key's id, for the audit log.
-    pub key_id: String,
+    pub key_id: Box<str>,
     /// What it may do.
-    pub scopes: Vec<Scope>,
+    pub scopes: Box<[Scope]>,
     /// Which of a provider's methods it may call raw; `None` for all.
-    pub allowed_methods: Option<AllowedMethods>,
+    pub allowed_methods: Option<Box<AllowedMethods>>,
     /// Which addresses it may come from; `None` for all.
-    pub allowed_addresses: Option<Networks>,
+    pub allowed_addresses: Option<Box<Networks>>,
     /// The one account it is bound to; `None` for an API key.
     pub account_id: Option<IntegratedAccountId>,
     pub(super) last_seen: LastSeen,
@@ -125,10 +125,10 @@ impl Store {
         row.map(|row| {
             let caller = Caller {
                 environment_id: row.environment_id,
-                key_id: row.api_key_id,
-                scopes: all_named("api_keys", "scopes", &row.scopes)?,
-                allowed_methods: patterns("api_keys", row.allowed_methods)?,
-                allowed_addresses: networks("api_keys", row.allowed_addresses)?,
+                key_id: row.api_key_id.into(),
+                scopes: all_named("api_keys", "scopes", &row.scopes)?.into_boxed_slice(),
+                allowed_methods: patterns("api_keys", row.allowed_methods)?.map(Box::new),
+                allowed_addresses: networks("api_keys", row.allowed_addresses)?.map(Box::new),
                 account_id: None,
                 last_seen: LastSeen::default(),
             };
@@ -149,10 +149,10 @@ impl Store {
         row.map(|row| {
             let caller = Caller {
                 environment_id: row.environment_id,
-                key_id: row.account_token_id,
-                scopes: all_named("account_tokens", "scopes", &row.scopes)?,
-                allowed_methods: patterns("account_tokens", row.allowed_methods)?,
-                allowed_addresses: networks("account_tokens", row.allowed_addresses)?,
+                key_id: row.account_token_id.into(),
+                scopes: all_named("account_tokens", "scopes", &row.scopes)?.into_boxed_slice(),
+                allowed_methods: patterns("account_tokens", row.allowed_methods)?.map(Box::new),
+                allowed_addresses: networks("account_tokens", row.allowed_addresses)?.map(Box::new),
                 account_id: Some(row.account_id),
                 last_seen: LastSeen::default(),
             };

@@ -23,7 +23,6 @@ use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::event::EventKind;
-use crate::domain::ids::AuditId;
 use crate::domain::provider::Provider;
 use crate::store::{
     AccountKey, AuditEntry, Cache, Credentials, NewEvent, Outcome, RefreshLock, Store,
@@ -320,7 +319,10 @@ impl Inner {
         grant: &Grant,
     ) -> Result<Fresh, TokenError> {
         let sealed = self.vault.seal_grant(account.environment_id, account.id, grant)?;
-        let generation = lock.refreshed(attempt, &sealed, self.clock.now()).await?;
+        let action = "credentials.renewed";
+        let new = AuditEntry::new(action, "refresh", &*self.clock, &*self.entropy);
+        let entry = AuditEntry { account_id: Some(account.id), ..new };
+        let generation = lock.refreshed(attempt, &sealed, &entry).await?;
         tracing::info!(account = %account.id, generation, "access token renewed");
         Ok(Fresh { token: grant.access_token.clone(), generation })
     }
@@ -342,15 +344,13 @@ impl Inner {
         code: &str,
     ) -> Result<Fresh, TokenError> {
         let now = self.clock.now();
+        let action = "integrated_account.needs_reauth";
+        let new = AuditEntry::new(action, "refresh", &*self.clock, &*self.entropy);
         let entry = AuditEntry {
-            id: AuditId::generate(&*self.clock, &*self.entropy),
-            at: now,
-            actor: "refresh",
-            action: "integrated_account.needs_reauth",
             account_id: Some(account.id),
             subject: Some(code),
-            request_id: None,
             outcome: Outcome::Failed,
+            ..new
         };
         let told = self.event(EventKind::NeedsReauth, account, code);
         if lock.refused(attempt, code, now, &entry, &told).await? {

@@ -91,7 +91,7 @@ impl<P> Account<P> {
 
     /// The provider's methods that the caller's key is bound to.
     pub(in crate::http) fn allowed_methods(&self) -> Option<&AllowedMethods> {
-        self.access.caller.allowed_methods.as_ref()
+        self.access.caller.allowed_methods.as_deref()
     }
 
     /// The account's directory.

@@ -87,7 +87,7 @@ pub(in crate::http) async fn create_account_token(
         scopes: &scopes,
         allowed_methods: allowed_methods.as_ref(),
         // Where the key may not be used from, its tokens may not be either.
-        allowed_addresses: access.caller.allowed_addresses.as_ref(),
+        allowed_addresses: access.caller.allowed_addresses.as_deref(),
         created_at: now,
         expires_at,
     };
@@ -209,7 +209,7 @@ fn allowed_methods(
     access: &Access<Read>,
     wanted: Option<Vec<String>>,
 ) -> Result<Option<AllowedMethods>, Problem> {
-    let own = access.caller.allowed_methods.as_ref();
+    let own = access.caller.allowed_methods.as_deref();
     let Some(wanted) = wanted else { return Ok(own.cloned()) };
     let wanted = AllowedMethods::new(wanted).map_err(|error| {
         Problem::new(ProblemKind::InvalidBody, "The list of methods can't be used.")

@@ -222,23 +222,23 @@ fn check(name: &str, scopes: &[Scope], expires_in_s: Option<u32>) -> Result<(), 
 
 /// The methods asked for; the maker's own when nothing is said.
 fn methods(maker: &Caller, wanted: Option<Vec<String>>) -> Result<Option<AllowedMethods>, Problem> {
-    let Some(wanted) = wanted else { return Ok(maker.allowed_methods.clone()) };
+    let Some(wanted) = wanted else { return Ok(maker.allowed_methods.as_deref().cloned()) };
     let wanted = AllowedMethods::new(wanted).map_err(|error| {
         Problem::new(ProblemKind::InvalidBody, "The list of methods can't be used.")
             .at("/allowed_methods", error.to_string())
     })?;
-    no_wider(maker, Some(&wanted), maker.allowed_addresses.as_ref())?;
+    no_wider(maker, Some(&wanted), maker.allowed_addresses.as_deref())?;
     Ok(Some(wanted))
 }
 
 /// The addresses asked for; the maker's own when nothing is said.
 fn addresses(maker: &Caller, wanted: Option<Vec<String>>) -> Result<Option<Networks>, Problem> {
-    let Some(wanted) = wanted else { return Ok(maker.allowed_addresses.clone()) };
+    let Some(wanted) = wanted else { return Ok(maker.allowed_addresses.as_deref().cloned()) };
     let wanted = Networks::new(&wanted).map_err(|error| {
         Problem::new(ProblemKind::InvalidBody, "The list of addresses can't be used.")
             .at("/allowed_addresses", error.to_string())
     })?;
-    no_wider(maker, maker.allowed_methods.as_ref(), Some(&wanted))?;
+    no_wider(maker, maker.allowed_methods.as_deref(), Some(&wanted))?;
     Ok(Some(wanted))
 }
 
@@ -248,14 +248,14 @@ fn no_wider(
     methods: Option<&AllowedMethods>,
     addresses: Option<&Networks>,
 ) -> Result<(), Problem> {
-    let own = maker.allowed_methods.as_ref();
+    let own = maker.allowed_methods.as_deref();
     if own.is_some_and(|own| !methods.is_some_and(|methods| own.covers(methods))) {
         return Err(Problem::new(
             ProblemKind::MethodForbidden,
             "The other key would have methods that this key may not call.",
         ));
     }
-    let own = maker.allowed_addresses.as_ref();
+    let own = maker.allowed_addresses.as_deref();
     if own.is_some_and(|own| !addresses.is_some_and(|addresses| own.cover(addresses))) {
         return Err(Problem::new(
             ProblemKind::AddressNotAllowed,

@@ -11,6 +11,9 @@ pub(super) enum Hearing {
     Not,
     /// Yes: what is kept is true.
     Clearly,
+    /// Not any more, since a moment ago, and nobody knows yet whether the database is away: it is asked, and who
+    /// gets no answer waits for the verdict.
+    Losing,
     /// The database can't be reached by us, and went a short while ago: what is kept is the last that
     /// is known, and better than a failed call.
     Away,
@@ -33,7 +36,8 @@ impl Ear {
     pub(super) fn now(&self) -> Hearing {
         match self.hearing.load(Ordering::SeqCst) {
             1 => Hearing::Clearly,
-            2 => Hearing::Away,
+            2 => Hearing::Losing,
+            3 => Hearing::Away,
             _ => Hearing::Not,
         }
     }

@@ -59,7 +59,7 @@ impl Warm {
                     self.hears();
                     tracing::debug!("listening for changes");
                     let error = self.follow(listener).await;
-                    self.ear.set(Hearing::Not);
+                    self.ear.set(Hearing::Losing);
                     (lost_at, told) = (Some(Instant::now()), true);
                     tracing::warn!(%error, "changes are not heard of; the database is asked instead");
                 }

@@ -44,7 +44,27 @@ async fn tells_no_secret(format: &str) -> anyhow::Result<()> {
     told.extend(secrets.told_in(&std::fs::read_to_string(data.join("postgres.log"))?));
     assert!(!log.contains('\u{1b}'), "colours, though this is no terminal");
     assert!(told.is_empty(), "{} lines:\n{}", told.len(), told.join("\n"));
+    if format == "json" {
+        let report = &demo.report;
+        let whose = [&report.environment_id, &report.integrated_account_id];
+        assert!(says_whose_it_was(&log, whose), "no line tells whose a request was");
+    }
     Ok(())
+}
+
+/// Whether a request for people was logged with its id, environment, account, method, route, status and time.
+fn says_whose_it_was(log: &str, [environment, account]: [&String; 2]) -> bool {
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut told = lines.filter_map(|line| line.get("fields").cloned());
+    told.any(|fields| {
+        let is = |name: &str, value: &str| fields.get(name) == Some(&json!(value));
+        is("environment", environment)
+            && is("account", account)
+            && is("method", "GET")
+            && is("route", "/users")
+            && fields.get("status") == Some(&json!(200))
+            && ["request_id", "ms"].iter().all(|name| fields.get(*name).is_some())
+    })
 }
 
 /// Reads people in every way, and remembers who they are.

@@ -34,6 +34,9 @@ async fn many_calls_on_a_dead_token_are_one_refresh(pool: PgPool) -> anyhow::Res
         answer?.okay()?;
     }
     assert_eq!(app.sandbox.state().refreshes, 1);
+    let log = "audit-log?action=credentials.renewed&actor=refresh&outcome=done";
+    let told = app.home.admin.get(log).await?.okay()?;
+    assert_eq!(told["result_count"], 1, "{told}");
     assert!(refusals(&app).iter().all(|error| error == "token_expired"), "{:?}", refusals(&app));
     Ok(())
 }

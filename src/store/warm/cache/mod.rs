@@ -5,8 +5,10 @@ use std::future::Future;
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use quick_cache::sync;
+use tokio::time::timeout;
 
 use super::ear::{Ear, Hearing};
 use super::{Change, Hears};
@@ -16,6 +18,8 @@ use crate::telemetry::CacheFigures;
 const ABSENT: usize = 10_000;
 /// Keys share a count of their changes with some others: a change may cost a neighbour a read, no more.
 const STRIPES: usize = 1024;
+/// How long a failed call waits to learn whether the database is away.
+const VERDICT: Duration = Duration::from_secs(1);
 
 /// Rows of one kind, by key. What isn't there is remembered as well, apart from what is, so that asking
 /// for things that don't exist drives out nothing that does.
@@ -66,12 +70,19 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
                 Ok(known) => return Ok(known),
                 Err(NotKnown) => self.ticket(key),
             },
-            Hearing::Not => None,
+            Hearing::Not | Hearing::Losing => None,
         };
         let mut read = pin!(read);
         let found = tokio::select! {
             biased;
-            found = &mut read => found?,
+            found = &mut read => match found {
+                Err(error) if self.ear.now() == Hearing::Losing => {
+                    let _ = timeout(VERDICT, self.ear.is_away()).await;
+                    let known = (self.ear.now() == Hearing::Away).then(|| self.known(key));
+                    return known.and_then(Result::ok).ok_or(error);
+                }
+                found => found?,
+            },
             // The database has gone while we were asking it.
             () = self.ear.is_away() => match self.known(key) {
                 Ok(known) => return Ok(known),

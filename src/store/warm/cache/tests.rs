@@ -115,3 +115,24 @@ async fn what_does_not_exist_drives_out_nothing_that_does() {
     }
     assert!(cache.present.len() <= 200, "{}", cache.present.len());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_fails_as_the_database_goes_waits_for_the_verdict() {
+    let (ear, cache) = cache(10);
+    ask(&cache, 1, async { Ok(Some(5)) }).await;
+    for (verdict, key, found) in [
+        (Some(Hearing::Away), 1, Ok(Some(5))),
+        (Some(Hearing::Away), 2, Err(())),
+        (Some(Hearing::Not), 1, Err(())),
+        (None, 1, Err(())),
+    ] {
+        ear.set(Hearing::Losing);
+        let deciding = async {
+            tokio::time::sleep(VERDICT / 2).await;
+            if let Some(verdict) = verdict {
+                ear.set(verdict);
+            }
+        };
+        assert_eq!(tokio::join!(known(&cache, key), deciding).0, found, "{verdict:?}");
+    }
+}
