@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use axum::http::Extensions;
+
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::limit::Meter;
 use crate::telemetry::Span;
@@ -23,6 +25,11 @@ impl CurrentRequest {
     /// A request with this id, that is this part of a trace.
     pub(super) fn new(id: Box<str>, span: Span) -> Self {
         Self(Arc::new(Facts { id, span, ..Facts::default() }))
+    }
+
+    /// The request that these belong to.
+    pub(super) fn of(extensions: &Extensions) -> Self {
+        extensions.get::<Self>().cloned().unwrap_or_default()
     }
 
     /// Its id: the caller's own, when it sent a plain one.

@@ -95,7 +95,7 @@ fn routes() -> OpenApiRouter<AppState> {
 /// The whole surface.
 pub fn router(state: AppState) -> Router {
     let (api, document) = api();
-    // As text it is a tenth of what its parts hold.
+    // Kept as it is sent; its parts are many.
     let document = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
     let once = middleware::from_fn_with_state(state.clone(), idempotency::guard);
     let whole = api

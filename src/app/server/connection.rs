@@ -88,10 +88,8 @@ impl Visitor {
         let Ok(peer) = stream.peer_addr() else { return };
         let stream = Stall::new(stream, rules.write_timeout);
         let stopped = stop.clone();
-        let answer = service_fn(move |request| {
-            let last = stopped.is_cancelled();
-            answer(Arc::clone(&front), peer, request, last)
-        });
+        let answer =
+            service_fn(move |request| answer(Arc::clone(&front), peer, request, stopped.clone()));
         let end = async {
             stop.cancelled().await;
             tokio::time::sleep(rules.linger).await;
@@ -142,13 +140,13 @@ async fn answer(
     front: Arc<Front>,
     peer: SocketAddr,
     request: Request<Incoming>,
-    last: bool,
+    stop: CancellationToken,
 ) -> Result<Response<Body>, Infallible> {
-    let closes = last && request.version() <= Version::HTTP_11;
+    let can_close = request.version() <= Version::HTTP_11;
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
     let mut response = front.answer(request).await;
-    if closes {
+    if can_close && stop.is_cancelled() {
         // A proxy in front may be sending the next request at this moment: it has to know beforehand.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -136,7 +136,7 @@ impl<P: Permission> FromRequestParts<AppState> for Access<P> {
                 format!("This needs a key with the scope `{}`.", P::SCOPE),
             ));
         }
-        let request = parts.extensions.get::<CurrentRequest>().cloned().unwrap_or_default();
+        let request = CurrentRequest::of(&parts.extensions);
         request.is_of(caller.environment_id);
         let db = state.store.tenant(caller.environment_id);
         Ok(Self { caller, db, request, permission: PhantomData })

@@ -89,6 +89,11 @@ impl<P> Account<P> {
         self.connected.id
     }
 
+    /// The request's id.
+    pub(in crate::http) fn request_id(&self) -> &str {
+        self.access.request_id()
+    }
+
     /// The provider's methods that the caller's key is bound to.
     pub(in crate::http) fn allowed_methods(&self) -> Option<&AllowedMethods> {
         self.access.caller.allowed_methods.as_deref()
@@ -137,11 +142,6 @@ impl Account<Write> {
             entropy: &*services.entropy,
         };
         Changes { directory: self.directory(services, wants_remote), journal }
-    }
-
-    /// The request's id, for problems that stand inside of an answer.
-    pub(in crate::http) fn request_id(&self) -> &str {
-        self.access.request_id()
     }
 }
 

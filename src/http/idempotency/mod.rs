@@ -191,11 +191,7 @@ fn key_of(headers: &HeaderMap, caller: &Caller) -> Result<IdempotencyKey, Proble
 }
 
 fn request_id(parts: &Parts) -> String {
-    parts
-        .extensions
-        .get::<CurrentRequest>()
-        .map(|request| request.id().to_owned())
-        .unwrap_or_default()
+    CurrentRequest::of(&parts.extensions).id().to_owned()
 }
 
 fn in_flight() -> Problem {

@@ -19,7 +19,6 @@ struct List {
     state: AppState,
     account: Account<Proxy>,
     path: String,
-    request_id: String,
 }
 
 impl List {
@@ -32,8 +31,8 @@ impl List {
     /// The line that tells of a failure on the way.
     fn failure(&self, error: PassthroughError) -> Bytes {
         let problem = Problem::from(error);
-        problem.log(&self.request_id);
-        let mut line = json!({ "error": problem.to_json(&self.request_id) }).to_string();
+        problem.log(self.account.request_id());
+        let mut line = json!({ "error": problem.to_json(self.account.request_id()) }).to_string();
         line.push('\n');
         line.into()
     }
@@ -46,9 +45,8 @@ pub(super) async fn follow(
     account: Account<Proxy>,
     path: String,
     query: Option<String>,
-    request_id: String,
 ) -> Result<Response, Problem> {
-    let list = List { state, account, path, request_id };
+    let list = List { state, account, path };
     let first = list.page(query.as_deref()).await?;
     let lines = stream::unfold((Some(first), list), |(page, list)| async move {
         let Rows { lines, next } = page?;

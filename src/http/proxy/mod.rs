@@ -15,7 +15,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use http_body_util::BodyExt as _;
 
-use super::current::CurrentRequest;
 use super::edge::{self, Passage};
 use super::extract::{Account, Proxy};
 use super::problem::{Problem, ProblemKind};
@@ -74,8 +73,7 @@ async fn pass(state: &AppState, request: Request) -> Result<Response, Problem> {
                 .at(PAGINATE, "is for GET only"));
         }
         let (path, query) = (path.to_owned(), query.theirs);
-        let id = request_id(&parts.extensions);
-        return Box::pin(follow::follow(state.clone(), account, path, query, id)).await;
+        return Box::pin(follow::follow(state.clone(), account, path, query)).await;
     }
     let body = provider_body(&parts.headers, body).await?;
     let call = RawCall {
@@ -87,7 +85,7 @@ async fn pass(state: &AppState, request: Request) -> Result<Response, Problem> {
         allowed: account.allowed_methods(),
     };
     let passed = account.directory(state, false).pass(call).await?;
-    Ok(respond(passed, &account, parts.extensions.get()))
+    Ok(respond(passed, &account))
 }
 
 /// Whether a request is for the proxy.
@@ -113,11 +111,7 @@ pub(super) async fn answer(state: &AppState, mut request: Request) -> Response {
     response
 }
 
-fn respond(
-    passed: RawAnswer,
-    account: &Account<Proxy>,
-    request: Option<&CurrentRequest>,
-) -> Response {
+fn respond(passed: RawAnswer, account: &Account<Proxy>) -> Response {
     let RawAnswer { method, mut answer } = passed;
     let (status, facts) = (answer.status, answer.facts);
     let mut headers = std::mem::take(&mut answer.headers);
@@ -128,9 +122,7 @@ fn respond(
             headers.insert(name, value);
         }
     };
-    if let Some(request) = request {
-        text(REQUEST_ID, request.id());
-    }
+    text(REQUEST_ID, account.request_id());
     let mut id = String::with_capacity(32);
     // Writing into a text can't fail.
     let _ = write!(id, "{}", account.id());
@@ -146,10 +138,6 @@ fn respond(
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
-}
-
-fn request_id(extensions: &axum::http::Extensions) -> String {
-    extensions.get::<CurrentRequest>().map(|request| request.id().to_owned()).unwrap_or_default()
 }
 
 /// The caller's query.

@@ -14,6 +14,9 @@ use super::readme::marked;
 /// Where they are, from the root.
 const FOLDER: &str = "docs/guides";
 
+/// What stands directly before a block that is run here.
+const MARK: &str = "<!-- run by tests/it/process/guides.rs -->";
+
 /// What the commands of each page show, as far as it is the same every time.
 const SHOWN: &[(&str, &[&str])] = &[
     (
@@ -120,7 +123,7 @@ async fn the_guides_lead_where_they_say() -> anyhow::Result<()> {
     let mut demo = Demo::start(&home, &[]).await?;
     let mut ran = Vec::new();
     for (name, page) in pages()? {
-        let commands = marked(&page).with_context(|| name.clone())?.join("\n");
+        let commands = marked(&page, MARK).with_context(|| name.clone())?.join("\n");
         if commands.is_empty() {
             continue;
         }

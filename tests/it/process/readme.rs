@@ -12,9 +12,9 @@ use super::{START, note};
 /// What stands directly before a block that is run here.
 const MARK: &str = "<!-- run by tests/it/process/readme.rs -->";
 
-/// The blocks of a page that a comment says are run here, in their order.
-pub(super) fn marked(page: &str) -> anyhow::Result<Vec<&str>> {
-    let blocks = page.split(MARK).skip(1).map(|text| {
+/// The blocks of a page that this comment stands before, in their order.
+pub(super) fn marked<'p>(page: &'p str, mark: &str) -> anyhow::Result<Vec<&'p str>> {
+    let blocks = page.split(mark).skip(1).map(|text| {
         let (block, _) = text.strip_prefix("\n```sh\n")?.split_once("\n```\n")?;
         Some(block)
     });
@@ -24,7 +24,7 @@ pub(super) fn marked(page: &str) -> anyhow::Result<Vec<&str>> {
 /// The block of the README.
 fn block() -> anyhow::Result<String> {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))?;
-    let blocks = marked(&readme)?;
+    let blocks = marked(&readme, MARK)?;
     Ok((*blocks.first().context("the README has no such block")?).to_owned())
 }
 

@@ -1,14 +1,19 @@
 //! `switchboard serve` with a database of its own, and the commands beside it.
 
+use std::time::Instant;
+
+use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::Method;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::home::Home;
-use super::program::{Program, run};
+use super::program::{Program, run, signal};
 use super::talk::{Answer, Client, list};
-use super::{START, processes};
+use super::{GLANCE, START, processes};
 
 /// A fresh master key with its id, as `vault.keys` wants it.
 pub(super) fn master_key(id: &str) -> String {
@@ -105,5 +110,39 @@ async fn a_second_gateway_on_the_same_data_is_refused() -> anyhow::Result<()> {
     let holder = format!("process {}", gateway.pid());
     assert!(second.stderr.contains(&holder), "{}", second.stderr);
     assert_eq!(Client::new()?.get(&format!("{url}/readyz")).await?.status, 200);
+    Ok(())
+}
+
+/// Asks on a connection that is kept, and gives the head of the answer and what came with it.
+async fn ask_again(stream: &mut TcpStream) -> anyhow::Result<String> {
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await?;
+    let mut bytes = vec![0; 4096];
+    let length =
+        tokio::time::timeout(START, stream.read(&mut bytes)).await.context("nothing")??;
+    bytes.truncate(length);
+    Ok(String::from_utf8(bytes)?)
+}
+
+#[tokio::test]
+async fn told_to_stop_it_answers_once_more_on_connections_that_are_kept() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let config = settings(&home)?;
+    let text = std::fs::read_to_string(&config)?;
+    std::fs::write(&config, text.replace("[server]\n", "[server]\nlinger_s = 9.0\n"))?;
+    let (mut gateway, url) = serve(&home, &config).await?;
+    let address = url.trim_start_matches("http://");
+    let mut kept = TcpStream::connect(address).await?;
+    let first = ask_again(&mut kept).await?;
+    assert!(first.starts_with("HTTP/1.1 200 ") && !first.contains("connection: close"), "{first}");
+    signal(gateway.pid(), "TERM")?;
+    let deadline = Instant::now() + START;
+    while TcpStream::connect(address).await.is_ok() {
+        anyhow::ensure!(Instant::now() < deadline, "it takes connections still");
+        tokio::time::sleep(GLANCE).await;
+    }
+    let last = ask_again(&mut kept).await?;
+    assert!(last.starts_with("HTTP/1.1 200 ") && last.contains("connection: close"), "{last}");
+    assert_eq!(kept.read(&mut [0; 16]).await?, 0, "it is closed");
+    assert_eq!(gateway.exit(START).await?.code(), Some(0), "{}", gateway.stderr()?);
     Ok(())
 }

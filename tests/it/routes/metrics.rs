@@ -85,6 +85,10 @@ async fn what_was_done_is_counted(pool: PgPool) -> anyhow::Result<()> {
         ("switchboard_accounts{status=\"needs_reauth\"}", 0.0),
         ("switchboard_oldest_token_age_seconds", 0.0),
         ("switchboard_next_token_end_seconds", 43_200.0),
+        ("switchboard_http_requests_inside", 1.0),
+        ("switchboard_limiter_waiting_calls", 0.0),
+        ("switchboard_database_connections_max", 5.0),
+        ("switchboard_audit_rows_lost_total", 0.0),
     ] {
         let found = sample(&text, begins)?;
         assert!((found - value).abs() < 0.001, "{begins} is {found} and not {value}:\n{text}");

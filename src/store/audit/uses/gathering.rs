@@ -76,6 +76,7 @@ pub(super) struct Gathering {
 }
 
 /// Uses that are alike.
+#[derive(Clone, Copy)]
 struct Alike {
     told: u32,
     /// The place of their last row.
@@ -102,23 +103,21 @@ impl Gathering {
             told.method,
             told.status,
         ));
-        let alike = self.alike.get_mut(&hash).filter(|_| !told.is_change);
-        if let Some(alike) = alike
-            && let Some(row) = self.rows.get_mut(alike.row).filter(|row| row.is_like(told))
+        let place = self.rows.len();
+        let mut count = 1;
+        if let Some(Alike { told: before, row }) = self.alike.get(&hash).copied()
+            && let Some(last) = self.rows.get_mut(row).filter(|row| row.is_like(told))
         {
-            if alike.told > EACH {
-                row.count(told);
+            if before > EACH {
+                last.count(told);
                 return Taken::Counted;
             }
-            if self.rows.len() < ROOM {
-                *alike = Alike { told: alike.told + 1, row: self.rows.len() };
-            }
-        } else if !told.is_change && self.rows.len() < ROOM {
-            self.alike.insert(hash, Alike { told: 1, row: self.rows.len() });
+            count = before + 1;
         }
-        if self.rows.len() >= ROOM {
+        if place >= ROOM {
             return Taken::Lost;
         }
+        self.alike.insert(hash, Alike { told: count, row: place });
         self.rows.push_back(Row::new(told, id()));
         Taken::Waits(self.rows.len())
     }
@@ -159,6 +158,7 @@ impl Row {
         }
     }
 
+    /// Whether both can be told in one row: changes have rows of their own.
     fn is_like(&self, told: &Told<'_>) -> bool {
         self.account_id == told.by.account_id
             && *self.actor == *told.by.actor
@@ -166,7 +166,7 @@ impl Row {
             && self.method == *told.method
             && self.status == told.status
             && self.outcome == told.outcome
-            && !self.is_change
+            && !(self.is_change || told.is_change)
     }
 
     fn count(&mut self, told: &Told<'_>) {
