@@ -35,7 +35,7 @@ fuzz: ## Try every operation of the API with drawn requests (needs PyPI once)
 
 fuzz-proxy: ## Try the proxy's paths and headers with drawn bytes for SECONDS=600 (needs crates.io once)
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-fuzz
-	@RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run -s none proxy -- -max_total_time=$(or $(SECONDS),600)
+	@RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --dev -s none proxy -- -max_total_time=$(or $(SECONDS),600)
 
 screenshots: ## Make pictures of the link pages in target/screenshots (needs PyPI once)
 	@scripts/setup.sh test

@@ -61,7 +61,8 @@ impl FromStr for AccountStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Organization {
     /// Its id at the provider, such as `E0123`.
-    pub id: String,
+    #[schema(value_type = String)]
+    pub id: Arc<str>,
     /// Its name at the provider.
     pub name: String,
 }

@@ -1,11 +1,13 @@
-//! The request at hand: its id, its trace, and what is learnt about it on its way.
+//! The request at hand: its id, its trace, where it came from, and what is learnt about it on its way.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 
-use axum::http::Extensions;
+use axum::http::{Extensions, HeaderValue};
 
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::limit::Meter;
+use crate::store::Caller;
 use crate::telemetry::Span;
 
 /// The request at hand. Clones are the same request.
@@ -14,17 +16,28 @@ pub(super) struct CurrentRequest(Arc<Facts>);
 
 #[derive(Debug, Default)]
 struct Facts {
-    id: Box<str>,
+    id: Id,
+    peer: Option<SocketAddr>,
     span: Span,
     meter: Meter,
-    environment_id: OnceLock<EnvironmentId>,
+    caller: OnceLock<Arc<Caller>>,
     account_id: OnceLock<IntegratedAccountId>,
 }
 
+/// An id as headers have it.
+#[derive(Debug)]
+struct Id(HeaderValue);
+
+impl Default for Id {
+    fn default() -> Self {
+        Self(HeaderValue::from_static(""))
+    }
+}
+
 impl CurrentRequest {
-    /// A request with this id, that is this part of a trace.
-    pub(super) fn new(id: Box<str>, span: Span) -> Self {
-        Self(Arc::new(Facts { id, span, ..Facts::default() }))
+    /// A request with this id, that is this part of a trace and came by a connection with `peer`.
+    pub(super) fn new(id: HeaderValue, span: Span, peer: Option<SocketAddr>) -> Self {
+        Self(Arc::new(Facts { id: Id(id), span, peer, ..Facts::default() }))
     }
 
     /// The request that these belong to.
@@ -34,7 +47,17 @@ impl CurrentRequest {
 
     /// Its id: the caller's own, when it sent a plain one.
     pub(super) fn id(&self) -> &str {
-        &self.0.id
+        self.0.id.0.to_str().unwrap_or_default()
+    }
+
+    /// Its id as headers have it.
+    pub(super) fn id_header(&self) -> &HeaderValue {
+        &self.0.id.0
+    }
+
+    /// The other end of the connection that it came by.
+    pub(super) fn peer(&self) -> Option<SocketAddr> {
+        self.0.peer
     }
 
     /// Its part of a trace.
@@ -47,15 +70,20 @@ impl CurrentRequest {
         &self.0.meter
     }
 
-    /// Whose it is, once that was proven.
-    pub(super) fn environment_id(&self) -> Option<EnvironmentId> {
-        self.0.environment_id.get().copied()
+    /// Who calls, once that was proven.
+    pub(super) fn caller(&self) -> Option<&Arc<Caller>> {
+        self.0.caller.get()
     }
 
-    /// Notes whose it is.
-    pub(super) fn is_of(&self, environment_id: EnvironmentId) {
-        if self.0.environment_id.set(environment_id).is_ok() {
-            self.span().note("switchboard.environment_id", || environment_id.to_string());
+    /// Whose it is, once that was proven.
+    pub(super) fn environment_id(&self) -> Option<EnvironmentId> {
+        self.caller().map(|caller| caller.environment_id)
+    }
+
+    /// Notes who calls.
+    pub(super) fn is_of(&self, caller: &Arc<Caller>) {
+        if self.0.caller.set(Arc::clone(caller)).is_ok() {
+            self.span().note("switchboard.environment_id", || caller.environment_id.to_string());
         }
     }
 

@@ -1,8 +1,9 @@
 //! The edge: each request gets an id, each problem its body, each answer a line in the log.
 
 use std::fmt::Display;
+use std::net::SocketAddr;
 
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -28,16 +29,17 @@ pub(super) struct Passage {
 }
 
 impl Passage {
-    /// A request came: it gets an id, and what counts its turns.
-    pub(super) fn enter(state: &AppState, request: &mut Request) -> Self {
-        let theirs = request.headers().get(X_REQUEST_ID).and_then(|id| id.to_str().ok());
-        let id = match theirs.filter(|id| is_plain(id)) {
-            Some(id) => id.into(),
-            None => RequestId::generate(&*state.clock, &*state.entropy).to_string().into(),
-        };
-        let current = CurrentRequest::new(id, state.traces.request(request.headers()));
-        request.extensions_mut().insert(current.clone());
+    /// A request came by a connection with `peer`: it gets an id, and what counts its turns.
+    pub(super) fn enter(state: &AppState, request: &Request, peer: Option<SocketAddr>) -> Self {
+        let theirs = request.headers().get(X_REQUEST_ID).filter(|id| is_plain(id.as_bytes()));
+        let id = theirs.cloned().unwrap_or_else(|| new_id(state));
+        let current = CurrentRequest::new(id, state.traces.request(request.headers()), peer);
         Self { current, method: request.method().clone(), started: Instant::now() }
+    }
+
+    /// The request.
+    pub(super) fn current(&self) -> &CurrentRequest {
+        &self.current
     }
 
     /// Its answer goes: a problem gets its body, the headers are told, the line is logged.
@@ -49,7 +51,7 @@ impl Passage {
             problem.write(response, id);
             current.span().note("switchboard.problem", || problem.kind().name());
         }
-        limits::tell(&current.meter().read(), response);
+        current.meter().read(|standings| limits::tell(standings, response.headers_mut()));
         let status = response.status().as_u16();
         let took = started.elapsed();
         state.metrics.request(&method, route, status, took);
@@ -58,9 +60,7 @@ impl Passage {
         let (environment, account) = (shown(environment), shown(current.account_id()));
         tracing::info!(request_id = id, environment, account, %method, route, status, ms, "answered");
         let headers = response.headers_mut();
-        if let Ok(id) = HeaderValue::from_str(id) {
-            headers.insert(X_REQUEST_ID, id);
-        }
+        headers.insert(X_REQUEST_ID, current.id_header().clone());
         let nosniff = HeaderValue::from_static("nosniff");
         headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(nosniff);
     }
@@ -73,7 +73,10 @@ pub(super) async fn around(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let passage = Passage::enter(&state, &mut request);
+    let peer = request.extensions().get().map(|ConnectInfo(peer)| *peer);
+    let passage = Passage::enter(&state, &request, peer);
+    let current = passage.current().clone();
+    request.extensions_mut().insert(current.clone());
     let mut response = match refusal(request.uri()) {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
@@ -82,6 +85,8 @@ pub(super) async fn around(
     let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
     passage.leave(&state, route, &mut response);
     protect(&state, response.headers_mut());
+    // For whoever asks the API in the name of a caller of another one.
+    response.extensions_mut().insert(current);
     response
 }
 
@@ -136,7 +141,12 @@ fn has_nul(uri: &Uri) -> bool {
     uri.path_and_query().is_some_and(|text| text.as_str().contains("%00"))
 }
 
-fn is_plain(id: &str) -> bool {
+fn is_plain(id: &[u8]) -> bool {
     (1..=128).contains(&id.len())
-        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
+}
+
+fn new_id(state: &AppState) -> HeaderValue {
+    let id = RequestId::generate(&*state.clock, &*state.entropy).to_string();
+    HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

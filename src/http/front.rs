@@ -1,11 +1,12 @@
 //! The front door: what every connection's requests come through. Raw calls go straight to the proxy,
 //! everything else to the router; when too many are inside, the next ones are sent away.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use axum::http::Uri;
 use axum::response::{IntoResponse as _, Response};
 use tokio::runtime::Handle;
@@ -58,12 +59,15 @@ impl Front {
         Self { state, works_on: Some(works_on), ..self.clone() }
     }
 
-    /// Answers a request.
-    pub async fn answer(&self, request: Request) -> Response {
-        let Some(_inside) = self.enter(request.uri()) else { return self.send_away(request) };
+    /// Answers a request that came by a connection with `peer`.
+    pub async fn answer(&self, mut request: Request, peer: SocketAddr) -> Response {
+        let Some(_inside) = self.enter(request.uri()) else {
+            return self.send_away(&request, peer);
+        };
         if proxy::is_raw(request.uri()) {
-            return proxy::answer(&self.state, request).await;
+            return proxy::answer(&self.state, request, peer).await;
         }
+        request.extensions_mut().insert(ConnectInfo(peer));
         let answer = self.router.clone().oneshot(request);
         let Some(works_on) = &self.works_on else {
             return answer.await.unwrap_or_else(|never| match never {});
@@ -81,8 +85,8 @@ impl Front {
         (before < self.most || ALWAYS.contains(&uri.path())).then_some(inside)
     }
 
-    fn send_away(&self, mut request: Request) -> Response {
-        let passage = Passage::enter(&self.state, &mut request);
+    fn send_away(&self, request: &Request, peer: SocketAddr) -> Response {
+        let passage = Passage::enter(&self.state, request, Some(peer));
         let mut response = overloaded().into_response();
         passage.leave(&self.state, SENT_AWAY, &mut response);
         response

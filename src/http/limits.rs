@@ -3,57 +3,62 @@
 //! `RateLimit` and `RateLimit-Policy` are those of the IETF's draft:
 //! <https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/>
 
-use std::fmt::Write as _;
-
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::response::Response;
 
 use crate::limit::Standing;
 
 /// So many budgets are told, the tightest first.
 const MOST: usize = 8;
 /// A minute: the time that quotas are for, in seconds.
-const WINDOW_S: u32 = 60;
+const WINDOW_S: u64 = 60;
+/// What a budget takes in a header, about, in bytes.
+const ROOM: usize = 48;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// The budget of which the least is left; it goes with the answer inside of the program.
-#[derive(Debug, Clone)]
-pub(super) struct Tightest(Standing);
-
 /// Tells how these budgets stand, the tightest first.
-pub(super) fn tell(standings: &[Standing], response: &mut Response) {
-    let Some(tightest) = standings.first() else { return };
-    let (mut limits, mut policies) = (String::new(), String::new());
+pub(super) fn tell(standings: &[Standing], headers: &mut HeaderMap) {
+    if standings.is_empty() {
+        return;
+    }
+    let room = ROOM * standings.len().min(MOST);
+    let (mut limits, mut policies) = (String::with_capacity(room), String::with_capacity(room));
     for (at, standing) in standings.iter().take(MOST).enumerate() {
-        let comma = if at == 0 { "" } else { ", " };
+        let comma = if at == 0 { "\"" } else { ", \"" };
         let Standing { name, quota, remaining, .. } = standing;
-        let seconds = seconds(standing);
-        // Writing into a text can't fail, and a budget's name holds no quotes.
-        let _ = write!(limits, "{comma}\"{name}\";r={remaining};t={seconds}");
-        let _ = write!(policies, "{comma}\"{name}\";q={quota};w={WINDOW_S}");
+        // A budget's name holds no quotes.
+        let reset = seconds(standing);
+        write(&mut limits, [comma, name, "\";r="], u64::from(*remaining), (";t=", reset));
+        write(&mut policies, [comma, name, "\";q="], u64::from(*quota), (";w=", WINDOW_S));
     }
     for (name, text) in [(RATE_LIMIT, limits), (RATE_LIMIT_POLICY, policies)] {
         if let Ok(value) = HeaderValue::try_from(text) {
-            response.headers_mut().insert(name, value);
+            headers.insert(name, value);
         }
     }
-    response.extensions_mut().insert(Tightest(tightest.clone()));
 }
 
-impl Tightest {
-    /// The three headers of older clients.
-    pub(super) fn write_plainly(&self, headers: &mut HeaderMap) {
-        let Self(standing) = self;
-        for (name, number) in [
-            ("ratelimit-limit", u64::from(standing.quota)),
-            ("ratelimit-remaining", u64::from(standing.remaining)),
-            ("ratelimit-reset", seconds(standing)),
-        ] {
-            headers.insert(HeaderName::from_static(name), number.into());
-        }
+/// The three headers of older clients, for the tightest of these budgets.
+pub(super) fn tell_plainly(standings: &[Standing], headers: &mut HeaderMap) {
+    let Some(tightest) = standings.first() else { return };
+    for (name, number) in [
+        ("ratelimit-limit", u64::from(tightest.quota)),
+        ("ratelimit-remaining", u64::from(tightest.remaining)),
+        ("ratelimit-reset", seconds(tightest)),
+    ] {
+        headers.insert(HeaderName::from_static(name), number.into());
     }
+}
+
+/// Writes one budget. Every answer has some: this is several times as fast as formatting.
+fn write(text: &mut String, before: [&str; 3], number: u64, (parameter, value): (&str, u64)) {
+    for part in before {
+        text.push_str(part);
+    }
+    text.push_str(itoa::Buffer::new().format(number));
+    text.push_str(parameter);
+    text.push_str(itoa::Buffer::new().format(value));
 }
 
 /// When a budget is full again, in seconds.
@@ -70,22 +75,22 @@ mod tests {
     #[test]
     fn the_headers_are_structured_fields_with_the_tightest_budget_first() {
         let standing = |name: &str, quota, remaining, ms| Standing {
-            name: name.into(),
+            name: name.to_owned().into(),
             quota,
             remaining,
             reset: Duration::from_millis(ms),
         };
         let budgets =
             [standing("scim.users.write", 180, 0, 6_001), standing("scim.write", 600, 99, 0)];
-        let mut response = Response::default();
-        tell(&budgets, &mut response);
-        let text = |name: &str| response.headers()[name].to_str().unwrap();
+        let mut headers = HeaderMap::new();
+        tell(&budgets, &mut headers);
+        let text = |name: &str| headers[name].to_str().unwrap();
         assert_eq!(text("ratelimit"), r#""scim.users.write";r=0;t=7, "scim.write";r=99;t=0"#);
         let policy = r#""scim.users.write";q=180;w=60, "scim.write";q=600;w=60"#;
         assert_eq!(text("ratelimit-policy"), policy);
 
         let mut plain = HeaderMap::new();
-        response.extensions().get::<Tightest>().unwrap().write_plainly(&mut plain);
+        tell_plainly(&budgets, &mut plain);
         assert_eq!(plain["ratelimit-limit"], "180");
         assert_eq!(plain["ratelimit-remaining"], "0");
         assert_eq!(plain["ratelimit-reset"], "7");
@@ -93,8 +98,9 @@ mod tests {
 
     #[test]
     fn a_request_that_took_from_no_budget_tells_nothing() {
-        let mut response = Response::default();
-        tell(&[], &mut response);
-        assert!(response.headers().is_empty());
+        let mut headers = HeaderMap::new();
+        tell(&[], &mut headers);
+        tell_plainly(&[], &mut headers);
+        assert!(headers.is_empty());
     }
 }

@@ -103,17 +103,8 @@ impl Desk {
     ) -> Option<Vec<Standing>> {
         self.sweep(now);
         let Source::Ours { share } = source else { return None };
-        let Price { keys, rates } = claim.price;
-        let waits = |key| self.ledger.get(key).is_some_and(|budget| !budget.lanes.is_empty());
-        if keys.iter().any(waits) {
-            return None;
-        }
-        let rates = part_of(rates, share);
-        if !self.ledger.wait(keys, &rates, claim.class, now).is_zero() {
-            return None;
-        }
-        self.ledger.charge(keys, &rates, now);
-        Some(self.ledger.standings(claim.price, now))
+        let rates = part_of(&claim.price.rates, share);
+        self.ledger.take(claim.price, &rates, claim.class, now)
     }
 
     /// A place behind those who came before; none when the turn would come too late.

@@ -56,7 +56,7 @@ impl Budget {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
         let quota = rate.per_minute.ceil() as u32;
         Standing {
-            name: Arc::clone(&key.bucket),
+            name: key.bucket.clone(),
             quota,
             remaining: if blocked.is_zero() { left.min(quota) } else { 0 },
             reset: owed.max(blocked),
@@ -81,6 +81,32 @@ impl Ledger {
     /// The budget of a key, a full one when it was not known.
     pub(super) fn open(&mut self, key: &LimitKey, now: Instant) -> &mut Budget {
         self.0.entry(key.clone()).or_insert_with(|| Budget::new(now))
+    }
+
+    /// Takes a call from all budgets, if nobody waits for one of them and all have room for it now: then this is
+    /// how they stand.
+    pub(super) fn take(
+        &mut self,
+        price: &Price,
+        rates: &[Rate],
+        class: Class,
+        now: Instant,
+    ) -> Option<Vec<Standing>> {
+        let both = || price.keys.iter().zip(rates);
+        let has_room = |(key, rate): (&LimitKey, &Rate)| {
+            self.get(key).is_none_or(|budget| {
+                budget.lanes.is_empty() && budget.wait(Pace::new(*rate, class), now, 0).is_zero()
+            })
+        };
+        if !both().all(has_room) {
+            return None;
+        }
+        let told = both().zip(&price.rates).map(|((key, rate), whole)| {
+            let budget = self.open(key, now);
+            budget.debt.charge(Pace::new(*rate, Class::Interactive), now);
+            budget.standing(key, *whole, now)
+        });
+        Some(told.collect())
     }
 
     /// How long a call has to wait until all budgets have room for it.

@@ -1,13 +1,14 @@
 //! What is left of the budgets that a request took from.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How a budget stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// The provider's method, or its name for a set of them.
-    pub name: Arc<str>,
+    pub name: Cow<'static, str>,
     /// Calls a minute.
     pub quota: u32,
     /// Calls that may go at once now.
@@ -16,28 +17,31 @@ pub struct Standing {
     pub reset: Duration,
 }
 
-/// Notes how the budgets stand that one request takes from. Clones share their notes.
-#[derive(Debug, Clone, Default)]
-pub struct Meter(Arc<Mutex<Vec<Standing>>>);
+/// Notes how the budgets stand that one request takes from.
+#[derive(Debug, Default)]
+pub struct Meter(Mutex<Vec<Standing>>);
 
 impl Meter {
     /// Notes how budgets stand now.
-    pub fn note(&self, standings: &[Standing]) {
+    pub fn note(&self, standings: Vec<Standing>) {
         let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if notes.is_empty() {
+            *notes = standings;
+            return;
+        }
         for standing in standings {
             match notes.iter_mut().find(|known| known.name == standing.name) {
-                Some(known) => known.clone_from(standing),
-                None => notes.push(standing.clone()),
+                Some(known) => *known = standing,
+                None => notes.push(standing),
             }
         }
     }
 
-    /// The notes, the tightest budget first.
-    #[must_use]
-    pub fn read(&self) -> Vec<Standing> {
-        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    /// What `show` makes of the notes, the tightest budget first.
+    pub fn read<T>(&self, show: impl FnOnce(&[Standing]) -> T) -> T {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         notes.sort_by_key(|standing| (standing.remaining, std::cmp::Reverse(standing.reset)));
-        notes
+        show(&notes)
     }
 }
 
@@ -47,15 +51,16 @@ mod tests {
 
     fn standing(name: &str, remaining: u32, seconds: u64) -> Standing {
         let reset = Duration::from_secs(seconds);
-        Standing { name: name.into(), quota: 60, remaining, reset }
+        Standing { name: name.to_owned().into(), quota: 60, remaining, reset }
     }
 
     #[test]
     fn the_tightest_budget_comes_first_and_the_latest_note_counts() {
         let meter = Meter::default();
-        meter.note(&[standing("a", 9, 1), standing("b", 3, 2)]);
-        meter.note(&[standing("c", 3, 7), standing("a", 2, 8)]);
-        let names: Vec<_> = meter.read().into_iter().map(|one| one.name.to_string()).collect();
+        meter.note(vec![standing("a", 9, 1), standing("b", 3, 2)]);
+        meter.note(vec![standing("c", 3, 7), standing("a", 2, 8)]);
+        let names =
+            meter.read(|notes| notes.iter().map(|one| one.name.to_string()).collect::<Vec<_>>());
         assert_eq!(names, ["a", "c", "b"]);
     }
 }

@@ -18,6 +18,7 @@ mod probe;
 mod shared;
 mod tally;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,7 +43,7 @@ pub struct LimitKey {
     /// The organization at the provider.
     pub organization: Arc<str>,
     /// The method, or the provider's name for a set of them.
-    pub bucket: Arc<str>,
+    pub bucket: Cow<'static, str>,
 }
 
 /// How fast a budget refills and how much it holds.
@@ -84,7 +85,13 @@ impl Price {
     /// What a call costs. No budgets: nothing.
     pub fn new(budgets: impl IntoIterator<Item = (LimitKey, Rate)>) -> Self {
         let (keys, rates): (Vec<LimitKey>, Vec<Rate>) = budgets.into_iter().unzip();
-        Self { keys: keys.into(), rates }
+        Self::of(keys.into(), rates)
+    }
+
+    /// What a call costs that takes from these budgets at these rates.
+    #[must_use]
+    pub fn of(keys: Arc<[LimitKey]>, rates: Vec<Rate>) -> Self {
+        Self { keys, rates }
     }
 
     /// The first of the budgets alone: the one that the provider's 429 is about.

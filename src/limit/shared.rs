@@ -334,7 +334,11 @@ mod tests {
     #[test]
     fn the_budgets_of_an_organization_have_one_hash_tag() {
         let key = |organization: &str, bucket: &str| {
-            name(&LimitKey { app: None, organization: organization.into(), bucket: bucket.into() })
+            name(&LimitKey {
+                app: None,
+                organization: organization.into(),
+                bucket: bucket.to_owned().into(),
+            })
         };
         assert_eq!(key("E1", "scim.read"), "switchboard:limit:{E1}:all:scim.read");
         assert_eq!(key("a}b{c", "x"), "switchboard:limit:{a_b_c}:all:x");

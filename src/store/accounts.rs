@@ -92,7 +92,7 @@ impl TenantDb {
         &self,
         id: IntegratedAccountId,
     ) -> Result<Option<Arc<IntegratedAccount>>, StoreError> {
-        let read = async {
+        let read = async || {
             let account = self.account(id).await?;
             Ok::<_, StoreError>(account.map(|account| Arc::new(self.warm.sharing(account))))
         };
@@ -206,7 +206,7 @@ impl TenantDb {
             link.tenant_id,
             link.provider.name(),
             link.provider_app_id as Option<ProviderAppId>,
-            link.organization.id,
+            &*link.organization.id,
             link.organization.name,
             link.installer_id,
             link.granted_scopes,
@@ -344,7 +344,10 @@ impl Row {
             base_url: self.base_url,
             status: named("integrated_accounts", "status", &self.status)?,
             status_reason: self.status_reason,
-            organization: Organization { id: self.organization_id, name: self.organization_name },
+            organization: Organization {
+                id: self.organization_id.into(),
+                name: self.organization_name,
+            },
             installer_id: self.installer_id,
             granted_scopes: self.granted_scopes.into(),
             missing_scopes: self.missing_scopes.into(),

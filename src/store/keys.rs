@@ -81,6 +81,13 @@ pub(super) struct KnownKey {
     expires_at: Option<OffsetDateTime>,
 }
 
+impl KnownKey {
+    /// Who is behind it, while it is alive: time passes without a notice.
+    fn caller_at(self, now: OffsetDateTime) -> Option<Arc<Caller>> {
+        self.expires_at.is_none_or(|end| end > now).then_some(self.caller)
+    }
+}
+
 impl Store {
     /// The caller with the key of that digest, when it is alive at `now`.
     ///
@@ -93,16 +100,18 @@ impl Store {
         digest: &Digest,
         now: OffsetDateTime,
     ) -> Result<Option<Arc<Caller>>, StoreError> {
-        let read = async {
-            match kind {
-                KeyKind::ApiKey => self.api_key(digest).await,
-                KeyKind::AccountToken => self.account_token(digest).await,
-            }
+        let read = async || match kind {
+            KeyKind::ApiKey => self.api_key(digest).await,
+            KeyKind::AccountToken => self.account_token(digest).await,
         };
         let known = self.warm.keys.get(digest, read).await?;
-        // Time passes without a notice.
-        let known = known.filter(|key| key.expires_at.is_none_or(|end| end > now));
-        Ok(known.map(|key| key.caller))
+        Ok(known.and_then(|key| key.caller_at(now)))
+    }
+
+    /// Who is behind the key of that digest, when that is in memory.
+    #[must_use]
+    pub fn known_caller(&self, digest: &Digest, now: OffsetDateTime) -> Option<Arc<Caller>> {
+        self.warm.keys.at_hand(digest).ok()??.caller_at(now)
     }
 
     /// Whether the key of that digest was good not long ago: to look it up costs nothing.

@@ -96,14 +96,13 @@ impl TenantDb {
         account_id: IntegratedAccountId,
         provider: Provider,
     ) -> Result<Vec<Mapping>, StoreError> {
-        let read = async { Ok::<_, StoreError>(Some(Arc::new(self.shared_mappings().await?))) };
+        let read = async || Ok::<_, StoreError>(Some(Arc::new(self.shared_mappings().await?)));
         let Some(shared) = self.warm.shared_mappings.get(&self.environment_id, read).await? else {
             return Ok(Vec::new());
         };
         let own = if shared.with_own.binary_search(&account_id).is_ok() {
             let filter = MappingFilter { account_id: Some(account_id), ..MappingFilter::default() };
-            let read =
-                async { Ok::<_, StoreError>(Some(Arc::from(self.mappings(&filter).await?))) };
+            let read = async || Ok::<_, StoreError>(Some(Arc::from(self.mappings(&filter).await?)));
             self.warm.own_mappings.get(&(self.environment_id, account_id), read).await?
         } else {
             None

@@ -12,7 +12,7 @@ mod shape;
 
 pub use changes::{Changes, Journal, Made, OnConflict, Part, SignOut, WrittenUser};
 pub use resource::Resource;
-pub use shape::{ResponseFormat, Shape};
+pub use shape::{ResponseFormat, Shape, Thing};
 
 use serde_json::value::RawValue;
 
@@ -92,9 +92,9 @@ pub struct Shown {
 
 /// A page of things, shaped for the caller.
 #[derive(Debug)]
-pub struct ShownPage {
+pub struct ShownPage<T> {
     /// The things.
-    pub page: Page<Box<RawValue>, String>,
+    pub page: Page<Thing<T>, String>,
     /// The custom fields that could not be computed.
     pub warnings: Vec<Warning>,
 }
@@ -128,7 +128,7 @@ impl Directory<'_> {
         &self,
         wish: &ListWish<T>,
         shape: &Shape,
-    ) -> Result<ShownPage, UnifiedError> {
+    ) -> Result<ShownPage<T>, UnifiedError> {
         let facet = self.facet::<T>()?;
         let ListWish { limit, cursor, filter, expand, remote_query } = wish;
         let question = serde_json::to_string(&(filter, expand, remote_query)).unwrap_or_default();
@@ -156,7 +156,7 @@ impl Directory<'_> {
         let missing = || UnifiedError::NotFound { resource: T::SINGULAR };
         let found = self.facet::<T>()?.get(&self.cx, id).await?.ok_or_else(missing)?;
         let (mut things, warnings) = self.show(vec![found], shape).await;
-        Ok(Shown { thing: things.pop().ok_or_else(missing)?, warnings })
+        Ok(Shown { thing: things.pop().ok_or_else(missing)?.into_raw(), warnings })
     }
 
     /// Records in the form wanted, with their custom fields.
@@ -164,7 +164,7 @@ impl Directory<'_> {
         &self,
         records: Vec<Record<T>>,
         shape: &Shape,
-    ) -> (Vec<Box<RawValue>>, Vec<Warning>) {
+    ) -> (Vec<Thing<T>>, Vec<Warning>) {
         let mapped = |mapping: &&Mapping| mapping.resource.name() == T::NAME;
         let mappings: Vec<Mapping> = self.mappings.iter().filter(mapped).cloned().collect();
         if mappings.is_empty() || shape.format == ResponseFormat::Raw {
@@ -179,7 +179,8 @@ impl Directory<'_> {
         }
         let (objects, warnings) = mapping::apply(mappings, objects).await;
         let shown = objects.into_iter().zip(remotes);
-        let shown = shown.map(|(fields, remote)| shape.finish(fields.into(), remote));
+        let shown =
+            shown.map(|(fields, remote)| Thing::Shaped(shape.finish(fields.into(), remote)));
         (shown.collect(), warnings)
     }
 
@@ -192,7 +193,7 @@ impl Directory<'_> {
         let provider = self.connector.provider();
         let facet = self.connector.identity();
         let facet = facet.ok_or(UnifiedError::Unsupported { provider, resource: "identity" })?;
-        Ok(shape.apply(facet.me(&self.cx).await?))
+        Ok(shape.apply(facet.me(&self.cx).await?).into_raw())
     }
 
     fn facet<T: Resource>(&self) -> Result<&dyn Reads<T>, UnifiedError> {

@@ -31,6 +31,26 @@ pub struct Shape {
     pub exclude_fields: Vec<String>,
 }
 
+/// A thing in the form that the caller wants.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub enum Thing<T> {
+    /// Unified, with all its fields: it is written only once, in its place in the answer.
+    Plain(T),
+    /// In any other form.
+    Shaped(Box<RawValue>),
+}
+
+impl<T: Serialize> Thing<T> {
+    /// The same, written.
+    pub(super) fn into_raw(self) -> Box<RawValue> {
+        match self {
+            Self::Plain(thing) => raw(&thing),
+            Self::Shaped(raw) => raw,
+        }
+    }
+}
+
 impl Shape {
     /// Whether the provider's objects are needed at all.
     #[must_use]
@@ -39,15 +59,15 @@ impl Shape {
     }
 
     /// A thing in the form wanted.
-    pub(super) fn apply<T: Serialize>(&self, record: Record<T>) -> Box<RawValue> {
+    pub(super) fn apply<T: Serialize>(&self, record: Record<T>) -> Thing<T> {
         let Record { unified, remote } = record;
         if *self == Self::default() {
-            return raw(&unified);
+            return Thing::Plain(unified);
         }
         if let (ResponseFormat::Raw, Some(remote)) = (self.format, &remote) {
-            return raw(remote);
+            return Thing::Shaped(raw(remote));
         }
-        self.finish(serde_json::to_value(unified).unwrap_or_default(), remote)
+        Thing::Shaped(self.finish(serde_json::to_value(unified).unwrap_or_default(), remote))
     }
 
     /// Unified fields in the form wanted.
@@ -88,7 +108,7 @@ mod tests {
         let unified =
             serde_json::json!({"id": "U1", "title": null, "roles": [{"a": null, "b": 1}]});
         let record = Record { unified, remote: Some(serde_json::json!({"ID": "U1"})) };
-        serde_json::from_str(shape.apply(record).get()).unwrap()
+        serde_json::from_str(shape.apply(record).into_raw().get()).unwrap()
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use hyper::body::{Body as _, Bytes, Frame, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper_util::client::legacy::connect::Connection as _;
@@ -22,6 +22,8 @@ const PING_S: (u64, u64) = (30, 10);
 
 /// A connection whose exchanges come one after the other.
 pub(super) struct Line {
+    /// Whom it leads to, as the header `host` has it.
+    pub(super) host: Option<HeaderValue>,
     send: http1::SendRequest<Payload>,
     /// `None` once it has ended.
     connection: Option<Pin<Box<http1::Connection<Connection, Payload>>>>,
@@ -45,7 +47,10 @@ pub(super) enum Broken {
 }
 
 /// Agrees on the protocol with whoever is at the other end.
-pub(super) async fn open(stream: Connection) -> Result<Opened, BoxError> {
+pub(super) async fn open(
+    stream: Connection,
+    host: Option<HeaderValue>,
+) -> Result<Opened, BoxError> {
     if stream.connected().is_negotiated_h2() {
         let (interval, patience) = PING_S;
         let (lanes, connection) = http2::Builder::new(TokioExecutor::new())
@@ -67,7 +72,7 @@ pub(super) async fn open(stream: Connection) -> Result<Opened, BoxError> {
         return Ok(Opened::Lanes(lanes));
     }
     let (send, connection) = http1::handshake(stream).await?;
-    Ok(Opened::Line(Line { send, connection: Some(Box::pin(connection)) }))
+    Ok(Opened::Line(Line { host, send, connection: Some(Box::pin(connection)) }))
 }
 
 impl Line {
@@ -76,6 +81,11 @@ impl Line {
         let mut cx = Context::from_waker(Waker::noop());
         self.drive(&mut cx);
         self.connection.is_some() && self.send.is_ready()
+    }
+
+    /// Whether it is known to have ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.connection.is_none() || self.send.is_closed()
     }
 
     /// Sends a request and waits for the head of the answer.

@@ -63,8 +63,8 @@ pub(super) struct Lent {
 
 impl Lent {
     /// Gives it back, unless it can't be used again.
-    pub(super) fn give_back(mut self) {
-        if self.line.is_free()
+    pub(super) fn give_back(self) {
+        if !self.line.is_closed()
             && let Some(home) = self.home.upgrade()
         {
             home.put(self.host, self.line);
@@ -90,7 +90,7 @@ impl Pool {
         request: Request<Payload>,
     ) -> Result<Response<Arriving>, SendError> {
         let host = host(request.uri()).ok_or_else(|| SendError::Connect("no address".into()))?;
-        let mut request = Box::new(request);
+        let mut request = request;
         loop {
             let (opened, is_new) = match self.shelf.take(&host) {
                 Some(opened) => (opened, false),
@@ -102,14 +102,15 @@ impl Pool {
                     if is_new {
                         self.shelf.share(host.clone(), lanes.clone());
                     }
-                    let answer = line::exchange(&mut lanes, for_lanes(*request));
+                    let answer = line::exchange(&mut lanes, for_lanes(request));
                     let answer = Box::pin(answer).await;
                     answer.map(|answer| answer.map(|body| Arriving::new(body, None)))
                 }
                 Opened::Line(line) => {
                     let home = Arc::downgrade(&self.shelf);
                     let mut lent = Lent { line, host: host.clone(), home };
-                    let answer = lent.line.exchange(for_line(*request, &host)).await;
+                    let request = for_line(request, lent.line.host.clone());
+                    let answer = lent.line.exchange(request).await;
                     answer.map(|answer| passing(answer, lent))
                 }
             };
@@ -125,7 +126,7 @@ impl Pool {
     async fn open(&self, uri: &Uri) -> Result<Opened, SendError> {
         let connect = self.connector.clone().call(uri.clone());
         let stream = connect.await.map_err(SendError::Connect)?;
-        line::open(stream).await.map_err(SendError::Connect)
+        line::open(stream, host_header(uri)).await.map_err(SendError::Connect)
     }
 }
 
@@ -217,15 +218,21 @@ fn host(uri: &Uri) -> Option<Host> {
     Some((uri.scheme()?.clone(), uri.authority()?.clone()))
 }
 
-/// The request as HTTP/1 has it: the path alone, and the host in a header.
-fn for_line(mut request: Request<Payload>, (scheme, authority): &Host) -> Request<Payload> {
-    let usual = if *scheme == Scheme::HTTPS { 443 } else { 80 };
+/// The header `host` of requests to an address.
+fn host_header(uri: &Uri) -> Option<HeaderValue> {
+    let usual = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    let authority = uri.authority()?;
     let name = match authority.port_u16() {
         Some(port) if port != usual => authority.as_str(),
         _ => authority.host(),
     };
-    if let Ok(name) = HeaderValue::from_str(name) {
-        request.headers_mut().insert(header::HOST, name);
+    HeaderValue::from_str(name).ok()
+}
+
+/// The request as HTTP/1 has it: the path alone, and the host in a header.
+fn for_line(mut request: Request<Payload>, host: Option<HeaderValue>) -> Request<Payload> {
+    if let Some(host) = host {
+        request.headers_mut().insert(header::HOST, host);
     }
     if let Some(path) = request.uri().path_and_query() {
         *request.uri_mut() = path.clone().into();
@@ -241,7 +248,7 @@ fn for_lanes(mut request: Request<Payload>) -> Request<Payload> {
 }
 
 /// The request as it was before it was made fit for a connection.
-fn whole_again(mut request: Request<Payload>, (scheme, authority): &Host) -> Box<Request<Payload>> {
+fn whole_again(mut request: Request<Payload>, (scheme, authority): &Host) -> Request<Payload> {
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     parts.scheme = Some(scheme.clone());
     parts.authority = Some(authority.clone());
@@ -249,5 +256,5 @@ fn whole_again(mut request: Request<Payload>, (scheme, authority): &Host) -> Box
         *request.uri_mut() = uri;
     }
     *request.version_mut() = Version::HTTP_11;
-    Box::new(request)
+    request
 }

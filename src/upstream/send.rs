@@ -190,7 +190,7 @@ impl Upstream {
     ) -> Result<(Duration, Fresh), UpstreamError> {
         if let Some(generation) = call.dead {
             // First the token: a lost grant shall not wait for a turn.
-            self.tokens.newer_than(call.account, generation).await?;
+            Box::pin(self.tokens.newer_than(call.account, generation)).await?;
         }
         let asked = Instant::now();
         let waiting = call.options.span.part("wait for turn");

@@ -9,7 +9,7 @@ use super::error::UpstreamError;
 use super::request::Budget;
 use super::send::CallOptions;
 use crate::domain::account::IntegratedAccount;
-use crate::limit::{Claim, LimitKey, Limiter, Pacing, Price};
+use crate::limit::{Claim, LimitKey, Limiter, Pacing, Price, Refused};
 
 /// Waits for turns at the provider's pace.
 #[derive(Clone)]
@@ -26,17 +26,19 @@ impl Turns {
 
     /// What a call of an account costs that takes from these budgets of its provider.
     pub(super) fn price(&self, account: &IntegratedAccount, budgets: &[Budget]) -> Price {
-        let organization: Arc<str> = account.organization.id.as_str().into();
+        let organization = &account.organization.id;
         let app = account.provider_app_id;
-        Price::new(budgets.iter().map(|budget| {
-            let key = LimitKey {
-                app: app.filter(|_| budget.per_app),
-                organization: Arc::clone(&organization),
-                bucket: budget.bucket.as_ref().into(),
-            };
-            let rate = self.pacing.rate(account.provider, app, &key, budget.rate);
-            (key, rate)
-        }))
+        let keys = budgets.iter().map(|budget| LimitKey {
+            app: app.filter(|_| budget.per_app),
+            organization: Arc::clone(organization),
+            bucket: budget.bucket.clone(),
+        });
+        let keys: Arc<[LimitKey]> = keys.collect();
+        let both = keys.iter().zip(budgets);
+        let rates =
+            both.map(|(key, budget)| self.pacing.rate(account.provider, app, key, budget.rate));
+        let rates = rates.collect();
+        Price::of(keys, rates)
     }
 
     /// Waits for a turn.
@@ -49,14 +51,16 @@ impl Turns {
     ) -> Result<(), UpstreamError> {
         let max_wait = until.saturating_duration_since(Instant::now());
         let claim = Claim { price, account: account.id, class: options.class, max_wait };
-        let turn = self.limiter.acquire(claim).await;
+        let (standings, turn) = match self.limiter.acquire(claim).await {
+            Ok(standings) => (standings, Ok(())),
+            Err(Refused { retry_after, standings }) => {
+                (standings, Err(UpstreamError::Limited { retry_after }))
+            }
+        };
         if let Some(meter) = options.meter {
-            meter.note(turn.as_ref().unwrap_or_else(|refused| &refused.standings));
+            meter.note(standings);
         }
-        match turn {
-            Ok(_) => Ok(()),
-            Err(refused) => Err(UpstreamError::Limited { retry_after: refused.retry_after }),
-        }
+        turn
     }
 
     /// Keeps everybody from the budget that the provider called too fast.

@@ -117,7 +117,7 @@ impl Tokens {
             // The present token is dead or about to be: nobody sends it once more.
             Some(flight) => flight.await,
             None if expires_at.is_none_or(|end| end - SKEW > now) => return Ok(present),
-            None => self.newer(account, present.generation).await,
+            None => Box::pin(self.newer(account, present.generation)).await,
         };
         match renewed {
             // It still lives for a moment: better than a failed call.
@@ -205,7 +205,7 @@ impl Inner {
     }
 
     async fn opened(&self, account: &IntegratedAccount) -> Result<Opened, TokenError> {
-        let read = async {
+        let read = async || {
             let row = self.stored(account).await?;
             let fresh = self.open(account, &row)?;
             Ok::<_, TokenError>(Some(Opened { fresh, expires_at: row.expires_at }))

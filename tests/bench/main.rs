@@ -9,6 +9,7 @@ mod bulk;
 mod crowd;
 mod fleet;
 mod gateway;
+mod hold;
 mod listing;
 mod load;
 mod machine;
@@ -48,10 +49,11 @@ const PARTS: &[Part] = &[
     ("sandbox", sandbox::section),
     ("crowd", crowd::section),
     ("soak", soak::section),
+    ("hold", hold::section),
 ];
 
-/// What is measured by its name alone: it takes long.
-const BY_NAME: &[&str] = &["soak"];
+/// What is done by its name alone: it takes long.
+const BY_NAME: &[&str] = &["soak", "hold"];
 
 fn main() -> anyhow::Result<()> {
     let only: Vec<String> =

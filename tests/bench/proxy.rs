@@ -2,6 +2,8 @@
 //! same run.
 
 use anyhow::Context as _;
+use switchboard::vault::IssuedSecret;
+use tokio::runtime::Runtime;
 
 use super::gateway::Bench;
 use super::load::{Measured, Target, measure};
@@ -20,13 +22,55 @@ const RATE: f64 = 0.8;
 const P99: f64 = 1.5;
 const CPU: f64 = 1.5;
 
-/// One of the three ways to the provider.
-struct Way<'a> {
-    name: &'static str,
-    url: String,
-    token: &'a str,
+/// The three ways to a provider, and the provider.
+pub(super) struct Ways {
+    provider: Nginx,
+    nginx: Nginx,
+    bench: Bench,
+    token: IssuedSecret,
+}
+
+/// One of the three.
+pub(super) struct Way<'a> {
+    pub(super) name: &'static str,
+    pub(super) url: String,
+    pub(super) token: &'a str,
     /// The process in between.
-    pid: Option<u32>,
+    pub(super) pid: Option<u32>,
+}
+
+impl Ways {
+    /// Opens them.
+    pub(super) fn open(runtime: &Runtime) -> anyhow::Result<Self> {
+        let filler = "x".repeat(2_000);
+        let body = format!(r#"{{"ok":true,"user":{{"id":"U1","about":"{filler}"}}}}"#);
+        let provider = Nginx::answering(&body)?;
+        let nginx = Nginx::passing_to(provider.port)?;
+        let bench =
+            runtime.block_on(Bench::start(&format!("http://127.0.0.1:{}", provider.port)))?;
+        let made = runtime.block_on(bench.accounts(1, "xoxp-fixed"))?;
+        let (_, token) = made.into_iter().next().context("no account")?;
+        Ok(Self { provider, nginx, bench, token })
+    }
+
+    /// Each of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = Way<'_>> {
+        let Self { provider, nginx, bench, token } = self;
+        let at = |port: u16| format!("http://127.0.0.1:{port}{PATH}");
+        let (us, token) = (Some(std::process::id()), token.reveal());
+        let url = format!("{}/proxy{PATH}", bench.base_url);
+        [
+            Way { name: "direct", url: at(provider.port), token: "-", pid: None },
+            Way { name: "nginx", url: at(nginx.port), token: "-", pid: Some(nginx.pid()) },
+            Way { name: "Switchboard", url, token, pid: us },
+        ]
+        .into_iter()
+    }
+
+    /// Closes them.
+    pub(super) fn close(self, runtime: &Runtime) {
+        runtime.block_on(self.bench.stop());
+    }
 }
 
 /// What the rounds came to.
@@ -39,30 +83,9 @@ struct Seen {
 }
 
 /// Measures.
-pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Section> {
-    let filler = "x".repeat(2_000);
-    let provider =
-        Nginx::answering(&format!(r#"{{"ok":true,"user":{{"id":"U1","about":"{filler}"}}}}"#))?;
-    let nginx = Nginx::passing_to(provider.port)?;
-    let direct = format!("http://127.0.0.1:{}", provider.port);
-    let bench = runtime.block_on(Bench::start(&direct))?;
-    let made = runtime.block_on(bench.accounts(1, "xoxp-fixed"))?;
-    let token = made.first().context("no account")?.1.reveal().to_owned();
-    let ways = [
-        Way { name: "direct", url: format!("{direct}{PATH}"), token: "-", pid: None },
-        Way {
-            name: "nginx",
-            url: format!("http://127.0.0.1:{}{PATH}", nginx.port),
-            token: "-",
-            pid: Some(nginx.pid()),
-        },
-        Way {
-            name: "Switchboard",
-            url: format!("{}/proxy{PATH}", bench.base_url),
-            token: &token,
-            pid: Some(std::process::id()),
-        },
-    ];
+pub(crate) fn section(runtime: &Runtime) -> anyhow::Result<Section> {
+    let opened = Ways::open(runtime)?;
+    let ways: Vec<Way<'_>> = opened.all().collect();
     let mut section = Section::new(
         "The proxy",
         format!(
@@ -111,7 +134,7 @@ pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Secti
             ]);
         }
     }
-    runtime.block_on(bench.stop());
+    opened.close(runtime);
     Ok(section)
 }
 

@@ -90,6 +90,6 @@ pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Secti
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long it takes is no setting of the program")]
-fn seconds() -> u64 {
+pub(super) fn seconds() -> u64 {
     std::env::var("SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_200)
 }

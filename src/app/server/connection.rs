@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use http::{HeaderValue, Request, Response, Version, header};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -87,7 +86,8 @@ impl Visitor {
         let Ok(stream) = TcpStream::from_std(stream) else { return };
         let Ok(peer) = stream.peer_addr() else { return };
         let stream = Stall::new(stream, rules.write_timeout);
-        let stopped = stop.clone();
+        // A part of it: no two threads look at the same one after each answer.
+        let stopped = stop.child_token();
         let answer =
             service_fn(move |request| answer(Arc::clone(&front), peer, request, stopped.clone()));
         let end = async {
@@ -143,9 +143,9 @@ async fn answer(
     stop: CancellationToken,
 ) -> Result<Response<Body>, Infallible> {
     let can_close = request.version() <= Version::HTTP_11;
-    let mut request = request.map(Body::new);
-    request.extensions_mut().insert(ConnectInfo(peer));
-    let mut response = front.answer(request).await;
+    let request =
+        request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
+    let mut response = front.answer(request, peer).await;
     if can_close && stop.is_cancelled() {
         // A proxy in front may be sending the next request at this moment: it has to know beforehand.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -69,7 +69,7 @@ impl FormLink for Scim {
             return Err(LinkRefusal::NotTheProvider);
         }
         let host = base_url.host_str().ok_or(LinkRefusal::NotTheProvider)?;
-        Ok(Organization { id: base_url.as_str().to_owned(), name: host.to_owned() })
+        Ok(Organization { id: base_url.as_str().into(), name: host.to_owned() })
     }
 }
 

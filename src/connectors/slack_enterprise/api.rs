@@ -1,12 +1,13 @@
 //! Calls: a method with its arguments goes out, an answer that says "ok" comes back.
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::value::RawValue;
 use url::form_urlencoded;
 
 use super::SlackEnterprise;
 use super::dialect::SlackDialect;
 use super::error;
-use super::wire::{Envelope, ScimFailure};
+use super::wire::{AdminUser, AdminUsersList, Envelope, ScimFailure};
 use crate::connectors::context::header_text;
 pub(super) use crate::connectors::reading::{Okay, found, optional, refuse_reserved, row};
 use crate::connectors::{CallContext, ConnectorError, Kind};
@@ -15,6 +16,9 @@ use crate::upstream::{ProviderRequest, RequestBody};
 
 /// Slack's id of a request, for its support.
 const REQUEST_ID: &str = "x-slack-req-id";
+
+/// Rows of `admin.users.list`.
+type AdminUsers = Vec<(AdminUser, Option<serde_json::Value>)>;
 
 /// A call of SCIM.
 struct ScimCall<'a> {
@@ -46,7 +50,7 @@ impl SlackEnterprise {
         method: &'static str,
         arguments: &[(&str, &str)],
     ) -> Result<(Okay, Option<ConnectorError>), ConnectorError> {
-        let (budgets, safety) = self.methods.web(method.into(), &Method::POST);
+        let (_, (budgets, safety)) = self.methods.web(method, &Method::POST);
         let uri = self.web.at(&["api/", method].concat(), None);
         let uri = uri.ok_or_else(|| cx.error(method, Kind::Internal))?;
         let form: String = form_urlencoded::Serializer::new(String::new())
@@ -73,6 +77,10 @@ impl SlackEnterprise {
             |kind| ConnectorError { request_id: request_id.clone(), ..cx.error(method, kind) };
         if status.is_server_error() {
             return Err(failed(Kind::Trouble).with_code(format!("http_{}", status.as_u16())));
+        }
+        // Most say so first, and pages are long.
+        if body.starts_with(br#"{"ok":true"#) {
+            return Ok((Okay { method, body }, None));
         }
         let envelope: Envelope =
             serde_json::from_slice(&body).map_err(|_| failed(Kind::Trouble))?;
@@ -102,6 +110,22 @@ impl SlackEnterprise {
         let theirs = remote.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let all: Vec<(&str, &str)> = arguments.iter().copied().chain(theirs).collect();
         self.web(cx, method, &all).await
+    }
+
+    /// Reads a page of `admin.users.list`, a list long enough that its rows are read but once: each and, when it is
+    /// wanted, the same as it came; then the next cursor.
+    pub(super) fn admin_users(
+        cx: &CallContext<'_>,
+        answer: &Okay,
+    ) -> Result<(AdminUsers, String), ConnectorError> {
+        if !cx.wants_remote {
+            let list: AdminUsersList<AdminUser> = answer.read(cx)?;
+            let rows = list.users.into_iter().map(|user| (user, None));
+            return Ok((rows.collect(), list.response_metadata.next_cursor));
+        }
+        let list: AdminUsersList<&RawValue> = answer.read(cx)?;
+        let rows = list.users.into_iter().map(|raw| row(cx, answer.method, raw));
+        Ok((rows.collect::<Result<_, _>>()?, list.response_metadata.next_cursor))
     }
 
     /// Reads one object of SCIM v2.0; `path` is what follows the version.

@@ -99,7 +99,7 @@ impl SlackEnterprise {
 
 /// A level of the organization belongs to the organization, one of a workspace to a workspace.
 fn check_place(cx: &CallContext<'_>, holding: &Holding) -> Result<(), ConnectorError> {
-    let is_organization = holding.place_id == cx.account.organization.id;
+    let is_organization = *holding.place_id == *cx.account.organization.id;
     let fits = match holding.role_id.split_once(':') {
         Some(("org", _)) => is_organization,
         Some(("ws", _)) => !is_organization && holding.place_id.starts_with('T'),

@@ -60,7 +60,7 @@ pub(super) enum View<'a> {
 
 /// A row of `admin.users.list`.
 pub(super) fn listed_user(
-    row: wire::AdminUser,
+    mut row: wire::AdminUser,
     active_pass: bool,
     view: View<'_>,
     organization: &str,
@@ -71,7 +71,7 @@ pub(super) fn listed_user(
         UserStatus::Inactive
     };
     let kind = user_type(row.is_bot, row.is_restricted, row.is_ultra_restricted);
-    let mut workspaces = row.workspaces.clone();
+    let mut workspaces = std::mem::take(&mut row.workspaces);
     let mut roles = match view {
         View::Organization => {
             level_roles(Level::in_organization(&row), kind, &workspaces, organization)

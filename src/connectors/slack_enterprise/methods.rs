@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use http::Method;
 use serde::Deserialize;
@@ -9,7 +10,9 @@ use serde::Deserialize;
 use crate::limit::Rate;
 use crate::upstream::{Budget, Safety};
 
-const TABLE: &str = include_str!("../../../config/slack_enterprise.toml");
+/// Read once for the whole program, so that the methods' names need no copies.
+static TABLE: LazyLock<Result<Table, toml::de::Error>> =
+    LazyLock::new(|| toml::from_str(include_str!("../../../config/slack_enterprise.toml")));
 /// What a method that is not in the table is taken for.
 const UNKNOWN: &str = "unknown";
 
@@ -38,7 +41,7 @@ pub enum TableError {
 /// What every method of Slack costs.
 #[derive(Debug)]
 pub(super) struct Methods {
-    table: Table,
+    table: &'static Table,
     unknown: Rate,
 }
 
@@ -107,7 +110,7 @@ impl From<Pace> for Rate {
 impl Methods {
     /// Reads the table.
     pub(super) fn load() -> Result<Self, TableError> {
-        let table: Table = toml::from_str(TABLE)?;
+        let table = TABLE.as_ref().map_err(Clone::clone)?;
         if let Some((name, _)) =
             table.methods.iter().find(|(_, method)| !table.tiers.contains_key(&method.tier))
         {
@@ -128,15 +131,23 @@ impl Methods {
         self.table.methods.keys().cloned().chain(scim).chain(["audit.logs".to_owned()])
     }
 
-    /// The budget and the safety of a Web API method. One that is not in the table is taken for slow,
+    /// The name, the budget and the safety of a Web API method. One that is not in the table is taken for slow,
     /// and for a change unless it is asked for with GET.
-    pub(super) fn web(&self, name: Cow<'static, str>, http: &Method) -> (Vec<Budget>, Safety) {
-        let known = self.table.methods.get(&*name);
-        let rate = known
-            .and_then(|method| self.table.tiers.get(&method.tier))
-            .map_or(self.unknown, |pace| (*pace).into());
-        let is_read = known.map_or_else(|| http == Method::GET, |method| method.read);
-        (vec![Budget { bucket: name, rate, per_app: true }], safety(is_read))
+    pub(super) fn web(
+        &self,
+        name: &str,
+        http: &Method,
+    ) -> (Cow<'static, str>, (Vec<Budget>, Safety)) {
+        let (name, rate, is_read) = match self.table.methods.get_key_value(name) {
+            Some((name, method)) => {
+                let pace = self.table.tiers.get(&method.tier);
+                let rate = pace.map_or(self.unknown, |pace| (*pace).into());
+                (Cow::Borrowed(name.as_str()), rate, method.read)
+            }
+            None => (Cow::Owned(name.to_owned()), self.unknown, http == Method::GET),
+        };
+        let budget = Budget { bucket: name.clone(), rate, per_app: true };
+        (name, (vec![budget], safety(is_read)))
     }
 
     /// The field of a method's answer that holds the rows of a list, when the table has it.
@@ -218,7 +229,7 @@ mod tests {
     fn a_method_takes_the_pace_of_its_tier_and_an_unknown_one_is_slow() {
         let methods = Methods::load().unwrap();
         let rate = |name: &'static str| {
-            methods.web(name.into(), &Method::POST).0.first().unwrap().rate.per_minute
+            methods.web(name, &Method::POST).1.0.first().unwrap().rate.per_minute
         };
         assert!((rate("admin.users.list") - 100.0).abs() < f64::EPSILON);
         assert!((rate("admin.teams.create") - 1.0).abs() < f64::EPSILON);
@@ -228,7 +239,7 @@ mod tests {
     #[test]
     fn what_changes_something_is_not_repeated() {
         let methods = Methods::load().unwrap();
-        let web = |name: &'static str, http| methods.web(name.into(), &http).1;
+        let web = |name: &'static str, http| methods.web(name, &http).1.1;
         assert_eq!(web("admin.users.list", Method::POST), Safety::Repeatable);
         assert_eq!(web("admin.users.invite", Method::POST), Safety::Once);
         assert_eq!(web("nobody.knows", Method::POST), Safety::Once);

@@ -88,7 +88,8 @@ impl OAuthLink for SlackEnterprise {
         let field = |name| enterprise.get(name).and_then(Value::as_str).map(str::to_owned);
         let id = field("id").ok_or(LinkRefusal::Unreadable)?;
         let name = field("name").unwrap_or_else(|| id.clone());
-        let (organization, installer_id) = (Organization { id, name }, Some(installer_id));
+        let (organization, installer_id) =
+            (Organization { id: id.into(), name }, Some(installer_id));
         Ok(LinkedGrant { grant, organization, installer_id, scopes })
     }
 
@@ -102,7 +103,7 @@ impl OAuthLink for SlackEnterprise {
         let field = |name| answer.body.get(name).and_then(Value::as_str);
         let is_ours = answer.body.get("ok") == Some(&Value::Bool(true))
             && field("user_id") == linked.installer_id.as_deref()
-            && field("enterprise_id").is_none_or(|id| id == linked.organization.id);
+            && field("enterprise_id").is_none_or(|id| id == &*linked.organization.id);
         if !is_ours {
             return Err(LinkRefusal::NotAccepted);
         }

@@ -1,7 +1,5 @@
 //! Slack's own API, passed through: `api/METHOD`, `scim/v1/…`, `scim/v2/…`, `audit/v1/…`.
 
-use std::borrow::Cow;
-
 use http::{HeaderMap, Method, StatusCode};
 
 use super::SlackEnterprise;
@@ -25,8 +23,8 @@ impl Passthrough for SlackEnterprise {
         }
         let (base, name, (budgets, safety)) = match path.split_once('/') {
             Some(("api", name)) if is_method(name) => {
-                let name: Cow<'static, str> = name.to_owned().into();
-                (&self.web, name.clone(), self.methods.web(name, method))
+                let (name, cost) = self.methods.web(name, method);
+                (&self.web, name, cost)
             }
             Some(("scim", rest)) => {
                 let rest = rest.strip_prefix("v1/").or_else(|| rest.strip_prefix("v2/"));

@@ -18,11 +18,10 @@ pub(super) struct ResponseMetadata {
     pub(super) next_cursor: String,
 }
 
-/// `admin.users.list`. The rows stay raw, so that each can be handed over untouched.
+/// `admin.users.list`, with its rows read as `R`.
 #[derive(Debug, Deserialize)]
-pub(super) struct AdminUsersList<'a> {
-    #[serde(borrow)]
-    pub(super) users: Vec<&'a RawValue>,
+pub(super) struct AdminUsersList<R> {
+    pub(super) users: Vec<R>,
     #[serde(default)]
     pub(super) response_metadata: ResponseMetadata,
 }

@@ -15,8 +15,9 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 use url::form_urlencoded;
 
-use crate::http::extract::{ACCOUNT_TOKEN, ADDRESS_HEADERS, peer};
-use crate::http::limits::Tightest;
+use crate::http::current::CurrentRequest;
+use crate::http::extract::{ACCOUNT_TOKEN, ADDRESS_HEADERS, connection};
+use crate::http::limits;
 use crate::http::problem::Problem;
 
 /// The most of an answer that is read: a page of a thousand rows with the provider's objects.
@@ -53,7 +54,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Along {
                 headers.append(&name, value.clone());
             }
         }
-        Ok(Self { headers, peer: peer(&parts.extensions) })
+        Ok(Self { headers, peer: connection(&parts.extensions) })
     }
 }
 
@@ -122,9 +123,8 @@ impl Asker {
 impl Said {
     async fn read(answer: Response<Body>) -> Self {
         let (mut head, body) = answer.into_parts();
-        if let Some(tightest) = head.extensions.get::<Tightest>() {
-            tightest.write_plainly(&mut head.headers);
-        }
+        let current = CurrentRequest::of(&head.extensions);
+        current.meter().read(|standings| limits::tell_plainly(standings, &mut head.headers));
         let bytes = axum::body::to_bytes(body, LARGEST).await.unwrap_or_default();
         let body = serde_json::from_slice(&bytes).unwrap_or_default();
         Self { status: head.status, headers: head.headers, body }

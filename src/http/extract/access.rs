@@ -1,16 +1,17 @@
 //! Who calls: a key that is alive and has the scope that the handler's signature names.
 
 use std::marker::PhantomData;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use axum::http::header;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::client::{address, peer};
+use super::client::address;
 use crate::admin::Administrator;
 use crate::domain::access::Scope;
 use crate::domain::ids::IntegratedAccountId;
@@ -65,10 +66,6 @@ pub(in crate::http) struct Access<P> {
     request: CurrentRequest,
     permission: PhantomData<P>,
 }
-
-/// The caller of the request at hand, once it was proven.
-#[derive(Debug, Clone)]
-struct Proven(Arc<Caller>);
 
 impl<P> Access<P> {
     /// The request's id.
@@ -125,67 +122,110 @@ impl<P> Access<P> {
     }
 }
 
-impl<P: Permission> FromRequestParts<AppState> for Access<P> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let caller = authenticate(parts, state).await?;
+impl<P: Permission> Access<P> {
+    /// The caller of this request, when it has the scope.
+    pub(in crate::http) async fn of(
+        parts: &Parts,
+        state: &AppState,
+        request: CurrentRequest,
+    ) -> Result<Self, Problem> {
+        let caller = authenticate(parts, state, &request).await?;
         if !caller.scopes.contains(&P::SCOPE) {
             return Err(Problem::new(
                 ProblemKind::InsufficientScope,
                 format!("This needs a key with the scope `{}`.", P::SCOPE),
             ));
         }
-        let request = CurrentRequest::of(&parts.extensions);
-        request.is_of(caller.environment_id);
         let db = state.store.tenant(caller.environment_id);
         Ok(Self { caller, db, request, permission: PhantomData })
     }
 }
 
+impl<P: Permission> FromRequestParts<AppState> for Access<P> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        Self::of(parts, state, CurrentRequest::of(&parts.extensions)).await
+    }
+}
+
 /// Proves who calls, once in a request: the caller stays with it.
 pub(in crate::http) async fn authenticate(
-    parts: &mut Parts,
+    parts: &Parts,
     state: &AppState,
+    request: &CurrentRequest,
 ) -> Result<Arc<Caller>, Problem> {
-    if let Some(proven) = parts.extensions.get::<Proven>() {
-        return Ok(Arc::clone(&proven.0));
+    if let Some(proven) = request.caller() {
+        return Ok(Arc::clone(proven));
     }
-    let caller = prove(parts, state).await?;
-    parts.extensions.insert(Proven(Arc::clone(&caller)));
+    let source = Source { peer: request.peer(), headers: &parts.headers, state };
+    let caller = prove(source).await?;
+    request.is_of(&caller);
     Ok(caller)
 }
 
-/// Refuses a caller that is elsewhere.
-fn check_address(parts: &Parts, state: &AppState, allowed: &Networks) -> Result<(), Problem> {
-    let detail = match address(&parts.extensions, &parts.headers, &state.trusted_proxies) {
-        Some(address) if allowed.have(address) => return Ok(()),
-        Some(address) => format!("The key may not be used from {address}."),
-        None => "The key is bound to addresses, and the caller's can't be told.".to_owned(),
-    };
-    Err(Problem::new(ProblemKind::AddressNotAllowed, detail))
+/// Where a request comes from.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    peer: Option<SocketAddr>,
+    headers: &'a HeaderMap,
+    state: &'a AppState,
 }
 
-/// Where a request comes from, as far as anybody can tell.
-fn source(parts: &Parts, state: &AppState) -> Option<IpAddr> {
-    let told = address(&parts.extensions, &parts.headers, &state.trusted_proxies);
-    told.or_else(|| Some(peer(&parts.extensions)?.ip()))
-}
-
-/// Refuses a caller whose address has sent too many keys that were none.
-fn hold_up(parts: &Parts, state: &AppState) -> Result<(), Problem> {
-    let source = source(parts, state);
-    let wait = source.map_or(Duration::ZERO, |source| state.damper.wait(source, Instant::now()));
-    if wait.is_zero() {
-        return Ok(());
+impl Source<'_> {
+    /// Refuses a caller that is elsewhere.
+    fn check(self, allowed: &Networks) -> Result<(), Problem> {
+        let detail = match address(self.peer, self.headers, &self.state.trusted_proxies) {
+            Some(address) if allowed.have(address) => return Ok(()),
+            Some(address) => format!("The key may not be used from {address}."),
+            None => "The key is bound to addresses, and the caller's can't be told.".to_owned(),
+        };
+        Err(Problem::new(ProblemKind::AddressNotAllowed, detail))
     }
-    let detail = "Nothing was looked up: the keys that came from this address before were none.";
-    Err(Problem::new(ProblemKind::TooManyWrongKeys, detail).retry_after(wait))
+
+    /// Its address, as far as anybody can tell.
+    fn likely(self) -> Option<IpAddr> {
+        let told = address(self.peer, self.headers, &self.state.trusted_proxies);
+        told.or_else(|| Some(self.peer?.ip()))
+    }
+
+    /// Refuses a caller whose address has sent too many keys that were none.
+    fn hold_up(self) -> Result<(), Problem> {
+        let wait = |source| self.state.damper.wait(source, Instant::now());
+        let wait = self.likely().map_or(Duration::ZERO, wait);
+        if wait.is_zero() {
+            return Ok(());
+        }
+        let detail =
+            "Nothing was looked up: the keys that came from this address before were none.";
+        Err(Problem::new(ProblemKind::TooManyWrongKeys, detail).retry_after(wait))
+    }
+
+    /// Asks the database who is behind a key, unless too many from the same address were none.
+    async fn look_up(
+        self,
+        kind: KeyKind,
+        digest: &Digest,
+        now: OffsetDateTime,
+    ) -> Result<Option<Arc<Caller>>, Problem> {
+        let Self { state, .. } = self;
+        if !state.store.is_known(digest) {
+            self.hold_up()?;
+        }
+        let caller = state.store.caller(kind, digest, now).await?;
+        if caller.is_none()
+            && let Some(source) = self.likely()
+        {
+            state.damper.failed(source, Instant::now());
+        }
+        Ok(caller)
+    }
 }
 
-async fn prove(parts: &Parts, state: &AppState) -> Result<Arc<Caller>, Problem> {
+async fn prove(source: Source<'_>) -> Result<Arc<Caller>, Problem> {
+    let Source { headers, state, .. } = source;
     let refused = |detail: &str| Problem::new(ProblemKind::Unauthorized, detail);
-    let header = parts.headers.get(header::AUTHORIZATION).ok_or_else(|| {
+    let header = headers.get(header::AUTHORIZATION).ok_or_else(|| {
         refused("Send `Authorization: Bearer KEY` with an API key or an account token.")
     })?;
     let key = header
@@ -204,17 +244,12 @@ async fn prove(parts: &Parts, state: &AppState) -> Result<Arc<Caller>, Problem> 
         return Err(unknown());
     };
     let (digest, now) = (Digest::of(key), state.clock.now());
-    if !state.store.is_known(&digest) {
-        hold_up(parts, state)?;
-    }
-    let Some(caller) = state.store.caller(kind, &digest, now).await? else {
-        if let Some(source) = source(parts, state) {
-            state.damper.failed(source, Instant::now());
-        }
-        return Err(unknown());
+    let caller = match state.store.known_caller(&digest, now) {
+        Some(caller) => caller,
+        None => Box::pin(source.look_up(kind, &digest, now)).await?.ok_or_else(unknown)?,
     };
     if let Some(allowed) = &caller.allowed_addresses {
-        check_address(parts, state, allowed)?;
+        source.check(allowed)?;
     }
     state.store.note_use(&caller, now);
     Ok(caller)

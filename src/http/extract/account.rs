@@ -18,6 +18,7 @@ use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::mapping::Mapping;
 use crate::domain::provider::Provider;
+use crate::http::current::CurrentRequest;
 use crate::http::problem::{Problem, ProblemKind, needs_reauth};
 use crate::http::state::{AppState, Services};
 use crate::limit::Class;
@@ -94,6 +95,11 @@ impl<P> Account<P> {
         self.access.request_id()
     }
 
+    /// The request.
+    pub(in crate::http) fn request(&self) -> &CurrentRequest {
+        self.access.request()
+    }
+
     /// The provider's methods that the caller's key is bound to.
     pub(in crate::http) fn allowed_methods(&self) -> Option<&AllowedMethods> {
         self.access.caller.allowed_methods.as_deref()
@@ -149,7 +155,18 @@ impl<P: Permission> FromRequestParts<AppState> for Account<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let access = Access::<P>::from_request_parts(parts, state).await?;
+        Self::of(parts, state, CurrentRequest::of(&parts.extensions)).await
+    }
+}
+
+impl<P: Permission> Account<P> {
+    /// The account that this request is about.
+    pub(in crate::http) async fn of(
+        parts: &Parts,
+        state: &AppState,
+        request: CurrentRequest,
+    ) -> Result<Self, Problem> {
+        let access = Access::<P>::of(parts, state, request).await?;
         let named_otherwise =
             access.caller.account_id.is_some() || parts.headers.contains_key(HEADER);
         let query = if P::SCOPE == Scope::Proxy && named_otherwise {
@@ -179,7 +196,7 @@ impl<P: Permission> FromRequestParts<AppState> for Account<P> {
         let mappings = match P::SCOPE {
             Scope::Proxy => Vec::new(),
             Scope::Read | Scope::Write | Scope::Admin => {
-                access.db.mappings_of(account.id, account.provider).await?
+                Box::pin(access.db.mappings_of(account.id, account.provider)).await?
             }
         };
         let class = parts.extensions.get::<Class>().copied().unwrap_or_default();
@@ -209,7 +226,7 @@ async fn find<P>(
     };
     match id {
         Some(id) => access.db.known_account(id).await?.ok_or_else(not_found),
-        None => find_by_tenant(access, query).await.map(Arc::new),
+        None => Box::pin(find_by_tenant(access, query)).await.map(Arc::new),
     }
 }
 

@@ -13,8 +13,8 @@ pub(in crate::http) const X_FORWARDED_FOR: HeaderName = HeaderName::from_static(
 /// The headers that say where a caller is, when a proxy of ours sent them.
 pub(in crate::http) const HEADERS: [HeaderName; 2] = [X_FORWARDED_FOR, FORWARDED];
 
-/// The address of the connection that a request came by.
-pub(in crate::http) fn peer(extensions: &Extensions) -> Option<ConnectInfo<SocketAddr>> {
+/// The connection that a request came by, for requests of our own that are made in its name.
+pub(in crate::http) fn connection(extensions: &Extensions) -> Option<ConnectInfo<SocketAddr>> {
     extensions.get().copied()
 }
 
@@ -22,12 +22,11 @@ pub(in crate::http) fn peer(extensions: &Extensions) -> Option<ConnectInfo<Socke
 /// behind those that it was told, so they are read from the end, and only as long as proxies of ours wrote
 /// them: what stands before may be made up.
 pub(in crate::http) fn address(
-    extensions: &Extensions,
+    peer: Option<SocketAddr>,
     headers: &HeaderMap,
     trusted: &Networks,
 ) -> Option<IpAddr> {
-    let ConnectInfo(peer) = peer(extensions)?;
-    let mut nearest = peer.ip().to_canonical();
+    let mut nearest = peer?.ip().to_canonical();
     let by_list = entries(headers, &X_FORWARDED_FOR);
     let by_pairs = entries(headers, &FORWARDED);
     let told = match (by_list.is_empty(), by_pairs.is_empty()) {
@@ -72,13 +71,12 @@ mod tests {
 
     fn seen(peer: &str, lines: &[(&HeaderName, &str)]) -> Option<IpAddr> {
         let trusted = Networks::new(&["10.0.0.0/8", "127.0.0.1"]).unwrap();
-        let mut extensions = Extensions::new();
-        extensions.insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 4711)));
+        let peer = SocketAddr::new(peer.parse().unwrap(), 4711);
         let mut headers = HeaderMap::new();
         for (name, line) in lines {
             headers.append(*name, line.parse().unwrap());
         }
-        address(&extensions, &headers, &trusted)
+        address(Some(peer), &headers, &trusted)
     }
 
     fn is(text: &str) -> IpAddr {
@@ -131,6 +129,6 @@ mod tests {
     fn without_a_connection_there_is_no_address() {
         let mut headers = HeaderMap::new();
         headers.insert(X_FORWARDED_FOR, "198.51.100.1".parse().unwrap());
-        assert_eq!(address(&Extensions::new(), &headers, &Networks::default()), None);
+        assert_eq!(address(None, &headers, &Networks::default()), None);
     }
 }

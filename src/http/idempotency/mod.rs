@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -52,13 +51,14 @@ pub(super) async fn guard(
     if request.method().is_safe() || !request.headers().contains_key(HEADER) {
         return Ok(next.run(request).await);
     }
-    let (mut parts, body) = request.into_parts();
-    let caller = authenticate(&mut parts, &state).await?;
+    let (parts, body) = request.into_parts();
+    let current = CurrentRequest::of(&parts.extensions);
+    let caller = authenticate(&parts, &state, &current).await?;
     let key = key_of(&parts.headers, &caller)?;
     let body = read_whole(body, &state).await?;
     let wish = Wish {
         fingerprint: fingerprint::of(&parts, &body),
-        request_id: request_id(&parts),
+        request_id: current.id().to_owned(),
         now: state.clock.now(),
         has_parts: parts.uri.path() == BATCH,
         db: state.store.tenant(caller.environment_id),
@@ -188,10 +188,6 @@ fn key_of(headers: &HeaderMap, caller: &Caller) -> Result<IdempotencyKey, Proble
         None => caller.environment_id.to_string(),
     };
     Ok(IdempotencyKey { scope, key: String::from_utf8_lossy(key).into_owned() })
-}
-
-fn request_id(parts: &Parts) -> String {
-    CurrentRequest::of(&parts.extensions).id().to_owned()
 }
 
 fn in_flight() -> Problem {

@@ -2,23 +2,28 @@
 
 mod follow;
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::str::FromStr as _;
 use std::task::Poll;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequestParts as _, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 
+use super::current::CurrentRequest;
 use super::edge::{self, Passage};
 use super::extract::{Account, Proxy};
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
+use crate::domain::ids::IntegratedAccountId;
 use crate::unified::passthrough::{RawAnswer, RawCall};
 use crate::upstream::{BoxError, Passed, RequestBody};
 
@@ -31,6 +36,8 @@ const PREFIX: &str = "/proxy/";
 const ACCOUNT: &str = "integrated_account_id";
 const PAGINATE: &str = "paginate";
 
+/// How long an account's id is, in bytes.
+const ID: usize = 30;
 /// So many headers of ours there are at the most, here and at the edge.
 const OURS: usize = 12;
 /// What only we know about a call, beside the provider's answer.
@@ -51,28 +58,35 @@ const UPSTREAM_MS: HeaderName = HeaderName::from_static("switchboard-upstream-ms
     ),
     responses((status = 200, description = "Whatever the provider answered"), super::openapi::Problems))]
 pub(super) async fn pass_raw_call(State(state): State<AppState>, request: Request) -> Response {
-    match pass(&state, request).await {
-        Ok(response) => response,
-        Err(problem) => problem.into_response(),
-    }
+    let current = CurrentRequest::of(request.extensions());
+    pass(&state, request, current).await
 }
 
-async fn pass(state: &AppState, request: Request) -> Result<Response, Problem> {
-    let (mut parts, body) = request.into_parts();
-    let account = Account::<Proxy>::from_request_parts(&mut parts, state).await?;
+async fn pass(state: &AppState, request: Request, current: CurrentRequest) -> Response {
+    let passed = try_to_pass(state, request, current).await;
+    passed.unwrap_or_else(Problem::into_response)
+}
+
+async fn try_to_pass(
+    state: &AppState,
+    request: Request,
+    current: CurrentRequest,
+) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let account = Account::<Proxy>::of(&parts, state, current).await?;
     // They would show the caller our own request, token and all, or make a tunnel of it.
     if matches!(parts.method, Method::TRACE | Method::CONNECT) {
         let detail = format!("{} is not passed on to a provider.", parts.method);
         return Err(Problem::new(ProblemKind::MethodNotAllowed, detail));
     }
     let path = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
-    let query = Query::of(&parts.uri)?;
+    let query = Query::of(parts.uri.query())?;
     if query.paginate {
         if parts.method != Method::GET {
             return Err(Problem::new(ProblemKind::InvalidQuery, "Only GET can follow a list.")
                 .at(PAGINATE, "is for GET only"));
         }
-        let (path, query) = (path.to_owned(), query.theirs);
+        let (path, query) = (path.to_owned(), query.theirs.map(Cow::into_owned));
         return Box::pin(follow::follow(state.clone(), account, path, query)).await;
     }
     let body = provider_body(&parts.headers, body).await?;
@@ -94,13 +108,13 @@ pub(super) fn is_raw(uri: &Uri) -> bool {
 }
 
 /// Answers a raw call without the table of routes and the layers of the API: it needs none of them.
-pub(super) async fn answer(state: &AppState, mut request: Request) -> Response {
-    let passage = Passage::enter(state, &mut request);
+pub(super) async fn answer(state: &AppState, request: Request, peer: SocketAddr) -> Response {
+    let passage = Passage::enter(state, &request, Some(peer));
     let mut response = if let Some(problem) = edge::refusal(request.uri()) {
         problem.into_response()
     } else {
         // In its place: futures of this size are dear to move.
-        let mut call = pin!(pass_raw_call(State(state.clone()), request));
+        let mut call = pin!(pass(state, request, passage.current().clone()));
         let answer = poll_fn(|cx| {
             catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)))
                 .unwrap_or_else(|panic| Poll::Ready(edge::after_panic(panic)))
@@ -117,17 +131,18 @@ fn respond(passed: RawAnswer, account: &Account<Proxy>) -> Response {
     let mut headers = std::mem::take(&mut answer.headers);
     headers.reserve(OURS);
     let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    let mut text = |name, value: &str| {
-        if let Ok(value) = HeaderValue::from_str(value) {
+    headers.insert(REQUEST_ID, account.request().id_header().clone());
+    let method = match method {
+        Cow::Borrowed(known) => {
+            HeaderValue::from_maybe_shared(Bytes::from_static(known.as_bytes()))
+        }
+        Cow::Owned(method) => HeaderValue::from_maybe_shared(Bytes::from(method)),
+    };
+    for (name, value) in [(ACCOUNT_ID, id_header(account.id())), (PROVIDER_METHOD, method.ok())] {
+        if let Some(value) = value {
             headers.insert(name, value);
         }
-    };
-    text(REQUEST_ID, account.request_id());
-    let mut id = String::with_capacity(32);
-    // Writing into a text can't fail.
-    let _ = write!(id, "{}", account.id());
-    text(ACCOUNT_ID, &id);
-    text(PROVIDER_METHOD, &method);
+    }
     headers.insert(ATTEMPTS, facts.attempts.into());
     headers.insert(WAITED_MS, ms(facts.waited).into());
     headers.insert(UPSTREAM_MS, ms(facts.upstream).into());
@@ -140,19 +155,29 @@ fn respond(passed: RawAnswer, account: &Account<Proxy>) -> Response {
     response
 }
 
+fn id_header(id: IntegratedAccountId) -> Option<HeaderValue> {
+    let mut text = String::with_capacity(ID);
+    // Writing into a text can't fail.
+    let _ = write!(text, "{id}");
+    HeaderValue::try_from(text).ok()
+}
+
 /// The caller's query.
 #[derive(Debug, PartialEq, Eq)]
-struct Query {
+struct Query<'a> {
     /// Whether all pages are wanted.
     paginate: bool,
     /// The rest without what is ours, byte for byte.
-    theirs: Option<String>,
+    theirs: Option<Cow<'a, str>>,
 }
 
-impl Query {
-    fn of(uri: &Uri) -> Result<Self, Problem> {
+impl<'a> Query<'a> {
+    fn of(query: Option<&'a str>) -> Result<Self, Problem> {
         let mut paginate = false;
-        let Some(query) = uri.query() else { return Ok(Self { paginate, theirs: None }) };
+        let Some(query) = query else { return Ok(Self { paginate, theirs: None }) };
+        if !query.contains(ACCOUNT) && !query.contains(PAGINATE) {
+            return Ok(Self { paginate, theirs: (!query.is_empty()).then_some(query.into()) });
+        }
         let mut theirs = String::with_capacity(query.len());
         for pair in query.split('&') {
             match pair.split_once('=').unwrap_or((pair, "")) {
@@ -171,7 +196,7 @@ impl Query {
                 }
             }
         }
-        Ok(Self { paginate, theirs: (!theirs.is_empty()).then_some(theirs) })
+        Ok(Self { paginate, theirs: (!theirs.is_empty()).then_some(theirs.into()) })
     }
 }
 
@@ -198,15 +223,17 @@ mod tests {
 
     #[test]
     fn the_query_passes_untouched_but_for_our_own_parameters() {
-        let query = |uri: &'static str| Query::of(&Uri::from_static(uri)).ok();
-        let passed = |paginate, theirs: Option<&str>| {
-            Some(Query { paginate, theirs: theirs.map(str::to_owned) })
+        let query = |text: &'static str| Query::of(Some(text)).ok();
+        let passed = |paginate, theirs: Option<&'static str>| {
+            Some(Query { paginate, theirs: theirs.map(Cow::Borrowed) })
         };
-        let mixed = "/proxy/x?a=%20b&integrated_account_id=acc_1&c&paginate=true&d=%2B+";
+        let mixed = "a=%20b&integrated_account_id=acc_1&c&paginate=true&d=%2B+";
         assert_eq!(query(mixed), passed(true, Some("a=%20b&c&d=%2B+")));
-        assert_eq!(query("/proxy/x?integrated_account_id=acc_1"), passed(false, None));
-        assert_eq!(query("/proxy/x?paginate=false&b"), passed(false, Some("b")));
-        assert_eq!(query("/proxy/x"), passed(false, None));
-        assert_eq!(query("/proxy/x?paginate=yes"), None);
+        assert_eq!(query("integrated_account_id=acc_1"), passed(false, None));
+        assert_eq!(query("paginate=false&b"), passed(false, Some("b")));
+        assert_eq!(query("a=%20b&c"), passed(false, Some("a=%20b&c")));
+        assert_eq!(query(""), passed(false, None));
+        assert_eq!(query("paginate=yes"), None);
+        assert_eq!(Query::of(None).ok(), passed(false, None));
     }
 }

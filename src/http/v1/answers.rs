@@ -1,7 +1,8 @@
 //! The envelopes of every answer.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -11,6 +12,9 @@ use crate::domain::page::Page;
 use crate::http::problem::Problem;
 use crate::unified::mapping::Warning;
 use crate::unified::{Part, Shown};
+
+/// What a row takes, about, in bytes.
+const ROW: usize = 1_024;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -144,6 +148,17 @@ impl<T> List<T> {
             prev_cursor: None,
             limit,
             warnings: Vec::new(),
+        }
+    }
+}
+
+impl<T: Serialize> List<T> {
+    /// The page as an answer, written into room for all of it: a long one is not moved while it grows.
+    pub(in crate::http) fn written(&self) -> Response {
+        let mut text = Vec::with_capacity((self.result_count + 1) * ROW);
+        match serde_json::to_writer(&mut text, self) {
+            Ok(()) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
+            Err(_) => Problem::internal().into_response(),
         }
     }
 }

@@ -38,7 +38,7 @@ async fn list<T: Resource>(
     let directory = account.directory(services, query.shape.wants_remote());
     let ShownPage { page, warnings } = directory.list(&query.wish, &query.shape).await?;
     let list = List { warnings, ..List::of(page, query.wish.limit) };
-    Ok(Json(list).into_response())
+    Ok(list.written())
 }
 
 /// One of a resource.

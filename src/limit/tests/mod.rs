@@ -17,7 +17,7 @@ const SLOW: Rate = Rate { per_minute: 60.0, burst: 2 };
 const MINUTE: Duration = Duration::from_mins(1);
 
 fn key(bucket: &str) -> LimitKey {
-    LimitKey { app: None, organization: "E1".into(), bucket: bucket.into() }
+    LimitKey { app: None, organization: "E1".into(), bucket: bucket.to_owned().into() }
 }
 
 fn price(budgets: &[(&str, Rate)]) -> Price {

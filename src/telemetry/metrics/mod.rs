@@ -30,6 +30,8 @@ use crate::domain::provider::Provider;
 /// The borders of the durations, in seconds.
 const SECONDS: [f64; 13] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+/// The methods of requests that are told apart: anybody may send a made-up one.
+const METHODS: [&str; 8] = ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS", OTHER];
 /// The classes of HTTP statuses.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// The figures of the database are read anew when they are older.
@@ -47,12 +49,14 @@ struct Inner {
     registry: Registry,
     http_requests: Counters<3>,
     http_duration: Histograms<2>,
-    routes: PerName<PerName<RouteHandles>>,
+    /// Of each of [`METHODS`].
+    routes: [PerName<RouteHandles>; 8],
     provider_calls: Counters<3>,
     provider_duration: Histograms<2>,
     limiter_refusals: Counters<2>,
     limiter_waits: Histograms<2>,
-    methods: PerName<PerName<MethodHandles>>,
+    /// Of each provider.
+    methods: Vec<(Provider, PerName<MethodHandles>)>,
     known_methods: HashSet<String>,
     refreshes: Counters<1>,
     refresh_duration: Histogram,
@@ -83,12 +87,12 @@ impl Metrics {
             registry: Registry::default(),
             http_requests: Family::default(),
             http_duration: Family::new_with_constructor(histograms),
-            routes: PerName::default(),
+            routes: Default::default(),
             provider_calls: Family::default(),
             provider_duration: Family::new_with_constructor(histograms),
             limiter_refusals: Family::default(),
             limiter_waits: Family::new_with_constructor(histograms),
-            methods: PerName::default(),
+            methods: Provider::ALL.iter().map(|one| (*one, PerName::default())).collect(),
             known_methods,
             refreshes: Family::default(),
             refresh_duration: histograms(),
@@ -107,20 +111,23 @@ impl Metrics {
 
     /// A request was answered. `route` is its template, never its path.
     pub fn request(&self, method: &http::Method, route: &str, status: u16, took: Duration) {
-        let method = known(method);
-        let routes = self.0.routes.get(method, PerName::default);
+        let known = METHODS.iter().position(|one| *one == method.as_str());
+        let known = known.unwrap_or(METHODS.len() - 1);
+        let (Some(method), Some(routes)) = (METHODS.get(known), self.0.routes.get(known)) else {
+            return;
+        };
         let handles = routes.get(route, || RouteHandles {
             classes: CLASSES.map(|class| {
                 let labels = [
                     ("route", route.to_owned().into()),
-                    ("method", method.into()),
+                    ("method", (*method).into()),
                     ("status", class.into()),
                 ];
                 self.0.http_requests.get_or_create_owned(&labels)
             }),
             duration: self.0.http_duration.get_or_create_owned(&[
                 ("route", route.to_owned().into()),
-                ("method", method.into()),
+                ("method", (*method).into()),
             ]),
         });
         if let Some(class) = handles.classes.get(usize::from(status / 100).saturating_sub(1)) {
@@ -137,7 +144,7 @@ impl Metrics {
         outcome: Called,
         (waited, took): (Duration, Duration),
     ) {
-        let handles = self.method(provider, name);
+        let Some(handles) = self.method(provider, name) else { return };
         let place = Called::ALL.iter().position(|(one, _)| *one == outcome);
         if let Some(counter) = place.and_then(|place| handles.outcomes.get(place)) {
             counter.inc();
@@ -148,7 +155,9 @@ impl Metrics {
 
     /// A call was not sent, because its turn would have come too late.
     pub fn limited(&self, provider: Provider, name: &str) {
-        self.method(provider, name).refusals.inc();
+        if let Some(handles) = self.method(provider, name) {
+            handles.refusals.inc();
+        }
     }
 
     /// A provider was asked for new tokens.
@@ -206,11 +215,11 @@ impl Metrics {
         Ok(text)
     }
 
-    fn method(&self, provider: Provider, name: &str) -> Arc<MethodHandles> {
+    fn method(&self, provider: Provider, name: &str) -> Option<Arc<MethodHandles>> {
         let inner = &self.0;
         let method = if inner.known_methods.contains(name) { name } else { OTHER };
-        let methods = inner.methods.get(provider.name(), PerName::default);
-        methods.get(method, || {
+        let (_, methods) = inner.methods.iter().find(|(one, _)| *one == provider)?;
+        let handles = methods.get(method, || {
             let labels =
                 [("provider", provider.name().into()), ("method", method.to_owned().into())];
             let [provider_label, method_label] = labels.clone();
@@ -224,7 +233,8 @@ impl Metrics {
                 waits: inner.limiter_waits.get_or_create_owned(&labels),
                 refusals: inner.limiter_refusals.get_or_create_owned(&labels),
             }
-        })
+        });
+        Some(handles)
     }
 }
 
@@ -270,20 +280,6 @@ impl Inner {
             self.audit_lost.clone(),
         );
         self.gauges.register(registry);
-    }
-}
-
-/// The method of a request as a label: anybody may send a made-up one.
-fn known(method: &http::Method) -> &'static str {
-    match *method {
-        http::Method::GET => "GET",
-        http::Method::POST => "POST",
-        http::Method::PATCH => "PATCH",
-        http::Method::PUT => "PUT",
-        http::Method::DELETE => "DELETE",
-        http::Method::HEAD => "HEAD",
-        http::Method::OPTIONS => "OPTIONS",
-        _ => OTHER,
     }
 }
 

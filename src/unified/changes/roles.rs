@@ -16,7 +16,7 @@ impl Changes<'_> {
     #[must_use]
     pub fn holding(&self, user_id: &str, role: RoleInput) -> Holding {
         let RoleInput { id: role_id, workspace_id, channel_id } = role;
-        let organization = || self.directory.cx.account.organization.id.clone();
+        let organization = || self.directory.cx.account.organization.id.to_string();
         let place_id = channel_id.or(workspace_id).unwrap_or_else(organization);
         Holding { role_id, user_id: user_id.to_owned(), place_id }
     }

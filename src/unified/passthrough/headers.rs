@@ -39,9 +39,9 @@ const OURS: &str = "switchboard-";
 /// The caller's headers as the provider gets them.
 #[must_use]
 pub fn for_provider(caller: &HeaderMap) -> HeaderMap {
-    let mut kept = HeaderMap::with_capacity(REQUEST.len());
-    for name in REQUEST {
-        for value in caller.get_all(name) {
+    let mut kept = HeaderMap::new();
+    for (name, value) in caller {
+        if REQUEST.contains(name) {
             kept.append(name, value.clone());
         }
     }
@@ -63,21 +63,22 @@ pub fn for_caller(provider: &mut HeaderMap) {
             }
         }
     }
-    for name in &DROPPED {
+    let stays = |name: &HeaderName| !DROPPED.contains(name) && !name.as_str().starts_with(OURS);
+    let dropped: Vec<HeaderName> = provider.keys().filter(|name| !stays(name)).cloned().collect();
+    for name in dropped {
         provider.remove(name);
-    }
-    let ours: Vec<HeaderName> =
-        provider.keys().filter(|name| name.as_str().starts_with(OURS)).cloned().collect();
-    for name in ours {
-        provider.remove(&name);
     }
 }
 
-/// The headers that `Connection` names: they are for one hop.
+/// The headers that `Connection` names: they are for one hop. Mostly it names none, and says only whether the
+/// connection stays.
 fn named(headers: &HeaderMap) -> Vec<HeaderName> {
     let values = headers.get_all(header::CONNECTION).iter().map(HeaderValue::as_bytes);
-    let words = values.flat_map(|value| value.split(|byte| *byte == b','));
-    words.filter_map(|word| HeaderName::from_bytes(word.trim_ascii()).ok()).collect()
+    let words = values.flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let names = words.filter(|word| {
+        !word.eq_ignore_ascii_case(b"keep-alive") && !word.eq_ignore_ascii_case(b"close")
+    });
+    names.filter_map(|name| HeaderName::from_bytes(name).ok()).collect()
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ impl Directory<'_> {
         let (account, dialect) = (self.cx.account, self.connector.dialect());
         let used_by = &self.cx.used_by;
         let using = if may_change(&request) {
-            used_by.begin_change(method.clone()).await?
+            Box::pin(used_by.begin_change(method.clone())).await?
         } else {
             used_by.begin(method.clone())
         };

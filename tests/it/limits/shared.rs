@@ -24,8 +24,11 @@ const LONG: Duration = Duration::from_mins(2);
 const LATE: Duration = Duration::from_millis(40);
 
 fn price(budgets: &[(&str, Rate)]) -> Price {
-    let key =
-        |bucket: &str| LimitKey { app: None, organization: "E1".into(), bucket: bucket.into() };
+    let key = |bucket: &str| LimitKey {
+        app: None,
+        organization: "E1".into(),
+        bucket: bucket.to_owned().into(),
+    };
     Price::new(budgets.iter().map(|(bucket, rate)| (key(bucket), *rate)))
 }
 

@@ -3,7 +3,7 @@
 use super::families::{Family, Narrow};
 use super::{Assignments, At};
 use crate::connectors::position::encode;
-use crate::connectors::slack_enterprise::api::{found, row};
+use crate::connectors::slack_enterprise::api::found;
 use crate::connectors::slack_enterprise::roles::{Level, workspace_role};
 use crate::connectors::slack_enterprise::walk::Walk;
 use crate::connectors::slack_enterprise::{SlackEnterprise, map, wire};
@@ -89,12 +89,10 @@ impl SlackEnterprise {
         assignment: impl Fn(wire::AdminUser) -> Option<RoleAssignment>,
     ) -> Result<(Vec<Record<RoleAssignment>>, String), ConnectorError> {
         let answer = self.web(cx, USERS, arguments).await?;
-        let list: wire::AdminUsersList<'_> = answer.read(cx)?;
-        let mut items = Vec::with_capacity(list.users.len());
-        for raw in list.users {
-            let (user, remote) = row(cx, USERS, raw)?;
-            items.extend(assignment(user).map(|unified| Record { unified, remote }));
-        }
-        Ok((items, list.response_metadata.next_cursor))
+        let (users, next_cursor) = Self::admin_users(cx, &answer)?;
+        let items = users.into_iter().filter_map(|(user, remote)| {
+            assignment(user).map(|unified| Record { unified, remote })
+        });
+        Ok((items.collect(), next_cursor))
     }
 }

@@ -63,17 +63,16 @@ impl SlackEnterprise {
             ("cursor", &*at.cursor),
         ];
         let answer = self.web(cx, LIST, &arguments).await?;
-        let list: wire::AdminUsersList<'_> = answer.read(cx)?;
+        let (users, next_cursor) = Self::admin_users(cx, &answer)?;
         let wants_bots = question.filter.status != Some(UserStatus::Invited)
             && question.filter.user_type.is_none_or(|kind| kind == UserType::Bot);
         let mut ids = Vec::new();
-        for raw in list.users {
-            let (user, _) = row::<wire::AdminUser>(cx, LIST, raw)?;
+        for (user, _) in users {
             let is_wanted = if user.is_bot { wants_bots } else { user.workspaces.is_empty() };
             ids.extend(is_wanted.then_some(user.id));
         }
         let items = self.read_each(cx, ids).await?;
-        let next = at.after(list.response_metadata.next_cursor, visit.standing);
+        let next = at.after(next_cursor, visit.standing);
         Ok(Page { items, next: next.map(|at| At::Outside(at).encode()) })
     }
 

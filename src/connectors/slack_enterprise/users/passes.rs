@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::Users;
 use super::at::At;
 use super::plan::{Passes, Standing};
-use crate::connectors::slack_enterprise::api::{found, row};
+use crate::connectors::slack_enterprise::SlackEnterprise;
+use crate::connectors::slack_enterprise::api::found;
 use crate::connectors::slack_enterprise::map::{self, View};
 use crate::connectors::slack_enterprise::roles::workspace_role;
-use crate::connectors::slack_enterprise::{SlackEnterprise, wire};
 use crate::connectors::{CallContext, ConnectorError, Question, Record};
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::domain::user::User;
@@ -64,22 +64,20 @@ impl SlackEnterprise {
         let Some(answer) = found(answer)? else {
             return Ok(Page { items: Vec::new(), next: None });
         };
-        let list: wire::AdminUsersList<'_> = answer.read(cx)?;
-        let items = list
-            .users
-            .iter()
-            .map(|raw| {
-                let (user, remote) = row::<wire::AdminUser>(cx, LIST, raw)?;
+        let (users, next_cursor) = Self::admin_users(cx, &answer)?;
+        let items = users
+            .into_iter()
+            .map(|(user, remote)| {
                 let view = passes.team.map_or(View::Organization, |team| {
                     let role = workspace_role(&user, user.is_primary_owner);
                     View::Workspace { team, role }
                 });
                 let organization = &cx.account.organization.id;
                 let unified = map::listed_user(user, !at.inactive, view, organization);
-                Ok(Record { unified, remote })
+                Record { unified, remote }
             })
-            .collect::<Result<_, ConnectorError>>()?;
-        let next = at.after(list.response_metadata.next_cursor, passes.standing);
+            .collect();
+        let next = at.after(next_cursor, passes.standing);
         Ok(Page { items, next: next.map(|at| At::Pass(at).encode()) })
     }
 }

@@ -86,13 +86,10 @@ impl SlackEnterprise {
         match visit.source {
             Source::Rows => {
                 let answer = self.web_list(cx, ROWS, &arguments, question.remote_query).await?;
-                let list: wire::AdminUsersList<'_> = answer.read(cx)?;
-                let members = list.users.into_iter().map(|raw| {
-                    let (user, remote) = row::<wire::AdminUser>(cx, ROWS, raw)?;
-                    Ok(member_of_row(cx, user, remote, stop))
-                });
-                let members = members.collect::<Result<_, ConnectorError>>()?;
-                Ok((members, list.response_metadata.next_cursor))
+                let (users, next_cursor) = Self::admin_users(cx, &answer)?;
+                let members =
+                    users.into_iter().map(|(user, remote)| member_of_row(cx, user, remote, stop));
+                Ok((members.collect(), next_cursor))
             }
             Source::Profiles => {
                 let answer = self.web_list(cx, PROFILES, &arguments, question.remote_query).await?;

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use self::operation::{Common, Operation};
-use crate::http::extract::{Access, AccountQuery, Body, Write, peer};
+use crate::http::extract::{Access, AccountQuery, Body, Write, connection};
 use crate::http::idempotency;
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
@@ -86,7 +86,7 @@ pub(in crate::http) async fn run_batch(
     Body(batch): Body<Batch>,
 ) -> Result<Json<BatchAnswer>, Problem> {
     check(&batch, &headers)?;
-    let common = Common::of(&headers, account, access.request(), peer(&extensions));
+    let common = Common::of(&headers, account, access.request(), connection(&extensions));
     let Batch { operations, concurrency } = batch;
     let result = run::run(&router, operations, concurrency, &common).await;
     let succeeded = result.iter().filter(|one| one.status < 400).count();

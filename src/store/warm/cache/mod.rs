@@ -34,7 +34,7 @@ pub struct Cache<K, V> {
 }
 
 /// Neither the row nor its absence is kept.
-struct NotKnown;
+pub(in crate::store) struct NotKnown;
 
 impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     /// Room for so many rows; `key_of` says which of them a change is about.
@@ -60,7 +60,26 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
     /// # Errors
     ///
     /// Those of `read`.
-    pub async fn get<E>(
+    pub async fn get<E, R>(&self, key: &K, read: impl FnOnce() -> R) -> Result<Option<V>, E>
+    where
+        R: Future<Output = Result<Option<V>, E>>,
+    {
+        match self.at_hand(key) {
+            Ok(known) => Ok(known),
+            // Apart, for it is rare: the future of every call would be as large as that of a query.
+            Err(NotKnown) => Box::pin(self.find(key, read())).await,
+        }
+    }
+
+    /// What is known of `key` and true at this moment.
+    pub(in crate::store) fn at_hand(&self, key: &K) -> Result<Option<V>, NotKnown> {
+        match self.ear.now() {
+            Hearing::Clearly | Hearing::Away => self.known(key),
+            Hearing::Not | Hearing::Losing => Err(NotKnown),
+        }
+    }
+
+    async fn find<E>(
         &self,
         key: &K,
         read: impl Future<Output = Result<Option<V>, E>>,

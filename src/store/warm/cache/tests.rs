@@ -17,12 +17,12 @@ fn cache(room: usize) -> (Arc<Ear>, Cache<u32, u32>) {
 }
 
 async fn ask(cache: &Cache<u32, u32>, key: u32, read: impl Future<Output = Found>) -> Option<u32> {
-    cache.get(&key, read).await.unwrap()
+    cache.get(&key, || read).await.unwrap()
 }
 
 /// What a cache answers without reading.
 async fn known(cache: &Cache<u32, u32>, key: u32) -> Result<Option<u32>, ()> {
-    cache.get(&key, async { Err(()) }).await
+    cache.get(&key, || async { Err(()) }).await
 }
 
 #[tokio::test]
