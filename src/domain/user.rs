@@ -1,6 +1,8 @@
 //! The unified user: a person (or bot) of a directory.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -89,15 +91,18 @@ pub struct Address {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UserRole {
     /// The role's id, as `/roles` has it.
-    pub id: String,
+    #[schema(value_type = String)]
+    pub id: Cow<'static, str>,
     /// Its name.
-    pub name: String,
+    #[schema(value_type = String)]
+    pub name: Cow<'static, str>,
     /// How far it reaches.
     pub scope: RoleScope,
     /// The workspace it is held in; `null` for one of the whole organization.
     pub workspace_id: Option<String>,
     /// The organization it is held in.
-    pub organization: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub organization: Option<Arc<str>>,
 }
 
 /// A named thing that a user belongs to.

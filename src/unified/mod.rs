@@ -143,7 +143,7 @@ impl Directory<'_> {
         })?;
         let next = page.next.map(|next| list.seal(self.signer, &next));
         let wanted = page.items.into_iter().filter(|record| filter.admits(&record.unified));
-        let (items, warnings) = self.show(wanted.collect(), shape).await;
+        let (items, warnings) = self.show(wanted, shape).await;
         Ok(ShownPage { page: Page { items, next }, warnings })
     }
 
@@ -155,20 +155,20 @@ impl Directory<'_> {
     pub async fn get<T: Resource>(&self, id: &str, shape: &Shape) -> Result<Shown, UnifiedError> {
         let missing = || UnifiedError::NotFound { resource: T::SINGULAR };
         let found = self.facet::<T>()?.get(&self.cx, id).await?.ok_or_else(missing)?;
-        let (mut things, warnings) = self.show(vec![found], shape).await;
+        let (mut things, warnings) = self.show([found].into_iter(), shape).await;
         Ok(Shown { thing: things.pop().ok_or_else(missing)?.into_raw(), warnings })
     }
 
     /// Records in the form wanted, with their custom fields.
     async fn show<T: Resource>(
         &self,
-        records: Vec<Record<T>>,
+        records: impl Iterator<Item = Record<T>>,
         shape: &Shape,
     ) -> (Vec<Thing<T>>, Vec<Warning>) {
         let mapped = |mapping: &&Mapping| mapping.resource.name() == T::NAME;
         let mappings: Vec<Mapping> = self.mappings.iter().filter(mapped).cloned().collect();
         if mappings.is_empty() || shape.format == ResponseFormat::Raw {
-            return (records.into_iter().map(|record| shape.apply(record)).collect(), Vec::new());
+            return (records.map(|record| shape.apply(record)).collect(), Vec::new());
         }
         let (mut objects, mut remotes) = (Vec::new(), Vec::new());
         for Record { unified, remote } in records {

@@ -1,13 +1,14 @@
 //! What a provider answered: the head is looked at, the rest may still be on its way.
 
 use std::borrow::Cow;
-use std::io::Read as _;
+use std::io::Read;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use flate2::read::{GzDecoder, ZlibDecoder};
 use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use ruzstd::decoding::StreamingDecoder;
 
 use super::client::Arriving;
 use super::error::UpstreamError;
@@ -173,17 +174,17 @@ impl Head {
 /// comes untouched; `None` for a compression that we can't look into.
 fn plain<'h>(headers: &HeaderMap, head: &'h Bytes) -> Option<Cow<'h, [u8]>> {
     let coding = headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
-    let mut text = Vec::new();
-    match coding {
+    let packed = &**head;
+    let unpack: &mut dyn Read = match coding {
         None | Some(b"identity") => return Some(Cow::Borrowed(head)),
-        Some(b"gzip" | b"x-gzip") => {
-            GzDecoder::new(&**head).take(UNPACKED).read_to_end(&mut text).ok()?;
-        }
-        Some(b"deflate") => {
-            ZlibDecoder::new(&**head).take(UNPACKED).read_to_end(&mut text).ok()?;
-        }
+        Some(b"gzip" | b"x-gzip") => &mut GzDecoder::new(packed),
+        Some(b"deflate") => &mut ZlibDecoder::new(packed),
+        Some(b"br") => &mut brotli_decompressor::Decompressor::new(packed, PEEK),
+        Some(b"zstd") => &mut StreamingDecoder::new(packed).ok()?,
         Some(_) => return None,
-    }
+    };
+    let mut text = Vec::new();
+    unpack.take(UNPACKED).read_to_end(&mut text).ok()?;
     Some(Cow::Owned(text))
 }
 
@@ -196,4 +197,53 @@ fn may_tell(status: StatusCode, headers: &HeaderMap) -> bool {
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().windows(4).any(|part| part == b"json"));
     (is_json || !status.is_success()) && length.is_none_or(|length| length <= PEEK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A refusal, packed in each way, in hexadecimal digits.
+    const PACKED: [(&str, &str); 5] = [
+        ("identity", "7b226f6b223a66616c73652c226572726f72223a22746f6b656e5f7265766f6b6564227d"),
+        (
+            "gzip",
+            "1f8b0800000000000003ab56cacf56b24a4bcc294ed5514a2d2aca2f52b2522ac9cf4ecd8b2f4a2dcbcf4e4d51aa05\
+             000badd43224000000",
+        ),
+        (
+            "deflate",
+            "789cab56cacf56b24a4bcc294ed5514a2d2aca2f52b2522ac9cf4ecd8b2f4a2dcbcf4e4d51aa0500e64d0ce4",
+        ),
+        ("br", "8b11807b226f6b223a66616c73652c226572726f72223a22746f6b656e5f7265766f6b6564227d03"),
+        (
+            "zstd",
+            "28b52ffd00682101007b226f6b223a66616c73652c226572726f72223a22746f6b656e5f7265766f6b6564227d",
+        ),
+    ];
+
+    fn bytes(hex: &str) -> Bytes {
+        let pairs = hex.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap());
+        pairs.map(|pair| u8::from_str_radix(pair, 16).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_refusal_is_seen_however_it_is_packed() {
+        for (coding, packed) in PACKED {
+            let packed = bytes(packed);
+            let headers = HeaderMap::from_iter([(
+                header::CONTENT_ENCODING,
+                HeaderValue::from_static(coding),
+            )]);
+            let text = plain(&headers, &packed).unwrap();
+            assert_eq!(&*text, br#"{"ok":false,"error":"token_revoked"}"#, "{coding}");
+            if coding != "identity" {
+                let garbage = Bytes::from_static(b"{\"ok\":false}");
+                assert_eq!(plain(&headers, &garbage), None, "{coding}");
+            }
+        }
+        let headers =
+            HeaderMap::from_iter([(header::CONTENT_ENCODING, HeaderValue::from_static("other"))]);
+        assert_eq!(plain(&headers, &Bytes::new()), None);
+    }
 }

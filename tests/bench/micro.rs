@@ -87,9 +87,10 @@ fn row() -> Value {
 }
 
 fn users(criterion: &mut Criterion) {
+    let organization = "E0000000001".into();
     let row = row().to_string();
     criterion.bench_function("mapping: a row of Slack to a unified user", |bencher| {
-        bencher.iter(|| read_listed_user(black_box(&row), "E0000000001").is_ok());
+        bencher.iter(|| read_listed_user(black_box(&row), &organization).is_ok());
     });
 }
 
@@ -106,7 +107,7 @@ fn custom_fields(criterion: &mut Criterion, runtime: &Runtime) {
         created_at: now,
         updated_at: now,
     }];
-    let user = read_listed_user(&remote.to_string(), "E0000000001").ok();
+    let user = read_listed_user(&remote.to_string(), &"E0000000001".into()).ok();
     let user = serde_json::to_value(user).unwrap_or_default();
     let unified: Map<String, Value> = user.as_object().cloned().unwrap_or_default();
     let page = vec![(unified, remote); ROWS];

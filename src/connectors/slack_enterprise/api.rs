@@ -17,9 +17,6 @@ use crate::upstream::{ProviderRequest, RequestBody};
 /// Slack's id of a request, for its support.
 const REQUEST_ID: &str = "x-slack-req-id";
 
-/// Rows of `admin.users.list`.
-type AdminUsers = Vec<(AdminUser, Option<serde_json::Value>)>;
-
 /// A call of SCIM.
 struct ScimCall<'a> {
     method: &'static str,
@@ -112,20 +109,24 @@ impl SlackEnterprise {
         self.web(cx, method, &all).await
     }
 
-    /// Reads a page of `admin.users.list`, a list long enough that its rows are read but once: each and, when it is
-    /// wanted, the same as it came; then the next cursor.
-    pub(super) fn admin_users(
+    /// Reads a page of `admin.users.list`, a list long enough that its rows are read but once: what `shown` makes of
+    /// each and, when it is wanted, of the same as it came; then the next cursor.
+    pub(super) fn admin_users<T>(
         cx: &CallContext<'_>,
         answer: &Okay,
-    ) -> Result<(AdminUsers, String), ConnectorError> {
+        mut shown: impl FnMut(AdminUser, Option<serde_json::Value>) -> Option<T>,
+    ) -> Result<(Vec<T>, String), ConnectorError> {
         if !cx.wants_remote {
             let list: AdminUsersList<AdminUser> = answer.read(cx)?;
-            let rows = list.users.into_iter().map(|user| (user, None));
-            return Ok((rows.collect(), list.response_metadata.next_cursor));
+            let mut all = Vec::with_capacity(list.users.len());
+            all.extend(list.users.into_iter().filter_map(|user| shown(user, None)));
+            return Ok((all, list.response_metadata.next_cursor));
         }
         let list: AdminUsersList<&RawValue> = answer.read(cx)?;
         let rows = list.users.into_iter().map(|raw| row(cx, answer.method, raw));
-        Ok((rows.collect::<Result<_, _>>()?, list.response_metadata.next_cursor))
+        let shown =
+            rows.filter_map(|row| row.map(|(user, remote)| shown(user, remote)).transpose());
+        Ok((shown.collect::<Result<_, _>>()?, list.response_metadata.next_cursor))
     }
 
     /// Reads one object of SCIM v2.0; `path` is what follows the version.

@@ -1,6 +1,8 @@
 //! From Slack's shapes to ours.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -63,7 +65,7 @@ pub(super) fn listed_user(
     mut row: wire::AdminUser,
     active_pass: bool,
     view: View<'_>,
-    organization: &str,
+    organization: &Arc<str>,
 ) -> User {
     let status = if row.is_active.unwrap_or(active_pass) {
         UserStatus::Active
@@ -85,13 +87,13 @@ pub(super) fn listed_user(
         }
     };
     roles.extend(row.roles.into_iter().map(|id| {
-        let name = roles::name(&id).map_or_else(|| id.clone(), str::to_owned);
+        let name = roles::name(&id).map_or_else(|| id.clone().into(), Cow::Borrowed);
         UserRole {
-            id,
+            id: id.into(),
             name,
             scope: RoleScope::Organization,
             workspace_id: None,
-            organization: Some(organization.to_owned()),
+            organization: Some(Arc::clone(organization)),
         }
     }));
     User {
@@ -111,13 +113,13 @@ pub(super) fn listed_user(
 }
 
 /// A role of ours held in one workspace.
-pub(super) fn workspace_role(id: &'static str, team: &str, organization: &str) -> UserRole {
+pub(super) fn workspace_role(id: &'static str, team: &str, organization: &Arc<str>) -> UserRole {
     UserRole {
-        id: id.to_owned(),
-        name: roles::name(id).unwrap_or(id).to_owned(),
+        id: id.into(),
+        name: roles::name(id).unwrap_or(id).into(),
         scope: RoleScope::Workspace,
         workspace_id: Some(team.to_owned()),
-        organization: Some(organization.to_owned()),
+        organization: Some(Arc::clone(organization)),
     }
 }
 
@@ -126,14 +128,14 @@ fn level_roles(
     level: Level,
     kind: UserType,
     workspaces: &[String],
-    organization: &str,
+    organization: &Arc<str>,
 ) -> Vec<UserRole> {
     let held = |id: &'static str, scope, workspace_id| UserRole {
-        id: id.to_owned(),
-        name: roles::name(id).unwrap_or(id).to_owned(),
+        id: id.into(),
+        name: roles::name(id).unwrap_or(id).into(),
         scope,
         workspace_id,
-        organization: Some(organization.to_owned()),
+        organization: Some(Arc::clone(organization)),
     };
     let guest = match kind {
         UserType::Bot => return Vec::new(),
@@ -147,7 +149,7 @@ fn level_roles(
 }
 
 /// The user of `users.info`.
-pub(super) fn informed_user(user: wire::WebUser, organization: &str) -> User {
+pub(super) fn informed_user(user: wire::WebUser, organization: &Arc<str>) -> User {
     let status = if user.deleted {
         UserStatus::Inactive
     } else if user.is_invited_user {
@@ -338,14 +340,14 @@ pub(super) fn system_assignment(row: wire::SystemAssignment, organization: &str)
 }
 
 /// A row of `admin.roles.listAssignments` as one of a user's roles.
-pub(super) fn system_role(row: wire::SystemAssignment, organization: &str) -> UserRole {
+pub(super) fn system_role(row: wire::SystemAssignment, organization: &Arc<str>) -> UserRole {
     let held = system_assignment(row, organization);
     UserRole {
-        id: held.role_id,
-        name: held.role_name,
+        id: held.role_id.into(),
+        name: held.role_name.into(),
         scope: held.scope,
         workspace_id: held.workspace_id,
-        organization: held.organization_id,
+        organization: Some(Arc::clone(organization)),
     }
 }
 

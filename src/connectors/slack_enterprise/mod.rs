@@ -29,6 +29,8 @@ mod wire;
 mod workspace_writes;
 mod workspaces;
 
+use std::sync::Arc;
+
 use url::Url;
 
 use self::dialect::SlackDialect;
@@ -167,7 +169,7 @@ impl Connector for SlackEnterprise {
 /// # Errors
 ///
 /// When the row can't be read.
-pub fn read_listed_user(row: &str, organization: &str) -> serde_json::Result<User> {
+pub fn read_listed_user(row: &str, organization: &Arc<str>) -> serde_json::Result<User> {
     let row = serde_json::from_str(row)?;
     Ok(map::listed_user(row, true, map::View::Organization, organization))
 }

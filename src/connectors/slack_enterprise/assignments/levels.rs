@@ -89,10 +89,8 @@ impl SlackEnterprise {
         assignment: impl Fn(wire::AdminUser) -> Option<RoleAssignment>,
     ) -> Result<(Vec<Record<RoleAssignment>>, String), ConnectorError> {
         let answer = self.web(cx, USERS, arguments).await?;
-        let (users, next_cursor) = Self::admin_users(cx, &answer)?;
-        let items = users.into_iter().filter_map(|(user, remote)| {
+        Self::admin_users(cx, &answer, |user, remote| {
             assignment(user).map(|unified| Record { unified, remote })
-        });
-        Ok((items.collect(), next_cursor))
+        })
     }
 }

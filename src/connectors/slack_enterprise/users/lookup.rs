@@ -63,14 +63,12 @@ impl SlackEnterprise {
             ("cursor", &*at.cursor),
         ];
         let answer = self.web(cx, LIST, &arguments).await?;
-        let (users, next_cursor) = Self::admin_users(cx, &answer)?;
         let wants_bots = question.filter.status != Some(UserStatus::Invited)
             && question.filter.user_type.is_none_or(|kind| kind == UserType::Bot);
-        let mut ids = Vec::new();
-        for (user, _) in users {
+        let (ids, next_cursor) = Self::admin_users(cx, &answer, |user, _| {
             let is_wanted = if user.is_bot { wants_bots } else { user.workspaces.is_empty() };
-            ids.extend(is_wanted.then_some(user.id));
-        }
+            is_wanted.then_some(user.id)
+        })?;
         let items = self.read_each(cx, ids).await?;
         let next = at.after(next_cursor, visit.standing);
         Ok(Page { items, next: next.map(|at| At::Outside(at).encode()) })

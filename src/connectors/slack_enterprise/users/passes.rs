@@ -64,19 +64,15 @@ impl SlackEnterprise {
         let Some(answer) = found(answer)? else {
             return Ok(Page { items: Vec::new(), next: None });
         };
-        let (users, next_cursor) = Self::admin_users(cx, &answer)?;
-        let items = users
-            .into_iter()
-            .map(|(user, remote)| {
-                let view = passes.team.map_or(View::Organization, |team| {
-                    let role = workspace_role(&user, user.is_primary_owner);
-                    View::Workspace { team, role }
-                });
-                let organization = &cx.account.organization.id;
-                let unified = map::listed_user(user, !at.inactive, view, organization);
-                Record { unified, remote }
-            })
-            .collect();
+        let organization = &cx.account.organization.id;
+        let (items, next_cursor) = Self::admin_users(cx, &answer, |user, remote| {
+            let view = passes.team.map_or(View::Organization, |team| {
+                let role = workspace_role(&user, user.is_primary_owner);
+                View::Workspace { team, role }
+            });
+            let unified = map::listed_user(user, !at.inactive, view, organization);
+            Some(Record { unified, remote })
+        })?;
         let next = at.after(next_cursor, passes.standing);
         Ok(Page { items, next: next.map(|at| At::Pass(at).encode()) })
     }

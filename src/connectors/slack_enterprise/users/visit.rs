@@ -86,10 +86,9 @@ impl SlackEnterprise {
         match visit.source {
             Source::Rows => {
                 let answer = self.web_list(cx, ROWS, &arguments, question.remote_query).await?;
-                let (users, next_cursor) = Self::admin_users(cx, &answer)?;
-                let members =
-                    users.into_iter().map(|(user, remote)| member_of_row(cx, user, remote, stop));
-                Ok((members.collect(), next_cursor))
+                Self::admin_users(cx, &answer, |user, remote| {
+                    Some(member_of_row(cx, user, remote, stop))
+                })
             }
             Source::Profiles => {
                 let answer = self.web_list(cx, PROFILES, &arguments, question.remote_query).await?;
