@@ -1,6 +1,7 @@
 //! The proxy at its edges: large bodies, odd paths, odd methods, keys that are bound to some methods.
 
 mod connections;
+mod drawn;
 mod pages;
 mod permits;
 mod provider;
