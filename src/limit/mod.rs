@@ -85,13 +85,7 @@ impl Price {
     /// What a call costs. No budgets: nothing.
     pub fn new(budgets: impl IntoIterator<Item = (LimitKey, Rate)>) -> Self {
         let (keys, rates): (Vec<LimitKey>, Vec<Rate>) = budgets.into_iter().unzip();
-        Self::of(keys.into(), rates)
-    }
-
-    /// What a call costs that takes from these budgets at these rates.
-    #[must_use]
-    pub fn of(keys: Arc<[LimitKey]>, rates: Vec<Rate>) -> Self {
-        Self { keys, rates }
+        Self { keys: keys.into(), rates }
     }
 
     /// The first of the budgets alone: the one that the provider's 429 is about.

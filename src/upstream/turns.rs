@@ -28,17 +28,15 @@ impl Turns {
     pub(super) fn price(&self, account: &IntegratedAccount, budgets: &[Budget]) -> Price {
         let organization = &account.organization.id;
         let app = account.provider_app_id;
-        let keys = budgets.iter().map(|budget| LimitKey {
-            app: app.filter(|_| budget.per_app),
-            organization: Arc::clone(organization),
-            bucket: budget.bucket.clone(),
-        });
-        let keys: Arc<[LimitKey]> = keys.collect();
-        let both = keys.iter().zip(budgets);
-        let rates =
-            both.map(|(key, budget)| self.pacing.rate(account.provider, app, key, budget.rate));
-        let rates = rates.collect();
-        Price::of(keys, rates)
+        Price::new(budgets.iter().map(|budget| {
+            let key = LimitKey {
+                app: app.filter(|_| budget.per_app),
+                organization: Arc::clone(organization),
+                bucket: budget.bucket.clone(),
+            };
+            let rate = self.pacing.rate(account.provider, app, &key, budget.rate);
+            (key, rate)
+        }))
     }
 
     /// Waits for a turn.

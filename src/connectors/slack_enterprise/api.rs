@@ -76,7 +76,7 @@ impl SlackEnterprise {
             return Err(failed(Kind::Trouble).with_code(format!("http_{}", status.as_u16())));
         }
         // Most say so first, and pages are long.
-        if body.starts_with(br#"{"ok":true"#) {
+        if body.starts_with(br#"{"ok":true,"#) {
             return Ok((Okay { method, body }, None));
         }
         let envelope: Envelope =
