@@ -83,11 +83,6 @@ impl Line {
         self.connection.is_some() && self.send.is_ready()
     }
 
-    /// Whether it is known to have ended.
-    pub(super) fn is_closed(&self) -> bool {
-        self.connection.is_none() || self.send.is_closed()
-    }
-
     /// Sends a request and waits for the head of the answer.
     pub(super) async fn exchange(
         &mut self,

@@ -63,8 +63,8 @@ pub(super) struct Lent {
 
 impl Lent {
     /// Gives it back, unless it can't be used again.
-    pub(super) fn give_back(self) {
-        if !self.line.is_closed()
+    pub(super) fn give_back(mut self) {
+        if self.line.is_free()
             && let Some(home) = self.home.upgrade()
         {
             home.put(self.host, self.line);
