@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use time::OffsetDateTime;
-use ulid::Ulid;
+use ulid::{ULID_LEN, Ulid};
 
 use super::clock::Clock;
 use super::entropy::{Entropy, random_bytes};
@@ -47,6 +47,15 @@ macro_rules! ids {
                 Self(ulid_of(at, u128::from_be_bytes(random_bytes(entropy))))
             }
 
+            /// The id as text. Every call shows some: this is several times as fast as formatting.
+            #[must_use]
+            pub fn text(self) -> String {
+                let mut text = String::with_capacity(concat!($prefix, "_").len() + ULID_LEN);
+                text.push_str(concat!($prefix, "_"));
+                text.push_str(self.0.array_to_str(&mut [0; ULID_LEN]));
+                text
+            }
+
             /// What no id of that moment, or of a later one, is before.
             #[must_use]
             pub fn first_of(at: OffsetDateTime) -> Self {
@@ -56,7 +65,8 @@ macro_rules! ids {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "_{}"), self.0)
+                f.write_str(concat!($prefix, "_"))?;
+                f.write_str(self.0.array_to_str(&mut [0; ULID_LEN]))
             }
         }
 
@@ -143,6 +153,7 @@ mod tests {
         let id = ApiKeyId::generate(&clock, &SeededEntropy::new(1));
         let text = id.to_string();
         assert!(text.starts_with("key_01"), "{text}");
+        assert_eq!(id.text(), text);
         assert_eq!(text.parse(), Ok(id));
         for other in ["", "key_", &text[4..], &format!("env{}", &text[3..]), &format!("{text}0")] {
             assert_eq!(other.parse::<ApiKeyId>(), Err(InvalidId { prefix: "key" }), "{other}");

@@ -147,6 +147,6 @@ fn is_plain(id: &[u8]) -> bool {
 }
 
 fn new_id(state: &AppState) -> HeaderValue {
-    let id = RequestId::generate(&*state.clock, &*state.entropy).to_string();
+    let id = RequestId::generate(&*state.clock, &*state.entropy).text();
     HeaderValue::try_from(id).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

@@ -65,7 +65,7 @@ impl Front {
             return self.send_away(&request, peer);
         };
         if proxy::is_raw(request.uri()) {
-            return proxy::answer(&self.state, request, peer).await;
+            return proxy::answer(&self.state, &mut request, peer).await;
         }
         request.extensions_mut().insert(ConnectInfo(peer));
         let answer = self.router.clone().oneshot(request);

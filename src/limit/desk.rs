@@ -8,10 +8,10 @@
 //! [`FairLimiter`]: super::FairLimiter
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::HashMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -85,7 +85,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(now: Instant) -> Self {
-        let (ledger, lanes) = (Ledger::default(), HashMap::new());
+        let (ledger, lanes) = (Ledger::default(), HashMap::default());
         Self { ledger, lanes, swept_at: now, tickets: 0, served: 0, refused: 0 }
     }
 

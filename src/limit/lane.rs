@@ -4,10 +4,11 @@
 //! in the order of asking. So that bulk work always ends, it has a right to a turn [`PATIENCE`] periods
 //! after its last one, however many people call.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::HashMap;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 

@@ -1,9 +1,9 @@
 //! What this process knows of each budget.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::HashMap;
 use tokio::time::Instant;
 
 use super::gcra::{Debt, Pace};

@@ -1,8 +1,9 @@
 //! At which rate a budget is really used: the provider's own, what the operator says instead, the speed
 //! of time, and how far calls may come together on their way.
 
-use std::collections::HashMap;
 use std::time::Duration;
+
+use foldhash::HashMap;
 
 use super::{LimitKey, Rate};
 use crate::config;

@@ -138,30 +138,6 @@ impl TenantDb {
         rows.into_iter().map(|row| row.read(self.environment_id)).collect()
     }
 
-    /// The tenant's live account for that organization: linking it again re-connects this one.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn live_account(
-        &self,
-        tenant_id: &str,
-        provider: Provider,
-        organization_id: &str,
-    ) -> Result<Option<IntegratedAccountId>, StoreError> {
-        Ok(sqlx::query_scalar!(
-            r#"SELECT integrated_account_id AS "id: IntegratedAccountId" FROM integrated_accounts
-               WHERE environment_id = $1 AND tenant_id = $2 AND provider = $3 AND organization_id = $4
-                 AND status <> 'disconnected'"#,
-            self.environment_id as EnvironmentId,
-            tenant_id,
-            provider.name(),
-            organization_id,
-        )
-        .fetch_optional(&self.pool)
-        .await?)
-    }
-
     /// Stores a finished link: the account, its tokens, the spent link token, the audit row and the
     /// events, all or nothing. Answers `false`, and stores nothing, when the link token was spent meanwhile.
     ///
@@ -225,6 +201,7 @@ impl TenantDb {
         }
         tx.commit().await?;
         self.forget_account(link.id);
+        self.forget_tenant(link.provider, link.tenant_id);
         Ok(true)
     }
 
@@ -245,21 +222,22 @@ impl TenantDb {
         let done = sqlx::query!(
             "UPDATE integrated_accounts
              SET tenant_id = COALESCE($3, tenant_id), context = COALESCE($4, context), updated_at = $5
-             WHERE environment_id = $1 AND integrated_account_id = $2",
+             WHERE environment_id = $1 AND integrated_account_id = $2
+             RETURNING tenant_id, provider",
             self.environment_id as EnvironmentId,
             id as IntegratedAccountId,
             tenant_id,
             context,
             now,
         )
-        .execute(&mut *tx)
+        .fetch_optional(&mut *tx)
         .await?;
-        if done.rows_affected() == 0 {
-            return Ok(false);
-        }
+        let Some(changed) = done else { return Ok(false) };
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
         self.forget_account(id);
+        let provider = named("integrated_accounts", "provider", &changed.provider)?;
+        self.forget_tenant(provider, &changed.tenant_id);
         Ok(true)
     }
 

@@ -22,6 +22,7 @@ mod provider_apps;
 mod refresh_pauses;
 mod revocations;
 mod rewrap;
+mod tenants;
 mod warm;
 
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! Handles that were resolved before: a look-up by name costs one read lock and no allocation.
 
-use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
+
+use foldhash::HashMap;
 
 /// Something of each name.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 //! A host that can't be reached is left alone for a while: calls fail at once instead of waiting for a
 //! connection one after the other, and one at a time tries whether it is back.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use tokio::time::Instant;
 
 /// So many attempts without an answer, one after the other, and the host rests.

@@ -12,6 +12,7 @@ use hyper::body::{Body as _, Bytes, Frame, Incoming};
 use hyper::client::conn::{http1, http2};
 use hyper_util::client::legacy::connect::Connection as _;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::task::coop::unconstrained;
 
 use super::client::BoxError;
 use super::connect::Connection;
@@ -78,8 +79,7 @@ pub(super) async fn open(
 impl Line {
     /// Whether another exchange can begin. One that the other end has closed is found out here.
     pub(super) fn is_free(&mut self) -> bool {
-        let mut cx = Context::from_waker(Waker::noop());
-        self.drive(&mut cx);
+        drive(&mut self.connection, &mut quiet());
         self.connection.is_some() && self.send.is_ready()
     }
 
@@ -88,11 +88,11 @@ impl Line {
         &mut self,
         request: Request<Payload>,
     ) -> Result<Response<Incoming>, Broken> {
-        let mut answer = std::pin::pin!(self.send.try_send_request(request));
+        // Out of tokio's budget for a task, which is asked for in vain at times and then asks for a wake-up.
+        let mut answer = std::pin::pin!(unconstrained(self.send.try_send_request(request)));
         let connection = &mut self.connection;
         let answer = std::future::poll_fn(|cx| {
-            drive(connection, cx);
-            answer.as_mut().poll(cx)
+            poll_driven(connection, cx, |quiet| answer.as_mut().poll(quiet))
         });
         answer.await.map_err(|mut error| match error.take_message() {
             Some(request) => Broken::Unsent(Box::new(request), error.into_error().into()),
@@ -106,17 +106,34 @@ impl Line {
         body: &mut Incoming,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) {
+        // Asked beforehand, the connection reads on.
+        if let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(&mut quiet()) {
             return Poll::Ready(frame);
         }
-        // It has asked for more: the connection gets it.
-        self.drive(cx);
-        Pin::new(body).poll_frame(cx)
+        poll_driven(&mut self.connection, cx, |quiet| Pin::new(&mut *body).poll_frame(quiet))
     }
+}
 
-    fn drive(&mut self, cx: &mut Context<'_>) {
-        drive(&mut self.connection, cx);
+/// Drives a connection until it has brought what is looked for. Both are parts of this task and wake each other
+/// at every turn, which would only have the task look at nothing once more: so they turn without wake-ups as long
+/// as there is something to do, and the last time, which waits for bytes, with the task's own.
+fn poll_driven<T>(
+    connection: &mut Option<Pin<Box<http1::Connection<Connection, Payload>>>>,
+    cx: &mut Context<'_>,
+    mut look: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> Poll<T> {
+    let mut quiet = quiet();
+    drive(connection, &mut quiet);
+    if let Poll::Ready(found) = look(&mut quiet) {
+        return Poll::Ready(found);
     }
+    drive(connection, cx);
+    look(&mut quiet)
+}
+
+/// A context without wake-ups.
+fn quiet() -> Context<'static> {
+    Context::from_waker(Waker::noop())
 }
 
 /// Moves bytes; how a connection ended, its exchange is told.

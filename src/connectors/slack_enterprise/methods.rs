@@ -1,9 +1,9 @@
 //! The table of methods: what each costs of which budget, and whether it may be repeated.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use foldhash::HashMap;
 use http::Method;
 use serde::Deserialize;
 

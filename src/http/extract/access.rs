@@ -125,11 +125,11 @@ impl<P> Access<P> {
 impl<P: Permission> Access<P> {
     /// The caller of this request, when it has the scope.
     pub(in crate::http) async fn of(
-        parts: &Parts,
+        headers: &HeaderMap,
         state: &AppState,
         request: CurrentRequest,
     ) -> Result<Self, Problem> {
-        let caller = authenticate(parts, state, &request).await?;
+        let caller = authenticate(headers, state, &request).await?;
         if !caller.scopes.contains(&P::SCOPE) {
             return Err(Problem::new(
                 ProblemKind::InsufficientScope,
@@ -145,20 +145,20 @@ impl<P: Permission> FromRequestParts<AppState> for Access<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        Self::of(parts, state, CurrentRequest::of(&parts.extensions)).await
+        Self::of(&parts.headers, state, CurrentRequest::of(&parts.extensions)).await
     }
 }
 
 /// Proves who calls, once in a request: the caller stays with it.
 pub(in crate::http) async fn authenticate(
-    parts: &Parts,
+    headers: &HeaderMap,
     state: &AppState,
     request: &CurrentRequest,
 ) -> Result<Arc<Caller>, Problem> {
     if let Some(proven) = request.caller() {
         return Ok(Arc::clone(proven));
     }
-    let source = Source { peer: request.peer(), headers: &parts.headers, state };
+    let source = Source { peer: request.peer(), headers, state };
     let caller = prove(source).await?;
     request.is_of(&caller);
     Ok(caller)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{Extensions, HeaderMap, HeaderName, Uri};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -22,7 +22,6 @@ use crate::http::current::CurrentRequest;
 use crate::http::problem::{Problem, ProblemKind, needs_reauth};
 use crate::http::state::{AppState, Services};
 use crate::limit::Class;
-use crate::store::AccountFilter;
 use crate::unified::{Changes, Directory, Journal};
 use crate::upstream::CallOptions;
 
@@ -68,6 +67,14 @@ impl<S: Send + Sync> FromRequestParts<S> for AccountQuery {
         params.finish()?;
         Ok(query)
     }
+}
+
+/// What of a request says which account it is about, and how to go about it.
+#[derive(Clone, Copy)]
+pub(in crate::http) struct Head<'a> {
+    pub(in crate::http) uri: &'a Uri,
+    pub(in crate::http) headers: &'a HeaderMap,
+    pub(in crate::http) extensions: &'a Extensions,
 }
 
 /// The account that the request of a caller with the scope `P` is about.
@@ -155,29 +162,31 @@ impl<P: Permission> FromRequestParts<AppState> for Account<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        Self::of(parts, state, CurrentRequest::of(&parts.extensions)).await
+        let request = CurrentRequest::of(&parts.extensions);
+        let Parts { uri, headers, extensions, .. } = &*parts;
+        Self::of(Head { uri, headers, extensions }, state, request).await
     }
 }
 
 impl<P: Permission> Account<P> {
     /// The account that this request is about.
     pub(in crate::http) async fn of(
-        parts: &Parts,
+        head: Head<'_>,
         state: &AppState,
         request: CurrentRequest,
     ) -> Result<Self, Problem> {
-        let access = Access::<P>::of(parts, state, request).await?;
-        let named_otherwise =
-            access.caller.account_id.is_some() || parts.headers.contains_key(HEADER);
+        let Head { uri, headers, extensions } = head;
+        let access = Access::<P>::of(headers, state, request).await?;
+        let named_otherwise = access.caller.account_id.is_some() || headers.contains_key(HEADER);
         let query = if P::SCOPE == Scope::Proxy && named_otherwise {
             // What else is in a raw call's query is the provider's, a `provider` of its own too.
-            let names_it = parts.uri.query().is_some_and(|query| query.contains(ACCOUNT));
-            let named = if names_it { Params::of(&parts.uri).take(ACCOUNT)? } else { None };
+            let names_it = uri.query().is_some_and(|query| query.contains(ACCOUNT));
+            let named = if names_it { Params::of(uri).take(ACCOUNT)? } else { None };
             AccountQuery { integrated_account_id: named, ..AccountQuery::default() }
         } else {
-            AccountQuery::take(&mut Params::of(&parts.uri))?
+            AccountQuery::take(&mut Params::of(uri))?
         };
-        let account = find(&access, &parts.headers, &query).await?;
+        let account = find(&access, headers, &query).await?;
         access.request().is_about(account.id);
         match account.status {
             AccountStatus::Active => {}
@@ -191,7 +200,7 @@ impl<P: Permission> Account<P> {
                 ));
             }
         }
-        let max_wait = preferred_wait(&parts.headers).unwrap_or(state.max_wait);
+        let max_wait = preferred_wait(headers).unwrap_or(state.max_wait);
         // Raw calls pass as they are.
         let mappings = match P::SCOPE {
             Scope::Proxy => Vec::new(),
@@ -199,7 +208,7 @@ impl<P: Permission> Account<P> {
                 Box::pin(access.db.mappings_of(account.id, account.provider)).await?
             }
         };
-        let class = parts.extensions.get::<Class>().copied().unwrap_or_default();
+        let class = extensions.get::<Class>().copied().unwrap_or_default();
         let action = if P::SCOPE == Scope::Proxy { "proxy.called" } else { "directory.called" };
         Ok(Self { connected: account, max_wait, class, action, access, mappings })
     }
@@ -226,14 +235,14 @@ async fn find<P>(
     };
     match id {
         Some(id) => access.db.known_account(id).await?.ok_or_else(not_found),
-        None => Box::pin(find_by_tenant(access, query)).await.map(Arc::new),
+        None => Box::pin(find_by_tenant(access, query)).await,
     }
 }
 
 async fn find_by_tenant<P>(
     access: &Access<P>,
     query: &AccountQuery,
-) -> Result<IntegratedAccount, Problem> {
+) -> Result<Arc<IntegratedAccount>, Problem> {
     let (Some(tenant_id), Some(provider)) = (&query.tenant_id, query.provider) else {
         return Err(Problem::new(
             ProblemKind::AccountRequired,
@@ -241,13 +250,7 @@ async fn find_by_tenant<P>(
              or tenant_id and provider.",
         ));
     };
-    let filter = AccountFilter {
-        tenant_id: Some(tenant_id.clone()),
-        provider: Some(provider),
-        status: None,
-    };
-    let mut live = access.db.accounts(&filter, None, 1000).await?;
-    live.retain(|account| account.status != AccountStatus::Disconnected);
+    let mut live = access.db.known_accounts_of(tenant_id, provider).await?;
     match (live.pop(), live.is_empty()) {
         (Some(account), true) => Ok(account),
         (None, _) => Err(not_found()),

@@ -53,7 +53,7 @@ pub(super) async fn guard(
     }
     let (parts, body) = request.into_parts();
     let current = CurrentRequest::of(&parts.extensions);
-    let caller = authenticate(&parts, &state, &current).await?;
+    let caller = authenticate(&parts.headers, &state, &current).await?;
     let key = key_of(&parts.headers, &caller)?;
     let body = read_whole(body, &state).await?;
     let wish = Wish {

@@ -3,7 +3,6 @@
 mod follow;
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,10 +19,9 @@ use http_body_util::BodyExt as _;
 
 use super::current::CurrentRequest;
 use super::edge::{self, Passage};
-use super::extract::{Account, Proxy};
+use super::extract::{Account, Head, Proxy};
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
-use crate::domain::ids::IntegratedAccountId;
 use crate::unified::passthrough::{RawAnswer, RawCall};
 use crate::upstream::{BoxError, Passed, RequestBody};
 
@@ -36,8 +34,6 @@ const PREFIX: &str = "/proxy/";
 const ACCOUNT: &str = "integrated_account_id";
 const PAGINATE: &str = "paginate";
 
-/// How long an account's id is, in bytes.
-const ID: usize = 30;
 /// So many headers of ours there are at the most, here and at the edge.
 const OURS: usize = 12;
 /// What only we know about a call, beside the provider's answer.
@@ -57,44 +53,47 @@ const UPSTREAM_MS: HeaderName = HeaderName::from_static("switchboard-upstream-ms
         ("paginate" = Option<bool>, Query, description = "With GET: follows the provider's list over all its pages and answers its rows as NDJSON, one a line; a failure on the way is the last line, `{\"error\": problem}`"),
     ),
     responses((status = 200, description = "Whatever the provider answered"), super::openapi::Problems))]
-pub(super) async fn pass_raw_call(State(state): State<AppState>, request: Request) -> Response {
+pub(super) async fn pass_raw_call(State(state): State<AppState>, mut request: Request) -> Response {
     let current = CurrentRequest::of(request.extensions());
-    pass(&state, request, current).await
+    pass(&state, &mut request, current).await
 }
 
-async fn pass(state: &AppState, request: Request, current: CurrentRequest) -> Response {
+// Requests are lent: they are large, and each future on the way would move them twice.
+async fn pass(state: &AppState, request: &mut Request, current: CurrentRequest) -> Response {
     let passed = try_to_pass(state, request, current).await;
     passed.unwrap_or_else(Problem::into_response)
 }
 
 async fn try_to_pass(
     state: &AppState,
-    request: Request,
+    request: &mut Request,
     current: CurrentRequest,
 ) -> Result<Response, Problem> {
-    let (parts, body) = request.into_parts();
-    let account = Account::<Proxy>::of(&parts, state, current).await?;
+    let body = std::mem::take(request.body_mut());
+    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    let head = Head { uri, headers, extensions: request.extensions() };
+    let account = Account::<Proxy>::of(head, state, current).await?;
     // They would show the caller our own request, token and all, or make a tunnel of it.
-    if matches!(parts.method, Method::TRACE | Method::CONNECT) {
-        let detail = format!("{} is not passed on to a provider.", parts.method);
+    if matches!(*method, Method::TRACE | Method::CONNECT) {
+        let detail = format!("{method} is not passed on to a provider.");
         return Err(Problem::new(ProblemKind::MethodNotAllowed, detail));
     }
-    let path = parts.uri.path().strip_prefix(PREFIX).unwrap_or_default();
-    let query = Query::of(parts.uri.query())?;
+    let path = uri.path().strip_prefix(PREFIX).unwrap_or_default();
+    let query = Query::of(uri.query())?;
     if query.paginate {
-        if parts.method != Method::GET {
+        if *method != Method::GET {
             return Err(Problem::new(ProblemKind::InvalidQuery, "Only GET can follow a list.")
                 .at(PAGINATE, "is for GET only"));
         }
         let (path, query) = (path.to_owned(), query.theirs.map(Cow::into_owned));
         return Box::pin(follow::follow(state.clone(), account, path, query)).await;
     }
-    let body = provider_body(&parts.headers, body).await?;
+    let body = provider_body(headers, body).await?;
     let call = RawCall {
-        method: parts.method,
+        method: method.clone(),
         path,
         query: query.theirs.as_deref(),
-        headers: &parts.headers,
+        headers,
         body,
         allowed: account.allowed_methods(),
     };
@@ -108,8 +107,8 @@ pub(super) fn is_raw(uri: &Uri) -> bool {
 }
 
 /// Answers a raw call without the table of routes and the layers of the API: it needs none of them.
-pub(super) async fn answer(state: &AppState, request: Request, peer: SocketAddr) -> Response {
-    let passage = Passage::enter(state, &request, Some(peer));
+pub(super) async fn answer(state: &AppState, request: &mut Request, peer: SocketAddr) -> Response {
+    let passage = Passage::enter(state, request, Some(peer));
     let mut response = if let Some(problem) = edge::refusal(request.uri()) {
         problem.into_response()
     } else {
@@ -138,7 +137,8 @@ fn respond(passed: RawAnswer, account: &Account<Proxy>) -> Response {
         }
         Cow::Owned(method) => HeaderValue::from_maybe_shared(Bytes::from(method)),
     };
-    for (name, value) in [(ACCOUNT_ID, id_header(account.id())), (PROVIDER_METHOD, method.ok())] {
+    let account_id = HeaderValue::try_from(account.id().text());
+    for (name, value) in [(ACCOUNT_ID, account_id.ok()), (PROVIDER_METHOD, method.ok())] {
         if let Some(value) = value {
             headers.insert(name, value);
         }
@@ -153,13 +153,6 @@ fn respond(passed: RawAnswer, account: &Account<Proxy>) -> Response {
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
-}
-
-fn id_header(id: IntegratedAccountId) -> Option<HeaderValue> {
-    let mut text = String::with_capacity(ID);
-    // Writing into a text can't fail.
-    let _ = write!(text, "{id}");
-    HeaderValue::try_from(text).ok()
 }
 
 /// The caller's query.

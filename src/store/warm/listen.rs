@@ -126,6 +126,12 @@ async fn connect(own: &PgPool) -> Result<PgListener, StoreError> {
 
 /// What a trigger said; of what can't be read, that it is more than can be said.
 fn read(payload: &str) -> Change {
+    let tenant = || {
+        // The tenant comes last: its name may hold spaces.
+        let mut words = payload.strip_prefix("tenant ")?.splitn(3, ' ');
+        let (environment, provider) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        Some(Change::Tenant(environment, provider, words.next()?.to_owned()))
+    };
     let known = || match payload.split(' ').collect::<Vec<_>>().as_slice() {
         ["key", hex] => Some(Change::Key(digest(hex)?)),
         ["account", environment, account] => {
@@ -137,7 +143,7 @@ fn read(payload: &str) -> Change {
         }
         _ => None,
     };
-    known().unwrap_or(Change::Everything)
+    tenant().or_else(known).unwrap_or(Change::Everything)
 }
 
 fn digest(hex: &str) -> Option<Digest> {
@@ -154,6 +160,7 @@ fn digest(hex: &str) -> Option<Digest> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::provider::Provider;
 
     #[test]
     fn notices_are_read_and_one_that_is_not_understood_clears_everything() {
@@ -163,8 +170,18 @@ mod tests {
         assert_eq!(read(&format!("mappings {env}")), Change::Mappings(env_id, None));
         assert_eq!(read(&format!("mappings {env} {acc}")), Change::Mappings(env_id, Some(acc_id)));
         assert_eq!(read(&format!("key {}", "0a".repeat(32))), Change::Key(Digest([10; 32])));
-        for other in ["", "everything", "key 0a", "key", "account env_1 acc_1", "mappings", "new x"]
-        {
+        let tenant = Change::Tenant(env_id, Provider::Scim, "A  tenant ".to_owned());
+        assert_eq!(read(&format!("tenant {env} scim A  tenant ")), tenant);
+        for other in [
+            "",
+            "everything",
+            "key 0a",
+            "key",
+            "account env_1 acc_1",
+            "mappings",
+            "new x",
+            "tenant env_1 scim x",
+        ] {
             assert_eq!(read(other), Change::Everything, "{other}");
         }
     }

@@ -23,6 +23,7 @@ use super::keys::KnownKey;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::domain::mapping::Mapping;
+use crate::domain::provider::Provider;
 use crate::domain::sealed::Digest;
 use crate::telemetry::CacheFigures;
 
@@ -44,6 +45,9 @@ impl Default for Keeping {
 /// An account, wherever it is a key: another environment must not find it.
 pub type AccountKey = (EnvironmentId, IntegratedAccountId);
 
+/// A tenant and a provider: what callers may name instead of an account.
+pub(super) type TenantKey = (EnvironmentId, Provider, String);
+
 /// A change of a row that is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -51,6 +55,8 @@ pub enum Change {
     Key(Digest),
     /// An account or its tokens.
     Account(EnvironmentId, IntegratedAccountId),
+    /// Which accounts a tenant has at a provider.
+    Tenant(EnvironmentId, Provider, String),
     /// The custom fields of an environment, or of one account of it.
     Mappings(EnvironmentId, Option<IntegratedAccountId>),
     /// More than can be said.
@@ -81,6 +87,8 @@ pub(super) struct Warm {
     pub(super) keys: Arc<Cache<Digest, KnownKey>>,
     /// The accounts.
     pub(super) accounts: Arc<Cache<AccountKey, Arc<IntegratedAccount>>>,
+    /// The live accounts of tenants.
+    pub(super) tenants: Arc<Cache<TenantKey, Arc<[IntegratedAccountId]>>>,
     /// The custom fields of environments.
     pub(super) shared_mappings: Arc<Cache<EnvironmentId, Arc<SharedMappings>>>,
     /// The custom fields of those accounts that have some.
@@ -98,14 +106,30 @@ impl Warm {
         let room = keeping.accounts;
         let keys = Arc::new(Cache::new("keys", Arc::clone(&ear), room, |change| match change {
             Change::Key(digest) => Some(*digest),
-            Change::Account(..) | Change::Mappings(..) | Change::Everything => None,
+            Change::Account(..)
+            | Change::Tenant(..)
+            | Change::Mappings(..)
+            | Change::Everything => None,
         }));
         let accounts = Arc::new(Cache::new("accounts", Arc::clone(&ear), room, account_of));
+        let tenants =
+            Arc::new(Cache::new("tenants", Arc::clone(&ear), room, |change| match change {
+                Change::Tenant(environment_id, provider, tenant_id) => {
+                    Some((*environment_id, *provider, tenant_id.clone()))
+                }
+                Change::Key(_)
+                | Change::Account(..)
+                | Change::Mappings(..)
+                | Change::Everything => None,
+            }));
         let shared_mappings =
             Arc::new(Cache::new("mappings", Arc::clone(&ear), room.min(10_000), |change| {
                 match change {
                     Change::Mappings(environment_id, _) => Some(*environment_id),
-                    Change::Key(_) | Change::Account(..) | Change::Everything => None,
+                    Change::Key(_)
+                    | Change::Account(..)
+                    | Change::Tenant(..)
+                    | Change::Everything => None,
                 }
             }));
         let own_mappings =
@@ -116,17 +140,19 @@ impl Warm {
                 Change::Mappings(_, None)
                 | Change::Key(_)
                 | Change::Account(..)
+                | Change::Tenant(..)
                 | Change::Everything => None,
             }));
         let all: Vec<Arc<dyn Hears>> = vec![
             Arc::clone(&keys) as _,
             Arc::clone(&accounts) as _,
+            Arc::clone(&tenants) as _,
             Arc::clone(&shared_mappings) as _,
             Arc::clone(&own_mappings) as _,
         ];
         let all = RwLock::new(all);
         let scopes = Sets::new();
-        Self { keys, accounts, shared_mappings, own_mappings, scopes, keeping, ear, all }
+        Self { keys, accounts, tenants, shared_mappings, own_mappings, scopes, keeping, ear, all }
     }
 
     /// The account with the scopes that others have too, where some have the same.
@@ -179,6 +205,6 @@ impl std::fmt::Debug for Warm {
 fn account_of(change: &Change) -> Option<AccountKey> {
     match change {
         Change::Account(environment_id, account_id) => Some((*environment_id, *account_id)),
-        Change::Key(_) | Change::Mappings(..) | Change::Everything => None,
+        Change::Key(_) | Change::Tenant(..) | Change::Mappings(..) | Change::Everything => None,
     }
 }

@@ -1,6 +1,7 @@
 //! What is kept in memory: it saves the database from being asked, and nobody can tell otherwise.
 
 mod audit;
+mod tenants;
 mod wire;
 
 use std::time::{Duration, Instant};

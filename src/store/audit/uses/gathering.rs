@@ -2,10 +2,12 @@
 //! them: no provider lets anybody call so fast for long, but a caller can make us try.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher as _, RandomState};
+use std::collections::VecDeque;
+use std::hash::BuildHasher as _;
 use std::time::Duration;
 
+use foldhash::HashMap;
+use foldhash::fast::RandomState;
 use time::OffsetDateTime;
 
 use super::UsedBy;

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
-use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::hash::{BuildHasher as _, Hash};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use quick_cache::sync;
+use foldhash::fast::RandomState;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::{self, DefaultLifecycle};
 use tokio::time::timeout;
 
 use super::ear::{Ear, Hearing};
@@ -26,12 +28,14 @@ const VERDICT: Duration = Duration::from_secs(1);
 pub struct Cache<K, V> {
     name: &'static str,
     ear: Arc<Ear>,
-    present: sync::Cache<K, V>,
-    absent: sync::Cache<K, ()>,
+    present: Kept<K, V>,
+    absent: Kept<K, ()>,
     stripes: Box<[Mutex<u64>]>,
     hasher: RandomState,
     key_of: fn(&Change) -> Option<K>,
 }
+
+type Kept<K, V> = sync::Cache<K, V, UnitWeighter, RandomState>;
 
 /// Neither the row nor its absence is kept.
 pub(in crate::store) struct NotKnown;
@@ -47,10 +51,10 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         Self {
             name,
             ear,
-            present: sync::Cache::new(room),
-            absent: sync::Cache::new(ABSENT.min(room)),
+            present: with_room(room),
+            absent: with_room(ABSENT.min(room)),
             stripes: (0..STRIPES).map(|_| Mutex::new(0)).collect(),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             key_of,
         }
     }
@@ -157,6 +161,11 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         let stripe = self.stripes.get(hash % STRIPES)?;
         Some(stripe.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn with_room<K: Hash + Eq, V: Clone>(room: usize) -> Kept<K, V> {
+    let (weight, lifecycle) = (room as u64, DefaultLifecycle::default());
+    Kept::with(room, weight, UnitWeighter, RandomState::default(), lifecycle)
 }
 
 impl<K, V> Hears for Cache<K, V>
