@@ -1,8 +1,9 @@
 # The image is one static file, the CA certificates that TLS to providers needs, and nothing else: no shell,
-# no package, no root. The file is built and tried by the same script as `make static`.
+# no package, no root. The file is built and tried by the same script as `make static`; PostgreSQL is for the
+# rehearsal by which the compiler lays it out.
 FROM rust:1.95-bookworm AS build
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates musl-tools \
+    && apt-get install -y --no-install-recommends ca-certificates curl musl-tools postgresql \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /source
 COPY . .

@@ -5,7 +5,7 @@ export CARGO
 # Queries are checked against the committed .sqlx; only `make sqlx` and its check ask a database.
 export SQLX_OFFLINE := true
 
-.PHONY: help demo test static fuzz fuzz-proxy screenshots bench sqlx
+.PHONY: help demo test release static fuzz fuzz-proxy screenshots bench sqlx
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -23,6 +23,10 @@ test: ## Check everything: format, lints, documentation, queries, tests
 	scripts/check_sqlx.sh
 	@if $(CARGO) nextest --version >/dev/null 2>&1; then runner="nextest run"; else runner=test; fi; \
 	    set -x; exec scripts/with_postgres.sh $(CARGO) $$runner --locked
+
+release: ## Build the program as it is meant to run: fast at what gateways do most
+	@scripts/setup.sh demo
+	@scripts/release.sh
 
 static: ## Build one file that needs nothing of the machine it runs on, and try it (ARGS="--release")
 	@scripts/setup.sh static
@@ -44,9 +48,9 @@ screenshots: ## Make pictures of the link pages in target/screenshots (needs PyP
 	    --exact process::clients::link_browser::customers_connect_in_a_real_browser
 	@ls target/screenshots/*.png
 
-bench: ## Measure the parts on this machine, as a table (release build)
+bench: ## Measure the program that `make release` builds on this machine, as a table
 	@scripts/setup.sh bench
-	@$(CARGO) bench --locked --bench bench
+	@program=$$(scripts/release.sh) && SWITCHBOARD_PROGRAM=$$program $(CARGO) bench --locked --bench bench
 	@$(CARGO) bench --locked --bench micro
 
 sqlx: ## Renew .sqlx after a change of a query or of the tables

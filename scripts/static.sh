@@ -8,9 +8,6 @@
 set -eu
 
 cd "$(dirname "$0")/.."
-profile=${1:-}
-kind=debug
-[ "$profile" != --release ] || kind=release
 target=$(uname -m)-unknown-linux-musl
 say() { echo "static: $*" >&2; }
 
@@ -24,10 +21,13 @@ if ! test -d "$(rustc --print target-libdir --target "$target")"; then
 fi
 
 # ring has C and assembler of its own.
-variable=CC_$(echo "$target" | tr - _)
-# shellcheck disable=SC2086 # without --release there is no word at all
-env "$variable=musl-gcc" SQLX_OFFLINE=true "${CARGO:-cargo}" build --locked --target "$target" $profile >&2
-program=${CARGO_TARGET_DIR:-target}/$target/$kind/switchboard
+export "CC_$(echo "$target" | tr - _)=musl-gcc"
+if [ "${1:-}" = --release ]; then
+    program=$(scripts/release.sh --target "$target")
+else
+    SQLX_OFFLINE=true "${CARGO:-cargo}" build --locked --target "$target" >&2
+    program=${CARGO_TARGET_DIR:-target}/$target/debug/switchboard
+fi
 
 # ldd's words differ; what is linked dynamically names its interpreter.
 if ldd "$program" 2>&1 | grep -q '=>'; then

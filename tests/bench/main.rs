@@ -8,7 +8,6 @@
 mod bulk;
 mod crowd;
 mod fleet;
-mod gateway;
 mod hold;
 mod listing;
 mod load;

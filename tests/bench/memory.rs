@@ -1,16 +1,23 @@
 //! What a hundred thousand accounts cost when everything that calls read of them is in memory.
 
-use futures_util::stream::{self, StreamExt as _};
-use switchboard::domain::clock::{Clock as _, SystemClock};
-use switchboard::store::KeyKind;
+use std::sync::Arc;
 
-use super::gateway::Bench;
+use futures_util::stream::{self, StreamExt as _};
+use switchboard::app::{Gateway, Parts};
+use switchboard::domain::clock::{Clock as _, SystemClock};
+use switchboard::domain::entropy::SystemEntropy;
+use switchboard::store::KeyKind;
+use url::Url;
+
+use super::fleet::Home;
 use super::machine::memory_mb;
 use super::table::Section;
 
 const ACCOUNTS: usize = 100_000;
 /// So many are read at once.
 const AT_ONCE: usize = 16;
+/// So many keys are known to the measurement at a time.
+const PART: i64 = 1_000;
 /// All that the process may hold.
 const BUDGET_MB: f64 = 150.0;
 
@@ -25,30 +32,38 @@ pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Secti
         &["what", "MB", "budget"],
     );
     let (idle, warm) = runtime.block_on(async {
-        let bench = Bench::start("http://127.0.0.1:9").await?;
-        let made = bench.accounts(ACCOUNTS, &format!("xoxe.xoxp-1-{}", "x".repeat(160))).await?;
-        let keys: Vec<_> = made.iter().map(|(id, key)| (*id, key.digest())).collect();
-        drop(made);
+        let home = Home::new("http://127.0.0.1:9", "").await?;
+        let gateway = Gateway::build(Parts {
+            config: &home.config()?,
+            pool: home.pool().clone(),
+            public_url: Url::parse("http://127.0.0.1:9")?,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+        })?;
+        drop(home.accounts(ACCOUNTS, &format!("xoxe.xoxp-1-{}", "x".repeat(160))).await?);
         let idle = memory_mb(std::process::id())?;
-        let db = bench.state.store.tenant(bench.environment_id);
-        let state = &bench.state;
-        let reads = keys.iter().map(|(id, digest)| {
-            let db = db.clone();
-            async move {
+        let db = &gateway.state.store.tenant(home.environment().await?);
+        let (state, mut last) = (&gateway.state, String::new());
+        loop {
+            // A part at a time: the list of all of them is none of the gateway's memory.
+            let keys = home.digests(&last, PART).await?;
+            let Some((id, _)) = keys.last() else { break };
+            last = id.to_string();
+            let reads = keys.iter().map(|(id, digest)| async move {
                 state.store.caller(KeyKind::AccountToken, digest, SystemClock.now()).await?;
                 if let Some(account) = db.known_account(*id).await? {
                     state.tokens.fresh(&account).await?;
                 }
                 anyhow::Ok(())
+            });
+            let mut reads = stream::iter(reads).buffer_unordered(AT_ONCE);
+            while let Some(read) = reads.next().await {
+                read?;
             }
-        });
-        let mut reads = stream::iter(reads).buffer_unordered(AT_ONCE);
-        while let Some(read) = reads.next().await {
-            read?;
         }
-        drop(reads);
         let warm = memory_mb(std::process::id())?;
-        bench.stop().await;
+        drop(gateway);
+        home.close().await;
         anyhow::Ok((idle, warm))
     })?;
     let word = section.judge(&format!("{warm:.0} MB"), warm <= BUDGET_MB);

@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use switchboard::vault::IssuedSecret;
 use tokio::runtime::Runtime;
 
-use super::gateway::Bench;
+use super::fleet::{Home, Program};
 use super::load::{Measured, Target, measure};
 use super::machine::cpu_s;
 use super::nginx::Nginx;
@@ -16,6 +16,7 @@ use super::table::Section;
 const ROUNDS: usize = 5;
 const SECONDS: u32 = 3;
 const PATH: &str = "/api/users.info?user=U1";
+const NO_LIMITS: &str = "time_scale = 1000000.0";
 
 /// Each budget, as a ratio against nginx.
 const RATE: f64 = 0.8;
@@ -26,7 +27,8 @@ const CPU: f64 = 1.5;
 pub(super) struct Ways {
     provider: Nginx,
     nginx: Nginx,
-    bench: Bench,
+    gateway: Program,
+    home: Home,
     token: IssuedSecret,
 }
 
@@ -46,30 +48,33 @@ impl Ways {
         let body = format!(r#"{{"ok":true,"user":{{"id":"U1","about":"{filler}"}}}}"#);
         let provider = Nginx::answering(&body)?;
         let nginx = Nginx::passing_to(provider.port)?;
-        let bench =
-            runtime.block_on(Bench::start(&format!("http://127.0.0.1:{}", provider.port)))?;
-        let made = runtime.block_on(bench.accounts(1, "xoxp-fixed"))?;
+        let address = format!("http://127.0.0.1:{}", provider.port);
+        let home = runtime.block_on(Home::new(&address, NO_LIMITS))?;
+        let made = runtime.block_on(home.accounts(1, "xoxp-fixed"))?;
         let (_, token) = made.into_iter().next().context("no account")?;
-        Ok(Self { provider, nginx, bench, token })
+        let mut gateway = home.serve()?;
+        gateway.ready("/readyz")?;
+        Ok(Self { provider, nginx, gateway, home, token })
     }
 
     /// Each of them.
     pub(super) fn all(&self) -> impl Iterator<Item = Way<'_>> {
-        let Self { provider, nginx, bench, token } = self;
+        let Self { provider, nginx, gateway, token, .. } = self;
         let at = |port: u16| format!("http://127.0.0.1:{port}{PATH}");
-        let (us, token) = (Some(std::process::id()), token.reveal());
-        let url = format!("{}/proxy{PATH}", bench.base_url);
+        let token = token.reveal();
+        let url = format!("{}/proxy{PATH}", gateway.url());
         [
             Way { name: "direct", url: at(provider.port), token: "-", pid: None },
             Way { name: "nginx", url: at(nginx.port), token: "-", pid: Some(nginx.pid()) },
-            Way { name: "Switchboard", url, token, pid: us },
+            Way { name: "Switchboard", url, token, pid: Some(gateway.pid()) },
         ]
         .into_iter()
     }
 
     /// Closes them.
     pub(super) fn close(self, runtime: &Runtime) {
-        runtime.block_on(self.bench.stop());
+        drop(self.gateway);
+        runtime.block_on(self.home.close());
     }
 }
 

@@ -1,18 +1,24 @@
 //! What gateways share: a migrated database, which this process runs, and their settings.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use base64::Engine as _;
-use sqlx::ConnectOptions as _;
+use sqlx::{ConnectOptions as _, PgPool};
 use switchboard::app::{Database, Sharing, create_api_key, environment};
 use switchboard::config::Config;
 use switchboard::domain::access::Scope;
 use switchboard::domain::clock::SystemClock;
 use switchboard::domain::entropy::SystemEntropy;
+use switchboard::domain::ids::EnvironmentId;
 use switchboard::store::Store;
+use switchboard::vault::{MasterKeys, Vault};
+use zeroize::Zeroizing;
 
 use super::program::{Program, free_port};
+
+const MASTER_KEY: [u8; 32] = [7; 32];
 
 /// A database and settings.
 #[derive(Debug)]
@@ -32,7 +38,7 @@ impl Home {
         let database = Database::open(&config, false, Sharing::Alone).await?;
         Store::new(database.pool.clone()).migrate().await?;
         let url = database.pool.connect_options().to_url_lossy();
-        let key = base64::engine::general_purpose::STANDARD.encode([7; 32]);
+        let key = base64::engine::general_purpose::STANDARD.encode(MASTER_KEY);
         let text = format!(
             "[database]\nurl = '{url}'\nmax_connections = 10\n\n[vault]\nkeys = 'bench:{key}'\n\n\
              [log]\nfilter = \"warn\"\n\n[limits]\n{limits}\n\n\
@@ -41,6 +47,22 @@ impl Home {
         let settings = folder.path().join("switchboard.toml");
         std::fs::write(&settings, text)?;
         Ok(Self { database, settings, folder })
+    }
+
+    /// Its database.
+    pub(crate) fn pool(&self) -> &PgPool {
+        &self.database.pool
+    }
+
+    /// The settings of its gateways.
+    pub(crate) fn config(&self) -> anyhow::Result<Config> {
+        Ok(Config::load(Some(&self.settings))?)
+    }
+
+    /// The environment that all is in.
+    pub(crate) async fn environment(&self) -> anyhow::Result<EnvironmentId> {
+        let store = Store::new(self.pool().clone());
+        Ok(environment(&store, "bench", &SystemClock, &SystemEntropy).await?)
     }
 
     /// Starts a gateway.
@@ -55,8 +77,8 @@ impl Home {
     /// A new key that may do everything.
     pub(crate) async fn key(&self) -> anyhow::Result<String> {
         let (clock, entropy) = (&SystemClock, &SystemEntropy);
-        let store = Store::new(self.database.pool.clone());
-        let id = environment(&store, "bench", clock, entropy).await?;
+        let store = Store::new(self.pool().clone());
+        let id = self.environment().await?;
         let key = create_api_key(&store, id, "bench", Scope::ALL, None, clock, entropy).await?;
         Ok(key.secret.reveal().to_owned())
     }
@@ -65,4 +87,10 @@ impl Home {
     pub(crate) async fn close(self) {
         self.database.close().await;
     }
+}
+
+/// What seals tokens as gateways of a home do.
+pub(super) fn vault() -> anyhow::Result<Vault> {
+    let keys = vec![("bench".to_owned(), Zeroizing::new(MASTER_KEY))];
+    Ok(Vault::new(MasterKeys::new(keys)?, Arc::new(SystemEntropy)))
 }

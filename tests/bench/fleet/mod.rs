@@ -1,6 +1,7 @@
 //! Gateways as processes of their own on one database, a sandbox as another, and an organization of the
 //! sandbox that was linked through the real OAuth flow.
 
+mod accounts;
 mod caller;
 mod home;
 mod program;

@@ -1,5 +1,6 @@
 //! The program as a process of its own, with its log in a file. Dropping it is `kill -9`.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -9,7 +10,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_switchboard");
+/// The variable that names the program to measure, as it was released.
+const NAMED: &str = "SWITCHBOARD_PROGRAM";
+/// What is measured when none is named.
+const BUILT: &str = env!("CARGO_BIN_EXE_switchboard");
 /// How long a start may take before it counts as failed.
 const START: Duration = Duration::from_mins(1);
 /// How often is looked whether it has come.
@@ -27,7 +31,8 @@ impl Program {
     /// Starts it in a folder. It is told to listen at `port`.
     pub(crate) fn start(folder: &Path, port: u16, arguments: &[&str]) -> anyhow::Result<Self> {
         let log = folder.join(format!("{port}.log"));
-        let mut command = Command::new(BINARY);
+        let binary = binary();
+        let mut command = Command::new(&binary);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("SWITCHBOARD") {
                 command.env_remove(name);
@@ -40,7 +45,7 @@ impl Program {
             .stdout(Stdio::null())
             .stderr(File::create(&log)?)
             .spawn()
-            .context(BINARY)?;
+            .with_context(|| binary.to_string_lossy().into_owned())?;
         Ok(Self { child, log, port })
     }
 
@@ -72,6 +77,10 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn binary() -> OsString {
+    std::env::var_os(NAMED).unwrap_or_else(|| BUILT.into())
 }
 
 /// A port that nobody listens at.

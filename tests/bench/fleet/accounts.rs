@@ -1,66 +1,15 @@
-//! A gateway in this process over an embedded database, with accounts that were never linked: their rows
-//! are written directly, as a link would have left them.
-
-use std::sync::Arc;
+//! Accounts that were never linked: their rows are written directly, as a link would have left them.
 
 use anyhow::Context as _;
-use base64::Engine as _;
-use switchboard::app::{Database, Gateway, Parts, Sharing, environment};
-use switchboard::config::Config;
 use switchboard::domain::clock::SystemClock;
 use switchboard::domain::entropy::SystemEntropy;
-use switchboard::domain::ids::{AccountTokenId, EnvironmentId, IntegratedAccountId, ProviderAppId};
-use switchboard::http::AppState;
-use switchboard::store::Store;
+use switchboard::domain::ids::{AccountTokenId, IntegratedAccountId, ProviderAppId};
+use switchboard::domain::sealed::Digest;
 use switchboard::vault::{Grant, IssuedSecret, issue};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-use url::Url;
 
-/// A gateway that serves.
-pub(crate) struct Bench {
-    pub(crate) state: AppState,
-    pub(crate) base_url: String,
-    pub(crate) environment_id: EnvironmentId,
-    database: Database,
-    server: JoinHandle<()>,
-    _folder: tempfile::TempDir,
-}
+use super::home::{Home, vault};
 
-impl Bench {
-    /// One whose provider is at `provider_url`.
-    pub(crate) async fn start(provider_url: &str) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let mut config = Config::load(None)?;
-        config.database.embedded = true;
-        config.database.data_dir = folder.path().join("data");
-        let master_key = base64::engine::general_purpose::STANDARD.encode([7; 32]);
-        config.vault.keys = format!("bench:{master_key}");
-        config.limits.time_scale = 1_000_000.0;
-        provider_url.clone_into(&mut config.slack_enterprise.web_url);
-        provider_url.clone_into(&mut config.slack_enterprise.api_url);
-        let database = Database::open(&config.database, false, Sharing::Alone).await?;
-        Store::new(database.pool.clone()).migrate().await?;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let base_url = format!("http://{}", listener.local_addr()?);
-        let gateway = Gateway::build(Parts {
-            config: &config,
-            pool: database.pool.clone(),
-            public_url: Url::parse(&base_url)?,
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(SystemEntropy),
-        })?;
-        let state = Arc::clone(&gateway.state);
-        let environment_id =
-            environment(&state.store, "bench", &SystemClock, &SystemEntropy).await?;
-        #[expect(clippy::disallowed_methods, reason = "a measurement has no tracker of tasks")]
-        let server =
-            tokio::spawn(
-                async move { drop(gateway.serve(listener, std::future::pending()).await) },
-            );
-        Ok(Self { state, base_url, environment_id, database, server, _folder: folder })
-    }
-
+impl Home {
     /// Accounts with the provider's `token`, each with an account token of its own.
     pub(crate) async fn accounts(
         &self,
@@ -68,8 +17,10 @@ impl Bench {
         token: &str,
     ) -> anyhow::Result<Vec<(IntegratedAccountId, IssuedSecret)>> {
         let (clock, entropy) = (&SystemClock, &SystemEntropy);
-        let pool = &self.database.pool;
-        let environment = self.environment_id.to_string();
+        let pool = self.pool();
+        let environment_id = self.environment().await?;
+        let environment = environment_id.to_string();
+        let vault = vault()?;
         let app = ProviderAppId::generate(clock, entropy).to_string();
         sqlx::query("insert into provider_apps values ($1, $2, 'slack_enterprise', $2, 'bench', '\\x01', '\\x02', '{}', now(), now())")
             .bind(&environment)
@@ -92,7 +43,7 @@ impl Bench {
                     refresh_token: None,
                     expires_at: None,
                 };
-                let row = self.state.vault.seal_grant(self.environment_id, *id, &grant)?;
+                let row = vault.seal_grant(environment_id, *id, &grant)?;
                 wrapped.push(row.data_key.bytes);
                 sealed.push(row.access_token.0);
             }
@@ -146,9 +97,24 @@ impl Bench {
         Ok(made)
     }
 
-    /// Stops it and its database.
-    pub(crate) async fn stop(self) {
-        self.server.abort();
-        self.database.close().await;
+    /// The accounts after `last`, with their tokens' digests, in their order.
+    pub(crate) async fn digests(
+        &self,
+        last: &str,
+        most: i64,
+    ) -> anyhow::Result<Vec<(IntegratedAccountId, Digest)>> {
+        let rows: Vec<(String, Vec<u8>)> = sqlx::query_as(
+            "select integrated_account_id, digest from account_tokens
+             where integrated_account_id > $1 order by integrated_account_id limit $2",
+        )
+        .bind(last)
+        .bind(most)
+        .fetch_all(self.pool())
+        .await?;
+        let read = |(id, digest): (String, Vec<u8>)| {
+            let digest = digest.try_into().ok().context("no digest")?;
+            anyhow::Ok((id.parse()?, Digest(digest)))
+        };
+        rows.into_iter().map(read).collect()
     }
 }

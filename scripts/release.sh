@@ -1,0 +1,56 @@
+#!/bin/sh
+# Builds the program as it is meant to run. A build that counts rehearses what gateways do most (rehearse.sh); by
+# those counts the compiler lays out the real one, which then needs about a quarter less processor time for a call:
+# https://doc.rust-lang.org/rustc/profile-guided-optimization.html
+#
+#   scripts/release.sh [--target TRIPLE]
+#
+# Prints the file's path. The counts are used again while the sources stay the same. Where nothing can be rehearsed,
+# for lack of PostgreSQL's server programs or of the compiler's tools, the program is built without.
+set -eu
+
+cd "$(dirname "$0")/.."
+host=$(rustc --version --verbose | sed -n 's/^host: //p')
+target=$host
+[ "${1:-}" != --target ] || target=$2
+folder=${CARGO_TARGET_DIR:-target}
+case $folder in /*) ;; *) folder=$PWD/$folder ;; esac
+rehearsal=$folder/rehearsal
+profile=$rehearsal/$target.profdata
+say() { echo "release: $*" >&2; }
+
+# Builds into a folder with flags of the compiler.
+build() {
+    into=$1
+    shift
+    flags=$(printf '%s\037' "$@")
+    env CARGO_TARGET_DIR="$into" CARGO_ENCODED_RUSTFLAGS="${flags%?}" SQLX_OFFLINE=true \
+        "${CARGO:-cargo}" build --locked --release --bin switchboard --target "$target" >&2
+}
+
+rehearse() {
+    tools=$(rustc --print sysroot)/lib/rustlib/$host/bin
+    [ -x "$tools/llvm-profdata" ] || rustup component add llvm-tools >&2 || return 1
+    say "building for the rehearsal"
+    rm -rf "$rehearsal/counts"
+    # Functions are counted before the optimization of the whole program, which can be left out therefore.
+    build "$rehearsal" "-Cprofile-generate=$rehearsal/counts" -Clto=off -Clinker-plugin-lto=no -Cembed-bitcode=no ||
+        return 1
+    say "rehearsing"
+    scripts/with_demo.sh "$rehearsal/$target/release/switchboard" --users 3000 --time-scale 1000000 \
+        -- scripts/rehearse.sh || return 1
+    "$tools/llvm-profdata" merge --sparse --output "$profile" "$rehearsal/counts"
+}
+
+is_new() {
+    [ -e "$profile" ] && [ -z "$(find Cargo.toml Cargo.lock src scripts/rehearse.sh -newer "$profile" | head -1)" ]
+}
+
+if is_new || rehearse; then
+    say "building by the counts of the rehearsal"
+    build "$folder" "-Cprofile-use=$profile"
+else
+    say "nothing was rehearsed: the program will need more processor time than it has to"
+    build "$folder"
+fi
+echo "$folder/$target/release/switchboard"
