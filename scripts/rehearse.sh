@@ -5,7 +5,6 @@
 #   scripts/with_demo.sh PROGRAM ... -- scripts/rehearse.sh
 set -eu
 
-user=
 # So many calls of a path, some at a time, on connections that are kept.
 calls() {
     count=$1 path=$2
@@ -20,9 +19,9 @@ user=$(curl --silent --fail --header "Authorization: Bearer $ADMIN" --header "X-
     "$BASE/users?limit=3" | sed 's/.*"id":"\([UW][A-Z0-9]*\)".*/\1/')
 
 calls 40000 "proxy/api/users.info?user=$user"
-calls 2000 proxy/scim/v2/Users?count=10
-calls 150 users?limit=1000
-calls 2000 users?limit=20
+calls 2000 "proxy/scim/v2/Users?count=10"
+calls 150 "users?limit=1000"
+calls 2000 "users?limit=20"
 calls 2000 "users/$user"
 for kind in roles role-assignments workspaces; do calls 500 "$kind?limit=50"; done
 change 60 "users/$user" PATCH '{"title": "Engineer"}'

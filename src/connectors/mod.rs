@@ -80,10 +80,17 @@ pub struct Position(pub String);
 /// A unified thing and, when asked for, the provider's objects it was made from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record<T> {
-    /// The unified thing.
-    pub unified: T,
+    /// The unified thing; in its place, since it is large and handed on by many.
+    pub unified: Box<T>,
     /// The provider's objects: the row of a list, or an object by method where several were read.
     pub remote: Option<serde_json::Value>,
+}
+
+impl<T> Record<T> {
+    /// A thing and what it was made of.
+    pub fn new(unified: T, remote: Option<serde_json::Value>) -> Self {
+        Self { unified: Box::new(unified), remote }
+    }
 }
 
 /// What is asked of a list.

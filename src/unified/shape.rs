@@ -36,7 +36,7 @@ pub struct Shape {
 #[serde(untagged)]
 pub enum Thing<T> {
     /// Unified, with all its fields: it is written only once, in its place in the answer.
-    Plain(T),
+    Plain(Box<T>),
     /// In any other form.
     Shaped(Box<RawValue>),
 }
@@ -107,7 +107,7 @@ mod tests {
     fn shaped(shape: &Shape) -> Value {
         let unified =
             serde_json::json!({"id": "U1", "title": null, "roles": [{"a": null, "b": 1}]});
-        let record = Record { unified, remote: Some(serde_json::json!({"ID": "U1"})) };
+        let record = Record::new(unified, Some(serde_json::json!({"ID": "U1"})));
         serde_json::from_str(shape.apply(record).into_raw().get()).unwrap()
     }
 

@@ -57,7 +57,7 @@ impl Scim {
             .into_iter()
             .map(|raw| {
                 let (wire, remote) = row(cx, method, raw)?;
-                Ok(Record { unified: read(wire), remote })
+                Ok(Record::new(read(wire), remote))
             })
             .collect::<Result<Vec<_>, ConnectorError>>()?;
         let behind = start + items.len() as u64;
@@ -82,7 +82,7 @@ impl Scim {
             return Ok(None);
         };
         let remote = cx.wants_remote.then(|| answer.remote());
-        Ok(Some(Record { unified: read(answer.read(cx)?), remote }))
+        Ok(Some(Record::new(read(answer.read(cx)?), remote)))
     }
 
     /// Reads what is at these segments below the account's address.

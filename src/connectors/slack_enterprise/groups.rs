@@ -35,7 +35,7 @@ impl Reads<Group> for SlackEnterprise {
             .iter()
             .map(|raw| {
                 let (group, remote) = row(cx, LIST, raw)?;
-                Ok(Record { unified: map::group(group), remote })
+                Ok(Record::new(map::group(group), remote))
             })
             .collect::<Result<Vec<_>, ConnectorError>>()?;
         let behind = start + items.len() as u64;
@@ -55,6 +55,6 @@ impl Reads<Group> for SlackEnterprise {
             return Ok(None);
         };
         let remote = cx.wants_remote.then(|| answer.remote());
-        Ok(Some(Record { unified: map::group(answer.read(cx)?), remote }))
+        Ok(Some(Record::new(map::group(answer.read(cx)?), remote)))
     }
 }

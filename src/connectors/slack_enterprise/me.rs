@@ -20,14 +20,14 @@ impl Identity for SlackEnterprise {
         let user = Reads::<User>::get(self, cx, &test.user_id).await?;
         let remote = cx.wants_remote.then(|| serde_json::json!({ TEST: answer.remote() }));
         let unified = Me {
-            user: user.map(|record| record.unified),
+            user: user.map(|record| *record.unified),
             organization: cx.account.organization.clone(),
             url: test.url,
             is_organization_wide: test.is_enterprise_install,
             granted_scopes: cx.account.granted_scopes.to_vec(),
             missing_scopes: cx.account.missing_scopes.to_vec(),
         };
-        Ok(Record { unified, remote })
+        Ok(Record::new(unified, remote))
     }
 
     async fn revoke(&self, cx: &CallContext<'_>) -> Result<Done, ConnectorError> {

@@ -240,7 +240,7 @@ impl Reads<Role> for SlackEnterprise {
             filter.admits(&role).then_some((number, role))
         });
         let rows = admitted.by_ref().take(page.limit.into());
-        let items = rows.map(|(_, unified)| Record { unified, remote: None }).collect();
+        let items = rows.map(|(_, unified)| Record::new(unified, None)).collect();
         let next = admitted.next().map(|(number, _)| encode(&number));
         Ok(Page { items, next })
     }
@@ -264,6 +264,6 @@ impl Reads<Role> for SlackEnterprise {
             })
         };
         let role = find(id).map(Known::role).or_else(unlisted);
-        Ok(role.map(|unified| Record { unified, remote: None }))
+        Ok(role.map(|unified| Record::new(unified, None)))
     }
 }

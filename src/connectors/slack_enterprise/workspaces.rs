@@ -34,7 +34,7 @@ impl Reads<Workspace> for SlackEnterprise {
             .iter()
             .map(|raw| {
                 let (team, remote) = row(cx, LIST, raw)?;
-                Ok(Record { unified: map::workspace(team), remote })
+                Ok(Record::new(map::workspace(team), remote))
             })
             .collect::<Result<Vec<_>, ConnectorError>>()?;
         let admitted = rows.into_iter().filter(|record| filter.admits(&record.unified));

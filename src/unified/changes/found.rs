@@ -35,7 +35,7 @@ impl Changes<'_> {
             let mut users = page.items.into_iter().map(|record| record.unified);
             let found = users.find(|user| filter.admits(user));
             match (found, page.next) {
-                (Some(user), _) => return Ok(Some(user)),
+                (Some(user), _) => return Ok(Some(*user)),
                 (None, None) => return Ok(None),
                 (None, next) => position = next,
             }

@@ -74,7 +74,7 @@ impl Changes<'_> {
     async fn read<T: Resource>(&self, id: &str) -> Result<Option<T>, ConnectorError> {
         let Some(facet) = T::facet(self.directory.connector) else { return Ok(None) };
         let record = facet.get(&self.directory.cx, id).await?;
-        Ok(record.map(|record| record.unified))
+        Ok(record.map(|record| *record.unified))
     }
 
     fn unsupported(&self, resource: &'static str) -> UnifiedError {

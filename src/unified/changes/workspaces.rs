@@ -82,7 +82,7 @@ impl Changes<'_> {
             let page = PageRequest { position, limit: MAX_LIMIT };
             let question = Question { page, filter, expand, remote_query };
             let page = facet.list(&self.directory.cx, question).await?;
-            let mut found = page.items.into_iter().map(|record| record.unified);
+            let mut found = page.items.into_iter().map(|record| *record.unified);
             let is_it = |one: &Workspace| one.domain.as_ref() == Some(&address);
             match (found.find(is_it), page.next) {
                 (Some(workspace), _) => return Ok(Some(workspace.id)),

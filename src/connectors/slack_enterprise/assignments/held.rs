@@ -53,7 +53,7 @@ impl SlackEnterprise {
         let rows = self.all_system_assignments(cx, &filter, remote_query, wanted).await?;
         let record = |(row, remote)| {
             let unified = map::system_assignment(row, organization);
-            Record { unified, remote }
+            Record::new(unified, remote)
         };
         Ok(rows.into_iter().map(record).collect())
     }
@@ -86,7 +86,7 @@ impl SlackEnterprise {
         if asks(Family::Workspaces) {
             held.extend(self.workspace_roles(cx, &user, narrow).await?);
         }
-        let record = |unified| Record { unified, remote: remote.clone() };
+        let record = |unified| Record::new(unified, remote.clone());
         Ok(held.into_iter().map(record).collect::<Vec<Record<RoleAssignment>>>())
     }
 

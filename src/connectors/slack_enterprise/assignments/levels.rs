@@ -90,7 +90,7 @@ impl SlackEnterprise {
     ) -> Result<(Vec<Record<RoleAssignment>>, String), ConnectorError> {
         let answer = self.web(cx, USERS, arguments).await?;
         Self::admin_users(cx, &answer, |user, remote| {
-            assignment(user).map(|unified| Record { unified, remote })
+            assignment(user).map(|unified| Record::new(unified, remote))
         })
     }
 }

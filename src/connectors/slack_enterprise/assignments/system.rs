@@ -39,7 +39,7 @@ impl SlackEnterprise {
             .map(|raw| {
                 let (held, remote) = row(cx, SYSTEM, raw)?;
                 let unified = map::system_assignment(held, &cx.account.organization.id);
-                Ok(Record { unified, remote })
+                Ok(Record::new(unified, remote))
             })
             .collect::<Result<_, ConnectorError>>()?;
         let cursor = list.response_metadata.next_cursor;

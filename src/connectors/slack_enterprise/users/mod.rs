@@ -124,7 +124,7 @@ impl SlackEnterprise {
                 "scim.users.get": scim.map(|scim| scim.remote()),
             })
         });
-        Ok(Some(Record { unified: user, remote }))
+        Ok(Some(Record::new(user, remote)))
     }
 
     async fn system_roles_of(

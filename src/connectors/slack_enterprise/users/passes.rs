@@ -71,7 +71,7 @@ impl SlackEnterprise {
                 View::Workspace { team, role }
             });
             let unified = map::listed_user(user, !at.inactive, view, organization);
-            Some(Record { unified, remote })
+            Some(Record::new(unified, remote))
         })?;
         let next = at.after(next_cursor, passes.standing);
         Ok(Page { items, next: next.map(|at| At::Pass(at).encode()) })

@@ -147,7 +147,7 @@ fn member_of_row(
     let view = View::Workspace { team: &stop.team, role };
     let unified = map::listed_user(user, true, view, &cx.account.organization.id);
     let teams = unified.workspaces.iter().map(|one| one.id.clone()).collect();
-    Member { teams, record: Record { unified, remote } }
+    Member { teams, record: Record::new(unified, remote) }
 }
 
 /// `rank_in` is the workspace whose level is to stand among the roles.
@@ -167,5 +167,5 @@ fn member_of_profile(
     let mut unified = map::informed_user(user, organization);
     unified.roles.extend(level);
     let teams: Vec<String> = unified.workspaces.iter().map(|one| one.id.clone()).collect();
-    Member { teams, record: Record { unified, remote } }
+    Member { teams, record: Record::new(unified, remote) }
 }
