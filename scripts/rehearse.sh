@@ -5,13 +5,13 @@
 #   scripts/with_demo.sh PROGRAM ... -- scripts/rehearse.sh
 set -eu
 
-# So many calls of a path, some at a time, on connections that are kept.
+# So many calls of a path, some at a time, on connections that are kept. One that fails ends the rehearsal: it would
+# teach how to fail.
 calls() {
     count=$1 path=$2
     shift 2
-    curl --silent --fail --parallel --parallel-max 16 --header "Authorization: Bearer $ADMIN" \
-        --header "X-Integrated-Account-Id: $ACCOUNT" "$@" --output /dev/null "$BASE/$path#[1-$count]" 2>&1 |
-        tr '\r' '\n' | tail -1 >&2
+    curl --no-progress-meter --fail --parallel --parallel-max 16 --header "Authorization: Bearer $ADMIN" \
+        --header "X-Integrated-Account-Id: $ACCOUNT" "$@" --output /dev/null "$BASE/$path#[1-$count]"
 }
 change() { calls "$1" "$2" --request "$3" --header 'Content-Type: application/json' --data "$4"; }
 

@@ -16,7 +16,8 @@ target=$host
 folder=${CARGO_TARGET_DIR:-target}
 case $folder in /*) ;; *) folder=$PWD/$folder ;; esac
 rehearsal=$folder/rehearsal
-profile=$rehearsal/$target.profdata
+# One compiler's counts are of no use to another.
+profile=$rehearsal/$target-$(rustc --version | cut -d ' ' -f 2).profdata
 say() { echo "release: $*" >&2; }
 
 # Builds into a folder with flags of the compiler.

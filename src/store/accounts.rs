@@ -233,10 +233,10 @@ impl TenantDb {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(changed) = done else { return Ok(false) };
+        let provider = named("integrated_accounts", "provider", &changed.provider)?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
         self.forget_account(id);
-        let provider = named("integrated_accounts", "provider", &changed.provider)?;
         self.forget_tenant(provider, &changed.tenant_id);
         Ok(true)
     }

@@ -200,7 +200,7 @@ fn may_tell(status: StatusCode, headers: &HeaderMap) -> bool {
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
     let is_json = headers
         .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.to_str().is_ok_and(|kind| kind.contains("json")));
+        .is_some_and(|kind| kind.as_bytes().windows(4).any(|part| part == b"json"));
     (is_json || !status.is_success()) && length.is_none_or(|length| length <= PEEK)
 }
 

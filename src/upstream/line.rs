@@ -88,7 +88,7 @@ impl Line {
         &mut self,
         request: Request<Payload>,
     ) -> Result<Response<Incoming>, Broken> {
-        // Out of tokio's budget for a task, which is asked for in vain at times and then asks for a wake-up.
+        // Outside of tokio's budget for a task: where that is used up, a look would count on a wake-up.
         let mut answer = std::pin::pin!(unconstrained(self.send.try_send_request(request)));
         let connection = &mut self.connection;
         let answer = std::future::poll_fn(|cx| {

@@ -62,9 +62,14 @@ fn main() -> anyhow::Result<()> {
     };
     let mut report = format!(
         "# Benchmarks\n\nWritten by `make bench`: {}. The load of the machine was {} when it began; run it on \
-         one that does nothing else. What counts are the ratios of one run.\n",
+         one that does nothing else. What counts are the ratios of one run, of {}.\n",
         machine::description(),
         machine::load(),
+        if fleet::is_named() {
+            "the program of a release"
+        } else {
+            "a program that is slower than a release"
+        },
     );
     let mut out = std::io::stdout().lock();
     writeln!(out, "{report}")?;

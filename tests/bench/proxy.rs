@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use switchboard::vault::IssuedSecret;
 use tokio::runtime::Runtime;
 
-use super::fleet::{Home, Program};
+use super::fleet::{Home, NO_LIMITS, Program};
 use super::load::{Measured, Target, measure};
 use super::machine::cpu_s;
 use super::nginx::Nginx;
@@ -16,7 +16,6 @@ use super::table::Section;
 const ROUNDS: usize = 5;
 const SECONDS: u32 = 3;
 const PATH: &str = "/api/users.info?user=U1";
-const NO_LIMITS: &str = "time_scale = 1000000.0";
 
 /// Each budget, as a ratio against nginx.
 const RATE: f64 = 0.8;
@@ -49,7 +48,8 @@ impl Ways {
         let provider = Nginx::answering(&body)?;
         let nginx = Nginx::passing_to(provider.port)?;
         let address = format!("http://127.0.0.1:{}", provider.port);
-        let home = runtime.block_on(Home::new(&address, NO_LIMITS))?;
+        let home =
+            runtime.block_on(Home::new(&address, &format!("time_scale = {NO_LIMITS:.1}")))?;
         let made = runtime.block_on(home.accounts(1, "xoxp-fixed"))?;
         let (_, token) = made.into_iter().next().context("no account")?;
         let mut gateway = home.serve()?;

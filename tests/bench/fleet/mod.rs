@@ -17,11 +17,11 @@ use self::program::free_port;
 
 pub(crate) use self::caller::{Caller, json, text};
 pub(crate) use self::home::Home;
-pub(crate) use self::program::Program;
+pub(crate) use self::program::{Program, is_named};
 pub(crate) use self::redis::Redis;
 
 /// The pace of a provider without limits, as many times Slack's.
-const NO_LIMITS: f64 = 1_000_000.0;
+pub(crate) const NO_LIMITS: f64 = 1_000_000.0;
 /// How far calls may come together on their way, in milliseconds, where provider, gateways, database and caller
 /// share two cores. It costs the makespan less than a hundredth.
 const SPREAD_MS: u32 = 300;

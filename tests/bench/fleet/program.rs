@@ -83,6 +83,11 @@ fn binary() -> OsString {
     std::env::var_os(NAMED).unwrap_or_else(|| BUILT.into())
 }
 
+/// Whether a program is named; the other one is built for the measurement, and slower.
+pub(crate) fn is_named() -> bool {
+    std::env::var_os(NAMED).is_some()
+}
+
 /// A port that nobody listens at.
 pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
