@@ -54,6 +54,7 @@ pub struct Gateway {
     front: Front,
     rules: Rules,
     threads: usize,
+    pin_threads: bool,
     shutdown_timeout: Duration,
 }
 
@@ -154,6 +155,7 @@ impl Gateway {
             front: Front::new(Arc::clone(&state), config.server.max_requests),
             rules: Rules::new(&config.server)?,
             threads: config.server.threads,
+            pin_threads: config.server.pin_threads,
             shutdown_timeout: config.server.shutdown_timeout(),
         })
     }
@@ -187,7 +189,7 @@ impl Gateway {
                 () = enough.cancelled() => {}
             }
         });
-        let threads = Threads::start(self.threads, &self.front);
+        let threads = Threads::start(self.threads, self.pin_threads, &self.front);
         let place = Place::Threads(threads.context("the threads can't be started")?);
         let timeout = self.shutdown_timeout;
         let told = async move {

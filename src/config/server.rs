@@ -24,6 +24,8 @@ pub struct Server {
     pub max_body_bytes: usize,
     /// Threads that move bytes between callers and providers; 0 for one per processor.
     pub threads: usize,
+    /// Whether each of them stays on one processor, where there is one for each.
+    pub pin_threads: bool,
     /// The most connections at once.
     pub max_connections: usize,
     /// The most requests at once; further ones are sent away.

@@ -30,9 +30,9 @@ impl CallContext<'_> {
     /// When there is no answer; reading what the answer says is the connector's.
     pub async fn fetch(
         &self,
-        request: ProviderRequest,
+        request: Box<ProviderRequest>,
         dialect: &dyn Dialect,
-    ) -> Result<Answer, ConnectorError> {
+    ) -> Result<Box<Answer>, ConnectorError> {
         let name = request.name.clone();
         let using = self.used_by.begin(name.clone());
         // Apart: a connector's own futures hold several of these.

@@ -150,7 +150,7 @@ pub trait Passthrough: Send + Sync {
         method: &http::Method,
         path: &str,
         query: Option<&str>,
-    ) -> Result<ProviderRequest, UnknownPath>;
+    ) -> Result<Box<ProviderRequest>, UnknownPath>;
 
     /// The query by which the first page of a list at this path is best asked for; `None` leaves the
     /// caller's.

@@ -59,14 +59,15 @@ impl Front {
         Self { state, works_on: Some(works_on), ..self.clone() }
     }
 
-    /// Answers a request that came by a connection with `peer`.
-    pub async fn answer(&self, mut request: Request, peer: SocketAddr) -> Response {
+    /// Answers a request that came by a connection with `peer`; what of it is used is gone.
+    pub async fn answer(&self, request: &mut Request, peer: SocketAddr) -> Response {
         let Some(_inside) = self.enter(request.uri()) else {
-            return self.send_away(&request, peer);
+            return self.send_away(request, peer);
         };
         if proxy::is_raw(request.uri()) {
-            return proxy::answer(&self.state, &mut request, peer).await;
+            return proxy::answer(&self.state, request, peer).await;
         }
+        let mut request = std::mem::take(request);
         request.extensions_mut().insert(ConnectInfo(peer));
         let answer = self.router.clone().oneshot(request);
         let Some(works_on) = &self.works_on else {

@@ -53,7 +53,7 @@ pub enum Passed<S> {
     Stream(S),
 }
 
-/// An answer of a provider.
+/// An answer of a provider. It is handed on in a box: it is large, and many hands pass it.
 #[derive(Debug)]
 pub struct Answer {
     /// Its status.
@@ -73,7 +73,7 @@ impl Answer {
     pub(super) async fn receive(
         response: Response<Arriving>,
         verdict: impl FnOnce(StatusCode, &HeaderMap, Option<&[u8]>) -> Verdict,
-    ) -> Result<Self, UpstreamError> {
+    ) -> Result<Box<Self>, UpstreamError> {
         let (parts, mut body) = response.into_parts();
         let (status, headers) = (parts.status, parts.headers);
         let mut head = Head::default();
@@ -95,16 +95,11 @@ impl Answer {
             None => verdict(status, &headers, None),
         };
         let rest = (!whole).then_some(body);
-        Ok(Self { status, headers, verdict, facts: Facts::default(), head, rest })
-    }
-
-    /// The same answer with what it took.
-    pub(super) fn with(self, facts: Facts) -> Self {
-        Self { facts, ..self }
+        Ok(Box::new(Self { status, headers, verdict, facts: Facts::default(), head, rest }))
     }
 
     /// The same answer with its whole body in memory.
-    pub(super) async fn whole(mut self) -> Result<Self, UpstreamError> {
+    pub(super) async fn whole(mut self: Box<Self>) -> Result<Box<Self>, UpstreamError> {
         let Some(mut rest) = self.rest.take() else { return Ok(self) };
         let head = std::mem::take(&mut self.head);
         self.head = rest.whole(head, MAX_WHOLE).await?.ok_or(UpstreamError::TooLarge)?;
@@ -136,9 +131,9 @@ impl Answer {
 
     /// An answer of which only the verdict matters.
     #[cfg(test)]
-    pub(super) fn of_verdict(verdict: Verdict) -> Self {
+    pub(super) fn of_verdict(verdict: Verdict) -> Box<Self> {
         let (status, headers, facts) = (StatusCode::OK, HeaderMap::new(), Facts::default());
-        Self { status, headers, verdict, facts, head: Bytes::new(), rest: None }
+        Box::new(Self { status, headers, verdict, facts, head: Bytes::new(), rest: None })
     }
 }
 

@@ -1,13 +1,15 @@
 //! The one HTTP client: its connections, its time-outs, and where it may go.
 
 use std::error::Error;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::{Body as _, Frame, Incoming};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep, timeout_at};
 
 use super::connect::Connector;
 use super::guard::may_be_public;
@@ -109,7 +111,7 @@ impl HttpClient {
     /// Sends a request as it is, without turn, token or repetition.
     pub(crate) async fn execute(
         &self,
-        mut request: Request<Payload>,
+        mut request: Box<Request<Payload>>,
         named_by: NamedBy,
     ) -> Result<Response<Arriving>, SendError> {
         let pool = match named_by {
@@ -122,11 +124,12 @@ impl HttpClient {
         request.headers_mut().entry(header::USER_AGENT).or_insert(USER_AGENT);
         let patience = self.timeouts.read;
         let progress = request.body().progress();
-        let exchange = pool.exchange(request);
         let mut answer = match progress {
-            None => timeout(patience, exchange).await.map_err(|_| SendError::Timeout)??,
+            None => in_time(patience, pin!(pool.exchange(request))).await??,
             // Apart, for it is rare and as large as all the rest.
-            Some(progress) => Box::pin(while_it_moves(exchange, &progress, patience)).await??,
+            Some(progress) => {
+                Box::pin(while_it_moves(pool.exchange(request), &progress, patience)).await??
+            }
         };
         answer.body_mut().patience = patience;
         Ok(answer)
@@ -142,12 +145,31 @@ impl HttpClient {
         request: Request<Bytes>,
         most: usize,
     ) -> Result<Response<Bytes>, SendError> {
-        let answer = self.execute(request.map(Payload::from), NamedBy::Operator).await?;
+        let answer = self.execute(Box::new(request.map(Payload::from)), NamedBy::Operator).await?;
         let (head, mut body) = answer.into_parts();
         let whole = body.whole(Bytes::new(), most).await?;
         let whole = whole.ok_or_else(|| SendError::Broken("the answer is too large".into()))?;
         Ok(Response::from_parts(head, whole))
     }
+}
+
+/// Waits for something for `patience` at the most. What is there at once needs no timer, and gets none.
+async fn in_time<T>(
+    patience: Duration,
+    mut awaited: Pin<&mut impl Future<Output = T>>,
+) -> Result<T, SendError> {
+    let mut timer = pin!(None::<Sleep>);
+    let first = poll_fn(|cx| {
+        if let Poll::Ready(here) = awaited.as_mut().poll(cx) {
+            return Poll::Ready(Ok(here));
+        }
+        if timer.is_none() {
+            timer.set(Some(sleep(patience)));
+        }
+        let timer = timer.as_mut().as_pin_mut();
+        timer.map_or(Poll::Pending, |timer| timer.poll(cx)).map(|()| Err(SendError::Timeout))
+    });
+    first.await
 }
 
 /// Waits for an answer as long as the request is on its way, and for `patience` after that.
@@ -156,7 +178,7 @@ async fn while_it_moves<T>(
     progress: &Progress,
     patience: Duration,
 ) -> Result<T, SendError> {
-    let mut answer = std::pin::pin!(answer);
+    let mut answer = pin!(answer);
     let mut until = Instant::now() + patience;
     loop {
         if let Ok(answer) = timeout_at(until, &mut answer).await {
@@ -192,8 +214,7 @@ impl Arriving {
     /// The next piece; `None` at the end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, SendError> {
         while !self.body.is_end_stream() {
-            let frame = timeout(self.patience, self.frame()).await;
-            let frame = frame.map_err(|_| SendError::Timeout)?;
+            let frame = in_time(self.patience, pin!(self.frame())).await?;
             let frame = frame.transpose().map_err(|error| SendError::Broken(error.into()))?;
             let is_last = frame.is_none() || self.body.is_end_stream();
             if is_last && let Some(lent) = self.lent.take() {
@@ -211,7 +232,7 @@ impl Arriving {
 
     async fn frame(&mut self) -> Option<Result<Frame<Bytes>, hyper::Error>> {
         let Self { body, lent, .. } = self;
-        std::future::poll_fn(|cx| match lent {
+        poll_fn(|cx| match lent {
             Some(lent) => lent.line.poll_frame(body, cx),
             None => Pin::new(&mut *body).poll_frame(cx),
         })

@@ -86,10 +86,10 @@ impl Line {
     /// Sends a request and waits for the head of the answer.
     pub(super) async fn exchange(
         &mut self,
-        request: Request<Payload>,
+        request: Box<Request<Payload>>,
     ) -> Result<Response<Incoming>, Broken> {
         // Outside of tokio's budget for a task: where that is used up, a look would count on a wake-up.
-        let mut answer = std::pin::pin!(unconstrained(self.send.try_send_request(request)));
+        let mut answer = std::pin::pin!(unconstrained(self.send.try_send_request(*request)));
         let connection = &mut self.connection;
         let answer = std::future::poll_fn(|cx| {
             poll_driven(connection, cx, |quiet| answer.as_mut().poll(quiet))
@@ -154,12 +154,12 @@ fn drive(
 /// Sends a request on a lane of its own and waits for the head of the answer.
 pub(super) async fn exchange(
     lanes: &mut Lanes,
-    request: Request<Payload>,
+    request: Box<Request<Payload>>,
 ) -> Result<Response<Incoming>, Broken> {
     if let Err(error) = lanes.ready().await {
-        return Err(Broken::Unsent(Box::new(request), error.into()));
+        return Err(Broken::Unsent(request, error.into()));
     }
-    lanes.try_send_request(request).await.map_err(|mut error| match error.take_message() {
+    lanes.try_send_request(*request).await.map_err(|mut error| match error.take_message() {
         Some(request) => Broken::Unsent(Box::new(request), error.into_error().into()),
         None => Broken::Lost(error.into_error().into()),
     })

@@ -232,7 +232,8 @@ pub(super) async fn ask(
     request: http::Request<Payload>,
     named_by: NamedBy,
 ) -> Result<http::Response<Vec<u8>>, OAuthError> {
-    let (head, mut body) = http.execute(request, named_by).await.map_err(lost)?.into_parts();
+    let (head, mut body) =
+        http.execute(Box::new(request), named_by).await.map_err(lost)?.into_parts();
     let status = head.status;
     if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {
         return Err(OAuthError::Down(format!("HTTP {}", status.as_u16())));

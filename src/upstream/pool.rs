@@ -87,10 +87,9 @@ impl Pool {
     /// because it was just being closed, is sent on another.
     pub(super) async fn exchange(
         &self,
-        request: Request<Payload>,
+        mut request: Box<Request<Payload>>,
     ) -> Result<Response<Arriving>, SendError> {
         let host = host(request.uri()).ok_or_else(|| SendError::Connect("no address".into()))?;
-        let mut request = request;
         loop {
             let (opened, is_new) = match self.shelf.take(&host) {
                 Some(opened) => (opened, false),
@@ -102,14 +101,15 @@ impl Pool {
                     if is_new {
                         self.shelf.share(host.clone(), lanes.clone());
                     }
-                    let answer = line::exchange(&mut lanes, for_lanes(request));
+                    fit_for_lanes(&mut request);
+                    let answer = line::exchange(&mut lanes, request);
                     let answer = Box::pin(answer).await;
                     answer.map(|answer| answer.map(|body| Arriving::new(body, None)))
                 }
                 Opened::Line(line) => {
                     let home = Arc::downgrade(&self.shelf);
                     let mut lent = Lent { line, host: host.clone(), home };
-                    let request = for_line(request, lent.line.host.clone());
+                    fit_for_line(&mut request, lent.line.host.clone());
                     let answer = lent.line.exchange(request).await;
                     answer.map(|answer| passing(answer, lent))
                 }
@@ -118,7 +118,10 @@ impl Pool {
                 Ok(answer) => return Ok(answer),
                 Err(Broken::Lost(error)) => return Err(SendError::Broken(error)),
                 Err(Broken::Unsent(_, error)) if is_new => return Err(SendError::Connect(error)),
-                Err(Broken::Unsent(unsent, _)) => request = whole_again(*unsent, &host),
+                Err(Broken::Unsent(mut unsent, _)) => {
+                    make_whole_again(&mut unsent, &host);
+                    request = unsent;
+                }
             }
         }
     }
@@ -229,26 +232,24 @@ fn host_header(uri: &Uri) -> Option<HeaderValue> {
     HeaderValue::from_str(name).ok()
 }
 
-/// The request as HTTP/1 has it: the path alone, and the host in a header.
-fn for_line(mut request: Request<Payload>, host: Option<HeaderValue>) -> Request<Payload> {
+/// Makes a request one of HTTP/1: the path alone, and the host in a header.
+fn fit_for_line(request: &mut Request<Payload>, host: Option<HeaderValue>) {
     if let Some(host) = host {
         request.headers_mut().insert(header::HOST, host);
     }
     if let Some(path) = request.uri().path_and_query() {
         *request.uri_mut() = path.clone().into();
     }
-    request
 }
 
-/// The request as HTTP/2 has it.
-fn for_lanes(mut request: Request<Payload>) -> Request<Payload> {
+/// Makes a request one of HTTP/2.
+fn fit_for_lanes(request: &mut Request<Payload>) {
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(header::HOST);
-    request
 }
 
-/// The request as it was before it was made fit for a connection.
-fn whole_again(mut request: Request<Payload>, (scheme, authority): &Host) -> Request<Payload> {
+/// Makes a request what it was before it was made fit for a connection.
+fn make_whole_again(request: &mut Request<Payload>, (scheme, authority): &Host) {
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     parts.scheme = Some(scheme.clone());
     parts.authority = Some(authority.clone());
@@ -256,5 +257,4 @@ fn whole_again(mut request: Request<Payload>, (scheme, authority): &Host) -> Req
         *request.uri_mut() = uri;
     }
     *request.version_mut() = Version::HTTP_11;
-    request
 }

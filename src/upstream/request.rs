@@ -42,7 +42,7 @@ pub enum RequestBody {
     Stream(OneWay),
 }
 
-/// A call to a provider, without its token.
+/// A call to a provider, without its token. It is handed on in a box, as answers are.
 #[derive(Debug)]
 pub struct ProviderRequest {
     /// What the provider calls it: for logs, problems and metrics.

@@ -37,7 +37,11 @@ pub(super) enum Next {
 }
 
 /// What comes after an attempt that ended so. `renewed` says whether the token was renewed already.
-pub(super) fn next(end: &Result<Answer, UpstreamError>, safety: Safety, renewed: bool) -> Next {
+pub(super) fn next(
+    end: &Result<Box<Answer>, UpstreamError>,
+    safety: Safety,
+    renewed: bool,
+) -> Next {
     let when_safe = match safety {
         Safety::Repeatable => Next::Again,
         Safety::Once => Next::Done,

@@ -65,7 +65,7 @@ impl std::fmt::Debug for Upstream {
 /// What the attempts of one call share.
 struct Call<'a> {
     account: &'a IntegratedAccount,
-    request: ProviderRequest,
+    request: Box<ProviderRequest>,
     dialect: &'a dyn Dialect,
     price: Price,
     options: CallOptions<'a>,
@@ -104,10 +104,10 @@ impl Upstream {
     pub async fn send(
         &self,
         account: &IntegratedAccount,
-        request: ProviderRequest,
+        request: Box<ProviderRequest>,
         dialect: &dyn Dialect,
         options: CallOptions<'_>,
-    ) -> Result<Answer, UpstreamError> {
+    ) -> Result<Box<Answer>, UpstreamError> {
         // Apart: whoever awaits this moves its own future, and would move this one with it.
         Box::pin(self.run(account, request, dialect, options, false)).await
     }
@@ -120,21 +120,21 @@ impl Upstream {
     pub async fn fetch(
         &self,
         account: &IntegratedAccount,
-        request: ProviderRequest,
+        request: Box<ProviderRequest>,
         dialect: &dyn Dialect,
         options: CallOptions<'_>,
-    ) -> Result<Answer, UpstreamError> {
+    ) -> Result<Box<Answer>, UpstreamError> {
         Box::pin(self.run(account, request, dialect, options, true)).await
     }
 
     async fn run(
         &self,
         account: &IntegratedAccount,
-        request: ProviderRequest,
+        request: Box<ProviderRequest>,
         dialect: &dyn Dialect,
         options: CallOptions<'_>,
         whole: bool,
-    ) -> Result<Answer, UpstreamError> {
+    ) -> Result<Box<Answer>, UpstreamError> {
         let began = Instant::now();
         let wait_until = began + options.max_wait;
         let price = self.turns.price(account, &request.budgets);
@@ -154,7 +154,7 @@ impl Upstream {
             let span = call.span(facts.attempts);
             span.tell(outgoing.headers_mut());
             let started = Instant::now();
-            let result = self.attempt(outgoing, call.named_by(), call.dialect, whole).await;
+            let mut result = self.attempt(outgoing, call.named_by(), call.dialect, whole).await;
             let ended = Instant::now();
             leave.report(reached(&result), ended);
             facts.upstream = ended - started;
@@ -176,7 +176,10 @@ impl Upstream {
                 Next::Again if may_repeat => self.pause(facts.attempts).await,
                 Next::Done | Next::RenewToken | Next::Again => {
                     facts.waited = (ended - began).saturating_sub(facts.upstream);
-                    return result.map(|answer| answer.with(facts));
+                    if let Ok(answer) = &mut result {
+                        answer.facts = facts;
+                    }
+                    return result;
                 }
             }
         }
@@ -207,11 +210,11 @@ impl Upstream {
 
     async fn attempt(
         &self,
-        outgoing: Request<Payload>,
+        outgoing: Box<Request<Payload>>,
         named_by: NamedBy,
         dialect: &dyn Dialect,
         whole: bool,
-    ) -> Result<Answer, UpstreamError> {
+    ) -> Result<Box<Answer>, UpstreamError> {
         let response = self.client.execute(outgoing, named_by).await;
         let answer = Answer::receive(response?, |status, headers, body| {
             dialect.verdict(status, headers, body)
@@ -245,13 +248,13 @@ impl Call<'_> {
     }
 
     /// The request with its token; `None` when its body has passed through already.
-    fn outgoing(&mut self, token: &AccessToken) -> Option<Request<Payload>> {
+    fn outgoing(&mut self, token: &AccessToken) -> Option<Box<Request<Payload>>> {
         let body = match &mut self.request.body {
             RequestBody::Empty => Bytes::new().into(),
             RequestBody::Bytes(bytes) => bytes.clone().into(),
             RequestBody::Stream(body) => Payload::passing(std::mem::take(body)),
         };
-        let mut outgoing = Request::new(body);
+        let mut outgoing = Box::new(Request::new(body));
         outgoing.method_mut().clone_from(&self.request.method);
         outgoing.uri_mut().clone_from(&self.request.uri);
         let headers = outgoing.headers_mut();
@@ -273,7 +276,7 @@ impl ProviderRequest {
 }
 
 /// What an attempt tells about the host: an answer of any kind is one.
-fn reached(result: &Result<Answer, UpstreamError>) -> Reached {
+fn reached(result: &Result<Box<Answer>, UpstreamError>) -> Reached {
     match result {
         Err(UpstreamError::Connect(_) | UpstreamError::Timeout) => Reached::No,
         Ok(_)
@@ -289,7 +292,7 @@ fn reached(result: &Result<Answer, UpstreamError>) -> Reached {
 }
 
 /// How a call is counted.
-fn called(result: &Result<Answer, UpstreamError>) -> Called {
+fn called(result: &Result<Box<Answer>, UpstreamError>) -> Called {
     match result {
         Ok(answer) => match answer.verdict {
             Verdict::Final => Called::Answered,
@@ -311,7 +314,7 @@ fn called(result: &Result<Answer, UpstreamError>) -> Called {
 }
 
 /// Notes how an attempt ended.
-fn end(span: &Span, result: &Result<Answer, UpstreamError>) {
+fn end(span: &Span, result: &Result<Box<Answer>, UpstreamError>) {
     if let Ok(answer) = result {
         span.note("http.response.status_code", || i64::from(answer.status.as_u16()));
     }
@@ -321,7 +324,7 @@ fn end(span: &Span, result: &Result<Answer, UpstreamError>) {
     }
 }
 
-fn log(call: &Call<'_>, facts: Facts, result: &Result<Answer, UpstreamError>) {
+fn log(call: &Call<'_>, facts: Facts, result: &Result<Box<Answer>, UpstreamError>) {
     let account = call.account.id;
     let method = &*call.request.name;
     let (attempt, ms) = (facts.attempts, facts.upstream.as_millis());

@@ -143,9 +143,9 @@ async fn answer(
     stop: CancellationToken,
 ) -> Result<Response<Body>, Infallible> {
     let can_close = request.version() <= Version::HTTP_11;
-    let request =
+    let mut request =
         request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
-    let mut response = front.answer(request, peer).await;
+    let mut response = front.answer(&mut request, peer).await;
     if can_close && stop.is_cancelled() {
         // A proxy in front may be sending the next request at this moment: it has to know beforehand.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

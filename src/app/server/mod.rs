@@ -4,6 +4,7 @@
 //! call never waits for another thread; what computes is done on the main runtime ([`Front`]).
 
 mod connection;
+mod processors;
 mod stall;
 mod threads;
 mod tls;

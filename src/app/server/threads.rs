@@ -9,6 +9,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::connection::Visitor;
+use super::processors;
 use crate::http::Front;
 
 /// Threads; dropped, they end, and with them whatever they still do.
@@ -34,24 +35,29 @@ impl Drop for Busy {
 }
 
 impl Threads {
-    /// Starts `count` threads, or one per processor for 0. What computes is done on the runtime that
-    /// calls this.
+    /// Starts `count` threads, or one per processor for 0; when `pinned`, each stays on one where there is one
+    /// for each. What computes is done on the runtime that calls this.
     ///
     /// # Errors
     ///
     /// When the system gives no thread.
-    pub(in crate::app) fn start(count: usize, front: &Front) -> io::Result<Self> {
+    pub(in crate::app) fn start(count: usize, pinned: bool, front: &Front) -> io::Result<Self> {
         let count = match count {
             0 => std::thread::available_parallelism()?.get(),
             count => count,
         };
+        let processors = if pinned { processors::one_each(count) } else { None };
         let end = CancellationToken::new();
         let main = Handle::current();
-        let start = |number| {
+        let start = |number: usize| {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let handle = runtime.handle().clone();
             let end = end.clone();
+            let processor = processors.as_ref().and_then(|all| all.get(number).copied());
             std::thread::Builder::new().name(format!("edge-{number}")).spawn(move || {
+                if let Some(processor) = processor {
+                    processors::stay_on(processor);
+                }
                 runtime.block_on(end.cancelled());
                 runtime.shutdown_background();
             })?;

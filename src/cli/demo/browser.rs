@@ -53,7 +53,7 @@ impl Browser {
             request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
         let request = request.body(bytes::Bytes::from_static(form.as_bytes()).into())?;
-        Ok(self.http.execute(request, NamedBy::Operator).await?.map(drop))
+        Ok(self.http.execute(Box::new(request), NamedBy::Operator).await?.map(drop))
     }
 
     /// Approves on the provider's consent page, for the whole organization.

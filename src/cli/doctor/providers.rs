@@ -51,7 +51,7 @@ async fn knock(http: &HttpClient, base: &str) -> Report {
     let is_plain = uri.scheme_str() == Some("http");
     let mut request = Request::new(Bytes::new().into());
     *request.uri_mut() = uri;
-    match http.execute(request, NamedBy::Operator).await {
+    match http.execute(Box::new(request), NamedBy::Operator).await {
         Err(error) => {
             let reason = chain(&error);
             let fix = fix(&reason, &host);

@@ -101,7 +101,7 @@ impl Scim {
         }
         let headers =
             HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(MEDIA_TYPE))]);
-        let request = ProviderRequest {
+        let request = Box::new(ProviderRequest {
             name: method.into(),
             method: Method::GET,
             uri: uri(&url).ok_or_else(internal)?,
@@ -109,7 +109,7 @@ impl Scim {
             body: RequestBody::Empty,
             budgets: self.budgets(),
             safety: Safety::Repeatable,
-        };
+        });
         let answer = cx.fetch(request, &ScimDialect).await?;
         let status = answer.status;
         let body = answer.into_body();

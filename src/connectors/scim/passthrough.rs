@@ -19,12 +19,12 @@ impl Passthrough for Scim {
         method: &Method,
         path: &str,
         query: Option<&str>,
-    ) -> Result<ProviderRequest, UnknownPath> {
+    ) -> Result<Box<ProviderRequest>, UnknownPath> {
         let unknown = || UnknownPath { reason: KNOWN };
         let base = base(base_url).filter(|_| is_plain(path)).ok_or_else(unknown)?;
         let base = Base::of(&base).ok_or_else(unknown)?;
         let kind = path.split('/').next().unwrap_or_default().to_ascii_lowercase();
-        Ok(ProviderRequest {
+        Ok(Box::new(ProviderRequest {
             name: format!("scim.{kind}.{}", method.as_str().to_ascii_lowercase()).into(),
             method: method.clone(),
             uri: base.at(path, query).ok_or_else(unknown)?,
@@ -32,6 +32,6 @@ impl Passthrough for Scim {
             body: RequestBody::Empty,
             budgets: self.budgets(),
             safety: safety(method),
-        })
+        }))
     }
 }

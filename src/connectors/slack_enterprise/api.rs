@@ -57,7 +57,7 @@ impl SlackEnterprise {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/x-www-form-urlencoded"),
         )]);
-        let request = ProviderRequest {
+        let request = Box::new(ProviderRequest {
             name: method.into(),
             method: Method::POST,
             uri,
@@ -65,7 +65,7 @@ impl SlackEnterprise {
             body: RequestBody::Bytes(form.into()),
             budgets,
             safety,
-        };
+        });
         let answer = cx.fetch(request, &SlackDialect).await?;
         let request_id = header_text(&answer.headers, REQUEST_ID).map(str::to_owned);
         let status = answer.status;
@@ -180,7 +180,7 @@ impl SlackEnterprise {
         if body.is_some() {
             headers.insert(header::CONTENT_TYPE, json);
         }
-        let request = ProviderRequest {
+        let request = Box::new(ProviderRequest {
             name: method.into(),
             method: verb,
             uri,
@@ -189,7 +189,7 @@ impl SlackEnterprise {
                 .map_or(RequestBody::Empty, |body| RequestBody::Bytes(body.to_string().into())),
             budgets,
             safety,
-        };
+        });
         let answer = cx.fetch(request, &SlackDialect).await?;
         let request_id = header_text(&answer.headers, REQUEST_ID).map(str::to_owned);
         let status = answer.status;

@@ -16,7 +16,7 @@ impl Passthrough for SlackEnterprise {
         method: &Method,
         path: &str,
         query: Option<&str>,
-    ) -> Result<ProviderRequest, UnknownPath> {
+    ) -> Result<Box<ProviderRequest>, UnknownPath> {
         let unknown = || UnknownPath { reason: KNOWN };
         if !is_plain(path) {
             return Err(unknown());
@@ -40,7 +40,7 @@ impl Passthrough for SlackEnterprise {
             }
             _ => return Err(unknown()),
         };
-        Ok(ProviderRequest {
+        Ok(Box::new(ProviderRequest {
             name,
             method: method.clone(),
             uri: base.at(path, query).ok_or_else(unknown)?,
@@ -48,7 +48,7 @@ impl Passthrough for SlackEnterprise {
             body: RequestBody::Empty,
             budgets,
             safety,
-        })
+        }))
     }
 
     fn page_query(&self, path: &str, query: Option<&str>) -> Option<String> {

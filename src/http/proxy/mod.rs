@@ -129,7 +129,6 @@ fn respond(passed: RawAnswer, account: &Account<Proxy>) -> Response {
     let (status, facts) = (answer.status, answer.facts);
     let mut headers = std::mem::take(&mut answer.headers);
     headers.reserve(OURS);
-    let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     headers.insert(REQUEST_ID, account.request().id_header().clone());
     let method = match method {
         Cow::Borrowed(known) => {
@@ -143,9 +142,9 @@ fn respond(passed: RawAnswer, account: &Account<Proxy>) -> Response {
             headers.insert(name, value);
         }
     }
-    headers.insert(ATTEMPTS, facts.attempts.into());
-    headers.insert(WAITED_MS, ms(facts.waited).into());
-    headers.insert(UPSTREAM_MS, ms(facts.upstream).into());
+    headers.insert(ATTEMPTS, number(facts.attempts.into()));
+    headers.insert(WAITED_MS, number(facts.waited.as_millis()));
+    headers.insert(UPSTREAM_MS, number(facts.upstream.as_millis()));
     let mut response = Response::new(match answer.into_passed() {
         Passed::Whole(bytes) => Body::from(bytes),
         Passed::Stream(stream) => Body::from_stream(stream),
@@ -153,6 +152,16 @@ fn respond(passed: RawAnswer, account: &Account<Proxy>) -> Response {
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     response
+}
+
+/// A number as headers have it. Mostly it is a small one, for which nothing has to be allocated.
+fn number(number: u128) -> HeaderValue {
+    const SMALL: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let known = usize::try_from(number).ok().and_then(|at| SMALL.get(at));
+    known.map_or_else(
+        || u64::try_from(number).unwrap_or(u64::MAX).into(),
+        |text| HeaderValue::from_static(text),
+    )
 }
 
 /// The caller's query.

@@ -59,7 +59,7 @@ pub struct RawAnswer {
     /// What the provider calls the method.
     pub method: Cow<'static, str>,
     /// The answer; its headers are those that the caller gets.
-    pub answer: Answer,
+    pub answer: Box<Answer>,
 }
 
 impl Directory<'_> {
@@ -101,7 +101,7 @@ impl Directory<'_> {
         path: &str,
         query: Option<&str>,
         allowed: Option<&AllowedMethods>,
-    ) -> Result<ProviderRequest, PassthroughError> {
+    ) -> Result<Box<ProviderRequest>, PassthroughError> {
         let base_url = self.cx.account.base_url.as_deref();
         let request = self.connector.passthrough().route(base_url, method, path, query)?;
         match allowed {

@@ -17,6 +17,7 @@ mod leaks;
 mod logs;
 mod parallel;
 mod processes;
+mod processors;
 mod program;
 mod readme;
 mod secrets;

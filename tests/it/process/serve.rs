@@ -114,7 +114,7 @@ async fn a_second_gateway_on_the_same_data_is_refused() -> anyhow::Result<()> {
 }
 
 /// Asks on a connection that is kept, and gives the head of the answer and what came with it.
-async fn ask_again(stream: &mut TcpStream) -> anyhow::Result<String> {
+pub(super) async fn ask_again(stream: &mut TcpStream) -> anyhow::Result<String> {
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await?;
     let mut bytes = vec![0; 4096];
     let length =
