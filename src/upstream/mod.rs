@@ -12,6 +12,7 @@ mod error;
 mod guard;
 mod line;
 mod oauth;
+mod packed;
 mod payload;
 mod pool;
 mod request;
