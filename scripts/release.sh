@@ -49,10 +49,7 @@ is_new() {
 
 if is_new || rehearse; then
     say "building by the counts of the rehearsal"
-    # For what is counted as hot, the compiler would put a copy of even large functions at each place that calls them
-    # (3000 is its measure for that, 225 the usual one): a proxied call goes through more code than a processor's first
-    # cache holds, so that less code is faster.
-    build "$folder" "-Cprofile-use=$profile" -Cllvm-args=-hot-callsite-threshold=300
+    build "$folder" "-Cprofile-use=$profile"
 else
     say "nothing was rehearsed: the program will need more processor time than it has to"
     build "$folder"

@@ -112,7 +112,10 @@ fn settle(
 ) -> anyhow::Result<()> {
     config.server.shutdown_timeout_s = SHUTDOWN_TIMEOUT_S;
     config.server.linger_s = 0.0;
+    // Plain HTTP on this machine, whatever a real gateway has in its settings.
     config.server.public_url.clear();
+    config.server.tls_cert_file.clear();
+    config.server.tls_key_file.clear();
     config.database.url.clear();
     config.database.url_file.clear();
     config.database.embedded = true;

@@ -25,6 +25,19 @@ const KEYS: [&str; 8] = [
 const SIGTERM: i32 = 15;
 
 #[tokio::test]
+async fn the_settings_of_a_real_gateway_are_not_the_demos() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let variables = [
+        ("SWITCHBOARD__SERVER__PUBLIC_URL", "https://gateway.example"),
+        ("SWITCHBOARD__SERVER__TLS_CERT_FILE", "certificate.pem"),
+        ("SWITCHBOARD__SERVER__TLS_KEY_FILE", "key.pem"),
+    ];
+    let demo = Demo::start_with(&home, &[], &variables).await?;
+    demo.get("/users?limit=1").await?.ok()?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn sigterm_leaves_nothing_of_the_demo() -> anyhow::Result<()> {
     leaves_nothing("TERM").await
 }
