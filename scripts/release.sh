@@ -67,7 +67,7 @@ lay_out() {
     mv "$rehearsal/laid-out" "$program"
 }
 
-bolt=$(find_bolt | tail -1)
+bolt=$(find_bolt || true)
 if is_new || count; then
     say "building by the counts of the rehearsal"
     if [ -n "$bolt" ] && [ "$target" = "$host" ]; then
