@@ -1,9 +1,9 @@
 //! Which connector serves which provider.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use foldhash::HashSet;
 
 use super::Connector;
 use super::scim::Scim;

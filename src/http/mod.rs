@@ -16,6 +16,7 @@ mod link;
 mod metrics;
 mod openapi;
 mod page;
+mod pieces;
 pub mod problem;
 mod proxy;
 mod reference;

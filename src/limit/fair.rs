@@ -79,6 +79,11 @@ impl Inner {
 
 #[async_trait]
 impl Limiter for FairLimiter {
+    fn at_once(&self, claim: &Claim<'_>) -> Option<Vec<Standing>> {
+        let standings = self.0.desk().go_at_once(claim, self.0.source(), Instant::now());
+        standings.inspect(|_| self.0.tally.grants.add_one())
+    }
+
     async fn acquire(&self, claim: Claim<'_>) -> Result<Vec<Standing>, Refused> {
         let inner = &*self.0;
         let entered = {

@@ -122,6 +122,9 @@ pub struct Refused {
 /// Gives turns.
 #[async_trait]
 pub trait Limiter: Send + Sync {
+    /// A turn for all budgets of the claim, and how they stand after it; none when it has to be waited for.
+    fn at_once(&self, claim: &Claim<'_>) -> Option<Vec<Standing>>;
+
     /// Waits for a turn: for all budgets of the claim at once. Tells how they stand after it. Whoever
     /// stops waiting gives the place back, and no turn is lost by that.
     async fn acquire(&self, claim: Claim<'_>) -> Result<Vec<Standing>, Refused>;

@@ -11,7 +11,7 @@ use crate::domain::user::User;
 use crate::domain::workspace::Workspace;
 
 /// A resource of the unified API.
-pub trait Resource: Filtered + Serialize {
+pub trait Resource: Filtered + Serialize + 'static {
     /// Its name in paths.
     const NAME: &'static str;
     /// One of it, in sentences.

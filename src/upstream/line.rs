@@ -90,8 +90,13 @@ impl Line {
     ) -> Result<Response<Incoming>, Broken> {
         // Outside of tokio's budget for a task: where that is used up, a look would count on a wake-up.
         let mut answer = std::pin::pin!(unconstrained(self.send.try_send_request(*request)));
-        let connection = &mut self.connection;
+        let (connection, mut is_sent) = (&mut self.connection, false);
         let answer = std::future::poll_fn(|cx| {
+            if !std::mem::replace(&mut is_sent, true) {
+                // There is nothing to turn around for yet.
+                drive(connection, cx);
+                return answer.as_mut().poll(&mut quiet());
+            }
             poll_driven(connection, cx, |quiet| answer.as_mut().poll(quiet))
         });
         answer.await.map_err(|mut error| match error.take_message() {

@@ -1,5 +1,6 @@
 //! The connections to providers that are kept for the next call.
 
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -7,7 +8,6 @@ use foldhash::HashMap;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Request, Response, Uri, Version, header};
 use hyper::body::{Body as _, Incoming};
-use tokio::time::Instant;
 use tower::Service as _;
 
 use super::client::{Arriving, SendError};
@@ -15,8 +15,9 @@ use super::connect::Connector;
 use super::line::{self, Broken, Lanes, Line, Opened};
 use super::payload::Payload;
 
-/// How long an unused connection is kept: less than servers commonly do, so that we close it first.
-const IDLE: Duration = Duration::from_secs(55);
+/// How often unused connections are looked through. One is kept for one round, so for twice as long at the most:
+/// less than servers commonly do, so that we close it first.
+const ROUND: Duration = Duration::from_secs(27);
 /// The most unused connections of one host.
 const MOST: usize = 256;
 
@@ -33,7 +34,36 @@ impl std::fmt::Debug for Pool {
     }
 }
 
-type Host = (Scheme, Authority);
+/// Where connections lead, letter by letter: the same one written otherwise has others, and is as good.
+#[derive(Clone)]
+struct Host {
+    scheme: Scheme,
+    authority: Authority,
+}
+
+impl Host {
+    fn of(uri: &Uri) -> Option<Self> {
+        Some(Self { scheme: uri.scheme()?.clone(), authority: uri.authority()?.clone() })
+    }
+
+    fn text(&self) -> (&str, &str) {
+        (self.scheme.as_str(), self.authority.as_str())
+    }
+}
+
+impl PartialEq for Host {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Host {}
+
+impl Hash for Host {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.text().hash(hasher);
+    }
+}
 
 /// The connections that nobody uses at the moment.
 #[derive(Default)]
@@ -42,6 +72,8 @@ struct Shelf(Mutex<Shelved>);
 #[derive(Default)]
 struct Shelved {
     hosts: HashMap<Host, Kept>,
+    /// How often they were looked through.
+    round: u64,
     /// Whether a task lets go what gets old.
     is_watched: bool,
 }
@@ -49,8 +81,8 @@ struct Shelved {
 /// What is kept of one host.
 #[derive(Default)]
 struct Kept {
-    /// The last one was used last.
-    lines: Vec<(Line, Instant)>,
+    /// With the round since which each is unused; the last one was used last.
+    lines: Vec<(Line, u64)>,
     lanes: Option<Lanes>,
 }
 
@@ -89,7 +121,8 @@ impl Pool {
         &self,
         mut request: Box<Request<Payload>>,
     ) -> Result<Response<Arriving>, SendError> {
-        let host = host(request.uri()).ok_or_else(|| SendError::Connect("no address".into()))?;
+        let host =
+            Host::of(request.uri()).ok_or_else(|| SendError::Connect("no address".into()))?;
         loop {
             let (opened, is_new) = match self.shelf.take(&host) {
                 Some(opened) => (opened, false),
@@ -174,9 +207,10 @@ impl Shelf {
 
     fn put(self: &Arc<Self>, host: Host, line: Line) {
         let mut shelved = self.shelved();
+        let round = shelved.round;
         let lines = &mut shelved.hosts.entry(host).or_default().lines;
         if lines.len() < MOST {
-            lines.push((line, Instant::now()));
+            lines.push((line, round));
         }
         let was_watched = std::mem::replace(&mut shelved.is_watched, true);
         drop(shelved);
@@ -194,9 +228,9 @@ impl Shelf {
         )]
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(IDLE / 2).await;
+                tokio::time::sleep(ROUND).await;
                 match home.upgrade() {
-                    Some(home) if !home.sweep(Instant::now()) => {}
+                    Some(home) if !home.sweep() => {}
                     Some(_) | None => return,
                 }
             }
@@ -204,21 +238,19 @@ impl Shelf {
     }
 
     /// Drops what is old or closed; whether nothing is left.
-    fn sweep(&self, now: Instant) -> bool {
+    fn sweep(&self) -> bool {
         let mut shelved = self.shelved();
+        let round = shelved.round;
         for kept in shelved.hosts.values_mut() {
-            kept.lines.retain_mut(|(line, since)| now - *since < IDLE && line.is_free());
+            kept.lines.retain_mut(|(line, since)| *since == round && line.is_free());
         }
+        shelved.round += 1;
         shelved.hosts.retain(|_, kept| {
             !kept.lines.is_empty() || kept.lanes.as_ref().is_some_and(|lanes| !lanes.is_closed())
         });
         shelved.is_watched = shelved.hosts.values().any(|kept| !kept.lines.is_empty());
         !shelved.is_watched
     }
-}
-
-fn host(uri: &Uri) -> Option<Host> {
-    Some((uri.scheme()?.clone(), uri.authority()?.clone()))
 }
 
 /// The header `host` of requests to an address.
@@ -249,10 +281,10 @@ fn fit_for_lanes(request: &mut Request<Payload>) {
 }
 
 /// Makes a request what it was before it was made fit for a connection.
-fn make_whole_again(request: &mut Request<Payload>, (scheme, authority): &Host) {
+fn make_whole_again(request: &mut Request<Payload>, host: &Host) {
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.scheme = Some(scheme.clone());
-    parts.authority = Some(authority.clone());
+    parts.scheme = Some(host.scheme.clone());
+    parts.authority = Some(host.authority.clone());
     if let Ok(uri) = Uri::from_parts(parts) {
         *request.uri_mut() = uri;
     }

@@ -27,8 +27,8 @@ use crate::vault::{Fresh, Tokens};
 const ATTEMPTS: u32 = 4;
 /// The first pause between two attempts; it doubles, and chance takes a part of it away.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// Headers that are added to a request: the token, the host, who we are.
-const ADDED: usize = 3;
+/// Room for the headers of a request and, since hyper uses it again for those, of its answer, with ours behind them.
+const HEADERS: usize = 48;
 /// No attempt begins after this, counted from the first one, beyond what it may wait for turns.
 const DEADLINE: Duration = Duration::from_mins(1);
 
@@ -136,7 +136,7 @@ impl Upstream {
         whole: bool,
     ) -> Result<Box<Answer>, UpstreamError> {
         let began = Instant::now();
-        let wait_until = began + options.max_wait;
+        let (mut now, wait_until) = (began, began + options.max_wait);
         let price = self.turns.price(account, &request.budgets);
         let mut call = Call { account, request, dialect, price, options, wait_until, dead: None };
         let host = call.request.uri.authority().cloned();
@@ -144,10 +144,10 @@ impl Upstream {
         let mut facts = Facts::default();
         loop {
             facts.attempts += 1;
-            let leave = self.breakers.enter(host, Instant::now());
+            let leave = self.breakers.enter(host, now);
             let leave =
                 leave.map_err(|rests| UpstreamError::Resting { retry_after: rests.retry_after })?;
-            let (waited, fresh) = self.turn_and_token(&mut call).await?;
+            let (waited, fresh) = self.turn_and_token(&mut call, now).await?;
             let Some(mut outgoing) = call.outgoing(&fresh.token) else {
                 return Err(UpstreamError::TooLarge);
             };
@@ -182,6 +182,7 @@ impl Upstream {
                     return result;
                 }
             }
+            now = Instant::now();
         }
     }
 
@@ -190,14 +191,16 @@ impl Upstream {
     async fn turn_and_token(
         &self,
         call: &mut Call<'_>,
+        mut asked: Instant,
     ) -> Result<(Duration, Fresh), UpstreamError> {
         if let Some(generation) = call.dead {
             // First the token: a lost grant shall not wait for a turn.
             Box::pin(self.tokens.newer_than(call.account, generation)).await?;
+            asked = Instant::now();
         }
-        let asked = Instant::now();
         let waiting = call.options.span.part("wait for turn");
-        let turn = self.turns.wait(call.account, &call.price, call.options, call.wait_until).await;
+        let wait = (asked, call.wait_until);
+        let turn = self.turns.wait(call.account, &call.price, call.options, wait).await;
         if turn.is_err() {
             self.metrics.limited(call.account.provider, &call.request.name);
         }
@@ -258,7 +261,7 @@ impl Call<'_> {
         outgoing.method_mut().clone_from(&self.request.method);
         outgoing.uri_mut().clone_from(&self.request.uri);
         let headers = outgoing.headers_mut();
-        headers.reserve(self.request.headers.len() + ADDED);
+        headers.reserve(HEADERS);
         headers
             .extend(self.request.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers.insert(header::AUTHORIZATION, bearer(token)?);

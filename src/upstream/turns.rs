@@ -39,17 +39,21 @@ impl Turns {
         }))
     }
 
-    /// Waits for a turn.
+    /// Waits for a turn that was asked for at one moment, until another.
     pub(super) async fn wait(
         &self,
         account: &IntegratedAccount,
         price: &Price,
         options: CallOptions<'_>,
-        until: Instant,
+        (asked, until): (Instant, Instant),
     ) -> Result<(), UpstreamError> {
-        let max_wait = until.saturating_duration_since(Instant::now());
+        let max_wait = until.saturating_duration_since(asked);
         let claim = Claim { price, account: account.id, class: options.class, max_wait };
-        let (standings, turn) = match self.limiter.acquire(claim).await {
+        let turn = match self.limiter.at_once(&claim) {
+            Some(standings) => Ok(standings),
+            None => self.limiter.acquire(claim).await,
+        };
+        let (standings, turn) = match turn {
             Ok(standings) => (standings, Ok(())),
             Err(Refused { retry_after, standings }) => {
                 (standings, Err(UpstreamError::Limited { retry_after }))

@@ -9,12 +9,15 @@ use utoipa::ToSchema;
 
 use crate::domain::input::Done;
 use crate::domain::page::Page;
+use crate::http::pieces;
 use crate::http::problem::Problem;
 use crate::unified::mapping::Warning;
 use crate::unified::{Part, Shown};
 
 /// What a row takes, about, in bytes.
 const ROW: usize = 1_024;
+/// So many rows are sent in one piece.
+const MANY: usize = 100;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -152,11 +155,14 @@ impl<T> List<T> {
     }
 }
 
-impl<T: Serialize> List<T> {
-    /// The page as an answer, written into room for all of it: a long one is not moved while it grows.
-    pub(in crate::http) fn written(&self) -> Response {
+impl<T: Serialize + Send + 'static> List<T> {
+    /// The page as an answer. A short one is written at once, into room for all of it.
+    pub(in crate::http) fn written(self) -> Response {
+        if self.result_count > MANY {
+            return pieces::json(self);
+        }
         let mut text = Vec::with_capacity((self.result_count + 1) * ROW);
-        match serde_json::to_writer(&mut text, self) {
+        match serde_json::to_writer(&mut text, &self) {
             Ok(()) => ([(header::CONTENT_TYPE, "application/json")], text).into_response(),
             Err(_) => Problem::internal().into_response(),
         }

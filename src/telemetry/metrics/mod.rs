@@ -7,11 +7,11 @@ mod gauges;
 mod outcomes;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use foldhash::HashSet;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn what_callers_make_up_is_no_label() {
-        let metrics = Metrics::new(HashSet::from(["users.info".to_owned()]));
+        let metrics = Metrics::new(HashSet::from_iter(["users.info".to_owned()]));
         let second = Duration::from_secs(1);
         for name in ["users.info", "U0123", "mallory@example.com"] {
             metrics.call(Provider::SlackEnterprise, name, Called::Answered, (second, second));
