@@ -228,8 +228,8 @@ fn pacing(limits: &config::Limits, registry: &Registry) -> anyhow::Result<Pacing
     for ((provider, budget), _) in of_providers {
         anyhow::ensure!(
             known(provider, &budget),
-            "limits.overrides.{provider}.\"{budget}\": {provider} has no such method or budget; the \
-             names are those of config/{provider}.toml"
+            "limits.overrides.{provider}.\"{budget}\": {provider} has no such method or budget; {}",
+            registry.connector(provider).budget_names()
         );
     }
     for ((app, budget), _) in limits.app_overrides().map_err(anyhow::Error::msg)? {

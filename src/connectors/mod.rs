@@ -45,6 +45,8 @@ pub trait Connector: Send + Sync {
     fn dialect(&self) -> &dyn Dialect;
     /// Whether it has a budget of that name, for the operator who sets another rate for one.
     fn has_budget(&self, name: &str) -> bool;
+    /// Which names its budgets have, for the operator who wrote another one.
+    fn budget_names(&self) -> &'static str;
     /// How accounts are linked to it.
     fn linking(&self) -> Linking<'_>;
     /// Its own API, passed through.

@@ -67,6 +67,10 @@ impl Connector for Scim {
         name == BUDGET
     }
 
+    fn budget_names(&self) -> &'static str {
+        "its only one is `scim`"
+    }
+
     fn linking(&self) -> Linking<'_> {
         Linking::Form(self)
     }

@@ -111,6 +111,10 @@ impl Connector for SlackEnterprise {
         self.methods.has_budget(name)
     }
 
+    fn budget_names(&self) -> &'static str {
+        "the names are those of config/slack_enterprise.toml"
+    }
+
     fn linking(&self) -> Linking<'_> {
         Linking::OAuth(self)
     }

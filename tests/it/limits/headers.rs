@@ -119,13 +119,18 @@ async fn a_rate_for_a_method_that_is_none_is_refused_at_the_start(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let pace = switchboard::config::Pace { per_minute: 7.0, burst: 3 };
-    let built = TestApp::with(pool, |setup| {
-        let overrides = &mut setup.config.limits.overrides;
-        let own = overrides.entry("slack_enterprise".to_owned()).or_default();
-        own.insert("admin.team.list".to_owned(), pace);
-    })
-    .await;
-    let error = built.err().map(|error| error.to_string()).unwrap_or_default();
-    assert!(error.contains("limits.overrides.slack_enterprise.\"admin.team.list\""), "{error}");
+    for (provider, budget, fix) in [
+        ("slack_enterprise", "admin.team.list", "config/slack_enterprise.toml"),
+        ("scim", "admin.teams.list", "its only one is `scim`"),
+    ] {
+        let built = TestApp::with(pool.clone(), |setup| {
+            let overrides = &mut setup.config.limits.overrides;
+            overrides.entry(provider.to_owned()).or_default().insert(budget.to_owned(), pace);
+        })
+        .await;
+        let error = built.err().map(|error| error.to_string()).unwrap_or_default();
+        let place = format!("limits.overrides.{provider}.\"{budget}\"");
+        assert!(error.contains(&place) && error.contains(fix), "{error}");
+    }
     Ok(())
 }
