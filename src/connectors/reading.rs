@@ -22,13 +22,18 @@ impl Okay {
         &'a self,
         cx: &CallContext<'_>,
     ) -> Result<T, ConnectorError> {
-        serde_json::from_slice(&self.body).map_err(|_| cx.error(self.method, Kind::Trouble))
+        parsed(&self.body).ok_or_else(|| cx.error(self.method, Kind::Trouble))
     }
 
     /// The whole answer as it came.
     pub(super) fn remote(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
+}
+
+/// Reads JSON, as a text: known to be UTF-8 as a whole, a long one takes almost half of the time.
+pub(super) fn parsed<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Option<T> {
+    serde_json::from_str(std::str::from_utf8(body).ok()?).ok()
 }
 
 /// Reads one row of an answer, and keeps it as it came when that is wanted.

@@ -10,6 +10,7 @@ use url::form_urlencoded;
 use super::api::scim_kind;
 use super::wire::ScimFailure;
 use super::{SlackEnterprise, error};
+use crate::connectors::reading::parsed;
 use crate::connectors::{Kind, PageFailure, RawPage};
 
 #[derive(Debug, Default, Deserialize)]
@@ -63,8 +64,7 @@ fn web_page<'b>(
     body: &'b [u8],
 ) -> Result<RawPage<'b>, PageFailure> {
     let unreadable = || refused(Kind::Trouble, format!("http_{}", status.as_u16()));
-    let fields: HashMap<String, &'b RawValue> =
-        serde_json::from_slice(body).map_err(|_| unreadable())?;
+    let fields: HashMap<String, &'b RawValue> = parsed(body).ok_or_else(unreadable)?;
     let text =
         |name: &str| -> Option<String> { serde_json::from_str(fields.get(name)?.get()).ok() };
     let is_refusal = fields.get("ok").is_some_and(|ok| ok.get() == "false");
@@ -99,7 +99,7 @@ fn scim_page<'b>(
         let code = code.unwrap_or_else(|| format!("http_{}", status.as_u16()));
         return Err(refused(scim_kind(status, &code), code));
     }
-    let page: ScimPage<'b> = serde_json::from_slice(body).map_err(|_| PageFailure::NotAList)?;
+    let page: ScimPage<'b> = parsed(body).ok_or(PageFailure::NotAList)?;
     let next_index = page.start_index.unwrap_or(1) + page.resources.len();
     // A page without rows is the end, whatever the total says.
     let goes_on = !page.resources.is_empty() && next_index <= page.total_results;
