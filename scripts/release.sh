@@ -63,7 +63,7 @@ lay_out() {
     "$bolt" "$program" -instrument --instrumentation-file="$rehearsal/jumps" -o "$rehearsal/counting" >&2 || return 1
     rehearse "$rehearsal/counting" || return 1
     "$bolt" "$program" -data "$rehearsal/jumps" -reorder-blocks=ext-tsp -reorder-functions=hfsort \
-        -split-functions -split-all-cold -split-eh -icf=1 -use-old-text -o "$rehearsal/laid-out" >&2 || return 1
+        -split-functions -split-all-cold -split-eh -icf=1 -use-old-text -align-text=64 -o "$rehearsal/laid-out" >&2 || return 1
     mv "$rehearsal/laid-out" "$program"
 }
 

@@ -11,10 +11,17 @@ use super::machine::cpu_s;
 use super::nginx::Nginx;
 use super::table::Section;
 
-/// In each round the three take turns, and what counts is the middle one of the rounds' ratios: a machine whose
-/// pace changes meanwhile meets all three.
-const ROUNDS: usize = 9;
-const SECONDS: u32 = 2;
+/// How often all three are started: how fast a process is depends on where in memory it happens to be, too.
+const STARTS: usize = 3;
+/// In each round of a start the three take turns, and what counts is the middle one of all rounds' ratios: a machine
+/// whose pace changes meanwhile meets all three.
+const ROUNDS: usize = 7;
+const SECONDS: u32 = 1;
+const CONNECTIONS: [u32; 2] = [1, 32];
+const DIRECT: &str = "direct";
+const NGINX: &str = "nginx";
+const SWITCHBOARD: &str = "Switchboard";
+const NAMES: [&str; 3] = [DIRECT, NGINX, SWITCHBOARD];
 const PATH: &str = "/api/users.info?user=U1";
 
 /// Each budget, as a ratio against nginx.
@@ -64,9 +71,9 @@ impl Ways {
         let token = token.reveal();
         let url = format!("{}/proxy{PATH}", gateway.url());
         [
-            Way { name: "direct", url: at(provider.port), token: "-", pid: None },
-            Way { name: "nginx", url: at(nginx.port), token: "-", pid: Some(nginx.pid()) },
-            Way { name: "Switchboard", url, token, pid: Some(gateway.pid()) },
+            Way { name: DIRECT, url: at(provider.port), token: "-", pid: None },
+            Way { name: NGINX, url: at(nginx.port), token: "-", pid: Some(nginx.pid()) },
+            Way { name: SWITCHBOARD, url, token, pid: Some(gateway.pid()) },
         ]
         .into_iter()
     }
@@ -94,15 +101,22 @@ fn middle(values: impl Iterator<Item = f64>) -> f64 {
 
 /// Measures.
 pub(crate) fn section(runtime: &Runtime) -> anyhow::Result<Section> {
-    let opened = Ways::open(runtime)?;
-    let ways: Vec<Way<'_>> = opened.all().collect();
+    let mut seen = CONNECTIONS.map(|_| NAMES.map(|_| Vec::new()));
+    for _ in 0..STARTS {
+        let opened = Ways::open(runtime)?;
+        for (connections, seen) in CONNECTIONS.into_iter().zip(&mut seen) {
+            compare(&opened, connections, seen)?;
+        }
+        opened.close(runtime);
+    }
     let mut section = Section::new(
         "The proxy",
         format!(
             "A 2 KB answer of JSON, connections kept open, `wrk` with one thread; the provider is an nginx that \
-             answers from memory. nginx has one worker and does no more than set a fixed token. {ROUNDS} rounds of \
-             {SECONDS} s for each, in turns: each figure is the middle one of the rounds, each ratio the middle one \
-             of the rounds' ratios. Processor time is that of the process in between."
+             answers from memory. nginx has one worker and does no more than set a fixed token. All are started \
+             {STARTS} times, for {ROUNDS} rounds of {SECONDS} s for each, in turns: each figure is the middle one of \
+             all rounds, each ratio the middle one of the rounds' ratios. Processor time is that of the process in \
+             between."
         ),
         &[
             "connections",
@@ -115,13 +129,12 @@ pub(crate) fn section(runtime: &Runtime) -> anyhow::Result<Section> {
             "against nginx: rate ≥ 0.8, p99 ≤ 1.5, CPU ≤ 1.5",
         ],
     );
-    for connections in [1, 32] {
-        let seen = compare(&ways, connections)?;
-        let nginx = seen.get(1).context("no nginx")?;
-        for (way, rounds) in ways.iter().zip(&seen) {
+    for (connections, seen) in CONNECTIONS.into_iter().zip(&seen) {
+        let [_, nginx, _] = seen;
+        for (name, rounds) in NAMES.into_iter().zip(seen) {
             let figure = |of: fn(&Seen) -> f64| middle(rounds.iter().map(of));
             let errors: u64 = rounds.iter().map(|seen| seen.measured.errors).sum();
-            let verdict = if way.name == "Switchboard" {
+            let verdict = if name == SWITCHBOARD {
                 let ratio = |of: fn(&Seen) -> f64| {
                     middle(rounds.iter().zip(nginx).map(|(ours, nginx)| of(ours) / of(nginx)))
                 };
@@ -135,17 +148,16 @@ pub(crate) fn section(runtime: &Runtime) -> anyhow::Result<Section> {
             };
             section.rows.push(vec![
                 connections.to_string(),
-                way.name.to_owned(),
+                name.to_owned(),
                 format!("{:.0}", figure(rate)),
                 format!("{:.3}", figure(|seen| seen.measured.p50_ms)),
                 format!("{:.3}", figure(p99_ms)),
-                if way.pid.is_some() { format!("{:.1}", figure(cpu_us)) } else { String::new() },
+                if name == DIRECT { String::new() } else { format!("{:.1}", figure(cpu_us)) },
                 errors.to_string(),
                 verdict,
             ]);
         }
     }
-    opened.close(runtime);
     Ok(section)
 }
 
@@ -161,21 +173,19 @@ fn cpu_us(seen: &Seen) -> f64 {
     seen.cpu_us
 }
 
-/// What each way did in each round.
-fn compare(ways: &[Way<'_>], connections: u32) -> anyhow::Result<Vec<Vec<Seen>>> {
-    let mut rounds: Vec<Vec<Seen>> = ways.iter().map(|_| Vec::new()).collect();
+/// Adds what each way does in some rounds.
+fn compare(opened: &Ways, connections: u32, seen: &mut [Vec<Seen>]) -> anyhow::Result<()> {
     for round in 0..=ROUNDS {
-        for (way, seen) in ways.iter().zip(&mut rounds) {
+        for (way, seen) in opened.all().zip(&mut *seen) {
             let before = way.pid.map(cpu_s).transpose()?.unwrap_or_default();
-            // The first round warms up.
-            let seconds = if round == 0 { 1 } else { SECONDS };
-            let Way { url, token, .. } = way;
-            let measured = measure(&Target { url, token, connections, seconds })?;
+            let Way { url, token, .. } = &way;
+            let measured = measure(&Target { url, token, connections, seconds: SECONDS })?;
             let used = way.pid.map(cpu_s).transpose()?.unwrap_or_default() - before;
+            // The first round warms up.
             if round > 0 {
                 seen.push(Seen { measured, cpu_us: used * 1e6 / measured.requests });
             }
         }
     }
-    Ok(rounds)
+    Ok(())
 }
