@@ -25,7 +25,7 @@ test: ## Check everything: format, lints, documentation, queries, tests
 	    set -x; exec scripts/with_postgres.sh $(CARGO) $$runner --locked
 
 release: ## Build the program as it is meant to run: fast at what gateways do most
-	@scripts/setup.sh demo
+	@scripts/setup.sh release
 	@scripts/release.sh
 
 static: ## Build one file that needs nothing of the machine it runs on, and try it (ARGS="--release")

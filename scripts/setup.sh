@@ -4,16 +4,17 @@
 #
 #   scripts/setup.sh demo    a C compiler and PostgreSQL's server programs
 #   scripts/setup.sh test    those, and Python with venv, jq, nginx, a Redis server and Chromium for the tests
-#   scripts/setup.sh bench   those of demo, wrk to measure with, nginx to measure against, and a Redis server
+#   scripts/setup.sh release those of demo, and BOLT, which lays out the program's code
+#   scripts/setup.sh bench   those of release, wrk to measure with, nginx to measure against, and a Redis server
 #   scripts/setup.sh static  a C compiler, and one for static files
 set -eu
 
 here=$(dirname "$0")
 purpose=${1:-demo}
 case $purpose in
-demo | test | bench | static) ;;
+demo | test | release | bench | static) ;;
 *)
-    echo "usage: scripts/setup.sh [demo|test|bench|static]" >&2
+    echo "usage: scripts/setup.sh [demo|test|release|bench|static]" >&2
     exit 2
     ;;
 esac
@@ -29,7 +30,13 @@ wants_wrk() { [ "$purpose" = bench ] && ! have wrk; }
 wants_nginx() {
     case $purpose in test | bench) ! have nginx && [ ! -x /usr/sbin/nginx ] ;; *) false ;; esac
 }
-wants_redis() { [ "$purpose" != demo ] && ! have redis-server && ! have valkey-server; }
+wants_redis() {
+    case $purpose in test | bench | static) ! have redis-server && ! have valkey-server ;; *) false ;; esac
+}
+have_bolt() { have llvm-bolt || ls /usr/lib/llvm-*/bin/llvm-bolt >/dev/null 2>&1; }
+wants_bolt() {
+    case $purpose in release | bench) ! have_bolt ;; *) false ;; esac
+}
 wants_browser() { [ "$purpose" = test ] && ! have chromium; }
 say() { echo "setup: $*" >&2; }
 
@@ -71,7 +78,7 @@ install_postgres() {
     trap - EXIT
 }
 
-[ -n "$(missing)" ] || wants_redis || wants_browser || exit 0
+[ -n "$(missing)" ] || wants_redis || wants_browser || wants_bolt || exit 0
 
 as_root=''
 if [ "$(id -u)" -ne 0 ]; then
@@ -88,8 +95,11 @@ if have apt-get && { [ -z "$as_root" ] || { have sudo && sudo -n true 2>/dev/nul
     ! wants_jq || install jq || true
     ! wants_redis || install redis-server || true
     ! wants_browser || install chromium || true
+    # BOLT 22 can't read the program.
+    ! wants_bolt || install bolt-16 || true
 fi
 
 [ -z "$(missing)" ] || give_up
 ! wants_redis || say "no Redis server (Debian: redis-server); what needs one is left out"
 ! wants_browser || say "no Chromium (Debian: chromium); the tests that need one are left out"
+! wants_bolt || say "no BOLT (Debian: bolt-16); the program will need some more processor time than it has to"
