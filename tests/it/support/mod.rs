@@ -232,15 +232,6 @@ pub(crate) async fn link_url(home: &Tenant, wish: &Value) -> anyhow::Result<Url>
     Ok(Url::parse(url)?)
 }
 
-/// Empties the database of a test, which the audit log lets nobody do.
-pub(crate) async fn empty(pool: &PgPool) -> anyhow::Result<()> {
-    let all = "alter table audit_log disable trigger audit_log_stays;
-        truncate environments cascade;
-        alter table audit_log enable always trigger audit_log_stays";
-    sqlx::raw_sql(all).execute(pool).await?;
-    Ok(())
-}
-
 /// The header of a key.
 pub(crate) fn bearer(key: &str) -> String {
     format!("Bearer {key}")

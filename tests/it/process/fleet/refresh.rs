@@ -9,7 +9,6 @@ use super::super::home::Home;
 use super::super::talk::{Answer, number};
 use super::super::{GLANCE, START, note};
 use super::Fleet;
-use crate::support::empty;
 
 /// Longer than a test waits for anything.
 const LONG_S: u64 = 30;
@@ -126,48 +125,78 @@ async fn kill_at(fleet: &mut Fleet, pool: &PgPool, moment: Moment) -> anyhow::Re
     Ok(())
 }
 
-#[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_gateway_killed_at_any_moment_of_a_refresh_loses_no_grant(
-    pool: PgPool,
-) -> anyhow::Result<()> {
-    for moment in [Moment::Before, Moment::Answering, Moment::Storing] {
-        empty(&pool).await?;
-        let home = Home::new()?;
-        let mut fleet = Fleet::start(&home, &pool, 4, 60).await?;
-        kill_at(&mut fleet, &pool, moment).await?;
-        let answers = fleet.calls(&[1, 2, 3], 20).await?;
-        let failed = failed(&answers);
-        assert!(failed.is_empty(), "{moment:?}: {} such as {:?}", failed.len(), failed.first());
-        assert_eq!(fleet.status(1).await?, "active", "{moment:?}");
-        // The one that was cut off, if the provider has done it, and the one that was kept.
-        let done = if moment == Moment::Before { 1 } else { 2 };
-        assert_eq!(fleet.refreshes().await?, done, "{moment:?}");
-    }
+/// Within the provider's grace the gateways that live go on with the grant.
+async fn loses_no_grant(pool: &PgPool, moment: Moment) -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let mut fleet = Fleet::start(&home, pool, 4, 60).await?;
+    kill_at(&mut fleet, pool, moment).await?;
+    let answers = fleet.calls(&[1, 2, 3], 20).await?;
+    let failed = failed(&answers);
+    assert!(failed.is_empty(), "{} such as {:?}", failed.len(), failed.first());
+    assert_eq!(fleet.status(1).await?, "active");
+    // The one that was cut off, if the provider has done it, and the one that was kept.
+    let done = if moment == Moment::Before { 1 } else { 2 };
+    assert_eq!(fleet.refreshes().await?, done);
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn beyond_the_providers_grace_the_account_is_marked_and_linked_again(
+async fn a_gateway_killed_before_the_provider_acts_loses_no_grant(
     pool: PgPool,
 ) -> anyhow::Result<()> {
-    for moment in [Moment::Before, Moment::Answering, Moment::Storing] {
-        empty(&pool).await?;
-        let home = Home::new()?;
-        let mut fleet = Fleet::start(&home, &pool, 3, 0).await?;
-        kill_at(&mut fleet, &pool, moment).await?;
-        let answers = fleet.calls(&[1, 2], 10).await?;
-        if moment == Moment::Before {
-            assert!(failed(&answers).is_empty(), "{answers:?}");
-            continue;
-        }
-        for answer in &answers {
-            let kind = answer.body.pointer("/type").cloned().unwrap_or_default();
-            assert_eq!((answer.status, kind), (409, json!("/problems/account_needs_reauth")));
-        }
-        assert_eq!(fleet.status(1).await?, "needs_reauth", "{moment:?}");
-        let account = fleet.caller.account.clone();
-        assert_eq!(fleet.link(1).await?, account, "the same account, with its history");
-        assert!(failed(&fleet.calls(&[1, 2], 10).await?).is_empty());
+    loses_no_grant(&pool, Moment::Before).await
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_gateway_killed_before_the_answer_comes_loses_no_grant(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    loses_no_grant(&pool, Moment::Answering).await
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_gateway_killed_before_it_stores_the_answer_loses_no_grant(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    loses_no_grant(&pool, Moment::Storing).await
+}
+
+/// Without a grace the grant is gone with the gateway: the account says so, and is linked again.
+async fn is_linked_again(pool: &PgPool, moment: Moment) -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let mut fleet = Fleet::start(&home, pool, 3, 0).await?;
+    kill_at(&mut fleet, pool, moment).await?;
+    for answer in fleet.calls(&[1, 2], 10).await? {
+        let kind = answer.body.pointer("/type").cloned().unwrap_or_default();
+        assert_eq!((answer.status, kind), (409, json!("/problems/account_needs_reauth")));
     }
+    assert_eq!(fleet.status(1).await?, "needs_reauth");
+    let account = fleet.caller.account.clone();
+    assert_eq!(fleet.link(1).await?, account, "the same account, with its history");
+    assert!(failed(&fleet.calls(&[1, 2], 10).await?).is_empty());
     Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_grant_that_nobody_has_spent_lives_without_a_grace(pool: PgPool) -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let mut fleet = Fleet::start(&home, &pool, 3, 0).await?;
+    kill_at(&mut fleet, &pool, Moment::Before).await?;
+    let answers = fleet.calls(&[1, 2], 10).await?;
+    assert!(failed(&answers).is_empty(), "{answers:?}");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn without_a_grace_an_account_whose_answer_was_lost_is_linked_again(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    is_linked_again(&pool, Moment::Answering).await
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn without_a_grace_an_account_whose_answer_was_not_stored_is_linked_again(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    is_linked_again(&pool, Moment::Storing).await
 }

@@ -16,7 +16,7 @@ use time::{Duration, OffsetDateTime};
 use super::gateway::{Doomed, LEAD};
 use super::oracle::{Answered, Oracle, UNKNOWN};
 use super::{Moment, Step};
-use crate::support::{Answer, Browser, TestApp, empty, link_url};
+use crate::support::{Answer, Browser, TestApp, link_url};
 
 const TOKENS: &str = "oauth.v2.access";
 const METHOD: &str = "auth.test";
@@ -52,7 +52,7 @@ pub(super) async fn run(pool: &PgPool, grace: i64, steps: &[Step]) -> anyhow::Re
         }
     }
     // Whoever looks for tokens that end soon sees every environment's.
-    empty(pool).await?;
+    world.end().await?;
     outcome
 }
 
@@ -118,6 +118,14 @@ impl World {
         let sent = self.dead_sent() - dead;
         ensure!(may_be_sent.contains(&sent), "a dead token was sent {sent} times");
         self.check().await
+    }
+
+    /// Leaves no token behind.
+    async fn end(&self) -> anyhow::Result<()> {
+        self.app.sandbox.clear_faults();
+        let path = format!("integrated-accounts/{}", self.account);
+        self.app.home.admin.delete(&path).await?.okay()?;
+        Ok(())
     }
 
     fn gateway(&self, who: usize) -> &Doomed {
@@ -238,16 +246,19 @@ impl World {
         let granted = self.app.sandbox.state().refreshes;
         ensure!(granted == self.oracle.granted, "{granted} refreshes and not {:?}", self.oracle);
         let marked: i64 = sqlx::query_scalar(
-            "select count(*) from audit_log where action = 'integrated_account.needs_reauth'",
+            "select count(*) from audit_log
+             where action = 'integrated_account.needs_reauth' and environment_id = $1",
         )
+        .bind(self.app.home.environment_id.to_string())
         .fetch_one(&self.app.pool)
         .await?;
         ensure!(marked == self.oracle.marked, "marked {marked} times");
         let last: Option<(i32, Option<OffsetDateTime>)> = sqlx::query_as(
             "select attempt, pause_until from credential_refreshes join account_credentials
              using (environment_id, integrated_account_id, generation)
-             order by attempt desc limit 1",
+             where integrated_account_id = $1 order by attempt desc limit 1",
         )
+        .bind(&self.account)
         .fetch_optional(&self.app.pool)
         .await?;
         let attempts = last.map_or(0, |(attempt, _)| attempt);
