@@ -7,10 +7,14 @@ use axum::{Extension, Json};
 use serde_json::{Value, json};
 
 use super::current::CurrentRequest;
-use super::extract::read_whole;
+use super::extract::{Source, read_up_to};
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use crate::link::{Incoming, NoticeError};
+
+/// The largest body that is looked at, in bytes. It is signed with one of many secrets, and each is tried on all
+/// of it.
+const LARGEST: usize = 128 * 1024;
 
 /// Takes an event. Whatever we don't act on is taken too, so that Slack doesn't send it again.
 pub(super) async fn hear_slack(
@@ -19,7 +23,9 @@ pub(super) async fn hear_slack(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
-    let body = read_whole(body, &state).await?;
+    let source = Source::of(&headers, &state, &request);
+    source.hold_up()?;
+    let body = read_up_to(LARGEST.min(state.max_body_bytes), body, &state).await?;
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let incoming = Incoming {
         timestamp: header("x-slack-request-timestamp"),
@@ -27,7 +33,11 @@ pub(super) async fn hear_slack(
         body: &body,
         request_id: request.id(),
     };
-    let challenge = state.links.hear_slack(&incoming).await.map_err(refused)?;
+    let heard = state.links.hear_slack(&incoming).await;
+    if matches!(heard, Err(NoticeError::Unsigned)) {
+        source.has_failed();
+    }
+    let challenge = heard.map_err(refused)?;
     Ok(Json(challenge.map_or(json!({"ok": true}), |challenge| json!({"challenge": challenge}))))
 }
 

@@ -91,11 +91,10 @@ impl LinkError {
             Self::OtherProvider => "other_provider",
             Self::NotAllowed(_) => "origin_not_allowed",
             Self::Store(StoreError::Unavailable(_)) => "unavailable",
-            Self::NoProviderApp(_)
-            | Self::AccountNotFound
-            | Self::PublicUrl
-            | Self::Store(_)
-            | Self::Cipher(_) => "internal",
+            Self::AccountNotFound => "account_not_found",
+            Self::NoProviderApp(_) | Self::PublicUrl | Self::Store(_) | Self::Cipher(_) => {
+                "internal"
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use crate::domain::event::EventKind;
 use crate::domain::ids::{AuditId, IntegratedAccountId};
 use crate::domain::provider::Provider;
 use crate::store::{
-    AuditEntry, LinkToken, LinkedAccount, NewEvent, Outcome, ProviderApp, StoreError,
+    AuditEntry, LinkEnd, LinkToken, LinkedAccount, NewEvent, Outcome, ProviderApp, StoreError,
 };
 
 /// A link that worked.
@@ -90,9 +90,10 @@ impl Links {
             Some(_) => vec![told(EventKind::Reactivated)],
         };
         match db.complete_link(&account, &entry, &told).await {
-            Ok(true) => {}
+            Ok(LinkEnd::Stored) => {}
+            Ok(LinkEnd::AccountGone) => return Err(LinkError::AccountNotFound),
             // Another tab was faster: its account stands.
-            Ok(false) | Err(StoreError::Conflict(_)) => return Err(LinkError::Used),
+            Ok(LinkEnd::TokenSpent) | Err(StoreError::Conflict(_)) => return Err(LinkError::Used),
             Err(error) => return Err(error.into()),
         }
         tracing::info!(account = %id, environment = %link.environment_id, "account linked");

@@ -55,6 +55,17 @@ pub struct LinkedAccount<'a> {
     pub now: OffsetDateTime,
 }
 
+/// What became of a finished link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkEnd {
+    /// All of it is stored.
+    Stored,
+    /// Nothing is: the link token was spent meanwhile.
+    TokenSpent,
+    /// Nothing is: the account was disconnected meanwhile, or is another tenant's now.
+    AccountGone,
+}
+
 impl TenantDb {
     /// The account of that id.
     ///
@@ -139,7 +150,7 @@ impl TenantDb {
     }
 
     /// Stores a finished link: the account, its tokens, the spent link token, the audit row and the
-    /// events, all or nothing. Answers `false`, and stores nothing, when the link token was spent meanwhile.
+    /// events, all or nothing.
     ///
     /// # Errors
     ///
@@ -149,7 +160,7 @@ impl TenantDb {
         link: &LinkedAccount<'_>,
         audit: &AuditEntry<'_>,
         told: &[NewEvent<'_>],
-    ) -> Result<bool, StoreError> {
+    ) -> Result<LinkEnd, StoreError> {
         let mut tx = self.pool.begin().await?;
         let spent = sqlx::query!(
             "UPDATE link_tokens SET used_at = $3, pkce_verifier = NULL, linked_account_id = $4
@@ -162,10 +173,10 @@ impl TenantDb {
         .execute(&mut *tx)
         .await?;
         if spent.rows_affected() == 0 {
-            return Ok(false);
+            return Ok(LinkEnd::TokenSpent);
         }
         credentials::hold(&mut *tx, self.environment_id, link.id).await?;
-        sqlx::query!(
+        let kept = sqlx::query!(
             "INSERT INTO integrated_accounts (environment_id, integrated_account_id, tenant_id, provider,
                  provider_app_id, status, organization_id, organization_name, installer_id,
                  granted_scopes, missing_scopes, context, created_at, updated_at, base_url)
@@ -176,7 +187,10 @@ impl TenantDb {
                  granted_scopes = excluded.granted_scopes, missing_scopes = excluded.missing_scopes,
                  base_url = excluded.base_url,
                  context = integrated_accounts.context || excluded.context,
-                 updated_at = excluded.updated_at",
+                 updated_at = excluded.updated_at
+             WHERE integrated_accounts.status <> 'disconnected'
+               AND integrated_accounts.tenant_id = excluded.tenant_id
+               AND integrated_accounts.organization_id = excluded.organization_id",
             self.environment_id as EnvironmentId,
             link.id as IntegratedAccountId,
             link.tenant_id,
@@ -193,6 +207,9 @@ impl TenantDb {
         )
         .execute(&mut *tx)
         .await?;
+        if kept.rows_affected() == 0 {
+            return Ok(LinkEnd::AccountGone);
+        }
         credentials::replace(&mut *tx, self.environment_id, link.id, link.credentials, link.now)
             .await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
@@ -202,7 +219,7 @@ impl TenantDb {
         tx.commit().await?;
         self.forget_account(link.id);
         self.forget_tenant(link.provider, link.tenant_id);
-        Ok(true)
+        Ok(LinkEnd::Stored)
     }
 
     /// Changes the SaaS's own facts about an account; `None` keeps one. Answers `false` when it isn't there.

@@ -175,6 +175,8 @@ impl RefreshLock {
     }
 
     /// Stores the new pair, with a row of the audit log, and gives the right back; answers the new generation.
+    /// All of it goes through the connection that the lock has: none has to be waited for with the only copy of
+    /// the pair in hand.
     ///
     /// # Errors
     ///
@@ -187,10 +189,11 @@ impl RefreshLock {
         audit: &AuditEntry<'_>,
     ) -> Result<i64, StoreError> {
         let now = audit.at;
-        self.finish(attempt, RefreshOutcome::Refreshed, now).await?;
-        audit::append(&mut *self.tx, self.db.environment_id, audit).await?;
         let generation =
             replace(&mut *self.tx, self.db.environment_id, self.account_id, new, now).await?;
+        let attempt = self.attempt(attempt);
+        finish(&mut *self.tx, attempt, RefreshOutcome::Refreshed, now).await?;
+        audit::append(&mut *self.tx, self.db.environment_id, audit).await?;
         sqlx::query!(
             "DELETE FROM credential_refreshes WHERE environment_id = $1
              AND integrated_account_id = $2 AND generation < $3",
@@ -218,7 +221,8 @@ impl RefreshLock {
         audit: &AuditEntry<'_>,
         told: &NewEvent<'_>,
     ) -> Result<bool, StoreError> {
-        self.finish(attempt, RefreshOutcome::Refused, now).await?;
+        let attempt = self.attempt(attempt);
+        finish(&mut *self.tx, attempt, RefreshOutcome::Refused, now).await?;
         let marked = sqlx::query!(
             "UPDATE integrated_accounts SET status = 'needs_reauth', status_reason = $3, updated_at = $4
              WHERE environment_id = $1 AND integrated_account_id = $2 AND status = 'active'",
@@ -246,29 +250,47 @@ impl RefreshLock {
     ///
     /// When the database fails.
     pub async fn failed(&mut self, attempt: i32, now: OffsetDateTime) -> Result<(), StoreError> {
-        self.finish(attempt, RefreshOutcome::Failed, now).await
+        let attempt = self.attempt(attempt);
+        finish(&self.db.pool, attempt, RefreshOutcome::Failed, now).await
     }
 
-    async fn finish(
-        &mut self,
-        attempt: i32,
-        outcome: RefreshOutcome,
-        now: OffsetDateTime,
-    ) -> Result<(), StoreError> {
-        sqlx::query!(
-            "UPDATE credential_refreshes SET finished_at = $5, outcome = $6
-             WHERE environment_id = $1 AND integrated_account_id = $2 AND generation = $3 AND attempt = $4",
-            self.db.environment_id as EnvironmentId,
-            self.account_id as IntegratedAccountId,
-            self.credentials.generation,
-            attempt,
-            now,
-            outcome.name(),
-        )
-        .execute(&self.db.pool)
-        .await?;
-        Ok(())
+    fn attempt(&self, number: i32) -> Attempt {
+        Attempt {
+            environment_id: self.db.environment_id,
+            account_id: self.account_id,
+            generation: self.credentials.generation,
+            number,
+        }
     }
+}
+
+/// One row of the record of attempts.
+struct Attempt {
+    environment_id: EnvironmentId,
+    account_id: IntegratedAccountId,
+    generation: i64,
+    number: i32,
+}
+
+async fn finish(
+    executor: impl sqlx::PgExecutor<'_>,
+    attempt: Attempt,
+    outcome: RefreshOutcome,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE credential_refreshes SET finished_at = $5, outcome = $6
+         WHERE environment_id = $1 AND integrated_account_id = $2 AND generation = $3 AND attempt = $4",
+        attempt.environment_id as EnvironmentId,
+        attempt.account_id as IntegratedAccountId,
+        attempt.generation,
+        attempt.number,
+        now,
+        outcome.name(),
+    )
+    .execute(executor)
+    .await?;
+    Ok(())
 }
 
 /// Waits in a transaction for whoever refreshes the account, and keeps others from it. Whoever changes

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use sqlx::PgPool;
 
 pub use account_tokens::{AccountToken, NewAccountToken};
-pub use accounts::{AccountFilter, LinkedAccount};
+pub use accounts::{AccountFilter, LinkEnd, LinkedAccount};
 pub use audit::{AuditEntry, AuditFilter, Audited, UseLog, UsedBy, Using};
 pub use condition::{Condition, Migrations};
 pub use credentials::{Credentials, NewCredentials, RefreshLock, RefreshOutcome};

@@ -137,7 +137,8 @@ impl TenantDb {
     }
 
     /// Takes the right to change a provider app, waiting for whoever has it: its secrets share one key,
-    /// so two changes must not be made of the same row.
+    /// so two changes must not be made of the same row. Links that refer to it don't wait for that, as they hold
+    /// what its removal waits for.
     ///
     /// # Errors
     ///
@@ -151,7 +152,7 @@ impl TenantDb {
             Row,
             r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
                       data_key, client_secret, signing_secret, scopes, updated_at
-               FROM provider_apps WHERE environment_id = $1 AND provider_app_id = $2 FOR UPDATE"#,
+               FROM provider_apps WHERE environment_id = $1 AND provider_app_id = $2 FOR NO KEY UPDATE"#,
             self.environment_id as EnvironmentId,
             id as ProviderAppId,
         )

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -223,6 +224,8 @@ impl<'c> AsyncHttpClient<'c> for Transport {
     }
 }
 
+/// No token is believed to live longer.
+const LONGEST_LIFE: Duration = Duration::from_hours(100 * 365 * 24);
 /// The largest answer that is read, in bytes: whoever a customer names could send without end.
 const LARGEST: usize = 1024 * 1024;
 
@@ -261,7 +264,7 @@ fn read(response: &Response, now: OffsetDateTime) -> TokenAnswer {
             refresh_token: response
                 .refresh_token()
                 .map(|token| RefreshToken::from(token.secret().clone())),
-            expires_at: response.expires_in().map(|lifetime| now + lifetime),
+            expires_at: response.expires_in().map(|lifetime| now + lifetime.min(LONGEST_LIFE)),
         },
         scopes: scopes.unwrap_or_default(),
         extra: response.extra_fields().0.clone(),

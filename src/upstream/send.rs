@@ -1,5 +1,6 @@
 //! One call: its turn, its token, its repetitions.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -139,12 +140,17 @@ impl Upstream {
         let (mut now, wait_until) = (began, began + options.max_wait);
         let price = self.turns.price(account, &request.budgets);
         let mut call = Call { account, request, dialect, price, options, wait_until, dead: None };
-        let host = call.request.uri.authority().cloned();
-        let host = host.as_ref().map_or("", Authority::as_str);
+        let authority = call.request.uri.authority().cloned();
+        let authority = authority.as_ref().map_or("", Authority::as_str);
+        // What one environment's customers named is nobody else's trouble.
+        let host = match call.named_by() {
+            NamedBy::Operator => Cow::Borrowed(authority),
+            NamedBy::Customer => Cow::Owned(format!("{authority} of {}", account.environment_id)),
+        };
         let mut facts = Facts::default();
         loop {
             facts.attempts += 1;
-            let leave = self.breakers.enter(host, now);
+            let leave = self.breakers.enter(&host, now);
             let leave =
                 leave.map_err(|rests| UpstreamError::Resting { retry_after: rests.retry_after })?;
             let (waited, fresh) = self.turn_and_token(&mut call, now).await?;

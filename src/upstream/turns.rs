@@ -24,9 +24,12 @@ impl Turns {
         Self { limiter, pacing: Arc::new(pacing) }
     }
 
-    /// What a call of an account costs that takes from these budgets of its provider.
+    /// What a call of an account costs that takes from these budgets of its provider. An organization that is but
+    /// the address its customer named may be many customers', each with a token and budgets of their own.
     pub(super) fn price(&self, account: &IntegratedAccount, budgets: &[Budget]) -> Price {
-        let organization = &account.organization.id;
+        let own: Option<Arc<str>> =
+            account.base_url.as_ref().map(|_| account.id.to_string().into());
+        let organization = own.as_ref().unwrap_or(&account.organization.id);
         let app = account.provider_app_id;
         Price::new(budgets.iter().map(|budget| {
             let key = LimitKey {

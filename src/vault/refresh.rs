@@ -35,6 +35,9 @@ const SKEW: time::Duration = time::Duration::seconds(60);
 /// for a short while, so an answer that got lost can be asked for again at once.
 pub(super) const ATTEMPTS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause between two tries to store a new pair, and how long it is tried.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const KEPT_TRYING: Duration = Duration::from_mins(1);
 /// The most refreshes at once. Each holds a database connection while it waits for the provider, and
 /// takes a second one now and then, so it is never more than half of the connections.
 const AT_ONCE: usize = 8;
@@ -231,12 +234,12 @@ impl Inner {
             db.forget_account(account.id);
             return self.open(account, lock.credentials());
         }
-        let status = db.account(account.id).await?;
-        if let Some(IntegratedAccount {
-            status: AccountStatus::NeedsReauth, status_reason, ..
-        }) = status
-        {
-            return Err(lost(status_reason.as_deref().unwrap_or("refused")));
+        // The caller's copy may be of before another link, with another client's tokens.
+        let Some(account) = &db.account(account.id).await? else {
+            return Err(lost("disconnected"));
+        };
+        if account.status == AccountStatus::NeedsReauth {
+            return Err(lost(account.status_reason.as_deref().unwrap_or("refused")));
         }
         let grant =
             self.vault.open_grant(account.environment_id, account.id, lock.credentials())?;
@@ -311,6 +314,8 @@ impl Inner {
         Err(TokenError::Refresh { failure, retry_after })
     }
 
+    /// Stores a new pair. The provider has taken the old one back, so that a database in trouble is not left
+    /// alone at once.
     async fn keep(
         &self,
         account: &IntegratedAccount,
@@ -322,9 +327,36 @@ impl Inner {
         let action = "credentials.renewed";
         let new = AuditEntry::new(action, "refresh", &*self.clock, &*self.entropy);
         let entry = AuditEntry { account_id: Some(account.id), ..new };
-        let generation = lock.refreshed(attempt, &sealed, &entry).await?;
-        tracing::info!(account = %account.id, generation, "access token renewed");
-        Ok(Fresh { token: grant.access_token.clone(), generation })
+        let old = lock.credentials().generation;
+        let give_up_at = Instant::now() + KEPT_TRYING;
+        let mut stored = lock.refreshed(attempt, &sealed, &entry).await;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match stored {
+                Ok(generation) => {
+                    tracing::info!(account = %account.id, generation, "access token renewed");
+                    return Ok(Fresh { token: grant.access_token.clone(), generation });
+                }
+                Err(error) if Instant::now() + pause >= give_up_at => return Err(error.into()),
+                Err(error) => {
+                    tracing::warn!(account = %account.id, %error, "the new tokens could not be stored yet");
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            let db = self.store.tenant(account.environment_id);
+            stored = match db.lock_credentials(account.id).await {
+                Ok(Some(lock)) if lock.credentials().generation == old => {
+                    lock.refreshed(attempt, &sealed, &entry).await
+                }
+                // Ours was stored after all, and only the word of it was lost; or the customer has linked again.
+                Ok(Some(lock)) => return self.open(account, lock.credentials()),
+                Ok(None) => {
+                    return Err(TokenError::NeedsReauth { reason: "disconnected".to_owned() });
+                }
+                Err(error) => Err(error),
+            };
+        }
     }
 
     fn event<'e>(

@@ -13,6 +13,7 @@ mod operations;
 mod process;
 mod properties;
 mod proxy;
+mod races;
 mod rotation;
 mod routes;
 mod story;

@@ -5,7 +5,7 @@ export type LinkMode = "popup" | "iframe" | "redirect";
 export type LinkErrorCode =
   | "aborted" | "blocked" | "closed" | "invalid_options"
   | "unknown_link" | "expired" | "used" | "other_provider"
-  | "refused" | "not_organization_wide" | "other_organization" | "unusable_grant" | "not_accepted"
+  | "refused" | "not_organization_wide" | "other_organization" | "account_not_found" | "unusable_grant" | "not_accepted"
   | "not_the_provider" | "unusable_base_url"
   | "stale_session" | "other_browser"
   | "provider_refused" | "provider_unavailable" | "unavailable" | "internal";

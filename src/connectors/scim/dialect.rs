@@ -1,10 +1,8 @@
 //! How a SCIM server's answers are to be read while sending: by their status (RFC 7644 §3.12).
 
-use std::time::Duration;
-
 use http::{HeaderMap, StatusCode, header};
 
-use crate::connectors::context::header_text;
+use crate::connectors::context::{header_text, retry_after};
 use crate::upstream::{Dialect, Verdict};
 
 /// Reads a SCIM server's answers.
@@ -25,9 +23,4 @@ impl Dialect for ScimDialect {
             _ => Verdict::Final,
         }
     }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = header_text(headers, header::RETRY_AFTER.as_str())?;
-    Some(Duration::from_secs(seconds.trim().parse().ok()?))
 }

@@ -1,11 +1,9 @@
 //! How Slack's answers are to be read while sending: a failure is usually a 200 with `"ok": false`.
 
-use std::time::Duration;
-
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 
-use crate::connectors::context::header_text;
+use crate::connectors::context::{header_text, retry_after};
 use crate::upstream::{Dialect, Verdict};
 
 /// Codes of the Web API that mean: this token is dead.
@@ -88,13 +86,10 @@ pub(super) fn is_trouble(code: &str) -> bool {
     TROUBLE.contains(&code)
 }
 
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = header_text(headers, header::RETRY_AFTER.as_str())?;
-    Some(Duration::from_secs(seconds.trim().parse().ok()?))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn verdict(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Verdict {

@@ -158,21 +158,29 @@ pub(in crate::http) async fn authenticate(
     if let Some(proven) = request.caller() {
         return Ok(Arc::clone(proven));
     }
-    let source = Source { peer: request.peer(), headers, state };
-    let caller = prove(source).await?;
+    let caller = prove(Source::of(headers, state, request)).await?;
     request.is_of(&caller);
     Ok(caller)
 }
 
 /// Where a request comes from.
 #[derive(Clone, Copy)]
-struct Source<'a> {
+pub(in crate::http) struct Source<'a> {
     peer: Option<SocketAddr>,
     headers: &'a HeaderMap,
     state: &'a AppState,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    /// Where this request comes from.
+    pub(in crate::http) fn of(
+        headers: &'a HeaderMap,
+        state: &'a AppState,
+        request: &CurrentRequest,
+    ) -> Self {
+        Self { peer: request.peer(), headers, state }
+    }
+
     /// Refuses a caller that is elsewhere.
     fn check(self, allowed: &Networks) -> Result<(), Problem> {
         let detail = match address(self.peer, self.headers, &self.state.trusted_proxies) {
@@ -189,8 +197,8 @@ impl Source<'_> {
         told.or_else(|| Some(self.peer?.ip()))
     }
 
-    /// Refuses a caller whose address has sent too many keys that were none.
-    fn hold_up(self) -> Result<(), Problem> {
+    /// Refuses a caller whose address has sent too many keys, or signatures, that were none.
+    pub(in crate::http) fn hold_up(self) -> Result<(), Problem> {
         let wait = |source| self.state.damper.wait(source, Instant::now());
         let wait = self.likely().map_or(Duration::ZERO, wait);
         if wait.is_zero() {
@@ -213,12 +221,17 @@ impl Source<'_> {
             self.hold_up()?;
         }
         let caller = state.store.caller(kind, digest, now).await?;
-        if caller.is_none()
-            && let Some(source) = self.likely()
-        {
-            state.damper.failed(source, Instant::now());
+        if caller.is_none() {
+            self.has_failed();
         }
         Ok(caller)
+    }
+
+    /// Notes that a key or a signature from there was none.
+    pub(in crate::http) fn has_failed(self) {
+        if let Some(address) = self.likely() {
+            self.state.damper.failed(address, Instant::now());
+        }
     }
 }
 

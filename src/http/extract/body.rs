@@ -49,7 +49,16 @@ pub(in crate::http) async fn read_whole(
     body: axum::body::Body,
     services: &Services,
 ) -> Result<Bytes, Problem> {
-    let (max, time) = (services.max_body_bytes, services.body_timeout);
+    read_up_to(services.max_body_bytes, body, services).await
+}
+
+/// The same of a body that must have `max` bytes at the most.
+pub(in crate::http) async fn read_up_to(
+    max: usize,
+    body: axum::body::Body,
+    services: &Services,
+) -> Result<Bytes, Problem> {
+    let time = services.body_timeout;
     let whole = tokio::time::timeout(time, axum::body::to_bytes(body, max)).await;
     let whole = whole.map_err(|_| {
         let detail = format!("The body did not come within {} s.", time.as_secs_f64());

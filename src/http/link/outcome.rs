@@ -32,13 +32,11 @@ pub(super) async fn come_back(
         Err(problem) => return problem.into_response(),
     };
     let remembered = cookie::read(&headers);
-    let returned = Returned {
-        state: &browser_state,
-        code,
-        browser: remembered.as_ref().map(|remembered| remembered.browser.as_str()),
-        request_id: request.id(),
+    let browser = remembered.as_ref().map(|remembered| remembered.browser.clone());
+    let finished = finish(&state, &request, browser_state, code, browser);
+    let Some((way, outcome)) = finished.await else {
+        return Problem::internal().into_response();
     };
-    let (way, outcome) = state.links.finish(returned).await;
     state.metrics.link(outcome.as_ref().map_or_else(LinkError::name, |_| LINKED));
     let page = way.as_ref().map(|way| way.page.clone()).unwrap_or_default();
     let mut response = match (&way, outcome) {
@@ -55,6 +53,27 @@ pub(super) async fn come_back(
     };
     response.headers_mut().extend(cookie::gone(&state));
     response
+}
+
+/// Finishes a link on a task of its own: a browser that hangs up takes no grant with it.
+async fn finish(
+    state: &AppState,
+    request: &CurrentRequest,
+    oauth_state: String,
+    code: Result<String, String>,
+    browser: Option<String>,
+) -> Option<(Option<Way>, Result<Linked, LinkError>)> {
+    let (services, request_id) = (AppState::clone(state), request.id().to_owned());
+    let finish = async move {
+        let returned = Returned {
+            state: &oauth_state,
+            code,
+            browser: browser.as_deref(),
+            request_id: &request_id,
+        };
+        services.links.finish(returned).await
+    };
+    state.tasks.spawn(finish).await.ok()
 }
 
 /// The window of a way, and who opened it.

@@ -74,27 +74,20 @@ pub(super) fn of(error: &LinkError) -> Words<'_> {
             "The provider can't be reached",
             &["Nothing was connected. Try again in a few minutes."],
         ),
-        LinkError::Grant(LinkRefusal::TokenRefused) => (
-            S::UNPROCESSABLE_ENTITY,
-            "The token was not accepted",
-            &[
-                "Check that the whole token was copied, that it has not ended, and that it may read people and groups.",
-            ],
-        ),
-        LinkError::Grant(LinkRefusal::NotTheProvider) => (
-            S::UNPROCESSABLE_ENTITY,
-            "No SCIM service answers there",
-            &[
-                "Check the address: it is the one below which /Users is, and often ends with /scim/v2.",
-            ],
-        ),
-        LinkError::Grant(refusal) => (S::CONFLICT, UNUSABLE, advice(*refusal)),
+        LinkError::Grant(refusal) => of_refusal(*refusal),
         LinkError::OtherOrganization => (
             S::CONFLICT,
             "This is another organization",
             &[
                 "The connection belongs to another organization than the one you approved for.",
                 "Try again and choose the organization that was connected before.",
+            ],
+        ),
+        LinkError::AccountNotFound => (
+            S::NOT_FOUND,
+            "The connection is not there any more",
+            &[
+                "It was disconnected while you approved. Ask whoever sent you the link for a new one.",
             ],
         ),
         LinkError::Store(StoreError::Unavailable(_)) => (
@@ -104,7 +97,6 @@ pub(super) fn of(error: &LinkError) -> Words<'_> {
         ),
         LinkError::NoProviderApp(_)
         | LinkError::NotAllowed(_)
-        | LinkError::AccountNotFound
         | LinkError::PublicUrl
         | LinkError::Store(_)
         | LinkError::Cipher(_) => (
@@ -115,22 +107,44 @@ pub(super) fn of(error: &LinkError) -> Words<'_> {
     }
 }
 
-/// What to do about a grant that can't be used.
-fn advice(refusal: LinkRefusal) -> &'static [&'static str] {
+/// The words for a grant that can't be used.
+fn of_refusal(refusal: LinkRefusal) -> Words<'static> {
+    use StatusCode as S;
     match refusal {
-        LinkRefusal::NotOrganizationWide => &[
-            "The app was installed on one workspace. It must be installed on the whole organization.",
-            "Try again as an owner or admin of the organization, and choose the organization on the provider's page.",
-        ],
-        LinkRefusal::NoUserToken
-        | LinkRefusal::Unreadable
-        | LinkRefusal::TokenRefused
-        | LinkRefusal::NotTheProvider => {
-            &["The provider did not grant what is needed. Tell whoever sent you the link."]
-        }
-        LinkRefusal::NotAccepted => &[
-            "The provider does not accept the permission that it has just given. Nothing was connected.",
-            "Check whether apps must be approved in your organization, and try again.",
-        ],
+        LinkRefusal::TokenRefused => (
+            S::UNPROCESSABLE_ENTITY,
+            "The token was not accepted",
+            &[
+                "Check that the whole token was copied, that it has not ended, and that it may read people and groups.",
+            ],
+        ),
+        LinkRefusal::NotTheProvider => (
+            S::UNPROCESSABLE_ENTITY,
+            "No SCIM service answers there",
+            &[
+                "Check the address: it is the one below which /Users is, and often ends with /scim/v2.",
+            ],
+        ),
+        LinkRefusal::NotOrganizationWide => (
+            S::CONFLICT,
+            UNUSABLE,
+            &[
+                "The app was installed on one workspace. It must be installed on the whole organization.",
+                "Try again as an owner or admin of the organization, and choose the organization on the provider's page.",
+            ],
+        ),
+        LinkRefusal::NoUserToken | LinkRefusal::Unreadable => (
+            S::CONFLICT,
+            UNUSABLE,
+            &["The provider did not grant what is needed. Tell whoever sent you the link."],
+        ),
+        LinkRefusal::NotAccepted => (
+            S::CONFLICT,
+            UNUSABLE,
+            &[
+                "The provider does not accept the permission that it has just given. Nothing was connected.",
+                "Check whether apps must be approved in your organization, and try again.",
+            ],
+        ),
     }
 }

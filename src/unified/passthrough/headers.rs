@@ -35,7 +35,8 @@ pub fn for_provider(caller: &HeaderMap) -> HeaderMap {
     kept
 }
 
-/// Takes out of the provider's headers what the caller does not get.
+/// Takes out of the provider's headers what the caller does not get. Nobody in between keeps the answer, whatever the
+/// provider says: to a cache, two accounts' answers are of one address.
 pub fn for_caller(provider: &mut HeaderMap) {
     if provider.contains_key(header::CONNECTION) {
         for name in named(provider) {
@@ -49,6 +50,7 @@ pub fn for_caller(provider: &mut HeaderMap) {
     for name in dropped {
         provider.remove(name);
     }
+    provider.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
 /// Whether a provider's header is for the caller: not for one hop, and no cookie or policy of the provider's for
@@ -57,15 +59,20 @@ fn goes_on(name: &HeaderName) -> bool {
     // By their texts: a comparison of names for each of them is many times as dear.
     match name.as_str() {
         "alt-svc"
+        | "cdn-cache-control"
+        | "clear-site-data"
         | "connection"
         | "content-security-policy"
+        | "expires"
         | "keep-alive"
+        | "pragma"
         | "proxy-authenticate"
         | "proxy-connection"
         | "public-key-pins"
         | "set-cookie"
         | "set-cookie2"
         | "strict-transport-security"
+        | "surrogate-control"
         | "te"
         | "trailer"
         | "transfer-encoding"
@@ -125,6 +132,8 @@ mod tests {
             ("content-type", "application/json"),
             ("content-length", "12"),
             ("content-encoding", "br"),
+            ("cache-control", "public, max-age=600"),
+            ("expires", "Thu, 01 Jan 2099 00:00:00 GMT"),
             ("x-slack-req-id", "1"),
             ("connection", "X-Hop, content-length"),
             ("x-hop", "1"),
@@ -140,6 +149,7 @@ mod tests {
             ("content-type", "application/json"),
             ("content-length", "12"),
             ("content-encoding", "br"),
+            ("cache-control", "no-store"),
             ("x-slack-req-id", "1"),
         ];
         assert_eq!(headers, map(&expected));

@@ -251,3 +251,27 @@ async fn a_signing_secret_is_kept_encrypted_and_never_shown(pool: PgPool) -> any
     assert!(rows.iter().all(|row| !row.contains("hush-hush") && !row.contains(&bare)), "{rows:?}");
     Ok(())
 }
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn whoever_can_not_sign_has_to_wait_before_more_is_tried(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| setup.config.server.failed_auth_per_minute = 3).await?;
+    let now = app.clock.now().unix_timestamp().to_string();
+    let forged = format!("v0={}", "0".repeat(64));
+    for _ in 0..3 {
+        send(&app, &now, &forged, "{}").await?.problem(401, "unauthorized");
+    }
+    let held_up = send(&app, &now, &forged, "{}").await?;
+    held_up.problem(429, "too_many_wrong_keys");
+    assert!(!held_up.header("retry-after").is_empty(), "{held_up:?}");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_body_that_no_event_has_is_not_looked_at(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let now = app.clock.now().unix_timestamp().to_string();
+    let long = format!("{{\"text\":\"{}\"}}", "a".repeat(128 * 1024));
+    let signature = sign(DEFAULT_SIGNING_SECRET, &now, &long)?;
+    send(&app, &now, &signature, &long).await?.problem(413, "body_too_large");
+    Ok(())
+}

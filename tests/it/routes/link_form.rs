@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use http::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use switchboard::sandbox::DEFAULT_CLIENT_ID;
+use switchboard::sandbox::{DEFAULT_CLIENT_ID, Fault, FaultKind};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
@@ -293,5 +293,29 @@ async fn a_wish_that_contradicts_itself_is_refused(pool: PgPool) -> anyhow::Resu
     let answer = app.home.admin.post("provider-apps", &app_of_scim).await?;
     answer.problem(422, "invalid_body");
     assert_eq!(answer.pointers(), ["/provider"]);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn customers_of_one_service_do_not_share_its_pace(pool: PgPool) -> anyhow::Result<()> {
+    let (app, base_url) = open_app(pool).await?;
+    let mut clients = Vec::new();
+    for tenant in ["acme", "globex"] {
+        let link = link_url(&app.home, &json!({"tenant_id": tenant, "provider": "scim"})).await?;
+        let (status, text) = fill(&link, &base_url, &token(&app)?).await?;
+        assert_eq!(status, 200, "{text}");
+        let path = format!("integrated-accounts?tenant_id={tenant}");
+        let accounts = app.home.api.get(&path).await?.okay()?;
+        let account = accounts.pointer("/result/0").context("no account")?;
+        clients.push(app.on(id(account))?.with("prefer", "wait=0")?);
+    }
+    let [first, second] = clients.as_slice() else { anyhow::bail!("two were linked") };
+    let fault = Fault::next("scim.users.list", FaultKind::RateLimited, 1);
+    app.sandbox.add_fault(Fault { seconds: Some(600.0), ..fault });
+    for _ in 0..2 {
+        let told = first.get("proxy/Users?count=1").await?;
+        told.problem(429, "rate_limited");
+    }
+    second.get("proxy/Users?count=1").await?.okay()?;
     Ok(())
 }

@@ -1,0 +1,153 @@
+//! Two things at one moment: a lock of the test's holds the first where it stands until the second has come.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use sqlx::{PgPool, Postgres, Transaction};
+use switchboard::sandbox::{Fault, FaultKind};
+
+use crate::support::{Browser, TestApp, link_url};
+
+const GLANCE: Duration = Duration::from_millis(2);
+const LONGEST: Duration = Duration::from_secs(20);
+const TOKENS: &str = "oauth.v2.access";
+
+/// A transaction that has done this and stays open.
+async fn hold(
+    pool: &PgPool,
+    statement: &'static str,
+) -> anyhow::Result<Transaction<'static, Postgres>> {
+    let mut tx = pool.begin().await?;
+    sqlx::query(statement).execute(&mut *tx).await?;
+    Ok(tx)
+}
+
+/// Waits until a question to the database has an answer of at least `least`.
+async fn until(pool: &PgPool, question: &'static str, least: i64) -> anyhow::Result<()> {
+    let has_come = async {
+        while sqlx::query_scalar::<_, i64>(question).fetch_one(pool).await? < least {
+            tokio::time::sleep(GLANCE).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(LONGEST, has_come).await.context("the moment did not come")?
+}
+
+/// How many sessions of this database wait for a lock.
+const WAITING: &str =
+    "select count(distinct l.pid) from pg_locks l join pg_stat_activity a using (pid)
+    where not l.granted and a.datname = current_database()";
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_database_that_fails_with_the_new_tokens_in_hand_loses_no_grant(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::with(pool.clone(), |setup| setup.sandbox.refresh_grace_s = 0).await?;
+    let api = app.linked().await?;
+    app.sandbox.advance_clock(time::Duration::hours(13));
+    let lock = hold(&pool, "lock table audit_log in exclusive mode").await?;
+    // Whoever holds the account's tokens and would write the audit log: its connection ends.
+    let kill = "select count(*) filter (where pg_terminate_backend(waiting.pid))
+        from pg_locks waiting join pg_locks holding using (pid)
+        where waiting.relation = 'audit_log'::regclass and not waiting.granted
+          and holding.relation = 'account_credentials'::regclass and holding.mode like 'Row%'";
+    let cut_off = async {
+        until(&pool, kill, 1).await?;
+        lock.rollback().await?;
+        anyhow::Ok(())
+    };
+    let (called, cut_off) = tokio::join!(api.get("proxy/api/auth.test"), cut_off);
+    cut_off?;
+    called?.okay()?;
+    api.get("users?limit=1").await?.okay()?;
+    assert_eq!(app.sandbox.state().refreshes, 1, "the one pair that there was is stored");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_account_that_is_disconnected_meanwhile_is_not_connected_again(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool.clone()).await?;
+    let account = app.link("acme").await?;
+    let path = format!("integrated-accounts/{account}");
+    let wish = json!({"tenant_id": "acme", "integrated_account_id": account});
+    let url = link_url(&app.home, &wish).await?;
+    let lock = hold(&pool, "select from account_credentials for update").await?;
+    let link = async {
+        until(&pool, WAITING, 1).await?;
+        Browser::new()?.follow(&url).await
+    };
+    let release = async {
+        until(&pool, WAITING, 2).await?;
+        lock.rollback().await?;
+        anyhow::Ok(())
+    };
+    let (gone, linked, released) = tokio::join!(app.home.admin.delete(&path), link, release);
+    released?;
+    gone?.okay()?;
+    let page = linked?;
+    assert!(page.status == 404 && page.text.contains("account_not_found"), "{page:?}");
+    let account = app.home.api.get(&path).await?.okay()?;
+    assert_eq!(account.pointer("/result/status"), Some(&json!("disconnected")));
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from account_credentials").fetch_one(&pool).await?;
+    assert_eq!(left, 0, "no tokens of a disconnected account are kept");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_provider_app_that_is_removed_during_a_link_stays_for_it(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool.clone()).await?;
+    let apps = app.home.admin.get("provider-apps").await?.okay()?;
+    let id = apps.pointer("/result/0/id").and_then(Value::as_str).context("no app")?;
+    let path = format!("provider-apps/{id}");
+    let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
+    let lock = hold(&pool, "lock table integrated_accounts in share mode").await?;
+    let remove = async {
+        until(&pool, WAITING, 1).await?;
+        app.home.admin.delete(&path).await
+    };
+    let release = async {
+        until(&pool, WAITING, 2).await?;
+        lock.rollback().await?;
+        anyhow::Ok(())
+    };
+    let mut browser = Browser::new()?;
+    let (linked, removed, released) = tokio::join!(browser.follow(&url), remove, release);
+    released?;
+    let page = linked?;
+    assert_eq!(page.status, 200, "{}", page.text);
+    removed?.problem(409, "provider_app_in_use");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_browser_that_hangs_up_while_the_code_is_exchanged_takes_no_grant_with_it(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool.clone()).await?;
+    let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
+    let mut browser = Browser::new()?;
+    let consent = browser.leave(&url).await?;
+    let back = browser.decide(&consent, "decision=approve&install=org").await?;
+    let fault = Fault::next(TOKENS, FaultKind::Latency, 1);
+    app.sandbox.add_fault(Fault { seconds: Some(0.3), ..fault });
+    let is_asked = async {
+        while app.calls(TOKENS) == 0 {
+            tokio::time::sleep(GLANCE).await;
+        }
+    };
+    tokio::select! {
+        page = browser.get(&back) => anyhow::bail!("it was not held: {page:?}"),
+        () = is_asked => drop(browser),
+    }
+    until(&pool, "select count(*) from integrated_accounts where status = 'active'", 1).await?;
+    let token = url.path_segments().and_then(Iterator::last).context("no token")?;
+    let status = app.nobody()?.get(&format!("link/{token}/status")).await?.okay()?;
+    assert_eq!(status["status"], "linked", "{status}");
+    Ok(())
+}
