@@ -21,6 +21,8 @@ pub struct NewApp {
     pub signing_secret: Option<SigningSecret>,
     /// The scopes a link asks for; what the unified API needs, when nothing is said.
     pub scopes: Option<Vec<String>>,
+    /// Whether it is registered for PKCE.
+    pub pkce: bool,
 }
 
 impl Administrator<'_> {
@@ -50,6 +52,7 @@ impl Administrator<'_> {
             client_secret: sealed.client_secret,
             signing_secret: sealed.signing_secret,
             scopes: new.scopes.unwrap_or_else(all),
+            pkce: new.pkce,
             updated_at: now,
         };
         let subject = id.to_string();

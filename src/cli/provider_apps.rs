@@ -42,6 +42,9 @@ pub(super) enum Command {
         /// The scopes a link asks for, comma-separated; what the unified API needs when left out
         #[arg(long, value_delimiter = ',', value_name = "SCOPES")]
         scopes: Option<Vec<String>>,
+        /// The app is registered for PKCE at the provider: a public client
+        #[arg(long)]
+        pkce: bool,
     },
     /// List the OAuth clients of an environment, without their secrets
     List {
@@ -66,12 +69,12 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
 
 async fn obey(config: &Config, store: &Store, command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Create { environment, provider, client_id, scopes } => {
+        Command::Create { environment, provider, client_id, scopes, pkce } => {
             let db = known(store, &environment).await?;
             let (client_secret, signing_secret) = secrets()?;
             let keys = config.vault.master_keys().map_err(anyhow::Error::msg)?;
             let vault = Vault::new(MasterKeys::new(keys)?, Arc::new(SystemEntropy));
-            let new = NewApp { provider, client_id, client_secret, signing_secret, scopes };
+            let new = NewApp { provider, client_id, client_secret, signing_secret, scopes, pkce };
             let app = administrator(&db).create_app(new, &vault, &registry(config)?).await?;
             say(app.id)?;
         }

@@ -81,12 +81,12 @@ mod tests {
             reset: Duration::from_millis(ms),
         };
         let budgets =
-            [standing("scim.users.write", 180, 0, 6_001), standing("scim.write", 600, 99, 0)];
+            [standing("scim.users.update", 180, 0, 6_001), standing("scim.write", 600, 99, 0)];
         let mut headers = HeaderMap::new();
         tell(&budgets, &mut headers);
         let text = |name: &str| headers[name].to_str().unwrap();
-        assert_eq!(text("ratelimit"), r#""scim.users.write";r=0;t=7, "scim.write";r=99;t=0"#);
-        let policy = r#""scim.users.write";q=180;w=60, "scim.write";q=600;w=60"#;
+        assert_eq!(text("ratelimit"), r#""scim.users.update";r=0;t=7, "scim.write";r=99;t=0"#);
+        let policy = r#""scim.users.update";q=180;w=60, "scim.write";q=600;w=60"#;
         assert_eq!(text("ratelimit-policy"), policy);
 
         let mut plain = HeaderMap::new();

@@ -109,17 +109,16 @@ impl Links {
     ) -> Result<LinkedGrant, LinkError> {
         let link = &session.link;
         let client_secret = self.vault.open_client_secret(link.environment_id, app)?;
-        let pkce_verifier = self.vault.open_pkce_verifier(
-            link.environment_id,
-            link.id,
-            &session.data_key,
-            &session.pkce_verifier,
-        )?;
+        let open = |(data_key, verifier): &(_, _)| {
+            self.vault.open_pkce_verifier(link.environment_id, link.id, data_key, verifier)
+        };
+        let pkce_verifier = session.pkce_verifier.as_ref().map(open).transpose()?;
         let connector = self.oauth(link.provider)?;
         let client = OAuthClient {
             endpoints: connector.endpoints(),
             client_id: &app.client_id,
             client_secret: &client_secret,
+            pkce: app.pkce,
         };
         let exchange = CodeExchange { code, redirect_uri: self.redirect_uri()?, pkce_verifier };
         let answer = client.exchange(&self.http, exchange, self.clock.now()).await;

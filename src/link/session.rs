@@ -295,6 +295,7 @@ impl Links {
             endpoints: connector.endpoints(),
             client_id: &app.client_id,
             client_secret: &client_secret,
+            pkce: app.pkce,
         };
         let (state, browser) = (issue("", &*self.entropy), issue("", &*self.entropy));
         let Consent { url, pkce_verifier } = client.consent(
@@ -304,14 +305,13 @@ impl Links {
             &app.scopes,
             &*self.entropy,
         );
-        let (data_key, pkce_verifier) =
-            self.vault.seal_pkce_verifier(link.environment_id, link.id, &pkce_verifier)?;
+        let seal = |verifier| self.vault.seal_pkce_verifier(link.environment_id, link.id, verifier);
+        let pkce_verifier = pkce_verifier.as_ref().map(seal).transpose()?;
         let start = SessionStart {
             provider,
             provider_app_id: app.id,
             state_digest: state.digest(),
             browser_digest: browser.digest(),
-            data_key,
             pkce_verifier,
             display: visit.display,
             opener_origin: visit.opener_origin,

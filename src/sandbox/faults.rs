@@ -16,6 +16,8 @@ pub enum FaultKind {
     ServerError,
     /// HTTP 503 with a page in HTML; the work is not done.
     Html,
+    /// A method of the Web API refuses with the code in `error`; the work is not done.
+    Refused,
     /// The work is done, and half of the answer comes.
     CutBody,
     /// The work is done, and the connection is closed without an answer.
@@ -42,14 +44,28 @@ pub struct Fault {
     /// How long it takes, in real seconds, or the `Retry-After` it names.
     #[serde(default)]
     pub seconds: Option<f64>,
+    /// The code it refuses with; `internal_error` when none is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 impl Fault {
     /// A fault that hits the next `count` calls of a method.
     #[must_use]
     pub fn next(method: &str, kind: FaultKind, count: u32) -> Self {
-        let method = Some(method.to_owned());
-        Self { method, kind, count: Some(count), probability: None, seconds: None }
+        Self { method: Some(method.to_owned()), count: Some(count), ..Self::every(kind) }
+    }
+
+    /// A fault that hits every call.
+    #[must_use]
+    pub fn every(kind: FaultKind) -> Self {
+        Self { method: None, kind, count: None, probability: None, seconds: None, error: None }
+    }
+
+    /// A refusal of the next `count` calls of a method, with this code.
+    #[must_use]
+    pub fn refusal(method: &str, code: &str, count: u32) -> Self {
+        Self { error: Some(code.to_owned()), ..Self::next(method, FaultKind::Refused, count) }
     }
 
     fn concerns(&self, method: &str) -> bool {
@@ -76,12 +92,14 @@ pub struct FaultStatus {
 }
 
 /// A fault that hit a call.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Hit {
     /// What goes wrong.
     pub(crate) kind: FaultKind,
     /// How long it takes, when it was said.
     pub(crate) seconds: Option<f64>,
+    /// The code it refuses with.
+    pub(crate) error: Option<String>,
 }
 
 /// All faults that wait for a call.
@@ -129,7 +147,8 @@ impl Faults {
         if let Some(count) = &mut status.fault.count {
             *count = count.saturating_sub(1);
         }
-        let hit = Hit { kind: status.fault.kind, seconds: status.fault.seconds };
+        let Fault { kind, seconds, ref error, .. } = status.fault;
+        let hit = Hit { kind, seconds, error: error.clone() };
         self.waiting.retain(|status| status.fault.count != Some(0));
         Some(hit)
     }

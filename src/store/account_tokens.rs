@@ -19,6 +19,8 @@ pub struct NewAccountToken<'a> {
     pub id: AccountTokenId,
     /// The account it is bound to.
     pub account_id: IntegratedAccountId,
+    /// The API key that makes it: it ends with that key.
+    pub made_by: &'a str,
     /// The digest of its secret.
     pub digest: Digest,
     /// What it may do.
@@ -32,6 +34,10 @@ pub struct NewAccountToken<'a> {
     /// When it ends by itself; `None` lasts until revoked.
     pub expires_at: Option<OffsetDateTime>,
 }
+
+/// When a token ends by itself; `None` lasts until it is revoked, or its key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends(pub Option<OffsetDateTime>);
 
 /// An account token, without its secret.
 #[derive(Debug, Clone)]
@@ -53,7 +59,8 @@ pub struct AccountToken {
 }
 
 impl TenantDb {
-    /// Adds an account token.
+    /// Adds an account token; answers when it ends, which is not after the key that makes it. `None` when that key
+    /// was revoked meanwhile: nothing is added.
     ///
     /// # Errors
     ///
@@ -62,30 +69,42 @@ impl TenantDb {
         &self,
         token: &NewAccountToken<'_>,
         audit: &AuditEntry<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<Ends>, StoreError> {
         let allowed_addresses = token.allowed_addresses.map(Networks::texts);
         let mut tx = self.pool.begin().await?;
+        // Whoever revokes the key waits for this one, or was before it.
+        let maker = sqlx::query!(
+            "SELECT expires_at FROM api_keys
+             WHERE environment_id = $1 AND api_key_id = $2 AND revoked_at IS NULL FOR SHARE",
+            self.environment_id as EnvironmentId,
+            token.made_by,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(maker) = maker else { return Ok(None) };
+        let ends = [token.expires_at, maker.expires_at].into_iter().flatten().min();
         sqlx::query!(
             "INSERT INTO account_tokens
                  (environment_id, account_token_id, integrated_account_id, digest, scopes, created_at, expires_at,
-                  allowed_methods, allowed_addresses)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                  allowed_methods, allowed_addresses, made_by)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             self.environment_id as EnvironmentId,
             token.id as AccountTokenId,
             token.account_id as IntegratedAccountId,
             digest_bytes(&token.digest),
             &names(token.scopes),
             token.created_at,
-            token.expires_at,
+            ends,
             token.allowed_methods.map(AllowedMethods::patterns),
             allowed_addresses as Option<Vec<String>>,
+            token.made_by,
         )
         .execute(&mut *tx)
         .await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
         self.warm.hear(&Change::Key(token.digest));
-        Ok(())
+        Ok(Some(Ends(ends)))
     }
 
     /// The tokens of an account that live at `now`, or ended less than a day before, the oldest first.

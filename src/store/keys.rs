@@ -284,7 +284,7 @@ impl TenantDb {
         Ok(true)
     }
 
-    /// Ends an API key at `now`; tells whether it was alive.
+    /// Ends an API key at `now`, and the account tokens that it made; tells whether it was alive.
     ///
     /// # Errors
     ///
@@ -307,8 +307,18 @@ impl TenantDb {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(revoked) = revoked else { return Ok(false) };
+        let made = sqlx::query_scalar!(
+            "UPDATE account_tokens SET revoked_at = $3
+             WHERE environment_id = $1 AND made_by = $2 AND revoked_at IS NULL RETURNING digest",
+            self.environment_id as EnvironmentId,
+            id as ApiKeyId,
+            now,
+        )
+        .fetch_all(&mut *tx)
+        .await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
+        self.forget_keys(&made);
         self.forget_keys(&[revoked.digest]);
         self.forget_keys(revoked.previous_digest.as_slice());
         Ok(true)

@@ -78,10 +78,8 @@ pub struct SessionStart<'a> {
     pub state_digest: Digest,
     /// The digest of the cookie that binds the state to the browser.
     pub browser_digest: Digest,
-    /// The key the verifier is encrypted under.
-    pub data_key: WrappedKey,
-    /// The PKCE code verifier.
-    pub pkce_verifier: Ciphertext,
+    /// The PKCE code verifier and the key it is encrypted under, where the client has PKCE.
+    pub pkce_verifier: Option<(WrappedKey, Ciphertext)>,
     /// How the page was shown.
     pub display: &'a str,
     /// The origin of the web page that opened it.
@@ -101,10 +99,8 @@ pub struct LinkSession {
     pub display: Option<String>,
     /// The origin of the web page that opened it.
     pub opener_origin: Option<String>,
-    /// The key the verifier is encrypted under.
-    pub data_key: WrappedKey,
-    /// The PKCE code verifier.
-    pub pkce_verifier: Ciphertext,
+    /// The PKCE code verifier and the key it is encrypted under, where the client has PKCE.
+    pub pkce_verifier: Option<(WrappedKey, Ciphertext)>,
 }
 
 impl TenantDb {
@@ -154,6 +150,8 @@ impl TenantDb {
         id: LinkTokenId,
         start: &SessionStart<'_>,
     ) -> Result<bool, StoreError> {
+        let (key, verifier) =
+            start.pkce_verifier.as_ref().map(|(key, sealed)| (key, sealed)).unzip();
         let done = sqlx::query!(
             "UPDATE link_tokens
              SET started_at = $3, state_digest = $4, browser_digest = $5, master_key_id = $6,
@@ -165,9 +163,9 @@ impl TenantDb {
             start.now,
             digest_bytes(&start.state_digest),
             digest_bytes(&start.browser_digest),
-            start.data_key.master_key_id,
-            start.data_key.bytes,
-            start.pkce_verifier.0,
+            key.map(|key| &*key.master_key_id),
+            key.map(|key| &*key.bytes),
+            verifier.map(|verifier| &*verifier.0),
             start.display,
             start.opener_origin,
             start.provider.name(),
@@ -240,8 +238,8 @@ impl Store {
                    integrated_account_id AS "account_id: IntegratedAccountId",
                    redirect_uri, context, expires_at, used_at,
                    linked_account_id AS "linked_account_id: IntegratedAccountId", failure,
-                   display, opener_origin, browser_digest AS "browser_digest!", master_key_id AS "master_key_id!",
-                   data_key AS "data_key!", pkce_verifier AS "pkce_verifier!""#,
+                   display, opener_origin, browser_digest AS "browser_digest!", master_key_id,
+                   data_key, pkce_verifier"#,
             digest_bytes(state),
             now,
         )
@@ -255,8 +253,11 @@ impl Store {
             browser_digest: Digest(browser),
             display: row.display,
             opener_origin: row.opener_origin,
-            data_key: WrappedKey { master_key_id: row.master_key_id, bytes: row.data_key },
-            pkce_verifier: Ciphertext(row.pkce_verifier),
+            pkce_verifier: row.master_key_id.zip(row.data_key).zip(row.pkce_verifier).map(
+                |((master_key_id, bytes), verifier)| {
+                    (WrappedKey { master_key_id, bytes }, Ciphertext(verifier))
+                },
+            ),
             link: Row {
                 environment_id: row.environment_id,
                 id: row.id,

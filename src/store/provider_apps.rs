@@ -27,6 +27,8 @@ pub struct ProviderApp {
     pub signing_secret: Option<Ciphertext>,
     /// The scopes a link asks for.
     pub scopes: Vec<String>,
+    /// Whether it is registered for PKCE.
+    pub pkce: bool,
     /// When it was last changed.
     pub updated_at: OffsetDateTime,
 }
@@ -55,8 +57,8 @@ impl TenantDb {
         let mut tx = self.pool.begin().await?;
         sqlx::query!(
             "INSERT INTO provider_apps (environment_id, provider_app_id, provider, client_id,
-                 master_key_id, data_key, client_secret, signing_secret, scopes, created_at, updated_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
+                 master_key_id, data_key, client_secret, signing_secret, scopes, pkce, created_at, updated_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
             self.environment_id as EnvironmentId,
             app.id as ProviderAppId,
             app.provider.name(),
@@ -66,6 +68,7 @@ impl TenantDb {
             app.client_secret.0,
             app.signing_secret.as_ref().map(|secret| secret.0.as_slice()),
             &app.scopes,
+            app.pkce,
             new.now,
         )
         .execute(&mut *tx)
@@ -83,7 +86,7 @@ impl TenantDb {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
-                      data_key, client_secret, signing_secret, scopes, updated_at
+                      data_key, client_secret, signing_secret, scopes, pkce, updated_at
                FROM provider_apps WHERE environment_id = $1 AND provider_app_id = $2"#,
             self.environment_id as EnvironmentId,
             id as ProviderAppId,
@@ -105,7 +108,7 @@ impl TenantDb {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
-                      data_key, client_secret, signing_secret, scopes, updated_at
+                      data_key, client_secret, signing_secret, scopes, pkce, updated_at
                FROM provider_apps WHERE environment_id = $1 AND provider = $2
                ORDER BY provider_app_id DESC LIMIT 1"#,
             self.environment_id as EnvironmentId,
@@ -127,7 +130,7 @@ impl TenantDb {
         let rows = sqlx::query_as!(
             Row,
             r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
-                      data_key, client_secret, signing_secret, scopes, updated_at
+                      data_key, client_secret, signing_secret, scopes, pkce, updated_at
                FROM provider_apps WHERE environment_id = $1 ORDER BY provider_app_id"#,
             self.environment_id as EnvironmentId,
         )
@@ -151,7 +154,7 @@ impl TenantDb {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
-                      data_key, client_secret, signing_secret, scopes, updated_at
+                      data_key, client_secret, signing_secret, scopes, pkce, updated_at
                FROM provider_apps WHERE environment_id = $1 AND provider_app_id = $2 FOR NO KEY UPDATE"#,
             self.environment_id as EnvironmentId,
             id as ProviderAppId,
@@ -190,7 +193,7 @@ impl ProviderAppLock {
     ) -> Result<(), StoreError> {
         sqlx::query!(
             "UPDATE provider_apps SET master_key_id = $3, data_key = $4, client_secret = $5,
-                 signing_secret = $6, scopes = $7, updated_at = $8
+                 signing_secret = $6, scopes = $7, pkce = $8, updated_at = $9
              WHERE environment_id = $1 AND provider_app_id = $2",
             self.environment_id as EnvironmentId,
             self.app.id as ProviderAppId,
@@ -199,6 +202,7 @@ impl ProviderAppLock {
             to.client_secret.0,
             to.signing_secret.as_ref().map(|secret| secret.0.as_slice()),
             &to.scopes,
+            to.pkce,
             to.updated_at,
         )
         .execute(&mut *self.tx)
@@ -247,7 +251,7 @@ impl Store {
         let rows = sqlx::query!(
             r#"SELECT environment_id AS "environment_id: EnvironmentId",
                       provider_app_id AS "id: ProviderAppId", provider, client_id, master_key_id,
-                      data_key, client_secret, signing_secret, scopes, updated_at
+                      data_key, client_secret, signing_secret, scopes, pkce, updated_at
                FROM provider_apps WHERE provider = $1 AND signing_secret IS NOT NULL
                ORDER BY environment_id, provider_app_id"#,
             provider.name(),
@@ -265,6 +269,7 @@ impl Store {
                     client_secret: row.client_secret,
                     signing_secret: row.signing_secret,
                     scopes: row.scopes,
+                    pkce: row.pkce,
                     updated_at: row.updated_at,
                 };
                 Ok((row.environment_id, app.read()?))
@@ -282,6 +287,7 @@ struct Row {
     client_secret: Vec<u8>,
     signing_secret: Option<Vec<u8>>,
     scopes: Vec<String>,
+    pkce: bool,
     updated_at: OffsetDateTime,
 }
 
@@ -295,6 +301,7 @@ impl Row {
             client_secret: Ciphertext(self.client_secret),
             signing_secret: self.signing_secret.map(Ciphertext),
             scopes: self.scopes,
+            pkce: self.pkce,
             updated_at: self.updated_at,
         })
     }

@@ -23,6 +23,8 @@ pub enum Verdict {
     Final,
     /// The access token is dead. Nothing was done.
     DeadToken,
+    /// The access token was not taken, and nothing was done: it is dead, or it is not for this.
+    RefusedToken,
     /// Too fast. Nothing was done. The provider said how long to wait, or didn't.
     TooFast(Option<Duration>),
     /// The provider is in trouble: something may have been done.

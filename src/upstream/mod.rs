@@ -26,6 +26,6 @@ pub use client::{BoxError, HttpClient, NamedBy, Reach, Timeouts};
 pub use error::UpstreamError;
 pub use oauth::{CodeExchange, Consent, OAuthClient, OAuthEndpoints, OAuthError, TokenAnswer};
 pub use payload::OneWay;
-pub use request::{Budget, Dialect, ProviderRequest, RequestBody, Safety};
+pub use request::{Budget, Carried, Dialect, ProviderRequest, RequestBody, Safety};
 pub use send::{CallOptions, Upstream};
 pub use trial::{TrialAnswer, try_token};

@@ -1,4 +1,4 @@
-//! OAuth 2.0 with any provider, by the `oauth2` crate: the consent URL with state and PKCE, the code
+//! OAuth 2.0 with any provider, by the `oauth2` crate: the consent URL with state and, where it is taken, PKCE, the code
 //! exchange, the refresh. Here secrets are laid bare, so that connectors never see one.
 
 use std::collections::HashMap;
@@ -46,14 +46,18 @@ pub struct OAuthClient<'a> {
     pub client_id: &'a str,
     /// The client's secret.
     pub client_secret: &'a ClientSecret,
+    /// Whether it is a public client to its provider: it proves itself by PKCE, and its code is exchanged without the
+    /// secret. Others send no challenge; Slack refuses it (`pkce_not_allowed`).
+    /// <https://docs.slack.dev/authentication/using-pkce>
+    pub pkce: bool,
 }
 
 /// Where to send a customer's browser, and what to keep until it comes back.
 pub struct Consent {
     /// The provider's consent page with all parameters.
     pub url: Url,
-    /// The PKCE verifier that belongs to the challenge in the URL.
-    pub pkce_verifier: PkceVerifier,
+    /// The PKCE verifier that belongs to the challenge in the URL, if there is one.
+    pub pkce_verifier: Option<PkceVerifier>,
 }
 
 impl fmt::Debug for Consent {
@@ -68,8 +72,8 @@ pub struct CodeExchange {
     pub code: String,
     /// The redirect URI that was used, to the letter.
     pub redirect_uri: Url,
-    /// The verifier of the challenge that was sent.
-    pub pkce_verifier: PkceVerifier,
+    /// The verifier of the challenge that was sent, if one was.
+    pub pkce_verifier: Option<PkceVerifier>,
 }
 
 impl fmt::Debug for CodeExchange {
@@ -138,17 +142,18 @@ impl OAuthClient<'_> {
         scopes: &[String],
         entropy: &dyn Entropy,
     ) -> Consent {
-        let verifier = PkceCodeVerifier::new(issue("", entropy).reveal().to_owned());
-        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
+        let verifier =
+            self.pkce.then(|| PkceCodeVerifier::new(issue("", entropy).reveal().to_owned()));
         let state = CsrfToken::new(state.reveal().to_owned());
-        let (url, _) = self
-            .client()
-            .set_redirect_uri(RedirectUrl::from_url(redirect_uri.clone()))
-            .authorize_url(|| state)
-            .add_extra_param(scope_parameter, scopes.join(","))
-            .set_pkce_challenge(challenge)
-            .url();
-        Consent { url, pkce_verifier: verifier.into_secret().into() }
+        let client = self.client().set_redirect_uri(RedirectUrl::from_url(redirect_uri.clone()));
+        let mut request =
+            client.authorize_url(|| state).add_extra_param(scope_parameter, scopes.join(","));
+        if let Some(verifier) = &verifier {
+            let challenge = PkceCodeChallenge::from_code_verifier_sha256(verifier);
+            request = request.set_pkce_challenge(challenge);
+        }
+        let (url, _) = request.url();
+        Consent { url, pkce_verifier: verifier.map(|verifier| verifier.into_secret().into()) }
     }
 
     /// Exchanges an authorization code for tokens. `now` dates their end.
@@ -163,14 +168,15 @@ impl OAuthClient<'_> {
         now: OffsetDateTime,
     ) -> Result<TokenAnswer, OAuthError> {
         let redirect_uri = RedirectUrl::from_url(exchange.redirect_uri);
-        let verifier = exchange.pkce_verifier.expose_secret().to_owned();
-        let answer = self
-            .client()
+        let client = if self.pkce { self.public_client() } else { self.client() };
+        let mut request = client
             .exchange_code(AuthorizationCode::new(exchange.code))
-            .set_redirect_uri(std::borrow::Cow::Owned(redirect_uri))
-            .set_pkce_verifier(PkceCodeVerifier::new(verifier))
-            .request_async(&self.transport(http))
-            .await;
+            .set_redirect_uri(std::borrow::Cow::Owned(redirect_uri));
+        if let Some(verifier) = exchange.pkce_verifier {
+            let verifier = PkceCodeVerifier::new(verifier.expose_secret().to_owned());
+            request = request.set_pkce_verifier(verifier);
+        }
+        let answer = request.request_async(&self.transport(http)).await;
         answer.map(|response| read(&response, now)).map_err(refusal)
     }
 
@@ -192,13 +198,18 @@ impl OAuthClient<'_> {
     }
 
     fn client(&self) -> Client {
+        let secret = self.client_secret.expose_secret().to_owned();
+        self.public_client()
+            .set_client_secret(oauth2::ClientSecret::new(secret))
+            .set_auth_type(AuthType::BasicAuth)
+    }
+
+    /// The client as one without a secret: it names itself in the body.
+    fn public_client(&self) -> Client {
         oauth2::Client::new(ClientId::new(self.client_id.to_owned()))
-            .set_client_secret(oauth2::ClientSecret::new(
-                self.client_secret.expose_secret().to_owned(),
-            ))
             .set_auth_uri(AuthUrl::from_url(self.endpoints.authorize_url.clone()))
             .set_token_uri(TokenUrl::from_url(self.endpoints.token_url.clone()))
-            .set_auth_type(AuthType::BasicAuth)
+            .set_auth_type(AuthType::RequestBody)
     }
 
     fn transport(&self, http: &HttpClient) -> Transport {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::answer::Verdict;
@@ -42,6 +43,16 @@ pub enum RequestBody {
     Stream(OneWay),
 }
 
+/// Which of an account's tokens a call carries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Carried {
+    /// The one for calls.
+    #[default]
+    AccessToken,
+    /// The one for refreshes, for a call that gives it back. An account without one makes no such call.
+    RefreshToken,
+}
+
 /// A call to a provider, without its token. It is handed on in a box, as answers are.
 #[derive(Debug)]
 pub struct ProviderRequest {
@@ -59,12 +70,17 @@ pub struct ProviderRequest {
     pub budgets: Vec<Budget>,
     /// Whether it may be repeated.
     pub safety: Safety,
+    /// Which token it carries.
+    pub carried: Carried,
 }
 
 /// How a provider's answers are to be read, as far as sending needs to know.
 pub trait Dialect: Send + Sync {
     /// Reads an answer. `body` is the whole body where it was short enough to look at.
     fn verdict(&self, status: StatusCode, headers: &HeaderMap, body: Option<&[u8]>) -> Verdict;
+
+    /// Where a GET that changes nothing tells whether a token lives, which a refusal alone does not.
+    fn trial_url(&self) -> Option<&Url>;
 }
 
 /// A token as the header `authorization` has it; `None` when it can't stand in a header.

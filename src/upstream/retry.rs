@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | a dead token, the first time | with a new token | with a new token: nothing was done |
 //! | a dead token, again | done | done |
+//! | a refused token | as a dead one, when a trial shows that it is dead; else done | the same |
 //! | "too fast" | after its pause | after its pause: nothing was done |
 //! | trouble at the provider | after a pause | done: it may have been done |
 //! | no connection | after a pause | after a pause: nothing was sent |
@@ -30,6 +31,8 @@ pub(super) enum Next {
     Done,
     /// The same call with a newer token.
     RenewToken,
+    /// The token has to be tried: when it is dead, the same call with a newer one.
+    TryToken,
     /// The same call, once the provider's pause is over.
     Blocked(Duration),
     /// The same call, after a pause of our own.
@@ -49,8 +52,9 @@ pub(super) fn next(
     match end {
         Ok(answer) => match answer.verdict {
             Verdict::Final => Next::Done,
-            Verdict::DeadToken if renewed => Next::Done,
+            Verdict::DeadToken | Verdict::RefusedToken if renewed => Next::Done,
             Verdict::DeadToken => Next::RenewToken,
+            Verdict::RefusedToken => Next::TryToken,
             Verdict::TooFast(pause) => Next::Blocked(pause.unwrap_or(UNSAID_PAUSE)),
             Verdict::Trouble => when_safe,
         },
@@ -76,6 +80,7 @@ mod tests {
         let rows = [
             (Verdict::Final, Next::Done, Next::Done),
             (Verdict::DeadToken, Next::RenewToken, Next::RenewToken),
+            (Verdict::RefusedToken, Next::TryToken, Next::TryToken),
             (Verdict::TooFast(Some(seven)), Next::Blocked(seven), Next::Blocked(seven)),
             (Verdict::TooFast(None), Next::Blocked(UNSAID_PAUSE), Next::Blocked(UNSAID_PAUSE)),
             (Verdict::Trouble, Next::Again, Next::Done),
@@ -85,9 +90,10 @@ mod tests {
             assert_eq!(next(&end, Safety::Repeatable, false), repeatable, "{end:?}");
             assert_eq!(next(&end, Safety::Once, false), once, "{end:?}");
         }
-        let dead = Ok(Answer::of_verdict(Verdict::DeadToken));
-        let twice = next(&dead, Safety::Repeatable, true);
-        assert_eq!(twice, Next::Done, "a token is renewed once");
+        for verdict in [Verdict::DeadToken, Verdict::RefusedToken] {
+            let twice = next(&Ok(Answer::of_verdict(verdict)), Safety::Repeatable, true);
+            assert_eq!(twice, Next::Done, "a token is renewed once");
+        }
         let resting = Err(UpstreamError::Resting { retry_after: seven });
         assert_eq!(next(&resting, Safety::Repeatable, false), Next::Done);
     }

@@ -14,8 +14,9 @@ use super::breaker::{Breakers, Reached};
 use super::client::{HttpClient, NamedBy};
 use super::error::UpstreamError;
 use super::payload::Payload;
-use super::request::{Dialect, ProviderRequest, RequestBody, bearer};
+use super::request::{Carried, Dialect, ProviderRequest, RequestBody, bearer};
 use super::retry::{Next, next};
+use super::trial::try_token;
 use super::turns::Turns;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::entropy::{Entropy, random_bytes};
@@ -171,7 +172,8 @@ impl Upstream {
             let may_repeat = call.request.can_repeat()
                 && facts.attempts < ATTEMPTS
                 && ended < wait_until + DEADLINE;
-            match next(&result, call.request.safety, call.dead.is_some()) {
+            let is_last = call.dead.is_some() || call.request.carried == Carried::RefreshToken;
+            match next(&result, call.request.safety, is_last) {
                 Next::Blocked(pause) => {
                     self.turns.block(&call.price, pause);
                     if !may_repeat {
@@ -179,8 +181,13 @@ impl Upstream {
                     }
                 }
                 Next::RenewToken if may_repeat => call.dead = Some(fresh.generation),
+                Next::TryToken
+                    if may_repeat && self.is_dead(dialect, call.named_by(), &fresh.token).await =>
+                {
+                    call.dead = Some(fresh.generation);
+                }
                 Next::Again if may_repeat => self.pause(facts.attempts).await,
-                Next::Done | Next::RenewToken | Next::Again => {
+                Next::Done | Next::RenewToken | Next::TryToken | Next::Again => {
                     facts.waited = (ended - began).saturating_sub(facts.upstream);
                     if let Ok(answer) = &mut result {
                         answer.facts = facts;
@@ -214,7 +221,24 @@ impl Upstream {
         drop(waiting);
         let waited = asked.elapsed();
         let _span = call.options.span.part("take token");
-        Ok((waited, self.tokens.fresh(call.account).await?))
+        let token = match call.request.carried {
+            Carried::AccessToken => self.tokens.fresh(call.account).await?,
+            Carried::RefreshToken => self.tokens.to_give_back(call.account).await?,
+        };
+        Ok((waited, token))
+    }
+
+    /// Whether a token that was refused is dead. A call can be refused for what the token may not do, too: that is
+    /// no reason to spend a grant.
+    async fn is_dead(&self, dialect: &dyn Dialect, named_by: NamedBy, token: &AccessToken) -> bool {
+        let Some(url) = dialect.trial_url() else { return true };
+        let trial = try_token(&self.client, url.clone(), token, named_by);
+        // Who has no answer learns nothing.
+        Box::pin(trial).await.is_ok_and(|answer| {
+            let body = answer.body.to_string();
+            let verdict = dialect.verdict(answer.status, &answer.headers, Some(body.as_bytes()));
+            matches!(verdict, Verdict::DeadToken | Verdict::RefusedToken)
+        })
     }
 
     async fn attempt(
@@ -305,7 +329,7 @@ fn called(result: &Result<Box<Answer>, UpstreamError>) -> Called {
     match result {
         Ok(answer) => match answer.verdict {
             Verdict::Final => Called::Answered,
-            Verdict::DeadToken => Called::DeadToken,
+            Verdict::DeadToken | Verdict::RefusedToken => Called::DeadToken,
             Verdict::TooFast(_) => Called::TooFast,
             Verdict::Trouble => Called::Trouble,
         },

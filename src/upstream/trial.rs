@@ -1,4 +1,5 @@
-//! A new token is tried before it is kept: one call that changes nothing.
+//! A token is tried by one call that changes nothing: a new one before it is kept, one that was refused before it is
+//! given up.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};

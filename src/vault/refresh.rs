@@ -160,6 +160,20 @@ impl Tokens {
         newer
     }
 
+    /// What the next pair would be asked with, as a call carries it that gives it back.
+    ///
+    /// # Errors
+    ///
+    /// `NeedsReauth` when the account has none.
+    pub async fn to_give_back(&self, account: &IntegratedAccount) -> Result<Fresh, TokenError> {
+        let row = self.inner.stored(account).await?;
+        let grant = self.inner.vault.open_grant(account.environment_id, account.id, &row)?;
+        let none = || TokenError::NeedsReauth { reason: "no_refresh_token".to_owned() };
+        let token = grant.refresh_token.ok_or_else(none)?;
+        let token = AccessToken::from(token.expose_secret().to_owned());
+        Ok(Fresh { token, generation: row.generation })
+    }
+
     async fn newer(
         &self,
         account: &IntegratedAccount,

@@ -159,7 +159,7 @@ async fn no_wrong_answer_no_change_twice_and_no_failure_without_a_reason(
         let is_slow =
             matches!(kind, FaultKind::Latency | FaultKind::Timeout | FaultKind::RateLimited);
         let seconds = is_slow.then_some(1.0);
-        let fault = Fault { method: None, kind, count: None, probability: Some(SHARE), seconds };
+        let fault = Fault { seconds, probability: Some(SHARE), ..Fault::every(kind) };
         app.sandbox.add_fault(fault);
     }
     let until = Instant::now() + Duration::from_secs(seconds.unwrap_or(6));

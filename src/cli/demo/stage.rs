@@ -138,6 +138,7 @@ async fn register_app(state: &AppState, environment_id: EnvironmentId) -> anyhow
         client_secret: sealed.client_secret,
         signing_secret: sealed.signing_secret,
         scopes: scopes.iter().map(ToString::to_string).collect(),
+        pkce: false,
         updated_at: SystemClock.now(),
     };
     let subject = id.to_string();

@@ -13,7 +13,7 @@ use crate::connectors::reading::{Okay, found, refuse_reserved, row};
 use crate::connectors::{CallContext, ConnectorError, Kind, Position, Question, Record};
 use crate::domain::filter::Filtered;
 use crate::domain::page::Page;
-use crate::upstream::{ProviderRequest, RequestBody, Safety};
+use crate::upstream::{Carried, ProviderRequest, RequestBody, Safety};
 
 /// What SCIM's bodies are (RFC 7644 §3.1).
 const MEDIA_TYPE: &str = "application/scim+json, application/json;q=0.9";
@@ -109,6 +109,7 @@ impl Scim {
             body: RequestBody::Empty,
             budgets: self.budgets(),
             safety: Safety::Repeatable,
+            carried: Carried::AccessToken,
         });
         let answer = cx.fetch(request, &ScimDialect).await?;
         let status = answer.status;

@@ -1,6 +1,7 @@
 //! How a SCIM server's answers are to be read while sending: by their status (RFC 7644 §3.12).
 
 use http::{HeaderMap, StatusCode, header};
+use url::Url;
 
 use crate::connectors::context::{header_text, retry_after};
 use crate::upstream::{Dialect, Verdict};
@@ -22,5 +23,9 @@ impl Dialect for ScimDialect {
             _ if is_page => Verdict::Trouble,
             _ => Verdict::Final,
         }
+    }
+
+    fn trial_url(&self) -> Option<&Url> {
+        None
     }
 }

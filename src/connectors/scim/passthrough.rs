@@ -7,7 +7,7 @@ use super::Scim;
 use super::api::{base, safety};
 use crate::connectors::path::{Base, is_plain};
 use crate::connectors::{Passthrough, UnknownPath};
-use crate::upstream::{ProviderRequest, RequestBody};
+use crate::upstream::{Carried, ProviderRequest, RequestBody};
 
 const KNOWN: &str =
     "the provider's paths are those below its base URL, such as Users/ID, without dot segments";
@@ -32,6 +32,7 @@ impl Passthrough for Scim {
             body: RequestBody::Empty,
             budgets: self.budgets(),
             safety: safety(method),
+            carried: Carried::AccessToken,
         }))
     }
 }

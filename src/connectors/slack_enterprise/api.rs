@@ -5,14 +5,13 @@ use serde_json::value::RawValue;
 use url::form_urlencoded;
 
 use super::SlackEnterprise;
-use super::dialect::SlackDialect;
 use super::error;
 use super::wire::{AdminUser, AdminUsersList, Envelope, ScimFailure};
 use crate::connectors::context::header_text;
 pub(super) use crate::connectors::reading::{Okay, found, optional, refuse_reserved, row};
 use crate::connectors::{CallContext, ConnectorError, Kind};
 use crate::domain::filter::RemoteQuery;
-use crate::upstream::{ProviderRequest, RequestBody};
+use crate::upstream::{Carried, ProviderRequest, RequestBody};
 
 /// Slack's id of a request, for its support.
 const REQUEST_ID: &str = "x-slack-req-id";
@@ -47,6 +46,29 @@ impl SlackEnterprise {
         method: &'static str,
         arguments: &[(&str, &str)],
     ) -> Result<(Okay, Option<ConnectorError>), ConnectorError> {
+        let request = self.web_request(cx, method, arguments)?;
+        self.web_exchange(cx, method, request).await
+    }
+
+    /// Calls a method without arguments with that one of the account's tokens.
+    pub(super) async fn web_carrying(
+        &self,
+        cx: &CallContext<'_>,
+        method: &'static str,
+        carried: Carried,
+    ) -> Result<Okay, ConnectorError> {
+        let mut request = self.web_request(cx, method, &[])?;
+        request.carried = carried;
+        let (answer, refusal) = self.web_exchange(cx, method, request).await?;
+        refusal.map_or(Ok(answer), Err)
+    }
+
+    fn web_request(
+        &self,
+        cx: &CallContext<'_>,
+        method: &'static str,
+        arguments: &[(&str, &str)],
+    ) -> Result<Box<ProviderRequest>, ConnectorError> {
         let (_, (budgets, safety)) = self.methods.web(method, &Method::POST);
         let uri = self.web.at(&["api/", method].concat(), None);
         let uri = uri.ok_or_else(|| cx.error(method, Kind::Internal))?;
@@ -57,7 +79,7 @@ impl SlackEnterprise {
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/x-www-form-urlencoded"),
         )]);
-        let request = Box::new(ProviderRequest {
+        Ok(Box::new(ProviderRequest {
             name: method.into(),
             method: Method::POST,
             uri,
@@ -65,8 +87,17 @@ impl SlackEnterprise {
             body: RequestBody::Bytes(form.into()),
             budgets,
             safety,
-        });
-        let answer = cx.fetch(request, &SlackDialect).await?;
+            carried: Carried::AccessToken,
+        }))
+    }
+
+    async fn web_exchange(
+        &self,
+        cx: &CallContext<'_>,
+        method: &'static str,
+        request: Box<ProviderRequest>,
+    ) -> Result<(Okay, Option<ConnectorError>), ConnectorError> {
+        let answer = cx.fetch(request, &self.dialect).await?;
         let request_id = header_text(&answer.headers, REQUEST_ID).map(str::to_owned);
         let status = answer.status;
         let body = answer.into_body();
@@ -189,8 +220,9 @@ impl SlackEnterprise {
                 .map_or(RequestBody::Empty, |body| RequestBody::Bytes(body.to_string().into())),
             budgets,
             safety,
+            carried: Carried::AccessToken,
         });
-        let answer = cx.fetch(request, &SlackDialect).await?;
+        let answer = cx.fetch(request, &self.dialect).await?;
         let request_id = header_text(&answer.headers, REQUEST_ID).map(str::to_owned);
         let status = answer.status;
         let body = answer.into_body();
@@ -210,8 +242,8 @@ impl SlackEnterprise {
 /// What kind of failure SCIM's status and code tell.
 pub(super) fn scim_kind(status: StatusCode, code: &str) -> Kind {
     match status {
-        StatusCode::UNAUTHORIZED => Kind::NeedsReauth,
-        StatusCode::FORBIDDEN => Kind::Forbidden,
+        // Of a token that lives: whoever waits for a dead one's answer is told so before.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Kind::Forbidden,
         StatusCode::NOT_FOUND => Kind::NotFound,
         StatusCode::CONFLICT => Kind::Conflict,
         status if status.is_server_error() => Kind::Trouble,

@@ -2,20 +2,17 @@
 
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
+use url::Url;
 
 use crate::connectors::context::{header_text, retry_after};
 use crate::upstream::{Dialect, Verdict};
 
 /// Codes of the Web API that mean: this token is dead.
-const DEAD_TOKEN: &[&str] = &[
-    "account_inactive",
-    "invalid_auth",
-    "not_authed",
-    "team_access_not_granted",
-    "token_expired",
-    "token_revoked",
-    "user_removed_from_team",
-];
+const DEAD_TOKEN: &[&str] =
+    &["account_inactive", "token_expired", "token_revoked", "user_removed_from_team"];
+/// Codes that a living token gets as well: for a method that is not for it, from an address that the app or the
+/// organization doesn't admit, for want of a scope (SCIM and the audit log answer 401 then).
+const REFUSED_TOKEN: &[&str] = &["invalid_auth", "not_authed"];
 /// Codes that mean: Slack is in trouble, something may have been done.
 const TROUBLE: &[&str] = &[
     "fatal_error",
@@ -30,8 +27,11 @@ const TROUBLE: &[&str] = &[
 const OK: &[u8] = br#"{"ok":true"#;
 
 /// Reads Slack's answers.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SlackDialect;
+#[derive(Debug, Clone)]
+pub(super) struct SlackDialect {
+    /// `auth.test`.
+    pub(super) trial_url: Url,
+}
 
 #[derive(Deserialize)]
 struct Failure<'a> {
@@ -44,7 +44,7 @@ impl Dialect for SlackDialect {
     fn verdict(&self, status: StatusCode, headers: &HeaderMap, body: Option<&[u8]>) -> Verdict {
         match status {
             StatusCode::TOO_MANY_REQUESTS => return Verdict::TooFast(retry_after(headers)),
-            StatusCode::UNAUTHORIZED => return Verdict::DeadToken,
+            StatusCode::UNAUTHORIZED => return Verdict::RefusedToken,
             status if status.is_server_error() => return Verdict::Trouble,
             _ => {}
         }
@@ -62,11 +62,17 @@ impl Dialect for SlackDialect {
             _ => Verdict::Final,
         }
     }
+
+    fn trial_url(&self) -> Option<&Url> {
+        Some(&self.trial_url)
+    }
 }
 
 fn verdict_of(code: &str) -> Verdict {
     if DEAD_TOKEN.contains(&code) {
         Verdict::DeadToken
+    } else if REFUSED_TOKEN.contains(&code) {
+        Verdict::RefusedToken
     } else if TROUBLE.contains(&code) {
         Verdict::Trouble
     } else if matches!(code, "ratelimited" | "rate_limited") {
@@ -97,7 +103,9 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
             .collect();
-        SlackDialect.verdict(status.try_into().unwrap(), &headers, Some(body.as_bytes()))
+        let dialect =
+            SlackDialect { trial_url: "http://slack.test/api/auth.test".parse().unwrap() };
+        dialect.verdict(status.try_into().unwrap(), &headers, Some(body.as_bytes()))
     }
 
     #[test]
@@ -109,7 +117,9 @@ mod tests {
             (200, r#"{"ok":false,"error":"missing_scope"}"#, Verdict::Final),
             (200, r#"{"ok":false,"error":"internal_error"}"#, Verdict::Trouble),
             (200, r#"{"ok":false,"error":"ratelimited"}"#, Verdict::TooFast(None)),
-            (401, "", Verdict::DeadToken),
+            (200, r#"{"ok":false,"error":"invalid_auth"}"#, Verdict::RefusedToken),
+            (200, r#"{"ok":false,"error":"team_access_not_granted"}"#, Verdict::Final),
+            (401, "", Verdict::RefusedToken),
             (503, "<html>", Verdict::Trouble),
             (404, r#"{"schemas":[]}"#, Verdict::Final),
         ];

@@ -41,6 +41,10 @@ impl GroupWrites for SlackEnterprise {
         wish: &GroupWish,
     ) -> Result<Done, ConnectorError> {
         let path = group_path(cx, UPDATE, id)?;
+        // It goes into a path of an operation.
+        if !wish.remove_member_ids.iter().all(|id| is_id(id)) {
+            return Err(cx.error(UPDATE, Kind::NotFound).with_code("no_such_user"));
+        }
         let body = json!({"schemas": [PATCH], "Operations": operations(wish)});
         self.scim(cx, UPDATE, Method::PATCH, &path, Some(&body)).await.map(|_| Done::Done)
     }
@@ -70,8 +74,7 @@ fn operations(wish: &GroupWish) -> Vec<Value> {
     let more = (!wish.add_member_ids.is_empty())
         .then(|| json!({"op": "add", "path": "members", "value": members(&wish.add_member_ids)}));
     let fewer = wish.remove_member_ids.iter();
-    let fewer =
-        fewer.map(|id| json!({"op": "remove", "path": format!("members[value eq \"{id}\"]")}));
+    let fewer = fewer.map(|id| json!({"op": "remove", "path": format!("members[value eq {id}]")}));
     name.chain(all).chain(more).chain(fewer).collect()
 }
 

@@ -3,14 +3,29 @@
 
 use async_trait::async_trait;
 
+use super::api::Okay;
 use super::{SlackEnterprise, wire};
 use crate::connectors::{CallContext, ConnectorError, Identity, Kind, Reads, Record};
 use crate::domain::input::Done;
 use crate::domain::me::Me;
 use crate::domain::user::User;
+use crate::upstream::Carried;
 
 const TEST: &str = "auth.test";
 const REVOKE: &str = "auth.revoke";
+
+/// A token that is dead already, or isn't there, has been given back.
+fn given_back(answer: Result<Okay, ConnectorError>) -> Result<Done, ConnectorError> {
+    match answer {
+        Ok(_) => Ok(Done::Done),
+        Err(error) if is_dead(&error) => Ok(Done::Already),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_dead(error: &ConnectorError) -> bool {
+    error.kind == Kind::NeedsReauth || error.code.as_deref() == Some("invalid_auth")
+}
 
 #[async_trait]
 impl Identity for SlackEnterprise {
@@ -31,10 +46,10 @@ impl Identity for SlackEnterprise {
     }
 
     async fn revoke(&self, cx: &CallContext<'_>) -> Result<Done, ConnectorError> {
-        match self.web(cx, REVOKE, &[]).await {
-            Ok(_) => Ok(Done::Done),
-            Err(error) if error.kind == Kind::NeedsReauth => Ok(Done::Already),
-            Err(error) => Err(error),
-        }
+        let revoked = given_back(self.web(cx, REVOKE, &[]).await)?;
+        // Where tokens rotate, each is given back by itself: the grant would live on in the other one.
+        // <https://docs.slack.dev/authentication/using-token-rotation#uninstalling-apps>
+        given_back(self.web_carrying(cx, REVOKE, Carried::RefreshToken).await)?;
+        Ok(revoked)
     }
 }

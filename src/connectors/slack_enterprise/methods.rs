@@ -17,13 +17,16 @@ static TABLE: LazyLock<Result<Table, toml::de::Error>> =
 const UNKNOWN: &str = "unknown";
 
 /// What the budgets of SCIM are called.
-const SCIM_BUDGETS: [&str; 7] = [
-    "scim.groups.create_or_delete",
+const SCIM_BUDGETS: [&str; 10] = [
+    "scim.groups.create",
+    "scim.groups.delete",
     "scim.groups.get",
     "scim.groups.update",
     "scim.read",
+    "scim.users.create",
+    "scim.users.delete",
     "scim.users.get",
-    "scim.users.write",
+    "scim.users.update",
     "scim.write",
 ];
 
@@ -79,8 +82,7 @@ struct ScimSets {
 #[serde(deny_unknown_fields)]
 struct ScimEndpoints {
     get_one: Pace,
-    write_user: Pace,
-    create_or_delete_group: Pace,
+    write: Pace,
     update_group: Pace,
 }
 
@@ -172,17 +174,20 @@ impl Methods {
             rate: pace.into(),
             per_app: false,
         };
-        let endpoint = match *http {
+        let endpoint = match (http, is_group) {
             _ if is_read && id.is_empty() => None,
             _ if is_read && is_group => Some(budget("scim.groups.get", endpoints.get_one)),
             _ if is_read => Some(budget("scim.users.get", endpoints.get_one)),
-            Method::PUT | Method::PATCH if is_group => {
+            (&(Method::PUT | Method::PATCH), true) => {
                 Some(budget("scim.groups.update", endpoints.update_group))
             }
-            _ if is_group => {
-                Some(budget("scim.groups.create_or_delete", endpoints.create_or_delete_group))
+            (&(Method::PUT | Method::PATCH), false) => {
+                Some(budget("scim.users.update", endpoints.write))
             }
-            _ => Some(budget("scim.users.write", endpoints.write_user)),
+            (&Method::DELETE, true) => Some(budget("scim.groups.delete", endpoints.write)),
+            (&Method::DELETE, false) => Some(budget("scim.users.delete", endpoints.write)),
+            (_, true) => Some(budget("scim.groups.create", endpoints.write)),
+            (_, false) => Some(budget("scim.users.create", endpoints.write)),
         };
         let set =
             if is_read { budget("scim.read", sets.read) } else { budget("scim.write", sets.write) };
@@ -196,10 +201,11 @@ impl Methods {
         is_audit || SCIM_BUDGETS.contains(&name) || self.table.methods.contains_key(name)
     }
 
-    /// The budget of an audit log call: they all only read.
+    /// The budget of an audit log call: they all only read. An organization has one for all apps.
+    /// <https://docs.slack.dev/reference/audit-logs-api/methods-actions-reference#rate-limits>
     pub(super) fn audit(&self, path: &str) -> (Vec<Budget>, Safety) {
         let bucket = Cow::Owned(format!("audit.{path}"));
-        let budget = Budget { bucket, rate: self.table.audit.into(), per_app: true };
+        let budget = Budget { bucket, rate: self.table.audit.into(), per_app: false };
         (vec![budget], Safety::Repeatable)
     }
 }
@@ -256,9 +262,13 @@ mod tests {
         };
         assert_eq!(buckets(Method::GET, "Users"), ["scim.read"]);
         assert_eq!(buckets(Method::GET, "Users/U1"), ["scim.users.get", "scim.read"]);
-        assert_eq!(buckets(Method::PATCH, "Users/U1"), ["scim.users.write", "scim.write"]);
+        assert_eq!(buckets(Method::PATCH, "Users/U1"), ["scim.users.update", "scim.write"]);
+        assert_eq!(buckets(Method::PUT, "Users/U1"), ["scim.users.update", "scim.write"]);
+        assert_eq!(buckets(Method::DELETE, "Users/U1"), ["scim.users.delete", "scim.write"]);
+        assert_eq!(buckets(Method::POST, "Users"), ["scim.users.create", "scim.write"]);
+        assert_eq!(buckets(Method::DELETE, "Groups/S1"), ["scim.groups.delete", "scim.write"]);
         assert_eq!(buckets(Method::PATCH, "Groups/S1"), ["scim.groups.update", "scim.write"]);
-        assert_eq!(buckets(Method::POST, "Groups"), ["scim.groups.create_or_delete", "scim.write"]);
+        assert_eq!(buckets(Method::POST, "Groups"), ["scim.groups.create", "scim.write"]);
         for (http, path) in [(Method::GET, "Groups/S1"), (Method::PUT, "Groups/S1")] {
             assert!(buckets(http, path).iter().all(|name| methods.has_budget(name)), "{path}");
         }

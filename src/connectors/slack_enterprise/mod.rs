@@ -57,6 +57,7 @@ pub struct SlackEnterprise {
     api: Base,
     methods: Methods,
     oauth: OAuthEndpoints,
+    dialect: SlackDialect,
 }
 
 /// The connector can't be built.
@@ -79,8 +80,10 @@ impl SlackEnterprise {
     pub fn new(config: &config::SlackEnterprise) -> Result<Self, BuildError> {
         let (web_url, api_url) = (base(&config.web_url)?, base(&config.api_url)?);
         let base = |url: &Url| Base::of(url).ok_or(url::ParseError::EmptyHost);
+        let oauth = oauth::endpoints(&web_url)?;
         Ok(Self {
-            oauth: oauth::endpoints(&web_url)?,
+            dialect: SlackDialect { trial_url: oauth.trial_url.clone() },
+            oauth,
             web: base(&web_url)?,
             api: base(&api_url)?,
             methods: Methods::load()?,
@@ -104,7 +107,7 @@ impl Connector for SlackEnterprise {
     }
 
     fn dialect(&self) -> &dyn Dialect {
-        &SlackDialect
+        &self.dialect
     }
 
     fn has_budget(&self, name: &str) -> bool {

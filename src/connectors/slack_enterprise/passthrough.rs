@@ -5,7 +5,7 @@ use http::{HeaderMap, Method, StatusCode};
 use super::SlackEnterprise;
 use crate::connectors::path::is_plain;
 use crate::connectors::{PageFailure, Passthrough, RawPage, UnknownPath};
-use crate::upstream::{ProviderRequest, RequestBody};
+use crate::upstream::{Carried, ProviderRequest, RequestBody};
 
 const KNOWN: &str = "the provider's paths are api/METHOD, scim/v1/…, scim/v2/… and audit/v1/…, without dot segments";
 
@@ -48,6 +48,7 @@ impl Passthrough for SlackEnterprise {
             body: RequestBody::Empty,
             budgets,
             safety,
+            carried: Carried::AccessToken,
         }))
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::input::Field;
 use crate::domain::user::UserType;
-use crate::domain::user_input::{AddressInput, PhotoInput, UserInput, WishedStatus};
+use crate::domain::user_input::{AddressInput, PhoneInput, PhotoInput, UserInput, WishedStatus};
 
 const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
@@ -14,6 +14,7 @@ const PROFILE: &str = "urn:ietf:params:scim:schemas:extension:slack:profile:2.0:
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 /// The custom field that Slack's profile extension has.
 pub(super) const START_DATE: &str = "start_date";
+const MANAGER: &str = "manager.managerId";
 /// The longest short name.
 const LONGEST_USERNAME: usize = 21;
 
@@ -56,22 +57,20 @@ pub(super) fn creation(wish: &UserInput, username: &str) -> Value {
     Value::Object(body)
 }
 
-/// The body that changes a user; none when nothing is said that SCIM can change.
-pub(super) fn change(wish: &UserInput) -> Option<Value> {
-    let mut operations: Vec<Value> = attributes(wish)
-        .into_iter()
-        .filter_map(|Said { schema, name, value }| {
-            let path = match (schema, name) {
-                (CORE, name) => name.to_owned(),
-                (ENTERPRISE, "manager.managerId") => format!("{schema}.{name}"),
-                (schema, name) => format!("{schema}:{name}"),
-            };
-            operation(&path, value)
-        })
-        .collect();
-    operations.extend(operation("userName", text(&wish.username)));
-    if wish.emails.is_keep() {
-        operations.extend(operation("emails[primary eq true].value", text(&wish.email)));
+/// The bodies that change a user, one after the other; none when nothing is said that SCIM can change. Operations have
+/// the forms of Slack's reference; the day that somebody begins is changed by a resource of its schema alone.
+pub(super) fn changes(wish: &UserInput) -> Vec<Value> {
+    let mut operations: Vec<Value> = attributes(wish).into_iter().filter_map(operation).collect();
+    operations.extend(operation(Said {
+        schema: CORE,
+        name: "userName",
+        value: text(&wish.username),
+    }));
+    if wish.emails.is_keep()
+        && let Some(email) = wish.email.value()
+    {
+        let address = json!({"value": email, "type": "work", "primary": true});
+        operations.push(json!({"op": "add", "path": "emails", "value": address}));
     }
     match wish.user_type {
         Some(UserType::Member) => operations.push(json!({"op": "remove", "path": GUEST})),
@@ -83,7 +82,21 @@ pub(super) fn change(wish: &UserInput) -> Option<Value> {
     if let Some(Value::Array(theirs)) = wish.remote_data.get("Operations") {
         operations.extend(theirs.iter().cloned());
     }
-    (!operations.is_empty()).then(|| json!({"schemas": [PATCH], "Operations": operations}))
+    let by_operations = (!operations.is_empty()).then(|| patch(&operations));
+    let begins = match start(wish) {
+        Field::Set(date) => Some(json!({"schemas": [PROFILE], PROFILE: {"startDate": date}})),
+        Field::Keep | Field::Clear => None,
+    };
+    by_operations.into_iter().chain(begins).collect()
+}
+
+/// The body that lets a guest stay without an end.
+pub(super) fn no_end() -> Value {
+    patch(&[json!({"op": "remove", "path": format!("{GUEST}.expiration")})])
+}
+
+fn patch(operations: &[Value]) -> Value {
+    json!({"schemas": [PATCH], "Operations": operations})
 }
 
 /// A short name made of an address: what Slack's rules leave of the part before the `@`, with a
@@ -115,12 +128,33 @@ fn insert(part: &mut Map<String, Value>, name: &str, value: Value) {
     }
 }
 
-fn operation(path: &str, value: Field<Value>) -> Option<Value> {
-    match value {
-        Field::Keep => None,
-        Field::Clear => Some(json!({"op": "remove", "path": path})),
-        Field::Set(value) => Some(json!({"op": "replace", "path": path, "value": value})),
-    }
+/// What is said about an attribute as an operation. Parts of an extension are added behind a colon and taken away behind
+/// a dot.
+fn operation(Said { schema, name, value }: Said) -> Option<Value> {
+    let said = match (schema, value) {
+        (_, Field::Keep) | (PROFILE, Field::Set(_)) => return None,
+        (CORE, Field::Clear) => json!({"op": "remove", "path": name}),
+        (schema, Field::Clear) => json!({"op": "remove", "path": format!("{schema}.{name}")}),
+        (CORE, Field::Set(value)) if matches!(name, "photos" | "addresses") => {
+            json!({"op": "add", "path": name, "value": value})
+        }
+        (CORE, Field::Set(value)) => json!({"op": "replace", "path": name, "value": value}),
+        (schema, Field::Set(value)) if name == MANAGER => {
+            json!({"op": "replace", "path": schema, "value": {"manager": {"managerId": value}}})
+        }
+        (schema, Field::Set(value)) => {
+            json!({"op": "add", "path": format!("{schema}:{name}"), "value": value})
+        }
+    };
+    Some(said)
+}
+
+/// The day that somebody begins.
+fn start(wish: &UserInput) -> Field<Value> {
+    wish.custom_fields
+        .get(START_DATE)
+        .cloned()
+        .map_or(Field::Keep, |date| if date.is_null() { Field::Clear } else { Field::Set(date) })
 }
 
 /// Everything that stands in both, but for the short name, the single address and the guest.
@@ -132,10 +166,6 @@ fn attributes(wish: &UserInput) -> Vec<Said> {
         WishedStatus::Active => Field::Set(true.into()),
         WishedStatus::Inactive => Field::Set(false.into()),
     });
-    let start =
-        wish.custom_fields.get(START_DATE).cloned().map_or(Field::Keep, |date| {
-            if date.is_null() { Field::Clear } else { Field::Set(date) }
-        });
     let manager = map(&wish.manager, |manager| manager.id.as_str().into());
     vec![
         core("externalId", text(&wish.external_id)),
@@ -160,9 +190,12 @@ fn attributes(wish: &UserInput) -> Vec<Said> {
         core(
             "phoneNumbers",
             map(&wish.phones, |phones| {
+                // Slack has two, the main one and the mobile one. Their types mean the opposite in requests and in
+                // answers, so that it is told by the mark of the main one.
+                let is_mobile = |phone: &PhoneInput| phone.kind.as_deref() == Some("mobile");
+                let main = phones.iter().position(|phone| !is_mobile(phone));
                 let all = phones.iter().enumerate().map(|(number, phone)| {
-                    let kind = phone.kind.as_deref().unwrap_or("work");
-                    json!({"value": phone.number, "type": kind, "primary": number == 0})
+                    json!({"value": phone.number, "primary": Some(number) == main})
                 });
                 all.collect()
             }),
@@ -174,8 +207,8 @@ fn attributes(wish: &UserInput) -> Vec<Said> {
         enterprise("organization", text(&wish.organization)),
         enterprise("division", text(&wish.division)),
         enterprise("department", text(&wish.department)),
-        enterprise("manager.managerId", manager),
-        Said { schema: PROFILE, name: "startDate", value: start },
+        enterprise(MANAGER, manager),
+        Said { schema: PROFILE, name: "startDate", value: start(wish) },
     ]
 }
 
@@ -194,9 +227,10 @@ fn address(address: &AddressInput) -> Value {
     })
 }
 
-/// The extension of a guest of several channels, which is the only kind that SCIM makes.
+/// The extension of a guest of several channels, which is the only kind that SCIM makes. One of a single channel is born
+/// as such, and becomes the other kind where its channel is: what fails in between leaves no full member behind.
 fn guest(wish: &UserInput) -> Option<Value> {
-    if wish.user_type != Some(UserType::GuestMultiChannel) {
+    if !matches!(wish.user_type, Some(UserType::GuestMultiChannel | UserType::GuestSingleChannel)) {
         return None;
     }
     let mut guest = json!({"type": "multi"});
@@ -252,19 +286,57 @@ mod tests {
 
     #[test]
     fn a_change_says_only_what_was_said() {
-        assert_eq!(change(&wish(json!({}))), None);
-        let body = change(&wish(json!({"title": null, "department": "Sales",
+        assert_eq!(changes(&wish(json!({}))), Vec::<Value>::new());
+        let bodies = changes(&wish(json!({"title": null, "department": "Sales",
             "email": "b@c.d", "manager": null, "user_type": "guest_multi_channel"})));
-        let operations = body.unwrap()["Operations"].clone();
+        assert_eq!(bodies.len(), 1);
         assert_eq!(
-            operations,
+            bodies[0]["Operations"],
             json!([
                 {"op": "remove", "path": "title"},
-                {"op": "replace", "path": format!("{ENTERPRISE}:department"), "value": "Sales"},
+                {"op": "add", "path": format!("{ENTERPRISE}:department"), "value": "Sales"},
                 {"op": "remove", "path": format!("{ENTERPRISE}.manager.managerId")},
-                {"op": "replace", "path": "emails[primary eq true].value", "value": "b@c.d"},
+                {"op": "add", "path": "emails",
+                    "value": {"value": "b@c.d", "type": "work", "primary": true}},
                 {"op": "add", "path": GUEST, "value": {"type": "multi"}},
             ])
+        );
+    }
+
+    #[test]
+    fn a_manager_is_set_in_the_extension_and_a_first_day_by_a_body_of_its_own() {
+        let bodies = changes(&wish(json!({"manager": {"id": "U1"},
+            "custom_fields": {"start_date": "2026-12-01T00:00:00+0000"}})));
+        assert_eq!(
+            bodies,
+            [
+                json!({"schemas": [PATCH], "Operations": [{"op": "replace", "path": ENTERPRISE,
+                    "value": {"manager": {"managerId": "U1"}}}]}),
+                json!({"schemas": [PROFILE], PROFILE: {"startDate": "2026-12-01T00:00:00+0000"}}),
+            ]
+        );
+        let bodies = changes(&wish(json!({"custom_fields": {"start_date": null}})));
+        let gone = json!([{"op": "remove", "path": format!("{PROFILE}.startDate")}]);
+        assert_eq!(bodies[0]["Operations"], gone);
+    }
+
+    #[test]
+    fn the_main_number_is_the_first_that_is_not_mobile() {
+        let marked = |phones: Value| {
+            let body = creation(&wish(json!({"email": "a@b.c", "phones": phones})), "a");
+            body["phoneNumbers"].clone()
+        };
+        assert_eq!(
+            marked(json!([{"number": "1", "type": "mobile"}, {"number": "2"}])),
+            json!([{"value": "1", "primary": false}, {"value": "2", "primary": true}])
+        );
+        assert_eq!(
+            marked(json!([{"number": "1", "type": "work"}])),
+            json!([{"value": "1", "primary": true}])
+        );
+        assert_eq!(
+            marked(json!([{"number": "1", "type": "mobile"}])),
+            json!([{"value": "1", "primary": false}])
         );
     }
 

@@ -100,8 +100,11 @@ impl UserWrites for SlackEnterprise {
         wish: &UserInput,
     ) -> Result<Done, ConnectorError> {
         let path = user_path(cx, UPDATE, id)?;
-        let Some(body) = scim_user::change(wish) else { return Ok(Done::Already) };
-        self.scim(cx, UPDATE, Method::PATCH, &path, Some(&body)).await.map(|_| Done::Done)
+        let bodies = scim_user::changes(wish);
+        for body in &bodies {
+            self.scim(cx, UPDATE, Method::PATCH, &path, Some(body)).await?;
+        }
+        Ok(if bodies.is_empty() { Done::Already } else { Done::Done })
     }
 
     async fn set_expiry(
@@ -111,7 +114,15 @@ impl UserWrites for SlackEnterprise {
         workspace_id: &str,
         at: Option<OffsetDateTime>,
     ) -> Result<Done, ConnectorError> {
-        let at = at.map_or(0, OffsetDateTime::unix_timestamp).to_string();
+        let Some(at) = at else {
+            let path = user_path(cx, UPDATE, id)?;
+            let body = scim_user::no_end();
+            return self
+                .scim(cx, UPDATE, Method::PATCH, &path, Some(&body))
+                .await
+                .map(|_| Done::Done);
+        };
+        let at = at.unix_timestamp().to_string();
         let arguments = [("user_id", id), ("team_id", workspace_id), ("expiration_ts", &*at)];
         self.web(cx, EXPIRE, &arguments).await.map(|_| Done::Done)
     }

@@ -18,7 +18,7 @@ use crate::http::extract::{Access, Body, NoQuery, Read, Write};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::store::{AccountToken, NewAccountToken};
+use crate::store::{AccountToken, Ends, NewAccountToken};
 use crate::vault::issue;
 
 /// How account tokens begin.
@@ -33,7 +33,7 @@ const LONGEST_LIFETIME_S: u32 = 366 * 24 * 3600;
 #[schema(example = json!({"expires_in_s": 900, "scopes": ["read"], "allowed_methods": ["users.*"]}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct NewToken {
-    /// How long it lasts, in seconds; 900 when nothing is said. `null` lasts until it is revoked.
+    /// How long it lasts, in seconds; 900 when nothing is said. `null` lasts until it is revoked. It never lasts longer than the key that makes it.
     #[serde(default)]
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 31_622_400)]
     expires_in_s: Field<u32>,
@@ -55,7 +55,7 @@ pub(in crate::http) struct ShownToken {
     /// Patterns of the provider's methods that it may call raw; `null` for all.
     #[schema(value_type = Option<Vec<String>>)]
     pub allowed_methods: Option<AllowedMethods>,
-    /// When it ends; `null` lasts until it is revoked.
+    /// When it ends; `null` lasts until it is revoked, or the key that made it is.
     #[serde(with = "time::serde::rfc3339::option")]
     pub expires_at: Option<OffsetDateTime>,
 }
@@ -83,6 +83,7 @@ pub(in crate::http) async fn create_account_token(
     let new = NewAccountToken {
         id,
         account_id: account.id,
+        made_by: &access.caller.key_id,
         digest: token.digest(),
         scopes: &scopes,
         allowed_methods: allowed_methods.as_ref(),
@@ -93,7 +94,10 @@ pub(in crate::http) async fn create_account_token(
     };
     let subject = id.to_string();
     let entry = access.entry(&state, "account_token.created", (Some(account.id), Some(&subject)));
-    access.db.insert_account_token(&new, &entry).await?;
+    let added = access.db.insert_account_token(&new, &entry).await?;
+    let Ends(expires_at) = added.ok_or_else(|| {
+        Problem::new(ProblemKind::Unauthorized, "The key was revoked a moment ago.")
+    })?;
     let result =
         ShownToken { id, token: token.reveal().to_owned(), scopes, allowed_methods, expires_at };
     Ok((StatusCode::CREATED, Json(Item::of(result))))

@@ -35,6 +35,9 @@ pub(in crate::http) struct NewApp {
     signing_secret: Option<String>,
     /// The scopes a link asks for; what the unified API needs, when nothing is said.
     scopes: Option<Vec<String>>,
+    /// Whether the app is registered for PKCE there (at Slack for good: a public client, whose refresh tokens end after 30 days). A link's code is then exchanged with a verifier and without the secret.
+    #[serde(default)]
+    pkce: bool,
 }
 
 /// An OAuth client, without its secrets.
@@ -51,6 +54,8 @@ pub(in crate::http) struct ShownApp {
     pub has_signing_secret: bool,
     /// The scopes a link asks for.
     pub scopes: Vec<String>,
+    /// Whether the app is registered for PKCE there.
+    pub pkce: bool,
     /// The redirect URI to register at the provider.
     pub redirect_uri: String,
     /// When it was made or last changed.
@@ -66,6 +71,7 @@ impl ShownApp {
             client_id: app.client_id,
             has_signing_secret: app.signing_secret.is_some(),
             scopes: app.scopes,
+            pkce: app.pkce,
             redirect_uri: state.links.redirect_uri()?.into(),
             updated_at: app.updated_at,
         })
@@ -94,6 +100,7 @@ pub(in crate::http) async fn create_provider_app(
         client_secret: ClientSecret::from(wish.client_secret),
         signing_secret: wish.signing_secret.map(SigningSecret::from),
         scopes: wish.scopes,
+        pkce: wish.pkce,
     };
     let app = access.administrator(&state).create_app(new, &state.vault, &state.registry).await?;
     Ok((StatusCode::CREATED, Json(Item::of(ShownApp::of(app, &state)?))))
@@ -140,6 +147,8 @@ pub(in crate::http) struct AppChange {
     signing_secret: Field<String>,
     /// The scopes that links ask for from now on.
     scopes: Option<Vec<String>>,
+    /// Whether the app is registered for PKCE from now on.
+    pkce: Option<bool>,
 }
 
 /// Changes the secrets or the scopes of an OAuth client. Accounts that were linked through it go on; refreshes that the provider refused because of its secret are tried again at once.
@@ -174,6 +183,7 @@ pub(in crate::http) async fn change_provider_app(
         client_secret: sealed.client_secret,
         signing_secret: sealed.signing_secret,
         scopes: change.scopes.unwrap_or_else(|| app.scopes.clone()),
+        pkce: change.pkce.unwrap_or(app.pkce),
         updated_at: state.clock.now(),
         ..app.clone()
     };

@@ -64,14 +64,14 @@ pub(super) async fn exchange(
 ) -> Response {
     sandbox.settle();
     let hit = sandbox.meet_fault(method);
-    let outcome = match hit {
+    let outcome = match &hit {
         None => work(),
         Some(hit) => match before_work(hit, voice).await {
             Some(outcome) => outcome,
             None => work(),
         },
     };
-    let played = hit.and_then(|hit| fault_name(hit.kind));
+    let played = hit.as_ref().and_then(|hit| fault_name(hit.kind));
     let error = played.map(str::to_owned).or_else(|| outcome.error.clone());
     let status = outcome.status.as_u16();
     let method = method.to_owned();
@@ -90,18 +90,26 @@ fn fault_name(kind: FaultKind) -> Option<&'static str> {
         FaultKind::LostAnswer => Some("lost_answer"),
         FaultKind::Timeout => Some("timeout"),
         FaultKind::Html => Some("html"),
-        FaultKind::Latency | FaultKind::RateLimited | FaultKind::ServerError => None,
+        FaultKind::Latency
+        | FaultKind::RateLimited
+        | FaultKind::ServerError
+        | FaultKind::Refused => None,
     }
 }
 
 /// The answer of a fault that keeps the work from being done.
-async fn before_work(hit: Hit, voice: Voice) -> Option<Outcome> {
+async fn before_work(hit: &Hit, voice: Voice) -> Option<Outcome> {
     match hit.kind {
         FaultKind::RateLimited => {
             let wait = Duration::seconds_f64(sane(hit.seconds.unwrap_or(1.0)));
             Some((voice.rate_limited)().retry_after(wait))
         }
         FaultKind::ServerError => Some((voice.server_error)()),
+        FaultKind::Refused => {
+            let code = hit.error.as_deref().unwrap_or("internal_error");
+            let body = serde_json::json!({"ok": false, "error": code}).to_string().into_bytes();
+            Some(Outcome::new(StatusCode::OK, body, Some(code.to_owned())))
+        }
         FaultKind::Html => {
             let page = "<!DOCTYPE html><html><head><title>Server Error</title></head><body>\
                         <h1>Something went wrong</h1><p>We are looking into it.</p></body></html>";

@@ -184,6 +184,16 @@ impl Grants {
         Some((grant.clone(), token.kind))
     }
 
+    /// Takes a refresh token back; tells whether it was alive.
+    pub(crate) fn revoke_refresh(&mut self, token: &str) -> bool {
+        let token = self.refresh.get_mut(&digest(token)).filter(|token| !token.revoked);
+        let was_alive = token.is_some();
+        if let Some(token) = token {
+            token.revoked = true;
+        }
+        was_alive
+    }
+
     /// Removes all installations of an app, and gives those that were there.
     pub(crate) fn uninstall(&mut self, client_id: &str) -> Vec<Grant> {
         let of_app = |grant: &&mut Grant| grant.client_id == client_id && grant.live;

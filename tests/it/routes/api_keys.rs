@@ -210,3 +210,45 @@ async fn the_last_use_is_told_to_the_minute(pool: PgPool) -> anyhow::Result<()> 
     assert!(shown["result"][0]["last_used_at"].is_string(), "{shown}");
     Ok(())
 }
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn what_a_key_made_for_an_account_ends_with_it(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let admin = &app.home.admin;
+    let path = format!("integrated-accounts/{account}/tokens");
+    let token_of = async |key: &Client, wish: Value| {
+        let made = key.post(&path, &wish).await?.created()?;
+        let client = app.nobody()?.with("authorization", &bearer(text(&made, "/result/token")?))?;
+        anyhow::Ok((made, client))
+    };
+    let wish = json!({"name": "Lasting", "scopes": ["read"]});
+    let (lasting, lasting_key) = made(&app, admin, &wish).await?;
+    let wish = json!({"name": "Short", "scopes": ["read"], "expires_in_s": 60});
+    let (_, short_key) = made(&app, admin, &wish).await?;
+
+    let (forever, by_lasting) = token_of(&lasting_key, json!({"expires_in_s": null})).await?;
+    assert_eq!(forever.pointer("/result/expires_at"), Some(&Value::Null));
+    for wish in [json!({"expires_in_s": null}), json!({"expires_in_s": 3600}), json!({})] {
+        let (told, _) = token_of(&short_key, wish).await?;
+        let end = time::OffsetDateTime::parse(
+            text(&told, "/result/expires_at")?,
+            &time::format_description::well_known::Rfc3339,
+        )?;
+        let left = end - switchboard::domain::clock::Clock::now(&app.clock);
+        assert!(left <= time::Duration::minutes(1), "{told}");
+    }
+    let (_, by_short) = token_of(&short_key, json!({"expires_in_s": null})).await?;
+    for client in [&by_lasting, &by_short] {
+        client.get("users?limit=1").await?.okay()?;
+    }
+    app.clock.advance(time::Duration::minutes(1));
+    by_short.get("users?limit=1").await?.problem(401, "unauthorized");
+    by_lasting.get("users?limit=1").await?.okay()?;
+    // Another secret of the same key changes nothing, its end does.
+    admin.post(&format!("api-keys/{lasting}/rotate"), &json!({"overlap_s": 0})).await?.okay()?;
+    by_lasting.get("users?limit=1").await?.okay()?;
+    admin.delete(&format!("api-keys/{lasting}")).await?.okay()?;
+    by_lasting.get("users?limit=1").await?.problem(401, "unauthorized");
+    Ok(())
+}

@@ -186,7 +186,7 @@ async fn the_cookie_is_for_the_way_back_alone(pool: PgPool) -> anyhow::Result<()
     }
     let consent = left.location.context("no consent page")?;
     let parameters: Vec<String> = consent.query_pairs().map(|(name, _)| name.into()).collect();
-    for name in ["state", "code_challenge", "code_challenge_method", "user_scope"] {
+    for name in ["state", "user_scope"] {
         assert!(parameters.iter().any(|one| one == name), "{name} of {consent}");
     }
     let back = browser.decide(&consent, APPROVE).await?;

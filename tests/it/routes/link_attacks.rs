@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use switchboard::sandbox::App;
 use time::Duration;
 use url::Url;
 
@@ -18,6 +19,18 @@ async fn approved(app: &TestApp, tenant: &str) -> anyhow::Result<(Browser, Url)>
     let consent = browser.leave(&url).await?;
     let back = browser.decide(&consent, APPROVE).await?;
     Ok((browser, back))
+}
+
+/// A gateway whose app is registered for PKCE, at the provider and here.
+async fn with_pkce(pool: PgPool) -> anyhow::Result<TestApp> {
+    let app = TestApp::new(pool).await?;
+    app.sandbox.register_app(App { public: true, ..App::default_app() });
+    let apps = app.home.admin.get("provider-apps").await?.okay()?;
+    let id = apps.pointer("/result/0/id").and_then(Value::as_str).context("no app")?;
+    let path = format!("provider-apps/{id}");
+    let changed = app.home.admin.patch(&path, &json!({"pkce": true})).await?.okay()?;
+    assert_eq!(changed.pointer("/result/pkce"), Some(&json!(true)));
+    Ok(app)
 }
 
 /// The address with another value of a parameter.
@@ -43,7 +56,7 @@ async fn nothing_is_linked(app: &TestApp) -> anyhow::Result<()> {
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_way_back_that_was_tampered_with_links_nobody(pool: PgPool) -> anyhow::Result<()> {
-    let app = TestApp::new(pool).await?;
+    let app = with_pkce(pool).await?;
     let (_, attackers) = approved(&app, "mallory").await?;
     let (code, state) = (parameter(&attackers, "code")?, parameter(&attackers, "state")?);
     // What is changed about the victim's way back, and what the page says.
@@ -92,7 +105,7 @@ async fn a_way_back_leads_to_one_account_once(pool: PgPool) -> anyhow::Result<()
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_consent_without_the_challenge_is_worth_nothing(pool: PgPool) -> anyhow::Result<()> {
-    let app = TestApp::new(pool).await?;
+    let app = with_pkce(pool).await?;
     let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
     let mut browser = Browser::new()?;
     let consent = browser.leave(&url).await?;
@@ -104,7 +117,30 @@ async fn a_consent_without_the_challenge_is_worth_nothing(pool: PgPool) -> anyho
     let back = browser.decide(&stripped, APPROVE).await?;
     let page = browser.get(&back).await?;
     assert!(page.status == 502 && page.text.contains("provider_refused"), "{}", page.text);
-    nothing_is_linked(&app).await
+    nothing_is_linked(&app).await?;
+    let account = app.link("acme").await?;
+    app.on(&account)?.get("users?limit=1").await?.okay()?;
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_app_that_is_not_registered_for_pkce_sends_nothing_of_it(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
+    let consent = Browser::new()?.leave(&url).await?;
+    assert!(!consent.query_pairs().any(|(name, _)| name.starts_with("code_")), "{consent}");
+    app.link("acme").await?;
+    // One that says it were registered is told by the provider that it isn't.
+    let apps = app.home.admin.get("provider-apps").await?.okay()?;
+    let id = apps.pointer("/result/0/id").and_then(Value::as_str).context("no app")?;
+    let path = format!("provider-apps/{id}");
+    app.home.admin.patch(&path, &json!({"pkce": true})).await?.okay()?;
+    let url = link_url(&app.home, &json!({"tenant_id": "globex"})).await?;
+    let page = Browser::new()?.follow(&url).await?;
+    assert!(page.status == 502 && page.text.contains("provider_refused"), "{}", page.text);
+    Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]

@@ -4,6 +4,7 @@ mod ahead;
 mod failures;
 mod model;
 mod pauses;
+mod refused;
 
 use futures_util::future::join_all;
 use serde_json::Value;

@@ -149,8 +149,12 @@ pub(super) fn budgets(name: &str, action: Option<Action>) -> Vec<Budget> {
     };
     let own = match name {
         "scim.users.get" | "scim.groups.get" => Some((name, Pace::new(300, 300))),
-        "scim.users.create" | "scim.users.replace" | "scim.users.update" | "scim.users.delete"
-        | "scim.groups.create" | "scim.groups.delete" => Some((name, Pace::new(180, 20))),
+        "scim.users.create" | "scim.users.delete" | "scim.groups.create" | "scim.groups.delete" => {
+            Some((name, Pace::new(180, 20)))
+        }
+        "scim.users.replace" | "scim.users.update" => {
+            Some(("scim.users.update", Pace::new(180, 20)))
+        }
         "scim.groups.replace" | "scim.groups.update" => {
             Some(("scim.groups.update", Pace::new(180, 80)))
         }

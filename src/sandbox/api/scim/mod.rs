@@ -199,7 +199,7 @@ fn authorize(caller: &Result<Identity, TokenError>) -> Result<&Identity, Trouble
         return Err(Trouble(StatusCode::FORBIDDEN, "non_org_teams_only"));
     }
     if !caller.scopes.iter().any(|scope| scope == "admin") {
-        return Err(Trouble(StatusCode::FORBIDDEN, "permission_denied"));
+        return Err(Trouble(StatusCode::UNAUTHORIZED, "invalid_authentication"));
     }
     Ok(caller)
 }

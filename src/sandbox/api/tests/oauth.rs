@@ -59,9 +59,7 @@ async fn tokens_are_refused_in_slacks_words() {
 #[tokio::test]
 async fn an_app_is_installed_on_the_organization_and_refreshes_its_token() {
     let client = Client::unlimited(60);
-    let verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-    let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
-    let path = authorize_path(&format!("&code_challenge={challenge}&code_challenge_method=S256"));
+    let path = authorize_path("");
     let page = client.get(&path).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(String::from_utf8(page.body).unwrap().contains("wants to access"));
@@ -71,8 +69,11 @@ async fn an_app_is_installed_on_the_organization_and_refreshes_its_token() {
     let (name, code) = decided(&client, &path, &form).await;
     assert_eq!(name, "code");
     let secret = [("client_id", DEFAULT_CLIENT_ID), ("client_secret", DEFAULT_CLIENT_SECRET)];
-    let code = [("code", code.as_str()), ("redirect_uri", CALLBACK), ("code_verifier", verifier)];
+    let code = [("code", code.as_str()), ("redirect_uri", CALLBACK)];
     let form: Vec<(&str, &str)> = secret.into_iter().chain(code).collect();
+    let verified: Vec<_> = form.iter().copied().chain([("code_verifier", "x")]).collect();
+    let refused = client.post("/api/oauth.v2.access", &verified).await.json();
+    assert_eq!(refused["error"], "pkce_not_allowed", "the app has not enabled it");
     let answer = client.post("/api/oauth.v2.access", &form).await.json();
     assert_eq!((&answer["ok"], &answer["team"]), (&json!(true), &Value::Null));
     assert_eq!(answer["is_enterprise_install"], true);

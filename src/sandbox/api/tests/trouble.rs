@@ -41,12 +41,15 @@ async fn faults_spoil_the_calls_they_are_meant_for() {
         FaultKind::Html,
         FaultKind::CutBody,
         FaultKind::LostAnswer,
+        FaultKind::Refused,
     ] {
         client.sandbox.add_fault(Fault::next("api.test", kind, 1));
         let answer = client.get("/api/api.test").await;
         match kind {
             FaultKind::RateLimited => assert_eq!(answer.header("retry-after"), "1"),
-            FaultKind::ServerError => assert_eq!(answer.json()["error"], "internal_error"),
+            FaultKind::ServerError | FaultKind::Refused => {
+                assert_eq!(answer.json()["error"], "internal_error");
+            }
             FaultKind::Html => {
                 assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
             }

@@ -30,7 +30,7 @@ pub(super) const METHODS: &[Method] = &[
     Method {
         name: "auth.revoke",
         tier: Tier::Three,
-        access: Access::AnyToken,
+        access: Access::Open,
         args: &[optional("test", Form::Flag)],
         run: auth_revoke,
     },
@@ -109,6 +109,17 @@ fn tail(id: &str) -> &str {
 
 fn auth_revoke(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     let rehearsal = call.args.flag("test").unwrap_or(false);
+    // A refresh token speaks for nobody, and can be taken back all the same.
+    if let (Err(error), Some(token)) = (call.caller, call.token) {
+        let is_back =
+            !rehearsal && call.sandbox.change_grants(|grants| grants.revoke_refresh(token));
+        return if is_back {
+            json_body(&json!({"ok": true, "revoked": true}))
+        } else {
+            Err(error.into())
+        };
+    }
+    call.caller?;
     if let (false, Some(token)) = (rehearsal, call.token)
         && let Some((grant, kind)) = call.sandbox.change_grants(|grants| grants.revoke(token))
     {

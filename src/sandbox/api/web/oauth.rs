@@ -52,7 +52,8 @@ pub(super) fn client_of(call: &Call<'_>) -> Result<App, Refusal> {
     Ok(app)
 }
 
-/// The same, but that a public client may leave its secret out. Says whether it did.
+/// The same, but that a public client may leave its secret out. Says whether it did. Only an app that has enabled PKCE
+/// may hand in a verifier.
 fn client_or_public(call: &Call<'_>) -> Result<(App, bool), Refusal> {
     let secret = call.basic.is_some() || call.args.text("client_secret").is_some();
     let id = call.args.text("client_id").filter(|_| !secret);
@@ -62,7 +63,13 @@ fn client_or_public(call: &Call<'_>) -> Result<(App, bool), Refusal> {
     match app {
         Some(app) if app.public => Ok((app, true)),
         Some(_) if proof => Err(OAuthError::PkceNotAllowed.into()),
-        Some(_) | None => Ok((client_of(call)?, false)),
+        Some(_) | None => {
+            let app = client_of(call)?;
+            if !app.public && call.args.text("code_verifier").is_some() {
+                return Err(OAuthError::PkceNotAllowed.into());
+            }
+            Ok((app, false))
+        }
     }
 }
 

@@ -11,6 +11,7 @@ const KINDS: &[(FaultKind, &str, &str)] = &[
     (FaultKind::RateLimited, "rate_limited", "429, come again later"),
     (FaultKind::ServerError, "server_error", "500, nothing done"),
     (FaultKind::Html, "html", "503 with a page in HTML"),
+    (FaultKind::Refused, "refused", "a code of your choice"),
     (FaultKind::CutBody, "cut_body", "done, half an answer"),
     (FaultKind::LostAnswer, "lost_answer", "done, no answer"),
     (FaultKind::Timeout, "timeout", "nothing for long"),
@@ -30,6 +31,9 @@ pub(in crate::sandbox::api) enum Order {
         count: String,
         /// How long it takes; blank for the usual time.
         seconds: String,
+        /// The code of a refusal; blank for the usual one.
+        #[serde(default)]
+        error: String,
     },
     /// No more faults.
     Clear,
@@ -40,10 +44,11 @@ impl Order {
     pub(super) fn carry_out(self, sandbox: &Sandbox) {
         match self {
             Self::Clear => sandbox.clear_faults(),
-            Self::Add { method, kind, count, seconds } => {
+            Self::Add { method, kind, count, seconds, error } => {
                 let method = Some(method.trim().to_owned()).filter(|method| !method.is_empty());
                 let (count, seconds) = (count.trim().parse().ok(), seconds.trim().parse().ok());
-                sandbox.add_fault(Fault { method, kind, count, probability: None, seconds });
+                let error = Some(error.trim().to_owned()).filter(|error| !error.is_empty());
+                sandbox.add_fault(Fault { method, count, seconds, error, ..Fault::every(kind) });
             }
         }
     }
@@ -64,6 +69,7 @@ pub(super) fn card(faults: &[FaultStatus]) -> Markup {
             div class="row" {
                 div { label for="count" { "Calls" } input id="count" name="count" type="number" min="1" placeholder="1"; }
                 div { label for="seconds" { "Seconds" } input id="seconds" name="seconds" type="number" min="0" step="any"; }
+                div { label for="error" { "Code" } input id="error" name="error" placeholder="of a refusal"; }
                 button type="submit" name="order" value="add" class="main" { "Add" }
             }
         }

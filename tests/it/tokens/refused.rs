@@ -1,0 +1,134 @@
+//! A token that is not taken for one call may live: it is tried before a grant is spent or given up.
+
+use anyhow::Context as _;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use switchboard::sandbox::{App, Fault};
+
+use super::status;
+use crate::support::{Client, TestApp};
+
+/// An account of an app with these scopes, whose tokens rotate or don't.
+async fn linked(
+    pool: PgPool,
+    scopes: &[&str],
+    rotation: bool,
+) -> anyhow::Result<(TestApp, String)> {
+    let app = TestApp::new(pool).await?;
+    app.sandbox.register_app(App { rotation, ..App::default_app() });
+    let apps = app.home.admin.get("provider-apps").await?.okay()?;
+    let id = apps.pointer("/result/0/id").and_then(Value::as_str).context("no app")?;
+    let wish = json!({"scopes": scopes});
+    app.home.admin.patch(&format!("provider-apps/{id}"), &wish).await?.okay()?;
+    let account = app.link("acme").await?;
+    Ok((app, account))
+}
+
+const WEB_ALONE: &[&str] = &[
+    "admin.users:read",
+    "admin.teams:read",
+    "admin.roles:read",
+    "users:read",
+    "users:read.email",
+    "team:read",
+];
+
+/// The account works, and nothing was spent.
+async fn is_as_before(app: &TestApp, account: &str) -> anyhow::Result<()> {
+    assert_eq!(status(app, account).await?, "active");
+    assert_eq!(app.sandbox.state().refreshes, 0);
+    app.on(account)?.get("users?limit=1").await?.okay()?;
+    Ok(())
+}
+
+async fn first_user(api: &Client) -> anyhow::Result<String> {
+    let users = api.get("users?limit=1").await?.okay()?;
+    let id = users.pointer("/result/0/id").and_then(Value::as_str);
+    Ok(id.context("nobody")?.to_owned())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_scope_that_was_not_granted_costs_no_grant(pool: PgPool) -> anyhow::Result<()> {
+    let (app, account) = linked(pool, WEB_ALONE, false).await?;
+    let api = app.on(&account)?;
+    let answer = api.get("proxy/audit/v1/logs?limit=1").await?;
+    assert_eq!((answer.status, &answer.body["error"]), (401, &json!("invalid_authentication")));
+    // SCIM adds to a person what it may: without its scope the rest is there.
+    let user = api.get(&format!("users/{}", first_user(&api).await?)).await?.okay()?;
+    assert!(user.pointer("/result/name").is_some_and(Value::is_string), "{user}");
+    let change = json!({"title": "Detective"});
+    let refused = api.patch(&format!("users/{}", first_user(&api).await?), &change).await?;
+    refused.problem(403, "provider_forbidden");
+    is_as_before(&app, &account).await
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn tokens_that_rotate_are_not_spent_on_it_either(pool: PgPool) -> anyhow::Result<()> {
+    let (app, account) = linked(pool, WEB_ALONE, true).await?;
+    let api = app.on(&account)?;
+    for _ in 0..3 {
+        assert_eq!(api.get("proxy/audit/v1/logs?limit=1").await?.status, 401);
+    }
+    is_as_before(&app, &account).await
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_method_that_is_not_for_the_token_is_told_as_it_is(pool: PgPool) -> anyhow::Result<()> {
+    let (app, account) = linked(pool, WEB_ALONE, false).await?;
+    let api = app.on(&account)?;
+    let tried = app.calls("auth.test");
+    for code in ["invalid_auth", "not_authed"] {
+        app.sandbox.add_fault(Fault::refusal("team.info", code, 1));
+        let answer = api.get("proxy/api/team.info").await?.okay()?;
+        assert_eq!(answer, json!({"ok": false, "error": code}));
+    }
+    assert_eq!(app.calls("auth.test") - tried, 2, "once for each that was refused");
+    app.sandbox.add_fault(Fault::refusal("admin.users.list", "invalid_auth", 1));
+    let refused = api.get("users?limit=1").await?;
+    let problem = refused.problem(403, "provider_forbidden");
+    assert_eq!(problem.pointer("/provider/error"), Some(&json!("invalid_auth")));
+    is_as_before(&app, &account).await
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn whoever_can_not_try_it_gives_nothing_up(pool: PgPool) -> anyhow::Result<()> {
+    let (app, account) = linked(pool, WEB_ALONE, false).await?;
+    let api = app.on(&account)?;
+    for trouble in ["internal_error", "ratelimited"] {
+        app.sandbox.add_fault(Fault::refusal("team.info", "invalid_auth", 1));
+        app.sandbox.add_fault(Fault::refusal("auth.test", trouble, 1));
+        api.get("proxy/api/team.info").await?.okay()?;
+    }
+    is_as_before(&app, &account).await
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_token_that_the_trial_shows_dead_is_given_up_or_renewed(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let (app, account) = linked(pool, WEB_ALONE, true).await?;
+    let api = app.on(&account)?;
+    for method in ["team.info", "auth.test"] {
+        app.sandbox.add_fault(Fault::refusal(method, "invalid_auth", 1));
+    }
+    assert_eq!(api.get("proxy/api/team.info").await?.okay()?["ok"], true);
+    assert_eq!(app.sandbox.state().refreshes, 1);
+    app.uninstall(&account).await?;
+    api.get("users?limit=1").await?.problem(409, "account_needs_reauth");
+    assert_eq!(status(&app, &account).await?, "needs_reauth");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_workspace_that_is_closed_to_the_app_closes_nothing_else(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let (app, account) = linked(pool, WEB_ALONE, false).await?;
+    let api = app.on(&account)?;
+    let (all, _) = api.all("users?status=invited&limit=100").await?;
+    assert!(all.len() > 1, "{all:?}");
+    app.sandbox.add_fault(Fault::refusal("users.list", "team_access_not_granted", 1));
+    let (others, _) = api.all("users?status=invited&limit=100").await?;
+    assert!(!others.is_empty() && others.len() <= all.len(), "{}", others.len());
+    is_as_before(&app, &account).await
+}
