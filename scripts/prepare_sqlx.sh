@@ -13,6 +13,15 @@ for migration in migrations/*.sql; do
         --file="$migration"
 done
 rm -f "$folder"/query-*.json
-# The descriptions are written by the compilation, so there has to be one of our own package.
-touch src/lib.rs src/main.rs tests/*/main.rs
+# The descriptions are written by the compilation, so there has to be one of our own package. Afterwards the files are
+# as old as before: what was built of them is still good.
+roots=(src/lib.rs src/main.rs tests/*/main.rs)
+ages=$(mktemp -d)
+for root in "${roots[@]}"; do touch -r "$root" "$ages/${root//\//.}"; done
+restore() {
+    for root in "${roots[@]}"; do touch -r "$ages/${root//\//.}" "$root"; done
+    rm -rf "$ages"
+}
+trap restore EXIT
+touch "${roots[@]}"
 SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$folder "${CARGO:-cargo}" check --quiet --locked --all-targets

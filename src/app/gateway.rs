@@ -141,6 +141,9 @@ impl Gateway {
             tasks: tasks.clone(),
             trusted_proxies: config.server.proxies().map_err(anyhow::Error::msg)?,
             damper: Arc::new(Damper::new(config.server.failed_auth_per_minute)),
+            forgeries: Arc::new(Damper::new(
+                config.server.failed_auth_per_minute.saturating_mul(10),
+            )),
             max_body_bytes: config.server.max_body_bytes,
             body_timeout: config.server.body_timeout(),
             max_wait: config.limits.max_wait(),

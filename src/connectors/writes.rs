@@ -67,6 +67,9 @@ pub trait UserWrites: Send + Sync {
         at: Option<OffsetDateTime>,
     ) -> Result<Done, ConnectorError>;
 
+    /// Lets a guest of several channels stay without an end, everywhere.
+    async fn lift_expiry(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError>;
+
     /// Switches a user off everywhere. The account stays and can be switched on again.
     async fn deactivate(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError>;
 

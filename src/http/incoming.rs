@@ -16,6 +16,8 @@ use crate::link::{Incoming, NoticeError};
 /// of it.
 const LARGEST: usize = 128 * 1024;
 
+const FORGED: &str = "Nothing was looked at: the requests that came from this address before were signed by no app of this gateway.";
+
 /// Takes an event. Whatever we don't act on is taken too, so that Slack doesn't send it again.
 pub(super) async fn hear_slack(
     State(state): State<AppState>,
@@ -24,7 +26,7 @@ pub(super) async fn hear_slack(
     body: Body,
 ) -> Result<Json<Value>, Problem> {
     let source = Source::of(&headers, &state, &request);
-    source.hold_up()?;
+    source.hold_up(&state.forgeries, FORGED)?;
     let body = read_up_to(LARGEST.min(state.max_body_bytes), body, &state).await?;
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let incoming = Incoming {
@@ -35,7 +37,7 @@ pub(super) async fn hear_slack(
     };
     let heard = state.links.hear_slack(&incoming).await;
     if matches!(heard, Err(NoticeError::Unsigned)) {
-        source.has_failed();
+        source.has_failed(&state.forgeries);
     }
     let challenge = heard.map_err(refused)?;
     Ok(Json(challenge.map_or(json!({"ok": true}), |challenge| json!({"challenge": challenge}))))

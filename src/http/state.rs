@@ -55,6 +55,8 @@ pub struct Services {
     pub trusted_proxies: Networks,
     /// Who tries keys that are none.
     pub damper: Arc<Damper>,
+    /// Addresses that send events which no app signed. All of Slack's apps send from the same ones.
+    pub forgeries: Arc<Damper>,
     /// The largest body of our own API, in bytes.
     pub max_body_bytes: usize,
     /// How long a body of our own API may take to come.

@@ -174,7 +174,9 @@ impl RefreshLock {
         .await?)
     }
 
-    /// Stores the new pair, with a row of the audit log, and gives the right back; answers the new generation.
+    /// Stores the new pair, with a row of the audit log, and gives the right back; answers the new generation. An
+    /// account that another process marked for these tokens, since it asked the provider with the old one, works
+    /// again, and is told to.
     /// All of it goes through the connection that the lock has: none has to be waited for with the only copy of
     /// the pair in hand.
     ///
@@ -186,13 +188,29 @@ impl RefreshLock {
         mut self,
         attempt: i32,
         new: &NewCredentials,
-        audit: &AuditEntry<'_>,
+        (audit, told): (&AuditEntry<'_>, &NewEvent<'_>),
     ) -> Result<i64, StoreError> {
         let now = audit.at;
         let generation =
             replace(&mut *self.tx, self.db.environment_id, self.account_id, new, now).await?;
         let attempt = self.attempt(attempt);
         finish(&mut *self.tx, attempt, RefreshOutcome::Refreshed, now).await?;
+        let mended = sqlx::query!(
+            "UPDATE integrated_accounts SET status = 'active', status_reason = NULL, updated_at = $4
+             WHERE environment_id = $1 AND integrated_account_id = $2 AND status = 'needs_reauth'
+               AND EXISTS (SELECT FROM credential_refreshes WHERE environment_id = $1
+                   AND integrated_account_id = $2 AND generation = $3 AND outcome = $5)",
+            self.db.environment_id as EnvironmentId,
+            self.account_id as IntegratedAccountId,
+            self.credentials.generation,
+            now,
+            RefreshOutcome::Refused.name(),
+        )
+        .execute(&mut *self.tx)
+        .await?;
+        if mended.rows_affected() == 1 {
+            events::append(&mut self.tx, self.db.environment_id, told).await?;
+        }
         audit::append(&mut *self.tx, self.db.environment_id, audit).await?;
         sqlx::query!(
             "DELETE FROM credential_refreshes WHERE environment_id = $1

@@ -19,6 +19,7 @@ mod request;
 mod retry;
 mod send;
 mod trial;
+mod trials;
 mod turns;
 
 pub use answer::{Answer, Facts, Passed, Verdict};

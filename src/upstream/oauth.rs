@@ -168,7 +168,9 @@ impl OAuthClient<'_> {
         now: OffsetDateTime,
     ) -> Result<TokenAnswer, OAuthError> {
         let redirect_uri = RedirectUrl::from_url(exchange.redirect_uri);
-        let client = if self.pkce { self.public_client() } else { self.client() };
+        // The setting may have changed since the browser left: without a verifier there is the secret alone.
+        let is_public = self.pkce && exchange.pkce_verifier.is_some();
+        let client = if is_public { self.public_client() } else { self.client() };
         let mut request = client
             .exchange_code(AuthorizationCode::new(exchange.code))
             .set_redirect_uri(std::borrow::Cow::Owned(redirect_uri));

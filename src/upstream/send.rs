@@ -16,7 +16,7 @@ use super::error::UpstreamError;
 use super::payload::Payload;
 use super::request::{Carried, Dialect, ProviderRequest, RequestBody, bearer};
 use super::retry::{Next, next};
-use super::trial::try_token;
+use super::trials::{Life, Trials, life_of};
 use super::turns::Turns;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::entropy::{Entropy, random_bytes};
@@ -56,6 +56,7 @@ pub struct Upstream {
     entropy: Arc<dyn Entropy>,
     metrics: Metrics,
     breakers: Breakers,
+    trials: Trials,
 }
 
 impl std::fmt::Debug for Upstream {
@@ -89,7 +90,8 @@ impl Upstream {
         metrics: Metrics,
     ) -> Self {
         let turns = Turns::new(limiter, pacing);
-        Self { client, turns, tokens, entropy, metrics, breakers: Breakers::default() }
+        let (breakers, trials) = (Breakers::default(), Trials::default());
+        Self { client, turns, tokens, entropy, metrics, breakers, trials }
     }
 
     /// The same way out with connections of its own.
@@ -144,7 +146,7 @@ impl Upstream {
         let authority = call.request.uri.authority().cloned();
         let authority = authority.as_ref().map_or("", Authority::as_str);
         // What one environment's customers named is nobody else's trouble.
-        let host = match call.named_by() {
+        let host = match named_by(account) {
             NamedBy::Operator => Cow::Borrowed(authority),
             NamedBy::Customer => Cow::Owned(format!("{authority} of {}", account.environment_id)),
         };
@@ -161,7 +163,7 @@ impl Upstream {
             let span = call.span(facts.attempts);
             span.tell(outgoing.headers_mut());
             let started = Instant::now();
-            let mut result = self.attempt(outgoing, call.named_by(), call.dialect, whole).await;
+            let mut result = self.attempt(outgoing, named_by(account), call.dialect, whole).await;
             let ended = Instant::now();
             leave.report(reached(&result), ended);
             facts.upstream = ended - started;
@@ -181,9 +183,7 @@ impl Upstream {
                     }
                 }
                 Next::RenewToken if may_repeat => call.dead = Some(fresh.generation),
-                Next::TryToken
-                    if may_repeat && self.is_dead(dialect, call.named_by(), &fresh.token).await =>
-                {
+                Next::TryToken if may_repeat && self.is_dead(account, dialect, &fresh).await => {
                     call.dead = Some(fresh.generation);
                 }
                 Next::Again if may_repeat => self.pause(facts.attempts).await,
@@ -191,6 +191,9 @@ impl Upstream {
                     facts.waited = (ended - began).saturating_sub(facts.upstream);
                     if let Ok(answer) = &mut result {
                         answer.facts = facts;
+                        if call.dead.is_some() && answer.verdict == Verdict::RefusedToken {
+                            self.trials.refused_anew(account.id, fresh.generation).await;
+                        }
                     }
                     return result;
                 }
@@ -228,17 +231,23 @@ impl Upstream {
         Ok((waited, token))
     }
 
-    /// Whether a token that was refused is dead. A call can be refused for what the token may not do, too: that is
-    /// no reason to spend a grant.
-    async fn is_dead(&self, dialect: &dyn Dialect, named_by: NamedBy, token: &AccessToken) -> bool {
+    /// Whether the token of a call that was refused is dead. A call can be refused for what the token may not do, too:
+    /// that is no reason to spend a grant.
+    async fn is_dead(
+        &self,
+        account: &IntegratedAccount,
+        dialect: &dyn Dialect,
+        token: &Fresh,
+    ) -> bool {
         let Some(url) = dialect.trial_url() else { return true };
-        let trial = try_token(&self.client, url.clone(), token, named_by);
-        // Who has no answer learns nothing.
-        Box::pin(trial).await.is_ok_and(|answer| {
-            let body = answer.body.to_string();
-            let verdict = dialect.verdict(answer.status, &answer.headers, Some(body.as_bytes()));
-            matches!(verdict, Verdict::DeadToken | Verdict::RefusedToken)
-        })
+        let to = (&self.client, url, named_by(account));
+        let tried = life_of(&token.token, to, dialect);
+        match Box::pin(self.trials.of(account.id, token.generation, tried)).await {
+            Life::Dead => true,
+            Life::Alive => false,
+            // One that can be renewed is, as it always was; another one is not given up for that.
+            Life::Unknown => account.token_expires_at.is_some(),
+        }
     }
 
     async fn attempt(
@@ -265,10 +274,6 @@ impl Upstream {
 }
 
 impl Call<'_> {
-    fn named_by(&self) -> NamedBy {
-        if self.account.base_url.is_some() { NamedBy::Customer } else { NamedBy::Operator }
-    }
-
     /// The part of the trace that an attempt is.
     fn span(&self, attempt: u32) -> Span {
         let span = self.options.span.call("call provider");
@@ -308,6 +313,11 @@ impl ProviderRequest {
     }
 }
 
+/// Who named the address of an account's provider.
+fn named_by(account: &IntegratedAccount) -> NamedBy {
+    if account.base_url.is_some() { NamedBy::Customer } else { NamedBy::Operator }
+}
+
 /// What an attempt tells about the host: an answer of any kind is one.
 fn reached(result: &Result<Box<Answer>, UpstreamError>) -> Reached {
     match result {
@@ -329,7 +339,8 @@ fn called(result: &Result<Box<Answer>, UpstreamError>) -> Called {
     match result {
         Ok(answer) => match answer.verdict {
             Verdict::Final => Called::Answered,
-            Verdict::DeadToken | Verdict::RefusedToken => Called::DeadToken,
+            Verdict::DeadToken => Called::DeadToken,
+            Verdict::RefusedToken => Called::RefusedToken,
             Verdict::TooFast(_) => Called::TooFast,
             Verdict::Trouble => Called::Trouble,
         },

@@ -5,6 +5,7 @@
 
 mod ahead;
 mod cipher;
+mod ending;
 mod failure;
 mod flights;
 mod inspection;

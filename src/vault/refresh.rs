@@ -22,11 +22,8 @@ use super::tokens::{Grant, Vault};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
-use crate::domain::event::EventKind;
 use crate::domain::provider::Provider;
-use crate::store::{
-    AccountKey, AuditEntry, Cache, Credentials, NewEvent, Outcome, RefreshLock, Store,
-};
+use crate::store::{AccountKey, Cache, Credentials, RefreshLock, Store};
 use crate::telemetry::Metrics;
 
 /// A token this close to its end is renewed before it is used.
@@ -34,10 +31,7 @@ const SKEW: time::Duration = time::Duration::seconds(60);
 /// How often a refresh without a clear answer is repeated: providers keep a used refresh token valid
 /// for a short while, so an answer that got lost can be asked for again at once.
 pub(super) const ATTEMPTS: u32 = 3;
-const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The longest pause between two tries to store a new pair, and how long it is tried.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-const KEPT_TRYING: Duration = Duration::from_mins(1);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// The most refreshes at once. Each holds a database connection while it waits for the provider, and
 /// takes a second one now and then, so it is never more than half of the connections.
 const AT_ONCE: usize = 8;
@@ -71,12 +65,12 @@ pub struct Tokens {
     flights: Flights,
 }
 
-struct Inner {
-    store: Store,
-    vault: Vault,
+pub(super) struct Inner {
+    pub(super) store: Store,
+    pub(super) vault: Vault,
     refresher: Arc<dyn Refresher>,
-    clock: Arc<dyn Clock>,
-    entropy: Arc<dyn Entropy>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
     metrics: Metrics,
     permits: Semaphore,
     opened: Arc<Cache<AccountKey, Opened>>,
@@ -231,7 +225,11 @@ impl Inner {
         opened.ok_or_else(|| TokenError::NeedsReauth { reason: "disconnected".to_owned() })
     }
 
-    fn open(&self, account: &IntegratedAccount, row: &Credentials) -> Result<Fresh, TokenError> {
+    pub(super) fn open(
+        &self,
+        account: &IntegratedAccount,
+        row: &Credentials,
+    ) -> Result<Fresh, TokenError> {
         let grant = self.vault.open_grant(account.environment_id, account.id, row)?;
         Ok(Fresh { token: grant.access_token, generation: row.generation })
     }
@@ -310,98 +308,5 @@ impl Inner {
                 }
             }
         }
-    }
-
-    /// The attempts came to nothing: the provider is left alone for a while.
-    async fn pause(
-        &self,
-        account: &IntegratedAccount,
-        lock: RefreshLock,
-        attempt: i32,
-        failure: RefreshFailure,
-    ) -> Result<Fresh, TokenError> {
-        let pause = pause::begin(&failure, attempt, self.clock.now(), &*self.entropy);
-        let retry_after = Duration::try_from(pause.until - pause.since).unwrap_or_default();
-        lock.failed_for_now(attempt, &pause).await?;
-        let told = self.event(EventKind::RefreshFailed, account, failure.code());
-        self.store.tenant(account.environment_id).tell_failed_refresh(&told).await?;
-        Err(TokenError::Refresh { failure, retry_after })
-    }
-
-    /// Stores a new pair. The provider has taken the old one back, so that a database in trouble is not left
-    /// alone at once.
-    async fn keep(
-        &self,
-        account: &IntegratedAccount,
-        lock: RefreshLock,
-        attempt: i32,
-        grant: &Grant,
-    ) -> Result<Fresh, TokenError> {
-        let sealed = self.vault.seal_grant(account.environment_id, account.id, grant)?;
-        let action = "credentials.renewed";
-        let new = AuditEntry::new(action, "refresh", &*self.clock, &*self.entropy);
-        let entry = AuditEntry { account_id: Some(account.id), ..new };
-        let old = lock.credentials().generation;
-        let give_up_at = Instant::now() + KEPT_TRYING;
-        let mut stored = lock.refreshed(attempt, &sealed, &entry).await;
-        let mut pause = FIRST_PAUSE;
-        loop {
-            match stored {
-                Ok(generation) => {
-                    tracing::info!(account = %account.id, generation, "access token renewed");
-                    return Ok(Fresh { token: grant.access_token.clone(), generation });
-                }
-                Err(error) if Instant::now() + pause >= give_up_at => return Err(error.into()),
-                Err(error) => {
-                    tracing::warn!(account = %account.id, %error, "the new tokens could not be stored yet");
-                }
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-            let db = self.store.tenant(account.environment_id);
-            stored = match db.lock_credentials(account.id).await {
-                Ok(Some(lock)) if lock.credentials().generation == old => {
-                    lock.refreshed(attempt, &sealed, &entry).await
-                }
-                // Ours was stored after all, and only the word of it was lost; or the customer has linked again.
-                Ok(Some(lock)) => return self.open(account, lock.credentials()),
-                Ok(None) => {
-                    return Err(TokenError::NeedsReauth { reason: "disconnected".to_owned() });
-                }
-                Err(error) => Err(error),
-            };
-        }
-    }
-
-    fn event<'e>(
-        &self,
-        kind: EventKind,
-        account: &IntegratedAccount,
-        reason: &'e str,
-    ) -> NewEvent<'e> {
-        NewEvent::new(kind, account.id, Some(reason), &*self.clock, &*self.entropy)
-    }
-
-    async fn give_up(
-        &self,
-        account: &IntegratedAccount,
-        lock: RefreshLock,
-        attempt: i32,
-        code: &str,
-    ) -> Result<Fresh, TokenError> {
-        let now = self.clock.now();
-        let action = "integrated_account.needs_reauth";
-        let new = AuditEntry::new(action, "refresh", &*self.clock, &*self.entropy);
-        let entry = AuditEntry {
-            account_id: Some(account.id),
-            subject: Some(code),
-            outcome: Outcome::Failed,
-            ..new
-        };
-        let told = self.event(EventKind::NeedsReauth, account, code);
-        if lock.refused(attempt, code, now, &entry, &told).await? {
-            tracing::warn!(account = %account.id, code, "the grant is lost: a new link is needed");
-        }
-        Err(TokenError::NeedsReauth { reason: code.to_owned() })
     }
 }

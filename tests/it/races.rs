@@ -39,6 +39,19 @@ const WAITING: &str =
     "select count(distinct l.pid) from pg_locks l join pg_stat_activity a using (pid)
     where not l.granted and a.datname = current_database()";
 
+/// Who holds an account's tokens and would write the audit log.
+const HOLDERS: &str = "select count(distinct waiting.pid)
+    from pg_locks waiting join pg_locks holding using (pid)
+    where waiting.relation = 'audit_log'::regclass and not waiting.granted
+      and holding.relation = 'account_credentials'::regclass and holding.mode like 'Row%'";
+
+/// Their connections end.
+const KILL: &str = "select count(*) filter (where pg_terminate_backend(pid)) from (
+    select distinct waiting.pid
+    from pg_locks waiting join pg_locks holding using (pid)
+    where waiting.relation = 'audit_log'::regclass and not waiting.granted
+      and holding.relation = 'account_credentials'::regclass and holding.mode like 'Row%') holders";
+
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_database_that_fails_with_the_new_tokens_in_hand_loses_no_grant(
     pool: PgPool,
@@ -47,13 +60,8 @@ async fn a_database_that_fails_with_the_new_tokens_in_hand_loses_no_grant(
     let api = app.linked().await?;
     app.sandbox.advance_clock(time::Duration::hours(13));
     let lock = hold(&pool, "lock table audit_log in exclusive mode").await?;
-    // Whoever holds the account's tokens and would write the audit log: its connection ends.
-    let kill = "select count(*) filter (where pg_terminate_backend(waiting.pid))
-        from pg_locks waiting join pg_locks holding using (pid)
-        where waiting.relation = 'audit_log'::regclass and not waiting.granted
-          and holding.relation = 'account_credentials'::regclass and holding.mode like 'Row%'";
     let cut_off = async {
-        until(&pool, kill, 1).await?;
+        until(&pool, KILL, 1).await?;
         lock.rollback().await?;
         anyhow::Ok(())
     };
@@ -62,6 +70,46 @@ async fn a_database_that_fails_with_the_new_tokens_in_hand_loses_no_grant(
     called?.okay()?;
     api.get("users?limit=1").await?.okay()?;
     assert_eq!(app.sandbox.state().refreshes, 1, "the one pair that there was is stored");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_gateway_that_asks_with_the_spent_token_meanwhile_does_not_end_the_account(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::with(pool.clone(), |setup| setup.sandbox.refresh_grace_s = 0).await?;
+    let account = app.link("acme").await?;
+    let api = app.on(&account)?;
+    let (base_url, _) = app.beside(&app.config).await?;
+    let other = api.clone().at(base_url);
+    app.sandbox.advance_clock(time::Duration::hours(13));
+    let lock = hold(&pool, "lock table audit_log in exclusive mode").await?;
+    let meanwhile = async {
+        // The one has the new pair, the other waits behind it.
+        until(&pool, HOLDERS, 1).await?;
+        let second = other.get("proxy/api/auth.test");
+        let cut_off = async {
+            until(&pool, WAITING, 2).await?;
+            until(&pool, KILL, 1).await?;
+            // Refused by the provider, the other one would write it down.
+            until(&pool, HOLDERS, 1).await?;
+            lock.rollback().await?;
+            anyhow::Ok(())
+        };
+        let (answer, cut_off) = tokio::join!(second, cut_off);
+        cut_off?;
+        answer
+    };
+    let (first, second) = tokio::join!(api.get("proxy/api/auth.test"), meanwhile);
+    first?.okay()?;
+    second?.problem(409, "account_needs_reauth");
+    let told = app.home.api.get(&format!("integrated-accounts/{account}")).await?.okay()?;
+    assert_eq!(told.pointer("/result/status"), Some(&json!("active")));
+    let events = app.home.api.get("events?limit=100").await?.okay()?;
+    let last = events["result"].as_array().and_then(|events| events.last()).cloned();
+    assert_eq!(last.context("none")?["type"], "integrated_account.reactivated");
+    api.get("users?limit=1").await?.okay()?;
+    assert_eq!(app.sandbox.state().refreshes, 1);
     Ok(())
 }
 

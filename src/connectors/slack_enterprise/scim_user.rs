@@ -87,10 +87,11 @@ pub(super) fn changes(wish: &UserInput) -> Vec<Value> {
         Field::Set(date) => Some(json!({"schemas": [PROFILE], PROFILE: {"startDate": date}})),
         Field::Keep | Field::Clear => None,
     };
-    by_operations.into_iter().chain(begins).collect()
+    // First what is refused more easily.
+    begins.into_iter().chain(by_operations).collect()
 }
 
-/// The body that lets a guest stay without an end.
+/// The body that lets a guest of several channels stay without an end.
 pub(super) fn no_end() -> Value {
     patch(&[json!({"op": "remove", "path": format!("{GUEST}.expiration")})])
 }
@@ -192,12 +193,9 @@ fn attributes(wish: &UserInput) -> Vec<Said> {
             map(&wish.phones, |phones| {
                 // Slack has two, the main one and the mobile one. Their types mean the opposite in requests and in
                 // answers, so that it is told by the mark of the main one.
-                let is_mobile = |phone: &PhoneInput| phone.kind.as_deref() == Some("mobile");
-                let main = phones.iter().position(|phone| !is_mobile(phone));
-                let all = phones.iter().enumerate().map(|(number, phone)| {
-                    json!({"value": phone.number, "primary": Some(number) == main})
-                });
-                all.collect()
+                let all = phones.iter();
+                all.map(|phone| json!({"value": phone.number, "primary": !is_mobile(phone)}))
+                    .collect()
             }),
         ),
         core("photos", map(&wish.photos, |all| photos(all))),
@@ -210,6 +208,11 @@ fn attributes(wish: &UserInput) -> Vec<Said> {
         enterprise(MANAGER, manager),
         Said { schema: PROFILE, name: "startDate", value: start(wish) },
     ]
+}
+
+/// Whether a number is the mobile one of the two that Slack keeps.
+pub(super) fn is_mobile(phone: &PhoneInput) -> bool {
+    phone.kind.as_deref() == Some("mobile")
 }
 
 fn photos(photos: &[PhotoInput]) -> Value {
@@ -310,9 +313,9 @@ mod tests {
         assert_eq!(
             bodies,
             [
+                json!({"schemas": [PROFILE], PROFILE: {"startDate": "2026-12-01T00:00:00+0000"}}),
                 json!({"schemas": [PATCH], "Operations": [{"op": "replace", "path": ENTERPRISE,
                     "value": {"manager": {"managerId": "U1"}}}]}),
-                json!({"schemas": [PROFILE], PROFILE: {"startDate": "2026-12-01T00:00:00+0000"}}),
             ]
         );
         let bodies = changes(&wish(json!({"custom_fields": {"start_date": null}})));
@@ -321,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn the_main_number_is_the_first_that_is_not_mobile() {
+    fn the_main_number_is_the_one_that_is_not_mobile() {
         let marked = |phones: Value| {
             let body = creation(&wish(json!({"email": "a@b.c", "phones": phones})), "a");
             body["phoneNumbers"].clone()

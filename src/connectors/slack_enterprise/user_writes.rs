@@ -43,6 +43,12 @@ impl UserWrites for SlackEnterprise {
         if wish.email == Field::Clear || wish.emails == Field::Clear {
             flaws.push(Flaw::at("/email", "every account has an address"));
         }
+        let phones = wish.phones.value().map(Vec::as_slice).unwrap_or_default();
+        let mobile = phones.iter().filter(|phone| scim_user::is_mobile(phone)).count();
+        if mobile > 1 || phones.len() - mobile > 1 {
+            let message = "Slack keeps two numbers: one of type `mobile`, and one of any other";
+            flaws.push(Flaw::at("/phones", message));
+        }
         if wish.username == Field::Clear {
             flaws.push(Flaw::at("/username", "every account has a short name"));
         }
@@ -114,17 +120,15 @@ impl UserWrites for SlackEnterprise {
         workspace_id: &str,
         at: Option<OffsetDateTime>,
     ) -> Result<Done, ConnectorError> {
-        let Some(at) = at else {
-            let path = user_path(cx, UPDATE, id)?;
-            let body = scim_user::no_end();
-            return self
-                .scim(cx, UPDATE, Method::PATCH, &path, Some(&body))
-                .await
-                .map(|_| Done::Done);
-        };
-        let at = at.unix_timestamp().to_string();
+        let at = at.map_or(0, OffsetDateTime::unix_timestamp).to_string();
         let arguments = [("user_id", id), ("team_id", workspace_id), ("expiration_ts", &*at)];
         self.web(cx, EXPIRE, &arguments).await.map(|_| Done::Done)
+    }
+
+    async fn lift_expiry(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError> {
+        let path = user_path(cx, UPDATE, id)?;
+        let body = scim_user::no_end();
+        self.scim(cx, UPDATE, Method::PATCH, &path, Some(&body)).await.map(|_| Done::Done)
     }
 
     async fn deactivate(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError> {

@@ -20,6 +20,7 @@ use crate::domain::sealed::Digest;
 use crate::http::current::CurrentRequest;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::{AppState, Services};
+use crate::limit::Damper;
 use crate::store::{AuditEntry, Caller, KeyKind, TenantDb, UsedBy};
 
 /// How API keys begin.
@@ -163,6 +164,9 @@ pub(in crate::http) async fn authenticate(
     Ok(caller)
 }
 
+const WRONG_KEYS: &str =
+    "Nothing was looked up: the keys that came from this address before were none.";
+
 /// Where a request comes from.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct Source<'a> {
@@ -197,16 +201,18 @@ impl<'a> Source<'a> {
         told.or_else(|| Some(self.peer?.ip()))
     }
 
-    /// Refuses a caller whose address has sent too many keys, or signatures, that were none.
-    pub(in crate::http) fn hold_up(self) -> Result<(), Problem> {
-        let wait = |source| self.state.damper.wait(source, Instant::now());
+    /// Refuses a caller whose address has failed too often by this damper's measure.
+    pub(in crate::http) fn hold_up(
+        self,
+        damper: &Damper,
+        why: &'static str,
+    ) -> Result<(), Problem> {
+        let wait = |source| damper.wait(source, Instant::now());
         let wait = self.likely().map_or(Duration::ZERO, wait);
         if wait.is_zero() {
             return Ok(());
         }
-        let detail =
-            "Nothing was looked up: the keys that came from this address before were none.";
-        Err(Problem::new(ProblemKind::TooManyWrongKeys, detail).retry_after(wait))
+        Err(Problem::new(ProblemKind::TooManyWrongKeys, why).retry_after(wait))
     }
 
     /// Asks the database who is behind a key, unless too many from the same address were none.
@@ -218,19 +224,19 @@ impl<'a> Source<'a> {
     ) -> Result<Option<Arc<Caller>>, Problem> {
         let Self { state, .. } = self;
         if !state.store.is_known(digest) {
-            self.hold_up()?;
+            self.hold_up(&state.damper, WRONG_KEYS)?;
         }
         let caller = state.store.caller(kind, digest, now).await?;
         if caller.is_none() {
-            self.has_failed();
+            self.has_failed(&state.damper);
         }
         Ok(caller)
     }
 
-    /// Notes that a key or a signature from there was none.
-    pub(in crate::http) fn has_failed(self) {
+    /// Notes that what came from there was none.
+    pub(in crate::http) fn has_failed(self, damper: &Damper) {
         if let Some(address) = self.likely() {
-            self.state.damper.failed(address, Instant::now());
+            damper.failed(address, Instant::now());
         }
     }
 }

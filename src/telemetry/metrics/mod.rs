@@ -72,7 +72,7 @@ struct RouteHandles {
 }
 
 struct MethodHandles {
-    outcomes: [Counter; 7],
+    outcomes: [Counter; 8],
     duration: Histogram,
     waits: Histogram,
     refusals: Counter,

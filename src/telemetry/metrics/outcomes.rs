@@ -10,6 +10,8 @@ pub enum Called {
     Answered,
     /// The access token is dead.
     DeadToken,
+    /// The provider did not take the token: it is dead, or not for this.
+    RefusedToken,
     /// The provider said "too fast": HTTP 429.
     TooFast,
     /// The provider is in trouble.
@@ -23,9 +25,10 @@ pub enum Called {
 }
 
 impl Called {
-    pub(super) const ALL: [(Self, &'static str); 7] = [
+    pub(super) const ALL: [(Self, &'static str); 8] = [
         (Self::Answered, "answered"),
         (Self::DeadToken, "dead_token"),
+        (Self::RefusedToken, "refused_token"),
         (Self::TooFast, "too_fast"),
         (Self::Trouble, "trouble"),
         (Self::Unreachable, "unreachable"),

@@ -124,8 +124,13 @@ impl Changes<'_> {
                 let flaw = Flaw::at("/expires_at", "only guests have an end of their stay");
                 return Err(UnifiedError::Flawed(vec![flaw]));
             }
-            for workspace in &user.workspaces {
-                parts.push(self.expire(id, &workspace.id, end(wish)).await?);
+            let end = end(wish);
+            if end.is_none() && user.user_type == UserType::GuestMultiChannel {
+                parts.push(self.stay(id).await?);
+            } else {
+                for workspace in &user.workspaces {
+                    parts.push(self.expire(id, &workspace.id, end).await?);
+                }
             }
         }
         match &*parts {
@@ -279,6 +284,17 @@ impl Changes<'_> {
         let subject = format!("{id}@{workspace_id}");
         let outcome = self.step("user.expiry_set", &subject, send, seen).await?;
         Ok(Part::of("expiry", workspace_id, outcome))
+    }
+
+    /// Takes the end of a guest's stay away.
+    async fn stay(&self, id: &str) -> Result<Part, UnifiedError> {
+        let send = self.user_writes()?.lift_expiry(&self.directory.cx, id);
+        let seen = async {
+            let user = self.read::<User>(id).await?;
+            Ok(done_if(user.is_some_and(|user| user.expires_at.is_none())))
+        };
+        let outcome = self.step("user.expiry_set", id, send, seen).await?;
+        Ok(Part::of("expiry", id, outcome))
     }
 
     async fn written(&self, id: &str, made: Made, parts: Vec<Part>, shape: &Shape) -> WrittenUser {

@@ -108,6 +108,9 @@ async fn a_guest_comes_with_channels_and_an_end(pool: PgPool) -> anyhow::Result<
         let later = json!({"expires_at": "2032-01-01T00:00:00Z"});
         let changed = api.patch(&format!("users/{id}"), &later).await?.okay()?;
         assert_eq!(changed["result"]["expires_at"], "2032-01-01T00:00:00Z", "{changed}");
+        let changed =
+            api.patch(&format!("users/{id}"), &json!({"expires_at": null})).await?.okay()?;
+        assert_eq!(changed["result"]["expires_at"], Value::Null, "{changed}");
         let org = app.sandbox.snapshot();
         assert_eq!(org.find(id).and_then(|(_, person)| person.guest()), Some(level));
     }
@@ -132,6 +135,10 @@ async fn a_wish_that_cannot_be_granted_is_refused_before_anything_is_sent(
         ),
         (json!({"email": "a@b.c", "expires_at": "2031-01-01T00:00:00Z"}), vec!["/expires_at"]),
         (json!({"email": "a@b.c", "invite": true}), vec!["/workspaces"]),
+        (
+            json!({"email": "a@b.c", "phones": [{"number": "1", "type": "work"}, {"number": "2"}]}),
+            vec!["/phones"],
+        ),
         (
             json!({"email": "a@b.c", "custom_fields": {"shoe_size": 44}}),
             vec!["/custom_fields/shoe_size"],

@@ -97,15 +97,7 @@ impl SlackEnterprise {
                 })
             }
             Source::Profiles => {
-                let answer = self.web_list(cx, PROFILES, &arguments, question.remote_query).await;
-                // The app is not approved there: what it may not see is no reason to see nothing.
-                let is_closed = |error: &ConnectorError| {
-                    error.code.as_deref() == Some("team_access_not_granted")
-                };
-                if answer.as_ref().is_err_and(is_closed) {
-                    return Ok((Vec::new(), String::new()));
-                }
-                let answer = answer?;
+                let answer = self.web_list(cx, PROFILES, &arguments, question.remote_query).await?;
                 let list: wire::UsersList<'_> = answer.read(cx)?;
                 let shows_rank = visit.level.is_some() || visit.team.is_some();
                 let members = list.members.into_iter().map(|raw| {

@@ -1,0 +1,115 @@
+//! How a refresh ends: the new pair is kept, the grant is given up, or the provider is left alone for a while.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::failure::{RefreshFailure, TokenError};
+use super::pause;
+use super::refresh::{FIRST_PAUSE, Fresh, Inner};
+use super::tokens::Grant;
+use crate::domain::account::IntegratedAccount;
+use crate::domain::event::EventKind;
+use crate::store::{AuditEntry, NewEvent, Outcome, RefreshLock};
+
+/// The longest pause between two tries to store a new pair, and how long it is tried.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const KEPT_TRYING: Duration = Duration::from_mins(1);
+
+impl Inner {
+    /// The attempts came to nothing: the provider is left alone for a while.
+    pub(super) async fn pause(
+        &self,
+        account: &IntegratedAccount,
+        lock: RefreshLock,
+        attempt: i32,
+        failure: RefreshFailure,
+    ) -> Result<Fresh, TokenError> {
+        let pause = pause::begin(&failure, attempt, self.clock.now(), &*self.entropy);
+        let retry_after = Duration::try_from(pause.until - pause.since).unwrap_or_default();
+        lock.failed_for_now(attempt, &pause).await?;
+        let told = self.event(EventKind::RefreshFailed, account, failure.code());
+        self.store.tenant(account.environment_id).tell_failed_refresh(&told).await?;
+        Err(TokenError::Refresh { failure, retry_after })
+    }
+
+    /// Stores a new pair. The provider has taken the old one back, so that a database in trouble is not left
+    /// alone at once.
+    pub(super) async fn keep(
+        &self,
+        account: &IntegratedAccount,
+        lock: RefreshLock,
+        attempt: i32,
+        grant: &Grant,
+    ) -> Result<Fresh, TokenError> {
+        let sealed = self.vault.seal_grant(account.environment_id, account.id, grant)?;
+        let action = "credentials.renewed";
+        let new = AuditEntry::new(action, "refresh", &*self.clock, &*self.entropy);
+        let entry = AuditEntry { account_id: Some(account.id), ..new };
+        let told = self.event(EventKind::Reactivated, account, "");
+        let old = lock.credentials().generation;
+        let give_up_at = Instant::now() + KEPT_TRYING;
+        let mut stored = lock.refreshed(attempt, &sealed, (&entry, &told)).await;
+        // The first time at once: whoever waits for the lock asks with a token that is spent.
+        let mut pause = Duration::ZERO;
+        loop {
+            match stored {
+                Ok(generation) => {
+                    tracing::info!(account = %account.id, generation, "access token renewed");
+                    return Ok(Fresh { token: grant.access_token.clone(), generation });
+                }
+                Err(error) if Instant::now() + pause >= give_up_at => return Err(error.into()),
+                Err(error) => {
+                    tracing::warn!(account = %account.id, %error, "the new tokens could not be stored yet");
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+            let db = self.store.tenant(account.environment_id);
+            stored = match db.lock_credentials(account.id).await {
+                Ok(Some(lock)) if lock.credentials().generation == old => {
+                    lock.refreshed(attempt, &sealed, (&entry, &told)).await
+                }
+                // Ours was stored after all, and only the word of it was lost; or the customer has linked again.
+                Ok(Some(lock)) => return self.open(account, lock.credentials()),
+                Ok(None) => {
+                    return Err(TokenError::NeedsReauth { reason: "disconnected".to_owned() });
+                }
+                Err(error) => Err(error),
+            };
+        }
+    }
+
+    fn event<'e>(
+        &self,
+        kind: EventKind,
+        account: &IntegratedAccount,
+        reason: &'e str,
+    ) -> NewEvent<'e> {
+        let reason = Some(reason).filter(|reason| !reason.is_empty());
+        NewEvent::new(kind, account.id, reason, &*self.clock, &*self.entropy)
+    }
+
+    pub(super) async fn give_up(
+        &self,
+        account: &IntegratedAccount,
+        lock: RefreshLock,
+        attempt: i32,
+        code: &str,
+    ) -> Result<Fresh, TokenError> {
+        let now = self.clock.now();
+        let action = "integrated_account.needs_reauth";
+        let new = AuditEntry::new(action, "refresh", &*self.clock, &*self.entropy);
+        let entry = AuditEntry {
+            account_id: Some(account.id),
+            subject: Some(code),
+            outcome: Outcome::Failed,
+            ..new
+        };
+        let told = self.event(EventKind::NeedsReauth, account, code);
+        if lock.refused(attempt, code, now, &entry, &told).await? {
+            tracing::warn!(account = %account.id, code, "the grant is lost: a new link is needed");
+        }
+        Err(TokenError::NeedsReauth { reason: code.to_owned() })
+    }
+}
