@@ -74,13 +74,7 @@ impl Gateway {
         let done = CancellationToken::new();
         let (listening, enough) = (store.clone(), done.clone());
         let vault = Vault::new(MasterKeys::new(master_keys)?, Arc::clone(&entropy));
-        let timeouts = Timeouts {
-            connect: config.upstream.connect_timeout(),
-            read: config.upstream.response_timeout(),
-        };
-        let reach =
-            if config.upstream.allow_private_addresses { Reach::Anywhere } else { Reach::Public };
-        let http = HttpClient::new(timeouts, reach)?;
+        let http = http(&config.upstream)?;
         let registry = Arc::new(Registry::new(config, http.clone(), Arc::clone(&clock))?);
         let metrics = Metrics::new(registry.known_methods());
         let tasks = TaskTracker::new();
@@ -222,6 +216,13 @@ impl Gateway {
         let _ = tokio::time::timeout(timeout, self.state.store.close()).await;
         Ok(())
     }
+}
+
+/// The way to providers.
+fn http(config: &config::Upstream) -> anyhow::Result<HttpClient> {
+    let timeouts = Timeouts { connect: config.connect_timeout(), read: config.response_timeout() };
+    let reach = if config.allow_private_addresses { Reach::Anywhere } else { Reach::Public };
+    Ok(HttpClient::new(timeouts, reach)?)
 }
 
 /// The rates at which the providers' budgets are used.

@@ -34,10 +34,19 @@ async fn until(pool: &PgPool, question: &'static str, least: i64) -> anyhow::Res
     tokio::time::timeout(LONGEST, has_come).await.context("the moment did not come")?
 }
 
-/// How many sessions of this database wait for a lock.
-const WAITING: &str =
-    "select count(distinct l.pid) from pg_locks l join pg_stat_activity a using (pid)
-    where not l.granted and a.datname = current_database()";
+/// How many sessions wait to lock an account's tokens.
+const FOR_TOKENS: &str = "select count(*) from pg_stat_activity where datname = current_database()
+    and wait_event_type = 'Lock' and query ilike '%from account_credentials%for update%'";
+/// How many wait for all of them.
+const IN_LINE: &str = "select count(*) from pg_stat_activity where datname = current_database()
+    and wait_event_type = 'Lock' and query ilike 'lock table account_credentials%'";
+/// How many wait to store an account.
+const FOR_ACCOUNT: &str = "select count(*) from pg_stat_activity where datname = current_database()
+    and wait_event_type = 'Lock' and query ilike 'insert into integrated_accounts%'";
+/// How many wait to delete link tokens.
+const FOR_LINK_TOKENS: &str =
+    "select count(*) from pg_stat_activity where datname = current_database()
+    and wait_event_type = 'Lock' and query ilike 'delete from link_tokens%'";
 
 /// Who holds an account's tokens and would write the audit log.
 const HOLDERS: &str = "select count(distinct waiting.pid)
@@ -74,35 +83,43 @@ async fn a_database_that_fails_with_the_new_tokens_in_hand_loses_no_grant(
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_gateway_that_asks_with_the_spent_token_meanwhile_does_not_end_the_account(
+async fn what_another_gateway_made_of_the_spent_token_does_not_end_the_account(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let app = TestApp::with(pool.clone(), |setup| setup.sandbox.refresh_grace_s = 0).await?;
     let account = app.link("acme").await?;
     let api = app.on(&account)?;
-    let (base_url, _) = app.beside(&app.config).await?;
-    let other = api.clone().at(base_url);
     app.sandbox.advance_clock(time::Duration::hours(13));
     let lock = hold(&pool, "lock table audit_log in exclusive mode").await?;
-    let meanwhile = async {
-        // The one has the new pair, the other waits behind it.
+    // The other gateway: it gets the lock when the one with the new pair loses its connection, is refused, and
+    // writes that down before the one tries again.
+    let other = async {
         until(&pool, HOLDERS, 1).await?;
-        let second = other.get("proxy/api/auth.test");
+        let mut tx = pool.begin().await?;
+        let queue = sqlx::query("lock table account_credentials in exclusive mode");
         let cut_off = async {
-            until(&pool, WAITING, 2).await?;
+            until(&pool, IN_LINE, 1).await?;
             until(&pool, KILL, 1).await?;
-            // Refused by the provider, the other one would write it down.
-            until(&pool, HOLDERS, 1).await?;
             lock.rollback().await?;
             anyhow::Ok(())
         };
-        let (answer, cut_off) = tokio::join!(second, cut_off);
+        let (queued, cut_off) = tokio::join!(queue.execute(&mut *tx), cut_off);
         cut_off?;
-        answer
+        queued?;
+        let refused = "insert into credential_refreshes
+                (environment_id, integrated_account_id, generation, attempt, started_at, finished_at, outcome)
+            select environment_id, integrated_account_id, generation, 2, now(), now(), 'refused'
+            from account_credentials";
+        sqlx::query(refused).execute(&mut *tx).await?;
+        let marked = "update integrated_accounts
+            set status = 'needs_reauth', status_reason = 'invalid_refresh_token'";
+        sqlx::query(marked).execute(&mut *tx).await?;
+        tx.commit().await?;
+        anyhow::Ok(())
     };
-    let (first, second) = tokio::join!(api.get("proxy/api/auth.test"), meanwhile);
-    first?.okay()?;
-    second?.problem(409, "account_needs_reauth");
+    let (called, other) = tokio::join!(api.get("proxy/api/auth.test"), other);
+    other?;
+    called?.okay()?;
     let told = app.home.api.get(&format!("integrated-accounts/{account}")).await?.okay()?;
     assert_eq!(told.pointer("/result/status"), Some(&json!("active")));
     let events = app.home.api.get("events?limit=100").await?.okay()?;
@@ -124,11 +141,11 @@ async fn an_account_that_is_disconnected_meanwhile_is_not_connected_again(
     let url = link_url(&app.home, &wish).await?;
     let lock = hold(&pool, "select from account_credentials for update").await?;
     let link = async {
-        until(&pool, WAITING, 1).await?;
+        until(&pool, FOR_TOKENS, 1).await?;
         Browser::new()?.follow(&url).await
     };
     let release = async {
-        until(&pool, WAITING, 2).await?;
+        until(&pool, FOR_TOKENS, 2).await?;
         lock.rollback().await?;
         anyhow::Ok(())
     };
@@ -156,11 +173,11 @@ async fn a_provider_app_that_is_removed_during_a_link_stays_for_it(
     let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
     let lock = hold(&pool, "lock table integrated_accounts in share mode").await?;
     let remove = async {
-        until(&pool, WAITING, 1).await?;
+        until(&pool, FOR_ACCOUNT, 1).await?;
         app.home.admin.delete(&path).await
     };
     let release = async {
-        until(&pool, WAITING, 2).await?;
+        until(&pool, FOR_LINK_TOKENS, 1).await?;
         lock.rollback().await?;
         anyhow::Ok(())
     };

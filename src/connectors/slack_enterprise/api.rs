@@ -27,7 +27,8 @@ struct ScimCall<'a> {
 }
 
 impl SlackEnterprise {
-    /// Calls a method of the Web API. Arguments go in the body, where no log of an address shows them.
+    /// Calls a method of the Web API. Arguments that are not empty go in the body, where no log of an address shows
+    /// them.
     pub(super) async fn web(
         &self,
         cx: &CallContext<'_>,
@@ -46,8 +47,21 @@ impl SlackEnterprise {
         method: &'static str,
         arguments: &[(&str, &str)],
     ) -> Result<(Okay, Option<ConnectorError>), ConnectorError> {
-        let request = self.web_request(cx, method, arguments)?;
+        let said = arguments.iter().copied().filter(|(_, value)| !value.is_empty());
+        let request = self.web_request(cx, method, said)?;
         self.web_exchange(cx, method, request).await
+    }
+
+    /// Calls a method with all of these arguments, the empty ones too.
+    pub(super) async fn web_exactly(
+        &self,
+        cx: &CallContext<'_>,
+        method: &'static str,
+        arguments: [(&str, &str); 2],
+    ) -> Result<Okay, ConnectorError> {
+        let request = self.web_request(cx, method, arguments)?;
+        let (answer, refusal) = self.web_exchange(cx, method, request).await?;
+        refusal.map_or(Ok(answer), Err)
     }
 
     /// Calls a method without arguments with that one of the account's tokens.
@@ -57,24 +71,23 @@ impl SlackEnterprise {
         method: &'static str,
         carried: Carried,
     ) -> Result<Okay, ConnectorError> {
-        let mut request = self.web_request(cx, method, &[])?;
+        let mut request = self.web_request(cx, method, [])?;
         request.carried = carried;
         let (answer, refusal) = self.web_exchange(cx, method, request).await?;
         refusal.map_or(Ok(answer), Err)
     }
 
-    fn web_request(
+    fn web_request<'a>(
         &self,
         cx: &CallContext<'_>,
         method: &'static str,
-        arguments: &[(&str, &str)],
+        arguments: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Box<ProviderRequest>, ConnectorError> {
         let (_, (budgets, safety)) = self.methods.web(method, &Method::POST);
         let uri = self.web.at(&["api/", method].concat(), None);
         let uri = uri.ok_or_else(|| cx.error(method, Kind::Internal))?;
-        let form: String = form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(arguments.iter().filter(|(_, value)| !value.is_empty()))
-            .finish();
+        let form: String =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(arguments).finish();
         let headers = HeaderMap::from_iter([(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/x-www-form-urlencoded"),

@@ -47,6 +47,7 @@ impl WorkspaceWrites for SlackEnterprise {
                 ("admin.teams.settings.setDefaultChannels", "channel_ids", &*channels)
             }
         };
-        self.web(cx, method, &[("team_id", id), (name, value)]).await.map(|_| Done::Done)
+        // What is emptied is said so: each of them is an argument that Slack requires.
+        self.web_exactly(cx, method, [("team_id", id), (name, value)]).await.map(|_| Done::Done)
     }
 }

@@ -133,6 +133,10 @@ async fn a_workspace_is_made_and_set_up(pool: PgPool) -> anyhow::Result<()> {
     assert_eq!(changed["result"]["name"], "Field Work");
     let org = app.sandbox.snapshot();
     assert_eq!(org.workspace(id).map(|(_, team)| &*team.description), Some("Here"));
+    // Whether something may be emptied is the provider's to say: it is sent, and not left out.
+    let emptied = api.patch(&path, &json!({"description": ""})).await?;
+    let problem = emptied.problem(422, "provider_invalid_argument");
+    assert_eq!(problem["provider"]["method"], "admin.teams.settings.setDescription");
     Ok(())
 }
 

@@ -61,6 +61,14 @@ async fn a_workspace_lists_its_members_with_their_level_there() {
     }
     let guests = client.all("admin.users.list", "users", "only_guests=1", 5).await;
     assert!(!guests.is_empty() && guests.iter().all(|row| row["is_restricted"] == true));
+    let of = async |query: &str| client.all("admin.users.list", "users", query, 50).await;
+    let (admins, owners) = (of("include_admins=1").await, of("include_owners=1").await);
+    assert!(!admins.is_empty() && admins.iter().all(|row| row["is_owner"] == false), "{admins:?}");
+    assert!(!owners.is_empty() && owners.iter().all(|row| row["is_owner"] == true), "{owners:?}");
+    let both = of("include_admins=1&include_owners=1").await;
+    assert_eq!(both.len(), admins.len() + owners.len());
+    let refused = client.call("admin.users.list", "only_guests=1&include_admins=1").await;
+    assert_eq!(refused["error"], "invalid_arguments");
 }
 
 #[tokio::test]

@@ -149,12 +149,18 @@ fn filter(call: &Call<'_>, org: &Organization) -> Result<Filter, Refusal> {
     if left_workspaces && workspace.is_some() {
         return Err(Refusal::new("include_deactivated_user_workspaces_invalid"));
     }
+    let flag = |name| args.flag(name).unwrap_or(false);
+    let (only_guests, admins, owners) =
+        (flag("only_guests"), flag("include_admins"), flag("include_owners"));
+    if only_guests && (admins || owners) {
+        return Err(Refusal::new("invalid_arguments"));
+    }
     Ok(Filter {
         workspace,
         active: args.flag("is_active").unwrap_or(true),
-        only_guests: args.flag("only_guests").unwrap_or(false),
-        admins: args.flag("include_admins").unwrap_or(true),
-        owners: args.flag("include_owners").unwrap_or(true),
+        only_guests,
+        admins,
+        owners,
         left_workspaces,
     })
 }
@@ -171,9 +177,12 @@ fn rows<'a>(
             return None;
         }
         let rank = rank(person, filter.workspace)?;
-        let shown = (filter.admins || !rank.admin)
-            && (filter.owners || !(rank.owner || rank.primary_owner))
-            && (!filter.only_guests || rank.guest.is_some());
+        // Either of the two asks for such people alone; owners are no admins here.
+        let is_owner = rank.owner || rank.primary_owner;
+        let wants_all = !filter.admins && !filter.owners;
+        let shown =
+            (wants_all || filter.owners && is_owner || filter.admins && rank.admin && !is_owner)
+                && (!filter.only_guests || rank.guest.is_some());
         shown.then_some((index, person, rank))
     });
     let row =
