@@ -94,7 +94,7 @@ impl Refresher for Registry {
             return Err(RefreshFailure::Refused("no_refresh".to_owned()));
         };
         let endpoints = link.endpoints();
-        let client = OAuthClient { endpoints, client_id, client_secret, pkce: false };
+        let client = OAuthClient { endpoints, client_id, client_secret };
         let answer = client.refresh(&self.http, refresh_token, self.clock.now()).await;
         match answer {
             Ok(answer) => Ok(answer.grant),

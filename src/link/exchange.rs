@@ -118,7 +118,6 @@ impl Links {
             endpoints: connector.endpoints(),
             client_id: &app.client_id,
             client_secret: &client_secret,
-            pkce: app.pkce,
         };
         let exchange = CodeExchange { code, redirect_uri: self.redirect_uri()?, pkce_verifier };
         let answer = client.exchange(&self.http, exchange, self.clock.now()).await;

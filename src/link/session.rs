@@ -295,7 +295,6 @@ impl Links {
             endpoints: connector.endpoints(),
             client_id: &app.client_id,
             client_secret: &client_secret,
-            pkce: app.pkce,
         };
         let (state, browser) = (issue("", &*self.entropy), issue("", &*self.entropy));
         let Consent { url, pkce_verifier } = client.consent(
@@ -303,6 +302,7 @@ impl Links {
             &state,
             connector.scope_parameter(),
             &app.scopes,
+            app.pkce,
             &*self.entropy,
         );
         let seal = |verifier| self.vault.seal_pkce_verifier(link.environment_id, link.id, verifier);

@@ -35,9 +35,12 @@ pub struct NewAccountToken<'a> {
     pub expires_at: Option<OffsetDateTime>,
 }
 
-/// When a token ends by itself; `None` lasts until it is revoked, or its key is.
+/// A token that was added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ends(pub Option<OffsetDateTime>);
+pub struct AddedToken {
+    /// When it ends by itself, which is not after its key; `None` lasts until either is revoked.
+    pub expires_at: Option<OffsetDateTime>,
+}
 
 /// An account token, without its secret.
 #[derive(Debug, Clone)]
@@ -59,8 +62,7 @@ pub struct AccountToken {
 }
 
 impl TenantDb {
-    /// Adds an account token; answers when it ends, which is not after the key that makes it. `None` when that key
-    /// was revoked meanwhile: nothing is added.
+    /// Adds an account token. `None` when the key that makes it was revoked meanwhile: nothing is added.
     ///
     /// # Errors
     ///
@@ -69,7 +71,7 @@ impl TenantDb {
         &self,
         token: &NewAccountToken<'_>,
         audit: &AuditEntry<'_>,
-    ) -> Result<Option<Ends>, StoreError> {
+    ) -> Result<Option<AddedToken>, StoreError> {
         let allowed_addresses = token.allowed_addresses.map(Networks::texts);
         let mut tx = self.pool.begin().await?;
         // Whoever revokes the key waits for this one, or was before it.
@@ -82,7 +84,7 @@ impl TenantDb {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(maker) = maker else { return Ok(None) };
-        let ends = [token.expires_at, maker.expires_at].into_iter().flatten().min();
+        let expires_at = [token.expires_at, maker.expires_at].into_iter().flatten().min();
         sqlx::query!(
             "INSERT INTO account_tokens
                  (environment_id, account_token_id, integrated_account_id, digest, scopes, created_at, expires_at,
@@ -94,7 +96,7 @@ impl TenantDb {
             digest_bytes(&token.digest),
             &names(token.scopes),
             token.created_at,
-            ends,
+            expires_at,
             token.allowed_methods.map(AllowedMethods::patterns),
             allowed_addresses as Option<Vec<String>>,
             token.made_by,
@@ -104,7 +106,7 @@ impl TenantDb {
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
         self.warm.hear(&Change::Key(token.digest));
-        Ok(Some(Ends(ends)))
+        Ok(Some(AddedToken { expires_at }))
     }
 
     /// The tokens of an account that live at `now`, or ended less than a day before, the oldest first.

@@ -174,11 +174,10 @@ impl RefreshLock {
         .await?)
     }
 
-    /// Stores the new pair, with a row of the audit log, and gives the right back; answers the new generation. An
-    /// account that another process marked for these tokens, since it asked the provider with the old one, works
-    /// again, and is told to.
-    /// All of it goes through the connection that the lock has: none has to be waited for with the only copy of
-    /// the pair in hand.
+    /// Stores the new pair, with a row of the audit log, and gives the right back; answers the new generation. All of
+    /// it goes through the connection that the lock has: none has to be waited for with the only copy of the pair in
+    /// hand. An account that was marked meanwhile, by whoever asked with the old pair and was refused, works again:
+    /// that is what `told` tells.
     ///
     /// # Errors
     ///

@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use sqlx::PgPool;
 
-pub use account_tokens::{AccountToken, Ends, NewAccountToken};
+pub use account_tokens::{AccountToken, AddedToken, NewAccountToken};
 pub use accounts::{AccountFilter, LinkEnd, LinkedAccount};
 pub use audit::{AuditEntry, AuditFilter, Audited, UseLog, UsedBy, Using};
 pub use condition::{Condition, Migrations};

@@ -46,10 +46,6 @@ pub struct OAuthClient<'a> {
     pub client_id: &'a str,
     /// The client's secret.
     pub client_secret: &'a ClientSecret,
-    /// Whether it is a public client to its provider: it proves itself by PKCE, and its code is exchanged without the
-    /// secret. Others send no challenge; Slack refuses it (`pkce_not_allowed`).
-    /// <https://docs.slack.dev/authentication/using-pkce>
-    pub pkce: bool,
 }
 
 /// Where to send a customer's browser, and what to keep until it comes back.
@@ -72,7 +68,7 @@ pub struct CodeExchange {
     pub code: String,
     /// The redirect URI that was used, to the letter.
     pub redirect_uri: Url,
-    /// The verifier of the challenge that was sent, if one was.
+    /// The verifier of the challenge that was sent, if one was: it takes the secret's place.
     pub pkce_verifier: Option<PkceVerifier>,
 }
 
@@ -131,8 +127,9 @@ type Client = oauth2::Client<
 >;
 
 impl OAuthClient<'_> {
-    /// The consent page to send a browser to. `user_scopes` go into the parameter named
-    /// `scope_parameter`, comma-separated.
+    /// The consent page to send a browser to. `scopes` go into the parameter named `scope_parameter`,
+    /// comma-separated. With `pkce` the client proves itself by a verifier, as a public one; Slack takes none from
+    /// others (`pkce_not_allowed`). <https://docs.slack.dev/authentication/using-pkce>
     #[must_use]
     pub fn consent(
         &self,
@@ -140,10 +137,10 @@ impl OAuthClient<'_> {
         state: &IssuedSecret,
         scope_parameter: &str,
         scopes: &[String],
+        pkce: bool,
         entropy: &dyn Entropy,
     ) -> Consent {
-        let verifier =
-            self.pkce.then(|| PkceCodeVerifier::new(issue("", entropy).reveal().to_owned()));
+        let verifier = pkce.then(|| PkceCodeVerifier::new(issue("", entropy).reveal().to_owned()));
         let state = CsrfToken::new(state.reveal().to_owned());
         let client = self.client().set_redirect_uri(RedirectUrl::from_url(redirect_uri.clone()));
         let mut request =
@@ -168,8 +165,7 @@ impl OAuthClient<'_> {
         now: OffsetDateTime,
     ) -> Result<TokenAnswer, OAuthError> {
         let redirect_uri = RedirectUrl::from_url(exchange.redirect_uri);
-        // The setting may have changed since the browser left: without a verifier there is the secret alone.
-        let is_public = self.pkce && exchange.pkce_verifier.is_some();
+        let is_public = exchange.pkce_verifier.is_some();
         let client = if is_public { self.public_client() } else { self.client() };
         let mut request = client
             .exchange_code(AuthorizationCode::new(exchange.code))

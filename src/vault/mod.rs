@@ -5,7 +5,7 @@
 
 mod ahead;
 mod cipher;
-mod ending;
+mod conclusion;
 mod failure;
 mod flights;
 mod inspection;

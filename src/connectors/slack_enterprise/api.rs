@@ -16,6 +16,9 @@ use crate::upstream::{Carried, ProviderRequest, RequestBody};
 /// Slack's id of a request, for its support.
 const REQUEST_ID: &str = "x-slack-req-id";
 
+/// An answer, and the refusal if it is one.
+type Said = (Okay, Option<ConnectorError>);
+
 /// A call of SCIM.
 struct ScimCall<'a> {
     method: &'static str,
@@ -35,8 +38,17 @@ impl SlackEnterprise {
         method: &'static str,
         arguments: &[(&str, &str)],
     ) -> Result<Okay, ConnectorError> {
-        let (answer, refusal) = self.web_said(cx, method, arguments).await?;
-        refusal.map_or(Ok(answer), Err)
+        okay(self.web_said(cx, method, arguments).await?)
+    }
+
+    /// Sends a call of a method that was made by [`Self::web_request`].
+    pub(super) async fn web_send(
+        &self,
+        cx: &CallContext<'_>,
+        method: &'static str,
+        request: Box<ProviderRequest>,
+    ) -> Result<Okay, ConnectorError> {
+        okay(self.web_exchange(cx, method, request).await?)
     }
 
     /// The same, for methods whose refusal says more than a code: the answer, and the refusal if it
@@ -46,38 +58,14 @@ impl SlackEnterprise {
         cx: &CallContext<'_>,
         method: &'static str,
         arguments: &[(&str, &str)],
-    ) -> Result<(Okay, Option<ConnectorError>), ConnectorError> {
+    ) -> Result<Said, ConnectorError> {
         let said = arguments.iter().copied().filter(|(_, value)| !value.is_empty());
         let request = self.web_request(cx, method, said)?;
         self.web_exchange(cx, method, request).await
     }
 
-    /// Calls a method with all of these arguments, the empty ones too.
-    pub(super) async fn web_exactly(
-        &self,
-        cx: &CallContext<'_>,
-        method: &'static str,
-        arguments: [(&str, &str); 2],
-    ) -> Result<Okay, ConnectorError> {
-        let request = self.web_request(cx, method, arguments)?;
-        let (answer, refusal) = self.web_exchange(cx, method, request).await?;
-        refusal.map_or(Ok(answer), Err)
-    }
-
-    /// Calls a method without arguments with that one of the account's tokens.
-    pub(super) async fn web_carrying(
-        &self,
-        cx: &CallContext<'_>,
-        method: &'static str,
-        carried: Carried,
-    ) -> Result<Okay, ConnectorError> {
-        let mut request = self.web_request(cx, method, [])?;
-        request.carried = carried;
-        let (answer, refusal) = self.web_exchange(cx, method, request).await?;
-        refusal.map_or(Ok(answer), Err)
-    }
-
-    fn web_request<'a>(
+    /// A call of a method with exactly these arguments.
+    pub(super) fn web_request<'a>(
         &self,
         cx: &CallContext<'_>,
         method: &'static str,
@@ -109,7 +97,7 @@ impl SlackEnterprise {
         cx: &CallContext<'_>,
         method: &'static str,
         request: Box<ProviderRequest>,
-    ) -> Result<(Okay, Option<ConnectorError>), ConnectorError> {
+    ) -> Result<Said, ConnectorError> {
         let answer = cx.fetch(request, &self.dialect).await?;
         let request_id = header_text(&answer.headers, REQUEST_ID).map(str::to_owned);
         let status = answer.status;
@@ -250,6 +238,11 @@ impl SlackEnterprise {
         let fix = error::fix(&code);
         Err(ConnectorError { fix, request_id, ..cx.error(method, kind).with_code(code) })
     }
+}
+
+/// The answer of a call that was not refused.
+fn okay((answer, refusal): Said) -> Result<Okay, ConnectorError> {
+    refusal.map_or(Ok(answer), Err)
 }
 
 /// What kind of failure SCIM's status and code tell.

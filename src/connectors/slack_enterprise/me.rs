@@ -49,7 +49,9 @@ impl Identity for SlackEnterprise {
         let revoked = given_back(self.web(cx, REVOKE, &[]).await)?;
         // Where tokens rotate, each is given back by itself: the grant would live on in the other one.
         // <https://docs.slack.dev/authentication/using-token-rotation#uninstalling-apps>
-        given_back(self.web_carrying(cx, REVOKE, Carried::RefreshToken).await)?;
+        let mut request = self.web_request(cx, REVOKE, [])?;
+        request.carried = Carried::RefreshToken;
+        given_back(self.web_send(cx, REVOKE, request).await)?;
         Ok(revoked)
     }
 }

@@ -48,6 +48,7 @@ impl WorkspaceWrites for SlackEnterprise {
             }
         };
         // What is emptied is said so: each of them is an argument that Slack requires.
-        self.web_exactly(cx, method, [("team_id", id), (name, value)]).await.map(|_| Done::Done)
+        let request = self.web_request(cx, method, [("team_id", id), (name, value)])?;
+        self.web_send(cx, method, request).await.map(|_| Done::Done)
     }
 }

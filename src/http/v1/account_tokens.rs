@@ -18,7 +18,7 @@ use crate::http::extract::{Access, Body, NoQuery, Read, Write};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::store::{AccountToken, Ends, NewAccountToken};
+use crate::store::{AccountToken, AddedToken, NewAccountToken};
 use crate::vault::issue;
 
 /// How account tokens begin.
@@ -95,7 +95,7 @@ pub(in crate::http) async fn create_account_token(
     let subject = id.to_string();
     let entry = access.entry(&state, "account_token.created", (Some(account.id), Some(&subject)));
     let added = access.db.insert_account_token(&new, &entry).await?;
-    let Ends(expires_at) = added.ok_or_else(|| {
+    let AddedToken { expires_at } = added.ok_or_else(|| {
         Problem::new(ProblemKind::Unauthorized, "The key was revoked a moment ago.")
     })?;
     let result =

@@ -28,13 +28,12 @@ impl Inner {
         let pause = pause::begin(&failure, attempt, self.clock.now(), &*self.entropy);
         let retry_after = Duration::try_from(pause.until - pause.since).unwrap_or_default();
         lock.failed_for_now(attempt, &pause).await?;
-        let told = self.event(EventKind::RefreshFailed, account, failure.code());
+        let told = self.event(EventKind::RefreshFailed, account, Some(failure.code()));
         self.store.tenant(account.environment_id).tell_failed_refresh(&told).await?;
         Err(TokenError::Refresh { failure, retry_after })
     }
 
-    /// Stores a new pair. The provider has taken the old one back, so that a database in trouble is not left
-    /// alone at once.
+    /// Stores a new pair. The old one is spent, so this is tried for a while when the database is in trouble.
     pub(super) async fn keep(
         &self,
         account: &IntegratedAccount,
@@ -46,7 +45,7 @@ impl Inner {
         let action = "credentials.renewed";
         let new = AuditEntry::new(action, "refresh", &*self.clock, &*self.entropy);
         let entry = AuditEntry { account_id: Some(account.id), ..new };
-        let told = self.event(EventKind::Reactivated, account, "");
+        let told = self.event(EventKind::Reactivated, account, None);
         let old = lock.credentials().generation;
         let give_up_at = Instant::now() + KEPT_TRYING;
         let mut stored = lock.refreshed(attempt, &sealed, (&entry, &told)).await;
@@ -84,9 +83,8 @@ impl Inner {
         &self,
         kind: EventKind,
         account: &IntegratedAccount,
-        reason: &'e str,
+        reason: Option<&'e str>,
     ) -> NewEvent<'e> {
-        let reason = Some(reason).filter(|reason| !reason.is_empty());
         NewEvent::new(kind, account.id, reason, &*self.clock, &*self.entropy)
     }
 
@@ -106,7 +104,7 @@ impl Inner {
             outcome: Outcome::Failed,
             ..new
         };
-        let told = self.event(EventKind::NeedsReauth, account, code);
+        let told = self.event(EventKind::NeedsReauth, account, Some(code));
         if lock.refused(attempt, code, now, &entry, &told).await? {
             tracing::warn!(account = %account.id, code, "the grant is lost: a new link is needed");
         }
