@@ -16,6 +16,7 @@ pub mod input;
 pub mod link_page;
 pub mod mapping;
 pub mod me;
+pub mod moment;
 pub mod networks;
 pub mod page;
 pub mod provider;

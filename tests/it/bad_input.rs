@@ -41,6 +41,81 @@ async fn a_wrong_parameter_is_named(pool: PgPool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Times that no later conversion can hold, or that are none.
+const BAD_TIMES: [&str; 7] = [
+    "9999-12-31T23:59:59-01:00",
+    "9999-12-31T23:59:59.999999999-00:01",
+    "0000-01-01T00:00:00Z",
+    "0001-01-01T00:00:00+23:59",
+    "10000-01-01T00:00:00Z",
+    "2026-02-30T00:00:00Z",
+    "1767225600",
+];
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn rejects_times_out_of_range_in_queries_and_bodies(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let api = app.on(&account)?;
+    let admin = &app.home.admin;
+    for time in BAD_TIMES {
+        let text = time.replace('+', "%2B");
+        for (client, list, name) in [
+            (&api, "users", "updated_at[gt]"),
+            (admin, "audit-log", "from"),
+            (admin, "audit-log", "to"),
+            (admin, "audit-log/export", "to"),
+        ] {
+            let answer = client.get(&format!("{list}?{name}={text}")).await?;
+            answer.problem(400, "invalid_query");
+            assert_eq!(answer.pointers(), [name], "{time}");
+        }
+    }
+    for time in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59%2B01:00"] {
+        for query in [format!("audit-log?from={time}"), format!("audit-log?to={time}")] {
+            admin.get(&query).await?.okay()?;
+        }
+    }
+
+    // Before 1970 and at its first second are times, but no provider holds them as an expiry.
+    let past = ["1970-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z"];
+    for time in BAD_TIMES.iter().chain(&past) {
+        let guest = json!({"email": "new@guest.example", "user_type": "guest_multi_channel",
+            "workspaces": [{"id": "T1", "channel_ids": ["C1"]}], "expires_at": time});
+        let invited = json!({"email": "new@guest.example", "user_type": "guest_multi_channel",
+            "invite": true, "workspaces": [{"id": "T1", "channel_ids": ["C1"]}], "expires_at": time});
+        for answer in [
+            api.post("users", &guest).await?,
+            api.post("users", &invited).await?,
+            api.patch("users/U1", &json!({"expires_at": time})).await?,
+        ] {
+            let problem = answer.problem(422, "invalid_body").to_string();
+            assert_eq!(answer.pointers(), ["/expires_at"], "{time}: {problem}");
+        }
+    }
+    for method in ["scim.users.create", "scim.users.update", "admin.users.invite"] {
+        assert_eq!(app.calls(method), 0, "{method}");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn holds_the_latest_expiry_to_the_second(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let made = api.post("users", &json!({"email": "new@guest.example"})).await?.created()?;
+    let id = made["result"]["id"].as_str().context("no id")?.to_owned();
+    for (asked, held) in [
+        ("9999-12-31T23:59:59+01:00", "9999-12-31T22:59:59Z"),
+        ("2033-03-03T03:03:03.987Z", "2033-03-03T03:03:03Z"),
+    ] {
+        let guest = json!({"user_type": "guest_multi_channel", "expires_at": asked});
+        let user = api.patch(&format!("users/{id}"), &guest).await?.okay()?;
+        assert_eq!(user["result"]["expires_at"], held, "{user}");
+    }
+    Ok(())
+}
+
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn an_account_that_is_not_there_is_told_alike(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;

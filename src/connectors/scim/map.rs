@@ -1,10 +1,10 @@
 //! SCIM's shapes into ours.
 
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::wire;
 use crate::domain::group::Group;
+use crate::domain::moment::Moment;
 use crate::domain::user::{Address, Email, Phone, Photo, Reference, User, UserStatus, UserType};
 
 /// A person.
@@ -113,5 +113,20 @@ fn references(all: Vec<wire::Member>) -> Vec<Reference> {
 }
 
 fn moment(text: Option<&str>) -> Option<OffsetDateTime> {
-    OffsetDateTime::parse(text?, &Rfc3339).ok()
+    Some(text?.parse::<Moment>().ok()?.utc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_row_with_times_out_of_range() {
+        for odd in ["9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00", "", "soon"] {
+            let row = serde_json::json!({"id": "1", "meta": {"created": odd, "lastModified": odd}});
+            let user = user(serde_json::from_value(row).unwrap());
+            assert_eq!((user.created_at, user.updated_at), (None, None), "{odd:?}");
+            serde_json::to_string(&user).unwrap();
+        }
+    }
 }

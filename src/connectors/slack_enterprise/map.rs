@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::roles::{self, Level};
 use super::wire;
 use crate::domain::assignment::RoleAssignment;
 use crate::domain::group::Group;
+use crate::domain::moment::Moment;
 use crate::domain::role::RoleScope;
 use crate::domain::user::{
     Address, Email, Phone, Photo, Reference, User, UserRole, UserStatus, UserType,
@@ -19,11 +19,11 @@ use crate::domain::workspace::{PrimaryOwner, Workspace};
 
 /// Unix seconds, with 0 for none.
 pub(super) fn seconds(at: Option<i64>) -> Option<OffsetDateTime> {
-    at.filter(|at| *at > 0).and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok())
+    at.filter(|at| *at > 0).and_then(|at| Some(Moment::from_unix(at).ok()?.utc()))
 }
 
 fn rfc3339(at: Option<&str>) -> Option<OffsetDateTime> {
-    at.and_then(|at| OffsetDateTime::parse(at, &Rfc3339).ok())
+    at.and_then(|at| Some(at.parse::<Moment>().ok()?.utc()))
 }
 
 fn filled(text: Option<String>) -> Option<String> {

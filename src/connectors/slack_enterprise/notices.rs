@@ -5,6 +5,7 @@
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
 
+use crate::domain::moment::Moment;
 use crate::vault::secret::SigningSecret;
 use crate::vault::verify_hmac;
 
@@ -32,7 +33,7 @@ impl<'a> Signed<'a> {
         if !timestamp.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        let at = OffsetDateTime::from_unix_timestamp(timestamp.parse().ok()?).ok()?;
+        let at = Moment::from_unix(timestamp.parse().ok()?).ok()?.utc();
         let signature = from_hex(signature.strip_prefix("v0=")?)?;
         ((now - at).abs() <= WINDOW).then_some(Self { timestamp, signature, body })
     }
@@ -141,7 +142,7 @@ impl Envelope {
             _ => return None,
         };
         let organization_id = self.enterprise_id.or(self.team_id)?;
-        let at = OffsetDateTime::from_unix_timestamp(self.event_time?).ok()?;
+        let at = Moment::from_unix(self.event_time?).ok()?.utc();
         Some(LostGrants { organization_id, installer_ids, reason, at })
     }
 }

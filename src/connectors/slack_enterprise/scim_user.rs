@@ -238,9 +238,8 @@ fn guest(wish: &UserInput) -> Option<Value> {
     }
     let mut guest = json!({"type": "multi"});
     let end = wish
-        .expires_at
-        .value()
-        .and_then(|at| at.0.format(&time::format_description::well_known::Rfc3339).ok());
+        .expiry()
+        .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok());
     if let (Some(end), Some(guest)) = (end, guest.as_object_mut()) {
         guest.insert("expiration".to_owned(), end.into());
     }

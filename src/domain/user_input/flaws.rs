@@ -1,5 +1,7 @@
 //! What makes a wish one that nobody can grant, whatever the provider.
 
+use time::OffsetDateTime;
+
 use super::{UserInput, WishedStatus};
 use crate::domain::input::Flaw;
 use crate::domain::user::UserType;
@@ -7,7 +9,7 @@ use crate::domain::user::UserType;
 impl UserInput {
     /// What makes it no wish for somebody new.
     #[must_use]
-    pub fn flaws_of_new(&self) -> Vec<Flaw> {
+    pub fn flaws_of_new(&self, now: OffsetDateTime) -> Vec<Flaw> {
         let mut flaws = Vec::new();
         if self.primary_email().is_none_or(|email| !email.contains('@')) {
             flaws.push(Flaw::at("/email", "must be an e-mail address"));
@@ -19,12 +21,13 @@ impl UserInput {
             flaws.push(Flaw::at("/workspaces", "an invitation is into a workspace"));
         }
         flaws.extend(self.flaws_of_guest());
+        flaws.extend(self.flaw_of_expiry(now));
         flaws
     }
 
     /// What makes it no change of somebody.
     #[must_use]
-    pub fn flaws_of_change(&self) -> Vec<Flaw> {
+    pub fn flaws_of_change(&self, now: OffsetDateTime) -> Vec<Flaw> {
         let mut flaws = Vec::new();
         if self.user_type == Some(UserType::Bot) {
             flaws.push(Flaw::at("/user_type", "nobody is made a bot"));
@@ -39,7 +42,15 @@ impl UserInput {
         if self.invite {
             flaws.push(Flaw::at("/invite", "is only for somebody new"));
         }
+        flaws.extend(self.flaw_of_expiry(now));
         flaws
+    }
+
+    /// Providers hold an expiry as seconds, where 0 means none and negative numbers mean anything.
+    fn flaw_of_expiry(&self, now: OffsetDateTime) -> Option<Flaw> {
+        let is_past = self.expiry().is_some_and(|at| at <= now);
+        let message = "must be in the future, and 9999-12-31T23:59:59Z at the latest";
+        is_past.then(|| Flaw::at("/expires_at", message))
     }
 
     fn flaws_of_guest(&self) -> Vec<Flaw> {

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::input::Field;
+use super::moment::Moment;
 use super::user::{User, UserStatus, UserType};
 
 /// Whether a user can sign in, as far as a caller decides it.
@@ -208,10 +209,6 @@ pub struct UserInput {
     pub remote_data: Map<String, Value>,
 }
 
-/// A moment in a body: RFC 3339.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub struct Moment(#[serde(with = "time::serde::rfc3339")] pub OffsetDateTime);
-
 impl UserInput {
     /// The address to write to.
     #[must_use]
@@ -220,6 +217,13 @@ impl UserInput {
             emails.iter().find(|email| email.is_primary).or_else(|| emails.first())
         });
         self.email.value().map(String::as_str).or_else(|| listed.map(|email| email.email.as_str()))
+    }
+
+    /// Returns when a guest's access is to end, in whole seconds as providers hold it.
+    #[must_use]
+    pub fn expiry(&self) -> Option<OffsetDateTime> {
+        let at = self.expires_at.value()?.utc();
+        Some(at - time::Duration::nanoseconds(at.nanosecond().into()))
     }
 
     /// Given and family name: as given, or the parts of the whole name.

@@ -6,7 +6,6 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use utoipa::IntoParams;
 
 use super::params::{Params, invalid};
@@ -15,6 +14,7 @@ use crate::domain::filter::{
     AssignmentFilter, Expand, Expansion, GroupFilter, RoleFilter, UserFilter, WorkspaceFilter,
 };
 use crate::domain::group::Group;
+use crate::domain::moment::Moment;
 use crate::domain::role::{Role, RoleScope};
 use crate::domain::user::{User, UserStatus, UserType};
 use crate::domain::workspace::Workspace;
@@ -192,11 +192,7 @@ pub(in crate::http) fn moment(
     params: &mut Params,
     name: &str,
 ) -> Result<Option<OffsetDateTime>, Problem> {
-    let read = |text: String| {
-        let moment = OffsetDateTime::parse(&text, &Rfc3339);
-        moment.map_err(|_| invalid(name, "must be a moment such as 2026-01-31T00:00:00Z"))
-    };
-    params.take(name)?.map(read).transpose()
+    Ok(params.parse::<Moment>(name)?.map(Moment::utc))
 }
 
 fn one_of(known: &[impl Serialize]) -> String {

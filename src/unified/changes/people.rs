@@ -124,7 +124,7 @@ impl Changes<'_> {
                 let flaw = Flaw::at("/expires_at", "only guests have an end of their stay");
                 return Err(UnifiedError::Flawed(vec![flaw]));
             }
-            let end = end(wish);
+            let end = wish.expiry();
             if end.is_none() && user.user_type == UserType::GuestMultiChannel {
                 parts.push(self.stay(id).await?);
             } else {
@@ -200,7 +200,7 @@ impl Changes<'_> {
             email,
             name: Some(name.as_str()).filter(|name| !name.is_empty()),
             membership: membership(wish.user_type, first),
-            expires_at: end(wish),
+            expires_at: wish.expiry(),
         };
         let send = self.user_writes()?.invite(&self.directory.cx, invitation);
         let there = async {
@@ -252,7 +252,7 @@ impl Changes<'_> {
         is_inside: bool,
     ) -> Result<Vec<Part>, UnifiedError> {
         let mut parts = Vec::new();
-        let end = end(&wish);
+        let end = wish.expiry();
         for (number, workspace) in wish.workspaces.iter().enumerate() {
             let invited = is_inside && number == 0;
             if !invited {
@@ -311,22 +311,17 @@ impl Changes<'_> {
     }
 
     fn flaws_of_new(&self, wish: &UserInput) -> Result<Vec<Flaw>, UnifiedError> {
-        let mut flaws = wish.flaws_of_new();
+        let mut flaws = wish.flaws_of_new(self.journal.clock.now());
         flaws.extend(self.user_writes()?.flaws(wish, true));
         flaws.extend(self.flaws_of_roles(&wish.roles)?);
         Ok(flaws)
     }
 
     fn flaws_of_change(&self, wish: &UserInput) -> Result<Vec<Flaw>, UnifiedError> {
-        let mut flaws = wish.flaws_of_change();
+        let mut flaws = wish.flaws_of_change(self.journal.clock.now());
         flaws.extend(self.user_writes()?.flaws(wish, false));
         Ok(flaws)
     }
-}
-
-/// The end of a stay that is wished.
-fn end(wish: &UserInput) -> Option<OffsetDateTime> {
-    wish.expires_at.value().map(|at| at.0)
 }
 
 fn membership(kind: Option<UserType>, workspace: &WorkspaceInput) -> Membership<'_> {
