@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{AdminError, Administrator};
 use crate::connectors::{CallContext, Registry};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
@@ -35,7 +37,7 @@ pub enum Revoking {
 }
 
 impl Administrator<'_> {
-    /// Renews an account's tokens now, whatever their age.
+    /// Renews an account's tokens now, whatever their age. After `max_wait` the refresh goes on by itself.
     ///
     /// # Errors
     ///
@@ -44,11 +46,12 @@ impl Administrator<'_> {
         &self,
         account: &IntegratedAccount,
         tokens: &Tokens,
+        max_wait: Duration,
     ) -> Result<(), AdminError> {
         let (action, what) = ("integrated_account.refreshed", (Some(account.id), None));
         let begun = AuditEntry { outcome: Outcome::Started, ..self.entry(action, what) };
         self.db.audit(&begun).await?;
-        let renewed = tokens.renew(account).await;
+        let renewed = tokens.renew(account, Instant::now() + max_wait).await;
         let outcome = if renewed.is_ok() { Outcome::Done } else { Outcome::Failed };
         let ended = AuditEntry { outcome, ..self.entry(action, what) };
         let closed = self.db.audit(&ended).await;
@@ -96,7 +99,7 @@ impl Administrator<'_> {
             account,
             upstream,
             options: CallOptions {
-                max_wait,
+                wait_until: Instant::now() + max_wait,
                 class: Class::Interactive,
                 meter: None,
                 span: &Span::NONE,

@@ -104,7 +104,7 @@ impl Gateway {
             Arc::clone(&limiter),
             pacing,
             tokens.clone(),
-            Arc::clone(&entropy),
+            (Arc::clone(&clock), Arc::clone(&entropy)),
             metrics.clone(),
         );
         let traces = traces(&config.traces, http.clone(), Arc::clone(&entropy))?;
@@ -220,7 +220,11 @@ impl Gateway {
 
 /// The way to providers.
 fn http(config: &config::Upstream) -> anyhow::Result<HttpClient> {
-    let timeouts = Timeouts { connect: config.connect_timeout(), read: config.response_timeout() };
+    let timeouts = Timeouts {
+        connect: config.connect_timeout(),
+        read: config.response_timeout(),
+        whole: config.whole_response_timeout(),
+    };
     let reach = if config.allow_private_addresses { Reach::Anywhere } else { Reach::Public };
     Ok(HttpClient::new(timeouts, reach)?)
 }

@@ -72,7 +72,8 @@ async fn obey(
         Command::Refresh { environment, id } => {
             let db = known(store, &environment).await?;
             let (account, state) = (find(&db, id).await?, gateway(config, database)?);
-            let done = administrator(&db).refresh_account(&account, &state.tokens).await;
+            let done =
+                administrator(&db).refresh_account(&account, &state.tokens, state.max_wait).await;
             state.uses.finish().await;
             Ok(done?)
         }

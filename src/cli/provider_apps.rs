@@ -108,6 +108,7 @@ fn registry(config: &Config) -> anyhow::Result<Registry> {
     let timeouts = Timeouts {
         connect: config.upstream.connect_timeout(),
         read: config.upstream.response_timeout(),
+        whole: config.upstream.whole_response_timeout(),
     };
     let http = HttpClient::new(timeouts, Reach::Public)?;
     Ok(Registry::new(config, http, Arc::new(SystemClock))?)

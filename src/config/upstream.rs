@@ -12,6 +12,8 @@ pub struct Upstream {
     pub connect_timeout_s: f64,
     /// How long a provider may take to begin its answer, in seconds.
     pub response_timeout_s: f64,
+    /// How long the rest of a response may take that is read as a whole, in seconds.
+    pub whole_response_timeout_s: f64,
     /// Whether addresses that customers name may lead into private networks, or go without TLS.
     pub allow_private_addresses: bool,
 }
@@ -21,6 +23,7 @@ impl Upstream {
         for (key, seconds) in [
             ("connect_timeout_s", self.connect_timeout_s),
             ("response_timeout_s", self.response_timeout_s),
+            ("whole_response_timeout_s", self.whole_response_timeout_s),
         ] {
             if !(0.001..=3600.0).contains(&seconds) {
                 mistakes.push(format!("upstream.{key}: must be between 0.001 and 3600"));
@@ -38,5 +41,11 @@ impl Upstream {
     #[must_use]
     pub fn response_timeout(&self) -> Duration {
         Duration::try_from_secs_f64(self.response_timeout_s).unwrap_or_default()
+    }
+
+    /// How long the rest of a response may take that is read as a whole.
+    #[must_use]
+    pub fn whole_response_timeout(&self) -> Duration {
+        Duration::try_from_secs_f64(self.whole_response_timeout_s).unwrap_or_default()
     }
 }

@@ -1,8 +1,6 @@
 //! What a connector is given for one request.
 
-use std::time::Duration;
-
-use http::{HeaderMap, header};
+use http::HeaderMap;
 
 use super::error::{ConnectorError, Kind};
 use crate::domain::account::IntegratedAccount;
@@ -57,40 +55,4 @@ impl CallContext<'_> {
 /// A header's value as text.
 pub(super) fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
-}
-
-/// The longest pause that a provider is believed to want; after it, it is asked again.
-const LONGEST_PAUSE: Duration = Duration::from_hours(1);
-
-/// How long a provider wants to be left alone, in seconds (RFC 9110 §10.2.3).
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = header_text(headers, header::RETRY_AFTER.as_str())?.trim();
-    // More than a number holds is as long as can be.
-    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let pause = text.parse().map_or(LONGEST_PAUSE, Duration::from_secs);
-    is_number.then(|| pause.min(LONGEST_PAUSE))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pause_is_a_number_of_seconds_and_an_hour_at_the_most() {
-        let rows = [
-            ("7", Some(7)),
-            (" 60 ", Some(60)),
-            ("3601", Some(3_600)),
-            ("18446744073709551615", Some(3_600)),
-            ("99999999999999999999999", Some(3_600)),
-            ("", None),
-            ("-1", None),
-            ("Fri, 31 Dec 1999 23:59:59 GMT", None),
-        ];
-        for (text, seconds) in rows {
-            let headers = HeaderMap::from_iter([(header::RETRY_AFTER, text.parse().unwrap())]);
-            assert_eq!(retry_after(&headers), seconds.map(Duration::from_secs), "{text:?}");
-        }
-        assert_eq!(retry_after(&HeaderMap::new()), None);
-    }
 }

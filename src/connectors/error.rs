@@ -33,6 +33,8 @@ pub enum Kind {
     Trouble,
     /// The provider did not answer in time.
     Timeout,
+    /// The caller stopped sending the body that passes through.
+    CallerStalled,
     /// We failed: the database, a key, a stop.
     Internal,
 }
@@ -140,6 +142,9 @@ impl ConnectorError {
             UpstreamError::Token(TokenError::NeedsReauth { reason }) => {
                 (Kind::NeedsReauth, None, Some(reason.clone()))
             }
+            UpstreamError::Token(TokenError::Pending { retry_after }) => {
+                (Kind::RateLimited, Some(*retry_after), Some("token_refresh_pending".to_owned()))
+            }
             UpstreamError::Token(TokenError::Refresh { failure, retry_after }) => {
                 (Kind::Trouble, Some(*retry_after), Some(failure.code().to_owned()))
             }
@@ -153,6 +158,7 @@ impl ConnectorError {
                 TokenError::Store(_) | TokenError::Cipher(_) | TokenError::Interrupted,
             ) => (Kind::Internal, None, None),
             UpstreamError::Timeout => (Kind::Timeout, None, None),
+            UpstreamError::CallerStalled => (Kind::CallerStalled, None, None),
         };
         let error = Self::new(provider, method, kind);
         Self { retry_after, code, source: Some(source), ..error }
@@ -168,6 +174,7 @@ impl ConnectorError {
                 | UpstreamError::Resting { .. }
                 | UpstreamError::Connect(_)
                 | UpstreamError::Timeout
+                | UpstreamError::CallerStalled
                 | UpstreamError::Broken(_)
                 | UpstreamError::NotAllowed
                 | UpstreamError::TooLarge,

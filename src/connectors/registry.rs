@@ -102,7 +102,7 @@ impl Refresher for Registry {
                 Err(RefreshFailure::ClientRefused(code))
             }
             Err(OAuthError::Refused(code)) if TROUBLE.contains(&&*code) => {
-                Err(RefreshFailure::Down(code))
+                Err(RefreshFailure::Down(code.into()))
             }
             Err(OAuthError::Refused(code)) => Err(RefreshFailure::Refused(code)),
             Err(OAuthError::Unreachable) => Err(RefreshFailure::Unreachable),

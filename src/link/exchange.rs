@@ -125,7 +125,7 @@ impl Links {
             connector.read_grant(answer.map_err(LinkError::Exchange)?).map_err(LinkError::Grant)?;
         let url = connector.endpoints().trial_url.clone();
         let token = &linked.grant.access_token;
-        let trial = try_token(&self.http, url, token, NamedBy::Operator).await;
+        let trial = try_token(&self.http, url, token, NamedBy::Operator, self.clock.now()).await;
         connector
             .read_trial(&trial.map_err(LinkError::Trial)?, &mut linked)
             .map_err(LinkError::Grant)?;

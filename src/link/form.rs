@@ -75,7 +75,8 @@ impl Links {
         let base_url = form.base_url(filled.base_url, self.http.reach());
         let base_url = base_url.map_err(LinkError::BaseUrl)?;
         let url = form.trial_url(&base_url).ok_or(LinkError::BaseUrl("It can't be used."))?;
-        let trial = try_token(&self.http, url, &filled.token, NamedBy::Customer).await;
+        let (http, now) = (&self.http, self.clock.now());
+        let trial = try_token(http, url, &filled.token, NamedBy::Customer, now).await;
         let organization = form
             .read_trial(&base_url, &trial.map_err(LinkError::Trial)?)
             .map_err(LinkError::Grant)?;

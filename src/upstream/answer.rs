@@ -9,6 +9,8 @@ use http::{HeaderMap, Response, StatusCode, header};
 use super::client::Arriving;
 use super::error::UpstreamError;
 use super::packed::plain;
+use super::retry_after::retry_after;
+use crate::domain::clock::Clock;
 
 /// Bodies up to this size are looked at before they are passed on: providers that report failures in
 /// the body keep those short.
@@ -25,8 +27,8 @@ pub enum Verdict {
     DeadToken,
     /// The access token was not taken, and nothing was done: it is dead, or it is not for this.
     RefusedToken,
-    /// Too fast. Nothing was done. The provider said how long to wait, or didn't.
-    TooFast(Option<Duration>),
+    /// Rate limited. Nothing was done.
+    TooFast,
     /// The provider is in trouble: something may have been done.
     Trouble,
 }
@@ -59,6 +61,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// What it means.
     pub verdict: Verdict,
+    /// How long the provider asks to be left alone.
+    pub retry_after: Option<Duration>,
     /// What it took.
     pub facts: Facts,
     head: Bytes,
@@ -69,6 +73,7 @@ impl Answer {
     /// Takes the head of a response, and of its body what can be looked at.
     pub(super) async fn receive(
         response: Response<Arriving>,
+        clock: &dyn Clock,
         verdict: impl FnOnce(StatusCode, &HeaderMap, Option<&[u8]>) -> Verdict,
     ) -> Result<Box<Self>, UpstreamError> {
         let (parts, mut body) = response.into_parts();
@@ -92,7 +97,12 @@ impl Answer {
             None => verdict(status, &headers, None),
         };
         let rest = (!whole).then_some(body);
-        Ok(Box::new(Self { status, headers, verdict, facts: Facts::default(), head, rest }))
+        let retry_after = headers
+            .contains_key(header::RETRY_AFTER)
+            .then(|| retry_after(&headers, clock.now()))
+            .flatten();
+        let facts = Facts::default();
+        Ok(Box::new(Self { status, headers, verdict, retry_after, facts, head, rest }))
     }
 
     /// The same answer with its whole body in memory.
@@ -113,7 +123,8 @@ impl Answer {
     pub fn into_passed(
         self,
     ) -> Passed<impl Stream<Item = Result<Bytes, UpstreamError>> + Send + 'static> {
-        let Some(rest) = self.rest else { return Passed::Whole(self.head) };
+        let Some(mut rest) = self.rest else { return Passed::Whole(self.head) };
+        rest.lift_deadline();
         let head = (!self.head.is_empty()).then_some(Ok(self.head));
         let rest = stream::unfold(Some(rest), |rest| async move {
             let mut rest: Arriving = rest?;
@@ -130,7 +141,8 @@ impl Answer {
     #[cfg(test)]
     pub(super) fn of_verdict(verdict: Verdict) -> Box<Self> {
         let (status, headers, facts) = (StatusCode::OK, HeaderMap::new(), Facts::default());
-        Box::new(Self { status, headers, verdict, facts, head: Bytes::new(), rest: None })
+        let (retry_after, head) = (None, Bytes::new());
+        Box::new(Self { status, headers, verdict, retry_after, facts, head, rest: None })
     }
 }
 

@@ -8,10 +8,15 @@ use std::time::Duration;
 use foldhash::HashMap;
 use tokio::time::Instant;
 
+use super::error::UpstreamError;
+
 /// So many attempts without an answer, one after the other, and the host rests.
 const FAILURES: u32 = 10;
 /// How long it rests.
 const REST: Duration = Duration::from_secs(5);
+/// A host whose last failure is older is forgotten, and how often that is looked for.
+const FORGOTTEN_AFTER: Duration = Duration::from_mins(10);
+const SWEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// What is known of hosts.
 #[derive(Debug, Clone, Default)]
@@ -21,13 +26,20 @@ pub(super) struct Breakers(Arc<Inner>);
 struct Inner {
     /// Hosts that have failed last. While there is none, nobody needs the lock.
     failing: AtomicUsize,
-    hosts: Mutex<HashMap<String, Host>>,
+    hosts: Mutex<Hosts>,
+}
+
+#[derive(Debug, Default)]
+struct Hosts {
+    known: HashMap<String, Host>,
+    swept_at: Option<Instant>,
 }
 
 /// A host whose last attempt failed.
 #[derive(Debug, Clone, Copy)]
 struct Host {
     failures: u32,
+    failed_at: Instant,
     /// Until when it is left alone, once it is.
     rests_until: Option<Instant>,
     /// Whether somebody is trying whether it is back.
@@ -58,29 +70,62 @@ pub(super) struct Leave<'a> {
     is_trial: bool,
 }
 
+impl From<Rests> for UpstreamError {
+    fn from(Rests { retry_after }: Rests) -> Self {
+        Self::Resting { retry_after }
+    }
+}
+
 impl Breakers {
-    /// Leave for an attempt at `host`, unless it rests.
+    /// Whether an attempt at `host` would have leave. Nothing is taken: what the attempt needs can be waited for.
+    pub(super) fn check(&self, host: &str, now: Instant) -> Result<(), Rests> {
+        if self.0.failing.load(Ordering::Acquire) == 0 {
+            return Ok(());
+        }
+        self.hosts().known.get(host).map_or(Ok(()), |known| known.check(now))
+    }
+
+    /// Leave for an attempt at `host`, unless it rests. The attempt is made right after.
     pub(super) fn enter<'a>(&'a self, host: &'a str, now: Instant) -> Result<Leave<'a>, Rests> {
         let mut leave = Leave { breakers: self, host, is_trial: false };
         if self.0.failing.load(Ordering::Acquire) == 0 {
             return Ok(leave);
         }
-        if let Some(known) = self.hosts().get_mut(host)
-            && let Some(until) = known.rests_until
-        {
-            if until > now || known.tried {
-                // Whoever tries will know soon.
-                let left = until.saturating_duration_since(now);
-                return Err(Rests { retry_after: left.max(Duration::from_secs(1)) });
-            }
-            known.tried = true;
-            leave.is_trial = true;
+        if let Some(known) = self.hosts().known.get_mut(host) {
+            known.check(now)?;
+            leave.is_trial = known.rests_until.is_some();
+            known.tried = leave.is_trial;
         }
         Ok(leave)
     }
 
-    fn hosts(&self) -> MutexGuard<'_, HashMap<String, Host>> {
+    fn hosts(&self) -> MutexGuard<'_, Hosts> {
         self.0.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Host {
+    fn check(&self, now: Instant) -> Result<(), Rests> {
+        match self.rests_until {
+            // Whoever tries will know soon.
+            Some(until) if until > now || self.tried => {
+                let left = until.saturating_duration_since(now);
+                Err(Rests { retry_after: left.max(Duration::from_secs(1)) })
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+}
+
+impl Hosts {
+    /// Forgets hosts that nobody has called for long: customers' hosts come and go.
+    fn sweep(&mut self, now: Instant) {
+        if self.swept_at.is_some_and(|at| now.saturating_duration_since(at) < SWEEP_EVERY) {
+            return;
+        }
+        self.swept_at = Some(now);
+        let is_old = |host: &Host| now.saturating_duration_since(host.failed_at) >= FORGOTTEN_AFTER;
+        self.known.retain(|_, host| host.tried || !is_old(host));
     }
 }
 
@@ -89,26 +134,28 @@ impl Leave<'_> {
     pub(super) fn report(mut self, reached: Reached, now: Instant) {
         let was_trial = std::mem::take(&mut self.is_trial);
         let failing = &self.breakers.0.failing;
+        if reached == Reached::Yes && failing.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        let mut hosts = self.breakers.hosts();
         match reached {
-            Reached::Yes if failing.load(Ordering::Acquire) == 0 => {}
             Reached::Yes => {
-                let mut hosts = self.breakers.hosts();
-                hosts.remove(self.host);
-                failing.store(hosts.len(), Ordering::Release);
+                hosts.known.remove(self.host);
             }
             Reached::No => {
-                let mut hosts = self.breakers.hosts();
-                let fresh = Host { failures: 0, rests_until: None, tried: false };
-                let host = hosts.entry(self.host.to_owned()).or_insert(fresh);
+                let fresh = Host { failures: 0, failed_at: now, rests_until: None, tried: false };
+                let host = hosts.known.entry(self.host.to_owned()).or_insert(fresh);
                 host.failures = host.failures.saturating_add(1);
+                host.failed_at = now;
                 host.tried &= !was_trial;
                 if host.failures >= FAILURES && (was_trial || host.rests_until.is_none()) {
                     host.rests_until = Some(now + REST);
                     tracing::warn!(host = self.host, "the host can't be reached and is left alone");
                 }
-                failing.store(hosts.len(), Ordering::Release);
             }
         }
+        hosts.sweep(now);
+        failing.store(hosts.known.len(), Ordering::Release);
     }
 }
 
@@ -116,7 +163,7 @@ impl Drop for Leave<'_> {
     fn drop(&mut self) {
         // The caller hung up in the middle of a trial: the next one tries.
         if self.is_trial
-            && let Some(host) = self.breakers.hosts().get_mut(self.host)
+            && let Some(host) = self.breakers.hosts().known.get_mut(self.host)
         {
             host.tried = false;
         }
@@ -167,6 +214,36 @@ mod tests {
             breakers.enter("a", now).unwrap().report(Reached::Yes, now);
         }
         assert!(breakers.enter("a", now).is_ok());
-        assert!(breakers.hosts().is_empty());
+        assert!(breakers.hosts().known.is_empty());
+    }
+
+    #[test]
+    fn a_check_takes_no_trial() {
+        let breakers = Breakers::default();
+        let start = Instant::now();
+        fail(&breakers, FAILURES, start);
+        assert!(breakers.check("a", start).is_err());
+        let later = start + REST;
+        assert_eq!(breakers.check("a", later), Ok(()));
+        assert_eq!(breakers.check("a", later), Ok(()), "whoever waits for a permit holds nothing");
+        let trial = breakers.enter("a", later).unwrap();
+        assert!(breakers.check("a", later).is_err());
+        drop(trial);
+        assert_eq!(breakers.check("a", later), Ok(()));
+    }
+
+    #[test]
+    fn hosts_that_are_not_called_again_are_forgotten() {
+        let breakers = Breakers::default();
+        let start = Instant::now();
+        for number in 0..100 {
+            let host = format!("host-{number}");
+            breakers.enter(&host, start).unwrap().report(Reached::No, start);
+        }
+        assert_eq!(breakers.hosts().known.len(), 100);
+        let later = start + FORGOTTEN_AFTER;
+        breakers.enter("good", later).unwrap().report(Reached::Yes, later);
+        assert!(breakers.hosts().known.is_empty());
+        assert_eq!(breakers.0.failing.load(Ordering::Acquire), 0);
     }
 }

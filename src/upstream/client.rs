@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::{Body as _, Frame, Incoming};
-use tokio::time::{Instant, Sleep, sleep, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::connect::Connector;
 use super::guard::may_be_public;
@@ -27,8 +27,19 @@ const USER_AGENT: HeaderValue =
 pub struct Timeouts {
     /// To accept a connection, TLS included.
     pub connect: Duration,
-    /// To begin its answer once it has the request, and between two pieces of either.
+    /// To begin its response once it has the request, and between two pieces of either.
     pub read: Duration,
+    /// To send the rest of a response that is read as a whole.
+    pub whole: Duration,
+}
+
+/// How the body of a response is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// As a whole, within [`Timeouts::whole`].
+    Whole,
+    /// Its beginning, within [`Timeouts::read`]. What is passed on after that may take longer, as long as it moves.
+    Beginning,
 }
 
 /// Where addresses that customers name may lead.
@@ -72,9 +83,12 @@ pub(crate) enum SendError {
     /// There is no connection. Nothing was sent.
     #[error("no connection")]
     Connect(#[source] BoxError),
-    /// Nothing came in time.
+    /// Nothing came in time, or not all of it.
     #[error("nothing came in time")]
     Timeout,
+    /// The caller whose body passes through sent no more of it.
+    #[error("the caller stopped sending the body")]
+    CallerStalled,
     /// It broke off.
     #[error("it broke off")]
     Broken(#[source] BoxError),
@@ -108,11 +122,17 @@ impl HttpClient {
         self.reach
     }
 
+    /// Returns how long a response may take that is read as a whole and has to be short, head and body together.
+    pub(super) fn response_timeout(&self) -> Duration {
+        self.timeouts.read
+    }
+
     /// Sends a request as it is, without turn, token or repetition.
     pub(crate) async fn execute(
         &self,
         mut request: Box<Request<Payload>>,
         named_by: NamedBy,
+        reading: Reading,
     ) -> Result<Response<Arriving>, SendError> {
         let pool = match named_by {
             NamedBy::Operator => &self.operator,
@@ -125,13 +145,19 @@ impl HttpClient {
         let patience = self.timeouts.read;
         let progress = request.body().progress();
         let mut answer = match progress {
-            None => in_time(patience, pin!(pool.exchange(request))).await??,
+            None => in_time(patience, None, pin!(pool.exchange(request))).await??,
             // Apart, for it is rare and as large as all the rest.
             Some(progress) => {
                 Box::pin(while_it_moves(pool.exchange(request), &progress, patience)).await??
             }
         };
-        answer.body_mut().patience = patience;
+        let limit = match reading {
+            Reading::Whole => self.timeouts.whole,
+            Reading::Beginning => patience,
+        };
+        let body = answer.body_mut();
+        body.patience = Some(patience);
+        body.deadline = Instant::now().checked_add(limit);
         Ok(answer)
     }
 
@@ -145,7 +171,8 @@ impl HttpClient {
         request: Request<Bytes>,
         most: usize,
     ) -> Result<Response<Bytes>, SendError> {
-        let answer = self.execute(Box::new(request.map(Payload::from)), NamedBy::Operator).await?;
+        let request = Box::new(request.map(Payload::from));
+        let answer = self.execute(request, NamedBy::Operator, Reading::Whole).await?;
         let (head, mut body) = answer.into_parts();
         let whole = body.whole(Bytes::new(), most).await?;
         let whole = whole.ok_or_else(|| SendError::Broken("the answer is too large".into()))?;
@@ -153,9 +180,11 @@ impl HttpClient {
     }
 }
 
-/// Waits for something for `patience` at the most. What is there at once needs no timer, and gets none.
+/// Waits for something for `patience`, and until `deadline`, where there is one. What is there already needs no timer
+/// and gets none.
 async fn in_time<T>(
     patience: Duration,
+    deadline: Option<Instant>,
     mut awaited: Pin<&mut impl Future<Output = T>>,
 ) -> Result<T, SendError> {
     let mut timer = pin!(None::<Sleep>);
@@ -164,7 +193,8 @@ async fn in_time<T>(
             return Poll::Ready(Ok(here));
         }
         if timer.is_none() {
-            timer.set(Some(sleep(patience)));
+            let end = Instant::now().checked_add(patience);
+            timer.set(end.into_iter().chain(deadline).min().map(sleep_until));
         }
         let timer = timer.as_mut().as_pin_mut();
         timer.map_or(Poll::Pending, |timer| timer.poll(cx)).map(|()| Err(SendError::Timeout))
@@ -184,9 +214,11 @@ async fn while_it_moves<T>(
         if let Ok(answer) = timeout_at(until, &mut answer).await {
             return Ok(answer);
         }
-        until = progress.last() + patience;
+        let step = progress.last();
+        until = step.at + patience;
         if until <= Instant::now() {
-            return Err(SendError::Timeout);
+            let stalled = step.awaits_caller;
+            return Err(if stalled { SendError::CallerStalled } else { SendError::Timeout });
         }
     }
 }
@@ -196,7 +228,10 @@ pub(crate) struct Arriving {
     body: Incoming,
     /// The line it comes on, when no other answer may come on it meanwhile.
     lent: Option<Lent>,
-    patience: Duration,
+    /// Between two pieces.
+    patience: Option<Duration>,
+    /// For what is left of it.
+    deadline: Option<Instant>,
 }
 
 impl std::fmt::Debug for Arriving {
@@ -208,13 +243,24 @@ impl std::fmt::Debug for Arriving {
 impl Arriving {
     /// A body that comes on this line.
     pub(super) fn new(body: Incoming, lent: Option<Lent>) -> Self {
-        Self { body, lent, patience: Duration::MAX }
+        Self { body, lent, patience: None, deadline: None }
+    }
+
+    /// Sets the end of reading the rest.
+    pub(super) fn limit(&mut self, deadline: Instant) {
+        self.deadline = Some(deadline);
+    }
+
+    /// Lets the rest take as long as it moves.
+    pub(super) fn lift_deadline(&mut self) {
+        self.deadline = None;
     }
 
     /// The next piece; `None` at the end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, SendError> {
         while !self.body.is_end_stream() {
-            let frame = in_time(self.patience, pin!(self.frame())).await?;
+            let (patience, deadline) = (self.patience.unwrap_or(Duration::MAX), self.deadline);
+            let frame = in_time(patience, deadline, pin!(self.frame())).await?;
             let frame = frame.transpose().map_err(|error| SendError::Broken(error.into()))?;
             let is_last = frame.is_none() || self.body.is_end_stream();
             if is_last && let Some(lent) = self.lent.take() {

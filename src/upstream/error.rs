@@ -29,6 +29,9 @@ pub enum UpstreamError {
     /// The provider did not answer in time. Something may have been done.
     #[error("the provider did not answer in time")]
     Timeout,
+    /// The caller stopped sending the body that passes through. Something may have been done.
+    #[error("the caller stopped sending the body")]
+    CallerStalled,
     /// The answer broke off. Something may have been done.
     #[error("the provider's answer broke off")]
     Broken(#[source] BoxError),
@@ -46,6 +49,7 @@ impl From<SendError> for UpstreamError {
             SendError::NotAllowed => Self::NotAllowed,
             SendError::Connect(error) => Self::Connect(error),
             SendError::Timeout => Self::Timeout,
+            SendError::CallerStalled => Self::CallerStalled,
             SendError::Broken(error) => Self::Broken(error),
         }
     }

@@ -17,12 +17,14 @@ mod payload;
 mod pool;
 mod request;
 mod retry;
+mod retry_after;
 mod send;
 mod trial;
 mod trials;
 mod turns;
 
 pub use answer::{Answer, Facts, Passed, Verdict};
+pub(crate) use client::Reading;
 pub use client::{BoxError, HttpClient, NamedBy, Reach, Timeouts};
 pub use error::UpstreamError;
 pub use oauth::{CodeExchange, Consent, OAuthClient, OAuthEndpoints, OAuthError, TokenAnswer};

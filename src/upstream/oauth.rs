@@ -16,13 +16,15 @@ use oauth2::{
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use tokio::time::Instant;
 use url::Url;
 
-use super::client::{HttpClient, NamedBy, SendError};
+use super::client::{HttpClient, NamedBy, Reading, SendError};
 use super::payload::Payload;
+use super::retry_after::retry_after;
 use crate::domain::entropy::Entropy;
 use crate::vault::secret::{AccessToken, ClientSecret, PkceVerifier, RefreshToken};
-use crate::vault::{Grant, IssuedSecret, issue};
+use crate::vault::{Grant, IssuedSecret, Outage, issue};
 
 /// Where a provider's OAuth is, and what is odd about its answers.
 #[derive(Debug, Clone)]
@@ -98,9 +100,9 @@ pub enum OAuthError {
     /// It could not be reached: nothing was done.
     #[error("it could not be reached")]
     Unreachable,
-    /// It has trouble of its own.
+    /// It has a failure of its own.
     #[error("it answered {0}")]
-    Down(String),
+    Down(Outage),
     /// The answer was lost, or can't be read: what was asked may have been done.
     #[error("{0}")]
     NoAnswer(String),
@@ -174,7 +176,7 @@ impl OAuthClient<'_> {
             let verifier = PkceCodeVerifier::new(verifier.expose_secret().to_owned());
             request = request.set_pkce_verifier(verifier);
         }
-        let answer = request.request_async(&self.transport(http)).await;
+        let answer = request.request_async(&self.transport(http, now)).await;
         answer.map(|response| read(&response, now)).map_err(refusal)
     }
 
@@ -190,8 +192,11 @@ impl OAuthClient<'_> {
         now: OffsetDateTime,
     ) -> Result<TokenAnswer, OAuthError> {
         let token = oauth2::RefreshToken::new(refresh_token.expose_secret().to_owned());
-        let answer =
-            self.client().exchange_refresh_token(&token).request_async(&self.transport(http)).await;
+        let answer = self
+            .client()
+            .exchange_refresh_token(&token)
+            .request_async(&self.transport(http, now))
+            .await;
         answer.map(|response| read(&response, now)).map_err(refusal)
     }
 
@@ -210,8 +215,8 @@ impl OAuthClient<'_> {
             .set_auth_type(AuthType::RequestBody)
     }
 
-    fn transport(&self, http: &HttpClient) -> Transport {
-        Transport { http: http.clone(), normalize: self.endpoints.normalize }
+    fn transport(&self, http: &HttpClient, now: OffsetDateTime) -> Transport {
+        Transport { http: http.clone(), normalize: self.endpoints.normalize, now }
     }
 }
 
@@ -219,6 +224,7 @@ impl OAuthClient<'_> {
 struct Transport {
     http: HttpClient,
     normalize: fn(http::Response<Vec<u8>>) -> http::Response<Vec<u8>>,
+    now: OffsetDateTime,
 }
 
 impl<'c> AsyncHttpClient<'c> for Transport {
@@ -228,7 +234,7 @@ impl<'c> AsyncHttpClient<'c> for Transport {
     fn call(&'c self, request: oauth2::HttpRequest) -> Self::Future {
         Box::pin(async move {
             let request = request.map(|body| Payload::from(Bytes::from(body)));
-            ask(&self.http, request, NamedBy::Operator).await.map(self.normalize)
+            ask(&self.http, request, NamedBy::Operator, self.now).await.map(self.normalize)
         })
     }
 }
@@ -238,17 +244,22 @@ const LONGEST_LIFE: Duration = Duration::from_hours(100 * 365 * 24);
 /// The largest answer that is read, in bytes: whoever a customer names could send without end.
 const LARGEST: usize = 1024 * 1024;
 
-/// One question and its whole answer.
+/// Sends one request and reads the whole response, which has to be here within the time of its head.
 pub(super) async fn ask(
     http: &HttpClient,
     request: http::Request<Payload>,
     named_by: NamedBy,
+    now: OffsetDateTime,
 ) -> Result<http::Response<Vec<u8>>, OAuthError> {
-    let (head, mut body) =
-        http.execute(Box::new(request), named_by).await.map_err(lost)?.into_parts();
+    let deadline = Instant::now() + http.response_timeout();
+    let answer = http.execute(Box::new(request), named_by, Reading::Whole).await;
+    let (head, mut body) = answer.map_err(lost)?.into_parts();
+    body.limit(deadline);
     let status = head.status;
     if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {
-        return Err(OAuthError::Down(format!("HTTP {}", status.as_u16())));
+        let (status, retry_after) =
+            (format!("HTTP {}", status.as_u16()), retry_after(&head.headers, now));
+        return Err(OAuthError::Down(Outage { status, retry_after }));
     }
     let whole = body.whole(Bytes::new(), LARGEST).await.map_err(lost)?;
     let whole = whole.ok_or_else(|| OAuthError::NoAnswer("its answer is too large".to_owned()))?;
@@ -260,7 +271,9 @@ fn lost(error: SendError) -> OAuthError {
     match error {
         SendError::NotAllowed | SendError::Connect(_) => OAuthError::Unreachable,
         SendError::Timeout => OAuthError::NoAnswer("it did not answer in time".to_owned()),
-        SendError::Broken(_) => OAuthError::NoAnswer("its answer broke off".to_owned()),
+        SendError::CallerStalled | SendError::Broken(_) => {
+            OAuthError::NoAnswer("its answer broke off".to_owned())
+        }
     }
 }
 

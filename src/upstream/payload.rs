@@ -1,7 +1,7 @@
 //! The body of a request on its way to a provider.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -24,25 +24,47 @@ pub(crate) enum Payload {
     Passing(OneWay, Progress),
 }
 
-/// When the last piece of a body went out.
+/// How far a body has come on its way.
 #[derive(Debug, Clone)]
-pub(crate) struct Progress(Arc<Mutex<Instant>>);
+pub(crate) struct Progress(Arc<Mutex<Step>>);
+
+/// The last step of a body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    /// When its last piece came.
+    pub(super) at: Instant,
+    /// Whether the next piece is to come from the caller; else the provider has not taken the last one.
+    pub(super) awaits_caller: bool,
+}
 
 impl Progress {
-    /// When that was.
-    pub(super) fn last(&self) -> Instant {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new(Step { at: Instant::now(), awaits_caller: false })))
     }
 
-    fn note(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    /// Returns the last step.
+    pub(super) fn last(&self) -> Step {
+        *self.step()
+    }
+
+    /// Notes what a poll for the next piece gave: only a piece is progress.
+    fn note(&self, has_come: bool) {
+        let mut step = self.step();
+        step.awaits_caller = !has_come;
+        if has_come {
+            step.at = Instant::now();
+        }
+    }
+
+    fn step(&self) -> MutexGuard<'_, Step> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Payload {
     /// A body that passes through.
     pub(super) fn passing(body: OneWay) -> Self {
-        Self::Passing(body, Progress(Arc::new(Mutex::new(Instant::now()))))
+        Self::Passing(body, Progress::new())
     }
 
     /// Tells when its pieces go out, of a body that passes through.
@@ -71,8 +93,9 @@ impl Body for Payload {
         match self.get_mut() {
             Self::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Passing(body, progress) => {
-                progress.note();
-                Pin::new(body).poll_frame(cx)
+                let frame = Pin::new(body).poll_frame(cx);
+                progress.note(frame.is_ready());
+                frame
             }
         }
     }

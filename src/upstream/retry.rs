@@ -5,11 +5,13 @@
 //! | a dead token, the first time | with a new token | with a new token: nothing was done |
 //! | a dead token, again | done | done |
 //! | a refused token | as a dead one, when a trial shows that it is dead; else done | the same |
-//! | "too fast" | after its pause | after its pause: nothing was done |
-//! | trouble at the provider | after a pause | done: it may have been done |
+//! | rate limited | after the pause it asks for | after it: nothing was done |
+//! | a server error | after a pause, the one it asks for at least | done: it may have been done |
 //! | no connection | after a pause | after a pause: nothing was sent |
 //! | no answer, or a broken one | after a pause | failed: it may have been done |
 //! | an answer | done | done |
+//!
+//! All pauses end within the caller's wait, or the attempt was the last one.
 //!
 //! It is a table and not a stack of `tower` layers: the token, the turn and the pause that an attempt
 //! ends with decide on what the next one takes, and between two layers each would have to pass the
@@ -21,8 +23,8 @@ use super::answer::{Answer, Verdict};
 use super::error::UpstreamError;
 use super::request::Safety;
 
-/// A provider that says "too fast" without saying for how long.
-const UNSAID_PAUSE: Duration = Duration::from_secs(1);
+/// The pause after a rate limit that names none.
+const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 
 /// What comes after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,8 +37,8 @@ pub(super) enum Next {
     TryToken,
     /// The same call, once the provider's pause is over.
     Blocked(Duration),
-    /// The same call, after a pause of our own.
-    Again,
+    /// The same call, after a pause of our own, and of this length at least.
+    Again(Duration),
 }
 
 /// What comes after an attempt that ended so. `renewed` says whether the token was renewed already.
@@ -45,8 +47,8 @@ pub(super) fn next(
     safety: Safety,
     renewed: bool,
 ) -> Next {
-    let when_safe = match safety {
-        Safety::Repeatable => Next::Again,
+    let when_safe = |pause| match safety {
+        Safety::Repeatable => Next::Again(pause),
         Safety::Once => Next::Done,
     };
     match end {
@@ -55,13 +57,14 @@ pub(super) fn next(
             Verdict::DeadToken | Verdict::RefusedToken if renewed => Next::Done,
             Verdict::DeadToken => Next::RenewToken,
             Verdict::RefusedToken => Next::TryToken,
-            Verdict::TooFast(pause) => Next::Blocked(pause.unwrap_or(UNSAID_PAUSE)),
-            Verdict::Trouble => when_safe,
+            Verdict::TooFast => Next::Blocked(answer.retry_after.unwrap_or(DEFAULT_PAUSE)),
+            Verdict::Trouble => when_safe(answer.retry_after.unwrap_or_default()),
         },
-        Err(UpstreamError::Connect(_)) => Next::Again,
-        Err(UpstreamError::Timeout | UpstreamError::Broken(_)) => when_safe,
+        Err(UpstreamError::Connect(_)) => Next::Again(Duration::ZERO),
+        Err(UpstreamError::Timeout | UpstreamError::Broken(_)) => when_safe(Duration::ZERO),
         Err(
-            UpstreamError::Limited { .. }
+            UpstreamError::CallerStalled
+            | UpstreamError::Limited { .. }
             | UpstreamError::Token(_)
             | UpstreamError::Resting { .. }
             | UpstreamError::NotAllowed
@@ -77,16 +80,20 @@ mod tests {
     #[test]
     fn the_table_holds() {
         let seven = Duration::from_secs(7);
+        let (some, none) = (Some(seven), None);
         let rows = [
-            (Verdict::Final, Next::Done, Next::Done),
-            (Verdict::DeadToken, Next::RenewToken, Next::RenewToken),
-            (Verdict::RefusedToken, Next::TryToken, Next::TryToken),
-            (Verdict::TooFast(Some(seven)), Next::Blocked(seven), Next::Blocked(seven)),
-            (Verdict::TooFast(None), Next::Blocked(UNSAID_PAUSE), Next::Blocked(UNSAID_PAUSE)),
-            (Verdict::Trouble, Next::Again, Next::Done),
+            (Verdict::Final, none, Next::Done, Next::Done),
+            (Verdict::DeadToken, none, Next::RenewToken, Next::RenewToken),
+            (Verdict::RefusedToken, none, Next::TryToken, Next::TryToken),
+            (Verdict::TooFast, some, Next::Blocked(seven), Next::Blocked(seven)),
+            (Verdict::TooFast, none, Next::Blocked(DEFAULT_PAUSE), Next::Blocked(DEFAULT_PAUSE)),
+            (Verdict::Trouble, none, Next::Again(Duration::ZERO), Next::Done),
+            (Verdict::Trouble, some, Next::Again(seven), Next::Done),
         ];
-        for (verdict, repeatable, once) in rows {
-            let end = Ok(Answer::of_verdict(verdict));
+        for (verdict, retry_after, repeatable, once) in rows {
+            let mut answer = Answer::of_verdict(verdict);
+            answer.retry_after = retry_after;
+            let end = Ok(answer);
             assert_eq!(next(&end, Safety::Repeatable, false), repeatable, "{end:?}");
             assert_eq!(next(&end, Safety::Once, false), once, "{end:?}");
         }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::answer::{Answer, Facts, Verdict};
 use super::breaker::{Breakers, Reached};
-use super::client::{HttpClient, NamedBy};
+use super::client::{HttpClient, NamedBy, Reading};
 use super::error::UpstreamError;
 use super::payload::Payload;
 use super::request::{Carried, Dialect, ProviderRequest, RequestBody, bearer};
@@ -19,6 +19,7 @@ use super::retry::{Next, next};
 use super::trials::{Life, Trials, life_of};
 use super::turns::Turns;
 use crate::domain::account::IntegratedAccount;
+use crate::domain::clock::Clock;
 use crate::domain::entropy::{Entropy, random_bytes};
 use crate::limit::{Class, Limiter, Meter, Pacing, Price};
 use crate::telemetry::{Called, Metrics, Span};
@@ -31,14 +32,13 @@ const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Room for the headers of a request and, since hyper uses it again for those, of its answer, with ours behind them.
 const HEADERS: usize = 48;
-/// No attempt begins after this, counted from the first one, beyond what it may wait for turns.
-const DEADLINE: Duration = Duration::from_mins(1);
 
 /// What a caller wants of one call.
 #[derive(Debug, Clone, Copy)]
 pub struct CallOptions<'a> {
-    /// How long it may wait for turns, all attempts together.
-    pub max_wait: Duration,
+    /// Until when it may wait: for permits, a refresh of the token, and pauses between attempts. An attempt that is
+    /// under way then goes on; none begins after it but the first.
+    pub wait_until: Instant,
     /// Who waits for it.
     pub class: Class,
     /// Where to note what is left of the budgets it takes from.
@@ -53,6 +53,7 @@ pub struct Upstream {
     client: HttpClient,
     turns: Turns,
     tokens: Tokens,
+    clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     metrics: Metrics,
     breakers: Breakers,
@@ -72,7 +73,6 @@ struct Call<'a> {
     dialect: &'a dyn Dialect,
     price: Price,
     options: CallOptions<'a>,
-    wait_until: Instant,
     /// The token pair that the provider called dead.
     dead: Option<i64>,
 }
@@ -86,12 +86,12 @@ impl Upstream {
         limiter: Arc<dyn Limiter>,
         pacing: Pacing,
         tokens: Tokens,
-        entropy: Arc<dyn Entropy>,
+        (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
         metrics: Metrics,
     ) -> Self {
         let turns = Turns::new(limiter, pacing);
         let (breakers, trials) = (Breakers::default(), Trials::default());
-        Self { client, turns, tokens, entropy, metrics, breakers, trials }
+        Self { client, turns, tokens, clock, entropy, metrics, breakers, trials }
     }
 
     /// The same way out with connections of its own.
@@ -140,9 +140,9 @@ impl Upstream {
         whole: bool,
     ) -> Result<Box<Answer>, UpstreamError> {
         let began = Instant::now();
-        let (mut now, wait_until) = (began, began + options.max_wait);
+        let (mut now, wait_until) = (began, options.wait_until);
         let price = self.turns.price(account, &request.budgets);
-        let mut call = Call { account, request, dialect, price, options, wait_until, dead: None };
+        let mut call = Call { account, request, dialect, price, options, dead: None };
         let authority = call.request.uri.authority().cloned();
         let authority = authority.as_ref().map_or("", Authority::as_str);
         // What one environment's customers named is nobody else's trouble.
@@ -153,9 +153,7 @@ impl Upstream {
         let mut facts = Facts::default();
         loop {
             facts.attempts += 1;
-            let leave = self.breakers.enter(&host, now);
-            let leave =
-                leave.map_err(|rests| UpstreamError::Resting { retry_after: rests.retry_after })?;
+            self.breakers.check(&host, now)?;
             let (waited, fresh) = self.turn_and_token(&mut call, now).await?;
             let Some(mut outgoing) = call.outgoing(&fresh.token) else {
                 return Err(UpstreamError::TooLarge);
@@ -163,6 +161,8 @@ impl Upstream {
             let span = call.span(facts.attempts);
             span.tell(outgoing.headers_mut());
             let started = Instant::now();
+            // Last, when nothing is waited for any more: others wait for what a trial finds.
+            let leave = self.breakers.enter(&host, started)?;
             let mut result = self.attempt(outgoing, named_by(account), call.dialect, whole).await;
             let ended = Instant::now();
             leave.report(reached(&result), ended);
@@ -171,9 +171,8 @@ impl Upstream {
             end(&span, &result);
             let (provider, name) = (call.account.provider, &call.request.name);
             self.metrics.call(provider, name, called(&result), (waited, facts.upstream));
-            let may_repeat = call.request.can_repeat()
-                && facts.attempts < ATTEMPTS
-                && ended < wait_until + DEADLINE;
+            let may_repeat =
+                call.request.can_repeat() && facts.attempts < ATTEMPTS && ended < wait_until;
             let is_last = call.dead.is_some() || call.request.carried == Carried::RefreshToken;
             match next(&result, call.request.safety, is_last) {
                 Next::Blocked(pause) => {
@@ -183,11 +182,14 @@ impl Upstream {
                     }
                 }
                 Next::RenewToken if may_repeat => call.dead = Some(fresh.generation),
-                Next::TryToken if may_repeat && self.is_dead(account, dialect, &fresh).await => {
+                Next::TryToken
+                    if may_repeat && self.is_dead(account, dialect, &fresh, wait_until).await =>
+                {
                     call.dead = Some(fresh.generation);
                 }
-                Next::Again if may_repeat => self.pause(facts.attempts).await,
-                Next::Done | Next::RenewToken | Next::TryToken | Next::Again => {
+                Next::Again(least)
+                    if may_repeat && self.pause(facts.attempts, least, wait_until).await => {}
+                Next::Done | Next::RenewToken | Next::TryToken | Next::Again(_) => {
                     facts.waited = (ended - began).saturating_sub(facts.upstream);
                     if let Ok(answer) = &mut result {
                         answer.facts = facts;
@@ -209,13 +211,14 @@ impl Upstream {
         call: &mut Call<'_>,
         mut asked: Instant,
     ) -> Result<(Duration, Fresh), UpstreamError> {
+        let until = call.options.wait_until;
         if let Some(generation) = call.dead {
             // First the token: a lost grant shall not wait for a turn.
-            Box::pin(self.tokens.newer_than(call.account, generation)).await?;
+            Box::pin(self.tokens.newer_than(call.account, generation, until)).await?;
             asked = Instant::now();
         }
         let waiting = call.options.span.part("wait for turn");
-        let wait = (asked, call.wait_until);
+        let wait = (asked, until);
         let turn = self.turns.wait(call.account, &call.price, call.options, wait).await;
         if turn.is_err() {
             self.metrics.limited(call.account.provider, &call.request.name);
@@ -225,7 +228,7 @@ impl Upstream {
         let waited = asked.elapsed();
         let _span = call.options.span.part("take token");
         let token = match call.request.carried {
-            Carried::AccessToken => self.tokens.fresh(call.account).await?,
+            Carried::AccessToken => self.tokens.fresh(call.account, until).await?,
             Carried::RefreshToken => self.tokens.to_give_back(call.account).await?,
         };
         Ok((waited, token))
@@ -238,15 +241,18 @@ impl Upstream {
         account: &IntegratedAccount,
         dialect: &dyn Dialect,
         token: &Fresh,
+        until: Instant,
     ) -> bool {
         let Some(url) = dialect.trial_url() else { return true };
         let to = (&self.client, url, named_by(account));
-        let tried = life_of(&token.token, to, dialect);
-        match Box::pin(self.trials.of(account.id, token.generation, tried)).await {
-            Life::Dead => true,
-            Life::Alive => false,
+        let tried = life_of(&token.token, to, dialect, self.clock.now());
+        let tried = Box::pin(self.trials.of(account.id, token.generation, tried));
+        match tokio::time::timeout_at(until, tried).await {
+            Ok(Life::Dead) => true,
+            // The caller's wait is over: it gets the refusal, and a later call tries the token.
+            Ok(Life::Alive) | Err(_) => false,
             // One that can be renewed is, as it always was; another one is not given up for that.
-            Life::Unknown => account.token_expires_at.is_some(),
+            Ok(Life::Unknown) => account.token_expires_at.is_some(),
         }
     }
 
@@ -257,19 +263,28 @@ impl Upstream {
         dialect: &dyn Dialect,
         whole: bool,
     ) -> Result<Box<Answer>, UpstreamError> {
-        let response = self.client.execute(outgoing, named_by).await;
-        let answer = Answer::receive(response?, |status, headers, body| {
+        let reading = if whole { Reading::Whole } else { Reading::Beginning };
+        let response = self.client.execute(outgoing, named_by, reading).await;
+        let answer = Answer::receive(response?, &*self.clock, |status, headers, body| {
             dialect.verdict(status, headers, body)
         })
         .await?;
         if whole { answer.whole().await } else { Ok(answer) }
     }
 
-    /// Half of the pause is certain, the other half is chance: callers that failed together come apart.
-    async fn pause(&self, attempt: u32) {
+    /// Waits before the next attempt, `least` at least; tells whether the pause ends within the caller's wait, and does
+    /// not begin one that would not. Half of the pause is certain, the other half is chance: callers that failed
+    /// together come apart.
+    async fn pause(&self, attempt: u32, least: Duration, wait_until: Instant) -> bool {
         let whole = FIRST_PAUSE * 2_u32.saturating_pow(attempt.saturating_sub(1));
         let chance = u32::from(u16::from_be_bytes(random_bytes(&*self.entropy)));
-        tokio::time::sleep(whole / 2 + whole / 2 * chance / u32::from(u16::MAX)).await;
+        let pause = whole / 2 + whole / 2 * chance / u32::from(u16::MAX);
+        let over = Instant::now() + pause.max(least);
+        if over > wait_until {
+            return false;
+        }
+        tokio::time::sleep_until(over).await;
+        true
     }
 }
 
@@ -324,7 +339,8 @@ fn reached(result: &Result<Box<Answer>, UpstreamError>) -> Reached {
         Err(UpstreamError::Connect(_) | UpstreamError::Timeout) => Reached::No,
         Ok(_)
         | Err(
-            UpstreamError::Broken(_)
+            UpstreamError::CallerStalled
+            | UpstreamError::Broken(_)
             | UpstreamError::NotAllowed
             | UpstreamError::TooLarge
             | UpstreamError::Limited { .. }
@@ -341,13 +357,14 @@ fn called(result: &Result<Box<Answer>, UpstreamError>) -> Called {
             Verdict::Final => Called::Answered,
             Verdict::DeadToken => Called::DeadToken,
             Verdict::RefusedToken => Called::RefusedToken,
-            Verdict::TooFast(_) => Called::TooFast,
+            Verdict::TooFast => Called::TooFast,
             Verdict::Trouble => Called::Trouble,
         },
         Err(UpstreamError::Connect(_)) => Called::Unreachable,
         Err(UpstreamError::Timeout) => Called::Timeout,
         Err(
-            UpstreamError::Broken(_)
+            UpstreamError::CallerStalled
+            | UpstreamError::Broken(_)
             | UpstreamError::NotAllowed
             | UpstreamError::Resting { .. }
             | UpstreamError::TooLarge

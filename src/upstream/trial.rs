@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
+use time::OffsetDateTime;
 use url::Url;
 
 use super::client::{HttpClient, NamedBy};
@@ -32,6 +33,7 @@ pub async fn try_token(
     url: Url,
     token: &AccessToken,
     named_by: NamedBy,
+    now: OffsetDateTime,
 ) -> Result<TrialAnswer, OAuthError> {
     let bearer = bearer(token)
         .ok_or_else(|| OAuthError::NoAnswer("its token can't stand in a header".to_owned()))?;
@@ -39,7 +41,7 @@ pub async fn try_token(
         .header(header::AUTHORIZATION, bearer)
         .body(Payload::from(Bytes::new()))
         .map_err(|_| OAuthError::Unreachable)?;
-    let (head, body) = ask(http, request, named_by).await?.into_parts();
+    let (head, body) = ask(http, request, named_by, now).await?.into_parts();
     let body = serde_json::from_slice(&body).unwrap_or_default();
     Ok(TrialAnswer { status: head.status, headers: head.headers, body })
 }

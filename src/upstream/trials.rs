@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use foldhash::HashMap;
+use time::OffsetDateTime;
 use tokio::time::Instant;
 use url::Url;
 
@@ -38,15 +39,16 @@ pub(super) async fn life_of(
     token: &AccessToken,
     (http, url, named_by): (&HttpClient, &Url, NamedBy),
     dialect: &dyn Dialect,
+    now: OffsetDateTime,
 ) -> Life {
-    let Ok(answer) = try_token(http, url.clone(), token, named_by).await else {
+    let Ok(answer) = try_token(http, url.clone(), token, named_by, now).await else {
         return Life::Unknown;
     };
     let body = answer.body.to_string();
     match dialect.verdict(answer.status, &answer.headers, Some(body.as_bytes())) {
         Verdict::DeadToken | Verdict::RefusedToken => Life::Dead,
         Verdict::Final => Life::Alive,
-        Verdict::TooFast(_) | Verdict::Trouble => Life::Unknown,
+        Verdict::TooFast | Verdict::Trouble => Life::Unknown,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why a provider gave no new pair of tokens, and why there is none to call with.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,13 +23,44 @@ pub enum RefreshFailure {
     Unreachable,
     /// It has trouble of its own, and most likely did nothing: the grant should live.
     #[error("the provider is in trouble: {0}")]
-    Down(String),
+    Down(Outage),
     /// The answer was lost, or makes no sense: the refresh token may have been used up.
     #[error("the provider's answer was lost: {0}")]
     AnswerLost(String),
 }
 
+/// A failure of the token endpoint's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outage {
+    /// Its status or its code.
+    pub status: String,
+    /// How long it asks to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+impl From<String> for Outage {
+    fn from(status: String) -> Self {
+        Self { status, retry_after: None }
+    }
+}
+
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.status)
+    }
+}
+
 impl RefreshFailure {
+    /// Returns how long the token endpoint asks to be left alone.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Down(outage) => outage.retry_after,
+            Self::Refused(_) | Self::ClientRefused(_) | Self::Unreachable | Self::AnswerLost(_) => {
+                None
+            }
+        }
+    }
+
     /// It in a word, for whoever is told: the provider's code, or ours.
     #[must_use]
     pub fn code(&self) -> &str {
@@ -57,6 +89,12 @@ pub enum TokenError {
         #[source]
         failure: RefreshFailure,
         /// When it is asked again.
+        retry_after: Duration,
+    },
+    /// The refresh goes on, and the caller's wait for it is over.
+    #[error("the access token is still being refreshed")]
+    Pending {
+        /// When to come back.
         retry_after: Duration,
     },
     /// The database failed.

@@ -19,7 +19,7 @@ mod tokens;
 
 pub use ahead::{Ahead, Looked};
 pub use cipher::{Binding, CipherError, DataKey, InvalidMasterKeys, MasterKeys};
-pub use failure::{RefreshFailure, TokenError};
+pub use failure::{Outage, RefreshFailure, TokenError};
 pub use inspection::Inspected;
 pub use issue::{IssuedSecret, digest_matches, issue};
 pub use mac::{Signer, TAG, verify_hmac};

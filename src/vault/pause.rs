@@ -35,7 +35,7 @@ impl Growing {
     }
 }
 
-/// The pause that begins `now`, after so many attempts. Half of it is certain, the other half is chance:
+/// The pause that begins `now`, after so many attempts: the one that the provider asks for, or a longer one of ours. Half of it is certain, the other half is chance:
 /// accounts that failed together come apart.
 pub(super) fn begin<'f>(
     failure: &'f RefreshFailure,
@@ -45,12 +45,13 @@ pub(super) fn begin<'f>(
 ) -> RefreshPause<'f> {
     let whole = CALLS.after(attempts);
     let chance = u32::from(u16::from_be_bytes(random_bytes(entropy)));
-    let until = now + whole / 2 + whole / 2 * chance / u32::from(u16::MAX);
+    let ours = whole / 2 + whole / 2 * chance / u32::from(u16::MAX);
+    let until = now + ours.max(failure.retry_after().unwrap_or_default());
     let (kind, detail) = match failure {
         RefreshFailure::Refused(code) => (REFUSED, code.as_str()),
         RefreshFailure::ClientRefused(code) => (CLIENT_REFUSED, code.as_str()),
         RefreshFailure::Unreachable => (UNREACHABLE, ""),
-        RefreshFailure::Down(status) => (DOWN, status.as_str()),
+        RefreshFailure::Down(outage) => (DOWN, outage.status.as_str()),
         RefreshFailure::AnswerLost(reason) => (ANSWER_LOST, reason.as_str()),
     };
     RefreshPause { since: now, until, failure: kind.into(), detail: detail.into() }
@@ -70,8 +71,11 @@ pub(super) fn told(
     now: OffsetDateTime,
 ) -> Option<TokenError> {
     let left = Duration::try_from(pause.until - now).ok().filter(|left| !left.is_zero())?;
-    // A clock that was set back must not make it longer than it ever is.
-    if left > CALLS.longest || (pause.failure == CLIENT_REFUSED && app.updated_at >= pause.since) {
+    // A clock that was set back must not make it longer than it was meant to be.
+    let length = Duration::try_from(pause.until - pause.since).unwrap_or_default();
+    if left > length + CALLS.longest
+        || (pause.failure == CLIENT_REFUSED && app.updated_at >= pause.since)
+    {
         return None;
     }
     let detail = pause.detail.into_owned();
@@ -80,7 +84,7 @@ pub(super) fn told(
         CLIENT_REFUSED => RefreshFailure::ClientRefused(detail),
         UNREACHABLE => RefreshFailure::Unreachable,
         ANSWER_LOST => RefreshFailure::AnswerLost(detail),
-        _ => RefreshFailure::Down(detail),
+        _ => RefreshFailure::Down(detail.into()),
     };
     Some(TokenError::Refresh { failure, retry_after: left })
 }

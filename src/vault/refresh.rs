@@ -32,6 +32,10 @@ const SKEW: time::Duration = time::Duration::seconds(60);
 /// for a short while, so an answer that got lost can be asked for again at once.
 pub(super) const ATTEMPTS: u32 = 3;
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// When a caller whose wait for a refresh is over comes back.
+const COME_BACK: Duration = Duration::from_secs(1);
+/// The longest pause that a refresh holds its lock for; after a longer one it begins anew.
+const LONGEST_HELD_PAUSE: Duration = Duration::from_secs(2);
 /// The most refreshes at once. Each holds a database connection while it waits for the provider, and
 /// takes a second one now and then, so it is never more than half of the connections.
 const AT_ONCE: usize = 8;
@@ -101,52 +105,63 @@ impl Tokens {
         Self { inner: Arc::new(inner), flights: Flights::new(tasks) }
     }
 
-    /// A token for `account`, renewed first when it is at its end.
+    /// A token for `account`, renewed first when it is at its end. A refresh is waited for until `until`, and goes on.
     ///
     /// # Errors
     ///
-    /// When the grant is lost, or the token is at its end and can't be renewed.
-    pub async fn fresh(&self, account: &IntegratedAccount) -> Result<Fresh, TokenError> {
+    /// When the grant is lost, or the token is at its end and can't be renewed, or not in time.
+    pub async fn fresh(
+        &self,
+        account: &IntegratedAccount,
+        until: Instant,
+    ) -> Result<Fresh, TokenError> {
         let under_way = self.flights.of_dead(account.id);
         let Opened { fresh: present, expires_at } = self.inner.opened(account).await?;
         let now = self.inner.clock.now();
         let renewed = match under_way {
             // The present token is dead or about to be: nobody sends it once more.
-            Some(flight) => flight.await,
+            Some(flight) => within(until, flight).await,
             None if expires_at.is_none_or(|end| end - SKEW > now) => return Ok(present),
-            None => Box::pin(self.newer(account, present.generation)).await,
+            None => Box::pin(self.newer(account, present.generation, until)).await,
         };
         match renewed {
             // It still lives for a moment: better than a failed call.
-            Err(TokenError::Refresh { .. }) if expires_at.is_some_and(|end| end > now) => {
+            Err(TokenError::Refresh { .. } | TokenError::Pending { .. })
+                if expires_at.is_some_and(|end| end > now) =>
+            {
                 Ok(present)
             }
             renewed => renewed,
         }
     }
 
-    /// A token for `account` of a new pair, whatever the age of the present one.
+    /// A token for `account` of a new pair, whatever the age of the present one, if it is there by `until`.
     ///
     /// # Errors
     ///
-    /// When the grant is lost or the provider can't be asked.
-    pub async fn renew(&self, account: &IntegratedAccount) -> Result<Fresh, TokenError> {
+    /// When the grant is lost, or the provider can't be asked or takes longer.
+    pub async fn renew(
+        &self,
+        account: &IntegratedAccount,
+        until: Instant,
+    ) -> Result<Fresh, TokenError> {
         let present = self.inner.stored(account).await?.generation;
-        self.newer(account, present).await
+        self.newer(account, present, until).await
     }
 
     /// A token for `account` of a later pair than `generation`, which turned out to be dead. Without a
-    /// later one it is written down as ended, so that nobody sends it once more.
+    /// later one it is written down as ended, so that nobody sends it once more. It is waited for until `until`.
     ///
     /// # Errors
     ///
-    /// When the grant is lost or the provider can't be asked.
+    /// When the grant is lost, or the provider can't be asked or takes longer.
     pub async fn newer_than(
         &self,
         account: &IntegratedAccount,
         generation: i64,
+        until: Instant,
     ) -> Result<Fresh, TokenError> {
-        let newer = self.newer(account, generation).await;
+        let newer = self.newer(account, generation, until).await;
         if matches!(newer, Err(TokenError::Refresh { .. })) {
             let db = self.inner.store.tenant(account.environment_id);
             db.end_access_token(account.id, generation, self.inner.clock.now()).await?;
@@ -172,6 +187,7 @@ impl Tokens {
         &self,
         account: &IntegratedAccount,
         generation: i64,
+        until: Instant,
     ) -> Result<Fresh, TokenError> {
         // What is kept may be this very pair, renewed elsewhere a moment ago.
         let row = self.inner.stored(account).await?;
@@ -179,7 +195,7 @@ impl Tokens {
             self.inner.store.tenant(account.environment_id).forget_account(account.id);
             return self.inner.open(account, &row);
         }
-        self.flight(account, generation, Present::Dead).await
+        within(until, self.flight(account, generation, Present::Dead)).await
     }
 
     /// Replaces the pair `generation`, which lives, before its end. Who calls meanwhile goes on with it.
@@ -201,6 +217,12 @@ impl Tokens {
         let refresh = async move { inner.refresh(&of, generation).await };
         self.flights.join(account.id, present, refresh)
     }
+}
+
+/// Waits for a refresh until `until`. It runs on a task of its own and goes on after that.
+async fn within(until: Instant, flight: Flight) -> Result<Fresh, TokenError> {
+    let late = TokenError::Pending { retry_after: COME_BACK };
+    tokio::time::timeout_at(until, flight).await.unwrap_or(Err(late))
 }
 
 impl std::fmt::Debug for Tokens {
@@ -300,11 +322,13 @@ impl Inner {
                 }
                 Err(failure) => {
                     tracing::warn!(account = %account.id, attempt, %failure, "refresh failed");
-                    if tries == ATTEMPTS || matches!(failure, RefreshFailure::ClientRefused(_)) {
+                    let asked_for = failure.retry_after().unwrap_or_default();
+                    let is_last = tries == ATTEMPTS || asked_for > LONGEST_HELD_PAUSE;
+                    if is_last || matches!(failure, RefreshFailure::ClientRefused(_)) {
                         return self.pause(account, lock, attempt, failure).await;
                     }
                     lock.failed(attempt, self.clock.now()).await?;
-                    tokio::time::sleep(FIRST_PAUSE * 2_u32.pow(tries - 1)).await;
+                    tokio::time::sleep(asked_for.max(FIRST_PAUSE * 2_u32.pow(tries - 1))).await;
                 }
             }
         }

@@ -52,7 +52,7 @@ pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Secti
             let reads = keys.iter().map(|(id, digest)| async move {
                 state.store.caller(KeyKind::AccountToken, digest, SystemClock.now()).await?;
                 if let Some(account) = db.known_account(*id).await? {
-                    state.tokens.fresh(&account).await?;
+                    state.tokens.fresh(&account, tokio::time::Instant::now()).await?;
                 }
                 anyhow::Ok(())
             });

@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use http::{Method, Request, Response, header};
 use url::Url;
 
-use crate::upstream::{HttpClient, NamedBy, Reach, Timeouts};
+use crate::upstream::{HttpClient, NamedBy, Reach, Reading, Timeouts};
 
 /// A browser with one cookie.
 #[derive(Debug)]
@@ -19,7 +19,7 @@ impl Browser {
     /// A new browser.
     pub(super) fn new() -> anyhow::Result<Self> {
         let patience = Duration::from_secs(10);
-        let timeouts = Timeouts { connect: patience, read: patience };
+        let timeouts = Timeouts { connect: patience, read: patience, whole: patience };
         Ok(Self { http: HttpClient::new(timeouts, Reach::Anywhere)? })
     }
 
@@ -53,7 +53,7 @@ impl Browser {
             request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
         let request = request.body(bytes::Bytes::from_static(form.as_bytes()).into())?;
-        Ok(self.http.execute(Box::new(request), NamedBy::Operator).await?.map(drop))
+        Ok(self.http.execute(Box::new(request), NamedBy::Operator, Reading::Whole).await?.map(drop))
     }
 
     /// Approves on the provider's consent page, for the whole organization.

@@ -13,7 +13,7 @@ use time::format_description::well_known::Rfc2822;
 use super::report::Report;
 use crate::config::Config;
 use crate::domain::clock::{Clock as _, SystemClock};
-use crate::upstream::{HttpClient, NamedBy, Reach, Timeouts};
+use crate::upstream::{HttpClient, NamedBy, Reach, Reading, Timeouts};
 
 const NAME: &str = "provider";
 /// How long a host may take, whatever the settings allow to calls: somebody waits for the report.
@@ -23,7 +23,8 @@ const CLOCK_WARNS: time::Duration = time::Duration::seconds(60);
 
 pub(super) async fn check(config: &Config, report: &mut Report) {
     let (connect, read) = (config.upstream.connect_timeout(), config.upstream.response_timeout());
-    let timeouts = Timeouts { connect: connect.min(PATIENCE), read: read.min(PATIENCE) };
+    let (connect, read) = (connect.min(PATIENCE), read.min(PATIENCE));
+    let timeouts = Timeouts { connect, read, whole: read };
     let http = match HttpClient::new(timeouts, Reach::Public) {
         Ok(http) => http,
         Err(error) => {
@@ -51,7 +52,7 @@ async fn knock(http: &HttpClient, base: &str) -> Report {
     let is_plain = uri.scheme_str() == Some("http");
     let mut request = Request::new(Bytes::new().into());
     *request.uri_mut() = uri;
-    match http.execute(Box::new(request), NamedBy::Operator).await {
+    match http.execute(Box::new(request), NamedBy::Operator, Reading::Whole).await {
         Err(error) => {
             let reason = chain(&error);
             let fix = fix(&reason, &host);

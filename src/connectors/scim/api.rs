@@ -112,14 +112,14 @@ impl Scim {
             carried: Carried::AccessToken,
         });
         let answer = cx.fetch(request, &ScimDialect).await?;
-        let status = answer.status;
+        let (status, retry_after) = (answer.status, answer.retry_after);
         let body = answer.into_body();
         if status.is_success() {
             return Ok(Okay { method, body });
         }
         let failure: Failure = serde_json::from_slice(&body).unwrap_or_default();
         let code = failure.scim_type.unwrap_or_else(|| format!("http_{}", status.as_u16()));
-        Err(cx.error(method, kind(status)).with_code(code))
+        Err(ConnectorError { retry_after, ..cx.error(method, kind(status)).with_code(code) })
     }
 }
 

@@ -3,7 +3,7 @@
 use http::{HeaderMap, StatusCode, header};
 use url::Url;
 
-use crate::connectors::context::{header_text, retry_after};
+use crate::connectors::context::header_text;
 use crate::upstream::{Dialect, Verdict};
 
 /// Reads a SCIM server's answers.
@@ -15,7 +15,7 @@ impl Dialect for ScimDialect {
         let is_page = header_text(headers, header::CONTENT_TYPE.as_str())
             .is_some_and(|kind| kind.starts_with("text/html"));
         match status {
-            StatusCode::TOO_MANY_REQUESTS => Verdict::TooFast(retry_after(headers)),
+            StatusCode::TOO_MANY_REQUESTS => Verdict::TooFast,
             StatusCode::UNAUTHORIZED => Verdict::DeadToken,
             // It will not do it the next time either.
             StatusCode::NOT_IMPLEMENTED => Verdict::Final,

@@ -100,10 +100,13 @@ impl SlackEnterprise {
     ) -> Result<Said, ConnectorError> {
         let answer = cx.fetch(request, &self.dialect).await?;
         let request_id = header_text(&answer.headers, REQUEST_ID).map(str::to_owned);
-        let status = answer.status;
+        let (status, retry_after) = (answer.status, answer.retry_after);
         let body = answer.into_body();
-        let failed =
-            |kind| ConnectorError { request_id: request_id.clone(), ..cx.error(method, kind) };
+        let failed = |kind| ConnectorError {
+            request_id: request_id.clone(),
+            retry_after,
+            ..cx.error(method, kind)
+        };
         if status.is_server_error() {
             return Err(failed(Kind::Trouble).with_code(format!("http_{}", status.as_u16())));
         }
@@ -225,7 +228,7 @@ impl SlackEnterprise {
         });
         let answer = cx.fetch(request, &self.dialect).await?;
         let request_id = header_text(&answer.headers, REQUEST_ID).map(str::to_owned);
-        let status = answer.status;
+        let (status, retry_after) = (answer.status, answer.retry_after);
         let body = answer.into_body();
         if status.is_success() {
             return Ok(Okay { method, body });
@@ -236,7 +239,8 @@ impl SlackEnterprise {
             .unwrap_or_else(|| format!("http_{}", status.as_u16()));
         let kind = scim_kind(status, &code);
         let fix = error::fix(&code);
-        Err(ConnectorError { fix, request_id, ..cx.error(method, kind).with_code(code) })
+        let error = cx.error(method, kind).with_code(code);
+        Err(ConnectorError { fix, request_id, retry_after, ..error })
     }
 }
 

@@ -4,7 +4,7 @@ use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
 use url::Url;
 
-use crate::connectors::context::{header_text, retry_after};
+use crate::connectors::context::header_text;
 use crate::upstream::{Dialect, Verdict};
 
 /// Codes of the Web API that mean: this token is dead.
@@ -43,7 +43,7 @@ struct Failure<'a> {
 impl Dialect for SlackDialect {
     fn verdict(&self, status: StatusCode, headers: &HeaderMap, body: Option<&[u8]>) -> Verdict {
         match status {
-            StatusCode::TOO_MANY_REQUESTS => return Verdict::TooFast(retry_after(headers)),
+            StatusCode::TOO_MANY_REQUESTS => return Verdict::TooFast,
             StatusCode::UNAUTHORIZED => return Verdict::RefusedToken,
             status if status.is_server_error() => return Verdict::Trouble,
             _ => {}
@@ -76,7 +76,7 @@ fn verdict_of(code: &str) -> Verdict {
     } else if TROUBLE.contains(&code) {
         Verdict::Trouble
     } else if matches!(code, "ratelimited" | "rate_limited") {
-        Verdict::TooFast(None)
+        Verdict::TooFast
     } else {
         Verdict::Final
     }
@@ -94,8 +94,6 @@ pub(super) fn is_trouble(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn verdict(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Verdict {
@@ -116,23 +114,17 @@ mod tests {
             (200, r#"{"ok":false,"error":"token_expired"}"#, Verdict::DeadToken),
             (200, r#"{"ok":false,"error":"missing_scope"}"#, Verdict::Final),
             (200, r#"{"ok":false,"error":"internal_error"}"#, Verdict::Trouble),
-            (200, r#"{"ok":false,"error":"ratelimited"}"#, Verdict::TooFast(None)),
+            (200, r#"{"ok":false,"error":"ratelimited"}"#, Verdict::TooFast),
             (200, r#"{"ok":false,"error":"invalid_auth"}"#, Verdict::RefusedToken),
             (200, r#"{"ok":false,"error":"team_access_not_granted"}"#, Verdict::Final),
             (401, "", Verdict::RefusedToken),
+            (429, "", Verdict::TooFast),
             (503, "<html>", Verdict::Trouble),
             (404, r#"{"schemas":[]}"#, Verdict::Final),
         ];
         for (status, body, expected) in rows {
             assert_eq!(verdict(status, &[], body), expected, "{status} {body}");
         }
-    }
-
-    #[test]
-    fn the_pause_is_the_one_that_slack_names() {
-        let paused = verdict(429, &[("retry-after", "7")], "");
-        assert_eq!(paused, Verdict::TooFast(Some(Duration::from_secs(7))));
-        assert_eq!(verdict(429, &[], ""), Verdict::TooFast(None));
     }
 
     #[test]

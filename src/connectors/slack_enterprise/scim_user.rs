@@ -237,9 +237,8 @@ fn guest(wish: &UserInput) -> Option<Value> {
         return None;
     }
     let mut guest = json!({"type": "multi"});
-    let end = wish
-        .expiry()
-        .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok());
+    let end =
+        wish.expiry().and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok());
     if let (Some(end), Some(guest)) = (end, guest.as_object_mut()) {
         guest.insert("expiration".to_owned(), end.into());
     }

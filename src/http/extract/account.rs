@@ -7,6 +7,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, HeaderName, Uri};
 use serde::Deserialize;
+use tokio::time::Instant;
 use utoipa::IntoParams;
 
 use super::access::{Access, Permission, Write};
@@ -29,7 +30,7 @@ use crate::upstream::CallOptions;
 pub(in crate::http) const HEADER: HeaderName = HeaderName::from_static("x-integrated-account-id");
 /// The parameter that names it.
 const ACCOUNT: &str = "integrated_account_id";
-/// The header that says how long a call may wait for its turn.
+/// The header that says how long a request may wait.
 pub(in crate::http) const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// The longest wait that a caller can ask for.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
@@ -123,7 +124,8 @@ impl<P> Account<P> {
                 account: &self.connected,
                 upstream: &services.upstream,
                 options: CallOptions {
-                    max_wait: self.max_wait,
+                    // All calls of one use of the directory share the wait.
+                    wait_until: Instant::now() + self.max_wait,
                     class: self.class,
                     meter: Some(self.access.request().meter()),
                     span: self.access.request().span(),
@@ -200,7 +202,7 @@ impl<P: Permission> Account<P> {
                 ));
             }
         }
-        let max_wait = preferred_wait(headers).unwrap_or(state.max_wait);
+        let max_wait = max_wait(headers, state);
         // Raw calls pass as they are.
         let mappings = match P::SCOPE {
             Scope::Proxy => Vec::new(),
@@ -268,9 +270,45 @@ fn not_found() -> Problem {
     )
 }
 
-/// `Prefer: wait=N` of RFC 7240, in seconds.
+/// How long a request may wait: as its `Prefer: wait=N` says (RFC 7240), else as the settings do.
+pub(in crate::http) fn max_wait(headers: &HeaderMap, services: &Services) -> Duration {
+    preferred_wait(headers).unwrap_or(services.max_wait)
+}
+
+/// `Prefer: wait=N`, in seconds; the first one counts.
 fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
-    let preferences = headers.get(PREFER)?.to_str().ok()?;
-    let wait = preferences.split(',').find_map(|part| part.trim().strip_prefix("wait="))?;
-    Some(Duration::from_secs(wait.trim().parse().ok()?).min(LONGEST_WAIT))
+    let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
+    let mut preferences = values.flat_map(|value| value.split(','));
+    let wait = preferences.find_map(|preference| {
+        let (name, value) = preference.split(';').next()?.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"'))
+    })?;
+    Some(Duration::from_secs(wait.parse().ok()?).min(LONGEST_WAIT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_preferred_wait() {
+        for (values, seconds) in [
+            (&["wait=5"][..], Some(5)),
+            (&["return=minimal, Wait = \"7\""], Some(7)),
+            (&["respond-async", "wait=0"], Some(0)),
+            (&["wait=3; x=y, wait=9"], Some(3)),
+            (&["wait=999999"], Some(120)),
+            (&["wait=-1"], None),
+            (&["wait=1.5"], None),
+            (&["waiting=5"], None),
+            (&[], None),
+        ] {
+            let values = values.iter().map(|value| (PREFER, value.parse().unwrap()));
+            let headers: HeaderMap = values.fold(HeaderMap::new(), |mut headers, (name, value)| {
+                headers.append(name, value);
+                headers
+            });
+            assert_eq!(preferred_wait(&headers), seconds.map(Duration::from_secs), "{headers:?}");
+        }
+    }
 }

@@ -172,6 +172,10 @@ impl From<ConnectorError> for Problem {
                 ProblemKind::ProviderError,
                 format!("{provider} failed, or its answer could not be read ({code})."),
             ),
+            Kind::CallerStalled => (
+                ProblemKind::RequestTimeout,
+                format!("The body of the call of {} stopped coming before its end.", error.method),
+            ),
             Kind::Timeout => (
                 ProblemKind::ProviderTimeout,
                 format!("{provider} did not answer {} in time.", error.method),
@@ -266,6 +270,12 @@ fn no_token(error: &TokenError) -> Problem {
     match error {
         TokenError::NeedsReauth { reason } => needs_reauth(Some(reason)),
         TokenError::Refresh { failure, retry_after } => not_renewed(failure, *retry_after),
+        TokenError::Pending { retry_after } => Problem::new(
+            ProblemKind::ProviderTimeout,
+            "The access token is still being refreshed, and the request's wait for that is over. Nothing else was \
+             sent. Send it again, or let it wait longer with `Prefer: wait=N`.",
+        )
+        .retry_after(*retry_after),
         TokenError::Store(store) if matches!(**store, StoreError::Unavailable(_)) => unavailable(),
         TokenError::Store(_) | TokenError::Cipher(_) | TokenError::Interrupted => {
             Problem::internal()

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
@@ -12,7 +13,7 @@ use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::domain::provider::Provider;
-use crate::http::extract::{Access, Body, NoQuery, PageQuery, Params, Read, Write};
+use crate::http::extract::{Access, Body, NoQuery, PageQuery, Params, Read, Write, max_wait};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
@@ -124,10 +125,12 @@ pub(in crate::http) async fn refresh_integrated_account(
     State(state): State<AppState>,
     access: Access<Write>,
     Path(id): Path<String>,
+    headers: HeaderMap,
     _: NoQuery,
 ) -> Result<Json<Item<IntegratedAccount>>, Problem> {
     let account = find(&access, &id).await?;
-    access.administrator(&state).refresh_account(&account, &state.tokens).await?;
+    let (admin, max_wait) = (access.administrator(&state), max_wait(&headers, &state));
+    admin.refresh_account(&account, &state.tokens, max_wait).await?;
     Ok(Json(Item::of(find(&access, &id).await?)))
 }
 

@@ -2,7 +2,9 @@
 
 mod headers;
 mod makespan;
+mod retry_after;
 mod shared;
+mod waits;
 
 use futures_util::future::join_all;
 use serde_json::Value;

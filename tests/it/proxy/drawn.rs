@@ -24,7 +24,7 @@ static CONNECTORS: LazyLock<Option<Registry>> = LazyLock::new(|| {
     config.slack_enterprise.web_url = format!("https://{WEB}");
     config.slack_enterprise.api_url = format!("https://{API}");
     let patience = Duration::from_secs(1);
-    let timeouts = Timeouts { connect: patience, read: patience };
+    let timeouts = Timeouts { connect: patience, read: patience, whole: patience };
     let client = HttpClient::new(timeouts, Reach::Public).ok()?;
     Registry::new(&config, client, Arc::new(SystemClock)).ok()
 });

@@ -4,6 +4,7 @@
 
 mod browser;
 mod client;
+mod middleman;
 mod redis;
 pub(crate) mod truth;
 
@@ -31,6 +32,7 @@ use url::Url;
 
 pub(crate) use self::browser::Browser;
 pub(crate) use self::client::{Answer, Client};
+pub(crate) use self::middleman::{Middleman, Script};
 pub(crate) use self::redis::RedisServer;
 
 /// So many times as fast as Slack's do limits refill, on both sides: no test waits for a turn.
@@ -144,6 +146,19 @@ impl TestApp {
         let state = Arc::clone(&gateway.state);
         TaskTracker::new().spawn(gateway.attend(listener));
         Ok((base_url, state))
+    }
+
+    /// A gateway beside this one whose provider is reached through a [`Middleman`]; `change` changes its settings.
+    pub(crate) async fn through_middleman(
+        &self,
+        change: impl FnOnce(&mut Config),
+    ) -> anyhow::Result<(Url, Middleman)> {
+        let middleman = Middleman::start(&self.config.slack_enterprise.api_url).await?;
+        let mut config = self.config.clone();
+        config.slack_enterprise.web_url.clone_from(&middleman.url);
+        config.slack_enterprise.api_url.clone_from(&middleman.url);
+        change(&mut config);
+        Ok((self.beside(&config).await?.0, middleman))
     }
 
     /// The environment of that name with new keys and the sandbox's OAuth client.

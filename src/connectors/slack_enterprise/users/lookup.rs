@@ -97,6 +97,7 @@ fn cannot_tell(kind: Kind) -> bool {
         | Kind::NeedsReauth
         | Kind::Trouble
         | Kind::Timeout
+        | Kind::CallerStalled
         | Kind::Internal => false,
     }
 }

@@ -1,0 +1,129 @@
+//! Stands between a gateway and the sandbox, passes everything on, and does to single calls what a server can do that
+//! has other things in mind: odd headers, silence, a byte at a time.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream;
+use tokio::net::TcpListener;
+use tokio_util::task::TaskTracker;
+
+/// What becomes of a call.
+#[derive(Debug, Clone)]
+pub(crate) enum Script {
+    /// This response, without asking the sandbox.
+    Respond { status: u16, headers: Vec<(&'static str, String)>, body: &'static str },
+    /// No response, for as long as the other end waits.
+    Hang,
+    /// A response of this type whose body comes a byte at a time, for ever when it has no length.
+    Trickle { content_type: &'static str, every: Duration, length: Option<usize> },
+}
+
+/// The server between.
+#[derive(Clone)]
+pub(crate) struct Middleman {
+    /// Its address.
+    pub(crate) url: String,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    provider: String,
+    http: reqwest::Client,
+    /// What is done to calls whose path holds the text, and how often each was called.
+    rules: Mutex<Vec<(String, Script)>>,
+    calls: Mutex<Vec<String>>,
+}
+
+impl Middleman {
+    /// Starts one in front of `provider`.
+    pub(super) async fn start(provider: &str) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let inner = Arc::new(Inner {
+            provider: provider.to_owned(),
+            http: super::client::http()?,
+            rules: Mutex::default(),
+            calls: Mutex::default(),
+        });
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&inner));
+        TaskTracker::new().spawn(axum::serve(listener, router).into_future());
+        Ok(Self { url, inner })
+    }
+
+    /// From now on this becomes of every call whose path holds `path`.
+    pub(crate) fn set(&self, path: &str, script: Script) {
+        let mut rules = self.inner.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        rules.retain(|(known, _)| known != path);
+        rules.push((path.to_owned(), script));
+    }
+
+    /// Everything passes again.
+    pub(crate) fn clear(&self) {
+        self.inner.rules.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// How often a path that holds this was called.
+    pub(crate) fn calls(&self, path: &str) -> usize {
+        let calls = self.inner.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.iter().filter(|called| called.contains(path)).count()
+    }
+}
+
+async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
+    let path = request.uri().path().to_owned();
+    let script = {
+        let rules = inner.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        rules.iter().find(|(part, _)| path.contains(part)).map(|(_, script)| script.clone())
+    };
+    inner.calls.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+    match script {
+        None => pass(&inner, request).await.unwrap_or_else(|error| {
+            (StatusCode::BAD_GATEWAY, format!("middleman: {error:#}")).into_response()
+        }),
+        Some(Script::Hang) => std::future::pending().await,
+        Some(Script::Respond { status, headers, body }) => {
+            let mut response =
+                (StatusCode::from_u16(status).unwrap_or_default(), body).into_response();
+            for (name, value) in headers {
+                let name = HeaderName::from_static(name);
+                let value = HeaderValue::try_from(value);
+                response.headers_mut().insert(name, value.unwrap_or(HeaderValue::from_static("?")));
+            }
+            response
+        }
+        Some(Script::Trickle { content_type, every, length }) => {
+            let left = length.unwrap_or(usize::MAX);
+            let bytes = stream::unfold(left, move |left| async move {
+                if left == 0 {
+                    return None;
+                }
+                tokio::time::sleep(every).await;
+                Some((Ok::<_, std::io::Error>(Bytes::from_static(b" ")), left - 1))
+            });
+            ([("content-type", content_type)], Body::from_stream(bytes)).into_response()
+        }
+    }
+}
+
+async fn pass(inner: &Inner, request: Request) -> anyhow::Result<Response> {
+    let (head, body) = request.into_parts();
+    let target = head.uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut headers = head.headers;
+    headers.remove("host");
+    headers.remove("content-length");
+    let bytes = axum::body::to_bytes(body, usize::MAX).await?;
+    let url = format!("{}{target}", inner.provider);
+    let sent = inner.http.request(head.method, url).headers(headers).body(bytes).send().await?;
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = sent.status();
+    *response.headers_mut() = sent.headers().clone();
+    response.headers_mut().remove("transfer-encoding");
+    *response.body_mut() = Body::from_stream(sent.bytes_stream());
+    Ok(response)
+}
