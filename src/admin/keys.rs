@@ -3,17 +3,14 @@
 use time::{Duration, OffsetDateTime};
 
 use super::{AdminError, Administrator};
-use crate::domain::access::Scope;
+use crate::domain::access::{KeyKind, Scope};
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{ApiKeyId, EnvironmentId};
 use crate::domain::networks::Networks;
 use crate::store::{NewApiKey, RotatedSecret, Store, StoreError};
-use crate::vault::{IssuedSecret, issue};
-
-/// How API keys begin.
-const PREFIX: &str = "sb_live_";
+use crate::vault::{IssuedSecret, KeyIssuer};
 
 /// What a key may do, and from where.
 #[derive(Debug, Clone, Copy)]
@@ -69,8 +66,12 @@ impl Administrator<'_> {
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn create_key(&self, wish: &NewKey<'_>) -> Result<CreatedKey, StoreError> {
-        let secret = issue(PREFIX, self.entropy);
+    pub async fn create_key(
+        &self,
+        issuer: &KeyIssuer,
+        wish: &NewKey<'_>,
+    ) -> Result<CreatedKey, StoreError> {
+        let secret = issuer.issue(KeyKind::ApiKey, self.entropy);
         let id = ApiKeyId::generate(self.clock, self.entropy);
         let created_at = self.clock.now();
         let key = NewApiKey {
@@ -98,10 +99,11 @@ impl Administrator<'_> {
     /// `NotFound` when there is no living key of that id.
     pub async fn rotate_key(
         &self,
+        issuer: &KeyIssuer,
         id: ApiKeyId,
         overlap: Duration,
     ) -> Result<RotatedKey, AdminError> {
-        let secret = issue(PREFIX, self.entropy);
+        let secret = issuer.issue(KeyKind::ApiKey, self.entropy);
         let now = self.clock.now();
         let old_secret_ends_at = now + overlap;
         let new = RotatedSecret { digest: secret.digest(), old_ends_at: old_secret_ends_at, now };
@@ -126,7 +128,7 @@ impl Administrator<'_> {
     }
 }
 
-/// Makes an API key of an environment from the command line.
+/// Creates an API key of an environment from the command line; it does not expire.
 ///
 /// # Errors
 ///
@@ -136,11 +138,11 @@ pub async fn create_api_key<'a>(
     environment_id: EnvironmentId,
     name: &str,
     permits: impl Into<Permits<'a>>,
-    expires_at: Option<OffsetDateTime>,
+    issuer: &KeyIssuer,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> Result<CreatedKey, StoreError> {
     let db = store.tenant(environment_id);
     let cli = Administrator { db: &db, actor: "cli", request_id: None, clock, entropy };
-    cli.create_key(&NewKey { name, permits: permits.into(), expires_at }).await
+    cli.create_key(issuer, &NewKey { name, permits: permits.into(), expires_at: None }).await
 }

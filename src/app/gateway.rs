@@ -24,7 +24,7 @@ use crate::link::Links;
 use crate::store::{Keeping, Store, UseLog};
 use crate::telemetry::Metrics;
 use crate::upstream::{HttpClient, Reach, Timeouts, Upstream};
-use crate::vault::{Ahead, MasterKeys, Signer, Tokens, Vault};
+use crate::vault::{Ahead, KeyIssuer, MasterKeys, Signer, Tokens, Vault};
 
 /// What a gateway is made of.
 pub struct Parts<'a> {
@@ -68,6 +68,7 @@ impl Gateway {
         let Parts { config, pool, public_url, clock, entropy } = parts;
         let master_keys = config.vault.master_keys().map_err(anyhow::Error::msg)?;
         let cursors = Signer::derive(&master_keys, "cursors");
+        let keys = KeyIssuer::derive(&master_keys);
         let keeping =
             Keeping { accounts: config.cache.accounts, in_outage: config.cache.keep_in_outage() };
         let store = Store::keeping(pool, keeping);
@@ -125,6 +126,7 @@ impl Gateway {
             upstream,
             registry,
             links,
+            keys,
             cursors,
             metrics,
             traces,
@@ -135,6 +137,7 @@ impl Gateway {
             tasks: tasks.clone(),
             trusted_proxies: config.server.proxies().map_err(anyhow::Error::msg)?,
             damper: Arc::new(Damper::new(config.server.failed_auth_per_minute)),
+            ended_keys: Arc::new(Damper::new(config.server.failed_auth_per_minute)),
             forgeries: Arc::new(Damper::new(
                 config.server.failed_auth_per_minute.saturating_mul(10),
             )),

@@ -16,6 +16,7 @@ use crate::domain::entropy::SystemEntropy;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::networks::Networks;
 use crate::store::Store;
+use crate::vault::KeyIssuer;
 
 /// What to do with API keys.
 #[derive(Debug, Subcommand)]
@@ -71,10 +72,10 @@ pub(super) enum Command {
 
 /// Does it.
 pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
-    on_database(config, async |_, store| obey(store, command).await).await
+    on_database(config, async |_, store| obey(config, store, command).await).await
 }
 
-async fn obey(store: &Store, command: Command) -> anyhow::Result<()> {
+async fn obey(config: &Config, store: &Store, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Create {
             environment: named,
@@ -98,7 +99,7 @@ async fn obey(store: &Store, command: Command) -> anyhow::Result<()> {
             let expires_at = lifetime.map(|lifetime| SystemClock.now() + lifetime);
             let db = store.tenant(id);
             let wish = NewKey { name: &name, permits, expires_at };
-            say(administrator(&db).create_key(&wish).await?.secret.reveal())?;
+            say(administrator(&db).create_key(&issuer(config)?, &wish).await?.secret.reveal())?;
         }
         Command::List { environment } => {
             for key in known(store, &environment).await?.api_keys().await? {
@@ -108,7 +109,7 @@ async fn obey(store: &Store, command: Command) -> anyhow::Result<()> {
         Command::Rotate { environment, overlap_s, id } => {
             let db = known(store, &environment).await?;
             let overlap = Duration::seconds(overlap_s.into());
-            let rotated = administrator(&db).rotate_key(id, overlap).await;
+            let rotated = administrator(&db).rotate_key(&issuer(config)?, id, overlap).await;
             let rotated = rotated.with_context(|| format!("{id} of {environment:?}"))?;
             say(rotated.secret.reveal())?;
         }
@@ -120,6 +121,11 @@ async fn obey(store: &Store, command: Command) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The issuer of keys; it needs the master keys of the gateways.
+fn issuer(config: &Config) -> anyhow::Result<KeyIssuer> {
+    Ok(KeyIssuer::derive(&config.vault.master_keys().map_err(anyhow::Error::msg)?))
 }
 
 /// A key as a line: id, state, scopes, name, last use, end.

@@ -1,10 +1,38 @@
-//! Who may do what: the scopes of our own keys.
+//! Who may do what: the kinds of our own keys, and their scopes.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+/// A kind of secret that authenticates a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyKind {
+    /// An API key of an environment.
+    ApiKey,
+    /// An account token.
+    AccountToken,
+}
+
+impl KeyKind {
+    /// The first characters of every secret of this kind.
+    #[must_use]
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::ApiKey => "sb_live_",
+            Self::AccountToken => "sb_acct_",
+        }
+    }
+
+    /// The kind of a secret, by its prefix.
+    #[must_use]
+    pub fn of(secret: &str) -> Option<Self> {
+        [Self::ApiKey, Self::AccountToken]
+            .into_iter()
+            .find(|kind| secret.starts_with(kind.prefix()))
+    }
+}
 
 /// A permission that an API key or an account token carries.
 #[derive(

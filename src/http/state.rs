@@ -1,5 +1,6 @@
 //! What every handler can reach.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -11,12 +12,13 @@ use crate::connectors::Registry;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::networks::Networks;
+use crate::domain::sealed::Digest;
 use crate::limit::{Damper, Limiter};
 use crate::link::Links;
 use crate::store::{Store, UseLog};
 use crate::telemetry::{Metrics, Traces};
 use crate::upstream::Upstream;
-use crate::vault::{Signer, Tokens, Vault};
+use crate::vault::{KeyIssuer, Signer, Tokens, Vault};
 
 /// The services behind the router.
 #[derive(Clone)]
@@ -35,6 +37,8 @@ pub struct Services {
     pub registry: Arc<Registry>,
     /// How customers are linked.
     pub links: Links,
+    /// Issues API keys and account tokens.
+    pub keys: KeyIssuer,
     /// What signs cursors.
     pub cursors: Signer,
     /// What is counted.
@@ -53,10 +57,12 @@ pub struct Services {
     pub tasks: TaskTracker,
     /// Whose word counts about where a caller is.
     pub trusted_proxies: Networks,
-    /// Who tries keys that are none.
-    pub damper: Arc<Damper>,
+    /// Addresses that send keys which this gateway did not issue.
+    pub damper: Arc<Damper<IpAddr>>,
+    /// Keys that were issued here and are expired or revoked, by their digests.
+    pub ended_keys: Arc<Damper<Digest>>,
     /// Addresses that send events which no app signed. All of Slack's apps send from the same ones.
-    pub forgeries: Arc<Damper>,
+    pub forgeries: Arc<Damper<IpAddr>>,
     /// The largest body of our own API, in bytes.
     pub max_body_bytes: usize,
     /// How long a body of our own API may take to come.

@@ -1,6 +1,7 @@
-//! What may be tried from one address: who only fails has to wait, before anything is looked up.
+//! A throttle on failures, by the address or the key that they come from: whoever only fails has to wait before anything is looked up.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,21 +11,21 @@ use tokio::time::Instant;
 use super::gcra::{Debt, Pace};
 use super::{Class, Rate};
 
-/// So many addresses are remembered at the most; then those are forgotten that have paid.
+/// So many sources are remembered at the most; then those are forgotten that have paid.
 const MOST: usize = 50_000;
 /// Whoever has one IPv6 address has all of its network.
 const NETWORK: Ipv6Addr = Ipv6Addr::new(0xffff, 0xffff, 0xffff, 0xffff, 0, 0, 0, 0);
 
-/// Addresses and their failures. Who never fails is never in it.
+/// Sources of failures, such as addresses. A source without a failure takes no memory.
 #[derive(Debug)]
-pub struct Damper {
+pub struct Damper<S> {
     /// `None`: nobody is made to wait.
     pace: Option<Pace>,
-    failures: Mutex<HashMap<IpAddr, Debt>>,
+    failures: Mutex<HashMap<S, Debt>>,
 }
 
-impl Damper {
-    /// Lets an address fail as often as a minute has failures, at once or spread over it; 0: without end.
+impl<S: Copy + Eq + Hash> Damper<S> {
+    /// Lets a source fail as often as a minute has failures, at once or spread over it; 0: without end.
     #[must_use]
     pub fn new(failures_per_minute: u32) -> Self {
         let rate = Rate { per_minute: failures_per_minute.into(), burst: failures_per_minute };
@@ -32,35 +33,35 @@ impl Damper {
         Self { pace, failures: Mutex::default() }
     }
 
-    /// How long somebody at this address has to wait before the next try; zero for not at all.
+    /// The time until the next attempt of this source is admitted; zero when it is admitted now.
     #[must_use]
-    pub fn wait(&self, address: IpAddr, now: Instant) -> Duration {
+    pub fn wait(&self, source: S, now: Instant) -> Duration {
         let Some(pace) = self.pace else { return Duration::ZERO };
-        let debt = self.failures().get(&network(address)).copied();
+        let debt = self.failures().get(&source).copied();
         debt.map_or(Duration::ZERO, |debt| debt.wait(pace, now, Duration::ZERO, 0))
     }
 
-    /// A try from this address failed.
-    pub fn failed(&self, address: IpAddr, now: Instant) {
+    /// Records a failed attempt of this source.
+    pub fn failed(&self, source: S, now: Instant) {
         let Some(pace) = self.pace else { return };
         let mut failures = self.failures();
-        let address = network(address);
-        if failures.len() >= MOST && !failures.contains_key(&address) {
+        if failures.len() >= MOST && !failures.contains_key(&source) {
             failures.retain(|_, debt| !debt.owed(now).is_zero());
             if failures.len() >= MOST {
                 return;
             }
         }
-        failures.entry(address).or_insert(Debt { paid_at: now }).charge(pace, now);
+        failures.entry(source).or_insert(Debt { paid_at: now }).charge(pace, now);
     }
 
-    fn failures(&self) -> MutexGuard<'_, HashMap<IpAddr, Debt>> {
+    fn failures(&self) -> MutexGuard<'_, HashMap<S, Debt>> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is counted together with an address.
-fn network(address: IpAddr) -> IpAddr {
+/// The source that an address counts for: an IPv6 address counts for its /64 network.
+#[must_use]
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => (address & NETWORK).into(),
         address @ IpAddr::V4(_) => address,
@@ -89,14 +90,12 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_the_sixth_version_is_one_address() {
-        let (damper, now) = (Damper::new(1), Instant::now());
-        damper.failed("2001:db8:0:1::1".parse().unwrap(), now);
-        assert!(!damper.wait("2001:db8:0:1:ffff::2".parse().unwrap(), now).is_zero());
-        assert!(damper.wait("2001:db8:0:2::1".parse().unwrap(), now).is_zero());
-        damper.failed("::ffff:192.0.2.1".parse().unwrap(), now);
-        assert!(!damper.wait("192.0.2.1".parse().unwrap(), now).is_zero());
-        assert!(damper.wait("192.0.2.2".parse().unwrap(), now).is_zero());
+    fn addresses_of_one_ipv6_network_are_one_source() {
+        let of = |text: &str| network(text.parse().unwrap());
+        assert_eq!(of("2001:db8:0:1::1"), of("2001:db8:0:1:ffff::2"));
+        assert_ne!(of("2001:db8:0:1::1"), of("2001:db8:0:2::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
 
     #[test]
@@ -114,7 +113,7 @@ mod tests {
     #[test]
     fn without_a_pace_nobody_waits() {
         let (damper, now) = (Damper::new(0), Instant::now());
-        let address = "192.0.2.1".parse().unwrap();
+        let address: IpAddr = "192.0.2.1".parse().unwrap();
         damper.failed(address, now);
         assert!(damper.wait(address, now).is_zero() && damper.failures().is_empty());
     }

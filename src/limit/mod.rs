@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use damper::Damper;
+pub use damper::{Damper, network};
 pub use fair::FairLimiter;
 pub use meter::{Meter, Standing};
 pub use pacing::Pacing;

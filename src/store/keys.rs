@@ -8,7 +8,7 @@ use super::audit::{self, AuditEntry};
 use super::columns::{all_named, digest_bytes, networks, patterns};
 use super::key_uses::LastSeen;
 use super::{Change, Store, StoreError, TenantDb};
-use crate::domain::access::Scope;
+use crate::domain::access::{KeyKind, Scope};
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::api_key::ApiKey;
 use crate::domain::ids::{ApiKeyId, EnvironmentId, IntegratedAccountId};
@@ -63,15 +63,6 @@ pub struct Caller {
     /// The one account it is bound to; `None` for an API key.
     pub account_id: Option<IntegratedAccountId>,
     pub(super) last_seen: LastSeen,
-}
-
-/// What stands in our own secrets' place in a request: which table knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyKind {
-    /// An API key.
-    ApiKey,
-    /// An account token.
-    AccountToken,
 }
 
 /// A key that was not revoked, as it is kept in memory.

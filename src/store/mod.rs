@@ -38,7 +38,7 @@ pub use ending::EndingToken;
 pub use environments::Environment;
 pub use events::{EventFilter, NewEvent};
 pub use idempotency::{Holder, IdempotencyKey, NewClaim, SealedAnswer};
-pub use keys::{Caller, KeyKind, NewApiKey, RotatedSecret};
+pub use keys::{Caller, NewApiKey, RotatedSecret};
 pub use link_tokens::{LinkSession, LinkToken, NewLinkToken, SessionStart};
 pub use mappings::MappingFilter;
 pub use provider_apps::{NewProviderApp, ProviderApp, ProviderAppLock};

@@ -1,4 +1,4 @@
-//! Secrets that we make ourselves: API keys, account tokens, link tokens, OAuth states.
+//! Secrets that are issued here and stored as a digest: link tokens and OAuth states, and the type of all of them.
 
 use std::fmt;
 
@@ -29,6 +29,12 @@ impl IssuedSecret {
     }
 }
 
+impl From<String> for IssuedSecret {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
 /// Serializes as the bare text: the one answer that shows it is JSON.
 impl Serialize for IssuedSecret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -45,7 +51,7 @@ impl fmt::Debug for IssuedSecret {
 /// Makes a secret: `prefix` and 256 random bits, safe in URLs and headers.
 pub fn issue(prefix: &str, entropy: &dyn Entropy) -> IssuedSecret {
     let random = URL_SAFE_NO_PAD.encode(random_bytes::<32>(entropy));
-    IssuedSecret(format!("{prefix}{random}").into())
+    IssuedSecret::from(format!("{prefix}{random}"))
 }
 
 /// Whether `presented` is the secret behind `expected`, in constant time.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _};
 use switchboard::app::{Gateway, Parts};
+use switchboard::domain::access::KeyKind;
 use switchboard::domain::clock::{Clock as _, SystemClock};
 use switchboard::domain::entropy::SystemEntropy;
-use switchboard::store::KeyKind;
 use url::Url;
 
 use super::fleet::Home;

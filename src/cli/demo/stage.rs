@@ -92,8 +92,8 @@ async fn set_up(
     sandbox_url: String,
 ) -> anyhow::Result<Report> {
     let environment_id = environment(store, ENVIRONMENT, &SystemClock, &SystemEntropy).await?;
-    let api_key = key(store, environment_id, "demo", Scope::ACCOUNT).await?;
-    let admin_key = key(store, environment_id, "demo admin", Scope::ALL).await?;
+    let api_key = key(state, store, environment_id, "demo", Scope::ACCOUNT).await?;
+    let admin_key = key(state, store, environment_id, "demo admin", Scope::ALL).await?;
     register_app(state, environment_id).await?;
     let integrated_account_id = linked(state, environment_id).await?;
     Ok(Report {
@@ -109,13 +109,15 @@ async fn set_up(
 }
 
 async fn key(
+    state: &AppState,
     store: &Store,
     environment_id: EnvironmentId,
     name: &str,
     scopes: &[Scope],
 ) -> anyhow::Result<crate::vault::IssuedSecret> {
     let (clock, entropy) = (&SystemClock, &SystemEntropy);
-    Ok(create_api_key(store, environment_id, name, scopes, None, clock, entropy).await?.secret)
+    let issuer = &state.keys;
+    Ok(create_api_key(store, environment_id, name, scopes, issuer, clock, entropy).await?.secret)
 }
 
 /// Gives the environment the sandbox's own OAuth client.

@@ -15,8 +15,9 @@ use serde_json::Value;
 use tower::ServiceExt as _;
 use url::form_urlencoded;
 
+use crate::domain::access::KeyKind;
 use crate::http::current::CurrentRequest;
-use crate::http::extract::{ACCOUNT_TOKEN, ADDRESS_HEADERS, connection};
+use crate::http::extract::{ADDRESS_HEADERS, connection};
 use crate::http::limits;
 use crate::http::problem::Problem;
 
@@ -82,7 +83,7 @@ impl Asker {
     /// Whether who asks is bound to one account.
     pub(super) fn has_account_token(&self) -> bool {
         let key = self.along.headers.get(header::AUTHORIZATION).and_then(|key| key.to_str().ok());
-        key.is_some_and(|key| key.contains(ACCOUNT_TOKEN))
+        key.is_some_and(|key| key.contains(KeyKind::AccountToken.prefix()))
     }
 
     /// Asks for something that is there.

@@ -13,20 +13,15 @@ use tokio::time::Instant;
 
 use super::client::address;
 use crate::admin::Administrator;
-use crate::domain::access::Scope;
+use crate::domain::access::{KeyKind, Scope};
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::networks::Networks;
 use crate::domain::sealed::Digest;
 use crate::http::current::CurrentRequest;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::{AppState, Services};
-use crate::limit::Damper;
-use crate::store::{AuditEntry, Caller, KeyKind, TenantDb, UsedBy};
-
-/// How API keys begin.
-const API_KEY: &str = "sb_live_";
-/// How account tokens begin.
-pub(in crate::http) const ACCOUNT_TOKEN: &str = "sb_acct_";
+use crate::limit::{Damper, network};
+use crate::store::{AuditEntry, Caller, TenantDb, UsedBy};
 
 /// A scope, as a part of a signature.
 pub(in crate::http) trait Permission: Send + Sync + 'static {
@@ -164,8 +159,17 @@ pub(in crate::http) async fn authenticate(
     Ok(caller)
 }
 
-const WRONG_KEYS: &str =
-    "Nothing was looked up: the keys that came from this address before were none.";
+const WRONG_KEYS: &str = "Too many unknown keys came from this address, so this one was not looked up. Retry after `Retry-After` seconds.";
+const ENDED_KEY: &str =
+    "This key is expired or revoked and was used too often since. Send a valid key.";
+
+/// Refuses a caller that has to wait.
+fn refuse_for(wait: Duration, why: &'static str) -> Result<(), Problem> {
+    if wait.is_zero() {
+        return Ok(());
+    }
+    Err(Problem::new(ProblemKind::TooManyWrongKeys, why).retry_after(wait))
+}
 
 /// Where a request comes from.
 #[derive(Clone, Copy)]
@@ -204,39 +208,42 @@ impl<'a> Source<'a> {
     /// Refuses a caller whose address has failed too often by this damper's measure.
     pub(in crate::http) fn hold_up(
         self,
-        damper: &Damper,
+        damper: &Damper<IpAddr>,
         why: &'static str,
     ) -> Result<(), Problem> {
-        let wait = |source| damper.wait(source, Instant::now());
-        let wait = self.likely().map_or(Duration::ZERO, wait);
-        if wait.is_zero() {
-            return Ok(());
-        }
-        Err(Problem::new(ProblemKind::TooManyWrongKeys, why).retry_after(wait))
+        let wait = |source| damper.wait(network(source), Instant::now());
+        refuse_for(self.likely().map_or(Duration::ZERO, wait), why)
     }
 
-    /// Asks the database who is behind a key, unless too many from the same address were none.
+    /// Looks a key up in the database. Failures with keys that were issued here count for that key alone: callers
+    /// behind one address, such as a proxy's, can't lock each other out by keys that they make up.
     async fn look_up(
         self,
         kind: KeyKind,
+        key: &str,
         digest: &Digest,
         now: OffsetDateTime,
     ) -> Result<Option<Arc<Caller>>, Problem> {
         let Self { state, .. } = self;
-        if !state.store.is_known(digest) {
+        let issued_here = state.keys.has_valid_mac(kind, key);
+        if issued_here {
+            refuse_for(state.ended_keys.wait(*digest, Instant::now()), ENDED_KEY)?;
+        } else if !state.store.is_known(digest) {
             self.hold_up(&state.damper, WRONG_KEYS)?;
         }
         let caller = state.store.caller(kind, digest, now).await?;
-        if caller.is_none() {
+        if caller.is_none() && issued_here {
+            state.ended_keys.failed(*digest, Instant::now());
+        } else if caller.is_none() {
             self.has_failed(&state.damper);
         }
         Ok(caller)
     }
 
     /// Notes that what came from there was none.
-    pub(in crate::http) fn has_failed(self, damper: &Damper) {
+    pub(in crate::http) fn has_failed(self, damper: &Damper<IpAddr>) {
         if let Some(address) = self.likely() {
-            damper.failed(address, Instant::now());
+            damper.failed(network(address), Instant::now());
         }
     }
 }
@@ -255,17 +262,11 @@ async fn prove(source: Source<'_>) -> Result<Arc<Caller>, Problem> {
         .map(|(_, key)| key.trim())
         .ok_or_else(|| refused("The authorization header is not `Bearer KEY`."))?;
     let unknown = || refused("The key is unknown, expired or revoked.");
-    let kind = if key.starts_with(API_KEY) {
-        KeyKind::ApiKey
-    } else if key.starts_with(ACCOUNT_TOKEN) {
-        KeyKind::AccountToken
-    } else {
-        return Err(unknown());
-    };
+    let kind = KeyKind::of(key).ok_or_else(unknown)?;
     let (digest, now) = (Digest::of(key), state.clock.now());
     let caller = match state.store.known_caller(&digest, now) {
         Some(caller) => caller,
-        None => Box::pin(source.look_up(kind, &digest, now)).await?.ok_or_else(unknown)?,
+        None => Box::pin(source.look_up(kind, key, &digest, now)).await?.ok_or_else(unknown)?,
     };
     if let Some(allowed) = &caller.allowed_addresses {
         source.check(allowed)?;

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::answers::{Item, List};
 use super::integrated_accounts::find_managed;
-use crate::domain::access::Scope;
+use crate::domain::access::{KeyKind, Scope};
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::{AccountTokenId, IntegratedAccountId};
 use crate::domain::input::Field;
@@ -19,10 +19,7 @@ use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
 use crate::store::{AccountToken, AddedToken, NewAccountToken};
-use crate::vault::issue;
 
-/// How account tokens begin.
-const PREFIX: &str = "sb_acct_";
 /// How long one lasts when nothing is said, in seconds.
 const DEFAULT_LIFETIME_S: u32 = 15 * 60;
 /// The longest a token that ends by itself can last, in seconds: a year.
@@ -78,7 +75,7 @@ pub(in crate::http) async fn create_account_token(
     let allowed_methods = allowed_methods(&access, wish.allowed_methods)?;
     let now = state.clock.now();
     let expires_at = lifetime(&wish.expires_in_s)?.map(|lifetime| now + lifetime);
-    let token = issue(PREFIX, &*state.entropy);
+    let token = state.keys.issue(KeyKind::AccountToken, &*state.entropy);
     let id = AccountTokenId::generate(&*state.clock, &*state.entropy);
     let new = NewAccountToken {
         id,

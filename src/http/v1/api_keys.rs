@@ -105,7 +105,7 @@ pub(in crate::http) async fn create_api_key(
         allowed_addresses: allowed_addresses.as_ref(),
     };
     let wanted = NewKey { name: &name, permits, expires_at };
-    let made = access.administrator(&state).create_key(&wanted).await?;
+    let made = access.administrator(&state).create_key(&state.keys, &wanted).await?;
     let shown = ApiKey {
         id: made.id,
         name,
@@ -163,7 +163,7 @@ pub(in crate::http) async fn rotate_api_key(
     let key = find(&access, &id).await?;
     no_wider(&access.caller, key.allowed_methods.as_ref(), key.allowed_addresses.as_ref())?;
     let overlap = Duration::seconds(overlap_s.into());
-    let rotated = access.administrator(&state).rotate_key(key.id, overlap).await?;
+    let rotated = access.administrator(&state).rotate_key(&state.keys, key.id, overlap).await?;
     let old_secret_ends_at = rotated.old_secret_ends_at;
     let secret = rotated.secret.reveal().to_owned();
     Ok(Json(Item::of(NewSecret { id: key.id, key: secret, old_secret_ends_at })))

@@ -167,7 +167,7 @@ pub(in crate::http) async fn create_environment(
     let first = Administrator { db: &db, ..by_us };
     let permits = Permits::from([Scope::Admin].as_slice());
     let wish = NewKey { name: "first key", permits, expires_at: None };
-    let key = first.create_key(&wish).await?;
+    let key = first.create_key(&state.keys, &wish).await?;
     let result = MadeEnvironment {
         id: made.id,
         name,

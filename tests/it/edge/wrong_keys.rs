@@ -1,8 +1,10 @@
 //! Keys that are none: an address that only guesses is held up, and nobody else is.
 
+use serde_json::{Value, json};
 use sqlx::PgPool;
+use switchboard::domain::access::Scope;
 
-use crate::support::{TestApp, bearer};
+use crate::support::{Client, TestApp, bearer};
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn an_address_that_guesses_keys_is_held_up(pool: PgPool) -> anyhow::Result<()> {
@@ -33,5 +35,40 @@ async fn an_address_that_guesses_keys_is_held_up(pool: PgPool) -> anyhow::Result
     neighbour.get("integrated-accounts").await?.problem(401, "unauthorized");
     let admin = app.home.admin.clone().with("x-forwarded-for", "192.0.2.2")?;
     admin.get("api-keys").await?.okay()?;
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn wrong_keys_behind_one_address_lock_out_no_valid_key(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| setup.config.server.failed_auth_per_minute = 3).await?;
+    let account = app.link("acme").await?;
+    let path = format!("integrated-accounts/{account}/tokens");
+    let token = app.home.api.post(&path, &json!({})).await?.created()?;
+    let token = token.pointer("/result/token").and_then(Value::as_str).unwrap_or_default();
+    let unused = app.client(app.home.environment_id, &[Scope::Read]).await?;
+    let request = json!({"name": "ci", "scopes": ["read"]});
+    let revoked = app.home.admin.post("api-keys", &request).await?.created()?;
+    let id = revoked.pointer("/result/id").and_then(Value::as_str).unwrap_or_default();
+    app.home.admin.delete(&format!("api-keys/{id}")).await?.okay()?;
+    // A gateway that has just started knows no key.
+    let (base_url, _) = app.beside(&app.config).await?;
+    let with_key = |key: &str| Client::new(base_url.clone())?.with("authorization", &bearer(key));
+    for guess in 0..3 {
+        let guess = with_key(&format!("sb_live_{guess}"))?;
+        guess.get("integrated-accounts").await?.problem(401, "unauthorized");
+    }
+    let guess = with_key("sb_live_v1_AAAA")?;
+    guess.get("integrated-accounts").await?.problem(429, "too_many_wrong_keys");
+    unused.at(base_url.clone()).get("integrated-accounts").await?.okay()?;
+    with_key(token)?.get("me").await?.okay()?;
+
+    // A revoked key costs its own attempts and nobody else's.
+    let revoked = revoked.pointer("/result/key").and_then(Value::as_str).unwrap_or_default();
+    for _ in 0..3 {
+        let revoked = with_key(revoked)?.get("integrated-accounts").await?;
+        revoked.problem(401, "unauthorized");
+    }
+    with_key(revoked)?.get("integrated-accounts").await?.problem(429, "too_many_wrong_keys");
+    app.home.admin.clone().at(base_url.clone()).get("api-keys").await?.okay()?;
     Ok(())
 }

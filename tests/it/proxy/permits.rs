@@ -66,7 +66,8 @@ async fn a_bound_key_binds_the_tokens_it_makes(pool: PgPool) -> anyhow::Result<(
     let permits = Permits { allowed_methods: Some(&allowed), ..Scope::ACCOUNT.into() };
     let (store, environment) = (&app.state.store, app.home.environment_id);
     let (clock, entropy) = (&app.clock, &SeededEntropy::new(4711));
-    let key = create_api_key(store, environment, "bound", permits, None, clock, entropy).await?;
+    let key = create_api_key(store, environment, "bound", permits, &app.state.keys, clock, entropy)
+        .await?;
     let key = app.nobody()?.with("authorization", &bearer(key.secret.reveal()))?;
     let here = key.clone().with("x-integrated-account-id", &account)?;
     here.get("proxy/api/users.info?user=U1").await?.okay()?;

@@ -180,8 +180,10 @@ impl TestApp {
         scopes: &[Scope],
     ) -> anyhow::Result<Client> {
         let (store, clock, entropy) = (&self.state.store, &self.clock, &*self.entropy);
-        let key = app::create_api_key(store, environment_id, "test", scopes, None, clock, entropy)
-            .await?;
+        let issuer = &self.state.keys;
+        let key =
+            app::create_api_key(store, environment_id, "test", scopes, issuer, clock, entropy)
+                .await?;
         Client::new(self.base_url.clone())?.with("authorization", &bearer(key.secret.reveal()))
     }
 
