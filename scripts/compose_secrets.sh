@@ -15,13 +15,27 @@ keep() {
     mv "secrets/.$1" "secrets/$1"
 }
 
-if [ ! -s secrets/postgres_password ]; then
-    random | tr '+/=' '-_.' | keep postgres_password
-    rm -f secrets/database_url
+# A password and the URLs that hold it belong together.
+password() {
+    if [ ! -s "secrets/$1" ]; then
+        random | tr '+/=' '-_.' | keep "$1"
+        rm -f "secrets/$2"
+    fi
+}
+[ -s secrets/postgres_password ] || random | tr '+/=' '-_.' | keep postgres_password
+password postgres_owner_password database_owner_url
+password postgres_runtime_password database_url
+password redis_password redis_url
+if [ ! -s secrets/database_owner_url ]; then
+    printf 'postgres://switchboard_owner:%s@postgres:5432/switchboard' "$(cat secrets/postgres_owner_password)" |
+        keep database_owner_url
 fi
 if [ ! -s secrets/database_url ]; then
-    printf 'postgres://switchboard:%s@postgres:5432/switchboard' "$(cat secrets/postgres_password)" |
+    printf 'postgres://switchboard_runtime:%s@postgres:5432/switchboard' "$(cat secrets/postgres_runtime_password)" |
         keep database_url
+fi
+if [ ! -s secrets/redis_url ]; then
+    printf 'redis://:%s@redis:6379/0' "$(cat secrets/redis_password)" | keep redis_url
 fi
 if [ ! -s secrets/vault_keys ]; then
     printf '%s:%s' "$(date +%Y-%m)" "$(random)" | keep vault_keys

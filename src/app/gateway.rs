@@ -1,6 +1,6 @@
 //! The gateway: every service wired together, behind the router.
 
-use std::future::Future;
+use std::future::{Future, IntoFuture as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::connectors::Registry;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::{Entropy, random_bytes};
 use crate::domain::provider::Provider;
-use crate::http::{AppState, Front, Services};
+use crate::http::{AppState, Front, Services, metrics_router};
 use crate::limit::{Damper, FairLimiter, Limiter, Pacing, Shared};
 use crate::link::Links;
 use crate::store::{Keeping, Store, UseLog};
@@ -53,6 +53,8 @@ pub struct Gateway {
     look_every: Duration,
     front: Front,
     rules: Rules,
+    /// Where `/metrics` has a listener of its own; empty for none.
+    metrics_listen: String,
     threads: usize,
     pin_threads: bool,
     shutdown_timeout: Duration,
@@ -128,6 +130,7 @@ impl Gateway {
             links,
             keys,
             cursors,
+            serves_metrics: config.server.metrics_listen.is_empty(),
             metrics,
             traces,
             uses,
@@ -154,6 +157,7 @@ impl Gateway {
             look_every: config.refresh.check_every(),
             front: Front::new(Arc::clone(&state), config.server.max_requests),
             rules: Rules::new(&config.server)?,
+            metrics_listen: config.server.metrics_listen.clone(),
             threads: config.server.threads,
             pin_threads: config.server.pin_threads,
             shutdown_timeout: config.server.shutdown_timeout(),
@@ -171,7 +175,7 @@ impl Gateway {
     ///
     /// # Errors
     ///
-    /// When the system gives no threads.
+    /// When the system gives no threads, or the address for `/metrics` can't be bound.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -189,6 +193,9 @@ impl Gateway {
                 () = enough.cancelled() => {}
             }
         });
+        if !self.metrics_listen.is_empty() {
+            self.serve_metrics(stopping.clone()).await?;
+        }
         let threads = Threads::start(self.threads, self.pin_threads, &self.front);
         let place = Place::Threads(threads.context("the threads can't be started")?);
         let timeout = self.shutdown_timeout;
@@ -217,6 +224,22 @@ impl Gateway {
         let _ = tokio::time::timeout(timeout, sent).await;
         // Some of them belong to the threads, which end with this.
         let _ = tokio::time::timeout(timeout, self.state.store.close()).await;
+        Ok(())
+    }
+
+    /// Serves `/metrics` at an address of its own until `stopping`.
+    async fn serve_metrics(&self, stopping: CancellationToken) -> anyhow::Result<()> {
+        let address = &self.metrics_listen;
+        let bound = TcpListener::bind(address).await;
+        let listener = bound.with_context(|| format!("server.metrics_listen: {address}"))?;
+        tracing::info!(address = %listener.local_addr()?, "serving metrics");
+        let server = axum::serve(listener, metrics_router(Arc::clone(&self.state)));
+        self.tasks.spawn(async move {
+            tokio::select! {
+                _ = server.into_future() => {}
+                () = stopping.cancelled() => {}
+            }
+        });
         Ok(())
     }
 }

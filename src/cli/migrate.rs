@@ -8,6 +8,9 @@ use crate::config::Config;
 pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     crate::telemetry::init(&config.log);
     let all = crate::MIGRATOR.iter().count();
-    on_database(config, async |_, _| Ok(say(format!("The database has all {all} migrations."))?))
-        .await
+    on_database(config, async |_, store| {
+        store.migrate().await?;
+        Ok(say(format!("The database has all {all} migrations."))?)
+    })
+    .await
 }

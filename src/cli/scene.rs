@@ -20,10 +20,14 @@ pub(super) async fn on_database(
     config.validate_database()?;
     let database = Database::open(&config.database, true, Sharing::Shared).await?;
     let store = Store::new(database.pool.clone());
-    let done = match store.migrate().await {
-        Ok(()) => work(&database, &store).await,
-        Err(error) => Err(error.into()),
+    let done = async {
+        // The role of a running gateway may not create tables: it can only work on a migrated database.
+        if !store.is_migrated().await.unwrap_or(false) {
+            store.migrate().await?;
+        }
+        work(&database, &store).await
     };
+    let done = done.await;
     database.close().await;
     done
 }

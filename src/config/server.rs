@@ -14,6 +14,8 @@ use crate::domain::networks::Networks;
 pub struct Server {
     /// Where it listens: address and port.
     pub listen: String,
+    /// Where `/metrics` is served, address and port; empty for the same listener as everything else.
+    pub metrics_listen: String,
     /// The address others reach it at; empty for the listening address.
     pub public_url: String,
     /// The proxies in front of it, comma-separated: addresses and networks.
@@ -56,6 +58,17 @@ impl Server {
                 "server.listen: {:?} is no address; write one like 127.0.0.1:8080",
                 self.listen
             ));
+        }
+        let metrics = &self.metrics_listen;
+        if !metrics.is_empty() && metrics.parse::<SocketAddr>().is_err() {
+            mistakes.push(format!(
+                "server.metrics_listen: {metrics:?} is no address; write one like 127.0.0.1:9090"
+            ));
+        } else if *metrics == self.listen && !metrics.ends_with(":0") {
+            mistakes.push(
+                "server.metrics_listen: is server.listen; leave it empty to serve both there"
+                    .to_owned(),
+            );
         }
         for (key, seconds) in [
             ("header_timeout_s", self.header_timeout_s),

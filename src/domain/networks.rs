@@ -103,6 +103,12 @@ pub enum InvalidNetworks {
 }
 
 impl Networks {
+    /// The number of addresses and networks in the list.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// Those networks.
     ///
     /// # Errors

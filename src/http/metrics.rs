@@ -2,15 +2,27 @@
 
 use std::sync::atomic::Ordering;
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
 
 use super::problem::Problem;
 use super::state::{AppState, Services};
 use crate::telemetry::Standing;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// `/metrics` alone.
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/metrics", get(show_metrics))
+}
+
+/// A router for a listener that serves `/metrics` alone.
+pub fn metrics_router(state: AppState) -> Router {
+    routes().with_state(state)
+}
 
 /// Shows the metrics. The figures of the database are read now and then; without it they stay as they were.
 pub(super) async fn show_metrics(State(state): State<AppState>) -> Response {

@@ -26,6 +26,7 @@ mod state;
 mod v1;
 
 pub use front::Front;
+pub use metrics::metrics_router;
 pub use openapi::document;
 pub use router::router;
 pub use state::{AppState, Services};

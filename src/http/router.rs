@@ -98,12 +98,13 @@ pub fn router(state: AppState) -> Router {
     // Kept as it is sent; its parts are many.
     let document = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
     let once = middleware::from_fn_with_state(state.clone(), idempotency::guard);
+    let metrics = if state.serves_metrics { metrics::routes() } else { Router::new() };
     let whole = api
         .route_layer(once)
         .route(proxy::ROUTE, any(proxy::pass_raw_call))
         .merge(link::routes())
+        .merge(metrics)
         .route("/events/slack", post(incoming::hear_slack))
-        .route("/metrics", get(metrics::show_metrics))
         .route("/", get(start::show_start))
         .route("/console", get(start::show_start))
         .route("/docs", get(reference::show_reference))

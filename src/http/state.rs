@@ -41,6 +41,8 @@ pub struct Services {
     pub keys: KeyIssuer,
     /// What signs cursors.
     pub cursors: Signer,
+    /// Whether the main listener serves `/metrics`; otherwise a listener of its own does.
+    pub serves_metrics: bool,
     /// What is counted.
     pub metrics: Metrics,
     /// Where spans go.

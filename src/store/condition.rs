@@ -20,7 +20,20 @@ pub struct Condition {
     pub is_replica: bool,
     /// Whether our connection to it is encrypted.
     pub is_encrypted: bool,
+    /// What our role may do.
+    pub role: DatabaseRole,
     has_migrations: bool,
+}
+
+/// What the role that we connect as may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DatabaseRole {
+    /// Everything in the whole server.
+    Superuser,
+    /// Everything with the tables: it owns them, by itself or as a member of their owner.
+    TableOwner,
+    /// What was granted to it.
+    Runtime,
 }
 
 /// How far its tables are.
@@ -50,6 +63,9 @@ impl Store {
                       pg_is_in_recovery() AS "is_replica!",
                       coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)
                           AS "is_encrypted!",
+                      current_setting('is_superuser')::bool AS "is_superuser!",
+                      coalesce((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class
+                                WHERE oid = to_regclass('audit_log')), false) AS "owns_tables!",
                       to_regclass('_sqlx_migrations') IS NOT NULL AS "has_migrations!""#
         )
         .fetch_one(&self.pool)
@@ -60,6 +76,11 @@ impl Store {
             max_connections: row.max_connections,
             is_replica: row.is_replica,
             is_encrypted: row.is_encrypted,
+            role: match (row.is_superuser, row.owns_tables) {
+                (true, _) => DatabaseRole::Superuser,
+                (false, true) => DatabaseRole::TableOwner,
+                (false, false) => DatabaseRole::Runtime,
+            },
             has_migrations: row.has_migrations,
         })
     }

@@ -32,7 +32,7 @@ use sqlx::PgPool;
 pub use account_tokens::{AccountToken, AddedToken, NewAccountToken};
 pub use accounts::{AccountFilter, LinkEnd, LinkedAccount};
 pub use audit::{AuditEntry, AuditFilter, Audited, UseLog, UsedBy, Using};
-pub use condition::{Condition, Migrations};
+pub use condition::{Condition, DatabaseRole, Migrations};
 pub use credentials::{Credentials, NewCredentials, RefreshLock, RefreshOutcome};
 pub use ending::EndingToken;
 pub use environments::Environment;

@@ -8,7 +8,7 @@ use super::report::Report;
 use crate::app::{Database, Sharing};
 use crate::config::Config;
 use crate::domain::clock::{Clock as _, SystemClock};
-use crate::store::{Condition, Migrations, Store, StoreError};
+use crate::store::{Condition, DatabaseRole, Migrations, Store, StoreError};
 
 const NAME: &str = "database";
 /// The oldest version that is tested with.
@@ -60,6 +60,9 @@ async fn ask(
     let condition = store.condition().await?;
     let answered_at = SystemClock.now();
     server(&condition, config, answered_at - asked_at, report);
+    if !config.database.embedded {
+        role(&condition, report);
+    }
     clock(condition.now, asked_at + (answered_at - asked_at) / 2, report);
     let migrations = store.migrations(&condition).await?;
     let is_current = tables(&migrations, config.database.embedded, report);
@@ -100,6 +103,20 @@ fn server(condition: &Condition, config: &Config, took: time::Duration, report: 
         return report.warn(NAME, found, fix);
     }
     report.ok(NAME, found);
+}
+
+/// Reports a role that can do more than a gateway needs.
+fn role(condition: &Condition, report: &mut Report) {
+    let fix = "run scripts/database_roles.sql and use its switchboard_runtime in database.url of gateways";
+    match condition.role {
+        DatabaseRole::Superuser => {
+            report.warn("role", "is a superuser of the database server", fix);
+        }
+        DatabaseRole::TableOwner => {
+            report.warn("role", "owns the tables, so it could change the audit log", fix);
+        }
+        DatabaseRole::Runtime => report.ok("role", "owns no table and is no superuser"),
+    }
 }
 
 fn clock(of_database: OffsetDateTime, ours: OffsetDateTime, report: &mut Report) {

@@ -58,6 +58,7 @@ async fn examine(config: &Config, report: &mut Report) {
     }
     machine::check(config, report);
     address::check(&config.server, report);
+    address::check_proxies(&config.server, report);
     let of_database = async {
         let mut report = Report::default();
         // What is wrong with these settings is told above; what they lead to can't be asked.

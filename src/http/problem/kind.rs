@@ -47,7 +47,7 @@ kinds! {
         "Send `Authorization: Bearer KEY` with an API key (`sb_live_…`) or an account token (`sb_acct_…`). Keys end when they expire or are revoked.";
     /// Too many bad keys came from there.
     TooManyWrongKeys = "too_many_wrong_keys", TOO_MANY_REQUESTS, "Too many wrong keys came from this address",
-        "Come back after `Retry-After` seconds with a key that is good. Keys that were used a moment ago work all the time. The operator sets how many wrong ones an address may send as `server.failed_auth_per_minute`.";
+        "Retry after `Retry-After` seconds with a valid key. Keys in the current format (`sb_live_v1_…`, `sb_acct_v1_…`) are not affected by failures of other callers at the same address. The operator sets the allowance as `server.failed_auth_per_minute`.";
     /// The key lacks a scope.
     InsufficientScope = "insufficient_scope", FORBIDDEN, "The key lacks a scope",
         "Use a key with the scope that the detail names: `read`, `write`, `proxy` or `admin`.";

@@ -13,7 +13,7 @@ use switchboard::domain::clock::SystemClock;
 use switchboard::domain::entropy::SystemEntropy;
 use switchboard::domain::ids::EnvironmentId;
 use switchboard::store::Store;
-use switchboard::vault::{MasterKeys, Vault};
+use switchboard::vault::{KeyIssuer, MasterKeys, Vault};
 use zeroize::Zeroizing;
 
 use super::program::{Program, free_port};
@@ -79,7 +79,9 @@ impl Home {
         let (clock, entropy) = (&SystemClock, &SystemEntropy);
         let store = Store::new(self.pool().clone());
         let id = self.environment().await?;
-        let key = create_api_key(&store, id, "bench", Scope::ALL, None, clock, entropy).await?;
+        let issuer =
+            KeyIssuer::derive(&self.config()?.vault.master_keys().map_err(anyhow::Error::msg)?);
+        let key = create_api_key(&store, id, "bench", Scope::ALL, &issuer, clock, entropy).await?;
         Ok(key.secret.reveal().to_owned())
     }
 

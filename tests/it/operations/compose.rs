@@ -54,6 +54,47 @@ fn every_secret_that_is_named_is_mounted_and_made() -> anyhow::Result<()> {
 }
 
 #[test]
+fn the_gateways_trust_their_network_and_use_the_role_without_rights_on_tables() -> anyhow::Result<()>
+{
+    let compose = compose()?;
+    let variables = entries(at(&compose, "/services/gateway/environment")?)?;
+    let config = settings(&variables, true)?;
+    let subnet = at(&compose, "/networks/default/ipam/config/0/subnet")?;
+    assert_eq!(subnet, &Value::from(config.server.trusted_proxies.clone()));
+    assert!(!config.server.metrics_listen.is_empty());
+    let metrics = port(&config.server.metrics_listen)?.to_string();
+    assert!(compose.pointer("/services/gateway/ports").is_none(), "{metrics} is published");
+
+    let script = text("scripts/compose_secrets.sh")?;
+    let roles = text("scripts/database_roles.sql")?;
+    for (service, role) in [("gateway", "switchboard_runtime"), ("migrate", "switchboard_owner")] {
+        let variables = entries(at(&compose, &format!("/services/{service}/environment"))?)?;
+        let file = variables.iter().find(|(name, _)| name.ends_with("DATABASE__URL_FILE"));
+        let (_, file) = file.context("no database")?;
+        let file = file.rsplit('/').next().unwrap_or_default();
+        let line = script.lines().position(|line| line.ends_with(&format!("keep {file}")));
+        let line = line.with_context(|| format!("{file} is not made"))?;
+        let url = script.lines().nth(line - 1).unwrap_or_default();
+        assert!(url.contains(&format!("postgres://{role}:")), "{url}");
+        assert!(roles.contains(role), "{role} is not created");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_proxy_logs_no_secret_of_a_path() -> anyhow::Result<()> {
+    let nginx = text("docs/operations/compose/nginx.conf")?;
+    let format = nginx.lines().find(|line| line.contains("log_format")).context("no format")?;
+    for variable in ["$uri", "$request ", "$request_uri", "$args", "$http_referer"] {
+        assert!(!format.contains(variable), "{format}");
+    }
+    for secret in ["~^/link/ /link/-;", "~^/mcp/ /mcp/-;", "error_log /dev/stderr crit;"] {
+        assert!(nginx.contains(secret), "{secret}");
+    }
+    Ok(())
+}
+
+#[test]
 fn nothing_of_ours_may_do_more_than_it_needs() -> anyhow::Result<()> {
     let compose = compose()?;
     for service in ["gateway", "migrate", "sandbox"] {

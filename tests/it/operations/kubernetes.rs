@@ -77,7 +77,9 @@ fn probes_ask_routes_at_the_port_that_is_listened_at() -> anyhow::Result<()> {
     assert_eq!(at(&manifest("service")?, "/spec/ports/0/targetPort")?, "http");
     let notes = manifest("deployment")?;
     let notes = at(&notes, "/spec/template/metadata/annotations")?;
-    assert_eq!(notes["prometheus.io/port"], listened.to_string());
+    let metrics = port(&config.server.metrics_listen)?;
+    assert_eq!(notes["prometheus.io/port"], metrics.to_string());
+    assert_eq!(number(&container, "/ports/1/containerPort")?, metrics);
     for name in ["deployment", "migrate"] {
         let arguments = self::container(name)?;
         let arguments = at(&arguments, "/args")?.as_array().context("no args")?.clone();
@@ -113,6 +115,20 @@ fn pods_have_no_rights_and_nothing_to_write_to() -> anyhow::Result<()> {
         assert_eq!(at(context, "/allowPrivilegeEscalation")?, false);
         assert_eq!(at(context, "/capabilities/drop/0")?, "ALL");
     }
+    Ok(())
+}
+
+#[test]
+fn the_network_policy_covers_both_ports() -> anyhow::Result<()> {
+    let (policy, container) = (manifest("networkpolicy")?, container("deployment")?);
+    let selected = at(&policy, "/spec/podSelector/matchLabels")?;
+    assert_eq!(at(&manifest("deployment")?, "/spec/template/metadata/labels")?, selected);
+    for index in 0..2 {
+        let named = at(&container, &format!("/ports/{index}/name"))?;
+        assert_eq!(at(&policy, &format!("/spec/ingress/{index}/ports/0/port"))?, named);
+        at(&policy, &format!("/spec/ingress/{index}/from/0/namespaceSelector"))?;
+    }
+    assert!(policy.to_string().contains("169.254.0.0/16"));
     Ok(())
 }
 

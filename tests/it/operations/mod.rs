@@ -6,6 +6,7 @@ mod image;
 mod kubernetes;
 mod monitoring;
 mod pages;
+mod roles;
 mod scripts;
 mod security;
 

@@ -55,7 +55,16 @@ fn the_secrets_of_compose_are_made_once_and_kept() -> anyhow::Result<()> {
         let ran = Command::new("sh").arg(&script).output()?;
         assert!(ran.status.success(), "{ran:?}");
         let read = |name| std::fs::read_to_string(folder.path().join("secrets").join(name));
-        let made = [read("database_url")?, read("vault_keys")?, read("postgres_password")?];
+        let made = [
+            read("database_url")?,
+            read("vault_keys")?,
+            read("database_owner_url")?,
+            read("redis_url")?,
+            read("postgres_password")?,
+            read("postgres_owner_password")?,
+            read("postgres_runtime_password")?,
+            read("redis_password")?,
+        ];
         let said = String::from_utf8_lossy(&ran.stdout).into_owned();
         assert!(made.iter().all(|secret| !said.contains(secret)), "{said}");
         runs.push(made);

@@ -84,6 +84,8 @@ async fn what_is_well_is_told_and_what_is_stored_is_opened(pool: PgPool) -> anyh
     well.expect("settings", "ok", "valid; 6 are not at their defaults");
     well.expect("address", "ok", "https://switchboard.example.com");
     well.expect("database", "ok", "PostgreSQL ");
+    well.expect("role", "warn", "superuser");
+    well.expect("proxies", "warn", "server.trusted_proxies is empty");
     well.expect("clock", "ok", "apart from the database's");
     well.expect("migrations", "ok", "applied");
     well.expect("changes", "ok", "are heard");

@@ -86,6 +86,30 @@ async fn keys_made_beside_a_running_gateway_work_until_they_are_revoked() -> any
 }
 
 #[tokio::test]
+async fn metrics_have_a_listener_of_their_own() -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let config = settings(&home)?;
+    let text = std::fs::read_to_string(&config)?;
+    let text = text.replace("[server]\n", "[server]\nmetrics_listen = \"127.0.0.1:0\"\n");
+    std::fs::write(&config, text)?;
+    let (mut gateway, url) = serve(&home, &config).await?;
+    let address = |_: &str, err: &str| {
+        err.lines().find_map(|line| {
+            let line: Value = serde_json::from_str(line).ok()?;
+            Some(line.pointer("/fields/address")?.as_str()?.to_owned())
+        })
+    };
+    let metrics = gateway.says(address, START).await?;
+    let client = Client::new()?;
+    let shown = client.get(&format!("http://{metrics}/metrics")).await?;
+    assert_eq!(shown.status, 200);
+    assert_eq!(client.get(&format!("http://{metrics}/openapi.json")).await?.status, 404);
+    assert_eq!(client.get(&format!("{url}/metrics")).await?.status, 404);
+    assert_eq!(gateway.stop().await?.code(), Some(0), "{}", gateway.stderr()?);
+    Ok(())
+}
+
+#[tokio::test]
 async fn keys_made_before_the_gateway_runs_work_then() -> anyhow::Result<()> {
     let home = Home::new()?;
     let config = settings(&home)?;
