@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -25,6 +26,9 @@ use crate::store::{Keeping, Store, UseLog};
 use crate::telemetry::Metrics;
 use crate::upstream::{HttpClient, Reach, Timeouts, Upstream};
 use crate::vault::{Ahead, KeyIssuer, MasterKeys, Signer, Tokens, Vault};
+
+/// So many bodies are read at a time before it is known who sends them.
+const UNPROVEN_BODIES: usize = 128;
 
 /// What a gateway is made of.
 pub struct Parts<'a> {
@@ -144,6 +148,7 @@ impl Gateway {
             forgeries: Arc::new(Damper::new(
                 config.server.failed_auth_per_minute.saturating_mul(10),
             )),
+            unproven_bodies: Arc::new(Semaphore::new(UNPROVEN_BODIES)),
             max_body_bytes: config.server.max_body_bytes,
             body_timeout: config.server.body_timeout(),
             max_wait: config.limits.max_wait(),

@@ -35,9 +35,9 @@ pub struct Server {
     /// How long a caller may take to send the head of a request, and stay without sending one, in
     /// seconds.
     pub header_timeout_s: f64,
-    /// How long a caller may take to send the body of a request of our own API, in seconds.
+    /// How long a caller may take to send the body of a request that is read as a whole, in seconds.
     pub body_timeout_s: f64,
-    /// How long a caller may take no byte of an answer, in seconds.
+    /// How long a caller may take for 16 KiB of a response, in seconds.
     pub write_timeout_s: f64,
     /// The largest head of a request, in bytes.
     pub max_header_bytes: usize,
@@ -134,7 +134,7 @@ impl Server {
         Duration::try_from_secs_f64(self.body_timeout_s).unwrap_or_default()
     }
 
-    /// How long a caller may take no byte of an answer.
+    /// How long a caller may take for 16 KiB of a response.
     #[must_use]
     pub fn write_timeout(&self) -> Duration {
         Duration::try_from_secs_f64(self.write_timeout_s).unwrap_or_default()

@@ -1,5 +1,7 @@
 //! `/events/slack`: what Slack tells us, proven by its signature.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -27,7 +29,10 @@ pub(super) async fn hear_slack(
 ) -> Result<Json<Value>, Problem> {
     let source = Source::of(&headers, &state, &request);
     source.hold_up(&state.forgeries, FORGED)?;
-    let body = read_up_to(LARGEST.min(state.max_body_bytes), body, &state).await?;
+    let body = {
+        let _place = state.unproven_bodies.try_acquire().map_err(|_| overloaded())?;
+        read_up_to(LARGEST.min(state.max_body_bytes), body, &state).await?
+    };
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let incoming = Incoming {
         timestamp: header("x-slack-request-timestamp"),
@@ -41,6 +46,12 @@ pub(super) async fn hear_slack(
     }
     let challenge = heard.map_err(refused)?;
     Ok(Json(challenge.map_or(json!({"ok": true}), |challenge| json!({"challenge": challenge}))))
+}
+
+/// The signature is over the body, so these bodies alone are read before the caller is proven: not many at a time.
+fn overloaded() -> Problem {
+    let detail = "More events are on their way than are taken at a time. Send this one again.";
+    Problem::new(ProblemKind::Overloaded, detail).retry_after(Duration::from_secs(1))
 }
 
 fn refused(error: NoticeError) -> Problem {

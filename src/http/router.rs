@@ -118,9 +118,9 @@ pub fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(CatchPanicLayer::custom(edge::after_panic))
         .layer(middleware::from_fn_with_state(state.clone(), edge::around))
-        .with_state(state);
+        .with_state(state.clone());
     let operations = batch::Operations(whole.clone());
-    compat::beside(whole.layer(Extension(operations)))
+    compat::beside(whole.layer(Extension(operations)), state)
 }
 
 async fn not_found(request: Request) -> Response {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::Ways;
@@ -65,6 +66,8 @@ pub struct Services {
     pub ended_keys: Arc<Damper<Digest>>,
     /// Addresses that send events which no app signed. All of Slack's apps send from the same ones.
     pub forgeries: Arc<Damper<IpAddr>>,
+    /// Places for bodies that are read before it is known who sends them.
+    pub unproven_bodies: Arc<Semaphore>,
     /// The largest body of our own API, in bytes.
     pub max_body_bytes: usize,
     /// How long a body of our own API may take to come.

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, Script};
+use redis::io::tcp::TcpSettings;
+use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo as _, RedisError, Script};
+use socket2::TcpKeepalive;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -76,6 +78,16 @@ pub(super) struct Answer {
 )]
 pub struct UnusableUrl;
 
+/// A client whose connections notice that Redis is gone without a word.
+fn client(url: &str) -> redis::RedisResult<Client> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(20))
+        .with_interval(Duration::from_secs(5))
+        .with_retries(3);
+    let tcp = TcpSettings::default().set_keepalive(keepalive);
+    Client::open(url.into_connection_info()?.set_tcp_settings(tcp))
+}
+
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Not the client: its address holds a password.
@@ -102,7 +114,7 @@ impl Shared {
         };
         Ok(Self(Arc::new(Inner {
             // Its words may repeat the address.
-            client: Client::open(url).map_err(|_| UnusableUrl)?,
+            client: client(url).map_err(|_| UnusableUrl)?,
             script: Script::new(SCRIPT),
             tasks,
             process,

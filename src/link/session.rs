@@ -325,6 +325,15 @@ impl Links {
         }
     }
 
+    /// Checks that a link token can be used.
+    ///
+    /// # Errors
+    ///
+    /// When it is unknown, too old or used.
+    pub async fn check(&self, token: &str) -> Result<(), LinkError> {
+        self.usable(token).await.map(drop)
+    }
+
     pub(super) async fn usable(&self, token: &str) -> Result<LinkToken, LinkError> {
         let link = self.store.link_token(&Digest::of(token)).await?;
         let link = link.ok_or(LinkError::UnknownToken)?;

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator as _};
 use opentelemetry::trace::{
-    SpanId, SpanKind, Status, TraceContextExt as _, TraceId, Tracer as _, TracerProvider as _,
+    SpanContext, SpanId, SpanKind, Status, TraceContextExt as _, TraceId, Tracer as _,
+    TracerProvider as _,
 };
 use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_http::HttpClient;
@@ -28,8 +29,8 @@ pub struct Collector<C> {
     pub endpoint: String,
     /// Headers that it wants, such as a key.
     pub headers: HashMap<String, String>,
-    /// How many of the traces that begin here are kept, from 0 to 1. Of those that callers began, the caller
-    /// decides.
+    /// How many traces are sampled, from 0 to 1. One that a caller began and does not sample is not sampled here
+    /// either; one that it samples counts as any other, so that no caller decides how much is sent.
     pub sample: f64,
     /// What sends to it.
     pub client: C,
@@ -42,6 +43,27 @@ pub struct Traces(Option<Arc<Tracing>>);
 struct Tracing {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
+    sample: f64,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl Tracing {
+    /// What a caller says of its trace, with the flag that it is sampled only where we sample it, too.
+    fn admit(&self, theirs: Context) -> Context {
+        let caller = theirs.span().span_context().clone();
+        if !caller.is_sampled() || self.is_drawn() {
+            return theirs;
+        }
+        let (trace_id, span_id) = (caller.trace_id(), caller.span_id());
+        let flags = caller.trace_flags().with_sampled(false);
+        let state = caller.trace_state().clone();
+        theirs.with_remote_span_context(SpanContext::new(trace_id, span_id, flags, true, state))
+    }
+
+    fn is_drawn(&self) -> bool {
+        let drawn = u32::from_be_bytes(random_bytes(&*self.entropy));
+        f64::from(drawn) < self.sample * (f64::from(u32::MAX) + 1.0)
+    }
 }
 
 /// A part of what a request does; nothing, when nothing is traced. Clones are the same part, which ends with
@@ -79,11 +101,11 @@ impl Traces {
         let provider = SdkTracerProvider::builder()
             .with_resource(resource.with_attribute(version).build())
             .with_sampler(Sampler::ParentBased(Box::new(sampler)))
-            .with_id_generator(Drawn(entropy))
+            .with_id_generator(Drawn(Arc::clone(&entropy)))
             .with_batch_exporter(exporter)
             .build();
         let tracer = provider.tracer("switchboard");
-        Ok(Self(Some(Arc::new(Tracing { provider, tracer }))))
+        Ok(Self(Some(Arc::new(Tracing { provider, tracer, sample, entropy }))))
     }
 
     /// The span of a request that came with these headers.
@@ -92,7 +114,7 @@ impl Traces {
         let Some(tracing) = &self.0 else { return Span::default() };
         let theirs =
             TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
-        Span::begin(&tracing.tracer, &theirs, "request", SpanKind::Server)
+        Span::begin(&tracing.tracer, &tracing.admit(theirs), "request", SpanKind::Server)
     }
 
     /// Sends what was not sent yet; nothing is sent after it. It blocks.

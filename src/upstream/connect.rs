@@ -84,6 +84,8 @@ impl Dial {
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(timeout));
         tcp.set_keepalive(Some(Duration::from_mins(1)));
+        tcp.set_keepalive_interval(Some(Duration::from_secs(10)));
+        tcp.set_keepalive_retries(Some(3));
         let proxies = (reach == Reach::Anywhere).then(|| Arc::new(Matcher::from_env()));
         Self { tcp, proxies }
     }

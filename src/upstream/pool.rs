@@ -83,7 +83,8 @@ struct Shelved {
 struct Kept {
     /// With the round since which each is unused; the last one was used last.
     lines: Vec<(Line, u64)>,
-    lanes: Option<Lanes>,
+    /// With the round in which it was used last. What is under way on it ends, when it is let go.
+    lanes: Option<(Lanes, u64)>,
 }
 
 /// A line in use, that goes back when its answer was read.
@@ -186,9 +187,11 @@ impl Shelf {
     /// A connection that can be used.
     fn take(&self, host: &Host) -> Option<Opened> {
         let mut shelved = self.shelved();
+        let round = shelved.round;
         let kept = shelved.hosts.get_mut(host)?;
-        if let Some(lanes) = &kept.lanes {
+        if let Some((lanes, used)) = &mut kept.lanes {
             if !lanes.is_closed() {
+                *used = round;
                 return Some(Opened::Lanes(lanes.clone()));
             }
             kept.lanes = None;
@@ -201,17 +204,27 @@ impl Shelf {
         None
     }
 
-    fn share(&self, host: Host, lanes: Lanes) {
-        self.shelved().hosts.entry(host).or_default().lanes = Some(lanes);
+    fn share(self: &Arc<Self>, host: Host, lanes: Lanes) {
+        self.keep(|shelved| {
+            let round = shelved.round;
+            shelved.hosts.entry(host).or_default().lanes = Some((lanes, round));
+        });
     }
 
     fn put(self: &Arc<Self>, host: Host, line: Line) {
+        self.keep(|shelved| {
+            let round = shelved.round;
+            let lines = &mut shelved.hosts.entry(host).or_default().lines;
+            if lines.len() < MOST {
+                lines.push((line, round));
+            }
+        });
+    }
+
+    /// Puts something on the shelf, which is looked through from then on.
+    fn keep(self: &Arc<Self>, put: impl FnOnce(&mut Shelved)) {
         let mut shelved = self.shelved();
-        let round = shelved.round;
-        let lines = &mut shelved.hosts.entry(host).or_default().lines;
-        if lines.len() < MOST {
-            lines.push((line, round));
-        }
+        put(&mut shelved);
         let was_watched = std::mem::replace(&mut shelved.is_watched, true);
         drop(shelved);
         if !was_watched {
@@ -243,12 +256,11 @@ impl Shelf {
         let round = shelved.round;
         for kept in shelved.hosts.values_mut() {
             kept.lines.retain_mut(|(line, since)| *since == round && line.is_free());
+            kept.lanes.take_if(|(lanes, used)| *used != round || lanes.is_closed());
         }
         shelved.round += 1;
-        shelved.hosts.retain(|_, kept| {
-            !kept.lines.is_empty() || kept.lanes.as_ref().is_some_and(|lanes| !lanes.is_closed())
-        });
-        shelved.is_watched = shelved.hosts.values().any(|kept| !kept.lines.is_empty());
+        shelved.hosts.retain(|_, kept| !kept.lines.is_empty() || kept.lanes.is_some());
+        shelved.is_watched = !shelved.hosts.is_empty();
         !shelved.is_watched
     }
 }

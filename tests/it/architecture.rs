@@ -134,6 +134,44 @@ fn sql_stands_in_the_store_alone() {
     }
 }
 
+/// The one reader of requests' bodies, and who reads responses of our own.
+const MAY_READ_BODIES: [&str; 4] = [
+    "http/extract/body.rs",
+    "http/v1/batch/run.rs",
+    "http/idempotency/attempt.rs",
+    "http/compat/ask.rs",
+];
+/// How a handler or a middleware would read a body past the bounds of the one reader.
+const OTHER_READERS: [&str; 6] =
+    ["to_bytes", ".into_data_stream(", ".collect().await", "Form<", "): Json<", "Multipart"];
+/// The same, as an argument of a handler.
+const READING_ARGUMENTS: [&str; 2] = [": Bytes", ": String"];
+
+#[test]
+fn request_bodies_have_one_reader() {
+    let mut wrong = Vec::new();
+    for source in sources().unwrap().iter().filter(|source| source.folder == "http") {
+        let path = source.path.to_string_lossy().replace('\\', "/");
+        let text = source.text.replace("into_bytes", "");
+        let reads = OTHER_READERS.iter().any(|reader| text.contains(reader));
+        if (reads || has_reading_handler(&text)) && !MAY_READ_BODIES.contains(&&*path) {
+            wrong.push(format!("src/{path}"));
+        }
+    }
+    let fix = "read bodies with `read_up_to` of http/extract";
+    assert!(wrong.is_empty(), "{fix}:\n{}", wrong.join("\n"));
+}
+
+/// Whether a handler takes its body read already. Other functions may take bytes.
+fn has_reading_handler(text: &str) -> bool {
+    text.split("async fn ").skip(1).any(|function| {
+        let signature = function.split('{').next().unwrap_or_default();
+        let marks = ["State(", "HeaderMap", "Extension("];
+        let is_handler = marks.iter().any(|mark| signature.contains(mark));
+        is_handler && READING_ARGUMENTS.iter().any(|argument| signature.contains(argument))
+    })
+}
+
 #[test]
 fn files_are_short_and_say_what_they_are_for() {
     let mut long = BTreeMap::new();

@@ -11,13 +11,14 @@ use http::{HeaderValue, Request, Response, Version, header};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::slow_reader::{StreamExecutor, in_pieces};
 use super::stall::Stall;
 use super::tls;
 use crate::config;
@@ -30,7 +31,7 @@ pub(in crate::app) struct Rules {
     http1: http1::Builder,
     /// Only where TLS agrees on it: on a plain connection nobody says so before the first byte, and who
     /// sends none would never be timed out.
-    http2: http2::Builder<TokioExecutor>,
+    http2: http2::Builder<StreamExecutor>,
     tls: Option<TlsAcceptor>,
     /// For TLS to be agreed on, and for the head of a request.
     head_timeout: Duration,
@@ -51,7 +52,8 @@ impl Rules {
             .timer(TokioTimer::new())
             .header_read_timeout(server.header_timeout())
             .max_buf_size(server.max_header_bytes);
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        let mut http2 =
+            http2::Builder::new(StreamExecutor { write_timeout: server.write_timeout() });
         http2
             .timer(TokioTimer::new())
             .keep_alive_interval(server.header_timeout())
@@ -149,6 +151,9 @@ async fn answer(
     if can_close && stop.is_cancelled() {
         // A proxy in front may be sending the next request at this moment: it has to know beforehand.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    if !can_close {
+        response = in_pieces(response);
     }
     Ok(response)
 }

@@ -5,6 +5,7 @@
 
 mod connection;
 mod processors;
+mod slow_reader;
 mod stall;
 mod threads;
 mod tls;
@@ -13,6 +14,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +28,12 @@ use crate::telemetry::Metrics;
 
 /// The pause after the system could not give a connection, mostly for want of file handles.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// How a connection is tried that says nothing: its other end may have gone without a word.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_mins(1))
+    .with_interval(Duration::from_secs(10))
+    .with_retries(3);
 
 /// Where connections are attended to.
 pub(super) enum Place {
@@ -70,6 +78,7 @@ async fn next(
             let seat = Arc::clone(seats).acquire_owned().await.map_err(io::Error::other)?;
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
+            SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
             Ok::<_, io::Error>((stream.into_std()?, seat))
         };
         tokio::select! {

@@ -1,5 +1,5 @@
-//! A stream whose other end has to take what is written: a caller that asks and never reads would hold its
-//! answer, and the provider's connection behind it, for ever.
+//! A stream whose other end has to take what is written: a caller that asks and does not read, or next to nothing,
+//! would hold its response, and the provider's connection behind it, for ever.
 
 use std::io;
 use std::pin::Pin;
@@ -10,33 +10,41 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-/// A stream that fails when nothing of what is written is taken for some time.
+/// The least that has to be taken within the time-out, in bytes, while there is more to take.
+const MIN_TAKEN: usize = 16 * 1024;
+
+/// A stream that fails when too little of what is written is taken.
 pub(super) struct Stall {
     stream: TcpStream,
-    patience: Duration,
+    write_timeout: Duration,
     /// Made by the first write that has to wait.
     timer: Option<Pin<Box<Sleep>>>,
-    waits: bool,
+    /// What was taken since the time runs; `None` while nothing waits.
+    taken: Option<usize>,
 }
 
 impl Stall {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, timer: None, waits: false }
+    pub(super) fn new(stream: TcpStream, write_timeout: Duration) -> Self {
+        Self { stream, write_timeout, timer: None, taken: None }
     }
 
-    /// Passes on what a write came to, and counts the time of one that waits.
-    fn watch<T>(
+    /// Passes on what a write came to. The time runs from the first write that has to wait until everything is
+    /// written, and begins anew with each [`MIN_TAKEN`].
+    fn watch(
         &mut self,
         cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.waits = false;
-            return written;
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = written {
+            if let (Ok(length), Some(taken)) = (&written, &mut self.taken) {
+                *taken = taken.saturating_add(*length);
+            }
+            return Poll::Ready(written);
         }
-        let until = Instant::now() + self.patience;
+        let until = Instant::now() + self.write_timeout;
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-        if !std::mem::replace(&mut self.waits, true) {
+        if self.taken.is_none_or(|taken| taken >= MIN_TAKEN) {
+            self.taken = Some(0);
             timer.as_mut().reset(until);
         }
         timer.as_mut().poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
@@ -77,6 +85,8 @@ impl AsyncWrite for Stall {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // It is asked for when everything was written.
+        self.taken = None;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

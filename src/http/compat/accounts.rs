@@ -1,16 +1,17 @@
 //! Accounts, link tokens, keys and environments at the other API's paths.
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
+use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
 use super::answer::{bad_request, bare, failed, page};
 use super::ask::{Along, Asker, Query, Said};
 use super::directory::read_body;
+use super::sent::Sent;
 
 /// What of a wish for a link token goes on.
 const LINK_FIELDS: [&str; 5] =
@@ -69,7 +70,7 @@ pub(super) async fn account(
     Path(id): Path<String>,
     RawQuery(query): RawQuery,
     along: Along,
-    body: Bytes,
+    Sent(body): Sent,
 ) -> Response {
     let asker = Asker::new(router, &along);
     if id == "me" && method == Method::GET {
@@ -102,7 +103,7 @@ async fn own_account(asker: &Asker) -> Response {
 pub(super) async fn account_token(
     State(router): State<Router>,
     along: Along,
-    body: Bytes,
+    Sent(body): Sent,
 ) -> Response {
     let asker = Asker::new(router, &along);
     let id = match named(&body, "integrated_account_id") {
@@ -123,7 +124,7 @@ pub(super) async fn account_token(
 pub(super) async fn refresh_credentials(
     State(router): State<Router>,
     along: Along,
-    body: Bytes,
+    Sent(body): Sent,
 ) -> Response {
     let asker = Asker::new(router, &along);
     match named(&body, "id") {
@@ -139,7 +140,7 @@ pub(super) async fn refresh_credentials(
 pub(super) async fn link_token(
     State(router): State<Router>,
     along: Along,
-    body: Bytes,
+    Sent(body): Sent,
 ) -> Response {
     let asker = Asker::new(router, &along);
     let wish = match read_body(&body) {

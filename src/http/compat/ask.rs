@@ -122,7 +122,7 @@ impl Asker {
 }
 
 impl Said {
-    async fn read(answer: Response<Body>) -> Self {
+    pub(super) async fn read(answer: Response<Body>) -> Self {
         let (mut head, body) = answer.into_parts();
         let current = CurrentRequest::of(&head.extensions);
         current.meter().read(|standings| limits::tell_plainly(standings, &mut head.headers));

@@ -1,14 +1,15 @@
 //! `/unified/user-directory/…`: the directory at the other API's paths.
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
+use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::answer::{bad_request, bare, failed, page};
 use super::ask::{Along, Asker, Said};
+use super::sent::Sent;
 use super::theirs::{told, wished};
 use super::wishes::{Unusable, Wishes};
 
@@ -22,7 +23,7 @@ pub(super) async fn serve(
     Path(rest): Path<String>,
     RawQuery(query): RawQuery,
     along: Along,
-    body: Bytes,
+    Sent(body): Sent,
 ) -> Response {
     let asker = Asker::new(router, &along);
     let wishes = match Wishes::read(query.as_deref().unwrap_or_default()) {

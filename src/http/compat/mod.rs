@@ -6,15 +6,32 @@ mod accounts;
 mod answer;
 mod ask;
 mod directory;
+mod sent;
 mod theirs;
 mod wishes;
 
+use axum::extract::FromRef;
 use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use serde_json::json;
 
+use super::state::AppState;
+
+/// What the handlers of their paths can reach.
+#[derive(Clone)]
+struct Compat {
+    router: Router,
+    services: AppState,
+}
+
+impl FromRef<Compat> for Router {
+    fn from_ref(compat: &Compat) -> Self {
+        compat.router.clone()
+    }
+}
+
 /// Our router with their paths beside it.
-pub(super) fn beside(own: Router) -> Router {
+pub(super) fn beside(own: Router, services: AppState) -> Router {
     Router::new()
         .route("/unified/user-directory/{*rest}", any(directory::serve))
         .route("/integrated-account", get(accounts::accounts))
@@ -30,6 +47,6 @@ pub(super) fn beside(own: Router) -> Router {
         .route("/environment", get(accounts::environments))
         .route("/environment/{id}", get(accounts::environment))
         .route("/ping", get(|| async { Json(json!({ "status": "ok" })) }))
-        .with_state(own.clone())
+        .with_state(Compat { router: own.clone(), services })
         .merge(own)
 }

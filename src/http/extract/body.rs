@@ -1,8 +1,10 @@
 //! A JSON body: its type, its size, its fields are checked, and each mistake is pointed at.
 
+use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
@@ -44,7 +46,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
     }
 }
 
-/// Reads a body to its end, when it is neither too large nor too slow.
+/// Reads a body to its end, when it is neither too large nor too slow. Who calls has been proven before.
 pub(in crate::http) async fn read_whole(
     body: axum::body::Body,
     services: &Services,
@@ -52,23 +54,28 @@ pub(in crate::http) async fn read_whole(
     read_up_to(services.max_body_bytes, body, services).await
 }
 
-/// The same of a body that must have `max` bytes at the most.
+/// Reads a body of `max` bytes at the most. Every request's body that is not passed on as it comes is read here.
 pub(in crate::http) async fn read_up_to(
     max: usize,
     body: axum::body::Body,
     services: &Services,
 ) -> Result<Bytes, Problem> {
+    let too_large = || {
+        Problem::new(ProblemKind::BodyTooLarge, format!("The body must have {max} bytes at most."))
+    };
+    if body.size_hint().lower() > max as u64 {
+        return Err(too_large());
+    }
     let time = services.body_timeout;
     let whole = tokio::time::timeout(time, axum::body::to_bytes(body, max)).await;
     let whole = whole.map_err(|_| {
         let detail = format!("The body did not come within {} s.", time.as_secs_f64());
         Problem::new(ProblemKind::RequestTimeout, detail)
     })?;
-    whole.map_err(|_| {
-        Problem::new(
-            ProblemKind::BodyTooLarge,
-            format!("The body must have {max} bytes at most, and must not break off."),
-        )
+    whole.map_err(|error| {
+        let is_too_large = error.into_inner().is::<LengthLimitError>();
+        let broken = "The body broke off before its end. Send it again, whole.";
+        if is_too_large { too_large() } else { Problem::new(ProblemKind::InvalidBody, broken) }
     })
 }
 

@@ -1,6 +1,7 @@
 //! The first page, by what is on offer: the choice of a provider, its consent, or its form. And what happens
 //! when it is left.
 
+use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -13,8 +14,12 @@ use super::{choice, consent, cookie, form};
 use crate::domain::link_page::LinkPage;
 use crate::domain::provider::Provider;
 use crate::http::current::CurrentRequest;
+use crate::http::extract::read_up_to;
 use crate::http::state::AppState;
 use crate::link::{LinkError, Offer, Offered, Visit};
+
+/// The largest form of ours, in bytes: a token and an address of the longest that its fields take, encoded.
+const MAX_FORM_BYTES: usize = 64 * 1024;
 
 /// Shows the page of a link token.
 pub(super) async fn show(
@@ -94,10 +99,17 @@ pub(super) async fn leave(
     Path(token): Path<String>,
     axum::Extension(request): axum::Extension<CurrentRequest>,
     headers: HeaderMap,
-    form: String,
+    body: Body,
 ) -> Response {
-    // A form of ours may hold a token.
-    let form = Zeroizing::new(form);
+    // Who has no link token that can be used has nothing to send.
+    if let Err(error) = state.links.check(&token).await {
+        return failed(&state, &token, &Asked::default(), &headers, &error).await;
+    }
+    let form = match read_up_to(MAX_FORM_BYTES.min(state.max_body_bytes), body, &state).await {
+        // A form of ours may hold a token.
+        Ok(form) => Zeroizing::new(String::from_utf8_lossy(&form).into_owned()),
+        Err(problem) => return problem.into_response(),
+    };
     let asked = Asked::read(Some(&form));
     let display = asked.display.as_deref().map(Display::named).unwrap_or_default();
     let looks = state.links.looks(&token).await.ok().flatten().unwrap_or_else(LinkPage::default);

@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::str::FromStr as _;
 use std::task::Poll;
 
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse as _, Response};
@@ -19,7 +19,7 @@ use http_body_util::BodyExt as _;
 
 use super::current::CurrentRequest;
 use super::edge::{self, Passage};
-use super::extract::{Account, Head, Proxy};
+use super::extract::{Account, Head, Proxy, read_up_to};
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use crate::unified::passthrough::{RawAnswer, RawCall};
@@ -88,7 +88,7 @@ async fn try_to_pass(
         let (path, query) = (path.to_owned(), query.theirs.map(Cow::into_owned));
         return Box::pin(follow::follow(state.clone(), account, path, query)).await;
     }
-    let body = provider_body(headers, body).await?;
+    let body = provider_body(headers, body, state).await?;
     let call = RawCall {
         method: method.clone(),
         path,
@@ -202,7 +202,11 @@ impl<'a> Query<'a> {
     }
 }
 
-async fn provider_body(headers: &HeaderMap, body: Body) -> Result<RequestBody, Problem> {
+async fn provider_body(
+    headers: &HeaderMap,
+    body: Body,
+    state: &AppState,
+) -> Result<RequestBody, Problem> {
     let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let length = length.and_then(|length| usize::from_str(length).ok());
     let is_chunked = headers.contains_key(header::TRANSFER_ENCODING);
@@ -210,10 +214,7 @@ async fn provider_body(headers: &HeaderMap, body: Body) -> Result<RequestBody, P
         None if !is_chunked => Ok(RequestBody::Empty),
         Some(0) => Ok(RequestBody::Empty),
         Some(length) if length <= KEPT => {
-            let bytes = to_bytes(body, KEPT).await.map_err(|_| {
-                Problem::new(ProblemKind::InvalidBody, "The body broke off before its end.")
-            })?;
-            Ok(RequestBody::Bytes(bytes))
+            Ok(RequestBody::Bytes(Box::pin(read_up_to(KEPT, body, state)).await?))
         }
         _ => Ok(RequestBody::Stream(body.map_err(BoxError::from).boxed_unsync())),
     }

@@ -1,6 +1,8 @@
 //! Callers that are too slow or too many, and those that come by TLS, at the door of the real server.
 
+mod bodies;
 mod headers;
+mod slow_readers;
 mod tls;
 mod wrong_keys;
 

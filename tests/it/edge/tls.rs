@@ -14,6 +14,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use sqlx::PgPool;
+use switchboard::config::Config;
+use switchboard::http::AppState;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -31,7 +33,10 @@ fn file(name: &str) -> PathBuf {
 }
 
 /// A connection with TLS, for somebody who speaks these protocols.
-async fn secured(gateway: &Url, protocols: &[&[u8]]) -> anyhow::Result<TlsStream<TcpStream>> {
+pub(super) async fn secured(
+    gateway: &Url,
+    protocols: &[&[u8]],
+) -> anyhow::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(file("certificate.pem"))?)?;
     let ring = Arc::new(rustls::crypto::ring::default_provider());
@@ -44,13 +49,22 @@ async fn secured(gateway: &Url, protocols: &[&[u8]]) -> anyhow::Result<TlsStream
     Ok(TlsConnector::from(Arc::new(config)).connect(name, connect(gateway).await?).await?)
 }
 
-#[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn callers_come_by_tls_when_there_is_a_certificate(pool: PgPool) -> anyhow::Result<()> {
-    let app = TestApp::new(pool).await?;
+/// A gateway beside `app` with a certificate, whose settings `change` changed.
+pub(super) async fn with_tls(
+    app: &TestApp,
+    change: impl FnOnce(&mut Config),
+) -> anyhow::Result<(Url, AppState)> {
     let mut config = app.config.clone();
     config.server.tls_cert_file = file("certificate.pem");
     config.server.tls_key_file = file("key.pem");
-    let (gateway, _state) = app.beside(&config).await?;
+    change(&mut config);
+    app.beside(&config).await
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn callers_come_by_tls_when_there_is_a_certificate(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let (gateway, _state) = with_tls(&app, |_| {}).await?;
 
     let mut simple = secured(&gateway, &[]).await?;
     simple.write_all(GET.as_bytes()).await?;

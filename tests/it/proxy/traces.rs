@@ -34,6 +34,11 @@ struct Traced {
 
 impl Traced {
     async fn new(pool: PgPool) -> anyhow::Result<Self> {
+        Self::sampling(pool, 1.0).await
+    }
+
+    /// One that samples this share.
+    async fn sampling(pool: PgPool, sample: f64) -> anyhow::Result<Self> {
         let came = Came::default();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
@@ -47,6 +52,7 @@ impl Traced {
         let app = TestApp::with(pool, |setup| {
             setup.config.slack_enterprise.api_url = url;
             setup.config.traces.otlp_endpoint = endpoint;
+            setup.config.traces.sample = sample;
             "x-api-key=hunter2, x-team=core".clone_into(&mut setup.config.traces.otlp_headers);
         });
         Ok(Self { app: app.await?, provider, came })
@@ -132,6 +138,18 @@ async fn what_a_caller_does_not_sample_is_not_sent(pool: PgPool) -> anyhow::Resu
     assert!(
         traced.told()?.starts_with(&format!("00-{TRACE:032x}-")) && traced.told()?.ends_with("-00")
     );
+    assert!(traced.spans().await?.is_empty());
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_caller_has_no_more_sampled_than_the_settings_say(pool: PgPool) -> anyhow::Result<()> {
+    let traced = Traced::sampling(pool, 0.0).await?;
+    let account = traced.app.link("acme").await?;
+    let api = traced.app.on(&account)?.with("traceparent", &traceparent("01"))?;
+    assert_eq!(api.get("proxy/scim/v2/Users").await?.status, 200);
+    let told = traced.told()?;
+    assert!(told.starts_with(&format!("00-{TRACE:032x}-")) && told.ends_with("-00"), "{told}");
     assert!(traced.spans().await?.is_empty());
     Ok(())
 }

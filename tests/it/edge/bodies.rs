@@ -1,0 +1,111 @@
+//! Bodies that never come: who calls is asked first, then the body has to come in time and within its size.
+
+use http::Method;
+use serde_json::json;
+use sqlx::PgPool;
+
+use super::{first, send};
+use crate::support::{TestApp, link_url};
+
+/// Every route that takes a body, but for those of the API, where the signature of each handler names the caller first.
+const ROUTES: [(&str, &str); 12] = [
+    ("POST", "/users"),
+    ("POST", "/batch"),
+    ("POST", "/proxy/api/chat.postMessage"),
+    ("POST", "/unified/user-directory/users"),
+    ("PATCH", "/unified/user-directory/users/U1"),
+    ("GET", "/unified/user-directory/users"),
+    ("PATCH", "/integrated-account/acc_1"),
+    ("DELETE", "/integrated-account/acc_1"),
+    ("POST", "/integrated-account/token"),
+    ("POST", "/integrated-account/refresh-credentials"),
+    ("POST", "/link-token"),
+    ("POST", "/link/nobodys"),
+];
+
+/// A request whose body of `length` bytes begins and stops.
+fn half((method, path): (&str, &str), key: &str, length: usize) -> String {
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: a\r\n{key}Content-Type: application/json\r\n\
+         Idempotency-Key: k-{length}\r\nContent-Length: {length}\r\n\r\n{{"
+    )
+}
+
+async fn account_token(app: &TestApp, account: &str) -> anyhow::Result<String> {
+    let path = format!("integrated-accounts/{account}/tokens");
+    let made = app.home.admin.post(&path, &json!({})).await?.created()?;
+    Ok(made["result"]["token"].as_str().unwrap_or_default().to_owned())
+}
+
+fn status(answer: &str) -> &str {
+    answer.split(' ').nth(1).unwrap_or_default()
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn asks_who_calls_before_the_body(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    for key in ["", "Authorization: Bearer sb_live_nobody\r\n"] {
+        for route in ROUTES {
+            // Nothing more of the body comes, and none of the routes waits for it.
+            let mut stream = send(&app.base_url, &half(route, key, 100)).await?;
+            let answer = first(&mut stream).await?;
+            let expected = if route.1.starts_with("/link/") { "404" } else { "401" };
+            assert_eq!(status(&answer), expected, "{route:?}: {answer}");
+        }
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn bounds_every_body_in_time_and_size(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| {
+        setup.config.server.body_timeout_s = 0.2;
+        setup.config.server.max_body_bytes = 10_000;
+    })
+    .await?;
+    let account = app.link("acme").await?;
+    let token = account_token(&app, &account).await?;
+    let key = format!("Authorization: Bearer {token}\r\n");
+    let link = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
+    let link = ("POST", link.path());
+    for route in ROUTES.into_iter().filter(|(_, path)| *path != "/link/nobodys").chain([link]) {
+        for (length, expected) in [(100, "408"), (10_001, "413")] {
+            // The proxy has a bound of its own, and an account token may not manage accounts.
+            if length > 10_000 && route.1.starts_with("/proxy/") {
+                continue;
+            }
+            let mut stream = send(&app.base_url, &half(route, &key, length)).await?;
+            let answer = first(&mut stream).await?;
+            assert_eq!(status(&answer), expected, "{route:?} {length}: {answer}");
+        }
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn ends_a_streamed_upload_that_stalls(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| setup.config.upstream.response_timeout_s = 0.3).await?;
+    let account = app.link("acme").await?;
+    let token = account_token(&app, &account).await?;
+    for path in ["/proxy/scim/v2/Users", "/proxy/api/admin.users.invite"] {
+        for framing in [
+            "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+            "Content-Length: 2000000\r\n\r\nhello",
+        ] {
+            let head = format!(
+                "POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\
+                 Content-Type: application/json\r\n{framing}"
+            );
+            let mut stream = send(&app.base_url, &head).await?;
+            let answer = first(&mut stream).await?;
+            assert_eq!(status(&answer), "408", "{path} {framing:?}: {answer}");
+            assert!(answer.contains("/problems/request_timeout"), "{answer}");
+        }
+    }
+    // Nobody else pays for it: the provider was reached.
+    let other = app.on(&account)?;
+    for _ in 0..20 {
+        other.send(Method::GET, "proxy/scim/v2/Users?count=1", None).await?.okay()?;
+    }
+    Ok(())
+}
