@@ -9,6 +9,7 @@
 //! | [`config`] | the settings: typed, documented, validated before anything starts |
 //! | [`telemetry`] | logs and metrics: how they are written and what may be in them |
 //! | [`embedded`] | a private PostgreSQL server, started from the installed binaries |
+//! | [`expressions`] | JSONata expressions, evaluated in worker processes under limits of the system |
 //! | [`store`] | the only SQL, one file an aggregate; rows of an environment only through [`store::TenantDb`] |
 //! | [`vault`] | secrets: their types, the envelope encryption, keeping a grant fresh |
 //! | [`limit`] | whose turn it is: the pace that each provider allows for each method |
@@ -29,6 +30,7 @@ pub mod config;
 pub mod connectors;
 pub mod domain;
 pub mod embedded;
+pub mod expressions;
 pub mod http;
 pub mod limit;
 pub mod link;

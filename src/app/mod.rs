@@ -2,7 +2,6 @@
 
 mod database;
 mod gateway;
-mod purge;
 mod server;
 mod traces;
 

@@ -15,6 +15,7 @@ use crate::domain::account::IntegratedAccount;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::SystemEntropy;
 use crate::domain::ids::IntegratedAccountId;
+use crate::expressions::WorkerProgram;
 use crate::http::AppState;
 use crate::store::{AccountFilter, Store, TenantDb};
 
@@ -126,6 +127,7 @@ fn gateway(config: &Config, database: &Database) -> anyhow::Result<AppState> {
         public_url: public_url(config, listen)?,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
+        worker_program: WorkerProgram::this(),
     })?;
     Ok(gateway.state)
 }

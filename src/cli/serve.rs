@@ -14,6 +14,8 @@ use crate::app::{Database, Gateway, Parts, Sharing};
 use crate::config::Config;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::SystemEntropy;
+use crate::expressions::WorkerProgram;
+use crate::store::Store;
 
 /// How to serve.
 #[derive(Debug, Args)]
@@ -34,7 +36,7 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     let stop = stop_order()?;
     let mut database = Database::open(&config.database, true, Sharing::Alone).await?;
     if config.database.embedded {
-        database.store().migrate().await?;
+        Store::new(database.pool.clone()).migrate().await?;
     }
     let served = serve(&config, &mut database, stop).await;
     database.close().await;
@@ -58,6 +60,7 @@ async fn serve(
         public_url,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
+        worker_program: WorkerProgram::this(),
     })?;
     tokio::select! {
         served = gateway.serve(listener, stop.cancelled_owned()) => served,

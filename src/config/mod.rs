@@ -9,6 +9,7 @@ mod cache;
 mod database;
 mod limits;
 mod log;
+mod mappings;
 mod reading;
 mod refresh;
 mod scim;
@@ -28,6 +29,7 @@ pub use cache::Cache;
 pub use database::Database;
 pub use limits::{LimitBackend, Limits, Override, Pace};
 pub use log::{Log, LogFormat};
+pub use mappings::Mappings;
 pub use refresh::Refresh;
 pub use scim::Scim;
 pub use server::Server;
@@ -57,6 +59,8 @@ pub struct Config {
     pub refresh: Refresh,
     /// Waiting for turns.
     pub limits: Limits,
+    /// The workers of expressions.
+    pub mappings: Mappings,
     /// Calls to providers.
     pub upstream: Upstream,
     /// Where Slack is.
@@ -180,6 +184,7 @@ impl Config {
         self.vault.validate(&mut mistakes);
         self.refresh.validate(&mut mistakes);
         self.limits.validate(&mut mistakes);
+        self.mappings.validate(&mut mistakes);
         self.upstream.validate(&mut mistakes);
         self.slack_enterprise.validate(&mut mistakes);
         self.scim.validate(&mut mistakes);

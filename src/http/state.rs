@@ -14,6 +14,7 @@ use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::networks::Networks;
 use crate::domain::sealed::Digest;
+use crate::expressions::Expressions;
 use crate::limit::{Damper, Limiter};
 use crate::link::Links;
 use crate::store::{Store, UseLog};
@@ -36,6 +37,8 @@ pub struct Services {
     pub upstream: Upstream,
     /// The providers.
     pub registry: Arc<Registry>,
+    /// What evaluates the expressions of mappings.
+    pub expressions: Expressions,
     /// How customers are linked.
     pub links: Links,
     /// Issues API keys and account tokens.

@@ -23,6 +23,7 @@ use crate::domain::input::Flaw;
 use crate::domain::mapping::Mapping;
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::provider::Provider;
+use crate::expressions::Expressions;
 use crate::store::StoreError;
 use crate::vault::Signer;
 
@@ -110,6 +111,8 @@ pub struct Directory<'a> {
     pub signer: &'a Signer,
     /// The custom fields that hold for the account.
     pub mappings: &'a [Mapping],
+    /// What computes them.
+    pub expressions: &'a Expressions,
 }
 
 impl std::fmt::Debug for Directory<'_> {
@@ -166,21 +169,25 @@ impl Directory<'_> {
         shape: &Shape,
     ) -> (Vec<Thing<T>>, Vec<Warning>) {
         let mapped = |mapping: &&Mapping| mapping.resource.name() == T::NAME;
-        let mappings: Vec<Mapping> = self.mappings.iter().filter(mapped).cloned().collect();
+        let mappings: Vec<&Mapping> = self.mappings.iter().filter(mapped).collect();
         if mappings.is_empty() || shape.format == ResponseFormat::Raw {
             return (records.map(|record| shape.apply(record)).collect(), Vec::new());
         }
-        let (mut objects, mut remotes) = (Vec::new(), Vec::new());
-        for Record { unified, remote } in records {
-            let unified = serde_json::to_value(unified).unwrap_or_default();
-            let fields = unified.as_object().cloned().unwrap_or_default();
-            objects.push((fields, remote.clone().unwrap_or_default()));
-            remotes.push(remote);
-        }
-        let (objects, warnings) = mapping::apply(mappings, objects).await;
-        let shown = objects.into_iter().zip(remotes);
-        let shown =
-            shown.map(|(fields, remote)| Thing::Shaped(shape.finish(fields.into(), remote)));
+        let objects = records.map(|Record { unified, remote }| {
+            let unified = match serde_json::to_value(unified) {
+                Ok(serde_json::Value::Object(fields)) => fields,
+                _ => serde_json::Map::new(),
+            };
+            (unified, remote)
+        });
+        let objects: Vec<_> = objects.collect();
+        let environment_id = self.cx.account.environment_id;
+        let (fields, warnings) =
+            mapping::apply(self.expressions, environment_id, &mappings, &objects).await;
+        let shown = objects.into_iter().zip(fields);
+        let shown = shown.map(|((unified, remote), fields)| {
+            Thing::Shaped(shape.finish_mapped(unified, fields, remote))
+        });
         (shown.collect(), warnings)
     }
 

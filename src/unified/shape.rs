@@ -1,8 +1,8 @@
 //! How much of a thing the caller wants to see: unified, without nulls, or the provider's own.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::connectors::Record;
@@ -70,6 +70,34 @@ impl Shape {
         Thing::Shaped(self.finish(serde_json::to_value(unified).unwrap_or_default(), remote))
     }
 
+    /// Unified fields in the form wanted, with custom ones behind them or in their places. The custom ones stay
+    /// text: parsed, a value takes many times its room.
+    pub(super) fn finish_mapped(
+        &self,
+        unified: Map<String, Value>,
+        custom: Vec<(&str, Box<RawValue>)>,
+        remote: Option<impl Serialize>,
+    ) -> Box<RawValue> {
+        let mut fields: Vec<_> =
+            unified.into_iter().map(|(name, value)| (name, raw(&value))).collect();
+        for (name, value) in custom {
+            match fields.iter_mut().find(|(known, _)| known == name) {
+                Some((_, place)) => *place = value,
+                None => fields.push((name.to_owned(), value)),
+            }
+        }
+        if self.format == ResponseFormat::Normalized {
+            let fields_of = fields.into_iter();
+            fields =
+                fields_of.filter_map(|(name, value)| Some((name, without_nulls(value)?))).collect();
+        }
+        if self.include_remote_data {
+            fields.push(("remote_data".to_owned(), raw(&remote)));
+        }
+        fields.retain(|(name, _)| !self.exclude_fields.contains(name));
+        raw(&Row(fields))
+    }
+
     /// Unified fields in the form wanted.
     pub(super) fn finish(&self, mut value: Value, remote: Option<Value>) -> Box<RawValue> {
         if self.format == ResponseFormat::Normalized {
@@ -83,6 +111,25 @@ impl Shape {
         }
         raw(&value)
     }
+}
+
+/// A row of an answer: its fields in their order.
+struct Row(Vec<(String, Box<RawValue>)>);
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// The same JSON without nulls; `None` when it is nothing else.
+fn without_nulls(value: Box<RawValue>) -> Option<Box<RawValue>> {
+    if !value.get().contains("null") {
+        return Some(value);
+    }
+    let mut parsed: Value = serde_json::from_str(value.get()).ok()?;
+    drop_nulls(&mut parsed);
+    (!parsed.is_null()).then(|| raw(&parsed))
 }
 
 fn raw(value: &impl Serialize) -> Box<RawValue> {

@@ -7,6 +7,7 @@ use switchboard::app::{Gateway, Parts};
 use switchboard::domain::access::KeyKind;
 use switchboard::domain::clock::{Clock as _, SystemClock};
 use switchboard::domain::entropy::SystemEntropy;
+use switchboard::expressions::WorkerProgram;
 use url::Url;
 
 use super::fleet::Home;
@@ -39,6 +40,7 @@ pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Secti
             public_url: Url::parse("http://127.0.0.1:9")?,
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
+            worker_program: WorkerProgram::at(env!("CARGO_BIN_EXE_switchboard")),
         })?;
         drop(home.accounts(ACCOUNTS, &format!("xoxe.xoxp-1-{}", "x".repeat(160))).await?);
         let idle = memory_mb(std::process::id())?;

@@ -10,9 +10,10 @@ use switchboard::connectors::Position;
 use switchboard::connectors::slack_enterprise::read_listed_user;
 use switchboard::domain::clock::{Clock as _, SystemClock};
 use switchboard::domain::entropy::SystemEntropy;
-use switchboard::domain::ids::{IntegratedAccountId, MappingId};
+use switchboard::domain::ids::{EnvironmentId, IntegratedAccountId, MappingId};
 use switchboard::domain::mapping::{MappedResource, Mapping};
 use switchboard::domain::provider::Provider;
+use switchboard::expressions::{Expressions, WorkerLimits, WorkerProgram};
 use switchboard::limit::{Claim, Class, FairLimiter, LimitKey, Limiter as _, Price, Rate};
 use switchboard::unified::{cursor, mapping};
 use switchboard::vault::Signer;
@@ -110,10 +111,15 @@ fn custom_fields(criterion: &mut Criterion, runtime: &Runtime) {
     let user = read_listed_user(&remote.to_string(), &"E0000000001".into()).ok();
     let user = serde_json::to_value(user).unwrap_or_default();
     let unified: Map<String, Value> = user.as_object().cloned().unwrap_or_default();
-    let page = vec![(unified, remote); ROWS];
+    let page = vec![(unified, Some(remote)); ROWS];
+    let program = WorkerProgram::at(env!("CARGO_BIN_EXE_switchboard"));
+    let limits = WorkerLimits { count: 2, memory: 48 * 1024 * 1024 };
+    let expressions = Expressions::new(program, limits);
+    let environment = EnvironmentId::generate(&SystemClock, &SystemEntropy);
     criterion.bench_function(&format!("mapping: a JSONata field of {ROWS} users"), |bencher| {
         repeat(bencher, runtime, async |_| {
-            drop(black_box(mapping::apply(mappings.to_vec(), page.clone()).await));
+            let mappings: Vec<&Mapping> = mappings.iter().collect();
+            drop(black_box(mapping::apply(&expressions, environment, &mappings, &page).await));
         });
     });
 }

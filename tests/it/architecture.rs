@@ -9,6 +9,7 @@ const ORDER: &[&str] = &[
     "config",
     "telemetry",
     "embedded",
+    "expressions",
     "store",
     "vault",
     "limit",

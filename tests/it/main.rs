@@ -6,6 +6,7 @@ mod chaos;
 mod conformance;
 mod edge;
 mod embedded;
+mod expressions;
 mod isolation;
 mod limits;
 mod migrations;

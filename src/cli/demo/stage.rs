@@ -21,6 +21,7 @@ use crate::domain::clock::{Clock as _, SystemClock};
 use crate::domain::entropy::SystemEntropy;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, ProviderAppId};
 use crate::domain::provider::Provider;
+use crate::expressions::WorkerProgram;
 use crate::http::AppState;
 use crate::link::LinkRequest;
 use crate::sandbox::{self, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox};
@@ -58,6 +59,7 @@ impl Stage {
             public_url: base_url.clone(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
+            worker_program: WorkerProgram::this(),
         })?;
         let state = Arc::clone(&gateway.state);
         let servers = TaskTracker::new();

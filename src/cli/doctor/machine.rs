@@ -26,8 +26,13 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     }
     if let Some(memory) = memory_mib() {
         let accounts = u64::try_from(config.cache.accounts).unwrap_or(u64::MAX);
-        let needed = IDLE_MIB + accounts.saturating_mul(ACCOUNT_BYTES) / MIB;
-        let found = format!("{memory} MiB; a full cache of {accounts} accounts wants {needed} MiB");
+        let workers = u64::try_from(config.mappings.workers).unwrap_or(u64::MAX);
+        let workers = workers.saturating_mul(config.mappings.worker_memory_mb);
+        let cache = accounts.saturating_mul(ACCOUNT_BYTES) / MIB;
+        let needed = IDLE_MIB.saturating_add(cache).saturating_add(workers);
+        let found = format!(
+            "{memory} MiB; a full cache of {accounts} accounts and the workers of mappings need {needed} MiB"
+        );
         if memory < needed {
             report.warn("memory", found, "give it more, or lower cache.accounts");
         } else {

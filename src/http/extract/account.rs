@@ -137,6 +137,7 @@ impl<P> Account<P> {
             connector: services.registry.connector(self.connected.provider),
             signer: &services.cursors,
             mappings: &self.mappings,
+            expressions: &services.expressions,
         }
     }
 }

@@ -1,17 +1,20 @@
 //! `/mappings`: unified fields that the caller computes itself, by a JSONata expression each.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
 use super::answers::{Item, List};
-use crate::domain::ids::{IntegratedAccountId, MappingId};
+use crate::domain::ids::{EnvironmentId, IntegratedAccountId, MappingId};
 use crate::domain::mapping::{MappedResource, Mapping};
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::domain::provider::Provider;
+use crate::expressions::Failure;
 use crate::http::extract::{Access, Admin, Body, NoQuery, Params, Read};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
@@ -19,6 +22,8 @@ use crate::http::state::AppState;
 use crate::store::{AuditEntry, MappingFilter, StoreError};
 use crate::unified::mapping;
 
+/// When a request comes again for which no worker was free.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The most mappings of one resource at one place.
 const MOST: usize = 50;
 
@@ -88,6 +93,8 @@ pub(in crate::http) struct NewMapping {
     #[schema(example = "badge_number", pattern = "^[a-z][a-z0-9_]{0,63}$")]
     field: String,
     /// The JSONata expression. Its input has the unified fields as `unified` and the provider's objects as `remote`.
+    /// A path over a list has no value for no element, a bare value for one and a list for more: write
+    /// `[unified.emails.email]` for a list in every case.
     #[schema(example = "unified.employee_number & '-' & unified.department", max_length = 4096)]
     expression: String,
 }
@@ -106,7 +113,7 @@ pub(in crate::http) async fn create_mapping(
     Body(wish): Body<NewMapping>,
 ) -> Result<(StatusCode, Json<Item<Mapping>>), Problem> {
     check_field(&wish.field)?;
-    check_expression(&wish.expression)?;
+    check_expression(&state, access.db.environment_id(), &wish.expression).await?;
     let now = state.clock.now();
     let mapping = Mapping {
         id: MappingId::generate(&*state.clock, &*state.entropy),
@@ -129,7 +136,7 @@ pub(in crate::http) async fn create_mapping(
     }
     let subject = mapping.id.to_string();
     let entry = entry(&state, &access, "mapping.created", &mapping, &subject);
-    access.db.insert_mapping(&mapping, &entry).await.map_err(refused)?;
+    access.db.insert_mapping(&mapping, &entry).await.map_err(|error| refused(&error))?;
     Ok((StatusCode::CREATED, Json(Item::of(mapping))))
 }
 
@@ -154,7 +161,7 @@ pub(in crate::http) async fn change_mapping(
     _: NoQuery,
     Body(MappingChange { expression }): Body<MappingChange>,
 ) -> Result<Json<Item<Mapping>>, Problem> {
-    check_expression(&expression)?;
+    check_expression(&state, access.db.environment_id(), &expression).await?;
     let mapping = find(&access, &id).await?;
     let entry = entry(&state, &access, "mapping.changed", &mapping, &id);
     access.db.change_mapping(mapping.id, &expression, state.clock.now(), &entry).await?;
@@ -186,35 +193,51 @@ pub(in crate::http) struct Preview {
     #[schema(example = "$uppercase(unified.name)", max_length = 4096)]
     expression: String,
     /// The unified fields, as `GET` by id answers them.
-    #[serde(default)]
-    #[schema(example = json!({"name": "Ada Lovelace"}))]
-    unified: Value,
+    #[serde(default = "null")]
+    #[schema(value_type = serde_json::Value, example = json!({"name": "Ada Lovelace"}))]
+    unified: Box<RawValue>,
     /// The provider's objects, as `include_remote_data=true` shows them.
-    #[serde(default)]
-    remote: Value,
+    #[serde(default = "null")]
+    #[schema(value_type = serde_json::Value)]
+    remote: Box<RawValue>,
+}
+
+fn null() -> Box<RawValue> {
+    RawValue::NULL.to_owned()
 }
 
 /// What an expression makes of an object.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Previewed {
     /// The value of the field.
-    value: Value,
+    #[schema(value_type = serde_json::Value)]
+    value: Box<RawValue>,
     /// Why it is null, when the expression failed.
     warning: Option<String>,
 }
 
 /// Tries an expression on an object. Read one with `include_remote_data=true` and send it here.
+///
+/// An expression that needs more time, memory or room for its value than an expression may use is refused.
 #[utoipa::path(post, path = "/mappings/preview", tag = "Mappings", request_body = Preview,
     responses((status = 200, description = "The value", body = Item<Previewed>), Problems))]
 pub(in crate::http) async fn preview_mapping(
-    _: Access<Read>,
+    State(state): State<AppState>,
+    access: Access<Read>,
     _: NoQuery,
     Body(Preview { expression, unified, remote }): Body<Preview>,
 ) -> Result<Json<Item<Previewed>>, Problem> {
-    check_expression(&expression)?;
-    let shown = match mapping::evaluate(expression, unified, remote).await {
+    let environment_id = access.db.environment_id();
+    let object = (&*unified, &*remote);
+    let previewed = mapping::preview(&state.expressions, environment_id, &expression, object).await;
+    let shown = match previewed {
         Ok(value) => Previewed { value, warning: None },
-        Err(message) => Previewed { value: Value::Null, warning: Some(message) },
+        Err(Failure::Expression(message)) => {
+            Previewed { value: null(), warning: Some(message.as_ref().to_owned()) }
+        }
+        Err(failure @ (Failure::Syntax(_) | Failure::Limit(_) | Failure::Busy)) => {
+            return Err(unusable(&failure));
+        }
     };
     Ok(Json(Item::of(shown)))
 }
@@ -232,11 +255,26 @@ fn check_field(field: &str) -> Result<(), Problem> {
     Err(Problem::new(ProblemKind::InvalidBody, detail).at("/field", message))
 }
 
-fn check_expression(expression: &str) -> Result<(), Problem> {
-    mapping::check(expression).map_err(|message| {
-        Problem::new(ProblemKind::InvalidBody, "The expression can't be used.")
-            .at("/expression", message)
-    })
+async fn check_expression(
+    state: &AppState,
+    environment_id: EnvironmentId,
+    expression: &str,
+) -> Result<(), Problem> {
+    let checked = state.expressions.check(environment_id, expression).await;
+    checked.map_err(|failure| unusable(&failure))
+}
+
+fn unusable(failure: &Failure) -> Problem {
+    let detail = match failure {
+        Failure::Busy => {
+            let detail = "Too many expressions of this environment wait to be evaluated. \
+                Send the request again after `Retry-After` seconds.";
+            return Problem::new(ProblemKind::Overloaded, detail).retry_after(RETRY_AFTER);
+        }
+        Failure::Limit(_) => "The expression exceeds a limit. Simplify it or shorten its value.",
+        Failure::Syntax(_) | Failure::Expression(_) => "The expression is invalid.",
+    };
+    Problem::new(ProblemKind::InvalidBody, detail).at("/expression", failure.to_string())
 }
 
 async fn find<P>(access: &Access<P>, id: &str) -> Result<Mapping, Problem> {
@@ -247,7 +285,7 @@ async fn find<P>(access: &Access<P>, id: &str) -> Result<Mapping, Problem> {
     })
 }
 
-fn refused(error: StoreError) -> Problem {
+fn refused(error: &StoreError) -> Problem {
     match error {
         StoreError::Conflict(constraint) if constraint == "mappings_place_key" => Problem::new(
             ProblemKind::AlreadyExists,
@@ -257,10 +295,9 @@ fn refused(error: StoreError) -> Problem {
             ProblemKind::AccountNotFound,
             "There is no such account in this environment.",
         ),
-        other @ (StoreError::Inconsistent { .. }
-        | StoreError::Unavailable(_)
-        | StoreError::Busy(_)
-        | StoreError::Refused(_)) => other.into(),
+        StoreError::Inconsistent { .. } | StoreError::Unavailable(_) | StoreError::Refused(_) => {
+            Problem::internal()
+        }
     }
 }
 

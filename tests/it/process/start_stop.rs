@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::demo::Demo;
 use super::home::Home;
@@ -52,8 +52,12 @@ async fn leaves_nothing(order: &str) -> anyhow::Result<()> {
     let mut demo = Demo::start(&home, &[]).await?;
     // The client keeps its connection open: the stop must not wait for it.
     demo.get("/users?limit=1").await?.ok()?;
+    let expression = json!({"expression": "6 * 7"});
+    let previewed = demo.post("/mappings/preview", &expression).await?.ok()?;
+    assert_eq!(previewed["result"]["value"], 42);
     let pid = demo.program.pid();
     let family = processes::below(pid)?;
+    assert!(family.iter().any(|one| one.title.contains("expression-worker")), "{family:#?}");
     let data_dir = format!("-D {}/", home.temporary().display());
     let server = family.iter().find(|process| process.title.contains("cluster_name=switchboard-"));
     assert!(server.is_some_and(|server| server.title.contains(&data_dir)), "{family:#?}");

@@ -5,7 +5,6 @@
 mod browser;
 mod client;
 mod middleman;
-mod pgbouncer;
 mod redis;
 pub(crate) mod truth;
 
@@ -23,6 +22,7 @@ use switchboard::domain::access::Scope;
 use switchboard::domain::clock::{Clock, ManualClock, SystemClock};
 use switchboard::domain::entropy::SeededEntropy;
 use switchboard::domain::ids::EnvironmentId;
+use switchboard::expressions::WorkerProgram;
 use switchboard::http::AppState;
 use switchboard::sandbox::{
     self, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_SIGNING_SECRET, Options, Sandbox,
@@ -34,7 +34,6 @@ use url::Url;
 pub(crate) use self::browser::Browser;
 pub(crate) use self::client::{Answer, Client};
 pub(crate) use self::middleman::{Middleman, Script};
-pub(crate) use self::pgbouncer::PgBouncer;
 pub(crate) use self::redis::RedisServer;
 
 /// So many times as fast as Slack's do limits refill, on both sides: no test waits for a turn.
@@ -115,6 +114,7 @@ impl TestApp {
             public_url,
             clock: Arc::new(clock.clone()),
             entropy: entropy.clone(),
+            worker_program: worker_program(),
         })?;
         let servers = TaskTracker::new();
         servers.spawn(sandbox.clone().deliver_events(std::future::pending()));
@@ -136,23 +136,15 @@ impl TestApp {
 
     /// Another gateway with these settings, on the same database and clock: its address and its services.
     pub(crate) async fn beside(&self, config: &Config) -> anyhow::Result<(Url, AppState)> {
-        self.beside_over(self.pool.clone(), config).await
-    }
-
-    /// The same over other connections to the database.
-    pub(crate) async fn beside_over(
-        &self,
-        pool: PgPool,
-        config: &Config,
-    ) -> anyhow::Result<(Url, AppState)> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let base_url = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
         let gateway = Gateway::build(Parts {
             config,
-            pool,
+            pool: self.pool.clone(),
             public_url: base_url.clone(),
             clock: Arc::clone(&self.state.clock),
             entropy: Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed))),
+            worker_program: worker_program(),
         })?;
         let state = Arc::clone(&gateway.state);
         TaskTracker::new().spawn(gateway.attend(listener));
@@ -258,6 +250,11 @@ pub(crate) async fn link_url(home: &Tenant, wish: &Value) -> anyhow::Result<Url>
     let link = home.api.post("link-tokens", wish).await?.created()?;
     let url = link.pointer("/result/link_url").and_then(Value::as_str).context("no link_url")?;
     Ok(Url::parse(url)?)
+}
+
+/// The program whose workers evaluate expressions: the tests are another one.
+pub(crate) fn worker_program() -> WorkerProgram {
+    WorkerProgram::at(env!("CARGO_BIN_EXE_switchboard"))
 }
 
 /// The header of a key.

@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-use crate::support::{Client, TestApp};
+use crate::support::{Client, TestApp, worker_program};
 
 /// How long before their end tokens are renewed ahead.
 pub(super) const LEAD: time::Duration = time::Duration::minutes(30);
@@ -47,6 +47,7 @@ impl Doomed {
                 public_url: public_url.clone(),
                 clock: Arc::clone(&clock),
                 entropy,
+                worker_program: worker_program(),
             })?;
             let state = Arc::clone(&gateway.state);
             let ahead = Ahead::new(state.store.clone(), state.tokens.clone(), clock, LEAD);
