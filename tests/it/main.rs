@@ -11,6 +11,7 @@ mod isolation;
 mod limits;
 mod migrations;
 mod operations;
+mod outages_by_silence;
 mod process;
 mod properties;
 mod proxy;

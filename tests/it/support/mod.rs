@@ -6,6 +6,7 @@ mod browser;
 mod client;
 mod middleman;
 mod redis;
+mod silence;
 pub(crate) mod truth;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub(crate) use self::browser::Browser;
 pub(crate) use self::client::{Answer, Client};
 pub(crate) use self::middleman::{Middleman, Script};
 pub(crate) use self::redis::RedisServer;
+pub(crate) use self::silence::{Far, Line};
 
 /// So many times as fast as Slack's do limits refill, on both sides: no test waits for a turn.
 const FAST: f64 = 10_000.0;
