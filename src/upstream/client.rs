@@ -202,6 +202,10 @@ async fn in_time<T>(
     first.await
 }
 
+/// The least that a caller has to send within the patience between two pieces, in bytes, while there is more to come:
+/// a byte now and then would hold a place for ever.
+const MIN_SENT: usize = 8 * 1024;
+
 /// Waits for an answer as long as the request is on its way, and for `patience` after that.
 async fn while_it_moves<T>(
     answer: impl Future<Output = T>,
@@ -209,17 +213,25 @@ async fn while_it_moves<T>(
     patience: Duration,
 ) -> Result<T, SendError> {
     let mut answer = pin!(answer);
-    let mut until = Instant::now() + patience;
+    let (mut seen, mut window_ends) = (0, Instant::now() + patience);
+    let mut until = window_ends;
     loop {
         if let Ok(answer) = timeout_at(until, &mut answer).await {
             return Ok(answer);
         }
-        let step = progress.last();
-        until = step.at + patience;
-        if until <= Instant::now() {
-            let stalled = step.awaits_caller;
-            return Err(if stalled { SendError::CallerStalled } else { SendError::Timeout });
+        let (step, now) = (progress.last(), Instant::now());
+        let is_idle = step.at + patience <= now;
+        let is_over = window_ends <= now;
+        let is_slow = is_over && step.bytes.saturating_sub(seen) < MIN_SENT;
+        match step.awaits_caller {
+            true if is_idle || is_slow => return Err(SendError::CallerStalled),
+            false if is_idle => return Err(SendError::Timeout),
+            true | false => {}
         }
+        if is_over {
+            (seen, window_ends) = (step.bytes, now + patience);
+        }
+        until = window_ends.min(step.at + patience);
     }
 }
 

@@ -33,13 +33,15 @@ pub(crate) struct Progress(Arc<Mutex<Step>>);
 pub(super) struct Step {
     /// When its last piece came.
     pub(super) at: Instant,
+    /// So many bytes have come.
+    pub(super) bytes: usize,
     /// Whether the next piece is to come from the caller; else the provider has not taken the last one.
     pub(super) awaits_caller: bool,
 }
 
 impl Progress {
     fn new() -> Self {
-        Self(Arc::new(Mutex::new(Step { at: Instant::now(), awaits_caller: false })))
+        Self(Arc::new(Mutex::new(Step { at: Instant::now(), bytes: 0, awaits_caller: false })))
     }
 
     /// Returns the last step.
@@ -48,11 +50,13 @@ impl Progress {
     }
 
     /// Notes what a poll for the next piece gave: only a piece is progress.
-    fn note(&self, has_come: bool) {
+    fn note(&self, frame: &Poll<Option<Result<Frame<Bytes>, BoxError>>>) {
         let mut step = self.step();
-        step.awaits_caller = !has_come;
-        if has_come {
+        step.awaits_caller = frame.is_pending();
+        if let Poll::Ready(frame) = frame {
+            let data = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref());
             step.at = Instant::now();
+            step.bytes = step.bytes.saturating_add(data.map_or(0, Bytes::len));
         }
     }
 
@@ -94,7 +98,7 @@ impl Body for Payload {
             Self::Whole(body) => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             Self::Passing(body, progress) => {
                 let frame = Pin::new(body).poll_frame(cx);
-                progress.note(frame.is_ready());
+                progress.note(&frame);
                 frame
             }
         }

@@ -37,7 +37,8 @@ async fn by_a_line(app: &TestApp, change: impl FnOnce(&mut Config)) -> anyhow::R
 /// Each kind of call there is: how it ended.
 async fn each_kind(api: &Client, email: &str) -> anyhow::Result<Vec<(u16, String)>> {
     let user = json!({"email": email});
-    let batch = json!({"operations": [{"method": "GET", "path": "/workspaces?limit=1"}]});
+    let batch =
+        json!({"operations": [{"method": "GET", "path": "/workspaces", "query": {"limit": "1"}}]});
     let (list, write, paged, batch) = tokio::join!(
         api.get("users?limit=1"),
         api.post("users", &user),

@@ -1,8 +1,11 @@
 //! Bodies that never come: who calls is asked first, then the body has to come in time and within its size.
 
+use std::time::Duration;
+
 use http::Method;
 use serde_json::json;
 use sqlx::PgPool;
+use tokio::io::AsyncWriteExt as _;
 
 use super::{first, send};
 use crate::support::{TestApp, link_url};
@@ -107,5 +110,30 @@ async fn ends_a_streamed_upload_that_stalls(pool: PgPool) -> anyhow::Result<()> 
     for _ in 0..20 {
         other.send(Method::GET, "proxy/scim/v2/Users?count=1", None).await?.okay()?;
     }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn ends_a_streamed_upload_that_trickles(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| setup.config.upstream.response_timeout_s = 0.3).await?;
+    let account = app.link("acme").await?;
+    let token = account_token(&app, &account).await?;
+    let head = format!(
+        "POST /proxy/scim/v2/Users HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\
+         Content-Type: application/json\r\nContent-Length: 2000000\r\n\r\n"
+    );
+    let stream = send(&app.base_url, &head).await?;
+    let (mut answers, mut body) = stream.into_split();
+    let trickle = async {
+        while body.write_all(b" ").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let answer = tokio::select! {
+        answer = first(&mut answers) => answer?,
+        () = trickle => String::new(),
+    };
+    assert_eq!(status(&answer), "408", "{answer}");
     Ok(())
 }
