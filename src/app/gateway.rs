@@ -31,6 +31,9 @@ use crate::vault::{Ahead, KeyIssuer, MasterKeys, Signer, Tokens, Vault};
 /// So many bodies are read at a time before it is known who sends them.
 const UNPROVEN_BODIES: usize = 128;
 
+/// Memory for the bodies of raw calls whose callers are not proven yet, all together, in KiB.
+const FORM_MEMORY: usize = 64 * 1024;
+
 /// What a gateway is made of.
 pub struct Parts<'a> {
     /// The settings, validated.
@@ -153,6 +156,7 @@ impl Gateway {
                 config.server.failed_auth_per_minute.saturating_mul(10),
             )),
             unproven_bodies: Arc::new(Semaphore::new(UNPROVEN_BODIES)),
+            form_memory: Arc::new(Semaphore::new(FORM_MEMORY)),
             max_body_bytes: config.server.max_body_bytes,
             body_timeout: config.server.body_timeout(),
             max_wait: config.limits.max_wait(),

@@ -19,6 +19,7 @@ use async_trait::async_trait;
 pub use context::CallContext;
 pub use error::{ConnectorError, Kind, ReadBack};
 pub use linking::{FormLink, LinkRefusal, LinkedGrant, Linking, OAuthLink};
+pub use path::Reach;
 pub use registry::Registry;
 pub use writes::{
     AssignmentWrites, GroupWrites, Holding, Invitation, Membership, MembershipWrites, UserWrites,
@@ -154,6 +155,15 @@ pub trait Passthrough: Send + Sync {
         query: Option<&str>,
     ) -> Result<Box<ProviderRequest>, UnknownPath>;
 
+    /// Where an address leads that the provider names in a header, such as `Location`.
+    fn reach(&self, base_url: Option<&str>, url: &url::Url) -> Reach;
+
+    /// Whether the provider takes a token in a parameter `token` as well, in a call's query or its body. No caller's may
+    /// get there: it would stand beside the account's own.
+    fn takes_token(&self) -> bool {
+        false
+    }
+
     /// The query by which the first page of a list at this path is best asked for; `None` leaves the
     /// caller's.
     fn page_query(&self, path: &str, query: Option<&str>) -> Option<String> {
@@ -202,9 +212,16 @@ pub enum PageFailure {
 }
 
 /// A path that is none of the provider's.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}; {known}")]
 pub struct UnknownPath {
-    /// What is wrong, and which paths there are.
+    /// What is wrong.
     pub reason: &'static str,
+    /// Which paths there are.
+    pub known: &'static str,
+}
+
+impl UnknownPath {
+    /// What is wrong with a path that is plain, but not one of those.
+    pub(crate) const NOT_ONE: &'static str = "the provider has no such path";
 }

@@ -1,12 +1,105 @@
 //! Paths of a caller that are joined to a provider's address, and can't lead away from it.
 
 use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
+use percent_encoding::{percent_decode, percent_decode_str};
 use url::Url;
 
-/// Whether a path can only mean what it shows: no dot segment, no empty one, nothing escaped.
-pub(super) fn is_plain(path: &str) -> bool {
-    path.split('/').all(|segment| !matches!(segment, "" | "." | ".."))
-        && path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/._-:@".contains(&byte))
+/// So many layers of escapes are undone to see what a path may come to mean.
+const LAYERS: usize = 4;
+
+const CHARACTER: &str = "a character of the path must be percent-encoded";
+const ESCAPE: &str = "the path has a `%` that begins no escape of UTF-8";
+const SEPARATOR: &str = "the path has an encoded slash or backslash";
+const CONTROL: &str = "the path has an encoded control character";
+const DOTS: &str = "the path has a dot segment";
+const EMPTY: &str = "the path has an empty segment";
+const NESTED: &str = "the path has escapes within escapes";
+
+/// Checks that a path stays below the address that it is joined to, however often somebody decodes it. Everything else
+/// that RFC 3986 permits in a path is left as it is.
+pub(super) fn check(path: &str) -> Result<(), &'static str> {
+    let mut segments = path.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        // A path may end with a slash; more of them are merged by some servers and not by others.
+        if segment.is_empty() && (segments.peek().is_some() || path.is_empty() || path == "/") {
+            return Err(EMPTY);
+        }
+        check_segment(segment)?;
+    }
+    Ok(())
+}
+
+fn check_segment(segment: &str) -> Result<(), &'static str> {
+    if !segment.bytes().all(is_permitted) {
+        return Err(CHARACTER);
+    }
+    if !segment.contains('%') {
+        return if is_dots(segment.as_bytes()) { Err(DOTS) } else { Ok(()) };
+    }
+    let mut escapes = segment.split('%').skip(1).map(str::as_bytes);
+    if !escapes
+        .all(|rest| matches!(rest, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
+    {
+        return Err(ESCAPE);
+    }
+    let mut text = segment.as_bytes().to_vec();
+    for _ in 0..LAYERS {
+        let decoded = percent_decode(&text).collect::<Vec<u8>>();
+        if decoded == text {
+            return Ok(());
+        }
+        text = decoded;
+        if std::str::from_utf8(&text).is_err() {
+            return Err(ESCAPE);
+        }
+        if text.iter().any(|byte| b"/\\".contains(byte)) {
+            return Err(SEPARATOR);
+        }
+        if text.iter().any(u8::is_ascii_control) {
+            return Err(CONTROL);
+        }
+        if is_dots(&text) {
+            return Err(DOTS);
+        }
+    }
+    Err(NESTED)
+}
+
+/// What RFC 3986 calls `pchar`.
+fn is_permitted(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:@".contains(&byte)
+}
+
+/// Whether a segment leads up, also for servers that cut off parameters behind a semicolon first.
+fn is_dots(segment: &[u8]) -> bool {
+    let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
+    matches!(name, b"." | b"..")
+}
+
+/// The kind of resource that a path begins with, in lower case: what `Users`, `%55sers` and `users;v=1` have in common.
+pub(super) fn kind(path: &str) -> String {
+    let first = path.split('/').next().unwrap_or_default();
+    let name = first.split(';').next().unwrap_or_default();
+    let decoded = percent_decode_str(name).decode_utf8_lossy().to_ascii_lowercase();
+    let is_plain =
+        decoded.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte));
+    if is_plain { decoded } else { first.to_ascii_lowercase() }
+}
+
+/// Whether a path's first segment is of a kind; mostly it is written plainly.
+pub(super) fn is_kind(segment: &str, name: &str) -> bool {
+    segment.eq_ignore_ascii_case(name) || (segment.contains(['%', ';']) && kind(segment) == name)
+}
+
+/// Where an address leads that a provider names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// To a path of the provider that raw calls can have.
+    Path(String),
+    /// To the provider's host, but to no path that raw calls can have.
+    Beyond,
+    /// To another host.
+    Elsewhere,
 }
 
 /// A provider's address, to which paths are joined without reading it anew on every call.
@@ -29,7 +122,6 @@ impl Base {
 
     /// The address of a path below this one; `None` when it is no path, or no query.
     pub(super) fn at(&self, path: &str, query: Option<&str>) -> Option<Uri> {
-        let query = query.filter(|query| !query.is_empty());
         let mark = if query.is_some() { "?" } else { "" };
         let text = [&*self.path, path, mark, query.unwrap_or_default()].concat();
         // A fragment would be cut off in silence.
@@ -42,9 +134,129 @@ impl Base {
         parts.path_and_query = Some(PathAndQuery::try_from(text).ok()?);
         Uri::from_parts(parts).ok()
     }
+
+    /// Where an address leads, seen from this one. The scheme does not count: a host is the provider's by either.
+    pub(super) fn reach(&self, url: &Url) -> Reach {
+        let host = url.host_str().unwrap_or_default().trim_end_matches('.');
+        let is_default = |scheme: &str, port: Option<u16>| match port {
+            None => true,
+            Some(port) => (scheme, port) == ("http", 80) || (scheme, port) == ("https", 443),
+        };
+        let own = self.authority.port_u16();
+        let is_same_port = own == url.port()
+            || (is_default(self.scheme.as_str(), own) && is_default(url.scheme(), url.port()));
+        if !host.eq_ignore_ascii_case(self.authority.host()) || !is_same_port {
+            return Reach::Elsewhere;
+        }
+        url.path()
+            .strip_prefix(&*self.path)
+            .map_or(Reach::Beyond, |rest| Reach::Path(rest.to_owned()))
+    }
 }
 
 /// An address with its query, as a request has it.
 pub(super) fn uri(url: &Url) -> Option<Uri> {
     url.as_str().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passes_what_rfc_3986_permits() {
+        for path in [
+            "Users",
+            "Users/",
+            "Users/a%20b",
+            "Users/~a'b(c)*d!e$f&g,h;i=j:k@l+m-n._o",
+            "Users/%c3%a9%C3%A9",
+            "Users/...",
+            "Users/..a",
+            "Users/a..",
+            "Users/100%25",
+            "Users/%41%7E%2e%2e%2e",
+            "Users/a%3Fb%23c%3b",
+            "Users/.well-known",
+            "Users/%e4%bd%a0",
+            "Users/a%26b%3Dc",
+            "Users/%5Ba%5D%7Cb%22",
+        ] {
+            assert_eq!(check(path), Ok(()), "{path}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_could_lead_elsewhere() {
+        for (path, reason) in [
+            ("", EMPTY),
+            ("/", EMPTY),
+            ("a//b", EMPTY),
+            ("/a", EMPTY),
+            ("a//", EMPTY),
+            ("..", DOTS),
+            ("a/./b", DOTS),
+            ("a/%2e%2E/b", DOTS),
+            ("a/.%2e", DOTS),
+            ("a/..;x=1/b", DOTS),
+            ("a/%252e%252e", DOTS),
+            ("a/%2e;x", DOTS),
+            ("a/..%3bx", DOTS),
+            ("a%2Fb", SEPARATOR),
+            ("a%2fb", SEPARATOR),
+            ("a%5Cb", SEPARATOR),
+            ("a%255cb", SEPARATOR),
+            ("a%25252fb", SEPARATOR),
+            ("a%00", CONTROL),
+            ("a%0d%0ab", CONTROL),
+            ("a%7f", CONTROL),
+            ("a%250a", CONTROL),
+            ("a%", ESCAPE),
+            ("a%2", ESCAPE),
+            ("a%zz", ESCAPE),
+            ("a%ff", ESCAPE),
+            ("a%c0%af", ESCAPE),
+            ("a b", CHARACTER),
+            ("a\\b", CHARACTER),
+            ("a\"b", CHARACTER),
+            ("\u{e9}", CHARACTER),
+            ("a?b", CHARACTER),
+            ("a#b", CHARACTER),
+            ("a[b]", CHARACTER),
+            ("a\r\nb", CHARACTER),
+            ("a%2525252525", NESTED),
+        ] {
+            assert_eq!(check(path), Err(reason), "{path}");
+        }
+    }
+
+    #[test]
+    fn names_the_kind_however_it_is_written() {
+        for path in ["Users", "Users/1", "%55sers/1", "uSERS;v=1/2", "Users/"] {
+            assert_eq!(kind(path), "users", "{path}");
+        }
+        assert_eq!(kind("a%20b/1"), "a%20b");
+    }
+
+    #[test]
+    fn an_address_of_the_provider_is_recognized() {
+        let base = Base::of(&"https://p.test/scim/v2/".parse().unwrap()).unwrap();
+        let reach = |url: &str| base.reach(&url.parse().unwrap());
+        for url in [
+            "https://p.test/scim/v2/Users/1",
+            "https://P.TEST:443/scim/v2/Users/1",
+            "http://p.test/scim/v2/Users/1",
+            "https://a:b@p.test./scim/v2/Users/1",
+        ] {
+            assert_eq!(reach(url), Reach::Path("Users/1".to_owned()), "{url}");
+        }
+        assert_eq!(reach("https://p.test/login"), Reach::Beyond);
+        for url in [
+            "https://p.test.evil.test/scim/v2/x",
+            "https://p.test:8443/scim/v2/x",
+            "mailto:a@p.test",
+        ] {
+            assert_eq!(reach(url), Reach::Elsewhere, "{url}");
+        }
+    }
 }

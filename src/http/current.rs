@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use axum::http::{Extensions, HeaderValue};
 
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
+use crate::domain::provider::Provider;
 use crate::limit::Meter;
 use crate::store::Caller;
 use crate::telemetry::Span;
@@ -21,7 +22,7 @@ struct Facts {
     span: Span,
     meter: Meter,
     caller: OnceLock<Arc<Caller>>,
-    account_id: OnceLock<IntegratedAccountId>,
+    account: OnceLock<(IntegratedAccountId, Provider)>,
 }
 
 /// An id as headers have it.
@@ -38,6 +39,17 @@ impl CurrentRequest {
     /// A request with this id, that is this part of a trace and came by a connection with `peer`.
     pub(super) fn new(id: HeaderValue, span: Span, peer: Option<SocketAddr>) -> Self {
         Self(Arc::new(Facts { id: Id(id), span, peer, ..Facts::default() }))
+    }
+
+    /// The same request, whose caller is to be proven again: what was permitted may have been revoked meanwhile.
+    pub(super) fn unproven(&self) -> Self {
+        let id = Id(self.0.id.0.clone());
+        Self(Arc::new(Facts {
+            id,
+            span: self.0.span.clone(),
+            peer: self.0.peer,
+            ..Facts::default()
+        }))
     }
 
     /// The request that these belong to.
@@ -89,12 +101,17 @@ impl CurrentRequest {
 
     /// Which account it is about, where it is about one.
     pub(super) fn account_id(&self) -> Option<IntegratedAccountId> {
-        self.0.account_id.get().copied()
+        self.0.account.get().map(|(id, _)| *id)
+    }
+
+    /// Which provider that account has.
+    pub(super) fn provider(&self) -> Option<Provider> {
+        self.0.account.get().map(|(_, provider)| *provider)
     }
 
     /// Notes which account it is about.
-    pub(super) fn is_about(&self, account_id: IntegratedAccountId) {
-        if self.0.account_id.set(account_id).is_ok() {
+    pub(super) fn is_about(&self, account_id: IntegratedAccountId, provider: Provider) {
+        if self.0.account.set((account_id, provider)).is_ok() {
             self.span().note("switchboard.account_id", || account_id.to_string());
         }
     }

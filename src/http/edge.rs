@@ -13,6 +13,7 @@ use tracing::field::DisplayValue;
 use super::current::CurrentRequest;
 use super::limits;
 use super::problem::{Problem, ProblemKind};
+use super::proxy::ErrorFormat;
 use super::state::AppState;
 use crate::domain::ids::RequestId;
 use crate::telemetry::Span;
@@ -42,13 +43,17 @@ impl Passage {
         &self.current
     }
 
-    /// Its answer goes: a problem gets its body, the headers are told, the line is logged.
-    pub(super) fn leave(self, state: &AppState, route: &str, response: &mut Response) {
+    /// Its answer goes: a problem gets its body, the headers are told, the line is logged. A problem at one of the
+    /// proxy's paths has the form of the provider's errors there.
+    pub(super) fn leave(self, state: &AppState, route: &str, uri: &Uri, response: &mut Response) {
         let Self { current, method, started } = self;
         let id = current.id();
         if let Some(problem) = response.extensions_mut().remove::<Problem>() {
             problem.log(id);
             problem.write(response, id);
+            if let Some(format) = ErrorFormat::of(uri.path(), current.provider()) {
+                format.write(&problem, response);
+            }
             current.span().note("switchboard.problem", || problem.kind().name());
         }
         current.meter().read(|standings| limits::tell(standings, response.headers_mut()));
@@ -77,22 +82,48 @@ pub(super) async fn around(
     let passage = Passage::enter(&state, &request, peer);
     let current = passage.current().clone();
     request.extensions_mut().insert(current.clone());
-    let mut response = match refusal(request.uri()) {
+    let uri = request.uri().clone();
+    let mut response = match refusal(&uri) {
         Some(problem) => problem.into_response(),
         None => next.run(request).await,
     };
     // The route, not the path: a path may hold a link token.
     let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
-    passage.leave(&state, route, &mut response);
+    passage.leave(&state, route, &uri, &mut response);
     protect(&state, response.headers_mut());
     // For whoever asks the API in the name of a caller of another one.
     response.extensions_mut().insert(current);
     response
 }
 
+/// Marks a response of a route that logs its requests itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Logged;
+
+/// Wraps the routes that put a request into other words and ask one of ours, which logs it. What they answer without asking
+/// gets its id and its line in the log here.
+pub(super) async fn log_unasked(
+    State(state): State<AppState>,
+    matched: Option<MatchedPath>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let head = Request::from_parts(parts.clone(), axum::body::Body::empty());
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    if response.extensions_mut().remove::<Logged>().is_none() {
+        let peer = head.extensions().get().map(|ConnectInfo(peer)| *peer);
+        let passage = Passage::enter(&state, &head, peer);
+        let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
+        passage.leave(&state, route, head.uri(), &mut response);
+        protect(&state, response.headers_mut());
+    }
+    response
+}
+
 /// Tells browsers to be careful with what is ours; pages and scripts have said more by themselves. Answers hold
 /// people's data: nobody in between keeps them.
-fn protect(state: &AppState, headers: &mut HeaderMap) {
+pub(super) fn protect(state: &AppState, headers: &mut HeaderMap) {
     for (name, value) in [
         (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),

@@ -89,7 +89,7 @@ impl Front {
     fn send_away(&self, request: &Request, peer: SocketAddr) -> Response {
         let passage = Passage::enter(&self.state, request, Some(peer));
         let mut response = overloaded().into_response();
-        passage.leave(&self.state, SENT_AWAY, &mut response);
+        passage.leave(&self.state, SENT_AWAY, request.uri(), &mut response);
         response
     }
 }

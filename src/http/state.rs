@@ -71,6 +71,8 @@ pub struct Services {
     pub forgeries: Arc<Damper<IpAddr>>,
     /// Places for bodies that are read before it is known who sends them.
     pub unproven_bodies: Arc<Semaphore>,
+    /// Memory for forms that are read to find out who sends them, in KiB.
+    pub form_memory: Arc<Semaphore>,
     /// The largest body of our own API, in bytes.
     pub max_body_bytes: usize,
     /// How long a body of our own API may take to come.

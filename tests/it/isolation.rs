@@ -298,7 +298,7 @@ async fn a_key_of_another_environment_gets_nothing(pool: PgPool) -> anyhow::Resu
         scene.assert_nothing_of_ours(route, &answer);
         match route.foreign {
             Foreign::AccountNotFound => {
-                answer.problem(404, "account_not_found");
+                answer.refused(404, "account_not_found");
             }
             Foreign::NotFound => {
                 answer.problem(404, "not_found");
@@ -325,7 +325,7 @@ async fn without_a_key_nothing_but_the_public_answers(pool: PgPool) -> anyhow::R
         if route.foreign == Foreign::Public {
             answer.okay()?;
         } else {
-            answer.problem(401, "unauthorized");
+            answer.refused(401, "unauthorized");
         }
     }
     Ok(())
@@ -341,8 +341,7 @@ async fn a_key_without_the_scope_is_refused_and_told_which(pool: PgPool) -> anyh
         let client = scene.app.client(scene.app.home.environment_id, &others).await?;
         let answer = scene.call(route, &client).await?;
         scene.assert_nothing_of_ours(route, &answer);
-        let problem = answer.problem(403, "insufficient_scope");
-        let detail = problem["detail"].as_str().unwrap_or_default();
+        let detail = answer.refused(403, "insufficient_scope");
         assert!(detail.contains(&format!("`{scope}`")), "{}: {detail}", route.path);
     }
     Ok(())

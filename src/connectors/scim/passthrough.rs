@@ -2,11 +2,12 @@
 //! the account's address.
 
 use http::{HeaderMap, Method};
+use url::Url;
 
 use super::Scim;
 use super::api::{base, safety};
-use crate::connectors::path::{Base, is_plain};
-use crate::connectors::{Passthrough, UnknownPath};
+use crate::connectors::path::{Base, check, kind};
+use crate::connectors::{Passthrough, Reach, UnknownPath};
 use crate::upstream::{Carried, ProviderRequest, RequestBody};
 
 const KNOWN: &str =
@@ -20,12 +21,12 @@ impl Passthrough for Scim {
         path: &str,
         query: Option<&str>,
     ) -> Result<Box<ProviderRequest>, UnknownPath> {
-        let unknown = || UnknownPath { reason: KNOWN };
-        let base = base(base_url).filter(|_| is_plain(path)).ok_or_else(unknown)?;
-        let base = Base::of(&base).ok_or_else(unknown)?;
-        let kind = path.split('/').next().unwrap_or_default().to_ascii_lowercase();
+        let refused = |reason| UnknownPath { reason, known: KNOWN };
+        let unknown = || refused(UnknownPath::NOT_ONE);
+        check(path).map_err(refused)?;
+        let base = base(base_url).and_then(|url| Base::of(&url)).ok_or_else(unknown)?;
         Ok(Box::new(ProviderRequest {
-            name: format!("scim.{kind}.{}", method.as_str().to_ascii_lowercase()).into(),
+            name: format!("scim.{}.{}", kind(path), method.as_str().to_ascii_lowercase()).into(),
             method: method.clone(),
             uri: base.at(path, query).ok_or_else(unknown)?,
             headers: HeaderMap::new(),
@@ -34,5 +35,10 @@ impl Passthrough for Scim {
             safety: safety(method),
             carried: Carried::AccessToken,
         }))
+    }
+
+    fn reach(&self, base_url: Option<&str>, url: &Url) -> Reach {
+        let base = base(base_url).and_then(|url| Base::of(&url));
+        base.map_or(Reach::Elsewhere, |base| base.reach(url))
     }
 }

@@ -71,7 +71,7 @@ impl SlackEnterprise {
         method: &'static str,
         arguments: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Box<ProviderRequest>, ConnectorError> {
-        let (_, (budgets, safety)) = self.methods.web(method, &Method::POST);
+        let (_, (budgets, safety)) = self.methods.web(method);
         let uri = self.web.at(&["api/", method].concat(), None);
         let uri = uri.ok_or_else(|| cx.error(method, Kind::Internal))?;
         let form: String =

@@ -7,6 +7,7 @@ use foldhash::HashMap;
 use http::Method;
 use serde::Deserialize;
 
+use crate::connectors::path::is_kind;
 use crate::limit::Rate;
 use crate::upstream::{Budget, Safety};
 
@@ -134,19 +135,15 @@ impl Methods {
     }
 
     /// The name, the budget and the safety of a Web API method. One that is not in the table is taken for slow,
-    /// and for a change unless it is asked for with GET.
-    pub(super) fn web(
-        &self,
-        name: &str,
-        http: &Method,
-    ) -> (Cow<'static, str>, (Vec<Budget>, Safety)) {
+    /// and for a change: Slack's methods do the same by GET as by POST.
+    pub(super) fn web(&self, name: &str) -> (Cow<'static, str>, (Vec<Budget>, Safety)) {
         let (name, rate, is_read) = match self.table.methods.get_key_value(name) {
             Some((name, method)) => {
                 let pace = self.table.tiers.get(&method.tier);
                 let rate = pace.map_or(self.unknown, |pace| (*pace).into());
                 (Cow::Borrowed(name.as_str()), rate, method.read)
             }
-            None => (Cow::Owned(name.to_owned()), self.unknown, http == Method::GET),
+            None => (Cow::Owned(name.to_owned()), self.unknown, false),
         };
         let budget = Budget { bucket: name.clone(), rate, per_app: true };
         (name, (vec![budget], safety(is_read)))
@@ -168,7 +165,7 @@ impl Methods {
         let Scim { sets, endpoints } = &self.table.scim;
         let (resource, id) = path.split_once('/').unwrap_or((path, ""));
         let is_read = matches!(*http, Method::GET | Method::HEAD);
-        let is_group = resource.eq_ignore_ascii_case("Groups");
+        let is_group = is_kind(resource, "groups");
         let budget = |bucket: &'static str, pace: Pace| Budget {
             bucket: Cow::Borrowed(bucket),
             rate: pace.into(),
@@ -201,12 +198,12 @@ impl Methods {
         is_audit || SCIM_BUDGETS.contains(&name) || self.table.methods.contains_key(name)
     }
 
-    /// The budget of an audit log call: they all only read. An organization has one for all apps.
+    /// The budget of an audit log call: by GET they all only read. An organization has one for all apps.
     /// <https://docs.slack.dev/reference/audit-logs-api/methods-actions-reference#rate-limits>
-    pub(super) fn audit(&self, path: &str) -> (Vec<Budget>, Safety) {
+    pub(super) fn audit(&self, http: &Method, path: &str) -> (Vec<Budget>, Safety) {
         let bucket = Cow::Owned(format!("audit.{path}"));
         let budget = Budget { bucket, rate: self.table.audit.into(), per_app: false };
-        (vec![budget], Safety::Repeatable)
+        (vec![budget], safety(matches!(*http, Method::GET | Method::HEAD)))
     }
 }
 
@@ -234,9 +231,7 @@ mod tests {
     #[test]
     fn a_method_takes_the_pace_of_its_tier_and_an_unknown_one_is_slow() {
         let methods = Methods::load().unwrap();
-        let rate = |name: &'static str| {
-            methods.web(name, &Method::POST).1.0.first().unwrap().rate.per_minute
-        };
+        let rate = |name: &'static str| methods.web(name).1.0.first().unwrap().rate.per_minute;
         assert!((rate("admin.users.list") - 100.0).abs() < f64::EPSILON);
         assert!((rate("admin.teams.create") - 1.0).abs() < f64::EPSILON);
         assert!((rate("nobody.knows") - 20.0).abs() < f64::EPSILON);
@@ -245,11 +240,12 @@ mod tests {
     #[test]
     fn what_changes_something_is_not_repeated() {
         let methods = Methods::load().unwrap();
-        let web = |name: &'static str, http| methods.web(name, &http).1.1;
-        assert_eq!(web("admin.users.list", Method::POST), Safety::Repeatable);
-        assert_eq!(web("admin.users.invite", Method::POST), Safety::Once);
-        assert_eq!(web("nobody.knows", Method::POST), Safety::Once);
-        assert_eq!(web("nobody.knows", Method::GET), Safety::Repeatable);
+        let web = |name: &'static str| methods.web(name).1.1;
+        assert_eq!(web("admin.users.list"), Safety::Repeatable);
+        assert_eq!(web("admin.users.invite"), Safety::Once);
+        assert_eq!(web("nobody.knows"), Safety::Once);
+        assert_eq!(methods.audit(&Method::GET, "logs").1, Safety::Repeatable);
+        assert_eq!(methods.audit(&Method::POST, "logs").1, Safety::Once);
         assert_eq!(methods.scim(&Method::POST, "Users").1, Safety::Once);
         assert_eq!(methods.scim(&Method::GET, "Users").1, Safety::Repeatable);
     }

@@ -1,10 +1,11 @@
 //! Slack's own API, passed through: `api/METHOD`, `scim/v1/…`, `scim/v2/…`, `audit/v1/…`.
 
 use http::{HeaderMap, Method, StatusCode};
+use url::Url;
 
 use super::SlackEnterprise;
-use crate::connectors::path::is_plain;
-use crate::connectors::{PageFailure, Passthrough, RawPage, UnknownPath};
+use crate::connectors::path::{check, kind};
+use crate::connectors::{PageFailure, Passthrough, RawPage, Reach, UnknownPath};
 use crate::upstream::{Carried, ProviderRequest, RequestBody};
 
 const KNOWN: &str = "the provider's paths are api/METHOD, scim/v1/…, scim/v2/… and audit/v1/…, without dot segments";
@@ -17,26 +18,24 @@ impl Passthrough for SlackEnterprise {
         path: &str,
         query: Option<&str>,
     ) -> Result<Box<ProviderRequest>, UnknownPath> {
-        let unknown = || UnknownPath { reason: KNOWN };
-        if !is_plain(path) {
-            return Err(unknown());
-        }
+        let refused = |reason| UnknownPath { reason, known: KNOWN };
+        let unknown = || refused(UnknownPath::NOT_ONE);
+        check(path).map_err(refused)?;
         let (base, name, (budgets, safety)) = match path.split_once('/') {
             Some(("api", name)) if is_method(name) => {
-                let (name, cost) = self.methods.web(name, method);
+                let (name, cost) = self.methods.web(name);
                 (&self.web, name, cost)
             }
             Some(("scim", rest)) => {
                 let rest = rest.strip_prefix("v1/").or_else(|| rest.strip_prefix("v2/"));
                 let rest = rest.filter(|rest| !rest.is_empty()).ok_or_else(unknown)?;
-                let kind = rest.split('/').next().unwrap_or_default().to_ascii_lowercase();
-                let name = format!("scim.{kind}.{}", method.as_str().to_ascii_lowercase());
+                let name = format!("scim.{}.{}", kind(rest), method.as_str().to_ascii_lowercase());
                 (&self.api, name.into(), self.methods.scim(method, rest))
             }
             Some(("audit", rest)) => {
                 let rest = rest.strip_prefix("v1/").filter(|rest| is_method(rest));
                 let rest = rest.ok_or_else(unknown)?;
-                (&self.api, format!("audit.{rest}").into(), self.methods.audit(rest))
+                (&self.api, format!("audit.{rest}").into(), self.methods.audit(method, rest))
             }
             _ => return Err(unknown()),
         };
@@ -50,6 +49,17 @@ impl Passthrough for SlackEnterprise {
             safety,
             carried: Carried::AccessToken,
         }))
+    }
+
+    fn reach(&self, _: Option<&str>, url: &Url) -> Reach {
+        match self.web.reach(url) {
+            Reach::Path(path) => Reach::Path(path),
+            Reach::Beyond | Reach::Elsewhere => self.api.reach(url),
+        }
+    }
+
+    fn takes_token(&self) -> bool {
+        true
     }
 
     fn page_query(&self, path: &str, query: Option<&str>) -> Option<String> {
@@ -118,6 +128,8 @@ mod tests {
             "oauth/v2/authorize",
             "@evil.test/api",
             "api/x@evil.test",
+            "api/users%2Einfo",
+            "api/users.info/",
         ] {
             assert!(slack().route(None, &Method::GET, path, None).is_err(), "{path:?}");
         }

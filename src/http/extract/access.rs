@@ -248,20 +248,44 @@ impl<'a> Source<'a> {
     }
 }
 
+/// The key in a request's header, when it has one.
+pub(in crate::http) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let header = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, key) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// Proves a caller who sent an account token elsewhere than in the header.
+pub(in crate::http) async fn prove_token(
+    token: &str,
+    headers: &HeaderMap,
+    state: &AppState,
+    request: &CurrentRequest,
+) -> Result<(), Problem> {
+    if KeyKind::of(token) == Some(KeyKind::ApiKey) {
+        let detail = "An API key may stand in the `Authorization` header alone. Send it there, or an account token here.";
+        return Err(Problem::new(ProblemKind::Unauthorized, detail));
+    }
+    let caller = prove_key(Source::of(headers, state, request), token).await?;
+    request.is_of(&caller);
+    Ok(())
+}
+
 async fn prove(source: Source<'_>) -> Result<Arc<Caller>, Problem> {
-    let Source { headers, state, .. } = source;
     let refused = |detail: &str| Problem::new(ProblemKind::Unauthorized, detail);
-    let header = headers.get(header::AUTHORIZATION).ok_or_else(|| {
-        refused("Send `Authorization: Bearer KEY` with an API key or an account token.")
-    })?;
-    let key = header
-        .to_str()
-        .ok()
-        .and_then(|header| header.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, key)| key.trim())
-        .ok_or_else(|| refused("The authorization header is not `Bearer KEY`."))?;
-    let unknown = || refused("The key is unknown, expired or revoked.");
+    if !source.headers.contains_key(header::AUTHORIZATION) {
+        let detail = "Send `Authorization: Bearer KEY` with an API key or an account token.";
+        return Err(refused(detail).without_credentials());
+    }
+    let key = bearer(source.headers);
+    let key = key.ok_or_else(|| refused("The authorization header is not `Bearer KEY`."))?;
+    prove_key(source, key).await
+}
+
+async fn prove_key(source: Source<'_>, key: &str) -> Result<Arc<Caller>, Problem> {
+    let state = source.state;
+    let unknown =
+        || Problem::new(ProblemKind::Unauthorized, "The key is unknown, expired or revoked.");
     let kind = KeyKind::of(key).ok_or_else(unknown)?;
     let (digest, now) = (Digest::of(key), state.clock.now());
     let caller = match state.store.known_caller(&digest, now) {

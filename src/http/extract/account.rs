@@ -98,6 +98,11 @@ impl<P> Account<P> {
         self.connected.id
     }
 
+    /// Its provider.
+    pub(in crate::http) fn provider(&self) -> Provider {
+        self.connected.provider
+    }
+
     /// The request's id.
     pub(in crate::http) fn request_id(&self) -> &str {
         self.access.request_id()
@@ -190,7 +195,7 @@ impl<P: Permission> Account<P> {
             AccountQuery::take(&mut Params::of(uri))?
         };
         let account = find(&access, headers, &query).await?;
-        access.request().is_about(account.id);
+        access.request().is_about(account.id, account.provider);
         match account.status {
             AccountStatus::Active => {}
             AccountStatus::NeedsReauth => {

@@ -4,7 +4,7 @@ use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
-use http_body_util::LengthLimitError;
+use http_body_util::{BodyExt as _, LengthLimitError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
@@ -66,17 +66,56 @@ pub(in crate::http) async fn read_up_to(
     if body.size_hint().lower() > max as u64 {
         return Err(too_large());
     }
-    let time = services.body_timeout;
-    let whole = tokio::time::timeout(time, axum::body::to_bytes(body, max)).await;
-    let whole = whole.map_err(|_| {
-        let detail = format!("The body did not come within {} s.", time.as_secs_f64());
-        Problem::new(ProblemKind::RequestTimeout, detail)
-    })?;
+    let reading = axum::body::to_bytes(body, max);
+    let whole = tokio::time::timeout(services.body_timeout, reading).await;
+    let whole = whole.map_err(|_| too_slow(services))?;
     whole.map_err(|error| {
         let is_too_large = error.into_inner().is::<LengthLimitError>();
-        let broken = "The body broke off before its end. Send it again, whole.";
-        if is_too_large { too_large() } else { Problem::new(ProblemKind::InvalidBody, broken) }
+        if is_too_large { too_large() } else { broken() }
     })
+}
+
+/// The beginning of a body.
+pub(in crate::http) struct Ahead {
+    /// What was read.
+    pub(in crate::http) begin: Bytes,
+    /// What comes behind it, when there is more.
+    pub(in crate::http) rest: Option<axum::body::Body>,
+}
+
+/// Reads the first `most` bytes of a body, and no more than its last piece beyond; `admit` says whether there is room for so
+/// many more.
+pub(in crate::http) async fn read_ahead(
+    most: usize,
+    mut body: axum::body::Body,
+    services: &Services,
+    mut admit: impl FnMut(usize) -> Result<(), Problem>,
+) -> Result<Ahead, Problem> {
+    let mut begin = Vec::new();
+    let reading = async {
+        while begin.len() < most {
+            let Some(frame) = body.frame().await else { return Ok::<_, Problem>(None) };
+            let frame = frame.map_err(|_| broken())?;
+            if let Some(piece) = frame.data_ref() {
+                admit(piece.len())?;
+                begin.extend_from_slice(piece);
+            }
+        }
+        Ok(Some(body))
+    };
+    let rest = tokio::time::timeout(services.body_timeout, reading).await;
+    let rest = rest.map_err(|_| too_slow(services))??;
+    Ok(Ahead { begin: begin.into(), rest })
+}
+
+fn too_slow(services: &Services) -> Problem {
+    let time = services.body_timeout.as_secs_f64();
+    Problem::new(ProblemKind::RequestTimeout, format!("The body did not come within {time} s."))
+}
+
+fn broken() -> Problem {
+    let detail = "The body broke off before its end. Send it again, whole.";
+    Problem::new(ProblemKind::InvalidBody, detail)
 }
 
 /// No text of ours holds U+0000: neither the database nor a provider takes it.

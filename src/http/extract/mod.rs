@@ -8,9 +8,11 @@ mod filter;
 mod params;
 mod query;
 
-pub(super) use access::{Access, Admin, Proxy, Read, Source, Write, authenticate};
+pub(super) use access::{
+    Access, Admin, Proxy, Read, Source, Write, authenticate, bearer, prove_token,
+};
 pub(super) use account::{Account, AccountQuery, HEADER as ACCOUNT_HEADER, Head, PREFER, max_wait};
-pub(super) use body::{Body, pointer, read_up_to, read_whole};
+pub(super) use body::{Ahead, Body, pointer, read_ahead, read_up_to, read_whole};
 pub(super) use client::{HEADERS as ADDRESS_HEADERS, connection};
 pub(super) use filter::{
     AssignmentFilterQuery, GroupFilterQuery, RemoteQueryParameter, RoleFilterQuery,

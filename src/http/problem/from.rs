@@ -107,7 +107,7 @@ impl From<PassthroughError> for Problem {
         match error {
             PassthroughError::UnknownPath(unknown) => Self::new(
                 ProblemKind::UnknownProviderPath,
-                format!("The provider has no such path: {unknown}."),
+                format!("This path is not passed on: {unknown}."),
             ),
             PassthroughError::Forbidden(method) => Self::new(
                 ProblemKind::MethodForbidden,

@@ -29,6 +29,8 @@ pub struct Problem {
     provider: Option<ProviderFailure>,
     retry_after: Option<Duration>,
     in_doubt: Option<InDoubt>,
+    /// Whether the request had no credentials at all.
+    no_credentials: bool,
     /// For the log only: the whole chain of causes.
     cause: Option<String>,
 }
@@ -126,6 +128,7 @@ impl Problem {
             provider: None,
             retry_after: None,
             in_doubt: None,
+            no_credentials: false,
             cause: None,
         }
     }
@@ -158,6 +161,30 @@ impl Problem {
     pub(super) fn in_doubt(mut self, doubt: InDoubt) -> Self {
         self.in_doubt = Some(doubt);
         self
+    }
+
+    /// The same of a request that had no credentials at all.
+    #[must_use]
+    pub(super) fn without_credentials(mut self) -> Self {
+        self.no_credentials = true;
+        self
+    }
+
+    /// Whether the request had no credentials at all.
+    pub(super) fn has_no_credentials(&self) -> bool {
+        self.no_credentials
+    }
+
+    /// What the provider said, where it was asked.
+    pub(super) fn provider(&self) -> Option<&ProviderFailure> {
+        self.provider.as_ref()
+    }
+
+    /// What happened and what to do, then each error with its place.
+    pub(super) fn sentences(&self) -> impl Iterator<Item = String> {
+        let errors =
+            self.errors.iter().map(|error| format!("{}: {}", error.pointer, error.message));
+        std::iter::once(self.detail.clone()).chain(errors)
     }
 
     /// What kind of problem it is.

@@ -1,38 +1,39 @@
 //! `ANY /proxy/{path}`: the provider's own API, one to one.
 
+mod body;
 mod follow;
+mod query;
+mod refusal;
+mod token_field;
 
 use std::borrow::Cow;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::str::FromStr as _;
 use std::task::Poll;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use http_body_util::BodyExt as _;
 
+use self::body::Outgoing;
+use self::query::{PAGINATE, Query};
+pub(super) use self::refusal::ErrorFormat;
+use self::token_field::FieldFormat;
 use super::current::CurrentRequest;
 use super::edge::{self, Passage};
-use super::extract::{Account, Head, Proxy, read_up_to};
+use super::extract::{Account, Head, Proxy, prove_token};
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use crate::unified::passthrough::{RawAnswer, RawCall};
-use crate::upstream::{BoxError, Passed, RequestBody};
+use crate::upstream::Passed;
 
-/// Bodies up to this size are kept, so that the call can be repeated; larger ones stream through.
-const KEPT: usize = 1024 * 1024;
 /// Its route, and how its paths begin.
 pub(super) const ROUTE: &str = "/proxy/{*path}";
 const PREFIX: &str = "/proxy/";
-/// The parameters that are ours.
-const ACCOUNT: &str = "integrated_account_id";
-const PAGINATE: &str = "paginate";
 
 /// So many headers of ours there are at the most, here and at the edge.
 const OURS: usize = 12;
@@ -69,8 +70,18 @@ async fn try_to_pass(
     request: &mut Request,
     current: CurrentRequest,
 ) -> Result<Response, Problem> {
-    let body = std::mem::take(request.body_mut());
+    let mut body = Some(std::mem::take(request.body_mut()));
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    let path = uri.path().strip_prefix(PREFIX).unwrap_or_default();
+    let mut outgoing = None;
+    if !headers.contains_key(header::AUTHORIZATION)
+        && let Some(format) = FieldFormat::of(path, headers)?.filter(FieldFormat::holds_credentials)
+    {
+        let unproven = Outgoing::of_unproven(body.take().unwrap_or_default(), &format, state);
+        let (read, token) = Box::pin(unproven).await?;
+        Box::pin(prove_token(&token, headers, state, &current)).await?;
+        outgoing = Some(read);
+    }
     let head = Head { uri, headers, extensions: request.extensions() };
     let account = Account::<Proxy>::of(head, state, current).await?;
     // They would show the caller our own request, token and all, or make a tunnel of it.
@@ -78,17 +89,27 @@ async fn try_to_pass(
         let detail = format!("{method} is not passed on to a provider.");
         return Err(Problem::new(ProblemKind::MethodNotAllowed, detail));
     }
-    let path = uri.path().strip_prefix(PREFIX).unwrap_or_default();
-    let query = Query::of(uri.query())?;
+    let takes_token = state.registry.connector(account.provider()).passthrough().takes_token();
+    let mut query = Query::of(uri.query())?;
+    if takes_token {
+        query = query.without_token()?;
+    }
     if query.paginate {
         if *method != Method::GET {
             return Err(Problem::new(ProblemKind::InvalidQuery, "Only GET can follow a list.")
                 .at(PAGINATE, "is for GET only"));
         }
-        let (path, query) = (path.to_owned(), query.theirs.map(Cow::into_owned));
-        return Box::pin(follow::follow(state.clone(), account, path, query)).await;
+        let query = query.theirs.filter(|query| !query.is_empty()).map(Cow::into_owned);
+        let list = follow::List::new(state.clone(), account, (uri, headers), path);
+        return Box::pin(list.follow(query)).await;
     }
-    let body = provider_body(headers, body, state).await?;
+    let outgoing = if let Some(outgoing) = outgoing {
+        outgoing
+    } else {
+        let format = if takes_token { FieldFormat::of(path, headers)? } else { None };
+        Outgoing::of_proven(body.unwrap_or_default(), format.as_ref(), headers, state).await?
+    };
+    let Outgoing { body, late, .. } = outgoing;
     let call = RawCall {
         method: method.clone(),
         path,
@@ -96,8 +117,13 @@ async fn try_to_pass(
         headers,
         body,
         allowed: account.allowed_methods(),
+        own: &state.links.public_url,
     };
-    let passed = account.directory(state, false).pass(call).await?;
+    let passed = account.directory(state, false).pass(call).await;
+    let passed = passed.map_err(|error| match late {
+        Some(late) if late.happened() => body::came_late(),
+        _ => error.into(),
+    })?;
     Ok(respond(passed, &account))
 }
 
@@ -120,7 +146,9 @@ pub(super) async fn answer(state: &AppState, request: &mut Request, peer: Socket
         });
         answer.await
     };
-    passage.leave(state, ROUTE, &mut response);
+    passage.leave(state, ROUTE, request.uri(), &mut response);
+    // A form can be sent by a browser: what comes back is shown at our address.
+    edge::protect(state, response.headers_mut());
     response
 }
 
@@ -162,81 +190,4 @@ fn number(number: u128) -> HeaderValue {
         || u64::try_from(number).unwrap_or(u64::MAX).into(),
         |text| HeaderValue::from_static(text),
     )
-}
-
-/// The caller's query.
-#[derive(Debug, PartialEq, Eq)]
-struct Query<'a> {
-    /// Whether all pages are wanted.
-    paginate: bool,
-    /// The rest without what is ours, byte for byte.
-    theirs: Option<Cow<'a, str>>,
-}
-
-impl<'a> Query<'a> {
-    fn of(query: Option<&'a str>) -> Result<Self, Problem> {
-        let mut paginate = false;
-        let Some(query) = query else { return Ok(Self { paginate, theirs: None }) };
-        if !query.contains(ACCOUNT) && !query.contains(PAGINATE) {
-            return Ok(Self { paginate, theirs: (!query.is_empty()).then_some(query.into()) });
-        }
-        let mut theirs = String::with_capacity(query.len());
-        for pair in query.split('&') {
-            match pair.split_once('=').unwrap_or((pair, "")) {
-                (ACCOUNT, _) => {}
-                (PAGINATE, value @ ("true" | "false")) => paginate = value == "true",
-                (PAGINATE, _) => {
-                    let problem = "The parameter `paginate` can't be used.";
-                    return Err(Problem::new(ProblemKind::InvalidQuery, problem)
-                        .at(PAGINATE, "must be true or false"));
-                }
-                _ => {
-                    if !theirs.is_empty() {
-                        theirs.push('&');
-                    }
-                    theirs.push_str(pair);
-                }
-            }
-        }
-        Ok(Self { paginate, theirs: (!theirs.is_empty()).then_some(theirs.into()) })
-    }
-}
-
-async fn provider_body(
-    headers: &HeaderMap,
-    body: Body,
-    state: &AppState,
-) -> Result<RequestBody, Problem> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    let length = length.and_then(|length| usize::from_str(length).ok());
-    let is_chunked = headers.contains_key(header::TRANSFER_ENCODING);
-    match length {
-        None if !is_chunked => Ok(RequestBody::Empty),
-        Some(0) => Ok(RequestBody::Empty),
-        Some(length) if length <= KEPT => {
-            Ok(RequestBody::Bytes(Box::pin(read_up_to(KEPT, body, state)).await?))
-        }
-        _ => Ok(RequestBody::Stream(body.map_err(BoxError::from).boxed_unsync())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_query_passes_untouched_but_for_our_own_parameters() {
-        let query = |text: &'static str| Query::of(Some(text)).ok();
-        let passed = |paginate, theirs: Option<&'static str>| {
-            Some(Query { paginate, theirs: theirs.map(Cow::Borrowed) })
-        };
-        let mixed = "a=%20b&integrated_account_id=acc_1&c&paginate=true&d=%2B+";
-        assert_eq!(query(mixed), passed(true, Some("a=%20b&c&d=%2B+")));
-        assert_eq!(query("integrated_account_id=acc_1"), passed(false, None));
-        assert_eq!(query("paginate=false&b"), passed(false, Some("b")));
-        assert_eq!(query("a=%20b&c"), passed(false, Some("a=%20b&c")));
-        assert_eq!(query(""), passed(false, None));
-        assert_eq!(query("paginate=yes"), None);
-        assert_eq!(Query::of(None).ok(), passed(false, None));
-    }
 }

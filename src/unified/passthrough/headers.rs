@@ -53,31 +53,84 @@ pub fn for_caller(provider: &mut HeaderMap) {
     provider.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
-/// Whether a provider's header is for the caller: not for one hop, and no cookie or policy of the provider's for
-/// our address.
+/// How the names of families begin that never reach a caller: ours, and rules for browsers. A browser would take the
+/// provider's rules for those of our address.
+const FAMILIES: [&str; 8] = [
+    "access-control-",
+    "attribution-reporting-",
+    "content-security-policy",
+    "cross-origin-",
+    "integrity-policy",
+    "public-key-pins",
+    "sec-",
+    OURS,
+];
+
+/// Whether a provider's header is for the caller: not for one hop, and neither a cookie, a challenge nor a rule of the
+/// provider's for our address.
 fn goes_on(name: &HeaderName) -> bool {
     // By their texts: a comparison of names for each of them is many times as dear.
     match name.as_str() {
-        "alt-svc"
+        "accept-ch"
+        | "accept-ch-lifetime"
+        | "activate-storage-access"
+        | "alt-svc"
+        | "alt-used"
+        | "authentication-info"
         | "cdn-cache-control"
         | "clear-site-data"
         | "connection"
-        | "content-security-policy"
+        | "critical-ch"
+        | "document-policy"
+        | "document-policy-report-only"
+        | "expect-ct"
         | "expires"
+        | "feature-policy"
         | "keep-alive"
+        | "nel"
+        | "no-vary-search"
+        | "observe-browsing-topics"
+        | "origin-agent-cluster"
+        | "origin-trial"
+        | "permissions-policy"
+        | "permissions-policy-report-only"
         | "pragma"
         | "proxy-authenticate"
+        | "proxy-authentication-info"
         | "proxy-connection"
-        | "public-key-pins"
+        | "referrer-policy"
+        | "refresh"
+        | "report-to"
+        | "reporting-endpoints"
+        | "require-document-policy"
+        | "service-worker-allowed"
         | "set-cookie"
         | "set-cookie2"
+        | "set-login"
+        | "sourcemap"
+        | "speculation-rules"
         | "strict-transport-security"
+        | "supports-loading-mode"
         | "surrogate-control"
         | "te"
+        | "timing-allow-origin"
+        | "tk"
         | "trailer"
         | "transfer-encoding"
-        | "upgrade" => false,
-        other => !other.starts_with(OURS),
+        | "upgrade"
+        | "use-as-dictionary"
+        | "www-authenticate"
+        | "x-content-security-policy"
+        | "x-content-type-options"
+        | "x-dns-prefetch-control"
+        | "x-download-options"
+        | "x-frame-options"
+        | "x-permitted-cross-domain-policies"
+        | "x-sourcemap"
+        | "x-ua-compatible"
+        | "x-webkit-csp"
+        | "x-xss-protection" => false,
+        other => !FAMILIES.iter().any(|family| other.starts_with(family)),
     }
 }
 
@@ -156,7 +209,7 @@ mod tests {
     }
 
     /// Some of what no provider gets through to a caller.
-    const KEPT_BACK: [&str; 9] = [
+    const KEPT_BACK: [&str; 14] = [
         "alt-svc",
         "connection",
         "proxy-authenticate",
@@ -166,6 +219,11 @@ mod tests {
         "switchboard-x",
         "transfer-encoding",
         "upgrade",
+        "access-control-allow-origin",
+        "content-security-policy-report-only",
+        "cross-origin-opener-policy",
+        "www-authenticate",
+        "x-frame-options",
     ];
 
     proptest::proptest! {

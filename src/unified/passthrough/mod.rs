@@ -3,10 +3,12 @@
 
 pub mod headers;
 mod pages;
+mod targets;
 
 use std::borrow::Cow;
 
 use http::{HeaderMap, Method};
+use url::Url;
 
 pub use pages::{PagedCall, Rows};
 
@@ -31,6 +33,8 @@ pub struct RawCall<'a> {
     pub body: RequestBody,
     /// The provider's methods that the caller's key is bound to.
     pub allowed: Option<&'a AllowedMethods>,
+    /// Our own address, for headers of the provider's that lead back to it.
+    pub own: &'a Url,
 }
 
 /// Why a raw call failed.
@@ -85,6 +89,13 @@ impl Directory<'_> {
         match answer {
             Ok(mut answer) => {
                 headers::for_caller(&mut answer.headers);
+                if targets::has_targets(&answer.headers) {
+                    self.lead_back(
+                        &(call.method, call.path, call.query),
+                        call.own,
+                        &mut answer.headers,
+                    );
+                }
                 Ok(RawAnswer { method, answer })
             }
             Err(error) => {
@@ -92,6 +103,25 @@ impl Directory<'_> {
                 Err(ConnectorError::unanswered(provider, method, error).into())
             }
         }
+    }
+
+    /// Rewrites the addresses in a response's headers that lead to the provider.
+    fn lead_back(
+        &self,
+        (method, path, query): &(Method, &str, Option<&str>),
+        own: &Url,
+        headers: &mut HeaderMap,
+    ) {
+        let (base_url, passthrough) =
+            (self.cx.account.base_url.as_deref(), self.connector.passthrough());
+        let request = passthrough.route(base_url, method, path, *query);
+        let Some(called) =
+            request.ok().and_then(|request| Url::parse(&request.uri.to_string()).ok())
+        else {
+            return;
+        };
+        let reach = |url: &Url| passthrough.reach(base_url, url);
+        targets::Targets { own, called: &called, reach: &reach }.rewrite(headers);
     }
 
     /// The call for a path, when the key may make it.

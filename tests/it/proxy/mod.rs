@@ -2,9 +2,13 @@
 
 mod connections;
 mod drawn;
+mod escapes;
 mod pages;
 mod permits;
 mod provider;
+mod refusals;
+mod slack_morphism;
+mod token_field;
 mod traces;
 
 use std::time::Duration;
@@ -143,7 +147,7 @@ async fn every_method_passes_but_those_that_would_show_the_token(
         assert_eq!(seen, method);
     }
     let trace = client.send(Method::TRACE, "proxy/scim/v2/Users", None).await?;
-    trace.problem(405, "method_not_allowed");
+    trace.refused(405, "method_not_allowed");
     assert!(!provider.seen.has_changed()?, "it was not sent");
     Ok(())
 }
@@ -188,7 +192,13 @@ async fn no_request_line_leads_out_of_the_provider(pool: PgPool) -> anyhow::Resu
         "/proxy/user:secret@evil.test/scim/v2/Users",
         "/proxy/scim/v2/Users%0d%0aHost:%20evil.test",
         "/proxy/scim/v2/Users%00",
-        "/proxy/scim/v2/Users;x=1",
+        "/proxy/scim/v2/..;x=1",
+        "/proxy/scim/v2/%252e%252e/Users",
+        "/proxy/scim/v2/Users%252f..%252fx",
+        "/proxy/scim/v2/Users%5c..",
+        "/proxy/scim/v2/Users%0a",
+        "/proxy/scim/v2/Users%zz",
+        "/proxy/scim/v2/Users%c0%ae",
         "/proxy/scim/v2/Us\u{e9}rs",
         "/proxy/scim/v3/Users",
         "/proxy/scim/v2/",
@@ -230,13 +240,13 @@ async fn a_provider_that_can_not_be_reached_is_left_alone_for_a_while(
     let mut last = None;
     for _ in 0..4 {
         let answer = client.get("proxy/scim/v2/Users").await?;
-        answer.problem(502, "provider_error");
+        answer.refused(502, "provider_error");
         last = Some(answer);
     }
     let last = last.context("nothing was asked")?;
     assert_ne!(last.header("retry-after"), "", "{}", last.text);
     let began = std::time::Instant::now();
-    client.get("proxy/scim/v2/Users").await?.problem(502, "provider_error");
+    client.get("proxy/scim/v2/Users").await?.refused(502, "provider_error");
     assert!(began.elapsed() < Duration::from_millis(200), "it fails at once");
     client.get("proxy/api/auth.test").await?.okay().context("the other host is not concerned")?;
     Ok(())

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use http::Method;
+use anyhow::Context as _;
+use http::{HeaderMap, Method};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use switchboard::sandbox::{Fault, FaultKind};
 
 use super::with_provider;
-use crate::support::{Answer, TestApp};
+use crate::support::{Answer, TestApp, bearer};
 
 /// The lines of an answer.
 fn lines(answer: &Answer) -> Vec<Value> {
@@ -59,14 +60,15 @@ async fn what_can_not_be_followed_is_a_problem_at_once(pool: PgPool) -> anyhow::
     let app = TestApp::new(pool).await?;
     let api = app.linked().await?;
     let get = async |path: &str| api.get(&format!("proxy/{path}")).await;
-    get("api/auth.test?paginate=true").await?.problem(400, "invalid_query");
-    get("api/admin.users.list?paginate=1").await?.problem(400, "invalid_query");
+    get("api/auth.test?paginate=true").await?.refused(400, "invalid_query");
+    get("api/admin.users.list?paginate=1").await?.refused(400, "invalid_query");
     get("oauth/v2/authorize?paginate=true").await?.problem(404, "unknown_provider_path");
     let refused = get("api/admin.users.list?team_id=T0NOBODY&paginate=true").await?;
     assert!((400..500).contains(&refused.status), "{}", refused.text);
-    assert_eq!(refused.header("content-type"), "application/problem+json");
+    assert_eq!(refused.body["ok"], false, "{}", refused.text);
+    assert!(refused.header("link").starts_with("</problems/provider_"), "{:?}", refused.headers);
     let post = api.send(Method::POST, "proxy/api/admin.users.list?paginate=true", None).await?;
-    post.problem(400, "invalid_query");
+    post.refused(400, "invalid_query");
     Ok(())
 }
 
@@ -97,6 +99,38 @@ async fn a_list_is_followed_from_where_the_caller_says(pool: PgPool) -> anyhow::
     let rest = lines(&api.get(&format!("{path}&paginate=true&cursor={cursor}")).await?);
     assert_eq!(ids(&rest).len() + 10, ids(&all).len());
     let broken = api.get(&format!("{path}&paginate=true&cursor=nonsense")).await?;
-    broken.problem(400, "invalid_cursor");
+    broken.refused(400, "invalid_cursor");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_list_ends_with_its_key(pool: PgPool) -> anyhow::Result<()> {
+    let (app, _, mut provider) = with_provider(pool).await?;
+    let accounts = app.home.api.get("integrated-accounts").await?.okay()?;
+    let account = accounts.pointer("/result/0/id").and_then(Value::as_str).context("no account")?;
+    let tokens = format!("integrated-accounts/{account}/tokens");
+    let made = app.home.admin.post(&tokens, &json!({"scopes": ["proxy"]})).await?.created()?;
+    let token = made.pointer("/result/token").and_then(Value::as_str).context("no token")?;
+    let id = made.pointer("/result/id").and_then(Value::as_str).context("no id")?;
+    let client = app.nobody()?.with("authorization", &bearer(token))?;
+    let list = client.open(Method::GET, "proxy/scim/v2/Paged?paginate=true", None).await?;
+    let revoking = async {
+        // The second page is asked for, and waits for the test.
+        let is_second = |seen: &Option<(Method, String, HeaderMap)>| {
+            seen.as_ref().is_some_and(|(_, target, _)| target.contains("startIndex=3"))
+        };
+        provider.seen.wait_for(is_second).await?;
+        let revoked = app.home.admin.delete(&format!("{tokens}/{id}")).await?;
+        provider.go.notify_one();
+        anyhow::Ok(revoked.status)
+    };
+    let (text, revoked) = tokio::join!(list.text(), revoking);
+    let text = text?;
+    assert_eq!(revoked?, 200);
+    let rows: Vec<Value> = text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
+    let ids: Vec<_> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
+    assert_eq!(ids, ["1", "2", "3", "4"], "{text}");
+    let error = rows.last().context("no rows")?;
+    assert_eq!(error["error"]["type"], "/problems/unauthorized", "{text}");
     Ok(())
 }

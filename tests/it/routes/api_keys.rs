@@ -148,7 +148,7 @@ async fn a_key_works_from_its_addresses_alone(pool: PgPool) -> anyhow::Result<()
     let tokens = format!("integrated-accounts/{account}/tokens");
     let token = here.post(&tokens, &json!({})).await?.created()?;
     let token = app.nobody()?.with("authorization", &bearer(text(&token, "/result/token")?))?;
-    token.get("proxy/api/auth.test").await?.problem(403, "address_not_allowed");
+    token.get("proxy/api/auth.test").await?.refused(403, "address_not_allowed");
     from(&token, "203.0.113.7")?.get("proxy/api/auth.test").await?.okay()?;
     let (_, child) = made(&app, &here, &json!({"name": "c", "scopes": ["read"]})).await?;
     child.get("integrated-accounts").await?.problem(403, "address_not_allowed");

@@ -106,6 +106,31 @@ async fn a_raw_change_is_written_down_before_it_is_sent(pool: PgPool) -> anyhow:
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_unknown_method_counts_as_a_change(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    for (method, path, is_change) in [
+        (Method::GET, "api/users.profile.erase", true),
+        (Method::HEAD, "api/users.profile.erase", true),
+        (Method::POST, "audit/v1/logs", true),
+        (Method::GET, "audit/v1/logs", false),
+        (Method::GET, "api/users.info", false),
+        (Method::GET, "scim/v2/Users?count=1", false),
+        (Method::OPTIONS, "scim/v2/Users", true),
+    ] {
+        let id = format!("{}-{}", method, path.replace(['/', '?', '='], "."));
+        let caller = api.clone().with("x-request-id", &id)?;
+        caller.send(method, &format!("proxy/{path}"), None).await?;
+        let filter = format!("request_id={id}&kind=change");
+        let told = app.home.admin.get(&format!("audit-log?{filter}")).await?.okay()?;
+        let rows = told["result"].as_array().map_or(&[][..], Vec::as_slice);
+        let is_told = rows.iter().any(|row| row["outcome"] == "started");
+        assert_eq!(is_told, is_change, "{id}: {told}");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_caller_who_hangs_up_leaves_a_trace(pool: PgPool) -> anyhow::Result<()> {
     use switchboard::sandbox::{Fault, FaultKind};
     let app = TestApp::new(pool).await?;

@@ -97,7 +97,7 @@ async fn an_account_token_reaches_its_own_account_alone(pool: PgPool) -> anyhow:
 
     let named = client.clone().with("x-integrated-account-id", &other)?;
     for path in ["users", "roles", "workspaces", "role-assignments", "proxy/api/auth.test"] {
-        named.get(path).await?.problem(404, "account_not_found");
+        named.get(path).await?.refused(404, "account_not_found");
     }
     client
         .get(&format!("users?integrated_account_id={other}"))
@@ -119,7 +119,7 @@ async fn an_account_token_ends_and_can_do_no_more_than_its_maker(
     let id = app.link("acme").await?;
     let client = token_client(&app, &id, json!({"expires_in_s": 60, "scopes": ["read"]})).await?;
     client.get("users?limit=1").await?.okay()?;
-    client.get("proxy/api/auth.test").await?.problem(403, "insufficient_scope");
+    client.get("proxy/api/auth.test").await?.refused(403, "insufficient_scope");
     let path = format!("integrated-accounts/{id}/tokens");
     app.clock.advance(Duration::seconds(60));
     client.get("users?limit=1").await?.problem(401, "unauthorized");

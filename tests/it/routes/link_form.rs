@@ -132,7 +132,7 @@ async fn reads(api: &Client) -> anyhow::Result<()> {
     for outside in
         ["proxy/Users/..%2f..%2fapi", "proxy//api/auth.test", "proxy/https://example.com"]
     {
-        api.get(outside).await?.problem(404, "unknown_provider_path");
+        api.get(outside).await?.refused(404, "unknown_provider_path");
     }
     Ok(())
 }
@@ -255,7 +255,7 @@ async fn a_token_that_was_withdrawn_is_mended_by_a_new_one(pool: PgPool) -> anyh
     let theirs = Client::new(provider)?.with("authorization", &format!("Bearer {first}"))?;
     theirs.send(Method::POST, "api/auth.revoke", None).await?.okay()?;
     for path in ["users", "proxy/Users", "groups"] {
-        api.get(path).await?.problem(409, "account_needs_reauth");
+        api.get(path).await?.refused(409, "account_needs_reauth");
     }
     assert_eq!(account(&app).await?["status"], "needs_reauth");
 
@@ -314,7 +314,7 @@ async fn customers_of_one_service_do_not_share_its_pace(pool: PgPool) -> anyhow:
     app.sandbox.add_fault(Fault { seconds: Some(600.0), ..fault });
     for _ in 0..2 {
         let told = first.get("proxy/Users?count=1").await?;
-        told.problem(429, "rate_limited");
+        told.refused(429, "rate_limited");
     }
     second.get("proxy/Users?count=1").await?.okay()?;
     Ok(())

@@ -93,8 +93,7 @@ async fn a_path_that_is_none_of_the_providers_is_a_problem(pool: PgPool) -> anyh
     for path in ["oauth/v2/authorize", "_sandbox/state", "api", "scim/v3/Users", "api/x%2F..", "x"]
     {
         let answer = api.get(&format!("proxy/{path}")).await?;
-        let problem = answer.problem(404, "unknown_provider_path");
-        let detail = problem["detail"].as_str().unwrap_or_default();
+        let detail = answer.refused(404, "unknown_provider_path");
         assert!(detail.contains("api/METHOD"), "{detail}");
     }
     assert_eq!(app.sandbox.requests(None).requests.len(), asked);
@@ -115,6 +114,6 @@ async fn an_account_token_is_all_that_an_sdk_needs(pool: PgPool) -> anyhow::Resu
     sdk.get("users").await?.problem(403, "insufficient_scope");
     let reader = app.client(app.home.environment_id, &[Scope::Read, Scope::Write]).await?;
     let reader = reader.with("x-integrated-account-id", &account)?;
-    reader.get("proxy/api/auth.test").await?.problem(403, "insufficient_scope");
+    reader.get("proxy/api/auth.test").await?.refused(403, "insufficient_scope");
     Ok(())
 }

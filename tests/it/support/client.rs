@@ -51,6 +51,11 @@ impl Client {
         Self { base_url, ..self }
     }
 
+    /// Where its gateway is.
+    pub(crate) fn base_url(&self) -> &Url {
+        &self.base_url
+    }
+
     /// GET.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
         self.send(Method::GET, path, None).await
@@ -156,6 +161,24 @@ impl Answer {
         assert!(body["title"].as_str().is_some_and(|title| title.len() > 9), "{text}");
         assert!(body["detail"].as_str().is_some_and(|detail| detail.len() > 19), "{text}");
         body
+    }
+
+    /// Checks that this is a refusal of that kind, as a problem or in the shape of the provider's errors, and gives its
+    /// detail.
+    #[track_caller]
+    pub(crate) fn refused(&self, status: u16, kind: &str) -> String {
+        if self.header("content-type") == "application/problem+json" {
+            return self.problem(status, kind)["detail"].as_str().unwrap_or_default().to_owned();
+        }
+        let Self { body, text, .. } = self;
+        assert_eq!(self.status, status, "{text}");
+        assert_eq!(self.header("link"), format!("</problems/{kind}>; rel=\"help\""), "{text}");
+        assert_ne!(self.header("x-request-id"), "", "{text}");
+        let places = ["/response_metadata/messages/0", "/Errors/0/description", "/detail"];
+        let detail = places.iter().find_map(|place| body.pointer(place).and_then(Value::as_str));
+        let detail = detail.unwrap_or_default().trim_start_matches("[ERROR] ").to_owned();
+        assert!(detail.len() > 19, "{text}");
+        detail
     }
 
     /// The pointers of a problem's `errors`.

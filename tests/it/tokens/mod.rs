@@ -124,7 +124,7 @@ async fn a_lost_grant_is_told_once_noted_and_mended_by_a_link(pool: PgPool) -> a
 
     let asked = app.sandbox.requests(None).requests.len();
     for path in ["users", "roles", "workspaces/T1", "role-assignments", "proxy/api/auth.test"] {
-        api.get(path).await?.problem(409, "account_needs_reauth");
+        api.get(path).await?.refused(409, "account_needs_reauth");
     }
     assert_eq!(app.sandbox.requests(None).requests.len(), asked, "the provider is not asked");
 

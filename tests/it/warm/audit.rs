@@ -29,7 +29,7 @@ async fn uses_in_an_outage_are_told_after_it_and_changes_are_not_sent(
     }
     let body = Some(("application/x-www-form-urlencoded", "user_id=U1"));
     let path = "proxy/api/admin.users.session.reset";
-    api.send(Method::POST, path, body).await?.problem(503, "unavailable");
+    api.send(Method::POST, path, body).await?.refused(503, "unavailable");
     assert_eq!(app.calls("admin.users.session.reset"), 0, "it was sent");
     wire.mend()?;
     let began = Instant::now();

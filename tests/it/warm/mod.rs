@@ -190,7 +190,7 @@ async fn one_s_own_changes_hold_for_the_very_next_request(pool: PgPool) -> anyho
         let (token, path) = with_token(&app.home.admin, &app, &account).await?;
         token.get("proxy/api/auth.test").await?.okay()?;
         app.home.admin.delete(&path).await?.okay()?;
-        token.get("proxy/api/auth.test").await?.problem(401, "unauthorized");
+        token.get("proxy/api/auth.test").await?.refused(401, "unauthorized");
         let mapping = json!({"provider": "slack_enterprise", "resource": "users", "field": "tag",
             "expression": "'one'", "integrated_account_id": account});
         let made = app.home.admin.post("mappings", &mapping).await?.created()?;
@@ -204,8 +204,8 @@ async fn one_s_own_changes_hold_for_the_very_next_request(pool: PgPool) -> anyho
     let (token, _) = with_token(&app.home.admin, &app, &account).await?;
     token.get("proxy/api/auth.test").await?.okay()?;
     app.home.admin.delete(&format!("integrated-accounts/{account}")).await?.okay()?;
-    token.get("proxy/api/auth.test").await?.problem(401, "unauthorized");
-    api.get("proxy/api/auth.test").await?.problem(409, "account_disconnected");
+    token.get("proxy/api/auth.test").await?.refused(401, "unauthorized");
+    api.get("proxy/api/auth.test").await?.refused(409, "account_disconnected");
     Ok(())
 }
 
@@ -261,7 +261,7 @@ async fn warm_calls_outlive_the_database_and_nothing_old_outlives_its_return(
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
     let stranger = app.nobody()?.with("authorization", "Bearer sb_live_nobody")?;
     let refused = stranger.get("proxy/api/auth.test").await?;
-    refused.problem(503, "unavailable");
+    refused.refused(503, "unavailable");
     assert_ne!(refused.header("retry-after"), "");
 
     // Somebody who still reaches the database takes the token back.
@@ -286,7 +286,7 @@ async fn without_leave_to_go_on_nothing_is_answered_from_memory_in_an_outage(
     let api = app.on(&account)?;
     warmed(&app, &api, &["proxy/api/auth.test"]).await?;
     wire.cut().await?;
-    api.get("proxy/api/auth.test").await?.problem(503, "unavailable");
+    api.get("proxy/api/auth.test").await?.refused(503, "unavailable");
     wire.mend()?;
     soon(&api, "proxy/api/auth.test", |status, _| status == 200).await
 }

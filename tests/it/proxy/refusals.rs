@@ -1,0 +1,141 @@
+//! Our own refusals of raw calls have the shape of the provider's errors, and name their problem in a `Link`.
+
+use http::Method;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use switchboard::domain::access::Scope;
+use tokio::net::TcpListener;
+
+use crate::support::{Client, TestApp};
+
+/// One path of each API of the provider.
+const PATHS: [&str; 4] = ["api/auth.test", "audit/v1/logs", "scim/v1/Users", "scim/v2/Users"];
+
+/// Calls each path; the refusals must be of this kind and have these codes in the Web API and in the audit log.
+async fn refused(
+    client: &Client,
+    method: Method,
+    (status, kind): (u16, &str),
+    (web, audit): (&str, &str),
+) -> anyhow::Result<()> {
+    for path in PATHS {
+        let answer = client.send(method.clone(), &format!("proxy/{path}"), None).await?;
+        let detail = answer.refused(status, kind);
+        let body = &answer.body;
+        match path.split('/').next() {
+            Some("api") => {
+                assert_eq!((&body["ok"], &body["error"]), (&json!(false), &json!(web)), "{body}");
+                let told = body.pointer("/response_metadata/messages/0").and_then(Value::as_str);
+                assert_eq!(told, Some(&*format!("[ERROR] {detail}")));
+                assert_eq!(answer.header("content-type"), "application/json; charset=utf-8");
+            }
+            Some("audit") => {
+                assert_eq!((&body["ok"], &body["error"]), (&json!(false), &json!(audit)), "{body}");
+            }
+            _ if path.contains("v1") => {
+                assert_eq!(*body, json!({"Errors": [{"description": detail, "code": status}]}));
+            }
+            _ => {
+                assert_eq!(body["schemas"], json!(["urn:ietf:params:scim:api:messages:2.0:Error"]));
+                assert_eq!(body["status"], Value::from(status.to_string()));
+                assert_eq!(answer.header("content-type"), "application/scim+json; charset=utf-8");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn refusals_have_the_shape_of_the_providers_errors(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let (api, get) = (app.on(&account)?, Method::GET);
+    let unauthorized = (401, "unauthorized");
+    refused(&app.nobody()?, get.clone(), unauthorized, ("not_authed", "missing_authentication"))
+        .await?;
+    let wrong = app.nobody()?.with("authorization", "Bearer sb_acct_wrong")?;
+    refused(&wrong, get.clone(), unauthorized, ("invalid_auth", "invalid_authentication")).await?;
+    let reader = app.client(app.home.environment_id, &[Scope::Read]).await?;
+    let reader = reader.with("x-integrated-account-id", &account)?;
+    let scope = (403, "insufficient_scope");
+    refused(&reader, get.clone(), scope, ("missing_scope", "missing_scope")).await?;
+    let answer = reader.get("proxy/api/auth.test").await?;
+    assert_eq!((&answer.body["needed"], &answer.body["provided"]), (&json!("proxy"), &json!("")));
+    let unnamed = (400, "account_required");
+    refused(&app.home.api, get.clone(), unnamed, ("invalid_arguments", "invalid_arguments"))
+        .await?;
+    let unknown = app.on("acc_01J8ZQ5V9Y3M7T2K4N6P8R0S1T")?;
+    let missing = (404, "account_not_found");
+    refused(&unknown, get.clone(), missing, ("invalid_arguments", "invalid_arguments")).await?;
+    let odd = (405, "method_not_allowed");
+    refused(&api, Method::TRACE, odd, ("unknown_method", "bad_endpoint")).await?;
+    api.get("proxy/api/..%2Fx").await?.refused(404, "unknown_provider_path");
+    let nul = api.get("proxy/api/auth.test?a=%00").await?;
+    nul.refused(400, "invalid_query");
+    assert_eq!(nul.body["error"], "invalid_arguments");
+
+    api.delete(&format!("integrated-accounts/{account}")).await?;
+    app.home.admin.delete(&format!("integrated-accounts/{account}")).await?;
+    let gone = (409, "account_disconnected");
+    refused(&api, get, gone, ("account_inactive", "account_inactive")).await?;
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn refusals_of_the_front_and_of_the_way_out_have_it_as_well(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let get = Method::GET;
+    let mut full = app.config.clone();
+    full.server.max_requests = 0;
+    let (url, _) = app.beside(&full).await?;
+    let overloaded = (503, "overloaded");
+    let code = "service_unavailable";
+    refused(&api.clone().at(url.clone()), get.clone(), overloaded, (code, code)).await?;
+    let answer = api.clone().at(url).get("proxy/api/auth.test").await?;
+    assert_eq!(answer.header("retry-after"), "1");
+
+    let mut lost = app.config.clone();
+    let closed = TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?;
+    lost.slack_enterprise.web_url = format!("http://{closed}");
+    lost.slack_enterprise.api_url = format!("http://{closed}");
+    let (url, _) = app.beside(&lost).await?;
+    let failed = (502, "provider_error");
+    refused(&api.clone().at(url), get, failed, ("internal_error", "internal_error")).await?;
+
+    let mut guarded = app.config.clone();
+    guarded.server.failed_auth_per_minute = 1;
+    let (url, _) = app.beside(&guarded).await?;
+    let wrong = app.nobody()?.with("authorization", "Bearer sb_acct_wrong")?.at(url);
+    wrong.get("proxy/api/auth.test").await?.refused(401, "unauthorized");
+    let throttled = wrong.get("proxy/api/auth.test").await?;
+    throttled.refused(429, "too_many_wrong_keys");
+    assert_eq!(throttled.body["error"], "ratelimited");
+    assert!((1..=60).contains(&throttled.header("retry-after").parse::<u64>()?));
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_call_beyond_the_rate_is_refused_as_slack_does(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| {
+        setup.config.limits.max_wait_s = 0.0;
+        setup.config.limits.time_scale = 1.0;
+    });
+    let app = app.await?;
+    let api = app.linked().await?;
+    for _ in 0..60 {
+        let answer = api.get("proxy/api/team.accessLogs").await?;
+        if answer.status == 429 {
+            answer.refused(429, "rate_limited");
+            assert_eq!(
+                (&answer.body["ok"], &answer.body["error"]),
+                (&json!(false), &json!("ratelimited"))
+            );
+            assert!(answer.header("retry-after").parse::<u64>()? > 0);
+            return Ok(());
+        }
+    }
+    anyhow::bail!("no call was beyond the rate")
+}
