@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use url::form_urlencoded;
 
-use super::answer::{bad_request, bare, failed, page};
+use super::answer::{bad_request, bare, failed, not_found, page};
 use super::ask::{Along, Asker, Query, Said};
 use super::directory::read_body;
 use super::sent::Sent;
@@ -80,6 +80,9 @@ pub(super) async fn account(
         Ok(body) => body,
         Err(why) => return bad_request(&why),
     };
+    if !is_plain(&id) {
+        return not_found();
+    }
     let path = format!("/integrated-accounts/{id}");
     let said = asker.ask(method, &path, &pairs(query.as_deref()), body.as_ref()).await;
     single(said, &path)
@@ -172,7 +175,7 @@ async fn completed(
     let keeps = wish.get("persist_previous_context").and_then(Value::as_bool) == Some(true);
     wish.retain(|name, _| LINK_FIELDS.contains(&name.as_str()));
     let id = wish.get("integrated_account_id").and_then(Value::as_str);
-    if let Some(id) = id {
+    if let Some(id) = id.filter(|id| is_plain(id)) {
         let mut said = asker.get(&format!("/integrated-accounts/{id}"), &Vec::new()).await;
         if !said.status.is_success() {
             return Err(said);
@@ -192,12 +195,18 @@ async fn completed(
     Ok(wish)
 }
 
+/// Whether an id is one segment of a path, and nothing else.
+fn is_plain(id: &str) -> bool {
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 /// An id that a body names.
 fn named(body: &Bytes, field: &str) -> Result<String, String> {
     let body = read_body(body)?.unwrap_or_default();
     let id = body.get(field).and_then(Value::as_str);
-    let is_plain = |id: &&str| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    id.filter(is_plain).map(str::to_owned).ok_or_else(|| format!("`{field}` must name an account."))
+    id.filter(|id| is_plain(id))
+        .map(str::to_owned)
+        .ok_or_else(|| format!("`{field}` must name an account."))
 }
 
 /// `/api-token`
@@ -211,6 +220,9 @@ pub(super) async fn key(
     Path(id): Path<String>,
     along: Along,
 ) -> Response {
+    if !is_plain(&id) {
+        return not_found();
+    }
     let path = format!("/api-keys/{id}");
     single(Asker::new(router, &along).get(&path, &Vec::new()).await, &path)
 }
@@ -226,6 +238,9 @@ pub(super) async fn environment(
     Path(id): Path<String>,
     along: Along,
 ) -> Response {
+    if !is_plain(&id) {
+        return not_found();
+    }
     let path = format!("/environments/{id}");
     single(Asker::new(router, &along).get(&path, &Vec::new()).await, &path)
 }

@@ -6,6 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use super::ask::Said;
+use crate::http::edge::Logged;
 
 /// A single thing, bare.
 pub(super) fn bare(said: &Said, thing: &Value) -> Response {
@@ -52,6 +53,12 @@ pub(super) fn failed(said: &Said) -> Response {
     with_headers(said.status, &said.headers, &body)
 }
 
+/// There is nothing at that path, and our own API is not asked.
+pub(super) fn not_found() -> Response {
+    let body = json!({"statusCode": 404, "error": "Not Found", "message": "There is nothing at this path."});
+    (StatusCode::NOT_FOUND, Json(body)).into_response()
+}
+
 /// A failure of the caller that our own API never sees.
 pub(super) fn bad_request(message: &str) -> Response {
     let status = StatusCode::BAD_REQUEST;
@@ -62,6 +69,7 @@ pub(super) fn bad_request(message: &str) -> Response {
 /// Our own headers stay, but for those of a body that is another one now.
 fn with_headers(status: StatusCode, headers: &HeaderMap, body: &Value) -> Response {
     let mut response = (status, Json(body)).into_response();
+    response.extensions_mut().insert(Logged);
     for (name, value) in headers {
         if *name != header::CONTENT_LENGTH && *name != header::CONTENT_TYPE {
             response.headers_mut().insert(name.clone(), value.clone());

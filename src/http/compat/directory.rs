@@ -1,18 +1,31 @@
 //! `/unified/user-directory/…`: the directory at the other API's paths.
 
 use axum::Router;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{Method, StatusCode};
+use axum::extract::{RawQuery, State};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
-use super::answer::{bad_request, bare, failed, page};
+use super::answer::{bad_request, bare, failed, not_found, page};
 use super::ask::{Along, Asker, Said};
 use super::sent::Sent;
 use super::theirs::{told, wished};
 use super::wishes::{Unusable, Wishes};
 
+/// How their paths begin.
+const PREFIX: &str = "/unified/user-directory/";
+/// The directory's resources in their words and in ours. No other route of ours is behind their paths: what an ingress
+/// permits there is the directory alone.
+const RESOURCES: [(&str, &str); 7] = [
+    ("users", "users"),
+    ("roles", "roles"),
+    ("role_assignments", "role-assignments"),
+    ("role-assignments", "role-assignments"),
+    ("workspaces", "workspaces"),
+    ("groups", "groups"),
+    ("me", "me"),
+];
 /// The most pages that one request collects.
 const MOST_PAGES: usize = 1_000;
 
@@ -20,7 +33,7 @@ const MOST_PAGES: usize = 1_000;
 pub(super) async fn serve(
     State(router): State<Router>,
     method: Method,
-    Path(rest): Path<String>,
+    uri: Uri,
     RawQuery(query): RawQuery,
     along: Along,
     Sent(body): Sent,
@@ -30,13 +43,12 @@ pub(super) async fn serve(
         Ok(wishes) => wishes,
         Err(Unusable(why)) => return bad_request(&why),
     };
-    let rest = rest.trim_matches('/');
+    // As it came: what is decoded here and put together again could mean another path.
+    let rest = uri.path().strip_prefix(PREFIX).unwrap_or_default().trim_matches('/');
     let (resource, below) =
         rest.split_once('/').map_or((rest, None), |(name, id)| (name, Some(id)));
-    let name = match resource {
-        "role_assignments" => "role-assignments",
-        other => other,
-    };
+    let known = RESOURCES.iter().find(|(theirs, _)| *theirs == resource);
+    let Some(name) = known.map(|(_, ours)| *ours) else { return not_found() };
     let path = match below {
         None => format!("/{name}"),
         Some(below) => format!("/{name}/{below}"),

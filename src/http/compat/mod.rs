@@ -12,9 +12,11 @@ mod wishes;
 
 use axum::extract::FromRef;
 use axum::routing::{any, get, post};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use serde_json::json;
+use tower_http::catch_panic::CatchPanicLayer;
 
+use super::edge;
 use super::state::AppState;
 
 /// What the handlers of their paths can reach.
@@ -47,6 +49,8 @@ pub(super) fn beside(own: Router, services: AppState) -> Router {
         .route("/environment", get(accounts::environments))
         .route("/environment/{id}", get(accounts::environment))
         .route("/ping", get(|| async { Json(json!({ "status": "ok" })) }))
+        .layer(CatchPanicLayer::custom(edge::after_panic))
+        .layer(middleware::from_fn_with_state(services.clone(), edge::log_unasked))
         .with_state(Compat { router: own.clone(), services })
         .merge(own)
 }

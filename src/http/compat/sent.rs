@@ -33,7 +33,7 @@ impl FromRequest<Compat> for Sent {
             Ok(body) => Ok(Self(body)),
             Err(problem) => {
                 let mut response = problem.into_response();
-                passage.leave(services, ROUTE, &mut response);
+                passage.leave(services, ROUTE, &parts.uri, &mut response);
                 Err(failed(&Said::read(response).await))
             }
         }

@@ -1,6 +1,7 @@
 //! Another unified API's paths: the same things in that one's envelopes.
 
 use anyhow::Context as _;
+use http::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -131,5 +132,71 @@ async fn accounts_keys_and_links_have_their_paths(pool: PgPool) -> anyhow::Resul
     assert_eq!(app.nobody()?.get("ping").await?.okay()?, json!({"status": "ok"}));
     let gone = admin.delete(&path).await?.okay()?;
     assert_eq!(gone["status"], "disconnected");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn their_paths_reach_the_directory_alone(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let admin = app.home.admin.clone().with("x-integrated-account-id", &account)?;
+    for path in [
+        "unified/user-directory/api-keys",
+        "unified/user-directory/audit-log",
+        "unified/user-directory/audit-log/export",
+        "unified/user-directory/integrated-accounts",
+        "unified/user-directory/environments",
+        "unified/user-directory/metrics",
+        "unified/user-directory/openapi.json",
+        "unified/user-directory/proxy/api/auth.test",
+        "unified/user-directory/events",
+        "unified/user-directory/batch",
+        "unified/user-directory/users%2F..%2Fapi-keys",
+        "unified/user-directory/users/..%2F..%2Fapi-keys",
+        "unified/user-directory/%75sers/%2e%2e%2fapi-keys",
+        "unified/user-directory//api-keys",
+        "unified/user-directory/unified/user-directory/users",
+        "integrated-account/..%2Fapi-keys",
+        &format!("integrated-account/{account}%2Ftokens"),
+        &format!("integrated-account/{account}%2Fscopes"),
+        "integrated-account/x%3Flimit=1",
+        "api-token/..%2Fenvironments",
+        "environment/..%2Fapi-keys",
+    ] {
+        let answer = admin.get(path).await?;
+        assert_eq!(answer.status, 404, "{path}: {}", answer.text);
+        assert_eq!(answer.body["statusCode"], 404, "{path}: {}", answer.text);
+        assert_ne!(answer.header("x-request-id"), "", "{path}");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn what_is_refused_early_is_counted_and_has_an_id(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let admin = app.home.admin.clone().with("x-request-id", "early-1")?;
+    for (path, body) in
+        [("link-token", "[]"), ("integrated-account/token", "{}"), ("link-token", "{")]
+    {
+        let refused = admin.send(Method::POST, path, Some(("application/json", body))).await?;
+        assert_eq!((refused.status, refused.header("x-request-id")), (400, "early-1"), "{path}");
+        assert_eq!(refused.header("x-content-type-options"), "nosniff");
+        assert_eq!(refused.header("cache-control"), "no-store");
+    }
+    let metrics = app.nobody()?.get("metrics").await?.text;
+    let counts = |route: &str, status: &str| {
+        let has = |line: &&str| {
+            line.contains("requests_total")
+                && line.contains(&format!("\"{route}\""))
+                && line.contains(status)
+        };
+        metrics.lines().find(has).and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+    };
+    assert_eq!(counts("/link-token", "4xx"), Some(2), "{metrics}");
+    assert_eq!(counts("/integrated-account/token", "4xx"), Some(1), "{metrics}");
+    // What was asked of our own routes is counted there, once.
+    admin.get("integrated-account?limit=1").await?.okay()?;
+    let metrics = app.nobody()?.get("metrics").await?.text;
+    assert!(!metrics.contains("\"/integrated-account\""), "{metrics}");
     Ok(())
 }
