@@ -3,7 +3,8 @@
 # nothing is missing.
 #
 #   scripts/setup.sh demo    a C compiler and PostgreSQL's server programs
-#   scripts/setup.sh test    those, and Python with venv, jq, nginx, a Redis server and Chromium for the tests
+#   scripts/setup.sh test    those, and Python with venv, jq, nginx, a Redis server, PgBouncer and Chromium for the
+#                            tests
 #   scripts/setup.sh release those of demo, and BOLT, which lays out the program's code
 #   scripts/setup.sh bench   those of release, wrk to measure with, nginx to measure against, and a Redis server
 #   scripts/setup.sh static  a C compiler, and one for static files
@@ -33,6 +34,7 @@ wants_nginx() {
 wants_redis() {
     case $purpose in test | bench | static) ! have redis-server && ! have valkey-server ;; *) false ;; esac
 }
+wants_pgbouncer() { [ "$purpose" = test ] && ! have pgbouncer && [ ! -x /usr/sbin/pgbouncer ]; }
 have_bolt() { have llvm-bolt || ls /usr/lib/llvm-*/bin/llvm-bolt >/dev/null 2>&1; }
 wants_bolt() {
     case $purpose in release | bench) ! have_bolt ;; *) false ;; esac
@@ -78,7 +80,7 @@ install_postgres() {
     trap - EXIT
 }
 
-[ -n "$(missing)" ] || wants_redis || wants_browser || wants_bolt || exit 0
+[ -n "$(missing)" ] || wants_redis || wants_pgbouncer || wants_browser || wants_bolt || exit 0
 
 as_root=''
 if [ "$(id -u)" -ne 0 ]; then
@@ -94,6 +96,7 @@ if have apt-get && { [ -z "$as_root" ] || { have sudo && sudo -n true 2>/dev/nul
     ! wants_python || install python3 python3-venv || true
     ! wants_jq || install jq || true
     ! wants_redis || install redis-server || true
+    ! wants_pgbouncer || install pgbouncer || true
     ! wants_browser || install chromium || true
     # BOLT 22 can't read the program.
     ! wants_bolt || install bolt-16 || true
@@ -101,5 +104,6 @@ fi
 
 [ -z "$(missing)" ] || give_up
 ! wants_redis || say "no Redis server (Debian: redis-server); what needs one is left out"
+! wants_pgbouncer || say "no PgBouncer (Debian: pgbouncer); the tests that need one are left out"
 ! wants_browser || say "no Chromium (Debian: chromium); the tests that need one are left out"
 ! wants_bolt || say "no BOLT (Debian: bolt-16); the program will need some more processor time than it has to"

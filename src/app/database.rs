@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
 
 use crate::config;
 use crate::embedded::{Cluster, EmbeddedError, Options};
+use crate::store::{Deadlines, Keeping, Store};
 
 /// Whether an embedded database that another process runs will do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,7 @@ pub enum Sharing {
 pub struct Database {
     /// The connections.
     pub pool: PgPool,
+    deadlines: Deadlines,
     cluster: Option<Cluster>,
 }
 
@@ -38,21 +40,30 @@ impl Database {
         durable: bool,
         sharing: Sharing,
     ) -> anyhow::Result<Self> {
+        let deadlines = deadlines(config);
         if !config.embedded {
-            return Ok(Self { pool: connect(config, remote(config)?).await?, cluster: None });
+            let pool = connect(config, remote(config)?).await?;
+            return Ok(Self { pool, deadlines, cluster: None });
         }
         let options = Options { data_dir: config.data_dir.clone(), durable };
         match Cluster::start(options).await {
             Ok(cluster) => {
                 let pool = connect(config, cluster.connect_options()).await?;
-                Ok(Self { pool, cluster: Some(cluster) })
+                Ok(Self { pool, deadlines, cluster: Some(cluster) })
             }
             Err(EmbeddedError::InUse { .. }) if sharing == Sharing::Shared => {
                 let options = Cluster::running(&config.data_dir)?;
-                Ok(Self { pool: connect(config, options).await?, cluster: None })
+                let pool = connect(config, options).await?;
+                Ok(Self { pool, deadlines, cluster: None })
             }
             Err(error) => Err(error).context("the embedded PostgreSQL did not start"),
         }
+    }
+
+    /// Its rows, for short commands.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        Store::with(self.pool.clone(), self.deadlines, Keeping::default())
     }
 
     /// Connects once, without patience, to a database that is elsewhere: for whoever wants to hear why it
@@ -89,15 +100,24 @@ impl Database {
     }
 }
 
+/// How long anything may take at the database.
+pub(super) fn deadlines(config: &config::Database) -> Deadlines {
+    let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    Deadlines {
+        acquire: seconds(config.acquire_timeout_s),
+        statement: seconds(config.statement_timeout_s),
+        lock: seconds(config.lock_timeout_s),
+    }
+}
+
 fn remote(config: &config::Database) -> anyhow::Result<PgConnectOptions> {
     let url = config.url().map_err(anyhow::Error::msg)?;
     url.parse().map_err(|_| anyhow::anyhow!("database.url is no PostgreSQL URL"))
 }
 
 async fn connect(config: &config::Database, options: PgConnectOptions) -> anyhow::Result<PgPool> {
-    PgPoolOptions::new()
-        .max_connections(config.max_connections)
-        .acquire_timeout(Duration::from_secs(5))
+    deadlines(config)
+        .pool(config.max_connections)
         .connect_with(options)
         .await
         .context("the database can't be reached")

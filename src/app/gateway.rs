@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::database::deadlines;
+use super::purge::purge;
 use super::server::{Place, Rules, Threads, serve};
 use super::traces::traces;
 use crate::config::{self, Config, LimitBackend};
@@ -61,6 +63,7 @@ pub struct Gateway {
     /// The limits in Redis, when they are there.
     shared: Option<Shared>,
     look_every: Duration,
+    ended_retention: Duration,
     front: Front,
     rules: Rules,
     /// Where `/metrics` has a listener of its own; empty for none.
@@ -81,9 +84,13 @@ impl Gateway {
         let master_keys = config.vault.master_keys().map_err(anyhow::Error::msg)?;
         let cursors = Signer::derive(&master_keys, "cursors");
         let keys = KeyIssuer::derive(&master_keys);
-        let keeping =
-            Keeping { accounts: config.cache.accounts, in_outage: config.cache.keep_in_outage() };
-        let store = Store::keeping(pool, keeping);
+        let keeping = Keeping {
+            accounts: config.cache.accounts,
+            in_outage: config.cache.keep_in_outage(),
+            max_age: config.cache.max_age(),
+        };
+        let store = Store::with(pool, deadlines(&config.database), keeping);
+        let name = process_name(&*entropy);
         let done = CancellationToken::new();
         let (listening, enough) = (store.clone(), done.clone());
         let vault = Vault::new(MasterKeys::new(master_keys)?, Arc::clone(&entropy));
@@ -91,7 +98,8 @@ impl Gateway {
         let registry = Arc::new(Registry::new(config, http.clone(), Arc::clone(&clock))?);
         let metrics = Metrics::new(registry.known_methods());
         let tasks = TaskTracker::new();
-        tasks.spawn(async move { listening.listen(enough).await });
+        let feed = name.clone();
+        tasks.spawn(async move { listening.listen(&feed, enough).await });
         let uses =
             UseLog::new(store.clone(), Arc::clone(&clock), Arc::clone(&entropy), metrics.clone());
         tasks.spawn(uses.clone().run(done.clone()));
@@ -107,7 +115,7 @@ impl Gateway {
         let ahead =
             Ahead::new(store.clone(), tokens.clone(), Arc::clone(&clock), config.refresh.ahead());
         let pacing = pacing(&config.limits, &registry)?;
-        let shared = shared(&config.limits, &*entropy, &tasks)?;
+        let shared = shared(&config.limits, name, &tasks)?;
         let limiter: Arc<dyn Limiter> = Arc::new(match &shared {
             Some(shared) => FairLimiter::shared(shared.clone()),
             None => FairLimiter::local(),
@@ -168,6 +176,7 @@ impl Gateway {
             ahead,
             shared,
             look_every: config.refresh.check_every(),
+            ended_retention: config.database.ended_retention(),
             front: Front::new(Arc::clone(&state), config.server.max_requests),
             rules: Rules::new(&config.server)?,
             metrics_listen: config.server.metrics_listen.clone(),
@@ -209,6 +218,14 @@ impl Gateway {
         if !self.metrics_listen.is_empty() {
             self.serve_metrics(stopping.clone()).await?;
         }
+        let (store, clock) = (self.state.store.clone(), Arc::clone(&self.state.clock));
+        let (purging, enough) = (purge(store, clock, self.ended_retention), stopping.clone());
+        self.tasks.spawn(async move {
+            tokio::select! {
+                never = purging => match never {},
+                () = enough.cancelled() => {}
+            }
+        });
         let threads = Threads::start(self.threads, self.pin_threads, &self.front);
         let place = Place::Threads(threads.context("the threads can't be started")?);
         let timeout = self.shutdown_timeout;
@@ -226,6 +243,10 @@ impl Gateway {
             () = told => {}
             () = out_of_patience => tracing::warn!("some requests were cut off by the stop"),
         }
+        // Calls that were cut off note it while they are dropped, and the audit log is written after that.
+        if let Place::Threads(threads) = place {
+            threads.end(timeout).await;
+        }
         self.done.cancel();
         self.tasks.close();
         if tokio::time::timeout(timeout, self.tasks.wait()).await.is_err() {
@@ -235,7 +256,6 @@ impl Gateway {
         let traces = self.state.traces.clone();
         let sent = tokio::task::spawn_blocking(move || traces.finish());
         let _ = tokio::time::timeout(timeout, sent).await;
-        // Some of them belong to the threads, which end with this.
         let _ = tokio::time::timeout(timeout, self.state.store.close()).await;
         Ok(())
     }
@@ -294,17 +314,20 @@ fn pacing(limits: &config::Limits, registry: &Registry) -> anyhow::Result<Pacing
     Pacing::new(limits).map_err(anyhow::Error::msg)
 }
 
+/// What tells this process from all others.
+fn process_name(entropy: &dyn Entropy) -> String {
+    format!("{:016x}", u64::from_be_bytes(random_bytes(entropy)))
+}
+
 /// The budgets in Redis, when the settings want them there.
 fn shared(
     limits: &config::Limits,
-    entropy: &dyn Entropy,
+    process: String,
     tasks: &TaskTracker,
 ) -> anyhow::Result<Option<Shared>> {
     match limits.backend {
         LimitBackend::Local => Ok(None),
         LimitBackend::Redis => {
-            let process = u64::from_be_bytes(random_bytes(entropy));
-            let process = format!("{process:016x}");
             let url = limits.redis_url().map_err(anyhow::Error::msg)?;
             Ok(Some(Shared::new(&url, process, tasks.clone())?))
         }

@@ -2,6 +2,7 @@
 
 mod database;
 mod gateway;
+mod purge;
 mod server;
 mod traces;
 

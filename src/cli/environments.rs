@@ -63,6 +63,7 @@ fn taken(error: StoreError, name: &str) -> anyhow::Error {
         StoreError::Conflict(_) => anyhow::anyhow!("there is an environment {name:?} already"),
         error @ (StoreError::Inconsistent { .. }
         | StoreError::Unavailable(_)
+        | StoreError::Busy(_)
         | StoreError::Refused(_)) => error.into(),
     }
 }

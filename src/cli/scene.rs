@@ -19,7 +19,7 @@ pub(super) async fn on_database(
 ) -> anyhow::Result<()> {
     config.validate_database()?;
     let database = Database::open(&config.database, true, Sharing::Shared).await?;
-    let store = Store::new(database.pool.clone());
+    let store = database.store();
     let done = async {
         // The role of a running gateway may not create tables: it can only work on a migrated database.
         if !store.is_migrated().await.unwrap_or(false) {

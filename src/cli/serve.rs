@@ -15,7 +15,6 @@ use crate::config::Config;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::SystemEntropy;
 use crate::expressions::WorkerProgram;
-use crate::store::Store;
 
 /// How to serve.
 #[derive(Debug, Args)]
@@ -36,7 +35,7 @@ pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Res
     let stop = stop_order()?;
     let mut database = Database::open(&config.database, true, Sharing::Alone).await?;
     if config.database.embedded {
-        Store::new(database.pool.clone()).migrate().await?;
+        database.store().migrate().await?;
     }
     let served = serve(&config, &mut database, stop).await;
     database.close().await;

@@ -1,6 +1,7 @@
 //! `[database]`: a PostgreSQL of your own, or the embedded one.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 use zeroize::Zeroizing;
@@ -19,6 +20,14 @@ pub struct Database {
     pub data_dir: PathBuf,
     /// The most connections at once.
     pub max_connections: u32,
+    /// How long a statement waits for a connection, in seconds.
+    pub acquire_timeout_s: f64,
+    /// How long a statement may run, in seconds.
+    pub statement_timeout_s: f64,
+    /// How long a statement may wait for a lock, in seconds.
+    pub lock_timeout_s: f64,
+    /// How long link tokens and account tokens stay after their end, in days.
+    pub ended_retention_days: u16,
 }
 
 impl std::fmt::Debug for Database {
@@ -28,6 +37,10 @@ impl std::fmt::Debug for Database {
             .field("embedded", &self.embedded)
             .field("data_dir", &self.data_dir)
             .field("max_connections", &self.max_connections)
+            .field("acquire_timeout_s", &self.acquire_timeout_s)
+            .field("statement_timeout_s", &self.statement_timeout_s)
+            .field("lock_timeout_s", &self.lock_timeout_s)
+            .field("ended_retention_days", &self.ended_retention_days)
             .finish_non_exhaustive()
     }
 }
@@ -59,6 +72,31 @@ impl Database {
         if self.max_connections < 4 {
             mistakes.push("database.max_connections: must be 4 or more".to_owned());
         }
+        for (name, seconds) in [
+            ("acquire_timeout_s", self.acquire_timeout_s),
+            ("statement_timeout_s", self.statement_timeout_s),
+            ("lock_timeout_s", self.lock_timeout_s),
+        ] {
+            if !(0.1..=3600.0).contains(&seconds) {
+                mistakes.push(format!("database.{name}: must be between 0.1 and 3600"));
+            }
+        }
+        if !(2..=3650).contains(&self.ended_retention_days) {
+            mistakes.push("database.ended_retention_days: must be between 2 and 3650".to_owned());
+        }
+        if self.lock_timeout_s > self.statement_timeout_s {
+            mistakes.push(
+                "database.lock_timeout_s: is above database.statement_timeout_s, which ends the wait before; \
+                 lower it"
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// How long link tokens and account tokens stay after their end.
+    #[must_use]
+    pub fn ended_retention(&self) -> Duration {
+        Duration::from_hours(24 * u64::from(self.ended_retention_days))
     }
 
     /// The PostgreSQL URL; empty with `embedded`.

@@ -90,7 +90,7 @@ impl LinkError {
             Self::OtherOrganization => "other_organization",
             Self::OtherProvider => "other_provider",
             Self::NotAllowed(_) => "origin_not_allowed",
-            Self::Store(StoreError::Unavailable(_)) => "unavailable",
+            Self::Store(StoreError::Unavailable(_) | StoreError::Busy(_)) => "unavailable",
             Self::AccountNotFound => "account_not_found",
             Self::NoProviderApp(_) | Self::PublicUrl | Self::Store(_) | Self::Cipher(_) => {
                 "internal"

@@ -1,8 +1,5 @@
 //! What the server is like, for whoever checks an installation. Nothing here is asked by calls.
 
-use std::time::Duration;
-
-use sqlx::postgres::PgListener;
 use time::OffsetDateTime;
 
 use super::{Store, StoreError};
@@ -112,21 +109,5 @@ impl Store {
             }
         }
         Ok(found)
-    }
-
-    /// Whether what is called out on one connection is heard on another, as changes have to be. A pooler
-    /// that lends connections by the transaction swallows it.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn hears_itself(&self, within: Duration) -> Result<bool, StoreError> {
-        let mut listener = PgListener::connect_with(&self.pool).await?;
-        listener.listen("switchboard_doctor").await?;
-        sqlx::query!("NOTIFY switchboard_doctor").execute(&self.pool).await?;
-        match tokio::time::timeout(within, listener.recv()).await {
-            Ok(heard) => Ok(heard.map(|_| true)?),
-            Err(_) => Ok(false),
-        }
     }
 }

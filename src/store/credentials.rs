@@ -1,9 +1,9 @@
 //! The tokens of accounts, encrypted, and the record of every attempt to renew them.
 
-use sqlx::{Postgres, Transaction};
 use time::OffsetDateTime;
 
 use super::audit::{self, AuditEntry};
+use super::connections::Transaction;
 use super::events::{self, NewEvent};
 use super::{StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
@@ -139,7 +139,7 @@ impl TenantDb {
 
 /// The right to refresh one account: whoever holds it is the only one, in every process.
 pub struct RefreshLock {
-    tx: Transaction<'static, Postgres>,
+    tx: Transaction,
     pub(super) db: TenantDb,
     pub(super) account_id: IntegratedAccountId,
     pub(super) credentials: Credentials,

@@ -1,10 +1,10 @@
 //! Events of accounts: written with what they tell, read in the order they were committed.
 
-use sqlx::PgConnection;
 use sqlx::types::Json;
 use time::{Duration, OffsetDateTime};
 
 use super::columns::named;
+use super::connections::Connection;
 use super::{StoreError, TenantDb};
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
@@ -12,7 +12,7 @@ use crate::domain::event::{Event, EventData, EventKind};
 use crate::domain::ids::{EnvironmentId, EventId, IntegratedAccountId};
 
 /// So long an event can be read.
-const KEPT: Duration = Duration::days(30);
+pub(super) const KEPT: Duration = Duration::days(30);
 /// A refresh that fails and fails is told once in this time.
 const QUIET: Duration = Duration::hours(1);
 
@@ -120,7 +120,7 @@ impl TenantDb {
 /// Adds an event in the transaction of what it tells about: as the last thing before the commit,
 /// because nobody else of the environment can tell one until then. Clears away a few old ones.
 pub(super) async fn append(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     environment_id: EnvironmentId,
     event: &NewEvent<'_>,
 ) -> Result<(), StoreError> {

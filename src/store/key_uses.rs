@@ -47,6 +47,23 @@ impl KeyUses {
     }
 }
 
+/// Uses on their way to the database: those that are left when it is dropped, by an error or by whoever stops
+/// waiting, wait for the next time.
+struct Unwritten<'u> {
+    key_uses: &'u KeyUses,
+    uses: BTreeMap<(EnvironmentId, String), OffsetDateTime>,
+}
+
+impl Drop for Unwritten<'_> {
+    fn drop(&mut self) {
+        let mut waiting = self.key_uses.waiting();
+        for (key, at) in std::mem::take(&mut self.uses) {
+            let known = waiting.entry(key).or_insert(at);
+            *known = at.max(*known);
+        }
+    }
+}
+
 impl Store {
     /// Tells that a caller's key was used.
     pub fn note_use(&self, caller: &Caller, now: OffsetDateTime) {
@@ -62,18 +79,12 @@ impl Store {
     /// Writes down what was told. What can't be written now waits for the next time.
     pub(super) async fn write_key_uses(&self) -> Result<(), StoreError> {
         let uses = std::mem::take(&mut *self.key_uses.waiting());
-        if uses.is_empty() {
-            return Ok(());
+        let mut unwritten = Unwritten { key_uses: &self.key_uses, uses };
+        if !unwritten.uses.is_empty() {
+            self.upsert_key_uses(&unwritten.uses).await?;
+            unwritten.uses.clear();
         }
-        let written = self.upsert_key_uses(&uses).await;
-        if written.is_err() {
-            let mut waiting = self.key_uses.waiting();
-            for (key, at) in uses {
-                let known = waiting.entry(key).or_insert(at);
-                *known = at.max(*known);
-            }
-        }
-        written
+        Ok(())
     }
 
     /// In the order of the keys, so that gateways which write at once don't wait for each other in a ring.

@@ -8,6 +8,7 @@ mod accounts;
 mod audit;
 mod columns;
 mod condition;
+mod connections;
 mod credentials;
 mod ending;
 mod environments;
@@ -19,6 +20,7 @@ mod keys;
 mod link_tokens;
 mod mappings;
 mod provider_apps;
+mod purge;
 mod refresh_pauses;
 mod revocations;
 mod rewrap;
@@ -27,12 +29,13 @@ mod warm;
 
 use std::sync::Arc;
 
-use sqlx::PgPool;
+use sqlx::{Connection as _, PgConnection, PgPool};
 
 pub use account_tokens::{AccountToken, AddedToken, NewAccountToken};
 pub use accounts::{AccountFilter, LinkEnd, LinkedAccount};
 pub use audit::{AuditEntry, AuditFilter, Audited, UseLog, UsedBy, Using};
 pub use condition::{Condition, DatabaseRole, Migrations};
+pub use connections::Deadlines;
 pub use credentials::{Credentials, NewCredentials, RefreshLock, RefreshOutcome};
 pub use ending::EndingToken;
 pub use environments::Environment;
@@ -47,6 +50,7 @@ pub use revocations::Revocation;
 pub use rewrap::{KeyUse, KeyedRow, KeyedTable};
 pub use warm::{AccountKey, Cache, Change, Keeping};
 
+use self::connections::Connections;
 use self::key_uses::KeyUses;
 use self::warm::Warm;
 pub use crate::domain::audit::Outcome;
@@ -70,6 +74,10 @@ pub enum StoreError {
     /// The database can't be reached or didn't answer in time.
     #[error("the database is not available")]
     Unavailable(#[source] sqlx::Error),
+    /// The database is reachable and did not finish a statement in time: it waited for a lock, ran for too
+    /// long, or got into a deadlock. The same statement may succeed later.
+    #[error("the database did not finish a statement in time")]
+    Busy(#[source] sqlx::Error),
     /// The database refused a statement.
     #[error("the database refused a statement")]
     Refused(#[source] sqlx::Error),
@@ -81,9 +89,16 @@ impl From<sqlx::Error> for StoreError {
             if let Some(constraint) = database.constraint() {
                 return Self::Conflict(constraint.to_owned());
             }
-            // Class 57: the server is going down or coming up.
-            return match database.code() {
-                Some(code) if code.starts_with("57P") => Self::Unavailable(error),
+            return match database.code().as_deref() {
+                // The server is going down or coming up, has no room for more, or takes no changes since it
+                // was demoted.
+                Some(code)
+                    if code.starts_with("57P") || code.starts_with("53") || code == "25006" =>
+                {
+                    Self::Unavailable(error)
+                }
+                // Lock not available, query canceled, deadlock detected, serialization failure.
+                Some("55P03" | "57014" | "40P01" | "40001") => Self::Busy(error),
                 _ => Self::Refused(error),
             };
         }
@@ -91,6 +106,7 @@ impl From<sqlx::Error> for StoreError {
             error,
             sqlx::Error::Io(_)
                 | sqlx::Error::Tls(_)
+                | sqlx::Error::Protocol(_)
                 | sqlx::Error::PoolTimedOut
                 | sqlx::Error::PoolClosed
                 | sqlx::Error::WorkerCrashed
@@ -102,7 +118,7 @@ impl From<sqlx::Error> for StoreError {
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: PgPool,
+    pool: Connections,
     warm: Arc<Warm>,
     key_uses: Arc<KeyUses>,
 }
@@ -111,13 +127,13 @@ impl Store {
     /// The database behind `pool`.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self::keeping(pool, Keeping::default())
+        Self::with(pool, Deadlines::default(), Keeping::default())
     }
 
-    /// The database behind `pool`, of which so much is kept in memory. What is kept is used while
-    /// [`Store::listen`] runs.
+    /// The database behind `pool`, with a cache of its rows. The cache is used while [`Store::listen`] runs.
     #[must_use]
-    pub fn keeping(pool: PgPool, keeping: Keeping) -> Self {
+    pub fn with(pool: PgPool, deadlines: Deadlines, keeping: Keeping) -> Self {
+        let pool = Connections::new(pool, deadlines);
         Self { pool, warm: Arc::new(Warm::new(keeping)), key_uses: Arc::default() }
     }
 
@@ -138,20 +154,20 @@ impl Store {
 
     /// Closes every connection; what is asked from here on fails.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.pool.pool().close().await;
     }
 
     /// The most connections there are at once.
     #[must_use]
     pub fn connections(&self) -> usize {
-        usize::try_from(self.pool.options().get_max_connections()).unwrap_or(usize::MAX)
+        usize::try_from(self.pool.pool().options().get_max_connections()).unwrap_or(usize::MAX)
     }
 
     /// The connections at this moment: in use, idle, the most there may be.
     #[must_use]
     pub fn connections_now(&self) -> (usize, usize, usize) {
-        let all = usize::try_from(self.pool.size()).unwrap_or(usize::MAX);
-        let idle = self.pool.num_idle();
+        let all = usize::try_from(self.pool.pool().size()).unwrap_or(usize::MAX);
+        let idle = self.pool.pool().num_idle();
         (all.saturating_sub(idle), idle, self.connections())
     }
 
@@ -161,13 +177,16 @@ impl Store {
         self.warm.figures()
     }
 
-    /// Applies the migrations that are missing.
+    /// Applies the migrations that are missing, on a connection without deadlines: a migration may rewrite a
+    /// large table.
     ///
     /// # Errors
     ///
     /// When the database can't be reached, or was migrated by a newer program.
     pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        crate::MIGRATOR.run(&self.pool).await
+        let mut connection = PgConnection::connect_with(&self.pool.connect_options()).await?;
+        crate::MIGRATOR.run(&mut connection).await?;
+        Ok(connection.close().await?)
     }
 
     /// Whether the database answers and has every migration.
@@ -188,7 +207,7 @@ impl Store {
 /// The rows of one environment.
 #[derive(Debug, Clone)]
 pub struct TenantDb {
-    pool: PgPool,
+    pool: Connections,
     environment_id: EnvironmentId,
     warm: Arc<Warm>,
 }

@@ -1,10 +1,10 @@
 //! Provider apps: an environment's OAuth clients. The client secret is ciphertext here.
 
-use sqlx::{Postgres, Transaction};
 use time::OffsetDateTime;
 
 use super::audit::{self, AuditEntry};
 use super::columns::named;
+use super::connections::Transaction;
 use super::{Store, StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, ProviderAppId};
 use crate::domain::provider::Provider;
@@ -169,7 +169,7 @@ impl TenantDb {
 
 /// The right to change one provider app.
 pub struct ProviderAppLock {
-    tx: Transaction<'static, Postgres>,
+    tx: Transaction,
     environment_id: EnvironmentId,
     app: ProviderApp,
 }

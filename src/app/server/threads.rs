@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -15,7 +17,8 @@ use crate::http::Front;
 /// Threads; dropped, they end, and with them whatever they still do.
 pub(in crate::app) struct Threads {
     all: Vec<Thread>,
-    _end: DropGuard,
+    end: DropGuard,
+    ends: Vec<JoinHandle<()>>,
 }
 
 struct Thread {
@@ -49,23 +52,39 @@ impl Threads {
         let processors = if pinned { processors::one_each(count) } else { None };
         let end = CancellationToken::new();
         let main = Handle::current();
-        let start = |number: usize| {
+        let mut ends = Vec::new();
+        let mut start = |number: usize| {
             let runtime = Builder::new_current_thread().enable_all().build()?;
             let handle = runtime.handle().clone();
             let end = end.clone();
             let processor = processors.as_ref().and_then(|all| all.get(number).copied());
-            std::thread::Builder::new().name(format!("edge-{number}")).spawn(move || {
-                if let Some(processor) = processor {
-                    processors::stay_on(processor);
-                }
-                runtime.block_on(end.cancelled());
-                runtime.shutdown_background();
-            })?;
+            let thread =
+                std::thread::Builder::new().name(format!("edge-{number}")).spawn(move || {
+                    if let Some(processor) = processor {
+                        processors::stay_on(processor);
+                    }
+                    runtime.block_on(end.cancelled());
+                    runtime.shutdown_background();
+                })?;
+            ends.push(thread);
             let front = Arc::new(front.for_thread(main.clone()));
             Ok(Thread { runtime: handle, front, busy: Arc::default() })
         };
-        let all = (0..count).map(start).collect::<io::Result<_>>()?;
-        Ok(Self { all, _end: end.drop_guard() })
+        let all = (0..count).map(&mut start).collect::<io::Result<_>>()?;
+        Ok(Self { all, end: end.drop_guard(), ends })
+    }
+
+    /// Ends them, and waits until whatever they still did was dropped.
+    pub(in crate::app) async fn end(self, limit: Duration) {
+        let Self { all, end, ends } = self;
+        drop((all, end));
+        let joined = tokio::task::spawn_blocking(|| {
+            for thread in ends {
+                // One that panicked has ended as well.
+                let _ = thread.join();
+            }
+        });
+        let _ = tokio::time::timeout(limit, joined).await;
     }
 
     /// Gives a connection to the thread that has the fewest.

@@ -17,8 +17,8 @@ const OLDEST: i32 = 140_000;
 const CLOCK_WARNS: time::Duration = time::Duration::seconds(2);
 /// How far before renewed tokens and link tokens end too late or too early.
 const CLOCK_FAILS: time::Duration = time::Duration::seconds(60);
-/// How long a call to ourselves may take.
-const HEARD_WITHIN: Duration = Duration::from_secs(5);
+/// How long a notification may take from one connection to another.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) async fn check(config: &Config, has_keys: bool, report: &mut Report) {
     let settings = &config.database;
@@ -34,7 +34,7 @@ pub(super) async fn check(config: &Config, has_keys: bool, report: &mut Report) 
     }
     match Database::open(settings, true, Sharing::Shared).await {
         Ok(database) => {
-            let store = Store::new(database.pool.clone());
+            let store = database.store();
             if let Err(error) = ask(&store, config, has_keys, report).await {
                 let error = anyhow::Error::from(error);
                 let fix = "the role in database.url must own the database or have all rights in it";
@@ -56,6 +56,9 @@ async fn ask(
     has_keys: bool,
     report: &mut Report,
 ) -> Result<(), StoreError> {
+    // First: it finds out how statements can be sent.
+    let mut of_changes = Report::default();
+    changes(store, config, &mut of_changes).await?;
     let asked_at = SystemClock.now();
     let condition = store.condition().await?;
     let answered_at = SystemClock.now();
@@ -66,17 +69,27 @@ async fn ask(
     clock(condition.now, asked_at + (answered_at - asked_at) / 2, report);
     let migrations = store.migrations(&condition).await?;
     let is_current = tables(&migrations, config.database.embedded, report);
-    if store.hears_itself(HEARD_WITHIN).await? {
-        report.ok("changes", "are heard on another connection");
+    report.append(of_changes);
+    if is_current && has_keys {
+        super::vault::check(store, &config.vault, report).await?;
+    }
+    Ok(())
+}
+
+async fn changes(store: &Store, config: &Config, report: &mut Report) -> Result<(), StoreError> {
+    let max_age = config.cache.max_age_s;
+    if store.delivers_notifications(DELIVERED_WITHIN).await? {
+        let found = format!(
+            "a notification of one connection is delivered to another; no cached row is older than {max_age} s"
+        );
+        report.ok("changes", found);
     } else {
         report.warn(
             "changes",
-            "are not heard on another connection: every call asks the database",
+            "a notification of one connection is not delivered to another: nothing is cached, every call \
+             asks the database",
             "connect to PostgreSQL itself, or let the pooler keep sessions (pool_mode = session)",
         );
-    }
-    if is_current && has_keys {
-        super::vault::check(store, &config.vault, report).await?;
     }
     Ok(())
 }
@@ -94,8 +107,8 @@ fn server(condition: &Condition, config: &Config, took: time::Duration, report: 
         let fix = "name the primary in database.url";
         return report.fail(NAME, format!("{found}; it is a replica and takes no changes"), fix);
     }
-    // One more listens.
-    let wanted = config.database.max_connections.saturating_add(1);
+    // Two more are for the feed of changes.
+    let wanted = config.database.max_connections.saturating_add(2);
     if i64::from(max_connections) < i64::from(wanted) {
         let fix = "raise the server's max_connections, or lower database.max_connections";
         let found =

@@ -90,7 +90,7 @@ pub(super) fn of(error: &LinkError) -> Words<'_> {
                 "It was disconnected while you approved. Ask whoever sent you the link for a new one.",
             ],
         ),
-        LinkError::Store(StoreError::Unavailable(_)) => (
+        LinkError::Store(StoreError::Unavailable(_) | StoreError::Busy(_)) => (
             S::SERVICE_UNAVAILABLE,
             "Not available at the moment",
             &["Nothing was connected. Open your link again in a minute."],

@@ -19,6 +19,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Unavailable(_) => unavailable().because(&error),
+            StoreError::Busy(_) => busy().because(&error),
             StoreError::Conflict(_) => {
                 Self::new(ProblemKind::AlreadyExists, "Another object has the same name or key.")
                     .because(&error)
@@ -224,6 +225,7 @@ impl From<LinkError> for Problem {
                 Self::new(ProblemKind::NotFound, "There is no such link token.")
             }
             LinkError::Store(StoreError::Unavailable(_)) => unavailable().because(&error),
+            LinkError::Store(StoreError::Busy(_)) => busy().because(&error),
             LinkError::NotAllowed(origin) => Self::new(
                 ProblemKind::InvalidBody,
                 "A browser may be sent back to the origins of the environment's link page only.",
@@ -255,6 +257,13 @@ fn unavailable() -> Problem {
         .retry_after(DATABASE_PAUSE)
 }
 
+fn busy() -> Problem {
+    let detail = "The database did not finish a statement in time, because other work holds the same rows \
+                  or it is overloaded. Nothing was changed by that statement; send the request again after \
+                  the time in Retry-After.";
+    Problem::new(ProblemKind::Unavailable, detail).retry_after(DATABASE_PAUSE)
+}
+
 /// The problem of an account whose grant is lost.
 pub(in crate::http) fn needs_reauth(reason: Option<&str>) -> Problem {
     let reason = reason.unwrap_or("unknown");
@@ -277,6 +286,7 @@ fn no_token(error: &TokenError) -> Problem {
         )
         .retry_after(*retry_after),
         TokenError::Store(store) if matches!(**store, StoreError::Unavailable(_)) => unavailable(),
+        TokenError::Store(store) if matches!(**store, StoreError::Busy(_)) => busy(),
         TokenError::Store(_) | TokenError::Cipher(_) | TokenError::Interrupted => {
             Problem::internal()
         }

@@ -136,7 +136,7 @@ pub(in crate::http) async fn create_mapping(
     }
     let subject = mapping.id.to_string();
     let entry = entry(&state, &access, "mapping.created", &mapping, &subject);
-    access.db.insert_mapping(&mapping, &entry).await.map_err(|error| refused(&error))?;
+    access.db.insert_mapping(&mapping, &entry).await.map_err(refused)?;
     Ok((StatusCode::CREATED, Json(Item::of(mapping))))
 }
 
@@ -285,7 +285,7 @@ async fn find<P>(access: &Access<P>, id: &str) -> Result<Mapping, Problem> {
     })
 }
 
-fn refused(error: &StoreError) -> Problem {
+fn refused(error: StoreError) -> Problem {
     match error {
         StoreError::Conflict(constraint) if constraint == "mappings_place_key" => Problem::new(
             ProblemKind::AlreadyExists,
@@ -295,9 +295,10 @@ fn refused(error: &StoreError) -> Problem {
             ProblemKind::AccountNotFound,
             "There is no such account in this environment.",
         ),
-        StoreError::Inconsistent { .. } | StoreError::Unavailable(_) | StoreError::Refused(_) => {
-            Problem::internal()
-        }
+        other @ (StoreError::Inconsistent { .. }
+        | StoreError::Unavailable(_)
+        | StoreError::Busy(_)
+        | StoreError::Refused(_)) => other.into(),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::store::columns::named;
 use crate::store::{StoreError, TenantDb};
 
 /// The id of a row is made of a moment near the one that it tells: no farther away than this.
-const SLACK: Duration = Duration::MINUTE;
+pub(super) const SLACK: Duration = Duration::MINUTE;
 
 /// Which rows a reader wants. `None` wants all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

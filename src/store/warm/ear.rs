@@ -1,6 +1,6 @@
 //! Whether we hear of every change, and what follows from it when we don't.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use tokio::sync::Notify;
 
@@ -23,13 +23,19 @@ pub(super) enum Hearing {
 #[derive(Debug)]
 pub(super) struct Ear {
     hearing: AtomicU8,
+    /// Counts halves of the age that a row may have.
+    period: AtomicU32,
     went_away: Notify,
 }
 
 impl Ear {
     /// One that hears nothing yet.
     pub(super) fn new() -> Self {
-        Self { hearing: AtomicU8::new(Hearing::Not as u8), went_away: Notify::new() }
+        Self {
+            hearing: AtomicU8::new(Hearing::Not as u8),
+            period: AtomicU32::new(0),
+            went_away: Notify::new(),
+        }
     }
 
     /// The state.
@@ -40,6 +46,21 @@ impl Ear {
             3 => Hearing::Away,
             _ => Hearing::Not,
         }
+    }
+
+    /// The present period, for a row that is about to be read.
+    pub(super) fn period(&self) -> u32 {
+        self.period.load(Ordering::Relaxed)
+    }
+
+    /// Begins the next period: rows that were read before the last one are too old.
+    pub(super) fn begin_period(&self) {
+        self.period.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether a row is recent enough that was read in that period. In an outage age doesn't matter.
+    pub(super) fn is_recent(&self, period: u32) -> bool {
+        self.period().wrapping_sub(period) <= 1 || self.now() == Hearing::Away
     }
 
     /// Changes the state.

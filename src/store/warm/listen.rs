@@ -1,127 +1,239 @@
-//! The ear at the database: `LISTEN` on the channel that the triggers notify.
+//! The feed of changes: `LISTEN` on the channel that the triggers notify.
 //!
-//! A connection that is silently cut brings no notification and no error, and a pooler in between may take
-//! the `LISTEN` and never tell. So where it has been quiet we call out ourselves and have to hear it. All
-//! gateways hear it: the whole fleet calls out a few times a second, however large it is. The waits
-//! together are less than the second within which a change has to arrive.
+//! A connection that is silently cut brings no notification and no error. A pooler that lends connections by
+//! the transaction takes the `LISTEN` and delivers nothing, and the connection may lead to an old primary that
+//! nobody writes to any more. PostgreSQL delivers a session's own notifications in any case, so hearing oneself
+//! proves nothing. Several times a second another connection therefore sends a number on a channel of this
+//! gateway's own (`echo`), and the feed counts as live only while each number arrives.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
-use sqlx::postgres::{PgListener, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::echo::Echo;
 use super::{Change, Hearing, Warm};
 use crate::domain::sealed::Digest;
+use crate::store::connections::Connections;
 use crate::store::{Store, StoreError};
 
 /// What the triggers of the migrations notify.
 const CHANNEL: &str = "switchboard_changes";
-/// What we call out; it tells of no change.
-const ECHO: &str = "echo";
-/// How long the channel may be quiet before we call out, and how long the echo may take.
-const QUIET: Duration = Duration::from_millis(250);
-/// How long the database may take to take it.
-const PATIENCE: Duration = Duration::from_millis(300);
-/// How long it may take to be connected to, and to be heard from for the first time.
-const FIRST_PATIENCE: Duration = Duration::from_secs(1);
-/// The pause before the next try.
-const PAUSE: Duration = Duration::from_millis(200);
+/// What earlier versions of this program send on it; it is about no change.
+const OLD_ECHO: &str = "echo";
+/// The pause between an echo and the next one.
+const ECHO_EVERY: Duration = Duration::from_millis(250);
+/// How long an echo may take to arrive.
+const ECHO_LIMIT: Duration = Duration::from_millis(400);
+/// How long it may take to connect.
+const CONNECT_LIMIT: Duration = Duration::from_secs(1);
+/// The pause before the next attempt to connect.
+const RETRY_EVERY: Duration = Duration::from_millis(200);
+/// The longest pause while the connection works and nothing is delivered on it: that lasts until somebody
+/// changes the installation.
+const MAX_RETRY_PAUSE: Duration = Duration::from_secs(30);
+
+/// Why changes are not delivered.
+#[derive(Debug, thiserror::Error)]
+enum FeedError {
+    /// The connection failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The connection works, but what another connection notified did not arrive.
+    #[error(
+        "a notification of another connection was not delivered: connect to the primary itself, or let the \
+         pooler keep sessions (pool_mode = session)"
+    )]
+    NotDelivered,
+}
+
+impl From<sqlx::Error> for FeedError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            // A notification arrived where nobody listens: a pooler mixes the sessions up.
+            sqlx::Error::Protocol(_) => Self::NotDelivered,
+            error => Self::Store(error.into()),
+        }
+    }
+}
+
+impl FeedError {
+    fn timed_out() -> Self {
+        Self::Store(StoreError::Unavailable(sqlx::Error::PoolTimedOut))
+    }
+}
 
 impl Store {
-    /// Listens for changes until `enough`, or until the connections are closed. Calls are faster while
-    /// this runs; without it every one asks the database.
-    pub async fn listen(&self, enough: CancellationToken) {
-        // A connection of its own: when calls use up the others, changes still get through.
-        let options = (*self.pool.connect_options()).clone();
-        let own = PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(FIRST_PATIENCE)
-            .connect_lazy_with(options);
+    /// Follows the changes until `enough`, or until the connections are closed. Calls are faster while this
+    /// runs; without it every one asks the database. `name` tells this gateway's echoes from all others.
+    pub async fn listen(&self, name: &str, enough: CancellationToken) {
+        // Whatever ends this, a panic included, ends the trust in what is cached.
+        let _untrusted = Untrusted(&self.warm);
         tokio::select! {
             () = enough.cancelled() => {}
-            () = self.pool.close_event() => {}
-            never = self.warm.listen(&own) => match never {},
+            () = self.pool.pool().close_event() => {}
+            never = self.warm.listen(&self.pool, name) => match never {},
+            never = self.warm.grow_old() => match never {},
         }
-        self.warm.ear.set(Hearing::Not);
-        // The listener gives its connection back on a task of its own: the server stays until then.
-        own.close().await;
+    }
+
+    /// Whether what one connection notifies is delivered to another one, as changes have to be.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn delivers_notifications(&self, within: Duration) -> Result<bool, StoreError> {
+        match connect(&self.pool.connect_options(), "doctor", within).await {
+            Ok(_) => {
+                self.pool.set_has_sessions(true);
+                Ok(true)
+            }
+            Err(FeedError::NotDelivered) => Ok(false),
+            Err(FeedError::Store(error)) => Err(error),
+        }
+    }
+}
+
+/// Ends the trust in what is cached when it is dropped.
+struct Untrusted<'w>(&'w Warm);
+
+impl Drop for Untrusted<'_> {
+    fn drop(&mut self) {
+        self.0.ear.set(Hearing::Not);
     }
 }
 
 impl Warm {
-    async fn listen(&self, own: &PgPool) -> Infallible {
-        let (mut lost_at, mut told) = (None, false);
+    async fn listen(&self, database: &Connections, name: &str) -> Infallible {
+        // A connection of its own: when calls use up the others, changes still get through.
+        let options = database.connect_options();
+        let (mut lost_at, mut is_reported, mut pause) = (None, false, RETRY_EVERY);
         loop {
-            match connect(own).await {
-                Ok(listener) => {
+            // Side by side, because callers wait to learn whether the database can be reached at all.
+            let (connected, is_reachable) = tokio::join!(
+                connect(&options, name, CONNECT_LIMIT),
+                database.is_reachable(CONNECT_LIMIT)
+            );
+            let error = match connected {
+                Ok((listener, echo)) => {
+                    database.set_has_sessions(true);
                     self.hears();
                     tracing::debug!("listening for changes");
-                    let error = self.follow(listener).await;
+                    let error = self.follow(listener, echo).await;
                     self.ear.set(Hearing::Losing);
-                    (lost_at, told) = (Some(Instant::now()), true);
-                    tracing::warn!(%error, "changes are not heard of; the database is asked instead");
+                    (lost_at, is_reported, pause) = (Some(Instant::now()), true, RETRY_EVERY);
+
+                    tracing::warn!(%error, "the feed of changes is lost; the database is asked instead");
+                    continue;
                 }
-                Err(error) => {
-                    if !std::mem::replace(&mut told, true) {
-                        tracing::warn!(%error, "changes can't be heard of; the database is asked instead");
-                    }
-                    let is_recent = lost_at.is_some_and(|at| at.elapsed() < self.keeping.in_outage);
-                    let is_away = is_recent && matches!(error, StoreError::Unavailable(_));
-                    self.ear.set(if is_away { Hearing::Away } else { Hearing::Not });
-                    sleep(PAUSE).await;
-                }
+                Err(error) => error,
+            };
+
+            if !std::mem::replace(&mut is_reported, true) {
+                tracing::warn!(%error, "there is no feed of changes; the database is asked instead");
             }
+            let is_recent =
+                lost_at.is_some_and(|at: Instant| at.elapsed() < self.keeping.in_outage);
+            let fails = matches!(error, FeedError::Store(StoreError::Unavailable(_)));
+            // Others may reach a database that only this feed can't: then the cache is not the last resort.
+            let is_away = is_recent && fails && !is_reachable;
+            self.ear.set(if is_away { Hearing::Away } else { Hearing::Not });
+            sleep(pause).await;
+            pause = match error {
+                FeedError::NotDelivered => {
+                    database.set_has_sessions(false);
+                    (pause * 2).min(MAX_RETRY_PAUSE)
+                }
+                FeedError::Store(_) => RETRY_EVERY,
+            };
         }
     }
 
-    /// Hears until the connection is lost.
-    async fn follow(&self, mut listener: PgListener) -> StoreError {
-        let mut called = false;
+    /// Follows the changes until the connection is lost, or an echo is.
+    async fn follow(&self, mut listener: PgListener, mut echo: Echo) -> FeedError {
+        let channel = echo.channel().to_owned();
+        let (arrived, mut arrives) = watch::channel(0);
+        let hear = async {
+            loop {
+                match listener.try_recv().await {
+                    Ok(Some(notice)) if notice.channel() == channel => {
+                        arrived.send_replace(notice.payload().parse().unwrap_or(0));
+                    }
+                    Ok(Some(notice)) if notice.payload() == OLD_ECHO => {}
+                    Ok(Some(notice)) => self.hear(&read(notice.payload())),
+                    Ok(None) => return StoreError::Unavailable(sqlx::Error::WorkerCrashed).into(),
+                    Err(error) => return error.into(),
+                }
+            }
+        };
+        let prove = async {
+            loop {
+                sleep(ECHO_EVERY).await;
+                let number = match timeout(CONNECT_LIMIT, echo.send()).await {
+                    Ok(Ok(number)) => number,
+                    Ok(Err(error)) => return error.into(),
+                    Err(_) => return FeedError::timed_out(),
+                };
+                let arrival = arrives.wait_for(|arrived| *arrived == number);
+                if timeout(ECHO_LIMIT, arrival).await.is_err() {
+                    return FeedError::NotDelivered;
+                }
+            }
+        };
+        tokio::select! {
+            error = hear => error,
+            error = prove => error,
+        }
+    }
+
+    /// Ages what is cached, so that it is read again now and then: the last resort, should a change get lost
+    /// in a way that nobody thought of.
+    async fn grow_old(&self) -> Infallible {
         loop {
-            match timeout(QUIET, listener.try_recv()).await {
-                Ok(Ok(Some(notice))) => {
-                    called = false;
-                    if notice.payload() != ECHO {
-                        self.hear(&read(notice.payload()));
-                    }
-                }
-                Ok(Ok(None)) => return StoreError::Unavailable(sqlx::Error::WorkerCrashed),
-                Ok(Err(error)) => return error.into(),
-                Err(_) if called => return StoreError::Unavailable(sqlx::Error::PoolTimedOut),
-                Err(_) => {
-                    called = true;
-                    match timeout(PATIENCE, call_out(&mut listener)).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => return error.into(),
-                        Err(_) => return StoreError::Unavailable(sqlx::Error::PoolTimedOut),
-                    }
-                }
-            }
+            sleep(self.keeping.max_age / 2).await;
+            self.ear.begin_period();
         }
     }
 }
 
-async fn call_out(listener: &mut PgListener) -> Result<(), sqlx::Error> {
-    sqlx::query("NOTIFY switchboard_changes, 'echo'").execute(listener).await?;
-    Ok(())
-}
-
-async fn connect(own: &PgPool) -> Result<PgListener, StoreError> {
-    let connect = async {
-        let mut listener = PgListener::connect_with(own).await?;
-        // Whoever connects again by itself does not tell what it missed.
+/// Connects, and proves that what another connection notifies is delivered.
+async fn connect(
+    options: &PgConnectOptions,
+    name: &str,
+    limit: Duration,
+) -> Result<(PgListener, Echo), FeedError> {
+    let mut echo = Echo::new(options.clone(), name);
+    let listening = async {
+        // A pool for each attempt: it would wait for a connection that a silent host leaves hanging.
+        let own = PgPoolOptions::new().max_connections(1).acquire_timeout(limit);
+        let mut listener =
+            PgListener::connect_with(&own.connect_lazy_with(options.clone())).await?;
+        // Whoever connects again automatically does not say what it missed.
         listener.eager_reconnect(false);
-        listener.listen(CHANNEL).await?;
-        call_out(&mut listener).await?;
-        // Whatever is heard proves that we hear.
-        listener.try_recv().await?.ok_or(sqlx::Error::WorkerCrashed)?;
-        Ok(listener)
+        // Nothing else before the proof: a pooler may hand the notifications to any other of its clients.
+        listener.listen(echo.channel()).await?;
+        let number = echo.send().await?;
+        Ok::<_, FeedError>((listener, number))
     };
-    let connected: Result<Result<PgListener, sqlx::Error>, _> =
-        timeout(FIRST_PATIENCE, connect).await;
-    Ok(connected.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
+    let listening = timeout(limit, listening).await;
+    let (mut listener, number) = listening.unwrap_or_else(|_| Err(FeedError::timed_out()))?;
+    let arrival = async {
+        loop {
+            let Some(notice) = listener.try_recv().await? else {
+                return Err(StoreError::Unavailable(sqlx::Error::WorkerCrashed).into());
+            };
+            if notice.channel() == echo.channel() && notice.payload().parse() == Ok(number) {
+                return Ok(());
+            }
+        }
+    };
+    timeout(limit, arrival).await.unwrap_or(Err(FeedError::NotDelivered))?;
+    let listening = timeout(limit, listener.listen(CHANNEL)).await;
+    listening.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+    Ok((listener, echo))
 }
 
 /// What a trigger said; of what can't be read, that it is more than can be said.

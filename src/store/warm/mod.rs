@@ -5,10 +5,12 @@
 //! no writer can forget to. Our own writes are forgotten here as soon as they are committed, before the
 //! caller is answered: its next request must not meet what it has just revoked, and the notification,
 //! though soon here too, may come after the answer. And an answer that was read before a change is not
-//! kept after it (`cache`). While we can't listen, the database is asked.
+//! kept after it (`cache`). While we can't listen, the database is asked. Should a change get lost all the same,
+//! no row is older than `max_age`.
 
 mod cache;
 mod ear;
+mod echo;
 mod listen;
 mod sets;
 
@@ -34,11 +36,17 @@ pub struct Keeping {
     pub accounts: usize,
     /// How long calls go on with what is known when the database can't be reached.
     pub in_outage: Duration,
+    /// How old a row may be that no change was heard of.
+    pub max_age: Duration,
 }
 
 impl Default for Keeping {
     fn default() -> Self {
-        Self { accounts: 100_000, in_outage: Duration::from_mins(1) }
+        Self {
+            accounts: 100_000,
+            in_outage: Duration::from_mins(1),
+            max_age: Duration::from_mins(5),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use super::START;
 use super::home::Home;
 use super::program::{Finished, Program, run};
 use super::serve::{keys, serve, settings};
-use crate::support::{RedisServer, TestApp};
+use crate::support::{PgBouncer, RedisServer, TestApp};
 
 /// What a run of the doctor told.
 struct Told {
@@ -88,7 +88,7 @@ async fn what_is_well_is_told_and_what_is_stored_is_opened(pool: PgPool) -> anyh
     well.expect("proxies", "warn", "server.trusted_proxies is empty");
     well.expect("clock", "ok", "apart from the database's");
     well.expect("migrations", "ok", "applied");
-    well.expect("changes", "ok", "are heard");
+    well.expect("changes", "ok", "is delivered to another; no cached row is older than 300 s");
     well.expect("vault", "ok", "\"test\" encrypts");
     well.expect("redis", "ok", "not used");
     well.expect("provider", "ok", "answers");
@@ -132,6 +132,22 @@ async fn migrations_of_another_program_are_told_apart(pool: PgPool) -> anyhow::R
     );
     sqlx::query("drop table _sqlx_migrations").execute(&app.pool).await?;
     doctor(&home, &config).await?.expect("migrations", "fail", "0 applied");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_pooler_that_does_not_keep_sessions_is_warned_of(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool.clone()).await?;
+    for (mode, status, words) in [
+        ("transaction", "warn", "every call asks the database fix: connect to PostgreSQL itself"),
+        ("session", "ok", "is delivered to another"),
+    ] {
+        let Some(bouncer) = PgBouncer::start(&pool, mode).await? else { return Ok(()) };
+        let home = Home::new()?;
+        let config = on(&app, &home, &[("test", 7)], "")?;
+        std::fs::write(home.file("database_url"), bouncer.url())?;
+        doctor(&home, &config).await?.expect("changes", status, words);
+    }
     Ok(())
 }
 

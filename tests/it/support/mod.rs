@@ -5,6 +5,7 @@
 mod browser;
 mod client;
 mod middleman;
+mod pgbouncer;
 mod redis;
 mod silence;
 pub(crate) mod truth;
@@ -35,6 +36,7 @@ use url::Url;
 pub(crate) use self::browser::Browser;
 pub(crate) use self::client::{Answer, Client};
 pub(crate) use self::middleman::{Middleman, Script};
+pub(crate) use self::pgbouncer::PgBouncer;
 pub(crate) use self::redis::RedisServer;
 pub(crate) use self::silence::{Far, Line};
 
@@ -138,11 +140,20 @@ impl TestApp {
 
     /// Another gateway with these settings, on the same database and clock: its address and its services.
     pub(crate) async fn beside(&self, config: &Config) -> anyhow::Result<(Url, AppState)> {
+        self.beside_over(self.pool.clone(), config).await
+    }
+
+    /// The same over other connections to the database.
+    pub(crate) async fn beside_over(
+        &self,
+        pool: PgPool,
+        config: &Config,
+    ) -> anyhow::Result<(Url, AppState)> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let base_url = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
         let gateway = Gateway::build(Parts {
             config,
-            pool: self.pool.clone(),
+            pool,
             public_url: base_url.clone(),
             clock: Arc::clone(&self.state.clock),
             entropy: Arc::new(SeededEntropy::new(SEED.fetch_add(1, Ordering::Relaxed))),

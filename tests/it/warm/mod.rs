@@ -1,6 +1,10 @@
 //! What is kept in memory: it saves the database from being asked, and nobody can tell otherwise.
 
 mod audit;
+mod feed;
+mod purge;
+mod silence;
+mod stop;
 mod tenants;
 mod wire;
 
@@ -40,7 +44,7 @@ async fn soon(
 async fn asked(connection: &mut sqlx::PgConnection) -> anyhow::Result<Vec<(i32, String)>> {
     Ok(sqlx::query_as(
         "select pid, coalesce(query_start::text, '') from pg_stat_activity
-         where datname = current_database() and pid <> pg_backend_pid() and query not like 'NOTIFY%'
+         where datname = current_database() and pid <> pg_backend_pid() and query <> '' and query not like 'NOTIFY%'
            and query not like 'LISTEN%' and query not like 'INSERT INTO audit_log%'
            and query not like 'INSERT INTO key_uses%' order by pid",
     )

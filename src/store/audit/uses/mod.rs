@@ -31,7 +31,7 @@ const GATHER: Duration = Duration::from_secs(1);
 /// The pause after a failed try.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long the last rows may take at a stop.
-const LAST: Duration = Duration::from_secs(5);
+const LAST: Duration = Duration::from_secs(10);
 
 /// The uses that are not written down yet. Clones share them.
 #[derive(Clone)]
@@ -170,12 +170,15 @@ impl UseLog {
 
     /// Writes down what waits still: for whoever stops, when nothing runs any more.
     pub async fn finish(&self) {
-        let written = timeout(LAST, self.write())
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Unavailable(sqlx::Error::PoolTimedOut)));
-        if let Err(error) = written {
+        let writing = async {
+            while let Err(error) = self.write().await {
+                tracing::warn!(%error, "the last uses of credentials wait for the database");
+                sleep(PAUSE).await;
+            }
+        };
+        if timeout(LAST, writing).await.is_err() {
             let lost = self.waiting_rows();
-            tracing::error!(lost, %error, "the audit log did not take the last uses of credentials");
+            tracing::error!(lost, "the audit log did not take the last uses of credentials");
         }
     }
 
@@ -223,13 +226,20 @@ impl UseLog {
         }
     }
 
-    /// Writes down what waits. Rows that the database can't take now wait on.
+    /// Writes down what waits. What the database can't take now waits on.
     async fn write(&self) -> Result<(), StoreError> {
         let _alone = self.0.writing.lock().await;
+        let rows = self.write_rows().await;
+        // One of both that fails does not hold up the other.
+        let uses = self.0.store.write_key_uses().await;
+        rows.and(uses)
+    }
+
+    async fn write_rows(&self) -> Result<(), StoreError> {
         loop {
             let rows = self.waiting().rows.take(AT_ONCE);
             if rows.is_empty() {
-                return self.0.store.write_key_uses().await;
+                return Ok(());
             }
             let mut batch = Batch { log: self, rows };
             match insert(&self.0.store, &batch.rows).await {
@@ -283,9 +293,10 @@ fn is_about_a_row(error: &StoreError) -> bool {
         StoreError::Refused(sqlx::Error::Database(error)) => {
             error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
         }
-        StoreError::Refused(_) | StoreError::Unavailable(_) | StoreError::Inconsistent { .. } => {
-            false
-        }
+        StoreError::Refused(_)
+        | StoreError::Unavailable(_)
+        | StoreError::Busy(_)
+        | StoreError::Inconsistent { .. } => false,
     }
 }
 

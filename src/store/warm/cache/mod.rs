@@ -28,14 +28,22 @@ const VERDICT: Duration = Duration::from_secs(1);
 pub struct Cache<K, V> {
     name: &'static str,
     ear: Arc<Ear>,
-    present: Kept<K, V>,
-    absent: Kept<K, ()>,
+    /// With the period in which each was read.
+    present: Kept<K, (V, u32)>,
+    absent: Kept<K, u32>,
     stripes: Box<[Mutex<u64>]>,
     hasher: RandomState,
     key_of: fn(&Change) -> Option<K>,
 }
 
 type Kept<K, V> = sync::Cache<K, V, UnitWeighter, RandomState>;
+
+/// The state of a key before it is read.
+#[derive(Clone, Copy)]
+struct Ticket {
+    changes: u64,
+    period: u32,
+}
 
 /// Neither the row nor its absence is kept.
 pub(in crate::store) struct NotKnown;
@@ -133,26 +141,37 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
 
     fn known(&self, key: &K) -> Result<Option<V>, NotKnown> {
         match self.present.get(key) {
-            Some(row) => Ok(Some(row)),
-            None => self.absent.get(key).map(|()| None).ok_or(NotKnown),
+            Some((row, period)) if self.ear.is_recent(period) => Ok(Some(row)),
+            Some(_) => Err(NotKnown),
+            None => {
+                let period = self.absent.get(key).filter(|period| self.ear.is_recent(*period));
+                period.map(|_| None).ok_or(NotKnown)
+            }
         }
     }
 
     /// How often a key has changed, for whoever is about to read it and hears of every further change.
-    fn ticket(&self, key: &K) -> Option<u64> {
+    fn ticket(&self, key: &K) -> Option<Ticket> {
         let changes = self.changes(key)?;
-        (self.ear.now() == Hearing::Clearly).then_some(*changes)
+        let ticket = Ticket { changes: *changes, period: self.ear.period() };
+        (self.ear.now() == Hearing::Clearly).then_some(ticket)
     }
 
-    fn keep(&self, key: &K, ticket: u64, found: Option<V>) {
+    fn keep(&self, key: &K, ticket: Ticket, found: Option<V>) {
         // The lock keeps a change out between the look and the entry.
         let Some(changes) = self.changes(key) else { return };
-        if *changes != ticket || self.ear.now() != Hearing::Clearly {
+        if *changes != ticket.changes || self.ear.now() != Hearing::Clearly {
             return;
         }
         match found {
-            Some(row) => self.present.insert(key.clone(), row),
-            None => self.absent.insert(key.clone(), ()),
+            Some(row) => {
+                self.absent.remove(key);
+                self.present.insert(key.clone(), (row, ticket.period));
+            }
+            None => {
+                self.present.remove(key);
+                self.absent.insert(key.clone(), ticket.period);
+            }
         }
     }
 

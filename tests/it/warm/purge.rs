@@ -1,0 +1,117 @@
+//! Rows that ended long ago are deleted, and only those; and the audit log's purge bears another one beside it.
+
+use serde_json::json;
+use sqlx::PgPool;
+use switchboard::domain::clock::Clock as _;
+use time::Duration;
+
+use crate::support::TestApp;
+
+async fn count(pool: &PgPool, from: &str) -> anyhow::Result<i64> {
+    let query = format!("select count(*) from {from}");
+    Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(pool).await?)
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn deletes_tokens_long_after_their_end_with_their_last_use(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool.clone()).await?;
+    let account = app.link("acme").await?;
+    let admin = &app.home.admin;
+    let tokens = format!("integrated-accounts/{account}/tokens");
+    let secret = |made: &serde_json::Value| {
+        made.pointer("/result/token").and_then(|it| it.as_str()).unwrap_or_default().to_owned()
+    };
+    let id = |made: &serde_json::Value| {
+        made.pointer("/result/id").and_then(|it| it.as_str()).unwrap_or_default().to_owned()
+    };
+    let hour = json!({"expires_in_s": 3600});
+    let expired = admin.post(&tokens, &hour).await?.created()?;
+    let revoked = admin.post(&tokens, &json!({})).await?.created()?;
+    let valid = admin.post(&tokens, &json!({"expires_in_s": null})).await?.created()?;
+    for made in [&expired, &revoked, &valid] {
+        let client = app.nobody()?.with("authorization", &crate::support::bearer(&secret(made)))?;
+        client.get("proxy/api/auth.test").await?.okay()?;
+    }
+    app.state.uses.finish().await;
+    admin.delete(&format!("{tokens}/{}", id(&revoked))).await?.okay()?;
+    let link = json!({"tenant_id": "acme"});
+    admin.post("link-tokens", &link).await?.created()?;
+    let body = json!({"tenant_id": "acme"});
+    let keyed = admin.clone().with("idempotency-key", "once")?;
+    keyed.post("link-tokens", &body).await?.created()?;
+    let events = count(&pool, "events").await?;
+    assert!(events > 0, "nothing happened");
+
+    let (store, retention) = (&app.state.store, Duration::days(30));
+    let before = count(&pool, "link_tokens").await?;
+    assert_eq!(store.purge_ended(app.clock.now() + Duration::days(29), retention).await?, 1);
+    assert_eq!(count(&pool, "idempotency_keys").await?, 0, "its answer lasts a day");
+    assert_eq!(count(&pool, "link_tokens").await?, before);
+
+    // What somebody holds is left for the next time.
+    let mut holder = pool.begin().await?;
+    sqlx::query("select from account_tokens where account_token_id = $1 for update")
+        .bind(id(&expired))
+        .execute(&mut *holder)
+        .await?;
+    let later = app.clock.now() + Duration::days(32);
+    store.purge_ended(later, retention).await?;
+    assert_eq!(count(&pool, "link_tokens").await?, 0);
+    assert_eq!(count(&pool, "events").await?, 0);
+    assert_eq!(count(&pool, "account_tokens").await?, 2);
+    holder.rollback().await?;
+    store.purge_ended(later, retention).await?;
+    let left: Vec<String> =
+        sqlx::query_scalar("select account_token_id from account_tokens").fetch_all(&pool).await?;
+    assert_eq!(left, [id(&valid)]);
+    let uses = "key_uses where key_id like 'atk_%'";
+    assert_eq!(count(&pool, uses).await?, 1, "with when they were last used");
+    assert!(count(&pool, "key_uses where key_id like 'key_%'").await? > 0);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn two_purges_of_the_audit_log_at_the_same_time_delete_every_old_row(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool.clone()).await?;
+    // Two environments; ids are made of their moments.
+    app.tenant("other").await?;
+    sqlx::raw_sql(
+        "insert into audit_log (environment_id, audit_id, at, actor, action, outcome)
+         select environment_id, 'aud_0' || lpad(n::text, 25, '0'), now() - interval '200 days', 'k', 'a', 'done'
+         from environments, generate_series(1, 12000) n",
+    )
+    .execute(&pool)
+    .await?;
+    let store = &app.state.store;
+    let young = count(&pool, "audit_log").await? - 24_000;
+    let before = app.clock.now() - Duration::days(150);
+    let (one, two, three) = tokio::join!(
+        store.purge_audit_log(before),
+        store.purge_audit_log(before),
+        store.purge_audit_log(before)
+    );
+    assert_eq!(one? + two? + three?, 24_000);
+    assert_eq!(count(&pool, "audit_log").await?, young);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn every_reference_to_another_table_has_an_index(pool: PgPool) -> anyhow::Result<()> {
+    let without: Vec<String> = sqlx::query_scalar(
+        "select conname::text from pg_constraint c where contype = 'f' and not exists (
+             select from pg_index i where i.indrelid = c.conrelid
+             and (select array_agg(k) from unnest(i.indkey[0:cardinality(c.conkey) - 1]) k)
+                 @> c.conkey)",
+    )
+    .fetch_all(&pool)
+    .await?;
+    assert!(without.is_empty(), "{without:?}");
+    // Whoever revokes a key looks for what it made.
+    let made_by = "pg_indexes where indexdef like '%(environment_id, made_by)%'";
+    assert_eq!(count(&pool, made_by).await?, 1);
+    Ok(())
+}
