@@ -6,6 +6,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, Connection as _};
 use tokio::time::Instant;
 
+use super::listen::backend;
+
 /// How old the sending connection may be. A new one leads to where a new connection leads, as those of all
 /// other gateways do in the end: after a fail-over, to the new primary.
 const MAX_CONNECTION_AGE: Duration = Duration::from_secs(3);
@@ -33,14 +35,27 @@ impl Echo {
     /// Sends the next number. Cancelled or failed, it closes the connection.
     pub(super) async fn send(&mut self) -> Result<u64, sqlx::Error> {
         self.sent += 1;
-        let recent = self.connection.take().filter(|(_, at)| at.elapsed() < MAX_CONNECTION_AGE);
-        let (mut connection, since) = match recent {
-            Some(recent) => recent,
-            None => (PgConnection::connect_with(&self.options).await?, Instant::now()),
-        };
+        let (mut connection, since) = self.connected().await?;
         let notify = format!("NOTIFY {}, '{}'", self.channel, self.sent);
         sqlx::raw_sql(AssertSqlSafe(notify)).execute(&mut connection).await?;
         self.connection = Some((connection, since));
         Ok(self.sent)
+    }
+
+    /// Which of the server's processes its statements run in.
+    pub(super) async fn backend(&mut self) -> Result<i32, sqlx::Error> {
+        let (mut connection, since) = self.connected().await?;
+        let backend = backend(&mut connection).await?;
+        self.connection = Some((connection, since));
+        Ok(backend)
+    }
+
+    /// Takes the connection, or a new one when it is too old.
+    async fn connected(&mut self) -> Result<(PgConnection, Instant), sqlx::Error> {
+        let recent = self.connection.take().filter(|(_, at)| at.elapsed() < MAX_CONNECTION_AGE);
+        match recent {
+            Some(recent) => Ok(recent),
+            None => Ok((PgConnection::connect_with(&self.options).await?, Instant::now())),
+        }
     }
 }

@@ -9,6 +9,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -199,6 +200,11 @@ impl Warm {
     }
 }
 
+/// Which of the server's processes a statement runs in.
+pub(super) async fn backend(executor: impl sqlx::PgExecutor<'_>) -> Result<i32, sqlx::Error> {
+    executor.fetch_one(sqlx::raw_sql("SELECT pg_backend_pid()")).await?.try_get(0)
+}
+
 /// Connects, and proves that what another connection notifies is delivered.
 async fn connect(
     options: &PgConnectOptions,
@@ -213,7 +219,12 @@ async fn connect(
             PgListener::connect_with(&own.connect_lazy_with(options.clone())).await?;
         // Whoever connects again automatically does not say what it missed.
         listener.eager_reconnect(false);
-        // Nothing else before the proof: a pooler may hand the notifications to any other of its clients.
+        // A session is one of the server's own, as long as it lasts. Where that is not so, a pooler would hand
+        // what is listened to here to any other of its clients.
+        let (ours, other) = (backend(&mut listener).await?, echo.backend().await?);
+        if ours == other || ours != backend(&mut listener).await? {
+            return Err(FeedError::NotDelivered);
+        }
         listener.listen(echo.channel()).await?;
         let number = echo.send().await?;
         Ok::<_, FeedError>((listener, number))
