@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, worker_program};
 
 /// Waits until a query gives this number.
 async fn until(pool: &PgPool, query: &'static str, wanted: i64) -> anyhow::Result<()> {
@@ -81,6 +81,7 @@ async fn a_call_that_a_stop_cuts_off_is_in_the_audit_log(pool: PgPool) -> anyhow
         public_url: base_url.clone(),
         clock: Arc::new(app.clock.clone()),
         entropy: Arc::new(SeededEntropy::new(app.clock.now().unix_timestamp().unsigned_abs())),
+        worker_program: worker_program(),
     })?;
     let stop = CancellationToken::new();
     let client = app.on(&account)?.at(base_url);
