@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{AdminError, Administrator};
-use crate::connectors::{CallContext, Registry};
+use crate::connectors::{CallContext, Registry, UnreadableRows};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::event::EventKind;
 use crate::limit::Class;
@@ -105,6 +105,7 @@ impl Administrator<'_> {
                 span: &Span::NONE,
             },
             wants_remote: false,
+            unreadable_rows: &UnreadableRows::default(),
             used_by: UsedBy {
                 log: uses,
                 environment_id: self.db.environment_id(),

@@ -3,6 +3,8 @@
 use http::HeaderMap;
 
 use super::error::{ConnectorError, Kind};
+use super::paging::Trail;
+use super::rows::UnreadableRows;
 use crate::domain::account::IntegratedAccount;
 use crate::store::UsedBy;
 use crate::upstream::{Answer, CallOptions, Dialect, ProviderRequest, Upstream};
@@ -18,6 +20,8 @@ pub struct CallContext<'a> {
     pub options: CallOptions<'a>,
     /// Whether the provider's objects are wanted beside the unified ones.
     pub wants_remote: bool,
+    /// Where rows are noted that can't be read.
+    pub unreadable_rows: &'a UnreadableRows,
     /// For whom the account's token is used, and where that is written down.
     pub used_by: UsedBy<'a>,
 }
@@ -49,6 +53,25 @@ impl CallContext<'_> {
         kind: Kind,
     ) -> ConnectorError {
         ConnectorError::new(self.account.provider, method, kind)
+    }
+
+    /// The error of a response that can't be used; `odd` names what is odd about it.
+    pub(super) fn unreadable(
+        &self,
+        method: impl Into<std::borrow::Cow<'static, str>>,
+        odd: impl Into<String>,
+    ) -> ConnectorError {
+        self.error(method, Kind::Trouble).with_odd(odd)
+    }
+
+    /// Goes on to the next page of a list that this request reads to its end.
+    pub(crate) fn go_on(
+        &self,
+        method: &'static str,
+        trail: &mut Trail,
+        next: &str,
+    ) -> Result<(), ConnectorError> {
+        trail.step_in_request(next).map_err(|endless| self.unreadable(method, endless.reason()))
     }
 }
 

@@ -51,6 +51,8 @@ pub struct ConnectorError {
     pub kind: Kind,
     /// The provider's own code.
     pub code: Option<String>,
+    /// What is odd about the provider's response, when it can't be used.
+    pub odd: Option<String>,
     /// How to fix it, when that is known.
     pub fix: Option<&'static str>,
     /// The scope that was needed.
@@ -84,6 +86,7 @@ impl ConnectorError {
             method: method.into(),
             kind,
             code: None,
+            odd: None,
             fix: None,
             needed_scope: None,
             provided_scope: None,
@@ -98,6 +101,12 @@ impl ConnectorError {
     #[must_use]
     pub fn with_code(self, code: impl Into<String>) -> Self {
         Self { code: Some(code.into()), ..self }
+    }
+
+    /// The same with what is odd about the provider's response.
+    #[must_use]
+    pub fn with_odd(self, odd: impl Into<String>) -> Self {
+        Self { odd: Some(odd.into()), ..self }
     }
 
     /// The same with what was seen afterwards.
@@ -120,6 +129,7 @@ impl ConnectorError {
             method: self.method.clone(),
             kind: self.kind,
             code: self.code.clone(),
+            odd: self.odd.clone(),
             fix: self.fix,
             needed_scope: self.needed_scope.clone(),
             provided_scope: self.provided_scope.clone(),
@@ -160,8 +170,19 @@ impl ConnectorError {
             UpstreamError::Timeout => (Kind::Timeout, None, None),
             UpstreamError::CallerStalled => (Kind::CallerStalled, None, None),
         };
+        let odd = match &source {
+            UpstreamError::Broken(_) => Some("it broke off before its end".to_owned()),
+            UpstreamError::TooLarge => Some("it is larger than a response may be".to_owned()),
+            UpstreamError::Limited { .. }
+            | UpstreamError::Resting { .. }
+            | UpstreamError::Token(_)
+            | UpstreamError::Connect(_)
+            | UpstreamError::NotAllowed
+            | UpstreamError::Timeout
+            | UpstreamError::CallerStalled => None,
+        };
         let error = Self::new(provider, method, kind);
-        Self { retry_after, code, source: Some(source), ..error }
+        Self { retry_after, code, odd, source: Some(source), ..error }
     }
 
     /// Why there was no token to call with, when that is what failed.

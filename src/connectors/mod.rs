@@ -5,22 +5,27 @@
 
 mod context;
 mod error;
+mod lenient;
 mod linking;
+pub mod paging;
 mod path;
 mod position;
 mod reading;
 mod registry;
+mod rows;
 mod scim;
 pub mod slack_enterprise;
 mod writes;
 
 use async_trait::async_trait;
+use serde_json::value::RawValue;
 
 pub use context::CallContext;
 pub use error::{ConnectorError, Kind, ReadBack};
 pub use linking::{FormLink, LinkRefusal, LinkedGrant, Linking, OAuthLink};
 pub use path::Reach;
 pub use registry::Registry;
+pub use rows::{UnreadableRow, UnreadableRows};
 pub use writes::{
     AssignmentWrites, GroupWrites, Holding, Invitation, Membership, MembershipWrites, UserWrites,
     WorkspaceWrites,
@@ -81,17 +86,17 @@ pub trait Connector: Send + Sync {
 pub struct Position(pub String);
 
 /// A unified thing and, when asked for, the provider's objects it was made from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Record<T> {
     /// The unified thing; in its place, since it is large and handed on by many.
     pub unified: Box<T>,
-    /// The provider's objects: the row of a list, or an object by method where several were read.
-    pub remote: Option<serde_json::Value>,
+    /// The provider's objects, as they came: the row of a list, or an object by method where several were read.
+    pub remote: Option<Box<RawValue>>,
 }
 
 impl<T> Record<T> {
     /// A thing and what it was made of.
-    pub fn new(unified: T, remote: Option<serde_json::Value>) -> Self {
+    pub fn new(unified: T, remote: Option<Box<RawValue>>) -> Self {
         Self { unified: Box::new(unified), remote }
     }
 }
@@ -192,7 +197,7 @@ pub trait Passthrough: Send + Sync {
 #[derive(Debug)]
 pub struct RawPage<'b> {
     /// The rows, as the provider wrote them.
-    pub rows: Vec<&'b serde_json::value::RawValue>,
+    pub rows: Vec<&'b RawValue>,
     /// The query of the next page; `None` at the end.
     pub next: Option<String>,
 }
@@ -202,6 +207,8 @@ pub struct RawPage<'b> {
 pub enum PageFailure {
     /// It holds no rows, or we don't know where.
     NotAList,
+    /// It can't be used; this is what is odd about it.
+    Odd(String),
     /// The provider said no.
     Refused {
         /// What the caller can do about it.

@@ -1,10 +1,13 @@
-//! What every connector does alike: reading an answer and its rows, "not found" as `None`, arguments that are not the
-//! caller's to give.
+//! What every connector does alike: reading a response, "not found" as `None`, arguments that are not the caller's to
+//! give.
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
+use super::lenient::{json_text, parse, parse_text};
 use super::{CallContext, ConnectorError, Kind};
 use crate::domain::filter::RemoteQuery;
 
@@ -22,29 +25,33 @@ impl Okay {
         &'a self,
         cx: &CallContext<'_>,
     ) -> Result<T, ConnectorError> {
-        parsed(&self.body).ok_or_else(|| cx.error(self.method, Kind::Trouble))
+        parse(&self.body).map_err(|odd| cx.unreadable(self.method, odd.to_string()))
     }
 
     /// The whole answer as it came.
-    pub(super) fn remote(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
+    pub(super) fn remote(&self) -> Box<RawValue> {
+        let raw = json_text(&self.body).ok().and_then(|text| serde_json::from_str(text).ok());
+        raw.unwrap_or_else(null)
     }
 }
 
-/// Reads JSON, as a text: known to be UTF-8 as a whole, a long one takes almost half of the time.
-pub(super) fn parsed<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Option<T> {
-    serde_json::from_str(std::str::from_utf8(body).ok()?).ok()
+fn null() -> Box<RawValue> {
+    RawValue::NULL.to_owned()
 }
 
-/// Reads one row of an answer, and keeps it as it came when that is wanted.
-pub(super) fn row<'a, T: Deserialize<'a>>(
+/// Several of the provider's objects as one, each by its name.
+pub(super) fn together<const N: usize>(parts: [(&str, Option<&RawValue>); N]) -> Box<RawValue> {
+    to_raw_value(&BTreeMap::from(parts)).unwrap_or_else(|_| null())
+}
+
+/// Reads an object inside of an answer, and holds it as it came when that is wanted.
+pub(super) fn object<'a, T: Deserialize<'a>>(
     cx: &CallContext<'_>,
     method: &'static str,
     raw: &'a RawValue,
-) -> Result<(T, Option<serde_json::Value>), ConnectorError> {
-    let read = serde_json::from_str(raw.get()).map_err(|_| cx.error(method, Kind::Trouble))?;
-    let remote = cx.wants_remote.then(|| serde_json::from_str(raw.get()).unwrap_or_default());
-    Ok((read, remote))
+) -> Result<(T, Option<Box<RawValue>>), ConnectorError> {
+    let read = parse_text(raw.get()).map_err(|odd| cx.unreadable(method, odd.to_string()))?;
+    Ok((read, cx.wants_remote.then(|| raw.to_owned())))
 }
 
 /// Refuses the caller's own arguments that are ours to set.

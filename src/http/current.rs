@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use axum::http::{Extensions, HeaderValue};
 
+use crate::connectors::UnreadableRows;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::domain::provider::Provider;
 use crate::limit::Meter;
@@ -21,6 +22,7 @@ struct Facts {
     peer: Option<SocketAddr>,
     span: Span,
     meter: Meter,
+    unreadable_rows: UnreadableRows,
     caller: OnceLock<Arc<Caller>>,
     account: OnceLock<(IntegratedAccountId, Provider)>,
 }
@@ -80,6 +82,11 @@ impl CurrentRequest {
     /// The budgets it takes from.
     pub(super) fn meter(&self) -> &Meter {
         &self.0.meter
+    }
+
+    /// Where the provider's rows are noted that can't be read.
+    pub(super) fn unreadable_rows(&self) -> &UnreadableRows {
+        &self.0.unreadable_rows
     }
 
     /// Who calls, once that was proven.

@@ -1,13 +1,18 @@
 //! Cursors: opaque, signed, and good for one list of one account only. They hold all that a next page
-//! needs, so they survive a restart and go to any replica.
+//! needs, so they survive a restart and go to any replica; and where the list has been, so that one that comes back there
+//! is found out.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::UnifiedError;
 use crate::connectors::Position;
+use crate::connectors::paging::Trail;
 use crate::domain::ids::IntegratedAccountId;
 use crate::vault::{Signer, TAG};
+
+/// The first byte of a cursor with a trail: one that no position begins with.
+const WITH_TRAIL: u8 = 1;
 
 /// The list that a cursor is bound to.
 #[derive(Debug, Clone)]
@@ -25,26 +30,34 @@ impl List {
         format!("{}\n{}\n{}", self.account, self.resource, self.question)
     }
 
-    /// The cursor of a position in this list.
+    /// The cursor of a position in this list, and of the way to it.
     #[must_use]
-    pub fn seal(&self, signer: &Signer, position: &Position) -> String {
-        let payload = position.0.as_bytes();
-        let tag = signer.sign(&self.context(), payload);
-        URL_SAFE_NO_PAD.encode([tag.as_slice(), payload].concat())
+    pub fn seal(&self, signer: &Signer, position: &Position, trail: &Trail) -> String {
+        let payload = [&[WITH_TRAIL], &*trail.to_bytes(), position.0.as_bytes()].concat();
+        let tag = signer.sign(&self.context(), &payload);
+        URL_SAFE_NO_PAD.encode([tag.as_slice(), &payload].concat())
     }
 
-    /// The position of a cursor of this list.
+    /// The position of a cursor of this list, and the way to it.
     ///
     /// # Errors
     ///
     /// `InvalidCursor` for one that was changed, or of another list.
-    pub fn open(&self, signer: &Signer, cursor: &str) -> Result<Position, UnifiedError> {
+    pub fn open(&self, signer: &Signer, cursor: &str) -> Result<(Position, Trail), UnifiedError> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| UnifiedError::InvalidCursor)?;
         let (tag, payload) = bytes.split_first_chunk::<TAG>().ok_or(UnifiedError::InvalidCursor)?;
         if !signer.verify(&self.context(), payload, tag) {
             return Err(UnifiedError::InvalidCursor);
         }
-        String::from_utf8(payload.to_vec()).map(Position).map_err(|_| UnifiedError::InvalidCursor)
+        let (trail, position) = match payload.split_first() {
+            Some((&WITH_TRAIL, rest)) => {
+                Trail::from_bytes(rest).ok_or(UnifiedError::InvalidCursor)?
+            }
+            // Of a gateway that wrote none yet.
+            Some(_) | None => (Trail::default(), payload),
+        };
+        let position = String::from_utf8(position.to_vec());
+        Ok((Position(position.map_err(|_| UnifiedError::InvalidCursor)?), trail))
     }
 }
 
@@ -73,8 +86,10 @@ mod tests {
         #[test]
         fn a_cursor_opens_in_its_own_list_only(position in ".{0,80}") {
             let (signer, home) = (signer(&[1]), list(1, "users"));
-            let cursor = home.seal(&signer, &Position(position.clone()));
-            prop_assert_eq!(home.open(&signer, &cursor).unwrap(), Position(position));
+            let mut trail = Trail::default();
+            trail.step(&position).unwrap();
+            let cursor = home.seal(&signer, &Position(position.clone()), &trail);
+            prop_assert_eq!(home.open(&signer, &cursor).unwrap(), (Position(position), trail));
             let filtered = List { question: "{\"status\":\"active\"}".to_owned(), ..home.clone() };
             let roles = List { resource: "roles", ..home };
             let elsewhere = [roles, filtered, list(2, "users")];
@@ -86,7 +101,7 @@ mod tests {
         #[test]
         fn a_changed_cursor_opens_nowhere(index in 0_usize..40, with in "[A-Za-z0-9_-]") {
             let (signer, home) = (signer(&[1]), list(1, "users"));
-            let cursor = home.seal(&signer, &Position("{\"cursor\":\"dXNlcjpV\"}".to_owned()));
+            let cursor = home.seal(&signer, &Position("{\"cursor\":\"dXNlcjpV\"}".to_owned()), &Trail::default());
             let mut changed = cursor.clone();
             changed.replace_range(index..=index, &with);
             prop_assume!(changed != cursor);
@@ -97,7 +112,7 @@ mod tests {
     #[test]
     fn a_cursor_outlives_a_new_master_key() {
         let home = list(1, "users");
-        let cursor = home.seal(&signer(&[1]), &Position("p".to_owned()));
+        let cursor = home.seal(&signer(&[1]), &Position("p".to_owned()), &Trail::default());
         assert!(home.open(&signer(&[2, 1]), &cursor).is_ok());
         assert!(home.open(&signer(&[2]), &cursor).is_err());
     }

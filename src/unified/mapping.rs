@@ -6,19 +6,45 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use crate::connectors::UnreadableRow;
 use crate::domain::ids::EnvironmentId;
 use crate::domain::mapping::Mapping;
 use crate::expressions::{Expressions, Failure, Inputs};
 
-/// A custom field that could not be computed; it is null.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+/// Something that a response lacks: a custom field that could not be computed, and is null; or a row of the provider
+/// that could not be read, and is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
-    /// The field.
+    /// The field; of a row that could not be read, the path of the provider's field, such as
+    /// `admin.users.list: users[3].is_admin`.
     pub field: String,
     /// Of which object, by id; `null` stands for all further objects of the response.
     pub id: Option<String>,
     /// What went wrong.
     pub message: String,
+    /// Of a row that could not be read, which one of the provider's page it is, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+}
+
+impl Warning {
+    /// That a row of the provider could not be read.
+    pub(super) fn of_row(row: UnreadableRow) -> Self {
+        let UnreadableRow { method, list, index, id, field, reason } = row;
+        let (dot, what) = if field.is_empty() { ("", "The row") } else { (".", &*field) };
+        Self {
+            message: format!("{what} {reason}. The row is left out; the others are here."),
+            field: format!("{method}: {list}[{index}]{dot}{field}"),
+            id,
+            index: Some(index),
+        }
+    }
+
+    /// That more rows could not be read than are reported one by one.
+    pub(super) fn of_further_rows(further: usize) -> Self {
+        let message = format!("{further} more rows could not be read. They are left out.");
+        Self { message, ..Self::default() }
+    }
 }
 
 /// An object before its custom fields: the unified fields and the provider's objects.
@@ -71,6 +97,7 @@ pub async fn apply<'m, R: Serialize + Send + Sync>(
             field: mappings.get(failed.expression)?.field.clone(),
             id: id.map(str::to_owned),
             message: failed.failure.to_string(),
+            index: None,
         })
     });
     let warnings = warnings.collect();

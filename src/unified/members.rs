@@ -3,6 +3,7 @@
 use super::cursor::List;
 use super::{Directory, UnifiedError};
 use crate::connectors::Position;
+use crate::connectors::paging::Trail;
 use crate::domain::group::Group;
 use crate::domain::page::Page;
 use crate::domain::user::Reference;
@@ -26,11 +27,14 @@ impl Directory<'_> {
         let group = group.ok_or(UnifiedError::NotFound { resource: "group" })?;
         let mut items = group.unified.members;
         items.sort_by(|one, other| one.id.cmp(&other.id));
-        items.retain(|member| after.as_ref().is_none_or(|Position(after)| member.id > *after));
+        items.retain(|member| after.as_ref().is_none_or(|(Position(after), _)| member.id > *after));
         let is_longer = items.len() > limit.into();
         items.truncate(limit.into());
         let end = items.last().filter(|_| is_longer);
-        let next = end.map(|member| list.seal(self.signer, &Position(member.id.clone())));
+        let next = end.map(|member| {
+            // The page is ours: its ids only grow.
+            list.seal(self.signer, &Position(member.id.clone()), &Trail::default())
+        });
         Ok(Page { items, next })
     }
 }

@@ -17,7 +17,10 @@ pub use shape::{ResponseFormat, Shape, Thing};
 use serde_json::value::RawValue;
 
 use self::mapping::Warning;
-use crate::connectors::{CallContext, Connector, ConnectorError, Kind, Question, Reads, Record};
+use crate::connectors::paging::{Endless, Trail};
+use crate::connectors::{
+    CallContext, Connector, ConnectorError, Kind, Position, Question, Reads, Record,
+};
 use crate::domain::filter::{Expand, Filter as _, RemoteQuery};
 use crate::domain::input::Flaw;
 use crate::domain::mapping::Mapping;
@@ -87,7 +90,7 @@ pub struct ListWish<T: Resource> {
 pub struct Shown {
     /// The thing.
     pub thing: Box<RawValue>,
-    /// The custom fields that could not be computed.
+    /// The provider's rows that could not be read, and the custom fields that could not be computed.
     pub warnings: Vec<Warning>,
 }
 
@@ -96,7 +99,7 @@ pub struct Shown {
 pub struct ShownPage<T> {
     /// The things.
     pub page: Page<Thing<T>, String>,
-    /// The custom fields that could not be computed.
+    /// The provider's rows that could not be read, and the custom fields that could not be computed.
     pub warnings: Vec<Warning>,
 }
 
@@ -137,17 +140,48 @@ impl Directory<'_> {
         let question = serde_json::to_string(&(filter, expand, remote_query)).unwrap_or_default();
         let list = cursor::List { account: self.cx.account.id, resource: T::NAME, question };
         let cursor = cursor.as_deref();
-        let position = cursor.map(|text| list.open(self.signer, text)).transpose()?;
+        let opened = cursor.map(|text| list.open(self.signer, text)).transpose()?;
+        let (position, mut trail) =
+            opened.map_or_else(Default::default, |(position, trail)| (Some(position), trail));
         let page = PageRequest { position, limit: *limit };
         let page = facet.list(&self.cx, Question { page, filter, expand, remote_query }).await;
         let page = page.map_err(|error| {
             let is_stale = error.kind == Kind::InvalidCursor;
             if is_stale { UnifiedError::InvalidCursor } else { error.into() }
         })?;
-        let next = page.next.map(|next| list.seal(self.signer, &next));
+        self.guard(&mut trail, &page).map_err(|endless| self.endless::<T>(endless))?;
+        let next = page.next.map(|next| list.seal(self.signer, &next, &trail));
         let wanted = page.items.into_iter().filter(|record| filter.admits(&record.unified));
         let (items, warnings) = self.show(wanted, shape).await;
-        Ok(ShownPage { page: Page { items, next }, warnings })
+        Ok(ShownPage {
+            page: Page { items, next },
+            warnings: [self.unreadable(), warnings].concat(),
+        })
+    }
+
+    /// Takes a page for the trail of its list.
+    fn guard<T: Resource>(
+        &self,
+        trail: &mut Trail,
+        page: &Page<Record<T>, Position>,
+    ) -> Result<(), Endless> {
+        let Some(next) = &page.next else { return Ok(()) };
+        trail.rows(page.items.iter().map(|record| record.unified.id()))?;
+        trail.step(&next.0)
+    }
+
+    /// The error of a list that has no end.
+    fn endless<T: Resource>(&self, endless: Endless) -> UnifiedError {
+        let provider = self.connector.provider();
+        let error = ConnectorError::new(provider, T::NAME, Kind::Trouble);
+        error.with_odd(endless.reason()).into()
+    }
+
+    /// The provider's rows that could not be read so far.
+    fn unreadable(&self) -> Vec<Warning> {
+        let (rows, further) = self.cx.unreadable_rows.take();
+        let more = (further > 0).then(|| Warning::of_further_rows(further));
+        rows.into_iter().map(Warning::of_row).chain(more).collect()
     }
 
     /// The thing with that id, shaped for the caller.
@@ -159,6 +193,7 @@ impl Directory<'_> {
         let missing = || UnifiedError::NotFound { resource: T::SINGULAR };
         let found = self.facet::<T>()?.get(&self.cx, id).await?.ok_or_else(missing)?;
         let (mut things, warnings) = self.show([found].into_iter(), shape).await;
+        let warnings = [self.unreadable(), warnings].concat();
         Ok(Shown { thing: things.pop().ok_or_else(missing)?.into_raw(), warnings })
     }
 

@@ -17,6 +17,9 @@ pub trait Resource: Filtered + Serialize + 'static {
     /// One of it, in sentences.
     const SINGULAR: &'static str;
 
+    /// Its id.
+    fn id(&self) -> &str;
+
     /// What serves it, when the provider has it.
     fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>>;
 }
@@ -24,6 +27,10 @@ pub trait Resource: Filtered + Serialize + 'static {
 impl Resource for User {
     const NAME: &'static str = "users";
     const SINGULAR: &'static str = "user";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
 
     fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
         connector.users()
@@ -34,6 +41,10 @@ impl Resource for Role {
     const NAME: &'static str = "roles";
     const SINGULAR: &'static str = "role";
 
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
         connector.roles()
     }
@@ -42,6 +53,10 @@ impl Resource for Role {
 impl Resource for RoleAssignment {
     const NAME: &'static str = "role-assignments";
     const SINGULAR: &'static str = "role assignment";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
 
     fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
         connector.role_assignments()
@@ -52,6 +67,10 @@ impl Resource for Group {
     const NAME: &'static str = "groups";
     const SINGULAR: &'static str = "group";
 
+    fn id(&self) -> &str {
+        &self.id
+    }
+
     fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
         connector.groups()
     }
@@ -60,6 +79,10 @@ impl Resource for Group {
 impl Resource for Workspace {
     const NAME: &'static str = "workspaces";
     const SINGULAR: &'static str = "workspace";
+
+    fn id(&self) -> &str {
+        &self.id
+    }
 
     fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
         connector.workspaces()

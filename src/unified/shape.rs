@@ -7,6 +7,9 @@ use utoipa::ToSchema;
 
 use crate::connectors::Record;
 
+/// The field of the provider's objects.
+const REMOTE: &str = "remote_data";
+
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -64,10 +67,16 @@ impl Shape {
         if *self == Self::default() {
             return Thing::Plain(unified);
         }
-        if let (ResponseFormat::Raw, Some(remote)) = (self.format, &remote) {
-            return Thing::Shaped(raw(remote));
+        match remote {
+            Some(remote) if self.format == ResponseFormat::Raw => Thing::Shaped(remote),
+            remote => {
+                let fields = match serde_json::to_value(unified) {
+                    Ok(Value::Object(fields)) => fields,
+                    _ => Map::new(),
+                };
+                Thing::Shaped(self.finish_mapped(fields, Vec::new(), remote))
+            }
         }
-        Thing::Shaped(self.finish(serde_json::to_value(unified).unwrap_or_default(), remote))
     }
 
     /// Unified fields in the form wanted, with custom ones behind them or in their places. The custom ones stay
@@ -92,24 +101,10 @@ impl Shape {
                 fields_of.filter_map(|(name, value)| Some((name, without_nulls(value)?))).collect();
         }
         if self.include_remote_data {
-            fields.push(("remote_data".to_owned(), raw(&remote)));
+            fields.push((REMOTE.to_owned(), raw(&remote)));
         }
         fields.retain(|(name, _)| !self.exclude_fields.contains(name));
         raw(&Row(fields))
-    }
-
-    /// Unified fields in the form wanted.
-    pub(super) fn finish(&self, mut value: Value, remote: Option<Value>) -> Box<RawValue> {
-        if self.format == ResponseFormat::Normalized {
-            drop_nulls(&mut value);
-        }
-        if let Value::Object(fields) = &mut value {
-            if self.include_remote_data {
-                fields.insert("remote_data".to_owned(), remote.unwrap_or_default());
-            }
-            fields.retain(|name, _| !self.exclude_fields.contains(name));
-        }
-        raw(&value)
     }
 }
 
@@ -154,7 +149,7 @@ mod tests {
     fn shaped(shape: &Shape) -> Value {
         let unified =
             serde_json::json!({"id": "U1", "title": null, "roles": [{"a": null, "b": 1}]});
-        let record = Record::new(unified, Some(serde_json::json!({"ID": "U1"})));
+        let record = Record::new(unified, to_raw_value(&serde_json::json!({"ID": "U1"})).ok());
         serde_json::from_str(shape.apply(record).into_raw().get()).unwrap()
     }
 

@@ -7,9 +7,12 @@ use url::Url;
 use super::Scim;
 use super::dialect::ScimDialect;
 use super::wire::{Failure, List};
+use crate::connectors::lenient::parse;
+use crate::connectors::paging::ScimPage;
 use crate::connectors::path::uri;
 use crate::connectors::position::{encode, position};
-use crate::connectors::reading::{Okay, found, refuse_reserved, row};
+use crate::connectors::reading::{Okay, found, refuse_reserved};
+use crate::connectors::rows::Listed;
 use crate::connectors::{CallContext, ConnectorError, Kind, Position, Question, Record};
 use crate::domain::filter::Filtered;
 use crate::domain::page::Page;
@@ -51,18 +54,13 @@ impl Scim {
         let query: Vec<(&str, &str)> = ours.into_iter().chain(theirs).collect();
         let answer = self.get(cx, method, &[kind], &query).await?;
         let list: List<'_> = answer.read(cx)?;
-        let items = list
-            .resources
-            .unwrap_or_default()
-            .into_iter()
-            .map(|raw| {
-                let (wire, remote) = row(cx, method, raw)?;
-                Ok(Record::new(read(wire), remote))
-            })
-            .collect::<Result<Vec<_>, ConnectorError>>()?;
-        let behind = start + items.len() as u64;
-        let goes_on = !items.is_empty() && behind <= list.total_results;
-        Ok(Page { items, next: goes_on.then(|| encode(&behind)) })
+        let sent = list.resources.as_ref().map(|rows| rows.0.len());
+        let rows = list.resources.map(|rows| rows.0).unwrap_or_default();
+        let rows = Listed { method, list: "Resources", most: page.limit.into(), rows };
+        let items = rows.read(cx, |wire, remote| Some(Record::new(read(wire), remote)))?;
+        let next = ScimPage { start, rows: sent, total: list.total_results }.next();
+        let next = next.map_err(|odd| cx.unreadable(method, odd))?;
+        Ok(Page { items, next: next.map(|next| encode(&next)) })
     }
 
     /// The thing of a kind with that id; `None` when there is none.
@@ -117,8 +115,10 @@ impl Scim {
         if status.is_success() {
             return Ok(Okay { method, body });
         }
-        let failure: Failure = serde_json::from_slice(&body).unwrap_or_default();
-        let code = failure.scim_type.unwrap_or_else(|| format!("http_{}", status.as_u16()));
+        let failure = parse::<Failure>(&body).ok();
+        let code = failure
+            .and_then(|failure| failure.scim_type)
+            .unwrap_or_else(|| format!("http_{}", status.as_u16()));
         Err(ConnectorError { retry_after, ..cx.error(method, kind(status)).with_code(code) })
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::user::{Address, Email, Phone, Photo, Reference, User, UserSta
 
 /// A person.
 pub(super) fn user(wire: wire::User) -> User {
-    let is_off = wire.active.is_some_and(|active| !active.is_set());
+    let is_off = wire.active == Some(false);
     let status = if is_off { UserStatus::Inactive } else { UserStatus::Active };
     let name = wire.name.unwrap_or(wire::Name { formatted: None, given: None, family: None });
     let meta = wire.meta.as_ref();
@@ -83,8 +83,7 @@ fn whole(first: Option<&str>, last: Option<&str>) -> Option<String> {
 
 /// The one that is primary by its own word, else the first.
 fn emails(all: Vec<wire::Plural>) -> Vec<Email> {
-    let is_marked = |one: &wire::Plural| one.primary.as_ref().is_some_and(wire::Flag::is_set);
-    let primary = all.iter().position(is_marked).unwrap_or(0);
+    let primary = all.iter().position(|one| one.primary == Some(true)).unwrap_or(0);
     let numbered = all.into_iter().enumerate();
     numbered
         .filter_map(|(at, one)| {

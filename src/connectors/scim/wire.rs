@@ -4,18 +4,20 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::connectors::rows::Rows;
+
 /// The answer to a query.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct List<'a> {
-    pub(super) total_results: u64,
-    #[serde(rename = "Resources", borrow, default)]
-    pub(super) resources: Option<Vec<&'a RawValue>>,
+    pub(super) total_results: Option<u64>,
+    #[serde(rename = "Resources", borrow)]
+    pub(super) resources: Option<Rows<&'a RawValue>>,
 }
 
 /// A failure.
 #[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Failure {
     pub(super) scim_type: Option<String>,
 }
@@ -33,7 +35,7 @@ pub(super) struct User {
     pub(super) title: Option<String>,
     pub(super) locale: Option<String>,
     pub(super) timezone: Option<String>,
-    pub(super) active: Option<Flag>,
+    pub(super) active: Option<bool>,
     pub(super) emails: Option<Vec<Plural>>,
     pub(super) phone_numbers: Option<Vec<Plural>>,
     pub(super) photos: Option<Vec<Plural>>,
@@ -54,31 +56,13 @@ pub(super) struct Name {
     pub(super) family: Option<String>,
 }
 
-/// A boolean, which some servers write as a text.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Flag {
-    Plain(bool),
-    Text(String),
-}
-
-impl Flag {
-    /// Whether it says yes.
-    pub(super) fn is_set(&self) -> bool {
-        match self {
-            Self::Plain(set) => *set,
-            Self::Text(text) => text.eq_ignore_ascii_case("true"),
-        }
-    }
-}
-
 /// One of several values.
 #[derive(Debug, Deserialize)]
 pub(super) struct Plural {
     pub(super) value: Option<String>,
     #[serde(rename = "type")]
     pub(super) kind: Option<String>,
-    pub(super) primary: Option<Flag>,
+    pub(super) primary: Option<bool>,
 }
 
 /// A postal address.

@@ -6,9 +6,12 @@ use url::form_urlencoded;
 
 use super::SlackEnterprise;
 use super::error;
-use super::wire::{AdminUser, AdminUsersList, Envelope, ScimFailure};
+use super::wire::{AdminUser, AdminUsersList, Envelope, ResponseMetadata, ScimFailure};
 use crate::connectors::context::header_text;
-pub(super) use crate::connectors::reading::{Okay, found, optional, refuse_reserved, row};
+use crate::connectors::lenient::parse;
+use crate::connectors::paging::Endless;
+pub(super) use crate::connectors::reading::{Okay, found, object, optional, refuse_reserved};
+use crate::connectors::rows::{Listed, refuse_more};
 use crate::connectors::{CallContext, ConnectorError, Kind};
 use crate::domain::filter::RemoteQuery;
 use crate::upstream::{Carried, ProviderRequest, RequestBody};
@@ -18,6 +21,15 @@ const REQUEST_ID: &str = "x-slack-req-id";
 
 /// An answer, and the refusal if it is one.
 type Said = (Okay, Option<ConnectorError>);
+
+/// What a page of a list was requested with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// The cursor; empty for the first page.
+    pub(super) cursor: &'a str,
+    /// The most rows.
+    pub(super) most: usize,
+}
 
 /// A call of SCIM.
 struct ScimCall<'a> {
@@ -114,10 +126,13 @@ impl SlackEnterprise {
         if body.starts_with(br#"{"ok":true,"#) {
             return Ok((Okay { method, body }, None));
         }
-        let envelope: Envelope =
-            serde_json::from_slice(&body).map_err(|_| failed(Kind::Trouble))?;
-        let refusal = (!envelope.ok).then(|| {
-            let code = envelope.error.unwrap_or_default();
+        let unreadable = |odd: String| failed(Kind::Trouble).with_odd(odd);
+        let envelope: Envelope = parse(&body).map_err(|odd| unreadable(odd.to_string()))?;
+        let Some(is_okay) = envelope.ok else {
+            return Err(unreadable("`ok` is absent".to_owned()));
+        };
+        let refusal = (!is_okay).then(|| {
+            let code = envelope.error.unwrap_or_else(|| "no_error_code".to_owned());
             ConnectorError {
                 needed_scope: envelope.needed,
                 provided_scope: envelope.provided,
@@ -144,24 +159,27 @@ impl SlackEnterprise {
         self.web(cx, method, &all).await
     }
 
-    /// Reads a page of `admin.users.list`, a list long enough that its rows are read but once: what `shown` makes of
-    /// each and, when it is wanted, of the same as it came; then the next cursor.
+    /// Reads a page of `admin.users.list`, a list long enough that its rows are read but once where all of them can be:
+    /// what `shown` makes of each and, when it is wanted, of the same as it came; then the next cursor.
     pub(super) fn admin_users<T>(
         cx: &CallContext<'_>,
         answer: &Okay,
-        mut shown: impl FnMut(AdminUser, Option<serde_json::Value>) -> Option<T>,
+        asked: Asked<'_>,
+        mut shown: impl FnMut(AdminUser, Option<Box<RawValue>>) -> Option<T>,
     ) -> Result<(Vec<T>, String), ConnectorError> {
-        if !cx.wants_remote {
-            let list: AdminUsersList<AdminUser> = answer.read(cx)?;
-            let mut all = Vec::with_capacity(list.users.len());
-            all.extend(list.users.into_iter().filter_map(|user| shown(user, None)));
-            return Ok((all, list.response_metadata.next_cursor));
+        let method = answer.method;
+        if !cx.wants_remote
+            && let Ok(list) = parse::<AdminUsersList<AdminUser>>(&answer.body)
+        {
+            refuse_more(cx, method, ("users", list.users.0.len()), asked.most)?;
+            let mut all = Vec::with_capacity(list.users.0.len());
+            all.extend(list.users.0.into_iter().filter_map(|user| shown(user, None)));
+            return Ok((all, next_cursor(cx, method, asked.cursor, list.response_metadata)?));
         }
         let list: AdminUsersList<&RawValue> = answer.read(cx)?;
-        let rows = list.users.into_iter().map(|raw| row(cx, answer.method, raw));
-        let shown =
-            rows.filter_map(|row| row.map(|(user, remote)| shown(user, remote)).transpose());
-        Ok((shown.collect::<Result<_, _>>()?, list.response_metadata.next_cursor))
+        let rows = Listed { method, list: "users", most: asked.most, rows: list.users.0 };
+        let all = rows.read(cx, shown)?;
+        Ok((all, next_cursor(cx, method, asked.cursor, list.response_metadata)?))
     }
 
     /// Reads one object of SCIM v2.0; `path` is what follows the version.
@@ -233,7 +251,7 @@ impl SlackEnterprise {
         if status.is_success() {
             return Ok(Okay { method, body });
         }
-        let code = serde_json::from_slice::<ScimFailure>(&body)
+        let code = parse::<ScimFailure>(&body)
             .ok()
             .and_then(ScimFailure::code)
             .unwrap_or_else(|| format!("http_{}", status.as_u16()));
@@ -241,6 +259,20 @@ impl SlackEnterprise {
         let fix = error::fix(&code);
         let error = cx.error(method, kind).with_code(code);
         Err(ConnectorError { fix, request_id, retry_after, ..error })
+    }
+}
+
+/// The cursor of the next page; empty at the end, however Slack says so.
+pub(super) fn next_cursor(
+    cx: &CallContext<'_>,
+    method: &'static str,
+    asked: &str,
+    metadata: ResponseMetadata,
+) -> Result<String, ConnectorError> {
+    let next = metadata.next_cursor.filter(|cursor| !cursor.trim().is_empty());
+    match next {
+        Some(next) if next == asked => Err(cx.unreadable(method, Endless::Repeated.reason())),
+        next => Ok(next.unwrap_or_default()),
     }
 }
 

@@ -2,9 +2,11 @@
 
 use async_trait::async_trait;
 
-use super::api::{found, is_id, refuse_reserved, row};
+use super::api::{found, is_id, refuse_reserved};
 use super::{SlackEnterprise, map, wire};
+use crate::connectors::paging::ScimPage;
 use crate::connectors::position::{encode, position};
+use crate::connectors::rows::Listed;
 use crate::connectors::{CallContext, ConnectorError, Position, Question, Reads, Record};
 use crate::domain::group::Group;
 use crate::domain::page::Page;
@@ -30,17 +32,13 @@ impl Reads<Group> for SlackEnterprise {
         let query = [("startIndex", &*from), ("count", &*count)];
         let answer = self.scim_list(cx, LIST, "v2", "Groups", &query).await?;
         let list: wire::ScimList<'_> = answer.read(cx)?;
-        let items = list
-            .resources
-            .iter()
-            .map(|raw| {
-                let (group, remote) = row(cx, LIST, raw)?;
-                Ok(Record::new(map::group(group), remote))
-            })
-            .collect::<Result<Vec<_>, ConnectorError>>()?;
-        let behind = start + items.len() as u64;
-        let goes_on = !items.is_empty() && behind <= list.total_results;
-        Ok(Page { items, next: goes_on.then(|| encode(&behind)) })
+        let sent = list.resources.as_ref().map(|rows| rows.0.len());
+        let rows = list.resources.map(|rows| rows.0).unwrap_or_default();
+        let rows = Listed { method: LIST, list: "Resources", most: page.limit.into(), rows };
+        let items = rows.read(cx, |group, remote| Some(Record::new(map::group(group), remote)))?;
+        let next = ScimPage { start, rows: sent, total: list.total_results }.next();
+        let next = next.map_err(|odd| cx.unreadable(LIST, odd))?;
+        Ok(Page { items, next: next.map(|next| encode(&next)) })
     }
 
     async fn get(

@@ -148,6 +148,17 @@ fn level_roles(
     workspaces.iter().map(|id| held(guest, RoleScope::Workspace, Some(id.clone()))).collect()
 }
 
+/// Where a user's id in the organization stands.
+const ENTERPRISE_USER: &str = "enterprise_user";
+
+/// The ids under which Slack knows the same user.
+pub(super) fn ids(user: &User) -> impl Iterator<Item = &str> + Clone {
+    [Some(&user.id), user.identifiers.get(ENTERPRISE_USER)]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+}
+
 /// The user of `users.info`.
 pub(super) fn informed_user(user: wire::WebUser, organization: &Arc<str>) -> User {
     let status = if user.deleted {
@@ -167,7 +178,7 @@ pub(super) fn informed_user(user: wire::WebUser, organization: &Arc<str>) -> Use
     let profile = user.profile;
     User {
         identifiers: enterprise_id
-            .map(|id| BTreeMap::from([("enterprise_user".to_owned(), id)]))
+            .map(|id| BTreeMap::from([(ENTERPRISE_USER.to_owned(), id)]))
             .unwrap_or_default(),
         first_name: filled(profile.first_name),
         last_name: filled(profile.last_name),
@@ -301,16 +312,16 @@ pub(super) fn group(group: wire::ScimGroup) -> Group {
 /// A row of `admin.teams.list`.
 pub(super) fn workspace(team: wire::AdminTeam) -> Workspace {
     Workspace {
+        name: filled(team.name).unwrap_or_else(|| team.id.clone()),
         id: team.id,
-        name: team.name,
         description: None,
         domain: team.team_url.as_deref().and_then(domain),
         url: filled(team.team_url),
         discoverability: filled(team.discoverability),
         icon_url: None,
-        primary_owner: team
-            .primary_owner
-            .map(|owner| PrimaryOwner { id: owner.user_id, email: filled(owner.email) }),
+        primary_owner: team.primary_owner.and_then(|owner| {
+            Some(PrimaryOwner { id: owner.user_id?, email: filled(owner.email) })
+        }),
         owner_ids: None,
         admin_ids: None,
         member_count: None,

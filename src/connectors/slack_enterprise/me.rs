@@ -5,6 +5,7 @@ use async_trait::async_trait;
 
 use super::api::Okay;
 use super::{SlackEnterprise, wire};
+use crate::connectors::reading::together;
 use crate::connectors::{CallContext, ConnectorError, Identity, Kind, Reads, Record};
 use crate::domain::input::Done;
 use crate::domain::me::Me;
@@ -33,7 +34,7 @@ impl Identity for SlackEnterprise {
         let answer = self.web(cx, TEST, &[]).await?;
         let test: wire::AuthTest = answer.read(cx)?;
         let user = Reads::<User>::get(self, cx, &test.user_id).await?;
-        let remote = cx.wants_remote.then(|| serde_json::json!({ TEST: answer.remote() }));
+        let remote = cx.wants_remote.then(|| together([(TEST, Some(&*answer.remote()))]));
         let unified = Me {
             user: user.map(|record| *record.unified),
             organization: cx.account.organization.clone(),

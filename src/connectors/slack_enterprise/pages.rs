@@ -8,24 +8,20 @@ use serde_json::value::RawValue;
 use url::form_urlencoded;
 
 use super::api::scim_kind;
-use super::wire::ScimFailure;
+use super::wire::{ResponseMetadata, ScimFailure};
 use super::{SlackEnterprise, error};
-use crate::connectors::reading::parsed;
+use crate::connectors::lenient::{Unreadable, parse, parse_text};
+use crate::connectors::paging::ScimPage;
 use crate::connectors::{Kind, PageFailure, RawPage};
 
-#[derive(Debug, Default, Deserialize)]
-struct Metadata {
-    next_cursor: Option<String>,
-}
-
 #[derive(Debug, Deserialize)]
-struct ScimPage<'b> {
+struct ScimList<'b> {
     #[serde(rename = "Resources", borrow)]
-    resources: Vec<&'b RawValue>,
+    resources: Option<Vec<&'b RawValue>>,
     #[serde(rename = "totalResults")]
-    total_results: usize,
+    total_results: Option<u64>,
     #[serde(rename = "startIndex")]
-    start_index: Option<usize>,
+    start_index: Option<u64>,
 }
 
 impl SlackEnterprise {
@@ -63,13 +59,16 @@ fn web_page<'b>(
     status: StatusCode,
     body: &'b [u8],
 ) -> Result<RawPage<'b>, PageFailure> {
-    let unreadable = || refused(Kind::Trouble, format!("http_{}", status.as_u16()));
-    let fields: HashMap<String, &'b RawValue> = parsed(body).ok_or_else(unreadable)?;
-    let text =
-        |name: &str| -> Option<String> { serde_json::from_str(fields.get(name)?.get()).ok() };
-    let is_refusal = fields.get("ok").is_some_and(|ok| ok.get() == "false");
-    if is_refusal || !status.is_success() {
-        let code = text("error").ok_or_else(unreadable)?;
+    let fields: HashMap<String, &'b RawValue> = match parse(body) {
+        Ok(fields) => fields,
+        Err(odd) if status.is_success() => return Err(PageFailure::Odd(odd.to_string())),
+        Err(_) => return Err(refused(Kind::Trouble, format!("http_{}", status.as_u16()))),
+    };
+    let field = |name: &str| fields.get(name).map(|raw| raw.get()).unwrap_or("null");
+    let is_okay = parse_text::<Option<bool>>(field("ok")).map_err(|odd| within("ok", &odd))?;
+    if is_okay == Some(false) || !status.is_success() {
+        let code = parse_text::<Option<String>>(field("error")).ok().flatten();
+        let code = code.unwrap_or_else(|| format!("http_{}", status.as_u16()));
         return Err(refused(error::kind(&code), code));
     }
     let rows = if let Some(name) = items {
@@ -81,10 +80,11 @@ fn web_page<'b>(
     };
     let rows = rows.and_then(|rows| serde_json::from_str::<Vec<&RawValue>>(rows.get()).ok());
     let rows = rows.ok_or(PageFailure::NotAList)?;
-    let metadata = fields.get("response_metadata");
-    let metadata = metadata.and_then(|raw| serde_json::from_str::<Metadata>(raw.get()).ok());
-    let cursor = metadata.unwrap_or_default().next_cursor.or_else(|| text("next_cursor"));
-    let next = cursor.filter(|cursor| !cursor.is_empty());
+    let metadata = parse_text::<ResponseMetadata>(field("response_metadata"));
+    let metadata = metadata.map_err(|odd| within("response_metadata", &odd))?;
+    let beside = parse_text::<Option<String>>(field("next_cursor"));
+    let beside = beside.map_err(|odd| within("next_cursor", &odd))?;
+    let next = metadata.next_cursor.or(beside).filter(|cursor| !cursor.trim().is_empty());
     Ok(RawPage { rows, next: next.map(|cursor| with(query, "cursor", &cursor)) })
 }
 
@@ -94,17 +94,29 @@ fn scim_page<'b>(
     body: &'b [u8],
 ) -> Result<RawPage<'b>, PageFailure> {
     if !status.is_success() {
-        let failure = serde_json::from_slice::<ScimFailure>(body).ok();
+        let failure = parse::<ScimFailure>(body).ok();
         let code = failure.and_then(ScimFailure::code);
         let code = code.unwrap_or_else(|| format!("http_{}", status.as_u16()));
         return Err(refused(scim_kind(status, &code), code));
     }
-    let page: ScimPage<'b> = parsed(body).ok_or(PageFailure::NotAList)?;
-    let next_index = page.start_index.unwrap_or(1) + page.resources.len();
-    // A page without rows is the end, whatever the total says.
-    let goes_on = !page.resources.is_empty() && next_index <= page.total_results;
-    let next = goes_on.then(|| with(query, "startIndex", &next_index.to_string()));
-    Ok(RawPage { rows: page.resources, next })
+    let list: ScimList<'b> = parse(body).map_err(|odd| PageFailure::Odd(odd.to_string()))?;
+    if list.resources.is_none() && list.total_results.is_none() {
+        return Err(PageFailure::NotAList);
+    }
+    let asked = query.unwrap_or_default().split('&').find(|pair| key(pair) == "startIndex");
+    let asked = asked.and_then(|pair| pair.split_once('=')?.1.parse().ok());
+    let start = asked.or(list.start_index).unwrap_or(1).max(1);
+    let rows = list.resources.as_ref().map(Vec::len);
+    let next = ScimPage { start, rows, total: list.total_results }.next();
+    let next = next.map_err(PageFailure::Odd)?;
+    let next = next.map(|next| with(query, "startIndex", &next.to_string()));
+    Ok(RawPage { rows: list.resources.unwrap_or_default(), next })
+}
+
+/// What is odd inside of a field.
+fn within(field: &str, odd: &Unreadable) -> PageFailure {
+    let below = if odd.field.is_empty() { String::new() } else { format!(".{}", odd.field) };
+    PageFailure::Odd(format!("`{field}{below}` {}", odd.reason))
 }
 
 fn refused(kind: Kind, code: String) -> PageFailure {
@@ -170,12 +182,14 @@ mod tests {
             let body = format!(
                 r#"{{"totalResults":5,"startIndex":{start},"itemsPerPage":2,"Resources":[{rows}]}}"#
             );
-            scim_page(Some("count=2"), StatusCode::OK, body.as_bytes()).unwrap().next
+            let query = format!("count=2&startIndex={start}");
+            scim_page(Some(&query), StatusCode::OK, body.as_bytes()).unwrap().next
         };
         assert_eq!(page(1, "1,2").as_deref(), Some("count=2&startIndex=3"));
         assert_eq!(page(3, "3,4").as_deref(), Some("count=2&startIndex=5"));
         assert_eq!(page(5, "5"), None);
-        assert_eq!(page(3, ""), None);
+        let empty = br#"{"totalResults":5,"startIndex":3,"Resources":[]}"#;
+        assert!(matches!(scim_page(None, StatusCode::OK, empty), Err(PageFailure::Odd(_))));
         let gone = br#"{"schemas":[],"detail":"no_such_user","status":404}"#;
         let refusal = scim_page(None, StatusCode::NOT_FOUND, gone).unwrap_err();
         assert_eq!(refusal, refused(Kind::NotFound, "no_such_user".to_owned()));

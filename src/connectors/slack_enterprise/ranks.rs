@@ -23,11 +23,15 @@ struct TeamRanks {
 }
 
 impl Ranks {
-    /// The level that a full member has in one of these workspaces.
-    pub(super) fn level(&self, team: &str, user: &str) -> Level {
+    /// The level that a full member, known by any of these ids, has in one of these workspaces.
+    pub(super) fn level<'u>(
+        &self,
+        team: &str,
+        user: impl Iterator<Item = &'u str> + Clone,
+    ) -> Level {
         let Some(ranks) = self.0.get(team) else { return Level::Member };
-        let is_in = |ids: &[String]| ids.iter().any(|id| id == user);
-        if ranks.primary_owner.as_deref() == Some(user) {
+        let is_in = |ids: &[String]| user.clone().any(|user| ids.iter().any(|id| id == user));
+        if ranks.primary_owner.as_ref().is_some_and(|owner| user.clone().any(|id| id == owner)) {
             Level::PrimaryOwner
         } else if is_in(&ranks.owner_ids) {
             Level::Owner

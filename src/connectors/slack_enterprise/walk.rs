@@ -5,13 +5,16 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::api::row;
+use super::api::next_cursor;
 use super::{SlackEnterprise, wire};
+use crate::connectors::paging::Trail;
+use crate::connectors::rows::Listed;
 use crate::connectors::{CallContext, ConnectorError};
+use crate::domain::page::MAX_LIMIT;
 
 const TEAMS: &str = "admin.teams.list";
 /// So many workspaces are asked for at once: a cursor has to hold them.
-const AHEAD: &str = "20";
+const AHEAD: u16 = 20;
 
 /// A workspace on the way.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -68,11 +71,14 @@ impl SlackEnterprise {
         cx: &CallContext<'_>,
         walk: &mut Walk,
     ) -> Result<Option<Stop>, ConnectorError> {
+        let mut trail = Trail::default();
         while let (true, Some(cursor)) = (walk.ahead.is_empty(), walk.teams_cursor.take()) {
-            let arguments = [("limit", AHEAD), ("cursor", &*cursor)];
-            let (stops, next) = self.stops(cx, &arguments).await?;
+            let (stops, next) = self.stops(cx, AHEAD, &cursor).await?;
             walk.ahead.extend(stops);
-            walk.teams_cursor = (!next.is_empty()).then_some(next);
+            if !next.is_empty() {
+                cx.go_on(TEAMS, &mut trail, &next)?;
+                walk.teams_cursor = Some(next);
+            }
         }
         Ok(walk.ahead.front().cloned())
     }
@@ -92,14 +98,14 @@ impl SlackEnterprise {
         &self,
         cx: &CallContext<'_>,
     ) -> Result<Vec<Stop>, ConnectorError> {
-        let (mut all, mut cursor) = (Vec::new(), String::new());
+        let (mut all, mut cursor, mut trail) = (Vec::new(), String::new(), Trail::default());
         loop {
-            let arguments = [("limit", "1000"), ("cursor", &*cursor)];
-            let (stops, next) = self.stops(cx, &arguments).await?;
+            let (stops, next) = self.stops(cx, MAX_LIMIT, &cursor).await?;
             all.extend(stops);
             if next.is_empty() {
                 return Ok(all);
             }
+            cx.go_on(TEAMS, &mut trail, &next)?;
             cursor = next;
         }
     }
@@ -107,16 +113,17 @@ impl SlackEnterprise {
     async fn stops(
         &self,
         cx: &CallContext<'_>,
-        arguments: &[(&str, &str)],
+        limit: u16,
+        cursor: &str,
     ) -> Result<(Vec<Stop>, String), ConnectorError> {
-        let answer = self.web(cx, TEAMS, arguments).await?;
+        let arguments = [("limit", &*limit.to_string()), ("cursor", cursor)];
+        let answer = self.web(cx, TEAMS, &arguments).await?;
         let list: wire::AdminTeamsList<'_> = answer.read(cx)?;
-        let read = |raw| {
-            let (team, _) = row::<wire::AdminTeam>(cx, TEAMS, raw)?;
-            let owner = team.primary_owner.map(|owner| owner.user_id);
-            Ok(Stop { team: team.id, owner })
-        };
-        let stops = list.teams.into_iter().map(read).collect::<Result<_, ConnectorError>>()?;
-        Ok((stops, list.response_metadata.next_cursor))
+        let rows = Listed { method: TEAMS, list: "teams", most: limit.into(), rows: list.teams.0 };
+        let stops = rows.read(cx, |team: wire::AdminTeam, _| {
+            let owner = team.primary_owner.and_then(|owner| owner.user_id);
+            Some(Stop { team: team.id, owner })
+        })?;
+        Ok((stops, next_cursor(cx, TEAMS, cursor, list.response_metadata)?))
     }
 }

@@ -1,12 +1,15 @@
-//! Slack's own shapes, with Slack's own field names. Only what we read is named.
+//! Slack's own shapes, with Slack's own field names. Only what we read is named; what is not required may be absent or
+//! null.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::connectors::rows::Rows;
+
 /// What every answer of the Web API has.
 #[derive(Debug, Deserialize)]
 pub(super) struct Envelope {
-    pub(super) ok: bool,
+    pub(super) ok: Option<bool>,
     pub(super) error: Option<String>,
     pub(super) needed: Option<String>,
     pub(super) provided: Option<String>,
@@ -14,14 +17,13 @@ pub(super) struct Envelope {
 
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct ResponseMetadata {
-    #[serde(default)]
-    pub(super) next_cursor: String,
+    pub(super) next_cursor: Option<String>,
 }
 
 /// `admin.users.list`, with its rows read as `R`.
 #[derive(Debug, Deserialize)]
 pub(super) struct AdminUsersList<R> {
-    pub(super) users: Vec<R>,
+    pub(super) users: Rows<R>,
     #[serde(default)]
     pub(super) response_metadata: ResponseMetadata,
 }
@@ -70,7 +72,7 @@ pub(super) struct UsersInfo<'a> {
 #[derive(Debug, Deserialize)]
 pub(super) struct UsersList<'a> {
     #[serde(borrow)]
-    pub(super) members: Vec<&'a RawValue>,
+    pub(super) members: Rows<&'a RawValue>,
     #[serde(default)]
     pub(super) response_metadata: ResponseMetadata,
 }
@@ -105,6 +107,17 @@ pub(super) struct WebUser {
     #[serde(default)]
     pub(super) profile: WebProfile,
     pub(super) enterprise_user: Option<EnterpriseUser>,
+}
+
+impl WebUser {
+    /// The ids under which Slack knows the same person: that of the workspace, and that of the organization.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &str> + Clone {
+        let part = self.enterprise_user.as_ref();
+        [Some(&self.id), part.and_then(|part| part.id.as_ref())]
+            .into_iter()
+            .flatten()
+            .map(String::as_str)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -246,10 +259,9 @@ pub(super) struct ScimErrors {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ScimList<'a> {
-    #[serde(borrow, default, rename = "Resources")]
-    pub(super) resources: Vec<&'a RawValue>,
-    #[serde(default)]
-    pub(super) total_results: u64,
+    #[serde(borrow, rename = "Resources")]
+    pub(super) resources: Option<Rows<&'a RawValue>>,
+    pub(super) total_results: Option<u64>,
 }
 
 /// A SCIM group.
@@ -288,7 +300,7 @@ pub(super) struct CreatedTeam {
 #[derive(Debug, Deserialize)]
 pub(super) struct AdminTeamsList<'a> {
     #[serde(borrow)]
-    pub(super) teams: Vec<&'a RawValue>,
+    pub(super) teams: Rows<&'a RawValue>,
     #[serde(default)]
     pub(super) response_metadata: ResponseMetadata,
 }
@@ -297,7 +309,7 @@ pub(super) struct AdminTeamsList<'a> {
 #[derive(Debug, Deserialize)]
 pub(super) struct AdminTeam {
     pub(super) id: String,
-    pub(super) name: String,
+    pub(super) name: Option<String>,
     pub(super) discoverability: Option<String>,
     pub(super) team_url: Option<String>,
     pub(super) primary_owner: Option<TeamOwner>,
@@ -305,7 +317,7 @@ pub(super) struct AdminTeam {
 
 #[derive(Debug, Deserialize)]
 pub(super) struct TeamOwner {
-    pub(super) user_id: String,
+    pub(super) user_id: Option<String>,
     pub(super) email: Option<String>,
 }
 
@@ -332,9 +344,9 @@ pub(super) struct TeamIcon {
 
 /// `admin.teams.owners.list` and `admin.teams.admins.list`.
 #[derive(Debug, Deserialize)]
-pub(super) struct TeamPeople {
-    #[serde(alias = "owner_ids", alias = "admin_ids")]
-    pub(super) ids: Vec<String>,
+pub(super) struct TeamPeople<'a> {
+    #[serde(borrow, alias = "owner_ids", alias = "admin_ids")]
+    pub(super) ids: Rows<&'a RawValue>,
     #[serde(default)]
     pub(super) response_metadata: ResponseMetadata,
 }
@@ -343,7 +355,7 @@ pub(super) struct TeamPeople {
 #[derive(Debug, Deserialize)]
 pub(super) struct ListAssignments<'a> {
     #[serde(borrow)]
-    pub(super) role_assignments: Vec<&'a RawValue>,
+    pub(super) role_assignments: Rows<&'a RawValue>,
     #[serde(default)]
     pub(super) response_metadata: ResponseMetadata,
 }

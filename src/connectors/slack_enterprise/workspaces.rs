@@ -3,10 +3,14 @@
 
 use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use serde_json::value::RawValue;
 
-use super::api::{found, is_id, row};
+use super::api::{found, is_id, next_cursor, object};
 use super::ranks::AT_ONCE;
 use super::{SlackEnterprise, map, wire};
+use crate::connectors::paging::Trail;
+use crate::connectors::reading::together;
+use crate::connectors::rows::Listed;
 use crate::connectors::{CallContext, ConnectorError, Position, Question, Reads, Record};
 use crate::domain::filter::{Expand, Expansion, Filter as _, RemoteQuery, WorkspaceFilter};
 use crate::domain::page::{MAX_LIMIT, Page, PageRequest};
@@ -25,22 +29,16 @@ impl Reads<Workspace> for SlackEnterprise {
         let Question { page, filter, expand, remote_query } = question;
         let cursor = page.position.map(|position| position.0).unwrap_or_default();
         // A name is of one workspace only: the fewest pages find it.
-        let limit = if filter.name.is_some() { MAX_LIMIT } else { page.limit }.to_string();
-        let arguments = [("limit", &*limit), ("cursor", &*cursor)];
+        let most = if filter.name.is_some() { MAX_LIMIT } else { page.limit };
+        let arguments = [("limit", &*most.to_string()), ("cursor", &*cursor)];
         let answer = self.web_list(cx, LIST, &arguments, remote_query).await?;
         let list: wire::AdminTeamsList<'_> = answer.read(cx)?;
-        let rows = list
-            .teams
-            .iter()
-            .map(|raw| {
-                let (team, remote) = row(cx, LIST, raw)?;
-                Ok(Record::new(map::workspace(team), remote))
-            })
-            .collect::<Result<Vec<_>, ConnectorError>>()?;
+        let rows = Listed { method: LIST, list: "teams", most: most.into(), rows: list.teams.0 };
+        let rows = rows.read(cx, |team, remote| Some(Record::new(map::workspace(team), remote)))?;
         let admitted = rows.into_iter().filter(|record| filter.admits(&record.unified));
         let full = admitted.map(|record| self.expand_workspace(cx, record, expand));
         let items = stream::iter(full).buffered(AT_ONCE).try_collect().await?;
-        let cursor = list.response_metadata.next_cursor;
+        let cursor = next_cursor(cx, LIST, &cursor, list.response_metadata)?;
         Ok(Page { items, next: (!cursor.is_empty()).then_some(Position(cursor)) })
     }
 
@@ -67,7 +65,7 @@ impl Reads<Workspace> for SlackEnterprise {
 /// What `admin.teams.settings.info` tells.
 struct Settings {
     team: wire::TeamSetting,
-    remote: Option<serde_json::Value>,
+    remote: Option<Box<RawValue>>,
 }
 
 impl Settings {
@@ -76,8 +74,9 @@ impl Settings {
         workspace.domain = self.team.domain.or(workspace.domain.take());
         workspace.icon_url = self.team.icon.and_then(|icon| icon.image_230.or(icon.image_132));
         workspace.default_channels = self.team.default_channels;
+        let settings = self.remote.as_deref();
         record.remote =
-            record.remote.take().map(|row| serde_json::json!({ LIST: row, SETTINGS: self.remote }));
+            record.remote.take().map(|row| together([(LIST, Some(&*row)), (SETTINGS, settings)]));
     }
 }
 
@@ -115,7 +114,7 @@ impl SlackEnterprise {
         let answer = found(self.web(cx, SETTINGS, &[("team_id", team_id)]).await)?;
         let Some(answer) = answer else { return Ok(None) };
         let wire::TeamSettings { team: raw } = answer.read(cx)?;
-        let (team, remote) = row(cx, SETTINGS, raw)?;
+        let (team, remote) = object(cx, SETTINGS, raw)?;
         Ok(Some(Settings { team, remote }))
     }
 
@@ -125,7 +124,7 @@ impl SlackEnterprise {
         cx: &CallContext<'_>,
         id: &str,
     ) -> Result<Option<Record<Workspace>>, ConnectorError> {
-        let mut position = None;
+        let (mut position, mut trail) = (None, Trail::default());
         loop {
             let page = PageRequest { position, limit: MAX_LIMIT };
             let (filter, expand) = (&WorkspaceFilter::default(), &Expand::default());
@@ -135,10 +134,9 @@ impl SlackEnterprise {
             if let Some(team) = page.items.into_iter().find(|team| team.unified.id == id) {
                 return Ok(Some(team));
             }
-            match page.next {
-                None => return Ok(None),
-                next => position = next,
-            }
+            let Some(next) = page.next else { return Ok(None) };
+            cx.go_on(LIST, &mut trail, &next.0)?;
+            position = Some(next);
         }
     }
 
@@ -149,18 +147,21 @@ impl SlackEnterprise {
         method: &'static str,
         team_id: &str,
     ) -> Result<Vec<String>, ConnectorError> {
-        let (mut ids, mut cursor) = (Vec::new(), String::new());
+        let (mut ids, mut cursor, mut trail) = (Vec::new(), String::new(), Trail::default());
+        let limit = MAX_LIMIT.to_string();
         loop {
-            let arguments = [("team_id", team_id), ("limit", "1000"), ("cursor", &cursor)];
+            let arguments = [("team_id", team_id), ("limit", &*limit), ("cursor", &cursor)];
             let Some(answer) = found(self.web(cx, method, &arguments).await)? else {
                 return Ok(ids);
             };
-            let page: wire::TeamPeople = answer.read(cx)?;
-            ids.extend(page.ids);
-            cursor = page.response_metadata.next_cursor;
+            let page: wire::TeamPeople<'_> = answer.read(cx)?;
+            let rows = Listed { method, list: "ids", most: MAX_LIMIT.into(), rows: page.ids.0 };
+            ids.extend(rows.read(cx, |id: String, _| Some(id))?);
+            cursor = next_cursor(cx, method, &cursor, page.response_metadata)?;
             if cursor.is_empty() {
                 return Ok(ids);
             }
+            cx.go_on(method, &mut trail, &cursor)?;
         }
     }
 }

@@ -137,6 +137,7 @@ impl<P> Account<P> {
                 },
                 // The expressions see the provider's objects, whether the caller does or not.
                 wants_remote: wants_remote || !self.mappings.is_empty(),
+                unreadable_rows: self.access.request().unreadable_rows(),
                 used_by: self.access.user(services, self.action, self.connected.id),
             },
             connector: services.registry.connector(self.connected.provider),

@@ -171,7 +171,14 @@ impl From<ConnectorError> for Problem {
             ),
             Kind::Trouble => (
                 ProblemKind::ProviderError,
-                format!("{provider} failed, or its answer could not be read ({code})."),
+                match &error.odd {
+                    Some(odd) => format!(
+                        "The response of {provider} to {} can't be used: {odd}. Send the request \
+                         again, and show this to the provider's support if it stays.",
+                        error.method
+                    ),
+                    None => format!("{provider} failed, or its answer could not be read ({code})."),
+                },
             ),
             Kind::CallerStalled => (
                 ProblemKind::RequestTimeout,

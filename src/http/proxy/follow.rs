@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use serde_json::json;
 
+use crate::connectors::paging::Trail;
 use crate::http::extract::{Account, Head, Proxy};
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
@@ -21,6 +22,7 @@ pub(super) struct List {
     uri: Uri,
     headers: HeaderMap,
     path: String,
+    trail: Trail,
 }
 
 impl List {
@@ -32,13 +34,13 @@ impl List {
         path: &str,
     ) -> Self {
         let (uri, headers, path) = (uri.clone(), headers.clone(), path.to_owned());
-        Self { state, account, uri, headers, path }
+        Self { state, account, uri, headers, path, trail: Trail::default() }
     }
 
-    async fn page(&self, query: Option<&str>) -> Result<Rows, Problem> {
+    async fn page(&mut self, query: Option<&str>) -> Result<Rows, Problem> {
         let allowed = self.account.allowed_methods();
-        let call = PagedCall { path: &self.path, query, allowed };
-        Ok(self.account.directory(&self.state, false).raw_page(&call).await?)
+        let call = PagedCall { path: &self.path, query, allowed, trail: &mut self.trail };
+        Ok(self.account.directory(&self.state, false).raw_page(call).await?)
     }
 
     /// A page behind the first one. What the key may, and whether the account is connected, is asked anew: the list may take
@@ -67,7 +69,7 @@ impl List {
 
     /// Answers the rows of the list. The first page is read before anything is answered, so that what can't be
     /// followed at all is a problem like any other.
-    pub(super) async fn follow(self, query: Option<String>) -> Result<Response, Problem> {
+    pub(super) async fn follow(mut self, query: Option<String>) -> Result<Response, Problem> {
         let first = self.page(query.as_deref()).await?;
         let lines = stream::unfold((Some(first), self), |(page, mut list)| async move {
             let Rows { lines, next } = page?;

@@ -32,7 +32,8 @@ pub(in crate::http) struct List<T> {
     pub limit: u16,
     /// How many rows there are in this page.
     pub result_count: usize,
-    /// The custom fields that could not be computed; absent when there are none.
+    /// The provider's rows that could not be read and are left out, and the custom fields that could not be computed;
+    /// absent when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
 }
@@ -42,7 +43,8 @@ pub(in crate::http) struct List<T> {
 pub(in crate::http) struct Item<T> {
     /// The thing.
     pub result: T,
-    /// The custom fields that could not be computed; absent when there are none.
+    /// The provider's rows that could not be read and are left out, and the custom fields that could not be computed;
+    /// absent when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
 }
@@ -78,7 +80,8 @@ pub(in crate::http) struct Composed<T> {
     pub result: Option<T>,
     /// The steps. With status 207 some of them failed.
     pub parts: Vec<PartAnswer>,
-    /// The custom fields that could not be computed; absent when there are none.
+    /// The provider's rows that could not be read and are left out, and the custom fields that could not be computed;
+    /// absent when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
 }

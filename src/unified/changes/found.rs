@@ -1,9 +1,10 @@
 //! Whom a wish is about, when somebody with that address or short name is there already.
 
 use super::Changes;
+use crate::connectors::paging::Trail;
 use crate::connectors::{ConnectorError, Question};
 use crate::domain::filter::{Expand, Filter as _, RemoteQuery, UserFilter};
-use crate::domain::page::PageRequest;
+use crate::domain::page::{MAX_LIMIT, PageRequest};
 use crate::domain::user::User;
 use crate::domain::user_input::UserInput;
 
@@ -27,9 +28,9 @@ impl Changes<'_> {
     async fn first_user(&self, filter: &UserFilter) -> Result<Option<User>, ConnectorError> {
         let Some(facet) = self.directory.connector.users() else { return Ok(None) };
         let (expand, remote_query) = (&Expand::default(), &RemoteQuery::default());
-        let mut position = None;
+        let (mut position, mut trail) = (None, Trail::default());
         loop {
-            let page = PageRequest { position, limit: 100 };
+            let page = PageRequest { position, limit: MAX_LIMIT };
             let question = Question { page, filter, expand, remote_query };
             let page = facet.list(&self.directory.cx, question).await?;
             let mut users = page.items.into_iter().map(|record| record.unified);
@@ -37,7 +38,10 @@ impl Changes<'_> {
             match (found, page.next) {
                 (Some(user), _) => return Ok(Some(*user)),
                 (None, None) => return Ok(None),
-                (None, next) => position = next,
+                (None, Some(next)) => {
+                    self.directory.cx.go_on("users", &mut trail, &next.0)?;
+                    position = Some(next);
+                }
             }
         }
     }

@@ -3,7 +3,8 @@
 use http::Method;
 
 use super::{Directory, PassthroughError};
-use crate::connectors::{ConnectorError, PageFailure};
+use crate::connectors::paging::Trail;
+use crate::connectors::{ConnectorError, Kind, PageFailure};
 use crate::domain::allowed_methods::AllowedMethods;
 
 /// A list to be followed from its first page on.
@@ -15,6 +16,8 @@ pub struct PagedCall<'a> {
     pub query: Option<&'a str>,
     /// The provider's methods that the caller's key is bound to.
     pub allowed: Option<&'a AllowedMethods>,
+    /// Where the list has been.
+    pub trail: &'a mut Trail,
 }
 
 /// The rows of one page.
@@ -33,7 +36,7 @@ impl Directory<'_> {
     ///
     /// When the path is none of the provider's or no list, the key may not, the provider says no, or
     /// there is no answer.
-    pub async fn raw_page(&self, call: &PagedCall<'_>) -> Result<Rows, PassthroughError> {
+    pub async fn raw_page(&self, call: PagedCall<'_>) -> Result<Rows, PassthroughError> {
         let passthrough = self.connector.passthrough();
         let query = passthrough.page_query(call.path, call.query);
         let query = query.as_deref().or(call.query);
@@ -44,10 +47,20 @@ impl Directory<'_> {
         let page = passthrough.read_page(call.path, query, status, &body);
         let page = page.map_err(|failure| match failure {
             PageFailure::NotAList => PassthroughError::NotAList(method.clone()),
+            PageFailure::Odd(odd) => {
+                ConnectorError::new(provider, method.clone(), Kind::Trouble).with_odd(odd).into()
+            }
             PageFailure::Refused { kind, code } => {
                 ConnectorError::new(provider, method.clone(), kind).with_code(code).into()
             }
         })?;
+        if let Some(next) = &page.next {
+            let rows = call.trail.rows(page.rows.iter().map(|row| row.get()));
+            rows.and_then(|()| call.trail.step(next)).map_err(|endless| {
+                let error = ConnectorError::new(provider, method.clone(), Kind::Trouble);
+                error.with_odd(endless.reason())
+            })?;
+        }
         let mut lines = Vec::with_capacity(body.len());
         for row in page.rows {
             // Between tokens only: inside of a JSON text a line break is written as `\n`.

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::value::RawValue;
+
 use super::families::{Family, Narrow};
-use crate::connectors::slack_enterprise::api::{found, is_id, row};
+use crate::connectors::slack_enterprise::api::{found, is_id, object};
 use crate::connectors::slack_enterprise::ranks::Ranks;
 use crate::connectors::slack_enterprise::roles::Level;
 use crate::connectors::slack_enterprise::{SlackEnterprise, map, wire};
@@ -14,6 +16,10 @@ use crate::domain::filter::RemoteQuery;
 use crate::domain::role::RoleScope;
 
 type Held = Vec<Record<RoleAssignment>>;
+/// A user and the same as it came.
+type Person = (wire::WebUser, Option<Box<RawValue>>);
+/// A system role somebody holds and the same as it came.
+type Assigned = (wire::SystemAssignment, Option<Box<RawValue>>);
 
 impl SlackEnterprise {
     /// Everything that a user holds, in the order of the ids. Costs a call for the user, one for every
@@ -28,52 +34,64 @@ impl SlackEnterprise {
         if !is_id(user) {
             return Ok(Vec::new());
         }
-        let levels = self.levels_of(cx, user, narrow);
-        let system = self.system_roles_held(cx, user, narrow, remote_query);
-        let (mut held, system) = tokio::try_join!(levels, system)?;
-        held.extend(system);
+        let person = self.person(cx, user);
+        let system = self.system_assignments(cx, narrow, remote_query);
+        let (person, system) = tokio::try_join!(person, system)?;
+        let is_theirs = |id: &str| {
+            let ids = person.iter().flat_map(|(person, _)| person.ids());
+            id == user || ids.into_iter().any(|other| other == id)
+        };
+        let organization = &cx.account.organization.id;
+        let mut held = match &person {
+            Some(person) => self.levels_of(cx, user, person, narrow).await?,
+            None => Vec::new(),
+        };
+        // Slack may know them by another id there: here they are who was asked for.
+        let theirs = system.into_iter().filter(|(row, _)| is_theirs(&row.user_id));
+        held.extend(theirs.map(|(row, remote)| {
+            let row = wire::SystemAssignment { user_id: user.to_owned(), ..row };
+            Record::new(map::system_assignment(row, organization), remote)
+        }));
         held.sort_by(|one, other| one.unified.id.cmp(&other.unified.id));
         Ok(held)
     }
 
-    async fn system_roles_held(
+    /// Who it is; none when there is no such user.
+    async fn person(
         &self,
         cx: &CallContext<'_>,
         user: &str,
+    ) -> Result<Option<Person>, ConnectorError> {
+        let info = self.web(cx, "users.info", &[("user", user)]).await;
+        let Some(answer) = found(info)? else { return Ok(None) };
+        let wire::UsersInfo { user: raw } = answer.read(cx)?;
+        object(cx, "users.info", raw).map(Some)
+    }
+
+    async fn system_assignments(
+        &self,
+        cx: &CallContext<'_>,
         narrow: Narrow<'_>,
         remote_query: &RemoteQuery,
-    ) -> Result<Held, ConnectorError> {
-        let organization = &cx.account.organization.id;
-        if !narrow.includes(Family::System, organization) {
+    ) -> Result<Vec<Assigned>, ConnectorError> {
+        if !narrow.includes(Family::System, &cx.account.organization.id) {
             return Ok(Vec::new());
         }
         let (role_ids, entity_ids) = narrow.lists();
         let filter = [("role_ids", &*role_ids), ("entity_ids", &*entity_ids)];
-        let wanted = |held: &wire::SystemAssignment| held.user_id == user;
-        let rows = self.all_system_assignments(cx, &filter, remote_query, wanted).await?;
-        let record = |(row, remote)| {
-            let unified = map::system_assignment(row, organization);
-            Record::new(unified, remote)
-        };
-        Ok(rows.into_iter().map(record).collect())
+        self.all_system_assignments(cx, &filter, remote_query, |_| true).await
     }
 
     /// The level in the organization and in each workspace.
     async fn levels_of(
         &self,
         cx: &CallContext<'_>,
-        user: &str,
+        id: &str,
+        (user, remote): &Person,
         narrow: Narrow<'_>,
     ) -> Result<Held, ConnectorError> {
         let organization = &cx.account.organization.id;
         let asks = |family| narrow.includes(family, organization);
-        if !(asks(Family::Organization) || asks(Family::Workspaces)) {
-            return Ok(Vec::new());
-        }
-        let info = self.web(cx, "users.info", &[("user", user)]).await;
-        let Some(answer) = found(info)? else { return Ok(Vec::new()) };
-        let wire::UsersInfo { user: raw } = answer.read(cx)?;
-        let (user, remote) = row::<wire::WebUser>(cx, "users.info", raw)?;
         if user.deleted || user.is_bot {
             return Ok(Vec::new());
         }
@@ -81,10 +99,10 @@ impl SlackEnterprise {
         if asks(Family::Organization) && !user.is_restricted {
             let level = user.enterprise_user.as_ref().map_or(Level::Member, Level::in_enterprise);
             let (role, scope) = (level.organization_role(), RoleScope::Organization);
-            held.push(map::assignment(role, user.id.clone(), scope, organization, organization));
+            held.push(map::assignment(role, id.to_owned(), scope, organization, organization));
         }
         if asks(Family::Workspaces) {
-            held.extend(self.workspace_roles(cx, &user, narrow).await?);
+            held.extend(self.workspace_roles(cx, id, user, narrow).await?);
         }
         let record = |unified| Record::new(unified, remote.clone());
         Ok(held.into_iter().map(record).collect::<Vec<Record<RoleAssignment>>>())
@@ -93,6 +111,7 @@ impl SlackEnterprise {
     async fn workspace_roles(
         &self,
         cx: &CallContext<'_>,
+        id: &str,
         user: &wire::WebUser,
         narrow: Narrow<'_>,
     ) -> Result<Vec<RoleAssignment>, ConnectorError> {
@@ -108,8 +127,8 @@ impl SlackEnterprise {
             if guest.is_none() { self.ranks(cx, &teams).await? } else { Ranks::default() };
         let organization = &cx.account.organization.id;
         let held = |team: &String| {
-            let role = guest.unwrap_or_else(|| leaders.level(team, &user.id).workspace_role());
-            map::assignment(role, user.id.clone(), RoleScope::Workspace, team, organization)
+            let role = guest.unwrap_or_else(|| leaders.level(team, user.ids()).workspace_role());
+            map::assignment(role, id.to_owned(), RoleScope::Workspace, team, organization)
         };
         Ok(teams.iter().map(held).collect())
     }

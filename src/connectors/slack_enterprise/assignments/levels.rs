@@ -3,7 +3,7 @@
 use super::families::{Family, Narrow};
 use super::{Assignments, At};
 use crate::connectors::position::encode;
-use crate::connectors::slack_enterprise::api::found;
+use crate::connectors::slack_enterprise::api::{Asked, found};
 use crate::connectors::slack_enterprise::roles::{Level, workspace_role};
 use crate::connectors::slack_enterprise::walk::Walk;
 use crate::connectors::slack_enterprise::{SlackEnterprise, map, wire};
@@ -26,7 +26,7 @@ impl SlackEnterprise {
         let organization = &cx.account.organization.id;
         let arguments = [("limit", &*limit.to_string()), ("cursor", cursor)];
         let (items, cursor) = self
-            .levels(cx, &arguments, |user| {
+            .levels(cx, &arguments, Asked { cursor, most: limit.into() }, |user| {
                 // Guests and bots have no level in the organization.
                 let is_member = !user.is_restricted && !user.is_bot;
                 is_member.then(|| {
@@ -66,7 +66,8 @@ impl SlackEnterprise {
                 ("limit", &limit.to_string()),
                 ("cursor", &walk.cursor),
             ];
-            let page = self.levels(cx, &arguments, |user| {
+            let asked = Asked { cursor: &walk.cursor, most: limit.into() };
+            let page = self.levels(cx, &arguments, asked, |user| {
                 let is_owner = stop.owner.as_deref() == Some(&user.id);
                 let role = workspace_role(&user, is_owner)?;
                 let scope = RoleScope::Workspace;
@@ -86,10 +87,11 @@ impl SlackEnterprise {
         &self,
         cx: &CallContext<'_>,
         arguments: &[(&str, &str)],
+        asked: Asked<'_>,
         assignment: impl Fn(wire::AdminUser) -> Option<RoleAssignment>,
     ) -> Result<(Vec<Record<RoleAssignment>>, String), ConnectorError> {
         let answer = self.web(cx, USERS, arguments).await?;
-        Self::admin_users(cx, &answer, |user, remote| {
+        Self::admin_users(cx, &answer, asked, |user, remote| {
             assignment(user).map(|unified| Record::new(unified, remote))
         })
     }

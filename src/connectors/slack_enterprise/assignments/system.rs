@@ -2,8 +2,12 @@
 
 use super::families::Narrow;
 use super::{Assignments, At};
+use serde_json::value::RawValue;
+
+use crate::connectors::paging::Trail;
 use crate::connectors::position::encode;
-use crate::connectors::slack_enterprise::api::row;
+use crate::connectors::rows::Listed;
+use crate::connectors::slack_enterprise::api::next_cursor;
 use crate::connectors::slack_enterprise::{SlackEnterprise, map, wire};
 use crate::connectors::{CallContext, ConnectorError, Record};
 use crate::domain::filter::RemoteQuery;
@@ -24,7 +28,8 @@ impl SlackEnterprise {
         remote_query: &RemoteQuery,
     ) -> Result<Assignments, ConnectorError> {
         let (role_ids, entity_ids) = narrow.lists();
-        let limit = limit.min(LIMIT).to_string();
+        let most = limit.min(LIMIT);
+        let limit = most.to_string();
         let arguments = [
             ("role_ids", &*role_ids),
             ("entity_ids", &*entity_ids),
@@ -33,16 +38,11 @@ impl SlackEnterprise {
         ];
         let answer = self.web_list(cx, SYSTEM, &arguments, remote_query).await?;
         let list: wire::ListAssignments<'_> = answer.read(cx)?;
-        let items = list
-            .role_assignments
-            .iter()
-            .map(|raw| {
-                let (held, remote) = row(cx, SYSTEM, raw)?;
-                let unified = map::system_assignment(held, &cx.account.organization.id);
-                Ok(Record::new(unified, remote))
-            })
-            .collect::<Result<_, ConnectorError>>()?;
-        let cursor = list.response_metadata.next_cursor;
+        let items = rows_of(list.role_assignments.0, most).read(cx, |held, remote| {
+            let unified = map::system_assignment(held, &cx.account.organization.id);
+            Some(Record::new(unified, remote))
+        })?;
+        let cursor = next_cursor(cx, SYSTEM, cursor, list.response_metadata)?;
         let next = (!cursor.is_empty()).then(|| encode(&At::System { cursor }));
         Ok(Page { items, next })
     }
@@ -54,23 +54,25 @@ impl SlackEnterprise {
         filter: &[(&str, &str)],
         remote_query: &RemoteQuery,
         wanted: impl Fn(&wire::SystemAssignment) -> bool + Send,
-    ) -> Result<Vec<(wire::SystemAssignment, Option<serde_json::Value>)>, ConnectorError> {
-        let (mut rows, mut cursor) = (Vec::new(), String::new());
+    ) -> Result<Vec<(wire::SystemAssignment, Option<Box<RawValue>>)>, ConnectorError> {
+        let (mut all, mut cursor, mut trail) = (Vec::new(), String::new(), Trail::default());
+        let limit = LIMIT.to_string();
         loop {
             let mut arguments = filter.to_vec();
-            arguments.extend([("limit", "200"), ("cursor", cursor.as_str())]);
+            arguments.extend([("limit", &*limit), ("cursor", cursor.as_str())]);
             let answer = self.web_list(cx, SYSTEM, &arguments, remote_query).await?;
             let list: wire::ListAssignments<'_> = answer.read(cx)?;
-            for raw in list.role_assignments {
-                let (held, remote) = row(cx, SYSTEM, raw)?;
-                if wanted(&held) {
-                    rows.push((held, remote));
-                }
-            }
-            cursor = list.response_metadata.next_cursor;
+            let rows = rows_of(list.role_assignments.0, LIMIT);
+            all.extend(rows.read(cx, |held, remote| wanted(&held).then_some((held, remote)))?);
+            cursor = next_cursor(cx, SYSTEM, &cursor, list.response_metadata)?;
             if cursor.is_empty() {
-                return Ok(rows);
+                return Ok(all);
             }
+            cx.go_on(SYSTEM, &mut trail, &cursor)?;
         }
     }
+}
+
+fn rows_of(rows: Vec<&RawValue>, most: u16) -> Listed<'_> {
+    Listed { method: SYSTEM, list: "role_assignments", most: most.into(), rows }
 }

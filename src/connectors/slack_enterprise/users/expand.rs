@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
+use crate::connectors::reading::together;
 use crate::connectors::slack_enterprise::api::optional;
 use crate::connectors::slack_enterprise::ranks::AT_ONCE;
 use crate::connectors::slack_enterprise::{SlackEnterprise, map, roles, wire};
 use crate::connectors::{CallContext, ConnectorError, Record};
 use crate::domain::filter::{Expand, Expansion, Filter as _, RemoteQuery, UserFilter};
-use crate::domain::user::{User, UserRole, UserType};
+use crate::domain::user::{User, UserType};
 
 impl SlackEnterprise {
     /// Adds what was asked for to the rows that the filter may admit: a SCIM call for each person, one
@@ -47,9 +48,9 @@ impl SlackEnterprise {
         let scim = self.scim_get(cx, "scim.users.get", &format!("Users/{}", user.id)).await;
         if let Some(scim) = optional(scim)? {
             map::add_scim(user, scim.read(cx)?);
-            record.remote = record
-                .remote
-                .map(|row| serde_json::json!({ "row": row, "scim.users.get": scim.remote() }));
+            record.remote = record.remote.map(|row| {
+                together([("row", Some(&*row)), ("scim.users.get", Some(&*scim.remote()))])
+            });
         }
         Ok(record)
     }
@@ -63,20 +64,23 @@ impl SlackEnterprise {
         if items.is_empty() {
             return Ok(());
         }
-        let mut held: HashMap<String, Vec<UserRole>> =
-            items.iter().map(|record| (record.unified.id.clone(), Vec::new())).collect();
+        // Either id of somebody is theirs.
+        let people: HashMap<String, usize> = (0..)
+            .zip(items.iter())
+            .flat_map(|(at, record)| map::ids(&record.unified).map(move |id| (id.to_owned(), at)))
+            .collect();
         let none = RemoteQuery::default();
-        let wanted = |row: &wire::SystemAssignment| held.contains_key(&row.user_id);
+        let wanted = |row: &wire::SystemAssignment| people.contains_key(&row.user_id);
         let rows = self.all_system_assignments(cx, &[], &none, wanted).await;
         let Some(rows) = optional(rows)? else { return Ok(()) };
-        for (row, _) in rows {
-            if let Some(roles) = held.get_mut(&row.user_id) {
-                roles.push(map::system_role(row, &cx.account.organization.id));
-            }
-        }
         for user in items.iter_mut().map(|record| &mut record.unified) {
             user.roles.retain(|role| !roles::is_provider_id(&role.id));
-            user.roles.extend(held.remove(&user.id).into_iter().flatten());
+        }
+        for (row, _) in rows {
+            let at = people.get(&row.user_id);
+            if let Some(record) = at.and_then(|at| items.get_mut(*at)) {
+                record.unified.roles.push(map::system_role(row, &cx.account.organization.id));
+            }
         }
         Ok(())
     }

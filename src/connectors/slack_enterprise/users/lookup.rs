@@ -6,7 +6,8 @@ use super::Users;
 use super::at::At;
 use super::passes::PassAt;
 use super::plan::{Lookup, Visit};
-use crate::connectors::slack_enterprise::api::row;
+use crate::connectors::rows::Listed;
+use crate::connectors::slack_enterprise::api::Asked;
 use crate::connectors::slack_enterprise::ranks::AT_ONCE;
 use crate::connectors::slack_enterprise::{SlackEnterprise, wire};
 use crate::connectors::{CallContext, ConnectorError, Kind, Question, Record};
@@ -16,6 +17,8 @@ use crate::domain::user::{User, UserStatus, UserType};
 const SEARCH: &str = "scim.users.list";
 /// The method whose arguments a caller can add to.
 const LIST: &str = "admin.users.list";
+/// So many people are looked for.
+const MOST_FOUND: usize = 100;
 
 impl SlackEnterprise {
     /// Whoever SCIM finds, read in full: one call, and three at once for each. None when SCIM can't
@@ -29,16 +32,16 @@ impl SlackEnterprise {
             Lookup::Email(email) => format!("email eq \"{}\"", escaped(email)),
             Lookup::Username(name) => format!("userName eq \"{}\"", escaped(name)),
         };
-        let query = [("filter", &*filter), ("count", "100")];
+        let query = [("filter", &*filter), ("count", &*MOST_FOUND.to_string())];
         let answer = match self.scim_list(cx, SEARCH, "v1", "Users", &query).await {
             Ok(answer) => answer,
             Err(error) if cannot_tell(error.kind) => return Ok(None),
             Err(error) => return Err(error),
         };
         let list: wire::ScimList<'_> = answer.read(cx)?;
-        let found = list.resources.into_iter().map(|raw| row::<wire::ScimId>(cx, SEARCH, raw));
-        let ids: Vec<String> =
-            found.map(|read| Ok(read?.0.id)).collect::<Result<_, ConnectorError>>()?;
+        let rows = list.resources.map(|rows| rows.0).unwrap_or_default();
+        let rows = Listed { method: SEARCH, list: "Resources", most: MOST_FOUND, rows };
+        let ids: Vec<String> = rows.read(cx, |found: wire::ScimId, _| Some(found.id))?;
         if ids.is_empty() && matches!(lookup, Lookup::Username(_)) {
             return Ok(None);
         }
@@ -65,7 +68,8 @@ impl SlackEnterprise {
         let answer = self.web(cx, LIST, &arguments).await?;
         let wants_bots = question.filter.status != Some(UserStatus::Invited)
             && question.filter.user_type.is_none_or(|kind| kind == UserType::Bot);
-        let (ids, next_cursor) = Self::admin_users(cx, &answer, |user, _| {
+        let asked = Asked { cursor: &at.cursor, most: question.page.limit.into() };
+        let (ids, next_cursor) = Self::admin_users(cx, &answer, asked, |user, _| {
             let is_wanted = if user.is_bot { wants_bots } else { user.workspaces.is_empty() };
             is_wanted.then_some(user.id)
         })?;

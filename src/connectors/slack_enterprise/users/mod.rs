@@ -14,13 +14,14 @@ use async_trait::async_trait;
 use self::at::At;
 use self::passes::PassAt;
 use self::plan::Plan;
-use super::api::{found, is_id, optional, row};
+use super::api::{found, is_id, object, optional};
 use super::{SlackEnterprise, map, wire};
 use crate::connectors::position::position;
+use crate::connectors::reading::together;
 use crate::connectors::{CallContext, ConnectorError, Position, Question, Reads, Record};
 use crate::domain::filter::{Expansion, RemoteQuery};
 use crate::domain::page::Page;
-use crate::domain::user::{User, UserRole};
+use crate::domain::user::User;
 
 const LIST: &str = "admin.users.list";
 
@@ -107,35 +108,36 @@ impl SlackEnterprise {
         let path = format!("Users/{id}");
         let info = self.web(cx, "users.info", &arguments);
         let scim = self.scim_get(cx, "scim.users.get", &path);
-        let (info, scim, held) = tokio::join!(info, scim, self.system_roles_of(cx, id));
+        let plain = CallContext { wants_remote: false, ..*cx };
+        // Which of them are theirs is known only with the user, who may have another id there.
+        let none = RemoteQuery::default();
+        let held = self.all_system_assignments(&plain, &[], &none, |_| true);
+        let (info, scim, held) = tokio::join!(info, scim, held);
         let Some(info) = found(info)? else { return Ok(None) };
         let wire::UsersInfo { user } = info.read(cx)?;
-        let (user, _) = row::<wire::WebUser>(cx, "users.info", user)?;
-        let mut user = map::informed_user(user, &cx.account.organization.id);
+        let (user, _) = object::<wire::WebUser>(cx, "users.info", user)?;
+        let organization = &cx.account.organization.id;
+        let mut user = map::informed_user(user, organization);
         // Bots are not in SCIM, and a grant without the scope `admin` still reads the rest.
-        let scim = optional(scim)?;
+        let mut scim = optional(scim)?;
+        let other =
+            map::ids(&user).find(|other| *other != id).map(|other| format!("Users/{other}"));
+        if let (None, Some(path)) = (&scim, other) {
+            scim = optional(self.scim_get(cx, "scim.users.get", &path).await)?;
+        }
         if let Some(scim) = &scim {
             map::add_scim(&mut user, scim.read(cx)?);
         }
-        user.roles.extend(optional(held)?.into_iter().flatten());
+        let held = optional(held)?.into_iter().flatten();
+        let mut held: Vec<_> = held
+            .filter(|(row, _)| map::ids(&user).any(|id| id == row.user_id))
+            .map(|(row, _)| map::system_role(row, organization))
+            .collect();
+        user.roles.append(&mut held);
         let remote = cx.wants_remote.then(|| {
-            serde_json::json!({
-                "users.info": info.remote(),
-                "scim.users.get": scim.map(|scim| scim.remote()),
-            })
+            let scim = scim.map(|scim| scim.remote());
+            together([("users.info", Some(&*info.remote())), ("scim.users.get", scim.as_deref())])
         });
         Ok(Some(Record::new(user, remote)))
-    }
-
-    async fn system_roles_of(
-        &self,
-        cx: &CallContext<'_>,
-        user_id: &str,
-    ) -> Result<Vec<UserRole>, ConnectorError> {
-        let organization = &cx.account.organization.id;
-        let rows = self
-            .all_system_assignments(cx, &[], &RemoteQuery::default(), |row| row.user_id == user_id)
-            .await?;
-        Ok(rows.into_iter().map(|(row, _)| map::system_role(row, organization)).collect())
     }
 }

@@ -6,7 +6,7 @@ use super::Users;
 use super::at::At;
 use super::plan::{Passes, Standing};
 use crate::connectors::slack_enterprise::SlackEnterprise;
-use crate::connectors::slack_enterprise::api::found;
+use crate::connectors::slack_enterprise::api::{Asked, found};
 use crate::connectors::slack_enterprise::map::{self, View};
 use crate::connectors::slack_enterprise::roles::workspace_role;
 use crate::connectors::{CallContext, ConnectorError, Question, Record};
@@ -65,7 +65,8 @@ impl SlackEnterprise {
             return Ok(Page { items: Vec::new(), next: None });
         };
         let organization = &cx.account.organization.id;
-        let (items, next_cursor) = Self::admin_users(cx, &answer, |user, remote| {
+        let asked = Asked { cursor: &at.cursor, most: limit.into() };
+        let (items, next_cursor) = Self::admin_users(cx, &answer, asked, |user, remote| {
             let view = passes.team.map_or(View::Organization, |team| {
                 let role = workspace_role(&user, user.is_primary_owner);
                 View::Workspace { team, role }

@@ -7,7 +7,10 @@ use super::Users;
 use super::at::At;
 use super::passes::PassAt;
 use super::plan::{Source, Visit};
-use crate::connectors::slack_enterprise::api::{found, row};
+use serde_json::value::RawValue;
+
+use crate::connectors::rows::Listed;
+use crate::connectors::slack_enterprise::api::{Asked, found, next_cursor};
 use crate::connectors::slack_enterprise::map::{self, View};
 use crate::connectors::slack_enterprise::ranks::Ranks;
 use crate::connectors::slack_enterprise::roles::{Level, workspace_role};
@@ -87,12 +90,13 @@ impl SlackEnterprise {
             Source::Rows => question.page.limit,
             Source::Profiles => question.page.limit.min(MOST_PROFILES),
         };
+        let asked = Asked { cursor, most: limit.into() };
         let limit = limit.to_string();
         let arguments = [("team_id", &*stop.team), ("limit", &limit), ("cursor", cursor)];
         match visit.source {
             Source::Rows => {
                 let answer = self.web_list(cx, ROWS, &arguments, question.remote_query).await?;
-                Self::admin_users(cx, &answer, |user, remote| {
+                Self::admin_users(cx, &answer, asked, |user, remote| {
                     Some(member_of_row(cx, user, remote, stop))
                 })
             }
@@ -100,12 +104,12 @@ impl SlackEnterprise {
                 let answer = self.web_list(cx, PROFILES, &arguments, question.remote_query).await?;
                 let list: wire::UsersList<'_> = answer.read(cx)?;
                 let shows_rank = visit.level.is_some() || visit.team.is_some();
-                let members = list.members.into_iter().map(|raw| {
-                    let (user, remote) = row::<wire::WebUser>(cx, PROFILES, raw)?;
-                    Ok(member_of_profile(cx, user, remote, shows_rank.then_some(stop)))
-                });
-                let members = members.collect::<Result<_, ConnectorError>>()?;
-                Ok((members, list.response_metadata.next_cursor))
+                let (method, rows) = (PROFILES, list.members.0);
+                let rows = Listed { method, list: "members", most: asked.most, rows };
+                let members = rows.read(cx, |user: wire::WebUser, remote| {
+                    Some(member_of_profile(cx, user, remote, shows_rank.then_some(stop)))
+                })?;
+                Ok((members, next_cursor(cx, method, cursor, list.response_metadata)?))
             }
         }
     }
@@ -134,10 +138,11 @@ impl SlackEnterprise {
             None => Ranks::default(),
         };
         members.retain(|member| {
-            let id = &member.record.unified.id;
+            let ids = map::ids(&member.record.unified);
+            let held_in = |earlier: &String| ranks.level(earlier, ids.clone());
             !before(member)
                 .iter()
-                .any(|earlier| visit.level.is_none_or(|level| ranks.level(earlier, id) == level))
+                .any(|earlier| visit.level.is_none_or(|level| held_in(earlier) == level))
         });
         Ok(members.into_iter().map(|member| member.record).collect())
     }
@@ -146,7 +151,7 @@ impl SlackEnterprise {
 fn member_of_row(
     cx: &CallContext<'_>,
     user: wire::AdminUser,
-    remote: Option<serde_json::Value>,
+    remote: Option<Box<RawValue>>,
     stop: &Stop,
 ) -> Member {
     let role = workspace_role(&user, stop.owner.as_deref() == Some(&user.id));
@@ -160,13 +165,13 @@ fn member_of_row(
 fn member_of_profile(
     cx: &CallContext<'_>,
     user: wire::WebUser,
-    remote: Option<serde_json::Value>,
+    remote: Option<Box<RawValue>>,
     rank_in: Option<&Stop>,
 ) -> Member {
     let organization = &cx.account.organization.id;
     let is_plain = !(user.deleted || user.is_bot || user.is_restricted);
     let level = rank_in.filter(|_| is_plain).map(|stop| {
-        let is_primary_owner = stop.owner.as_deref() == Some(&user.id);
+        let is_primary_owner = user.ids().any(|id| stop.owner.as_deref() == Some(id));
         let role = Level::of(is_primary_owner, user.is_owner, user.is_admin).workspace_role();
         map::workspace_role(role, &stop.team, organization)
     });
