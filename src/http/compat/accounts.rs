@@ -29,10 +29,11 @@ pub(super) async fn list(asker: &Asker, path: &str, query: &Query) -> Response {
     }
     let mut rows = said.result();
     let rows = rows.as_array_mut().map(std::mem::take).unwrap_or_default();
-    let result = rows.into_iter().map(|row| told(path, row)).collect();
+    let result: Vec<Value> = rows.into_iter().map(|row| told(path, row)).collect();
     let next = said.body.get("next_cursor").cloned().unwrap_or_default();
     let limit = said.body.get("limit").cloned().unwrap_or_default();
-    page(&said.headers, &result, &next, &limit)
+    let count = result.len();
+    page(&said.headers, (&result, count), &next, &limit)
 }
 
 /// A single thing of ours, bare.

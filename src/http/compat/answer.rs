@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::ask::Said;
@@ -13,18 +14,24 @@ pub(super) fn bare(said: &Said, thing: &Value) -> Response {
     with_headers(said.status, &said.headers, thing)
 }
 
-/// A page in its envelope.
+/// The envelope of a page.
+#[derive(Serialize)]
+struct PageBody<'a, R> {
+    result: &'a R,
+    next_cursor: &'a Value,
+    prev_cursor: (),
+    limit: &'a Value,
+    result_count: usize,
+}
+
+/// A page in its envelope: what stands in `result`, and how many rows that is.
 pub(super) fn page(
     headers: &HeaderMap,
-    result: &Value,
+    (result, result_count): (&impl Serialize, usize),
     next_cursor: &Value,
     limit: &Value,
 ) -> Response {
-    let count = result
-        .as_array()
-        .map_or_else(|| result.as_object().map_or(0, serde_json::Map::len), Vec::len);
-    let body = json!({"result": result, "next_cursor": next_cursor, "prev_cursor": null,
-        "limit": limit, "result_count": count});
+    let body = PageBody { result, next_cursor, prev_cursor: (), limit, result_count };
     with_headers(StatusCode::OK, headers, &body)
 }
 
@@ -67,7 +74,7 @@ pub(super) fn bad_request(message: &str) -> Response {
 }
 
 /// Our own headers stay, but for those of a body that is another one now.
-fn with_headers(status: StatusCode, headers: &HeaderMap, body: &Value) -> Response {
+fn with_headers(status: StatusCode, headers: &HeaderMap, body: &impl Serialize) -> Response {
     let mut response = (status, Json(body)).into_response();
     response.extensions_mut().insert(Logged);
     for (name, value) in headers {

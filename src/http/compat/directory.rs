@@ -5,10 +5,11 @@ use axum::extract::{RawQuery, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::Response;
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::answer::{bad_request, bare, failed, not_found, page};
 use super::ask::{Along, Asker, Said};
+use super::collected::Collected;
 use super::sent::Sent;
 use super::theirs::{told, wished};
 use super::wishes::{Unusable, Wishes};
@@ -85,8 +86,9 @@ fn single(mut said: Said, resource: &str, is_raw: bool) -> Response {
 /// A page, which is never empty while there is another one: their client takes an empty one for the end.
 async fn list(asker: &Asker, resource: &str, path: &str, wishes: Wishes) -> Response {
     let Wishes { is_raw, key_by, ignore_limit, mut next_cursor, query } = wishes;
-    let (mut rows, mut pages) = (Vec::new(), 0);
-    let collects = key_by.is_some() && ignore_limit;
+    let mut collected = Collected::new(key_by);
+    let collects = collected.is_keyed() && ignore_limit;
+    let mut pages = 0;
     loop {
         let mut question = query.clone();
         question.extend(next_cursor.take().map(|cursor| ("next_cursor".to_owned(), cursor)));
@@ -96,35 +98,23 @@ async fn list(asker: &Asker, resource: &str, path: &str, wishes: Wishes) -> Resp
         }
         pages += 1;
         if let Value::Array(more) = said.result() {
-            let more = more.into_iter();
-            rows.extend(more.map(|row| if is_raw { row } else { told(resource, row) }));
+            for row in more {
+                let row = if is_raw { row } else { told(resource, row) };
+                if let Err(why) = collected.add(&row) {
+                    return bad_request(&why);
+                }
+            }
         }
         let next = said.body.get("next_cursor").cloned().unwrap_or_default();
-        let wants_more = rows.is_empty() || collects;
+        let wants_more = collected.count == 0 || (collects && !collected.is_full());
         if let (Some(cursor), true) = (next.as_str(), wants_more && pages < MOST_PAGES) {
             next_cursor = Some(cursor.to_owned());
             continue;
         }
         let limit = said.body.get("limit").cloned().unwrap_or_default();
-        let result = match &key_by {
-            None => Value::Array(rows),
-            Some(field) => Value::Object(keyed(rows, field)),
-        };
-        return page(&said.headers, &result, &next, &limit);
+        let count = collected.count;
+        return page(&said.headers, (&collected.finish(), count), &next, &limit);
     }
-}
-
-/// Rows by a field's value; one without it is left out.
-fn keyed(rows: Vec<Value>, field: &str) -> Map<String, Value> {
-    let pairs = rows.into_iter().filter_map(|row| {
-        let key = match row.get(field)? {
-            Value::String(text) => text.clone(),
-            Value::Number(number) => number.to_string(),
-            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
-        };
-        Some((key, row))
-    });
-    pairs.collect()
 }
 
 fn account_only(query: Vec<(String, String)>) -> Vec<(String, String)> {

@@ -5,6 +5,7 @@
 mod accounts;
 mod answer;
 mod ask;
+mod collected;
 mod directory;
 mod sent;
 mod theirs;

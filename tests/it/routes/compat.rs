@@ -69,6 +69,13 @@ async fn a_list_can_be_keyed_by_a_field(pool: PgPool) -> anyhow::Result<()> {
     for team in &org.workspaces {
         assert_eq!(keyed["result"][&team.name]["id"], team.id.as_str());
     }
+    for field in ["discoverability", "shoe_size"] {
+        let lost = path.replace("key_by=name", &format!("key_by={field}"));
+        let lost = api.get(&lost).await?;
+        assert_eq!(lost.status, 400, "{}", lost.text);
+        let message = lost.body["message"].as_str().unwrap_or_default();
+        assert!(message.contains(field) && message.contains("lost"), "{message}");
+    }
     Ok(())
 }
 
