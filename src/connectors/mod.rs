@@ -8,6 +8,7 @@ mod error;
 mod lenient;
 mod linking;
 pub mod paging;
+mod parse;
 mod path;
 mod position;
 mod reading;

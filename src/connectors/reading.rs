@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::lenient::{json_text, parse, parse_text};
+use super::parse::{json_text, parse, parse_text};
 use super::{CallContext, ConnectorError, Kind};
 use crate::domain::filter::RemoteQuery;
 

@@ -6,7 +6,7 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::lenient::{TOO_MANY, Unreadable, parse_text};
+use super::parse::{TOO_MANY, Unreadable, parse_text};
 use super::{CallContext, ConnectorError};
 use crate::domain::page::MAX_LIMIT;
 

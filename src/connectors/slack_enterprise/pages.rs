@@ -10,8 +10,8 @@ use url::form_urlencoded;
 use super::api::scim_kind;
 use super::wire::{ResponseMetadata, ScimFailure};
 use super::{SlackEnterprise, error};
-use crate::connectors::lenient::{Unreadable, parse, parse_text};
 use crate::connectors::paging::ScimPage;
+use crate::connectors::parse::{Unreadable, parse, parse_text};
 use crate::connectors::{Kind, PageFailure, RawPage};
 
 #[derive(Debug, Deserialize)]
