@@ -165,7 +165,10 @@ impl ConnectorError {
                 (Kind::Trouble, None, Some("address_not_allowed".to_owned()))
             }
             UpstreamError::Token(
-                TokenError::Store(_) | TokenError::Cipher(_) | TokenError::Interrupted,
+                TokenError::NoRefreshToken
+                | TokenError::Store(_)
+                | TokenError::Cipher(_)
+                | TokenError::Interrupted,
             ) => (Kind::Internal, None, None),
             UpstreamError::Timeout => (Kind::Timeout, None, None),
             UpstreamError::CallerStalled => (Kind::CallerStalled, None, None),

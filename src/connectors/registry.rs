@@ -13,11 +13,22 @@ use crate::domain::clock::Clock;
 use crate::domain::provider::Provider;
 use crate::upstream::{HttpClient, OAuthClient, OAuthError};
 use crate::vault::secret::{ClientSecret, RefreshToken};
-use crate::vault::{Grant, RefreshFailure, Refresher};
+use crate::vault::{RefreshFailure, Refresher, Renewal};
 
 /// Codes by which a token endpoint says that it is our client that is wrong, not the customer's grant.
 const CLIENT_REFUSALS: &[&str] =
     &["bad_client_secret", "invalid_client", "invalid_client_id", "unauthorized_client"];
+/// Codes by which it says that the grant is invalid. Any other code leaves the account as it is.
+const GRANT_REFUSALS: &[&str] = &[
+    "account_inactive",
+    "invalid_grant",
+    "invalid_refresh_token",
+    "token_expired",
+    "token_revoked",
+    "user_removed_from_team",
+];
+/// The longest code that is recorded, in bytes.
+const MAX_CODE: usize = 100;
 /// Codes by which it says that something went wrong on its side.
 const TROUBLE: &[&str] = &[
     "fatal_error",
@@ -89,25 +100,30 @@ impl Refresher for Registry {
         client_id: &str,
         client_secret: &ClientSecret,
         refresh_token: &RefreshToken,
-    ) -> Result<Grant, RefreshFailure> {
+    ) -> Result<Renewal, RefreshFailure> {
         let Some(link) = self.connector(provider).linking().oauth() else {
-            return Err(RefreshFailure::Refused("no_refresh".to_owned()));
+            return Err(RefreshFailure::Unclear("no_refresh".to_owned()));
         };
         let endpoints = link.endpoints();
         let client = OAuthClient { endpoints, client_id, client_secret };
         let answer = client.refresh(&self.http, refresh_token, self.clock.now()).await;
-        match answer {
-            Ok(answer) => Ok(answer.grant),
-            Err(OAuthError::Refused(code)) if CLIENT_REFUSALS.contains(&&*code) => {
-                Err(RefreshFailure::ClientRefused(code))
+        answer.map_err(|error| match error {
+            OAuthError::Refused(code) if CLIENT_REFUSALS.contains(&&*code) => {
+                RefreshFailure::ClientRefused(code)
             }
-            Err(OAuthError::Refused(code)) if TROUBLE.contains(&&*code) => {
-                Err(RefreshFailure::Down(code.into()))
+            OAuthError::Refused(code) if GRANT_REFUSALS.contains(&&*code) => {
+                RefreshFailure::Refused(code)
             }
-            Err(OAuthError::Refused(code)) => Err(RefreshFailure::Refused(code)),
-            Err(OAuthError::Unreachable) => Err(RefreshFailure::Unreachable),
-            Err(OAuthError::Down(status)) => Err(RefreshFailure::Down(status)),
-            Err(OAuthError::NoAnswer(reason)) => Err(RefreshFailure::AnswerLost(reason)),
-        }
+            OAuthError::Refused(code) if TROUBLE.contains(&&*code) => {
+                RefreshFailure::Down(code.into())
+            }
+            OAuthError::Refused(mut code) => {
+                code.truncate(code.floor_char_boundary(MAX_CODE));
+                RefreshFailure::Unclear(code)
+            }
+            OAuthError::Unreachable => RefreshFailure::Unreachable,
+            OAuthError::Down(status) => RefreshFailure::Down(status),
+            OAuthError::NoAnswer(reason) => RefreshFailure::AnswerLost(reason),
+        })
     }
 }

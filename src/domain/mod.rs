@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod account;
+pub mod account_state;
 pub mod allowed_methods;
 pub mod api_key;
 pub mod assignment;

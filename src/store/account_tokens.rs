@@ -7,6 +7,7 @@ use super::columns::{all_named, digest_bytes, patterns};
 use super::keys::names;
 use super::{Change, StoreError, TenantDb};
 use crate::domain::access::Scope;
+use crate::domain::account::AccountStatus;
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::{AccountTokenId, EnvironmentId, IntegratedAccountId};
 use crate::domain::networks::Networks;
@@ -35,11 +36,18 @@ pub struct NewAccountToken<'a> {
     pub expires_at: Option<OffsetDateTime>,
 }
 
-/// A token that was added.
+/// The result of an insertion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AddedToken {
-    /// When it ends by itself, which is not after its key; `None` lasts until either is revoked.
-    pub expires_at: Option<OffsetDateTime>,
+pub enum AddedToken {
+    /// The token is stored.
+    Added {
+        /// When it expires, which is not after its key; `None` lasts until either is revoked.
+        expires_at: Option<OffsetDateTime>,
+    },
+    /// Nothing is: the key that makes it was revoked meanwhile.
+    KeyRevoked,
+    /// Nothing is: the account was disconnected meanwhile.
+    AccountDisconnected,
 }
 
 /// An account token, without its secret.
@@ -62,16 +70,16 @@ pub struct AccountToken {
 }
 
 impl TenantDb {
-    /// Adds an account token. `None` when the key that makes it was revoked meanwhile: nothing is added.
+    /// Adds an account token, unless its key was revoked or its account disconnected meanwhile.
     ///
     /// # Errors
     ///
-    /// `Conflict` on `account_tokens_account_fkey` when the account is not of this environment.
+    /// When the database fails.
     pub async fn insert_account_token(
         &self,
         token: &NewAccountToken<'_>,
         audit: &AuditEntry<'_>,
-    ) -> Result<Option<AddedToken>, StoreError> {
+    ) -> Result<AddedToken, StoreError> {
         let allowed_addresses = token.allowed_addresses.map(Networks::texts);
         let mut tx = self.pool.begin().await?;
         // Whoever revokes the key waits for this one, or was before it.
@@ -83,7 +91,19 @@ impl TenantDb {
         )
         .fetch_optional(&mut *tx)
         .await?;
-        let Some(maker) = maker else { return Ok(None) };
+        let Some(maker) = maker else { return Ok(AddedToken::KeyRevoked) };
+        // Whoever disconnects the account waits for this one and deletes it, or was before it.
+        let account = sqlx::query_scalar!(
+            "SELECT status FROM integrated_accounts
+             WHERE environment_id = $1 AND integrated_account_id = $2 FOR SHARE",
+            self.environment_id as EnvironmentId,
+            token.account_id as IntegratedAccountId,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if account.is_none_or(|status| status == AccountStatus::Disconnected.name()) {
+            return Ok(AddedToken::AccountDisconnected);
+        }
         let expires_at = [token.expires_at, maker.expires_at].into_iter().flatten().min();
         sqlx::query!(
             "INSERT INTO account_tokens
@@ -106,7 +126,7 @@ impl TenantDb {
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
         self.warm.hear(&Change::Key(token.digest));
-        Ok(Some(AddedToken { expires_at }))
+        Ok(AddedToken::Added { expires_at })
     }
 
     /// The tokens of an account that live at `now`, or ended less than a day before, the oldest first.

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+use super::account_states::move_account;
 use super::audit::{self, AuditEntry};
 use super::columns::named;
+use super::connections::Connection;
 use super::credentials::{self, NewCredentials};
 use super::events::{self, NewEvent};
 use super::{StoreError, TenantDb};
 use crate::domain::account::{AccountStatus, IntegratedAccount, Organization};
+use crate::domain::account_state::{Evidence, FIRST_STATUS, Step};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
 use crate::domain::provider::Provider;
 
@@ -175,22 +178,37 @@ impl TenantDb {
         if spent.rows_affected() == 0 {
             return Ok(LinkEnd::TokenSpent);
         }
-        credentials::hold(&mut *tx, self.environment_id, link.id).await?;
-        let kept = sqlx::query!(
+        let account = (self.environment_id, link.id);
+        let is_stored = match move_account(&mut tx, account, &Evidence::Linked, link.now).await? {
+            None => self.insert_account(&mut tx, link).await?,
+            Some(Step::Void) => false,
+            Some(Step::Move { .. } | Step::Stay) => self.relink(&mut tx, link).await?,
+        };
+        if !is_stored {
+            return Ok(LinkEnd::AccountGone);
+        }
+        credentials::replace(&mut *tx, self.environment_id, link.id, link.credentials, link.now)
+            .await?;
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        for event in told {
+            events::append(&mut tx, self.environment_id, event).await?;
+        }
+        tx.commit().await?;
+        self.forget_account(link.id);
+        self.forget_tenant(link.provider, link.tenant_id);
+        Ok(LinkEnd::Stored)
+    }
+
+    async fn insert_account(
+        &self,
+        connection: &mut Connection,
+        link: &LinkedAccount<'_>,
+    ) -> Result<bool, StoreError> {
+        sqlx::query!(
             "INSERT INTO integrated_accounts (environment_id, integrated_account_id, tenant_id, provider,
                  provider_app_id, status, organization_id, organization_name, installer_id,
                  granted_scopes, missing_scopes, context, created_at, updated_at, base_url)
-             VALUES ($1, $2, $3, $4, $5, 'active', $6, $7, $8, $9, $10, $11, $12, $12, $13)
-             ON CONFLICT (environment_id, integrated_account_id) DO UPDATE
-             SET provider_app_id = excluded.provider_app_id, status = 'active', status_reason = NULL,
-                 organization_name = excluded.organization_name, installer_id = excluded.installer_id,
-                 granted_scopes = excluded.granted_scopes, missing_scopes = excluded.missing_scopes,
-                 base_url = excluded.base_url,
-                 context = integrated_accounts.context || excluded.context,
-                 updated_at = excluded.updated_at
-             WHERE integrated_accounts.status <> 'disconnected'
-               AND integrated_accounts.tenant_id = excluded.tenant_id
-               AND integrated_accounts.organization_id = excluded.organization_id",
+             VALUES ($1, $2, $3, $4, $5, $14, $6, $7, $8, $9, $10, $11, $12, $12, $13)",
             self.environment_id as EnvironmentId,
             link.id as IntegratedAccountId,
             link.tenant_id,
@@ -204,22 +222,42 @@ impl TenantDb {
             link.context,
             link.now,
             link.base_url,
+            FIRST_STATUS.name(),
         )
-        .execute(&mut *tx)
+        .execute(connection)
         .await?;
-        if kept.rows_affected() == 0 {
-            return Ok(LinkEnd::AccountGone);
-        }
-        credentials::replace(&mut *tx, self.environment_id, link.id, link.credentials, link.now)
-            .await?;
-        audit::append(&mut *tx, self.environment_id, audit).await?;
-        for event in told {
-            events::append(&mut tx, self.environment_id, event).await?;
-        }
-        tx.commit().await?;
-        self.forget_account(link.id);
-        self.forget_tenant(link.provider, link.tenant_id);
-        Ok(LinkEnd::Stored)
+        Ok(true)
+    }
+
+    /// Records what a further link of an account granted. `false` when the account is another tenant's or
+    /// another organization's.
+    async fn relink(
+        &self,
+        connection: &mut Connection,
+        link: &LinkedAccount<'_>,
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query!(
+            "UPDATE integrated_accounts
+             SET provider_app_id = $5, organization_name = $6, installer_id = $7, granted_scopes = $8,
+                 missing_scopes = $9, context = context || $10, updated_at = $11, base_url = $12
+             WHERE environment_id = $1 AND integrated_account_id = $2
+               AND tenant_id = $3 AND organization_id = $4",
+            self.environment_id as EnvironmentId,
+            link.id as IntegratedAccountId,
+            link.tenant_id,
+            &*link.organization.id,
+            link.provider_app_id as Option<ProviderAppId>,
+            link.organization.name,
+            link.installer_id,
+            link.granted_scopes,
+            link.missing_scopes,
+            link.context,
+            link.now,
+            link.base_url,
+        )
+        .execute(connection)
+        .await?;
+        Ok(done.rows_affected() == 1)
     }
 
     /// Changes the SaaS's own facts about an account; `None` keeps one. Answers `false` when it isn't there.
@@ -272,17 +310,9 @@ impl TenantDb {
         told: &NewEvent<'_>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
-        credentials::hold(&mut *tx, self.environment_id, id).await?;
-        let done = sqlx::query!(
-            "UPDATE integrated_accounts SET status = 'disconnected', status_reason = NULL, updated_at = $3
-             WHERE environment_id = $1 AND integrated_account_id = $2 AND status <> 'disconnected'",
-            self.environment_id as EnvironmentId,
-            id as IntegratedAccountId,
-            now,
-        )
-        .execute(&mut *tx)
-        .await?;
-        if done.rows_affected() == 0 {
+        let evidence = Evidence::DisconnectRequested;
+        let step = move_account(&mut tx, (self.environment_id, id), &evidence, now).await?;
+        if !matches!(step, Some(Step::Move { .. })) {
             return Ok(false);
         }
         sqlx::query!(

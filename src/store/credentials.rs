@@ -2,10 +2,12 @@
 
 use time::OffsetDateTime;
 
+use super::account_states::move_account;
 use super::audit::{self, AuditEntry};
 use super::connections::Transaction;
 use super::events::{self, NewEvent};
 use super::{StoreError, TenantDb};
+use crate::domain::account_state::{Evidence, Step};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::domain::sealed::{Ciphertext, WrappedKey};
 
@@ -22,6 +24,8 @@ pub struct Credentials {
     pub refresh_token: Option<Ciphertext>,
     /// When the access token ends; `None` for never.
     pub expires_at: Option<OffsetDateTime>,
+    /// When the pair was stored.
+    pub issued_at: OffsetDateTime,
 }
 
 /// Tokens to be stored.
@@ -70,7 +74,8 @@ impl TenantDb {
     ) -> Result<Option<Credentials>, StoreError> {
         let row = sqlx::query_as!(
             Row,
-            "SELECT generation, master_key_id, data_key, access_token, refresh_token, expires_at
+            "SELECT generation, master_key_id, data_key, access_token, refresh_token, expires_at,
+                    updated_at AS issued_at
              FROM account_credentials WHERE environment_id = $1 AND integrated_account_id = $2",
             self.environment_id as EnvironmentId,
             id as IntegratedAccountId,
@@ -93,7 +98,8 @@ impl TenantDb {
         let mut tx = self.pool.begin().await?;
         let row = sqlx::query_as!(
             Row,
-            "SELECT generation, master_key_id, data_key, access_token, refresh_token, expires_at
+            "SELECT generation, master_key_id, data_key, access_token, refresh_token, expires_at,
+                    updated_at AS issued_at
              FROM account_credentials WHERE environment_id = $1 AND integrated_account_id = $2
              FOR UPDATE",
             self.environment_id as EnvironmentId,
@@ -190,24 +196,14 @@ impl RefreshLock {
         (audit, told): (&AuditEntry<'_>, &NewEvent<'_>),
     ) -> Result<i64, StoreError> {
         let now = audit.at;
+        let evidence = Evidence::PairRenewed { generation: self.credentials.generation };
+        let account = (self.db.environment_id, self.account_id);
+        let step = move_account(&mut self.tx, account, &evidence, now).await?;
         let generation =
             replace(&mut *self.tx, self.db.environment_id, self.account_id, new, now).await?;
         let attempt = self.attempt(attempt);
         finish(&mut *self.tx, attempt, RefreshOutcome::Refreshed, now).await?;
-        let mended = sqlx::query!(
-            "UPDATE integrated_accounts SET status = 'active', status_reason = NULL, updated_at = $4
-             WHERE environment_id = $1 AND integrated_account_id = $2 AND status = 'needs_reauth'
-               AND EXISTS (SELECT FROM credential_refreshes WHERE environment_id = $1
-                   AND integrated_account_id = $2 AND generation = $3 AND outcome = $5)",
-            self.db.environment_id as EnvironmentId,
-            self.account_id as IntegratedAccountId,
-            self.credentials.generation,
-            now,
-            RefreshOutcome::Refused.name(),
-        )
-        .execute(&mut *self.tx)
-        .await?;
-        if mended.rows_affected() == 1 {
+        if matches!(step, Some(Step::Move { .. })) {
             events::append(&mut self.tx, self.db.environment_id, told).await?;
         }
         audit::append(&mut *self.tx, self.db.environment_id, audit).await?;
@@ -225,40 +221,32 @@ impl RefreshLock {
         Ok(generation)
     }
 
-    /// Marks the account as in need of a new link, once: answers whether it was active before.
+    /// Moves the account as `evidence` against the pair of this lock demands, and finishes the attempt that
+    /// brought it, if one did. Returns whether the account moved.
     ///
     /// # Errors
     ///
     /// When the database fails.
     pub async fn refused(
         mut self,
-        attempt: i32,
-        reason: &str,
-        now: OffsetDateTime,
-        audit: &AuditEntry<'_>,
-        told: &NewEvent<'_>,
+        attempt: Option<i32>,
+        evidence: &Evidence<'_>,
+        (audit, event): (&AuditEntry<'_>, &NewEvent<'_>),
     ) -> Result<bool, StoreError> {
-        let attempt = self.attempt(attempt);
-        finish(&mut *self.tx, attempt, RefreshOutcome::Refused, now).await?;
-        let marked = sqlx::query!(
-            "UPDATE integrated_accounts SET status = 'needs_reauth', status_reason = $3, updated_at = $4
-             WHERE environment_id = $1 AND integrated_account_id = $2 AND status = 'active'",
-            self.db.environment_id as EnvironmentId,
-            self.account_id as IntegratedAccountId,
-            reason,
-            now,
-        )
-        .execute(&mut *self.tx)
-        .await?
-        .rows_affected()
-            == 1;
-        if marked {
+        let account = (self.db.environment_id, self.account_id);
+        if let Some(attempt) = attempt {
+            let attempt = self.attempt(attempt);
+            finish(&mut *self.tx, attempt, RefreshOutcome::Refused, audit.at).await?;
+        }
+        let step = move_account(&mut self.tx, account, evidence, audit.at).await?;
+        let is_moved = matches!(step, Some(Step::Move { .. }));
+        if is_moved {
             audit::append(&mut *self.tx, self.db.environment_id, audit).await?;
-            events::append(&mut self.tx, self.db.environment_id, told).await?;
+            events::append(&mut self.tx, self.db.environment_id, event).await?;
         }
         self.tx.commit().await?;
         self.db.forget_account(self.account_id);
-        Ok(marked)
+        Ok(is_moved)
     }
 
     /// Writes down that an attempt got no answer that can be trusted. The right is kept.
@@ -367,6 +355,7 @@ struct Row {
     access_token: Vec<u8>,
     refresh_token: Option<Vec<u8>>,
     expires_at: Option<OffsetDateTime>,
+    issued_at: OffsetDateTime,
 }
 
 impl Row {
@@ -377,6 +366,7 @@ impl Row {
             access_token: Ciphertext(self.access_token),
             refresh_token: self.refresh_token.map(Ciphertext),
             expires_at: self.expires_at,
+            issued_at: self.issued_at,
         }
     }
 }

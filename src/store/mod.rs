@@ -3,6 +3,7 @@
 //!
 //! A finder answers `Ok(None)` for a row that isn't there, and for another environment's row as well.
 
+mod account_states;
 mod account_tokens;
 mod accounts;
 mod audit;

@@ -2,9 +2,11 @@
 
 use time::OffsetDateTime;
 
+use super::account_states::move_account;
 use super::audit::{self, AuditEntry};
 use super::events::{self, NewEvent};
 use super::{StoreError, TenantDb};
+use crate::domain::account_state::{Evidence, Step};
 use crate::domain::audit::Outcome;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
@@ -41,28 +43,28 @@ impl TenantDb {
         entropy: &dyn Entropy,
     ) -> Result<Vec<IntegratedAccountId>, StoreError> {
         let mut tx = self.pool.begin().await?;
-        // A provider's clock tells seconds: a link in the same one may have been before.
-        let marked = sqlx::query_scalar!(
-            r#"UPDATE integrated_accounts a
-               SET status = 'needs_reauth', status_reason = $5, updated_at = $6
+        // Every lock first, in the order of the ids: two notices can't wait for each other.
+        let named = sqlx::query_scalar!(
+            r#"SELECT integrated_account_id AS "id: IntegratedAccountId" FROM integrated_accounts
                WHERE environment_id = $1 AND provider_app_id = $2 AND organization_id = $3
-                 AND status = 'active' AND ($4::text[] IS NULL OR installer_id = ANY ($4))
-                 AND NOT EXISTS (
-                     SELECT FROM link_tokens l
-                     WHERE l.environment_id = $1 AND l.used_at >= $7::timestamptz + interval '1 second'
-                       AND l.linked_account_id = a.integrated_account_id
-                 )
-               RETURNING integrated_account_id AS "id: IntegratedAccountId""#,
+                 AND status <> 'disconnected' AND ($4::text[] IS NULL OR installer_id = ANY ($4))
+               ORDER BY integrated_account_id"#,
             self.environment_id as EnvironmentId,
             gone.provider_app_id as ProviderAppId,
             gone.organization_id,
             gone.installer_ids,
-            gone.reason,
-            clock.now(),
-            gone.at,
         )
         .fetch_all(&mut *tx)
         .await?;
+        let evidence = Evidence::GrantRevoked { at: gone.at, reason: gone.reason };
+        let mut marked = Vec::new();
+        for id in named {
+            let account = (self.environment_id, id);
+            let step = move_account(&mut tx, account, &evidence, clock.now()).await?;
+            if matches!(step, Some(Step::Move { .. })) {
+                marked.push(id);
+            }
+        }
         for id in &marked {
             let entry = AuditEntry {
                 id: AuditId::generate(clock, entropy),

@@ -23,7 +23,7 @@ const MAX_WHOLE: usize = 64 * 1024 * 1024;
 pub enum Verdict {
     /// An answer to pass on: a success, or a failure that would be the same again.
     Final,
-    /// The access token is dead. Nothing was done.
+    /// The provider says that the access token is invalid. Nothing was done.
     DeadToken,
     /// The access token was not taken, and nothing was done: it is dead, or it is not for this.
     RefusedToken,
@@ -31,6 +31,13 @@ pub enum Verdict {
     TooFast,
     /// The provider is in trouble: something may have been done.
     Trouble,
+}
+
+impl Verdict {
+    /// Whether the answer is a sign of an invalid token.
+    pub(super) fn is_about_the_token(&self) -> bool {
+        matches!(self, Self::DeadToken | Self::RefusedToken)
+    }
 }
 
 /// What it took to get an answer.

@@ -27,8 +27,10 @@ pub use answer::{Answer, Facts, Passed, Verdict};
 pub(crate) use client::Reading;
 pub use client::{BoxError, HttpClient, NamedBy, Reach, Timeouts};
 pub use error::UpstreamError;
-pub use oauth::{CodeExchange, Consent, OAuthClient, OAuthEndpoints, OAuthError, TokenAnswer};
+pub use oauth::{
+    CodeExchange, Consent, OAuthClient, OAuthEndpoints, OAuthError, TokenAnswer, TokenFields,
+};
 pub use payload::OneWay;
-pub use request::{Budget, Carried, Dialect, ProviderRequest, RequestBody, Safety};
+pub use request::{Budget, Carried, Dialect, ProviderRequest, RequestBody, Safety, Validity};
 pub use send::{CallOptions, Upstream};
 pub use trial::{TrialAnswer, try_token};

@@ -1,6 +1,7 @@
 //! What is sent to a provider, and how its answers are to be read.
 
 use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
@@ -9,6 +10,8 @@ use zeroize::Zeroizing;
 
 use super::answer::Verdict;
 use super::payload::OneWay;
+use super::trial::TrialAnswer;
+use crate::domain::account::IntegratedAccount;
 use crate::limit::Rate;
 use crate::vault::secret::AccessToken;
 
@@ -74,19 +77,65 @@ pub struct ProviderRequest {
     pub carried: Carried,
 }
 
+/// What the known path of an account, which works with every valid grant, says of its access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    /// The token is valid: what was refused is not for it.
+    Valid,
+    /// The provider itself says that it is invalid, with this code.
+    Invalid(&'static str),
+    /// It was refused, for a reason that a valid token can meet as well: an address that is not admitted.
+    Refused(&'static str),
+    /// The response is not the provider's word on the token: a page of a firewall, a server error, silence.
+    Unknown,
+}
+
 /// How a provider's answers are to be read, as far as sending needs to know.
 pub trait Dialect: Send + Sync {
     /// Reads an answer. `body` is the whole body where it was short enough to look at.
     fn verdict(&self, status: StatusCode, headers: &HeaderMap, body: Option<&[u8]>) -> Verdict;
 
-    /// Where a GET that changes nothing tells whether a token lives, which a refusal alone does not.
-    fn trial_url(&self) -> Option<&Url>;
+    /// The known path of an account: a GET that changes nothing, works with every valid grant, and holds
+    /// nothing that a caller chose. `None` when the account has none.
+    fn trial_url(&self, account: &IntegratedAccount) -> Option<Url>;
+
+    /// Reads the response of the known path.
+    fn validity(&self, trial: &TrialAnswer) -> Validity;
 }
 
 /// A token as the header `authorization` has it; `None` when it can't stand in a header.
 pub(super) fn bearer(token: &AccessToken) -> Option<HeaderValue> {
-    let text = Zeroizing::new(format!("Bearer {}", token.expose_secret()));
-    let mut bearer = HeaderValue::try_from(text.as_str()).ok()?;
-    bearer.set_sensitive(true);
-    Some(bearer)
+    secret_header(&format_args!("Bearer {}", token.expose_secret()))
+}
+
+/// A header with a secret, whose memory is wiped when the last copy goes; `None` for what can't stand in one.
+pub(super) fn secret_header(text: &fmt::Arguments<'_>) -> Option<HeaderValue> {
+    let mut length = Length(0);
+    write!(length, "{text}").ok()?;
+    // With all of its room from the start: what grows leaves copies behind.
+    let mut line = Zeroizing::new(String::with_capacity(length.0));
+    write!(line, "{text}").ok()?;
+    let line = Bytes::from_owner(Line(line));
+    let mut value = HeaderValue::from_maybe_shared(line).ok()?;
+    value.set_sensitive(true);
+    Some(value)
+}
+
+/// How long a text is.
+struct Length(usize);
+
+impl fmt::Write for Length {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        self.0 += part.len();
+        Ok(())
+    }
+}
+
+/// Text that is wiped when the last that shares it goes.
+pub(super) struct Line(pub(super) Zeroizing<String>);
+
+impl AsRef<[u8]> for Line {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 }

@@ -2,9 +2,8 @@
 //!
 //! | an attempt ended with | safe to repeat | once only |
 //! | --- | --- | --- |
-//! | a dead token, the first time | with a new token | with a new token: nothing was done |
-//! | a dead token, again | done | done |
-//! | a refused token | as a dead one, when a trial shows that it is dead; else done | the same |
+//! | any sign of an invalid token, the first time | with a new token, when the known path confirms it; else done | the same: nothing was done |
+//! | the same, again | done | done |
 //! | rate limited | after the pause it asks for | after it: nothing was done |
 //! | a server error | after a pause, the one it asks for at least | done: it may have been done |
 //! | no connection | after a pause | after a pause: nothing was sent |
@@ -31,9 +30,7 @@ const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 pub(super) enum Next {
     /// Nothing: the answer or the error is what the caller gets.
     Done,
-    /// The same call with a newer token.
-    RenewToken,
-    /// The token has to be tried: when it is dead, the same call with a newer one.
+    /// The token has to be tried: when it is invalid, the same call with a newer one.
     TryToken,
     /// The same call, once the provider's pause is over.
     Blocked(Duration),
@@ -55,8 +52,7 @@ pub(super) fn next(
         Ok(answer) => match answer.verdict {
             Verdict::Final => Next::Done,
             Verdict::DeadToken | Verdict::RefusedToken if renewed => Next::Done,
-            Verdict::DeadToken => Next::RenewToken,
-            Verdict::RefusedToken => Next::TryToken,
+            Verdict::DeadToken | Verdict::RefusedToken => Next::TryToken,
             Verdict::TooFast => Next::Blocked(answer.retry_after.unwrap_or(DEFAULT_PAUSE)),
             Verdict::Trouble => when_safe(answer.retry_after.unwrap_or_default()),
         },
@@ -83,7 +79,7 @@ mod tests {
         let (some, none) = (Some(seven), None);
         let rows = [
             (Verdict::Final, none, Next::Done, Next::Done),
-            (Verdict::DeadToken, none, Next::RenewToken, Next::RenewToken),
+            (Verdict::DeadToken, none, Next::TryToken, Next::TryToken),
             (Verdict::RefusedToken, none, Next::TryToken, Next::TryToken),
             (Verdict::TooFast, some, Next::Blocked(seven), Next::Blocked(seven)),
             (Verdict::TooFast, none, Next::Blocked(DEFAULT_PAUSE), Next::Blocked(DEFAULT_PAUSE)),

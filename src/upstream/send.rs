@@ -7,16 +7,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::uri::Authority;
 use http::{Request, header};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Facts, Verdict};
 use super::breaker::{Breakers, Reached};
 use super::client::{HttpClient, NamedBy, Reading};
 use super::error::UpstreamError;
 use super::payload::Payload;
-use super::request::{Carried, Dialect, ProviderRequest, RequestBody, bearer};
+use super::request::{Carried, Dialect, ProviderRequest, RequestBody, Validity, bearer};
 use super::retry::{Next, next};
-use super::trials::{Life, Trials, life_of};
+use super::trials::{Refusal, Trials, validity_of};
 use super::turns::Turns;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::clock::Clock;
@@ -73,8 +73,8 @@ struct Call<'a> {
     dialect: &'a dyn Dialect,
     price: Price,
     options: CallOptions<'a>,
-    /// The token pair that the provider called dead.
-    dead: Option<i64>,
+    /// The token pair that the known path refused, and its code.
+    invalid: Option<(i64, &'static str)>,
 }
 
 impl Upstream {
@@ -142,7 +142,7 @@ impl Upstream {
         let began = Instant::now();
         let (mut now, wait_until) = (began, options.wait_until);
         let price = self.turns.price(account, &request.budgets);
-        let mut call = Call { account, request, dialect, price, options, dead: None };
+        let mut call = Call { account, request, dialect, price, options, invalid: None };
         let authority = call.request.uri.authority().cloned();
         let authority = authority.as_ref().map_or("", Authority::as_str);
         // What one environment's customers named is nobody else's trouble.
@@ -163,7 +163,7 @@ impl Upstream {
             let started = Instant::now();
             // Last, when nothing is waited for any more: others wait for what a trial finds.
             let leave = self.breakers.enter(&host, started)?;
-            let mut result = self.attempt(outgoing, named_by(account), call.dialect, whole).await;
+            let result = self.attempt(outgoing, named_by(account), call.dialect, whole).await;
             let ended = Instant::now();
             leave.report(reached(&result), ended);
             facts.upstream = ended - started;
@@ -173,7 +173,7 @@ impl Upstream {
             self.metrics.call(provider, name, called(&result), (waited, facts.upstream));
             let may_repeat =
                 call.request.can_repeat() && facts.attempts < ATTEMPTS && ended < wait_until;
-            let is_last = call.dead.is_some() || call.request.carried == Carried::RefreshToken;
+            let is_last = call.invalid.is_some() || call.request.carried == Carried::RefreshToken;
             match next(&result, call.request.safety, is_last) {
                 Next::Blocked(pause) => {
                     self.turns.block(&call.price, pause);
@@ -181,23 +181,24 @@ impl Upstream {
                         return Err(UpstreamError::Limited { retry_after: pause });
                     }
                 }
-                Next::RenewToken if may_repeat => call.dead = Some(fresh.generation),
-                Next::TryToken
-                    if may_repeat && self.is_dead(account, dialect, &fresh, wait_until).await =>
-                {
-                    call.dead = Some(fresh.generation);
+                Next::TryToken if may_repeat => {
+                    let method = &call.request.name;
+                    let refusal = Refusal { account: account.id, method, refused_at: ended };
+                    let tried = self.invalid(account, dialect, &refusal, &fresh);
+                    // When the caller's wait is over it gets the refusal, and a later call tries the token.
+                    call.invalid = timeout_at(wait_until, tried).await.ok().flatten();
+                    if call.invalid.is_none() {
+                        return Ok(finished(result?, facts, ended - began));
+                    }
                 }
                 Next::Again(least)
                     if may_repeat && self.pause(facts.attempts, least, wait_until).await => {}
-                Next::Done | Next::RenewToken | Next::TryToken | Next::Again(_) => {
-                    facts.waited = (ended - began).saturating_sub(facts.upstream);
-                    if let Ok(answer) = &mut result {
-                        answer.facts = facts;
-                        if call.dead.is_some() && answer.verdict == Verdict::RefusedToken {
-                            self.trials.refused_anew(account.id, fresh.generation).await;
-                        }
+                Next::Done | Next::TryToken | Next::Again(_) => {
+                    let answer = finished(result?, facts, ended - began);
+                    if call.invalid.is_some() && answer.verdict.is_about_the_token() {
+                        self.trials.refused_anew(account.id, fresh.generation).await;
                     }
-                    return result;
+                    return Ok(answer);
                 }
             }
             now = Instant::now();
@@ -212,9 +213,9 @@ impl Upstream {
         mut asked: Instant,
     ) -> Result<(Duration, Fresh), UpstreamError> {
         let until = call.options.wait_until;
-        if let Some(generation) = call.dead {
+        if let Some((generation, code)) = call.invalid {
             // First the token: a lost grant shall not wait for a turn.
-            Box::pin(self.tokens.newer_than(call.account, generation, until)).await?;
+            Box::pin(self.tokens.newer_than(call.account, generation, code, until)).await?;
             asked = Instant::now();
         }
         let waiting = call.options.span.part("wait for turn");
@@ -234,25 +235,24 @@ impl Upstream {
         Ok((waited, token))
     }
 
-    /// Whether the token of a call that was refused is dead. A call can be refused for what the token may not do, too:
-    /// that is no reason to spend a grant.
-    async fn is_dead(
+    /// The pair of a call that was refused, with the code of the known path, when that confirms that it is
+    /// invalid. A refusal alone is no reason to spend a grant or to give an account up: a call is refused for
+    /// what the token may not do as well, and callers of raw calls can make a provider say anything.
+    async fn invalid(
         &self,
         account: &IntegratedAccount,
         dialect: &dyn Dialect,
+        refusal: &Refusal<'_>,
         token: &Fresh,
-        until: Instant,
-    ) -> bool {
-        let Some(url) = dialect.trial_url() else { return true };
+    ) -> Option<(i64, &'static str)> {
+        let url = dialect.trial_url(account)?;
         let to = (&self.client, url, named_by(account));
-        let tried = life_of(&token.token, to, dialect, self.clock.now());
-        let tried = Box::pin(self.trials.of(account.id, token.generation, tried));
-        match tokio::time::timeout_at(until, tried).await {
-            Ok(Life::Dead) => true,
-            // The caller's wait is over: it gets the refusal, and a later call tries the token.
-            Ok(Life::Alive) | Err(_) => false,
-            // One that can be renewed is, as it always was; another one is not given up for that.
-            Ok(Life::Unknown) => account.token_expires_at.is_some(),
+        let tried = validity_of(&token.token, to, dialect, self.clock.now());
+        match Box::pin(self.trials.of(refusal, token.generation, tried)).await {
+            Validity::Invalid(code) => Some((token.generation, code)),
+            // A new pair may be admitted; an account without one is not given up for that.
+            Validity::Refused(code) => token.is_renewable.then_some((token.generation, code)),
+            Validity::Valid | Validity::Unknown => None,
         }
     }
 
@@ -326,6 +326,12 @@ impl ProviderRequest {
             RequestBody::Stream(_) => false,
         }
     }
+}
+
+/// The answer as the caller gets it.
+fn finished(mut answer: Box<Answer>, facts: Facts, lasted: Duration) -> Box<Answer> {
+    answer.facts = Facts { waited: lasted.saturating_sub(facts.upstream), ..facts };
+    answer
 }
 
 /// Who named the address of an account's provider.

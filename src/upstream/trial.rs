@@ -21,6 +21,8 @@ pub struct TrialAnswer {
     pub headers: HeaderMap,
     /// The body; `null` when it is no JSON.
     pub body: serde_json::Value,
+    /// Whether there was no body at all.
+    pub is_empty: bool,
 }
 
 /// Tries a token once, by a GET of `url`.
@@ -42,6 +44,7 @@ pub async fn try_token(
         .body(Payload::from(Bytes::new()))
         .map_err(|_| OAuthError::Unreachable)?;
     let (head, body) = ask(http, request, named_by, now).await?.into_parts();
+    let is_empty = body.is_empty();
     let body = serde_json::from_slice(&body).unwrap_or_default();
-    Ok(TrialAnswer { status: head.status, headers: head.headers, body })
+    Ok(TrialAnswer { status: head.status, headers: head.headers, body, is_empty })
 }

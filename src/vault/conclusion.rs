@@ -9,6 +9,7 @@ use super::pause;
 use super::refresh::{FIRST_PAUSE, Fresh, Inner};
 use super::tokens::Grant;
 use crate::domain::account::IntegratedAccount;
+use crate::domain::account_state::Evidence;
 use crate::domain::event::EventKind;
 use crate::store::{AuditEntry, NewEvent, Outcome, RefreshLock};
 
@@ -55,7 +56,9 @@ impl Inner {
             match stored {
                 Ok(generation) => {
                     tracing::info!(account = %account.id, generation, "access token renewed");
-                    return Ok(Fresh { token: grant.access_token.clone(), generation });
+                    let is_renewable = grant.refresh_token.is_some();
+                    let token = grant.access_token.clone();
+                    return Ok(Fresh { token, generation, is_renewable });
                 }
                 Err(error) if Instant::now() + pause >= give_up_at => return Err(error.into()),
                 Err(error) => {
@@ -88,14 +91,14 @@ impl Inner {
         NewEvent::new(kind, account.id, reason, &*self.clock, &*self.entropy)
     }
 
+    /// Moves an account as `evidence` demands, for the reason `code`.
     pub(super) async fn give_up(
         &self,
         account: &IntegratedAccount,
         lock: RefreshLock,
-        attempt: i32,
-        code: &str,
+        attempt: Option<i32>,
+        (evidence, code): (&Evidence<'_>, &str),
     ) -> Result<Fresh, TokenError> {
-        let now = self.clock.now();
         let action = "integrated_account.needs_reauth";
         let new = AuditEntry::new(action, "refresh", &*self.clock, &*self.entropy);
         let entry = AuditEntry {
@@ -104,8 +107,8 @@ impl Inner {
             outcome: Outcome::Failed,
             ..new
         };
-        let told = self.event(EventKind::NeedsReauth, account, Some(code));
-        if lock.refused(attempt, code, now, &entry, &told).await? {
+        let event = self.event(EventKind::NeedsReauth, account, Some(code));
+        if lock.refused(attempt, evidence, (&entry, &event)).await? {
             tracing::warn!(account = %account.id, code, "the grant is lost: a new link is needed");
         }
         Err(TokenError::NeedsReauth { reason: code.to_owned() })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cipher::CipherError;
-use super::tokens::Grant;
+use super::renewal::Renewal;
 use crate::store::StoreError;
 use crate::telemetry::Renewed;
 
@@ -18,6 +18,10 @@ pub enum RefreshFailure {
     /// It said no to our client id or secret: the grant may well live. Holds the provider's code.
     #[error("the provider refused the client credentials: {0}")]
     ClientRefused(String),
+    /// It refused the request with a code that does not name the grant, which may well be valid. Holds
+    /// the provider's code.
+    #[error("the provider refused the request: {0}")]
+    Unclear(String),
     /// It could not be reached: the grant lives.
     #[error("the provider could not be reached")]
     Unreachable,
@@ -55,9 +59,11 @@ impl RefreshFailure {
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Down(outage) => outage.retry_after,
-            Self::Refused(_) | Self::ClientRefused(_) | Self::Unreachable | Self::AnswerLost(_) => {
-                None
-            }
+            Self::Refused(_)
+            | Self::ClientRefused(_)
+            | Self::Unclear(_)
+            | Self::Unreachable
+            | Self::AnswerLost(_) => None,
         }
     }
 
@@ -65,7 +71,7 @@ impl RefreshFailure {
     #[must_use]
     pub fn code(&self) -> &str {
         match self {
-            Self::Refused(code) | Self::ClientRefused(code) => code,
+            Self::Refused(code) | Self::ClientRefused(code) | Self::Unclear(code) => code,
             Self::Unreachable => "provider_unreachable",
             Self::Down(_) => "provider_down",
             Self::AnswerLost(_) => "answer_lost",
@@ -82,6 +88,9 @@ pub enum TokenError {
         /// The provider's code, or ours.
         reason: String,
     },
+    /// The grant has no refresh token, so there is nothing to renew the access token with.
+    #[error("the account has no refresh token")]
+    NoRefreshToken,
     /// The provider gave no new token: now, or a moment ago.
     #[error("the access token could not be renewed")]
     Refresh {
@@ -115,11 +124,12 @@ impl From<StoreError> for TokenError {
 }
 
 /// How an attempt is counted.
-pub(super) fn counted(answer: &Result<Grant, RefreshFailure>) -> Renewed {
+pub(super) fn counted(answer: &Result<Renewal, RefreshFailure>) -> Renewed {
     match answer {
         Ok(_) => Renewed::Refreshed,
         Err(RefreshFailure::Refused(_)) => Renewed::Refused,
         Err(RefreshFailure::ClientRefused(_)) => Renewed::ClientRefused,
+        Err(RefreshFailure::Unclear(_)) => Renewed::Unclear,
         Err(RefreshFailure::Unreachable) => Renewed::Unreachable,
         Err(RefreshFailure::Down(_)) => Renewed::Down,
         Err(RefreshFailure::AnswerLost(_)) => Renewed::AnswerLost,

@@ -107,7 +107,7 @@ mod tests {
     }
 
     fn second_pair() -> Fresh {
-        Fresh { token: "xoxe.xoxp-2".to_owned().into(), generation: 2 }
+        Fresh { token: "xoxe.xoxp-2".to_owned().into(), generation: 2, is_renewable: true }
     }
 
     #[tokio::test]

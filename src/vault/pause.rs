@@ -50,6 +50,7 @@ pub(super) fn begin<'f>(
     let (kind, detail) = match failure {
         RefreshFailure::Refused(code) => (REFUSED, code.as_str()),
         RefreshFailure::ClientRefused(code) => (CLIENT_REFUSED, code.as_str()),
+        RefreshFailure::Unclear(code) => (UNCLEAR, code.as_str()),
         RefreshFailure::Unreachable => (UNREACHABLE, ""),
         RefreshFailure::Down(outage) => (DOWN, outage.status.as_str()),
         RefreshFailure::AnswerLost(reason) => (ANSWER_LOST, reason.as_str()),
@@ -59,6 +60,7 @@ pub(super) fn begin<'f>(
 
 const REFUSED: &str = "refused";
 const CLIENT_REFUSED: &str = "client_refused";
+const UNCLEAR: &str = "unclear";
 const UNREACHABLE: &str = "unreachable";
 const DOWN: &str = "down";
 const ANSWER_LOST: &str = "answer_lost";
@@ -82,6 +84,7 @@ pub(super) fn told(
     let failure = match &*pause.failure {
         REFUSED => RefreshFailure::Refused(detail),
         CLIENT_REFUSED => RefreshFailure::ClientRefused(detail),
+        UNCLEAR => RefreshFailure::Unclear(detail),
         UNREACHABLE => RefreshFailure::Unreachable,
         ANSWER_LOST => RefreshFailure::AnswerLost(detail),
         _ => RefreshFailure::Down(detail.into()),

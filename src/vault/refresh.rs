@@ -17,9 +17,11 @@ use super::cipher::CipherError;
 use super::failure::{RefreshFailure, TokenError, counted};
 use super::flights::{Flight, Flights, Present};
 use super::pause;
+use super::renewal::Renewal;
 use super::secret::{AccessToken, ClientSecret, RefreshToken};
 use super::tokens::{Grant, Vault};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
+use crate::domain::account_state::Evidence;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::provider::Provider;
@@ -39,6 +41,8 @@ const LONGEST_HELD_PAUSE: Duration = Duration::from_secs(2);
 /// The most refreshes at once. Each holds a database connection while it waits for the provider, and
 /// takes a second one now and then, so it is never more than half of the connections.
 const AT_ONCE: usize = 8;
+/// When a caller may ask again after a response without an access token.
+const INCOMPLETE_PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks a provider for a new pair of tokens.
 #[async_trait]
@@ -50,7 +54,7 @@ pub trait Refresher: Send + Sync {
         client_id: &str,
         client_secret: &ClientSecret,
         refresh_token: &RefreshToken,
-    ) -> Result<Grant, RefreshFailure>;
+    ) -> Result<Renewal, RefreshFailure>;
 }
 
 /// A token that lives, as far as we know.
@@ -60,6 +64,8 @@ pub struct Fresh {
     pub token: AccessToken,
     /// Which pair it is of; name it when it turns out to be dead.
     pub generation: i64,
+    /// Whether the pair has a refresh token.
+    pub is_renewable: bool,
 }
 
 /// The tokens of every account, kept fresh.
@@ -117,12 +123,14 @@ impl Tokens {
     ) -> Result<Fresh, TokenError> {
         let under_way = self.flights.of_dead(account.id);
         let Opened { fresh: present, expires_at } = self.inner.opened(account).await?;
+        // Of a token that can't be renewed only the provider says when it is invalid.
+        let expires_at = expires_at.filter(|_| present.is_renewable);
         let now = self.inner.clock.now();
         let renewed = match under_way {
             // The present token is dead or about to be: nobody sends it once more.
             Some(flight) => within(until, flight).await,
             None if expires_at.is_none_or(|end| end - SKEW > now) => return Ok(present),
-            None => Box::pin(self.newer(account, present.generation, until)).await,
+            None => Box::pin(self.newer(account, present.generation, None, until)).await,
         };
         match renewed {
             // It still lives for a moment: better than a failed call.
@@ -139,18 +147,23 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// When the grant is lost, or the provider can't be asked or takes longer.
+    /// `NoRefreshToken` when there is nothing to renew it with: the account stays as it is. Else when the
+    /// grant is lost, or the provider can't be asked or takes longer.
     pub async fn renew(
         &self,
         account: &IntegratedAccount,
         until: Instant,
     ) -> Result<Fresh, TokenError> {
-        let present = self.inner.stored(account).await?.generation;
-        self.newer(account, present, until).await
+        let present = self.inner.stored(account).await?;
+        if present.refresh_token.is_none() && account.status == AccountStatus::Active {
+            return Err(TokenError::NoRefreshToken);
+        }
+        self.newer(account, present.generation, None, until).await
     }
 
-    /// A token for `account` of a later pair than `generation`, which turned out to be dead. Without a
-    /// later one it is written down as ended, so that nobody sends it once more. It is waited for until `until`.
+    /// A token for `account` of a later pair than `generation`, whose access token the known path refused
+    /// with `code`. Without a later one the token is recorded as ended, so that it is not sent again; an
+    /// account that has no refresh token needs a new link. It is waited for until `until`.
     ///
     /// # Errors
     ///
@@ -159,9 +172,10 @@ impl Tokens {
         &self,
         account: &IntegratedAccount,
         generation: i64,
+        code: &'static str,
         until: Instant,
     ) -> Result<Fresh, TokenError> {
-        let newer = self.newer(account, generation, until).await;
+        let newer = self.newer(account, generation, Some(code), until).await;
         if matches!(newer, Err(TokenError::Refresh { .. })) {
             let db = self.inner.store.tenant(account.environment_id);
             db.end_access_token(account.id, generation, self.inner.clock.now()).await?;
@@ -180,22 +194,30 @@ impl Tokens {
         let none = || TokenError::NeedsReauth { reason: "no_refresh_token".to_owned() };
         let token = grant.refresh_token.ok_or_else(none)?;
         let token = AccessToken::from(token.expose_secret().to_owned());
-        Ok(Fresh { token, generation: row.generation })
+        Ok(Fresh { token, generation: row.generation, is_renewable: true })
     }
 
     async fn newer(
         &self,
         account: &IntegratedAccount,
         generation: i64,
+        refused: Option<&'static str>,
         until: Instant,
     ) -> Result<Fresh, TokenError> {
-        // What is kept may be this very pair, renewed elsewhere a moment ago.
-        let row = self.inner.stored(account).await?;
-        if row.generation > generation {
-            self.inner.store.tenant(account.environment_id).forget_account(account.id);
-            return self.inner.open(account, &row);
+        loop {
+            // What is kept may be this very pair, renewed elsewhere a moment ago.
+            let row = self.inner.stored(account).await?;
+            if row.generation > generation {
+                self.inner.store.tenant(account.environment_id).forget_account(account.id);
+                return self.inner.open(account, &row);
+            }
+            // A refresh under way may be that of an older pair, whose result is the refused one.
+            let flight = self.flight(account, generation, Present::Dead, refused);
+            let fresh = within(until, flight).await?;
+            if fresh.generation > generation {
+                return Ok(fresh);
+            }
         }
-        within(until, self.flight(account, generation, Present::Dead)).await
     }
 
     /// Replaces the pair `generation`, which lives, before its end. Who calls meanwhile goes on with it.
@@ -208,13 +230,19 @@ impl Tokens {
         account: &IntegratedAccount,
         generation: i64,
     ) -> Result<Fresh, TokenError> {
-        self.flight(account, generation, Present::Alive).await
+        self.flight(account, generation, Present::Alive, None).await
     }
 
-    fn flight(&self, account: &IntegratedAccount, generation: i64, present: Present) -> Flight {
+    fn flight(
+        &self,
+        account: &IntegratedAccount,
+        generation: i64,
+        present: Present,
+        refused: Option<&'static str>,
+    ) -> Flight {
         let inner = Arc::clone(&self.inner);
         let of = account.clone();
-        let refresh = async move { inner.refresh(&of, generation).await };
+        let refresh = async move { inner.refresh(&of, generation, refused).await };
         self.flights.join(account.id, present, refresh)
     }
 }
@@ -253,10 +281,16 @@ impl Inner {
         row: &Credentials,
     ) -> Result<Fresh, TokenError> {
         let grant = self.vault.open_grant(account.environment_id, account.id, row)?;
-        Ok(Fresh { token: grant.access_token, generation: row.generation })
+        let is_renewable = grant.refresh_token.is_some();
+        Ok(Fresh { token: grant.access_token, generation: row.generation, is_renewable })
     }
 
-    async fn refresh(&self, account: &IntegratedAccount, dead: i64) -> Result<Fresh, TokenError> {
+    async fn refresh(
+        &self,
+        account: &IntegratedAccount,
+        dead: i64,
+        refused: Option<&'static str>,
+    ) -> Result<Fresh, TokenError> {
         let _permit = self.permits.acquire().await.map_err(|_| TokenError::Interrupted)?;
         let db = self.store.tenant(account.environment_id);
         let lost = |reason: &str| TokenError::NeedsReauth { reason: reason.to_owned() };
@@ -277,19 +311,21 @@ impl Inner {
         }
         let grant =
             self.vault.open_grant(account.environment_id, account.id, lock.credentials())?;
-        let Some(refresh_token) = grant.refresh_token else {
-            let attempt = lock.intend(self.clock.now()).await?;
-            return self.give_up(account, lock, attempt, "token_revoked").await;
-        };
-        self.ask(account, lock, &refresh_token).await
+        if grant.refresh_token.is_none() {
+            let code = refused.ok_or(TokenError::NoRefreshToken)?;
+            let evidence = Evidence::AccessTokenRefused { generation: dead, code };
+            return self.give_up(account, lock, None, (&evidence, code)).await;
+        }
+        self.ask(account, lock, &grant).await
     }
 
     async fn ask(
         &self,
         account: &IntegratedAccount,
         mut lock: RefreshLock,
-        refresh_token: &RefreshToken,
+        old: &Grant,
     ) -> Result<Fresh, TokenError> {
+        let refresh_token = old.refresh_token.as_ref().ok_or(TokenError::NoRefreshToken)?;
         let db = self.store.tenant(account.environment_id);
         let app = match account.provider_app_id {
             Some(id) => db.provider_app(id).await?,
@@ -312,19 +348,26 @@ impl Inner {
             let answer = answer.await;
             self.metrics.refresh(counted(&answer), started.elapsed());
             match answer {
-                Ok(mut grant) => {
-                    // RFC 6749, section 6: without a new one, the refresh token stays as it is.
-                    grant.refresh_token.get_or_insert_with(|| refresh_token.clone());
-                    return self.keep(account, lock, attempt, &grant).await;
+                Ok(renewal) => {
+                    let now = self.clock.now();
+                    let pair = renewal.completed(old, lock.credentials(), now);
+                    let fresh = self.keep(account, lock, attempt, &pair).await?;
+                    return if renewal.access_token.is_some() {
+                        Ok(fresh)
+                    } else {
+                        Err(incomplete())
+                    };
                 }
                 Err(RefreshFailure::Refused(code)) => {
-                    return self.give_up(account, lock, attempt, &code).await;
+                    let generation = lock.credentials().generation;
+                    let evidence = Evidence::RefreshTokenRefused { generation, code: &code };
+                    return self.give_up(account, lock, Some(attempt), (&evidence, &code)).await;
                 }
                 Err(failure) => {
                     tracing::warn!(account = %account.id, attempt, %failure, "refresh failed");
                     let asked_for = failure.retry_after().unwrap_or_default();
                     let is_last = tries == ATTEMPTS || asked_for > LONGEST_HELD_PAUSE;
-                    if is_last || matches!(failure, RefreshFailure::ClientRefused(_)) {
+                    if is_last || is_asked_once(&failure) {
                         return self.pause(account, lock, attempt, failure).await;
                     }
                     lock.failed(attempt, self.clock.now()).await?;
@@ -333,4 +376,15 @@ impl Inner {
             }
         }
     }
+}
+
+/// Whether the same request a moment later would get the same response.
+fn is_asked_once(failure: &RefreshFailure) -> bool {
+    matches!(failure, RefreshFailure::ClientRefused(_) | RefreshFailure::Unclear(_))
+}
+
+/// The failure of a refresh that brought a refresh token and no access token.
+fn incomplete() -> TokenError {
+    let failure = RefreshFailure::AnswerLost("the response has no access token".to_owned());
+    TokenError::Refresh { failure, retry_after: INCOMPLETE_PAUSE }
 }

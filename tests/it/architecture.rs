@@ -84,6 +84,19 @@ fn used(text: &str) -> Vec<String> {
 }
 
 #[test]
+fn one_statement_changes_the_status_of_an_account() -> std::io::Result<()> {
+    let changes = |source: &Source| {
+        let text = source.text.split_whitespace().collect::<Vec<_>>().join(" ");
+        text.contains("UPDATE integrated_accounts SET status")
+            || text.contains("UPDATE integrated_accounts a SET status")
+    };
+    let found = sources()?.into_iter().filter(changes);
+    let found: Vec<String> = found.map(|source| source.path.display().to_string()).collect();
+    assert_eq!(found, ["store/account_states.rs"]);
+    Ok(())
+}
+
+#[test]
 fn no_arrow_points_up() {
     let mut wrong = Vec::new();
     for source in sources().unwrap() {

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
+use sha2::Sha256;
 use sqlx::{PgPool, Postgres, Transaction};
-use switchboard::sandbox::{Fault, FaultKind};
+use switchboard::domain::clock::Clock as _;
+use switchboard::sandbox::{DEFAULT_SIGNING_SECRET, Fault, FaultKind};
 
 use crate::support::{Browser, TestApp, link_url};
 
@@ -214,5 +217,137 @@ async fn a_browser_that_hangs_up_while_the_code_is_exchanged_takes_no_grant_with
     let token = url.path_segments().and_then(Iterator::last).context("no token")?;
     let status = app.nobody()?.get(&format!("link/{token}/status")).await?.okay()?;
     assert_eq!(status["status"], "linked", "{status}");
+    Ok(())
+}
+
+/// A notice of the end of an account's grant, as Slack sends it; how it was answered.
+async fn notice(app: &TestApp, account: &Value, at: i64) -> anyhow::Result<u16> {
+    let organization = account.pointer("/organization/id").context("no organization")?;
+    let body = json!({
+        "type": "event_callback", "team_id": organization, "enterprise_id": organization,
+        "api_app_id": "A1", "event_id": "Ev1", "event_time": at,
+        "authorizations": [{"enterprise_id": organization, "is_enterprise_install": true}],
+        "event": {"type": "tokens_revoked", "tokens": {"oauth": [account["installer_id"]], "bot": []}},
+    })
+    .to_string();
+    let now = app.clock.now().unix_timestamp().to_string();
+    let mut mac = Hmac::<Sha256>::new_from_slice(DEFAULT_SIGNING_SECRET.as_bytes())?;
+    mac.update(format!("v0:{now}:{body}").as_bytes());
+    let bytes = mac.finalize().into_bytes();
+    let signature: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let slack = app
+        .nobody()?
+        .with("x-slack-request-timestamp", &now)?
+        .with("x-slack-signature", &format!("v0={signature}"))?;
+    let body = Some(("application/json", body.as_str()));
+    Ok(slack.send(http::Method::POST, "events/slack", body).await?.status)
+}
+
+/// How many sessions wait for a lock of another one.
+const WAITING: &str = "select count(*) from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'";
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_revocation_notice_spares_the_grant_of_a_link_under_way(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool.clone()).await?;
+    let id = app.link("acme").await?;
+    let path = format!("integrated-accounts/{id}");
+    let account = app.home.api.get(&path).await?.okay()?["result"].clone();
+    let revoked_at = app.clock.now().unix_timestamp();
+    app.clock.advance(time::Duration::seconds(30));
+    let wish = json!({"tenant_id": "acme", "integrated_account_id": id});
+    let url = link_url(&app.home, &wish).await?;
+    // The link has changed the account, and waits with its end.
+    let lock = hold(&pool, "lock table audit_log in exclusive mode").await?;
+    let link = async { Browser::new()?.follow(&url).await };
+    let told = async {
+        until(&pool, WAITING, 1).await?;
+        notice(&app, &account, revoked_at).await
+    };
+    let release = async {
+        until(&pool, WAITING, 2).await?;
+        lock.rollback().await?;
+        anyhow::Ok(())
+    };
+    let (link, told, released) = tokio::join!(link, told, release);
+    released?;
+    assert_eq!((link?.status, told?), (200, 200));
+    let now = app.home.api.get(&path).await?.okay()?;
+    assert_eq!(now.pointer("/result/status"), Some(&json!("active")));
+    // One about the new grant counts.
+    app.clock.advance(time::Duration::seconds(30));
+    assert_eq!(notice(&app, &account, app.clock.now().unix_timestamp()).await?, 200);
+    let now = app.home.api.get(&path).await?.okay()?;
+    assert_eq!(now.pointer("/result/status"), Some(&json!("needs_reauth")));
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_token_made_during_a_disconnect_does_not_outlive_it(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool.clone()).await?;
+    let id = app.link("acme").await?;
+    let (path, tokens) =
+        (format!("integrated-accounts/{id}"), format!("integrated-accounts/{id}/tokens"));
+    // Of such an account no token is given back first.
+    sqlx::query("update integrated_accounts set status = 'needs_reauth'").execute(&pool).await?;
+    // The disconnect has changed the account, and waits with its end.
+    let lock = hold(&pool, "lock table audit_log in exclusive mode").await?;
+    let forced = format!("{path}?force=true");
+    let gone = app.home.admin.delete(&forced);
+    let body = json!({});
+    let made = async {
+        until(
+            &pool,
+            "select count(*) from pg_locks waiting join pg_locks holding using (pid)
+            where waiting.relation = 'audit_log'::regclass and not waiting.granted
+              and holding.relation = 'account_tokens'::regclass",
+            1,
+        )
+        .await?;
+        app.home.api.post(&tokens, &body).await
+    };
+    let release = async {
+        until(&pool, WAITING, 2).await?;
+        lock.rollback().await?;
+        anyhow::Ok(())
+    };
+    let (gone, made, released) = tokio::join!(gone, made, release);
+    released?;
+    gone?.okay()?;
+    made?.problem(409, "account_disconnected");
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from account_tokens").fetch_one(&pool).await?;
+    assert_eq!(left, 0);
+    app.home.api.post(&tokens, &body).await?.problem(409, "account_disconnected");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_caller_is_not_given_the_refused_pair_by_the_refresh_of_an_older_one(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool.clone()).await?;
+    let id = app.link("acme").await?.parse()?;
+    let (tokens, store) = (&app.state.tokens, &app.state.store);
+    let account = store.tenant(app.home.environment_id).account(id).await?.context("none")?;
+    let until_then = tokio::time::Instant::now() + LONGEST;
+    // Another gateway renews the first pair, and the second one is refused.
+    let lock = hold(&pool, "update account_credentials set generation = 2").await?;
+    let first = tokens.newer_than(&account, 1, "token_expired", until_then);
+    let second = async {
+        until(&pool, FOR_TOKENS, 1).await?;
+        let second = tokens.newer_than(&account, 2, "token_expired", until_then);
+        let release = async {
+            tokio::task::yield_now().await;
+            lock.commit().await
+        };
+        let (second, released) = tokio::join!(second, release);
+        released?;
+        anyhow::Ok(second?.generation)
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!((first?.generation, second?), (2, 3));
     Ok(())
 }

@@ -126,8 +126,8 @@ impl Scim {
 /// RFC 7644 §3.12.
 fn kind(status: StatusCode) -> Kind {
     match status {
-        StatusCode::UNAUTHORIZED => Kind::NeedsReauth,
-        StatusCode::FORBIDDEN => Kind::Forbidden,
+        // A token that is invalid was found out before: this one is not for what was asked.
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Kind::Forbidden,
         StatusCode::NOT_FOUND => Kind::NotFound,
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Kind::Conflict,
         StatusCode::TOO_MANY_REQUESTS => Kind::RateLimited,

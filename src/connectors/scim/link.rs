@@ -1,6 +1,7 @@
 //! The form of a SCIM account: where the server is, and a token that is tried there before it is kept.
 
 use http::StatusCode;
+use serde_json::Value;
 use url::Url;
 
 use super::Scim;
@@ -47,9 +48,7 @@ impl FormLink for Scim {
     /// `ServiceProviderConfig` may be read without a token (RFC 7644 §4), so the people are asked for: one
     /// of them tells whether the token is good for them.
     fn trial_url(&self, base_url: &Url) -> Option<Url> {
-        let mut url = base_url.join("Users").ok()?;
-        url.set_query(Some("count=1"));
-        Some(url)
+        trial_url(base_url)
     }
 
     fn read_trial(
@@ -64,13 +63,24 @@ impl FormLink for Scim {
             StatusCode::OK => {}
             _ => return Err(LinkRefusal::NotTheProvider),
         }
-        // RFC 7644 §3.4.2: every answer to a query has this one.
-        if !answer.body.get("totalResults").is_some_and(serde_json::Value::is_u64) {
+        if !is_list(&answer.body) {
             return Err(LinkRefusal::NotTheProvider);
         }
         let host = base_url.host_str().ok_or(LinkRefusal::NotTheProvider)?;
         Ok(Organization { id: base_url.as_str().into(), name: host.to_owned() })
     }
+}
+
+/// Where a token is tried below an address.
+pub(super) fn trial_url(base_url: &Url) -> Option<Url> {
+    let mut url = base_url.join("Users").ok()?;
+    url.set_query(Some("count=1"));
+    Some(url)
+}
+
+/// Whether a body is a list: RFC 7644 §3.4.2 puts the total into every response to a query.
+pub(super) fn is_list(body: &Value) -> bool {
+    body.get("totalResults").is_some_and(Value::is_u64)
 }
 
 #[cfg(test)]

@@ -2,12 +2,15 @@
 
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
 use crate::connectors::context::header_text;
-use crate::upstream::{Dialect, Verdict};
+use crate::domain::account::IntegratedAccount;
+use crate::upstream::{Dialect, TrialAnswer, Validity, Verdict};
 
-/// Codes of the Web API that mean: this token is dead.
+/// Codes of the Web API that mean: this token is invalid. A method that echoes its arguments (`api.test`) can be made to
+/// say them, so `auth.test` confirms each.
 const DEAD_TOKEN: &[&str] =
     &["account_inactive", "token_expired", "token_revoked", "user_removed_from_team"];
 /// Codes that a living token gets as well: for a method that is not for it, from an address that the app or the
@@ -63,8 +66,23 @@ impl Dialect for SlackDialect {
         }
     }
 
-    fn trial_url(&self) -> Option<&Url> {
-        Some(&self.trial_url)
+    fn trial_url(&self, _: &IntegratedAccount) -> Option<Url> {
+        Some(self.trial_url.clone())
+    }
+
+    /// `auth.test` needs no scope. Only its own JSON counts, whatever the status.
+    fn validity(&self, trial: &TrialAnswer) -> Validity {
+        let code = trial.body.get("error").and_then(Value::as_str).unwrap_or_default();
+        let found = |codes: &[&'static str]| codes.iter().copied().find(|one| *one == code);
+        match trial.body.get("ok").and_then(Value::as_bool) {
+            Some(true) if trial.status.is_success() => Validity::Valid,
+            Some(false) => match (found(DEAD_TOKEN), found(REFUSED_TOKEN)) {
+                (Some(code), _) => Validity::Invalid(code),
+                (None, Some(code)) => Validity::Refused(code),
+                (None, None) => Validity::Unknown,
+            },
+            Some(true) | None => Validity::Unknown,
+        }
     }
 }
 
@@ -82,9 +100,9 @@ fn verdict_of(code: &str) -> Verdict {
     }
 }
 
-/// Whether a code means that the token is dead.
-pub(super) fn is_dead_token(code: &str) -> bool {
-    DEAD_TOKEN.contains(&code)
+/// Whether a code means that the token of a call was refused.
+pub(super) fn is_refused_token(code: &str) -> bool {
+    DEAD_TOKEN.contains(&code) || REFUSED_TOKEN.contains(&code)
 }
 
 /// Whether a code means that Slack is in trouble.

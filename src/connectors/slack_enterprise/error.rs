@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::dialect::{is_dead_token, is_trouble};
+use super::dialect::is_trouble;
 use crate::connectors::Kind;
 
 const TABLE: &str = include_str!("../../../config/slack_enterprise_errors.tsv");
@@ -33,7 +33,6 @@ fn named(kind: &str) -> Option<Kind> {
         "invalid_argument" => Kind::InvalidArgument,
         "invalid_cursor" => Kind::InvalidCursor,
         "missing_scope" => Kind::MissingScope,
-        "needs_reauth" => Kind::NeedsReauth,
         "not_found" => Kind::NotFound,
         "rate_limited" => Kind::RateLimited,
         "trouble" => Kind::Trouble,
@@ -44,9 +43,6 @@ fn named(kind: &str) -> Option<Kind> {
 /// The kind of a code. One that is not in the table is an argument the provider did not like; the
 /// code itself always reaches the caller.
 pub(super) fn kind(code: &str) -> Kind {
-    if is_dead_token(code) {
-        return Kind::NeedsReauth;
-    }
     if is_trouble(code) {
         return Kind::Trouble;
     }

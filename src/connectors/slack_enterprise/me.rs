@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 
 use super::api::Okay;
+use super::dialect::is_refused_token;
 use super::{SlackEnterprise, wire};
 use crate::connectors::reading::together;
 use crate::connectors::{CallContext, ConnectorError, Identity, Kind, Reads, Record};
@@ -25,7 +26,7 @@ fn given_back(answer: Result<Okay, ConnectorError>) -> Result<Done, ConnectorErr
 }
 
 fn is_dead(error: &ConnectorError) -> bool {
-    error.kind == Kind::NeedsReauth || error.code.as_deref() == Some("invalid_auth")
+    error.kind == Kind::NeedsReauth || error.code.as_deref().is_some_and(is_refused_token)
 }
 
 #[async_trait]

@@ -1,8 +1,8 @@
 //! OAuth v2 of Slack: <https://docs.slack.dev/authentication/installing-with-oauth>.
 //!
 //! Slack's answer is no RFC 6749 answer: a failure is a 200, and the token of the person who installed
-//! is inside of `authed_user`. [`normalize`] puts it into the standard's shape; a refresh answers at
-//! the top or inside, so both places are read.
+//! is inside of `authed_user`. [`locate`] finds the standard's fields; a refresh answers at the top or
+//! inside, so both places are read.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use url::Url;
 use super::SlackEnterprise;
 use crate::connectors::{LinkRefusal, LinkedGrant, OAuthLink};
 use crate::domain::account::Organization;
-use crate::upstream::{OAuthEndpoints, TokenAnswer, TrialAnswer};
+use crate::upstream::{OAuthEndpoints, TokenAnswer, TokenFields, TrialAnswer};
 
 /// The scopes of the person who installs, all on the organization. SCIM needs `admin`.
 const SCOPES: &[&str] = &[
@@ -42,7 +42,7 @@ pub(super) fn endpoints(web_url: &Url) -> Result<OAuthEndpoints, url::ParseError
         authorize_url: web_url.join("oauth/v2/authorize")?,
         token_url: web_url.join("api/oauth.v2.access")?,
         trial_url: web_url.join("api/auth.test")?,
-        normalize,
+        locate,
     })
 }
 
@@ -81,7 +81,7 @@ impl OAuthLink for SlackEnterprise {
         if extra.get(IS_ENTERPRISE_INSTALL) != Some(&Value::Bool(true)) {
             return Err(LinkRefusal::NotOrganizationWide);
         }
-        let Some(installer_id) = text(&mut extra, USER_ID) else {
+        let Some(Value::String(installer_id)) = extra.remove(USER_ID) else {
             return Err(LinkRefusal::NoUserToken);
         };
         let enterprise = extra.remove(ENTERPRISE).ok_or(LinkRefusal::Unreadable)?;
@@ -116,117 +116,126 @@ impl OAuthLink for SlackEnterprise {
     }
 }
 
-fn text(extra: &mut HashMap<String, Value>, name: &str) -> Option<String> {
-    match extra.remove(name) {
+fn text(fields: &mut Map<String, Value>, name: &str) -> Option<String> {
+    match fields.remove(name) {
         Some(Value::String(text)) => Some(text),
         _ => None,
     }
 }
 
-/// Slack's answer in the shape of RFC 6749 §5. What can't be read stays as it is, for the crate to
-/// refuse.
-fn normalize(answer: http::Response<Vec<u8>>) -> http::Response<Vec<u8>> {
-    let (mut head, body) = answer.into_parts();
-    if head.status == StatusCode::TOO_MANY_REQUESTS {
-        return refused(head, "ratelimited");
-    }
-    if head.status.is_server_error() {
-        return refused(head, "server_error");
-    }
-    let Ok(Value::Object(mut fields)) = serde_json::from_slice(&body) else {
-        return http::Response::from_parts(head, body);
+/// Finds the standard's fields in Slack's object. It is a refusal when it says so itself: by `"ok": false`, or as RFC 6749
+/// §5.2 has it; an object without either, and without tokens, is not Slack's.
+fn locate(status: StatusCode, object: Value) -> TokenFields {
+    let Value::Object(mut top) = object else { return TokenFields::default() };
+    let ok = top.remove("ok");
+    let says_no = match &ok {
+        Some(Value::Bool(ok)) => !ok,
+        Some(Value::String(ok)) => ok.eq_ignore_ascii_case("false"),
+        _ => matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED),
     };
-    if fields.get("ok") != Some(&Value::Bool(true)) {
-        let code = fields.get("error").and_then(Value::as_str).unwrap_or("unknown_error");
-        return refused(head, code);
+    let code = text(&mut top, "error").filter(|code| !code.trim().is_empty());
+    if let Some(code) = code.filter(|_| says_no) {
+        return TokenFields { refusal: Some(code), ..TokenFields::default() };
     }
-    head.status = StatusCode::OK;
-    http::Response::from_parts(head, Value::Object(standard(&mut fields)).to_string().into_bytes())
+    let mut extra: HashMap<String, Value> = [ENTERPRISE, IS_ENTERPRISE_INSTALL]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), top.remove(name)?)))
+        .collect();
+    let mut user = match top.remove("authed_user") {
+        Some(Value::Object(user)) => user,
+        _ => Map::new(),
+    };
+    let (person, bot) = (has_token(&user), has_token(&top));
+    let mut field = |name: &str| {
+        let of_user = user.remove(name).filter(|value| !value.is_null());
+        let of_top = top.remove(name).filter(|value| !value.is_null());
+        match (person, bot) {
+            // What stands beside the bot's token is the bot's.
+            (true, true) => of_user,
+            (true, false) => of_user.or(of_top),
+            (false, _) => of_top.or(of_user),
+        }
+        .unwrap_or_default()
+    };
+    let fields = TokenFields {
+        access_token: field("access_token"),
+        refresh_token: field("refresh_token"),
+        expires_in: field("expires_in"),
+        scope: field("scope"),
+        ..TokenFields::default()
+    };
+    if let id @ Value::String(_) = field("id") {
+        extra.insert(USER_ID.to_owned(), id);
+    }
+    TokenFields { extra, ..fields }
 }
 
-/// The token of the person, with the standard's names; nothing of the bot's.
-fn standard(fields: &mut Map<String, Value>) -> Map<String, Value> {
-    let mut kept = Map::new();
-    for name in [ENTERPRISE, IS_ENTERPRISE_INSTALL] {
-        if let Some(value) = fields.remove(name) {
-            kept.insert(name.to_owned(), value);
-        }
-    }
-    let mut holder = match fields.remove("authed_user") {
-        Some(Value::Object(user)) if user.contains_key("access_token") => user,
-        _ => std::mem::take(fields),
-    };
-    for name in ["access_token", "refresh_token", "expires_in", "token_type"] {
-        if let Some(value) = holder.remove(name).filter(|value| !value.is_null()) {
-            kept.insert(name.to_owned(), value);
-        }
-    }
-    if let Some(Value::String(scopes)) = holder.remove("scope") {
-        kept.insert("scope".to_owned(), scopes.replace(',', " ").into());
-    }
-    if let Some(id) = holder.remove("id") {
-        kept.insert(USER_ID.to_owned(), id);
-    }
-    kept
-}
-
-fn refused(mut head: http::response::Parts, code: &str) -> http::Response<Vec<u8>> {
-    head.status = StatusCode::BAD_REQUEST;
-    http::Response::from_parts(head, serde_json::json!({ "error": code }).to_string().into_bytes())
+/// Whether an object has an access token.
+fn has_token(object: &Map<String, Value>) -> bool {
+    let token = object.get("access_token").and_then(Value::as_str);
+    token.is_some_and(|token| !token.trim().is_empty())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
-    fn normalized(status: u16, body: &Value) -> (u16, Value) {
-        let mut answer = http::Response::new(body.to_string().into_bytes());
-        *answer.status_mut() = status.try_into().unwrap();
-        let answer = normalize(answer);
-        (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap())
+    fn located(status: u16, object: Value) -> TokenFields {
+        locate(status.try_into().unwrap(), object)
     }
 
     #[test]
     fn the_token_of_the_person_is_taken_and_the_bots_is_not() {
-        let (status, body) = normalized(
+        let fields = located(
             200,
-            &serde_json::json!({
+            json!({
                 "ok": true, "access_token": "bot", "token_type": "bot", "scope": "chat:write",
+                "refresh_token": "bots", "expires_in": 100,
                 "authed_user": {"id": "U1", "access_token": "person", "token_type": "user",
-                    "refresh_token": "next", "expires_in": 43200, "scope": "admin,users:read"},
+                    "scope": "admin,users:read"},
                 "team": null, "enterprise": {"id": "E1", "name": "Org"}, "is_enterprise_install": true,
             }),
         );
-        assert_eq!(status, 200);
-        assert_eq!(
-            body,
-            serde_json::json!({
-                "access_token": "person", "token_type": "user", "refresh_token": "next",
-                "expires_in": 43200, "scope": "admin users:read", "user_id": "U1",
-                "enterprise": {"id": "E1", "name": "Org"}, "is_enterprise_install": true,
-            })
-        );
+        assert_eq!(fields.access_token, "person");
+        assert_eq!((&fields.refresh_token, &fields.expires_in), (&Value::Null, &Value::Null));
+        assert_eq!(fields.scope, "admin,users:read");
+        assert_eq!(fields.extra[USER_ID], "U1");
+        assert_eq!(fields.extra[ENTERPRISE], json!({"id": "E1", "name": "Org"}));
+        assert_eq!(fields.extra[IS_ENTERPRISE_INSTALL], true);
     }
 
     #[test]
-    fn a_refreshed_token_is_read_at_the_top() {
-        let (_, body) = normalized(
-            200,
-            &serde_json::json!({"ok": true, "access_token": "a", "refresh_token": "r",
-                "token_type": "user", "expires_in": 43200, "scope": "admin"}),
-        );
-        assert_eq!(body.get("access_token"), Some(&"a".into()));
-        assert_eq!(body.get("refresh_token"), Some(&"r".into()));
+    fn a_refreshed_token_is_read_at_the_top_and_inside() {
+        let top = json!({"ok": true, "access_token": "a", "refresh_token": "r", "expires_in": 5});
+        let inside =
+            json!({"authed_user": {"access_token": "a", "refresh_token": "r"}, "expires_in": 5});
+        let hollow = json!({"ok": true, "authed_user": {"id": "U1", "access_token": ""},
+            "access_token": "a", "refresh_token": "r", "expires_in": 5});
+        for object in [top, inside, hollow] {
+            let fields = located(200, object);
+            assert_eq!((&fields.access_token, &fields.refresh_token), (&json!("a"), &json!("r")));
+            assert_eq!(fields.expires_in, 5);
+        }
     }
 
     #[test]
-    fn a_refusal_becomes_the_standards() {
-        let refusal = serde_json::json!({"ok": false, "error": "invalid_refresh_token"});
-        assert_eq!(
-            normalized(200, &refusal),
-            (400, serde_json::json!({"error": "invalid_refresh_token"}))
-        );
-        let (status, body) = normalized(503, &Value::Null);
-        assert_eq!((status, body), (400, serde_json::json!({"error": "server_error"})));
+    fn only_what_says_no_is_a_refusal() {
+        let code = "invalid_refresh_token";
+        for (status, object, expected) in [
+            (200, json!({"ok": false, "error": code}), Some(code)),
+            (400, json!({"error": code}), Some(code)),
+            (401, json!({"error": code}), Some(code)),
+            (200, json!({"error": code}), None),
+            (403, json!({"error": "forbidden"}), None),
+            (200, json!({"ok": false}), None),
+            (200, json!({"ok": false, "error": " "}), None),
+            (200, json!({"ok": true, "error": code}), None),
+            (200, json!({}), None),
+        ] {
+            let fields = located(status, object.clone());
+            assert_eq!(fields.refusal.as_deref(), expected, "{status} {object}");
+        }
     }
 }

@@ -20,7 +20,7 @@ use crate::domain::ids::IntegratedAccountId;
 use crate::domain::mapping::Mapping;
 use crate::domain::provider::Provider;
 use crate::http::current::CurrentRequest;
-use crate::http::problem::{Problem, ProblemKind, needs_reauth};
+use crate::http::problem::{Problem, ProblemKind, account_disconnected, needs_reauth};
 use crate::http::state::{AppState, Services};
 use crate::limit::Class;
 use crate::unified::{Changes, Directory, Journal};
@@ -203,10 +203,7 @@ impl<P: Permission> Account<P> {
                 return Err(needs_reauth(account.status_reason.as_deref()));
             }
             AccountStatus::Disconnected => {
-                return Err(Problem::new(
-                    ProblemKind::AccountDisconnected,
-                    "The account was disconnected and its tokens are erased. Link the customer anew.",
-                ));
+                return Err(account_disconnected());
             }
         }
         let max_wait = max_wait(headers, state);

@@ -281,10 +281,23 @@ pub(in crate::http) fn needs_reauth(reason: Option<&str>) -> Problem {
     Problem::new(ProblemKind::AccountNeedsReauth, detail)
 }
 
+/// The problem of an account that was disconnected.
+pub(in crate::http) fn account_disconnected() -> Problem {
+    Problem::new(
+        ProblemKind::AccountDisconnected,
+        "The account was disconnected and its tokens are erased. Link the customer anew.",
+    )
+}
+
 /// The problem of a call that had no token to go with.
 fn no_token(error: &TokenError) -> Problem {
     match error {
         TokenError::NeedsReauth { reason } => needs_reauth(Some(reason)),
+        TokenError::NoRefreshToken => Problem::new(
+            ProblemKind::NoRefreshToken,
+            "The account's grant has no refresh token, so its access token can't be renewed. Use the \
+             account as it is: nothing was changed.",
+        ),
         TokenError::Refresh { failure, retry_after } => not_renewed(failure, *retry_after),
         TokenError::Pending { retry_after } => Problem::new(
             ProblemKind::ProviderTimeout,
@@ -311,6 +324,7 @@ fn not_renewed(failure: &RefreshFailure, retry_after: Duration) -> Problem {
             );
             return Problem::new(ProblemKind::ProviderAppRefused, detail);
         }
+        RefreshFailure::Unclear(_) => "the provider refused it for a reason of its own",
         RefreshFailure::Unreachable => "the provider could not be reached",
         RefreshFailure::Down(_) => "the provider is in trouble",
         RefreshFailure::AnswerLost(_) => "the provider's answer was lost",

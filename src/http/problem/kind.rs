@@ -93,6 +93,9 @@ kinds! {
     /// The account's grant is lost.
     AccountNeedsReauth = "account_needs_reauth", CONFLICT, "The account must be linked again",
         "The provider refuses the account's tokens for good. Create a link token with this `integrated_account_id` and send the customer to its page: the account keeps its id.";
+    /// The account's grant has no refresh token.
+    NoRefreshToken = "no_refresh_token", CONFLICT, "The account has no refresh token",
+        "The provider gave this account an access token that can't be renewed, and it is used as it is. Refresh accounts whose `token_expires_at` is not null.";
     /// The account was disconnected.
     AccountDisconnected = "account_disconnected", CONFLICT, "The account is disconnected",
         "Its tokens are erased. Link the customer anew.";

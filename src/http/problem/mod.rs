@@ -16,7 +16,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-pub(super) use from::needs_reauth;
+pub(super) use from::{account_disconnected, needs_reauth};
 pub use kind::ProblemKind;
 pub(super) use page::{list_problems, show_problem};
 

@@ -173,6 +173,7 @@ fn web_code(problem: &Problem) -> &'static str {
         | Kind::AccountRequired
         | Kind::AccountNotFound
         | Kind::AmbiguousAccount
+        | Kind::NoRefreshToken
         | Kind::NoProviderApp
         | Kind::ProviderAppInUse
         | Kind::AlreadyExists

@@ -16,7 +16,7 @@ use crate::domain::input::Field;
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::http::extract::{Access, Body, NoQuery, Read, Write};
 use crate::http::openapi::Problems;
-use crate::http::problem::{Problem, ProblemKind};
+use crate::http::problem::{Problem, ProblemKind, account_disconnected};
 use crate::http::state::AppState;
 use crate::store::{AccountToken, AddedToken, NewAccountToken};
 
@@ -91,10 +91,16 @@ pub(in crate::http) async fn create_account_token(
     };
     let subject = id.to_string();
     let entry = access.entry(&state, "account_token.created", (Some(account.id), Some(&subject)));
-    let added = access.db.insert_account_token(&new, &entry).await?;
-    let AddedToken { expires_at } = added.ok_or_else(|| {
-        Problem::new(ProblemKind::Unauthorized, "The key was revoked a moment ago.")
-    })?;
+    let expires_at = match access.db.insert_account_token(&new, &entry).await? {
+        AddedToken::Added { expires_at } => expires_at,
+        AddedToken::KeyRevoked => {
+            return Err(Problem::new(
+                ProblemKind::Unauthorized,
+                "The key was revoked a moment ago.",
+            ));
+        }
+        AddedToken::AccountDisconnected => return Err(account_disconnected()),
+    };
     let result =
         ShownToken { id, token: token.reveal().to_owned(), scopes, allowed_methods, expires_at };
     Ok((StatusCode::CREATED, Json(Item::of(result))))

@@ -52,6 +52,8 @@ pub enum Renewed {
     Refused,
     /// Our client was refused.
     ClientRefused,
+    /// The request was refused for a reason that does not name the grant.
+    Unclear,
     /// The provider could not be reached.
     Unreachable,
     /// The provider is in trouble.
@@ -61,10 +63,11 @@ pub enum Renewed {
 }
 
 impl Renewed {
-    pub(super) const ALL: [(Self, &'static str); 6] = [
+    pub(super) const ALL: [(Self, &'static str); 7] = [
         (Self::Refreshed, "refreshed"),
         (Self::Refused, "refused"),
         (Self::ClientRefused, "client_refused"),
+        (Self::Unclear, "unclear"),
         (Self::Unreachable, "unreachable"),
         (Self::Down, "down"),
         (Self::AnswerLost, "answer_lost"),

@@ -1,10 +1,14 @@
 //! Tokens that age: renewed once, in time, and told when they are lost.
 
 mod ahead;
+mod endpoint;
 mod failures;
 mod model;
+mod odd_responses;
 mod pauses;
 mod refused;
+mod scim;
+mod states;
 
 use futures_util::future::join_all;
 use serde_json::Value;

@@ -103,14 +103,76 @@ async fn whoever_can_not_try_it_gives_nothing_up(pool: PgPool) -> anyhow::Result
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn tokens_that_can_be_renewed_are_when_nobody_can_try_them(
-    pool: PgPool,
-) -> anyhow::Result<()> {
+async fn no_grant_is_spent_on_a_refusal_that_nobody_confirms(pool: PgPool) -> anyhow::Result<()> {
     let (app, account) = linked(pool, WEB_ALONE, true).await?;
-    app.sandbox.add_fault(Fault::refusal("team.info", "invalid_auth", 1));
-    app.sandbox.add_fault(Fault::refusal("auth.test", "internal_error", 1));
-    let answer = app.on(&account)?.get("proxy/api/team.info").await?.okay()?;
-    assert_eq!((answer["ok"].clone(), app.sandbox.state().refreshes), (json!(true), 1));
+    for (code, of_trial) in [
+        ("invalid_auth", "internal_error"),
+        ("token_expired", "ratelimited"),
+        ("token_revoked", "fatal_error"),
+    ] {
+        app.sandbox.add_fault(Fault::refusal("team.info", code, 1));
+        app.sandbox.add_fault(Fault::refusal("auth.test", of_trial, 1));
+        let answer = app.on(&account)?.get("proxy/api/team.info").await?.okay()?;
+        assert_eq!(answer, json!({"ok": false, "error": code}));
+    }
+    is_as_before(&app, &account).await
+}
+
+/// Makes the provider say that a valid token is invalid.
+async fn echo(pool: PgPool, rotation: bool) -> anyhow::Result<()> {
+    let (app, account) = linked(pool, WEB_ALONE, rotation).await?;
+    let api = app.on(&account)?;
+    let tried = app.calls("auth.test");
+    for code in ["token_revoked", "token_expired", "account_inactive", "user_removed_from_team"] {
+        let echo = api.get(&format!("proxy/api/api.test?error={code}")).await?.okay()?;
+        assert_eq!((&echo["ok"], &echo["error"]), (&json!(false), &json!(code)));
+    }
+    assert_eq!(app.calls("auth.test") - tried, 1, "asked once a while for a method");
+    app.sandbox.add_fault(Fault::refusal("admin.users.list", "token_revoked", 1));
+    api.get("users?limit=1").await?.problem(403, "provider_forbidden");
+    is_as_before(&app, &account).await?;
+    // The echo hides no real loss.
+    api.get("proxy/api/api.test?error=token_revoked").await?.okay()?;
+    app.uninstall(&account).await?;
+    api.get("users?limit=1").await?.problem(409, "account_needs_reauth");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn what_a_caller_makes_the_provider_say_is_no_evidence(pool: PgPool) -> anyhow::Result<()> {
+    echo(pool, false).await
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn what_a_caller_makes_the_provider_say_spends_no_grant(pool: PgPool) -> anyhow::Result<()> {
+    echo(pool, true).await
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_refusal_that_a_valid_token_can_meet_ends_no_account(pool: PgPool) -> anyhow::Result<()> {
+    // As from an address that the organization does not admit.
+    let (app, account) = linked(pool, WEB_ALONE, false).await?;
+    let api = app.on(&account)?;
+    for method in ["team.info", "admin.users.list", "auth.test"] {
+        app.sandbox.add_fault(Fault::refusal(method, "invalid_auth", 100));
+    }
+    assert_eq!(api.get("proxy/api/team.info").await?.okay()?["error"], "invalid_auth");
+    api.get("users?limit=1").await?.problem(403, "provider_forbidden");
+    app.sandbox.clear_faults();
+    is_as_before(&app, &account).await
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_refresh_without_a_refresh_token_changes_nothing(pool: PgPool) -> anyhow::Result<()> {
+    let (app, account) = linked(pool, WEB_ALONE, false).await?;
+    let path = format!("integrated-accounts/{account}/refresh");
+    for _ in 0..2 {
+        app.home.api.post(&path, &json!({})).await?.problem(409, "no_refresh_token");
+    }
+    is_as_before(&app, &account).await?;
+    app.uninstall(&account).await?;
+    app.on(&account)?.get("users?limit=1").await?.problem(409, "account_needs_reauth");
+    app.home.api.post(&path, &json!({})).await?.problem(409, "account_needs_reauth");
     Ok(())
 }
 

@@ -19,8 +19,8 @@ use super::{Moment, Step};
 use crate::support::{Answer, Browser, TestApp, link_url};
 
 const TOKENS: &str = "oauth.v2.access";
-const METHOD: &str = "auth.test";
-const CALL: &str = "proxy/api/auth.test";
+const METHOD: &str = "team.info";
+const CALL: &str = "proxy/api/team.info";
 /// Longer than any test runs.
 const LONG_S: f64 = 600.0;
 

@@ -1,0 +1,190 @@
+//! Reads the responses of token endpoints: whatever tokens are in one are taken, and only what the endpoint itself
+//! clearly says is a refusal. A page of a firewall, `{}`, a list or an empty body says nothing.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode, header};
+use serde_json::{Map, Value};
+use time::Duration;
+use url::form_urlencoded;
+use zeroize::Zeroize as _;
+
+use super::OAuthError;
+use crate::upstream::packed::plain;
+use crate::vault::Renewal;
+use crate::vault::secret::{AccessToken, RefreshToken};
+
+/// The longest lifetime that is believed; a longer one is no lifetime.
+const MAX_LIFETIME: Duration = Duration::days(10 * 365);
+/// The shortest lifetime; less is a token that could not be used.
+const MIN_LIFETIME: Duration = Duration::seconds(1);
+
+/// The fields of RFC 6749 §5, wherever a provider puts them. An absent field is `Null`.
+#[derive(Default)]
+pub struct TokenFields {
+    /// The access token.
+    pub access_token: Value,
+    /// The refresh token.
+    pub refresh_token: Value,
+    /// How many seconds the access token is valid.
+    pub expires_in: Value,
+    /// What was granted: text with spaces or commas, or a list.
+    pub scope: Value,
+    /// The code of a refusal, when the object is clearly one of this endpoint.
+    pub refusal: Option<String>,
+    /// What else the connector needs.
+    pub extra: HashMap<String, Value>,
+}
+
+/// What a token endpoint granted.
+pub(super) struct TokenResponse {
+    /// At least one token.
+    pub(super) renewal: Renewal,
+    /// The scopes granted.
+    pub(super) scopes: Vec<String>,
+    /// What else the connector found.
+    pub(super) extra: HashMap<String, Value>,
+}
+
+/// Reads a response; `down` is the failure that its status stands for, when it holds no tokens.
+///
+/// # Errors
+///
+/// `Refused` with the code of a refusal; `Down` or `NoAnswer` for what is no response of a token endpoint.
+pub(super) fn read(
+    (status, headers, body): (StatusCode, &HeaderMap, &Bytes),
+    down: Option<OAuthError>,
+    locate: fn(StatusCode, Value) -> TokenFields,
+) -> Result<TokenResponse, OAuthError> {
+    let mut fields =
+        object(headers, body).map_or_else(TokenFields::default, |object| locate(status, object));
+    let renewal = Renewal {
+        access_token: token(fields.access_token.take()).map(AccessToken::from),
+        refresh_token: token(fields.refresh_token.take()).map(RefreshToken::from),
+        lifetime: lifetime(&fields.expires_in),
+    };
+    if renewal.access_token.is_some() || renewal.refresh_token.is_some() {
+        let extra = std::mem::take(&mut fields.extra);
+        return Ok(TokenResponse { renewal, scopes: scopes(&fields.scope), extra });
+    }
+    if let Some(down) = down {
+        return Err(down);
+    }
+    let code = fields.refusal.take().filter(|_| !status.is_redirection());
+    Err(code.map_or_else(
+        || OAuthError::NoAnswer("its response is not one of a token endpoint".to_owned()),
+        OAuthError::Refused,
+    ))
+}
+
+/// The object in a body: JSON whatever its content type says, or a form.
+fn object(headers: &HeaderMap, body: &Bytes) -> Option<Value> {
+    let text = plain(headers, body)?;
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+    if let Ok(value) = serde_json::from_slice::<Value>(text) {
+        return value.is_object().then_some(value);
+    }
+    let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    if !kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
+        return None;
+    }
+    let pairs = form_urlencoded::parse(text);
+    Some(
+        pairs
+            .map(|(name, value)| (name.into_owned(), value.into_owned().into()))
+            .collect::<Map<_, _>>()
+            .into(),
+    )
+}
+
+/// A token that can stand in a header.
+fn token(value: Value) -> Option<String> {
+    let Value::String(mut text) = value else { return None };
+    let trimmed = text.trim();
+    let is_token = !trimmed.is_empty() && trimmed.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_token && trimmed.len() == text.len() {
+        return Some(text);
+    }
+    let token = is_token.then(|| trimmed.to_owned());
+    text.zeroize();
+    token
+}
+
+/// A lifetime, as a number or as text, whole or with a fraction.
+fn lifetime(value: &Value) -> Option<Duration> {
+    let seconds = match value {
+        Value::Number(number) => number.as_f64()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        _ => return None,
+    };
+    let is_plausible =
+        (MIN_LIFETIME.as_seconds_f64()..=MAX_LIFETIME.as_seconds_f64()).contains(&seconds);
+    is_plausible.then(|| Duration::seconds_f64(seconds))
+}
+
+fn scopes(value: &Value) -> Vec<String> {
+    let split = |text: &str| -> Vec<String> {
+        let parts = text.split([',', ' ']).filter(|scope| !scope.is_empty());
+        parts.map(str::to_owned).collect()
+    };
+    match value {
+        Value::String(text) => split(text),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).flat_map(split).collect(),
+        _ => Vec::new(),
+    }
+}
+
+impl std::fmt::Debug for TokenFields {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("TokenFields(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn lifetimes_are_read_as_numbers_and_as_text_within_bounds() {
+        for (value, expected) in [
+            (json!(43_200), Some(43_200.0)),
+            (json!("43200"), Some(43_200.0)),
+            (json!(" 43200.0 "), Some(43_200.0)),
+            (json!(1.5), Some(1.5)),
+            (json!(0), None),
+            (json!("0"), None),
+            (json!(0.4), None),
+            (json!(-5), None),
+            (json!("NaN"), None),
+            (json!("inf"), None),
+            (json!(1e300), None),
+            (json!(u64::MAX), None),
+            (json!("soon"), None),
+            (json!(null), None),
+            (json!([43_200]), None),
+        ] {
+            let read = lifetime(&value).map(Duration::as_seconds_f64);
+            assert_eq!(read, expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn tokens_are_text_that_can_stand_in_a_header() {
+        for (value, expected) in [
+            (json!("xoxe-1"), Some("xoxe-1")),
+            (json!(" xoxe-1\n"), Some("xoxe-1")),
+            (json!(""), None),
+            (json!("  "), None),
+            (json!("a b"), None),
+            (json!("caf\u{e9}"), None),
+            (json!(7), None),
+            (json!(null), None),
+            (json!({"token": "x"}), None),
+        ] {
+            assert_eq!(token(value.clone()).as_deref(), expected, "{value}");
+        }
+    }
+}
