@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::counting::count;
 use super::database::deadlines;
 use super::purge::purge;
 use super::server::{Place, Rules, Threads, serve};
@@ -115,7 +116,17 @@ impl Gateway {
         let ahead =
             Ahead::new(store.clone(), tokens.clone(), Arc::clone(&clock), config.refresh.ahead());
         let pacing = pacing(&config.limits, &registry)?;
-        let shared = shared(&config.limits, name, &tasks)?;
+        let shared = shared(&config.limits, name.clone(), &tasks)?;
+        if let Some(shared) = shared.clone() {
+            let counting = count(shared, store.clone(), name, config.limits.min_gateways);
+            let enough = done.clone();
+            tasks.spawn(async move {
+                tokio::select! {
+                    never = counting => match never {},
+                    () = enough.cancelled() => {}
+                }
+            });
+        }
         let limiter: Arc<dyn Limiter> = Arc::new(match &shared {
             Some(shared) => FairLimiter::shared(shared.clone()),
             None => FairLimiter::local(),

@@ -1,5 +1,6 @@
 //! Builds the whole program from its settings, starts it and stops it.
 
+mod counting;
 mod database;
 mod gateway;
 mod purge;

@@ -31,6 +31,8 @@ pub struct Limits {
     pub redis_url: String,
     /// A file that holds the same.
     pub redis_url_file: PathBuf,
+    /// How many gateways share the rates at the least while Redis is away.
+    pub min_gateways: u32,
     /// Other rates for a provider's budgets: by provider, then by method.
     pub overrides: Overrides,
     /// Other rates for one provider app: by its id, then by method.
@@ -64,6 +66,7 @@ impl std::fmt::Debug for Limits {
             .field("time_scale", &self.time_scale)
             .field("arrival_spread_ms", &self.arrival_spread_ms)
             .field("backend", &self.backend)
+            .field("min_gateways", &self.min_gateways)
             .finish_non_exhaustive()
     }
 }
@@ -79,6 +82,9 @@ impl Limits {
         }
         if self.arrival_spread_ms > 60_000 {
             mistakes.push("limits.arrival_spread_ms: must be between 0 and 60000".to_owned());
+        }
+        if !(1..=10_000).contains(&self.min_gateways) {
+            mistakes.push("limits.min_gateways: must be between 1 and 10000".to_owned());
         }
         if self.backend == LimitBackend::Redis {
             match self.redis_url() {

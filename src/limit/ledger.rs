@@ -153,7 +153,8 @@ impl Ledger {
         for (key, known) in keys.iter().zip(known) {
             let budget = self.open(key, now);
             budget.debt = Debt { paid_at: now + known.owed };
-            budget.blocked_until = now + known.blocked;
+            // Redis may have said this before it was told of a pause that came here meanwhile.
+            budget.blocked_until = budget.blocked_until.max(now + known.blocked);
             budget.told = link;
         }
     }
@@ -171,5 +172,27 @@ impl Ledger {
     /// Forgets the budgets that are full.
     pub(super) fn sweep(&mut self, now: Instant) {
         self.0.retain(|_, budget| !budget.is_idle(now));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_from_before_a_pause_does_not_end_it() {
+        let (mut ledger, now) = (Ledger::default(), Instant::now());
+        let key = LimitKey { app: None, organization: "E1".into(), bucket: "a".into() };
+        let price = Price::new([(key.clone(), Rate { per_minute: 60.0, burst: 9 })]);
+        let pause = Duration::from_secs(30);
+        ledger.block(&price, now + pause, now);
+        for blocked in [Duration::ZERO, Duration::from_secs(1)] {
+            let known = Known { owed: Duration::ZERO, blocked };
+            ledger.learn(&price.keys, &[known], 1, now);
+            assert_eq!(ledger.get(&key).unwrap().blocked(now), pause);
+        }
+        let longer = Known { owed: Duration::ZERO, blocked: pause * 2 };
+        ledger.learn(&price.keys, &[longer], 1, now);
+        assert_eq!(ledger.get(&key).unwrap().blocked(now), pause * 2);
     }
 }

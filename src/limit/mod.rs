@@ -15,6 +15,8 @@ mod ledger;
 mod meter;
 mod pacing;
 mod probe;
+mod redis;
+mod script;
 mod shared;
 mod tally;
 
@@ -29,7 +31,7 @@ pub use fair::FairLimiter;
 pub use meter::{Meter, Standing};
 pub use pacing::Pacing;
 pub use probe::{RedisAway, RedisFacts, probe_redis};
-pub use shared::{Shared, UnusableUrl};
+pub use shared::{COUNT_EVERY, Shared, UnusableUrl};
 pub use tally::Figures;
 
 use crate::domain::ids::{IntegratedAccountId, ProviderAppId};

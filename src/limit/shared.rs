@@ -1,26 +1,24 @@
 //! The budgets of several processes, in Redis: one script, `shared.lua`, with the server's time.
 //!
 //! Redis is not needed. While it is away each process goes on with what it knows itself, at its share of
-//! the rates: the processes are counted in Redis, and the last count holds. What was given meanwhile is
-//! told when Redis is back, also to one that has forgotten everything.
+//! the rates: the processes are counted in Redis by a timer, and the last count holds. A process that started
+//! meanwhile takes the floor that it was given, a setting or the count in the database. What was given meanwhile
+//! is told when Redis is back, also to one that has forgotten everything.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Client, IntoConnectionInfo as _, RedisError, Script};
-use socket2::TcpKeepalive;
+use redis::RedisError;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::desk::Source;
-use super::gcra::Pace;
 use super::ledger::Known;
-use super::{Class, LimitKey, Price};
+use super::redis::{Redis, RedisConnection};
+use super::script::Budgets;
+use super::{Class, Price};
 
-const SCRIPT: &str = include_str!("shared.lua");
 /// The list of processes.
 const PROCESSES: &str = "switchboard:limit:processes";
 /// How long Redis may take for anything; after that it counts as away.
@@ -28,7 +26,7 @@ const MAY_TAKE: Duration = Duration::from_millis(500);
 /// How often it is looked for while it is away.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often a process says that it is there.
-const COUNT_EVERY: Duration = Duration::from_secs(10);
+pub const COUNT_EVERY: Duration = Duration::from_secs(10);
 /// For how long a process counts that says nothing.
 const COUNTS_FOR: Duration = Duration::from_secs(30);
 
@@ -37,24 +35,26 @@ const COUNTS_FOR: Duration = Duration::from_secs(30);
 pub struct Shared(Arc<Inner>);
 
 struct Inner {
-    client: Client,
-    script: Script,
+    redis: Redis,
+    budgets: Budgets,
     tasks: TaskTracker,
     /// What this process is called in the list.
     process: String,
     link: Mutex<Link>,
     /// How many connections there were; 0 before the first.
     number: AtomicU64,
+    /// How many processes there were when they were last counted in Redis.
     processes: AtomicU32,
+    /// How many there are at the least.
+    floor: AtomicU32,
 }
 
 /// The connection.
 struct Link {
-    connection: Option<MultiplexedConnection>,
+    connection: Option<RedisConnection>,
     /// Whether somebody was told that Redis is away.
     is_missed: bool,
     look_at: Instant,
-    count_at: Instant,
     /// Until when it goes on at its share, because others may not have found Redis yet.
     shares_until: Instant,
     /// Until when processes count that Redis has forgotten.
@@ -78,16 +78,6 @@ pub(super) struct Answer {
 )]
 pub struct UnusableUrl;
 
-/// A client whose connections notice that Redis is gone without a word.
-fn client(url: &str) -> redis::RedisResult<Client> {
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(20))
-        .with_interval(Duration::from_secs(5))
-        .with_retries(3);
-    let tcp = TcpSettings::default().set_keepalive(keepalive);
-    Client::open(url.into_connection_info()?.set_tcp_settings(tcp))
-}
-
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Not the client: its address holds a password.
@@ -108,19 +98,18 @@ impl Shared {
             connection: None,
             is_missed: false,
             look_at: now,
-            count_at: now,
             shares_until: now,
             remembers_until: now,
         };
         Ok(Self(Arc::new(Inner {
-            // Its words may repeat the address.
-            client: client(url).map_err(|_| UnusableUrl)?,
-            script: Script::new(SCRIPT),
+            redis: Redis::new(url, MAY_TAKE)?,
+            budgets: Budgets::new(),
             tasks,
             process,
             link: Mutex::new(link),
             number: AtomicU64::new(0),
             processes: AtomicU32::new(1),
+            floor: AtomicU32::new(1),
         })))
     }
 
@@ -128,6 +117,24 @@ impl Shared {
     pub async fn connect(&self) {
         self.with_link(|link| link.look_at = Instant::now() + LOOK_EVERY);
         self.look().await;
+    }
+
+    /// Sets how many processes there are at the least, as others have counted them.
+    pub fn set_floor(&self, processes: u32) {
+        self.0.floor.store(processes.max(1), Ordering::SeqCst);
+    }
+
+    /// Says that this process is there, and hears how many there are; looks for Redis when it is away. For a
+    /// timer, every [`COUNT_EVERY`], so that processes without calls are counted, too.
+    pub async fn tick(&self) {
+        match self.connection() {
+            Some((mut connection, number)) => {
+                if let Err(error) = self.count(&mut connection).await {
+                    self.lost(number, &error);
+                }
+            }
+            None => self.connect().await,
+        }
     }
 
     /// Whether Redis is there.
@@ -150,12 +157,18 @@ impl Shared {
             let shared = self.clone();
             self.spawn(async move { shared.look().await });
         }
-        let share = if is_sharing { self.0.processes.load(Ordering::SeqCst) } else { 1 };
+        let share = if is_sharing { self.share() } else { 1 };
         if is_up {
             Source::Shared { link: self.0.number.load(Ordering::SeqCst), share }
         } else {
             Source::Ours { share }
         }
+    }
+
+    /// How many processes share the rates while Redis is away.
+    fn share(&self) -> u32 {
+        let (counted, floor) = (&self.0.processes, &self.0.floor);
+        counted.load(Ordering::SeqCst).max(floor.load(Ordering::SeqCst))
     }
 
     /// Does something beside the callers.
@@ -170,7 +183,6 @@ impl Shared {
         goes_as: Class,
         untold: &[Known],
     ) -> Option<Answer> {
-        self.count_when_due().await;
         let answer = self.run("take", Duration::ZERO, price, goes_as, untold).await?;
         let (taken, known) = answer.0.split_first()?;
         let known = known.chunks_exact(2).filter_map(|pair| {
@@ -200,20 +212,9 @@ impl Shared {
         goes_as: Class,
         untold: &[Known],
     ) -> Option<(Vec<i64>, u64)> {
-        let mut invocation = self.0.script.prepare_invoke();
-        invocation.arg(task).arg(micros(number));
-        for (at, (key, rate)) in price.keys.iter().zip(&price.rates).enumerate() {
-            let pace = Pace::new(*rate, goes_as);
-            let known = untold.get(at);
-            invocation
-                .key(name(key))
-                .arg(micros(pace.period))
-                .arg(micros(pace.room))
-                .arg(micros(known.map_or(Duration::ZERO, |known| known.owed)))
-                .arg(micros(known.map_or(Duration::ZERO, |known| known.blocked)));
-        }
+        let call = self.0.budgets.call(task, number, price, goes_as, untold);
         let (mut connection, number) = self.connection()?;
-        match invocation.invoke_async(&mut connection).await {
+        match connection.invoke(&call).await {
             Ok(answer) => Some((answer, number)),
             Err(error) => {
                 self.lost(number, &error);
@@ -222,28 +223,9 @@ impl Shared {
         }
     }
 
-    /// Says that this process is there, once in a while, and hears how many there are.
-    async fn count_when_due(&self) {
-        let now = Instant::now();
-        let is_due = self.with_link(|link| {
-            let is_due = link.count_at <= now;
-            if is_due {
-                link.count_at = now + COUNT_EVERY;
-            }
-            is_due
-        });
-        if is_due
-            && let Some((mut connection, number)) = self.connection()
-            && let Err(error) = self.count(&mut connection).await
-        {
-            self.lost(number, &error);
-        }
-    }
-
-    async fn count(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
-        let mut invocation = self.0.script.prepare_invoke();
-        invocation.key(PROCESSES).arg("count").arg(micros(COUNTS_FOR)).arg(&self.0.process);
-        let counted: Vec<u32> = invocation.invoke_async(connection).await?;
+    async fn count(&self, connection: &mut RedisConnection) -> Result<(), RedisError> {
+        let call = self.0.budgets.count(PROCESSES, COUNTS_FOR, &self.0.process);
+        let counted: Vec<u32> = connection.invoke(&call).await?;
         let processes = counted.first().copied().unwrap_or(1).max(1);
         let remembers = self.with_link(|link| link.remembers_until > Instant::now());
         let before = self.0.processes.load(Ordering::SeqCst);
@@ -254,16 +236,12 @@ impl Shared {
 
     /// Looks whether Redis is there, and goes over to it.
     async fn look(&self) {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(MAY_TAKE))
-            .set_response_timeout(Some(MAY_TAKE));
         self.with_link(|link| {
             if link.is_missed {
                 link.remembers_until = Instant::now() + COUNTS_FOR;
             }
         });
-        let connected = self.0.client.get_multiplexed_async_connection_with_config(&config).await;
-        let tried = match connected {
+        let tried = match self.0.redis.connect().await {
             Ok(mut connection) => self.count(&mut connection).await.map(|()| connection),
             Err(error) => Err(error),
         };
@@ -273,19 +251,22 @@ impl Shared {
                 let was_missed = self.with_link(|link| {
                     let now = Instant::now();
                     link.connection = Some(connection);
-                    link.count_at = now + COUNT_EVERY;
                     link.shares_until = if link.is_missed { now + LOOK_EVERY * 2 } else { now };
                     std::mem::take(&mut link.is_missed)
                 });
                 let processes = self.0.processes.load(Ordering::SeqCst);
                 tracing::info!(number, was_missed, processes, "limits are shared through Redis");
             }
-            Err(error) => self.miss(&error),
+            Err(error) => {
+                self.0.redis.note(&error);
+                self.miss(&error);
+            }
         }
     }
 
     /// The connection of that number is of no use any more.
     fn lost(&self, number: u64, error: &RedisError) {
+        self.0.redis.note(error);
         let is_news = self.with_link(|link| {
             let is_this = self.0.number.load(Ordering::SeqCst) == number;
             let is_news = is_this && link.connection.take().is_some();
@@ -303,7 +284,7 @@ impl Shared {
     fn miss(&self, error: &RedisError) {
         let is_news = self.with_link(|link| !std::mem::replace(&mut link.is_missed, true));
         if is_news {
-            let share = self.0.processes.load(Ordering::SeqCst);
+            let share = self.share();
             let reason = error.category();
             tracing::warn!(
                 reason,
@@ -313,7 +294,7 @@ impl Shared {
         }
     }
 
-    fn connection(&self) -> Option<(MultiplexedConnection, u64)> {
+    fn connection(&self) -> Option<(RedisConnection, u64)> {
         self.with_link(|link| {
             let number = self.0.number.load(Ordering::SeqCst);
             link.connection.clone().map(|connection| (connection, number))
@@ -325,36 +306,9 @@ impl Shared {
     }
 }
 
-/// The name of a budget. Those of an organization are kept on one server of a cluster.
-fn name(key: &LimitKey) -> String {
-    let LimitKey { app, organization, bucket } = key;
-    let organization = organization.replace(['{', '}'], "_");
-    match app {
-        Some(app) => format!("switchboard:limit:{{{organization}}}:{app}:{bucket}"),
-        None => format!("switchboard:limit:{{{organization}}}:all:{bucket}"),
-    }
-}
-
-fn micros(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos().div_ceil(1_000)).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_budgets_of_an_organization_have_one_hash_tag() {
-        let key = |organization: &str, bucket: &str| {
-            name(&LimitKey {
-                app: None,
-                organization: organization.into(),
-                bucket: bucket.to_owned().into(),
-            })
-        };
-        assert_eq!(key("E1", "scim.read"), "switchboard:limit:{E1}:all:scim.read");
-        assert_eq!(key("a}b{c", "x"), "switchboard:limit:{a_b_c}:all:x");
-    }
 
     #[test]
     fn an_address_is_checked_and_never_repeated() {

@@ -15,6 +15,7 @@ mod ending;
 mod environments;
 mod events;
 mod figures;
+mod gateways;
 mod idempotency;
 mod key_uses;
 mod keys;

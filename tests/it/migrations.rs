@@ -9,6 +9,7 @@ use sqlx::{PgConnection, PgPool};
 /// A row for each table. A migration that makes a table needs an entry here, and keeps it as it was
 /// when the table was made.
 const SAMPLES: &[(&str, &str)] = &[
+    ("gateways", "insert into gateways values ('0123456789abcdef', now())"),
     ("environments", "insert into environments values ('env_1', 'home', now())"),
     (
         "api_keys",

@@ -29,8 +29,9 @@ async fn probe(limits: &Limits, report: &mut Report) {
         }
         Ok(facts) => {
             let ms = facts.round_trip.as_secs_f64() * 1_000.0;
-            let version = facts.version;
-            let found = format!("Redis {version} runs a script in {ms:.1} ms");
+            let (version, kind) =
+                (facts.version, if facts.is_cluster { "Redis Cluster" } else { "Redis" });
+            let found = format!("{kind} {version} runs a script in {ms:.1} ms");
             let major = version.split('.').next().and_then(|major| major.parse::<u32>().ok());
             if major.is_some_and(|major| major < 6) {
                 report.fail(NAME, found, "upgrade Redis to version 6 or newer, or use Valkey");

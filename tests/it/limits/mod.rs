@@ -1,5 +1,6 @@
 //! The provider's pace and its accidents: waited out, repeated, or told.
 
+mod fleet;
 mod headers;
 mod makespan;
 mod retry_after;

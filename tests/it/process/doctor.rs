@@ -10,7 +10,7 @@ use super::START;
 use super::home::Home;
 use super::program::{Finished, Program, run};
 use super::serve::{keys, serve, settings};
-use crate::support::{PgBouncer, RedisServer, TestApp};
+use crate::support::{PgBouncer, RedisCluster, RedisServer, TestApp};
 
 /// What a run of the doctor told.
 struct Told {
@@ -156,8 +156,11 @@ async fn redis_is_asked_when_the_limits_are_in_it(pool: PgPool) -> anyhow::Resul
     let Some(mut redis) = RedisServer::start().await? else { return Ok(()) };
     let app = TestApp::new(pool).await?;
     let home = Home::new()?;
-    let limits = format!("[limits]\nbackend = 'redis'\nredis_url = '{}'\n", redis.url());
-    let config = on(&app, &home, &[("test", 7)], &limits)?;
+    let limits = |url: &str| format!("[limits]\nbackend = 'redis'\nredis_url = '{url}'\n");
+    let Some(cluster) = RedisCluster::start().await? else { return Ok(()) };
+    let config = on(&app, &home, &[("test", 7)], &limits(&cluster.url()))?;
+    doctor(&home, &config).await?.expect("redis", "ok", "Redis Cluster");
+    let config = on(&app, &home, &[("test", 7)], &limits(&redis.url()))?;
     doctor(&home, &config).await?.expect("redis", "ok", "runs a script in");
     redis.kill()?;
     let told = doctor(&home, &config).await?;
