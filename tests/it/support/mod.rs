@@ -7,8 +7,8 @@ mod client;
 mod middleman;
 mod pgbouncer;
 mod redis;
-mod silence;
 mod redis_cluster;
+mod silence;
 pub(crate) mod truth;
 
 use std::sync::Arc;
@@ -39,8 +39,8 @@ pub(crate) use self::client::{Answer, Client};
 pub(crate) use self::middleman::{Middleman, Script};
 pub(crate) use self::pgbouncer::PgBouncer;
 pub(crate) use self::redis::RedisServer;
-pub(crate) use self::silence::{Far, Line};
 pub(crate) use self::redis_cluster::RedisCluster;
+pub(crate) use self::silence::{Far, Line};
 
 /// So many times as fast as Slack's do limits refill, on both sides: no test waits for a turn.
 const FAST: f64 = 10_000.0;
