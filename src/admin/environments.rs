@@ -9,19 +9,21 @@ use crate::store::{AuditEntry, Environment, Outcome, Store, StoreError};
 /// Who makes environments without a key, in the audit log.
 const ACTOR: &str = "cli";
 
-/// The environment of that name, made when there is none.
+/// The environment of that name or id, made when there is none.
 ///
 /// # Errors
 ///
-/// When the database fails.
+/// `Conflict` on `environments_name` when several have the name.
 pub async fn environment(
     store: &Store,
     name: &str,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> Result<EnvironmentId, StoreError> {
-    if let Some(known) = store.environment_named(name).await? {
-        return Ok(known.id);
+    match store.environments_named(name).await?.as_slice() {
+        [] => {}
+        [known] => return Ok(known.id),
+        [_, ..] => return Err(StoreError::Conflict("environments_name".to_owned())),
     }
     let entry = AuditEntry::new("environment.created", ACTOR, clock, entropy);
     Ok(add_environment(store, name, entry, clock, entropy).await?.id)
@@ -31,7 +33,7 @@ pub async fn environment(
 ///
 /// # Errors
 ///
-/// `Conflict` on `environments_name_key` when the name is taken.
+/// When the database fails.
 pub async fn add_environment(
     store: &Store,
     name: &str,
@@ -52,7 +54,7 @@ impl Administrator<'_> {
     ///
     /// # Errors
     ///
-    /// `Conflict` on `environments_name_key` when the name is taken.
+    /// When the database fails.
     pub async fn make_environment(
         &self,
         store: &Store,
@@ -76,7 +78,7 @@ impl Administrator<'_> {
     ///
     /// # Errors
     ///
-    /// `Conflict` on `environments_name_key` when the name is taken.
+    /// When the database fails.
     pub async fn rename_environment(&self, name: &str) -> Result<(), StoreError> {
         let subject = self.db.environment_id().to_string();
         let entry = self.entry("environment.renamed", (None, Some(&subject)));

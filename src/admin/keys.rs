@@ -38,6 +38,8 @@ pub struct NewKey<'a> {
     pub permits: Permits<'a>,
     /// When it ends by itself.
     pub expires_at: Option<OffsetDateTime>,
+    /// The key that makes it, if one of the same environment does: it ends no later.
+    pub made_by: Option<&'a str>,
 }
 
 /// A new API key. The secret is shown this once.
@@ -65,12 +67,12 @@ impl Administrator<'_> {
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// `Revoked` when the key that makes it was revoked meanwhile.
     pub async fn create_key(
         &self,
         issuer: &KeyIssuer,
         wish: &NewKey<'_>,
-    ) -> Result<CreatedKey, StoreError> {
+    ) -> Result<CreatedKey, AdminError> {
         let secret = issuer.issue(KeyKind::ApiKey, self.entropy);
         let id = ApiKeyId::generate(self.clock, self.entropy);
         let created_at = self.clock.now();
@@ -81,18 +83,21 @@ impl Administrator<'_> {
             scopes: wish.permits.scopes,
             allowed_methods: wish.permits.allowed_methods,
             allowed_addresses: wish.permits.allowed_addresses,
+            made_by: wish.made_by,
             created_at,
             expires_at: wish.expires_at,
         };
         let subject = id.to_string();
-        self.db
-            .insert_api_key(&key, &self.entry("api_key.created", (None, Some(&subject))))
-            .await?;
-        Ok(CreatedKey { id, secret, created_at })
+        let entry = self.entry("api_key.created", (None, Some(&subject)));
+        if self.db.insert_api_key(&key, &entry).await? {
+            Ok(CreatedKey { id, secret, created_at })
+        } else {
+            Err(AdminError::Revoked)
+        }
     }
 
     /// Gives a key another secret. The one that it has lives on for `overlap`, and one that it had before ends
-    /// at once.
+    /// immediately; `ends_made` also ends the account tokens and link tokens that were made with the key.
     ///
     /// # Errors
     ///
@@ -102,11 +107,17 @@ impl Administrator<'_> {
         issuer: &KeyIssuer,
         id: ApiKeyId,
         overlap: Duration,
+        ends_made: bool,
     ) -> Result<RotatedKey, AdminError> {
         let secret = issuer.issue(KeyKind::ApiKey, self.entropy);
         let now = self.clock.now();
         let old_secret_ends_at = now + overlap;
-        let new = RotatedSecret { digest: secret.digest(), old_ends_at: old_secret_ends_at, now };
+        let new = RotatedSecret {
+            ends_made,
+            digest: secret.digest(),
+            old_ends_at: old_secret_ends_at,
+            now,
+        };
         let subject = id.to_string();
         let entry = self.entry("api_key.rotated", (None, Some(&subject)));
         if self.db.rotate_api_key(id, &new, &entry).await? {
@@ -141,8 +152,9 @@ pub async fn create_api_key<'a>(
     issuer: &KeyIssuer,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
-) -> Result<CreatedKey, StoreError> {
+) -> Result<CreatedKey, AdminError> {
     let db = store.tenant(environment_id);
     let cli = Administrator { db: &db, actor: "cli", request_id: None, clock, entropy };
-    cli.create_key(issuer, &NewKey { name, permits: permits.into(), expires_at: None }).await
+    let wish = NewKey { name, permits: permits.into(), expires_at: None, made_by: None };
+    cli.create_key(issuer, &wish).await
 }

@@ -60,6 +60,9 @@ pub enum AdminError {
     /// There is no such thing in the environment, or it is at its end.
     #[error("there is no such {0}")]
     NotFound(&'static str),
+    /// The key that asks was revoked meanwhile.
+    #[error("the key was revoked a moment ago")]
+    Revoked,
     /// Accounts of the provider are linked without an OAuth client.
     #[error("accounts of this provider are linked by a form: it takes no OAuth client")]
     NoOAuth,

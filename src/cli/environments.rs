@@ -1,5 +1,6 @@
 //! `switchboard environments`: makes, lists and renames environments. Works beside a running gateway.
 
+use anyhow::ensure;
 use clap::Subcommand;
 
 use super::output::say;
@@ -8,14 +9,14 @@ use crate::admin::add_environment;
 use crate::config::Config;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::SystemEntropy;
-use crate::store::{AuditEntry, Store, StoreError};
+use crate::store::{AuditEntry, Store};
 
 /// What to do with environments.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Make an environment and print its id
     Create {
-        /// Its name, unique in this installation
+        /// Its name, which no other environment has
         name: String,
     },
     /// List the environments, the oldest first
@@ -37,10 +38,10 @@ pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()>
 async fn obey(store: &Store, command: Command) -> anyhow::Result<()> {
     match command {
         Command::Create { name } => {
+            check_free(store, &name).await?;
             let (clock, entropy) = (&SystemClock, &SystemEntropy);
             let entry = AuditEntry::new("environment.created", ACTOR, clock, entropy);
-            let made = add_environment(store, &name, entry, clock, entropy).await;
-            say(made.map_err(|error| taken(error, &name))?.id)?;
+            say(add_environment(store, &name, entry, clock, entropy).await?.id)?;
         }
         Command::List => {
             for environment in store.environments().await? {
@@ -50,20 +51,18 @@ async fn obey(store: &Store, command: Command) -> anyhow::Result<()> {
         }
         Command::Rename { from, to } => {
             let db = known(store, &from).await?;
-            let renamed = administrator(&db).rename_environment(&to).await;
-            renamed.map_err(|error| taken(error, &to))?;
+            check_free(store, &to).await?;
+            administrator(&db).rename_environment(&to).await?;
         }
     }
     Ok(())
 }
 
-/// A conflict says which constraint, a person wants to know the name.
-fn taken(error: StoreError, name: &str) -> anyhow::Error {
-    match error {
-        StoreError::Conflict(_) => anyhow::anyhow!("there is an environment {name:?} already"),
-        error @ (StoreError::Inconsistent { .. }
-        | StoreError::Unavailable(_)
-        | StoreError::Busy(_)
-        | StoreError::Refused(_)) => error.into(),
-    }
+/// On the command line environments go by their names, so it gives none of them twice.
+async fn check_free(store: &Store, name: &str) -> anyhow::Result<()> {
+    ensure!(
+        store.environments_named(name).await?.is_empty(),
+        "there is an environment {name:?} already"
+    );
+    Ok(())
 }

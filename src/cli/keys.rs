@@ -5,7 +5,7 @@ use clap::Subcommand;
 use time::Duration;
 
 use super::output::say;
-use super::scene::{administrator, known, moment, on_database};
+use super::scene::{administrator, ambiguous, known, moment, on_database};
 use crate::admin::{NewKey, Permits, environment};
 use crate::config::Config;
 use crate::domain::access::Scope;
@@ -15,7 +15,7 @@ use crate::domain::clock::{Clock as _, SystemClock};
 use crate::domain::entropy::SystemEntropy;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::networks::Networks;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::vault::KeyIssuer;
 
 /// What to do with API keys.
@@ -57,6 +57,9 @@ pub(super) enum Command {
         /// How many seconds the secret that it has lives on
         #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
         overlap_s: u32,
+        /// End the account tokens and link tokens that were made with the key
+        #[arg(long)]
+        end_made: bool,
         /// The key's id, key_…
         id: ApiKeyId,
     },
@@ -90,7 +93,14 @@ async fn obey(config: &Config, store: &Store, command: Command) -> anyhow::Resul
             let allowed_addresses = allowed_addresses.map(|texts| Networks::new(&texts));
             let allowed_addresses = allowed_addresses.transpose().context("--allowed-addresses")?;
             let lifetime = expires_in_s.map(|seconds| Duration::seconds(seconds.into()));
-            let id = environment(store, &named, &SystemClock, &SystemEntropy).await?;
+            let id = environment(store, &named, &SystemClock, &SystemEntropy).await;
+            let id = id.map_err(|error| match error {
+                StoreError::Conflict(_) => anyhow::anyhow!(ambiguous(&named)),
+                other @ (StoreError::Inconsistent { .. }
+                | StoreError::Unavailable(_)
+                | StoreError::Busy(_)
+                | StoreError::Refused(_)) => other.into(),
+            })?;
             let permits = Permits {
                 scopes: &scopes,
                 allowed_methods: allowed_methods.as_ref(),
@@ -98,7 +108,7 @@ async fn obey(config: &Config, store: &Store, command: Command) -> anyhow::Resul
             };
             let expires_at = lifetime.map(|lifetime| SystemClock.now() + lifetime);
             let db = store.tenant(id);
-            let wish = NewKey { name: &name, permits, expires_at };
+            let wish = NewKey { name: &name, permits, expires_at, made_by: None };
             say(administrator(&db).create_key(&issuer(config)?, &wish).await?.secret.reveal())?;
         }
         Command::List { environment } => {
@@ -106,10 +116,11 @@ async fn obey(config: &Config, store: &Store, command: Command) -> anyhow::Resul
                 say(line(&key))?;
             }
         }
-        Command::Rotate { environment, overlap_s, id } => {
+        Command::Rotate { environment, overlap_s, end_made, id } => {
             let db = known(store, &environment).await?;
             let overlap = Duration::seconds(overlap_s.into());
-            let rotated = administrator(&db).rotate_key(&issuer(config)?, id, overlap).await;
+            let (by_us, issuer) = (administrator(&db), issuer(config)?);
+            let rotated = by_us.rotate_key(&issuer, id, overlap, end_made).await;
             let rotated = rotated.with_context(|| format!("{id} of {environment:?}"))?;
             say(rotated.secret.reveal())?;
         }

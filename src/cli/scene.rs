@@ -32,12 +32,20 @@ pub(super) async fn on_database(
     done
 }
 
-/// The rows of the environment of that name.
+/// The rows of the environment of that name or id.
 pub(super) async fn known(store: &Store, name: &str) -> anyhow::Result<TenantDb> {
-    match store.environment_named(name).await? {
-        Some(environment) => Ok(store.tenant(environment.id)),
-        None => bail!("there is no environment {name:?}"),
+    match store.environments_named(name).await?.as_slice() {
+        [environment] => Ok(store.tenant(environment.id)),
+        [] => bail!("there is no environment {name:?}"),
+        [_, ..] => bail!(ambiguous(name)),
     }
+}
+
+/// What to do when several environments have a name.
+pub(super) fn ambiguous(name: &str) -> String {
+    format!(
+        "several environments are named {name:?}: give the id of one, which `switchboard environments list` shows"
+    )
 }
 
 /// Whoever has the command line, as the administrator of an environment.

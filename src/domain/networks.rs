@@ -8,6 +8,8 @@ use serde::{Serialize, Serializer};
 
 /// The most networks of a list.
 const MOST: usize = 100;
+/// So many bits stand before the IPv4 address in an IPv6 address that maps it (`::ffff:203.0.113.7`).
+const MAPPED: u8 = 96;
 
 /// A network, as CIDR has it: the first so many bits of its addresses are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,12 +62,15 @@ impl FromStr for Network {
             None => (text, None),
         };
         let address: IpAddr = address.parse().map_err(|_| InvalidNetwork)?;
-        let prefix = match prefix {
-            Some(prefix) => prefix.parse().map_err(|_| InvalidNetwork)?,
-            None if address.is_ipv4() => 32,
-            None => 128,
-        };
-        Self::new(address, prefix)
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix: u8 = prefix.map_or(Ok(longest), str::parse).map_err(|_| InvalidNetwork)?;
+        match (address.to_canonical(), prefix.checked_sub(MAPPED)) {
+            // Callers' addresses are compared as IPv4, so a network of mapped ones has to be one too.
+            (mapped @ IpAddr::V4(_), Some(prefix)) if address.is_ipv6() => {
+                Self::new(mapped, prefix)
+            }
+            _ => Self::new(address, prefix),
+        }
     }
 }
 
@@ -172,6 +177,29 @@ mod tests {
         assert!(of(&["0.0.0.0/0"]).have([198, 51, 100, 1].into()));
         assert!(!of(&["0.0.0.0/0"]).have("2001:db8::1".parse().unwrap()));
         assert!(!of(&["::/0"]).have([198, 51, 100, 1].into()));
+    }
+
+    #[test]
+    fn mapped_ipv4_networks_are_ipv4_networks() {
+        for (mapped, plain) in [
+            ("::ffff:127.0.0.1", "127.0.0.1/32"),
+            ("::FFFF:7f00:1", "127.0.0.1/32"),
+            ("::ffff:127.0.0.1/128", "127.0.0.1/32"),
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:0.0.0.0/96", "0.0.0.0/0"),
+        ] {
+            assert_eq!(mapped.parse::<Network>().unwrap().to_string(), plain, "{mapped}");
+        }
+        let networks = of(&["::ffff:10.0.0.0/104"]);
+        for inside in ["10.1.2.3", "::ffff:10.1.2.3"] {
+            assert!(networks.have(inside.parse().unwrap()), "{inside}");
+        }
+        assert!(of(&["10.0.0.0/8"]).cover(&networks) && networks.cover(&of(&["10.0.0.0/8"])));
+        for wrong in
+            ["::ffff:10.0.0.1/104", "::ffff:10.0.0.0/8", "::ffff:0:0/95", "::ffff:1.2.3.4/129"]
+        {
+            assert_eq!(wrong.parse::<Network>(), Err(InvalidNetwork), "{wrong}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod compat;
 mod current;
+mod cursor;
 mod edge;
 mod extract;
 mod front;

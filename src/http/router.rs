@@ -70,7 +70,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(integrated_accounts::list_scopes))
         .routes(routes!(account_tokens::list_account_tokens, account_tokens::create_account_token))
         .routes(routes!(account_tokens::revoke_account_token))
-        .routes(routes!(link_tokens::create_link_token))
+        .routes(routes!(link_tokens::list_link_tokens, link_tokens::create_link_token))
+        .routes(routes!(link_tokens::revoke_link_token))
         .routes(routes!(provider_apps::list_provider_apps, provider_apps::create_provider_app))
         .routes(routes!(
             provider_apps::get_provider_app,

@@ -27,6 +27,12 @@ pub enum LinkError {
     /// The browser came back with a state that nobody waits for.
     #[error("the state is unknown, used or too old")]
     UnknownState,
+    /// The browser came back again while its link is being completed.
+    #[error("the link is being completed")]
+    StillConnecting,
+    /// The key that makes a link token was revoked meanwhile.
+    #[error("the key was revoked a moment ago")]
+    KeyRevoked,
     /// Another browser came back than the one that left.
     #[error("the browser is not the one that began")]
     OtherBrowser,
@@ -75,6 +81,7 @@ impl LinkError {
             Self::Expired => "expired",
             Self::Used => "used",
             Self::UnknownState => "stale_session",
+            Self::StillConnecting => "still_connecting",
             Self::OtherBrowser => "other_browser",
             Self::ConsentRefused(_) => "refused",
             Self::Exchange(
@@ -92,9 +99,11 @@ impl LinkError {
             Self::NotAllowed(_) => "origin_not_allowed",
             Self::Store(StoreError::Unavailable(_) | StoreError::Busy(_)) => "unavailable",
             Self::AccountNotFound => "account_not_found",
-            Self::NoProviderApp(_) | Self::PublicUrl | Self::Store(_) | Self::Cipher(_) => {
-                "internal"
-            }
+            Self::NoProviderApp(_)
+            | Self::KeyRevoked
+            | Self::PublicUrl
+            | Self::Store(_)
+            | Self::Cipher(_) => "internal",
         }
     }
 

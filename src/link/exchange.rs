@@ -3,12 +3,13 @@
 use super::keep::{Kept, Linked};
 use super::{LinkError, Links};
 use crate::connectors::LinkedGrant;
+use crate::domain::account::AccountStatus;
+use crate::domain::ids::IntegratedAccountId;
 use crate::domain::link_page::LinkPage;
 use crate::domain::provider::Provider;
 use crate::domain::sealed::Digest;
-use crate::store::{LinkSession, LinkToken, ProviderApp};
+use crate::store::{LinkSession, LinkToken, ProviderApp, Return};
 use crate::upstream::{CodeExchange, NamedBy, OAuthClient, try_token};
-use crate::vault::digest_matches;
 
 /// What a browser brings back from the provider.
 #[derive(Debug)]
@@ -40,17 +41,38 @@ pub struct Way {
 
 impl Links {
     /// Finishes a link. The link token stays good after a failure, so that the customer can try again.
-    /// Beside the outcome comes the way that the browser was on, once it has shown that it is its own.
+    /// Beside the outcome comes the way that the browser was on, once it has shown that it is its own. A browser
+    /// that comes back again finds the outcome that it has seen, for a while.
     pub async fn finish(&self, returned: Returned<'_>) -> (Option<Way>, Result<Linked, LinkError>) {
-        let (session, way) = match self.take(&returned).await {
+        let (session, way, linked) = match self.take(&returned).await {
             Ok(taken) => taken,
             Err(error) => return (None, Err(error)),
         };
+        if let Some(account_id) = linked {
+            return (Some(way), self.seen(&session.link, account_id).await);
+        }
         let outcome = self.complete(&session, returned).await;
         if let Err(error) = &outcome {
             self.note(&session.link, error).await;
         }
         (Some(way), outcome)
+    }
+
+    /// The outcome of a link that was completed before.
+    async fn seen(
+        &self,
+        link: &LinkToken,
+        account_id: IntegratedAccountId,
+    ) -> Result<Linked, LinkError> {
+        let account = self.store.tenant(link.environment_id).account(account_id).await?;
+        let account = account.filter(|account| account.status != AccountStatus::Disconnected);
+        let account = account.ok_or(LinkError::UnknownState)?;
+        Ok(Linked {
+            account_id,
+            organization: account.organization.name,
+            missing_scopes: account.missing_scopes.to_vec(),
+            is_repeated: true,
+        })
     }
 
     /// Notes why a try failed, for whoever opened the page.
@@ -61,17 +83,22 @@ impl Links {
         }
     }
 
-    /// The session of a state, for the browser that it belongs to.
-    async fn take(&self, returned: &Returned<'_>) -> Result<(LinkSession, Way), LinkError> {
+    /// The session of a state, for the browser that it belongs to; with the account, when it was completed before.
+    async fn take(
+        &self,
+        returned: &Returned<'_>,
+    ) -> Result<(LinkSession, Way, Option<IntegratedAccountId>), LinkError> {
         let state = Digest::of(returned.state);
-        let session = self.store.take_link_session(&state, self.clock.now()).await?;
-        let session = session.ok_or(LinkError::UnknownState)?;
-        let is_same = returned
-            .browser
-            .is_some_and(|browser| digest_matches(browser, &session.browser_digest));
-        if !is_same {
-            return Err(LinkError::OtherBrowser);
-        }
+        let browser = returned.browser.map(Digest::of);
+        let found =
+            self.store.take_link_session(&state, browser.as_ref(), self.clock.now()).await?;
+        let (session, linked) = match found {
+            Return::Taken(session) => (*session, None),
+            Return::Linked(session, account_id) => (*session, Some(account_id)),
+            Return::UnderWay => return Err(LinkError::StillConnecting),
+            Return::OtherBrowser => return Err(LinkError::OtherBrowser),
+            Return::Unknown => return Err(LinkError::UnknownState),
+        };
         let way = Way {
             provider: session.link.provider,
             redirect_uri: session.link.redirect_uri.clone(),
@@ -79,7 +106,7 @@ impl Links {
             opener_origin: session.opener_origin.clone(),
             page: self.store.tenant(session.link.environment_id).link_page().await?,
         };
-        Ok((session, way))
+        Ok((session, way, linked))
     }
 
     async fn complete(

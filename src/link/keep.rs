@@ -18,6 +18,8 @@ pub struct Linked {
     pub organization: String,
     /// What was asked for and not granted.
     pub missing_scopes: Vec<String>,
+    /// Whether the browser has seen this outcome before.
+    pub is_repeated: bool,
 }
 
 /// A grant to be kept.
@@ -101,6 +103,7 @@ impl Links {
             account_id: id,
             organization: organization.name.clone(),
             missing_scopes: missing,
+            is_repeated: false,
         })
     }
 }

@@ -21,7 +21,7 @@ pub use exchange::{Returned, Way};
 pub use form::Filled;
 pub use keep::Linked;
 pub use notices::{Incoming, NoticeError};
-pub use session::{LinkRequest, NewLink, Offer, Offered, Progress, Started, Visit};
+pub use session::{BROWSER, LinkRequest, NewLink, Offer, Offered, Progress, Started, Visit};
 
 use crate::connectors::Registry;
 use crate::domain::clock::Clock;

@@ -17,6 +17,8 @@ use crate::vault::{IssuedSecret, issue};
 
 /// How link tokens begin.
 const PREFIX: &str = "sb_link_";
+/// How the secrets begin that bind a browser to its session.
+pub const BROWSER: &str = "browser_";
 
 /// The wish for a link token.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub struct LinkRequest<'a> {
     pub lifetime: Duration,
     /// Who wants it: a key's id, or a part of this program.
     pub actor: &'a str,
+    /// The API key that makes it, if one does: it ends no later.
+    pub made_by: Option<&'a str>,
     /// In which request.
     pub request_id: Option<&'a str>,
 }
@@ -114,6 +118,8 @@ pub enum Progress {
 pub struct Started {
     /// Where it goes.
     pub url: Url,
+    /// The OAuth state that it comes back with.
+    pub state: IssuedSecret,
     /// What it must show when it comes back: the cookie's value.
     pub browser: IssuedSecret,
 }
@@ -173,6 +179,7 @@ impl Links {
             account_id: wish.account_id,
             redirect_uri: wish.redirect_uri.map(Url::as_str),
             context: wish.context,
+            made_by: wish.made_by,
             created_at: now,
             expires_at,
         };
@@ -183,7 +190,7 @@ impl Links {
             request_id: wish.request_id,
             ..AuditEntry::new("link_token.created", wish.actor, &*self.clock, &*self.entropy)
         };
-        db.insert_link_token(&new, &entry).await?;
+        let expires_at = db.insert_link_token(&new, &entry).await?.ok_or(LinkError::KeyRevoked)?;
         Ok(NewLink { id, token, url, expires_at })
     }
 
@@ -296,7 +303,7 @@ impl Links {
             client_id: &app.client_id,
             client_secret: &client_secret,
         };
-        let (state, browser) = (issue("", &*self.entropy), issue("", &*self.entropy));
+        let (state, browser) = (issue("", &*self.entropy), issue(BROWSER, &*self.entropy));
         let Consent { url, pkce_verifier } = client.consent(
             &self.redirect_uri()?,
             &state,
@@ -319,7 +326,7 @@ impl Links {
         };
         let db = self.store.tenant(link.environment_id);
         if db.start_link_session(link.id, &start).await? {
-            Ok(Started { url, browser })
+            Ok(Started { url, state, browser })
         } else {
             Err(LinkError::Used)
         }

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use super::audit::{self, AuditEntry};
 use super::columns::{all_named, digest_bytes, patterns};
 use super::keys::names;
+use super::makers::lock_maker;
 use super::{Change, StoreError, TenantDb};
 use crate::domain::access::Scope;
 use crate::domain::account::AccountStatus;
@@ -82,15 +83,7 @@ impl TenantDb {
     ) -> Result<AddedToken, StoreError> {
         let allowed_addresses = token.allowed_addresses.map(Networks::texts);
         let mut tx = self.pool.begin().await?;
-        // Whoever revokes the key waits for this one, or was before it.
-        let maker = sqlx::query!(
-            "SELECT expires_at FROM api_keys
-             WHERE environment_id = $1 AND api_key_id = $2 AND revoked_at IS NULL FOR SHARE",
-            self.environment_id as EnvironmentId,
-            token.made_by,
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
+        let maker = lock_maker(&mut tx, self.environment_id, Some(token.made_by)).await?;
         let Some(maker) = maker else { return Ok(AddedToken::KeyRevoked) };
         // Whoever disconnects the account waits for this one and deletes it, or was before it.
         let account = sqlx::query_scalar!(

@@ -27,6 +27,17 @@ pub struct AccountFilter {
     pub status: Option<AccountStatus>,
 }
 
+impl AccountFilter {
+    /// Whether a list shows this account.
+    #[must_use]
+    pub fn admits(&self, account: &IntegratedAccount) -> bool {
+        let Self { tenant_id, provider, status } = self;
+        tenant_id.as_ref().is_none_or(|tenant| *tenant == account.tenant_id)
+            && provider.is_none_or(|provider| provider == account.provider)
+            && status.is_none_or(|status| status == account.status)
+    }
+}
+
 /// What a finished link leaves behind.
 #[derive(Debug)]
 pub struct LinkedAccount<'a> {
@@ -167,7 +178,7 @@ impl TenantDb {
         let mut tx = self.pool.begin().await?;
         let spent = sqlx::query!(
             "UPDATE link_tokens SET used_at = $3, pkce_verifier = NULL, linked_account_id = $4
-             WHERE environment_id = $1 AND link_token_id = $2 AND used_at IS NULL",
+             WHERE environment_id = $1 AND link_token_id = $2 AND used_at IS NULL AND revoked_at IS NULL",
             self.environment_id as EnvironmentId,
             link.link_token_id as LinkTokenId,
             link.now,

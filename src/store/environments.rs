@@ -12,7 +12,7 @@ use crate::domain::link_page::LinkPage;
 pub struct Environment {
     /// Its id.
     pub id: EnvironmentId,
-    /// Its name, unique in the installation.
+    /// Its name: a label, which another one may have too.
     pub name: String,
     /// When it was made.
     pub created_at: OffsetDateTime,
@@ -23,7 +23,7 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// `Conflict` on `environments_name_key` when the name is taken.
+    /// When the database fails.
     pub async fn insert_environment(
         &self,
         environment: &Environment,
@@ -57,19 +57,23 @@ impl Store {
         .await?)
     }
 
-    /// The environment of that name.
+    /// The environments of that name, or the one of that id, the oldest first; two at the most, which shows
+    /// that the name is ambiguous.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn environment_named(&self, name: &str) -> Result<Option<Environment>, StoreError> {
+    pub async fn environments_named(&self, name: &str) -> Result<Vec<Environment>, StoreError> {
+        let id = name.parse::<EnvironmentId>().ok();
         Ok(sqlx::query_as!(
             Environment,
-            r#"SELECT environment_id AS "id: EnvironmentId", name, created_at
-               FROM environments WHERE name = $1"#,
-            name
+            r#"SELECT environment_id AS "id: EnvironmentId", name, created_at FROM environments
+               WHERE CASE WHEN $2::text IS NULL THEN name = $1 ELSE environment_id = $2 END
+               ORDER BY environment_id LIMIT 2"#,
+            name,
+            id as Option<EnvironmentId>,
         )
-        .fetch_optional(&self.pool)
+        .fetch_all(&self.pool)
         .await?)
     }
 }
@@ -95,7 +99,7 @@ impl TenantDb {
     ///
     /// # Errors
     ///
-    /// `Conflict` on `environments_name_key` when the name is taken.
+    /// When the database fails.
     pub async fn rename_environment(
         &self,
         name: &str,

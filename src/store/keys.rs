@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use super::audit::{self, AuditEntry};
 use super::columns::{all_named, digest_bytes, networks, patterns};
 use super::key_uses::LastSeen;
+use super::makers::lock_maker;
 use super::{Change, Store, StoreError, TenantDb};
 use crate::domain::access::{KeyKind, Scope};
 use crate::domain::allowed_methods::AllowedMethods;
@@ -30,6 +31,8 @@ pub struct NewApiKey<'a> {
     pub allowed_methods: Option<&'a AllowedMethods>,
     /// Which addresses its callers may have; `None` for all.
     pub allowed_addresses: Option<&'a Networks>,
+    /// The API key that makes it, if one does: it ends no later.
+    pub made_by: Option<&'a str>,
     /// The present.
     pub created_at: OffsetDateTime,
     /// When it ends by itself.
@@ -39,6 +42,8 @@ pub struct NewApiKey<'a> {
 /// Another secret for an API key.
 #[derive(Debug, Clone, Copy)]
 pub struct RotatedSecret {
+    /// Whether what was made with the key ends too.
+    pub ends_made: bool,
     /// Its digest.
     pub digest: Digest,
     /// When the one ends that the key has.
@@ -62,6 +67,8 @@ pub struct Caller {
     pub allowed_addresses: Option<Box<Networks>>,
     /// The one account it is bound to; `None` for an API key.
     pub account_id: Option<IntegratedAccountId>,
+    /// When the key ends by itself; what it makes ends no later.
+    pub ends_at: Option<Box<OffsetDateTime>>,
     pub(super) last_seen: LastSeen,
 }
 
@@ -116,7 +123,8 @@ impl Store {
             r#"SELECT environment_id AS "environment_id: EnvironmentId", api_key_id, scopes, allowed_methods,
                       allowed_addresses,
                       CASE WHEN digest = $1 THEN expires_at ELSE LEAST(expires_at, previous_until) END
-                          AS expires_at
+                          AS expires_at,
+                      expires_at AS ends_at
                FROM api_keys WHERE (digest = $1 OR previous_digest = $1) AND revoked_at IS NULL"#,
             digest_bytes(digest),
         )
@@ -130,6 +138,7 @@ impl Store {
                 allowed_methods: patterns("api_keys", row.allowed_methods)?.map(Box::new),
                 allowed_addresses: networks("api_keys", row.allowed_addresses)?.map(Box::new),
                 account_id: None,
+                ends_at: row.ends_at.map(Box::new),
                 last_seen: LastSeen::default(),
             };
             Ok(KnownKey { caller: Arc::new(caller), expires_at: row.expires_at })
@@ -154,6 +163,7 @@ impl Store {
                 allowed_methods: patterns("account_tokens", row.allowed_methods)?.map(Box::new),
                 allowed_addresses: networks("account_tokens", row.allowed_addresses)?.map(Box::new),
                 account_id: Some(row.account_id),
+                ends_at: row.expires_at.map(Box::new),
                 last_seen: LastSeen::default(),
             };
             Ok(KnownKey { caller: Arc::new(caller), expires_at: row.expires_at })
@@ -163,7 +173,7 @@ impl Store {
 }
 
 impl TenantDb {
-    /// Adds an API key.
+    /// Adds an API key. `false` when the key that makes it was revoked meanwhile: nothing is added.
     ///
     /// # Errors
     ///
@@ -172,29 +182,34 @@ impl TenantDb {
         &self,
         key: &NewApiKey<'_>,
         audit: &AuditEntry<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let allowed_addresses = key.allowed_addresses.map(Networks::texts);
         let mut tx = self.pool.begin().await?;
+        let Some(maker) = lock_maker(&mut tx, self.environment_id, key.made_by).await? else {
+            return Ok(false);
+        };
+        let expires_at = [key.expires_at, maker.expires_at].into_iter().flatten().min();
         sqlx::query!(
             "INSERT INTO api_keys (environment_id, api_key_id, name, digest, scopes, created_at, expires_at,
-                 allowed_methods, allowed_addresses)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                 allowed_methods, allowed_addresses, made_by)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
             self.environment_id as EnvironmentId,
             key.id as ApiKeyId,
             key.name,
             digest_bytes(&key.digest),
             &names(key.scopes),
             key.created_at,
-            key.expires_at,
+            expires_at,
             key.allowed_methods.map(AllowedMethods::patterns),
             allowed_addresses as Option<Vec<String>>,
+            key.made_by,
         )
         .execute(&mut *tx)
         .await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
         self.warm.hear(&Change::Key(key.digest));
-        Ok(())
+        Ok(true)
     }
 
     /// Every API key of the environment, the oldest first, ended ones too.
@@ -267,15 +282,18 @@ impl TenantDb {
         )
         .execute(&mut *tx)
         .await?;
+        let made =
+            if new.ends_made { self.end_made(&mut tx, id, new.now).await? } else { Vec::new() };
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
         self.warm.hear(&Change::Key(new.digest));
+        self.forget_keys(&made);
         self.forget_keys(&[old.digest]);
         self.forget_keys(old.previous_digest.as_slice());
         Ok(true)
     }
 
-    /// Ends an API key at `now`, and the account tokens that it made; tells whether it was alive.
+    /// Ends an API key at `now`, and the account tokens and link tokens that it made; tells whether it was alive.
     ///
     /// # Errors
     ///
@@ -298,15 +316,7 @@ impl TenantDb {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(revoked) = revoked else { return Ok(false) };
-        let made = sqlx::query_scalar!(
-            "UPDATE account_tokens SET revoked_at = $3
-             WHERE environment_id = $1 AND made_by = $2 AND revoked_at IS NULL RETURNING digest",
-            self.environment_id as EnvironmentId,
-            id as ApiKeyId,
-            now,
-        )
-        .fetch_all(&mut *tx)
-        .await?;
+        let made = self.end_made(&mut tx, id, now).await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
         self.forget_keys(&made);

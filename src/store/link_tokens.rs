@@ -4,6 +4,7 @@ use time::OffsetDateTime;
 
 use super::audit::{self, AuditEntry};
 use super::columns::{all_named, digest_bytes, named};
+use super::makers::lock_maker;
 use super::{Store, StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
 use crate::domain::provider::Provider;
@@ -28,6 +29,8 @@ pub struct NewLinkToken<'a> {
     pub redirect_uri: Option<&'a str>,
     /// The SaaS's own data for the account.
     pub context: &'a serde_json::Value,
+    /// The API key that makes it, if one does: it ends with that key.
+    pub made_by: Option<&'a str>,
     /// The present.
     pub created_at: OffsetDateTime,
     /// When it ends.
@@ -88,13 +91,32 @@ pub struct SessionStart<'a> {
     pub now: OffsetDateTime,
 }
 
+/// What a browser that came back from the provider finds.
+#[derive(Debug)]
+pub enum Return {
+    /// Its session, which nothing else can take again.
+    Taken(Box<LinkSession>),
+    /// The session that it came back to before, and the account that came of it.
+    Linked(Box<LinkSession>, IntegratedAccountId),
+    /// The session that it came back to before is still being completed.
+    UnderWay,
+    /// A session of another browser. It is spent: the address of its end was seen elsewhere, so the customer starts
+    /// over.
+    OtherBrowser,
+    /// No session, or one that is over.
+    Unknown,
+}
+
+/// How long a browser that comes back again is shown the outcome.
+const SHOWN_AGAIN: time::Duration = time::Duration::minutes(10);
+/// How long the completion of a link can take.
+const LONGEST_COMPLETION: time::Duration = time::Duration::minutes(2);
+
 /// A session whose browser came back from the provider.
 #[derive(Debug, Clone)]
 pub struct LinkSession {
     /// The link token it belongs to.
     pub link: LinkToken,
-    /// The digest of the cookie that the browser must show.
-    pub browser_digest: Digest,
     /// How the page was shown.
     pub display: Option<String>,
     /// The origin of the web page that opened it.
@@ -104,7 +126,8 @@ pub struct LinkSession {
 }
 
 impl TenantDb {
-    /// Adds a link token.
+    /// Adds a link token; gives when it ends, which is not after its key. `None` when the key that makes it was
+    /// revoked meanwhile: nothing is added.
     ///
     /// # Errors
     ///
@@ -113,14 +136,18 @@ impl TenantDb {
         &self,
         new: &NewLinkToken<'_>,
         audit: &AuditEntry<'_>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
         let mut tx = self.pool.begin().await?;
+        let Some(maker) = lock_maker(&mut tx, self.environment_id, new.made_by).await? else {
+            return Ok(None);
+        };
+        let expires_at = maker.expires_at.map_or(new.expires_at, |end| end.min(new.expires_at));
         let choices: Vec<&str> = new.choices.iter().map(|provider| provider.name()).collect();
         sqlx::query!(
             "INSERT INTO link_tokens (environment_id, link_token_id, digest, tenant_id, provider,
                  provider_app_id, integrated_account_id, redirect_uri, context, created_at, expires_at,
-                 choices)
-             VALUES ($1, $2, $3, $4, ($11::text[])[1], $5, $6, $7, $8, $9, $10, $11)",
+                 choices, made_by)
+             VALUES ($1, $2, $3, $4, ($11::text[])[1], $5, $6, $7, $8, $9, $10, $11, $12)",
             self.environment_id as EnvironmentId,
             new.id as LinkTokenId,
             digest_bytes(&new.digest),
@@ -130,13 +157,15 @@ impl TenantDb {
             new.redirect_uri,
             new.context,
             new.created_at,
-            new.expires_at,
+            expires_at,
             &choices as &[&str],
+            new.made_by,
         )
         .execute(&mut *tx)
         .await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(Some(expires_at))
     }
 
     /// Opens the session of an unused link token, in the place of one that was opened before. Answers
@@ -219,7 +248,8 @@ impl Store {
         row.map(Row::read).transpose()
     }
 
-    /// Takes the session with that OAuth state: nobody can take it again.
+    /// The session with that OAuth state, for the browser whose secret has that digest: the session is taken,
+    /// and nothing else can take it again.
     ///
     /// # Errors
     ///
@@ -227,37 +257,36 @@ impl Store {
     pub async fn take_link_session(
         &self,
         state: &Digest,
+        browser: Option<&Digest>,
         now: OffsetDateTime,
-    ) -> Result<Option<LinkSession>, StoreError> {
-        let taken = sqlx::query!(
-            r#"UPDATE link_tokens SET state_digest = NULL
-               WHERE state_digest = $1 AND used_at IS NULL AND expires_at > $2
-               RETURNING environment_id AS "environment_id: EnvironmentId",
+    ) -> Result<Return, StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT environment_id AS "environment_id: EnvironmentId",
                    link_token_id AS "id: LinkTokenId", tenant_id, choices, provider,
                    provider_app_id AS "provider_app_id: ProviderAppId",
                    integrated_account_id AS "account_id: IntegratedAccountId",
                    redirect_uri, context, expires_at, used_at,
                    linked_account_id AS "linked_account_id: IntegratedAccountId", failure,
-                   display, opener_origin, browser_digest AS "browser_digest!", master_key_id,
-                   data_key, pkce_verifier"#,
+                   display, opener_origin, browser_digest, master_key_id, data_key, pkce_verifier,
+                   returned_at, state_digest IS NOT DISTINCT FROM $1 AS "is_open!"
+               FROM link_tokens WHERE state_digest = $1 OR returned_state_digest = $1"#,
             digest_bytes(state),
-            now,
         )
         .fetch_optional(&self.pool)
         .await?;
-        let Some(row) = taken else { return Ok(None) };
-        let browser: [u8; 32] = row.browser_digest.try_into().map_err(|_| {
-            StoreError::Inconsistent { table: "link_tokens", column: "browser_digest" }
-        })?;
-        Ok(Some(LinkSession {
-            browser_digest: Digest(browser),
+        let Some(row) = row else { return Ok(Return::Unknown) };
+        let is_same =
+            browser.is_some_and(|one| row.browser_digest.as_deref() == Some(digest_bytes(one)));
+        if !is_same && !row.is_open {
+            return Ok(Return::OtherBrowser);
+        }
+        let verifier = row.master_key_id.zip(row.data_key).zip(row.pkce_verifier);
+        let session = LinkSession {
             display: row.display,
             opener_origin: row.opener_origin,
-            pkce_verifier: row.master_key_id.zip(row.data_key).zip(row.pkce_verifier).map(
-                |((master_key_id, bytes), verifier)| {
-                    (WrappedKey { master_key_id, bytes }, Ciphertext(verifier))
-                },
-            ),
+            pkce_verifier: verifier.map(|((master_key_id, bytes), verifier)| {
+                (WrappedKey { master_key_id, bytes }, Ciphertext(verifier))
+            }),
             link: Row {
                 environment_id: row.environment_id,
                 id: row.id,
@@ -275,7 +304,52 @@ impl Store {
                 away_since: None,
             }
             .read()?,
-        }))
+        };
+        if !row.is_open {
+            return Ok(session.seen_again(row.returned_at, now));
+        }
+        let (environment_id, id) = (session.link.environment_id, session.link.id);
+        let taken = self.take(state, session, now).await?;
+        if is_same {
+            return Ok(taken);
+        }
+        self.tenant(environment_id).fail_link(id, "other_browser").await?;
+        Ok(Return::OtherBrowser)
+    }
+
+    /// Takes an open session, unless the same browser is doing so already or the link is over.
+    async fn take(
+        &self,
+        state: &Digest,
+        session: LinkSession,
+        now: OffsetDateTime,
+    ) -> Result<Return, StoreError> {
+        if session.link.used_at.is_some() || session.link.expires_at <= now {
+            return Ok(Return::Unknown);
+        }
+        let taken = sqlx::query!(
+            "UPDATE link_tokens
+             SET state_digest = NULL, returned_state_digest = $1, returned_at = $2
+             WHERE state_digest = $1 AND used_at IS NULL AND expires_at > $2",
+            digest_bytes(state),
+            now,
+        )
+        .execute(&self.pool)
+        .await?;
+        let is_taken = taken.rows_affected() == 1;
+        Ok(if is_taken { Return::Taken(Box::new(session)) } else { Return::UnderWay })
+    }
+}
+
+impl LinkSession {
+    /// What a browser finds that comes back to a session which was taken at `returned_at`.
+    fn seen_again(self, returned_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Return {
+        let age = returned_at.map(|at| now - at).filter(|age| *age < SHOWN_AGAIN);
+        match (age, self.link.linked_account_id, &self.link.failure) {
+            (Some(_), Some(account_id), _) => Return::Linked(Box::new(self), account_id),
+            (Some(age), None, None) if age < LONGEST_COMPLETION => Return::UnderWay,
+            _ => Return::Unknown,
+        }
     }
 }
 

@@ -2,14 +2,11 @@
 //! needs, so they survive a restart and go to any replica; and where the list has been, so that one that comes back there
 //! is found out.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::UnifiedError;
 use crate::connectors::Position;
 use crate::connectors::paging::Trail;
 use crate::domain::ids::IntegratedAccountId;
-use crate::vault::{Signer, TAG};
+use crate::vault::Signer;
 
 /// The first byte of a cursor with a trail: one that no position begins with.
 const WITH_TRAIL: u8 = 1;
@@ -34,8 +31,7 @@ impl List {
     #[must_use]
     pub fn seal(&self, signer: &Signer, position: &Position, trail: &Trail) -> String {
         let payload = [&[WITH_TRAIL], &*trail.to_bytes(), position.0.as_bytes()].concat();
-        let tag = signer.sign(&self.context(), &payload);
-        URL_SAFE_NO_PAD.encode([tag.as_slice(), &payload].concat())
+        signer.seal(&self.context(), &payload)
     }
 
     /// The position of a cursor of this list, and the way to it.
@@ -44,11 +40,8 @@ impl List {
     ///
     /// `InvalidCursor` for one that was changed, or of another list.
     pub fn open(&self, signer: &Signer, cursor: &str) -> Result<(Position, Trail), UnifiedError> {
-        let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| UnifiedError::InvalidCursor)?;
-        let (tag, payload) = bytes.split_first_chunk::<TAG>().ok_or(UnifiedError::InvalidCursor)?;
-        if !signer.verify(&self.context(), payload, tag) {
-            return Err(UnifiedError::InvalidCursor);
-        }
+        let payload = signer.open(&self.context(), cursor).ok_or(UnifiedError::InvalidCursor)?;
+        let payload = payload.as_slice();
         let (trail, position) = match payload.split_first() {
             Some((&WITH_TRAIL, rest)) => {
                 Trail::from_bytes(rest).ok_or(UnifiedError::InvalidCursor)?

@@ -6,7 +6,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Serialize, Serializer};
-use subtle::ConstantTimeEq;
 
 use crate::domain::entropy::{Entropy, random_bytes};
 use crate::domain::sealed::Digest;
@@ -52,10 +51,4 @@ impl fmt::Debug for IssuedSecret {
 pub fn issue(prefix: &str, entropy: &dyn Entropy) -> IssuedSecret {
     let random = URL_SAFE_NO_PAD.encode(random_bytes::<32>(entropy));
     IssuedSecret::from(format!("{prefix}{random}"))
-}
-
-/// Whether `presented` is the secret behind `expected`, in constant time.
-#[must_use]
-pub fn digest_matches(presented: &str, expected: &Digest) -> bool {
-    Digest::of(presented).0.ct_eq(&expected.0).into()
 }

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
@@ -23,7 +25,7 @@ pub fn verify_hmac(secret: &SigningSecret, parts: &[&[u8]], tag: &[u8; 32]) -> b
 }
 
 /// The length of a signature: 128 bits.
-pub const TAG: usize = 16;
+pub(super) const TAG: usize = 16;
 
 /// Signs and verifies.
 #[derive(Clone)]
@@ -37,15 +39,28 @@ impl Signer {
         Self(master_keys.iter().map(|(_, key)| derive(key)).collect())
     }
 
-    /// The signature of `payload` in `context`.
+    /// `payload` with its signature in `context`, as text for an address.
     #[must_use]
-    pub fn sign(&self, context: &str, payload: &[u8]) -> [u8; TAG] {
+    pub fn seal(&self, context: &str, payload: &[u8]) -> String {
+        let tag = self.sign(context, payload);
+        URL_SAFE_NO_PAD.encode([tag.as_slice(), payload].concat())
+    }
+
+    /// The payload of a text that [`seal`](Self::seal) made in `context`; `None` for any other text.
+    #[must_use]
+    pub fn open(&self, context: &str, sealed: &str) -> Option<Vec<u8>> {
+        let bytes = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let (tag, payload) = bytes.split_first_chunk::<TAG>()?;
+        self.verify(context, payload, tag).then(|| payload.to_vec())
+    }
+
+    /// The signature of `payload` in `context`.
+    pub(super) fn sign(&self, context: &str, payload: &[u8]) -> [u8; TAG] {
         self.0.first().map_or([0; TAG], |key| tag(key, context, payload))
     }
 
     /// Whether `signature` is one of `payload` in `context`, in constant time.
-    #[must_use]
-    pub fn verify(&self, context: &str, payload: &[u8], signature: &[u8; TAG]) -> bool {
+    pub(super) fn verify(&self, context: &str, payload: &[u8], signature: &[u8; TAG]) -> bool {
         self.0.iter().any(|key| tag(key, context, payload).ct_eq(signature).into())
     }
 }

@@ -159,7 +159,10 @@ async fn by_gateway(fleet: &Fleet, pid: u32) -> anyhow::Result<Reading> {
     let base = format!("{base}/users?limit=1000");
     let (began, before, mut reading) = (Instant::now(), cpu_s(pid)?, Reading::default());
     reading
-        .all(|cursor| fleet.caller.ask(Method::GET, &format!("{base}&next_cursor={cursor}")))
+        .all(|cursor| {
+            let behind = if cursor.is_empty() { "" } else { "&next_cursor=" };
+            fleet.caller.ask(Method::GET, &format!("{base}{behind}{cursor}"))
+        })
         .await?;
     reading.seconds = began.elapsed().as_secs_f64();
     reading.cpu_s = cpu_s(pid)? - before;

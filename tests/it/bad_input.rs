@@ -235,6 +235,17 @@ async fn a_body_that_is_no_json_is_refused(pool: PgPool) -> anyhow::Result<()> {
     for kind in ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonp"] {
         send(kind, &body).await?.problem(415, "unsupported_media_type");
     }
+    let unnamed = send("text/plain; charset=utf-8", &body).await?;
+    let detail = unnamed.problem(415, "unsupported_media_type")["detail"].to_string();
+    assert!(detail.contains("`text/plain`") && detail.contains("application/json"), "{detail}");
+    assert_eq!(unnamed.pointers(), ["Content-Type"]);
+    let absent = api.open(Method::POST, "link-tokens", Some(body.clone().into())).await?;
+    assert_eq!(absent.status(), 415);
+    let absent = absent.text().await?;
+    assert!(
+        absent.contains("no `Content-Type`") && absent.contains("application/json"),
+        "{absent}"
+    );
     for kind in [JSON, "Application/JSON; charset=utf-8", "application/vnd.api+json"] {
         send(kind, &body).await?.created()?;
     }
@@ -253,7 +264,7 @@ async fn a_route_or_a_method_that_is_not_there_is_told(pool: PgPool) -> anyhow::
     for (method, path) in [
         (Method::DELETE, "users"),
         (Method::PUT, "integrated-accounts"),
-        (Method::GET, "link-tokens"),
+        (Method::PUT, "link-tokens"),
         (Method::POST, "healthz"),
         (Method::POST, "problems"),
     ] {

@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use switchboard::domain::access::Scope;
 use switchboard::sandbox::org::{Level, OrgLevel, Person};
 
-use crate::support::{Answer, Client, TestApp};
+use crate::support::{Answer, Client, TestApp, bearer};
 
 /// What a key of another environment gets.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -116,6 +116,8 @@ const ROUTES: &[Route] = &[
         Scope::Write,
         Foreign::AccountNotFound,
     ),
+    Route { foreign: Foreign::Own, ..read("/link-tokens") },
+    Route { foreign: Foreign::NotFound, ..delete("/link-tokens/{id}") },
     post(
         "/provider-apps",
         r#"{"provider": "slack_enterprise", "client_id": "5.6", "client_secret": "x"}"#,
@@ -176,6 +178,8 @@ const ROUTES: &[Route] = &[
 struct Scene {
     app: TestApp,
     account: String,
+    /// Another customer's account of the same environment.
+    second: String,
     user: String,
     team: String,
     group: String,
@@ -184,12 +188,17 @@ struct Scene {
     token: String,
     /// An OAuth client that no account uses.
     client: String,
+    /// A link token for the account.
+    link: String,
+    /// A custom field of the account alone.
+    own_mapping: String,
 }
 
 impl Scene {
     async fn new(pool: PgPool) -> anyhow::Result<Self> {
         let app = TestApp::new(pool).await?;
         let account = app.link("acme").await?;
+        let second = app.link("globex").await?;
         let (user, team, group) = app.sandbox.with_org(|org| {
             let is_admin = |person: &&Person| {
                 let level = person.membership(0).map(|one| one.level);
@@ -217,11 +226,39 @@ impl Scene {
         let client = client.pointer("/result/id").and_then(Value::as_str);
         let client = client.context("no client")?.to_owned();
         let group = group.context("no group")?;
-        Ok(Self { app, account, user, team, group, key, mapping, token, client })
+        let link = json!({"tenant_id": "acme", "integrated_account_id": account});
+        let link = app.home.api.post("link-tokens", &link).await?.created()?;
+        let link = link.pointer("/result/id").and_then(Value::as_str);
+        let link = link.context("no link")?.to_owned();
+        let own = json!({"resource": "users", "field": "ours_alone", "expression": "1",
+            "integrated_account_id": account});
+        let own = app.home.admin.post("mappings", &own).await?.created()?;
+        let own = own.pointer("/result/id").and_then(Value::as_str);
+        let own_mapping = own.context("no mapping")?.to_owned();
+        Ok(Self {
+            app,
+            account,
+            second,
+            user,
+            team,
+            group,
+            key,
+            mapping,
+            token,
+            client,
+            link,
+            own_mapping,
+        })
     }
 
     /// Calls a route about the first environment's account with somebody's key.
     async fn call(&self, route: &Route, client: &Client) -> anyhow::Result<Answer> {
+        let named = client.clone().with("x-integrated-account-id", &self.account)?;
+        self.call_as_it_is(route, &named).await
+    }
+
+    /// The same without a header that names the account.
+    async fn call_as_it_is(&self, route: &Route, client: &Client) -> anyhow::Result<Answer> {
         let id = match route.path {
             "/users/{id}" => self.user.clone(),
             "/roles/{id}" => "org:member".to_owned(),
@@ -231,6 +268,7 @@ impl Scene {
             path if path.starts_with("/workspaces/{id}") => self.team.clone(),
             path if path.starts_with("/api-keys/{id}") => self.key.clone(),
             "/mappings/{id}" => self.mapping.clone(),
+            "/link-tokens/{id}" => self.link.clone(),
             "/provider-apps/{id}" => self.client.clone(),
             "/environments/{id}" => self.app.home.environment_id.to_string(),
             path if path.starts_with("/groups/{id}") => self.group.clone(),
@@ -241,7 +279,6 @@ impl Scene {
         let body = route.body.replace("ACCOUNT", &self.account).replace("USER", &self.user);
         let body = (!body.is_empty()).then_some(("application/json", body.as_str()));
         let method: Method = route.method.to_uppercase().parse()?;
-        let client = client.clone().with("x-integrated-account-id", &self.account)?;
         client.send(method, &path, body).await
     }
 
@@ -249,7 +286,7 @@ impl Scene {
     fn assert_nothing_of_ours(&self, route: &Route, answer: &Answer) {
         let name = self.app.sandbox.with_org(|org| org.name.clone());
         let ours = [&self.user, &self.team, &self.account, &self.key, &self.mapping, &name];
-        let ours = ours.into_iter().chain([&self.client]);
+        let ours = ours.into_iter().chain([&self.client, &self.link, &self.own_mapping]);
         let environment = self.app.home.environment_id.to_string();
         for secret in ours.chain([&environment]) {
             assert!(!answer.text.contains(secret), "{}: {}", route.path, answer.text);
@@ -360,5 +397,61 @@ async fn the_document_tells_which_routes_are_public(pool: PgPool) -> anyhow::Res
         assert_eq!(is_open, route.foreign == Foreign::Public, "{}: {security}", route.path);
         assert!(is_open || *security == Value::Null, "{}: {security}", route.path);
     }
+    Ok(())
+}
+
+/// What the token of another account of the same environment gets.
+fn beside(route: &Route, names_account: bool) -> Option<(u16, &'static str)> {
+    let settings = ["/link-tokens", "/environments"];
+    match (route.scope, route.path) {
+        (None, _) => None,
+        (Some(Scope::Admin), _) => Some((403, "insufficient_scope")),
+        (_, path) if settings.iter().any(|one| path.starts_with(one)) => {
+            Some((403, "insufficient_scope"))
+        }
+        (_, path) if path.starts_with("/integrated-accounts/{id}") => {
+            Some((404, "account_not_found"))
+        }
+        (_, "/mappings/{id}") => Some((404, "not_found")),
+        _ if route.foreign == Foreign::AccountNotFound && names_account => {
+            Some((404, "account_not_found"))
+        }
+        _ => None,
+    }
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_token_of_another_account_gets_nothing(pool: PgPool) -> anyhow::Result<()> {
+    let scene = Scene::new(pool).await?;
+    let second = &scene.second;
+    let wish = json!({"scopes": ["read", "write", "proxy"]});
+    let tokens = format!("integrated-accounts/{second}/tokens");
+    let token = scene.app.home.api.post(&tokens, &wish).await?.created()?;
+    let token = token.pointer("/result/token").and_then(Value::as_str).context("no token")?;
+    let token = scene.app.nobody()?.with("authorization", &bearer(token))?;
+    // The organization is the same: only what is the first account's alone tells them apart.
+    let ours = [&scene.account, &scene.key, &scene.mapping, &scene.own_mapping, &scene.token];
+    let environment = scene.app.home.environment_id.to_string();
+    let ours = ours.into_iter().chain([&scene.client, &scene.link, &environment]);
+    let ours: Vec<&String> = ours.collect();
+    for (route, names_account) in ROUTES.iter().flat_map(|route| [(route, true), (route, false)]) {
+        let answer = if names_account {
+            scene.call(route, &token).await?
+        } else {
+            scene.call_as_it_is(route, &token).await?
+        };
+        let what = format!("{} {}: {}", route.method, route.path, answer.text);
+        for secret in &ours {
+            assert!(!answer.text.contains(*secret), "{what}");
+        }
+        if let Some((status, kind)) = beside(route, names_account) {
+            assert_eq!(answer.status, status, "{what}");
+            answer.problem(status, kind);
+        }
+    }
+    let foreign = token.get(&format!("mappings?integrated_account_id={}", scene.account)).await?;
+    foreign.problem(404, "account_not_found");
+    let first = scene.app.home.api.get(&format!("integrated-accounts/{}", scene.account)).await?;
+    assert_eq!(first.okay()?["result"]["status"], "active");
     Ok(())
 }

@@ -99,16 +99,16 @@ async fn paging_gives_each_once_while_others_come_and_go(pool: PgPool) -> anyhow
             .filter(|person| admits(person))
             .map(|person| person.id.clone())
             .collect();
-        let (mut seen, mut cursor, mut page_number) = (BTreeMap::new(), String::new(), 0_usize);
+        let first = format!("users?limit={limit}&{query}");
+        let (mut seen, mut path, mut page_number) = (BTreeMap::new(), first.clone(), 0_usize);
         loop {
-            let path = format!("users?limit={limit}&{query}&next_cursor={cursor}");
             let page = api.get(&path).await?.okay()?;
             for row in page["result"].as_array().context("no rows")? {
                 let id = row["id"].as_str().context("no id")?.to_owned();
                 *seen.entry(id).or_insert(0_usize) += 1;
             }
             match page["next_cursor"].as_str() {
-                Some(next) => next.clone_into(&mut cursor),
+                Some(next) => path = format!("{first}&next_cursor={next}"),
                 None => break,
             }
             // Somebody new, and somebody else changed: nobody whom this list is about.

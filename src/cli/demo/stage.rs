@@ -188,6 +188,7 @@ async fn link(
         context: &serde_json::json!({}),
         lifetime: Duration::DAY,
         actor: ACTOR,
+        made_by: None,
         request_id: None,
     };
     Ok(state.links.create(environment_id, &wish).await?.url)

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::ask::Said;
 use crate::http::edge::Logged;
+use crate::http::problem::Problem;
 
 /// A single thing, bare.
 pub(super) fn bare(said: &Said, thing: &Value) -> Response {
@@ -64,6 +65,12 @@ pub(super) fn failed(said: &Said) -> Response {
 pub(super) fn not_found() -> Response {
     let body = json!({"statusCode": 404, "error": "Not Found", "message": "There is nothing at this path."});
     (StatusCode::NOT_FOUND, Json(body)).into_response()
+}
+
+/// A failure that was found here, in the same envelope.
+pub(super) fn refused(problem: &Problem) -> Response {
+    let (status, headers, body) = (problem.kind().status(), HeaderMap::new(), problem.to_json(""));
+    failed(&Said { status, headers, body })
 }
 
 /// A failure of the caller that our own API never sees.

@@ -7,12 +7,12 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde_json::Value;
 
-use super::answer::{bad_request, bare, failed, not_found, page};
+use super::answer::{bad_request, bare, failed, not_found, page, refused};
 use super::ask::{Along, Asker, Said};
 use super::collected::Collected;
 use super::sent::Sent;
 use super::theirs::{told, wished};
-use super::wishes::{Unusable, Wishes};
+use super::wishes::Wishes;
 
 /// How their paths begin.
 const PREFIX: &str = "/unified/user-directory/";
@@ -40,9 +40,9 @@ pub(super) async fn serve(
     Sent(body): Sent,
 ) -> Response {
     let asker = Asker::new(router, &along);
-    let wishes = match Wishes::read(query.as_deref().unwrap_or_default()) {
+    let wishes = match Wishes::read(query.as_deref()) {
         Ok(wishes) => wishes,
-        Err(Unusable(why)) => return bad_request(&why),
+        Err(problem) => return refused(&problem),
     };
     // As it came: what is decoded here and put together again could mean another path.
     let rest = uri.path().strip_prefix(PREFIX).unwrap_or_default().trim_matches('/');

@@ -74,6 +74,16 @@ impl<P> Access<P> {
         &self.request
     }
 
+    /// Refuses an account token where the response is about more than its account.
+    pub(in crate::http) fn refuse_account_token(&self, what: &str) -> Result<(), Problem> {
+        if self.caller.account_id.is_none() {
+            return Ok(());
+        }
+        let detail =
+            format!("An account token is for its own account, not for {what}: use an API key.");
+        Err(Problem::new(ProblemKind::InsufficientScope, detail))
+    }
+
     /// This caller as the administrator of its environment.
     pub(in crate::http) fn administrator<'a>(
         &'a self,
@@ -202,7 +212,7 @@ impl<'a> Source<'a> {
     /// Its address, as far as anybody can tell.
     fn likely(self) -> Option<IpAddr> {
         let told = address(self.peer, self.headers, &self.state.trusted_proxies);
-        told.or_else(|| Some(self.peer?.ip()))
+        told.or_else(|| Some(self.peer?.ip().to_canonical()))
     }
 
     /// Refuses a caller whose address has failed too often by this damper's measure.

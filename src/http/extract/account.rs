@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use utoipa::IntoParams;
 
 use super::access::{Access, Permission, Write};
-use super::params::Params;
+use super::params::{Params, contradicting, invalid};
 use crate::connectors::CallContext;
 use crate::domain::access::Scope;
 use crate::domain::account::{AccountStatus, IntegratedAccount};
@@ -28,8 +28,15 @@ use crate::upstream::CallOptions;
 
 /// The header that names the account.
 pub(in crate::http) const HEADER: HeaderName = HeaderName::from_static("x-integrated-account-id");
+/// The same header as problems name it.
+const HEADER_SHOWN: &str = "X-Integrated-Account-Id";
 /// The parameter that names it.
 const ACCOUNT: &str = "integrated_account_id";
+/// The parameters that select it by its tenant.
+const TENANT: &str = "tenant_id";
+const PROVIDER: &str = "provider";
+/// What selects the account of an account token.
+const TOKEN: &str = "Authorization";
 /// The header that says how long a request may wait.
 pub(in crate::http) const PREFER: HeaderName = HeaderName::from_static("prefer");
 /// The longest wait that a caller can ask for.
@@ -53,10 +60,56 @@ impl AccountQuery {
     pub(super) fn take(params: &mut Params) -> Result<Self, Problem> {
         Ok(Self {
             integrated_account_id: params.take(ACCOUNT)?,
-            tenant_id: params.take("tenant_id")?,
-            provider: params.parse("provider")?,
+            tenant_id: params.take(TENANT)?,
+            provider: params.parse(PROVIDER)?,
         })
     }
+
+    /// The id that the query or the header names, and which of them. Both must agree.
+    pub(in crate::http) fn id(
+        &self,
+        headers: &HeaderMap,
+    ) -> Result<Option<(IntegratedAccountId, &'static str)>, Problem> {
+        let in_query = self.integrated_account_id.as_deref().map(read_id).transpose()?;
+        let in_header = header_value(headers)?.map(read_id).transpose()?;
+        match (in_query, in_header) {
+            (Some(one), Some(other)) if one != other => {
+                Err(contradicting([ACCOUNT, HEADER_SHOWN], "names another account"))
+            }
+            (Some(id), _) => Ok(Some((id, ACCOUNT))),
+            (None, Some(id)) => Ok(Some((id, HEADER_SHOWN))),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// Refuses a tenant or a provider that is not the one of the account that `selector` named.
+    fn check(&self, account: &IntegratedAccount, selector: &'static str) -> Result<(), Problem> {
+        if self.tenant_id.as_ref().is_some_and(|tenant| *tenant != account.tenant_id) {
+            return Err(contradicting([selector, TENANT], "the account is of another tenant"));
+        }
+        if self.provider.is_some_and(|provider| provider != account.provider) {
+            return Err(contradicting([selector, PROVIDER], "the account is of another provider"));
+        }
+        Ok(())
+    }
+}
+
+/// What the header says; it stands once.
+fn header_value(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    let mut values = headers.get_all(HEADER).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let refused = |message| Err(invalid(HEADER_SHOWN, message));
+    match value.to_str().map(str::trim) {
+        _ if values.next().is_some() => refused("stands more than once"),
+        Ok("") => refused("must not be empty: leave the header out, or give it a value"),
+        Ok(text) => Ok(Some(text)),
+        Err(_) => refused("must be an account's id"),
+    }
+}
+
+fn read_id(text: &str) -> Result<IntegratedAccountId, Problem> {
+    text.parse()
+        .map_err(|error: crate::domain::ids::InvalidId| not_found().at(ACCOUNT, error.to_string()))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for AccountQuery {
@@ -225,24 +278,16 @@ async fn find<P>(
     headers: &HeaderMap,
     query: &AccountQuery,
 ) -> Result<Arc<IntegratedAccount>, Problem> {
-    let named = match &query.integrated_account_id {
-        Some(id) => Some(id.as_str()),
-        None => headers.get(HEADER).and_then(|id| id.to_str().ok()),
+    let named = query.id(headers)?;
+    let (id, selector) = match (access.caller.account_id, named) {
+        (Some(own), Some((id, _))) if own != id => return Err(not_found()),
+        (Some(own), _) => (own, TOKEN),
+        (None, Some(named)) => named,
+        (None, None) => return Box::pin(find_by_tenant(access, query)).await,
     };
-    let named = named.map(str::parse::<IntegratedAccountId>);
-    let id = match (access.caller.account_id, named) {
-        (_, Some(Err(error))) => {
-            return Err(not_found().at("integrated_account_id", error.to_string()));
-        }
-        (Some(own), Some(Ok(id))) if own != id => return Err(not_found()),
-        (Some(own), _) => Some(own),
-        (None, Some(Ok(id))) => Some(id),
-        (None, None) => None,
-    };
-    match id {
-        Some(id) => access.db.known_account(id).await?.ok_or_else(not_found),
-        None => Box::pin(find_by_tenant(access, query)).await,
-    }
+    let account = access.db.known_account(id).await?.ok_or_else(not_found)?;
+    query.check(&account, selector)?;
+    Ok(account)
 }
 
 async fn find_by_tenant<P>(

@@ -12,6 +12,8 @@ use serde_path_to_error::Segment;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::{AppState, Services};
 
+/// So many characters of a content type are shown in a problem.
+const LONGEST_SHOWN: usize = 100;
 /// How JSON writes U+0000.
 const NUL: &[u8] = b"\\u0000";
 
@@ -23,12 +25,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Problem::new(
-                ProblemKind::UnsupportedMediaType,
-                "Send the body with `Content-Type: application/json`.",
-            ));
-        }
+        check_type(request.headers())?;
         let bytes = read_whole(request.into_body(), state).await?;
         refuse_nul(&bytes)?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
@@ -140,13 +137,24 @@ fn has_nul(value: &Value) -> bool {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).map(str::trim);
-    kind.is_some_and(|kind| {
-        kind.eq_ignore_ascii_case("application/json")
-            || kind.to_ascii_lowercase().ends_with("+json")
-    })
+/// Refuses a body that is not declared as JSON; what was declared instead is named.
+fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let declared = headers.get(header::CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());
+    let kind = declared.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
+    {
+        return Ok(());
+    }
+    let (detail, message) = match declared {
+        None => ("The request has no `Content-Type` header.".to_owned(), "is missing"),
+        Some(_) => {
+            let shown: String = kind.chars().take(LONGEST_SHOWN).collect();
+            (format!("The body is declared as `{shown}`."), "must be application/json")
+        }
+    };
+    let fix = "Send JSON with the header `Content-Type: application/json`.";
+    let detail = format!("{detail} {fix}");
+    Err(Problem::new(ProblemKind::UnsupportedMediaType, detail).at("Content-Type", message))
 }
 
 /// The path as a JSON pointer, RFC 6901.

@@ -66,7 +66,7 @@ impl TakeFilter for User {
             role_id: params.take("role[id]")?,
             user_type: word(params, "user_type")?,
             updated_after: moment(params, "updated_at[gt]")?,
-            search: params.take("search")?.filter(|part| !part.trim().is_empty()),
+            search: params.take("search")?,
         })
     }
 }
@@ -168,7 +168,7 @@ pub(in crate::http) struct RemoteQueryParameter {
 
 /// Takes what is to be brought beyond the fields that come for nothing.
 pub(super) fn take_expand(params: &mut Params, known: &[Expansion]) -> Result<Expand, Problem> {
-    let words = params.take_all("expand[]");
+    let words = params.take_all("expand[]")?;
     let read = |text: String| {
         let expansion: Option<Expansion> = serde_json::from_value(text.into()).ok();
         let known_one = expansion.filter(|one| known.contains(one));

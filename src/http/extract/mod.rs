@@ -18,7 +18,7 @@ pub(super) use filter::{
     AssignmentFilterQuery, GroupFilterQuery, RemoteQueryParameter, RoleFilterQuery,
     UserFilterQuery, WorkspaceFilterQuery, moment,
 };
-pub(super) use params::Params;
+pub(super) use params::{Params, contradicting, invalid};
 pub(super) use query::{
     CreateQuery, ItemQuery, LeaveQuery, ListQuery, NoQuery, PageOnlyQuery, PageQuery, ShapeQuery,
 };

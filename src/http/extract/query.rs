@@ -6,7 +6,7 @@ use utoipa::IntoParams;
 
 use super::account::AccountQuery;
 use super::filter::{TakeFilter, take_expand};
-use super::params::{Params, invalid};
+use super::params::{Params, contradicting, invalid};
 use crate::domain::filter::RemoteQuery;
 use crate::domain::page::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::http::problem::Problem;
@@ -30,8 +30,7 @@ impl PageQuery {
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(invalid("limit", format!("must be between 1 and {MAX_LIMIT}")));
         }
-        // An empty cursor is how some clients say "from the start".
-        let next_cursor = params.take("next_cursor")?.filter(|cursor| !cursor.is_empty());
+        let next_cursor = params.take("next_cursor")?;
         Ok(Self { limit, next_cursor })
     }
 }
@@ -61,7 +60,11 @@ impl ShapeQuery {
             }
         };
         let include_remote_data = params.parse("include_remote_data")?;
-        let exclude_fields = params.take_all("exclude_fields[]");
+        let exclude_fields = params.take_all("exclude_fields[]")?;
+        if response_format == Some(ResponseFormat::Raw) && !exclude_fields.is_empty() {
+            let message = "the provider's own object has no unified fields to leave out";
+            return Err(contradicting(["response_format", "exclude_fields[]"], message));
+        }
         Ok(Self { response_format, include_remote_data, exclude_fields })
     }
 
@@ -171,7 +174,7 @@ impl<T: TakeFilter, S: Send + Sync> FromRequestParts<S> for ListQuery<T> {
         let shape = ShapeQuery::take(&mut params)?.shape();
         let filter = T::take_filter(&mut params)?;
         let expand = take_expand(&mut params, T::EXPANSIONS)?;
-        let remote_query = RemoteQuery(params.take_keyed("remote_query"));
+        let remote_query = RemoteQuery(params.take_keyed("remote_query")?);
         params.finish()?;
         let PageQuery { limit, next_cursor: cursor } = page;
         Ok(Self { wish: ListWish { limit, cursor, filter, expand, remote_query }, shape })

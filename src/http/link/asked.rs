@@ -1,8 +1,8 @@
 //! What the address of a hosted page, or a form on it, says about how it is to be shown.
 
-use url::form_urlencoded;
-
 use super::shown::Display;
+use crate::http::extract::{Params, contradicting};
+use crate::http::problem::Problem;
 
 /// How a page is asked for.
 #[derive(Debug, Default)]
@@ -19,23 +19,22 @@ pub(super) struct Asked {
 
 impl Asked {
     /// What an address says; what it says beyond that is of no matter to a page for people.
-    pub(super) fn read(query: Option<&str>) -> Self {
-        let mut asked = Self::default();
-        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            let place = match &*name {
-                "display" => &mut asked.display,
-                "origin" => &mut asked.origin,
-                "link_token" => &mut asked.link_token,
-                // The other gateway's word for it.
-                "provider" | "integration" => &mut asked.provider,
-                "iframe" if value == "true" => {
-                    asked.display = Some(Display::Frame.name().to_owned());
-                    continue;
-                }
-                _ => continue,
-            };
-            *place = Some(value.into_owned());
-        }
-        asked
+    pub(super) fn read(query: Option<&str>) -> Result<Self, Problem> {
+        let mut params = Params::read(query);
+        let display = params.take("display")?;
+        let is_frame = params.take("iframe")?.as_deref() == Some("true");
+        // The other gateway's word for it.
+        let provider = match (params.take("provider")?, params.take("integration")?) {
+            (Some(one), Some(other)) if one != other => {
+                return Err(contradicting(["provider", "integration"], "names another provider"));
+            }
+            (one, other) => one.or(other),
+        };
+        Ok(Self {
+            display: if is_frame { Some(Display::Frame.name().to_owned()) } else { display },
+            origin: params.take("origin")?,
+            link_token: params.take("link_token")?,
+            provider,
+        })
     }
 }

@@ -57,17 +57,16 @@ pub(super) fn page(shown: &Shown<'_>, error: &LinkError, next: Option<Next<'_>>)
             @if let Some(code) = error.provider_code() { ", " code { (code) } " by the provider" }
         }
     };
-    let message = json!({
-        "source": "switchboard-link", "is_truto": true, "result": "error", "code": error.name(),
-        "error": title, "error_type": their_type(error),
+    // Nothing has failed while the first load of the page is still being completed.
+    let has_failed = !matches!(error, LinkError::StillConnecting);
+    let message = has_failed.then(|| {
+        json!({
+            "source": "switchboard-link", "is_truto": true, "result": "error",
+            "code": error.name(), "error": title, "error_type": their_type(error),
+        })
     });
-    let mut response = shown.respond(Content {
-        title,
-        body,
-        message: Some(message),
-        status_path: None,
-        leaves_for: "",
-    });
+    let mut response =
+        shown.respond(Content { title, body, message, status_path: None, leaves_for: "" });
     *response.status_mut() = status;
     response
 }

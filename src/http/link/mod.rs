@@ -9,13 +9,14 @@ mod failures;
 mod form;
 mod outcome;
 mod shown;
+mod speculative;
 mod start;
 mod status;
 mod words;
 
-use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
+use axum::{Router, middleware};
 
 use super::state::AppState;
 
@@ -29,8 +30,10 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/link/{token}", get(start::show).post(start::leave))
         .route("/link/{token}/status", get(status::tell))
-        .route("/oauth/callback", get(outcome::come_back))
+        // A safe method changes nothing: HEAD leaves the session as it is.
+        .route("/oauth/callback", get(outcome::come_back).head(|| async { failures::careful() }))
         .route("/connect-account", get(start::show_theirs))
+        .route_layer(middleware::from_fn(speculative::refuse))
         .route("/sdk/link.js", get(|| async { script(SDK, "*") }))
         .route("/sdk/hosted.js", get(|| async { script(HOSTED, "null") }))
 }

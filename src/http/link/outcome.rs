@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use maud::html;
 use serde_json::json;
 
-use super::cookie::{self, Remembered};
+use super::cookie::{Cookie, Remembered};
 use super::failures::{self, careful, with_result};
 use super::shown::{Content, Display, Shown};
 use crate::domain::link_page::LinkPage;
@@ -31,13 +31,23 @@ pub(super) async fn come_back(
         Ok(read) => read,
         Err(problem) => return problem.into_response(),
     };
-    let remembered = cookie::read(&headers);
+    let cookie = Cookie::of(&state, &browser_state);
+    let remembered = cookie.read(&headers);
     let browser = remembered.as_ref().map(|remembered| remembered.browser.clone());
     let finished = finish(&state, &request, browser_state, code, browser);
     let Some((way, outcome)) = finished.await else {
         return Problem::internal().into_response();
     };
-    state.metrics.link(outcome.as_ref().map_or_else(LinkError::name, |_| LINKED));
+    let is_repeated = outcome.as_ref().is_ok_and(|linked| linked.is_repeated);
+    if !is_repeated {
+        state.metrics.link(outcome.as_ref().map_or_else(LinkError::name, |_| LINKED));
+    }
+    let kept = match &outcome {
+        Ok(_) | Err(LinkError::StillConnecting) => {
+            remembered.as_ref().and_then(|remembered| cookie.keep(remembered))
+        }
+        Err(_) => cookie.gone().filter(|_| remembered.is_some()),
+    };
     let page = way.as_ref().map(|way| way.page.clone()).unwrap_or_default();
     let mut response = match (&way, outcome) {
         (Some(way), Ok(linked)) => done(way, &linked),
@@ -51,7 +61,7 @@ pub(super) async fn come_back(
         }
         (None, Ok(_)) => Problem::internal().into_response(),
     };
-    response.headers_mut().extend(cookie::gone(&state));
+    response.headers_mut().extend(kept);
     response
 }
 
@@ -84,9 +94,9 @@ fn window(way: Option<&Way>) -> (Display, Option<&str>) {
 
 fn read(uri: &Uri) -> Result<(String, Result<String, String>), Problem> {
     let mut params = Params::of(uri);
-    let state = params.take("state")?.unwrap_or_default();
-    let code = params.take("code")?;
-    let refusal = params.take("error")?;
+    let state = params.take_foreign("state")?.unwrap_or_default();
+    let code = params.take_foreign("code")?;
+    let refusal = params.take_foreign("error")?;
     let code = code.ok_or_else(|| refusal.unwrap_or_else(|| "no_code".to_owned()));
     Ok((state, code))
 }

@@ -8,13 +8,15 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use zeroize::Zeroizing;
 
 use super::asked::Asked;
+use super::cookie::{Cookie, Remembered};
 use super::failures::{self, careful};
 use super::shown::{Display, Offering, Shown, opener};
-use super::{choice, consent, cookie, form};
+use super::{choice, consent, form};
 use crate::domain::link_page::LinkPage;
 use crate::domain::provider::Provider;
 use crate::http::current::CurrentRequest;
 use crate::http::extract::read_up_to;
+use crate::http::problem::Problem;
 use crate::http::state::AppState;
 use crate::link::{LinkError, Offer, Offered, Visit};
 
@@ -27,8 +29,8 @@ pub(super) async fn show(
     Path(token): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    page(&state, &token, &Asked::read(query.as_deref()), &headers).await
+) -> Result<Response, Problem> {
+    Ok(page(&state, &token, &Asked::read(query.as_deref())?, &headers).await)
 }
 
 /// Shows the same page at the address that another gateway's browser SDK opens.
@@ -36,10 +38,10 @@ pub(super) async fn show_theirs(
     State(state): State<AppState>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    let asked = Asked::read(query.as_deref());
+) -> Result<Response, Problem> {
+    let asked = Asked::read(query.as_deref())?;
     let token = asked.link_token.clone().unwrap_or_default();
-    page(&state, &token, &asked, &headers).await
+    Ok(page(&state, &token, &asked, &headers).await)
 }
 
 async fn page(state: &AppState, token: &str, asked: &Asked, headers: &HeaderMap) -> Response {
@@ -100,17 +102,15 @@ pub(super) async fn leave(
     axum::Extension(request): axum::Extension<CurrentRequest>,
     headers: HeaderMap,
     body: Body,
-) -> Response {
+) -> Result<Response, Problem> {
     // Who has no link token that can be used has nothing to send.
     if let Err(error) = state.links.check(&token).await {
-        return failed(&state, &token, &Asked::default(), &headers, &error).await;
+        return Ok(failed(&state, &token, &Asked::default(), &headers, &error).await);
     }
-    let form = match read_up_to(MAX_FORM_BYTES.min(state.max_body_bytes), body, &state).await {
-        // A form of ours may hold a token.
-        Ok(form) => Zeroizing::new(String::from_utf8_lossy(&form).into_owned()),
-        Err(problem) => return problem.into_response(),
-    };
-    let asked = Asked::read(Some(&form));
+    let form = read_up_to(MAX_FORM_BYTES.min(state.max_body_bytes), body, &state).await?;
+    // A form of ours may hold a token.
+    let form = Zeroizing::new(String::from_utf8_lossy(&form).into_owned());
+    let asked = Asked::read(Some(&form))?;
     let display = asked.display.as_deref().map(Display::named).unwrap_or_default();
     let looks = state.links.looks(&token).await.ok().flatten().unwrap_or_else(LinkPage::default);
     // Only what is admitted is kept: the page at the end tells it how the link went.
@@ -118,21 +118,25 @@ pub(super) async fn leave(
     let visit = Visit { display: display.name(), opener_origin: opener };
     let provider = asked.provider.as_deref().map(str::parse::<Provider>);
     let Ok(provider) = provider.transpose() else {
-        return failed(&state, &token, &asked, &headers, &LinkError::OtherProvider).await;
+        return Ok(failed(&state, &token, &asked, &headers, &LinkError::OtherProvider).await);
     };
     let by_form = provider.filter(|one| state.registry.connector(*one).linking().oauth().is_none());
     if let Some(provider) = by_form {
-        return form::connect(&state, &token, &visit, (provider, &form), request.id()).await;
+        return Ok(form::connect(&state, &token, &visit, (provider, &form), request.id()).await);
     }
-    match state.links.start(&token, provider, &visit).await {
+    Ok(match state.links.start(&token, provider, &visit).await {
         Ok(started) => {
             let mut response = Redirect::to(started.url.as_str()).into_response();
             *response.status_mut() = StatusCode::SEE_OTHER;
-            let cookie = cookie::set(&state, started.browser.reveal(), &token);
-            response.headers_mut().extend(cookie);
+            let browser = started.browser.reveal().to_owned();
+            let remembered = Remembered { browser, token: token.clone() };
+            let cookie = Cookie::of(&state, started.state.reveal());
+            for (name, value) in cookie.set(&remembered, &headers) {
+                response.headers_mut().append(name, value);
+            }
             response.headers_mut().extend(careful());
             response
         }
         Err(error) => failed(&state, &token, &asked, &headers, &error).await,
-    }
+    })
 }

@@ -37,6 +37,11 @@ pub(super) fn of(error: &LinkError) -> Words<'_> {
                 "Open your link again and start over; if it has expired meanwhile, ask for a new one.",
             ],
         ),
+        LinkError::StillConnecting => (
+            S::CONFLICT,
+            "The connection is being completed",
+            &["Reload this page in a few seconds to see how it went."],
+        ),
         LinkError::OtherBrowser => (
             S::BAD_REQUEST,
             "This is not the browser that began",
@@ -96,6 +101,7 @@ pub(super) fn of(error: &LinkError) -> Words<'_> {
             &["Nothing was connected. Open your link again in a minute."],
         ),
         LinkError::NoProviderApp(_)
+        | LinkError::KeyRevoked
         | LinkError::NotAllowed(_)
         | LinkError::PublicUrl
         | LinkError::Store(_)

@@ -90,6 +90,9 @@ impl From<AdminError> for Problem {
                 ProblemKind::NotFound,
                 format!("There is no such {thing} in this environment."),
             ),
+            AdminError::Revoked => {
+                Self::new(ProblemKind::Unauthorized, "The key was revoked a moment ago.")
+            }
             AdminError::NoOAuth => Self::new(
                 ProblemKind::InvalidBody,
                 "Accounts of this provider are linked by a form: it takes no OAuth client.",
@@ -231,6 +234,9 @@ impl From<LinkError> for Problem {
             LinkError::UnknownToken => {
                 Self::new(ProblemKind::NotFound, "There is no such link token.")
             }
+            LinkError::KeyRevoked => {
+                Self::new(ProblemKind::Unauthorized, "The key was revoked a moment ago.")
+            }
             LinkError::Store(StoreError::Unavailable(_)) => unavailable().because(&error),
             LinkError::Store(StoreError::Busy(_)) => busy().because(&error),
             LinkError::NotAllowed(origin) => Self::new(
@@ -248,6 +254,7 @@ impl From<LinkError> for Problem {
             | LinkError::Used
             | LinkError::UnknownState
             | LinkError::OtherBrowser
+            | LinkError::StillConnecting
             | LinkError::ConsentRefused(_)
             | LinkError::Exchange(_)
             | LinkError::Grant(_)

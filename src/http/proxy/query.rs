@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::token_field::{FieldFormat, form_has_token};
-use crate::http::problem::{Problem, ProblemKind};
+use crate::http::extract::Params;
+use crate::http::problem::Problem;
 
 /// The parameters that are ours.
 const ACCOUNT: &str = "integrated_account_id";
@@ -23,21 +24,15 @@ pub(super) struct Query<'a> {
 impl<'a> Query<'a> {
     /// Reads a query.
     pub(super) fn of(query: Option<&'a str>) -> Result<Self, Problem> {
-        let mut paginate = false;
-        let Some(query) = query else { return Ok(Self { paginate, theirs: None }) };
+        let Some(query) = query else { return Ok(Self { paginate: false, theirs: None }) };
         if !query.contains(ACCOUNT) && !query.contains(PAGINATE) {
-            return Ok(Self { paginate, theirs: Some(query.into()) });
+            return Ok(Self { paginate: false, theirs: Some(query.into()) });
         }
+        let paginate = Params::read(Some(query)).parse(PAGINATE)?.unwrap_or_default();
         let mut theirs = String::with_capacity(query.len());
         for pair in query.split('&') {
-            match pair.split_once('=').unwrap_or((pair, "")) {
-                (ACCOUNT, _) => {}
-                (PAGINATE, value @ ("true" | "false")) => paginate = value == "true",
-                (PAGINATE, _) => {
-                    let problem = "The parameter `paginate` can't be used.";
-                    return Err(Problem::new(ProblemKind::InvalidQuery, problem)
-                        .at(PAGINATE, "must be true or false"));
-                }
+            match pair.split_once('=').map_or(pair, |(name, _)| name) {
+                ACCOUNT | PAGINATE => {}
                 _ => {
                     if !theirs.is_empty() {
                         theirs.push('&');
@@ -79,7 +74,9 @@ mod tests {
         assert_eq!(query("paginate=false&b"), passed(false, Some("b")));
         assert_eq!(query("a=%20b&c?d=/e"), passed(false, Some("a=%20b&c?d=/e")));
         assert_eq!(query(""), passed(false, Some("")));
-        assert_eq!(query("paginate=yes"), None);
+        for refused in ["paginate=yes", "paginate=", "paginate", "paginate=true&paginate=true"] {
+            assert_eq!(query(refused), None, "{refused}");
+        }
         assert_eq!(Query::of(None).ok(), passed(false, None));
     }
 

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 
@@ -12,14 +13,14 @@ use crate::admin::{NewKey, Permits};
 use crate::domain::access::Scope;
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::api_key::ApiKey;
-use crate::domain::ids::ApiKeyId;
+use crate::domain::ids::{AccountTokenId, ApiKeyId, IntegratedAccountId, LinkTokenId};
 use crate::domain::networks::Networks;
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::http::extract::{Access, Admin, Body, NoQuery};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::store::Caller;
+use crate::store::{Caller, Made};
 
 /// The longest name of a key.
 const LONGEST_NAME: usize = 255;
@@ -41,16 +42,60 @@ pub(in crate::http) async fn list_api_keys(
     Ok(Json(List::of(Page { items, next: None }, MAX_LIMIT)))
 }
 
-/// Reads one key of the environment.
+/// A key with what was made with it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct ApiKeyDetails {
+    /// The key.
+    #[serde(flatten)]
+    key: ApiKey,
+    /// What was made with it and has not ended, the newest first: a hundred of each kind at the most.
+    made: MadeWithKey,
+}
+
+/// What was made with a key and has not ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct MadeWithKey {
+    /// API keys. They stay when the key is revoked: revoke those that must end.
+    #[schema(value_type = Vec<String>)]
+    api_keys: Vec<ApiKeyId>,
+    /// Account tokens. They end with the key.
+    account_tokens: Vec<MadeAccountToken>,
+    /// Link tokens that were not used. They end with the key.
+    #[schema(value_type = Vec<String>)]
+    link_tokens: Vec<LinkTokenId>,
+}
+
+/// An account token that was made with a key.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct MadeAccountToken {
+    /// Its id.
+    id: AccountTokenId,
+    /// Its account.
+    integrated_account_id: IntegratedAccountId,
+}
+
+impl From<Made> for MadeWithKey {
+    fn from(Made { api_keys, account_tokens, link_tokens }: Made) -> Self {
+        let account_tokens = account_tokens.into_iter();
+        let account_tokens = account_tokens
+            .map(|(id, integrated_account_id)| MadeAccountToken { id, integrated_account_id });
+        Self { api_keys, account_tokens: account_tokens.collect(), link_tokens }
+    }
+}
+
+/// Reads one key of the environment, with what was made with it.
 #[utoipa::path(get, path = "/api-keys/{id}", tag = "Administration",
     params(("id" = ApiKeyId, Path, description = "The key's id")),
-    responses((status = 200, description = "The key", body = Item<ApiKey>), Problems))]
+    responses((status = 200, description = "The key", body = Item<ApiKeyDetails>), Problems))]
 pub(in crate::http) async fn get_api_key(
+    State(state): State<AppState>,
     access: Access<Admin>,
     Path(id): Path<String>,
     _: NoQuery,
-) -> Result<Json<Item<ApiKey>>, Problem> {
-    Ok(Json(Item::of(find(&access, &id).await?)))
+) -> Result<Json<Item<ApiKeyDetails>>, Problem> {
+    let key = find(&access, &id).await?;
+    let made = access.db.made_by(key.id, state.clock.now()).await?.into();
+    Ok(Json(Item::of(ApiKeyDetails { key, made })))
 }
 
 /// The wish for a key.
@@ -63,7 +108,7 @@ pub(in crate::http) struct WantedKey {
     name: String,
     /// What it may do.
     scopes: Vec<Scope>,
-    /// In how many seconds it ends; never, when nothing is said.
+    /// In how many seconds it ends; with the key that makes it, or never, when nothing is said. It ends no later than the key that makes it.
     #[schema(minimum = 1, maximum = 316_224_000)]
     expires_in_s: Option<u32>,
     /// The provider's methods that it may call raw: names such as `users.info`, beginnings such as `admin.users.*`; all when nothing is said.
@@ -82,7 +127,7 @@ pub(in crate::http) struct MadeKey {
     shown: ApiKey,
 }
 
-/// Makes a key of the environment. It can't be used from more addresses, nor for more raw methods, than the key that makes it.
+/// Makes a key of the environment. It can't be used from more addresses, for more raw methods, nor for longer than the key that makes it.
 #[utoipa::path(post, path = "/api-keys", tag = "Administration", request_body = WantedKey,
     responses((status = 201, description = "The key, shown once", body = Item<MadeKey>), Problems))]
 pub(in crate::http) async fn create_api_key(
@@ -99,12 +144,16 @@ pub(in crate::http) async fn create_api_key(
     let allowed_addresses = addresses(&access.caller, allowed_addresses)?;
     let lifetime = expires_in_s.map(|seconds| Duration::seconds(seconds.into()));
     let expires_at = lifetime.map(|lifetime| state.clock.now() + lifetime);
+    let expires_at = expires_at.or(access.caller.ends_at.as_deref().copied());
+    no_longer(&access.caller, expires_at).map_err(|problem| {
+        problem.at("/expires_in_s", "must end no later than the key that makes it")
+    })?;
     let permits = Permits {
         scopes: &scopes,
         allowed_methods: allowed_methods.as_ref(),
         allowed_addresses: allowed_addresses.as_ref(),
     };
-    let wanted = NewKey { name: &name, permits, expires_at };
+    let wanted = NewKey { name: &name, permits, expires_at, made_by: Some(&access.caller.key_id) };
     let made = access.administrator(&state).create_key(&state.keys, &wanted).await?;
     let shown = ApiKey {
         id: made.id,
@@ -130,6 +179,9 @@ pub(in crate::http) struct Rotation {
     /// How long the secret that it has lives on, in seconds; 3600 when nothing is said.
     #[schema(maximum = 2_592_000)]
     overlap_s: Option<u32>,
+    /// Ends the account tokens and link tokens that were made with the key: for a secret that was stolen.
+    #[serde(default)]
+    end_made: bool,
 }
 
 /// A key with another secret. The key is shown this once.
@@ -144,7 +196,7 @@ pub(in crate::http) struct NewSecret {
     old_secret_ends_at: OffsetDateTime,
 }
 
-/// Gives a key another secret. The one that it has lives on for a while, so that its users can change over; an older one ends at once.
+/// Gives a key another secret. The one that it has lives on for a while, so that its users can change over; an older one ends immediately. With `end_made` the account tokens and link tokens that were made with the key end too.
 #[utoipa::path(post, path = "/api-keys/{id}/rotate", tag = "Administration",
     params(("id" = ApiKeyId, Path, description = "The key's id")), request_body = Rotation,
     responses((status = 200, description = "The key, shown once", body = Item<NewSecret>), Problems))]
@@ -153,7 +205,7 @@ pub(in crate::http) async fn rotate_api_key(
     access: Access<Admin>,
     Path(id): Path<String>,
     _: NoQuery,
-    Body(Rotation { overlap_s }): Body<Rotation>,
+    Body(Rotation { overlap_s, end_made }): Body<Rotation>,
 ) -> Result<Json<Item<NewSecret>>, Problem> {
     let overlap_s = overlap_s.unwrap_or(OVERLAP_S);
     if overlap_s > LONGEST_OVERLAP_S {
@@ -162,8 +214,10 @@ pub(in crate::http) async fn rotate_api_key(
     }
     let key = find(&access, &id).await?;
     no_wider(&access.caller, key.allowed_methods.as_ref(), key.allowed_addresses.as_ref())?;
+    no_longer(&access.caller, key.expires_at)?;
     let overlap = Duration::seconds(overlap_s.into());
-    let rotated = access.administrator(&state).rotate_key(&state.keys, key.id, overlap).await?;
+    let by_us = access.administrator(&state);
+    let rotated = by_us.rotate_key(&state.keys, key.id, overlap, end_made).await?;
     let old_secret_ends_at = rotated.old_secret_ends_at;
     let secret = rotated.secret.reveal().to_owned();
     Ok(Json(Item::of(NewSecret { id: key.id, key: secret, old_secret_ends_at })))
@@ -240,6 +294,19 @@ fn addresses(maker: &Caller, wanted: Option<Vec<String>>) -> Result<Option<Netwo
     })?;
     no_wider(maker, maker.allowed_methods.as_deref(), Some(&wanted))?;
     Ok(Some(wanted))
+}
+
+/// Refuses a key that would end later than the one which gets its secret.
+fn no_longer(maker: &Caller, expires_at: Option<OffsetDateTime>) -> Result<(), Problem> {
+    let Some(end) = maker.ends_at.as_deref() else { return Ok(()) };
+    if expires_at.is_some_and(|expires_at| expires_at <= *end) {
+        return Ok(());
+    }
+    let end = end.format(&Rfc3339).unwrap_or_default();
+    let detail = format!(
+        "The other key would be good for longer than this one, which ends at {end}. Use a key without an end."
+    );
+    Err(Problem::new(ProblemKind::InvalidBody, detail))
 }
 
 /// Refuses a key that could do what whoever gets its secret can't.

@@ -7,8 +7,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, Uri, header};
 use axum::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use futures_util::stream;
 use serde_json::json;
@@ -19,12 +17,12 @@ use super::answers::List;
 use crate::domain::audit::{AuditKind, AuditRow, Outcome};
 use crate::domain::ids::{AuditId, IntegratedAccountId};
 use crate::domain::page::Page;
-use crate::http::extract::{Access, Admin, PageQuery, Params, moment};
+use crate::http::cursor::Cursors;
+use crate::http::extract::{Access, Admin, PageQuery, Params, contradicting, moment};
 use crate::http::openapi::Problems;
-use crate::http::problem::{Problem, ProblemKind};
+use crate::http::problem::Problem;
 use crate::http::state::AppState;
 use crate::store::AuditFilter;
-use crate::vault::{Signer, TAG};
 
 /// So many rows of an export are in memory at a time.
 const EXPORTED_AT_ONCE: u16 = 1_000;
@@ -79,6 +77,9 @@ impl FilterQuery {
             from: moment(params, "from")?,
             to: moment(params, "to")?,
         };
+        if from.zip(to).is_some_and(|(from, to)| from >= to) {
+            return Err(contradicting(["from", "to"], "`from` must be before `to`"));
+        }
         let account_id = integrated_account_id;
         Ok(AuditFilter {
             kind,
@@ -106,13 +107,13 @@ pub(in crate::http) async fn list_audit_log(
     let page = PageQuery::take(&mut params)?;
     let filter = FilterQuery::take(&mut params)?;
     params.finish()?;
-    let cursors = Cursors::of(&state.cursors, &access, &filter);
+    let cursors = Cursors::of(&state.cursors, &access.caller, "audit-log", &filter);
     let before = page.next_cursor.map(|cursor| cursors.open(&cursor)).transpose()?;
     let mut items = access.db.audit_log(&filter, before, i64::from(page.limit) + 1).await?;
     let limit = usize::from(page.limit);
     let more = items.len() > limit;
     items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|last| cursors.seal(last.id));
+    let next = items.last().filter(|_| more).map(|last| cursors.seal(&last.id));
     Ok(Json(List::of(Page { items, next }, page.limit)))
 }
 
@@ -180,37 +181,5 @@ impl Export {
         let request_id = self.access.request_id();
         problem.log(request_id);
         format!("{}\n", json!({ "error": problem.to_json(request_id) })).into_bytes()
-    }
-}
-
-/// The cursors of one list of one environment.
-struct Cursors<'a> {
-    signer: &'a Signer,
-    context: String,
-}
-
-impl<'a> Cursors<'a> {
-    fn of(signer: &'a Signer, access: &Access<Admin>, filter: &AuditFilter) -> Self {
-        let context = format!("{}\naudit-log\n{filter:?}", access.caller.environment_id);
-        Self { signer, context }
-    }
-
-    fn seal(&self, last: AuditId) -> String {
-        let payload = last.to_string();
-        let tag = self.signer.sign(&self.context, payload.as_bytes());
-        URL_SAFE_NO_PAD.encode([tag.as_slice(), payload.as_bytes()].concat())
-    }
-
-    fn open(&self, cursor: &str) -> Result<AuditId, Problem> {
-        let read = || {
-            let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-            let (tag, payload) = bytes.split_first_chunk::<TAG>()?;
-            let is_ours = self.signer.verify(&self.context, payload, tag);
-            std::str::from_utf8(payload).ok().filter(|_| is_ours)?.parse().ok()
-        };
-        read().ok_or_else(|| {
-            Problem::new(ProblemKind::InvalidCursor, "The cursor is not one of this list.")
-                .at("next_cursor", "is not a cursor of this list")
-        })
     }
 }

@@ -60,6 +60,7 @@ pub(in crate::http) async fn list_environments(
     access: Access<Read>,
     _: NoQuery,
 ) -> Result<Json<List<ShownEnvironment>>, Problem> {
+    access.refuse_account_token("the settings of the environment")?;
     let items = own(&access.db).await?.into_iter().collect();
     Ok(Json(List::of(Page { items, next: None }, MAX_LIMIT)))
 }
@@ -73,6 +74,7 @@ pub(in crate::http) async fn get_environment(
     Path(id): Path<String>,
     _: NoQuery,
 ) -> Result<Json<Item<ShownEnvironment>>, Problem> {
+    access.refuse_account_token("the settings of the environment")?;
     Ok(Json(Item::of(own_named(&access.db, &id).await?)))
 }
 
@@ -81,7 +83,7 @@ pub(in crate::http) async fn get_environment(
 #[schema(example = json!({"link_page": {"name": "Acme HR", "accent_color": "#7a3cff"}}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct EnvironmentChange {
-    /// Its name, unique in the installation.
+    /// Its name: a label, which need not be unique.
     #[schema(min_length = 1, max_length = 100)]
     name: Option<String>,
     /// How the link page looks, and who may open it: as a whole, in the place of what was there.
@@ -123,7 +125,7 @@ pub(in crate::http) async fn change_environment(
 #[schema(example = json!({"name": "staging"}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct NewEnvironment {
-    /// Its name, unique in the installation.
+    /// Its name: a label, which need not be unique.
     #[schema(min_length = 1, max_length = 100)]
     name: String,
 }
@@ -140,7 +142,7 @@ pub(in crate::http) struct MadeEnvironment {
     created_at: OffsetDateTime,
     /// The id of its first key.
     key_id: ApiKeyId,
-    /// Its first key, with the scope `admin` alone: what stands behind `Bearer`.
+    /// Its first key, with the scope `admin` alone: what stands behind `Bearer`. It ends with the key that made it.
     key: String,
 }
 
@@ -166,7 +168,9 @@ pub(in crate::http) async fn create_environment(
     let db = state.store.tenant(made.id);
     let first = Administrator { db: &db, ..by_us };
     let permits = Permits::from([Scope::Admin].as_slice());
-    let wish = NewKey { name: "first key", permits, expires_at: None };
+    // What a key makes ends no later than the key, in another environment too.
+    let expires_at = caller.ends_at.as_deref().copied();
+    let wish = NewKey { name: "first key", permits, expires_at, made_by: None };
     let key = first.create_key(&state.keys, &wish).await?;
     let result = MadeEnvironment {
         id: made.id,

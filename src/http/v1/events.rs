@@ -8,6 +8,7 @@ use super::answers::List;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::page::Page;
+use crate::http::cursor::Cursors;
 use crate::http::extract::{Access, PageQuery, Params, Read};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
@@ -48,11 +49,6 @@ pub(in crate::http) async fn list_events(
     let page = PageQuery::take(&mut params)?;
     let mut filter = FilterQuery::take(&mut params)?;
     params.finish()?;
-    let behind = page.next_cursor.as_deref().map_or(Some(0), read_cursor);
-    let behind = behind.ok_or_else(|| {
-        Problem::new(ProblemKind::InvalidCursor, "The cursor is not one of this list.")
-            .at("next_cursor", "is not a cursor of this list")
-    })?;
     if let Some(own) = access.caller.account_id {
         if filter.account_id.is_some_and(|wanted| wanted != own) {
             return Err(Problem::new(
@@ -62,16 +58,11 @@ pub(in crate::http) async fn list_events(
         }
         filter.account_id = Some(own);
     }
+    let cursors = Cursors::of(&state.cursors, &access.caller, "events", &filter);
+    let behind = page.next_cursor.map_or(Ok(0), |cursor| cursors.open::<i64>(&cursor))?;
     let limit = i64::from(page.limit);
     let events = access.db.events(&filter, behind, limit, state.clock.now()).await?;
-    let next = events.last().map(|(position, _)| format!("{CURSOR}{position}"));
+    let next = events.last().map(|(position, _)| cursors.seal(position));
     let items = events.into_iter().map(|(_, event)| event).collect();
     Ok(Json(List::of(Page { items, next }, page.limit)))
-}
-
-/// How the cursors of this list begin.
-const CURSOR: &str = "events-";
-
-fn read_cursor(cursor: &str) -> Option<i64> {
-    cursor.strip_prefix(CURSOR)?.parse().ok().filter(|position| *position >= 0)
 }

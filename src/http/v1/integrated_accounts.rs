@@ -13,6 +13,7 @@ use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::domain::provider::Provider;
+use crate::http::cursor::Cursors;
 use crate::http::extract::{Access, Body, NoQuery, PageQuery, Params, Read, Write, max_wait};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
@@ -47,6 +48,7 @@ impl FilterQuery {
     params(PageQuery, FilterQuery),
     responses((status = 200, description = "A page", body = List<IntegratedAccount>), Problems))]
 pub(in crate::http) async fn list_integrated_accounts(
+    State(state): State<AppState>,
     access: Access<Read>,
     uri: axum::http::Uri,
 ) -> Result<Json<List<IntegratedAccount>>, Problem> {
@@ -54,20 +56,20 @@ pub(in crate::http) async fn list_integrated_accounts(
     let page = PageQuery::take(&mut params)?;
     let filter = FilterQuery::take(&mut params)?;
     params.finish()?;
-    let after = page.next_cursor.as_deref().map(str::parse).transpose();
-    let after = after.map_err(|_| {
-        Problem::new(ProblemKind::InvalidCursor, "The cursor is not one of this list.")
-            .at("next_cursor", "is not a cursor of this list")
-    })?;
+    let cursors = Cursors::of(&state.cursors, &access.caller, "integrated-accounts", &filter);
+    let after = page.next_cursor.map(|cursor| cursors.open(&cursor)).transpose()?;
     let mut items = match access.caller.account_id {
         // An account token sees its own account and no other.
-        Some(own) => access.db.account(own).await?.into_iter().collect(),
+        Some(own) => {
+            let own = access.db.account(own).await?;
+            own.into_iter().filter(|own| filter.admits(own)).collect()
+        }
         None => access.db.accounts(&filter, after, i64::from(page.limit) + 1).await?,
     };
     let limit = usize::from(page.limit);
     let more = items.len() > limit;
     items.truncate(limit);
-    let next = items.last().filter(|_| more).map(|last| last.id.to_string());
+    let next = items.last().filter(|_| more).map(|last| cursors.seal(&last.id));
     Ok(Json(List::of(Page { items, next }, page.limit)))
 }
 

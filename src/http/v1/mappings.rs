@@ -53,14 +53,24 @@ impl FilterQuery {
     }
 }
 
-/// Lists the mappings of the environment and of its accounts, the oldest first.
+/// Lists the mappings of the environment and of its accounts, the oldest first. An account token sees those of its own account.
 #[utoipa::path(get, path = "/mappings", tag = "Mappings", params(FilterQuery),
     responses((status = 200, description = "All mappings", body = List<Mapping>), Problems))]
 pub(in crate::http) async fn list_mappings(
     access: Access<Read>,
     uri: axum::http::Uri,
 ) -> Result<Json<List<Mapping>>, Problem> {
-    let items = access.db.mappings(&FilterQuery::take(&uri)?).await?;
+    let mut filter = FilterQuery::take(&uri)?;
+    if let Some(own) = access.caller.account_id {
+        if filter.account_id.is_some_and(|wanted| wanted != own) {
+            return Err(Problem::new(
+                ProblemKind::AccountNotFound,
+                "An account token sees the mappings of its own account alone.",
+            ));
+        }
+        filter.account_id = Some(own);
+    }
+    let items = access.db.mappings(&filter).await?;
     Ok(Json(List::of(Page { items, next: None }, MAX_LIMIT)))
 }
 
@@ -278,7 +288,9 @@ fn unusable(failure: &Failure) -> Problem {
 }
 
 async fn find<P>(access: &Access<P>, id: &str) -> Result<Mapping, Problem> {
-    let mappings = access.db.mappings(&MappingFilter::default()).await?;
+    let visible =
+        MappingFilter { account_id: access.caller.account_id, ..MappingFilter::default() };
+    let mappings = access.db.mappings(&visible).await?;
     let found = mappings.into_iter().find(|mapping| mapping.id.to_string() == id);
     found.ok_or_else(|| {
         Problem::new(ProblemKind::NotFound, "There is no such mapping in this environment.")

@@ -210,6 +210,7 @@ pub(in crate::http) async fn delete_provider_app(
             "Accounts of this environment were linked through the app.",
         ),
         error @ (AdminError::NotFound(_)
+        | AdminError::Revoked
         | AdminError::NoOAuth
         | AdminError::Connector(_)
         | AdminError::Token(_)

@@ -12,7 +12,7 @@ use crate::connectors::Membership;
 use crate::domain::user::{User, UserType};
 use crate::http::extract::{
     Account, AccountQuery, Body, ItemQuery, ListQuery, PageQuery, Read, RemoteQueryParameter,
-    ShapeQuery, UserFilterQuery, Write,
+    ShapeQuery, UserFilterQuery, Write, contradicting,
 };
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
@@ -28,7 +28,11 @@ pub(in crate::http) async fn list_workspace_members(
     Path(workspace_id): Path<String>,
     mut query: ListQuery<User>,
 ) -> Result<Response, Problem> {
-    query.wish.filter.workspace_id = Some(workspace_id);
+    let filter = &mut query.wish.filter.workspace_id;
+    if filter.as_ref().is_some_and(|filter| *filter != workspace_id) {
+        return Err(contradicting(["id", "workspace[id]"], "names another workspace"));
+    }
+    *filter = Some(workspace_id);
     super::list(&state, &account, query).await
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::support::{Client, TestApp, bearer};
+use crate::support::{Browser, Client, TestApp, bearer};
 
 fn text<'v>(body: &'v Value, pointer: &str) -> anyhow::Result<&'v str> {
     body.pointer(pointer).and_then(Value::as_str).with_context(|| format!("no {pointer} in {body}"))
@@ -250,5 +250,127 @@ async fn what_a_key_made_for_an_account_ends_with_it(pool: PgPool) -> anyhow::Re
     by_lasting.get("users?limit=1").await?.okay()?;
     admin.delete(&format!("api-keys/{lasting}")).await?.okay()?;
     by_lasting.get("users?limit=1").await?.problem(401, "unauthorized");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn what_a_key_makes_ends_no_later_than_the_key(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let admin = &app.home.admin;
+    let wish =
+        json!({"name": "Contractor", "scopes": ["read", "write", "admin"], "expires_in_s": 3600});
+    let (id, bound) = made(&app, admin, &wish).await?;
+    let shown = admin.get(&format!("api-keys/{id}")).await?.okay()?;
+    let end = text(&shown, "/result/expires_at")?.to_owned();
+
+    let longer = json!({"name": "x", "scopes": ["read"], "expires_in_s": 3601});
+    let refused = bound.post("api-keys", &longer).await?;
+    refused.problem(422, "invalid_body");
+    assert_eq!(refused.pointers(), ["/expires_in_s"]);
+    for wish in [
+        json!({"name": "x", "scopes": ["admin"]}),
+        json!({"name": "x", "scopes": ["read"], "expires_in_s": 3600}),
+    ] {
+        let key = bound.post("api-keys", &wish).await?.created()?;
+        assert_eq!(text(&key, "/result/expires_at")?, end, "{wish}");
+    }
+    let (unending, _) = made(&app, admin, &json!({"name": "x", "scopes": ["read"]})).await?;
+    let rotated = bound.post(&format!("api-keys/{unending}/rotate"), &json!({})).await?;
+    rotated.problem(422, "invalid_body");
+    bound.post(&format!("api-keys/{id}/rotate"), &json!({})).await?.okay()?;
+
+    let tokens = format!("integrated-accounts/{account}/tokens");
+    for wish in [json!({"expires_in_s": null}), json!({"expires_in_s": 86_400})] {
+        let token = bound.post(&tokens, &wish).await?.created()?;
+        assert_eq!(text(&token, "/result/expires_at")?, end, "{wish}");
+    }
+    let link = bound.post("link-tokens", &json!({"tenant_id": "globex"})).await?.created()?;
+    assert_eq!(text(&link, "/result/expires_at")?, end);
+    let environment = bound.post("environments", &json!({"name": "theirs"})).await?.created()?;
+    let first = bearer(text(&environment, "/result/key")?);
+    let first = app.nobody()?.with("authorization", &first)?;
+    first.get("api-keys").await?.okay()?;
+    app.clock.advance(time::Duration::hours(1));
+    first.get("api-keys").await?.problem(401, "unauthorized");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn what_a_key_made_is_listed_and_ends_with_it(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let admin = &app.home.admin;
+    let wish = json!({"name": "Stolen", "scopes": ["read", "write", "admin"]});
+    let (id, stolen) = made(&app, admin, &wish).await?;
+    let view = format!("api-keys/{id}");
+    let tokens = format!("integrated-accounts/{account}/tokens");
+    let token = stolen.post(&tokens, &json!({"expires_in_s": null})).await?.created()?;
+    let holder = app.nobody()?.with("authorization", &bearer(text(&token, "/result/token")?))?;
+    let mut links = Vec::new();
+    for tenant in ["one", "two"] {
+        // Ids sort by their time.
+        app.clock.advance(time::Duration::seconds(1));
+        links.push(stolen.post("link-tokens", &json!({"tenant_id": tenant})).await?.created()?);
+    }
+    let (other, _) = made(&app, &stolen, &json!({"name": "Planted", "scopes": ["read"]})).await?;
+    let shown = admin.get(&view).await?.okay()?;
+    let expected = json!({
+        "api_keys": [other],
+        "account_tokens": [{"id": token["result"]["id"], "integrated_account_id": account}],
+        "link_tokens": [links[1]["result"]["id"], links[0]["result"]["id"]],
+    });
+    assert_eq!(shown["result"]["made"], expected);
+
+    // One link is revoked on its own.
+    let path = format!("link-tokens/{}", text(&links[0], "/result/id")?);
+    let gone = admin.delete(&path).await?.okay()?;
+    assert_eq!(admin.delete(&path).await?.okay()?, gone, "again says the same");
+    let page = app.nobody()?.get(text(&links[0], "/result/link_url")?).await?;
+    assert_eq!(page.status, 410, "{}", page.text);
+    app.tenant("other").await?.admin.delete(&path).await?.problem(404, "not_found");
+    let listed = admin.get("link-tokens?limit=1").await?.okay()?;
+    let cursor = listed["next_cursor"].as_str().context("no cursor")?;
+    let rest = admin.get(&format!("link-tokens?limit=5&next_cursor={cursor}")).await?.okay()?;
+    assert_eq!(rest["result"].as_array().map(Vec::len), Some(2), "{rest}");
+    assert_eq!(rest["result"][0]["revoked_at"], gone["result"]["revoked_at"]);
+    assert_eq!(rest["result"][1]["made_by"], id.as_str());
+
+    // A rotation ends what was made with the key when it is asked to.
+    holder.get("me").await?.okay()?;
+    let kept = json!({"overlap_s": 60});
+    let rotated = admin.post(&format!("{view}/rotate"), &kept).await?.okay()?;
+    holder.get("me").await?.okay()?;
+    let stolen = app.nobody()?.with("authorization", &bearer(text(&rotated, "/result/key")?))?;
+    let link = text(&links[1], "/result/link_url")?;
+    assert_eq!(app.nobody()?.get(link).await?.status, 200);
+    admin
+        .post(&format!("{view}/rotate"), &json!({"overlap_s": 0, "end_made": true}))
+        .await?
+        .okay()?;
+    holder.get("me").await?.problem(401, "unauthorized");
+    assert_eq!(app.nobody()?.get(link).await?.status, 410);
+    stolen.get("me").await?.problem(401, "unauthorized");
+    let shown = admin.get(&view).await?.okay()?;
+    let left = json!({"api_keys": [other], "account_tokens": [], "link_tokens": []});
+    assert_eq!(shown["result"]["made"], left);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn links_end_with_the_key_that_made_them(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let admin = &app.home.admin;
+    let (id, maker) = made(&app, admin, &json!({"name": "x", "scopes": ["read", "write"]})).await?;
+    let link = maker.post("link-tokens", &json!({"tenant_id": "acme"})).await?.created()?;
+    let url = url::Url::parse(text(&link, "/result/link_url")?)?;
+    let mut browser = Browser::new()?;
+    let consent = browser.leave(&url).await?;
+    let back = browser.decide(&consent, "decision=approve&install=org").await?;
+    admin.delete(&format!("api-keys/{id}")).await?.okay()?;
+    assert_eq!(browser.get(&back).await?.status, 400);
+    assert_eq!(browser.get(&url).await?.status, 410);
+    let accounts = admin.get("integrated-accounts").await?.okay()?;
+    assert_eq!(accounts["result_count"], 0);
     Ok(())
 }

@@ -39,16 +39,16 @@ async fn a_page_is_never_empty_before_the_end(pool: PgPool) -> anyhow::Result<()
     let app = TestApp::new(pool).await?;
     let api = app.linked().await?;
     let (ours, _) = api.all("users?limit=7&user_type=bot").await?;
-    let (mut theirs, mut cursor) = (Vec::new(), String::new());
+    let first = format!("{USERS}?limit=7&user_type=bot");
+    let (mut theirs, mut path) = (Vec::new(), first.clone());
     loop {
-        let path = format!("{USERS}?limit=7&user_type=bot&next_cursor={cursor}");
         let page = api.get(&path).await?.okay()?;
         let rows = page["result"].as_array().context("no rows")?;
         let next = page["next_cursor"].as_str();
         assert!(!rows.is_empty() || next.is_none(), "{page}");
         theirs.extend(rows.iter().map(|row| row["id"].clone()));
         match next {
-            Some(next) => next.clone_into(&mut cursor),
+            Some(next) => path = format!("{first}&next_cursor={next}"),
             None => break,
         }
     }

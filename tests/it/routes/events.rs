@@ -11,7 +11,8 @@ use crate::support::{Browser, Client, TestApp, bearer};
 
 /// The events behind a cursor, and the cursor to keep.
 async fn news(api: &Client, cursor: &mut String) -> anyhow::Result<Vec<Value>> {
-    let page = api.get(&format!("events?next_cursor={cursor}")).await?.okay()?;
+    let behind = if cursor.is_empty() { String::new() } else { format!("next_cursor={cursor}") };
+    let page = api.get(&format!("events?{behind}")).await?.okay()?;
     if let Some(next) = page.pointer("/next_cursor").and_then(Value::as_str) {
         next.clone_into(cursor);
     }
@@ -118,10 +119,25 @@ async fn events_are_chosen_by_type_and_account(pool: PgPool) -> anyhow::Result<(
         answer.problem(400, "invalid_query");
         assert_eq!(answer.pointers(), [wrong.split('=').next().context("no name")?]);
     }
-    for wrong in ["x", "events-", "events--1", "events-x", "events-99999999999999999999"] {
-        let answer = api.get(&format!("events?next_cursor={wrong}")).await?;
+    let page = api.get("events?limit=1").await?.okay()?;
+    let cursor = page["next_cursor"].as_str().context("no cursor")?;
+    api.get(&format!("events?next_cursor={cursor}")).await?.okay()?;
+    let cut = &cursor[..cursor.len() - 1];
+    for (client, wrong) in [
+        (api, "next_cursor=x".to_owned()),
+        (api, "next_cursor=events-0".to_owned()),
+        (api, "next_cursor=events--1".to_owned()),
+        (api, format!("next_cursor={cut}")),
+        (api, format!("type=integrated_account.created&next_cursor={cursor}")),
+        (&token, format!("next_cursor={cursor}")),
+        (&stranger, format!("next_cursor={cursor}")),
+    ] {
+        let answer = client.get(&format!("events?{wrong}")).await?;
         answer.problem(400, "invalid_cursor");
+        assert_eq!(answer.pointers(), ["next_cursor"], "{wrong}");
     }
+    let accounts = api.get(&format!("integrated-accounts?next_cursor={cursor}")).await?;
+    accounts.problem(400, "invalid_cursor");
     Ok(())
 }
 

@@ -46,7 +46,12 @@ async fn accounts_are_listed_by_pages_and_filters(pool: PgPool) -> anyhow::Resul
         answer.problem(400, "invalid_query");
         assert_eq!(answer.pointers(), [wrong.split('=').next().context("no name")?]);
     }
-    api.get("integrated-accounts?next_cursor=x").await?.problem(400, "invalid_cursor");
+    let page = api.get("integrated-accounts?limit=1").await?.okay()?;
+    let cursor = page["next_cursor"].as_str().context("no cursor")?;
+    for wrong in ["x".to_owned(), ids[0].clone(), format!("{cursor}&tenant_id=acme")] {
+        let answer = api.get(&format!("integrated-accounts?next_cursor={wrong}")).await?;
+        answer.problem(400, "invalid_cursor");
+    }
     Ok(())
 }
 

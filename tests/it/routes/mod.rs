@@ -20,6 +20,7 @@ mod link_page;
 mod mappings;
 mod metrics;
 mod openapi;
+mod parameters;
 mod people;
 mod problems;
 mod provider_apps;

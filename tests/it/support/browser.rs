@@ -31,6 +31,34 @@ impl Browser {
         Ok(Self { http: http()?, cookie: None })
     }
 
+    /// One that has this cookie.
+    pub(crate) fn with_cookie(pair: &str) -> anyhow::Result<Self> {
+        Ok(Self { http: http()?, cookie: Some(pair.to_owned()) })
+    }
+
+    /// One with the cookies of both.
+    pub(crate) fn with_cookies_of(&self, other: &Self) -> Self {
+        let both: Vec<&str> =
+            [&self.cookie, &other.cookie].into_iter().flatten().map(String::as_str).collect();
+        Self { http: self.http.clone(), cookie: Some(both.join("; ")) }
+    }
+
+    /// Whether it has a cookie of that name.
+    pub(crate) fn has_cookie(&self, name: &str) -> bool {
+        self.cookie.as_deref().is_some_and(|cookie| cookie.contains(&format!("{name}=")))
+    }
+
+    /// Loads a page with one more header.
+    pub(crate) async fn load(
+        &mut self,
+        method: Method,
+        url: &Url,
+        header: &str,
+        value: &str,
+    ) -> anyhow::Result<Page> {
+        self.send(self.http.request(method, url.clone()).header(header, value)).await
+    }
+
     /// Opens a page.
     pub(crate) async fn get(&mut self, url: &Url) -> anyhow::Result<Page> {
         self.go(Method::GET, url, "").await
@@ -47,6 +75,10 @@ impl Browser {
             let kind = "application/x-www-form-urlencoded";
             request = request.header(header::CONTENT_TYPE, kind).body(form.to_owned());
         }
+        self.send(request).await
+    }
+
+    async fn send(&mut self, mut request: reqwest::RequestBuilder) -> anyhow::Result<Page> {
         if let Some(cookie) = &self.cookie {
             request = request.header(header::COOKIE, cookie);
         }

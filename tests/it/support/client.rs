@@ -46,6 +46,12 @@ impl Client {
         Ok(self)
     }
 
+    /// The same with one more line of a header.
+    pub(crate) fn also(mut self, name: &'static str, value: HeaderValue) -> Self {
+        self.headers.append(name, value);
+        self
+    }
+
     /// The same at another gateway.
     pub(crate) fn at(self, base_url: Url) -> Self {
         Self { base_url, ..self }
@@ -112,9 +118,9 @@ impl Client {
 
     /// Every row of a list, by its pages to the end; and how many pages there were.
     pub(crate) async fn all(&self, path: &str) -> anyhow::Result<(Vec<Value>, usize)> {
-        let (mut rows, mut pages, mut cursor) = (Vec::new(), 0, String::new());
+        let (mut rows, mut pages, mut next_page) = (Vec::new(), 0, path.to_owned());
         loop {
-            let page = self.get(&format!("{path}&next_cursor={cursor}")).await?.okay()?;
+            let page = self.get(&next_page).await?.okay()?;
             let items = page.get("result").and_then(Value::as_array).context("no rows")?;
             let number = |field| page.get(field).and_then(Value::as_u64).context("no number");
             assert_eq!(number("result_count")?, items.len() as u64, "{path}");
@@ -122,7 +128,7 @@ impl Client {
             rows.extend(items.iter().cloned());
             pages += 1;
             match page.get("next_cursor").and_then(Value::as_str) {
-                Some(next) => next.clone_into(&mut cursor),
+                Some(next) => next_page = format!("{path}&next_cursor={next}"),
                 None => return Ok((rows, pages)),
             }
             assert!(pages < 1_000, "{path} has no end");

@@ -231,6 +231,7 @@ async fn a_key_that_was_unknown_or_lives_on_is_looked_at_anew(pool: PgPool) -> a
         scopes: &[Scope::Read],
         allowed_methods: None,
         allowed_addresses: None,
+        made_by: None,
         created_at: now,
         expires_at: Some(now + time::Duration::hours(1)),
     };

@@ -86,6 +86,7 @@ pub(in crate::http) async fn run_batch(
     Body(batch): Body<Batch>,
 ) -> Result<Json<BatchAnswer>, Problem> {
     check(&batch, &headers)?;
+    account.id(&headers)?;
     let common = Common::of(&headers, account, access.request(), connection(&extensions));
     let Batch { operations, concurrency } = batch;
     let result = run::run(&router, operations, concurrency, &common).await;
