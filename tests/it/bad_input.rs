@@ -210,6 +210,52 @@ async fn a_mistake_in_a_body_is_pointed_at(pool: PgPool) -> anyhow::Result<()> {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn reads_objects_from_objects_and_each_name_once(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let admin = &app.home.admin;
+    for (client, path, body, pointer) in [
+        (&api, "users", r#"["a@b.example"]"#, ""),
+        (&api, "users", r#"{"email": "a@b.c", "manager": ["U1"]}"#, "/manager"),
+        (&api, "users", r#"{"email": "a@b.c", "emails": [["a@b.c", null, true]]}"#, "/emails/0"),
+        (&api, "users", r#"{"email": "a@b.c", "workspaces": [["T1"]]}"#, "/workspaces/0"),
+        (&api, "users", r#"{"email": "a@b.c", "user_type": {"member": null}}"#, "/user_type"),
+        (&api, "users", r#"{"email": "a@b.c", "email": "d@e.f"}"#, "/email"),
+        (&api, "users", r#"{"email": "a@b.c", "remote_data": {"x": 1, "x": 2}}"#, "/remote_data/x"),
+        (&api, "users/assign_role", r#"["U1", [["Rl01", null, null]]]"#, ""),
+        (
+            &api,
+            "users/assign_role",
+            r#"{"user_id": "U1", "roles": [["Rl01", null, null]]}"#,
+            "/roles/0",
+        ),
+        (&api, "role-assignments", r#"["U1", "Rl01", null, null]"#, ""),
+        (&api, "groups", r#"["Night", null, [], [], []]"#, ""),
+        (&api, "groups/S1/members", r#"["U1"]"#, ""),
+        (&api, "workspaces", r#"["Research"]"#, ""),
+        (&api, "workspaces/T1/members", r#"["U1", "member", []]"#, ""),
+        (&api, "batch", r#"[[{"method": "GET", "path": "/users"}], 4]"#, ""),
+        (&api, "link-tokens", r#"["acme"]"#, ""),
+        (admin, "api-keys", r#"["Payroll", ["read"]]"#, ""),
+        (admin, "environments", r#"["staging"]"#, ""),
+        (admin, "provider-apps", r#"["slack_enterprise", "1", "2"]"#, ""),
+    ] {
+        let answer = client.send(Method::POST, path, Some((JSON, body))).await?;
+        answer.problem(422, "invalid_body");
+        assert_eq!(answer.pointers(), [pointer], "{path} {body}: {}", answer.text);
+    }
+    let operations = json!({"operations": [["one", "GET", "/users"],
+        {"method": "POST", "path": "/users", "body": ["a@b.c"]}]});
+    let answer = api.post("batch", &operations).await?.okay()?;
+    for number in [0, 1] {
+        let body = &answer["result"][number]["body"];
+        assert_eq!(body["type"], "/problems/invalid_body", "{answer}");
+    }
+    assert_eq!(answer["result"][0]["body"]["errors"][0]["pointer"], "/operations/0");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_secret_in_a_wrong_body_is_not_repeated(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let body =

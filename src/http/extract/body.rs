@@ -5,10 +5,12 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError};
+use serde::Deserializer;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
+use super::strict::Strict;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::{AppState, Services};
 
@@ -29,9 +31,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
         let bytes = read_whole(request.into_body(), state).await?;
         refuse_nul(&bytes)?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
-        let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-            let pointer = pointer(error.path());
-            let message = error.into_inner().to_string();
+        let value = read(&mut json).map_err(|(pointer, message)| {
             Problem::new(ProblemKind::InvalidBody, "The body is not what this route wants.")
                 .at(pointer, message)
         })?;
@@ -41,6 +41,15 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
         })?;
         Ok(Self(value))
     }
+}
+
+/// Reads a value strictly; else the place and the message of what is wrong with it.
+pub(in crate::http) fn read<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+    json: D,
+) -> Result<T, (String, String)> {
+    let mut track = serde_path_to_error::Track::new();
+    let tracked = serde_path_to_error::Deserializer::new(json, &mut track);
+    T::deserialize(Strict(tracked)).map_err(|error| (pointer(&track.path()), error.to_string()))
 }
 
 /// Reads a body to its end, when it is neither too large nor too slow. Who calls has been proven before.
@@ -158,7 +167,7 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The path as a JSON pointer, RFC 6901.
-pub(in crate::http) fn pointer(path: &serde_path_to_error::Path) -> String {
+fn pointer(path: &serde_path_to_error::Path) -> String {
     path.iter()
         .map(|segment| match segment {
             Segment::Seq { index } => format!("/{index}"),

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::order::Touch;
 use crate::http::current::CurrentRequest;
 use crate::http::edge::X_REQUEST_ID;
-use crate::http::extract::{ACCOUNT_HEADER, ADDRESS_HEADERS, AccountQuery, PREFER, pointer};
+use crate::http::extract::{ACCOUNT_HEADER, ADDRESS_HEADERS, AccountQuery, PREFER, read};
 use crate::http::idempotency;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::limit::Class;
@@ -83,9 +83,12 @@ pub(super) struct Common {
 impl Operation {
     /// Reads the operation at a place of the batch. Mistakes are pointed at in the batch's body.
     pub(super) fn read(index: usize, value: Value) -> Result<Self, Problem> {
-        serde_path_to_error::deserialize(value).map_err(|error| {
-            let at = format!("/operations/{index}{}", pointer(error.path()));
-            refused("This operation can't be read.", at, error.into_inner().to_string())
+        read(value).map_err(|(pointer, message)| {
+            refused(
+                "This operation can't be read.",
+                format!("/operations/{index}{pointer}"),
+                message,
+            )
         })
     }
 
