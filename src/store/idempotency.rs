@@ -1,6 +1,9 @@
 //! Idempotency keys: which request holds one, and what was answered to it.
 //!
+//! Whether a request still runs is judged by the database's clock alone: those of the processes differ.
 //! A claim is fenced by the moment it began: whoever lost it to a later one changes nothing any more.
+
+use std::time::Duration;
 
 use sqlx::types::Json;
 use time::OffsetDateTime;
@@ -18,7 +21,7 @@ const PURGED_AT_ONCE: i64 = 100;
 /// A caller's key, where it counts: callers with another `scope` may use the same one.
 #[derive(Debug, Clone)]
 pub struct IdempotencyKey {
-    /// The environment's id for API keys, the account's for account tokens.
+    /// Who may have the response again: the API key, or the account of a token, and what it may do.
     pub scope: String,
     /// What the caller sent.
     pub key: String,
@@ -65,8 +68,10 @@ pub struct Holder {
     pub request_id: String,
     /// When it began.
     pub started_at: OffsetDateTime,
-    /// When it was last seen running.
+    /// When it was last seen running, by the database's clock.
     pub alive_at: OffsetDateTime,
+    /// How long ago that was, by the same clock.
+    pub silent_for: Duration,
     /// What was answered; `None` while it is in flight.
     pub answer: Option<SealedAnswer>,
 }
@@ -81,7 +86,7 @@ impl TenantDb {
         let done = sqlx::query!(
             "INSERT INTO idempotency_keys AS held (environment_id, scope, idempotency_key, fingerprint,
                  caller_scopes, request_id, started_at, alive_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, clock_timestamp(), $8)
              ON CONFLICT (environment_id, scope, idempotency_key) DO UPDATE
              SET fingerprint = excluded.fingerprint, caller_scopes = excluded.caller_scopes,
                  request_id = excluded.request_id, started_at = excluded.started_at,
@@ -114,7 +119,8 @@ impl TenantDb {
     ) -> Result<bool, StoreError> {
         let done = sqlx::query!(
             "UPDATE idempotency_keys
-             SET caller_scopes = $6, request_id = $7, started_at = $8, alive_at = $8, expires_at = $9
+             SET caller_scopes = $6, request_id = $7, started_at = $8, alive_at = clock_timestamp(),
+                 expires_at = $9
              WHERE environment_id = $1 AND scope = $2 AND idempotency_key = $3 AND started_at = $4
                AND alive_at = $5 AND finished_at IS NULL",
             self.environment_id as EnvironmentId,
@@ -143,7 +149,8 @@ impl TenantDb {
     ) -> Result<Option<Holder>, StoreError> {
         let row = sqlx::query_as!(
             Row,
-            r#"SELECT fingerprint, caller_scopes, request_id, started_at, alive_at, status,
+            r#"SELECT fingerprint, caller_scopes, request_id, started_at, alive_at,
+                      EXTRACT(EPOCH FROM clock_timestamp() - alive_at)::float8 AS "silent_s!", status,
                       headers AS "headers: Json<Vec<(String, String)>>", master_key_id, data_key, body
                FROM idempotency_keys
                WHERE environment_id = $1 AND scope = $2 AND idempotency_key = $3"#,
@@ -165,17 +172,15 @@ impl TenantDb {
         &self,
         key: &IdempotencyKey,
         started_at: OffsetDateTime,
-        now: OffsetDateTime,
     ) -> Result<(), StoreError> {
         sqlx::query!(
-            "UPDATE idempotency_keys SET alive_at = $5
+            "UPDATE idempotency_keys SET alive_at = clock_timestamp()
              WHERE environment_id = $1 AND scope = $2 AND idempotency_key = $3 AND started_at = $4
                AND finished_at IS NULL",
             self.environment_id as EnvironmentId,
             key.scope,
             key.key,
             started_at,
-            now,
         )
         .execute(&self.pool)
         .await?;
@@ -267,6 +272,7 @@ struct Row {
     request_id: String,
     started_at: OffsetDateTime,
     alive_at: OffsetDateTime,
+    silent_s: f64,
     status: Option<i16>,
     headers: Option<Json<Vec<(String, String)>>>,
     master_key_id: Option<String>,
@@ -294,6 +300,7 @@ impl Row {
             request_id: self.request_id,
             started_at: self.started_at,
             alive_at: self.alive_at,
+            silent_for: Duration::try_from_secs_f64(self.silent_s).unwrap_or_default(),
             answer,
         })
     }

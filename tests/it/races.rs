@@ -351,3 +351,28 @@ async fn a_caller_is_not_given_the_refused_pair_by_the_refresh_of_an_older_one(
     assert_eq!((first?.generation, second?), (2, 3));
     Ok(())
 }
+
+/// How many wait to claim an idempotency key.
+const FOR_CLAIM: &str = "select count(*) from pg_stat_activity where datname = current_database()
+    and wait_event_type = 'Lock' and query ilike 'insert into idempotency_keys%'";
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_caller_who_hangs_up_during_the_claim_leaves_no_key_without_a_request(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool.clone()).await?;
+    let api = app.linked().await?.with("idempotency-key", "once")?;
+    let body = json!({"name": "Claimed Once"});
+    let lock = hold(&pool, "lock table idempotency_keys in exclusive mode").await?;
+    tokio::select! {
+        answer = api.post("groups", &body) => anyhow::bail!("answered too soon: {answer:?}"),
+        waits = until(&pool, FOR_CLAIM, 1) => waits?,
+    }
+    // The caller is gone; the claim goes on.
+    lock.rollback().await?;
+    until(&pool, "select count(*) from idempotency_keys where finished_at is not null", 1).await?;
+    let again = api.post("groups", &body).await?;
+    assert_eq!((again.status, again.header("idempotency-replayed")), (201, "true"));
+    assert_eq!(app.calls("scim.groups.create"), 1);
+    Ok(())
+}

@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::KEPT;
+use super::replay::{ReadAgain, ShownOnce, UNREAD, Unread};
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
 use crate::store::{IdempotencyKey, SealedAnswer, TenantDb};
@@ -33,14 +34,8 @@ pub(super) struct Attempt {
 }
 
 impl Attempt {
-    /// Runs the request on a task of its own.
+    /// Runs the request to its end; the caller's own task is another one.
     pub(super) async fn run(self, request: Request, next: Next) -> Response {
-        let tasks = self.state.tasks.clone();
-        let done = tasks.spawn(self.see_through(request, next)).await;
-        done.unwrap_or_else(|_| Problem::internal().into_response())
-    }
-
-    async fn see_through(self, request: Request, next: Next) -> Response {
         // A task inside of the task, so that a panic of the handler ends nothing but the handler.
         let mut handler = self.state.tasks.spawn(next.run(request));
         let mut heartbeat = tokio::time::interval_at(Instant::now() + HEARTBEAT, HEARTBEAT);
@@ -61,8 +56,7 @@ impl Attempt {
     }
 
     async fn keep(&self) {
-        let now = self.state.clock.now();
-        let kept = self.db.keep_idempotency_key(&self.key, self.started_at, now).await;
+        let kept = self.db.keep_idempotency_key(&self.key, self.started_at).await;
         self.report(kept.map_err(Problem::from));
     }
 
@@ -74,14 +68,18 @@ impl Attempt {
             problem.log(&self.request_id);
             problem.write(&mut response, &self.request_id);
         }
-        let (parts, body) = response.into_parts();
+        let (mut parts, body) = response.into_parts();
         let Ok(body) = to_bytes(body, usize::MAX).await else {
             self.report(self.give_back().await);
             return Problem::internal().into_response();
         };
         let is_last_word = is_last_word(parts.status, problem.as_ref().map(Problem::kind));
-        let settled = if is_last_word {
-            self.store(parts.status, &parts.headers, &body).await
+        let shown_once = parts.extensions.remove::<ShownOnce>();
+        let again = parts.extensions.remove::<ReadAgain>();
+        let settled = if let Some(ShownOnce(id)) = shown_once {
+            self.store_without_secret(&id).await
+        } else if is_last_word {
+            self.store(parts.status, &parts.headers, &body, again).await
         } else {
             self.give_back().await
         };
@@ -91,25 +89,39 @@ impl Attempt {
         Response::from_parts(parts, Body::from(body))
     }
 
+    /// Stores in the place of a response with a secret that it was shown.
+    async fn store_without_secret(&self, id: &str) -> Result<(), Problem> {
+        let detail = format!(
+            "The first request with this idempotency key was done: it concerned {id}, and its secret was \
+             shown once in the response. Secrets are not stored. If that response was lost, revoke {id} \
+             and send a new request with another key."
+        );
+        let mut response = Response::default();
+        Problem::new(ProblemKind::SecretShownOnce, detail).write(&mut response, &self.request_id);
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+        self.store(parts.status, &parts.headers, &body, None).await
+    }
+
     async fn store(
         &self,
         status: StatusCode,
         headers: &HeaderMap,
         body: &Bytes,
+        again: Option<ReadAgain>,
     ) -> Result<(), Problem> {
-        let environment_id = self.db.environment_id();
         let text = String::from_utf8_lossy(body);
-        let (data_key, body) = self.state.vault.seal_answer(environment_id, &self.key, &text)?;
         let header = |name: HeaderName| {
             let value = headers.get(&name)?.to_str().ok()?.to_owned();
             Some((name.to_string(), value))
         };
-        let answer = SealedAnswer {
-            status: i16::try_from(status.as_u16()).unwrap_or_default(),
-            headers: ANSWER_HEADERS.into_iter().filter_map(header).collect(),
-            data_key,
-            body,
-        };
+        let mut headers: Vec<_> = ANSWER_HEADERS.into_iter().filter_map(header).collect();
+        let unread = again.and_then(|again| Unread::of(&again, &text));
+        if unread.is_some() {
+            headers.push((UNREAD.to_owned(), String::new()));
+        }
+        let text = unread.as_deref().unwrap_or(&text);
+        let answer = seal(&self.state, &self.db, &self.key, (status, headers, text))?;
         let now = self.state.clock.now();
         let times = (now, now + KEPT);
         Ok(self.db.finish_idempotency_key(&self.key, self.started_at, &answer, times).await?)
@@ -127,7 +139,19 @@ impl Attempt {
     }
 }
 
-/// Whether a repetition is to get this answer again. Who may not, or comes too early, or meets a failure
+/// A response as it is stored.
+pub(super) fn seal(
+    state: &AppState,
+    db: &TenantDb,
+    key: &IdempotencyKey,
+    (status, headers, text): (StatusCode, Vec<(String, String)>, &str),
+) -> Result<SealedAnswer, Problem> {
+    let (data_key, body) = state.vault.seal_answer(db.environment_id(), key, text)?;
+    let status = i16::try_from(status.as_u16()).unwrap_or_default();
+    Ok(SealedAnswer { status, headers, data_key, body })
+}
+
+/// Whether a repetition is to get this answer again. A change of unknown outcome is not tried again. Who may not, or comes too early, or meets a failure
 /// or an account that has to be mended first, asks the same again and wants it done then.
 fn is_last_word(status: StatusCode, kind: Option<ProblemKind>) -> bool {
     let passes = matches!(
@@ -146,5 +170,6 @@ fn is_last_word(status: StatusCode, kind: Option<ProblemKind>) -> bool {
                 | ProblemKind::NoProviderApp
         )
     );
-    !(status.is_server_error() || passes || is_mended)
+    let is_unknown = kind == Some(ProblemKind::ProviderOutcomeUnknown);
+    is_unknown || !(status.is_server_error() || passes || is_mended)
 }

@@ -6,29 +6,31 @@
 
 mod attempt;
 mod fingerprint;
+mod replay;
+mod scope;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use time::OffsetDateTime;
 
 use self::attempt::{Attempt, HEARTBEAT};
+use self::replay::Again;
+pub(super) use self::replay::{ReadAgain, ShownOnce};
 use super::current::CurrentRequest;
 use super::extract::{authenticate, read_whole};
 use super::problem::{InDoubt, KnownDeed, Problem, ProblemKind};
 use super::state::AppState;
 use crate::domain::sealed::Digest;
-use crate::store::{Caller, Holder, IdempotencyKey, NewClaim, SealedAnswer, TenantDb};
+use crate::store::{Caller, Holder, IdempotencyKey, NewClaim, TenantDb};
 
 /// The header that names the key.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
-/// The header that marks an answer as a stored one.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// How long an answer is kept, and its key with it.
 const KEPT: Duration = Duration::from_hours(24);
 /// The longest key.
@@ -61,18 +63,16 @@ pub(super) async fn guard(
         request_id: current.id().to_owned(),
         now: state.clock.now(),
         has_parts: parts.uri.path() == BATCH,
+        again: Again::of(&parts),
         db: state.store.tenant(caller.environment_id),
         caller,
         key,
     };
-    if let Some(holder) = wish.claim().await?
-        && let Some(answer) = wish.answer_from(&state, holder).await?
-    {
-        return Ok(answer);
-    }
-    let Wish { db, key, request_id, now, .. } = wish;
-    let attempt = Attempt { state, db, key, request_id, started_at: now };
-    Ok(attempt.run(Request::from_parts(parts, Body::from(body)), next).await)
+    let request = Request::from_parts(parts, Body::from(body));
+    // The claim and the run are one task: a caller who hangs up leaves no claim that nobody runs.
+    let tasks = state.tasks.clone();
+    let done = tasks.spawn(wish.claim_and_run(state, request, next)).await;
+    done.unwrap_or_else(|_| Err(Problem::internal()))
 }
 
 /// A request that came with a key.
@@ -86,9 +86,27 @@ struct Wish {
     /// Whether its parts have keys of their own: then a dead one is gone on with, and each part that
     /// was done answers from what is stored.
     has_parts: bool,
+    /// What reads the object of a stored response again.
+    again: Again,
 }
 
 impl Wish {
+    async fn claim_and_run(
+        self,
+        state: AppState,
+        request: Request,
+        next: Next,
+    ) -> Result<Response, Problem> {
+        if let Some(holder) = self.claim().await?
+            && let Some(answer) = self.answer_from(&state, holder).await?
+        {
+            return Ok(answer);
+        }
+        let Self { db, key, request_id, now, .. } = self;
+        let attempt = Attempt { state, db, key, request_id, started_at: now };
+        Ok(attempt.run(request, next).await)
+    }
+
     /// Takes the key; else tells who holds it.
     async fn claim(&self) -> Result<Option<Holder>, Problem> {
         let claim = self.as_claim();
@@ -135,14 +153,13 @@ impl Wish {
                 format!("The stored answer was given to a key with the scope `{scope}` too."),
             ));
         }
-        if let Some(answer) = holder.answer {
-            let environment_id = self.caller.environment_id;
-            let body = state.vault.open_answer(environment_id, &self.key, &answer)?;
-            return replay(&answer, body).map(Some);
+        if holder.answer.is_some() {
+            self.audit_replay(state, &holder).await?;
+            return self.replay(state, holder).await.map(Some);
         }
         // A part can have begun after the last sign of the whole.
         let more = if self.has_parts { HEARTBEAT } else { Duration::ZERO };
-        if self.now - holder.alive_at <= LONGEST_SILENCE + more {
+        if holder.silent_for <= LONGEST_SILENCE + more {
             return Err(in_flight());
         }
         if !self.has_parts {
@@ -183,11 +200,7 @@ fn key_of(headers: &HeaderMap, caller: &Caller) -> Result<IdempotencyKey, Proble
             format!("Send one Idempotency-Key of 1 to {LONGEST_KEY} visible ASCII characters."),
         ));
     }
-    let scope = match caller.account_id {
-        Some(account_id) => account_id.to_string(),
-        None => caller.environment_id.to_string(),
-    };
-    Ok(IdempotencyKey { scope, key: String::from_utf8_lossy(key).into_owned() })
+    Ok(IdempotencyKey { scope: scope::of(caller), key: String::from_utf8_lossy(key).into_owned() })
 }
 
 fn in_flight() -> Problem {
@@ -196,19 +209,4 @@ fn in_flight() -> Problem {
         "The first request with this idempotency key still runs. Its answer can be had soon.",
     )
     .retry_after(IN_FLIGHT_PAUSE)
-}
-
-/// The stored answer, as it was given.
-fn replay(answer: &SealedAnswer, body: String) -> Result<Response, Problem> {
-    let mut response = Response::new(Body::from(body));
-    let status = u16::try_from(answer.status).ok();
-    let status = status.and_then(|status| StatusCode::from_u16(status).ok());
-    *response.status_mut() = status.ok_or_else(Problem::internal)?;
-    for (name, value) in &answer.headers {
-        let header = (HeaderName::try_from(name), HeaderValue::try_from(value));
-        let (Ok(name), Ok(value)) = header else { return Err(Problem::internal()) };
-        response.headers_mut().append(name, value);
-    }
-    response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
-    Ok(response)
 }

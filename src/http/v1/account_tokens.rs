@@ -1,8 +1,9 @@
 //! `/integrated-accounts/{id}/tokens`: keys bound to one account, for a provider's own SDK or an agent.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
@@ -15,6 +16,7 @@ use crate::domain::ids::{AccountTokenId, IntegratedAccountId};
 use crate::domain::input::Field;
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::http::extract::{Access, Body, NoQuery, Read, Write};
+use crate::http::idempotency::ShownOnce;
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind, account_disconnected};
 use crate::http::state::AppState;
@@ -68,7 +70,7 @@ pub(in crate::http) async fn create_account_token(
     Path(id): Path<String>,
     _: NoQuery,
     Body(wish): Body<NewToken>,
-) -> Result<(StatusCode, Json<Item<ShownToken>>), Problem> {
+) -> Result<Response, Problem> {
     // Else one of a minute could make one of a year.
     let account = find_managed(&access, &id).await?;
     let scopes = scopes(&access, wish.scopes)?;
@@ -103,7 +105,8 @@ pub(in crate::http) async fn create_account_token(
     };
     let result =
         ShownToken { id, token: token.reveal().to_owned(), scopes, allowed_methods, expires_at };
-    Ok((StatusCode::CREATED, Json(Item::of(result))))
+    let shown_once = Extension(ShownOnce(id.to_string()));
+    Ok((StatusCode::CREATED, shown_once, Json(Item::of(result))).into_response())
 }
 
 /// How long a token is to last; `None` until it is revoked.

@@ -1,8 +1,9 @@
 //! `/api-keys`: the environment's keys. A secret is shown once, in the answer to whoever asked for it.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -17,6 +18,7 @@ use crate::domain::ids::{AccountTokenId, ApiKeyId, IntegratedAccountId, LinkToke
 use crate::domain::networks::Networks;
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::http::extract::{Access, Admin, Body, NoQuery};
+use crate::http::idempotency::ShownOnce;
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
@@ -135,7 +137,7 @@ pub(in crate::http) async fn create_api_key(
     access: Access<Admin>,
     _: NoQuery,
     Body(wish): Body<WantedKey>,
-) -> Result<(StatusCode, Json<Item<MadeKey>>), Problem> {
+) -> Result<Response, Problem> {
     let WantedKey { name, mut scopes, expires_in_s, allowed_methods, allowed_addresses } = wish;
     scopes.sort_unstable();
     scopes.dedup();
@@ -168,7 +170,9 @@ pub(in crate::http) async fn create_api_key(
         last_used_at: None,
     };
     let key = made.secret.reveal().to_owned();
-    Ok((StatusCode::CREATED, Json(Item::of(MadeKey { key, shown }))))
+    let shown_once = ShownOnce(made.id.to_string());
+    let body = Json(Item::of(MadeKey { key, shown }));
+    Ok((StatusCode::CREATED, Extension(shown_once), body).into_response())
 }
 
 /// How a key gets another secret.
@@ -206,7 +210,7 @@ pub(in crate::http) async fn rotate_api_key(
     Path(id): Path<String>,
     _: NoQuery,
     Body(Rotation { overlap_s, end_made }): Body<Rotation>,
-) -> Result<Json<Item<NewSecret>>, Problem> {
+) -> Result<Response, Problem> {
     let overlap_s = overlap_s.unwrap_or(OVERLAP_S);
     if overlap_s > LONGEST_OVERLAP_S {
         return Err(Problem::new(ProblemKind::InvalidBody, "The overlap can't be used.")
@@ -220,7 +224,9 @@ pub(in crate::http) async fn rotate_api_key(
     let rotated = by_us.rotate_key(&state.keys, key.id, overlap, end_made).await?;
     let old_secret_ends_at = rotated.old_secret_ends_at;
     let secret = rotated.secret.reveal().to_owned();
-    Ok(Json(Item::of(NewSecret { id: key.id, key: secret, old_secret_ends_at })))
+    let shown_once = Extension(ShownOnce(key.id.to_string()));
+    let body = Json(Item::of(NewSecret { id: key.id, key: secret, old_secret_ends_at }));
+    Ok((shown_once, body).into_response())
 }
 
 /// A key that was revoked.

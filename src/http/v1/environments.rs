@@ -1,8 +1,9 @@
 //! `/environments`: the one environment that a key can see, which is its own; and another one, made.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -14,6 +15,7 @@ use crate::domain::ids::{ApiKeyId, EnvironmentId};
 use crate::domain::link_page::LinkPage;
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::http::extract::{Access, Admin, Body, NoQuery, Read};
+use crate::http::idempotency::ShownOnce;
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
@@ -154,7 +156,7 @@ pub(in crate::http) async fn create_environment(
     access: Access<Admin>,
     _: NoQuery,
     Body(NewEnvironment { name }): Body<NewEnvironment>,
-) -> Result<(StatusCode, Json<Item<MadeEnvironment>>), Problem> {
+) -> Result<Response, Problem> {
     check_name(&name)?;
     let caller = &access.caller;
     if caller.allowed_methods.is_some() || caller.allowed_addresses.is_some() {
@@ -179,7 +181,8 @@ pub(in crate::http) async fn create_environment(
         key_id: key.id,
         key: key.secret.reveal().to_owned(),
     };
-    Ok((StatusCode::CREATED, Json(Item::of(result))))
+    let shown_once = Extension(ShownOnce(key.id.to_string()));
+    Ok((StatusCode::CREATED, shown_once, Json(Item::of(result))).into_response())
 }
 
 fn check_name(name: &str) -> Result<(), Problem> {

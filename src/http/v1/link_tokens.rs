@@ -1,8 +1,9 @@
 //! `/link-tokens`: one-time permissions to connect, or connect again, one account.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use time::{Duration, OffsetDateTime};
@@ -11,10 +12,12 @@ use utoipa::ToSchema;
 
 use super::answers::{Item, List};
 use crate::domain::ids::{IntegratedAccountId, LinkTokenId};
+use crate::domain::input::Flaw;
 use crate::domain::page::Page;
 use crate::domain::provider::Provider;
 use crate::http::cursor::Cursors;
 use crate::http::extract::{Access, Body, NoQuery, PageQuery, Params, Read, Write};
+use crate::http::idempotency::ShownOnce;
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
@@ -80,7 +83,7 @@ pub(in crate::http) async fn create_link_token(
     access: Access<Write>,
     _: NoQuery,
     Body(wish): Body<NewLinkToken>,
-) -> Result<(StatusCode, Json<Item<ShownLinkToken>>), Problem> {
+) -> Result<Response, Problem> {
     check(&wish)?;
     access.refuse_account_token("link tokens")?;
     let mut providers = wish.providers;
@@ -103,7 +106,8 @@ pub(in crate::http) async fn create_link_token(
         link_url: link.url.into(),
         expires_at: link.expires_at,
     };
-    Ok((StatusCode::CREATED, Json(Item::of(result))))
+    let shown_once = Extension(ShownOnce(link.id.to_string()));
+    Ok((StatusCode::CREATED, shown_once, Json(Item::of(result))).into_response())
 }
 
 /// A link token as it is listed, without the token.
@@ -218,7 +222,8 @@ fn check(wish: &NewLinkToken) -> Result<(), Problem> {
         return invalid("/expires_in_s", "must be between 60 and 604800");
     }
     if wish.provider.is_some() && !wish.providers.is_empty() {
-        return invalid("/providers", "goes without provider: one of both says it");
+        let flaws = Flaw::pair("/provider", "/providers");
+        return Err(Problem::flawed(flaws.into()));
     }
     let is_repeated =
         |one: &Provider| wish.providers.iter().filter(|other| *other == one).count() > 1;

@@ -1,0 +1,20 @@
+//! Who shares idempotency keys: callers with the same identity and the same bounds. A stored response
+//! never reaches a caller that could not have made the request.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::store::Caller;
+
+/// The scope of a caller's keys: the API key, or the account that a token is bound to, with a digest of
+/// scopes, methods and addresses.
+pub(super) fn of(caller: &Caller) -> String {
+    let Caller { environment_id: _, key_id, scopes, allowed_methods, allowed_addresses, .. } =
+        caller;
+    let bounds = serde_json::json!([scopes, allowed_methods, allowed_addresses]);
+    let digest: [u8; 32] = Sha256::digest(bounds.to_string()).into();
+    let digest: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    match caller.account_id {
+        Some(account_id) => format!("{account_id}.{digest}"),
+        None => format!("{key_id}.{digest}"),
+    }
+}
