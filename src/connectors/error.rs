@@ -17,6 +17,10 @@ pub enum Kind {
     /// An argument for the provider's own call is one that we set ourselves, or there is no such call; the
     /// code names it.
     Reserved,
+    /// A change of a role that is refused here, before anything is sent; `fix` says why.
+    Refused,
+    /// A step that was not tried, because an earlier one left nothing to do it with; `fix` says why.
+    Skipped,
     /// The page's position is no longer good: begin again.
     InvalidCursor,
     /// The grant lacks a scope.
@@ -55,6 +59,8 @@ pub struct ConnectorError {
     pub odd: Option<String>,
     /// How to fix it, when that is known.
     pub fix: Option<&'static str>,
+    /// The field of the request that it is about: a JSON pointer.
+    pub field: Option<&'static str>,
     /// The scope that was needed.
     pub needed_scope: Option<String>,
     /// The scopes that were there.
@@ -69,13 +75,17 @@ pub struct ConnectorError {
     pub(super) source: Option<UpstreamError>,
 }
 
-/// What was seen of a change that was in doubt.
+/// What is known of a change whose response was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadBack {
+    /// It was not sent at all.
+    NotSent,
     /// It was not done when it was read back; a provider that is slow may still do it.
     NotThere,
     /// It could not be read back.
     Unreadable,
+    /// The provider does not show enough to decide whether it was done.
+    Undecided,
 }
 
 impl ConnectorError {
@@ -88,6 +98,7 @@ impl ConnectorError {
             code: None,
             odd: None,
             fix: None,
+            field: None,
             needed_scope: None,
             provided_scope: None,
             request_id: None,
@@ -109,6 +120,18 @@ impl ConnectorError {
         Self { odd: Some(odd.into()), ..self }
     }
 
+    /// The same with how to fix it.
+    #[must_use]
+    pub fn with_fix(self, fix: &'static str) -> Self {
+        Self { fix: Some(fix), ..self }
+    }
+
+    /// The same with the field of the request that it is about: a JSON pointer.
+    #[must_use]
+    pub fn about(self, field: &'static str) -> Self {
+        Self { field: Some(field), ..self }
+    }
+
     /// The same with what was seen afterwards.
     #[must_use]
     pub fn read_back(self, seen: ReadBack) -> Self {
@@ -118,7 +141,30 @@ impl ConnectorError {
     /// Whether the change that failed like this may have been done all the same.
     #[must_use]
     pub fn is_in_doubt(&self) -> bool {
-        matches!(self.kind, Kind::Timeout | Kind::Trouble)
+        let is_unsent = match &self.source {
+            Some(
+                UpstreamError::Limited { .. }
+                | UpstreamError::Resting { .. }
+                | UpstreamError::Connect(_)
+                | UpstreamError::NotAllowed
+                | UpstreamError::Token(_),
+            ) => true,
+            Some(UpstreamError::Timeout | UpstreamError::Broken(_) | UpstreamError::TooLarge)
+            | None => self.read_back == Some(ReadBack::NotSent),
+        };
+        matches!(self.kind, Kind::Timeout | Kind::Trouble) && !is_unsent
+    }
+
+    /// Whether it stays unknown if the change that failed like this was done.
+    #[must_use]
+    pub fn is_outcome_unknown(&self) -> bool {
+        matches!(self.read_back, Some(ReadBack::Unreadable | ReadBack::Undecided))
+    }
+
+    /// Whether the provider refused because of the present state, in which it may be so already.
+    #[must_use]
+    pub fn is_refused_by_state(&self) -> bool {
+        matches!(self.kind, Kind::Conflict | Kind::NotFound)
     }
 
     /// The same error for another part of the same call, without what caused it.
@@ -131,6 +177,7 @@ impl ConnectorError {
             code: self.code.clone(),
             odd: self.odd.clone(),
             fix: self.fix,
+            field: self.field,
             needed_scope: self.needed_scope.clone(),
             provided_scope: self.provided_scope.clone(),
             request_id: self.request_id.clone(),

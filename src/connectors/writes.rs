@@ -2,7 +2,9 @@
 //! one request are put together above, in `unified`.
 //!
 //! Every write says the truth: `Ok` when the provider confirmed it, [`Kind::Timeout`] or
-//! [`Kind::Trouble`] when it may or may not have been done. "Already so" is [`Done::Already`].
+//! [`Kind::Trouble`] when it may or may not have been done. [`Done::Already`] says that all that was
+//! requested was so before; where a provider only refuses because of the present state, the refusal is
+//! passed on and judged above by reading.
 //!
 //! [`Kind::Timeout`]: super::Kind::Timeout
 //! [`Kind::Trouble`]: super::Kind::Trouble
@@ -43,7 +45,7 @@ pub trait UserWrites: Send + Sync {
         wish: &UserInput,
     ) -> Result<String, ConnectorError>;
 
-    /// Asks somebody by e-mail. The provider tells no id.
+    /// Asks somebody by e-mail. The provider tells no id. Somebody who was invited before is a conflict.
     async fn invite(
         &self,
         cx: &CallContext<'_>,
@@ -70,8 +72,20 @@ pub trait UserWrites: Send + Sync {
     /// Lets a guest of several channels stay without an end, everywhere.
     async fn lift_expiry(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError>;
 
-    /// Switches a user off everywhere. The account stays and can be switched on again.
+    /// Deactivates a user everywhere; [`Done::Already`] when that was so. The account stays and can be
+    /// reactivated.
     async fn deactivate(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError>;
+
+    /// Reads when a guest's access to a workspace ends; `None` for no end.
+    async fn expiry(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+        workspace_id: &str,
+    ) -> Result<Option<OffsetDateTime>, ConnectorError>;
+
+    /// Whether a user is signed in anywhere.
+    async fn has_sessions(&self, cx: &CallContext<'_>, id: &str) -> Result<bool, ConnectorError>;
 
     /// Signs a user out everywhere.
     async fn end_sessions(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError>;
@@ -91,7 +105,7 @@ pub struct Membership<'a> {
 /// Workspaces whose members can be changed.
 #[async_trait]
 pub trait MembershipWrites: Send + Sync {
-    /// Puts a user into a workspace.
+    /// Puts a user into a workspace. A user who is there already is a conflict.
     async fn add(
         &self,
         cx: &CallContext<'_>,
@@ -99,7 +113,7 @@ pub trait MembershipWrites: Send + Sync {
         membership: Membership<'_>,
     ) -> Result<Done, ConnectorError>;
 
-    /// Takes a user out of a workspace.
+    /// Takes a user out of a workspace. One who is not there is a conflict, or not found.
     async fn remove(
         &self,
         cx: &CallContext<'_>,
@@ -129,14 +143,14 @@ pub trait AssignmentWrites: Send + Sync {
     /// Why it can't.
     fn check(&self, cx: &CallContext<'_>, holding: &Holding) -> Result<(), ConnectorError>;
 
-    /// Gives roles; one answer for each, in order. The provider's own batches are formed here.
+    /// Gives roles; one outcome for each, in order, and [`Done::Already`] for one that was held. The provider's own batches are formed here.
     async fn assign(
         &self,
         cx: &CallContext<'_>,
         holdings: &[Holding],
     ) -> Vec<Result<Done, ConnectorError>>;
 
-    /// Takes roles away; one answer for each, in order.
+    /// Takes roles away; one outcome for each, in order, and [`Done::Already`] for one that was not held.
     async fn revoke(
         &self,
         cx: &CallContext<'_>,

@@ -13,6 +13,41 @@ pub enum Done {
     Already,
 }
 
+/// How an object that was read compares with what was requested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// Everything requested is so.
+    Equal,
+    /// Something requested is not so.
+    Different,
+    /// The provider does not show all of what was requested.
+    Unknown,
+}
+
+impl Comparison {
+    /// Equal or different.
+    #[must_use]
+    pub fn of(is_equal: bool) -> Self {
+        if is_equal { Self::Equal } else { Self::Different }
+    }
+
+    /// Equal, or unknown where a difference can come from the form in which the provider stores it.
+    #[must_use]
+    pub fn or_unknown(is_equal: bool) -> Self {
+        if is_equal { Self::Equal } else { Self::Unknown }
+    }
+
+    /// The comparison of several parts: one difference decides, else one unknown part.
+    #[must_use]
+    pub fn all(parts: impl IntoIterator<Item = Self>) -> Self {
+        parts.into_iter().fold(Self::Equal, |whole, part| match (whole, part) {
+            (Self::Different, _) | (_, Self::Different) => Self::Different,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::Equal, Self::Equal) => Self::Equal,
+        })
+    }
+}
+
 /// What a change says about a field: absent keeps it, `null` clears it, a value sets it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Field<T> {
@@ -34,16 +69,21 @@ impl<T> Field<T> {
         }
     }
 
-    /// Whether what is there is as the field says.
-    pub fn is_met_by(&self, is: Option<&T>) -> bool
+    /// Compares what the field says with a value that was read.
+    pub fn compare(&self, is: Option<&T>) -> Comparison
     where
         T: PartialEq,
     {
-        match self {
+        Comparison::of(match self {
             Self::Keep => true,
             Self::Clear => is.is_none(),
-            Self::Set(wish) => is == Some(wish),
-        }
+            Self::Set(requested) => is == Some(requested),
+        })
+    }
+
+    /// Whether it is to be empty.
+    pub fn is_clear(&self) -> bool {
+        matches!(self, Self::Clear)
     }
 
     /// Whether nothing is said.
@@ -68,6 +108,12 @@ impl Flaw {
     /// A flaw at a place.
     pub fn at(pointer: impl Into<String>, message: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), message: message.into() }
+    }
+
+    /// Two fields that contradict each other: one entry for each, which names the other.
+    pub fn pair(one: &str, other: &str) -> [Self; 2] {
+        let message = |of: &str| format!("contradicts {of}: send only one of the two");
+        [Self::at(one, message(other)), Self::at(other, message(one))]
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::input::Flaw;
+use super::input::{Comparison, Field, Flaw};
 use super::workspace::Workspace;
 
 /// The longest name in an address.
@@ -15,19 +15,29 @@ const LONGEST_DOMAIN: usize = 21;
 #[serde(deny_unknown_fields)]
 pub struct WorkspaceWish {
     /// Its name.
-    #[schema(example = "Research")]
-    pub name: Option<String>,
+    #[schema(value_type = Option<String>, example = "Research")]
+    #[serde(default)]
+    pub name: Field<String>,
     /// The name in its address; made of the name when a new workspace has none. Only for a new one.
-    #[schema(max_length = 21)]
-    pub domain: Option<String>,
+    #[schema(value_type = Option<String>, max_length = 21)]
+    #[serde(default)]
+    pub domain: Field<String>,
     /// What it is for.
-    pub description: Option<String>,
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub description: Field<String>,
     /// Who can find and join it, in the provider's word; Slack's are `open`, `closed`, `invite_only` and `unlisted`.
-    pub discoverability: Option<String>,
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub discoverability: Field<String>,
     /// Where the provider can fetch its picture.
-    pub icon_url: Option<String>,
+    #[schema(value_type = Option<String>)]
+    #[serde(default)]
+    pub icon_url: Field<String>,
     /// The channels that new members join.
-    pub default_channels: Option<Vec<String>>,
+    #[schema(value_type = Option<Vec<String>>)]
+    #[serde(default)]
+    pub default_channels: Field<Vec<String>>,
 }
 
 /// One setting of a workspace.
@@ -60,15 +70,24 @@ impl WorkspaceSetting<'_> {
 }
 
 impl WorkspaceSetting<'_> {
-    /// Whether a workspace is as wished. A description that the provider does not tell is not met.
+    /// Compares the setting with a workspace as it was read. Pictures are copied to addresses of the
+    /// provider's own, and some providers do not show every setting.
     #[must_use]
-    pub fn is_met_by(self, workspace: &Workspace) -> bool {
+    pub fn compare(self, workspace: &Workspace) -> Comparison {
+        let shown = |is: Option<&String>, requested: &str| {
+            is.map_or(Comparison::Unknown, |is| Comparison::of(is == requested))
+        };
         match self {
-            Self::Name(name) => workspace.name == name,
-            Self::Description(text) => workspace.description.as_deref() == Some(text),
-            Self::Discoverability(word) => workspace.discoverability.as_deref() == Some(word),
-            Self::Icon(url) => workspace.icon_url.as_deref() == Some(url),
-            Self::DefaultChannels(ids) => workspace.default_channels.as_deref() == Some(ids),
+            Self::Name(name) => Comparison::of(workspace.name == name),
+            Self::Description(text) => shown(workspace.description.as_ref(), text),
+            Self::Discoverability(word) => shown(workspace.discoverability.as_ref(), word),
+            Self::Icon(url) => Comparison::or_unknown(workspace.icon_url.as_deref() == Some(url)),
+            Self::DefaultChannels(ids) => match &workspace.default_channels {
+                None => Comparison::Unknown,
+                Some(is) if !ids.iter().all(|id| is.contains(id)) => Comparison::Different,
+                // The general channel is one of them without being named.
+                Some(is) => Comparison::or_unknown(is.iter().all(|id| ids.contains(id))),
+            },
         }
     }
 }
@@ -78,13 +97,13 @@ impl WorkspaceWish {
     #[must_use]
     pub fn flaws_of_new(&self) -> Vec<Flaw> {
         let mut flaws = Vec::new();
-        if self.name.as_deref().is_none_or(|name| name.trim().is_empty()) {
+        if self.name.value().is_none_or(|name| name.trim().is_empty()) {
             flaws.push(Flaw::at("/name", "a workspace has a name"));
         }
-        if self.domain.as_deref().is_some_and(|domain| domain.chars().count() > LONGEST_DOMAIN) {
+        if self.domain.value().is_some_and(|domain| domain.chars().count() > LONGEST_DOMAIN) {
             flaws.push(Flaw::at("/domain", "must have 21 characters at most"));
         }
-        if self.default_channels.is_some() {
+        if self.default_channels.value().is_some() {
             let message = "a new workspace has no channels to name yet; PATCH it afterwards";
             flaws.push(Flaw::at("/default_channels", message));
         }
@@ -94,23 +113,36 @@ impl WorkspaceWish {
     /// What makes it no change of a workspace.
     #[must_use]
     pub fn flaws_of_change(&self) -> Vec<Flaw> {
-        let domain = self.domain.iter();
-        domain
-            .map(|_| Flaw::at("/domain", "stays what it was when the workspace was made"))
-            .collect()
+        let mut flaws = Vec::new();
+        if self.domain.value().is_some() {
+            flaws.push(Flaw::at("/domain", "stays what it was when the workspace was made"));
+        }
+        let cleared = [
+            ("/name", self.name.is_clear()),
+            ("/domain", self.domain.is_clear()),
+            ("/description", self.description.is_clear()),
+            ("/discoverability", self.discoverability.is_clear()),
+            ("/icon_url", self.icon_url.is_clear()),
+            ("/default_channels", self.default_channels.is_clear()),
+        ];
+        for (pointer, _) in cleared.into_iter().filter(|(_, is_clear)| *is_clear) {
+            flaws.push(Flaw::at(pointer, "can't be cleared: leave it out, or send a value"));
+        }
+        flaws
     }
 
     /// The name in its address: as wished, or made of its name.
     #[must_use]
     pub fn address(&self) -> String {
         let made = || {
-            let name = self.name.as_deref().unwrap_or_default().to_ascii_lowercase();
+            let name =
+                self.name.value().map(String::as_str).unwrap_or_default().to_ascii_lowercase();
             let words = name.split(|letter: char| !letter.is_ascii_alphanumeric());
             let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
             let text: String = words.join("-").chars().take(LONGEST_DOMAIN).collect();
             text.trim_end_matches('-').to_owned()
         };
-        self.domain.clone().unwrap_or_else(made)
+        self.domain.value().cloned().unwrap_or_else(made)
     }
 
     /// The settings that it speaks of.
@@ -119,11 +151,11 @@ impl WorkspaceWish {
         let Self { name, domain: _, description, discoverability, icon_url, default_channels } =
             self;
         let texts = [
-            name.as_deref().map(WorkspaceSetting::Name),
-            description.as_deref().map(WorkspaceSetting::Description),
-            discoverability.as_deref().map(WorkspaceSetting::Discoverability),
-            icon_url.as_deref().map(WorkspaceSetting::Icon),
-            default_channels.as_deref().map(WorkspaceSetting::DefaultChannels),
+            name.value().map(|text| WorkspaceSetting::Name(text)),
+            description.value().map(|text| WorkspaceSetting::Description(text)),
+            discoverability.value().map(|text| WorkspaceSetting::Discoverability(text)),
+            icon_url.value().map(|text| WorkspaceSetting::Icon(text)),
+            default_channels.value().map(|ids| WorkspaceSetting::DefaultChannels(ids)),
         ];
         texts.into_iter().flatten().collect()
     }
@@ -140,7 +172,8 @@ mod tests {
             ("A Very Long Name Of A Workspace", "a-very-long-name-of-a"),
             ("Ünï", "n"),
         ] {
-            let wish = WorkspaceWish { name: Some(name.to_owned()), ..WorkspaceWish::default() };
+            let wish =
+                WorkspaceWish { name: Field::Set(name.to_owned()), ..WorkspaceWish::default() };
             assert_eq!(wish.address(), address);
         }
     }

@@ -10,7 +10,7 @@ pub mod passthrough;
 mod resource;
 mod shape;
 
-pub use changes::{Changes, Journal, Made, OnConflict, Part, SignOut, WrittenUser};
+pub use changes::{Changed, Changes, Journal, Made, MatchedBy, OnConflict, Part, SignOut};
 pub use resource::Resource;
 pub use shape::{ResponseFormat, Shape, Thing};
 

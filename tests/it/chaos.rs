@@ -51,7 +51,7 @@ impl Seen {
         let is_honest = matches!(
             (answer.status, kind.as_str()),
             (429, "/problems/rate_limited")
-                | (502, "/problems/provider_error")
+                | (502, "/problems/provider_error" | "/problems/provider_outcome_unknown")
                 | (504, "/problems/provider_timeout")
         );
         assert!(is_honest, "{}: {}", answer.status, answer.text);

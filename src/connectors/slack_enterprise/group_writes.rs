@@ -24,11 +24,10 @@ impl GroupWrites for SlackEnterprise {
         cx: &CallContext<'_>,
         wish: &GroupWish,
     ) -> Result<String, ConnectorError> {
-        let listed = wish.member_ids.iter().flatten();
         let body = json!({
             "schemas": [GROUP],
-            "displayName": wish.name,
-            "members": members(listed.chain(&wish.add_member_ids)),
+            "displayName": wish.name.value(),
+            "members": members(wish.initial_members()),
         });
         let answer = self.scim(cx, CREATE, Method::POST, "Groups", Some(&body)).await?;
         Ok(answer.read::<wire::ScimId>(cx)?.id)
@@ -67,9 +66,9 @@ impl GroupWrites for SlackEnterprise {
 }
 
 fn operations(wish: &GroupWish) -> Vec<Value> {
-    let name = wish.name.iter();
+    let name = wish.name.value().into_iter();
     let name = name.map(|name| json!({"op": "replace", "path": "displayName", "value": name}));
-    let all = wish.member_ids.iter();
+    let all = wish.member_ids.value().into_iter();
     let all = all.map(|ids| json!({"op": "replace", "path": "members", "value": members(ids)}));
     let more = (!wish.add_member_ids.is_empty())
         .then(|| json!({"op": "add", "path": "members", "value": members(&wish.add_member_ids)}));

@@ -9,12 +9,12 @@ use serde::Deserialize;
 use super::SlackEnterprise;
 use super::levels::check_level;
 use super::roles::is_provider_id;
+use super::wire;
 use crate::connectors::{AssignmentWrites, CallContext, ConnectorError, Holding, Kind, Reads};
 use crate::domain::assignment::RoleAssignment;
+use crate::domain::filter::RemoteQuery;
 use crate::domain::input::Done;
 
-const ADD: &str = "admin.roles.addAssignments";
-const REMOVE: &str = "admin.roles.removeAssignments";
 /// The most users, and the most places, of one call.
 const MOST: usize = 10;
 
@@ -40,6 +40,34 @@ struct Batch<'a> {
     places: Vec<&'a str>,
 }
 
+impl Batch<'_> {
+    fn holdings(&self) -> Vec<Holding> {
+        let held = |user: &&str, place: &&str| Holding {
+            role_id: self.role.to_owned(),
+            user_id: (*user).to_owned(),
+            place_id: (*place).to_owned(),
+        };
+        let of = |user| self.places.iter().map(move |place| held(user, place));
+        self.users.iter().flat_map(of).collect()
+    }
+}
+
+/// What happens to a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Give,
+    Take,
+}
+
+impl Change {
+    fn method(self) -> &'static str {
+        match self {
+            Self::Give => "admin.roles.addAssignments",
+            Self::Take => "admin.roles.removeAssignments",
+        }
+    }
+}
+
 type Outcome = Result<Done, ConnectorError>;
 
 #[async_trait]
@@ -49,74 +77,107 @@ impl AssignmentWrites for SlackEnterprise {
     }
 
     async fn assign(&self, cx: &CallContext<'_>, holdings: &[Holding]) -> Vec<Outcome> {
-        let mut done = self.change_system_roles(cx, ADD, holdings).await;
-        let mut outcomes = Vec::with_capacity(holdings.len());
-        for holding in holdings {
-            outcomes.push(match done.remove(holding) {
-                Some(outcome) => outcome,
-                None => self.give_level(cx, holding).await,
-            });
-        }
-        outcomes
+        self.change_all(cx, Change::Give, holdings).await
     }
 
     async fn revoke(&self, cx: &CallContext<'_>, holdings: &[Holding]) -> Vec<Outcome> {
-        let mut done = self.change_system_roles(cx, REMOVE, holdings).await;
-        let mut outcomes = Vec::with_capacity(holdings.len());
-        for holding in holdings {
-            outcomes.push(match done.remove(holding) {
-                Some(outcome) => outcome,
-                None => self.take_level(cx, holding).await,
-            });
-        }
-        outcomes
+        self.change_all(cx, Change::Take, holdings).await
     }
 }
 
 impl SlackEnterprise {
-    /// Changes the system roles among the holdings, and says what came of each.
-    async fn change_system_roles(
+    /// The outcomes in the order of the holdings; one that is named again was changed the first time.
+    async fn change_all(
         &self,
         cx: &CallContext<'_>,
-        method: &'static str,
+        change: Change,
         holdings: &[Holding],
-    ) -> BTreeMap<Holding, Outcome> {
-        let mut outcomes = BTreeMap::new();
-        for batch in batches(holdings) {
-            self.change_batch(cx, method, &batch, &mut outcomes).await;
+    ) -> Vec<Outcome> {
+        let mut system = self.change_system_roles(cx, change, holdings).await;
+        let mut outcomes: Vec<Outcome> = Vec::with_capacity(holdings.len());
+        for (number, holding) in holdings.iter().enumerate() {
+            let before = holdings.iter().take(number).position(|one| one == holding);
+            let before = before.and_then(|place| outcomes.get(place));
+            outcomes.push(match (before, system.remove(holding), change) {
+                (Some(Ok(_)), ..) => Ok(Done::Already),
+                (Some(Err(error)), ..) => Err(error.copy()),
+                (None, Some(outcome), _) => outcome,
+                (None, None, Change::Give) => self.give_level(cx, holding).await,
+                (None, None, Change::Take) => self.take_level(cx, holding).await,
+            });
         }
         outcomes
     }
 
+    /// Changes the system roles among the holdings, and says what came of each.
+    async fn change_system_roles(
+        &self,
+        cx: &CallContext<'_>,
+        change: Change,
+        holdings: &[Holding],
+    ) -> BTreeMap<Holding, Outcome> {
+        let mut outcomes = BTreeMap::new();
+        for batch in batches(holdings) {
+            self.change_batch(cx, change, &batch, &mut outcomes).await;
+        }
+        outcomes
+    }
+
+    /// Changes a batch. Slack accepts what is so already, so what was so is read before; where that
+    /// fails, everything is taken for new.
     async fn change_batch(
         &self,
         cx: &CallContext<'_>,
-        method: &'static str,
+        change: Change,
         batch: &Batch<'_>,
         outcomes: &mut BTreeMap<Holding, Outcome>,
     ) {
+        let held = self.held_of(cx, batch).await.ok();
+        let was_so = |holding: &Holding| {
+            let is_held = |held: &BTreeSet<Holding>| held.contains(holding);
+            held.as_ref().is_some_and(|held| is_held(held) == (change == Change::Give))
+        };
+        let holdings = batch.holdings();
+        if holdings.iter().all(was_so) {
+            outcomes.extend(holdings.into_iter().map(|holding| (holding, Ok(Done::Already))));
+            return;
+        }
         let users = serde_json::json!(batch.users).to_string();
         let places = serde_json::json!(batch.places).to_string();
         let arguments = [("role_id", batch.role), ("user_ids", &*users), ("entity_ids", &*places)];
-        let said = self.web_said(cx, method, &arguments).await;
-        for user_id in &batch.users {
-            for place_id in &batch.places {
-                let outcome = match &said {
-                    Ok((_, None)) => Ok(Done::Done),
-                    Ok((answer, Some(refusal))) => {
-                        let rejected: Rejected = answer.read(cx).unwrap_or_default();
-                        judge(&rejected, refusal, user_id, place_id)
-                    }
-                    Err(error) => Err(error.copy()),
-                };
-                let holding = Holding {
-                    role_id: batch.role.to_owned(),
-                    user_id: (*user_id).to_owned(),
-                    place_id: (*place_id).to_owned(),
-                };
-                outcomes.insert(holding, outcome);
-            }
+        let said = self.web_said(cx, change.method(), &arguments).await;
+        for holding in holdings {
+            let outcome = match &said {
+                Ok((_, None)) => Ok(Done::Done),
+                Ok((answer, Some(refusal))) => {
+                    let rejected: Rejected = answer.read(cx).unwrap_or_default();
+                    judge(&rejected, refusal, &holding.user_id, &holding.place_id)
+                }
+                Err(error) => Err(error.copy()),
+            };
+            let is_already = outcome.is_ok() && was_so(&holding);
+            outcomes.insert(holding, if is_already { Ok(Done::Already) } else { outcome });
         }
+    }
+
+    /// Which holdings of a batch are there.
+    async fn held_of(
+        &self,
+        cx: &CallContext<'_>,
+        batch: &Batch<'_>,
+    ) -> Result<BTreeSet<Holding>, ConnectorError> {
+        let roles = serde_json::json!([batch.role]).to_string();
+        let places = serde_json::json!(batch.places).to_string();
+        let filter = [("role_ids", &*roles), ("entity_ids", &*places)];
+        let wanted = |row: &wire::SystemAssignment| batch.users.contains(&&*row.user_id);
+        let none = RemoteQuery::default();
+        let rows = self.all_system_assignments(cx, &filter, &none, wanted).await?;
+        let holding = |(row, _): (wire::SystemAssignment, _)| Holding {
+            role_id: row.role_id,
+            user_id: row.user_id,
+            place_id: row.entity_id,
+        };
+        Ok(rows.into_iter().map(holding).collect())
     }
 
     /// Whether a level is held at this moment.
@@ -199,15 +260,8 @@ mod tests {
         let mut covered = BTreeSet::from([held("ws:admin", 1, 1)]);
         for batch in &made {
             assert!(batch.users.len() <= MOST && batch.places.len() <= MOST);
-            for user in &batch.users {
-                for place in &batch.places {
-                    let holding = Holding {
-                        role_id: batch.role.to_owned(),
-                        user_id: (*user).to_owned(),
-                        place_id: (*place).to_owned(),
-                    };
-                    assert!(covered.insert(holding), "covered twice");
-                }
+            for holding in batch.holdings() {
+                assert!(covered.insert(holding), "covered twice");
             }
         }
         assert_eq!(covered, wished);

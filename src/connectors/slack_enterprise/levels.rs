@@ -1,7 +1,7 @@
 //! The ranks that `admin.users.set…` gives, of a workspace or of the organization.
 
 use super::SlackEnterprise;
-use crate::connectors::{CallContext, ConnectorError, Holding, Kind};
+use crate::connectors::{CallContext, ConnectorError, Holding, Kind, ReadBack};
 use crate::domain::input::Done;
 
 const ADMIN: &str = "admin.users.setAdmin";
@@ -22,13 +22,24 @@ pub(super) enum Refused {
 }
 
 impl Refused {
-    /// Our word for it, in the place of the provider's code.
-    fn code(self) -> &'static str {
+    /// What to do instead.
+    fn fix(self) -> &'static str {
         match self {
-            Self::PrimaryOwner => "primary_owner_is_changed_in_slack",
-            Self::Guest => "guests_are_made_as_members_of_a_workspace",
-            Self::Membership => "members_leave_by_their_workspace",
-            Self::Unknown => "no_such_role_here",
+            Self::PrimaryOwner => {
+                "The role of the primary owner is not assigned by an API. Transfer it in Slack."
+            }
+            Self::Guest => {
+                "A guest's role comes with channels. Use POST /workspaces/{id}/members with `user_type` \
+                 and `channel_ids`."
+            }
+            Self::Membership => {
+                "A membership is not removed as a role. Use DELETE /workspaces/{id}/members/{user_id}, \
+                 or DELETE /users/{id}."
+            }
+            Self::Unknown => {
+                "There is no such role in this place. Roles `org:…` take no `workspace_id`, roles `ws:…` \
+                 need one; GET /roles lists all roles."
+            }
         }
     }
 }
@@ -68,6 +79,10 @@ impl SlackEnterprise {
     ) -> Result<Done, ConnectorError> {
         check_place(cx, holding)?;
         let method = giver(&holding.role_id).map_err(|why| refused(cx, why))?;
+        // Slack accepts a level that is held. Where it can't be read, it is given all the same.
+        if matches!(self.holds_level(cx, holding).await, Ok(true)) {
+            return Ok(Done::Already);
+        }
         self.set_level(cx, method, holding).await
     }
 
@@ -80,7 +95,8 @@ impl SlackEnterprise {
     ) -> Result<Done, ConnectorError> {
         check_place(cx, holding)?;
         takable(&holding.role_id).map_err(|why| refused(cx, why))?;
-        if !self.holds_level(cx, holding).await? {
+        let is_held = self.holds_level(cx, holding).await;
+        if !is_held.map_err(|error| error.read_back(ReadBack::NotSent))? {
             return Ok(Done::Already);
         }
         self.set_level(cx, REGULAR, holding).await
@@ -108,11 +124,7 @@ fn check_place(cx: &CallContext<'_>, holding: &Holding) -> Result<(), ConnectorE
     if fits { Ok(()) } else { Err(refused(cx, Refused::Unknown)) }
 }
 
-/// The error of a wish that is not sent at all.
+/// The error of a change that is not sent at all.
 fn refused(cx: &CallContext<'_>, why: Refused) -> ConnectorError {
-    let kind = match why {
-        Refused::Unknown => Kind::InvalidArgument,
-        Refused::PrimaryOwner | Refused::Guest | Refused::Membership => Kind::Conflict,
-    };
-    cx.error("role-assignments", kind).with_code(why.code())
+    ConnectorError { fix: Some(why.fix()), ..cx.error("role-assignments", Kind::Refused) }
 }

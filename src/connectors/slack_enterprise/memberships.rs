@@ -25,7 +25,7 @@ impl MembershipWrites for SlackEnterprise {
             ("channel_ids", &*channels),
         ];
         arguments.extend(guest_flags(membership.user_type));
-        already(self.web(cx, ASSIGN, &arguments).await, &["user_already_team_member"])
+        self.web(cx, ASSIGN, &arguments).await.map(|_| Done::Done)
     }
 
     async fn remove(
@@ -35,7 +35,7 @@ impl MembershipWrites for SlackEnterprise {
         workspace_id: &str,
     ) -> Result<Done, ConnectorError> {
         let arguments = [("user_id", user_id), ("team_id", workspace_id)];
-        already(self.web(cx, REMOVE, &arguments).await, &["user_already_deleted"])
+        self.web(cx, REMOVE, &arguments).await.map(|_| Done::Done)
     }
 }
 
@@ -47,19 +47,5 @@ pub(super) fn guest_flags(kind: UserType) -> &'static [(&'static str, &'static s
         UserType::GuestSingleChannel => {
             &[("is_restricted", "true"), ("is_ultra_restricted", "true")]
         }
-    }
-}
-
-/// What came of a write; some codes say that it was so already.
-pub(super) fn already<T>(
-    result: Result<T, ConnectorError>,
-    codes: &[&str],
-) -> Result<Done, ConnectorError> {
-    match result {
-        Ok(_) => Ok(Done::Done),
-        Err(error) if error.code.as_deref().is_some_and(|code| codes.contains(&code)) => {
-            Ok(Done::Already)
-        }
-        Err(error) => Err(error),
     }
 }

@@ -1,9 +1,11 @@
 //! Users as SCIM v2.0 wants them written: a whole one to create, operations to change one.
 //! <https://docs.slack.dev/reference/scim-api#users>
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value, json};
 
-use crate::domain::input::Field;
+use crate::domain::input::{Field, Flaw};
 use crate::domain::user::UserType;
 use crate::domain::user_input::{AddressInput, PhoneInput, PhotoInput, UserInput, WishedStatus};
 
@@ -15,13 +17,39 @@ const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 /// The custom field that Slack's profile extension has.
 pub(super) const START_DATE: &str = "start_date";
 const MANAGER: &str = "manager.managerId";
+/// The part of a caller's own data that is sent as it is, as operations.
+const OPERATIONS: &str = "Operations";
+/// The fields that say the same as an attribute of SCIM.
+const FIELDS: [(&str, &str, &[&str]); 21] = [
+    (CORE, "userName", &["/username"]),
+    (CORE, "externalId", &["/external_id"]),
+    (CORE, "name", &["/name", "/first_name", "/last_name"]),
+    (CORE, "name.givenName", &["/name", "/first_name"]),
+    (CORE, "name.familyName", &["/name", "/last_name"]),
+    (CORE, "title", &["/title"]),
+    (CORE, "timezone", &["/timezone"]),
+    (CORE, "locale", &["/locale"]),
+    (CORE, "active", &["/status"]),
+    (CORE, "emails", &["/email", "/emails"]),
+    (CORE, "phoneNumbers", &["/phones"]),
+    (CORE, "photos", &["/photos"]),
+    (CORE, "addresses", &["/addresses"]),
+    (ENTERPRISE, "employeeNumber", &["/employee_number"]),
+    (ENTERPRISE, "costCenter", &["/cost_center"]),
+    (ENTERPRISE, "organization", &["/organization"]),
+    (ENTERPRISE, "division", &["/division"]),
+    (ENTERPRISE, "department", &["/department"]),
+    (ENTERPRISE, MANAGER, &["/manager"]),
+    (PROFILE, "startDate", &["/custom_fields"]),
+    (GUEST, "type", &["/user_type"]),
+];
 /// The longest short name.
 const LONGEST_USERNAME: usize = 21;
 
 /// One attribute: the schema it is of, its name there, and what is said about it.
-struct Said {
-    schema: &'static str,
-    name: &'static str,
+struct Said<'a> {
+    schema: &'a str,
+    name: Cow<'a, str>,
     value: Field<Value>,
 }
 
@@ -41,7 +69,7 @@ pub(super) fn creation(wish: &UserInput, username: &str) -> Value {
             let Some(part) = part.as_object_mut() else { continue };
             part
         };
-        insert(part, name, value);
+        insert(part, &name, value);
     }
     if let Some(email) = wish.email.value().filter(|_| wish.emails.is_keep()) {
         let address = json!([{"value": email, "type": "work", "primary": true}]);
@@ -52,8 +80,17 @@ pub(super) fn creation(wish: &UserInput, username: &str) -> Value {
         schemas.push(GUEST);
         body.insert(GUEST.to_owned(), guest);
     }
+    let remote = wish.remote_data.iter().filter(|(name, _)| !is_envelope(name));
+    for (name, value) in remote {
+        if name.starts_with("urn:") && !schemas.contains(&name.as_str()) {
+            schemas.push(name);
+        }
+        match (body.get_mut(name), value) {
+            (Some(Value::Object(ours)), Value::Object(theirs)) => ours.extend(theirs.clone()),
+            _ => drop(body.insert(name.clone(), value.clone())),
+        }
+    }
     body.insert("schemas".to_owned(), json!(schemas));
-    body.extend(wish.remote_data.clone());
     Value::Object(body)
 }
 
@@ -63,7 +100,7 @@ pub(super) fn changes(wish: &UserInput) -> Vec<Value> {
     let mut operations: Vec<Value> = attributes(wish).into_iter().filter_map(operation).collect();
     operations.extend(operation(Said {
         schema: CORE,
-        name: "userName",
+        name: "userName".into(),
         value: text(&wish.username),
     }));
     if wish.emails.is_keep()
@@ -72,23 +109,28 @@ pub(super) fn changes(wish: &UserInput) -> Vec<Value> {
         let address = json!({"value": email, "type": "work", "primary": true});
         operations.push(json!({"op": "add", "path": "emails", "value": address}));
     }
-    match wish.user_type {
+    match wish.kind() {
         Some(UserType::Member) => operations.push(json!({"op": "remove", "path": GUEST})),
         Some(UserType::GuestMultiChannel) => {
             operations.push(json!({"op": "add", "path": GUEST, "value": guest(wish)}));
         }
         Some(UserType::GuestSingleChannel | UserType::Bot) | None => {}
     }
-    if let Some(Value::Array(theirs)) = wish.remote_data.get("Operations") {
+    let remote = remote_attributes(wish);
+    let profile: Map<String, Value> = attributes(wish)
+        .into_iter()
+        .chain(remote.iter().map(Said::borrowed))
+        .filter(|said| said.schema == PROFILE)
+        .filter_map(|said| Some((said.name.into_owned(), said.value.value()?.clone())))
+        .collect();
+    operations.extend(remote.into_iter().filter_map(operation));
+    if let Some(Value::Array(theirs)) = wish.remote_data.get(OPERATIONS) {
         operations.extend(theirs.iter().cloned());
     }
     let by_operations = (!operations.is_empty()).then(|| patch(&operations));
-    let begins = match start(wish) {
-        Field::Set(date) => Some(json!({"schemas": [PROFILE], PROFILE: {"startDate": date}})),
-        Field::Keep | Field::Clear => None,
-    };
+    let by_profile = (!profile.is_empty()).then(|| json!({"schemas": [PROFILE], PROFILE: profile}));
     // First what is refused more easily.
-    begins.into_iter().chain(by_operations).collect()
+    by_profile.into_iter().chain(by_operations).collect()
 }
 
 /// The body that lets a guest of several channels stay without an end.
@@ -131,12 +173,12 @@ fn insert(part: &mut Map<String, Value>, name: &str, value: Value) {
 
 /// What is said about an attribute as an operation. Parts of an extension are added behind a colon and taken away behind
 /// a dot.
-fn operation(Said { schema, name, value }: Said) -> Option<Value> {
+fn operation(Said { schema, name, value }: Said<'_>) -> Option<Value> {
     let said = match (schema, value) {
         (_, Field::Keep) | (PROFILE, Field::Set(_)) => return None,
         (CORE, Field::Clear) => json!({"op": "remove", "path": name}),
         (schema, Field::Clear) => json!({"op": "remove", "path": format!("{schema}.{name}")}),
-        (CORE, Field::Set(value)) if matches!(name, "photos" | "addresses") => {
+        (CORE, Field::Set(value)) if matches!(&*name, "photos" | "addresses") => {
             json!({"op": "add", "path": name, "value": value})
         }
         (CORE, Field::Set(value)) => json!({"op": "replace", "path": name, "value": value}),
@@ -159,14 +201,15 @@ fn start(wish: &UserInput) -> Field<Value> {
 }
 
 /// Everything that stands in both, but for the short name, the single address and the guest.
-fn attributes(wish: &UserInput) -> Vec<Said> {
+fn attributes(wish: &UserInput) -> Vec<Said<'static>> {
     let (first, last) = wish.names();
-    let core = |name, value| Said { schema: CORE, name, value };
-    let enterprise = |name, value| Said { schema: ENTERPRISE, name, value };
-    let active = wish.status.map_or(Field::Keep, |status| match status {
-        WishedStatus::Active => Field::Set(true.into()),
-        WishedStatus::Inactive => Field::Set(false.into()),
-    });
+    let core = |name: &'static str, value| Said { schema: CORE, name: name.into(), value };
+    let enterprise =
+        |name: &'static str, value| Said { schema: ENTERPRISE, name: name.into(), value };
+    let active = wish
+        .status
+        .value()
+        .map_or(Field::Keep, |status| Field::Set((*status == WishedStatus::Active).into()));
     let manager = map(&wish.manager, |manager| manager.id.as_str().into());
     vec![
         core("externalId", text(&wish.external_id)),
@@ -206,7 +249,7 @@ fn attributes(wish: &UserInput) -> Vec<Said> {
         enterprise("division", text(&wish.division)),
         enterprise("department", text(&wish.department)),
         enterprise(MANAGER, manager),
-        Said { schema: PROFILE, name: "startDate", value: start(wish) },
+        Said { schema: PROFILE, name: "startDate".into(), value: start(wish) },
     ]
 }
 
@@ -233,7 +276,7 @@ fn address(address: &AddressInput) -> Value {
 /// The extension of a guest of several channels, which is the only kind that SCIM makes. One of a single channel is born
 /// as such, and becomes the other kind where its channel is: what fails in between leaves no full member behind.
 fn guest(wish: &UserInput) -> Option<Value> {
-    if !matches!(wish.user_type, Some(UserType::GuestMultiChannel | UserType::GuestSingleChannel)) {
+    if !matches!(wish.kind(), Some(UserType::GuestMultiChannel | UserType::GuestSingleChannel)) {
         return None;
     }
     let mut guest = json!({"type": "multi"});
@@ -243,6 +286,74 @@ fn guest(wish: &UserInput) -> Option<Value> {
         guest.insert("expiration".to_owned(), end.into());
     }
     Some(guest)
+}
+
+impl Said<'_> {
+    fn borrowed(&self) -> Said<'_> {
+        Said { schema: self.schema, name: (&*self.name).into(), value: self.value.clone() }
+    }
+}
+
+/// Whether a name of a caller's own data belongs to the form of a request and not to the user.
+fn is_envelope(name: &str) -> bool {
+    matches!(name, OPERATIONS | "schemas")
+}
+
+/// What of a caller's own data can't be sent: what a field of ours says as well, and operations that
+/// are no list or are for a new user.
+pub(super) fn flaws_of_remote_data(wish: &UserInput, is_new: bool) -> Vec<Flaw> {
+    let mut flaws = Vec::new();
+    let operations = wish.remote_data.get(OPERATIONS);
+    if operations.is_some_and(|value| is_new || !value.is_array()) {
+        let message = "must be a list of SCIM operations, and is only for a change";
+        flaws.push(Flaw::at("/remote_data/Operations", message));
+    }
+    let said = wish.profile_fields();
+    for Said { schema, name, .. } in remote_attributes(wish) {
+        let fields =
+            FIELDS.iter().filter(|(of, attribute, _)| (*of, *attribute) == (schema, &*name));
+        let same = fields.flat_map(|(.., fields)| *fields).filter(|field| said.contains(field));
+        for field in same {
+            let pointer = if schema == CORE {
+                format!("/remote_data/{}", name.replace('.', "/"))
+            } else {
+                format!("/remote_data/{schema}/{}", name.replace('.', "/"))
+            };
+            flaws.extend(Flaw::pair(field, &pointer));
+        }
+    }
+    flaws
+}
+
+/// What a caller's own data says, as attributes: an extension's and a name's parts each.
+fn remote_attributes(wish: &UserInput) -> Vec<Said<'_>> {
+    let said =
+        |value: &Value| if value.is_null() { Field::Clear } else { Field::Set(value.clone()) };
+    let mut attributes = Vec::new();
+    let data = wish.remote_data.iter().filter(|(name, _)| !is_envelope(name));
+    for (name, value) in data {
+        match value {
+            Value::Object(parts) if name.starts_with("urn:") => {
+                let schema = name.as_str();
+                attributes.extend(parts.iter().map(|(part, value)| {
+                    let manager = value.get("managerId").filter(|_| part == "manager");
+                    let name = if manager.is_some() { MANAGER } else { part.as_str() };
+                    let value = said(manager.unwrap_or(value));
+                    Said { schema, name: name.into(), value }
+                }));
+            }
+            Value::Object(parts) if name == "name" => {
+                attributes.extend(parts.iter().map(|(part, value)| {
+                    let name = format!("name.{part}").into();
+                    Said { schema: CORE, name, value: said(value) }
+                }));
+            }
+            value => {
+                attributes.push(Said { schema: CORE, name: name.into(), value: said(value) });
+            }
+        }
+    }
+    attributes
 }
 
 fn text(field: &Field<String>) -> Field<Value> {

@@ -7,7 +7,8 @@ use time::OffsetDateTime;
 
 use super::SlackEnterprise;
 use super::api::is_id;
-use super::memberships::{already, guest_flags};
+use super::map::seconds;
+use super::memberships::guest_flags;
 use super::scim_user::{self, START_DATE};
 use super::wire;
 use crate::connectors::{CallContext, ConnectorError, Invitation, Kind, UserWrites};
@@ -20,7 +21,10 @@ const UPDATE: &str = "scim.users.update";
 const DELETE: &str = "scim.users.delete";
 const INVITE: &str = "admin.users.invite";
 const EXPIRE: &str = "admin.users.setExpiration";
+const GET_EXPIRY: &str = "admin.users.getExpiration";
 const RESET: &str = "admin.users.session.reset";
+const SESSIONS: &str = "admin.users.session.list";
+const READ: &str = "scim.users.get";
 /// So many short names are tried for somebody who was given none.
 const NAMES: usize = 5;
 
@@ -36,7 +40,11 @@ impl UserWrites for SlackEnterprise {
         if !new && !wish.external_id.is_keep() {
             flaws.push(Flaw::at("/external_id", "Slack sets it once, when the account is made"));
         }
-        if !new && wish.user_type == Some(UserType::GuestSingleChannel) {
+        flaws.extend(scim_user::flaws_of_remote_data(wish, new));
+        if new && wish.invite {
+            flaws.extend(flaws_of_invitation(wish));
+        }
+        if !new && wish.kind() == Some(UserType::GuestSingleChannel) {
             let message = "is given by POST /workspaces/{id}/members, with the one channel";
             flaws.push(Flaw::at("/user_type", message));
         }
@@ -75,7 +83,7 @@ impl UserWrites for SlackEnterprise {
                     if wish.username.is_keep()
                         && attempt < NAMES
                         && error.code.as_deref() == Some("username_taken") => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(pointed(error)),
             }
         }
     }
@@ -96,7 +104,7 @@ impl UserWrites for SlackEnterprise {
             ("guest_expiration_ts", &*expires),
         ];
         arguments.extend(guest_flags(membership.user_type));
-        already(self.web(cx, INVITE, &arguments).await, &["already_in_team_invited_user"])
+        self.web(cx, INVITE, &arguments).await.map(|_| Done::Done).map_err(pointed)
     }
 
     async fn update(
@@ -108,7 +116,7 @@ impl UserWrites for SlackEnterprise {
         let path = user_path(cx, UPDATE, id)?;
         let bodies = scim_user::changes(wish);
         for body in &bodies {
-            self.scim(cx, UPDATE, Method::PATCH, &path, Some(body)).await?;
+            self.scim(cx, UPDATE, Method::PATCH, &path, Some(body)).await.map_err(pointed)?;
         }
         Ok(if bodies.is_empty() { Done::Already } else { Done::Done })
     }
@@ -133,8 +141,34 @@ impl UserWrites for SlackEnterprise {
 
     async fn deactivate(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError> {
         let path = user_path(cx, DELETE, id)?;
-        // Slack answers the same for an account that was off already.
+        // Slack accepts it for an account that was deactivated before.
+        let before = self.scim_get(cx, READ, &path).await;
+        let before = before.and_then(|answer| answer.read::<wire::ScimActive>(cx));
+        if matches!(before, Ok(wire::ScimActive { active: Some(false) })) {
+            return Ok(Done::Already);
+        }
         self.scim(cx, DELETE, Method::DELETE, &path, None).await.map(|_| Done::Done)
+    }
+
+    async fn expiry(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+        workspace_id: &str,
+    ) -> Result<Option<OffsetDateTime>, ConnectorError> {
+        let arguments = [("user_id", id), ("target_team", workspace_id)];
+        let answer = self.web(cx, GET_EXPIRY, &arguments).await?;
+        Ok(seconds(answer.read::<wire::Expiration>(cx)?.user.expiration_ts))
+    }
+
+    async fn has_sessions(&self, cx: &CallContext<'_>, id: &str) -> Result<bool, ConnectorError> {
+        let organization = &*cx.account.organization.id;
+        let arguments = [("user_id", id), ("team_id", organization), ("limit", "1")];
+        match self.web(cx, SESSIONS, &arguments).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.code.as_deref() == Some("no_active_sessions") => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn end_sessions(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError> {
@@ -150,4 +184,45 @@ fn user_path(
 ) -> Result<String, ConnectorError> {
     let missing = || cx.error(method, Kind::NotFound).with_code("no_such_user");
     is_id(id).then(|| format!("Users/{id}")).ok_or_else(missing)
+}
+
+/// What an invitation can't carry: Slack takes the name, the channels and the end of the stay with it.
+fn flaws_of_invitation(wish: &UserInput) -> Vec<Flaw> {
+    let mut flaws = Vec::new();
+    if wish.workspaces.first().is_some_and(|first| first.channel_ids.is_empty()) {
+        let message =
+            "must name at least one channel: Slack invites into channels of the workspace";
+        flaws.push(Flaw::at("/workspaces/0/channel_ids", message));
+    }
+    let rest = UserInput {
+        email: Field::Keep,
+        emails: Field::Keep,
+        first_name: Field::Keep,
+        last_name: Field::Keep,
+        name: Field::Keep,
+        user_type: Field::Keep,
+        status: Field::Keep,
+        ..wish.clone()
+    };
+    flaws.extend(rest.profile_fields().into_iter().map(|field| {
+        let message =
+            "is not carried by an invitation: PATCH the user afterwards, or leave out invite";
+        Flaw::at(field, message)
+    }));
+    flaws
+}
+
+/// The error with the field of the request that its code is about.
+fn pointed(error: ConnectorError) -> ConnectorError {
+    let field = match error.code.as_deref().unwrap_or_default() {
+        "username_taken" | "username_too_long" | "username_invalid" | "username_not_allowed" => {
+            "/username"
+        }
+        "email_taken" | "bad_email_address" | "invalid_email" => "/email",
+        "failed_to_validate_channels" => "/workspaces/0/channel_ids",
+        "failed_to_validate_expiration" => "/expires_at",
+        "invalid_name_specials" | "invalid_name_maxlength" | "invalid_name_required" => "/name",
+        _ => return error,
+    };
+    ConnectorError { field: Some(field), ..error }
 }

@@ -368,3 +368,22 @@ pub(super) struct SystemAssignment {
     pub(super) user_id: String,
     pub(super) date_create: Option<i64>,
 }
+
+/// The answer of `admin.users.getExpiration`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Expiration {
+    pub(super) user: ExpirationUser,
+}
+
+/// The guest in it.
+#[derive(Debug, Deserialize)]
+pub(super) struct ExpirationUser {
+    #[serde(default)]
+    pub(super) expiration_ts: Option<i64>,
+}
+
+/// Whether an account of SCIM can sign in.
+#[derive(Debug, Deserialize)]
+pub(super) struct ScimActive {
+    pub(super) active: Option<bool>,
+}

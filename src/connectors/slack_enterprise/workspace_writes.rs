@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{SlackEnterprise, wire};
 use crate::connectors::{CallContext, ConnectorError, WorkspaceWrites};
-use crate::domain::input::Done;
+use crate::domain::input::{Done, Field};
 use crate::domain::workspace_input::{WorkspaceSetting, WorkspaceWish};
 
 const CREATE: &str = "admin.teams.create";
@@ -17,11 +17,14 @@ impl WorkspaceWrites for SlackEnterprise {
         wish: &WorkspaceWish,
     ) -> Result<String, ConnectorError> {
         let address = wish.address();
+        let text = |field: &Field<String>| field.value().cloned().unwrap_or_default();
+        let [name, description, discoverability] =
+            [&wish.name, &wish.description, &wish.discoverability].map(text);
         let arguments = [
             ("team_domain", &*address),
-            ("team_name", wish.name.as_deref().unwrap_or_default()),
-            ("team_description", wish.description.as_deref().unwrap_or_default()),
-            ("team_discoverability", wish.discoverability.as_deref().unwrap_or_default()),
+            ("team_name", &*name),
+            ("team_description", &*description),
+            ("team_discoverability", &*discoverability),
         ];
         Ok(self.web(cx, CREATE, &arguments).await?.read::<wire::CreatedTeam>(cx)?.team)
     }

@@ -1,6 +1,10 @@
 //! What a caller wishes a user to be: the same for somebody new and for a change.
 
+mod compare;
 mod flaws;
+mod names;
+
+pub use flaws::contradicting_roles;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -9,7 +13,7 @@ use utoipa::ToSchema;
 
 use super::input::Field;
 use super::moment::Moment;
-use super::user::{User, UserStatus, UserType};
+use super::user::UserType;
 
 /// Whether a user can sign in, as far as a caller decides it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
@@ -186,11 +190,13 @@ pub struct UserInput {
     #[serde(default)]
     pub custom_fields: Map<String, Value>,
     /// Whether the user can sign in.
+    #[schema(value_type = Option<WishedStatus>)]
     #[serde(default)]
-    pub status: Option<WishedStatus>,
+    pub status: Field<WishedStatus>,
     /// The kind of member.
+    #[schema(value_type = Option<UserType>)]
     #[serde(default)]
-    pub user_type: Option<UserType>,
+    pub user_type: Field<UserType>,
     /// When a guest's access ends (RFC 3339).
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(default)]
@@ -226,80 +232,42 @@ impl UserInput {
         Some(at - time::Duration::nanoseconds(at.nanosecond().into()))
     }
 
-    /// Given and family name: as given, or the parts of the whole name.
+    /// The kind of member, when one is requested.
     #[must_use]
-    pub fn names(&self) -> (Field<String>, Field<String>) {
-        let (first, last) = (self.first_name.clone(), self.last_name.clone());
-        let whole = match &self.name {
-            Field::Set(name) if first.is_keep() && last.is_keep() => name.trim(),
-            Field::Keep | Field::Clear | Field::Set(_) => return (first, last),
-        };
-        match whole.rsplit_once(' ') {
-            Some((given, family)) => {
-                (Field::Set(given.trim().to_owned()), Field::Set(family.to_owned()))
-            }
-            None => (Field::Set(whole.to_owned()), Field::Clear),
-        }
+    pub fn kind(&self) -> Option<UserType> {
+        self.user_type.value().copied()
     }
 
-    /// Whether it says anything about the person's profile or whether they can sign in.
+    /// The fields that say something about the person's profile or whether they can sign in: JSON
+    /// pointers.
     #[must_use]
-    pub fn changes_profile(&self) -> bool {
-        let texts = [
-            &self.email,
-            &self.username,
-            &self.external_id,
-            &self.first_name,
-            &self.last_name,
-            &self.name,
-            &self.title,
-            &self.department,
-            &self.division,
-            &self.organization,
-            &self.cost_center,
-            &self.employee_number,
-            &self.timezone,
-            &self.locale,
+    pub fn profile_fields(&self) -> Vec<&'static str> {
+        let fields = [
+            ("/email", self.email.is_keep()),
+            ("/emails", self.emails.is_keep()),
+            ("/username", self.username.is_keep()),
+            ("/external_id", self.external_id.is_keep()),
+            ("/first_name", self.first_name.is_keep()),
+            ("/last_name", self.last_name.is_keep()),
+            ("/name", self.name.is_keep()),
+            ("/title", self.title.is_keep()),
+            ("/department", self.department.is_keep()),
+            ("/division", self.division.is_keep()),
+            ("/organization", self.organization.is_keep()),
+            ("/cost_center", self.cost_center.is_keep()),
+            ("/employee_number", self.employee_number.is_keep()),
+            ("/phones", self.phones.is_keep()),
+            ("/photos", self.photos.is_keep()),
+            ("/addresses", self.addresses.is_keep()),
+            ("/manager", self.manager.is_keep()),
+            ("/timezone", self.timezone.is_keep()),
+            ("/locale", self.locale.is_keep()),
+            ("/status", self.status.is_keep()),
+            ("/user_type", self.user_type.is_keep()),
+            ("/custom_fields", self.custom_fields.is_empty()),
+            ("/remote_data", self.remote_data.is_empty()),
         ];
-        texts.iter().any(|field| !field.is_keep())
-            || !self.emails.is_keep()
-            || !self.phones.is_keep()
-            || !self.photos.is_keep()
-            || !self.addresses.is_keep()
-            || !self.manager.is_keep()
-            || self.status.is_some()
-            || self.user_type.is_some()
-            || !self.custom_fields.is_empty()
-            || !self.remote_data.is_empty()
-    }
-
-    /// Whether a user is as wished, as far as the wish says anything about the account itself.
-    #[must_use]
-    pub fn is_met_by(&self, user: &User) -> bool {
-        let (first, last) = self.names();
-        let texts = [
-            (&first, &user.first_name),
-            (&last, &user.last_name),
-            (&self.external_id, &user.external_id),
-            (&self.username, &user.username),
-            (&self.title, &user.title),
-            (&self.department, &user.department),
-            (&self.division, &user.division),
-            (&self.organization, &user.organization),
-            (&self.cost_center, &user.cost_center),
-            (&self.employee_number, &user.employee_number),
-            (&self.timezone, &user.timezone),
-        ];
-        let address = user.emails.iter().find(|email| email.is_primary);
-        let address = address.map(|email| email.email.as_str());
-        let status = self.status.map(|status| match status {
-            WishedStatus::Active => UserStatus::Active,
-            WishedStatus::Inactive => UserStatus::Inactive,
-        });
-        texts.iter().all(|(wish, is)| wish.is_met_by(is.as_ref()))
-            && self.primary_email().is_none_or(|email| Some(email) == address)
-            && status.is_none_or(|status| status == user.status)
-            && self.user_type.is_none_or(|kind| kind == user.user_type)
+        fields.into_iter().filter(|(_, is_absent)| !is_absent).map(|(field, _)| field).collect()
     }
 }
 
@@ -317,20 +285,7 @@ mod tests {
         assert_eq!(wish.title, Field::Clear);
         assert_eq!(wish.department, Field::Set("Sales".to_owned()));
         assert_eq!(wish.division, Field::Keep);
-        assert!(wish.changes_profile() && !UserInput::default().changes_profile());
-    }
-
-    #[test]
-    fn a_whole_name_falls_into_its_parts() {
-        let set = |text: &str| Field::Set(text.to_owned());
-        for (wish, expected) in [
-            (serde_json::json!({"name": "Ada King Lovelace"}), (set("Ada King"), set("Lovelace"))),
-            (serde_json::json!({"name": "Ada"}), (set("Ada"), Field::Clear)),
-            (serde_json::json!({"name": "x y", "last_name": "Z"}), (Field::Keep, set("Z"))),
-            (serde_json::json!({}), (Field::Keep, Field::Keep)),
-        ] {
-            assert_eq!(input(wish).names(), expected);
-        }
+        assert_eq!(wish.profile_fields(), ["/title", "/department"]);
     }
 
     #[test]

@@ -47,7 +47,7 @@ impl Problem {
     /// A body that says what can't be.
     pub(in crate::http) fn flawed(flaws: Vec<Flaw>) -> Self {
         flaws.into_iter().fold(
-            Self::new(ProblemKind::InvalidBody, "The wish can't be granted as it is."),
+            Self::new(ProblemKind::InvalidBody, "The body can't be used as it is."),
             |problem, Flaw { pointer, message }| problem.at(pointer, message),
         )
     }
@@ -143,6 +143,9 @@ impl From<ConnectorError> for Problem {
         if error.kind == Kind::Reserved {
             return reserved(&error);
         }
+        if let Some(problem) = refused_here(&error) {
+            return problem;
+        }
         let provider = error.provider.title();
         let code = error.code.as_deref().unwrap_or("no code");
         let (kind, detail) = match error.kind {
@@ -191,17 +194,28 @@ impl From<ConnectorError> for Problem {
                 ProblemKind::ProviderTimeout,
                 format!("{provider} did not answer {} in time.", error.method),
             ),
-            Kind::NeedsReauth | Kind::Internal | Kind::Reserved => {
+            Kind::NeedsReauth | Kind::Internal | Kind::Reserved | Kind::Refused | Kind::Skipped => {
                 return Self::internal().because(&error);
             }
         };
-        let detail = match error.read_back {
-            None => detail,
-            Some(ReadBack::NotThere) => format!(
-                "{detail} Read back afterwards, it was not done; a provider that is slow may still do it."
+        let (kind, detail) = match error.read_back {
+            None => (kind, detail),
+            Some(ReadBack::NotSent) => (kind, format!("{detail} Nothing was sent to change it.")),
+            Some(ReadBack::NotThere) => (
+                kind,
+                format!(
+                    "{detail} Read back afterwards, it was not done; a provider that is slow may still do it."
+                ),
             ),
-            Some(ReadBack::Unreadable) => format!(
-                "{detail} It could not be read back either, so it may or may not have been done."
+            Some(ReadBack::Unreadable) => (
+                ProblemKind::ProviderOutcomeUnknown,
+                format!(
+                    "{detail} It could not be read back either, so it may or may not have been done."
+                ),
+            ),
+            Some(ReadBack::Undecided) => (
+                ProblemKind::ProviderOutcomeUnknown,
+                format!("{detail} {provider} does not show enough to decide whether it was done."),
             ),
         };
         let detail = match error.fix {
@@ -209,6 +223,10 @@ impl From<ConnectorError> for Problem {
             None => detail,
         };
         let problem = Self { provider: Some(failure(&error)), ..Self::new(kind, detail) };
+        let problem = match error.field {
+            Some(field) => problem.at(field, format!("is refused by {provider} ({code})")),
+            None => problem,
+        };
         let problem = match error.retry_after {
             Some(pause) => problem.retry_after(pause),
             None => problem,
@@ -338,6 +356,32 @@ fn not_renewed(failure: &RefreshFailure, retry_after: Duration) -> Problem {
     };
     let detail = format!("The access token could not be renewed: {why}. Nothing else was sent.");
     Problem::new(ProblemKind::ProviderError, detail).retry_after(retry_after)
+}
+
+/// The problem of a step that was not sent: the provider said nothing.
+fn refused_here(error: &ConnectorError) -> Option<Problem> {
+    let kind = match error.kind {
+        Kind::Refused => ProblemKind::RoleNotAssignable,
+        Kind::Skipped => ProblemKind::StepSkipped,
+        Kind::NotFound
+        | Kind::InvalidArgument
+        | Kind::Reserved
+        | Kind::InvalidCursor
+        | Kind::MissingScope
+        | Kind::Forbidden
+        | Kind::Conflict
+        | Kind::RateLimited
+        | Kind::NeedsReauth
+        | Kind::Trouble
+        | Kind::Timeout
+        | Kind::Internal => return None,
+    };
+    let detail = error.fix.unwrap_or("The step was not tried.");
+    let problem = Problem::new(kind, detail);
+    Some(match error.field {
+        Some(field) => problem.at(field, detail),
+        None => problem,
+    })
 }
 
 fn reserved(error: &ConnectorError) -> Problem {

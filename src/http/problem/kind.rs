@@ -129,6 +129,15 @@ kinds! {
     /// Nobody knows how the first request with the key ended.
     IdempotencyInDoubt = "idempotency_in_doubt", CONFLICT, "Nobody knows how the first request with this key ended",
         "The service stopped in the middle of it. `known` lists what was written down about the request `first_request_id`: look at the provider whether the rest was done. Nothing is done again under this key; to do it, send the request with a new key.";
+    /// The first request with the key showed a secret, which is not stored.
+    SecretShownOnce = "secret_shown_once", CONFLICT, "Secret was shown once",
+        "The first request with this idempotency key was done, and its response showed a secret, which is not stored. If that response was lost, revoke what was created and send a new request with another idempotency key.";
+    /// A role that can't be assigned or removed as requested.
+    RoleNotAssignable = "role_not_assignable", UNPROCESSABLE_ENTITY, "Role not assignable here",
+        "The gateway refused the change of the role; nothing was sent to the provider. The detail says why and what to do instead.";
+    /// A step that was not tried.
+    StepSkipped = "step_skipped", CONFLICT, "Step not tried",
+        "An earlier step of the same request left nothing to do this one with; nothing was sent to the provider for it. The detail says what to do.";
     /// The answers of a batch are too large.
     BatchTooLarge = "batch_too_large", PAYLOAD_TOO_LARGE, "The batch's answers are too large",
         "This operation was not begun, because the answers before it are too large together. Send it in another batch, and ask for smaller pages.";
@@ -162,6 +171,9 @@ kinds! {
     /// The provider did not answer in time.
     ProviderTimeout = "provider_timeout", GATEWAY_TIMEOUT, "The provider did not answer in time",
         "What was asked may or may not have been done. Reading again is safe.";
+    /// It is not known whether a change was done.
+    ProviderOutcomeUnknown = "provider_outcome_unknown", BAD_GATEWAY, "Outcome of the change unknown",
+        "The provider's response to a change was lost, and reading back did not show whether it was done. Look at the provider before you repeat it. With an idempotency key the change is not tried again under that key.";
     /// We failed.
     Internal = "internal", INTERNAL_SERVER_ERROR, "Something failed on our side",
         "The log has the cause under the request's id.";

@@ -192,6 +192,11 @@ impl Problem {
         self.kind
     }
 
+    /// What happened this time.
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     fn because(mut self, cause: &dyn Error) -> Self {
         let mut text = cause.to_string();
         let mut next = cause.source();

@@ -1,18 +1,19 @@
 //! The envelopes of every answer.
 
-use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::domain::input::Done;
 use crate::domain::page::Page;
+use crate::http::idempotency::ReadAgain;
 use crate::http::pieces;
 use crate::http::problem::Problem;
 use crate::unified::mapping::Warning;
-use crate::unified::{Part, Shown};
+use crate::unified::{Changed, MatchedBy, Part, Shown};
 
 /// What a row takes, about, in bytes.
 const ROW: usize = 1_024;
@@ -72,16 +73,21 @@ pub(in crate::http) struct Written {
     pub outcome: Done,
 }
 
-/// A thing after a change of several steps, and what came of each.
+/// An object after a change of several steps, and what came of each.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct Composed<T> {
-    /// The thing as it is now; `null` when it could not be read again: the steps say what was done.
+    /// The object as it is now; `null` when it could not be read after the change, which a warning says:
+    /// the steps tell what was done all the same.
     #[schema(required = true)]
     pub result: Option<T>,
-    /// The steps. With status 207 some of them failed.
+    /// By which field an existing user was matched; absent for everything else.
+    #[schema(example = "email")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub matched_by: Option<&'static str>,
+    /// The steps. With status 207 some of them failed, or the object could not be read.
     pub parts: Vec<PartAnswer>,
-    /// The provider's rows that could not be read and are left out, and the custom fields that could not be computed;
-    /// absent when there are none.
+    /// The custom fields that could not be computed, and `result` when the object could not be read
+    /// after the change; absent when there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Warning>,
 }
@@ -96,7 +102,7 @@ pub(in crate::http) struct PartAnswer {
     pub id: Option<String>,
     /// Where, by id.
     pub place_id: Option<String>,
-    /// Whether it was done now, was so already, or failed.
+    /// Whether it was done now, was so already, failed, or may have been done.
     pub outcome: PartOutcome,
     /// Why it failed.
     #[schema(value_type = Option<crate::http::problem::ProblemBody>)]
@@ -113,34 +119,64 @@ pub(in crate::http) enum PartOutcome {
     Already,
     /// It failed; `problem` says why.
     Failed,
+    /// It may or may not have been done; `problem` says why.
+    Unknown,
 }
 
 impl PartAnswer {
-    /// A step as it is told.
+    /// A step in a response.
     pub(in crate::http) fn of(part: Part, request_id: &str) -> Self {
         let Part { name, id, place_id, outcome } = part;
         let (outcome, problem) = match outcome {
             Ok(Done::Done) => (PartOutcome::Done, None),
             Ok(Done::Already) => (PartOutcome::Already, None),
-            Err(error) => (PartOutcome::Failed, Some(Problem::from(error).to_json(request_id))),
+            Err(error) => {
+                let is_unknown = error.is_outcome_unknown();
+                let outcome = if is_unknown { PartOutcome::Unknown } else { PartOutcome::Failed };
+                (outcome, Some(Problem::from(error).to_json(request_id)))
+            }
         };
         Self { part: name, id, place_id, outcome, problem }
     }
 }
 
 impl Composed<Box<RawValue>> {
-    /// The envelope, and the status: `whole` when no step failed.
+    /// The response to a change of an object at `path`. Its status is `whole` when no step failed and the
+    /// object was read. That the object could not be read is a warning, and no failure of the change: a
+    /// replay reads it again.
     pub(in crate::http) fn of(
-        Shown { thing: result, warnings }: Shown,
-        parts: Vec<Part>,
+        changed: Changed,
+        path: &str,
         request_id: &str,
         whole: StatusCode,
-    ) -> (StatusCode, Json<Self>) {
+    ) -> Response {
+        let Changed { id, object, made: _, matched_by, parts } = changed;
         let parts: Vec<_> =
             parts.into_iter().map(|part| PartAnswer::of(part, request_id)).collect();
-        let failed = parts.iter().any(|part| part.outcome == PartOutcome::Failed);
-        let status = if failed { StatusCode::MULTI_STATUS } else { whole };
-        (status, Json(Self { result: Some(result), parts, warnings }))
+        let is_whole = parts
+            .iter()
+            .all(|part| matches!(part.outcome, PartOutcome::Done | PartOutcome::Already));
+        let status = if is_whole { whole } else { StatusCode::MULTI_STATUS };
+        let matched_by = matched_by.map(|MatchedBy::Email| "email");
+        match object {
+            Ok(Shown { thing, warnings }) => {
+                let body = Self { result: Some(thing), matched_by, parts, warnings };
+                (status, Json(body)).into_response()
+            }
+            Err(error) => {
+                let problem = Problem::from(error);
+                problem.log(request_id);
+                let message = format!(
+                    "The change is as `parts` says; what it changed could not be read afterwards: {} Read \
+                     it with GET {path}.",
+                    problem.detail()
+                );
+                let warnings = vec![Warning { field: "result".to_owned(), id, message }];
+                let body = Self { result: None, matched_by, parts, warnings };
+                let again = ReadAgain { path: path.to_owned(), status };
+                (StatusCode::MULTI_STATUS, Extension(again), Json(body)).into_response()
+            }
+        }
     }
 }
 

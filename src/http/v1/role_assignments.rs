@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answers::{Item, List, Written};
+use super::answers::{Composed, Item, List, Written};
 use crate::domain::assignment::RoleAssignment;
 use crate::domain::user_input::RoleInput;
 use crate::http::extract::{
@@ -61,7 +61,8 @@ pub(in crate::http) struct NewRoleAssignment {
 /// Gives a role, and answers with the assignment as it is then. Giving it again changes nothing. A level (`ws:admin`, `org:owner`, …) takes the place of the one held before. Costs two provider calls or more.
 #[utoipa::path(post, path = "/role-assignments", tag = "Role assignments", params(AccountQuery, ShapeQuery),
     request_body = NewRoleAssignment,
-    responses((status = 201, description = "The role assignment", body = Item<RoleAssignment>), Problems))]
+    responses((status = 201, description = "The role assignment", body = Composed<RoleAssignment>),
+        (status = 207, description = "The role was given; the assignment could not be read", body = Composed<RoleAssignment>), Problems))]
 pub(in crate::http) async fn create_role_assignment(
     State(state): State<AppState>,
     account: Account<Write>,
@@ -70,9 +71,10 @@ pub(in crate::http) async fn create_role_assignment(
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.wants_remote());
     let NewRoleAssignment { user_id, role_id, workspace_id, channel_id } = wish;
-    let holding = changes.holding(&user_id, RoleInput { id: role_id, workspace_id, channel_id });
-    let shown = changes.give_role(holding, &query.shape).await?;
-    Ok((StatusCode::CREATED, Json(Item::shown(shown))).into_response())
+    let role = RoleInput { id: role_id, workspace_id, channel_id };
+    let changed = changes.give_role(&user_id, role, &query.shape).await?;
+    let path = format!("/role-assignments/{}", changed.id.as_deref().unwrap_or_default());
+    Ok(Composed::of(changed, &path, account.request_id(), StatusCode::CREATED))
 }
 
 /// Takes a role away. Whoever held a level is a plain member afterwards. Costs two provider calls or fewer.

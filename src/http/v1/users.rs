@@ -2,8 +2,9 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use serde::Deserialize;
+use url::form_urlencoded;
 use utoipa::ToSchema;
 
 use super::answers::{Composed, Item, List};
@@ -55,12 +56,20 @@ pub(in crate::http) async fn create_user(
     Body(wish): Body<UserInput>,
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.wants_remote());
-    let written = changes.create_user(wish, query.on_conflict, &query.shape).await?;
-    let whole = match written.made {
+    let by_email: String =
+        form_urlencoded::byte_serialize(wish.primary_email().unwrap_or_default().as_bytes())
+            .collect();
+    let changed = changes.create_user(wish, query.on_conflict, &query.shape).await?;
+    let whole = match changed.made {
         Made::New => StatusCode::CREATED,
         Made::Existing => StatusCode::OK,
     };
-    Ok(Composed::of(written.user, written.parts, account.request_id(), whole).into_response())
+    let path = match &changed.id {
+        Some(id) => path_of(id),
+        // The provider does not show who was invited yet.
+        None => format!("/users?email={by_email}"),
+    };
+    Ok(Composed::of(changed, &path, account.request_id(), whole))
 }
 
 /// Changes a user: absent fields stay, `null` clears one. Costs one provider call, one more for each workspace of a guest whose end changes, and three to read the user again.
@@ -77,9 +86,8 @@ pub(in crate::http) async fn update_user(
     Body(wish): Body<UserInput>,
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.wants_remote());
-    let written = changes.update_user(&id, &wish, &query.shape).await?;
-    let parts = Composed::of(written.user, written.parts, account.request_id(), StatusCode::OK);
-    Ok(parts.into_response())
+    let changed = changes.update_user(&id, &wish, &query.shape).await?;
+    Ok(Composed::of(changed, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 
 /// Switches a user off everywhere; the account stays, and so does the history. Costs four provider calls, five with `sign_out`.
@@ -95,9 +103,12 @@ pub(in crate::http) async fn deactivate_user(
 ) -> Result<Response, Problem> {
     let sign_out = if query.sign_out { SignOut::Now } else { SignOut::Later };
     let changes = account.changes(&state, false);
-    let written = changes.deactivate(&id, sign_out, &Shape::default()).await?;
-    let parts = Composed::of(written.user, written.parts, account.request_id(), StatusCode::OK);
-    Ok(parts.into_response())
+    let changed = changes.deactivate(&id, sign_out, &Shape::default()).await?;
+    Ok(Composed::of(changed, &path_of(&id), account.request_id(), StatusCode::OK))
+}
+
+fn path_of(id: &str) -> String {
+    format!("/users/{id}")
 }
 
 /// Roles to be given to one user, or taken away.
@@ -136,9 +147,8 @@ pub(in crate::http) async fn assign_role(
 ) -> Result<Response, Problem> {
     let UserRoles { user_id, roles } = wish.check()?;
     let changes = account.changes(&state, query.shape.wants_remote());
-    let parts = changes.give_user_roles(&user_id, roles).await?;
-    let user = changes.directory.get::<User>(&user_id, &query.shape).await?;
-    Ok(Composed::of(user, parts, account.request_id(), StatusCode::OK).into_response())
+    let changed = changes.give_user_roles(&user_id, roles, &query.shape).await?;
+    Ok(Composed::of(changed, &path_of(&user_id), account.request_id(), StatusCode::OK))
 }
 
 /// Takes several roles from a user. Costs two provider calls for each level, and one for each ten places of a system role.
@@ -154,7 +164,6 @@ pub(in crate::http) async fn remove_role(
 ) -> Result<Response, Problem> {
     let UserRoles { user_id, roles } = wish.check()?;
     let changes = account.changes(&state, query.shape.wants_remote());
-    let parts = changes.take_user_roles(&user_id, roles).await?;
-    let user = changes.directory.get::<User>(&user_id, &query.shape).await?;
-    Ok(Composed::of(user, parts, account.request_id(), StatusCode::OK).into_response())
+    let changed = changes.take_user_roles(&user_id, roles, &query.shape).await?;
+    Ok(Composed::of(changed, &path_of(&user_id), account.request_id(), StatusCode::OK))
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 
 use super::answers::{Composed, Item, List};
 use crate::domain::workspace::Workspace;
@@ -51,8 +51,9 @@ pub(in crate::http) async fn create_workspace(
     Body(wish): Body<WorkspaceWish>,
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.wants_remote());
-    let (workspace, parts) = changes.create_workspace(&wish, &query.shape).await?;
-    Ok(Composed::of(workspace, parts, account.request_id(), StatusCode::CREATED).into_response())
+    let changed = changes.create_workspace(&wish, &query.shape).await?;
+    let path = path_of(changed.id.as_deref().unwrap_or_default());
+    Ok(Composed::of(changed, &path, account.request_id(), StatusCode::CREATED))
 }
 
 /// Changes settings of a workspace. Costs one provider call for each, and four to read it again.
@@ -69,6 +70,10 @@ pub(in crate::http) async fn update_workspace(
     Body(wish): Body<WorkspaceWish>,
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.wants_remote());
-    let (workspace, parts) = changes.update_workspace(&id, &wish, &query.shape).await?;
-    Ok(Composed::of(workspace, parts, account.request_id(), StatusCode::OK).into_response())
+    let changed = changes.update_workspace(&id, &wish, &query.shape).await?;
+    Ok(Composed::of(changed, &path_of(&id), account.request_id(), StatusCode::OK))
+}
+
+fn path_of(id: &str) -> String {
+    format!("/workspaces/{id}")
 }

@@ -1,48 +1,61 @@
 //! Groups made, changed, linked to workspaces, deleted.
 
-use super::{Changes, Part, done_if};
+use std::collections::BTreeSet;
+
+use super::outcome::{Changed, Made, Part, Seen};
+use super::{Changes, refuse};
 use crate::connectors::{ConnectorError, GroupWrites};
 use crate::domain::group::{Group, GroupWish};
-use crate::domain::input::{Done, Flaw};
-use crate::unified::{Shape, Shown, UnifiedError};
-
-/// A group after a change, and the steps that it took.
-type Written = (Shown, Vec<Part>);
+use crate::domain::input::{Comparison, Done};
+use crate::unified::{Shape, UnifiedError};
 
 impl Changes<'_> {
     /// Makes a group with its members.
     ///
     /// # Errors
     ///
-    /// `Flawed` for a group without a name; else what the provider said.
+    /// `Flawed` for a request that contradicts itself or has no name; else what the provider said.
     pub async fn create_group(
         &self,
         wish: &GroupWish,
         shape: &Shape,
-    ) -> Result<Written, UnifiedError> {
-        let Some(name) = wish.name.as_deref().filter(|name| !name.trim().is_empty()) else {
-            return Err(UnifiedError::Flawed(vec![Flaw::at("/name", "a group has a name")]));
-        };
+    ) -> Result<Changed, UnifiedError> {
+        refuse(wish.flaws_of_new())?;
+        let name = wish.name.value().map(String::as_str).unwrap_or_default();
         let send = self.group_writes()?.create(&self.directory.cx, wish);
-        // Groups may share a name: which one is new can't be told.
-        let unseen = async { Ok(None) };
-        let id = self.step("group.created", name, send, unseen).await??;
+        // Groups may share a name: the new one is that which was not there before.
+        let before = self.groups_named(name).await;
+        let seen = async {
+            let before = before?.map(|groups| ids(&groups));
+            let (Some(before), Some(after)) = (before, self.groups_named(name).await?) else {
+                return Ok(Seen::Undecided);
+            };
+            let mut new = after.iter().filter(|group| !before.contains(&group.id));
+            Ok(match (new.next(), new.next()) {
+                (None, _) => Seen::NotDone,
+                (Some(group), None) => Seen::Done(group.id.clone()),
+                (Some(_), Some(_)) => Seen::Undecided,
+            })
+        };
+        let id = self.step("group.created", name, send, seen).await??;
         let mut parts = vec![Part::of("group", &id, Ok(Done::Done))];
         parts.extend(self.link(&id, wish).await?);
-        Ok((self.directory.get::<Group>(&id, shape).await?, parts))
+        self.changed::<Group>(&id, Made::New, parts, shape).await
     }
 
     /// Changes the name and the members, and links the group to workspaces.
     ///
     /// # Errors
     ///
-    /// What the provider said of the first step; the second one is a part.
+    /// `Flawed` for a request that contradicts itself; what the provider said of the first step. A
+    /// failure of the second one is a part.
     pub async fn update_group(
         &self,
         id: &str,
         wish: &GroupWish,
         shape: &Shape,
-    ) -> Result<Written, UnifiedError> {
+    ) -> Result<Changed, UnifiedError> {
+        refuse(wish.flaws_of_change())?;
         let mut parts = Vec::new();
         if wish.changes_group() {
             parts.push(Part::of("group", id, Ok(self.change_group(id, wish).await??)));
@@ -51,7 +64,7 @@ impl Changes<'_> {
         if let [Part { outcome: Err(error), .. }] = &*parts {
             return Err(error.copy().into());
         }
-        Ok((self.directory.get::<Group>(id, shape).await?, parts))
+        self.changed::<Group>(id, Made::Existing, parts, shape).await
     }
 
     /// Deletes a group for good. Whoever came into a workspace by it stays there.
@@ -61,7 +74,10 @@ impl Changes<'_> {
     /// What the provider said.
     pub async fn delete_group(&self, id: &str) -> Result<Done, UnifiedError> {
         let send = self.group_writes()?.delete(&self.directory.cx, id);
-        let seen = async { Ok(done_if(self.read::<Group>(id).await?.is_none())) };
+        let seen = async {
+            let is_gone = self.read::<Group>(id).await?.is_none();
+            Ok(if is_gone { Seen::Done(Done::Done) } else { Seen::NotDone })
+        };
         Ok(self.step("group.deleted", id, send, seen).await??)
     }
 
@@ -71,21 +87,18 @@ impl Changes<'_> {
         wish: &GroupWish,
     ) -> Result<Result<Done, ConnectorError>, UnifiedError> {
         let send = self.group_writes()?.update(&self.directory.cx, id, wish);
-        let seen = async {
-            let group = self.read::<Group>(id).await?;
-            Ok(done_if(group.is_some_and(|group| wish.is_met_by(&group))))
-        };
-        self.step("group.updated", id, send, seen).await
+        let state = self.compare(id, |group: &Group| wish.compare(group));
+        self.reach("group.updated", id, send, state).await
     }
 
-    /// Links the group to the workspaces of a wish, if there are some.
+    /// Links the group to the workspaces of a request, if it names some. No provider shows them.
     async fn link(&self, id: &str, wish: &GroupWish) -> Result<Option<Part>, UnifiedError> {
         if wish.add_workspace_ids.is_empty() {
             return Ok(None);
         }
         let send = self.group_writes()?.link(&self.directory.cx, id, &wish.add_workspace_ids);
-        let unseen = async { Ok(None) };
-        let outcome = self.step("group.linked", id, send, unseen).await?;
+        let state = async { Ok(Comparison::Unknown) };
+        let outcome = self.reach("group.linked", id, send, state).await?;
         Ok(Some(Part::of("workspaces", id, outcome)))
     }
 
@@ -93,4 +106,8 @@ impl Changes<'_> {
         let facet = self.directory.connector.group_writes();
         facet.ok_or_else(|| self.unsupported("changes of groups"))
     }
+}
+
+fn ids(groups: &[Group]) -> BTreeSet<String> {
+    groups.iter().map(|group| group.id.clone()).collect()
 }

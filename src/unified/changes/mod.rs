@@ -1,11 +1,14 @@
 //! Changes: of users, of members of workspaces, of roles, of workspaces, of groups. Every step is
-//! written down before it is sent and after it, and one whose answer leaves it in doubt is read back,
-//! so that an answer says what was seen and not what was wished.
+//! written down before it is sent and after it. One whose response was lost is read back, and a refusal
+//! because of the present state is compared with it, so that an outcome says what was seen and not what
+//! was requested.
 
 mod found;
 mod groups;
 mod journal;
 mod members;
+mod new_user;
+mod outcome;
 mod people;
 mod roles;
 mod workspaces;
@@ -13,11 +16,14 @@ mod workspaces;
 use std::future::Future;
 
 pub use journal::Journal;
-pub use people::{Made, OnConflict, SignOut, WrittenUser};
+pub use new_user::OnConflict;
+pub use outcome::{Changed, Made, MatchedBy, Part};
+pub use people::SignOut;
 
+use self::outcome::{Seen, settle, settle_goal};
 use super::{Directory, Resource, UnifiedError};
-use crate::connectors::{ConnectorError, ReadBack};
-use crate::domain::input::{Done, Flaw};
+use crate::connectors::ConnectorError;
+use crate::domain::input::{Comparison, Done, Flaw};
 use crate::store::Outcome;
 
 /// An account's directory, for one request that changes it.
@@ -35,46 +41,61 @@ impl std::fmt::Debug for Changes<'_> {
     }
 }
 
-/// One step of a request that takes several, and what came of it.
-#[derive(Debug)]
-pub struct Part {
-    /// What was done: `account`, `workspace`, `role`, …
-    pub name: &'static str,
-    /// What it was done with, by id: the workspace, the role.
-    pub id: Option<String>,
-    /// Where.
-    pub place_id: Option<String>,
-    /// What came of it.
-    pub outcome: Result<Done, ConnectorError>,
-}
-
-impl Part {
-    fn of(name: &'static str, id: &str, outcome: Result<Done, ConnectorError>) -> Self {
-        Self { name, id: Some(id.to_owned()), place_id: None, outcome }
-    }
-}
-
 impl Changes<'_> {
-    /// One step. `seen` reads what came of it when the answer left that open.
+    /// One step that makes something. `seen` reads what was made when the response was lost.
     async fn step<T>(
         &self,
         action: &str,
         subject: &str,
         send: impl Future<Output = Result<T, ConnectorError>>,
-        seen: impl Future<Output = Result<Option<T>, ConnectorError>>,
+        seen: impl Future<Output = Result<Seen<T>, ConnectorError>>,
     ) -> Result<Result<T, ConnectorError>, UnifiedError> {
         self.journal.note(action, subject, Outcome::Started).await?;
         let outcome = settle(send.await, seen).await;
-        let ended = if outcome.is_ok() { Outcome::Done } else { Outcome::Failed };
-        self.journal.close(action, subject, ended).await;
+        self.close(action, subject, &outcome).await;
         Ok(outcome)
     }
 
-    /// The thing with that id, unshaped.
+    /// One step towards a state. `state` compares what is there with that: it decides a step whose
+    /// response was lost, and whether one that the present state forbids was so already.
+    async fn reach(
+        &self,
+        action: &str,
+        subject: &str,
+        send: impl Future<Output = Result<Done, ConnectorError>>,
+        state: impl Future<Output = Result<Comparison, ConnectorError>>,
+    ) -> Result<Result<Done, ConnectorError>, UnifiedError> {
+        self.journal.note(action, subject, Outcome::Started).await?;
+        let outcome = settle_goal(send.await, state).await;
+        self.close(action, subject, &outcome).await;
+        Ok(outcome)
+    }
+
+    /// Writes down how a step ended. One of unknown outcome stays begun, which is what is known of it.
+    async fn close<T>(&self, action: &str, subject: &str, outcome: &Result<T, ConnectorError>) {
+        let ended = match outcome {
+            Ok(_) => Outcome::Done,
+            Err(error) if error.is_outcome_unknown() => return,
+            Err(_) => Outcome::Failed,
+        };
+        self.journal.close(action, subject, ended).await;
+    }
+
+    /// The object with that id, unshaped.
     async fn read<T: Resource>(&self, id: &str) -> Result<Option<T>, ConnectorError> {
         let Some(facet) = T::facet(self.directory.connector) else { return Ok(None) };
         let record = facet.get(&self.directory.cx, id).await?;
         Ok(record.map(|record| *record.unified))
+    }
+
+    /// Compares the object with that id, where there is one.
+    async fn compare<T: Resource>(
+        &self,
+        id: &str,
+        compare: impl FnOnce(&T) -> Comparison,
+    ) -> Result<Comparison, ConnectorError> {
+        let object = self.read::<T>(id).await?;
+        Ok(object.as_ref().map_or(Comparison::Different, compare))
     }
 
     fn unsupported(&self, resource: &'static str) -> UnifiedError {
@@ -82,27 +103,7 @@ impl Changes<'_> {
     }
 }
 
-/// The outcome of a step; one in doubt is decided by what is seen afterwards.
-async fn settle<T>(
-    outcome: Result<T, ConnectorError>,
-    seen: impl Future<Output = Result<Option<T>, ConnectorError>>,
-) -> Result<T, ConnectorError> {
-    match outcome {
-        Err(error) if error.is_in_doubt() => match seen.await {
-            Ok(Some(value)) => Ok(value),
-            Ok(None) => Err(error.read_back(ReadBack::NotThere)),
-            Err(_) => Err(error.read_back(ReadBack::Unreadable)),
-        },
-        decided => decided,
-    }
-}
-
-/// Refuses a wish that has flaws.
+/// Refuses a request that has flaws.
 fn refuse(flaws: Vec<Flaw>) -> Result<(), UnifiedError> {
     if flaws.is_empty() { Ok(()) } else { Err(UnifiedError::Flawed(flaws)) }
-}
-
-/// "It is so" as what a step is to give.
-fn done_if(holds: bool) -> Option<Done> {
-    holds.then_some(Done::Done)
 }

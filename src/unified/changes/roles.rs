@@ -1,36 +1,53 @@
 //! Roles given and taken.
 
-use super::{Changes, Part, done_if, settle};
+use super::outcome::{Changed, Made, Part, settle_goal};
+use super::{Changes, refuse};
 use crate::connectors::{AssignmentWrites, ConnectorError, Holding, Kind};
 use crate::domain::assignment::RoleAssignment;
-use crate::domain::input::{Done, Flaw};
-use crate::domain::user_input::RoleInput;
+use crate::domain::input::{Comparison, Done, Flaw};
+use crate::domain::user::User;
+use crate::domain::user_input::{RoleInput, contradicting_roles};
 use crate::store::Outcome;
-use crate::unified::{Shape, Shown, UnifiedError};
+use crate::unified::{Shape, UnifiedError};
 
 const GIVE: &str = "role_assignment.granted";
 const TAKE: &str = "role_assignment.revoked";
 
 impl Changes<'_> {
     /// The holding of a role by a user: in a channel, in a workspace, or else in the organization.
-    #[must_use]
-    pub fn holding(&self, user_id: &str, role: RoleInput) -> Holding {
+    fn holding(&self, user_id: &str, role: RoleInput) -> Holding {
         let RoleInput { id: role_id, workspace_id, channel_id } = role;
         let organization = || self.directory.cx.account.organization.id.to_string();
         let place_id = channel_id.or(workspace_id).unwrap_or_else(organization);
         Holding { role_id, user_id: user_id.to_owned(), place_id }
     }
 
-    /// Gives a role. It may have been held already.
+    /// Gives a role.
     ///
     /// # Errors
     ///
-    /// What the provider said; `Unsupported` when it can't give roles.
-    pub async fn give_role(&self, holding: Holding, shape: &Shape) -> Result<Shown, UnifiedError> {
+    /// `Flawed` for a role in two places; why it can't be given at all, before anything is sent; else
+    /// what the provider said. `Unsupported` when it can't give roles.
+    pub async fn give_role(
+        &self,
+        user_id: &str,
+        role: RoleInput,
+        shape: &Shape,
+    ) -> Result<Changed, UnifiedError> {
+        if role.workspace_id.is_some() && role.channel_id.is_some() {
+            let flaws = Flaw::pair("/workspace_id", "/channel_id");
+            return Err(UnifiedError::Flawed(flaws.into()));
+        }
+        let holding = self.holding(user_id, role);
+        self.assignment_writes()?
+            .check(&self.directory.cx, &holding)
+            .map_err(|error| error.about("/role_id"))?;
         let id = id(&holding);
-        self.assignment_writes()?.check(&self.directory.cx, &holding)?;
-        self.first(self.give_roles(&[holding]).await?)?;
-        self.directory.get::<RoleAssignment>(&id, shape).await
+        let outcomes = self.give_roles(&[holding.clone()]).await?;
+        let outcome = self.first(outcomes)?;
+        let parts = parts(vec![holding], vec![Ok(outcome)]);
+        let made = if outcome == Done::Done { Made::New } else { Made::Existing };
+        self.changed::<RoleAssignment>(&id, made, parts, shape).await
     }
 
     /// Takes a role away by the id of its assignment. It may have been gone already.
@@ -49,33 +66,48 @@ impl Changes<'_> {
         self.first(outcomes)
     }
 
-    /// Gives a user several roles, each a part.
+    /// Gives a user several roles, each a part, and reads the user.
     ///
     /// # Errors
     ///
-    /// Only what stops all of them: `Unsupported`, or a log that can't be written.
+    /// Only what stops all of them: `Flawed` for roles that contradict each other, `Unsupported`, or a
+    /// log that can't be written; and why the user can't be read, when all of them failed.
     pub async fn give_user_roles(
+        &self,
+        user_id: &str,
+        roles: Vec<RoleInput>,
+        shape: &Shape,
+    ) -> Result<Changed, UnifiedError> {
+        refuse(contradicting_roles(&roles))?;
+        let parts = self.give_parts(user_id, roles).await?;
+        self.changed::<User>(user_id, Made::Existing, parts, shape).await
+    }
+
+    /// Takes several roles from a user, each a part, and reads the user.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::give_user_roles`].
+    pub async fn take_user_roles(
+        &self,
+        user_id: &str,
+        roles: Vec<RoleInput>,
+        shape: &Shape,
+    ) -> Result<Changed, UnifiedError> {
+        let holdings = self.holdings(user_id, roles);
+        let outcomes = self.take_roles(&holdings).await?;
+        let parts = parts(holdings, outcomes);
+        self.changed::<User>(user_id, Made::Existing, parts, shape).await
+    }
+
+    /// Gives a user several roles, each a part.
+    pub(super) async fn give_parts(
         &self,
         user_id: &str,
         roles: Vec<RoleInput>,
     ) -> Result<Vec<Part>, UnifiedError> {
         let holdings = self.holdings(user_id, roles);
         let outcomes = self.give_roles(&holdings).await?;
-        Ok(parts(holdings, outcomes))
-    }
-
-    /// Takes several roles from a user, each a part.
-    ///
-    /// # Errors
-    ///
-    /// Only what stops all of them: `Unsupported`, or a log that can't be written.
-    pub async fn take_user_roles(
-        &self,
-        user_id: &str,
-        roles: Vec<RoleInput>,
-    ) -> Result<Vec<Part>, UnifiedError> {
-        let holdings = self.holdings(user_id, roles);
-        let outcomes = self.take_roles(&holdings).await?;
         Ok(parts(holdings, outcomes))
     }
 
@@ -87,8 +119,8 @@ impl Changes<'_> {
         let facet = self.assignment_writes()?;
         let refused = roles.iter().enumerate().filter_map(|(number, role)| {
             let checked = facet.check(&self.directory.cx, &self.holding("", role.clone()));
-            let code = checked.err()?.code.unwrap_or_default();
-            Some(Flaw::at(format!("/roles/{number}"), format!("can't be given: {code}")))
+            let fix = checked.err()?.fix.unwrap_or_default();
+            Some(Flaw::at(format!("/roles/{number}"), format!("can't be given. {fix}")))
         });
         Ok(refused.collect())
     }
@@ -135,13 +167,12 @@ impl Changes<'_> {
         let mut settled = Vec::with_capacity(outcomes.len());
         for (holding, outcome) in holdings.iter().zip(outcomes) {
             let id = id(holding);
-            let seen = async {
+            let state = async {
                 let held = self.read::<RoleAssignment>(&id).await?;
-                Ok(done_if(held.is_some() == to_be_held))
+                Ok(Comparison::of(held.is_some() == to_be_held))
             };
-            let outcome = settle(outcome, seen).await;
-            let ended = if outcome.is_ok() { Outcome::Done } else { Outcome::Failed };
-            self.journal.close(action, &id, ended).await;
+            let outcome = settle_goal(outcome, state).await;
+            self.close(action, &id, &outcome).await;
             settled.push(outcome);
         }
         settled
@@ -154,10 +185,8 @@ impl Changes<'_> {
 
     /// What came of the only wish.
     fn first(&self, outcomes: Vec<Result<Done, ConnectorError>>) -> Result<Done, UnifiedError> {
-        let silent = || {
-            let provider = self.directory.connector.provider();
-            Err(ConnectorError::new(provider, "role-assignments", Kind::Internal))
-        };
+        let provider = self.directory.connector.provider();
+        let silent = || Err(ConnectorError::new(provider, "role-assignments", Kind::Internal));
         Ok(outcomes.into_iter().next().unwrap_or_else(silent)?)
     }
 }

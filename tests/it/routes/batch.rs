@@ -37,6 +37,11 @@ async fn a_hundred_roles_are_given_in_one_request(pool: PgPool) -> anyhow::Resul
     let api = app.linked().await?;
     let users: Vec<String> = app.sandbox.with_org(members).into_iter().take(100).collect();
     assert_eq!(users.len(), 100);
+    let held_before = app.sandbox.with_org(|org| {
+        let rows = org.roles.rows().filter(|(_, row)| row.role_id == "Rl04");
+        let holders = rows.filter_map(|(_, row)| org.person(row.user));
+        holders.filter(|person| users.contains(&person.id)).count() as u64
+    });
     let operations: Vec<Value> = users.iter().map(|user| give(user, "Rl04")).collect();
     let wish = json!({"operations": operations, "concurrency": 16});
     let answer = api.post("batch", &wish).await?.okay()?;
@@ -50,7 +55,8 @@ async fn a_hundred_roles_are_given_in_one_request(pool: PgPool) -> anyhow::Resul
         );
     }
     assert_eq!(result.len(), 100);
-    assert_eq!(app.calls(GIVE), 100);
+    // Nothing is sent for those who held it before.
+    assert_eq!(app.calls(GIVE), 100 - held_before);
     Ok(())
 }
 
@@ -77,7 +83,7 @@ async fn each_operation_succeeds_or_fails_alone(pool: PgPool) -> anyhow::Result<
     assert_eq!(statuses(&answer)[..8], expected, "{answer}");
     assert_eq!(statuses(&answer)[9], 201, "{answer}");
     let result = &answer["result"];
-    assert_eq!(result[1]["body"]["type"], "/problems/provider_invalid_argument");
+    assert_eq!(result[1]["body"]["type"], "/problems/role_not_assignable");
     assert_eq!(result[1]["body"]["request_id"], "mine.1");
     assert_eq!(result[4]["body"]["result_count"], 2);
     assert_eq!((&result[2]["id"], &result[8]["id"]), (&Value::Null, &json!("last")));
@@ -207,9 +213,13 @@ async fn a_batch_that_died_is_gone_on_with(pool: PgPool) -> anyhow::Result<()> {
     ] {
         sqlx::query(crash).execute(&pool).await?;
     }
-    app.clock.advance(time::Duration::seconds(135));
+    let silent = async |seconds: i32| {
+        let silent = "UPDATE idempotency_keys SET alive_at = alive_at - make_interval(secs => $1)";
+        sqlx::query(silent).bind(f64::from(seconds)).execute(&pool).await
+    };
+    silent(100).await?;
     api.post("batch", &wish).await?.problem(409, "idempotency_key_in_flight");
-    app.clock.advance(time::Duration::seconds(6));
+    silent(60).await?;
     let later = api.with("x-request-id", "later")?;
     let second = later.post("batch", &wish).await?.okay()?;
     assert_eq!(statuses(&second), [201, 409, 201], "{second}");
@@ -220,7 +230,7 @@ async fn a_batch_that_died_is_gone_on_with(pool: PgPool) -> anyhow::Result<()> {
     let known = doubt["known"].as_array().into_iter().flatten();
     let outcomes: Vec<&str> = known.filter_map(|deed| deed["outcome"].as_str()).collect();
     assert_eq!(outcomes, ["started", "done"], "{doubt}");
-    assert_eq!(app.calls(GIVE), 4);
+    assert_eq!(app.calls(GIVE), 3, "what was given already is not sent again");
     assert_eq!(later.post("batch", &wish).await?.okay()?, second);
     Ok(())
 }

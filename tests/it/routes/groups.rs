@@ -95,6 +95,19 @@ async fn a_group_is_made_changed_and_deleted(pool: PgPool) -> anyhow::Result<()>
     let nameless = api.post("groups", &json!({"member_ids": [one]})).await?;
     nameless.problem(422, "invalid_body");
     assert_eq!(nameless.pointers(), ["/name"]);
+    let both = json!({"name": "x", "member_ids": [one], "add_member_ids": [two]});
+    for (answer, pointers) in [
+        (api.post("groups", &both).await?, vec!["/member_ids", "/add_member_ids"]),
+        (api.patch(&path, &both).await?, vec!["/member_ids", "/add_member_ids"]),
+        (api.patch(&path, &json!({"name": null})).await?, vec!["/name"]),
+        (
+            api.post("groups", &json!({"name": "x", "remove_member_ids": [one]})).await?,
+            vec!["/remove_member_ids"],
+        ),
+    ] {
+        answer.problem(422, "invalid_body");
+        assert_eq!(answer.pointers(), pointers, "{}", answer.text);
+    }
     Ok(())
 }
 

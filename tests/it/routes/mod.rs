@@ -29,4 +29,5 @@ mod role_assignments;
 mod roles;
 mod users;
 mod workspaces;
+mod write_outcomes;
 mod writes;

@@ -139,6 +139,25 @@ async fn a_wish_that_cannot_be_granted_is_refused_before_anything_is_sent(
             json!({"email": "a@b.c", "phones": [{"number": "1", "type": "work"}, {"number": "2"}]}),
             vec!["/phones"],
         ),
+        (json!({"email": "a@b.c", "emails": [{"email": "d@e.f"}]}), vec!["/email", "/emails"]),
+        (json!({"email": "a@b.c", "name": "A B", "first_name": "C"}), vec!["/name", "/first_name"]),
+        (
+            json!({"email": "a@b.c", "title": "x", "remote_data": {"title": "y"}}),
+            vec!["/title", "/remote_data/title"],
+        ),
+        (
+            json!({"email": "a@b.c", "invite": true, "workspaces": [{"id": first}]}),
+            vec!["/workspaces/0/channel_ids"],
+        ),
+        (
+            json!({"email": "a@b.c", "invite": true, "title": "x", "remote_data": {"userType": "y"},
+                "workspaces": [{"id": first, "channel_ids": ["C1"]}]}),
+            vec!["/title", "/remote_data"],
+        ),
+        (
+            json!({"email": "a@b.c", "workspaces": [{"id": first}, {"id": first}]}),
+            vec!["/workspaces/0/id", "/workspaces/1/id"],
+        ),
         (
             json!({"email": "a@b.c", "custom_fields": {"shoe_size": 44}}),
             vec!["/custom_fields/shoe_size"],
@@ -158,6 +177,9 @@ async fn a_wish_that_cannot_be_granted_is_refused_before_anything_is_sent(
         (json!({"user_type": "guest_single_channel"}), "/user_type"),
         (json!({"workspaces": [{"id": first}]}), "/workspaces"),
         (json!({"roles": [{"id": "Rl01"}]}), "/roles"),
+        (json!({"status": null}), "/status"),
+        (json!({"user_type": null}), "/user_type"),
+        (json!({"remote_data": {"Operations": {"op": "add"}}}), "/remote_data/Operations"),
         (json!({"name": 5}), "/name"),
         (json!({"nick": "x"}), "/nick"),
     ] {
@@ -191,6 +213,123 @@ async fn somebody_who_is_there_is_refused_returned_or_updated(pool: PgPool) -> a
     let updated = api.post("users?on_conflict=update", &again).await?.okay()?;
     assert_eq!(updated["result"]["department"], "Legal");
     assert_eq!(parts(&updated), [("account", id, "done"), ("workspace", &*first, "done")]);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn matches_existing_users_by_the_address_alone(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let one = json!({"email": "one@example.com", "name": "Number One", "username": "number.one"});
+    let one = api.post("users", &one).await?.created()?;
+    let id = one["result"]["id"].as_str().context("no id")?;
+    let people = || app.sandbox.with_org(|org| org.people().len());
+    let before = people();
+    let clash = json!({"email": "two@example.com", "name": "Number Two", "username": "number.one",
+        "roles": [{"id": "Rl01"}]});
+    for on_conflict in ["fail", "return", "update"] {
+        let answer = api.post(&format!("users?on_conflict={on_conflict}"), &clash).await?;
+        answer.problem(409, "provider_conflict");
+        assert_eq!(answer.pointers(), ["/username"], "{}", answer.text);
+    }
+    let untouched = api.get(&format!("users/{id}")).await?.okay()?;
+    assert_eq!(untouched["result"], one["result"]);
+    assert_eq!(people(), before);
+
+    let by_address = json!({"email": "ONE@example.com", "name": "Number One", "username": "uno",
+        "external_id": "hr-1", "remote_data": {"userType": "Temp"}});
+    let refused = api.post("users", &by_address).await?;
+    assert_eq!(refused.problem(409, "provider_conflict")["errors"][0]["pointer"], "/email");
+    let same = api.post("users?on_conflict=return", &by_address).await?.okay()?;
+    assert_eq!((&same["matched_by"], &same["result"]["id"]), (&json!("email"), &json!(id)));
+    let updated = api.post("users?on_conflict=update", &by_address).await?;
+    assert_eq!(updated.status, 207, "{}", updated.text);
+    let updated = updated.body;
+    assert_eq!((&updated["matched_by"], &updated["result"]["id"]), (&json!("email"), &json!(id)));
+    assert_eq!(parts(&updated), [("account", id, "done"), ("external_id", id, "failed")]);
+    let problem = &updated["parts"][1]["problem"];
+    assert_eq!(problem["type"], "/problems/step_skipped", "{problem}");
+    assert_eq!(updated["result"]["username"], "uno");
+    let raw = api.get(&format!("proxy/scim/v2/Users/{id}")).await?.okay()?;
+    assert_eq!(raw["userType"], "Temp", "{raw}");
+    let again = json!({"email": "one@example.com", "name": "Number One"});
+    let again = api.post("users?on_conflict=update", &again).await?.okay()?;
+    assert_eq!(parts(&again), [("account", id, "already")]);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn changes_the_providers_own_fields_and_clears_names(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let wish = json!({"email": "own@example.com", "name": "Own Fields", "remote_data":
+        {"userType": "Temp", "name": {"honorificPrefix": "Dr."}}});
+    let made = api.post("users", &wish).await?.created()?;
+    let id = made["result"]["id"].as_str().context("no id")?;
+    assert_eq!(made["result"]["name"], "Own Fields", "parts of a name are put together");
+    let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+    let change = json!({"remote_data": {"userType": "Contractor", "preferredLanguage": null,
+        (enterprise): {"costCenter": "42"}}});
+    let changed = api.patch(&format!("users/{id}"), &change).await?.okay()?;
+    assert_eq!(parts(&changed), [("account", id, "done")]);
+    assert_eq!(changed["result"]["cost_center"], "42", "{changed}");
+    let raw = api.get(&format!("proxy/scim/v2/Users/{id}")).await?.okay()?;
+    assert_eq!(raw["userType"], "Contractor", "{raw}");
+    let calls = app.calls("scim.users.update");
+    let cleared = api.patch(&format!("users/{id}"), &json!({"name": null})).await?;
+    assert_eq!(app.calls("scim.users.update"), calls + 1, "{}", cleared.text);
+    assert!(!cleared.text.contains("already"), "{}", cleared.text);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_second_invitation_is_a_conflict(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let org = app.sandbox.snapshot();
+    let [first, second, _] = teams(&org);
+    let wish = json!({"email": "again@example.com", "name": "Asked Again", "invite": true,
+        "workspaces": [{"id": first, "channel_ids": [channel(&org, 0)?]}]});
+    let made = api.post("users", &wish).await?.created()?;
+    let id = made["result"]["id"].as_str().context("no id")?;
+    let refused = api.post("users", &wish).await?;
+    let problem = refused.problem(409, "provider_conflict");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(id)), "{problem}");
+    let same = api.post("users?on_conflict=return", &wish).await?.okay()?;
+    assert_eq!(parts(&same), [("account", id, "already")]);
+    let more = json!({"email": "again@example.com", "invite": true, "workspaces":
+        [{"id": first, "channel_ids": [channel(&org, 0)?]}, {"id": second}]});
+    let updated = api.post("users?on_conflict=update", &more).await?;
+    assert_eq!(updated.status, 207, "{}", updated.text);
+    let first_again = ("workspace", &*first, "failed");
+    assert_eq!(
+        parts(&updated.body),
+        [("account", id, "already"), first_again, ("workspace", &*second, "done")],
+        "the channels of a membership are not shown"
+    );
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_invited_user_who_is_not_visible_yet_is_read_by_the_replay(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?.with("idempotency-key", "once")?;
+    let org = app.sandbox.snapshot();
+    let [first, second, _] = teams(&org);
+    let wish = json!({"email": "late@example.com", "name": "Not Yet", "invite": true, "workspaces":
+        [{"id": first, "channel_ids": [channel(&org, 0)?]}, {"id": second}]});
+    app.sandbox.add_fault(Fault::next("scim.users.list", FaultKind::ServerError, 100));
+    let sent = api.post("users", &wish).await?;
+    assert_eq!(sent.status, 207, "{}", sent.text);
+    assert_eq!(parts(&sent.body), [("account", "", "done"), ("workspace", &*second, "failed")]);
+    assert_eq!(sent.body["parts"][1]["problem"]["type"], "/problems/step_skipped");
+    assert_eq!(sent.body["warnings"][0]["field"], "result", "{}", sent.text);
+    app.sandbox.clear_faults();
+    let again = api.post("users", &wish).await?;
+    assert_eq!(again.body["result"]["emails"][0]["email"], "late@example.com", "{}", again.text);
+    assert_eq!(app.calls("admin.users.invite"), 1);
     Ok(())
 }
 

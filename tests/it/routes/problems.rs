@@ -64,6 +64,9 @@ fn kinds_keep_their_names_and_statuses() {
     422 idempotency_key_reused: The idempotency key was used for another request
     409 idempotency_key_in_flight: The first request with this key still runs
     409 idempotency_in_doubt: Nobody knows how the first request with this key ended
+    409 secret_shown_once: Secret was shown once
+    422 role_not_assignable: Role not assignable here
+    409 step_skipped: Step not tried
     413 batch_too_large: The batch's answers are too large
     404 unknown_provider_path: The provider has no such path
     501 unsupported_by_provider: The provider can't do that
@@ -75,6 +78,7 @@ fn kinds_keep_their_names_and_statuses() {
     429 rate_limited: The provider's limit is used up
     502 provider_error: The provider failed
     504 provider_timeout: The provider did not answer in time
+    502 provider_outcome_unknown: Outcome of the change unknown
     500 internal: Something failed on our side
     503 unavailable: The service is not ready
     ");

@@ -161,6 +161,8 @@ async fn a_workspace_that_cannot_be_is_refused(pool: PgPool) -> anyhow::Result<(
     let path = format!("workspaces/{}", team.id);
     for (body, status, kind) in [
         (json!({"domain": "moved"}), 422, "invalid_body"),
+        (json!({"description": null}), 422, "invalid_body"),
+        (json!({"name": null}), 422, "invalid_body"),
         (json!({"discoverability": "sometimes"}), 422, "provider_invalid_argument"),
     ] {
         api.patch(&path, &body).await?.problem(status, kind);

@@ -58,15 +58,23 @@ async fn what_cannot_be_given_is_refused_before_anything_is_sent(
     let api = app.linked().await?;
     let (user, team, _) = member(&app.sandbox.snapshot())?;
     let before = app.sandbox.requests(None).counts;
-    for (role, place, status, kind) in [
-        ("org:primary_owner", None, 409, "provider_conflict"),
-        ("ws:guest_multi_channel", Some(&team), 409, "provider_conflict"),
-        ("ws:admin", None, 422, "provider_invalid_argument"),
-        ("king", None, 422, "provider_invalid_argument"),
+    for (role, place) in [
+        ("org:primary_owner", None),
+        ("ws:guest_multi_channel", Some(&team)),
+        ("ws:admin", None),
+        ("king", None),
     ] {
         let wish = json!({"user_id": user, "role_id": role, "workspace_id": place});
-        api.post("role-assignments", &wish).await?.problem(status, kind);
+        let answer = api.post("role-assignments", &wish).await?;
+        let problem = answer.problem(422, "role_not_assignable");
+        assert_eq!(problem["provider"], serde_json::Value::Null, "{problem}");
+        assert_eq!(answer.pointers(), ["/role_id"]);
     }
+    let both =
+        json!({"user_id": user, "role_id": "Rl0A", "workspace_id": team, "channel_id": "C1"});
+    let answer = api.post("role-assignments", &both).await?;
+    answer.problem(422, "invalid_body");
+    assert_eq!(answer.pointers(), ["/workspace_id", "/channel_id"]);
     assert_eq!(app.sandbox.requests(None).counts, before);
     Ok(())
 }

@@ -95,6 +95,8 @@ fn cannot_tell(kind: Kind) -> bool {
     match kind {
         Kind::NotFound | Kind::InvalidArgument | Kind::MissingScope | Kind::Forbidden => true,
         Kind::Reserved
+        | Kind::Refused
+        | Kind::Skipped
         | Kind::InvalidCursor
         | Kind::Conflict
         | Kind::RateLimited
