@@ -149,7 +149,12 @@ impl ConnectorError {
                 | UpstreamError::NotAllowed
                 | UpstreamError::Token(_),
             ) => true,
-            Some(UpstreamError::Timeout | UpstreamError::Broken(_) | UpstreamError::TooLarge)
+            Some(
+                UpstreamError::Timeout
+                | UpstreamError::CallerStalled
+                | UpstreamError::Broken(_)
+                | UpstreamError::TooLarge,
+            )
             | None => self.read_back == Some(ReadBack::NotSent),
         };
         matches!(self.kind, Kind::Timeout | Kind::Trouble) && !is_unsent

@@ -374,6 +374,7 @@ fn refused_here(error: &ConnectorError) -> Option<Problem> {
         | Kind::NeedsReauth
         | Kind::Trouble
         | Kind::Timeout
+        | Kind::CallerStalled
         | Kind::Internal => return None,
     };
     let detail = error.fix.unwrap_or("The step was not tried.");
