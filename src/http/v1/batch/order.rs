@@ -4,7 +4,7 @@
 //! members of a group. It waits for each earlier one that changes what it mentions or mentions what it
 //! changes. Reading waits for changes only; a list reads everything.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use axum::http::Method;
 use serde_json::Value;
@@ -58,54 +58,109 @@ fn collect(value: &Value, into: &mut HashSet<String>) {
     }
 }
 
-/// What the operations before one are about.
+/// Which operations wait for which. Each waits for the last ones before it that it conflicts with; what
+/// those wait for themselves is not said again, so that many operations on one thing are a chain.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// How many others each operation waits for.
+    blockers: Vec<usize>,
+    /// Who waits for each operation.
+    dependents: Vec<Vec<usize>>,
+    /// Those that wait for nothing, and were not taken.
+    ready: BTreeSet<usize>,
+}
+
+/// The operations that speak of one thing, since the last change of it.
 #[derive(Default)]
-struct Before<'a> {
-    subjects: HashSet<&'a str>,
-    mentions: HashSet<&'a str>,
-    is_any: bool,
-    is_list: bool,
+struct Uses {
+    last_change: Option<usize>,
+    reads: Vec<usize>,
+    mentioned_by_changes: Vec<usize>,
+    mentioned_by_reads: Vec<usize>,
 }
 
-impl<'a> Before<'a> {
-    fn add(&mut self, touch: &'a Touch) {
-        self.is_any = true;
-        self.is_list |= touch.is_list();
-        self.subjects.extend(touch.subject.as_deref());
-        self.mentions.extend(touch.mentions.iter().map(String::as_str));
+impl Order {
+    /// The order of operations that are about these things.
+    pub(super) fn of(touches: &[Touch]) -> Self {
+        let mut order = Self::default();
+        let mut uses: HashMap<&str, Uses> = HashMap::new();
+        let (mut changes, mut lists) = (Vec::new(), Vec::new());
+        for (place, touch) in touches.iter().enumerate() {
+            let mut before = BTreeSet::new();
+            for name in &touch.mentions {
+                let Some(uses) = uses.get(name.as_str()) else { continue };
+                before.extend(uses.last_change);
+                if touch.is_change {
+                    before.extend(&uses.reads);
+                }
+                if touch.subject.as_ref() == Some(name) {
+                    before.extend(&uses.mentioned_by_changes);
+                    if touch.is_change {
+                        before.extend(&uses.mentioned_by_reads);
+                    }
+                }
+            }
+            if touch.is_list() {
+                before.extend(&changes);
+                lists.push(place);
+            }
+            if touch.is_change {
+                before.extend(&lists);
+                changes.push(place);
+            }
+            for name in &touch.mentions {
+                uses.entry(name).or_default().add(place, touch, name);
+            }
+            order.add(place, &before);
+        }
+        order
     }
 
-    fn holds_up(&self, touch: &Touch) -> bool {
-        let subject = touch.subject.as_deref();
-        (self.is_list && touch.is_change)
-            || (self.is_any && touch.is_list())
-            || subject.is_some_and(|subject| self.mentions.contains(subject))
-            || touch.mentions.iter().any(|one| self.subjects.contains(one.as_str()))
+    fn add(&mut self, place: usize, before: &BTreeSet<usize>) {
+        if before.is_empty() {
+            self.ready.insert(place);
+        }
+        for one in before {
+            if let Some(dependents) = self.dependents.get_mut(*one) {
+                dependents.push(place);
+            }
+        }
+        self.blockers.push(before.len());
+        self.dependents.push(Vec::new());
+    }
+
+    /// Takes the first operation that waits for nothing.
+    pub(super) fn take(&mut self) -> Option<usize> {
+        self.ready.pop_first()
+    }
+
+    /// Frees what waited for an operation alone.
+    pub(super) fn finish(&mut self, place: usize) {
+        for dependent in self.dependents.get_mut(place).map(std::mem::take).unwrap_or_default() {
+            if let Some(blockers) = self.blockers.get_mut(dependent) {
+                *blockers = blockers.saturating_sub(1);
+                if *blockers == 0 {
+                    self.ready.insert(dependent);
+                }
+            }
+        }
     }
 }
 
-/// Takes the first waiting operation that nothing before it holds up.
-pub(super) fn take_next<T>(
-    waiting: &mut VecDeque<(Touch, T)>,
-    running: &BTreeMap<usize, Touch>,
-) -> Option<(Touch, T)> {
-    let (mut changes, mut reads) = (Before::default(), Before::default());
-    let earlier = running.len();
-    let all = running.values().chain(waiting.iter().map(|(touch, _)| touch));
-    let free = all.enumerate().find(|(place, touch)| {
-        let is_held_up = changes.holds_up(touch) || (touch.is_change && reads.holds_up(touch));
-        if *place >= earlier && !is_held_up {
-            return true;
+impl Uses {
+    fn add(&mut self, place: usize, touch: &Touch, name: &str) {
+        let is_subject = touch.subject.as_deref() == Some(name);
+        match (touch.is_change, is_subject) {
+            // Whoever waits for it waits for all before it.
+            (true, true) => *self = Self { last_change: Some(place), ..Self::default() },
+            (true, false) => self.mentioned_by_changes.push(place),
+            (false, true) => {
+                self.reads.push(place);
+                self.mentioned_by_reads.push(place);
+            }
+            (false, false) => self.mentioned_by_reads.push(place),
         }
-        if touch.is_change {
-            changes.add(touch);
-        } else {
-            reads.add(touch);
-        }
-        false
-    });
-    let place = free.map(|(place, _)| place)?;
-    waiting.remove(place - earlier)
+    }
 }
 
 #[cfg(test)]
@@ -120,13 +175,65 @@ mod tests {
 
     /// The places of what may run at once, when all of these wait.
     fn first_wave(all: &[Touch]) -> Vec<usize> {
-        let numbered = all.iter().cloned().enumerate().map(|(place, touch)| (touch, place));
-        let mut waiting: VecDeque<(Touch, usize)> = numbered.collect();
-        let mut running = BTreeMap::new();
-        while let Some((touch, place)) = take_next(&mut waiting, &running) {
-            running.insert(place, touch);
+        let mut order = Order::of(all);
+        std::iter::from_fn(|| order.take()).collect()
+    }
+
+    /// The rule, as it is described, for two operations of which `one` is the earlier.
+    fn conflict(one: &Touch, other: &Touch) -> bool {
+        let names = |one: &Touch, other: &Touch| {
+            one.subject.as_ref().is_some_and(|subject| other.mentions.contains(subject))
+        };
+        let is_about_same = names(one, other) || names(other, one);
+        let is_list = one.is_list() || other.is_list();
+        (one.is_change || other.is_change) && (is_about_same || is_list)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn starts_an_operation_when_nothing_before_it_conflicts(
+            operations in proptest::collection::vec(
+                (proptest::bool::ANY, proptest::option::of(0..4_u8), proptest::collection::vec(0..4_u8, 0..3)),
+                0..40,
+            ),
+            picks in proptest::collection::vec(0..40_usize, 40),
+        ) {
+            let touches: Vec<Touch> = operations
+                .into_iter()
+                .map(|(is_change, subject, mentions)| {
+                    let subject = subject.map(|name| name.to_string());
+                    let mentions = mentions.into_iter().map(|name| name.to_string());
+                    Touch { is_change, mentions: mentions.chain(subject.clone()).collect(), subject }
+                })
+                .collect();
+            let mut order = Order::of(&touches);
+            let (mut running, mut done) = (Vec::new(), HashSet::new());
+            for pick in picks {
+                running.extend(std::iter::from_fn(|| order.take()));
+                for (place, touch) in touches.iter().enumerate() {
+                    let is_blocked = touches.iter().enumerate().take(place).any(|(before, one)| {
+                        !done.contains(&before) && conflict(one, touch)
+                    });
+                    let has_started = running.contains(&place) || done.contains(&place);
+                    proptest::prop_assert_eq!(has_started, !is_blocked, "{}", place);
+                }
+                if running.is_empty() {
+                    break;
+                }
+                let ended = running.swap_remove(pick % running.len());
+                order.finish(ended);
+                done.insert(ended);
+            }
         }
-        running.into_keys().collect()
+    }
+
+    #[test]
+    fn keeps_many_operations_on_one_thing_a_chain() {
+        let one =
+            touch(&Method::PATCH, "/users/U1", &json!({"title": "x", "manager": {"id": "U2"}}));
+        let order = Order::of(&vec![one; 1_000]);
+        let edges: usize = order.blockers.iter().sum();
+        assert_eq!(edges, 999);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Runs the operations of a batch: as many at once as were asked for, in the order that their things
 //! allow.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use axum::Router;
 use axum::body::to_bytes;
@@ -15,7 +15,7 @@ use tower::ServiceExt as _;
 
 use super::OperationAnswer;
 use super::operation::{Common, Operation};
-use super::order::take_next;
+use super::order::Order;
 use crate::http::problem::{Problem, ProblemKind};
 
 /// When the answers have so many bytes together, nothing more is begun.
@@ -35,29 +35,34 @@ pub(super) async fn run(
     concurrency: usize,
     common: &Common,
 ) -> Vec<OperationAnswer> {
-    let (mut answers, mut waiting) = (BTreeMap::new(), VecDeque::new());
+    let (mut answers, mut touches, mut waiting) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (index, value) in operations.into_iter().enumerate() {
         let id = value.get("id").and_then(Value::as_str).map(str::to_owned);
         match Operation::read(index, value).and_then(|one| one.prepare(index, common)) {
-            Ok((touch, request)) => waiting.push_back((touch, Job { index, id, request })),
+            Ok((touch, request)) => {
+                touches.push(touch);
+                waiting.push(Some(Job { index, id, request }));
+            }
             Err(problem) => {
                 answers.insert(index, failure(index, id, &problem, common));
             }
         }
     }
-    let (mut running, mut touched, mut bytes) = (FuturesUnordered::new(), BTreeMap::new(), 0);
+    let mut order = Order::of(&touches);
+    let (mut running, mut bytes) = (FuturesUnordered::new(), 0);
     loop {
         while running.len() < concurrency && bytes < MOST_BYTES {
-            let Some((touch, job)) = take_next(&mut waiting, &touched) else { break };
-            touched.insert(job.index, touch);
-            running.push(answer(router.clone(), job));
+            let Some(place) = order.take() else { break };
+            let Some(job) = waiting.get_mut(place).and_then(Option::take) else { break };
+            let answer = answer(router.clone(), job);
+            running.push(async move { (place, answer.await) });
         }
-        let Some(answer) = running.next().await else { break };
-        touched.remove(&answer.index);
+        let Some((place, answer)) = running.next().await else { break };
+        order.finish(place);
         bytes += answer.body.get().len();
         answers.insert(answer.index, answer);
     }
-    for (_, Job { index, id, .. }) in waiting {
+    for Job { index, id, .. } in waiting.into_iter().flatten() {
         let detail = "The answers of this batch have grown too large to begin this operation.";
         let problem = Problem::new(ProblemKind::BatchTooLarge, detail);
         answers.insert(index, failure(index, id, &problem, common));
