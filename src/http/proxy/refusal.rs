@@ -167,7 +167,7 @@ fn web_code(problem: &Problem) -> &'static str {
         Kind::ProviderAppRefused => "token_expired",
         Kind::InvalidCursor => "invalid_cursor",
         Kind::NotFound | Kind::ProviderNotFound => "not_found",
-        Kind::ProviderError | Kind::Internal => "internal_error",
+        Kind::ProviderError | Kind::ProviderOutcomeUnknown | Kind::Internal => "internal_error",
         Kind::InvalidQuery
         | Kind::BodyTooLarge
         | Kind::AccountRequired
@@ -181,6 +181,9 @@ fn web_code(problem: &Problem) -> &'static str {
         | Kind::IdempotencyKeyReused
         | Kind::IdempotencyKeyInFlight
         | Kind::IdempotencyInDoubt
+        | Kind::SecretShownOnce
+        | Kind::RoleNotAssignable
+        | Kind::StepSkipped
         | Kind::BatchTooLarge
         | Kind::ProviderInvalidArgument
         | Kind::ProviderConflict => "invalid_arguments",

@@ -171,7 +171,8 @@ impl Composed<Box<RawValue>> {
                      it with GET {path}.",
                     problem.detail()
                 );
-                let warnings = vec![Warning { field: "result".to_owned(), id, message }];
+                let warnings =
+                    vec![Warning { field: "result".to_owned(), id, message, index: None }];
                 let body = Self { result: None, matched_by, parts, warnings };
                 let again = ReadAgain { path: path.to_owned(), status };
                 (StatusCode::MULTI_STATUS, Extension(again), Json(body)).into_response()
