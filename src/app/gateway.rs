@@ -24,11 +24,11 @@ use crate::domain::entropy::{Entropy, random_bytes};
 use crate::domain::provider::Provider;
 use crate::expressions::{Expressions, WorkerLimits, WorkerProgram};
 use crate::http::{AppState, Front, Services, metrics_router};
-use crate::limit::{Damper, FairLimiter, Limiter, Pacing, Shared};
+use crate::limit::{ByteBudget, Damper, FairLimiter, Limiter, Pacing, Shared};
 use crate::link::Links;
 use crate::store::{Keeping, Store, UseLog};
 use crate::telemetry::Metrics;
-use crate::upstream::{HttpClient, Reach, Timeouts, Upstream};
+use crate::upstream::{HttpClient, Memory, Reach, Timeouts, Upstream};
 use crate::vault::{Ahead, KeyIssuer, MasterKeys, Signer, Tokens, Vault};
 
 /// So many bodies are read at a time before it is known who sends them.
@@ -131,6 +131,9 @@ impl Gateway {
             Some(shared) => FairLimiter::shared(shared.clone()),
             None => FairLimiter::local(),
         });
+        let server = &config.server;
+        let memory =
+            ByteBudget::new(server.max_bytes_in_flight, server.max_environment_bytes_in_flight);
         let upstream = Upstream::new(
             http.clone(),
             Arc::clone(&limiter),
@@ -138,6 +141,10 @@ impl Gateway {
             tokens.clone(),
             (Arc::clone(&clock), Arc::clone(&entropy)),
             metrics.clone(),
+            Memory {
+                budget: memory.clone(),
+                max_named_response: config.upstream.max_named_response_bytes,
+            },
         );
         let traces = traces(&config.traces, http.clone(), Arc::clone(&entropy))?;
         let links = Links {
@@ -177,6 +184,7 @@ impl Gateway {
             unproven_bodies: Arc::new(Semaphore::new(UNPROVEN_BODIES)),
             form_memory: Arc::new(Semaphore::new(FORM_MEMORY)),
             max_body_bytes: config.server.max_body_bytes,
+            memory,
             body_timeout: config.server.body_timeout(),
             max_wait: config.limits.max_wait(),
         });

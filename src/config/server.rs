@@ -24,6 +24,10 @@ pub struct Server {
     pub failed_auth_per_minute: u32,
     /// The largest body of our own API, in bytes.
     pub max_body_bytes: usize,
+    /// The most bytes of bodies and responses that are held as a whole at the same time; further requests are refused.
+    pub max_bytes_in_flight: usize,
+    /// The same for one environment.
+    pub max_environment_bytes_in_flight: usize,
     /// Threads that move bytes between callers and providers; 0 for one per processor.
     pub threads: usize,
     /// Whether each of them stays on one processor, where there is one for each.
@@ -86,6 +90,8 @@ impl Server {
             ("max_connections", self.max_connections, 1),
             ("max_requests", self.max_requests, 1),
             ("max_header_bytes", self.max_header_bytes, 8192),
+            ("max_bytes_in_flight", self.max_bytes_in_flight, 1_048_576),
+            ("max_environment_bytes_in_flight", self.max_environment_bytes_in_flight, 1_048_576),
         ] {
             if number < least {
                 mistakes.push(format!("server.{key}: must be {least} at least"));

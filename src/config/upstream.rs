@@ -14,6 +14,8 @@ pub struct Upstream {
     pub response_timeout_s: f64,
     /// How long the rest of a response may take that is read as a whole, in seconds.
     pub whole_response_timeout_s: f64,
+    /// The largest response of an address that a customer names, in bytes, where it is read as a whole.
+    pub max_named_response_bytes: usize,
     /// Whether addresses that customers name may lead into private networks, or go without TLS.
     pub allow_private_addresses: bool,
 }
@@ -28,6 +30,10 @@ impl Upstream {
             if !(0.001..=3600.0).contains(&seconds) {
                 mistakes.push(format!("upstream.{key}: must be between 0.001 and 3600"));
             }
+        }
+        if !(65_536..=67_108_864).contains(&self.max_named_response_bytes) {
+            let bounds = "must be between 65536 and 67108864";
+            mistakes.push(format!("upstream.max_named_response_bytes: {bounds}"));
         }
     }
 

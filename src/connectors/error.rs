@@ -31,6 +31,8 @@ pub enum Kind {
     Conflict,
     /// The turn would come too late.
     RateLimited,
+    /// Too much is held in memory to read the response.
+    Overloaded,
     /// The grant is lost: link again.
     NeedsReauth,
     /// The provider failed, or answered what nobody can read.
@@ -42,6 +44,9 @@ pub enum Kind {
     /// We failed: the database, a key, a stop.
     Internal,
 }
+
+/// How long callers wait before they send again what there was no memory for.
+const MEMORY_PAUSE: Duration = Duration::from_secs(1);
 
 /// A failed call to a provider.
 #[derive(Debug, thiserror::Error)]
@@ -153,11 +158,12 @@ impl ConnectorError {
                 UpstreamError::Timeout
                 | UpstreamError::CallerStalled
                 | UpstreamError::Broken(_)
+                | UpstreamError::OverBudget(_)
                 | UpstreamError::TooLarge,
             )
             | None => self.read_back == Some(ReadBack::NotSent),
         };
-        matches!(self.kind, Kind::Timeout | Kind::Trouble) && !is_unsent
+        matches!(self.kind, Kind::Timeout | Kind::Trouble | Kind::Overloaded) && !is_unsent
     }
 
     /// Whether it stays unknown if the change that failed like this was done.
@@ -223,17 +229,21 @@ impl ConnectorError {
                 | TokenError::Interrupted,
             ) => (Kind::Internal, None, None),
             UpstreamError::Timeout => (Kind::Timeout, None, None),
+            UpstreamError::OverBudget(_) => (Kind::Overloaded, Some(MEMORY_PAUSE), None),
             UpstreamError::CallerStalled => (Kind::CallerStalled, None, None),
         };
         let odd = match &source {
             UpstreamError::Broken(_) => Some("it broke off before its end".to_owned()),
-            UpstreamError::TooLarge => Some("it is larger than a response may be".to_owned()),
+            UpstreamError::TooLarge => {
+                Some("it is larger than `upstream.max_named_response_bytes` permits".to_owned())
+            }
             UpstreamError::Limited { .. }
             | UpstreamError::Resting { .. }
             | UpstreamError::Token(_)
             | UpstreamError::Connect(_)
             | UpstreamError::NotAllowed
             | UpstreamError::Timeout
+            | UpstreamError::OverBudget(_)
             | UpstreamError::CallerStalled => None,
         };
         let error = Self::new(provider, method, kind);
@@ -253,6 +263,7 @@ impl ConnectorError {
                 | UpstreamError::CallerStalled
                 | UpstreamError::Broken(_)
                 | UpstreamError::NotAllowed
+                | UpstreamError::OverBudget(_)
                 | UpstreamError::TooLarge,
             )
             | None => None,

@@ -92,6 +92,54 @@ fn about(path: String, message: &str) -> Unreadable {
 /// How the error of a list that is too long begins.
 pub(super) const TOO_MANY: &str = "more rows than";
 
+/// Holds that a type reads a field that is null like one that is absent, for every field of a sample in turn, and that
+/// it reads the whole sample.
+#[cfg(test)]
+pub(super) fn assert_null_is_absent<T: serde::de::DeserializeOwned + std::fmt::Debug>(
+    sample: &serde_json::Value,
+) {
+    let read = |value: &serde_json::Value| {
+        parse_text::<T>(&value.to_string()).map(|read| format!("{read:?}")).ok()
+    };
+    assert!(read(sample).is_some(), "{sample}");
+    for (place, name) in fields_of(sample, "") {
+        let mut null = sample.clone();
+        let Some(fields) = null.pointer_mut(&place).and_then(serde_json::Value::as_object_mut)
+        else {
+            continue;
+        };
+        let mut absent = sample.clone();
+        fields.insert(name.clone(), serde_json::Value::Null);
+        if let Some(fields) = absent.pointer_mut(&place).and_then(serde_json::Value::as_object_mut)
+        {
+            fields.remove(&name);
+        }
+        assert_eq!(read(&null), read(&absent), "{place}/{name}");
+    }
+}
+
+/// Every field of a value and of what is in it: the pointer of its object, and its name.
+#[cfg(test)]
+fn fields_of(value: &serde_json::Value, place: &str) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    match value {
+        serde_json::Value::Array(rows) => {
+            for (index, row) in rows.iter().enumerate() {
+                all.extend(fields_of(row, &format!("{place}/{index}")));
+            }
+        }
+        serde_json::Value::Object(fields) => {
+            for (name, field) in fields {
+                all.push((place.to_owned(), name.clone()));
+                let escaped = name.replace('~', "~0").replace('/', "~1");
+                all.extend(fields_of(field, &format!("{place}/{escaped}")));
+            }
+        }
+        _ => {}
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::value::RawValue;

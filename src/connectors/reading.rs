@@ -3,20 +3,20 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::parse::{json_text, parse, parse_text};
 use super::{CallContext, ConnectorError, Kind};
 use crate::domain::filter::RemoteQuery;
+use crate::upstream::WholeBody;
 
 /// An answer that is no failure.
 pub(super) struct Okay {
     /// What was called.
     pub(super) method: &'static str,
     /// The whole body.
-    pub(super) body: Bytes,
+    pub(super) body: WholeBody,
 }
 
 impl Okay {

@@ -1,14 +1,14 @@
 //! The request at hand: its id, its trace, where it came from, and what is learnt about it on its way.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use axum::http::{Extensions, HeaderValue};
 
 use crate::connectors::UnreadableRows;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::domain::provider::Provider;
-use crate::limit::Meter;
+use crate::limit::{HeldBytes, Meter};
 use crate::store::Caller;
 use crate::telemetry::Span;
 
@@ -23,6 +23,7 @@ struct Facts {
     span: Span,
     meter: Meter,
     unreadable_rows: UnreadableRows,
+    held: Mutex<Vec<HeldBytes>>,
     caller: OnceLock<Arc<Caller>>,
     account: OnceLock<(IntegratedAccountId, Provider)>,
 }
@@ -87,6 +88,11 @@ impl CurrentRequest {
     /// Where the provider's rows are noted that can't be read.
     pub(super) fn unreadable_rows(&self) -> &UnreadableRows {
         &self.0.unreadable_rows
+    }
+
+    /// Counts these bytes as in flight until the request ends.
+    pub(super) fn hold(&self, held: HeldBytes) {
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner).push(held);
     }
 
     /// Who calls, once that was proven.

@@ -15,7 +15,7 @@ use crate::domain::entropy::Entropy;
 use crate::domain::networks::Networks;
 use crate::domain::sealed::Digest;
 use crate::expressions::Expressions;
-use crate::limit::{Damper, Limiter};
+use crate::limit::{ByteBudget, Damper, Limiter};
 use crate::link::Links;
 use crate::store::{Store, UseLog};
 use crate::telemetry::{Metrics, Traces};
@@ -75,6 +75,8 @@ pub struct Services {
     pub form_memory: Arc<Semaphore>,
     /// The largest body of our own API, in bytes.
     pub max_body_bytes: usize,
+    /// What may be held as a whole of bodies and responses.
+    pub memory: ByteBudget,
     /// How long a body of our own API may take to come.
     pub body_timeout: Duration,
     /// How long a request waits for its turn at a provider.

@@ -12,6 +12,7 @@ mod fair;
 mod gcra;
 mod lane;
 mod ledger;
+mod memory;
 mod meter;
 mod pacing;
 mod probe;
@@ -28,6 +29,7 @@ use async_trait::async_trait;
 
 pub use damper::{Damper, network};
 pub use fair::FairLimiter;
+pub use memory::{ByteBudget, HeldBytes, OverBudget};
 pub use meter::{Meter, Standing};
 pub use pacing::Pacing;
 pub use probe::{RedisAway, RedisFacts, probe_redis};

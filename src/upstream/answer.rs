@@ -11,12 +11,15 @@ use super::error::UpstreamError;
 use super::packed::plain;
 use super::retry_after::retry_after;
 use crate::domain::clock::Clock;
+use crate::limit::HeldBytes;
 
 /// Bodies up to this size are looked at before they are passed on: providers that report failures in
 /// the body keep those short.
 const PEEK: usize = 8 * 1024;
-/// The largest body that is read as a whole.
-const MAX_WHOLE: usize = 64 * 1024 * 1024;
+/// The largest body of the operator's providers that is read as a whole.
+pub(super) const MAX_WHOLE: usize = 64 * 1024 * 1024;
+/// So many times a byte that is read as a whole counts: for itself, for what is read of it and for what is made of it.
+const WEIGHT: usize = 3;
 
 /// What an answer means for whoever sent the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +77,22 @@ pub struct Answer {
     pub facts: Facts,
     head: Bytes,
     rest: Option<Arriving>,
+    held: Option<HeldBytes>,
+}
+
+/// A body that was read as a whole. Its bytes are in flight until it is dropped.
+#[derive(Debug)]
+pub struct WholeBody {
+    bytes: Bytes,
+    _held: Option<HeldBytes>,
+}
+
+impl std::ops::Deref for WholeBody {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 impl Answer {
@@ -109,21 +128,32 @@ impl Answer {
             .then(|| retry_after(&headers, clock.now()))
             .flatten();
         let facts = Facts::default();
-        Ok(Box::new(Self { status, headers, verdict, retry_after, facts, head, rest }))
+        Ok(Box::new(Self { status, headers, verdict, retry_after, facts, head, rest, held: None }))
     }
 
-    /// The same answer with its whole body in memory.
-    pub(super) async fn whole(mut self: Box<Self>) -> Result<Box<Self>, UpstreamError> {
-        let Some(mut rest) = self.rest.take() else { return Ok(self) };
-        let head = std::mem::take(&mut self.head);
-        self.head = rest.whole(head, MAX_WHOLE).await?.ok_or(UpstreamError::TooLarge)?;
+    /// The same answer with its whole body in memory, of `most` bytes at the most, which count as `held`.
+    pub(super) async fn whole(
+        mut self: Box<Self>,
+        most: usize,
+        mut held: HeldBytes,
+    ) -> Result<Box<Self>, UpstreamError> {
+        let mut count = |bytes: usize| -> Result<(), UpstreamError> {
+            Ok(held.grow(bytes.saturating_mul(WEIGHT))?)
+        };
+        count(self.head.len())?;
+        if let Some(mut rest) = self.rest.take() {
+            let head = std::mem::take(&mut self.head);
+            let whole = rest.whole(head, most, count).await?;
+            self.head = whole.ok_or(UpstreamError::TooLarge)?;
+        }
+        self.held = Some(held);
         Ok(self)
     }
 
     /// The body, of an answer that was asked for as a whole.
     #[must_use]
-    pub fn into_body(self) -> Bytes {
-        self.head
+    pub fn into_body(self) -> WholeBody {
+        WholeBody { bytes: self.head, _held: self.held }
     }
 
     /// The body, to be passed on: piece by piece as it comes, or all of it where it is here already.
@@ -149,7 +179,16 @@ impl Answer {
     pub(super) fn of_verdict(verdict: Verdict) -> Box<Self> {
         let (status, headers, facts) = (StatusCode::OK, HeaderMap::new(), Facts::default());
         let (retry_after, head) = (None, Bytes::new());
-        Box::new(Self { status, headers, verdict, retry_after, facts, head, rest: None })
+        Box::new(Self {
+            status,
+            headers,
+            verdict,
+            retry_after,
+            facts,
+            head,
+            rest: None,
+            held: None,
+        })
     }
 }
 

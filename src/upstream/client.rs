@@ -16,6 +16,9 @@ use super::guard::may_be_public;
 use super::payload::{Payload, Progress};
 use super::pool::{Lent, Pool};
 
+/// So many bytes are made room for because a response says that they come.
+const RESERVED: usize = 1 << 20;
+
 /// An error of whatever made it; its text holds no path and no query.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
@@ -174,7 +177,7 @@ impl HttpClient {
         let request = Box::new(request.map(Payload::from));
         let answer = self.execute(request, NamedBy::Operator, Reading::Whole).await?;
         let (head, mut body) = answer.into_parts();
-        let whole = body.whole(Bytes::new(), most).await?;
+        let whole = body.whole(Bytes::new(), most, |_| Ok::<(), SendError>(())).await?;
         let whole = whole.ok_or_else(|| SendError::Broken("the answer is too large".into()))?;
         Ok(Response::from_parts(head, whole))
     }
@@ -297,20 +300,26 @@ impl Arriving {
         .await
     }
 
-    /// What comes behind `head`, all of it; `None` when it is more than `most` bytes together.
-    pub(crate) async fn whole(
+    /// What comes behind `head`, all of it; `None` when it is more than `most` bytes together. `count` is told of the
+    /// bytes before they are held, and can refuse them.
+    pub(crate) async fn whole<E: From<SendError>>(
         &mut self,
         head: Bytes,
         most: usize,
-    ) -> Result<Option<Bytes>, SendError> {
+        mut count: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<Option<Bytes>, E> {
         let mut body = BytesMut::from(head);
-        // Its length was told, mostly: it is not moved again and again while it grows.
-        let told = usize::try_from(self.body.size_hint().lower()).unwrap_or(most);
-        body.reserve(told.min(most.saturating_sub(body.len())));
+        let told = usize::try_from(self.body.size_hint().lower()).unwrap_or(usize::MAX);
+        if told > most.saturating_sub(body.len()) {
+            return Ok(None);
+        }
+        // Its length was told, mostly: it is not moved again and again while it grows. A long one has to come first.
+        body.reserve(told.min(RESERVED));
         while let Some(chunk) = self.chunk().await? {
             if body.len() + chunk.len() > most {
                 return Ok(None);
             }
+            count(chunk.len())?;
             body.extend_from_slice(&chunk);
         }
         Ok(Some(body.freeze()))

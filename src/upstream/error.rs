@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::client::{BoxError, SendError};
+use crate::limit::OverBudget;
 use crate::vault::TokenError;
 
 /// Why there is no answer.
@@ -38,6 +39,9 @@ pub enum UpstreamError {
     /// The account's own address leads where customers' addresses may not. Nothing was sent.
     #[error("the account's address may not be called")]
     NotAllowed,
+    /// Too much is held in memory to read the response. Something may have been done.
+    #[error(transparent)]
+    OverBudget(#[from] OverBudget),
     /// The answer is larger than we read as a whole.
     #[error("the provider's answer is too large")]
     TooLarge,

@@ -12,6 +12,7 @@ mod error;
 mod guard;
 mod line;
 mod oauth;
+mod outcome;
 mod packed;
 mod payload;
 mod pool;
@@ -23,7 +24,7 @@ mod trial;
 mod trials;
 mod turns;
 
-pub use answer::{Answer, Facts, Passed, Verdict};
+pub use answer::{Answer, Facts, Passed, Verdict, WholeBody};
 pub(crate) use client::Reading;
 pub use client::{BoxError, HttpClient, NamedBy, Reach, Timeouts};
 pub use error::UpstreamError;
@@ -32,5 +33,5 @@ pub use oauth::{
 };
 pub use payload::OneWay;
 pub use request::{Budget, Carried, Dialect, ProviderRequest, RequestBody, Safety, Validity};
-pub use send::{CallOptions, Upstream};
+pub use send::{CallOptions, Memory, Upstream};
 pub use trial::{TrialAnswer, try_token};

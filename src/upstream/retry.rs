@@ -64,6 +64,7 @@ pub(super) fn next(
             | UpstreamError::Token(_)
             | UpstreamError::Resting { .. }
             | UpstreamError::NotAllowed
+            | UpstreamError::OverBudget(_)
             | UpstreamError::TooLarge,
         ) => Next::Done,
     }

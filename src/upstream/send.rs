@@ -9,10 +9,11 @@ use http::uri::Authority;
 use http::{Request, header};
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{Answer, Facts, Verdict};
-use super::breaker::{Breakers, Reached};
+use super::answer::{Answer, Facts, MAX_WHOLE};
+use super::breaker::Breakers;
 use super::client::{HttpClient, NamedBy, Reading};
 use super::error::UpstreamError;
+use super::outcome::{called, end, reached};
 use super::payload::Payload;
 use super::request::{Carried, Dialect, ProviderRequest, RequestBody, Validity, bearer};
 use super::retry::{Next, next};
@@ -21,8 +22,8 @@ use super::turns::Turns;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::{Entropy, random_bytes};
-use crate::limit::{Class, Limiter, Meter, Pacing, Price};
-use crate::telemetry::{Called, Metrics, Span};
+use crate::limit::{ByteBudget, Class, Limiter, Meter, Pacing, Price};
+use crate::telemetry::{Metrics, Span};
 use crate::vault::secret::AccessToken;
 use crate::vault::{Fresh, Tokens};
 
@@ -58,6 +59,16 @@ pub struct Upstream {
     metrics: Metrics,
     breakers: Breakers,
     trials: Trials,
+    memory: Memory,
+}
+
+/// How much of responses may be held as a whole.
+#[derive(Debug, Clone)]
+pub struct Memory {
+    /// All of them together.
+    pub budget: ByteBudget,
+    /// One of an address that a customer names, in bytes.
+    pub max_named_response: usize,
 }
 
 impl std::fmt::Debug for Upstream {
@@ -88,10 +99,11 @@ impl Upstream {
         tokens: Tokens,
         (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
         metrics: Metrics,
+        memory: Memory,
     ) -> Self {
         let turns = Turns::new(limiter, pacing);
         let (breakers, trials) = (Breakers::default(), Trials::default());
-        Self { client, turns, tokens, clock, entropy, metrics, breakers, trials }
+        Self { client, turns, tokens, clock, entropy, metrics, breakers, trials, memory }
     }
 
     /// The same way out with connections of its own.
@@ -120,7 +132,8 @@ impl Upstream {
     ///
     /// # Errors
     ///
-    /// When there is no answer, or it is larger than 64 MiB.
+    /// When there is no answer, it is larger than 64 MiB or than a customer's server may send, or too much is held in
+    /// memory.
     pub async fn fetch(
         &self,
         account: &IntegratedAccount,
@@ -163,7 +176,7 @@ impl Upstream {
             let started = Instant::now();
             // Last, when nothing is waited for any more: others wait for what a trial finds.
             let leave = self.breakers.enter(&host, started)?;
-            let result = self.attempt(outgoing, named_by(account), call.dialect, whole).await;
+            let result = self.attempt(outgoing, account, call.dialect, whole).await;
             let ended = Instant::now();
             leave.report(reached(&result), ended);
             facts.upstream = ended - started;
@@ -259,17 +272,24 @@ impl Upstream {
     async fn attempt(
         &self,
         outgoing: Box<Request<Payload>>,
-        named_by: NamedBy,
+        account: &IntegratedAccount,
         dialect: &dyn Dialect,
         whole: bool,
     ) -> Result<Box<Answer>, UpstreamError> {
         let reading = if whole { Reading::Whole } else { Reading::Beginning };
-        let response = self.client.execute(outgoing, named_by, reading).await;
+        let response = self.client.execute(outgoing, named_by(account), reading).await;
         let answer = Answer::receive(response?, &*self.clock, |status, headers, body| {
             dialect.verdict(status, headers, body)
         })
         .await?;
-        if whole { answer.whole().await } else { Ok(answer) }
+        if !whole {
+            return Ok(answer);
+        }
+        let most = match named_by(account) {
+            NamedBy::Operator => MAX_WHOLE,
+            NamedBy::Customer => self.memory.max_named_response,
+        };
+        answer.whole(most, self.memory.budget.hold(account.environment_id)).await
     }
 
     /// Waits before the next attempt, `least` at least; tells whether the pause ends within the caller's wait, and does
@@ -337,58 +357,6 @@ fn finished(mut answer: Box<Answer>, facts: Facts, lasted: Duration) -> Box<Answ
 /// Who named the address of an account's provider.
 fn named_by(account: &IntegratedAccount) -> NamedBy {
     if account.base_url.is_some() { NamedBy::Customer } else { NamedBy::Operator }
-}
-
-/// What an attempt tells about the host: an answer of any kind is one.
-fn reached(result: &Result<Box<Answer>, UpstreamError>) -> Reached {
-    match result {
-        Err(UpstreamError::Connect(_) | UpstreamError::Timeout) => Reached::No,
-        Ok(_)
-        | Err(
-            UpstreamError::CallerStalled
-            | UpstreamError::Broken(_)
-            | UpstreamError::NotAllowed
-            | UpstreamError::TooLarge
-            | UpstreamError::Limited { .. }
-            | UpstreamError::Resting { .. }
-            | UpstreamError::Token(_),
-        ) => Reached::Yes,
-    }
-}
-
-/// How a call is counted.
-fn called(result: &Result<Box<Answer>, UpstreamError>) -> Called {
-    match result {
-        Ok(answer) => match answer.verdict {
-            Verdict::Final => Called::Answered,
-            Verdict::DeadToken => Called::DeadToken,
-            Verdict::RefusedToken => Called::RefusedToken,
-            Verdict::TooFast => Called::TooFast,
-            Verdict::Trouble => Called::Trouble,
-        },
-        Err(UpstreamError::Connect(_)) => Called::Unreachable,
-        Err(UpstreamError::Timeout) => Called::Timeout,
-        Err(
-            UpstreamError::CallerStalled
-            | UpstreamError::Broken(_)
-            | UpstreamError::NotAllowed
-            | UpstreamError::Resting { .. }
-            | UpstreamError::TooLarge
-            | UpstreamError::Limited { .. }
-            | UpstreamError::Token(_),
-        ) => Called::Broken,
-    }
-}
-
-/// Notes how an attempt ended.
-fn end(span: &Span, result: &Result<Box<Answer>, UpstreamError>) {
-    if let Ok(answer) = result {
-        span.note("http.response.status_code", || i64::from(answer.status.as_u16()));
-    }
-    let outcome = called(result);
-    if outcome != Called::Answered {
-        span.fail(outcome.name());
-    }
 }
 
 fn log(call: &Call<'_>, facts: Facts, result: &Result<Box<Answer>, UpstreamError>) {

@@ -7,6 +7,7 @@ mod conformance;
 mod edge;
 mod embedded;
 mod expressions;
+mod hostile;
 mod isolation;
 mod limits;
 mod migrations;

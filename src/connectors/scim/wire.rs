@@ -122,3 +122,30 @@ pub(super) struct Group {
     pub(super) members: Option<Vec<Member>>,
     pub(super) meta: Option<Meta>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::connectors::parse::assert_null_is_absent;
+
+    #[test]
+    fn null_is_absent_in_every_field() {
+        let value = json!([{"value": "v", "display": "d", "type": "work", "primary": true}]);
+        let meta =
+            json!({"created": "2026-01-01T00:00:00Z", "lastModified": "2026-01-01T00:00:00Z"});
+        assert_null_is_absent::<User>(&json!({"id": "1", "externalId": "e", "userName": "a",
+            "name": {"formatted": "A B", "givenName": "A", "familyName": "B"}, "displayName": "A",
+            "title": "t", "locale": "en", "timezone": "UTC", "active": true, "emails": value,
+            "phoneNumbers": value, "photos": value, "groups": value, "meta": meta,
+            "addresses": [{"streetAddress": "s", "locality": "l", "region": "r", "postalCode": "p",
+                "country": "c"}],
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"employeeNumber": "1",
+                "costCenter": "c", "organization": "o", "division": "d", "department": "e",
+                "manager": {"value": "2", "displayName": "B"}}}));
+        assert_null_is_absent::<Group>(&json!({"id": "1", "displayName": "n", "members": value,
+            "meta": meta}));
+        assert_null_is_absent::<Failure>(&json!({"scimType": "tooMany"}));
+    }
+}

@@ -387,3 +387,62 @@ pub(super) struct ExpirationUser {
 pub(super) struct ScimActive {
     pub(super) active: Option<bool>,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::connectors::parse::assert_null_is_absent;
+
+    #[test]
+    fn null_is_absent_in_every_field_of_the_web_api() {
+        assert_null_is_absent::<AdminUser>(&json!({"id": "U1", "email": "a@b.c", "username": "a",
+            "full_name": "A", "is_admin": true, "is_owner": true, "is_primary_owner": true,
+            "is_restricted": true, "is_ultra_restricted": true, "is_bot": true, "is_active": true,
+            "expiration_ts": 1, "date_created": 1, "deactivated_ts": 1, "last_active_ts": 1,
+            "has_2fa": true, "has_sso": true, "roles": ["Rl01"], "workspaces": ["T1"]}));
+        assert_null_is_absent::<WebUser>(&json!({"id": "U1", "name": "a", "real_name": "A",
+            "deleted": true, "is_admin": true, "is_owner": true, "is_restricted": true,
+            "is_ultra_restricted": true, "is_bot": true, "is_invited_user": true,
+            "is_email_confirmed": true, "has_2fa": true, "tz": "UTC", "locale": "en", "updated": 1,
+            "profile": {"title": "t", "phone": "1", "real_name": "A", "first_name": "A",
+                "last_name": "B", "email": "a@b.c", "image_512": "https://p"},
+            "enterprise_user": {"id": "W1", "is_admin": true, "is_owner": true,
+                "is_primary_owner": true, "teams": ["T1"]}}));
+        assert_null_is_absent::<AdminTeam>(
+            &json!({"id": "T1", "name": "n", "discoverability": "open",
+            "team_url": "https://a", "primary_owner": {"user_id": "U1", "email": "a@b.c"}}),
+        );
+        assert_null_is_absent::<TeamSetting>(&json!({"domain": "d", "default_channels": ["C1"],
+            "icon": {"image_230": "a", "image_132": "b"}}));
+        assert_null_is_absent::<SystemAssignment>(&json!({"role_id": "Rl01", "entity_id": "T1",
+            "user_id": "U1", "date_create": 1}));
+        assert_null_is_absent::<Envelope>(&json!({"ok": true, "error": "e", "needed": "a",
+            "provided": "b"}));
+        assert_null_is_absent::<AuthTest>(&json!({"user_id": "U1", "url": "https://a",
+            "is_enterprise_install": true}));
+        assert_null_is_absent::<ResponseMetadata>(&json!({"next_cursor": "c"}));
+    }
+
+    #[test]
+    fn null_is_absent_in_every_field_of_scim() {
+        let value = json!([{"value": "v", "display": "d", "type": "work", "primary": true}]);
+        assert_null_is_absent::<ScimUser>(&json!({"externalId": "e", "userName": "a",
+            "name": {"givenName": "A", "familyName": "B"}, "title": "t", "timezone": "UTC",
+            "locale": "en", "meta": {"created": "2026-01-01T00:00:00Z"}, "emails": value,
+            "phoneNumbers": value, "photos": value, "groups": value,
+            "addresses": [{"streetAddress": "s", "locality": "l", "region": "r", "postalCode": "p",
+                "country": "c"}],
+            "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"employeeNumber": "1",
+                "costCenter": "c", "organization": "o", "division": "d", "department": "e",
+                "manager": {"managerId": "U2"}},
+            "urn:ietf:params:scim:schemas:extension:slack:guest:2.0:User": {"type": "multi",
+                "expiration": "2026-01-01T00:00:00Z"},
+            "urn:ietf:params:scim:schemas:extension:slack:profile:2.0:User": {"startDate": "s"}}));
+        assert_null_is_absent::<ScimGroup>(&json!({"id": "S1", "displayName": "n",
+            "meta": {"created": "2026-01-01T00:00:00Z"}, "members": value}));
+        assert_null_is_absent::<ScimFailure>(&json!({"detail": "d",
+            "Errors": {"description": "d"}}));
+    }
+}

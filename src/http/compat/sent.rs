@@ -27,7 +27,7 @@ impl FromRequest<Compat> for Sent {
         let (parts, body) = request.into_parts();
         let read = async {
             authenticate(&parts.headers, services, passage.current()).await?;
-            read_whole(body, services).await
+            read_whole(body, services, passage.current()).await
         };
         match read.await {
             Ok(body) => Ok(Self(body)),

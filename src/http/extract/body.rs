@@ -1,5 +1,7 @@
 //! A JSON body: its type, its size, its fields are checked, and each mistake is pointed at.
 
+use std::time::Duration;
+
 use axum::body::HttpBody as _;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
@@ -11,11 +13,17 @@ use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use super::strict::Strict;
+use crate::http::current::CurrentRequest;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::{AppState, Services};
 
 /// So many characters of a content type are shown in a problem.
 const LONGEST_SHOWN: usize = 100;
+/// So many times a byte of a body counts: for itself and for what is read of it.
+const WEIGHT: usize = 3;
+/// How long callers wait before they send again what there was no memory for.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// How JSON writes U+0000.
 const NUL: &[u8] = b"\\u0000";
 
@@ -28,7 +36,8 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         check_type(request.headers())?;
-        let bytes = read_whole(request.into_body(), state).await?;
+        let current = CurrentRequest::of(request.extensions());
+        let bytes = read_whole(request.into_body(), state, &current).await?;
         refuse_nul(&bytes)?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
         let value = read(&mut json).map_err(|(pointer, message)| {
@@ -56,8 +65,21 @@ pub(in crate::http) fn read<'de, T: DeserializeOwned, D: Deserializer<'de>>(
 pub(in crate::http) async fn read_whole(
     body: axum::body::Body,
     services: &Services,
+    request: &CurrentRequest,
 ) -> Result<Bytes, Problem> {
-    read_up_to(services.max_body_bytes, body, services).await
+    let most = services.max_body_bytes;
+    if let Some(environment_id) = request.environment_id() {
+        let told = body.size_hint().upper().and_then(|told| usize::try_from(told).ok());
+        let mut held = services.memory.hold(environment_id);
+        let weight = told.map_or(most, |told| told.min(most)).saturating_mul(WEIGHT);
+        held.grow(weight).map_err(|_| {
+            let detail = "There is no memory left for the body: those in flight are too many or too large. Send fewer \
+                          requests at the same time.";
+            Problem::new(ProblemKind::Overloaded, detail).retry_after(PAUSE)
+        })?;
+        request.hold(held);
+    }
+    read_up_to(most, body, services).await
 }
 
 /// Reads a body of `max` bytes at the most. Every request's body that is not passed on as it comes is read here.

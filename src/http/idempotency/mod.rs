@@ -57,7 +57,7 @@ pub(super) async fn guard(
     let current = CurrentRequest::of(&parts.extensions);
     let caller = authenticate(&parts.headers, &state, &current).await?;
     let key = key_of(&parts.headers, &caller)?;
-    let body = read_whole(body, &state).await?;
+    let body = read_whole(body, &state, &current).await?;
     let wish = Wish {
         fingerprint: fingerprint::of(&parts, &body),
         request_id: current.id().to_owned(),

@@ -194,6 +194,14 @@ impl From<ConnectorError> for Problem {
                 ProblemKind::ProviderTimeout,
                 format!("{provider} did not answer {} in time.", error.method),
             ),
+            Kind::Overloaded => (
+                ProblemKind::Overloaded,
+                format!(
+                    "There is no memory left for the response to {}: the responses in flight are too \
+                     many or too large. Send fewer requests at the same time, or ask for smaller pages.",
+                    error.method
+                ),
+            ),
             Kind::NeedsReauth | Kind::Internal | Kind::Reserved | Kind::Refused | Kind::Skipped => {
                 return Self::internal().because(&error);
             }

@@ -80,7 +80,7 @@ kinds! {
         "Send the whole body within the time that the operator sets as `server.body_timeout_s`.";
     /// Too many requests are inside.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The gateway has too much to do",
-        "Send the same again after `Retry-After` seconds. The operator sets how many requests are taken at once as `server.max_requests`.";
+        "Send the same again after `Retry-After` seconds. The operator sets how many requests are taken at the same time as `server.max_requests`, and how much memory bodies and responses take as `server.max_bytes_in_flight` and, for one environment, `server.max_environment_bytes_in_flight`.";
     /// No account was named.
     AccountRequired = "account_required", BAD_REQUEST, "The request names no account",
         "Name the account with `integrated_account_id` in the query, with the header `X-Integrated-Account-Id`, or with `tenant_id` and `provider`; or use an account token.";

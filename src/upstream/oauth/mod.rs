@@ -260,7 +260,8 @@ async fn whole(
     let answer = http.execute(Box::new(request), named_by, Reading::Whole).await;
     let (head, mut body) = answer.map_err(lost)?.into_parts();
     body.limit(deadline);
-    let whole = body.whole(Bytes::new(), LARGEST).await.map_err(lost)?;
+    let whole =
+        body.whole(Bytes::new(), LARGEST, |_| Ok::<(), SendError>(())).await.map_err(lost)?;
     let whole = whole.ok_or_else(|| OAuthError::NoAnswer("its answer is too large".to_owned()))?;
     Ok(http::Response::from_parts(head, whole))
 }

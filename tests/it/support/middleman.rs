@@ -18,10 +18,24 @@ use tokio_util::task::TaskTracker;
 pub(crate) enum Script {
     /// This response, without asking the sandbox.
     Respond { status: u16, headers: Vec<(&'static str, String)>, body: &'static str },
+    /// The sandbox's response with another body.
+    Change(Change),
+    /// The sandbox's response, broken off in the middle of its body.
+    Cut,
     /// No response, for as long as the other end waits.
     Hang,
     /// A response of this type whose body comes a byte at a time, for ever when it has no length.
     Trickle { content_type: &'static str, every: Duration, length: Option<usize> },
+}
+
+/// Makes another body of one.
+#[derive(Clone)]
+pub(crate) struct Change(pub(crate) Arc<dyn Fn(&str) -> String + Send + Sync>);
+
+impl std::fmt::Debug for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Change")
+    }
 }
 
 /// The server between.
@@ -38,6 +52,8 @@ struct Inner {
     /// What is done to calls whose path holds the text, and how often each was called.
     rules: Mutex<Vec<(String, Script)>>,
     calls: Mutex<Vec<String>>,
+    /// Parameters that the sandbox does not get.
+    forgotten: Mutex<Vec<String>>,
 }
 
 impl Middleman {
@@ -50,6 +66,7 @@ impl Middleman {
             http: super::client::http()?,
             rules: Mutex::default(),
             calls: Mutex::default(),
+            forgotten: Mutex::default(),
         });
         let router = Router::new().fallback(answer).with_state(Arc::clone(&inner));
         TaskTracker::new().spawn(axum::serve(listener, router).into_future());
@@ -61,6 +78,12 @@ impl Middleman {
         let mut rules = self.inner.rules.lock().unwrap_or_else(PoisonError::into_inner);
         rules.retain(|(known, _)| known != path);
         rules.push((path.to_owned(), script));
+    }
+
+    /// From now on the sandbox does not get this parameter.
+    pub(crate) fn forget(&self, parameter: &str) {
+        let mut forgotten = self.inner.forgotten.lock().unwrap_or_else(PoisonError::into_inner);
+        forgotten.push(parameter.to_owned());
     }
 
     /// Everything passes again.
@@ -86,6 +109,18 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
         None => pass(&inner, request).await.unwrap_or_else(|error| {
             (StatusCode::BAD_GATEWAY, format!("middleman: {error:#}")).into_response()
         }),
+        Some(Script::Change(change)) => {
+            altered(&inner, request, |body| Body::from(change.0(&String::from_utf8_lossy(&body))))
+                .await
+                .unwrap_or_else(|error| format!("middleman: {error:#}").into_response())
+        }
+        Some(Script::Cut) => altered(&inner, request, |body| {
+            let half = body.slice(..body.len() / 2);
+            let pieces = [Ok(half), Err(std::io::Error::other("cut"))];
+            Body::from_stream(stream::iter(pieces))
+        })
+        .await
+        .unwrap_or_else(|error| format!("middleman: {error:#}").into_response()),
         Some(Script::Hang) => std::future::pending().await,
         Some(Script::Respond { status, headers, body }) => {
             let mut response =
@@ -111,6 +146,18 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     }
 }
 
+/// The sandbox's response with its body changed.
+async fn altered(
+    inner: &Inner,
+    request: Request,
+    change: impl FnOnce(Bytes) -> Body,
+) -> anyhow::Result<Response> {
+    let (mut head, body) = pass(inner, request).await?.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await?;
+    head.headers.remove("content-length");
+    Ok(Response::from_parts(head, change(body)))
+}
+
 async fn pass(inner: &Inner, request: Request) -> anyhow::Result<Response> {
     let (head, body) = request.into_parts();
     let target = head.uri.path_and_query().map_or("/", |path| path.as_str());
@@ -118,6 +165,20 @@ async fn pass(inner: &Inner, request: Request) -> anyhow::Result<Response> {
     headers.remove("host");
     headers.remove("content-length");
     let bytes = axum::body::to_bytes(body, usize::MAX).await?;
+    let forgotten = inner.forgotten.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let without = |text: &str| {
+        let is_passed =
+            |pair: &&str| !forgotten.iter().any(|name| pair.split('=').next() == Some(name));
+        text.split('&').filter(is_passed).collect::<Vec<_>>().join("&")
+    };
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let target =
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{}", without(query)) };
+    let bytes = if forgotten.is_empty() {
+        bytes
+    } else {
+        Bytes::from(without(&String::from_utf8_lossy(&bytes)))
+    };
     let url = format!("{}{target}", inner.provider);
     let sent = inner.http.request(head.method, url).headers(headers).body(bytes).send().await?;
     let mut response = Response::new(Body::empty());

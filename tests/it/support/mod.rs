@@ -36,7 +36,7 @@ use url::Url;
 
 pub(crate) use self::browser::Browser;
 pub(crate) use self::client::{Answer, Client};
-pub(crate) use self::middleman::{Middleman, Script};
+pub(crate) use self::middleman::{Change, Middleman, Script};
 pub(crate) use self::pgbouncer::PgBouncer;
 pub(crate) use self::redis::RedisServer;
 pub(crate) use self::redis_cluster::RedisCluster;

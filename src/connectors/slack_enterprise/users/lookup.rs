@@ -100,6 +100,7 @@ fn cannot_tell(kind: Kind) -> bool {
         | Kind::InvalidCursor
         | Kind::Conflict
         | Kind::RateLimited
+        | Kind::Overloaded
         | Kind::NeedsReauth
         | Kind::Trouble
         | Kind::Timeout

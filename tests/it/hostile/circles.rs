@@ -1,0 +1,67 @@
+//! Lists whose pages lead in a circle, followed by the caller, by the proxy and within a request.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use http::Method;
+use serde_json::Value;
+use sqlx::PgPool;
+
+use super::changing;
+use crate::support::{Client, Script, TestApp};
+
+/// More pages than any of these lists has before its circle is found.
+const MANY: usize = 40;
+
+/// Gives every page a cursor of a circle of this length.
+fn circle(length: usize) -> Script {
+    let pages = AtomicUsize::new(0);
+    changing(move |text| {
+        let Ok(mut body) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
+        if body.get("response_metadata").is_some() {
+            let page = pages.fetch_add(1, Ordering::Relaxed) % length;
+            body["response_metadata"]["next_cursor"] = format!("circle{page}").into();
+        }
+        body.to_string()
+    })
+}
+
+/// Follows a list by its cursors until a problem ends it; gives that problem.
+async fn follow(api: &Client, path: &str) -> anyhow::Result<Value> {
+    let mut cursor = String::new();
+    for _ in 0..MANY {
+        let page = api.get(&format!("{path}&next_cursor={cursor}")).await?;
+        if page.status != 200 {
+            return Ok(page.problem(502, "provider_error").clone());
+        }
+        let next = page.body["next_cursor"].as_str();
+        next.unwrap_or_else(|| panic!("{path} ended: {}", page.text)).clone_into(&mut cursor);
+    }
+    anyhow::bail!("{path} has no end")
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn ends_a_list_whose_cursors_repeat(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    // The sandbox refuses cursors that it did not make; the server between takes them away.
+    for length in [1, 2, 5] {
+        let (url, middleman) = app.through_middleman(|_| {}).await?;
+        let api = app.on(&account)?.at(url);
+        middleman.forget("cursor");
+        middleman.set("", circle(length));
+        for path in ["workspaces?limit=2", "role-assignments?limit=20&role[id]=org:member"] {
+            let problem = follow(&api, path).await?;
+            let detail = problem["detail"].as_str().unwrap_or_default();
+            assert!(detail.contains("pages repeat"), "{length} {path}: {detail}");
+        }
+        let raw = api.get("proxy/api/admin.teams.list?limit=2&paginate=true").await?;
+        assert!(raw.text.contains("pages repeat"), "{length}: {}", raw.text);
+        assert!(raw.text.lines().count() <= 2 * 2 * (length + 1) + 1, "{length}: {}", raw.text);
+        // A list that is read within a request: the leaders of a workspace.
+        let one = api.get("workspaces?limit=2&expand[]=owners").await?;
+        assert!(one.text.contains("pages repeat"), "{length}: {}", one.text);
+    }
+    let none = app.on(&account)?.send(Method::GET, "workspaces?limit=2", None).await?;
+    none.okay()?;
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! A person whom Slack knows by two ids, one in a workspace and one in the organization.
+
+use anyhow::Context as _;
+use serde_json::Value;
+use sqlx::PgPool;
+
+use super::changing;
+use crate::support::{TestApp, truth};
+
+/// The id of the organization.
+const OTHER: &str = "W0TWOIDS1";
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn matches_a_person_by_either_id(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let (url, middleman) = app.through_middleman(|_| {}).await?;
+    let api = app.on(&account)?.at(url);
+    let held = app.sandbox.with_org(truth::assignments);
+    for kind in ["Rl", "ws:owner"] {
+        middleman.clear();
+        let held = held.iter().find(|(role, ..)| role.starts_with(kind));
+        let (role, user, _) = held.cloned().context("nobody holds it")?;
+        let paths = [
+            format!("users/{user}"),
+            format!("role-assignments?limit=100&user[id]={user}"),
+            format!("users?limit=100&role[id]={role}&updated_at[gt]=2001-01-01T00:00:00Z"),
+        ];
+        let mut usual = Vec::new();
+        for path in &paths {
+            usual.push(api.get(path).await?.okay()?);
+        }
+        let other = user.clone();
+        let known_by_other = changing(move |text| text.replace(&other, OTHER));
+        for method in ["admin.roles.listAssignments", "owners.list", "admins.list", "teams.list"] {
+            middleman.set(method, known_by_other.clone());
+        }
+        let id = user.clone();
+        for method in ["users.info", "users.list"] {
+            let id = id.clone();
+            let has_both = changing(move |text| with_enterprise_id(text, &id).unwrap_or_default());
+            middleman.set(&format!("/api/{method}"), has_both);
+        }
+        for (path, usual) in paths.iter().zip(&usual) {
+            let answer = api.get(path).await?.okay()?;
+            let shown = |body: &Value| {
+                let text = body["result"].to_string();
+                let mut body: Value = serde_json::from_str(&text).unwrap_or_default();
+                forget_identifiers(&mut body);
+                body
+            };
+            assert_eq!(shown(&answer), shown(usual), "{role} {path}");
+        }
+    }
+    Ok(())
+}
+
+/// Gives a person an id of the organization.
+fn with_enterprise_id(text: &str, id: &str) -> Option<String> {
+    let mut body: Value = serde_json::from_str(text).ok()?;
+    let change = |user: &mut Value| {
+        if user["id"] == id && user["enterprise_user"].is_object() {
+            user["enterprise_user"]["id"] = OTHER.into();
+        }
+    };
+    if let Some(user) = body.get_mut("user") {
+        change(user);
+    }
+    body.get_mut("members").and_then(Value::as_array_mut).into_iter().flatten().for_each(change);
+    Some(body.to_string())
+}
+
+fn forget_identifiers(value: &mut Value) {
+    match value {
+        Value::Array(rows) => rows.iter_mut().for_each(forget_identifiers),
+        Value::Object(fields) => {
+            fields.remove("identifiers");
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
