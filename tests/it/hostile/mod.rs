@@ -5,6 +5,7 @@
 mod circles;
 mod memory;
 mod odd;
+mod reads;
 mod two_ids;
 
 use std::sync::Arc;
