@@ -52,6 +52,11 @@ impl Outgoing {
                 Self::whole(Box::pin(read_up_to(KEPT, body, services)).await?, format)?
             }
             None => RequestBody::Stream(body.map_err(BoxError::from).boxed_unsync()).into(),
+            // There it is no proof, so that nothing has to be known about it before the call goes on.
+            Some(format) if *format == FieldFormat::Json => {
+                let ahead = Ahead { begin: bytes::Bytes::new(), rest: Some(body) };
+                Self::ahead(ahead, format, length)?
+            }
             Some(format) => {
                 let ahead = Box::pin(read_ahead(KEPT, body, services, |_| Ok(())));
                 Self::ahead(ahead.await?, format, length)?

@@ -219,5 +219,16 @@ async fn a_large_form_streams_with_its_token_first_and_is_broken_off_with_it_lat
     assert_eq!(whole.status(), 200);
     let sent = provider.body.borrow().clone().context("no body")?;
     assert!(sent == format!("{file}{end}").as_bytes(), "{} bytes", sent.len());
+
+    let named = named.with("content-type", JSON)?;
+    let text = format!("{{\"text\":\"{}\"", "x".repeat(LARGE));
+    let passed = send(&named, large(vec![text.clone(), "}".to_owned()])).await?;
+    assert_eq!(passed.status(), 200);
+    let sent = provider.body.borrow().clone().context("no body")?;
+    assert!(sent == format!("{text}}}").as_bytes(), "{} bytes", sent.len());
+    let broken =
+        send(&named, large(vec![text, ",\"tok".to_owned(), "en\":\"x\"}".to_owned()])).await?;
+    assert_eq!(broken.status(), 422);
+    body.wait_for(Option::is_none).await.context("the provider had the whole body")?;
     Ok(())
 }
