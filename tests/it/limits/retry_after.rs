@@ -75,9 +75,9 @@ async fn reads_every_form_of_a_pause(pool: PgPool) -> anyhow::Result<()> {
     for ((value, [least, most]), method) in rows.into_iter().zip(METHODS) {
         provider.set(&format!("/api/{method}"), refusal(429, &value));
         let refused = api.get(&format!("proxy/api/{method}")).await?;
-        let problem = refused.problem(429, "rate_limited");
-        let told = problem["retry_after_s"].as_u64().unwrap_or_default();
-        assert!((least..=most).contains(&told), "{value:?}: {problem}");
+        refused.refused(429, "rate_limited");
+        let told = refused.header("retry-after").parse().unwrap_or_default();
+        assert!((least..=most).contains(&told), "{value:?}: {told} {}", refused.text);
         assert_eq!(provider.calls(&format!("/api/{method}")), 1, "{value:?}: not repeated");
     }
     Ok(())
