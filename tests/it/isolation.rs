@@ -446,7 +446,7 @@ async fn a_token_of_another_account_gets_nothing(pool: PgPool) -> anyhow::Result
         }
         if let Some((status, kind)) = beside(route, names_account) {
             assert_eq!(answer.status, status, "{what}");
-            answer.problem(status, kind);
+            answer.refused(status, kind);
         }
     }
     let foreign = token.get(&format!("mappings?integrated_account_id={}", scene.account)).await?;
