@@ -383,6 +383,7 @@ fn refused_here(error: &ConnectorError) -> Option<Problem> {
         | Kind::Trouble
         | Kind::Timeout
         | Kind::CallerStalled
+        | Kind::Overloaded
         | Kind::Internal => return None,
     };
     let detail = error.fix.unwrap_or("The step was not tried.");
