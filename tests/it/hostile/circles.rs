@@ -27,14 +27,15 @@ fn circle(length: usize) -> Script {
 
 /// Follows a list by its cursors until a problem ends it; gives that problem.
 async fn follow(api: &Client, path: &str) -> anyhow::Result<Value> {
-    let mut cursor = String::new();
+    let mut at = path.to_owned();
     for _ in 0..MANY {
-        let page = api.get(&format!("{path}&next_cursor={cursor}")).await?;
+        let page = api.get(&at).await?;
         if page.status != 200 {
             return Ok(page.problem(502, "provider_error").clone());
         }
         let next = page.body["next_cursor"].as_str();
-        next.unwrap_or_else(|| panic!("{path} ended: {}", page.text)).clone_into(&mut cursor);
+        let next = next.unwrap_or_else(|| panic!("{path} ended: {}", page.text));
+        at = format!("{path}&next_cursor={next}");
     }
     anyhow::bail!("{path} has no end")
 }
