@@ -4,6 +4,7 @@
 mod from;
 mod kind;
 mod page;
+mod token;
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -16,9 +17,10 @@ use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-pub(super) use from::{account_disconnected, needs_reauth};
+pub(super) use from::account_disconnected;
 pub use kind::ProblemKind;
 pub(super) use page::{list_problems, show_problem};
+pub(super) use token::needs_reauth;
 
 /// A failed request, before it has an id.
 #[derive(Debug, Clone)]
