@@ -46,8 +46,10 @@ async fn under(app: &TestApp, id: &str) -> anyhow::Result<u64> {
 
 /// A change that is asked for with an idempotency key.
 async fn once(app: &TestApp, number: usize) -> anyhow::Result<Value> {
-    let client = app.home.api.clone().with("idempotency-key", &format!("once-{number}"))?;
-    client.post("link-tokens", &json!({"tenant_id": "acme"})).await?.created()
+    let client = app.home.admin.clone().with("idempotency-key", &format!("once-{number}"))?;
+    let mapping = json!({"provider": "slack_enterprise", "resource": "users",
+        "field": format!("once_{number}"), "expression": "'one'"});
+    client.post("mappings", &mapping).await?.created()
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]

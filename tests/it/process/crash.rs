@@ -61,13 +61,14 @@ async fn killed_after_an_answer_it_gives_the_same_one_again() -> anyhow::Result<
     let home = Home::new()?;
     let mut demo = Demo::start_on_data(&home).await?;
     let first = demo.report.clone();
-    let authorization = format!("Bearer {}", first.api_key);
+    let authorization = format!("Bearer {}", first.admin_key);
     let headers = [("authorization", authorization.as_str()), ("idempotency-key", "one")];
-    let path = format!("/integrated-accounts/{}/tokens", first.integrated_account_id);
+    let mapping = json!({"provider": "slack_enterprise", "resource": "users", "field": "once",
+        "expression": "'one'"});
     let client = Client::new()?;
     let ask = async |demo: &Demo| {
-        let url = format!("{}{path}", demo.report.base_url);
-        client.send(reqwest::Method::POST, &url, &headers, Some(&json!({}))).await?.ok()
+        let url = format!("{}/mappings", demo.report.base_url);
+        client.send(reqwest::Method::POST, &url, &headers, Some(&mapping)).await?.ok()
     };
     let token = ask(&demo).await?;
     demo.program.kill()?;
