@@ -441,7 +441,9 @@ async fn a_token_of_another_account_gets_nothing(pool: PgPool) -> anyhow::Result
             scene.call_as_it_is(route, &token).await?
         };
         let what = format!("{} {}: {}", route.method, route.path, answer.text);
-        for secret in &ours {
+        // Its own account names its environment.
+        let is_own_account = route.path == "/integrated-accounts";
+        for secret in ours.iter().filter(|one| !is_own_account || **one != &environment) {
             assert!(!answer.text.contains(*secret), "{what}");
         }
         if let Some((status, kind)) = beside(route, names_account) {

@@ -47,7 +47,9 @@ async fn under(app: &TestApp, id: &str) -> anyhow::Result<u64> {
 /// A change that is asked for with an idempotency key.
 async fn once(app: &TestApp, number: usize) -> anyhow::Result<Value> {
     let client = app.home.admin.clone().with("idempotency-key", &format!("once-{number}"))?;
-    let mapping = json!({"provider": "slack_enterprise", "resource": "users",
+    // A resource takes 50 mappings.
+    let resource = if number < 50 { "users" } else { "groups" };
+    let mapping = json!({"provider": "slack_enterprise", "resource": resource,
         "field": format!("once_{number}"), "expression": "'one'"});
     client.post("mappings", &mapping).await?.created()
 }
@@ -187,7 +189,7 @@ async fn a_row_copied_to_another_account_does_not_open(pool: PgPool) -> anyhow::
         sqlx::query(copy).bind(&rich).bind(&poor).execute(&app.pool).await?;
         let before = app.sandbox.requests(None).counts;
         for path in ["users?limit=1", "proxy/api/auth.test"] {
-            app.on(&poor)?.get(path).await?.problem(500, "internal");
+            app.on(&poor)?.get(path).await?.refused(500, "internal");
         }
         assert_eq!(app.sandbox.requests(None).counts, before, "something was sent");
         app.on(&rich)?.get("users?limit=1").await?.okay()?;

@@ -62,12 +62,15 @@ impl Caller {
         text(&accounts, "/result/0/id")
     }
 
-    /// Asks for a link token with an idempotency key; the whole answer is kept, encrypted.
+    /// Creates a mapping with an idempotency key; the whole response is stored, encrypted.
     async fn once(&self, number: usize) -> anyhow::Result<Value> {
         let key = format!("once-{number}");
-        let wish = json!({"tenant_id": "globex"});
+        // A resource takes 50 mappings.
+        let resource = ["users", "groups", "roles", "workspaces"][number % 4];
+        let mapping = json!({"provider": "slack_enterprise", "resource": resource,
+            "field": format!("once_{number}"), "expression": "'one'"});
         let headers = [("idempotency-key", key.as_str())];
-        self.ask_with(Method::POST, "/link-tokens", Some(&wish), &headers).await
+        self.ask_with(Method::POST, "/mappings", Some(&mapping), &headers).await
     }
 }
 

@@ -295,6 +295,11 @@ async fn over_tls_the_cookie_is_of_the_host_alone(pool: PgPool) -> anyhow::Resul
     let page = tossed.get(&back).await?;
     assert!(page.text.contains("other_browser"), "{}", page.text);
     // One that left with an earlier version still comes back.
+    let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
+    let left = Browser::new()?.post(&app.base_url.join(url.path())?, "").await?;
+    let consent = left.location.context("no consent page")?;
+    let state = consent.query_pairs().find(|(name, _)| name == "state").context("no state")?.1;
+    let again = app.base_url.join(&format!("oauth/callback?state={state}&error=access_denied"))?;
     let earlier = "an-earlier-secret";
     let digest = switchboard::domain::sealed::Digest::of(earlier).0.to_vec();
     sqlx::query("update link_tokens set browser_digest = $1")
@@ -302,7 +307,7 @@ async fn over_tls_the_cookie_is_of_the_host_alone(pool: PgPool) -> anyhow::Resul
         .execute(&app.pool)
         .await?;
     let mut returning = Browser::with_cookie(&format!("sb_link={earlier}.sb_link_x"))?;
-    let page = returning.get(&back).await?;
+    let page = returning.get(&again).await?;
     assert!(page.text.contains("not approved"), "{}", page.text);
     Ok(())
 }

@@ -32,8 +32,10 @@ impl RedisCluster {
         // All at the same time, so that each is another one.
         let free = (0..2 * SLOTS.len()).map(|_| TcpListener::bind(("127.0.0.1", 0)));
         let free = free.collect::<Result<Vec<_>, _>>()?;
-        let free: Vec<u16> =
-            free.iter().map(|it| Ok(it.local_addr()?.port())).collect::<std::io::Result<_>>()?;
+        let free: Vec<u16> = free
+            .into_iter()
+            .map(|it| Ok(it.local_addr()?.port()))
+            .collect::<std::io::Result<_>>()?;
         let (ports, buses) = free.split_at(SLOTS.len());
         let mut cluster = Self { _folders: Vec::new(), nodes: Vec::new(), ports: ports.to_vec() };
         for (port, bus) in ports.iter().zip(buses) {

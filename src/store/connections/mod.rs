@@ -5,21 +5,20 @@
 //! Until it is proven that each connection is a session of its own, statements have no names and each runs in a
 //! transaction: a pooler that lends connections by the transaction mixes up everything else.
 
+mod executor;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use futures_util::{FutureExt as _, TryFutureExt as _, TryStreamExt as _, stream};
-use sqlx::error::BoxDynError;
+use futures_util::FutureExt as _;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo, Postgres};
-use sqlx::{AssertSqlSafe, Connection as _, Describe, Either, Error, Execute, Executor, SqlStr};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions, Postgres};
+use sqlx::{AssertSqlSafe, Connection as _, Error};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-type BoxFuture<'e, T> = futures_util::future::BoxFuture<'e, Result<T, Error>>;
-type BoxStream<'e, T> = futures_util::stream::BoxStream<'e, Result<T, Error>>;
+use self::executor::Statement;
 
 /// How much longer than the server we wait for the end of a statement, so that its own error arrives first.
 const GRACE: Duration = Duration::from_secs(1);
@@ -237,125 +236,6 @@ impl Connection {
             drop(connection.detach());
         }
         result
-    }
-}
-
-impl<'c> Executor<'c> for &'c mut Connection {
-    type Database = Postgres;
-
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Either<PgQueryResult, PgRow>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Postgres>,
-    {
-        let all = async move {
-            let (limit, query) = (self.limit, self.statement(query));
-            let rows = self.inner()?.fetch_many(query).try_collect::<Vec<_>>();
-            let rows = in_time(limit, rows).await;
-            self.settle(rows)
-        };
-        Box::pin(all.map_ok(|rows| stream::iter(rows.into_iter().map(Ok))).try_flatten_stream())
-    }
-
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Option<PgRow>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, Postgres>,
-    {
-        Box::pin(async move {
-            let query = self.statement(query);
-            let row = in_time(self.limit, self.inner()?.fetch_optional(query)).await;
-            self.settle(row)
-        })
-    }
-
-    fn prepare_with<'e>(self, sql: SqlStr, types: &'e [PgTypeInfo]) -> BoxFuture<'e, PgStatement>
-    where
-        'c: 'e,
-    {
-        Box::pin(async move {
-            let statement = in_time(self.limit, self.inner()?.prepare_with(sql, types)).await;
-            self.settle(statement)
-        })
-    }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Describe<Postgres>>
-    where
-        'c: 'e,
-    {
-        Box::pin(async move {
-            let described = in_time(self.limit, self.inner()?.describe(sql)).await;
-            self.settle(described)
-        })
-    }
-}
-
-impl<'p> Executor<'p> for &'p Connections {
-    type Database = Postgres;
-
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Either<PgQueryResult, PgRow>>
-    where
-        'p: 'e,
-        E: 'q + Execute<'q, Postgres>,
-    {
-        let all = async move {
-            let mut connection = self.acquire_for_one().await?;
-            let rows = connection.fetch_many(query).try_collect::<Vec<_>>().await?;
-            connection.commit().await?;
-            Ok(rows)
-        };
-        Box::pin(all.map_ok(|rows| stream::iter(rows.into_iter().map(Ok))).try_flatten_stream())
-    }
-
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Option<PgRow>>
-    where
-        'p: 'e,
-        E: 'q + Execute<'q, Postgres>,
-    {
-        Box::pin(async move {
-            let mut connection = self.acquire_for_one().await?;
-            let row = connection.fetch_optional(query).await?;
-            connection.commit().await?;
-            Ok(row)
-        })
-    }
-
-    fn prepare_with<'e>(self, sql: SqlStr, types: &'e [PgTypeInfo]) -> BoxFuture<'e, PgStatement>
-    where
-        'p: 'e,
-    {
-        Box::pin(async move { self.acquire(self.deadlines).await?.prepare_with(sql, types).await })
-    }
-
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Describe<Postgres>>
-    where
-        'p: 'e,
-    {
-        Box::pin(async move { self.acquire(self.deadlines).await?.describe(sql).await })
-    }
-}
-
-/// A statement that is prepared under a name only where the name is sure to be found again.
-struct Statement<E> {
-    query: E,
-    may_have_name: bool,
-}
-
-impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Statement<E> {
-    fn sql(self) -> SqlStr {
-        self.query.sql()
-    }
-
-    fn statement(&self) -> Option<&PgStatement> {
-        self.query.statement()
-    }
-
-    fn take_arguments(&mut self) -> Result<Option<PgArguments>, BoxDynError> {
-        self.query.take_arguments()
-    }
-
-    fn persistent(&self) -> bool {
-        self.may_have_name && self.query.persistent()
     }
 }
 

@@ -1,0 +1,130 @@
+//! Statements on connections and on the pool: `sqlx`'s [`Executor`], with the deadlines.
+
+use futures_util::{TryFutureExt as _, TryStreamExt as _, stream};
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo, Postgres};
+use sqlx::{Describe, Either, Error, Execute, Executor, SqlStr};
+
+use super::{Connection, Connections, in_time};
+
+type BoxFuture<'e, T> = futures_util::future::BoxFuture<'e, Result<T, Error>>;
+type BoxStream<'e, T> = futures_util::stream::BoxStream<'e, Result<T, Error>>;
+
+impl<'c> Executor<'c> for &'c mut Connection {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Either<PgQueryResult, PgRow>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let all = async move {
+            let (limit, query) = (self.limit, self.statement(query));
+            let rows = self.inner()?.fetch_many(query).try_collect::<Vec<_>>();
+            let rows = in_time(limit, rows).await;
+            self.settle(rows)
+        };
+        Box::pin(all.map_ok(|rows| stream::iter(rows.into_iter().map(Ok))).try_flatten_stream())
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Option<PgRow>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        Box::pin(async move {
+            let query = self.statement(query);
+            let row = in_time(self.limit, self.inner()?.fetch_optional(query)).await;
+            self.settle(row)
+        })
+    }
+
+    fn prepare_with<'e>(self, sql: SqlStr, types: &'e [PgTypeInfo]) -> BoxFuture<'e, PgStatement>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move {
+            let statement = in_time(self.limit, self.inner()?.prepare_with(sql, types)).await;
+            self.settle(statement)
+        })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Describe<Postgres>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move {
+            let described = in_time(self.limit, self.inner()?.describe(sql)).await;
+            self.settle(described)
+        })
+    }
+}
+
+impl<'p> Executor<'p> for &'p Connections {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Either<PgQueryResult, PgRow>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let all = async move {
+            let mut connection = self.acquire_for_one().await?;
+            let rows = connection.fetch_many(query).try_collect::<Vec<_>>().await?;
+            connection.commit().await?;
+            Ok(rows)
+        };
+        Box::pin(all.map_ok(|rows| stream::iter(rows.into_iter().map(Ok))).try_flatten_stream())
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Option<PgRow>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        Box::pin(async move {
+            let mut connection = self.acquire_for_one().await?;
+            let row = connection.fetch_optional(query).await?;
+            connection.commit().await?;
+            Ok(row)
+        })
+    }
+
+    fn prepare_with<'e>(self, sql: SqlStr, types: &'e [PgTypeInfo]) -> BoxFuture<'e, PgStatement>
+    where
+        'p: 'e,
+    {
+        Box::pin(async move { self.acquire(self.deadlines).await?.prepare_with(sql, types).await })
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Describe<Postgres>>
+    where
+        'p: 'e,
+    {
+        Box::pin(async move { self.acquire(self.deadlines).await?.describe(sql).await })
+    }
+}
+
+/// A statement that is prepared under a name only where the name is sure to be found again.
+pub(super) struct Statement<E> {
+    pub(super) query: E,
+    pub(super) may_have_name: bool,
+}
+
+impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Statement<E> {
+    fn sql(self) -> SqlStr {
+        self.query.sql()
+    }
+
+    fn statement(&self) -> Option<&PgStatement> {
+        self.query.statement()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<PgArguments>, BoxDynError> {
+        self.query.take_arguments()
+    }
+
+    fn persistent(&self) -> bool {
+        self.may_have_name && self.query.persistent()
+    }
+}
