@@ -213,7 +213,7 @@ mod tests {
             ),
             (r#"{"list":["a",["secret"]]}"#, "`list[1]` has an unexpected type or value"),
             (r#"{"flag":true,"flag":true}"#, "`flag` stands twice"),
-            (r#"[1]"#, "has an unexpected type or value"),
+            (r"[1]", "has an unexpected type or value"),
         ];
         for (text, expected) in rows {
             let error = parse_text::<All>(text).unwrap_err().to_string();

@@ -142,8 +142,8 @@ impl Answer {
         };
         count(self.head.len())?;
         if let Some(mut rest) = self.rest.take() {
-            let head = std::mem::take(&mut self.head);
-            let whole = rest.whole(head, most, count).await?;
+            let start = std::mem::take(&mut self.head);
+            let whole = rest.whole(start, most, count).await?;
             self.head = whole.ok_or(UpstreamError::TooLarge)?;
         }
         self.held = Some(held);

@@ -54,9 +54,9 @@ pub(in crate::http) async fn create_group(
     Body(wish): Body<GroupWish>,
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.wants_remote());
-    let changed = changes.create_group(&wish, &query.shape).await?;
-    let path = path_of(changed.id.as_deref().unwrap_or_default());
-    Ok(Composed::of(changed, &path, account.request_id(), StatusCode::CREATED))
+    let outcome = changes.create_group(&wish, &query.shape).await?;
+    let path = path_of(outcome.id.as_deref().unwrap_or_default());
+    Ok(Composed::of(outcome, &path, account.request_id(), StatusCode::CREATED))
 }
 
 /// Changes the name, the members or the workspaces of a group. Costs two provider calls, three with workspaces.
@@ -73,8 +73,8 @@ pub(in crate::http) async fn update_group(
     Body(wish): Body<GroupWish>,
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.wants_remote());
-    let changed = changes.update_group(&id, &wish, &query.shape).await?;
-    Ok(Composed::of(changed, &path_of(&id), account.request_id(), StatusCode::OK))
+    let outcome = changes.update_group(&id, &wish, &query.shape).await?;
+    Ok(Composed::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 
 /// Deletes a group for good; whoever came into a workspace by it stays there. Costs one provider call.
@@ -130,8 +130,8 @@ pub(in crate::http) async fn add_group_member(
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.wants_remote());
     let wish = GroupWish { add_member_ids: vec![user_id], ..GroupWish::default() };
-    let changed = changes.update_group(&id, &wish, &query.shape).await?;
-    Ok(Composed::of(changed, &path_of(&id), account.request_id(), StatusCode::CREATED))
+    let outcome = changes.update_group(&id, &wish, &query.shape).await?;
+    Ok(Composed::of(outcome, &path_of(&id), account.request_id(), StatusCode::CREATED))
 }
 
 /// Takes a user out of a group. Costs two provider calls.
@@ -147,8 +147,8 @@ pub(in crate::http) async fn remove_group_member(
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.wants_remote());
     let wish = GroupWish { remove_member_ids: vec![user_id], ..GroupWish::default() };
-    let changed = changes.update_group(&id, &wish, &query.shape).await?;
-    Ok(Composed::of(changed, &path_of(&id), account.request_id(), StatusCode::OK))
+    let outcome = changes.update_group(&id, &wish, &query.shape).await?;
+    Ok(Composed::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 
 fn path_of(id: &str) -> String {

@@ -72,9 +72,9 @@ pub(in crate::http) async fn create_role_assignment(
     let changes = account.changes(&state, query.shape.wants_remote());
     let NewRoleAssignment { user_id, role_id, workspace_id, channel_id } = wish;
     let role = RoleInput { id: role_id, workspace_id, channel_id };
-    let changed = changes.give_role(&user_id, role, &query.shape).await?;
-    let path = format!("/role-assignments/{}", changed.id.as_deref().unwrap_or_default());
-    Ok(Composed::of(changed, &path, account.request_id(), StatusCode::CREATED))
+    let outcome = changes.give_role(&user_id, role, &query.shape).await?;
+    let path = format!("/role-assignments/{}", outcome.id.as_deref().unwrap_or_default());
+    Ok(Composed::of(outcome, &path, account.request_id(), StatusCode::CREATED))
 }
 
 /// Takes a role away. Whoever held a level is a plain member afterwards. Costs two provider calls or fewer.

@@ -59,17 +59,17 @@ pub(in crate::http) async fn create_user(
     let by_email: String =
         form_urlencoded::byte_serialize(wish.primary_email().unwrap_or_default().as_bytes())
             .collect();
-    let changed = changes.create_user(wish, query.on_conflict, &query.shape).await?;
-    let whole = match changed.made {
+    let outcome = changes.create_user(wish, query.on_conflict, &query.shape).await?;
+    let whole = match outcome.made {
         Made::New => StatusCode::CREATED,
         Made::Existing => StatusCode::OK,
     };
-    let path = match &changed.id {
+    let path = match &outcome.id {
         Some(id) => path_of(id),
         // The provider does not show who was invited yet.
         None => format!("/users?email={by_email}"),
     };
-    Ok(Composed::of(changed, &path, account.request_id(), whole))
+    Ok(Composed::of(outcome, &path, account.request_id(), whole))
 }
 
 /// Changes a user: absent fields stay, `null` clears one. Costs one provider call, one more for each workspace of a guest whose end changes, and three to read the user again.
@@ -86,8 +86,8 @@ pub(in crate::http) async fn update_user(
     Body(wish): Body<UserInput>,
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.wants_remote());
-    let changed = changes.update_user(&id, &wish, &query.shape).await?;
-    Ok(Composed::of(changed, &path_of(&id), account.request_id(), StatusCode::OK))
+    let outcome = changes.update_user(&id, &wish, &query.shape).await?;
+    Ok(Composed::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 
 /// Switches a user off everywhere; the account stays, and so does the history. Costs four provider calls, five with `sign_out`.
@@ -103,8 +103,8 @@ pub(in crate::http) async fn deactivate_user(
 ) -> Result<Response, Problem> {
     let sign_out = if query.sign_out { SignOut::Now } else { SignOut::Later };
     let changes = account.changes(&state, false);
-    let changed = changes.deactivate(&id, sign_out, &Shape::default()).await?;
-    Ok(Composed::of(changed, &path_of(&id), account.request_id(), StatusCode::OK))
+    let outcome = changes.deactivate(&id, sign_out, &Shape::default()).await?;
+    Ok(Composed::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 
 fn path_of(id: &str) -> String {
@@ -147,8 +147,8 @@ pub(in crate::http) async fn assign_role(
 ) -> Result<Response, Problem> {
     let UserRoles { user_id, roles } = wish.check()?;
     let changes = account.changes(&state, query.shape.wants_remote());
-    let changed = changes.give_user_roles(&user_id, roles, &query.shape).await?;
-    Ok(Composed::of(changed, &path_of(&user_id), account.request_id(), StatusCode::OK))
+    let outcome = changes.give_user_roles(&user_id, roles, &query.shape).await?;
+    Ok(Composed::of(outcome, &path_of(&user_id), account.request_id(), StatusCode::OK))
 }
 
 /// Takes several roles from a user. Costs two provider calls for each level, and one for each ten places of a system role.
@@ -164,6 +164,6 @@ pub(in crate::http) async fn remove_role(
 ) -> Result<Response, Problem> {
     let UserRoles { user_id, roles } = wish.check()?;
     let changes = account.changes(&state, query.shape.wants_remote());
-    let changed = changes.take_user_roles(&user_id, roles, &query.shape).await?;
-    Ok(Composed::of(changed, &path_of(&user_id), account.request_id(), StatusCode::OK))
+    let outcome = changes.take_user_roles(&user_id, roles, &query.shape).await?;
+    Ok(Composed::of(outcome, &path_of(&user_id), account.request_id(), StatusCode::OK))
 }

@@ -51,9 +51,9 @@ pub(in crate::http) async fn create_workspace(
     Body(wish): Body<WorkspaceWish>,
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.wants_remote());
-    let changed = changes.create_workspace(&wish, &query.shape).await?;
-    let path = path_of(changed.id.as_deref().unwrap_or_default());
-    Ok(Composed::of(changed, &path, account.request_id(), StatusCode::CREATED))
+    let outcome = changes.create_workspace(&wish, &query.shape).await?;
+    let path = path_of(outcome.id.as_deref().unwrap_or_default());
+    Ok(Composed::of(outcome, &path, account.request_id(), StatusCode::CREATED))
 }
 
 /// Changes settings of a workspace. Costs one provider call for each, and four to read it again.
@@ -70,8 +70,8 @@ pub(in crate::http) async fn update_workspace(
     Body(wish): Body<WorkspaceWish>,
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.wants_remote());
-    let changed = changes.update_workspace(&id, &wish, &query.shape).await?;
-    Ok(Composed::of(changed, &path_of(&id), account.request_id(), StatusCode::OK))
+    let outcome = changes.update_workspace(&id, &wish, &query.shape).await?;
+    Ok(Composed::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 
 fn path_of(id: &str) -> String {

@@ -156,12 +156,12 @@ impl Warm {
     /// Follows the changes until the connection is lost, or an echo is.
     async fn follow(&self, mut listener: PgListener, mut echo: Echo) -> FeedError {
         let channel = echo.channel().to_owned();
-        let (arrived, mut arrives) = watch::channel(0);
+        let (heard, mut echoes) = watch::channel(0);
         let hear = async {
             loop {
                 match listener.try_recv().await {
                     Ok(Some(notice)) if notice.channel() == channel => {
-                        arrived.send_replace(notice.payload().parse().unwrap_or(0));
+                        heard.send_replace(notice.payload().parse().unwrap_or(0));
                     }
                     Ok(Some(notice)) if notice.payload() == OLD_ECHO => {}
                     Ok(Some(notice)) => self.hear(&read(notice.payload())),
@@ -178,7 +178,7 @@ impl Warm {
                     Ok(Err(error)) => return error.into(),
                     Err(_) => return FeedError::timed_out(),
                 };
-                let arrival = arrives.wait_for(|arrived| *arrived == number);
+                let arrival = echoes.wait_for(|heard| *heard == number);
                 if timeout(ECHO_LIMIT, arrival).await.is_err() {
                     return FeedError::NotDelivered;
                 }
