@@ -1,5 +1,6 @@
 //! The gateway: every service wired together, behind the router.
 
+use std::convert::Infallible;
 use std::future::{Future, IntoFuture as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -85,12 +86,7 @@ impl Gateway {
         let master_keys = config.vault.master_keys().map_err(anyhow::Error::msg)?;
         let cursors = Signer::derive(&master_keys, "cursors");
         let keys = KeyIssuer::derive(&master_keys);
-        let keeping = Keeping {
-            accounts: config.cache.accounts,
-            in_outage: config.cache.keep_in_outage(),
-            max_age: config.cache.max_age(),
-        };
-        let store = Store::with(pool, deadlines(&config.database), keeping);
+        let store = Store::with(pool, deadlines(&config.database), keeping(&config.cache));
         let name = process_name(&*entropy);
         let done = CancellationToken::new();
         let (listening, enough) = (store.clone(), done.clone());
@@ -119,21 +115,13 @@ impl Gateway {
         let shared = shared(&config.limits, name.clone(), &tasks)?;
         if let Some(shared) = shared.clone() {
             let counting = count(shared, store.clone(), name, config.limits.min_gateways);
-            let enough = done.clone();
-            tasks.spawn(async move {
-                tokio::select! {
-                    never = counting => match never {},
-                    () = enough.cancelled() => {}
-                }
-            });
+            tasks.spawn(until(done.clone(), counting));
         }
         let limiter: Arc<dyn Limiter> = Arc::new(match &shared {
             Some(shared) => FairLimiter::shared(shared.clone()),
             None => FairLimiter::local(),
         });
-        let server = &config.server;
-        let memory =
-            ByteBudget::new(server.max_bytes_in_flight, server.max_environment_bytes_in_flight);
+        let memory = memory(&config.server);
         let upstream = Upstream::new(
             http.clone(),
             Arc::clone(&limiter),
@@ -188,8 +176,18 @@ impl Gateway {
             body_timeout: config.server.body_timeout(),
             max_wait: config.limits.max_wait(),
         });
+        Self::of(config, state, (tasks, done), ahead, shared)
+    }
+
+    /// The gateway of these services and of what runs beside them.
+    fn of(
+        config: &Config,
+        state: AppState,
+        (tasks, done): (TaskTracker, CancellationToken),
+        ahead: Ahead,
+        shared: Option<Shared>,
+    ) -> anyhow::Result<Self> {
         Ok(Self {
-            state: Arc::clone(&state),
             tasks,
             done,
             ahead,
@@ -197,6 +195,7 @@ impl Gateway {
             look_every: config.refresh.check_every(),
             ended_retention: config.database.ended_retention(),
             front: Front::new(Arc::clone(&state), config.server.max_requests),
+            state,
             rules: Rules::new(&config.server)?,
             metrics_listen: config.server.metrics_listen.clone(),
             threads: config.server.threads,
@@ -293,6 +292,28 @@ impl Gateway {
             }
         });
         Ok(())
+    }
+}
+
+/// What the caches hold, and for how long.
+fn keeping(cache: &config::Cache) -> Keeping {
+    Keeping {
+        accounts: cache.accounts,
+        in_outage: cache.keep_in_outage(),
+        max_age: cache.max_age(),
+    }
+}
+
+/// The budget for bytes that are held as a whole.
+fn memory(server: &config::Server) -> ByteBudget {
+    ByteBudget::new(server.max_bytes_in_flight, server.max_environment_bytes_in_flight)
+}
+
+/// Runs endless work until `enough`.
+async fn until(enough: CancellationToken, work: impl Future<Output = Infallible>) {
+    tokio::select! {
+        never = work => match never {},
+        () = enough.cancelled() => {}
     }
 }
 

@@ -122,20 +122,13 @@ pub(super) fn assert_null_is_absent<T: serde::de::DeserializeOwned + std::fmt::D
 #[cfg(test)]
 fn fields_of(value: &serde_json::Value, place: &str) -> Vec<(String, String)> {
     let mut all = Vec::new();
-    match value {
-        serde_json::Value::Array(rows) => {
-            for (index, row) in rows.iter().enumerate() {
-                all.extend(fields_of(row, &format!("{place}/{index}")));
-            }
-        }
-        serde_json::Value::Object(fields) => {
-            for (name, field) in fields {
-                all.push((place.to_owned(), name.clone()));
-                let escaped = name.replace('~', "~0").replace('/', "~1");
-                all.extend(fields_of(field, &format!("{place}/{escaped}")));
-            }
-        }
-        _ => {}
+    for (index, row) in value.as_array().into_iter().flatten().enumerate() {
+        all.extend(fields_of(row, &format!("{place}/{index}")));
+    }
+    for (name, field) in value.as_object().into_iter().flatten() {
+        all.push((place.to_owned(), name.clone()));
+        let escaped = name.replace('~', "~0").replace('/', "~1");
+        all.extend(fields_of(field, &format!("{place}/{escaped}")));
     }
     all
 }

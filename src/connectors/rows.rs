@@ -136,7 +136,9 @@ impl<'a> Listed<'a> {
             });
             return Err(cx.unreadable(method, odd.unwrap_or_default()));
         }
-        unreadable.into_iter().for_each(|row| cx.unreadable_rows.note(row));
+        for row in unreadable {
+            cx.unreadable_rows.note(row);
+        }
         Ok(all)
     }
 }

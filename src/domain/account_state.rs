@@ -207,7 +207,10 @@ mod tests {
                 }
                 Happening::RefuseRefresh { pair_age: 0 } => self.recorded.is_pair_refused = true,
                 Happening::Disconnect => self.recorded.generation = None,
-                _ => {}
+                Happening::Renew { .. }
+                | Happening::RefuseRefresh { .. }
+                | Happening::RefuseAccess { .. }
+                | Happening::Revoke { .. } => {}
             }
             if matches!(happening, Happening::Link) {
                 self.recorded.granted_at = Some(self.now);

@@ -111,6 +111,7 @@ impl Flaw {
     }
 
     /// Two fields that contradict each other: one entry for each, which names the other.
+    #[must_use]
     pub fn pair(one: &str, other: &str) -> [Self; 2] {
         let message = |of: &str| format!("contradicts {of}: send only one of the two");
         [Self::at(one, message(other)), Self::at(other, message(one))]

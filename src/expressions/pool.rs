@@ -143,9 +143,10 @@ impl Expressions {
                 }
             };
             let (worker, goes_on) = run.go_on(worker, until).await;
-            match worker {
-                Some(worker) => self.put_back(worker),
-                None => tracing::debug!(%environment_id, "an expression ended its worker"),
+            if let Some(worker) = worker {
+                self.put_back(worker);
+            } else {
+                tracing::debug!(%environment_id, "an expression ended its worker");
             }
             if !goes_on {
                 return run

@@ -64,7 +64,8 @@ impl Expressions {
             let began = confine::renew_cpu_limit();
             let compiled = engine::compile(text);
             let cost = cpu_time().saturating_sub(began);
-            send(frame, cost, compiled.as_ref().map(|_| ()).map_err(Clone::clone), output)?;
+            let compiled_only = compiled.as_ref().map(|_| ()).map_err(Clone::clone);
+            send(frame, cost, &compiled_only, output)?;
             if let Ok(expression) = compiled {
                 parsed.push((expression, Duration::from_micros(spent)));
             }
@@ -94,7 +95,7 @@ impl Expressions {
             };
             let cost = cpu_time().saturating_sub(began);
             *spent += cost;
-            send_behind(frame, cost, done, output)?;
+            send_behind(frame, cost, &done, output)?;
         }
         Ok(())
     }
@@ -113,7 +114,7 @@ impl Expressions {
 fn send(
     frame: &mut Vec<u8>,
     cost: Duration,
-    done: Result<(), Failure>,
+    done: &Result<(), Failure>,
     output: &mut impl Write,
 ) -> io::Result<()> {
     frame.clear();
@@ -125,10 +126,10 @@ fn send(
 fn send_behind(
     frame: &mut Vec<u8>,
     cost: Duration,
-    done: Result<(), Failure>,
+    done: &Result<(), Failure>,
     output: &mut impl Write,
 ) -> io::Result<()> {
-    let (kind, message) = match &done {
+    let (kind, message) = match done {
         Ok(()) => (FrameKind::Value, None),
         Err(Failure::Limit(message)) => (FrameKind::Exceeded, Some(message.as_ref())),
         Err(Failure::Syntax(message) | Failure::Expression(message)) => {

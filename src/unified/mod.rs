@@ -149,7 +149,7 @@ impl Directory<'_> {
             let is_stale = error.kind == Kind::InvalidCursor;
             if is_stale { UnifiedError::InvalidCursor } else { error.into() }
         })?;
-        self.guard(&mut trail, &page).map_err(|endless| self.endless::<T>(endless))?;
+        Self::guard(&mut trail, &page).map_err(|endless| self.endless::<T>(endless))?;
         let next = page.next.map(|next| list.seal(self.signer, &next, &trail));
         let wanted = page.items.into_iter().filter(|record| filter.admits(&record.unified));
         let (items, warnings) = self.show(wanted, shape).await;
@@ -161,7 +161,6 @@ impl Directory<'_> {
 
     /// Takes a page for the trail of its list.
     fn guard<T: Resource>(
-        &self,
         trail: &mut Trail,
         page: &Page<Record<T>, Position>,
     ) -> Result<(), Endless> {
@@ -221,7 +220,7 @@ impl Directory<'_> {
             mapping::apply(self.expressions, environment_id, &mappings, &objects).await;
         let shown = objects.into_iter().zip(fields);
         let shown = shown.map(|((unified, remote), fields)| {
-            Thing::Shaped(shape.finish_mapped(unified, fields, remote))
+            Thing::Shaped(shape.finish_mapped(unified, fields, remote.as_ref()))
         });
         (shown.collect(), warnings)
     }

@@ -74,7 +74,7 @@ impl Shape {
                     Ok(Value::Object(fields)) => fields,
                     _ => Map::new(),
                 };
-                Thing::Shaped(self.finish_mapped(fields, Vec::new(), remote))
+                Thing::Shaped(self.finish_mapped(fields, Vec::new(), remote.as_ref()))
             }
         }
     }
@@ -85,7 +85,7 @@ impl Shape {
         &self,
         unified: Map<String, Value>,
         custom: Vec<(&str, Box<RawValue>)>,
-        remote: Option<impl Serialize>,
+        remote: Option<&impl Serialize>,
     ) -> Box<RawValue> {
         let mut fields: Vec<_> =
             unified.into_iter().map(|(name, value)| (name, raw(&value))).collect();

@@ -64,7 +64,7 @@ fn web_page<'b>(
         Err(odd) if status.is_success() => return Err(PageFailure::Odd(odd.to_string())),
         Err(_) => return Err(refused(Kind::Trouble, format!("http_{}", status.as_u16()))),
     };
-    let field = |name: &str| fields.get(name).map(|raw| raw.get()).unwrap_or("null");
+    let field = |name: &str| fields.get(name).map_or("null", |raw| raw.get());
     let is_okay = parse_text::<Option<bool>>(field("ok")).map_err(|odd| within("ok", &odd))?;
     if is_okay == Some(false) || !status.is_success() {
         let code = parse_text::<Option<String>>(field("error")).ok().flatten();

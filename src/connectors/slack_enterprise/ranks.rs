@@ -27,7 +27,7 @@ impl Ranks {
     pub(super) fn level<'u>(
         &self,
         team: &str,
-        user: impl Iterator<Item = &'u str> + Clone,
+        user: &(impl Iterator<Item = &'u str> + Clone),
     ) -> Level {
         let Some(ranks) = self.0.get(team) else { return Level::Member };
         let is_in = |ids: &[String]| user.clone().any(|user| ids.iter().any(|id| id == user));

@@ -348,7 +348,12 @@ fn remote_attributes(wish: &UserInput) -> Vec<Said<'_>> {
                     Said { schema: CORE, name, value: said(value) }
                 }));
             }
-            value => {
+            value @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_)) => {
                 attributes.push(Said { schema: CORE, name: name.into(), value: said(value) });
             }
         }

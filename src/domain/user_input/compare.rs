@@ -49,7 +49,7 @@ impl UserInput {
 
     /// Times are stored in whole seconds.
     fn compare_end(&self, user: &User) -> Comparison {
-        let is = user.expires_at.map(|at| at.unix_timestamp());
+        let is = user.expires_at.map(time::OffsetDateTime::unix_timestamp);
         match &self.expires_at {
             Field::Keep => Comparison::Equal,
             Field::Clear => Comparison::of(is.is_none()),

@@ -176,12 +176,11 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     {
         return Ok(());
     }
-    let (detail, message) = match declared {
-        None => ("The request has no `Content-Type` header.".to_owned(), "is missing"),
-        Some(_) => {
-            let shown: String = kind.chars().take(LONGEST_SHOWN).collect();
-            (format!("The body is declared as `{shown}`."), "must be application/json")
-        }
+    let (detail, message) = if declared.is_none() {
+        ("The request has no `Content-Type` header.".to_owned(), "is missing")
+    } else {
+        let shown: String = kind.chars().take(LONGEST_SHOWN).collect();
+        (format!("The body is declared as `{shown}`."), "must be application/json")
     };
     let fix = "Send JSON with the header `Content-Type: application/json`.";
     let detail = format!("{detail} {fix}");

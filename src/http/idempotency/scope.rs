@@ -1,6 +1,8 @@
 //! Who shares idempotency keys: callers with the same identity and the same bounds. A stored response
 //! never reaches a caller that could not have made the request.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
 use crate::store::Caller;
@@ -12,7 +14,7 @@ pub(super) fn of(caller: &Caller) -> String {
         caller;
     let bounds = serde_json::json!([scopes, allowed_methods, allowed_addresses]);
     let digest: [u8; 32] = Sha256::digest(bounds.to_string()).into();
-    let digest: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let digest = URL_SAFE_NO_PAD.encode(digest.first_chunk::<16>().unwrap_or(&[0; 16]));
     match caller.account_id {
         Some(account_id) => format!("{account_id}.{digest}"),
         None => format!("{key_id}.{digest}"),

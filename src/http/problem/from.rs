@@ -207,26 +207,7 @@ impl From<ConnectorError> for Problem {
                 return Self::internal().because(&error);
             }
         };
-        let (kind, detail) = match error.read_back {
-            None => (kind, detail),
-            Some(ReadBack::NotSent) => (kind, format!("{detail} Nothing was sent to change it.")),
-            Some(ReadBack::NotThere) => (
-                kind,
-                format!(
-                    "{detail} Read back afterwards, it was not done; a provider that is slow may still do it."
-                ),
-            ),
-            Some(ReadBack::Unreadable) => (
-                ProblemKind::ProviderOutcomeUnknown,
-                format!(
-                    "{detail} It could not be read back either, so it may or may not have been done."
-                ),
-            ),
-            Some(ReadBack::Undecided) => (
-                ProblemKind::ProviderOutcomeUnknown,
-                format!("{detail} {provider} does not show enough to decide whether it was done."),
-            ),
-        };
+        let (kind, detail) = with_read_back(kind, detail, &error);
         let detail = match error.fix {
             Some(fix) => format!("{detail} {fix}"),
             None => detail,
@@ -311,6 +292,35 @@ pub(in crate::http) fn account_disconnected() -> Problem {
         ProblemKind::AccountDisconnected,
         "The account was disconnected and its tokens are erased. Link the customer anew.",
     )
+}
+
+/// The kind and the detail, with what reading the change back showed.
+fn with_read_back(
+    kind: ProblemKind,
+    detail: String,
+    error: &ConnectorError,
+) -> (ProblemKind, String) {
+    let provider = error.provider.title();
+    match error.read_back {
+        None => (kind, detail),
+        Some(ReadBack::NotSent) => (kind, format!("{detail} Nothing was sent to change it.")),
+        Some(ReadBack::NotThere) => (
+            kind,
+            format!(
+                "{detail} Read back afterwards, it was not done; a provider that is slow may still do it."
+            ),
+        ),
+        Some(ReadBack::Unreadable) => (
+            ProblemKind::ProviderOutcomeUnknown,
+            format!(
+                "{detail} It could not be read back either, so it may or may not have been done."
+            ),
+        ),
+        Some(ReadBack::Undecided) => (
+            ProblemKind::ProviderOutcomeUnknown,
+            format!("{detail} {provider} does not show enough to decide whether it was done."),
+        ),
+    }
 }
 
 /// The problem of a step that was not sent: the provider said nothing.

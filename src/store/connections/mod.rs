@@ -289,11 +289,10 @@ async fn in_time<T>(
 /// Whether the connection is of no use after this error: it broke, its server takes no changes any more, or
 /// names of statements are not where we prepared them.
 fn is_lost(error: &Error) -> bool {
-    match error {
-        Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed => true,
-        Error::Database(error) => error.code().is_some_and(|code| {
+    if let Error::Database(error) = error {
+        return error.code().is_some_and(|code| {
             code.starts_with("57P") || matches!(&*code, "25006" | "26000" | "42P05")
-        }),
-        _ => false,
+        });
     }
+    matches!(error, Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed)
 }

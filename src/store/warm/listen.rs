@@ -53,11 +53,11 @@ enum FeedError {
 
 impl From<sqlx::Error> for FeedError {
     fn from(error: sqlx::Error) -> Self {
-        match error {
-            // A notification arrived where nobody listens: a pooler mixes the sessions up.
-            sqlx::Error::Protocol(_) => Self::NotDelivered,
-            error => Self::Store(error.into()),
+        // A notification arrived at a session that does not listen: a pooler mixes the sessions up.
+        if matches!(error, sqlx::Error::Protocol(_)) {
+            return Self::NotDelivered;
         }
+        Self::Store(error.into())
     }
 }
 

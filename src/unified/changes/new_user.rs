@@ -54,7 +54,7 @@ impl Changes<'_> {
         let made = if wish.invite { self.invite(&wish).await? } else { self.make(&wish).await? };
         let (id, made) = match made {
             Ok(Account::Visible { id, made }) => (id, made),
-            Ok(Account::NotVisible) => return Ok(self.not_visible(wish)),
+            Ok(Account::NotVisible) => return Ok(self.not_visible(&wish)),
             Err(refused) if refused.kind == Kind::Conflict => {
                 return self.resolve(wish, refused, on_conflict, shape).await;
             }
@@ -165,7 +165,7 @@ impl Changes<'_> {
     }
 
     /// An invitation whose account the provider does not show yet: what belongs to it was not tried.
-    fn not_visible(&self, wish: UserInput) -> Changed {
+    fn not_visible(&self, wish: &UserInput) -> Changed {
         let skipped = || {
             let provider = self.directory.connector.provider();
             Err(ConnectorError::new(provider, "users", Kind::Skipped).with_fix(NOT_VISIBLE))

@@ -43,7 +43,7 @@ impl Changes<'_> {
             .check(&self.directory.cx, &holding)
             .map_err(|error| error.about("/role_id"))?;
         let id = id(&holding);
-        let outcomes = self.give_roles(&[holding.clone()]).await?;
+        let outcomes = self.give_roles(std::slice::from_ref(&holding)).await?;
         let outcome = self.first(outcomes)?;
         let parts = parts(vec![holding], vec![Ok(outcome)]);
         let made = if outcome == Done::Done { Made::New } else { Made::Existing };

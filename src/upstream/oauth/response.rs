@@ -116,7 +116,7 @@ fn lifetime(value: &Value) -> Option<Duration> {
     let seconds = match value {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => text.trim().parse().ok()?,
-        _ => return None,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
     };
     let is_plausible =
         (MIN_LIFETIME.as_seconds_f64()..=MAX_LIFETIME.as_seconds_f64()).contains(&seconds);
@@ -131,7 +131,7 @@ fn scopes(value: &Value) -> Vec<String> {
     match value {
         Value::String(text) => split(text),
         Value::Array(items) => items.iter().filter_map(Value::as_str).flat_map(split).collect(),
-        _ => Vec::new(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Vec::new(),
     }
 }
 

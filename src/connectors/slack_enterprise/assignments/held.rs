@@ -127,7 +127,7 @@ impl SlackEnterprise {
             if guest.is_none() { self.ranks(cx, &teams).await? } else { Ranks::default() };
         let organization = &cx.account.organization.id;
         let held = |team: &String| {
-            let role = guest.unwrap_or_else(|| leaders.level(team, user.ids()).workspace_role());
+            let role = guest.unwrap_or_else(|| leaders.level(team, &user.ids()).workspace_role());
             map::assignment(role, id.to_owned(), RoleScope::Workspace, team, organization)
         };
         Ok(teams.iter().map(held).collect())

@@ -139,7 +139,7 @@ impl SlackEnterprise {
         };
         members.retain(|member| {
             let ids = map::ids(&member.record.unified);
-            let held_in = |earlier: &String| ranks.level(earlier, ids.clone());
+            let held_in = |earlier: &String| ranks.level(earlier, &ids);
             !before(member)
                 .iter()
                 .any(|earlier| visit.level.is_none_or(|level| held_in(earlier) == level))

@@ -163,15 +163,12 @@ impl<K: Hash + Eq + Clone, V: Clone> Cache<K, V> {
         if *changes != ticket.changes || self.ear.now() != Hearing::Clearly {
             return;
         }
-        match found {
-            Some(row) => {
-                self.absent.remove(key);
-                self.present.insert(key.clone(), (row, ticket.period));
-            }
-            None => {
-                self.present.remove(key);
-                self.absent.insert(key.clone(), ticket.period);
-            }
+        if let Some(row) = found {
+            self.absent.remove(key);
+            self.present.insert(key.clone(), (row, ticket.period));
+        } else {
+            self.present.remove(key);
+            self.absent.insert(key.clone(), ticket.period);
         }
     }
 
