@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use criterion::{Bencher, Criterion};
 use serde_json::{Map, Value, json};
 use switchboard::connectors::Position;
+use switchboard::connectors::paging::Trail;
 use switchboard::connectors::slack_enterprise::read_listed_user;
 use switchboard::domain::clock::{Clock as _, SystemClock};
 use switchboard::domain::entropy::SystemEntropy;
@@ -69,9 +70,10 @@ fn cursors(criterion: &mut Criterion) {
     let question = r#"[{"status":"active","workspace":{"id":"T0000000001"}},[],{}]"#.to_owned();
     let list = cursor::List { account: account(), resource: "users", question };
     let position = Position(r#"{"Pass":{"i":false,"c":"dXNlcjpVMDAwMDAwMTIzNA=="}}"#.to_owned());
-    let sealed = list.seal(&signer, &position);
+    let trail = Trail::default();
+    let sealed = list.seal(&signer, &position, &trail);
     criterion.bench_function("cursor: seal", |bencher| {
-        bencher.iter(|| list.seal(&signer, black_box(&position)));
+        bencher.iter(|| list.seal(&signer, black_box(&position), &trail));
     });
     criterion.bench_function("cursor: open", |bencher| {
         bencher.iter(|| list.open(&signer, black_box(&sealed)).is_ok());

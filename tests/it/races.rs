@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Value, json};
-use sha2::Sha256;
 use sqlx::{PgPool, Postgres, Transaction};
 use switchboard::domain::clock::Clock as _;
 use switchboard::sandbox::{DEFAULT_SIGNING_SECRET, Fault, FaultKind};
 
-use crate::support::{Browser, TestApp, link_url};
+use crate::support::{Browser, TestApp, link_url, slack_signature};
 
 const GLANCE: Duration = Duration::from_millis(2);
 const LONGEST: Duration = Duration::from_secs(20);
@@ -231,14 +229,11 @@ async fn notice(app: &TestApp, account: &Value, at: i64) -> anyhow::Result<u16> 
     })
     .to_string();
     let now = app.clock.now().unix_timestamp().to_string();
-    let mut mac = Hmac::<Sha256>::new_from_slice(DEFAULT_SIGNING_SECRET.as_bytes())?;
-    mac.update(format!("v0:{now}:{body}").as_bytes());
-    let bytes = mac.finalize().into_bytes();
-    let signature: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let signature = slack_signature(DEFAULT_SIGNING_SECRET, &now, &body)?;
     let slack = app
         .nobody()?
         .with("x-slack-request-timestamp", &now)?
-        .with("x-slack-signature", &format!("v0={signature}"))?;
+        .with("x-slack-signature", &signature)?;
     let body = Some(("application/json", body.as_str()));
     Ok(slack.send(http::Method::POST, "events/slack", body).await?.status)
 }

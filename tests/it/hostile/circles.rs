@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use anyhow::Context as _;
 use http::Method;
 use serde_json::Value;
 use sqlx::PgPool;
@@ -17,9 +18,9 @@ fn circle(length: usize) -> Script {
     let pages = AtomicUsize::new(0);
     changing(move |text| {
         let Ok(mut body) = serde_json::from_str::<Value>(text) else { return text.to_owned() };
-        if body.get("response_metadata").is_some() {
+        if let Some(metadata) = body.get_mut("response_metadata").and_then(Value::as_object_mut) {
             let page = pages.fetch_add(1, Ordering::Relaxed) % length;
-            body["response_metadata"]["next_cursor"] = format!("circle{page}").into();
+            metadata.insert("next_cursor".to_owned(), format!("circle{page}").into());
         }
         body.to_string()
     })
@@ -33,8 +34,8 @@ async fn follow(api: &Client, path: &str) -> anyhow::Result<Value> {
         if page.status != 200 {
             return Ok(page.problem(502, "provider_error").clone());
         }
-        let next = page.body["next_cursor"].as_str();
-        let next = next.unwrap_or_else(|| panic!("{path} ended: {}", page.text));
+        let next = page.body.get("next_cursor").and_then(Value::as_str);
+        let next = next.with_context(|| format!("{path} ended: {}", page.text))?;
         at = format!("{path}&next_cursor={next}");
     }
     anyhow::bail!("{path} has no end")

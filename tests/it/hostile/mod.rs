@@ -124,13 +124,13 @@ async fn change(api: &Client, ids: &Ids, name: &str) -> anyhow::Result<Vec<(Stri
         ("workspaces/{team}/members", member),
         ("role-assignments", role),
     ];
-    let posts = posts.iter().map(|(path, body)| async move {
-        let path = ids.path(path);
-        anyhow::Ok((format!("POST {path}"), api.post(&path, body).await?))
+    let posts = posts.iter().map(|(route, body)| async move {
+        let route = ids.path(route);
+        anyhow::Ok((format!("POST {route}"), api.post(&route, body).await?))
     });
     let mut all: Vec<_> = join_all(posts).await.into_iter().collect::<Result<_, _>>()?;
-    let path = ids.path("users/{user}");
-    all.push((format!("PATCH {path}"), api.patch(&path, &patch).await?));
+    let route = ids.path("users/{user}");
+    all.push((format!("PATCH {route}"), api.patch(&route, &patch).await?));
     Ok(all)
 }
 

@@ -68,7 +68,9 @@ fn each(value: &mut Value, path: &str, change: &mut dyn FnMut(&mut Value)) {
     let (first, rest) = path.split_once('/').unwrap_or((path, ""));
     match value {
         Value::Array(rows) if first == "*" => {
-            rows.iter_mut().for_each(|row| each(row, rest, change))
+            for row in rows {
+                each(row, rest, change);
+            }
         }
         Value::Array(rows) => {
             if let Some(row) = first.parse::<usize>().ok().and_then(|index| rows.get_mut(index)) {

@@ -57,7 +57,9 @@ fn content(answer: &Answer) -> Value {
 
 fn is_empty(answer: &Answer) -> bool {
     match answer.body.get("result") {
-        Some(Value::Array(rows)) => rows.is_empty() && answer.body["next_cursor"].is_null(),
+        Some(Value::Array(rows)) => {
+            rows.is_empty() && !answer.body.get("next_cursor").is_some_and(Value::is_string)
+        }
         Some(other) => other.is_null(),
         None => answer.text.trim().is_empty(),
     }
@@ -77,7 +79,8 @@ fn judge(row: &Row, name: &str, usual: &Answer, answer: &Answer) -> anyhow::Resu
     if is_problem {
         let kind = answer.header("content-type");
         anyhow::ensure!(kind.starts_with("application/problem+json"), "{place}");
-        anyhow::ensure!(answer.body["type"] != "/problems/account_needs_reauth", "{place}");
+        let kind = answer.body.get("type").and_then(Value::as_str);
+        anyhow::ensure!(kind != Some("/problems/account_needs_reauth"), "{place}");
     }
     let said = told(answer);
     let is_silent = said.is_none();

@@ -59,8 +59,10 @@ async fn matches_a_person_by_either_id(pool: PgPool) -> anyhow::Result<()> {
 fn with_enterprise_id(text: &str, id: &str) -> Option<String> {
     let mut body: Value = serde_json::from_str(text).ok()?;
     let change = |user: &mut Value| {
-        if user["id"] == id && user["enterprise_user"].is_object() {
-            user["enterprise_user"]["id"] = OTHER.into();
+        let is_this_one = user.get("id").and_then(Value::as_str) == Some(id);
+        let enterprise = user.get_mut("enterprise_user").and_then(Value::as_object_mut);
+        if let Some(enterprise) = enterprise.filter(|_| is_this_one) {
+            enterprise.insert("id".to_owned(), OTHER.into());
         }
     };
     if let Some(user) = body.get_mut("user") {

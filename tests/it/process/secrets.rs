@@ -62,15 +62,12 @@ impl Caller {
         text(&accounts, "/result/0/id")
     }
 
-    /// Creates a mapping with an idempotency key; the whole response is stored, encrypted.
+    /// Previews a mapping with an idempotency key; the whole response is stored, encrypted.
     async fn once(&self, number: usize) -> anyhow::Result<Value> {
         let key = format!("once-{number}");
-        // A resource takes 50 mappings.
-        let resource = ["users", "groups", "roles", "workspaces"][number % 4];
-        let mapping = json!({"provider": "slack_enterprise", "resource": resource,
-            "field": format!("once_{number}"), "expression": "'one'"});
+        let mapping = json!({"expression": number.to_string()});
         let headers = [("idempotency-key", key.as_str())];
-        self.ask_with(Method::POST, "/mappings", Some(&mapping), &headers).await
+        self.ask_with(Method::POST, "/mappings/preview", Some(&mapping), &headers).await
     }
 }
 

@@ -3,26 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::Method;
 use serde_json::{Value, json};
-use sha2::Sha256;
 use sqlx::PgPool;
 use switchboard::domain::clock::Clock as _;
 use switchboard::sandbox::{DEFAULT_SIGNING_SECRET, SubscriptionRequest};
 
-use crate::support::{Answer, Tenant, TestApp};
-
-fn hex(bytes: &[u8]) -> String {
-    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    pairs.concat()
-}
-
-fn sign(secret: &str, timestamp: &str, body: &str) -> anyhow::Result<String> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())?;
-    mac.update(format!("v0:{timestamp}:{body}").as_bytes());
-    Ok(format!("v0={}", hex(&mac.finalize().into_bytes())))
-}
+use crate::support::{Answer, Tenant, TestApp, hex, slack_signature};
 
 /// Sends a request as it is, with the headers that are not empty.
 async fn send(
@@ -45,7 +32,7 @@ async fn send(
 /// Sends a request that is signed as Slack would, now.
 async fn tell(app: &TestApp, body: &Value) -> anyhow::Result<Answer> {
     let (now, body) = (app.clock.now().unix_timestamp().to_string(), body.to_string());
-    send(app, &now, &sign(DEFAULT_SIGNING_SECRET, &now, &body)?, &body).await
+    send(app, &now, &slack_signature(DEFAULT_SIGNING_SECRET, &now, &body)?, &body).await
 }
 
 /// The end of the account's grant, as Slack tells it.
@@ -122,7 +109,8 @@ async fn what_is_not_surely_slacks_changes_nothing(pool: PgPool) -> anyhow::Resu
     let account = app.link("acme").await?;
     let body = revoked(&app, &account).await?.to_string();
     let at = |offset: i64| (app.clock.now().unix_timestamp() + offset).to_string();
-    let good = |timestamp: &str, body: &str| sign(DEFAULT_SIGNING_SECRET, timestamp, body);
+    let good =
+        |timestamp: &str, body: &str| slack_signature(DEFAULT_SIGNING_SECRET, timestamp, body);
     let now = at(0);
     let signature = good(&now, &body)?;
     let cut = signature.get(..66).context("too short")?;
@@ -131,8 +119,8 @@ async fn what_is_not_surely_slacks_changes_nothing(pool: PgPool) -> anyhow::Resu
         ("no headers", "", "", body.as_str()),
         ("no signature", &now, "", &body),
         ("no timestamp", "", &signature, &body),
-        ("another secret", &now, &sign("somebody's", &now, &body)?, &body),
-        ("an empty secret", &now, &sign("", &now, &body)?, &body),
+        ("another secret", &now, &slack_signature("somebody's", &now, &body)?, &body),
+        ("an empty secret", &now, &slack_signature("", &now, &body)?, &body),
         ("another body", &now, &signature, &changed),
         ("another time", &at(1), &signature, &body),
         ("another version", &now, &signature.replace("v0=", "v1="), &body),
@@ -214,7 +202,7 @@ async fn a_replay_does_not_end_a_grant_that_was_given_since(pool: PgPool) -> any
     app.clock.advance(time::Duration::seconds(30));
     let body = revoked(&app, &account).await?.to_string();
     let now = app.clock.now().unix_timestamp().to_string();
-    let signature = sign(DEFAULT_SIGNING_SECRET, &now, &body)?;
+    let signature = slack_signature(DEFAULT_SIGNING_SECRET, &now, &body)?;
     send(&app, &now, &signature, &body).await?.okay()?;
     assert_eq!(state(&app.home, &account).await?.0, "needs_reauth");
 
@@ -271,7 +259,7 @@ async fn a_body_that_no_event_has_is_not_looked_at(pool: PgPool) -> anyhow::Resu
     let app = TestApp::new(pool).await?;
     let now = app.clock.now().unix_timestamp().to_string();
     let long = format!("{{\"text\":\"{}\"}}", "a".repeat(128 * 1024));
-    let signature = sign(DEFAULT_SIGNING_SECRET, &now, &long)?;
+    let signature = slack_signature(DEFAULT_SIGNING_SECRET, &now, &long)?;
     send(&app, &now, &signature, &long).await?.problem(413, "body_too_large");
     Ok(())
 }

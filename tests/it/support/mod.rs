@@ -9,6 +9,7 @@ mod pgbouncer;
 mod redis;
 mod redis_cluster;
 mod silence;
+mod slack;
 pub(crate) mod truth;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub(crate) use self::pgbouncer::PgBouncer;
 pub(crate) use self::redis::RedisServer;
 pub(crate) use self::redis_cluster::RedisCluster;
 pub(crate) use self::silence::{Far, Line};
+pub(crate) use self::slack::{hex, slack_signature};
 
 /// So many times as fast as Slack's do limits refill, on both sides: no test waits for a turn.
 const FAST: f64 = 10_000.0;

@@ -1,4 +1,4 @@
-//! A private PgBouncer in front of a test's database.
+//! A private `PgBouncer` in front of a test's database.
 
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -16,7 +16,7 @@ const PORT: u16 = 6432;
 /// Debian installs it outside of most people's path.
 const PROGRAMS: [&str; 2] = ["pgbouncer", "/usr/sbin/pgbouncer"];
 
-/// A running PgBouncer. Dropping it ends it.
+/// A running `PgBouncer`. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct PgBouncer {
     folder: TempDir,
@@ -68,7 +68,7 @@ impl PgBouncer {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        let bouncer = Self { to, child, folder };
+        let bouncer = Self { folder, child, to };
         let socket = bouncer.folder.path().join(format!(".s.PGSQL.{PORT}"));
         let deadline = Instant::now() + START;
         while std::os::unix::net::UnixStream::connect(&socket).is_err() {

@@ -15,8 +15,7 @@ const SLOTS: [(u16, u16); 3] = [(0, 5_460), (5_461, 10_922), (10_923, 16_383)];
 /// Three nodes, each with a third of the slots. Dropping it ends them.
 #[derive(Debug)]
 pub(crate) struct RedisCluster {
-    _folders: Vec<TempDir>,
-    nodes: Vec<Child>,
+    nodes: Vec<(Child, TempDir)>,
     ports: Vec<u16>,
 }
 
@@ -37,7 +36,7 @@ impl RedisCluster {
             .map(|it| Ok(it.local_addr()?.port()))
             .collect::<std::io::Result<_>>()?;
         let (ports, buses) = free.split_at(SLOTS.len());
-        let mut cluster = Self { _folders: Vec::new(), nodes: Vec::new(), ports: ports.to_vec() };
+        let mut cluster = Self { nodes: Vec::new(), ports: ports.to_vec() };
         for (port, bus) in ports.iter().zip(buses) {
             let folder = tempfile::tempdir()?;
             let node = Command::new("redis-server")
@@ -49,8 +48,7 @@ impl RedisCluster {
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn()?;
-            cluster.nodes.push(node);
-            cluster._folders.push(folder);
+            cluster.nodes.push((node, folder));
         }
         cluster.form(buses).await?;
         Ok(Some(cluster))
@@ -108,7 +106,7 @@ async fn node(port: u16, deadline: Instant) -> anyhow::Result<redis::aio::Multip
 
 impl Drop for RedisCluster {
     fn drop(&mut self) {
-        for node in &mut self.nodes {
+        for (node, _) in &mut self.nodes {
             // It may have ended before.
             let _ = node.kill();
             let _ = node.wait();

@@ -1,22 +1,20 @@
 //! The states of an account held against a model, through the front door: random sequences of evidence and of what only
 //! looks like it.
 
-use anyhow::ensure;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use anyhow::{Context as _, ensure};
 use proptest::collection::vec;
 use proptest::prelude::Strategy as _;
 use proptest::sample::select;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::{Value, json};
-use sha2::Sha256;
 use sqlx::PgPool;
 use switchboard::domain::clock::Clock as _;
 use switchboard::sandbox::{DEFAULT_SIGNING_SECRET, Fault, FaultKind};
 use time::Duration;
 
 use super::pass;
-use crate::support::TestApp;
+use crate::support::{TestApp, slack_signature};
 
 const CASES: usize = 16;
 const STEPS: usize = 12;
@@ -102,9 +100,10 @@ impl Case<'_> {
                 ensure!((status == 200) == (self.status == "active"), "an echo is {status}");
             }
             Step::Page | Step::Unclear => {
-                let fault = match step {
-                    Step::Page => Fault::next(TOKENS, FaultKind::Html, 1),
-                    _ => Fault::refusal(TOKENS, "bad_redirect_uri", 1),
+                let fault = if matches!(step, Step::Page) {
+                    Fault::next(TOKENS, FaultKind::Html, 1)
+                } else {
+                    Fault::refusal(TOKENS, "bad_redirect_uri", 1)
                 };
                 self.app.sandbox.add_fault(fault);
                 if self.status == "active" {
@@ -139,30 +138,29 @@ impl Case<'_> {
 
     async fn account(&self) -> anyhow::Result<Value> {
         let path = format!("integrated-accounts/{}", self.id);
-        Ok(self.app.home.api.get(&path).await?.okay()?["result"].take())
+        let answer = self.app.home.api.get(&path).await?.okay()?;
+        answer.get("result").cloned().context("no account")
     }
 
     async fn notice(&self, seconds_ago: i64) -> anyhow::Result<()> {
         let account = self.account().await?;
         let now = self.now();
-        let organization = &account["organization"]["id"];
+        let organization = account.pointer("/organization/id");
+        let installer = account.get("installer_id");
         let body = json!({
             "type": "event_callback", "team_id": organization, "enterprise_id": organization,
             "api_app_id": "A1", "event_id": "Ev1", "event_time": now - seconds_ago,
             "authorizations": [{"enterprise_id": organization, "is_enterprise_install": true}],
             "event": {"type": "tokens_revoked",
-                "tokens": {"oauth": [account["installer_id"]], "bot": []}},
+                "tokens": {"oauth": [installer], "bot": []}},
         })
         .to_string();
-        let mut mac = Hmac::<Sha256>::new_from_slice(DEFAULT_SIGNING_SECRET.as_bytes())?;
-        mac.update(format!("v0:{now}:{body}").as_bytes());
-        let bytes = mac.finalize().into_bytes();
-        let signature: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let signature = slack_signature(DEFAULT_SIGNING_SECRET, &now.to_string(), &body)?;
         let slack = self
             .app
             .nobody()?
             .with("x-slack-request-timestamp", &now.to_string())?
-            .with("x-slack-signature", &format!("v0={signature}"))?;
+            .with("x-slack-signature", &signature)?;
         let body = Some(("application/json", body.as_str()));
         let answer = slack.send(http::Method::POST, "events/slack", body).await?;
         ensure!(answer.status == 200, "{answer:?}");

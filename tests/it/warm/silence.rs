@@ -64,7 +64,7 @@ async fn calls_fail_in_time_while_the_database_is_silent_and_work_after_it(
     for failed in patient {
         failed?.problem(503, "unavailable");
     }
-    assert!(hasty.iter().all(|answer| answer.is_err()), "nobody hung up");
+    assert!(hasty.iter().all(Result::is_err), "nobody hung up");
     assert_eq!(calls?, [200; 20], "what is in memory serves");
     assert!(began.elapsed() < LIMIT, "{:?}", began.elapsed());
 
