@@ -2,8 +2,8 @@
 //! bounded by the operating system.
 //!
 //! No list of dangerous functions is needed: whatever an expression does, it can end its own worker and
-//! nothing else. A worker is this program again ([`worker`]) with nothing of its parent's but two pipes.
-//! [`pool`] shares the workers between environments, [`run`] takes one job through as many workers as it costs.
+//! nothing else. A worker is this program again (`worker`) with nothing of its parent's but two pipes.
+//! `pool` shares the workers between environments, `run` takes one job through as many workers as it costs.
 
 mod confine;
 mod engine;

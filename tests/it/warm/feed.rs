@@ -62,7 +62,7 @@ async fn caches_nothing_behind_a_pooler_that_lends_by_the_transaction(
         answered(&there).await?.okay()?;
         changing.delete(&path).await?.okay()?;
         // The very next request, for nothing is in memory.
-        answered(&there).await?.problem(401, "unauthorized");
+        answered(&there).await?.refused(401, "unauthorized");
     }
     assert!(state.store.kept().iter().all(|cache| cache.rows == 0), "{:?}", state.store.kept());
     assert!(!state.store.delivers_notifications(SOON).await?);
