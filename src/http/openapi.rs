@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::Type;
+use utoipa::openapi::schema::{OneOfBuilder, Schema, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, ObjectBuilder, OpenApi, PathItem, Ref, RefOr, Required, Response,
@@ -113,6 +113,20 @@ pub(super) fn describe_idempotency(document: &mut OpenApi) {
         for operation in [post, put, patch, delete].into_iter().flatten() {
             operation.parameters.get_or_insert_default().push(header.clone().into());
         }
+    }
+}
+
+/// Describes the result of a change of several steps as nullable: it is null when it could not be read after the change.
+/// The derived schema of a generic `Option` loses that.
+pub(super) fn describe_unread_results(document: &mut OpenApi) {
+    let schemas = document.components.iter_mut().flat_map(|components| &mut components.schemas);
+    for (_, schema) in schemas.filter(|(name, _)| name.starts_with("Composed_")) {
+        let RefOr::T(Schema::Object(composed)) = schema else { continue };
+        let Some(result) = composed.properties.get_mut("result") else { continue };
+        let null = ObjectBuilder::new().schema_type(Type::Null).build();
+        let object = std::mem::replace(result, RefOr::T(null.clone().into()));
+        let nullable = OneOfBuilder::new().item(object).item(null).build();
+        *result = RefOr::T(Schema::OneOf(nullable));
     }
 }
 

@@ -27,6 +27,7 @@ use super::{
 pub(super) fn api() -> (Router<AppState>, OpenApi) {
     let (api, mut document) = routes().split_for_parts();
     openapi::describe_idempotency(&mut document);
+    openapi::describe_unread_results(&mut document);
     (api, document)
 }
 

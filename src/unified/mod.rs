@@ -70,6 +70,22 @@ pub enum UnifiedError {
     },
 }
 
+impl UnifiedError {
+    /// Whether there is no such object, here or at the provider.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        match self {
+            Self::NotFound { .. } => true,
+            Self::Connector(error) => error.kind == Kind::NotFound,
+            Self::Unsupported { .. }
+            | Self::Store(_)
+            | Self::Flawed(_)
+            | Self::Exists { .. }
+            | Self::InvalidCursor => false,
+        }
+    }
+}
+
 /// The wish for one page of a list.
 #[derive(Debug)]
 pub struct ListWish<T: Resource> {

@@ -63,7 +63,8 @@ impl Changes<'_> {
     ///
     /// # Errors
     ///
-    /// Why it can't be read, when none of the steps succeeded either.
+    /// Why it can't be read, when none of the steps succeeded either, or when nothing was changed because there is no
+    /// such object.
     pub(super) async fn changed<T: Resource>(
         &self,
         id: &str,
@@ -72,7 +73,11 @@ impl Changes<'_> {
         shape: &Shape,
     ) -> Result<Changed, UnifiedError> {
         let object = self.directory.get::<T>(id, shape).await;
-        if !parts.iter().any(|part| part.outcome.is_ok())
+        let has_succeeded = parts.iter().any(|part| part.outcome.is_ok());
+        let has_changed = parts.iter().any(|part| matches!(part.outcome, Ok(Done::Done)));
+        let is_final =
+            |error: &UnifiedError| !has_succeeded || (!has_changed && error.is_not_found());
+        if object.as_ref().is_err_and(is_final)
             && let Err(error) = object
         {
             return Err(error);

@@ -86,3 +86,16 @@ async fn an_assignment_that_nobody_holds_is_not_found(pool: PgPool) -> anyhow::R
     }
     Ok(())
 }
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_user_that_does_not_exist_holds_no_role_to_be_removed(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let removal =
+        json!({"user_id": "U0EXAMPLE", "roles": [{"id": "Rl01", "workspace_id": "T0EXAMPLE"}]});
+    let refused = api.post("users/remove_role", &removal).await?;
+    refused.problem(404, "not_found");
+    Ok(())
+}
