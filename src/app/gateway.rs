@@ -29,6 +29,7 @@ use crate::limit::{ByteBudget, Damper, FairLimiter, Limiter, Pacing, Shared};
 use crate::link::Links;
 use crate::store::{Keeping, Store, UseLog};
 use crate::telemetry::Metrics;
+use crate::unified::WorkspaceNames;
 use crate::upstream::{HttpClient, Memory, Reach, Timeouts, Upstream};
 use crate::vault::{Ahead, KeyIssuer, MasterKeys, Signer, Tokens, Vault};
 
@@ -152,6 +153,7 @@ impl Gateway {
             upstream,
             registry,
             expressions: expressions(&config.mappings, worker_program),
+            workspace_names: WorkspaceNames::new(Arc::clone(&clock)),
             links,
             keys,
             cursors,

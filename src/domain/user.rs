@@ -110,7 +110,7 @@ pub struct UserRole {
 pub struct Reference {
     /// Its id at the provider.
     pub id: String,
-    /// Its name, where the provider's answer had it.
+    /// Its name; null where the provider does not tell it. Names of workspaces may be five minutes old.
     pub name: Option<String>,
 }
 

@@ -19,6 +19,7 @@ use crate::limit::{ByteBudget, Damper, Limiter};
 use crate::link::Links;
 use crate::store::{Store, UseLog};
 use crate::telemetry::{Metrics, Traces};
+use crate::unified::WorkspaceNames;
 use crate::upstream::Upstream;
 use crate::vault::{KeyIssuer, Signer, Tokens, Vault};
 
@@ -39,6 +40,8 @@ pub struct Services {
     pub registry: Arc<Registry>,
     /// What evaluates the expressions of mappings.
     pub expressions: Expressions,
+    /// The names of the workspaces of accounts.
+    pub workspace_names: WorkspaceNames,
     /// How customers are linked.
     pub links: Links,
     /// Issues API keys and account tokens.

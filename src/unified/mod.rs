@@ -9,10 +9,12 @@ mod members;
 pub mod passthrough;
 mod resource;
 mod shape;
+mod workspace_names;
 
 pub use changes::{Changed, Changes, Journal, Made, MatchedBy, OnConflict, Part, SignOut};
 pub use resource::Resource;
 pub use shape::{ResponseFormat, Shape, Thing};
+pub use workspace_names::WorkspaceNames;
 
 use serde_json::value::RawValue;
 
@@ -132,6 +134,8 @@ pub struct Directory<'a> {
     pub mappings: &'a [Mapping],
     /// What computes them.
     pub expressions: &'a Expressions,
+    /// What names the workspaces that rows refer to.
+    pub workspace_names: &'a WorkspaceNames,
 }
 
 impl std::fmt::Debug for Directory<'_> {
@@ -168,7 +172,7 @@ impl Directory<'_> {
         Self::guard(&mut trail, &page).map_err(|endless| self.endless::<T>(endless))?;
         let next = page.next.map(|next| list.seal(self.signer, &next, &trail));
         let wanted = page.items.into_iter().filter(|record| filter.admits(&record.unified));
-        let (items, warnings) = self.show(wanted, shape).await;
+        let (items, warnings) = self.show(wanted.collect(), shape).await;
         Ok(ShownPage {
             page: Page { items, next },
             warnings: [self.unreadable(), warnings].concat(),
@@ -207,21 +211,28 @@ impl Directory<'_> {
     pub async fn get<T: Resource>(&self, id: &str, shape: &Shape) -> Result<Shown, UnifiedError> {
         let missing = || UnifiedError::NotFound { resource: T::SINGULAR };
         let found = self.facet::<T>()?.get(&self.cx, id).await?.ok_or_else(missing)?;
-        let (mut things, warnings) = self.show([found].into_iter(), shape).await;
+        let (mut things, warnings) = self.show(vec![found], shape).await;
         let warnings = [self.unreadable(), warnings].concat();
         Ok(Shown { thing: things.pop().ok_or_else(missing)?.into_raw(), warnings })
     }
 
-    /// Records in the form wanted, with their custom fields.
+    /// Records in the form wanted, with the names of their workspaces and their custom fields.
     async fn show<T: Resource>(
         &self,
-        records: impl Iterator<Item = Record<T>>,
+        mut records: Vec<Record<T>>,
         shape: &Shape,
     ) -> (Vec<Thing<T>>, Vec<Warning>) {
+        let mut unnamed = None;
+        if shape.format != ResponseFormat::Raw {
+            // Apart: it seldom has to read anything.
+            unnamed = Box::pin(self.name_workspaces(&mut records)).await;
+        }
+        let records = records.into_iter();
         let mapped = |mapping: &&Mapping| mapping.resource.name() == T::NAME;
         let mappings: Vec<&Mapping> = self.mappings.iter().filter(mapped).collect();
         if mappings.is_empty() || shape.format == ResponseFormat::Raw {
-            return (records.map(|record| shape.apply(record)).collect(), Vec::new());
+            let things = records.map(|record| shape.apply(record)).collect();
+            return (things, unnamed.into_iter().collect());
         }
         let objects = records.map(|Record { unified, remote }| {
             let unified = match serde_json::to_value(unified) {
@@ -232,8 +243,9 @@ impl Directory<'_> {
         });
         let objects: Vec<_> = objects.collect();
         let environment_id = self.cx.account.environment_id;
-        let (fields, warnings) =
+        let (fields, mut warnings) =
             mapping::apply(self.expressions, environment_id, &mappings, &objects).await;
+        warnings.extend(unnamed);
         let shown = objects.into_iter().zip(fields);
         let shown = shown.map(|((unified, remote), fields)| {
             Thing::Shaped(shape.finish_mapped(unified, fields, remote.as_ref()))

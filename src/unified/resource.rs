@@ -7,7 +7,7 @@ use crate::domain::assignment::RoleAssignment;
 use crate::domain::filter::Filtered;
 use crate::domain::group::Group;
 use crate::domain::role::Role;
-use crate::domain::user::User;
+use crate::domain::user::{Reference, User};
 use crate::domain::workspace::Workspace;
 
 /// A resource of the unified API.
@@ -17,8 +17,16 @@ pub trait Resource: Filtered + Serialize + 'static {
     /// One of it, in sentences.
     const SINGULAR: &'static str;
 
+    /// The field with the workspaces that it refers to.
+    const WORKSPACES: &'static str = "workspaces";
+
     /// Its id.
     fn id(&self) -> &str;
+
+    /// The workspaces that it refers to.
+    fn workspaces(&mut self) -> &mut [Reference] {
+        &mut []
+    }
 
     /// What serves it, when the provider has it.
     fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>>;
@@ -30,6 +38,10 @@ impl Resource for User {
 
     fn id(&self) -> &str {
         &self.id
+    }
+
+    fn workspaces(&mut self) -> &mut [Reference] {
+        &mut self.workspaces
     }
 
     fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
@@ -53,9 +65,14 @@ impl Resource for Role {
 impl Resource for RoleAssignment {
     const NAME: &'static str = "role-assignments";
     const SINGULAR: &'static str = "role assignment";
+    const WORKSPACES: &'static str = "workspace";
 
     fn id(&self) -> &str {
         &self.id
+    }
+
+    fn workspaces(&mut self) -> &mut [Reference] {
+        &mut self.workspace
     }
 
     fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
@@ -69,6 +86,10 @@ impl Resource for Group {
 
     fn id(&self) -> &str {
         &self.id
+    }
+
+    fn workspaces(&mut self) -> &mut [Reference] {
+        self.workspaces.as_deref_mut().unwrap_or_default()
     }
 
     fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {

@@ -197,6 +197,7 @@ impl<P> Account<P> {
             signer: &services.cursors,
             mappings: &self.mappings,
             expressions: &services.expressions,
+            workspace_names: &services.workspace_names,
         }
     }
 }

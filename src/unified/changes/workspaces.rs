@@ -6,7 +6,7 @@ use crate::connectors::WorkspaceWrites;
 use crate::domain::input::Done;
 use crate::domain::workspace::Workspace;
 use crate::domain::workspace_input::{WorkspaceSetting, WorkspaceWish};
-use crate::unified::{Shape, UnifiedError};
+use crate::unified::{Directory, Shape, UnifiedError};
 
 impl Changes<'_> {
     /// Makes a workspace.
@@ -30,6 +30,7 @@ impl Changes<'_> {
         };
         let address = wish.address();
         let id = self.step("workspace.created", &address, send, seen).await??;
+        self.forget_names();
         let mut parts = vec![Part::of("workspace", &id, Ok(Done::Done))];
         for setting in wish.settings() {
             // The rest came with the workspace.
@@ -67,7 +68,14 @@ impl Changes<'_> {
         let send = self.workspace_writes()?.set(&self.directory.cx, id, setting);
         let state = self.compare(id, |workspace: &Workspace| setting.compare(workspace));
         let outcome = self.reach("workspace.updated", id, send, state).await?;
+        self.forget_names();
         Ok(Part { place_id: Some(id.to_owned()), ..Part::of("setting", setting.field(), outcome) })
+    }
+
+    /// Whatever names were read before are those of before.
+    fn forget_names(&self) {
+        let Directory { cx, workspace_names, .. } = self.directory;
+        workspace_names.forget(cx.account.id);
     }
 
     fn workspace_writes(&self) -> Result<&dyn WorkspaceWrites, UnifiedError> {

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use time::Duration;
 use url::form_urlencoded;
@@ -82,8 +83,8 @@ pub(super) fn read(
 fn object(headers: &HeaderMap, body: &Bytes) -> Option<Value> {
     let text = plain(headers, body)?;
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
-    if let Ok(value) = serde_json::from_slice::<Value>(text) {
-        return value.is_object().then_some(value);
+    if let Some(fields) = json_fields(text) {
+        return Some(fields.into());
     }
     let kind = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     if !kind.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
@@ -96,6 +97,17 @@ fn object(headers: &HeaderMap, body: &Bytes) -> Option<Value> {
             .collect::<Map<_, _>>()
             .into(),
     )
+}
+
+/// The fields of the first JSON object in a text. What follows the object is ignored, and a field that can't be read,
+/// such as one that is nested too deeply, is null: tokens beside it are not lost.
+fn json_fields(text: &[u8]) -> Option<Map<String, Value>> {
+    let text = String::from_utf8_lossy(text);
+    let mut objects =
+        serde_json::Deserializer::from_str(&text).into_iter::<HashMap<String, &RawValue>>();
+    let fields = objects.next()?.ok()?;
+    let read = |raw: &RawValue| serde_json::from_str(raw.get()).unwrap_or(Value::Null);
+    Some(fields.into_iter().map(|(name, raw)| (name, read(raw))).collect())
 }
 
 /// A token that can stand in a header.
@@ -169,6 +181,22 @@ mod tests {
             let read = lifetime(&value).map(Duration::as_seconds_f64);
             assert_eq!(read, expected, "{value}");
         }
+    }
+
+    #[test]
+    fn fields_that_can_not_be_read_hide_no_tokens() {
+        let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000));
+        for text in [
+            r#"{"access_token":"A"}"#.to_owned(),
+            r#" {"access_token":"A"} {"more":1}"#.to_owned(),
+            format!(r#"{{"deep":{deep},"access_token":"A"}}"#),
+            r#"{"x":1e999,"access_token":"A"}"#.to_owned(),
+        ] {
+            let fields = json_fields(text.as_bytes()).unwrap_or_default();
+            assert_eq!(fields.get("access_token"), Some(&json!("A")), "{text:.60}");
+        }
+        assert!(json_fields(b"{\"x\":\"\xff\",\"access_token\":\"A\"}").is_some());
+        assert!(json_fields(b"[{}]").is_none() && json_fields(b"{\"access_token\":\"A").is_none());
     }
 
     #[test]

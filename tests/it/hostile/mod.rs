@@ -1,11 +1,12 @@
-//! Providers with odd responses: a table of what is odd, run against every list, lookup and change of both connectors
-//! and against the raw lists. Whatever comes, the response is right, or it says what was odd; nothing panics, waits
+//! Providers with odd responses: a table of what is odd, run against every list, lookup and change of both connectors,
+//! against the raw lists and against the token endpoint. Whatever comes, the response is right, or it says what was odd; nothing panics, waits
 //! without end, is empty without a reason or ends an account. A further row is one line in [`odd::rows`].
 
 mod circles;
 mod memory;
 mod odd;
 mod reads;
+mod refreshes;
 mod two_ids;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, TryStreamExt as _};
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use switchboard::sandbox::DEFAULT_CLIENT_ID;
 use url::Url;
 use url::form_urlencoded::Serializer;
@@ -59,6 +61,9 @@ async fn ids(api: &Client) -> anyhow::Result<Ids> {
 
 /// An application whose customers may name addresses of this machine.
 async fn open_app(pool: PgPool) -> anyhow::Result<TestApp> {
+    // The gateways beside share the connections.
+    let options = pool.connect_options().as_ref().clone();
+    let pool = PgPoolOptions::new().max_connections(20).connect_with(options).await?;
     TestApp::with(pool, |setup| {
         setup.config.upstream.allow_private_addresses = true;
         (setup.sandbox.users, setup.sandbox.workspaces) = (60, 3);
@@ -84,18 +89,28 @@ async fn link_scim(app: &TestApp, middleman: &Middleman) -> anyhow::Result<Strin
 }
 
 impl Stage {
-    async fn set(app: &TestApp, slack: &str) -> anyhow::Result<Self> {
-        let (url, middleman) = app.through_middleman(|_| {}).await?;
+    /// A stage for this script, which is not played yet.
+    async fn set(app: &TestApp, slack: &str, script: Option<&Script>) -> anyhow::Result<Self> {
+        let is_slow = matches!(script, Some(Script::Hang | Script::Trickle { .. }));
+        let (url, middleman) = app
+            .through_middleman(|config| {
+                if is_slow {
+                    // Nothing else than what is slow comes through this gateway before the last look.
+                    let limits = &mut config.upstream;
+                    (limits.response_timeout_s, limits.whole_response_timeout_s) = (1.0, 1.0);
+                }
+            })
+            .await?;
         let scim = link_scim(app, &middleman).await?;
         let on = |account: &str| anyhow::Ok(app.on(account)?.at(url.clone()));
         Ok(Self { slack: on(slack)?, scim: on(&scim)?, middleman })
     }
 
-    /// Both accounts can still be used.
-    async fn assert_active(&self, row: &str) -> anyhow::Result<()> {
+    /// Both accounts can still be used, through the first gateway as well.
+    async fn assert_active(&self, app: &TestApp, row: &str) -> anyhow::Result<()> {
         self.middleman.clear();
         for api in [&self.slack, &self.scim] {
-            let again = api.get("users?limit=1").await?;
+            let again = api.clone().at(app.base_url.clone()).get("users?limit=1").await?;
             anyhow::ensure!(again.status == 200, "{row}: the account is gone: {}", again.text);
         }
         Ok(())
@@ -149,7 +164,7 @@ async fn changes_are_told_or_say_what_is_odd(pool: PgPool) -> anyhow::Result<()>
     let tried = stream::iter(odd.map(Ok::<_, anyhow::Error>));
     tried
         .try_for_each_concurrent(TOGETHER, async |(number, row)| {
-            let stage = Stage::set(&app, &slack).await?;
+            let stage = Stage::set(&app, &slack, Some(&row.script)).await?;
             stage.middleman.set("", row.script.clone());
             let person = format!("odd{number}");
             let changes = change(&stage.slack, &ids, &person);
@@ -161,7 +176,7 @@ async fn changes_are_told_or_say_what_is_odd(pool: PgPool) -> anyhow::Result<()>
                 anyhow::ensure!(!is_problem || told(&answer).is_some(), "{place}");
                 anyhow::ensure!(is_problem || !answer.body.is_null(), "{place}");
             }
-            stage.assert_active(row.name).await
+            stage.assert_active(&app, row.name).await
         })
         .await
 }

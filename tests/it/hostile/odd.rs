@@ -1,5 +1,7 @@
 //! What is odd about a response, and what is to come of it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::changing;
@@ -176,6 +178,16 @@ pub(super) fn rows() -> Vec<Row> {
         ("created instead", Script::Respond { status: 204, headers: Vec::new(), body: "" }, Clear),
         ("a redirect", Script::Respond { status: 302, headers: vec![("location", "https://elsewhere.example/".to_owned())], body: "" }, Clear),
         ("an unknown status", Script::Respond { status: 799, headers: Vec::new(), body: "{}" }, Clear),
+        ("silence", Script::Hang, Clear),
+        ("a byte now and then", Script::Trickle { content_type: "application/json", every: Duration::from_millis(300), length: None }, Clear),
+        ("a byte now and then, and an end", Script::Trickle { content_type: "application/json", every: Duration::from_millis(300), length: Some(100) }, Clear),
+        ("a lifetime is text", edit("expires_in", as_text, ""), Read),
+        ("a lifetime is a fraction", set("expires_in", "600.5"), Read),
+        ("a lifetime is absent", drop("expires_in"), Read),
+        ("a refresh token is empty", set("refresh_token", "\"\""), Read),
+        ("the type of a token is absent", drop("token_type"), Read),
+        ("a token is a list", set("access_token", "[]"), Clear),
+        ("a token has a line break", set("access_token", "\"a\\r\\nb\""), Clear),
         ("an odd pause", Script::Respond { status: 503, headers: vec![("retry-after", "soon".to_owned())], body: "" }, Clear),
     ];
     table.into_iter().map(|(name, script, expected)| Row { name, script, expected }).collect()

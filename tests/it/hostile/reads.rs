@@ -108,7 +108,7 @@ async fn try_row(
     usual: &[(String, Answer)],
     row: Row,
 ) -> anyhow::Result<Vec<String>> {
-    let stage = Stage::set(app, slack).await?;
+    let stage = Stage::set(app, slack, Some(&row.script)).await?;
     stage.middleman.set("", row.script.clone());
     let reads = stage.read(ids).await.context(row.name)?;
     let (mut wrong, mut changed) = (Vec::new(), 0);
@@ -121,7 +121,7 @@ async fn try_row(
     if matches!(row.expected, Expected::Told(_)) && changed == 0 {
         wrong.push(format!("{}: no response tells of it", row.name));
     }
-    stage.assert_active(row.name).await?;
+    stage.assert_active(app, row.name).await?;
     Ok(wrong)
 }
 
@@ -130,7 +130,7 @@ async fn reads_are_right_or_say_what_is_odd(pool: PgPool) -> anyhow::Result<()> 
     let app = open_app(pool).await?;
     let slack = app.link("acme").await?;
     let ids = ids(&app.on(&slack)?).await?;
-    let usual = Stage::set(&app, &slack).await?.read(&ids).await?;
+    let usual = Stage::set(&app, &slack, None).await?.read(&ids).await?;
     for (name, answer) in &usual {
         anyhow::ensure!(answer.status == 200 && !is_empty(answer), "{name}: {}", answer.text);
     }

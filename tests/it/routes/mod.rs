@@ -28,6 +28,7 @@ mod proxy;
 mod role_assignments;
 mod roles;
 mod users;
+mod workspace_names;
 mod workspaces;
 mod write_outcomes;
 mod writes;

@@ -3,13 +3,14 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use switchboard::sandbox::org::Organization;
 
 use crate::support::TestApp;
 use crate::support::truth::{self, Held};
 
 /// Who holds what where, by a row; and that its other fields agree with that.
-fn held(row: &Value, organization: &str) -> anyhow::Result<Held> {
-    let text = |field: &str| row[field].as_str();
+fn held(row: &Value, org: &Organization) -> anyhow::Result<Held> {
+    let (organization, text) = (&*org.id, |field: &str| row[field].as_str());
     let workspace = text("workspace_id");
     let entity = match text("scope").context("no scope")? {
         "organization" => Some(organization),
@@ -17,7 +18,8 @@ fn held(row: &Value, organization: &str) -> anyhow::Result<Held> {
         "channel" => text("channel_id"),
         other => anyhow::bail!("a scope of {other}"),
     };
-    let references = workspace.map(|id| json!({"id": id, "name": null}));
+    let name = |id: &str| org.workspaces.iter().find(|one| one.id == id).map(|one| &*one.name);
+    let references = workspace.map(|id| json!({"id": id, "name": name(id)}));
     assert_eq!(row["workspace"], Value::from_iter(references), "{row}");
     assert_eq!(row["organization_id"], organization, "{row}");
     let role = text("role_id").context("no role")?;
@@ -35,7 +37,7 @@ async fn paging_gives_every_assignment_of_all_families_once(pool: PgPool) -> any
     for limit in [37, 1_000] {
         let (rows, _) = api.all(&format!("role-assignments?limit={limit}")).await?;
         let mut listed =
-            rows.iter().map(|row| held(row, &org.id)).collect::<anyhow::Result<Vec<_>>>()?;
+            rows.iter().map(|row| held(row, &org)).collect::<anyhow::Result<Vec<_>>>()?;
         listed.sort();
         assert_eq!(listed, truth::assignments(&org), "with a limit of {limit}");
         let mut ids: Vec<&str> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
