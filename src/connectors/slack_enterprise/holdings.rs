@@ -132,7 +132,7 @@ impl SlackEnterprise {
         batch: &Batch<'_>,
         outcomes: &mut BTreeMap<Holding, Outcome>,
     ) {
-        let held = self.held_of(cx, batch).await.ok();
+        let held = self.held_of(cx, change, batch).await.ok();
         let was_so = |holding: &Holding| {
             let is_held = |held: &BTreeSet<Holding>| held.contains(holding);
             held.as_ref().is_some_and(|held| is_held(held) == (change == Change::Give))
@@ -160,24 +160,34 @@ impl SlackEnterprise {
         }
     }
 
-    /// Which holdings of a batch are there.
+    /// Which holdings of a batch are there. Slack may list somebody under another id, that of the organization, so
+    /// what is to be taken is looked for under both before it is said that it is not held.
     async fn held_of(
         &self,
         cx: &CallContext<'_>,
+        change: Change,
         batch: &Batch<'_>,
     ) -> Result<BTreeSet<Holding>, ConnectorError> {
         let roles = serde_json::json!([batch.role]).to_string();
         let places = serde_json::json!(batch.places).to_string();
         let filter = [("role_ids", &*roles), ("entity_ids", &*places)];
-        let wanted = |row: &wire::SystemAssignment| batch.users.contains(&&*row.user_id);
         let none = RemoteQuery::default();
-        let rows = self.all_system_assignments(cx, &filter, &none, wanted).await?;
-        let holding = |(row, _): (wire::SystemAssignment, _)| Holding {
-            role_id: row.role_id,
-            user_id: row.user_id,
-            place_id: row.entity_id,
-        };
-        Ok(rows.into_iter().map(holding).collect())
+        let rows = self.all_system_assignments(cx, &filter, &none, |_| true).await?;
+        let mut held: BTreeSet<Holding> = rows.into_iter().map(|(row, _)| holding(row)).collect();
+        let is_listed = |user: &str| held.iter().any(|one| one.user_id == user);
+        let others = held.iter().any(|one| !batch.users.contains(&&*one.user_id));
+        if change == Change::Give || !others {
+            return Ok(held);
+        }
+        let unlisted: Vec<&str> =
+            batch.users.iter().copied().filter(|user| !is_listed(user)).collect();
+        for user in unlisted {
+            let Some((person, _)) = self.person(cx, user).await? else { continue };
+            let theirs = held.iter().filter(|one| person.ids().any(|id| id == one.user_id));
+            let theirs = theirs.map(|one| Holding { user_id: user.to_owned(), ..one.clone() });
+            held.extend(theirs.collect::<Vec<_>>());
+        }
+        Ok(held)
     }
 
     /// Whether a level is held at this moment.
@@ -191,6 +201,10 @@ impl SlackEnterprise {
         let held = Reads::<RoleAssignment>::get(self, cx, &id).await?;
         Ok(held.is_some())
     }
+}
+
+fn holding(row: wire::SystemAssignment) -> Holding {
+    Holding { role_id: row.role_id, user_id: row.user_id, place_id: row.entity_id }
 }
 
 /// What came of one user at one place, where a batch was refused in part or as a whole.

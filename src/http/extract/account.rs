@@ -16,7 +16,7 @@ use crate::connectors::CallContext;
 use crate::domain::access::Scope;
 use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::allowed_methods::AllowedMethods;
-use crate::domain::ids::IntegratedAccountId;
+use crate::domain::ids::{IntegratedAccountId, InvalidId};
 use crate::domain::mapping::Mapping;
 use crate::domain::provider::Provider;
 use crate::http::current::CurrentRequest;
@@ -94,6 +94,24 @@ impl AccountQuery {
     }
 }
 
+/// The account whose rows are wanted of a list that has rows of several accounts; the query or the header names it, and
+/// both must agree.
+pub(in crate::http) fn account_filter(
+    params: &mut Params,
+    headers: &HeaderMap,
+) -> Result<Option<IntegratedAccountId>, Problem> {
+    let in_query: Option<IntegratedAccountId> = params.parse(ACCOUNT)?;
+    let read = |text: &str| {
+        let refused = |error: InvalidId| invalid(HEADER_SHOWN, error.to_string());
+        text.parse::<IntegratedAccountId>().map_err(refused)
+    };
+    let in_header = header_value(headers)?.map(read).transpose()?;
+    if in_query.zip(in_header).is_some_and(|(one, other)| one != other) {
+        return Err(contradicting([ACCOUNT, HEADER_SHOWN], "names another account"));
+    }
+    Ok(in_query.or(in_header))
+}
+
 /// What the header says; it stands once.
 fn header_value(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut values = headers.get_all(HEADER).iter();
@@ -108,8 +126,7 @@ fn header_value(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
 }
 
 fn read_id(text: &str) -> Result<IntegratedAccountId, Problem> {
-    text.parse()
-        .map_err(|error: crate::domain::ids::InvalidId| not_found().at(ACCOUNT, error.to_string()))
+    text.parse().map_err(|error: InvalidId| not_found().at(ACCOUNT, error.to_string()))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for AccountQuery {

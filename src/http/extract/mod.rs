@@ -12,7 +12,9 @@ mod strict;
 pub(super) use access::{
     Access, Admin, Proxy, Read, Source, Write, authenticate, bearer, prove_token,
 };
-pub(super) use account::{Account, AccountQuery, HEADER as ACCOUNT_HEADER, Head, PREFER, max_wait};
+pub(super) use account::{
+    Account, AccountQuery, HEADER as ACCOUNT_HEADER, Head, PREFER, account_filter, max_wait,
+};
 pub(super) use body::{Ahead, Body, read, read_ahead, read_up_to, read_whole};
 pub(super) use client::{HEADERS as ADDRESS_HEADERS, connection};
 pub(super) use filter::{

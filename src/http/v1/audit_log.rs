@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use axum::Json;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
@@ -18,7 +18,9 @@ use crate::domain::audit::{AuditKind, AuditRow, Outcome};
 use crate::domain::ids::{AuditId, IntegratedAccountId};
 use crate::domain::page::Page;
 use crate::http::cursor::Cursors;
-use crate::http::extract::{Access, Admin, PageQuery, Params, contradicting, moment};
+use crate::http::extract::{
+    Access, Admin, PageQuery, Params, account_filter, contradicting, moment,
+};
 use crate::http::openapi::Problems;
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
@@ -37,7 +39,7 @@ pub(in crate::http) struct FilterQuery {
     actor: Option<String>,
     /// Those of this action, such as `user.deactivated`.
     action: Option<String>,
-    /// Those about this account.
+    /// Those about this account. The header `X-Integrated-Account-Id` does the same.
     #[param(value_type = Option<String>)]
     integrated_account_id: Option<IntegratedAccountId>,
     /// Calls of this method of the provider.
@@ -55,7 +57,7 @@ pub(in crate::http) struct FilterQuery {
 }
 
 impl FilterQuery {
-    fn take(params: &mut Params) -> Result<AuditFilter, Problem> {
+    fn take(params: &mut Params, headers: &HeaderMap) -> Result<AuditFilter, Problem> {
         let Self {
             kind,
             actor,
@@ -70,7 +72,7 @@ impl FilterQuery {
             kind: params.parse("kind")?,
             actor: params.take("actor")?,
             action: params.take("action")?,
-            integrated_account_id: params.parse("integrated_account_id")?,
+            integrated_account_id: account_filter(params, headers)?,
             provider_method: params.take("provider_method")?,
             request_id: params.take("request_id")?,
             outcome: params.parse("outcome")?,
@@ -102,10 +104,11 @@ pub(in crate::http) async fn list_audit_log(
     State(state): State<AppState>,
     access: Access<Admin>,
     uri: Uri,
+    headers: HeaderMap,
 ) -> Result<Json<List<AuditRow>>, Problem> {
     let mut params = Params::of(&uri);
     let page = PageQuery::take(&mut params)?;
-    let filter = FilterQuery::take(&mut params)?;
+    let filter = FilterQuery::take(&mut params, &headers)?;
     params.finish()?;
     let cursors = Cursors::of(&state.cursors, &access.caller, "audit-log", &filter);
     let before = page.next_cursor.map(|cursor| cursors.open(&cursor)).transpose()?;
@@ -124,9 +127,10 @@ pub(in crate::http) async fn list_audit_log(
 pub(in crate::http) async fn export_audit_log(
     access: Access<Admin>,
     uri: Uri,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let mut params = Params::of(&uri);
-    let filter = FilterQuery::take(&mut params)?;
+    let filter = FilterQuery::take(&mut params, &headers)?;
     params.finish()?;
     let export = Export { access, filter };
     // The first page is read before anything is answered: what fails at once is a problem like any other.

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
 use utoipa::IntoParams;
 
 use super::answers::List;
@@ -9,7 +10,7 @@ use crate::domain::event::{Event, EventKind};
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::page::Page;
 use crate::http::cursor::Cursors;
-use crate::http::extract::{Access, PageQuery, Params, Read};
+use crate::http::extract::{Access, PageQuery, Params, Read, account_filter};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
@@ -22,16 +23,16 @@ pub(in crate::http) struct FilterQuery {
     /// Those of this type.
     #[param(rename = "type")]
     kind: Option<EventKind>,
-    /// Those of this account.
+    /// Those of this account. The header `X-Integrated-Account-Id` does the same.
     #[param(value_type = Option<String>)]
     integrated_account_id: Option<IntegratedAccountId>,
 }
 
 impl FilterQuery {
-    fn take(params: &mut Params) -> Result<EventFilter, Problem> {
+    fn take(params: &mut Params, headers: &HeaderMap) -> Result<EventFilter, Problem> {
         let Self { kind, integrated_account_id: account_id } = Self {
             kind: params.parse("type")?,
-            integrated_account_id: params.parse("integrated_account_id")?,
+            integrated_account_id: account_filter(params, headers)?,
         };
         Ok(EventFilter { kind, account_id })
     }
@@ -43,11 +44,12 @@ impl FilterQuery {
 pub(in crate::http) async fn list_events(
     State(state): State<AppState>,
     access: Access<Read>,
-    uri: axum::http::Uri,
+    uri: Uri,
+    headers: HeaderMap,
 ) -> Result<Json<List<Event>>, Problem> {
     let mut params = Params::of(&uri);
     let page = PageQuery::take(&mut params)?;
-    let mut filter = FilterQuery::take(&mut params)?;
+    let mut filter = FilterQuery::take(&mut params, &headers)?;
     params.finish()?;
     if let Some(own) = access.caller.account_id {
         if filter.account_id.is_some_and(|wanted| wanted != own) {

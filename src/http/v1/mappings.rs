@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +15,7 @@ use crate::domain::mapping::{MappedResource, Mapping};
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::domain::provider::Provider;
 use crate::expressions::Failure;
-use crate::http::extract::{Access, Admin, Body, NoQuery, Params, Read};
+use crate::http::extract::{Access, Admin, Body, NoQuery, Params, Read, account_filter};
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
@@ -31,7 +31,7 @@ const MOST: usize = 50;
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct FilterQuery {
-    /// Those for this account, without the environment's.
+    /// Those for this account, without the environment's. The header `X-Integrated-Account-Id` does the same.
     #[param(value_type = Option<String>)]
     integrated_account_id: Option<IntegratedAccountId>,
     /// Those for this provider.
@@ -41,10 +41,10 @@ pub(in crate::http) struct FilterQuery {
 }
 
 impl FilterQuery {
-    fn take(uri: &axum::http::Uri) -> Result<MappingFilter, Problem> {
+    fn take(uri: &Uri, headers: &HeaderMap) -> Result<MappingFilter, Problem> {
         let mut params = Params::of(uri);
         let Self { integrated_account_id, provider, resource } = Self {
-            integrated_account_id: params.parse("integrated_account_id")?,
+            integrated_account_id: account_filter(&mut params, headers)?,
             provider: params.parse("provider")?,
             resource: params.parse("resource")?,
         };
@@ -58,9 +58,10 @@ impl FilterQuery {
     responses((status = 200, description = "All mappings", body = List<Mapping>), Problems))]
 pub(in crate::http) async fn list_mappings(
     access: Access<Read>,
-    uri: axum::http::Uri,
+    uri: Uri,
+    headers: HeaderMap,
 ) -> Result<Json<List<Mapping>>, Problem> {
-    let mut filter = FilterQuery::take(&uri)?;
+    let mut filter = FilterQuery::take(&uri, &headers)?;
     if let Some(own) = access.caller.account_id {
         if filter.account_id.is_some_and(|wanted| wanted != own) {
             return Err(Problem::new(

@@ -55,6 +55,27 @@ async fn matches_a_person_by_either_id(pool: PgPool) -> anyhow::Result<()> {
     Ok(())
 }
 
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn takes_a_role_that_is_listed_under_the_other_id(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let (url, middleman) = app.through_middleman(|_| {}).await?;
+    let api = app.on(&account)?.at(url);
+    let held = app.sandbox.with_org(truth::assignments);
+    let (role, user, place) =
+        held.into_iter().find(|(role, ..)| role.starts_with("Rl")).context("nobody holds it")?;
+    let other = user.clone();
+    middleman.set("listAssignments", changing(move |text| text.replace(&other, OTHER)));
+    let id = user.clone();
+    let has_both = changing(move |text| with_enterprise_id(text, &id).unwrap_or_default());
+    middleman.set("/api/users.info", has_both);
+    let taken = api.delete(&format!("role-assignments/{role}.{user}.{place}")).await?.okay()?;
+    assert_eq!(taken["result"]["outcome"], "done", "{taken}");
+    let left = app.sandbox.with_org(truth::assignments);
+    assert!(!left.contains(&(role, user, place)), "the role is held still");
+    Ok(())
+}
+
 /// Gives a person an id of the organization.
 fn with_enterprise_id(text: &str, id: &str) -> Option<String> {
     let mut body: Value = serde_json::from_str(text).ok()?;

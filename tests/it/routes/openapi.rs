@@ -117,7 +117,7 @@ async fn every_example_of_a_body_works_as_it_stands(pool: PgPool) -> anyhow::Res
                 "workspaces" => "T0EXAMPLE".to_owned(),
                 "groups" => "S0EXAMPLE".to_owned(),
                 "mappings" => {
-                    let mappings = admin.get("mappings").await?.okay()?;
+                    let mappings = app.home.admin.get("mappings").await?.okay()?;
                     mappings["result"][0]["id"].as_str().unwrap_or_default().to_owned()
                 }
                 "provider-apps" => {

@@ -153,12 +153,17 @@ async fn rejects_selectors_that_disagree_and_names_both(pool: PgPool) -> anyhow:
     let token = token.created()?["result"]["token"].as_str().context("no token")?.to_owned();
     let token = app.nobody()?.with("authorization", &bearer(&token))?;
     let on = app.on(&one)?;
+    let admin = app.home.admin.clone().with("x-integrated-account-id", &one)?;
     let (id, header, tenant) = ("integrated_account_id", "X-Integrated-Account-Id", "tenant_id");
     let by_id = format!("users?limit=1&integrated_account_id={one}");
     let asked = app.sandbox.requests(None).requests.len();
     for (client, path, pointers) in [
         (&on, format!("users?integrated_account_id={other}"), [id, header]),
         (&on, format!("proxy/api/auth.test?integrated_account_id={other}"), [id, header]),
+        (&on, format!("events?integrated_account_id={other}"), [id, header]),
+        (&on, format!("mappings?integrated_account_id={other}"), [id, header]),
+        (&admin, format!("audit-log?integrated_account_id={other}"), [id, header]),
+        (&admin, format!("audit-log/export?integrated_account_id={other}"), [id, header]),
         (&on, "users?tenant_id=globex".to_owned(), [header, tenant]),
         (&on, "users?tenant_id=globex&provider=slack_enterprise".to_owned(), [header, tenant]),
         (&on, "roles?provider=scim".to_owned(), [header, "provider"]),
@@ -204,7 +209,7 @@ async fn rejects_an_empty_or_repeated_account_header(pool: PgPool) -> anyhow::Re
     let app = TestApp::new(pool).await?;
     let account = app.link("acme").await?;
     let api = &app.home.api;
-    for path in ["users", "proxy/api/auth.test", "me"] {
+    for path in ["users", "proxy/api/auth.test", "me", "events", "mappings"] {
         for blank in ["", "  "] {
             let client = api.clone().with("x-integrated-account-id", blank)?;
             let answer = client.get(path).await?;

@@ -57,7 +57,7 @@ impl SlackEnterprise {
     }
 
     /// Who it is; none when there is no such user.
-    async fn person(
+    pub(in crate::connectors::slack_enterprise) async fn person(
         &self,
         cx: &CallContext<'_>,
         user: &str,
