@@ -1,8 +1,13 @@
 //! Reading JSON of providers. What can't be read is named by its path, never by its value, which is a customer's.
 
 use serde::Deserialize;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::lenient::Lenient;
+
+/// From this length on, in bytes, a text is read while other requests go on: reading a page of 8 MiB takes tens of
+/// milliseconds.
+const LONG: usize = 256 * 1024;
 
 /// Why a response, or a part of it, can't be read: names the field, in words for the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +41,17 @@ pub(super) fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Unreada
 
 /// Reads JSON text.
 pub(super) fn parse_text<'b, T: Deserialize<'b>>(text: &'b str) -> Result<T, Unreadable> {
+    if text.len() < LONG { read(text) } else { beside(|| read(text)) }
+}
+
+/// Does work that takes long; other tasks of this thread are moved to another thread before, where there are several.
+pub(super) fn beside<T>(work: impl FnOnce() -> T) -> T {
+    let has_threads = Handle::try_current()
+        .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if has_threads { tokio::task::block_in_place(work) } else { work() }
+}
+
+fn read<'b, T: Deserialize<'b>>(text: &'b str) -> Result<T, Unreadable> {
     let mut json = serde_json::Deserializer::from_str(text);
     let read = T::deserialize(Lenient(&mut json)).and_then(|read| json.end().map(|()| read));
     // The path is looked for only when it is needed.

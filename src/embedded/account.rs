@@ -14,6 +14,11 @@ use super::EmbeddedError;
 const FOREIGN: [&str; 7] =
     ["PGDATA", "PGPORT", "PGHOST", "PGUSER", "PGDATABASE", "PGOPTIONS", "PGTZ"];
 
+/// The user whom packages of PostgreSQL make for its servers.
+const OWN: &str = "postgres";
+/// The user whom any other service of the machine may run as.
+const SHARED: &str = "nobody";
+
 /// The user whom the server runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Account {
@@ -31,8 +36,8 @@ pub(super) enum Account {
 }
 
 impl Account {
-    /// Ourselves as an ordinary user. As root: the owner of the `cluster` if there is one already,
-    /// else `postgres`, else `nobody`.
+    /// Ourselves as an ordinary user. As root: the owner of the `cluster` if there is one already, else `postgres`.
+    /// Never [`SHARED`]: the server trusts whoever connects as its own user.
     pub(super) fn choose(cluster: &Path) -> Result<Self, EmbeddedError> {
         // The owner of our own folder in /proc is the user that we act as.
         let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
@@ -46,15 +51,17 @@ impl Account {
     }
 
     fn for_root(owner: Option<(u32, u32)>, passwd: &str) -> Option<Self> {
-        if let Some((uid, gid)) = owner.filter(|(uid, _)| *uid != 0) {
-            let known = users(passwd).find(|(_, known, _)| *known == uid);
-            let name = known.map_or_else(|| uid.to_string(), |(name, ..)| name.to_owned());
-            return Some(Self::Other { name, uid, gid });
-        }
-        ["postgres", "nobody"].into_iter().find_map(|wanted| {
-            let (name, uid, gid) = users(passwd).find(|(name, ..)| *name == wanted)?;
-            (uid != 0).then(|| Self::Other { name: name.to_owned(), uid, gid })
-        })
+        let (name, uid, gid) = match owner.filter(|(uid, _)| *uid != 0) {
+            Some((uid, gid)) => {
+                let known = users(passwd).find(|(_, known, _)| *known == uid);
+                (known.map_or_else(|| uid.to_string(), |(name, ..)| name.to_owned()), uid, gid)
+            }
+            None => {
+                let (name, uid, gid) = users(passwd).find(|(name, ..)| *name == OWN)?;
+                (name.to_owned(), uid, gid)
+            }
+        };
+        (uid != 0 && name != SHARED).then_some(Self::Other { name, uid, gid })
     }
 
     /// The user's name, for messages.
@@ -159,14 +166,15 @@ mod tests {
     }
 
     #[test]
-    fn root_hands_over_to_nobody_without_postgres() {
+    fn root_hands_over_to_no_user_that_other_services_have() {
         let passwd = "nobody:x:99:98::/:/bin/false\n";
-        assert_eq!(Account::for_root(None, passwd), Some(other("nobody", 99, 98)));
+        assert_eq!(Account::for_root(None, passwd), None);
+        assert_eq!(Account::for_root(Some((65534, 7)), PASSWD), None);
     }
 
     #[test]
     fn root_leaves_a_cluster_with_its_owner() {
-        assert_eq!(Account::for_root(Some((65534, 7)), PASSWD), Some(other("nobody", 65534, 7)));
+        assert_eq!(Account::for_root(Some((101, 7)), PASSWD), Some(other("postgres", 101, 7)));
         assert_eq!(Account::for_root(Some((1000, 1000)), PASSWD), Some(other("1000", 1000, 1000)));
     }
 

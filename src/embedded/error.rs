@@ -50,10 +50,11 @@ pub enum EmbeddedError {
         /// ` (process N)`, or nothing when unknown.
         holder: String,
     },
-    /// We are root and there is nobody else to run the server.
+    /// We are root, and there is no user of its own for the server.
     #[error(
-        "PostgreSQL refuses to run as root, and this machine has neither a user `postgres` nor \
-         `nobody`; start switchboard as an ordinary user"
+        "PostgreSQL refuses to run as root, and there is no user `postgres` to run it; make one \
+         (adduser --system --group postgres) and give it the data directory if there is one, or \
+         start switchboard as an ordinary user"
     )]
     NoAccount,
     /// The server's user can't get to the data directory.

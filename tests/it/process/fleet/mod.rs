@@ -1,5 +1,6 @@
 //! Several gateways on one database, with a sandbox beside them.
 
+mod exhaustion;
 mod refresh;
 mod rolling;
 

@@ -1,0 +1,281 @@
+//! A hostile tenant with valid keys tries all that could exhaust a gateway, at the same time: large pages of its own
+//! server, bodies that stall, long names, calls that wait, expressions without end, keyed batches, wrong keys. Another
+//! tenant's calls beside it all succeed, and the memory stays below what the shipped files give.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use futures_util::future::{join_all, try_join_all};
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Builder;
+use url::form_urlencoded::Serializer;
+
+use super::super::home::Home;
+use super::super::processes::below;
+use super::super::program::run;
+use super::super::talk::text;
+use super::super::{GLANCE, note};
+use super::{Caller, Fleet};
+use crate::support::Browser;
+
+/// How long the attack goes on.
+const ATTACK: Duration = Duration::from_secs(60);
+/// How long the other tenant is measured without it.
+const ALONE: Duration = Duration::from_secs(5);
+/// The memory that the shipped files give a gateway and its workers, in KiB.
+const MEMORY_KIB: u64 = 384 * 1024;
+/// Calls of the other tenant at the same time.
+const GOOD_CALLERS: usize = 2;
+/// A small machine that builds and tests beside it: what is slower than this is not the machine.
+const SLOW: Duration = Duration::from_secs(1);
+/// The pace of each hostile caller: what is tried is what it holds on to, not how busy a machine can be.
+const PACE: Duration = Duration::from_millis(50);
+/// Memory without end.
+const EXPRESSION: &str = "$pad('x', 1000000000)";
+
+/// Runs on a thread of its own, so that it takes no time from those who are measured.
+fn apart(
+    work: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) -> JoinHandle<anyhow::Result<()>> {
+    std::thread::spawn(|| Builder::new_current_thread().enable_all().build()?.block_on(work))
+}
+
+/// A customer's server: its first list of people is small, others are as large as they may be, and its groups never
+/// come.
+fn hostile_server() -> anyhow::Result<String> {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+    listener.set_nonblocking(true)?;
+    let url = format!("http://{}/scim/v2", listener.local_addr()?);
+    let large: Arc<str> =
+        format!(r#"{{"totalResults":1,"Resources":[[{}1]]}}"#, "1,".repeat(3_900_000)).into();
+    let answer = move |request: Request| {
+        let large = Arc::clone(&large);
+        async move {
+            let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+            if path.contains("Groups") {
+                std::future::pending::<()>().await;
+            }
+            let is_trial = query.split('&').any(|pair| pair == "count=1" || pair == "count=20");
+            let small = r#"{"totalResults":0,"Resources":[]}"#.to_owned();
+            Response::new(Body::from(if is_trial { small } else { large.to_string() }))
+        }
+    };
+    let router = Router::new().fallback(answer);
+    apart(async move { Ok(axum::serve(TcpListener::from_std(listener)?, router).await?) });
+    Ok(url)
+}
+
+/// The hostile tenant, with keys of an environment of its own and an account at its own server.
+async fn hostile_tenant(home: &Home, fleet: &Fleet) -> anyhow::Result<Caller> {
+    let create = ["keys", "create", "--environment", "hostile", "--scopes", super::SCOPES];
+    let made = run(home, &[&create[..], &["--config", &fleet.config]].concat()).await?;
+    anyhow::ensure!(made.code == Some(0), "{made:?}");
+    let key = made.stdout.trim().to_owned();
+    let mut caller = Caller { client: fleet.caller.client.clone(), key, account: String::new() };
+    let gateway = &fleet.gateways.first().context("no gateway")?.1;
+    let wish = json!({"tenant_id": "hostile", "provider": "scim"});
+    let link = caller.send(gateway, Method::POST, "/link-tokens", Some(&wish)).await?.ok()?;
+    let mut form = Serializer::new(String::new());
+    let server = hostile_server()?;
+    form.extend_pairs([("provider", "scim"), ("base_url", &server), ("token", "secret-token")]);
+    let page = text(&link, "/result/link_url")?.parse()?;
+    let page = Browser::new()?.post(&page, &form.finish()).await?;
+    anyhow::ensure!(page.status == 200, "{}", page.text);
+    let accounts = caller.send(gateway, Method::GET, "/integrated-accounts", None).await?.ok()?;
+    caller.account = text(&accounts, "/result/0/id")?;
+    Ok(caller)
+}
+
+/// The attack, until it is over.
+#[derive(Clone)]
+struct Attack {
+    caller: Caller,
+    gateway: String,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Attack {
+    fn goes_on(&self) -> bool {
+        !self.is_over.load(Ordering::Relaxed)
+    }
+
+    /// The same request again and again; `body` makes each one's.
+    async fn repeat(
+        &self,
+        method: Method,
+        path: impl Fn(usize) -> String,
+        body: impl Fn(usize) -> Option<Value>,
+    ) -> anyhow::Result<()> {
+        let (mut number, mut pace) = (0, tokio::time::interval(PACE));
+        while self.goes_on() {
+            pace.tick().await;
+            number += 1;
+            let body = body(number);
+            let (method, path) = (method.clone(), path(number));
+            let answer = self.caller.send(&self.gateway, method, &path, body.as_ref()).await;
+            // A connection may be closed; what is answered is an answer and no panic.
+            if let Ok(answer) = answer {
+                anyhow::ensure!(answer.status != 500, "{path}: {answer:?}");
+            }
+        }
+        Ok(())
+    }
+
+    /// A request whose body never comes, and another one when that is over.
+    async fn stall(&self) -> anyhow::Result<()> {
+        let address = self.gateway.trim_start_matches("http://");
+        let mut pace = tokio::time::interval(PACE);
+        while self.goes_on() {
+            pace.tick().await;
+            let Ok(mut stream) = TcpStream::connect(address).await else { continue };
+            let head = format!(
+                "POST /users HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\
+                 Content-Type: application/json\r\nContent-Length: 900000\r\n\r\n{{",
+                self.caller.key
+            );
+            if stream.write_all(head.as_bytes()).await.is_err() {
+                continue;
+            }
+            let mut answer = [0; 64];
+            tokio::select! {
+                _ = stream.read(&mut answer) => {}
+                () = self.over() => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn over(&self) {
+        while self.goes_on() {
+            tokio::time::sleep(GLANCE).await;
+        }
+    }
+
+    /// Keys that this gateway did not issue.
+    async fn guess(&self) -> anyhow::Result<()> {
+        let key = "sb_live_v1_nobody".to_owned();
+        let caller = Caller { key, ..self.caller.clone() };
+        let guess = Self { caller, ..self.clone() };
+        guess.repeat(Method::GET, |_| "/users".to_owned(), |_| None).await
+    }
+
+    /// All of it.
+    async fn run(&self) -> anyhow::Result<()> {
+        let large = |_| "/users?limit=1000&include_remote_data=true".to_owned();
+        let long = |number: usize| format!("/proxy/scim/v2/{number}{}", "x".repeat(4_000));
+        let waits = |_| "/groups?limit=10".to_owned();
+        let preview = |_| Some(json!({"expression": EXPRESSION}));
+        let batch = |number: usize| {
+            let path = format!("/users?limit=1&search={}{number}", "y".repeat(2_000));
+            Some(json!({"operations": vec![json!({"method": "GET", "path": path}); 100]}))
+        };
+        let none = |_| None;
+        let get = || Method::GET;
+        let large = (0..8).map(|_| self.repeat(get(), large, none));
+        let long = (0..4).map(|_| self.repeat(get(), long, none));
+        let waiting = (0..200).map(|_| self.repeat(get(), waits, none));
+        let expressions =
+            (0..4).map(|_| self.repeat(Method::POST, |_| "/mappings/preview".to_owned(), preview));
+        let batches = (0..4).map(|_| self.repeat(Method::POST, |_| "/batch".to_owned(), batch));
+        let stalled = (0..200).map(|_| self.stall());
+        let guesses = (0..2).map(|_| self.guess());
+        tokio::try_join!(
+            try_join_all(large),
+            try_join_all(long),
+            try_join_all(waiting),
+            try_join_all(expressions),
+            try_join_all(batches),
+            try_join_all(stalled),
+            try_join_all(guesses),
+        )?;
+        Ok(())
+    }
+}
+
+/// Calls of the good tenant for so long; gives how long each took.
+async fn calls(fleet: &Fleet, length: Duration) -> anyhow::Result<Vec<Duration>> {
+    let end = Instant::now() + length;
+    let one = async || {
+        let mut took = Vec::new();
+        while Instant::now() < end {
+            let began = Instant::now();
+            let page = fleet.ask(0, "/users?limit=20").await?;
+            anyhow::ensure!(page.status == 200, "{page:?}");
+            took.push(began.elapsed());
+        }
+        anyhow::Ok(took)
+    };
+    let took: Vec<Vec<Duration>> =
+        join_all((0..GOOD_CALLERS).map(|_| one())).await.into_iter().collect::<Result<_, _>>()?;
+    Ok(took.concat())
+}
+
+/// What 99 of 100 calls are as fast as.
+fn p99(mut took: Vec<Duration>) -> Duration {
+    took.sort_unstable();
+    let at = (took.len() * 99 / 100).min(took.len().saturating_sub(1));
+    took.get(at).copied().unwrap_or_default()
+}
+
+/// The memory of a process and of all that it started, in KiB.
+fn memory(pid: u32) -> anyhow::Result<u64> {
+    let workers = below(pid)?.into_iter().map(|process| process.pid);
+    let resident = |pid: u32| {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().trim_end_matches(" kB").parse::<u64>().ok()
+    };
+    Ok(workers.chain([pid]).filter_map(resident).sum())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_tenant_that_tries_everything_takes_nothing_from_another(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let inside = "[upstream]\nallow_private_addresses = true\n";
+    let fleet = Fleet::with_limits(&home, &pool, 1, 60, inside).await?;
+    let caller = hostile_tenant(&home, &fleet).await?;
+    let (program, gateway) = fleet.gateways.first().context("no gateway")?;
+    let alone = p99(calls(&fleet, ALONE).await?);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let attack = Attack { caller, gateway: gateway.clone(), is_over: Arc::clone(&is_over) };
+    let hostile = attack.clone();
+    let hostile = apart(async move { hostile.run().await });
+    let good = async {
+        let took = calls(&fleet, ATTACK).await;
+        is_over.store(true, Ordering::Relaxed);
+        took
+    };
+    let watch = async {
+        let mut most = 0;
+        while attack.goes_on() {
+            most = most.max(memory(program.pid())?);
+            tokio::time::sleep(GLANCE * 10).await;
+        }
+        anyhow::Ok(most)
+    };
+    let (took, most) = tokio::try_join!(good, watch)?;
+    let ended = tokio::task::spawn_blocking(|| hostile.join()).await?;
+    ended.map_err(|_| anyhow::anyhow!("the attack panicked"))??;
+    let (count, beside) = (took.len(), p99(took));
+    note(format_args!(
+        "{count} calls beside the attack: 99 of 100 within {beside:?}, alone {alone:?}; {} MiB",
+        most / 1024
+    ))?;
+    assert!(most < MEMORY_KIB, "{} MiB", most / 1024);
+    assert!(beside < (alone * 3).max(SLOW), "{beside:?} beside the attack, {alone:?} alone");
+    Ok(())
+}
