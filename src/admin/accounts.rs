@@ -36,18 +36,35 @@ pub enum Revoking {
     Tried,
 }
 
+/// How often a caller may have an account's tokens renewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefreshPace {
+    /// As often as it asks.
+    Unlimited,
+    /// Once in [`MIN_AGE`]: an account token may be in a customer's hands, and each refresh costs the provider app a
+    /// request and the gateway a permit and two entries of the audit log.
+    Limited,
+}
+
+/// The least age of tokens that an account token can have renewed.
+const MIN_AGE: Duration = Duration::from_mins(1);
+
 impl Administrator<'_> {
-    /// Renews an account's tokens now, whatever their age. After `max_wait` the refresh goes on by itself.
+    /// Renews an account's tokens now, whatever their age, as far as `pace` permits. After `max_wait` the refresh goes
+    /// on by itself.
     ///
     /// # Errors
     ///
-    /// When there are none afterwards, or the database fails.
+    /// `RefreshTooSoon` before anything is done; else when there are none afterwards, or the database fails.
     pub async fn refresh_account(
         &self,
         account: &IntegratedAccount,
         tokens: &Tokens,
-        max_wait: Duration,
+        (pace, max_wait): (RefreshPace, Duration),
     ) -> Result<(), AdminError> {
+        if pace == RefreshPace::Limited {
+            self.check_age(account, tokens).await?;
+        }
         let (action, what) = ("integrated_account.refreshed", (Some(account.id), None));
         let begun = AuditEntry { outcome: Outcome::Started, ..self.entry(action, what) };
         self.db.audit(&begun).await?;
@@ -57,6 +74,22 @@ impl Administrator<'_> {
         let closed = self.db.audit(&ended).await;
         renewed?;
         Ok(closed?)
+    }
+
+    /// Fails when the account's tokens are younger than [`MIN_AGE`].
+    async fn check_age(
+        &self,
+        account: &IntegratedAccount,
+        tokens: &Tokens,
+    ) -> Result<(), AdminError> {
+        let left = tokens.issued_at(account).await? + MIN_AGE - self.clock.now();
+        match Duration::try_from(left) {
+            // A clock that was set back must not make it longer.
+            Ok(left) if !left.is_zero() => {
+                Err(AdminError::RefreshTooSoon { retry_after: left.min(MIN_AGE) })
+            }
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// Disconnects an account for good: its token is revoked at the provider and erased here.

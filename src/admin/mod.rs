@@ -7,8 +7,9 @@ mod environments;
 mod keys;
 
 use std::fmt;
+use std::time::Duration;
 
-pub use accounts::{Revoking, Ways};
+pub use accounts::{RefreshPace, Revoking, Ways};
 pub use apps::NewApp;
 pub use environments::{add_environment, environment};
 pub use keys::{CreatedKey, NewKey, Permits, RotatedKey, create_api_key};
@@ -63,6 +64,12 @@ pub enum AdminError {
     /// The key that asks was revoked meanwhile.
     #[error("the key was revoked a moment ago")]
     Revoked,
+    /// The account's tokens are too new to be renewed for this caller.
+    #[error("the tokens were renewed a moment ago")]
+    RefreshTooSoon {
+        /// When the caller may ask again.
+        retry_after: Duration,
+    },
     /// Accounts of the provider are linked without an OAuth client.
     #[error("accounts of this provider are linked by a form: it takes no OAuth client")]
     NoOAuth,

@@ -16,6 +16,7 @@ use url::Url;
 use super::counting::count;
 use super::database::deadlines;
 use super::purge::purge;
+use super::sealing::seal_old_pairs;
 use super::server::{Place, Rules, Threads, serve};
 use super::traces::traces;
 use crate::config::{self, Config, LimitBackend};
@@ -246,6 +247,14 @@ impl Gateway {
                 () = enough.cancelled() => {}
             }
         });
+        let sealing = seal_old_pairs(self.state.links.vault.clone(), self.state.store.clone());
+        let enough = stopping.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                never = sealing => match never {},
+                () = enough.cancelled() => {}
+            }
+        });
         let threads = Threads::start(self.threads, self.pin_threads, &self.front);
         let place = Place::Threads(threads.context("the threads can't be started")?);
         let timeout = self.shutdown_timeout;
@@ -271,6 +280,9 @@ impl Gateway {
         self.tasks.close();
         if tokio::time::timeout(timeout, self.tasks.wait()).await.is_err() {
             tracing::warn!("some work was cut off by the stop");
+            for account in self.state.tokens.in_doubt() {
+                tracing::error!(%account, "in doubt: the stop cut off a refresh of this account's tokens, which may be used up");
+            }
         }
         self.state.uses.finish().await;
         let traces = self.state.traces.clone();

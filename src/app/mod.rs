@@ -4,6 +4,7 @@ mod counting;
 mod database;
 mod gateway;
 mod purge;
+mod sealing;
 mod server;
 mod traces;
 

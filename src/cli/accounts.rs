@@ -8,7 +8,7 @@ use clap::Subcommand;
 use super::output::say;
 use super::scene::{administrator, known, moment, on_database};
 use super::serve::public_url;
-use crate::admin::Revoking;
+use crate::admin::{RefreshPace, Revoking};
 use crate::app::{Database, Gateway, Parts};
 use crate::config::Config;
 use crate::domain::account::IntegratedAccount;
@@ -73,8 +73,8 @@ async fn obey(
         Command::Refresh { environment, id } => {
             let db = known(store, &environment).await?;
             let (account, state) = (find(&db, id).await?, gateway(config, database)?);
-            let done =
-                administrator(&db).refresh_account(&account, &state.tokens, state.max_wait).await;
+            let paced = (RefreshPace::Unlimited, state.max_wait);
+            let done = administrator(&db).refresh_account(&account, &state.tokens, paced).await;
             state.uses.finish().await;
             Ok(done?)
         }

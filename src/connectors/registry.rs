@@ -122,6 +122,7 @@ impl Refresher for Registry {
                 RefreshFailure::Unclear(code)
             }
             OAuthError::Unreachable => RefreshFailure::Unreachable,
+            OAuthError::TimedOut => RefreshFailure::TimedOut,
             OAuthError::Down(status) => RefreshFailure::Down(status),
             OAuthError::NoAnswer(reason) => RefreshFailure::AnswerLost(reason),
         })

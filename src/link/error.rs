@@ -85,7 +85,10 @@ impl LinkError {
             Self::OtherBrowser => "other_browser",
             Self::ConsentRefused(_) => "refused",
             Self::Exchange(
-                OAuthError::Unreachable | OAuthError::Down(_) | OAuthError::NoAnswer(_),
+                OAuthError::Unreachable
+                | OAuthError::TimedOut
+                | OAuthError::Down(_)
+                | OAuthError::NoAnswer(_),
             )
             | Self::Trial(_) => "provider_unavailable",
             Self::Exchange(OAuthError::Refused(_)) => "provider_refused",

@@ -8,6 +8,7 @@ use crate::domain::provider::Provider;
 use crate::store::{
     AuditEntry, LinkEnd, LinkToken, LinkedAccount, NewEvent, Outcome, ProviderApp, StoreError,
 };
+use crate::vault::Destination;
 
 /// A link that worked.
 #[derive(Debug)]
@@ -53,7 +54,8 @@ impl Links {
             (_, None) => IntegratedAccountId::generate(&*self.clock, &*self.entropy),
         };
         let now = self.clock.now();
-        let credentials = self.vault.seal_grant(link.environment_id, id, &granted.grant)?;
+        let to = Destination { provider, base_url };
+        let credentials = self.vault.seal_grant(link.environment_id, id, to, &granted.grant)?;
         let asked = app.map(|app| &*app.scopes).unwrap_or_default();
         let missing: Vec<String> =
             asked.iter().filter(|scope| !granted.scopes.contains(scope)).cloned().collect();

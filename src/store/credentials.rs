@@ -327,10 +327,11 @@ pub(super) async fn replace(
 ) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar!(
         "INSERT INTO account_credentials (environment_id, integrated_account_id, generation,
-             master_key_id, data_key, access_token, refresh_token, expires_at, updated_at)
-         VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8)
+             master_key_id, data_key, access_token, refresh_token, expires_at, updated_at, bound_generation)
+         VALUES ($1, $2, 1, $3, $4, $5, $6, $7, $8, 1)
          ON CONFLICT (environment_id, integrated_account_id) DO UPDATE
          SET generation = account_credentials.generation + 1,
+             bound_generation = account_credentials.generation + 1,
              master_key_id = excluded.master_key_id, data_key = excluded.data_key,
              access_token = excluded.access_token, refresh_token = excluded.refresh_token,
              expires_at = excluded.expires_at, updated_at = excluded.updated_at

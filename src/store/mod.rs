@@ -29,6 +29,7 @@ mod refresh_pauses;
 mod revocations;
 mod rewrap;
 mod tenants;
+mod unbound_pairs;
 mod warm;
 
 use std::sync::Arc;
@@ -54,6 +55,7 @@ pub use provider_apps::{NewProviderApp, ProviderApp, ProviderAppLock};
 pub use refresh_pauses::RefreshPause;
 pub use revocations::Revocation;
 pub use rewrap::{KeyUse, KeyedRow, KeyedTable};
+pub use unbound_pairs::UnboundPair;
 pub use warm::{AccountKey, Cache, Change, Keeping};
 
 use self::connections::Connections;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::timeout;
 
 use super::failure::{RefreshFailure, TokenError};
 use super::pause;
@@ -11,11 +11,12 @@ use super::tokens::Grant;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::account_state::Evidence;
 use crate::domain::event::EventKind;
-use crate::store::{AuditEntry, NewEvent, Outcome, RefreshLock};
+use crate::store::{AuditEntry, NewEvent, Outcome, RefreshLock, StoreError};
 
-/// The longest pause between two tries to store a new pair, and how long it is tried.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-const KEPT_TRYING: Duration = Duration::from_mins(1);
+/// The longest pause between two tries to store a new pair.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+/// How long one try may last. A server that vanished answers nothing, and another connection may reach one.
+const TRY_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Inner {
     /// The attempts came to nothing: the provider is left alone for a while.
@@ -34,7 +35,8 @@ impl Inner {
         Err(TokenError::Refresh { failure, retry_after })
     }
 
-    /// Stores a new pair. The old one is spent, so this is tried for a while when the database is in trouble.
+    /// Stores a new pair. The old one is spent, so this is tried until it is done or the process ends;
+    /// callers stop waiting earlier.
     pub(super) async fn keep(
         &self,
         account: &IntegratedAccount,
@@ -42,14 +44,14 @@ impl Inner {
         attempt: i32,
         grant: &Grant,
     ) -> Result<Fresh, TokenError> {
-        let sealed = self.vault.seal_grant(account.environment_id, account.id, grant)?;
+        let sealed =
+            self.vault.seal_grant(account.environment_id, account.id, account.into(), grant)?;
         let action = "credentials.renewed";
         let new = AuditEntry::new(action, "refresh", &*self.clock, &*self.entropy);
         let entry = AuditEntry { account_id: Some(account.id), ..new };
         let told = self.event(EventKind::Reactivated, account, None);
         let old = lock.credentials().generation;
-        let give_up_at = Instant::now() + KEPT_TRYING;
-        let mut stored = lock.refreshed(attempt, &sealed, (&entry, &told)).await;
+        let mut stored = in_time(lock.refreshed(attempt, &sealed, (&entry, &told))).await;
         // The first time at once: whoever waits for the lock asks with a token that is spent.
         let mut pause = Duration::ZERO;
         loop {
@@ -60,24 +62,23 @@ impl Inner {
                     let token = grant.access_token.clone();
                     return Ok(Fresh { token, generation, is_renewable });
                 }
-                Err(error) if Instant::now() + pause >= give_up_at => return Err(error.into()),
-                Err(error) => {
-                    tracing::warn!(account = %account.id, %error, "the new tokens could not be stored yet");
+                Err(why) => {
+                    tracing::warn!(account = %account.id, why, "the new tokens could not be stored yet");
                 }
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+            pause = (pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE);
             let db = self.store.tenant(account.environment_id);
-            stored = match db.lock_credentials(account.id).await {
+            stored = match in_time(db.lock_credentials(account.id)).await {
                 Ok(Some(lock)) if lock.credentials().generation == old => {
-                    lock.refreshed(attempt, &sealed, (&entry, &told)).await
+                    in_time(lock.refreshed(attempt, &sealed, (&entry, &told))).await
                 }
                 // Ours was stored after all, and only the word of it was lost; or the customer has linked again.
                 Ok(Some(lock)) => return self.open(account, lock.credentials()),
                 Ok(None) => {
                     return Err(TokenError::NeedsReauth { reason: "disconnected".to_owned() });
                 }
-                Err(error) => Err(error),
+                Err(why) => Err(why),
             };
         }
     }
@@ -112,5 +113,13 @@ impl Inner {
             tracing::warn!(account = %account.id, code, "the grant is lost: a new link is needed");
         }
         Err(TokenError::NeedsReauth { reason: code.to_owned() })
+    }
+}
+
+/// The end of a try, or why it came to nothing.
+async fn in_time<T>(tried: impl Future<Output = Result<T, StoreError>>) -> Result<T, String> {
+    match timeout(TRY_TIMEOUT, tried).await {
+        Ok(ended) => ended.map_err(|error| error.to_string()),
+        Err(_) => Err("the database does not answer".to_owned()),
     }
 }

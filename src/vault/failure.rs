@@ -22,6 +22,12 @@ pub enum RefreshFailure {
     /// the provider's code.
     #[error("the provider refused the request: {0}")]
     Unclear(String),
+    /// It did not answer in time: the refresh token may have been used up.
+    #[error("the provider did not answer in time")]
+    TimedOut,
+    /// Too many refreshes were before this one: the provider was not asked.
+    #[error("too many refreshes are waiting")]
+    Busy,
     /// It could not be reached: the grant lives.
     #[error("the provider could not be reached")]
     Unreachable,
@@ -62,9 +68,16 @@ impl RefreshFailure {
             Self::Refused(_)
             | Self::ClientRefused(_)
             | Self::Unclear(_)
+            | Self::TimedOut
+            | Self::Busy
             | Self::Unreachable
             | Self::AnswerLost(_) => None,
         }
+    }
+
+    /// Whether the same request a moment later would get the same response.
+    pub(super) fn is_asked_once(&self) -> bool {
+        matches!(self, Self::ClientRefused(_) | Self::Unclear(_))
     }
 
     /// It in a word, for whoever is told: the provider's code, or ours.
@@ -72,6 +85,8 @@ impl RefreshFailure {
     pub fn code(&self) -> &str {
         match self {
             Self::Refused(code) | Self::ClientRefused(code) | Self::Unclear(code) => code,
+            Self::TimedOut => "provider_timeout",
+            Self::Busy => "refreshes_busy",
             Self::Unreachable => "provider_unreachable",
             Self::Down(_) => "provider_down",
             Self::AnswerLost(_) => "answer_lost",
@@ -130,6 +145,8 @@ pub(super) fn counted(answer: &Result<Renewal, RefreshFailure>) -> Renewed {
         Err(RefreshFailure::Refused(_)) => Renewed::Refused,
         Err(RefreshFailure::ClientRefused(_)) => Renewed::ClientRefused,
         Err(RefreshFailure::Unclear(_)) => Renewed::Unclear,
+        Err(RefreshFailure::TimedOut) => Renewed::TimedOut,
+        Err(RefreshFailure::Busy) => Renewed::Down,
         Err(RefreshFailure::Unreachable) => Renewed::Unreachable,
         Err(RefreshFailure::Down(_)) => Renewed::Down,
         Err(RefreshFailure::AnswerLost(_)) => Renewed::AnswerLost,

@@ -4,8 +4,10 @@
 //! `expose_secret` is called here and in `upstream` alone; the architecture test counts.
 
 mod ahead;
+mod asked;
 mod cipher;
 mod conclusion;
+mod destination;
 mod failure;
 mod flights;
 mod inspection;
@@ -13,6 +15,7 @@ mod issue;
 mod key_issuer;
 mod mac;
 mod pause;
+mod permits;
 mod refresh;
 mod renewal;
 mod rotation;
@@ -21,12 +24,13 @@ mod tokens;
 
 pub use ahead::{Ahead, Looked};
 pub use cipher::{Binding, CipherError, DataKey, InvalidMasterKeys, MasterKeys};
+pub use destination::Destination;
 pub use failure::{Outage, RefreshFailure, TokenError};
 pub use inspection::Inspected;
 pub use issue::{IssuedSecret, issue};
 pub use key_issuer::KeyIssuer;
 pub use mac::{Signer, verify_hmac};
-pub use refresh::{Fresh, Refresher, Tokens};
-pub use renewal::Renewal;
+pub use refresh::{Fresh, Tokens};
+pub use renewal::{Refresher, Renewal};
 pub use rotation::{Rotated, RotationError, Told};
 pub use tokens::{Grant, SealedApp, Vault};

@@ -51,6 +51,7 @@ pub(super) fn begin<'f>(
         RefreshFailure::Refused(code) => (REFUSED, code.as_str()),
         RefreshFailure::ClientRefused(code) => (CLIENT_REFUSED, code.as_str()),
         RefreshFailure::Unclear(code) => (UNCLEAR, code.as_str()),
+        RefreshFailure::TimedOut | RefreshFailure::Busy => (TIMED_OUT, ""),
         RefreshFailure::Unreachable => (UNREACHABLE, ""),
         RefreshFailure::Down(outage) => (DOWN, outage.status.as_str()),
         RefreshFailure::AnswerLost(reason) => (ANSWER_LOST, reason.as_str()),
@@ -61,6 +62,7 @@ pub(super) fn begin<'f>(
 const REFUSED: &str = "refused";
 const CLIENT_REFUSED: &str = "client_refused";
 const UNCLEAR: &str = "unclear";
+const TIMED_OUT: &str = "timed_out";
 const UNREACHABLE: &str = "unreachable";
 const DOWN: &str = "down";
 const ANSWER_LOST: &str = "answer_lost";
@@ -85,6 +87,7 @@ pub(super) fn told(
         REFUSED => RefreshFailure::Refused(detail),
         CLIENT_REFUSED => RefreshFailure::ClientRefused(detail),
         UNCLEAR => RefreshFailure::Unclear(detail),
+        TIMED_OUT => RefreshFailure::TimedOut,
         UNREACHABLE => RefreshFailure::Unreachable,
         ANSWER_LOST => RefreshFailure::AnswerLost(detail),
         _ => RefreshFailure::Down(detail.into()),

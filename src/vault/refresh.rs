@@ -7,23 +7,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use time::OffsetDateTime;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use super::asked::Asked;
 use super::cipher::CipherError;
 use super::failure::{RefreshFailure, TokenError, counted};
 use super::flights::{Flight, Flights, Present};
 use super::pause;
-use super::renewal::Renewal;
-use super::secret::{AccessToken, ClientSecret, RefreshToken};
+use super::permits::{Permit, Permits};
+use super::renewal::{Refresher, incomplete};
+use super::secret::AccessToken;
 use super::tokens::{Grant, Vault};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::account_state::Evidence;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
+use crate::domain::ids::IntegratedAccountId;
 use crate::domain::provider::Provider;
 use crate::store::{AccountKey, Cache, Credentials, RefreshLock, Store};
 use crate::telemetry::Metrics;
@@ -38,24 +39,6 @@ pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const COME_BACK: Duration = Duration::from_secs(1);
 /// The longest pause that a refresh holds its lock for; after a longer one it begins anew.
 const LONGEST_HELD_PAUSE: Duration = Duration::from_secs(2);
-/// The most refreshes at once. Each holds a database connection while it waits for the provider, and
-/// takes a second one now and then, so it is never more than half of the connections.
-const AT_ONCE: usize = 8;
-/// When a caller may ask again after a response without an access token.
-const INCOMPLETE_PAUSE: Duration = Duration::from_secs(1);
-
-/// Asks a provider for a new pair of tokens.
-#[async_trait]
-pub trait Refresher: Send + Sync {
-    /// One request, without repetition.
-    async fn refresh(
-        &self,
-        provider: Provider,
-        client_id: &str,
-        client_secret: &ClientSecret,
-        refresh_token: &RefreshToken,
-    ) -> Result<Renewal, RefreshFailure>;
-}
 
 /// A token that lives, as far as we know.
 #[derive(Debug, Clone)]
@@ -82,7 +65,8 @@ pub(super) struct Inner {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     metrics: Metrics,
-    permits: Semaphore,
+    permits: Permits,
+    asked: Asked,
     opened: Arc<Cache<AccountKey, Opened>>,
 }
 
@@ -91,6 +75,9 @@ pub(super) struct Inner {
 struct Opened {
     fresh: Fresh,
     expires_at: Option<OffsetDateTime>,
+    /// Where the account's tokens were sent when it was opened.
+    provider: Provider,
+    base_url: Option<String>,
 }
 
 impl Tokens {
@@ -105,9 +92,11 @@ impl Tokens {
         metrics: Metrics,
         tasks: TaskTracker,
     ) -> Self {
-        let permits = Semaphore::new((store.connections() / 2).clamp(1, AT_ONCE));
+        let permits = Permits::new(store.connections());
         let opened = store.cache_of_accounts("tokens");
-        let inner = Inner { store, vault, refresher, clock, entropy, metrics, permits, opened };
+        let asked = Asked::default();
+        let inner =
+            Inner { store, vault, refresher, clock, entropy, metrics, permits, asked, opened };
         Self { inner: Arc::new(inner), flights: Flights::new(tasks) }
     }
 
@@ -122,7 +111,7 @@ impl Tokens {
         until: Instant,
     ) -> Result<Fresh, TokenError> {
         let under_way = self.flights.of_dead(account.id);
-        let Opened { fresh: present, expires_at } = self.inner.opened(account).await?;
+        let Opened { fresh: present, expires_at, .. } = self.inner.opened(account).await?;
         // Of a token that can't be renewed only the provider says when it is invalid.
         let expires_at = expires_at.filter(|_| present.is_renewable);
         let now = self.inner.clock.now();
@@ -161,6 +150,18 @@ impl Tokens {
         self.newer(account, present.generation, None, until).await
     }
 
+    /// Returns when the account's present pair was stored.
+    ///
+    /// # Errors
+    ///
+    /// `NeedsReauth` when the account has none.
+    pub async fn issued_at(
+        &self,
+        account: &IntegratedAccount,
+    ) -> Result<OffsetDateTime, TokenError> {
+        Ok(self.inner.stored(account).await?.issued_at)
+    }
+
     /// A token for `account` of a later pair than `generation`, whose access token the known path refused
     /// with `code`. Without a later one the token is recorded as ended, so that it is not sent again; an
     /// account that has no refresh token needs a new link. It is waited for until `until`.
@@ -190,7 +191,7 @@ impl Tokens {
     /// `NeedsReauth` when the account has none.
     pub async fn to_give_back(&self, account: &IntegratedAccount) -> Result<Fresh, TokenError> {
         let row = self.inner.stored(account).await?;
-        let grant = self.inner.vault.open_grant(account.environment_id, account.id, &row)?;
+        let grant = self.inner.vault.open_grant(account, &row)?;
         let none = || TokenError::NeedsReauth { reason: "no_refresh_token".to_owned() };
         let token = grant.refresh_token.ok_or_else(none)?;
         let token = AccessToken::from(token.expose_secret().to_owned());
@@ -233,6 +234,12 @@ impl Tokens {
         self.flight(account, generation, Present::Alive, None).await
     }
 
+    /// The accounts in doubt: when the process ends now, nobody knows whether their refresh tokens were used up.
+    #[must_use]
+    pub fn in_doubt(&self) -> Vec<IntegratedAccountId> {
+        self.inner.asked.list()
+    }
+
     fn flight(
         &self,
         account: &IntegratedAccount,
@@ -269,10 +276,18 @@ impl Inner {
         let read = async || {
             let row = self.stored(account).await?;
             let fresh = self.open(account, &row)?;
-            Ok::<_, TokenError>(Some(Opened { fresh, expires_at: row.expires_at }))
+            let (provider, base_url) = (account.provider, account.base_url.clone());
+            let expires_at = row.expires_at;
+            Ok::<_, TokenError>(Some(Opened { fresh, expires_at, provider, base_url }))
         };
         let opened = self.opened.get(&(account.environment_id, account.id), read).await?;
-        opened.ok_or_else(|| TokenError::NeedsReauth { reason: "disconnected".to_owned() })
+        let none = || TokenError::NeedsReauth { reason: "disconnected".to_owned() };
+        let opened = opened.ok_or_else(none)?;
+        if opened.provider != account.provider || opened.base_url != account.base_url {
+            // It was opened for another place: whether it is for this one as well, its seal says.
+            self.open(account, &self.stored(account).await?)?;
+        }
+        Ok(opened)
     }
 
     pub(super) fn open(
@@ -280,7 +295,7 @@ impl Inner {
         account: &IntegratedAccount,
         row: &Credentials,
     ) -> Result<Fresh, TokenError> {
-        let grant = self.vault.open_grant(account.environment_id, account.id, row)?;
+        let grant = self.vault.open_grant(account, row)?;
         let is_renewable = grant.refresh_token.is_some();
         Ok(Fresh { token: grant.access_token, generation: row.generation, is_renewable })
     }
@@ -291,7 +306,7 @@ impl Inner {
         dead: i64,
         refused: Option<&'static str>,
     ) -> Result<Fresh, TokenError> {
-        let _permit = self.permits.acquire().await.map_err(|_| TokenError::Interrupted)?;
+        let permit = self.permits.take(account.provider_app_id).await?;
         let db = self.store.tenant(account.environment_id);
         let lost = |reason: &str| TokenError::NeedsReauth { reason: reason.to_owned() };
         let Some(lock) = db.lock_credentials(account.id).await? else {
@@ -309,14 +324,13 @@ impl Inner {
         if account.status == AccountStatus::NeedsReauth {
             return Err(lost(account.status_reason.as_deref().unwrap_or("refused")));
         }
-        let grant =
-            self.vault.open_grant(account.environment_id, account.id, lock.credentials())?;
+        let grant = self.vault.open_grant(account, lock.credentials())?;
         if grant.refresh_token.is_none() {
             let code = refused.ok_or(TokenError::NoRefreshToken)?;
             let evidence = Evidence::AccessTokenRefused { generation: dead, code };
             return self.give_up(account, lock, None, (&evidence, code)).await;
         }
-        self.ask(account, lock, &grant).await
+        self.ask(account, lock, &grant, &permit).await
     }
 
     async fn ask(
@@ -324,6 +338,7 @@ impl Inner {
         account: &IntegratedAccount,
         mut lock: RefreshLock,
         old: &Grant,
+        permit: &Permit,
     ) -> Result<Fresh, TokenError> {
         let refresh_token = old.refresh_token.as_ref().ok_or(TokenError::NoRefreshToken)?;
         let db = self.store.tenant(account.environment_id);
@@ -338,15 +353,18 @@ impl Inner {
             return Err(failed);
         }
         let secret = self.vault.open_client_secret(account.environment_id, &app)?;
+        let _asking = self.asked.begin(account.id);
         let mut tries = 0;
         loop {
             tries += 1;
+            let request = permit.attempt()?;
             let attempt = lock.intend(self.clock.now()).await?;
             let started = Instant::now();
             let answer =
                 self.refresher.refresh(account.provider, &app.client_id, &secret, refresh_token);
             let answer = answer.await;
             self.metrics.refresh(counted(&answer), started.elapsed());
+            let hangs = request.report(answer.as_ref().err());
             match answer {
                 Ok(renewal) => {
                     let now = self.clock.now();
@@ -367,7 +385,8 @@ impl Inner {
                     tracing::warn!(account = %account.id, attempt, %failure, "refresh failed");
                     let asked_for = failure.retry_after().unwrap_or_default();
                     let is_last = tries == ATTEMPTS || asked_for > LONGEST_HELD_PAUSE;
-                    if is_last || is_asked_once(&failure) {
+                    // A further try would hold the permit and the row for another time-out.
+                    if is_last || hangs || failure.is_asked_once() {
                         return self.pause(account, lock, attempt, failure).await;
                     }
                     lock.failed(attempt, self.clock.now()).await?;
@@ -376,15 +395,4 @@ impl Inner {
             }
         }
     }
-}
-
-/// Whether the same request a moment later would get the same response.
-fn is_asked_once(failure: &RefreshFailure) -> bool {
-    matches!(failure, RefreshFailure::ClientRefused(_) | RefreshFailure::Unclear(_))
-}
-
-/// The failure of a refresh that brought a refresh token and no access token.
-fn incomplete() -> TokenError {
-    let failure = RefreshFailure::AnswerLost("the response has no access token".to_owned());
-    TokenError::Refresh { failure, retry_after: INCOMPLETE_PAUSE }
 }

@@ -1,15 +1,36 @@
 //! What a refresh brings, and the pair that it makes of the old one.
 
+use std::time::Duration as Pause;
+
+use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
 
-use super::secret::{AccessToken, RefreshToken};
+use super::failure::{RefreshFailure, TokenError};
+use super::secret::{AccessToken, ClientSecret, RefreshToken};
 use super::tokens::Grant;
+use crate::domain::provider::Provider;
 use crate::store::Credentials;
 
 /// How long an access token is used when no response ever said how long it is valid.
 const DEFAULT_LIFETIME: Duration = Duration::hours(1);
 /// A last lifetime below this is that of a token that ended early, and no guide for the next one.
 const LEAST_LIFETIME: Duration = Duration::minutes(5);
+
+/// When a caller may ask again after a response without an access token.
+const INCOMPLETE_PAUSE: Pause = Pause::from_secs(1);
+
+/// Asks a provider for a new pair of tokens.
+#[async_trait]
+pub trait Refresher: Send + Sync {
+    /// One request, without repetition.
+    async fn refresh(
+        &self,
+        provider: Provider,
+        client_id: &str,
+        client_secret: &ClientSecret,
+        refresh_token: &RefreshToken,
+    ) -> Result<Renewal, RefreshFailure>;
+}
 
 /// What a token endpoint granted for a refresh token: at least one of the two tokens.
 #[derive(Debug, Clone, Default)]
@@ -51,4 +72,10 @@ impl Renewal {
             expires_at: now.checked_add(lifetime),
         }
     }
+}
+
+/// The failure of a refresh that brought a refresh token and no access token.
+pub(super) fn incomplete() -> TokenError {
+    let failure = RefreshFailure::AnswerLost("the response has no access token".to_owned());
+    TokenError::Refresh { failure, retry_after: INCOMPLETE_PAUSE }
 }

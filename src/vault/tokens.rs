@@ -5,14 +5,16 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 use super::cipher::{Binding, CipherError, MasterKeys};
+use super::destination::Destination;
 use super::secret::{AccessToken, ClientSecret, PkceVerifier, RefreshToken, SigningSecret};
+use crate::domain::account::IntegratedAccount;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
 use crate::domain::sealed::{Ciphertext, WrappedKey};
 use crate::store::{Credentials, IdempotencyKey, NewCredentials, ProviderApp, SealedAnswer};
 
-const ACCESS_TOKEN: &str = "access_token";
-const REFRESH_TOKEN: &str = "refresh_token";
+pub(super) const ACCESS_TOKEN: &str = "access_token";
+pub(super) const REFRESH_TOKEN: &str = "refresh_token";
 const CLIENT_SECRET: &str = "client_secret";
 const SIGNING_SECRET: &str = "signing_secret";
 const PKCE_VERIFIER: &str = "pkce_verifier";
@@ -54,7 +56,7 @@ impl Vault {
         Self { keys: Arc::new(keys), entropy }
     }
 
-    /// Encrypts a pair of tokens for an account's row.
+    /// Encrypts a pair of tokens for an account's row and for the place that they are sent to.
     ///
     /// # Errors
     ///
@@ -63,42 +65,43 @@ impl Vault {
         &self,
         environment_id: EnvironmentId,
         account_id: IntegratedAccountId,
+        to: Destination<'_>,
         grant: &Grant,
     ) -> Result<NewCredentials, CipherError> {
         let binding = Binding::new(environment_id, &account_id);
         let (key, data_key) = self.keys.new_data_key(&*self.entropy, &binding)?;
-        let seal = |column, text: &str| key.seal(&*self.entropy, column, text);
+        let seal = |column: &str, text: &str| key.seal(&*self.entropy, column, text);
         Ok(NewCredentials {
             data_key,
-            access_token: seal(ACCESS_TOKEN, grant.access_token.expose_secret())?,
+            access_token: seal(&to.column(ACCESS_TOKEN), grant.access_token.expose_secret())?,
             refresh_token: grant
                 .refresh_token
                 .as_ref()
-                .map(|token| seal(REFRESH_TOKEN, token.expose_secret()))
+                .map(|token| seal(&to.column(REFRESH_TOKEN), token.expose_secret()))
                 .transpose()?,
             expires_at: grant.expires_at,
         })
     }
 
-    /// Decrypts an account's pair of tokens.
+    /// Decrypts an account's pair of tokens, for the place that the account says they are sent to.
     ///
     /// # Errors
     ///
-    /// When the row was changed or its master key is not configured.
+    /// When the row or the account's destination was changed, or its master key is not configured.
     pub fn open_grant(
         &self,
-        environment_id: EnvironmentId,
-        account_id: IntegratedAccountId,
+        account: &IntegratedAccount,
         row: &Credentials,
     ) -> Result<Grant, CipherError> {
-        let binding = Binding::new(environment_id, &account_id);
+        let binding = Binding::new(account.environment_id, &account.id);
+        let to = Destination::from(account);
         let key = self.keys.unwrap_data_key(&row.data_key, &binding)?;
         Ok(Grant {
-            access_token: key.open(ACCESS_TOKEN, &row.access_token)?.into(),
+            access_token: to.open(&key, ACCESS_TOKEN, &row.access_token)?.into(),
             refresh_token: row
                 .refresh_token
                 .as_ref()
-                .map(|token| key.open(REFRESH_TOKEN, token).map(RefreshToken::from))
+                .map(|token| to.open(&key, REFRESH_TOKEN, token).map(RefreshToken::from))
                 .transpose()?,
             expires_at: row.expires_at,
         })

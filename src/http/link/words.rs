@@ -72,7 +72,10 @@ pub(super) fn of(error: &LinkError) -> Words<'_> {
             ],
         ),
         LinkError::Exchange(
-            OAuthError::Unreachable | OAuthError::Down(_) | OAuthError::NoAnswer(_),
+            OAuthError::Unreachable
+            | OAuthError::TimedOut
+            | OAuthError::Down(_)
+            | OAuthError::NoAnswer(_),
         )
         | LinkError::Trial(_) => (
             S::BAD_GATEWAY,

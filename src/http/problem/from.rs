@@ -99,6 +99,11 @@ impl From<AdminError> for Problem {
                 "Accounts of this provider are linked by a form: it takes no OAuth client.",
             )
             .at("/provider", "must be a provider with OAuth, such as slack_enterprise"),
+            AdminError::RefreshTooSoon { retry_after } => Self::new(
+                ProblemKind::RefreshTooSoon,
+                "The account's tokens were issued less than a minute ago. Use the account as it is.",
+            )
+            .retry_after(retry_after),
             AdminError::Connector(error) => error.into(),
             AdminError::Token(error) => error.into(),
             AdminError::Cipher(error) => error.into(),

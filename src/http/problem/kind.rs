@@ -96,6 +96,9 @@ kinds! {
     /// The account's grant has no refresh token.
     NoRefreshToken = "no_refresh_token", CONFLICT, "The account has no refresh token",
         "The provider gave this account an access token that can't be renewed, and it is used as it is. Refresh accounts whose `token_expires_at` is not null.";
+    /// An account token asks for new tokens too soon.
+    RefreshTooSoon = "refresh_too_soon", TOO_MANY_REQUESTS, "Tokens are too new to refresh",
+        "With an account token, tokens are refreshed when they are at least a minute old. Retry after `Retry-After` seconds, or use an API key. Calls need no refresh: the gateway refreshes tokens before they expire.";
     /// The account was disconnected.
     AccountDisconnected = "account_disconnected", CONFLICT, "The account is disconnected",
         "Its tokens are erased. Link the customer anew.";

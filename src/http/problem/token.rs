@@ -52,7 +52,13 @@ fn not_renewed(failure: &RefreshFailure, retry_after: Duration) -> Problem {
             );
             return Problem::new(ProblemKind::ProviderAppRefused, detail);
         }
+        RefreshFailure::Busy => {
+            let detail =
+                "Too many other access tokens are being refreshed. The provider was not asked.";
+            return Problem::new(ProblemKind::Overloaded, detail).retry_after(retry_after);
+        }
         RefreshFailure::Unclear(_) => "the provider refused it for a reason of its own",
+        RefreshFailure::TimedOut => "the provider did not answer in time",
         RefreshFailure::Unreachable => "the provider could not be reached",
         RefreshFailure::Down(_) => "the provider is in trouble",
         RefreshFailure::AnswerLost(_) => "the provider's answer was lost",

@@ -150,7 +150,7 @@ fn web_code(problem: &Problem) -> &'static str {
     match problem.kind() {
         Kind::Unauthorized if problem.has_no_credentials() => "not_authed",
         Kind::Unauthorized => "invalid_auth",
-        Kind::TooManyWrongKeys | Kind::RateLimited => "ratelimited",
+        Kind::TooManyWrongKeys | Kind::RateLimited | Kind::RefreshTooSoon => "ratelimited",
         Kind::InsufficientScope | Kind::ProviderMissingScope => "missing_scope",
         Kind::MethodForbidden | Kind::ProviderForbidden => "no_permission",
         Kind::AddressNotAllowed => "access_denied",

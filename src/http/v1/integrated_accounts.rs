@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::answers::{Item, List};
-use crate::admin::Revoking;
+use crate::admin::{RefreshPace, Revoking};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::page::{MAX_LIMIT, Page};
@@ -118,7 +118,7 @@ pub(in crate::http) async fn list_scopes(
     Ok(Json(List::of(Page { items: items.collect(), next: None }, MAX_LIMIT)))
 }
 
-/// Renews the account's tokens now, whatever their age.
+/// Renews the account's tokens now, whatever their age. With an account token they have to be a minute old.
 #[utoipa::path(post, path = "/integrated-accounts/{id}/refresh", tag = "Integrated accounts",
     params(("id" = IntegratedAccountId, Path, description = "The account's id")),
     responses((status = 200, description = "The account with its new token's end",
@@ -131,8 +131,12 @@ pub(in crate::http) async fn refresh_integrated_account(
     _: NoQuery,
 ) -> Result<Json<Item<IntegratedAccount>>, Problem> {
     let account = find(&access, &id).await?;
+    let pace = match access.caller.account_id {
+        Some(_) => RefreshPace::Limited,
+        None => RefreshPace::Unlimited,
+    };
     let (admin, max_wait) = (access.administrator(&state), max_wait(&headers, &state));
-    admin.refresh_account(&account, &state.tokens, max_wait).await?;
+    admin.refresh_account(&account, &state.tokens, (pace, max_wait)).await?;
     Ok(Json(Item::of(find(&access, &id).await?)))
 }
 

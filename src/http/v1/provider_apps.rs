@@ -212,6 +212,7 @@ pub(in crate::http) async fn delete_provider_app(
         error @ (AdminError::NotFound(_)
         | AdminError::Revoked
         | AdminError::NoOAuth
+        | AdminError::RefreshTooSoon { .. }
         | AdminError::Connector(_)
         | AdminError::Token(_)
         | AdminError::Cipher(_)

@@ -54,6 +54,8 @@ pub enum Renewed {
     ClientRefused,
     /// The request was refused for a reason that does not name the grant.
     Unclear,
+    /// The provider did not answer in time.
+    TimedOut,
     /// The provider could not be reached.
     Unreachable,
     /// The provider is in trouble.
@@ -63,11 +65,12 @@ pub enum Renewed {
 }
 
 impl Renewed {
-    pub(super) const ALL: [(Self, &'static str); 7] = [
+    pub(super) const ALL: [(Self, &'static str); 8] = [
         (Self::Refreshed, "refreshed"),
         (Self::Refused, "refused"),
         (Self::ClientRefused, "client_refused"),
         (Self::Unclear, "unclear"),
+        (Self::TimedOut, "timed_out"),
         (Self::Unreachable, "unreachable"),
         (Self::Down, "down"),
         (Self::AnswerLost, "answer_lost"),

@@ -105,6 +105,9 @@ pub enum OAuthError {
     /// It could not be reached: nothing was done.
     #[error("it could not be reached")]
     Unreachable,
+    /// It did not answer in time: what was asked may have been done.
+    #[error("it did not answer in time")]
+    TimedOut,
     /// It has a failure of its own.
     #[error("it answered {0}")]
     Down(Outage),
@@ -292,7 +295,7 @@ fn down(
 fn lost(error: SendError) -> OAuthError {
     match error {
         SendError::NotAllowed | SendError::Connect(_) => OAuthError::Unreachable,
-        SendError::Timeout => OAuthError::NoAnswer("it did not answer in time".to_owned()),
+        SendError::Timeout => OAuthError::TimedOut,
         SendError::CallerStalled | SendError::Broken(_) => {
             OAuthError::NoAnswer("its answer broke off".to_owned())
         }

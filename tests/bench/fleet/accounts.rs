@@ -4,8 +4,9 @@ use anyhow::Context as _;
 use switchboard::domain::clock::SystemClock;
 use switchboard::domain::entropy::SystemEntropy;
 use switchboard::domain::ids::{AccountTokenId, IntegratedAccountId, ProviderAppId};
+use switchboard::domain::provider::Provider;
 use switchboard::domain::sealed::Digest;
-use switchboard::vault::{Grant, IssuedSecret, issue};
+use switchboard::vault::{Destination, Grant, IssuedSecret, issue};
 
 use super::home::{Home, vault};
 
@@ -37,13 +38,14 @@ impl Home {
                 .collect();
             let ids: Vec<String> = part.iter().map(|(id, _)| id.to_string()).collect();
             let (mut wrapped, mut sealed) = (Vec::new(), Vec::new());
+            let to = Destination { provider: Provider::SlackEnterprise, base_url: None };
             for (id, _) in &part {
                 let grant = Grant {
                     access_token: token.to_owned().into(),
                     refresh_token: None,
                     expires_at: None,
                 };
-                let row = vault.seal_grant(environment_id, *id, &grant)?;
+                let row = vault.seal_grant(environment_id, *id, to, &grant)?;
                 wrapped.push(row.data_key.bytes);
                 sealed.push(row.access_token.0);
             }

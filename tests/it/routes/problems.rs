@@ -53,6 +53,7 @@ fn kinds_keep_their_names_and_statuses() {
     400 ambiguous_account: More than one account fits
     409 account_needs_reauth: The account must be linked again
     409 no_refresh_token: The account has no refresh token
+    429 refresh_too_soon: Tokens are too new to refresh
     409 account_disconnected: The account is disconnected
     409 no_provider_app: The environment has no app for this provider
     409 provider_app_refused: The provider refuses the environment's app

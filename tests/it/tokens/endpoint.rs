@@ -12,10 +12,14 @@ use http::{StatusCode, header};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::{Url, form_urlencoded};
 
-use crate::support::{Browser, TestApp, link_url};
+use crate::support::{Browser, Setup, TestApp, link_url};
+
+/// The status of a response that never comes.
+pub(crate) const HANGS: u16 = 0;
 
 /// A scripted response.
 #[derive(Debug, Clone)]
@@ -39,8 +43,29 @@ impl Reply {
 struct Inside {
     /// By the code or the refresh token that they answer.
     replies: HashMap<String, Reply>,
+    /// Those whose responses are held back.
+    held: HashMap<String, Held>,
     /// The codes and refresh tokens that came, oldest first.
     asked: Vec<String>,
+}
+
+/// A response that is held back.
+#[derive(Clone, Default)]
+pub(crate) struct Held {
+    came: CancellationToken,
+    released: CancellationToken,
+}
+
+impl Held {
+    /// Waits for the request.
+    pub(crate) async fn came(&self) {
+        self.came.cancelled().await;
+    }
+
+    /// Lets the response go.
+    pub(crate) fn release(&self) {
+        self.released.cancel();
+    }
 }
 
 /// The provider.
@@ -50,19 +75,36 @@ pub(crate) struct Endpoint(Arc<Mutex<Inside>>);
 impl Endpoint {
     /// A gateway whose Slack this provider is.
     pub(crate) async fn start(pool: PgPool) -> anyhow::Result<(TestApp, Self)> {
+        Self::start_with(pool, |_| {}).await
+    }
+
+    /// The same with other settings.
+    pub(crate) async fn start_with(
+        pool: PgPool,
+        change: impl FnOnce(&mut Setup),
+    ) -> anyhow::Result<(TestApp, Self)> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let endpoint = Self::default();
         let router = Router::new().fallback(answer).with_state(endpoint.clone());
         TaskTracker::new().spawn(axum::serve(listener, router).into_future());
-        let app =
-            TestApp::with(pool, |setup| setup.config.slack_enterprise.web_url.clone_from(&url));
+        let app = TestApp::with(pool, |setup| {
+            setup.config.slack_enterprise.web_url.clone_from(&url);
+            change(setup);
+        });
         Ok((app.await?, endpoint))
     }
 
     /// Scripts the response to a code or a refresh token.
     pub(crate) fn script(&self, key: &str, reply: Reply) {
         self.inside(|inside| inside.replies.insert(key.to_owned(), reply));
+    }
+
+    /// Holds back the responses to a code or a refresh token.
+    pub(crate) fn hold(&self, key: &str) -> Held {
+        let held = Held::default();
+        self.inside(|inside| inside.held.insert(key.to_owned(), held.clone()));
+        held
     }
 
     /// How often a code or a refresh token came.
@@ -74,15 +116,19 @@ impl Endpoint {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn token_response(&self, body: &[u8]) -> Reply {
+    async fn token_response(&self, body: &[u8]) -> Reply {
         let form: HashMap<_, _> = form_urlencoded::parse(body).into_owned().collect();
         let key = form.get("code").or_else(|| form.get("refresh_token")).cloned();
         let key = key.unwrap_or_default();
-        self.inside(|inside| {
+        let (reply, held) = self.inside(|inside| {
             inside.asked.push(key.clone());
-            inside.replies.get(&key).cloned()
-        })
-        .unwrap_or_else(|| Reply::json(200, &pair(&key)))
+            (inside.replies.get(&key).cloned(), inside.held.get(&key).cloned())
+        });
+        if let Some(held) = held {
+            held.came.cancel();
+            held.released.cancelled().await;
+        }
+        reply.unwrap_or_else(|| Reply::json(200, &pair(&key)))
     }
 }
 
@@ -102,12 +148,15 @@ async fn answer(State(endpoint): State<Endpoint>, request: Request) -> Response 
     let bearer = bearer.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let body = axum::body::to_bytes(request.into_body(), 64 * 1024).await.unwrap_or(Bytes::new());
     let reply = match path.as_str() {
-        "/api/oauth.v2.access" => endpoint.token_response(&body),
+        "/api/oauth.v2.access" => endpoint.token_response(&body).await,
         "/api/auth.test" => {
             Reply::json(200, &json!({"ok": true, "user_id": "U1", "enterprise_id": "E1"}))
         }
         _ => Reply::json(200, &json!({"ok": true, "bearer": bearer})),
     };
+    if reply.status == HANGS {
+        return std::future::pending().await;
+    }
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::IM_A_TEAPOT);
     if reply.kind.is_empty() {
         return (status, reply.body.into_bytes()).into_response();

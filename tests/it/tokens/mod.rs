@@ -1,10 +1,13 @@
 //! Tokens that age: renewed once, in time, and told when they are lost.
 
 mod ahead;
-mod endpoint;
+mod destination;
+pub(crate) mod endpoint;
 mod failures;
+mod hangs;
 mod model;
 mod odd_responses;
+mod pace;
 mod pauses;
 mod refused;
 mod scim;

@@ -5,6 +5,7 @@ use anyhow::{Context as _, ensure};
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 use switchboard::domain::clock::Clock as _;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -352,6 +353,9 @@ async fn asked_with(
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_refresh_takes_what_can_be_taken_and_loses_no_grant(pool: PgPool) -> anyhow::Result<()> {
+    // A refresh holds a connection while it waits: many of them shall run at the same time.
+    let options = pool.connect_options().as_ref().clone();
+    let pool = PgPoolOptions::new().max_connections(20).connect_with(options).await?;
     let (app, endpoint) = Endpoint::start(pool).await?;
     let rows: Vec<(String, Row)> = [GRANTED, PARTIAL, NOTHING, LOST]
         .concat()

@@ -2,6 +2,7 @@
 
 mod audit;
 mod feed;
+mod pair_in_hand;
 mod purge;
 mod silence;
 mod stop;

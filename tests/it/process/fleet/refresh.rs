@@ -2,13 +2,15 @@
 
 use std::time::Instant;
 
+use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use super::super::home::Home;
+use super::super::program::Program;
 use super::super::talk::{Answer, number};
 use super::super::{GLANCE, START, note};
-use super::Fleet;
+use super::{Fleet, serving};
 
 /// Longer than a test waits for anything.
 const LONG_S: u64 = 30;
@@ -199,4 +201,31 @@ async fn without_a_grace_an_account_whose_answer_was_not_stored_is_linked_again(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     is_linked_again(&pool, Moment::Storing).await
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_stop_says_whose_refresh_it_cut_off(pool: PgPool) -> anyhow::Result<()> {
+    let home = Home::new()?;
+    let mut fleet = Fleet::start(&home, &pool, 1, 60).await?;
+    let impatient = [("SWITCHBOARD__SERVER__SHUTDOWN_TIMEOUT_S", "1")];
+    let mut gateway = Program::start(&home, &["serve", "--config", &fleet.config], &impatient)?;
+    let address = gateway.says(|_, err| serving(err), START).await?;
+    fleet.gateways.push((gateway, address));
+    let fault =
+        json!({"method": "oauth.v2.access", "kind": "timeout", "count": 1, "seconds": LONG_S});
+    fleet.tell_sandbox("faults", &fault).await?;
+    fleet.age().await?;
+    tokio::select! {
+        answer = fleet.call(1) => anyhow::bail!("it was not held: {answer:?}"),
+        held = fleet.until(async || is_intended(&pool).await) => held?,
+    }
+    let account = fleet.caller.account.clone();
+    let (gateway, _) = fleet.gateways.last_mut().context("no gateway")?;
+    gateway.stop().await?;
+    let log = gateway.stderr()?;
+    let said = log.lines().find(|line| line.contains("in doubt"));
+    anyhow::ensure!(said.is_some_and(|line| line.contains(&account)), "{log}");
+    // The others go on with the grant.
+    anyhow::ensure!(fleet.call(0).await?.status == 200);
+    Ok(())
 }
