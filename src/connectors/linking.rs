@@ -67,6 +67,10 @@ pub trait FormLink: Send + Sync {
     fn base_url(&self, text: &str, reach: Reach) -> Result<Url, &'static str>;
     /// Where a new token is tried, by a GET that changes nothing.
     fn trial_url(&self, base_url: &Url) -> Option<Url>;
+    /// Where some of the organization's users are read, by a GET that changes nothing.
+    fn sample_url(&self, base_url: &Url) -> Option<Url>;
+    /// The ids of the users in the answer to that; none when it is no list.
+    fn read_sample(&self, answer: &TrialAnswer) -> Vec<String>;
     /// Reads the answer to the trial: the organization behind the address.
     ///
     /// # Errors
@@ -87,6 +91,8 @@ pub struct LinkedGrant {
     pub installer_id: Option<String>,
     /// What was granted.
     pub scopes: Vec<String>,
+    /// Digests of some of the organization's users, where its id may be another organization's as well.
+    pub sample: Vec<String>,
 }
 
 /// A grant that we can't work with.

@@ -45,12 +45,22 @@ pub enum LinkError {
     /// The new token could not be tried.
     #[error("the new token could not be tried")]
     Trial(#[source] OAuthError),
+    /// Nothing that answers like a directory was found at the address of a form. Its page says the same of every cause:
+    /// the address is anybody's, and a form is no port scanner.
+    #[error("no directory answers at the address")]
+    NoDirectory(#[source] OAuthError),
+    /// The form was sent too often.
+    #[error("too many addresses and tokens were tried: {0}")]
+    TooManyAttempts(AttemptLimit),
     /// The grant is not one we can work with.
     #[error("the grant can't be used")]
     Grant(#[source] LinkRefusal),
     /// An account is connected again with another organization.
     #[error("the organization is not the one the account was linked with")]
     OtherOrganization,
+    /// The token sees none of the users that the last link saw at the same address.
+    #[error("the token sees other users than the account was linked with")]
+    OtherUsers,
     /// The address of a form can't be used, for this reason.
     #[error("the base URL can't be used")]
     BaseUrl(&'static str),
@@ -69,6 +79,17 @@ pub enum LinkError {
     /// A stored secret doesn't open.
     #[error("a stored secret could not be decrypted")]
     Cipher(#[from] CipherError),
+}
+
+/// Which limit of attempts was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AttemptLimit {
+    /// That of the link token.
+    #[error("with this link")]
+    Link,
+    /// That of the environment, for a while.
+    #[error("in this environment")]
+    Environment,
 }
 
 impl LinkError {
@@ -95,9 +116,10 @@ impl LinkError {
             Self::Grant(LinkRefusal::NotOrganizationWide) => "not_organization_wide",
             Self::Grant(LinkRefusal::NoUserToken | LinkRefusal::Unreadable) => "unusable_grant",
             Self::Grant(LinkRefusal::NotAccepted | LinkRefusal::TokenRefused) => "not_accepted",
-            Self::Grant(LinkRefusal::NotTheProvider) => "not_the_provider",
+            Self::NoDirectory(_) | Self::Grant(LinkRefusal::NotTheProvider) => "not_the_provider",
+            Self::TooManyAttempts(_) => "too_many_attempts",
             Self::BaseUrl(_) => "unusable_base_url",
-            Self::OtherOrganization => "other_organization",
+            Self::OtherOrganization | Self::OtherUsers => "other_organization",
             Self::OtherProvider => "other_provider",
             Self::NotAllowed(_) => "origin_not_allowed",
             Self::Store(StoreError::Unavailable(_) | StoreError::Busy(_)) => "unavailable",

@@ -1,5 +1,6 @@
 //! The way back: the state is taken, the code exchanged, the account stored.
 
+use super::form::Asked;
 use super::keep::{Kept, Linked};
 use super::{LinkError, Links};
 use crate::connectors::LinkedGrant;
@@ -123,6 +124,7 @@ impl Links {
             app: Some(&app),
             base_url: None,
             granted,
+            asked: Asked::No,
             request_id: returned.request_id,
         };
         self.keep(kept).await

@@ -1,5 +1,6 @@
 //! The end of a link: what the provider granted is stored as an account.
 
+use super::form::Asked;
 use super::{LinkError, Links};
 use crate::connectors::LinkedGrant;
 use crate::domain::event::EventKind;
@@ -35,6 +36,8 @@ pub(super) struct Kept<'a> {
     pub(super) base_url: Option<&'a str>,
     /// The grant.
     pub(super) granted: LinkedGrant,
+    /// Whether the customer was asked whose it is.
+    pub(super) asked: Asked,
     /// The request, for the audit log.
     pub(super) request_id: &'a str,
 }
@@ -42,7 +45,7 @@ pub(super) struct Kept<'a> {
 impl Links {
     /// Stores a grant as the account of its organization: a new one, or the one that is connected again.
     pub(super) async fn keep(&self, kept: Kept<'_>) -> Result<Linked, LinkError> {
-        let Kept { link, provider, app, base_url, granted, request_id } = kept;
+        let Kept { link, provider, app, base_url, granted, asked, request_id } = kept;
         let db = self.store.tenant(link.environment_id);
         let organization = &granted.organization;
         let live = db.live_account(&link.tenant_id, provider, &organization.id).await?;
@@ -53,12 +56,19 @@ impl Links {
             (_, Some(live)) => live,
             (_, None) => IntegratedAccountId::generate(&*self.clock, &*self.entropy),
         };
+        let is_known = match live {
+            Some(live) => is_of(&db.organization_sample(live).await?, &granted.sample),
+            None => true,
+        };
+        if !is_known && asked == Asked::No {
+            return Err(LinkError::OtherUsers);
+        }
         let now = self.clock.now();
         let to = Destination { provider, base_url };
         let credentials = self.vault.seal_grant(link.environment_id, id, to, &granted.grant)?;
-        let asked = app.map(|app| &*app.scopes).unwrap_or_default();
+        let wanted = app.map(|app| &*app.scopes).unwrap_or_default();
         let missing: Vec<String> =
-            asked.iter().filter(|scope| !granted.scopes.contains(scope)).cloned().collect();
+            wanted.iter().filter(|scope| !granted.scopes.contains(scope)).cloned().collect();
         let entry = AuditEntry {
             id: AuditId::generate(&*self.clock, &*self.entropy),
             at: now,
@@ -69,7 +79,7 @@ impl Links {
                 "integrated_account.linked"
             },
             account_id: Some(id),
-            subject: None,
+            subject: (!is_known).then_some("confirmed_by_customer"),
             request_id: Some(request_id),
             outcome: Outcome::Done,
         };
@@ -86,6 +96,7 @@ impl Links {
             missing_scopes: &missing,
             context: &link.context,
             credentials: &credentials,
+            organization_sample: &granted.sample,
             now,
         };
         let told = |kind| NewEvent::new(kind, id, None, &*self.clock, &*self.entropy);
@@ -108,4 +119,10 @@ impl Links {
             is_repeated: false,
         })
     }
+}
+
+/// Whether a token sees one of the users that the last link saw. Of an account without a sample nobody knows, and what
+/// sees no user may be anybody's.
+fn is_of(known: &[String], seen: &[String]) -> bool {
+    known.is_empty() || known.iter().any(|user| seen.contains(user))
 }

@@ -16,9 +16,9 @@ use std::sync::Arc;
 
 use url::Url;
 
-pub use error::LinkError;
+pub use error::{AttemptLimit, LinkError};
 pub use exchange::{Returned, Way};
-pub use form::Filled;
+pub use form::{Asked, Filled};
 pub use keep::Linked;
 pub use notices::{Incoming, NoticeError};
 pub use session::{BROWSER, LinkRequest, NewLink, Offer, Offered, Progress, Started, Visit};

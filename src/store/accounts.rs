@@ -7,13 +7,11 @@ use time::OffsetDateTime;
 use super::account_states::move_account;
 use super::audit::{self, AuditEntry};
 use super::columns::named;
-use super::connections::Connection;
-use super::credentials::{self, NewCredentials};
 use super::events::{self, NewEvent};
 use super::{StoreError, TenantDb};
 use crate::domain::account::{AccountStatus, IntegratedAccount, Organization};
-use crate::domain::account_state::{Evidence, FIRST_STATUS, Step};
-use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
+use crate::domain::account_state::{Evidence, Step};
+use crate::domain::ids::{EnvironmentId, IntegratedAccountId, ProviderAppId};
 use crate::domain::provider::Provider;
 
 /// Which accounts a list shows. `None` shows all.
@@ -36,48 +34,6 @@ impl AccountFilter {
             && provider.is_none_or(|provider| provider == account.provider)
             && status.is_none_or(|status| status == account.status)
     }
-}
-
-/// What a finished link leaves behind.
-#[derive(Debug)]
-pub struct LinkedAccount<'a> {
-    /// The account's id: a new one, or that of the account which is connected again.
-    pub id: IntegratedAccountId,
-    /// The link token that led here; it is spent in the same transaction.
-    pub link_token_id: LinkTokenId,
-    /// The SaaS's own name for its customer.
-    pub tenant_id: &'a str,
-    /// The kind of directory.
-    pub provider: Provider,
-    /// The OAuth client it was linked with, if any.
-    pub provider_app_id: Option<ProviderAppId>,
-    /// Where its provider is, when every customer has one of their own.
-    pub base_url: Option<&'a str>,
-    /// The organization at the provider.
-    pub organization: &'a Organization,
-    /// The person at the provider whose grant this is, if any.
-    pub installer_id: Option<&'a str>,
-    /// What was granted.
-    pub granted_scopes: &'a [String],
-    /// What was asked for and not granted.
-    pub missing_scopes: &'a [String],
-    /// The SaaS's own data.
-    pub context: &'a serde_json::Value,
-    /// The tokens.
-    pub credentials: &'a NewCredentials,
-    /// The present.
-    pub now: OffsetDateTime,
-}
-
-/// What became of a finished link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkEnd {
-    /// All of it is stored.
-    Stored,
-    /// Nothing is: the link token was spent meanwhile.
-    TokenSpent,
-    /// Nothing is: the account was disconnected meanwhile, or is another tenant's now.
-    AccountGone,
 }
 
 impl TenantDb {
@@ -161,114 +117,6 @@ impl TenantDb {
         .fetch_all(&self.pool)
         .await?;
         rows.into_iter().map(|row| row.read(self.environment_id)).collect()
-    }
-
-    /// Stores a finished link: the account, its tokens, the spent link token, the audit row and the
-    /// events, all or nothing.
-    ///
-    /// # Errors
-    ///
-    /// `Conflict` on `integrated_accounts_live_key` when another link of the same organization was faster.
-    pub async fn complete_link(
-        &self,
-        link: &LinkedAccount<'_>,
-        audit: &AuditEntry<'_>,
-        told: &[NewEvent<'_>],
-    ) -> Result<LinkEnd, StoreError> {
-        let mut tx = self.pool.begin().await?;
-        let spent = sqlx::query!(
-            "UPDATE link_tokens SET used_at = $3, pkce_verifier = NULL, linked_account_id = $4
-             WHERE environment_id = $1 AND link_token_id = $2 AND used_at IS NULL AND revoked_at IS NULL",
-            self.environment_id as EnvironmentId,
-            link.link_token_id as LinkTokenId,
-            link.now,
-            link.id as IntegratedAccountId,
-        )
-        .execute(&mut *tx)
-        .await?;
-        if spent.rows_affected() == 0 {
-            return Ok(LinkEnd::TokenSpent);
-        }
-        let account = (self.environment_id, link.id);
-        let is_stored = match move_account(&mut tx, account, &Evidence::Linked, link.now).await? {
-            None => self.insert_account(&mut tx, link).await?,
-            Some(Step::Void) => false,
-            Some(Step::Move { .. } | Step::Stay) => self.relink(&mut tx, link).await?,
-        };
-        if !is_stored {
-            return Ok(LinkEnd::AccountGone);
-        }
-        credentials::replace(&mut *tx, self.environment_id, link.id, link.credentials, link.now)
-            .await?;
-        audit::append(&mut *tx, self.environment_id, audit).await?;
-        for event in told {
-            events::append(&mut tx, self.environment_id, event).await?;
-        }
-        tx.commit().await?;
-        self.forget_account(link.id);
-        self.forget_tenant(link.provider, link.tenant_id);
-        Ok(LinkEnd::Stored)
-    }
-
-    async fn insert_account(
-        &self,
-        connection: &mut Connection,
-        link: &LinkedAccount<'_>,
-    ) -> Result<bool, StoreError> {
-        sqlx::query!(
-            "INSERT INTO integrated_accounts (environment_id, integrated_account_id, tenant_id, provider,
-                 provider_app_id, status, organization_id, organization_name, installer_id,
-                 granted_scopes, missing_scopes, context, created_at, updated_at, base_url)
-             VALUES ($1, $2, $3, $4, $5, $14, $6, $7, $8, $9, $10, $11, $12, $12, $13)",
-            self.environment_id as EnvironmentId,
-            link.id as IntegratedAccountId,
-            link.tenant_id,
-            link.provider.name(),
-            link.provider_app_id as Option<ProviderAppId>,
-            &*link.organization.id,
-            link.organization.name,
-            link.installer_id,
-            link.granted_scopes,
-            link.missing_scopes,
-            link.context,
-            link.now,
-            link.base_url,
-            FIRST_STATUS.name(),
-        )
-        .execute(connection)
-        .await?;
-        Ok(true)
-    }
-
-    /// Records what a further link of an account granted. `false` when the account is another tenant's or
-    /// another organization's.
-    async fn relink(
-        &self,
-        connection: &mut Connection,
-        link: &LinkedAccount<'_>,
-    ) -> Result<bool, StoreError> {
-        let done = sqlx::query!(
-            "UPDATE integrated_accounts
-             SET provider_app_id = $5, organization_name = $6, installer_id = $7, granted_scopes = $8,
-                 missing_scopes = $9, context = context || $10, updated_at = $11, base_url = $12
-             WHERE environment_id = $1 AND integrated_account_id = $2
-               AND tenant_id = $3 AND organization_id = $4",
-            self.environment_id as EnvironmentId,
-            link.id as IntegratedAccountId,
-            link.tenant_id,
-            &*link.organization.id,
-            link.provider_app_id as Option<ProviderAppId>,
-            link.organization.name,
-            link.installer_id,
-            link.granted_scopes,
-            link.missing_scopes,
-            link.context,
-            link.now,
-            link.base_url,
-        )
-        .execute(connection)
-        .await?;
-        Ok(done.rows_affected() == 1)
     }
 
     /// Changes the SaaS's own facts about an account; `None` keeps one. Answers `false` when it isn't there.

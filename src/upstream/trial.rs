@@ -29,7 +29,8 @@ pub struct TrialAnswer {
 ///
 /// # Errors
 ///
-/// When the provider doesn't answer, or with trouble of its own.
+/// `Refused` before anything is sent when the token can't stand in a header; else when the provider doesn't answer, or
+/// with trouble of its own.
 pub async fn try_token(
     http: &HttpClient,
     url: Url,
@@ -37,8 +38,8 @@ pub async fn try_token(
     named_by: NamedBy,
     now: OffsetDateTime,
 ) -> Result<TrialAnswer, OAuthError> {
-    let bearer = bearer(token)
-        .ok_or_else(|| OAuthError::NoAnswer("its token can't stand in a header".to_owned()))?;
+    let unfit = || OAuthError::Refused("its token can't stand in a header".to_owned());
+    let bearer = bearer(token).ok_or_else(unfit)?;
     let request = Request::get(url.as_str())
         .header(header::AUTHORIZATION, bearer)
         .body(Payload::from(Bytes::new()))

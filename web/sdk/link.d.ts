@@ -7,7 +7,7 @@ export type LinkErrorCode =
   | "unknown_link" | "expired" | "used" | "other_provider"
   | "refused" | "not_organization_wide" | "other_organization" | "account_not_found" | "unusable_grant" | "not_accepted"
   | "not_the_provider" | "unusable_base_url"
-  | "stale_session" | "other_browser"
+  | "stale_session" | "other_browser" | "too_many_attempts"
   | "provider_refused" | "provider_unavailable" | "unavailable" | "internal";
 
 export interface LinkOptions {

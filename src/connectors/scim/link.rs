@@ -9,6 +9,8 @@ use crate::connectors::{FormLink, LinkRefusal};
 use crate::domain::account::Organization;
 use crate::upstream::{Reach, TrialAnswer};
 
+/// How many users tell an organization from another one at the same address.
+const SAMPLE: usize = 20;
 /// The longest base URL, in bytes.
 const LONGEST: usize = 1_000;
 
@@ -49,6 +51,18 @@ impl FormLink for Scim {
     /// of them tells whether the token is good for them.
     fn trial_url(&self, base_url: &Url) -> Option<Url> {
         trial_url(base_url)
+    }
+
+    fn sample_url(&self, base_url: &Url) -> Option<Url> {
+        let mut url = base_url.join("Users").ok()?;
+        url.set_query(Some(&format!("count={SAMPLE}")));
+        Some(url)
+    }
+
+    fn read_sample(&self, answer: &TrialAnswer) -> Vec<String> {
+        let users = answer.body.get("Resources").and_then(Value::as_array);
+        let ids = users.into_iter().flatten().filter_map(|user| user.get("id")?.as_str());
+        ids.filter(|id| !id.is_empty()).take(SAMPLE).map(str::to_owned).collect()
     }
 
     fn read_trial(

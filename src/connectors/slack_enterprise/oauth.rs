@@ -90,7 +90,7 @@ impl OAuthLink for SlackEnterprise {
         let name = field("name").unwrap_or_else(|| id.clone());
         let (organization, installer_id) =
             (Organization { id: id.into(), name }, Some(installer_id));
-        Ok(LinkedGrant { grant, organization, installer_id, scopes })
+        Ok(LinkedGrant { grant, organization, installer_id, scopes, sample: Vec::new() })
     }
 
     /// <https://docs.slack.dev/reference/methods/auth.test>; the header `x-oauth-scopes` has what the

@@ -14,7 +14,7 @@ use crate::connectors::LinkRefusal;
 use crate::domain::link_page::{LinkPage, own_origin};
 use crate::domain::provider::Provider;
 use crate::http::state::AppState;
-use crate::link::{Filled, LinkError, Offer, Visit};
+use crate::link::{Asked, Filled, LinkError, Offer, Visit};
 use crate::vault::secret::AccessToken;
 
 /// A try that went wrong: the address that was given, and what to do about it.
@@ -93,6 +93,12 @@ fn inputs(flawed: Option<Flawed<'_>>) -> Markup {
         label for="token" { "Token" }
         input #token type="password" name="token" required maxlength="8192" autocomplete="off"
             spellcheck="false" aria-invalid=[at_fault(true).then_some("true")];
+        @if flawed.is_some_and(|flawed| matches!(flawed.error, LinkError::OtherUsers)) {
+            label {
+                input type="checkbox" name="same_organization" value="yes";
+                " This is the organization that was connected before"
+            }
+        }
     }
 }
 
@@ -110,7 +116,9 @@ pub(super) async fn connect(
     };
     let base_url = field("base_url").unwrap_or_default();
     let token = AccessToken::from(field("token").unwrap_or_default());
-    let filled = Filled { provider, base_url: &base_url, token, request_id };
+    let is_confirmed = field("same_organization").as_deref() == Some("yes");
+    let asked = if is_confirmed { Asked::Confirmed } else { Asked::No };
+    let filled = Filled { provider, base_url: &base_url, token, asked, request_id };
     let (way, outcome) = state.links.connect(link_token, visit, filled).await;
     let looks = way.as_ref().map_or_else(LinkPage::default, |way| way.page.clone());
     let display = Display::named(visit.display);
@@ -136,8 +144,9 @@ fn is_for_the_form(error: &LinkError) -> bool {
     matches!(
         error,
         LinkError::BaseUrl(_)
-            | LinkError::Trial(_)
+            | LinkError::NoDirectory(_)
             | LinkError::Grant(LinkRefusal::TokenRefused | LinkRefusal::NotTheProvider)
             | LinkError::OtherOrganization
+            | LinkError::OtherUsers
     )
 }

@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 
 use crate::connectors::LinkRefusal;
-use crate::link::LinkError;
+use crate::link::{AttemptLimit, LinkError};
 use crate::store::StoreError;
 use crate::upstream::OAuthError;
 
@@ -82,7 +82,26 @@ pub(super) fn of(error: &LinkError) -> Words<'_> {
             "The provider can't be reached",
             &["Nothing was connected. Try again in a few minutes."],
         ),
+        LinkError::NoDirectory(_) => of_refusal(LinkRefusal::NotTheProvider),
+        LinkError::TooManyAttempts(AttemptLimit::Link) => (
+            S::TOO_MANY_REQUESTS,
+            "Too many attempts with this link",
+            &["Nothing was connected. Ask whoever sent you the link for a new one."],
+        ),
+        LinkError::TooManyAttempts(AttemptLimit::Environment) => (
+            S::TOO_MANY_REQUESTS,
+            "Too many attempts",
+            &["Nothing was connected. Open your link again in an hour."],
+        ),
         LinkError::Grant(refusal) => of_refusal(*refusal),
+        LinkError::OtherUsers => (
+            S::CONFLICT,
+            "Is this the same organization?",
+            &[
+                "The token works at this address, but it sees none of the users of the organization that was connected before.",
+                "Enter a token of that organization. If this is that organization and its users have changed, confirm it below and enter the token again.",
+            ],
+        ),
         LinkError::OtherOrganization => (
             S::CONFLICT,
             "This is another organization",
@@ -131,7 +150,8 @@ fn of_refusal(refusal: LinkRefusal) -> Words<'static> {
             S::UNPROCESSABLE_ENTITY,
             "No SCIM service answers there",
             &[
-                "Check the address: it is the one below which /Users is, and often ends with /scim/v2.",
+                "Check the address: it is the one below which /Users is, and often ends with /scim/v2. It must be reachable from the internet.",
+                "When it is right, try again in a few minutes: the service may be down.",
             ],
         ),
         LinkRefusal::NotOrganizationWide => (

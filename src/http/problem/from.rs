@@ -272,6 +272,9 @@ impl From<LinkError> for Problem {
             | LinkError::Exchange(_)
             | LinkError::Grant(_)
             | LinkError::OtherOrganization
+            | LinkError::OtherUsers
+            | LinkError::NoDirectory(_)
+            | LinkError::TooManyAttempts(_)
             | LinkError::PublicUrl
             | LinkError::Store(_)
             | LinkError::Cipher(_) => Self::internal().because(&error),

@@ -146,13 +146,13 @@ async fn what_is_wrong_is_said_on_the_form_and_nothing_is_made(pool: PgPool) -> 
     let rows = [
         (base_url.as_str(), "wrong", 422, "not_accepted"),
         (base_url.as_str(), "", 422, "not_accepted"),
-        (base_url.as_str(), "a\nb", 502, "provider_unavailable"),
+        (base_url.as_str(), "a\nb", 422, "not_accepted"),
         (&base_url.replace("/scim/v2", "/api"), &good, 422, "not_the_provider"),
         (&base_url.replace("/scim/v2", ""), &good, 422, "not_the_provider"),
         ("scim.example.com", &good, 422, "unusable_base_url"),
         ("ftp://scim.example.com", &good, 422, "unusable_base_url"),
         ("https://me:secret@scim.example.com", &good, 422, "unusable_base_url"),
-        (&format!("http://{nobody}/"), &good, 502, "provider_unavailable"),
+        (&format!("http://{nobody}/"), &good, 422, "not_the_provider"),
     ];
     for (address, token, expected, code) in rows {
         let (status, text) = fill(&link, address, token).await?;
@@ -164,6 +164,51 @@ async fn what_is_wrong_is_said_on_the_form_and_nothing_is_made(pool: PgPool) -> 
     let accounts = app.home.api.get("integrated-accounts").await?.okay()?;
     assert_eq!(accounts["result_count"], 0);
     assert_eq!(fill(&link, &base_url, &good).await?.0, 200, "the link is good until it works");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_form_tries_no_address_without_end_and_says_the_same_of_all_that_fail(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let (app, base_url) = open_app(pool).await?;
+    let link = scim_link(&app, json!({})).await?;
+    let good = token(&app)?;
+    let closed = format!("http://{}/", TcpListener::bind(("127.0.0.1", 0))?.local_addr()?);
+    let over_tls = base_url.replace("http://", "https://");
+    let not_found = base_url.replace("/scim/v2", "/api/nothing");
+    let mut pages = Vec::new();
+    for address in [&closed, &over_tls, &not_found, &base_url.replace("/scim/v2", "")] {
+        let (status, text) = fill(&link, address, &good).await?;
+        pages.push((status, text.replace(address, ""), progress(&link).await?));
+    }
+    let first = pages.first().context("no page")?;
+    assert_eq!(first.0, 422);
+    for page in &pages {
+        assert_eq!(page, first, "a page tells causes apart");
+    }
+    // What is not sent costs no attempt.
+    for _ in 0..30 {
+        assert_eq!(fill(&link, "scim.example.com", &good).await?.0, 422);
+    }
+    for _ in pages.len()..20 {
+        assert_eq!(fill(&link, &base_url, "wrong").await?.0, 422);
+    }
+    let (status, text) = fill(&link, &base_url, &good).await?;
+    assert_eq!(status, 429, "{text}");
+    assert_eq!(progress(&link).await?, json!({"status": "failed", "code": "too_many_attempts"}));
+    // An environment's links share a larger allowance.
+    let link = scim_link(&app, json!({})).await?;
+    sqlx::query("update link_tokens set attempts = 500 where attempted_at is not null")
+        .execute(&app.pool)
+        .await?;
+    assert_eq!(fill(&link, &base_url, &good).await?.0, 429);
+    let other = app.tenant("other").await?;
+    let others = link_url(&other, &json!({"tenant_id": "acme", "provider": "scim"})).await?;
+    assert_eq!(fill(&others, &base_url, &good).await?.0, 200, "another environment");
+    app.clock.advance(time::Duration::minutes(61));
+    let link = scim_link(&app, json!({})).await?;
+    assert_eq!(fill(&link, &base_url, &good).await?.0, 200, "an hour later");
     Ok(())
 }
 
@@ -192,7 +237,7 @@ async fn an_answer_without_an_end_is_not_read_to_it(pool: PgPool) -> anyhow::Res
     let link = scim_link(&app, json!({})).await?;
     let (address, sender) = endless()?;
     let (status, text) = fill(&link, &address, "token").await?;
-    assert_eq!(status, 502, "{text}");
+    assert_eq!(status, 422, "{text}");
     let sent = sender.join().map_err(|_| anyhow::anyhow!("the server failed"))?;
     assert!(sent < 64 << 20, "{sent} bytes were taken");
     Ok(())
@@ -208,7 +253,7 @@ async fn an_address_of_ours_is_never_called(pool: PgPool) -> anyhow::Result<()> 
     let hosts = ["127.0.0.1", "localhost", "127.1", "2130706433", "[::ffff:127.0.0.1]", "0.0.0.0"];
     for host in hosts {
         let (status, text) = fill(&link, &format!("https://{host}:{port}/"), "token").await?;
-        assert_eq!(status, 502, "{host}: {text}");
+        assert_eq!(status, 422, "{host}: {text}");
         assert!(inside.accept().is_err(), "{host} was called");
     }
     let (status, _) = fill(&link, &format!("http://127.0.0.1:{port}/"), "token").await?;

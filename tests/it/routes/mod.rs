@@ -17,6 +17,7 @@ mod link;
 mod link_attacks;
 mod link_form;
 mod link_page;
+mod link_shared;
 mod mappings;
 mod metrics;
 mod openapi;
