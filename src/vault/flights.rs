@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
+use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 use super::failure::TokenError;
@@ -33,13 +34,15 @@ type Map = HashMap<IntegratedAccountId, (Flight, Present)>;
 #[derive(Clone)]
 pub(super) struct Flights {
     tasks: TaskTracker,
+    runtime: Handle,
     map: Arc<Mutex<Map>>,
 }
 
 impl Flights {
-    /// None yet; they will run on `tasks`.
+    /// None yet; they will run on `tasks` and on the runtime that calls this. A caller's own may be that of a connection,
+    /// and end with it.
     pub(super) fn new(tasks: TaskTracker) -> Self {
-        Self { tasks, map: Arc::default() }
+        Self { tasks, runtime: Handle::current(), map: Arc::default() }
     }
 
     /// The refresh of an account that is under way because its tokens are dead.
@@ -67,10 +70,11 @@ impl Flights {
         // is stopping drops the task at once, and with it the entry.
         let flight = async move {
             let entry = Entry { flights: flights.clone(), id };
-            let task = flights.tasks.spawn(async move {
+            let refresh = async move {
                 let _entry = entry;
                 refresh.await
-            });
+            };
+            let task = flights.tasks.spawn_on(refresh, &flights.runtime);
             task.await.unwrap_or(Err(TokenError::Interrupted))
         };
         let flight = flight.boxed().shared();
@@ -121,21 +125,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refresh_whose_runtime_ends_is_not_waited_for_by_the_next_caller() {
+    async fn a_refresh_outlives_the_runtime_of_its_caller() {
         let flights = Flights::new(TaskTracker::new());
-        let doomed = flights.clone();
+        let (go, gone) = tokio::sync::oneshot::channel();
+        let of_connection = flights.clone();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let flight = doomed.join(account(), Present::Dead, std::future::pending());
+            let flight = of_connection.join(account(), Present::Dead, async {
+                gone.await.map_err(|_| TokenError::Interrupted)?;
+                Ok(second_pair())
+            });
             runtime.block_on(async {
                 tokio::select! { _ = flight => {}, () = tokio::task::yield_now() => {} }
             });
         })
         .join()
         .unwrap();
+        let never = async { panic!("a second refresh") };
+        let next = flights.join(account(), Present::Dead, never);
+        go.send(()).unwrap();
+        assert_eq!(next.await.unwrap().generation, 2);
         assert!(flights.map().is_empty());
-        let next = flights.join(account(), Present::Dead, async { Ok(second_pair()) }).await;
-        assert_eq!(next.unwrap().generation, 2);
     }
 
     #[tokio::test]
