@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use std::io::Read;
 
 use brotli_decompressor::Decompressor;
-use bytes::Bytes;
 use flate2::read::{GzDecoder, ZlibDecoder};
 use http::{HeaderMap, HeaderValue, header};
 use ruzstd::decoding::StreamingDecoder;
@@ -19,9 +18,9 @@ const PIECE: usize = 8 * 1024;
 const WINDOW: u64 = 8 * 1024 * 1024;
 
 /// The head of a body as it can be looked at; `None` for a compression that we can't look into.
-pub(super) fn plain<'h>(headers: &HeaderMap, head: &'h Bytes) -> Option<Cow<'h, [u8]>> {
+pub(super) fn plain<'h>(headers: &HeaderMap, head: &'h [u8]) -> Option<Cow<'h, [u8]>> {
     let coding = headers.get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
-    let packed = &**head;
+    let packed = head;
     let unpack: &mut dyn Read = match coding {
         None | Some(b"identity") => return Some(Cow::Borrowed(head)),
         Some(b"gzip" | b"x-gzip") => &mut GzDecoder::new(packed),
@@ -43,6 +42,8 @@ fn has_large_window(packed: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     /// A refusal, packed in each way, in hexadecimal digits.

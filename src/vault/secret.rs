@@ -4,7 +4,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::{ExposeSecret, SecretBox, SecretString};
+use zeroize::Zeroizing;
 
 macro_rules! secrets {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
@@ -21,7 +22,10 @@ macro_rules! secrets {
 
         impl From<String> for $name {
             fn from(text: String) -> Self {
-                Self(Arc::new(text.into()))
+                // Not as it is: the memory behind a text may be longer than the text, and would be given back
+                // without being wiped.
+                let text = Zeroizing::new(text);
+                Self(Arc::new(SecretBox::new(Box::from(text.as_str()))))
             }
         }
 

@@ -125,15 +125,15 @@ fn text(fields: &mut Map<String, Value>, name: &str) -> Option<String> {
 
 /// Finds the standard's fields in Slack's object. It is a refusal when it says so itself: by `"ok": false`, or as RFC 6749
 /// §5.2 has it; an object without either, and without tokens, is not Slack's.
-fn locate(status: StatusCode, object: Value) -> TokenFields {
-    let Value::Object(mut top) = object else { return TokenFields::default() };
+fn locate(status: StatusCode, object: &mut Value) -> TokenFields {
+    let Value::Object(top) = object else { return TokenFields::default() };
     let ok = top.remove("ok");
     let says_no = match &ok {
         Some(Value::Bool(ok)) => !ok,
         Some(Value::String(ok)) => ok.eq_ignore_ascii_case("false"),
         _ => matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED),
     };
-    let code = text(&mut top, "error").filter(|code| !code.trim().is_empty());
+    let code = text(top, "error").filter(|code| !code.trim().is_empty());
     if let Some(code) = code.filter(|_| says_no) {
         return TokenFields { refusal: Some(code), ..TokenFields::default() };
     }
@@ -145,15 +145,14 @@ fn locate(status: StatusCode, object: Value) -> TokenFields {
         Some(Value::Object(user)) => user,
         _ => Map::new(),
     };
-    let (person, bot) = (has_token(&user), has_token(&top));
+    let (person, bot) = (has_token(&user), has_token(top));
     let mut field = |name: &str| {
-        let of_user = user.remove(name).filter(|value| !value.is_null());
-        let of_top = top.remove(name).filter(|value| !value.is_null());
+        let take = |map: &mut Map<String, Value>| map.remove(name).filter(|value| !value.is_null());
         match (person, bot) {
             // What stands beside the bot's token is the bot's.
-            (true, true) => of_user,
-            (true, false) => of_user.or(of_top),
-            (false, _) => of_top.or(of_user),
+            (true, true) => take(&mut user),
+            (true, false) => take(&mut user).or_else(|| take(top)),
+            (false, _) => take(top).or_else(|| take(&mut user)),
         }
         .unwrap_or_default()
     };
@@ -167,6 +166,8 @@ fn locate(status: StatusCode, object: Value) -> TokenFields {
     if let id @ Value::String(_) = field("id") {
         extra.insert(USER_ID.to_owned(), id);
     }
+    // Whatever was not taken is wiped with the rest.
+    top.insert("authed_user".to_owned(), Value::Object(user));
     TokenFields { extra, ..fields }
 }
 
@@ -182,8 +183,8 @@ mod tests {
 
     use super::*;
 
-    fn located(status: u16, object: Value) -> TokenFields {
-        locate(status.try_into().unwrap(), object)
+    fn located(status: u16, mut object: Value) -> TokenFields {
+        locate(status.try_into().unwrap(), &mut object)
     }
 
     #[test]

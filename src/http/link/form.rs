@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
 use url::form_urlencoded;
+use zeroize::Zeroizing;
 
 use super::failures;
 use super::outcome;
@@ -112,7 +113,10 @@ pub(super) async fn connect(
 ) -> Response {
     let field = |wanted: &str| {
         let mut pairs = form_urlencoded::parse(form.as_bytes());
-        pairs.find(|(name, _)| name == wanted).map(|(_, value)| value.trim().to_owned())
+        let (_, value) = pairs.find(|(name, _)| name == wanted)?;
+        // It may be a token.
+        let value = Zeroizing::new(value.into_owned());
+        Some(value.trim().to_owned())
     };
     let base_url = field("base_url").unwrap_or_default();
     let token = AccessToken::from(field("token").unwrap_or_default());

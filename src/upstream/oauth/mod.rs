@@ -5,6 +5,7 @@
 //! `response` reads the token endpoint's responses.
 
 mod response;
+mod wiped;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,6 +24,7 @@ use zeroize::Zeroizing;
 
 pub use self::response::TokenFields;
 use self::response::TokenResponse;
+use self::wiped::Collected;
 use super::client::{HttpClient, NamedBy, Reading, SendError};
 use super::payload::Payload;
 use super::request::{Line, secret_header};
@@ -40,8 +42,8 @@ pub struct OAuthEndpoints {
     pub token_url: Url,
     /// Where a new token is tried before it is kept, by a GET that changes nothing.
     pub trial_url: Url,
-    /// Finds the fields of RFC 6749 §5 in the object that the token endpoint answers with.
-    pub locate: fn(http::StatusCode, Value) -> TokenFields,
+    /// Takes the fields of RFC 6749 §5 out of the object that the token endpoint answers with; the rest is wiped.
+    pub locate: fn(http::StatusCode, &mut Value) -> TokenFields,
 }
 
 /// An OAuth client and how it speaks with its provider.
@@ -253,20 +255,25 @@ impl Form {
 /// The largest answer that is read, in bytes: whoever a customer names could send without end.
 const LARGEST: usize = 1024 * 1024;
 
-/// Sends one request and reads the whole response of any status, which has to be here within the time of its head.
+/// Sends one request and reads the whole response of any status, which has to be here within the time of its head. Its
+/// body is wiped once it was read.
 async fn whole(
     http: &HttpClient,
     request: Request<Payload>,
     named_by: NamedBy,
-) -> Result<http::Response<Bytes>, OAuthError> {
+) -> Result<http::Response<Zeroizing<Vec<u8>>>, OAuthError> {
     let deadline = Instant::now() + http.response_timeout();
     let answer = http.execute(Box::new(request), named_by, Reading::Whole).await;
     let (head, mut body) = answer.map_err(lost)?.into_parts();
     body.limit(deadline);
-    let whole =
-        body.whole(Bytes::new(), LARGEST, |_| Ok::<(), SendError>(())).await.map_err(lost)?;
-    let whole = whole.ok_or_else(|| OAuthError::NoAnswer("its answer is too large".to_owned()))?;
-    Ok(http::Response::from_parts(head, whole))
+    let mut collected = Collected::default();
+    while let Some(piece) = body.chunk().await.map_err(lost)? {
+        if collected.len() + piece.len() > LARGEST {
+            return Err(OAuthError::NoAnswer("its answer is too large".to_owned()));
+        }
+        collected.push(piece);
+    }
+    Ok(http::Response::from_parts(head, collected.into_whole()))
 }
 
 /// The same, with the failure of a server as an error.
@@ -275,7 +282,7 @@ pub(super) async fn ask(
     request: Request<Payload>,
     named_by: NamedBy,
     now: OffsetDateTime,
-) -> Result<http::Response<Bytes>, OAuthError> {
+) -> Result<http::Response<Zeroizing<Vec<u8>>>, OAuthError> {
     let answer = whole(http, request, named_by).await?;
     down(answer.status(), answer.headers(), now).map_or(Ok(answer), Err)
 }

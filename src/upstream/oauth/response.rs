@@ -1,17 +1,18 @@
 //! Reads the responses of token endpoints: whatever tokens are in one are taken, and only what the endpoint itself
 //! clearly says is a refusal. A page of a firewall, `{}`, a list or an empty body says nothing.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
-use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use time::Duration;
 use url::form_urlencoded;
-use zeroize::Zeroize as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 use super::OAuthError;
+use super::wiped::wipe;
 use crate::upstream::packed::plain;
 use crate::vault::Renewal;
 use crate::vault::secret::{AccessToken, RefreshToken};
@@ -54,12 +55,16 @@ pub(super) struct TokenResponse {
 ///
 /// `Refused` with the code of a refusal; `Down` or `NoAnswer` for what is no response of a token endpoint.
 pub(super) fn read(
-    (status, headers, body): (StatusCode, &HeaderMap, &Bytes),
+    (status, headers, body): (StatusCode, &HeaderMap, &[u8]),
     down: Option<OAuthError>,
-    locate: fn(StatusCode, Value) -> TokenFields,
+    locate: fn(StatusCode, &mut Value) -> TokenFields,
 ) -> Result<TokenResponse, OAuthError> {
-    let mut fields =
-        object(headers, body).map_or_else(TokenFields::default, |object| locate(status, object));
+    let mut fields = object(headers, body).map_or_else(TokenFields::default, |mut object| {
+        let fields = locate(status, &mut object);
+        // What is left may be another token, such as that of a bot.
+        wipe(&mut object);
+        fields
+    });
     let renewal = Renewal {
         access_token: token(fields.access_token.take()).map(AccessToken::from),
         refresh_token: token(fields.refresh_token.take()).map(RefreshToken::from),
@@ -80,9 +85,16 @@ pub(super) fn read(
 }
 
 /// The object in a body: JSON whatever its content type says, or a form.
-fn object(headers: &HeaderMap, body: &Bytes) -> Option<Value> {
-    let text = plain(headers, body)?;
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
+fn object(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
+    let unpacked;
+    let text = match plain(headers, body)? {
+        Cow::Borrowed(text) => text,
+        Cow::Owned(text) => {
+            unpacked = Zeroizing::new(text);
+            &**unpacked
+        }
+    };
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     if let Some(fields) = json_fields(text) {
         return Some(fields.into());
     }
@@ -102,9 +114,16 @@ fn object(headers: &HeaderMap, body: &Bytes) -> Option<Value> {
 /// The fields of the first JSON object in a text. What follows the object is ignored, and a field that can't be read,
 /// such as one that is nested too deeply, is null: tokens beside it are not lost.
 fn json_fields(text: &[u8]) -> Option<Map<String, Value>> {
-    let text = String::from_utf8_lossy(text);
+    let repaired;
+    let text = match String::from_utf8_lossy(text) {
+        Cow::Borrowed(text) => text,
+        Cow::Owned(text) => {
+            repaired = Zeroizing::new(text);
+            &**repaired
+        }
+    };
     let mut objects =
-        serde_json::Deserializer::from_str(&text).into_iter::<HashMap<String, &RawValue>>();
+        serde_json::Deserializer::from_str(text).into_iter::<HashMap<String, &RawValue>>();
     let fields = objects.next()?.ok()?;
     let read = |raw: &RawValue| serde_json::from_str(raw.get()).unwrap_or(Value::Null);
     Some(fields.into_iter().map(|(name, raw)| (name, read(raw))).collect())
