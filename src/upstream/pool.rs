@@ -302,3 +302,50 @@ fn make_whole_again(request: &mut Request<Payload>, host: &Host) {
     }
     *request.version_mut() = Version::HTTP_11;
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use hyper::client::conn::http2 as client;
+    use hyper::server::conn::http2 as server;
+    use hyper::service::service_fn;
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+
+    /// An HTTP/2 connection, and what ends with it.
+    async fn lanes() -> (Lanes, impl Future<Output = ()>) {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let answer = service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new())));
+        let serving = server::Builder::new(TokioExecutor::new());
+        let tasks = TaskTracker::new();
+        let served = tasks.spawn(serving.serve_connection(TokioIo::new(far), answer));
+        let (lanes, connection) =
+            client::handshake(TokioExecutor::new(), TokioIo::new(near)).await.unwrap();
+        tasks.spawn(connection);
+        (lanes, async move { drop(served.await.unwrap()) })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_unused_http_2_connection_is_closed_and_one_in_use_stays() {
+        let host = |name: &str| Host::of(&name.parse().unwrap()).unwrap();
+        let (used, unused) = (host("https://used.example"), host("https://unused.example"));
+        let shelf = Arc::<Shelf>::default();
+        let ((one, _stays), (other, closed)) = (lanes().await, lanes().await);
+        shelf.share(used.clone(), one);
+        shelf.share(unused.clone(), other);
+        for _ in 0..3 {
+            assert!(matches!(shelf.take(&used), Some(Opened::Lanes(_))));
+            tokio::time::sleep(ROUND).await;
+        }
+        closed.await;
+        assert!(shelf.take(&unused).is_none());
+        assert!(!shelf.shelved().hosts.contains_key(&unused), "nothing of the host stays");
+        assert!(shelf.take(&used).is_some());
+        tokio::time::sleep(3 * ROUND).await;
+        let shelved = shelf.shelved();
+        assert!(shelved.hosts.is_empty() && !shelved.is_watched);
+    }
+}

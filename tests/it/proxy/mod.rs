@@ -3,6 +3,7 @@
 mod connections;
 mod drawn;
 mod escapes;
+mod half_open;
 mod pages;
 mod permits;
 mod provider;

@@ -1,0 +1,73 @@
+//! The circuit breaker of a host: the one call that tries whether the host is back is sent at once. A call that waits for
+//! its permit or its token keeps nobody from a host that has recovered.
+
+use std::future::IntoFuture as _;
+use std::pin::pin;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::{Json, Router};
+use futures_util::future::join_all;
+use serde_json::json;
+use sqlx::PgPool;
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+
+use crate::support::{Client, TestApp};
+use crate::tokens::endpoint::{Endpoint, account, come_back};
+
+/// Longer than the breaker is open.
+const LIMIT: Duration = Duration::from_secs(20);
+const CALL: &str = "proxy/scim/v2/Users";
+
+async fn client(app: &TestApp, tenant: &str) -> anyhow::Result<Client> {
+    assert_eq!(come_back(app, tenant, &format!("code-{tenant}")).await?, 200);
+    let account = account(app, tenant).await?;
+    app.on(account["id"].as_str().context("no id")?)
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_call_that_waits_for_its_token_does_not_hold_the_trial(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let closed = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = closed.local_addr()?;
+    let (app, endpoint) = Endpoint::start_with(pool, |setup| {
+        setup.config.slack_enterprise.api_url = format!("http://{address}");
+    })
+    .await?;
+    let (waits, ready) = (client(&app, "waits").await?, client(&app, "ready").await?);
+    drop(closed);
+    for answer in join_all((0..10).map(|_| ready.get(CALL))).await {
+        assert_eq!(answer?.status, 502);
+    }
+    // Its host is back, and nobody has tried it yet.
+    let back = TcpListener::bind(address).await?;
+    let list = json!({"totalResults": 0, "Resources": []});
+    let router = Router::new().fallback(async || Json(list));
+    TaskTracker::new().spawn(axum::serve(back, router).into_future());
+
+    app.clock.advance(time::Duration::hours(13));
+    ready.get("proxy/api/team.info").await?.okay()?;
+    let held = endpoint.hold("refresh-code-waits");
+    let waits = waits.with("prefer", "wait=60")?;
+    let mut waiting = pin!(async {
+        loop {
+            let answer = waits.get(CALL).await?;
+            // The host is left alone for some seconds.
+            if answer.status != 502 {
+                return anyhow::Ok(answer);
+            }
+        }
+    });
+    tokio::select! {
+        ended = &mut waiting => anyhow::bail!("it did not wait: {}", ended?.text),
+        came = timeout(LIMIT, held.came()) => came?,
+    }
+    // It passed the breaker and waits for its token: another call finds out that the host is back.
+    ready.get(CALL).await?.okay()?;
+    held.release();
+    waiting.await?.okay()?;
+    Ok(())
+}
