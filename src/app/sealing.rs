@@ -15,10 +15,10 @@ pub(super) async fn seal_old_pairs(vault: Vault, store: Store) -> Infallible {
         match vault.bind_destinations(&store).await {
             Ok(0) => {}
             Ok(bound) => {
-                tracing::info!(bound, "sealed tokens for the destinations of their accounts")
+                tracing::info!(bound, "sealed tokens for the destinations of their accounts");
             }
             Err(error) => {
-                tracing::warn!(%error, "tokens of an older version could not be sealed anew")
+                tracing::warn!(%error, "tokens of an older version could not be sealed anew");
             }
         }
         tokio::time::sleep(EVERY).await;

@@ -1,6 +1,8 @@
 //! A link by a form: the customer says where the directory is and gives a token, which is tried there before
 //! it is kept.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use time::Duration;
 use url::Url;
 
@@ -152,7 +154,7 @@ impl Links {
         let Ok(answer) = self.get(url, token).await else { return Vec::new() };
         let digest = |id: String| {
             let digest = Digest::of(&format!("{base_url}\n{id}"));
-            digest.0.iter().take(DIGEST_BYTES).map(|byte| format!("{byte:02x}")).collect()
+            URL_SAFE_NO_PAD.encode(digest.0.get(..DIGEST_BYTES).unwrap_or_default())
         };
         form.read_sample(&answer).into_iter().map(digest).collect()
     }

@@ -146,9 +146,8 @@ pub(super) fn counted(answer: &Result<Renewal, RefreshFailure>) -> Renewed {
         Err(RefreshFailure::ClientRefused(_)) => Renewed::ClientRefused,
         Err(RefreshFailure::Unclear(_)) => Renewed::Unclear,
         Err(RefreshFailure::TimedOut) => Renewed::TimedOut,
-        Err(RefreshFailure::Busy) => Renewed::Down,
         Err(RefreshFailure::Unreachable) => Renewed::Unreachable,
-        Err(RefreshFailure::Down(_)) => Renewed::Down,
+        Err(RefreshFailure::Down(_) | RefreshFailure::Busy) => Renewed::Down,
         Err(RefreshFailure::AnswerLost(_)) => Renewed::AnswerLost,
     }
 }

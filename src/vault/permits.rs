@@ -237,12 +237,12 @@ mod tests {
 
     const HANGS: Option<&RefreshFailure> = Some(&RefreshFailure::TimedOut);
 
-    fn app(number: u128) -> Option<ProviderAppId> {
-        Some(format!("app_{}", ulid::Ulid::from(number)).parse().unwrap())
+    fn app(number: u128) -> ProviderAppId {
+        format!("app_{}", ulid::Ulid::from(number)).parse().unwrap()
     }
 
     async fn ask(permits: &Permits, failure: Option<&RefreshFailure>) {
-        permits.take(app(1)).await.unwrap().attempt().unwrap().report(failure);
+        permits.take(Some(app(1))).await.unwrap().attempt().unwrap().report(failure);
     }
 
     #[tokio::test(start_paused = true)]
@@ -250,12 +250,12 @@ mod tests {
         let permits = Permits::new(20);
         let mut held = Vec::new();
         for _ in 0..6 {
-            held.push(permits.take(app(1)).await.unwrap());
+            held.push(permits.take(Some(app(1))).await.unwrap());
         }
         let began = Instant::now();
-        assert_eq!(permits.take(app(1)).await.unwrap_err(), NoPermit::Busy);
+        assert_eq!(permits.take(Some(app(1))).await.unwrap_err(), NoPermit::Busy);
         assert_eq!(began.elapsed(), MAX_WAIT);
-        assert!(permits.take(app(2)).await.is_ok());
+        assert!(permits.take(Some(app(2))).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -264,18 +264,21 @@ mod tests {
         for _ in 0..MAX_TIMEOUTS {
             ask(&permits, HANGS).await;
         }
-        assert_eq!(permits.take(app(1)).await.unwrap_err(), NoPermit::Paused(FIRST_PAUSE));
-        assert!(permits.take(app(2)).await.is_ok(), "another app");
+        assert_eq!(permits.take(Some(app(1))).await.unwrap_err(), NoPermit::Paused(FIRST_PAUSE));
+        assert!(permits.take(Some(app(2))).await.is_ok(), "another app");
         assert!(permits.take(None).await.unwrap().attempt().is_ok());
         tokio::time::advance(FIRST_PAUSE).await;
-        let permit = permits.take(app(1)).await.unwrap();
+        let permit = permits.take(Some(app(1))).await.unwrap();
         let trial = permit.attempt().unwrap();
-        assert_eq!(permits.take(app(1)).await.unwrap_err(), NoPermit::Paused(TRIAL_PAUSE));
+        assert_eq!(permits.take(Some(app(1))).await.unwrap_err(), NoPermit::Paused(TRIAL_PAUSE));
         trial.report(HANGS);
-        assert_eq!(permits.take(app(1)).await.unwrap_err(), NoPermit::Paused(FIRST_PAUSE * 2));
+        assert_eq!(
+            permits.take(Some(app(1))).await.unwrap_err(),
+            NoPermit::Paused(FIRST_PAUSE * 2)
+        );
         tokio::time::advance(FIRST_PAUSE * 2).await;
         ask(&permits, None).await;
-        assert!(permits.take(app(1)).await.is_ok());
+        assert!(permits.take(Some(app(1))).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -286,9 +289,9 @@ mod tests {
         }
         tokio::time::advance(FIRST_PAUSE).await;
         // One waits for its account's row, another process was faster for the second, the third one's task ends.
-        let waits = permits.take(app(1)).await.unwrap();
-        drop(permits.take(app(1)).await.unwrap());
-        drop(permits.take(app(1)).await.unwrap().attempt().unwrap());
+        let waits = permits.take(Some(app(1))).await.unwrap();
+        drop(permits.take(Some(app(1))).await.unwrap());
+        drop(permits.take(Some(app(1))).await.unwrap().attempt().unwrap());
         ask(&permits, None).await;
         assert!(waits.attempt().is_ok(), "the endpoint is back");
     }
@@ -298,14 +301,14 @@ mod tests {
         let permits = Permits::new(20);
         let mut held = Vec::new();
         for _ in 0..6 {
-            held.push(permits.take(app(1)).await.unwrap());
+            held.push(permits.take(Some(app(1))).await.unwrap());
         }
         let attempts: Vec<_> = held.iter().map(|permit| permit.attempt().unwrap()).collect();
         for attempt in attempts {
             attempt.report(HANGS);
         }
         drop(held);
-        assert_eq!(permits.take(app(1)).await.unwrap_err(), NoPermit::Paused(FIRST_PAUSE));
+        assert_eq!(permits.take(Some(app(1))).await.unwrap_err(), NoPermit::Paused(FIRST_PAUSE));
     }
 
     #[tokio::test(start_paused = true)]
@@ -314,7 +317,7 @@ mod tests {
         for number in 0..10 {
             ask(&permits, HANGS.filter(|_| number % MAX_TIMEOUTS != 0)).await;
         }
-        assert!(permits.take(app(1)).await.is_ok());
+        assert!(permits.take(Some(app(1))).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -324,7 +327,7 @@ mod tests {
         for _ in 0..10 {
             ask(&permits, unreachable).await;
         }
-        let permit = permits.take(app(1)).await.unwrap();
+        let permit = permits.take(Some(app(1))).await.unwrap();
         for _ in 0..MAX_TIMEOUTS {
             let attempt = permit.attempt().unwrap();
             tokio::time::advance(HANGING_CONNECT).await;

@@ -83,33 +83,10 @@ pub(super) fn of(error: &LinkError) -> Words<'_> {
             &["Nothing was connected. Try again in a few minutes."],
         ),
         LinkError::NoDirectory(_) => of_refusal(LinkRefusal::NotTheProvider),
-        LinkError::TooManyAttempts(AttemptLimit::Link) => (
-            S::TOO_MANY_REQUESTS,
-            "Too many attempts with this link",
-            &["Nothing was connected. Ask whoever sent you the link for a new one."],
-        ),
-        LinkError::TooManyAttempts(AttemptLimit::Environment) => (
-            S::TOO_MANY_REQUESTS,
-            "Too many attempts",
-            &["Nothing was connected. Open your link again in an hour."],
-        ),
+        LinkError::TooManyAttempts(limit) => of_attempts(*limit),
         LinkError::Grant(refusal) => of_refusal(*refusal),
-        LinkError::OtherUsers => (
-            S::CONFLICT,
-            "Is this the same organization?",
-            &[
-                "The token works at this address, but it sees none of the users of the organization that was connected before.",
-                "Enter a token of that organization. If this is that organization and its users have changed, confirm it below and enter the token again.",
-            ],
-        ),
-        LinkError::OtherOrganization => (
-            S::CONFLICT,
-            "This is another organization",
-            &[
-                "The connection belongs to another organization than the one you approved for.",
-                "Try again and choose the organization that was connected before.",
-            ],
-        ),
+        LinkError::OtherUsers => OTHER_USERS,
+        LinkError::OtherOrganization => OTHER_ORGANIZATION,
         LinkError::AccountNotFound => (
             S::NOT_FOUND,
             "The connection is not there any more",
@@ -131,6 +108,40 @@ pub(super) fn of(error: &LinkError) -> Words<'_> {
             S::INTERNAL_SERVER_ERROR,
             "Something failed on our side",
             &["Nothing was connected. Tell whoever sent you the link."],
+        ),
+    }
+}
+
+const OTHER_USERS: Words<'static> = (
+    StatusCode::CONFLICT,
+    "Is this the same organization?",
+    &[
+        "The token works at this address, but it sees none of the users of the organization that was connected before.",
+        "Enter a token of that organization. If this is that organization and its users have changed, confirm it below and enter the token again.",
+    ],
+);
+
+const OTHER_ORGANIZATION: Words<'static> = (
+    StatusCode::CONFLICT,
+    "This is another organization",
+    &[
+        "The connection belongs to another organization than the one you approved for.",
+        "Try again and choose the organization that was connected before.",
+    ],
+);
+
+/// The words for a form that was sent too often.
+fn of_attempts(limit: AttemptLimit) -> Words<'static> {
+    match limit {
+        AttemptLimit::Link => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many attempts with this link",
+            &["Nothing was connected. Ask whoever sent you the link for a new one."],
+        ),
+        AttemptLimit::Environment => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "Too many attempts",
+            &["Nothing was connected. Open your link again in an hour."],
         ),
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::{Json, Router};
 use futures_util::future::join_all;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -24,7 +24,7 @@ const CALL: &str = "proxy/scim/v2/Users";
 async fn client(app: &TestApp, tenant: &str) -> anyhow::Result<Client> {
     assert_eq!(come_back(app, tenant, &format!("code-{tenant}")).await?, 200);
     let account = account(app, tenant).await?;
-    app.on(account["id"].as_str().context("no id")?)
+    app.on(account.get("id").and_then(Value::as_str).context("no id")?)
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]

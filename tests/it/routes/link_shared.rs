@@ -73,8 +73,8 @@ impl Shared {
 
     async fn users(&self, account: &str) -> anyhow::Result<Vec<Value>> {
         let users = self.app.on(account)?.get("users").await?.okay()?;
-        let users = users["result"].as_array().context("no list")?;
-        Ok(users.iter().map(|user| user["id"].clone()).collect())
+        let users = users.get("result").and_then(Value::as_array).context("no list")?;
+        Ok(users.iter().filter_map(|user| user.get("id").cloned()).collect())
     }
 
     async fn only_account(&self) -> anyhow::Result<String> {

@@ -11,7 +11,7 @@ use crate::support::{Answer, TestApp};
 
 async fn call(app: &TestApp, tenant: &str) -> anyhow::Result<Answer> {
     let account = account(app, tenant).await?;
-    let id = account["id"].as_str().context("no id")?;
+    let id = account.get("id").and_then(Value::as_str).context("no id")?;
     app.on(id)?.get("users?limit=1").await
 }
 
