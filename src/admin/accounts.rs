@@ -41,7 +41,7 @@ pub enum Revoking {
 pub enum RefreshPace {
     /// As often as it asks.
     Unlimited,
-    /// Once in [`MIN_AGE`]: an account token may be in a customer's hands, and each refresh costs the provider app a
+    /// Once in a minute: an account token may be in a customer's hands, and each refresh costs the provider app a
     /// request and the gateway a permit and two entries of the audit log.
     Limited,
 }
