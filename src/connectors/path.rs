@@ -1,5 +1,6 @@
 //! Paths of a caller that are joined to a provider's address, and can't lead away from it.
 
+use http::Method;
 use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
 use percent_encoding::{percent_decode, percent_decode_str};
 use url::Url;
@@ -100,6 +101,28 @@ pub enum Reach {
     Beyond,
     /// To another host.
     Elsewhere,
+}
+
+/// The longest name of a method, in bytes: each call writes it to the audit log.
+pub(super) const MAX_METHOD_NAME: usize = 100;
+/// The longest name of a kind of SCIM object, in bytes.
+const MAX_KIND_NAME: usize = 64;
+/// What an HTTP method or a kind of object is named that is not a common one.
+const OTHER: &str = "other";
+
+/// The name of a SCIM call: the kind of object that its path begins with, and its HTTP method. Callers choose
+/// both, so what is long or odd has a common name.
+pub(super) fn scim_name(method: &Method, path: &str) -> String {
+    let kind = kind(path);
+    let is_common = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_usual = kind.len() <= MAX_KIND_NAME && kind.bytes().all(is_common);
+    let kind = if is_usual { kind.as_str() } else { OTHER };
+    let verb = match *method {
+        Method::GET | Method::HEAD | Method::OPTIONS => method.as_str(),
+        Method::POST | Method::PUT | Method::PATCH | Method::DELETE => method.as_str(),
+        _ => OTHER,
+    };
+    format!("scim.{kind}.{verb}").to_ascii_lowercase()
 }
 
 /// A provider's address, to which paths are joined without reading it anew on every call.

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::Scim;
 use super::api::{base, safety};
-use crate::connectors::path::{Base, check, kind};
+use crate::connectors::path::{Base, check, scim_name};
 use crate::connectors::{Passthrough, Reach, UnknownPath};
 use crate::upstream::{Carried, ProviderRequest, RequestBody};
 
@@ -26,7 +26,7 @@ impl Passthrough for Scim {
         check(path).map_err(refused)?;
         let base = base(base_url).and_then(|url| Base::of(&url)).ok_or_else(unknown)?;
         Ok(Box::new(ProviderRequest {
-            name: format!("scim.{}.{}", kind(path), method.as_str().to_ascii_lowercase()).into(),
+            name: scim_name(method, path).into(),
             method: method.clone(),
             uri: base.at(path, query).ok_or_else(unknown)?,
             headers: HeaderMap::new(),

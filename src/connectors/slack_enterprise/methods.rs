@@ -17,6 +17,8 @@ static TABLE: LazyLock<Result<Table, toml::de::Error>> =
 /// What a method that is not in the table is taken for.
 const UNKNOWN: &str = "unknown";
 
+/// The paths of the audit log.
+const AUDIT_PATHS: [&str; 3] = ["logs", "schemas", "actions"];
 /// What the budgets of SCIM are called.
 const SCIM_BUDGETS: [&str; 10] = [
     "scim.groups.create",
@@ -135,17 +137,18 @@ impl Methods {
     }
 
     /// The name, the budget and the safety of a Web API method. One that is not in the table is taken for slow,
-    /// and for a change: Slack's methods do the same by GET as by POST.
+    /// and for a change: Slack's methods do the same by GET as by POST. All of these share one
+    /// budget: callers invent names.
     pub(super) fn web(&self, name: &str) -> (Cow<'static, str>, (Vec<Budget>, Safety)) {
-        let (name, rate, is_read) = match self.table.methods.get_key_value(name) {
+        let (name, bucket, rate, is_read) = match self.table.methods.get_key_value(name) {
             Some((name, method)) => {
                 let pace = self.table.tiers.get(&method.tier);
                 let rate = pace.map_or(self.unknown, |pace| (*pace).into());
-                (Cow::Borrowed(name.as_str()), rate, method.read)
+                (Cow::Borrowed(name.as_str()), name.as_str(), rate, method.read)
             }
-            None => (Cow::Owned(name.to_owned()), self.unknown, false),
+            None => (Cow::Owned(name.to_owned()), UNKNOWN, self.unknown, false),
         };
-        let budget = Budget { bucket: name.clone(), rate, per_app: true };
+        let budget = Budget { bucket: Cow::Borrowed(bucket), rate, per_app: true };
         (name, (vec![budget], safety(is_read)))
     }
 
@@ -194,17 +197,25 @@ impl Methods {
 
     /// Whether there is a budget of that name: a method, or one of SCIM's or of the audit log's.
     pub(super) fn has_budget(&self, name: &str) -> bool {
-        let is_audit = name.strip_prefix("audit.").is_some_and(|path| !path.is_empty());
-        is_audit || SCIM_BUDGETS.contains(&name) || self.table.methods.contains_key(name)
+        let is_audit = name.strip_prefix("audit.").is_some_and(|path| audit_path(path) == path);
+        is_audit
+            || name == UNKNOWN
+            || SCIM_BUDGETS.contains(&name)
+            || self.table.methods.contains_key(name)
     }
 
     /// The budget of an audit log call: by GET they all only read. An organization has one for all apps.
     /// <https://docs.slack.dev/reference/audit-logs-api/methods-actions-reference#rate-limits>
     pub(super) fn audit(&self, http: &Method, path: &str) -> (Vec<Budget>, Safety) {
-        let bucket = Cow::Owned(format!("audit.{path}"));
+        let bucket = Cow::Owned(format!("audit.{}", audit_path(path)));
         let budget = Budget { bucket, rate: self.table.audit.into(), per_app: false };
         (vec![budget], safety(matches!(*http, Method::GET | Method::HEAD)))
     }
+}
+
+/// The path of an audit log call as its budget names it: all unknown ones share one.
+fn audit_path(path: &str) -> &str {
+    if AUDIT_PATHS.contains(&path) { path } else { UNKNOWN }
 }
 
 fn safety(repeatable: bool) -> Safety {
@@ -270,5 +281,15 @@ mod tests {
         }
         assert!(methods.has_budget("admin.users.setAdmin") && methods.has_budget("audit.logs"));
         assert!(!methods.has_budget("admin.users.setadmin"));
+    }
+
+    #[test]
+    fn names_that_are_not_in_the_table_share_a_budget() {
+        let methods = Methods::load().unwrap();
+        for name in ["nobody.knows", "x"] {
+            assert_eq!(methods.web(name).1.0[0].bucket, "unknown");
+            assert_eq!(methods.audit(&Method::GET, name).0[0].bucket, "audit.unknown");
+        }
+        assert_eq!(methods.audit(&Method::GET, "logs").0[0].bucket, "audit.logs");
     }
 }

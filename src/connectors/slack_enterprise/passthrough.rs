@@ -4,7 +4,7 @@ use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use super::SlackEnterprise;
-use crate::connectors::path::{check, kind};
+use crate::connectors::path::{MAX_METHOD_NAME, check, scim_name};
 use crate::connectors::{PageFailure, Passthrough, RawPage, Reach, UnknownPath};
 use crate::upstream::{Carried, ProviderRequest, RequestBody};
 
@@ -29,8 +29,7 @@ impl Passthrough for SlackEnterprise {
             Some(("scim", rest)) => {
                 let rest = rest.strip_prefix("v1/").or_else(|| rest.strip_prefix("v2/"));
                 let rest = rest.filter(|rest| !rest.is_empty()).ok_or_else(unknown)?;
-                let name = format!("scim.{}.{}", kind(rest), method.as_str().to_ascii_lowercase());
-                (&self.api, name.into(), self.methods.scim(method, rest))
+                (&self.api, scim_name(method, rest).into(), self.methods.scim(method, rest))
             }
             Some(("audit", rest)) => {
                 let rest = rest.strip_prefix("v1/").filter(|rest| is_method(rest));
@@ -78,7 +77,7 @@ impl Passthrough for SlackEnterprise {
 }
 
 fn is_method(name: &str) -> bool {
-    !name.is_empty()
+    (1..=MAX_METHOD_NAME).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte))
 }
 

@@ -18,6 +18,14 @@ use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{AuditId, EnvironmentId, IntegratedAccountId};
 
+/// The longest text of a row, in bytes. Callers choose some of them, and no row is ever deleted.
+const MAX_TEXT: usize = 255;
+
+/// The start of a text that is not longer than a row may have.
+fn bounded(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default()
+}
+
 /// A row to be added to the audit log.
 #[derive(Debug)]
 pub struct AuditEntry<'a> {
@@ -121,11 +129,11 @@ pub(in crate::store) async fn append(
         environment_id as EnvironmentId,
         entry.id as AuditId,
         entry.at,
-        entry.actor,
+        bounded(entry.actor),
         entry.action,
         entry.account_id as Option<IntegratedAccountId>,
-        entry.subject,
-        entry.request_id,
+        entry.subject.map(bounded),
+        entry.request_id.map(bounded),
         entry.outcome.name(),
     )
     .execute(executor)

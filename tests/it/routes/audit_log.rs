@@ -257,3 +257,43 @@ async fn only_old_rows_leave_the_log(pool: PgPool) -> anyhow::Result<()> {
     assert_eq!(rows(&app.home.admin, "action=long_ago", 3).await?.len(), 3);
     Ok(())
 }
+
+/// The largest of some figures of the audit log.
+async fn largest(app: &TestApp, figure: &str) -> anyhow::Result<i32> {
+    let query = format!("SELECT coalesce(max({figure}), 0) FROM audit_log");
+    Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(&app.pool).await?)
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn names_that_callers_invent_fill_neither_log_nor_budgets(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let (admin, api) = (&app.home.admin, app.on(&account)?);
+    let long = "x".repeat(5_000);
+    for path in ["api", "audit/v1"] {
+        let refused = api.get(&format!("proxy/{path}/{long}")).await?;
+        refused.problem(404, "unknown_provider_path");
+    }
+    let budgets = app.state.limiter.figures().keys;
+    for number in 0..20 {
+        api.get(&format!("proxy/api/invented.method{number}")).await?;
+        api.get(&format!("proxy/audit/v1/invented{number}")).await?;
+    }
+    let invented = app.state.limiter.figures().keys.saturating_sub(budgets);
+    assert!(invented <= 2, "{invented} budgets for names that no provider has");
+    api.get(&format!("proxy/scim/v2/{long}/1")).await?;
+    let verb = Method::from_bytes("X".repeat(300).as_bytes())?;
+    api.send(verb, "proxy/scim/v2/Users", None).await?;
+    api.patch(&format!("users/{long}"), &json!({"title": "x"})).await?;
+    api.delete(&format!("groups/{long}")).await?;
+    let named = rows(admin, "kind=use&limit=100", 40).await?;
+    for figure in ["octet_length(provider_method)", "octet_length(subject)", "octet_length(actor)"]
+    {
+        let bytes = largest(&app, figure).await?;
+        assert!(bytes <= 255, "{figure}: {bytes}");
+    }
+    assert!(named.iter().any(|row| row["provider_method"] == "scim.other.get"), "{named:?}");
+    Ok(())
+}

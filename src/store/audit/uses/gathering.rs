@@ -10,12 +10,14 @@ use foldhash::HashMap;
 use foldhash::fast::RandomState;
 use time::OffsetDateTime;
 
-use super::UsedBy;
+use super::{UsedBy, bounded};
 use crate::domain::audit::Outcome;
 use crate::domain::ids::{AuditId, EnvironmentId, IntegratedAccountId};
 
-/// So many rows wait at the most, in an outage of the database: some 20 MB.
+/// So many rows wait at the most, in an outage of the database.
 const ROOM: usize = 50_000;
+/// The most bytes that they take.
+const MAX_BYTES: usize = 24 * 1024 * 1024;
 /// So many that are alike have a row each, until they are written down.
 const EACH: u32 = 10;
 
@@ -72,6 +74,8 @@ pub(super) enum Taken {
 #[derive(Default)]
 pub(super) struct Gathering {
     rows: VecDeque<Row>,
+    /// What they take in memory.
+    bytes: usize,
     /// What was told since rows were last taken out, by its hash.
     alike: HashMap<u64, Alike>,
     hasher: RandomState,
@@ -111,16 +115,20 @@ impl Gathering {
             && let Some(last) = self.rows.get_mut(row).filter(|row| row.is_like(told))
         {
             if before > EACH {
+                self.bytes = self.bytes.saturating_sub(last.size());
                 last.count(told);
+                self.bytes += last.size();
                 return Taken::Counted;
             }
             count = before + 1;
         }
-        if place >= ROOM {
+        if place >= ROOM || self.bytes >= MAX_BYTES {
             return Taken::Lost;
         }
+        let row = Row::new(told, id());
+        self.bytes += row.size();
         self.alike.insert(hash, Alike { told: count, row: place });
-        self.rows.push_back(Row::new(told, id()));
+        self.rows.push_back(row);
         Taken::Waits(self.rows.len())
     }
 
@@ -128,13 +136,16 @@ impl Gathering {
     pub(super) fn take(&mut self, most: usize) -> Vec<Row> {
         self.alike.clear();
         let count = self.rows.len().min(most);
-        self.rows.drain(..count).collect()
+        let rows: Vec<Row> = self.rows.drain(..count).collect();
+        self.bytes = self.bytes.saturating_sub(rows.iter().map(Row::size).sum());
+        rows
     }
 
     /// Puts rows back in their place.
     pub(super) fn put_back(&mut self, rows: impl DoubleEndedIterator<Item = Row>) {
         self.alike.clear();
         for row in rows.rev() {
+            self.bytes += row.size();
             self.rows.push_front(row);
         }
     }
@@ -147,11 +158,14 @@ impl Row {
             id,
             at: told.at,
             environment_id,
-            actor: actor.into(),
+            actor: bounded(actor).into(),
             action,
             account_id,
-            method: told.method.clone(),
-            request_id: request_id.map(Into::into),
+            method: match told.method {
+                Cow::Borrowed(known) => Cow::Borrowed(known),
+                Cow::Owned(method) => Cow::Owned(bounded(method).to_owned()),
+            },
+            request_id: request_id.map(|id| bounded(id).into()),
             is_change: told.is_change,
             outcome: told.outcome,
             status: told.status,
@@ -169,6 +183,16 @@ impl Row {
             && self.status == told.status
             && self.outcome == told.outcome
             && !(self.is_change || told.is_change)
+    }
+
+    /// What the row takes in memory, in bytes.
+    fn size(&self) -> usize {
+        let method = match &self.method {
+            Cow::Borrowed(_) => 0,
+            Cow::Owned(method) => method.len(),
+        };
+        let request_id = self.request_id.as_ref().map_or(0, |id| id.len());
+        size_of::<Self>() + self.actor.len() + method + request_id
     }
 
     fn count(&mut self, told: &Told<'_>) {

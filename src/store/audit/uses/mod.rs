@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::gathering::{Gathering, Row, Taken, Told};
+use super::bounded;
 use crate::domain::audit::Outcome;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
@@ -94,12 +95,12 @@ impl<'a> UsedBy<'a> {
             self.environment_id as EnvironmentId,
             AuditId::of(at, &**entropy) as AuditId,
             at,
-            self.actor,
+            bounded(self.actor),
             self.action,
             self.account_id as IntegratedAccountId,
-            self.request_id,
+            self.request_id.map(bounded),
             Outcome::Started.name(),
-            &*method,
+            bounded(&method),
         )
         .execute(&store.pool)
         .await?;
