@@ -26,7 +26,7 @@ use crate::domain::entropy::{Entropy, random_bytes};
 use crate::domain::provider::Provider;
 use crate::expressions::{Expressions, WorkerLimits, WorkerProgram};
 use crate::http::{AppState, Front, Services, metrics_router};
-use crate::limit::{ByteBudget, Damper, FairLimiter, Limiter, Pacing, Shared};
+use crate::limit::{ByteBudget, Damper, FairLimiter, Limiter, Pacing, Places, Shared};
 use crate::link::Links;
 use crate::store::{Keeping, Store, UseLog};
 use crate::telemetry::Metrics;
@@ -164,6 +164,7 @@ impl Gateway {
             uses,
             clock,
             entropy,
+            places: Places::new(config.quotas.requests(config.server.max_requests)),
             inside: Arc::default(),
             tasks: tasks.clone(),
             trusted_proxies: config.server.proxies().map_err(anyhow::Error::msg)?,

@@ -10,6 +10,7 @@ mod database;
 mod limits;
 mod log;
 mod mappings;
+mod quotas;
 mod reading;
 mod refresh;
 mod scim;
@@ -30,6 +31,7 @@ pub use database::Database;
 pub use limits::{LimitBackend, Limits, Override, Pace};
 pub use log::{Log, LogFormat};
 pub use mappings::Mappings;
+pub use quotas::Quotas;
 pub use refresh::Refresh;
 pub use scim::Scim;
 pub use server::Server;
@@ -59,6 +61,8 @@ pub struct Config {
     pub refresh: Refresh,
     /// Waiting for turns.
     pub limits: Limits,
+    /// How much one environment may use.
+    pub quotas: Quotas,
     /// The workers of expressions.
     pub mappings: Mappings,
     /// Calls to providers.
@@ -184,6 +188,7 @@ impl Config {
         self.vault.validate(&mut mistakes);
         self.refresh.validate(&mut mistakes);
         self.limits.validate(&mut mistakes);
+        self.quotas.validate(&mut mistakes);
         self.mappings.validate(&mut mistakes);
         self.upstream.validate(&mut mistakes);
         self.slack_enterprise.validate(&mut mistakes);

@@ -8,7 +8,7 @@ use axum::http::{Extensions, HeaderValue};
 use crate::connectors::UnreadableRows;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::domain::provider::Provider;
-use crate::limit::{HeldBytes, Meter};
+use crate::limit::{HeldBytes, Meter, Place, Places};
 use crate::store::Caller;
 use crate::telemetry::Span;
 
@@ -25,6 +25,7 @@ struct Facts {
     unreadable_rows: UnreadableRows,
     held: Mutex<Vec<HeldBytes>>,
     caller: OnceLock<Arc<Caller>>,
+    place: OnceLock<Place>,
     account: OnceLock<(IntegratedAccountId, Provider)>,
 }
 
@@ -105,11 +106,15 @@ impl CurrentRequest {
         self.caller().map(|caller| caller.environment_id)
     }
 
-    /// Notes who calls.
-    pub(super) fn is_of(&self, caller: &Arc<Caller>) {
-        if self.0.caller.set(Arc::clone(caller)).is_ok() {
-            self.span().note("switchboard.environment_id", || caller.environment_id.to_string());
+    /// Notes who calls, and takes a place of its environment until the request ends; returns whether there is one.
+    #[must_use]
+    pub(super) fn is_of(&self, caller: &Arc<Caller>, places: &Places) -> bool {
+        if self.0.caller.set(Arc::clone(caller)).is_err() {
+            return true;
         }
+        self.span().note("switchboard.environment_id", || caller.environment_id.to_string());
+        let place = places.enter(caller.environment_id);
+        place.is_some_and(|place| self.0.place.set(place).is_ok())
     }
 
     /// Which account it is about, where it is about one.

@@ -15,7 +15,7 @@ use crate::domain::entropy::Entropy;
 use crate::domain::networks::Networks;
 use crate::domain::sealed::Digest;
 use crate::expressions::Expressions;
-use crate::limit::{ByteBudget, Damper, Limiter};
+use crate::limit::{ByteBudget, Damper, Limiter, Places};
 use crate::link::Links;
 use crate::store::{Store, UseLog};
 use crate::telemetry::{Metrics, Traces};
@@ -60,6 +60,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// The randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// The share of each environment of the requests that are being answered.
+    pub places: Places,
     /// Requests that are being answered.
     pub inside: Arc<AtomicUsize>,
     /// Work that goes on when its caller hangs up; a stop waits for it.

@@ -30,6 +30,8 @@ pub const TOKEN_REFRESHES: &str = "switchboard_token_refreshes";
 pub const TOKEN_REFRESH_DURATION: &str = "switchboard_token_refresh_duration_seconds";
 /// Links that came to an end, by `outcome`.
 pub const LINKS: &str = "switchboard_links";
+/// Requests refused because the environment used all of a `quota`.
+pub const QUOTA_REFUSALS: &str = "switchboard_quota_refusals";
 /// Integrated accounts, by `status`.
 pub const ACCOUNTS: &str = "switchboard_accounts";
 /// How long ago the access token that ends next was got.
@@ -57,7 +59,7 @@ pub const BUILD: &str = "switchboard_build";
 pub const RESIDENT_MEMORY: &str = "process_resident_memory_bytes";
 
 /// All of them.
-pub const ALL: [&str; 27] = [
+pub const ALL: [&str; 28] = [
     HTTP_REQUESTS,
     HTTP_DURATION,
     HTTP_INSIDE,
@@ -73,6 +75,7 @@ pub const ALL: [&str; 27] = [
     TOKEN_REFRESHES,
     TOKEN_REFRESH_DURATION,
     LINKS,
+    QUOTA_REFUSALS,
     ACCOUNTS,
     TOKEN_AGE,
     TOKEN_NEXT_END,

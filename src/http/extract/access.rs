@@ -165,8 +165,19 @@ pub(in crate::http) async fn authenticate(
         return Ok(Arc::clone(proven));
     }
     let caller = prove(Source::of(headers, state, request)).await?;
-    request.is_of(&caller);
+    note(&caller, state, request)?;
     Ok(caller)
+}
+
+/// Notes who calls, unless the environment has as many requests under way as it may have.
+fn note(caller: &Arc<Caller>, state: &AppState, request: &CurrentRequest) -> Result<(), Problem> {
+    if request.is_of(caller, &state.places) {
+        return Ok(());
+    }
+    state.metrics.over_quota("requests");
+    let detail = "The environment has as many requests under way as its quota permits. Retry after \
+        `Retry-After` seconds, and send fewer at the same time.";
+    Err(Problem::new(ProblemKind::QuotaExceeded, detail).retry_after(Duration::from_secs(1)))
 }
 
 const WRONG_KEYS: &str = "Too many unknown keys came from this address, so this one was not looked up. Retry after `Retry-After` seconds.";
@@ -277,7 +288,7 @@ pub(in crate::http) async fn prove_token(
         return Err(Problem::new(ProblemKind::Unauthorized, detail));
     }
     let caller = prove_key(Source::of(headers, state, request), token).await?;
-    request.is_of(&caller);
+    note(&caller, state, request)?;
     Ok(())
 }
 

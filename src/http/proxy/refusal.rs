@@ -161,7 +161,7 @@ fn web_code(problem: &Problem) -> &'static str {
         Kind::UnsupportedMediaType => "invalid_post_type",
         Kind::InvalidBody => "invalid_form_data",
         Kind::RequestTimeout | Kind::ProviderTimeout => "request_timeout",
-        Kind::Overloaded | Kind::Unavailable => "service_unavailable",
+        Kind::Overloaded | Kind::QuotaExceeded | Kind::Unavailable => "service_unavailable",
         Kind::AccountNeedsReauth => "token_revoked",
         Kind::AccountDisconnected => "account_inactive",
         Kind::ProviderAppRefused => "token_expired",

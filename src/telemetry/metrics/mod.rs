@@ -61,6 +61,7 @@ struct Inner {
     refreshes: Counters<1>,
     refresh_duration: Histogram,
     links: Counters<1>,
+    quota_refusals: Counters<1>,
     audit_lost: Counter,
     gauges: Gauges,
     looked_at: Mutex<Option<Instant>>,
@@ -97,6 +98,7 @@ impl Metrics {
             refreshes: Family::default(),
             refresh_duration: histograms(),
             links: Family::default(),
+            quota_refusals: Family::default(),
             audit_lost: Counter::default(),
             gauges: Gauges::default(),
             looked_at: Mutex::default(),
@@ -106,6 +108,7 @@ impl Metrics {
             // From the start, so that a first failure is seen as a rise.
             drop(inner.refreshes.get_or_create(&[("outcome", outcome.into())]));
         }
+        drop(inner.quota_refusals.get_or_create(&[("quota", "requests".into())]));
         Self(Arc::new(inner))
     }
 
@@ -170,6 +173,11 @@ impl Metrics {
     /// A link came to an end: `linked`, or the code of its failure.
     pub fn link(&self, outcome: &'static str) {
         self.0.links.get_or_create(&[("outcome", outcome.into())]).inc();
+    }
+
+    /// A request was refused because its environment used all of a quota.
+    pub fn over_quota(&self, quota: &'static str) {
+        self.0.quota_refusals.get_or_create(&[("quota", quota.into())]).inc();
     }
 
     /// A use of a credential did not get into the audit log.
@@ -272,6 +280,11 @@ impl Inner {
             names::TOKEN_REFRESH_DURATION,
             "How long providers took to answer an attempt to renew",
             self.refresh_duration.clone(),
+        );
+        registry.register(
+            names::QUOTA_REFUSALS,
+            "Requests refused because the environment used all of a quota",
+            self.quota_refusals.clone(),
         );
         registry.register(names::LINKS, "Links that came to an end", self.links.clone());
         registry.register(

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod headers;
+mod quotas;
 mod slow_readers;
 mod tls;
 mod wrong_keys;
