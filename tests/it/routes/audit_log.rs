@@ -274,7 +274,8 @@ async fn names_that_callers_invent_fill_neither_log_nor_budgets(
     let long = "x".repeat(5_000);
     for path in ["api", "audit/v1"] {
         let refused = api.get(&format!("proxy/{path}/{long}")).await?;
-        refused.problem(404, "unknown_provider_path");
+        // In the provider's own shape, where it has one.
+        assert!(refused.text.contains("no such path"), "{}", refused.text);
     }
     let budgets = app.state.limiter.figures().keys;
     for number in 0..20 {
@@ -288,12 +289,11 @@ async fn names_that_callers_invent_fill_neither_log_nor_budgets(
     api.send(verb, "proxy/scim/v2/Users", None).await?;
     api.patch(&format!("users/{long}"), &json!({"title": "x"})).await?;
     api.delete(&format!("groups/{long}")).await?;
-    let named = rows(admin, "kind=use&limit=100", 40).await?;
+    rows(admin, "provider_method=scim.other.get", 1).await?;
     for figure in ["octet_length(provider_method)", "octet_length(subject)", "octet_length(actor)"]
     {
         let bytes = largest(&app, figure).await?;
         assert!(bytes <= 255, "{figure}: {bytes}");
     }
-    assert!(named.iter().any(|row| row["provider_method"] == "scim.other.get"), "{named:?}");
     Ok(())
 }
