@@ -1,10 +1,15 @@
 //! Environments: made, and named otherwise.
 
-use super::Administrator;
+use time::OffsetDateTime;
+
+use super::keys::{CreatedKey, Permits, new_key};
+use super::{AdminError, Administrator};
+use crate::domain::access::Scope;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::EnvironmentId;
-use crate::store::{AuditEntry, Environment, Outcome, Store, StoreError};
+use crate::store::{AuditEntry, Environment, NewEnvironment, Store, StoreError};
+use crate::vault::KeyIssuer;
 
 /// Who makes environments without a key, in the audit log.
 const ACTOR: &str = "cli";
@@ -42,36 +47,53 @@ pub async fn add_environment(
     entropy: &dyn Entropy,
 ) -> Result<Environment, StoreError> {
     let id = EnvironmentId::generate(clock, entropy);
-    let environment = Environment { id, name: name.to_owned(), created_at: clock.now() };
+    let created_at = clock.now();
+    let environment = Environment { id, name: name.to_owned(), created_at, made_by: None };
     let subject = id.to_string();
     let entry = AuditEntry { subject: Some(&subject), ..entry };
-    store.insert_environment(&environment, &entry).await?;
+    let new = NewEnvironment { environment: &environment, made_in: None, first_key: None };
+    store.insert_environment(&new, &entry).await?;
     Ok(environment)
 }
 
 impl Administrator<'_> {
-    /// Makes another environment. Both audit logs tell it.
+    /// Makes another environment with the key `made_by`, and its first key, with the scope `admin` alone, which ends no
+    /// later than the one that makes it. Both audit logs tell it.
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// `Revoked` when the key was revoked meanwhile; `QuotaExceeded` when there are as many as there may be.
     pub async fn make_environment(
         &self,
         store: &Store,
+        issuer: &KeyIssuer,
         name: &str,
-    ) -> Result<Environment, StoreError> {
-        let begun = AuditEntry {
-            outcome: Outcome::Started,
-            ..self.entry("environment.created", (None, None))
+        (made_by, ends_at): (&str, Option<OffsetDateTime>),
+    ) -> Result<(Environment, CreatedKey), AdminError> {
+        let environment = Environment {
+            id: EnvironmentId::generate(self.clock, self.entropy),
+            name: name.to_owned(),
+            created_at: self.clock.now(),
+            made_by: Some(made_by.to_owned()),
         };
-        self.db.audit(&begun).await?;
-        let entry = self.entry("environment.created", (None, None));
-        let made = add_environment(store, name, entry, self.clock, self.entropy).await;
-        let subject = made.as_ref().ok().map(|made| made.id.to_string());
-        let outcome = if made.is_ok() { Outcome::Done } else { Outcome::Failed };
-        let ended = self.entry("environment.created", (None, subject.as_deref()));
-        self.db.audit(&AuditEntry { outcome, ..ended }).await?;
-        made
+        let (created, digest) = new_key(issuer, self.clock, self.entropy);
+        let scopes = [Scope::Admin];
+        let key = Permits::from(scopes.as_slice()).key("first key", &created, digest, ends_at);
+        let (subject, key_subject) = (environment.id.to_string(), created.id.to_string());
+        let entry = self.entry("environment.created", (None, Some(&subject)));
+        let key_entry = self.entry("api_key.created", (None, Some(&key_subject)));
+        // Each environment's log has a row of its own.
+        let entry_here = self.entry("environment.created", (None, Some(&subject)));
+        let new = NewEnvironment {
+            environment: &environment,
+            made_in: Some((self.db.environment_id(), &entry_here)),
+            first_key: Some((&key, &key_entry)),
+        };
+        if store.insert_environment(&new, &entry).await? {
+            Ok((environment, created))
+        } else {
+            Err(AdminError::Revoked)
+        }
     }
 
     /// Gives the environment another name.

@@ -9,7 +9,8 @@ use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{ApiKeyId, EnvironmentId};
 use crate::domain::networks::Networks;
-use crate::store::{NewApiKey, RotatedSecret, Store, StoreError};
+use crate::domain::sealed::Digest;
+use crate::store::{EndMade, NewApiKey, RotatedSecret, Store, StoreError};
 use crate::vault::{IssuedSecret, KeyIssuer};
 
 /// What a key may do, and from where.
@@ -27,6 +28,41 @@ impl<'a> From<&'a [Scope]> for Permits<'a> {
     fn from(scopes: &'a [Scope]) -> Self {
         Self { scopes, allowed_methods: None, allowed_addresses: None }
     }
+}
+
+impl<'a> Permits<'a> {
+    /// A key with these permits, which no other key makes.
+    pub(super) fn key(
+        &self,
+        name: &'a str,
+        created: &CreatedKey,
+        digest: Digest,
+        expires_at: Option<OffsetDateTime>,
+    ) -> NewApiKey<'a> {
+        NewApiKey {
+            id: created.id,
+            name,
+            digest,
+            scopes: self.scopes,
+            allowed_methods: self.allowed_methods,
+            allowed_addresses: self.allowed_addresses,
+            made_by: None,
+            created_at: created.created_at,
+            expires_at,
+        }
+    }
+}
+
+/// Another secret with an id, and its digest.
+pub(super) fn new_key(
+    issuer: &KeyIssuer,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> (CreatedKey, Digest) {
+    let secret = issuer.issue(KeyKind::ApiKey, entropy);
+    let digest = secret.digest();
+    let id = ApiKeyId::generate(clock, entropy);
+    (CreatedKey { id, secret, created_at: clock.now() }, digest)
 }
 
 /// The wish for a key.
@@ -73,31 +109,20 @@ impl Administrator<'_> {
         issuer: &KeyIssuer,
         wish: &NewKey<'_>,
     ) -> Result<CreatedKey, AdminError> {
-        let secret = issuer.issue(KeyKind::ApiKey, self.entropy);
-        let id = ApiKeyId::generate(self.clock, self.entropy);
-        let created_at = self.clock.now();
-        let key = NewApiKey {
-            id,
-            name: wish.name,
-            digest: secret.digest(),
-            scopes: wish.permits.scopes,
-            allowed_methods: wish.permits.allowed_methods,
-            allowed_addresses: wish.permits.allowed_addresses,
-            made_by: wish.made_by,
-            created_at,
-            expires_at: wish.expires_at,
-        };
-        let subject = id.to_string();
+        let (created, digest) = new_key(issuer, self.clock, self.entropy);
+        let key = wish.permits.key(wish.name, &created, digest, wish.expires_at);
+        let key = NewApiKey { made_by: wish.made_by, ..key };
+        let subject = created.id.to_string();
         let entry = self.entry("api_key.created", (None, Some(&subject)));
         if self.db.insert_api_key(&key, &entry).await? {
-            Ok(CreatedKey { id, secret, created_at })
+            Ok(created)
         } else {
             Err(AdminError::Revoked)
         }
     }
 
     /// Gives a key another secret. The one that it has lives on for `overlap`, and one that it had before ends
-    /// immediately; `ends_made` also ends the account tokens and link tokens that were made with the key.
+    /// immediately; `ends_made` also ends all that was made with the key.
     ///
     /// # Errors
     ///
@@ -113,7 +138,7 @@ impl Administrator<'_> {
         let now = self.clock.now();
         let old_secret_ends_at = now + overlap;
         let new = RotatedSecret {
-            ends_made,
+            ends: ends_made.then_some(EndMade::All),
             digest: secret.digest(),
             old_ends_at: old_secret_ends_at,
             now,
@@ -127,15 +152,15 @@ impl Administrator<'_> {
         }
     }
 
-    /// Ends a key at once, with all its secrets; tells whether it was not ended before.
+    /// Ends a key at once, with all its secrets and what it made; tells whether it was not ended before.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn revoke_key(&self, id: ApiKeyId) -> Result<bool, StoreError> {
+    pub async fn revoke_key(&self, id: ApiKeyId, what: EndMade) -> Result<bool, StoreError> {
         let subject = id.to_string();
         let entry = self.entry("api_key.revoked", (None, Some(&subject)));
-        self.db.revoke_api_key(id, self.clock.now(), &entry).await
+        self.db.revoke_api_key(id, what, self.clock.now(), &entry).await
     }
 }
 

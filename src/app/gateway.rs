@@ -88,7 +88,8 @@ impl Gateway {
         let master_keys = config.vault.master_keys().map_err(anyhow::Error::msg)?;
         let cursors = Signer::derive(&master_keys, "cursors");
         let keys = KeyIssuer::derive(&master_keys);
-        let store = Store::with(pool, deadlines(&config.database), keeping(&config.cache));
+        let store = Store::with(pool, deadlines(&config.database), keeping(&config.cache))
+            .with_quotas(config.quotas.rows());
         let name = process_name(&*entropy);
         let done = CancellationToken::new();
         let (listening, enough) = (store.clone(), done.clone());
@@ -131,10 +132,7 @@ impl Gateway {
             tokens.clone(),
             (Arc::clone(&clock), Arc::clone(&entropy)),
             metrics.clone(),
-            Memory {
-                budget: memory.clone(),
-                max_named_response: config.upstream.max_named_response_bytes,
-            },
+            bounds(config, &memory),
         );
         let traces = traces(&config.traces, http.clone(), Arc::clone(&entropy))?;
         let links = Links {
@@ -322,6 +320,13 @@ fn keeping(cache: &config::Cache) -> Keeping {
 /// The budget for bytes that are held as a whole.
 fn memory(server: &config::Server) -> ByteBudget {
     ByteBudget::new(server.max_bytes_in_flight, server.max_environment_bytes_in_flight)
+}
+
+/// How much of responses is held, and how many calls of an environment wait.
+fn bounds(config: &Config, memory: &ByteBudget) -> (Memory, Places) {
+    let max_named_response = config.upstream.max_named_response_bytes;
+    let memory = Memory { budget: memory.clone(), max_named_response };
+    (memory, Places::new(config.quotas.waiting_calls(config.server.max_requests)))
 }
 
 /// Runs endless work until `enough`.

@@ -15,7 +15,7 @@ use crate::domain::clock::{Clock as _, SystemClock};
 use crate::domain::entropy::SystemEntropy;
 use crate::domain::ids::ApiKeyId;
 use crate::domain::networks::Networks;
-use crate::store::{Store, StoreError};
+use crate::store::{EndMade, Store, StoreError};
 use crate::vault::KeyIssuer;
 
 /// What to do with API keys.
@@ -57,17 +57,20 @@ pub(super) enum Command {
         /// How many seconds the secret that it has lives on
         #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
         overlap_s: u32,
-        /// End the account tokens and link tokens that were made with the key
+        /// End all that was made with the key: tokens, keys, and the keys and tokens of environments
         #[arg(long)]
         end_made: bool,
         /// The key's id, key_…
         id: ApiKeyId,
     },
-    /// End a key at once
+    /// End a key at once, and the account tokens and link tokens that were made with it
     Revoke {
         /// The environment's name
         #[arg(long, default_value = "default")]
         environment: String,
+        /// End all that was made with the key: keys, and the keys and tokens of environments too
+        #[arg(long)]
+        end_made: bool,
         /// The key's id, key_…
         id: ApiKeyId,
     },
@@ -97,6 +100,7 @@ async fn obey(config: &Config, store: &Store, command: Command) -> anyhow::Resul
             let id = id.map_err(|error| match error {
                 StoreError::Conflict(_) => anyhow::anyhow!(ambiguous(&named)),
                 other @ (StoreError::Inconsistent { .. }
+                | StoreError::QuotaExceeded { .. }
                 | StoreError::Unavailable(_)
                 | StoreError::Busy(_)
                 | StoreError::Refused(_)) => other.into(),
@@ -124,9 +128,11 @@ async fn obey(config: &Config, store: &Store, command: Command) -> anyhow::Resul
             let rotated = rotated.with_context(|| format!("{id} of {environment:?}"))?;
             say(rotated.secret.reveal())?;
         }
-        Command::Revoke { environment, id } => {
+        Command::Revoke { environment, end_made, id } => {
             let db = known(store, &environment).await?;
-            if !administrator(&db).revoke_key(id).await? {
+            let what = if end_made { EndMade::All } else { EndMade::Tokens };
+            let is_revoked = administrator(&db).revoke_key(id, what).await?;
+            if !is_revoked && !end_made {
                 bail!("there is no living key {id} in the environment {environment:?}");
             }
         }

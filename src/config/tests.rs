@@ -70,7 +70,8 @@ fn every_secret_can_be_given_by_a_file() {
     let is_secret = |key: &String| keys.contains(&format!("{key}{}", secret::FILE));
     let secrets: Vec<_> = keys.iter().filter(|key| is_secret(key)).collect();
     assert_eq!(secrets, ["database.url", "limits.redis_url", "traces.otlp_headers", "vault.keys"]);
-    for key in &keys {
+    // Quotas are numbers of keys and tokens.
+    for key in keys.iter().filter(|key| !key.starts_with("quotas.")) {
         let sounds_secret = ["password", "secret", "token", "key"]
             .iter()
             .any(|word| key.rsplit('.').next().unwrap().contains(word));

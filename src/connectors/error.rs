@@ -33,6 +33,8 @@ pub enum Kind {
     RateLimited,
     /// Too much is held in memory to read the response.
     Overloaded,
+    /// Too many calls of the environment wait.
+    TooManyWaiting,
     /// The grant is lost: link again.
     NeedsReauth,
     /// The provider failed, or answered what nobody can read.
@@ -45,8 +47,8 @@ pub enum Kind {
     Internal,
 }
 
-/// How long callers wait before they send again what there was no memory for.
-const MEMORY_PAUSE: Duration = Duration::from_secs(1);
+/// How long callers wait before they send again what there was no memory or no place for.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A failed call to a provider.
 #[derive(Debug, thiserror::Error)]
@@ -149,6 +151,7 @@ impl ConnectorError {
         let is_unsent = match &self.source {
             Some(
                 UpstreamError::Limited { .. }
+                | UpstreamError::TooManyWaiting
                 | UpstreamError::Resting { .. }
                 | UpstreamError::Connect(_)
                 | UpstreamError::NotAllowed
@@ -206,6 +209,7 @@ impl ConnectorError {
     ) -> Self {
         let (kind, retry_after, code) = match &source {
             UpstreamError::Limited { retry_after } => (Kind::RateLimited, Some(*retry_after), None),
+            UpstreamError::TooManyWaiting => (Kind::TooManyWaiting, Some(PAUSE), None),
             UpstreamError::Resting { retry_after } => (Kind::Trouble, Some(*retry_after), None),
             UpstreamError::Token(TokenError::NeedsReauth { reason }) => {
                 (Kind::NeedsReauth, None, Some(reason.clone()))
@@ -229,7 +233,7 @@ impl ConnectorError {
                 | TokenError::Interrupted,
             ) => (Kind::Internal, None, None),
             UpstreamError::Timeout => (Kind::Timeout, None, None),
-            UpstreamError::OverBudget(_) => (Kind::Overloaded, Some(MEMORY_PAUSE), None),
+            UpstreamError::OverBudget(_) => (Kind::Overloaded, Some(PAUSE), None),
             UpstreamError::CallerStalled => (Kind::CallerStalled, None, None),
         };
         let odd = match &source {
@@ -238,6 +242,7 @@ impl ConnectorError {
                 Some("it is larger than `upstream.max_named_response_bytes` permits".to_owned())
             }
             UpstreamError::Limited { .. }
+            | UpstreamError::TooManyWaiting
             | UpstreamError::Resting { .. }
             | UpstreamError::Token(_)
             | UpstreamError::Connect(_)
@@ -257,6 +262,7 @@ impl ConnectorError {
             Some(UpstreamError::Token(error)) => Some(error),
             Some(
                 UpstreamError::Limited { .. }
+                | UpstreamError::TooManyWaiting
                 | UpstreamError::Resting { .. }
                 | UpstreamError::Connect(_)
                 | UpstreamError::Timeout

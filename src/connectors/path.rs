@@ -118,8 +118,13 @@ pub(super) fn scim_name(method: &Method, path: &str) -> String {
     let is_usual = kind.len() <= MAX_KIND_NAME && kind.bytes().all(is_common);
     let kind = if is_usual { kind.as_str() } else { OTHER };
     let verb = match *method {
-        Method::GET | Method::HEAD | Method::OPTIONS => method.as_str(),
-        Method::POST | Method::PUT | Method::PATCH | Method::DELETE => method.as_str(),
+        Method::GET
+        | Method::HEAD
+        | Method::OPTIONS
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE => method.as_str(),
         _ => OTHER,
     };
     format!("scim.{kind}.{verb}").to_ascii_lowercase()

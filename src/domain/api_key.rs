@@ -39,4 +39,6 @@ pub struct ApiKey {
     /// When it was last used, to the minute.
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_used_at: Option<OffsetDateTime>,
+    /// The key that made it; `null` when none did.
+    pub made_by: Option<String>,
 }

@@ -47,7 +47,7 @@ impl Outcome {
 pub enum AuditKind {
     /// Something that changes something. The row was there before it was done, or came with it.
     Change,
-    /// A call to a provider with the account's token. The row came within a second after it.
+    /// A call to a provider with the account's token, a request that was refused, or a read of this log. The row came within a second after it, or within a minute where many are counted.
     Use,
 }
 
@@ -75,7 +75,7 @@ pub struct AuditRow {
     /// Who did it: the id of an API key or of an account token, or a part of the program: `cli`, `link`, `provider`, `refresh`.
     #[schema(example = "key_01J8ZQ5V9Y3M7T2K4N6P8R0S1T")]
     pub actor: String,
-    /// What was done: `user.deactivated`, `api_key.created`, …; `proxy.called` is a raw call, `directory.called` a call that the unified API made.
+    /// What was done: `user.deactivated`, `api_key.created`, …; `proxy.called` is a raw call, `directory.called` a call that the unified API made, `request.refused` a request that was refused here, `link.failed` a link that failed, `audit_log.read` a read of this log.
     #[schema(example = "proxy.called")]
     pub action: String,
     /// To which account.
@@ -87,19 +87,22 @@ pub struct AuditRow {
     /// The provider's name of the method that was called.
     #[schema(required = true, example = "admin.users.list")]
     pub provider_method: Option<String>,
-    /// The HTTP status of the provider's answer.
+    /// The HTTP status of the provider's answer; of a refused request, that of ours.
     #[schema(required = true)]
     pub status: Option<u16>,
     /// How long the call took, waiting for its turn included; of several calls the longest.
     #[schema(required = true)]
     pub duration_ms: Option<u32>,
-    /// How many calls it tells of: more than one when a key called the same method often within a second.
+    /// How many calls it tells of: more than one when a key called the same method often within a second, or was refused, or read this log, often within a minute.
     pub calls: u32,
     /// In which request; `null` for several calls.
     #[schema(required = true)]
     pub request_id: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Why it was refused or failed: the type of the problem, or the code of a failed link.
+    #[schema(required = true, example = "insufficient_scope")]
+    pub reason: Option<String>,
 }
 
 /// A name that is none of the known ones.

@@ -21,6 +21,7 @@ pub mod moment;
 pub mod networks;
 pub mod page;
 pub mod provider;
+pub mod quota;
 pub mod role;
 pub mod sealed;
 pub mod user;

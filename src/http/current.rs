@@ -25,9 +25,14 @@ struct Facts {
     unreadable_rows: UnreadableRows,
     held: Mutex<Vec<HeldBytes>>,
     caller: OnceLock<Arc<Caller>>,
-    place: OnceLock<Place>,
+    refused_key: OnceLock<(EnvironmentId, Box<str>)>,
+    place: OnceLock<Arc<Place>>,
     account: OnceLock<(IntegratedAccountId, Provider)>,
 }
+
+/// Marks a request that is a part of another one, such as an operation of a batch.
+#[derive(Debug, Clone)]
+pub(super) struct PartOf(Option<Arc<Place>>);
 
 /// An id as headers have it.
 #[derive(Debug)]
@@ -48,12 +53,21 @@ impl CurrentRequest {
     /// The same request, whose caller is to be proven again: what was permitted may have been revoked meanwhile.
     pub(super) fn unproven(&self) -> Self {
         let id = Id(self.0.id.0.clone());
-        Self(Arc::new(Facts {
-            id,
-            span: self.0.span.clone(),
-            peer: self.0.peer,
-            ..Facts::default()
-        }))
+        let (span, peer, place) = (self.0.span.clone(), self.0.peer, self.0.place.clone());
+        Self(Arc::new(Facts { id, peer, span, place, ..Facts::default() }))
+    }
+
+    /// Notes that it is a part of another request, whose place it shares.
+    pub(super) fn is_part_of(&self, whole: &PartOf) {
+        if let Some(place) = &whole.0 {
+            // A request that begins has none yet.
+            let _ = self.0.place.set(Arc::clone(place));
+        }
+    }
+
+    /// Marks requests that are parts of this one.
+    pub(super) fn part(&self) -> PartOf {
+        PartOf(self.0.place.get().cloned())
     }
 
     /// The request that these belong to.
@@ -101,6 +115,17 @@ impl CurrentRequest {
         self.0.caller.get()
     }
 
+    /// The key that was refused, and its environment, where that is known.
+    pub(super) fn refused_key(&self) -> Option<(EnvironmentId, &str)> {
+        self.0.refused_key.get().map(|(environment_id, key_id)| (*environment_id, &**key_id))
+    }
+
+    /// Notes that this key came with it and is refused.
+    pub(super) fn is_refused(&self, environment_id: EnvironmentId, key_id: &str) {
+        // A request has one key.
+        let _ = self.0.refused_key.set((environment_id, key_id.into()));
+    }
+
     /// Whose it is, once that was proven.
     pub(super) fn environment_id(&self) -> Option<EnvironmentId> {
         self.caller().map(|caller| caller.environment_id)
@@ -113,8 +138,10 @@ impl CurrentRequest {
             return true;
         }
         self.span().note("switchboard.environment_id", || caller.environment_id.to_string());
-        let place = places.enter(caller.environment_id);
-        place.is_some_and(|place| self.0.place.set(place).is_ok())
+        self.0.place.get().is_some()
+            || places
+                .enter(caller.environment_id)
+                .is_some_and(|place| self.0.place.set(Arc::new(place)).is_ok())
     }
 
     /// Which account it is about, where it is about one.

@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use tracing::field::DisplayValue;
 
 use super::current::CurrentRequest;
-use super::limits;
-use super::problem::{Problem, ProblemKind};
+use super::problem::{Problem, ProblemKind, Written};
 use super::proxy::ErrorFormat;
 use super::state::AppState;
+use super::{limits, refusals};
 use crate::domain::ids::RequestId;
 use crate::telemetry::Span;
 
@@ -35,6 +35,9 @@ impl Passage {
         let theirs = request.headers().get(X_REQUEST_ID).filter(|id| is_plain(id.as_bytes()));
         let id = theirs.cloned().unwrap_or_else(|| new_id(state));
         let current = CurrentRequest::new(id, state.traces.request(request.headers()), peer);
+        if let Some(whole) = request.extensions().get() {
+            current.is_part_of(whole);
+        }
         Self { current, method: request.method().clone(), started: Instant::now() }
     }
 
@@ -55,6 +58,10 @@ impl Passage {
                 format.write(&problem, response);
             }
             current.span().note("switchboard.problem", || problem.kind().name());
+            refusals::note(state, &current, &problem);
+        }
+        if let Some(Written(problem)) = response.extensions_mut().remove() {
+            refusals::note(state, &current, &problem);
         }
         current.meter().read(|standings| limits::tell(standings, response.headers_mut()));
         let status = response.status().as_u16();

@@ -21,6 +21,7 @@ mod pieces;
 pub mod problem;
 mod proxy;
 mod reference;
+mod refusals;
 mod router;
 mod start;
 mod state;

@@ -107,6 +107,22 @@ impl Desk {
         self.ledger.take(claim.price, &rates, claim.class, now)
     }
 
+    /// How long a claim would wait now; an error when that is longer than it may.
+    pub(super) fn expected_wait(
+        &mut self,
+        claim: &Claim<'_>,
+        source: Source,
+        now: Instant,
+    ) -> Result<Duration, Refused> {
+        let Claim { price, account, class, max_wait } = *claim;
+        let rates = part_of(&price.rates, share(source));
+        let expected = self.expected(&price.keys, &rates, class, account, None, now);
+        if expected > max_wait {
+            return Err(self.refuse(price, &rates, expected, now));
+        }
+        Ok(expected)
+    }
+
     /// A place behind those who came before; none when the turn would come too late.
     pub(super) fn enter(
         &mut self,
@@ -114,12 +130,8 @@ impl Desk {
         source: Source,
         now: Instant,
     ) -> Result<Place, Refused> {
+        let expected = self.expected_wait(claim, source, now)?;
         let Claim { price, account, class, max_wait } = *claim;
-        let rates = part_of(&price.rates, share(source));
-        let expected = self.expected(&price.keys, &rates, class, account, None, now);
-        if expected > max_wait {
-            return Err(self.refuse(price, &rates, expected, now));
-        }
         self.tickets += 1;
         let ticket = Ticket { number: self.tickets, wake: Arc::new(Notify::new()) };
         for key in price.keys.iter() {

@@ -84,6 +84,12 @@ impl Limiter for FairLimiter {
         standings.inspect(|_| self.0.tally.grants.add_one())
     }
 
+    fn expected_wait(&self, claim: &Claim<'_>) -> Result<Duration, Refused> {
+        let inner = &*self.0;
+        let expected = inner.desk().expected_wait(claim, inner.source(), Instant::now());
+        expected.inspect_err(|_| inner.tally.refused.add_one())
+    }
+
     async fn acquire(&self, claim: Claim<'_>) -> Result<Vec<Standing>, Refused> {
         let inner = &*self.0;
         let entered = {

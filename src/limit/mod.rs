@@ -131,6 +131,13 @@ pub trait Limiter: Send + Sync {
     /// A turn for all budgets of the claim, and how they stand after it; none when it has to be waited for.
     fn at_once(&self, claim: &Claim<'_>) -> Option<Vec<Standing>>;
 
+    /// How long the claim would wait for its turn now. Nothing is taken.
+    ///
+    /// # Errors
+    ///
+    /// When that is longer than it may.
+    fn expected_wait(&self, claim: &Claim<'_>) -> Result<Duration, Refused>;
+
     /// Waits for a turn: for all budgets of the claim at once. Tells how they stand after it. Whoever
     /// stops waiting gives the place back, and no turn is lost by that.
     async fn acquire(&self, claim: Claim<'_>) -> Result<Vec<Standing>, Refused>;

@@ -1,4 +1,4 @@
-//! The share of each environment of the requests that a gateway takes at the same time.
+//! The share of each environment of the requests, or of the calls that wait, which a gateway takes at the same time.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -46,6 +46,12 @@ impl Places {
         let place = Place(self.counter(environment_id));
         // Counted first: two callers must not both see the last place free. Dropping it takes the count back.
         (place.0.fetch_add(1, Ordering::Relaxed) < self.0.most).then_some(place)
+    }
+
+    /// Whether the environment has a place left.
+    #[must_use]
+    pub fn is_free(&self, environment_id: EnvironmentId) -> bool {
+        self.counter(environment_id).load(Ordering::Relaxed) < self.0.most
     }
 
     fn counter(&self, environment_id: EnvironmentId) -> Arc<AtomicUsize> {

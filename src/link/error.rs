@@ -2,6 +2,7 @@
 
 use crate::connectors::LinkRefusal;
 use crate::domain::provider::Provider;
+use crate::domain::quota::Quota;
 use crate::store::StoreError;
 use crate::upstream::OAuthError;
 use crate::vault::CipherError;
@@ -123,12 +124,23 @@ impl LinkError {
             Self::OtherProvider => "other_provider",
             Self::NotAllowed(_) => "origin_not_allowed",
             Self::Store(StoreError::Unavailable(_) | StoreError::Busy(_)) => "unavailable",
+            Self::Store(StoreError::QuotaExceeded { .. }) => "quota_exceeded",
             Self::AccountNotFound => "account_not_found",
             Self::NoProviderApp(_)
             | Self::KeyRevoked
             | Self::PublicUrl
             | Self::Store(_)
             | Self::Cipher(_) => "internal",
+        }
+    }
+
+    /// The quota that is used up, when that is why.
+    #[must_use]
+    pub fn quota(&self) -> Option<Quota> {
+        if let Self::Store(StoreError::QuotaExceeded { quota, .. }) = self {
+            Some(*quota)
+        } else {
+            None
         }
     }
 

@@ -9,7 +9,7 @@ use crate::domain::ids::IntegratedAccountId;
 use crate::domain::link_page::LinkPage;
 use crate::domain::provider::Provider;
 use crate::domain::sealed::Digest;
-use crate::store::{LinkSession, LinkToken, ProviderApp, Return};
+use crate::store::{AuditEntry, LinkSession, LinkToken, ProviderApp, Return};
 use crate::upstream::{CodeExchange, NamedBy, OAuthClient, try_token};
 
 /// What a browser brings back from the provider.
@@ -52,9 +52,10 @@ impl Links {
         if let Some(account_id) = linked {
             return (Some(way), self.seen(&session.link, account_id).await);
         }
+        let request_id = returned.request_id;
         let outcome = self.complete(&session, returned).await;
         if let Err(error) = &outcome {
-            self.note(&session.link, error).await;
+            self.note(&session.link, error, request_id).await;
         }
         (Some(way), outcome)
     }
@@ -77,9 +78,11 @@ impl Links {
     }
 
     /// Notes why a try failed, for whoever opened the page.
-    pub(super) async fn note(&self, link: &LinkToken, error: &LinkError) {
+    pub(super) async fn note(&self, link: &LinkToken, error: &LinkError, request_id: &str) {
         let db = self.store.tenant(link.environment_id);
-        if let Err(unnoted) = db.fail_link(link.id, error.name()).await {
+        let entry = AuditEntry::new("link.failed", "link", &*self.clock, &*self.entropy);
+        let entry = AuditEntry { request_id: Some(request_id), ..entry };
+        if let Err(unnoted) = db.fail_link(link.id, error.name(), entry).await {
             tracing::warn!(%unnoted, "the failure of a link could not be noted");
         }
     }
@@ -97,7 +100,12 @@ impl Links {
             Return::Taken(session) => (*session, None),
             Return::Linked(session, account_id) => (*session, Some(account_id)),
             Return::UnderWay => return Err(LinkError::StillConnecting),
-            Return::OtherBrowser => return Err(LinkError::OtherBrowser),
+            Return::OtherBrowser(link) => {
+                if let Some(link) = link {
+                    self.note(&link, &LinkError::OtherBrowser, returned.request_id).await;
+                }
+                return Err(LinkError::OtherBrowser);
+            }
             Return::Unknown => return Err(LinkError::UnknownState),
         };
         let way = Way {

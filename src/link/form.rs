@@ -62,9 +62,10 @@ impl Links {
             Ok(found) => found,
             Err(error) => return (None, Err(error)),
         };
+        let request_id = filled.request_id;
         let outcome = self.try_and_keep(&link, filled).await;
         if let Err(error) = &outcome {
-            self.note(&link, error).await;
+            self.note(&link, error, request_id).await;
         }
         (Some(way), outcome)
     }

@@ -12,6 +12,7 @@ use crate::domain::account::AccountStatus;
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::{AccountTokenId, EnvironmentId, IntegratedAccountId};
 use crate::domain::networks::Networks;
+use crate::domain::quota::Quota;
 use crate::domain::sealed::Digest;
 
 /// An account token to be added.
@@ -82,7 +83,9 @@ impl TenantDb {
         audit: &AuditEntry<'_>,
     ) -> Result<AddedToken, StoreError> {
         let allowed_addresses = token.allowed_addresses.map(Networks::texts);
+        let place = self.quotas.reserve(Quota::AccountTokens, self.environment_id).await;
         let mut tx = self.pool.begin().await?;
+        place.admit(&mut tx).await?;
         let maker = lock_maker(&mut tx, self.environment_id, Some(token.made_by)).await?;
         let Some(maker) = maker else { return Ok(AddedToken::KeyRevoked) };
         // Whoever disconnects the account waits for this one and deletes it, or was before it.

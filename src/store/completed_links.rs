@@ -7,11 +7,13 @@ use super::audit::{self, AuditEntry};
 use super::connections::Connection;
 use super::credentials::{self, NewCredentials};
 use super::events::{self, NewEvent};
+use super::quotas::Reservation;
 use super::{StoreError, TenantDb};
 use crate::domain::account::Organization;
 use crate::domain::account_state::{Evidence, FIRST_STATUS, Step};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
 use crate::domain::provider::Provider;
+use crate::domain::quota::Quota;
 
 /// What a finished link leaves behind.
 #[derive(Debug)]
@@ -90,6 +92,7 @@ impl TenantDb {
         audit: &AuditEntry<'_>,
         told: &[NewEvent<'_>],
     ) -> Result<LinkEnd, StoreError> {
+        let place = self.quotas.reserve(Quota::IntegratedAccounts, self.environment_id).await;
         let mut tx = self.pool.begin().await?;
         let spent = sqlx::query!(
             "UPDATE link_tokens SET used_at = $3, pkce_verifier = NULL, linked_account_id = $4
@@ -106,7 +109,7 @@ impl TenantDb {
         }
         let account = (self.environment_id, link.id);
         let is_stored = match move_account(&mut tx, account, &Evidence::Linked, link.now).await? {
-            None => self.insert_account(&mut tx, link).await?,
+            None => self.insert_account(&mut tx, link, &place).await?,
             Some(Step::Void) => false,
             Some(Step::Move { .. } | Step::Stay) => self.relink(&mut tx, link).await?,
         };
@@ -129,7 +132,9 @@ impl TenantDb {
         &self,
         connection: &mut Connection,
         link: &LinkedAccount<'_>,
+        place: &Reservation<'_>,
     ) -> Result<bool, StoreError> {
+        place.admit(connection).await?;
         sqlx::query!(
             "INSERT INTO integrated_accounts (environment_id, integrated_account_id, tenant_id, provider,
                  provider_app_id, status, organization_id, organization_name, installer_id,

@@ -72,6 +72,8 @@ pub struct Holder {
     pub alive_at: OffsetDateTime,
     /// How long ago that was, by the same clock.
     pub silent_for: Duration,
+    /// When the key is free again.
+    pub expires_at: OffsetDateTime,
     /// What was answered; `None` while it is in flight.
     pub answer: Option<SealedAnswer>,
 }
@@ -81,8 +83,13 @@ impl TenantDb {
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// `QuotaExceeded` when nobody holds the key and the environment stores as many responses as it may.
     pub async fn claim_idempotency_key(&self, claim: &NewClaim<'_>) -> Result<bool, StoreError> {
+        if let Err(refused) = self.admit_stored_response(claim.now).await {
+            let holder = self.idempotency_key(claim.key).await?;
+            let is_held = holder.is_some_and(|holder| holder.expires_at > claim.now);
+            return if is_held { Ok(false) } else { Err(refused) };
+        }
         let done = sqlx::query!(
             "INSERT INTO idempotency_keys AS held (environment_id, scope, idempotency_key, fingerprint,
                  caller_scopes, request_id, started_at, alive_at, expires_at)
@@ -104,7 +111,11 @@ impl TenantDb {
         )
         .execute(&self.pool)
         .await?;
-        Ok(done.rows_affected() == 1)
+        let is_taken = done.rows_affected() == 1;
+        if is_taken {
+            self.note_stored_response(1, 0);
+        }
+        Ok(is_taken)
     }
 
     /// Takes a key over from a request that is known to be dead; tells whether it was still so.
@@ -149,7 +160,7 @@ impl TenantDb {
     ) -> Result<Option<Holder>, StoreError> {
         let row = sqlx::query_as!(
             Row,
-            r#"SELECT fingerprint, caller_scopes, request_id, started_at, alive_at,
+            r#"SELECT fingerprint, caller_scopes, request_id, started_at, alive_at, expires_at,
                       EXTRACT(EPOCH FROM clock_timestamp() - alive_at)::float8 AS "silent_s!", status,
                       headers AS "headers: Json<Vec<(String, String)>>", master_key_id, data_key, body
                FROM idempotency_keys
@@ -218,6 +229,7 @@ impl TenantDb {
         )
         .execute(&self.pool)
         .await?;
+        self.note_stored_response(0, answer.body.0.len());
         Ok(())
     }
 
@@ -241,6 +253,7 @@ impl TenantDb {
         )
         .execute(&self.pool)
         .await?;
+        self.note_stored_response(-1, 0);
         Ok(())
     }
 
@@ -272,6 +285,7 @@ struct Row {
     request_id: String,
     started_at: OffsetDateTime,
     alive_at: OffsetDateTime,
+    expires_at: OffsetDateTime,
     silent_s: f64,
     status: Option<i16>,
     headers: Option<Json<Vec<(String, String)>>>,
@@ -301,6 +315,7 @@ impl Row {
             started_at: self.started_at,
             alive_at: self.alive_at,
             silent_for: Duration::try_from_secs_f64(self.silent_s).unwrap_or_default(),
+            expires_at: self.expires_at,
             answer,
         })
     }

@@ -6,7 +6,9 @@ use time::OffsetDateTime;
 
 use super::audit::{self, AuditEntry};
 use super::columns::{all_named, digest_bytes, networks, patterns};
+use super::connections::Connection;
 use super::key_uses::LastSeen;
+use super::made_ends::EndMade;
 use super::makers::lock_maker;
 use super::{Change, Store, StoreError, TenantDb};
 use crate::domain::access::{KeyKind, Scope};
@@ -14,6 +16,7 @@ use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::api_key::ApiKey;
 use crate::domain::ids::{ApiKeyId, EnvironmentId, IntegratedAccountId};
 use crate::domain::networks::Networks;
+use crate::domain::quota::Quota;
 use crate::domain::sealed::Digest;
 
 /// An API key to be added.
@@ -42,8 +45,8 @@ pub struct NewApiKey<'a> {
 /// Another secret for an API key.
 #[derive(Debug, Clone, Copy)]
 pub struct RotatedSecret {
-    /// Whether what was made with the key ends too.
-    pub ends_made: bool,
+    /// What of the things that were made with the key ends too.
+    pub ends: Option<EndMade>,
     /// Its digest.
     pub digest: Digest,
     /// When the one ends that the key has.
@@ -118,6 +121,30 @@ impl Store {
         self.warm.keys.has(digest)
     }
 
+    /// The environment and the id of a key that is not good any more, while its row is there.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn ended_key(
+        &self,
+        kind: KeyKind,
+        digest: &Digest,
+    ) -> Result<Option<(EnvironmentId, String)>, StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT environment_id AS "environment_id!: EnvironmentId", id AS "id!" FROM (
+                   SELECT environment_id, api_key_id AS id FROM api_keys
+                   WHERE $2 AND (digest = $1 OR previous_digest = $1)
+                   UNION ALL SELECT environment_id, account_token_id FROM account_tokens
+                   WHERE NOT $2 AND digest = $1) AS keys LIMIT 1"#,
+            digest_bytes(digest),
+            kind == KeyKind::ApiKey,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|row| (row.environment_id, row.id)))
+    }
+
     async fn api_key(&self, digest: &Digest) -> Result<Option<KnownKey>, StoreError> {
         let row = sqlx::query!(
             r#"SELECT environment_id AS "environment_id: EnvironmentId", api_key_id, scopes, allowed_methods,
@@ -172,6 +199,34 @@ impl Store {
     }
 }
 
+/// Adds an API key and its row of the audit log.
+pub(super) async fn add_key(
+    connection: &mut Connection,
+    environment_id: EnvironmentId,
+    key: &NewApiKey<'_>,
+    audit: &AuditEntry<'_>,
+) -> Result<(), StoreError> {
+    let allowed_addresses = key.allowed_addresses.map(Networks::texts);
+    sqlx::query!(
+        "INSERT INTO api_keys (environment_id, api_key_id, name, digest, scopes, created_at, expires_at,
+             allowed_methods, allowed_addresses, made_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        environment_id as EnvironmentId,
+        key.id as ApiKeyId,
+        key.name,
+        digest_bytes(&key.digest),
+        &names(key.scopes),
+        key.created_at,
+        key.expires_at,
+        key.allowed_methods.map(AllowedMethods::patterns),
+        allowed_addresses as Option<Vec<String>>,
+        key.made_by,
+    )
+    .execute(&mut *connection)
+    .await?;
+    audit::append(&mut *connection, environment_id, audit).await
+}
+
 impl TenantDb {
     /// Adds an API key. `false` when the key that makes it was revoked meanwhile: nothing is added.
     ///
@@ -183,30 +238,14 @@ impl TenantDb {
         key: &NewApiKey<'_>,
         audit: &AuditEntry<'_>,
     ) -> Result<bool, StoreError> {
-        let allowed_addresses = key.allowed_addresses.map(Networks::texts);
+        let place = self.quotas.reserve(Quota::ApiKeys, self.environment_id).await;
         let mut tx = self.pool.begin().await?;
+        place.admit(&mut tx).await?;
         let Some(maker) = lock_maker(&mut tx, self.environment_id, key.made_by).await? else {
             return Ok(false);
         };
         let expires_at = [key.expires_at, maker.expires_at].into_iter().flatten().min();
-        sqlx::query!(
-            "INSERT INTO api_keys (environment_id, api_key_id, name, digest, scopes, created_at, expires_at,
-                 allowed_methods, allowed_addresses, made_by)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-            self.environment_id as EnvironmentId,
-            key.id as ApiKeyId,
-            key.name,
-            digest_bytes(&key.digest),
-            &names(key.scopes),
-            key.created_at,
-            expires_at,
-            key.allowed_methods.map(AllowedMethods::patterns),
-            allowed_addresses as Option<Vec<String>>,
-            key.made_by,
-        )
-        .execute(&mut *tx)
-        .await?;
-        audit::append(&mut *tx, self.environment_id, audit).await?;
+        add_key(&mut tx, self.environment_id, &NewApiKey { expires_at, ..*key }, audit).await?;
         tx.commit().await?;
         self.warm.hear(&Change::Key(key.digest));
         Ok(true)
@@ -221,7 +260,7 @@ impl TenantDb {
         let rows = sqlx::query!(
             r#"SELECT k.api_key_id AS "id: ApiKeyId", k.name, k.scopes, k.allowed_methods,
                       k.allowed_addresses, k.created_at, k.expires_at, k.revoked_at, k.previous_until,
-                      u.last_used_at AS "last_used_at?"
+                      k.made_by, u.last_used_at AS "last_used_at?"
                FROM api_keys k LEFT JOIN key_uses u
                    ON u.environment_id = k.environment_id AND u.key_id = k.api_key_id
                WHERE k.environment_id = $1 ORDER BY k.api_key_id"#,
@@ -242,6 +281,7 @@ impl TenantDb {
                     revoked_at: row.revoked_at,
                     old_secret_ends_at: row.previous_until,
                     last_used_at: row.last_used_at,
+                    made_by: row.made_by,
                 })
             })
             .collect()
@@ -282,8 +322,10 @@ impl TenantDb {
         )
         .execute(&mut *tx)
         .await?;
-        let made =
-            if new.ends_made { self.end_made(&mut tx, id, new.now).await? } else { Vec::new() };
+        let made = match new.ends {
+            Some(what) => self.end_made(&mut tx, id, what, new.now).await?,
+            None => Vec::new(),
+        };
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
         self.warm.hear(&Change::Key(new.digest));
@@ -293,7 +335,8 @@ impl TenantDb {
         Ok(true)
     }
 
-    /// Ends an API key at `now`, and the account tokens and link tokens that it made; tells whether it was alive.
+    /// Ends an API key at `now`, and what it made; tells whether it was alive. What it made ends even when the key was
+    /// ended before.
     ///
     /// # Errors
     ///
@@ -301,6 +344,7 @@ impl TenantDb {
     pub async fn revoke_api_key(
         &self,
         id: ApiKeyId,
+        what: EndMade,
         now: OffsetDateTime,
         audit: &AuditEntry<'_>,
     ) -> Result<bool, StoreError> {
@@ -315,14 +359,21 @@ impl TenantDb {
         )
         .fetch_optional(&mut *tx)
         .await?;
-        let Some(revoked) = revoked else { return Ok(false) };
-        let made = self.end_made(&mut tx, id, now).await?;
-        audit::append(&mut *tx, self.environment_id, audit).await?;
+        let made = match (&revoked, what) {
+            (None, EndMade::Tokens) => return Ok(false),
+            (Some(_), _) | (None, EndMade::All) => self.end_made(&mut tx, id, what, now).await?,
+        };
+        if revoked.is_some() || !made.is_empty() {
+            audit::append(&mut *tx, self.environment_id, audit).await?;
+        }
         tx.commit().await?;
         self.forget_keys(&made);
-        self.forget_keys(&[revoked.digest]);
-        self.forget_keys(revoked.previous_digest.as_slice());
-        Ok(true)
+        let is_revoked = revoked.is_some();
+        if let Some(revoked) = revoked {
+            self.forget_keys(&[revoked.digest]);
+            self.forget_keys(revoked.previous_digest.as_slice());
+        }
+        Ok(is_revoked)
     }
 }
 

@@ -8,6 +8,7 @@ use super::makers::lock_maker;
 use super::{Store, StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
 use crate::domain::provider::Provider;
+use crate::domain::quota::Quota;
 use crate::domain::sealed::{Ciphertext, Digest, WrappedKey};
 
 /// A link token to be added.
@@ -101,8 +102,8 @@ pub enum Return {
     /// The session that it came back to before is still being completed.
     UnderWay,
     /// A session of another browser. It is spent: the address of its end was seen elsewhere, so the customer starts
-    /// over.
-    OtherBrowser,
+    /// over. With the link token, the first time.
+    OtherBrowser(Option<Box<LinkToken>>),
     /// No session, or one that is over.
     Unknown,
 }
@@ -137,7 +138,9 @@ impl TenantDb {
         new: &NewLinkToken<'_>,
         audit: &AuditEntry<'_>,
     ) -> Result<Option<OffsetDateTime>, StoreError> {
+        let place = self.quotas.reserve(Quota::LinkTokens, self.environment_id).await;
         let mut tx = self.pool.begin().await?;
+        place.admit(&mut tx).await?;
         let Some(maker) = lock_maker(&mut tx, self.environment_id, new.made_by).await? else {
             return Ok(None);
         };
@@ -204,24 +207,6 @@ impl TenantDb {
         .await?;
         Ok(done.rows_affected() == 1)
     }
-
-    /// Notes why a try to link failed, for whoever opened the page.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn fail_link(&self, id: LinkTokenId, failure: &str) -> Result<(), StoreError> {
-        sqlx::query!(
-            "UPDATE link_tokens SET failure = $3
-             WHERE environment_id = $1 AND link_token_id = $2 AND used_at IS NULL",
-            self.environment_id as EnvironmentId,
-            id as LinkTokenId,
-            failure,
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
-    }
 }
 
 impl Store {
@@ -278,7 +263,7 @@ impl Store {
         let is_same =
             browser.is_some_and(|one| row.browser_digest.as_deref() == Some(digest_bytes(one)));
         if !is_same && !row.is_open {
-            return Ok(Return::OtherBrowser);
+            return Ok(Return::OtherBrowser(None));
         }
         let verifier = row.master_key_id.zip(row.data_key).zip(row.pkce_verifier);
         let session = LinkSession {
@@ -308,13 +293,9 @@ impl Store {
         if !row.is_open {
             return Ok(session.seen_again(row.returned_at, now));
         }
-        let (environment_id, id) = (session.link.environment_id, session.link.id);
+        let link = Box::new(session.link.clone());
         let taken = self.take(state, session, now).await?;
-        if is_same {
-            return Ok(taken);
-        }
-        self.tenant(environment_id).fail_link(id, "other_browser").await?;
-        Ok(Return::OtherBrowser)
+        Ok(if is_same { taken } else { Return::OtherBrowser(Some(link)) })
     }
 
     /// Takes an open session, unless the same browser is doing so already or the link is over.

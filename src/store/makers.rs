@@ -46,6 +46,8 @@ pub struct Made {
     pub account_tokens: Vec<(AccountTokenId, IntegratedAccountId)>,
     /// Link tokens that were not used.
     pub link_tokens: Vec<LinkTokenId>,
+    /// Environments.
+    pub environments: Vec<EnvironmentId>,
 }
 
 impl TenantDb {
@@ -91,34 +93,16 @@ impl TenantDb {
         )
         .fetch_all(&self.pool)
         .await?;
-        let account_tokens = account_tokens.into_iter().map(|row| (row.id, row.account_id));
-        Ok(Made { api_keys, account_tokens: account_tokens.collect(), link_tokens })
-    }
-
-    /// Ends the account tokens and the link tokens that a key made; gives the digests of the former.
-    pub(super) async fn end_made(
-        &self,
-        connection: &mut Connection,
-        id: ApiKeyId,
-        now: OffsetDateTime,
-    ) -> Result<Vec<Vec<u8>>, StoreError> {
-        sqlx::query!(
-            "UPDATE link_tokens SET revoked_at = $3, expires_at = LEAST(expires_at, $3), state_digest = NULL
-             WHERE environment_id = $1 AND made_by = $2 AND used_at IS NULL AND revoked_at IS NULL",
+        let environments = sqlx::query_scalar!(
+            r#"SELECT environment_id AS "id: EnvironmentId" FROM environments
+               WHERE made_in = $1 AND made_by = $2 ORDER BY environment_id DESC LIMIT $3"#,
             self.environment_id as EnvironmentId,
             id as ApiKeyId,
-            now,
+            MOST,
         )
-        .execute(&mut *connection)
+        .fetch_all(&self.pool)
         .await?;
-        Ok(sqlx::query_scalar!(
-            "UPDATE account_tokens SET revoked_at = $3
-             WHERE environment_id = $1 AND made_by = $2 AND revoked_at IS NULL RETURNING digest",
-            self.environment_id as EnvironmentId,
-            id as ApiKeyId,
-            now,
-        )
-        .fetch_all(&mut *connection)
-        .await?)
+        let account_tokens = account_tokens.into_iter().map(|row| (row.id, row.account_id));
+        Ok(Made { api_keys, account_tokens: account_tokens.collect(), link_tokens, environments })
     }
 }

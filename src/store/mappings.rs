@@ -11,6 +11,7 @@ use super::{Change, StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, MappingId};
 use crate::domain::mapping::{MappedResource, Mapping};
 use crate::domain::provider::Provider;
+use crate::domain::quota::Quota;
 
 /// Which mappings a list shows. `None` shows all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,7 +36,9 @@ impl TenantDb {
         mapping: &Mapping,
         audit: &AuditEntry<'_>,
     ) -> Result<(), StoreError> {
+        let place = self.quotas.reserve(Quota::Mappings, self.environment_id).await;
         let mut tx = self.pool.begin().await?;
+        place.admit(&mut tx).await?;
         sqlx::query!(
             "INSERT INTO mappings (environment_id, mapping_id, integrated_account_id, provider, resource,
                  field, expression, created_at, updated_at)

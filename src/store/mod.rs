@@ -21,12 +21,15 @@ mod idempotency;
 mod key_uses;
 mod keys;
 mod link_attempts;
+mod link_failures;
 mod link_tokens;
+mod made_ends;
 mod made_links;
 mod makers;
 mod mappings;
 mod provider_apps;
 mod purge;
+mod quotas;
 mod refresh_pauses;
 mod revocations;
 mod rewrap;
@@ -40,17 +43,18 @@ use sqlx::{Connection as _, PgConnection, PgPool};
 
 pub use account_tokens::{AccountToken, AddedToken, NewAccountToken};
 pub use accounts::AccountFilter;
-pub use audit::{AuditEntry, AuditFilter, Audited, UseLog, UsedBy, Using};
+pub use audit::{AuditEntry, AuditFilter, Audited, Noted, UseLog, UsedBy, Using};
 pub use completed_links::{LinkEnd, LinkedAccount};
 pub use condition::{Condition, DatabaseRole, Migrations};
 pub use connections::Deadlines;
 pub use credentials::{Credentials, NewCredentials, RefreshLock, RefreshOutcome};
 pub use ending::EndingToken;
-pub use environments::Environment;
+pub use environments::{Environment, NewEnvironment};
 pub use events::{EventFilter, NewEvent};
 pub use idempotency::{Holder, IdempotencyKey, NewClaim, SealedAnswer};
 pub use keys::{Caller, NewApiKey, RotatedSecret};
 pub use link_tokens::{LinkSession, LinkToken, NewLinkToken, Return, SessionStart};
+pub use made_ends::EndMade;
 pub use made_links::ListedLinkToken;
 pub use makers::Made;
 pub use mappings::MappingFilter;
@@ -63,9 +67,11 @@ pub use warm::{AccountKey, Cache, Change, Keeping};
 
 use self::connections::Connections;
 use self::key_uses::KeyUses;
+use self::quotas::Quotas;
 use self::warm::Warm;
 pub use crate::domain::audit::Outcome;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
+use crate::domain::quota::{Quota, QuotaLimits};
 use crate::telemetry::CacheFigures;
 
 /// What can go wrong between us and the database.
@@ -81,6 +87,14 @@ pub enum StoreError {
         table: &'static str,
         /// The column.
         column: &'static str,
+    },
+    /// The environment has as many rows of a kind as it may have.
+    #[error("the quota {} is used up: {most}", quota.name())]
+    QuotaExceeded {
+        /// Of what.
+        quota: Quota,
+        /// How many it may have.
+        most: i64,
     },
     /// The database can't be reached or didn't answer in time.
     #[error("the database is not available")]
@@ -132,6 +146,7 @@ pub struct Store {
     pool: Connections,
     warm: Arc<Warm>,
     key_uses: Arc<KeyUses>,
+    quotas: Arc<Quotas>,
 }
 
 impl Store {
@@ -145,7 +160,14 @@ impl Store {
     #[must_use]
     pub fn with(pool: PgPool, deadlines: Deadlines, keeping: Keeping) -> Self {
         let pool = Connections::new(pool, deadlines);
-        Self { pool, warm: Arc::new(Warm::new(keeping)), key_uses: Arc::default() }
+        let quotas = Arc::new(Quotas::new(QuotaLimits::none()));
+        Self { pool, warm: Arc::new(Warm::new(keeping)), key_uses: Arc::default(), quotas }
+    }
+
+    /// The same database with limits of what an environment may have.
+    #[must_use]
+    pub fn with_quotas(self, limits: QuotaLimits) -> Self {
+        Self { quotas: Arc::new(Quotas::new(limits)), ..self }
     }
 
     /// A cache of something that is made of an account's rows: it is forgotten when they change.
@@ -160,7 +182,8 @@ impl Store {
     /// The rows of one environment.
     #[must_use]
     pub fn tenant(&self, environment_id: EnvironmentId) -> TenantDb {
-        TenantDb { pool: self.pool.clone(), environment_id, warm: Arc::clone(&self.warm) }
+        let (warm, quotas) = (Arc::clone(&self.warm), Arc::clone(&self.quotas));
+        TenantDb { pool: self.pool.clone(), environment_id, warm, quotas }
     }
 
     /// Closes every connection; what is asked from here on fails.
@@ -221,6 +244,7 @@ pub struct TenantDb {
     pool: Connections,
     environment_id: EnvironmentId,
     warm: Arc<Warm>,
+    quotas: Arc<Quotas>,
 }
 
 impl TenantDb {

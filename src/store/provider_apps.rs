@@ -8,6 +8,7 @@ use super::connections::Transaction;
 use super::{Store, StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, ProviderAppId};
 use crate::domain::provider::Provider;
+use crate::domain::quota::Quota;
 use crate::domain::sealed::{Ciphertext, WrappedKey};
 
 /// An environment's OAuth client for a provider.
@@ -54,7 +55,9 @@ impl TenantDb {
         audit: &AuditEntry<'_>,
     ) -> Result<(), StoreError> {
         let app = new.app;
+        let place = self.quotas.reserve(Quota::ProviderApps, self.environment_id).await;
         let mut tx = self.pool.begin().await?;
+        place.admit(&mut tx).await?;
         sqlx::query!(
             "INSERT INTO provider_apps (environment_id, provider_app_id, provider, client_id,
                  master_key_id, data_key, client_secret, signing_secret, scopes, pkce, created_at, updated_at)

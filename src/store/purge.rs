@@ -1,5 +1,5 @@
-//! The end of rows that nobody can use any more: link tokens and account tokens long after their end, with when
-//! they were last used, answers whose idempotency keys expired, and events that are not listed any more. The audit
+//! The end of rows that nobody can use any more: link tokens, account tokens and API keys long after their end, with
+//! when they were last used, answers whose idempotency keys expired, and events that are not listed any more. The audit
 //! log is not among them.
 
 use time::{Duration, OffsetDateTime};
@@ -18,14 +18,21 @@ const LOCK: i64 = 0x7362_656e_6465_6420;
 enum Kind {
     LinkTokens,
     AccountTokens,
+    ApiKeys,
     KeyUses,
     IdempotencyKeys,
     Events,
 }
 
 impl Kind {
-    const ALL: [Self; 5] =
-        [Self::LinkTokens, Self::AccountTokens, Self::KeyUses, Self::IdempotencyKeys, Self::Events];
+    const ALL: [Self; 6] = [
+        Self::LinkTokens,
+        Self::AccountTokens,
+        Self::ApiKeys,
+        Self::KeyUses,
+        Self::IdempotencyKeys,
+        Self::Events,
+    ];
 
     /// Deletes up to [`BATCH`] rows of all environments, and returns how many it deleted. Rows that others hold
     /// are left for the next time.
@@ -39,6 +46,7 @@ impl Kind {
         Ok(match self {
             Self::LinkTokens => link_tokens(tx, before).await?,
             Self::AccountTokens => account_tokens(tx, before).await?,
+            Self::ApiKeys => api_keys(tx, before).await?,
             Self::KeyUses => key_uses(tx, before).await?,
             Self::IdempotencyKeys => idempotency_keys(tx, now).await?,
             Self::Events => old_events(tx, now - events::KEPT).await?,
@@ -104,6 +112,27 @@ async fn account_tokens(tx: &mut Transaction, before: OffsetDateTime) -> Result<
                DELETE FROM account_tokens WHERE ctid = ANY (ARRAY(
                    SELECT ctid FROM account_tokens WHERE LEAST(expires_at, revoked_at) < $1
                    ORDER BY LEAST(expires_at, revoked_at) LIMIT $2 FOR UPDATE SKIP LOCKED))
+               RETURNING 1)
+           SELECT count(*) AS "count!" FROM gone"#,
+        before,
+        BATCH,
+    )
+    .fetch_one(&mut **tx)
+    .await
+}
+
+/// But for keys that made others: these are found by them when a key is ended with all that it made.
+async fn api_keys(tx: &mut Transaction, before: OffsetDateTime) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"WITH gone AS (
+               DELETE FROM api_keys WHERE ctid = ANY (ARRAY(
+                   SELECT k.ctid FROM api_keys k
+                   WHERE LEAST(k.expires_at, k.revoked_at) < $1
+                     AND NOT EXISTS (SELECT FROM api_keys m
+                         WHERE m.environment_id = k.environment_id AND m.made_by = k.api_key_id)
+                     AND NOT EXISTS (SELECT FROM environments e
+                         WHERE e.made_in = k.environment_id AND e.made_by = k.api_key_id)
+                   ORDER BY LEAST(k.expires_at, k.revoked_at) LIMIT $2 FOR UPDATE OF k SKIP LOCKED))
                RETURNING 1)
            SELECT count(*) AS "count!" FROM gone"#,
         before,

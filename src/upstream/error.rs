@@ -15,6 +15,9 @@ pub enum UpstreamError {
         /// When a turn can be expected.
         retry_after: Duration,
     },
+    /// Too many calls of the environment wait. Nothing was sent.
+    #[error("too many calls of the environment wait")]
+    TooManyWaiting,
     /// The provider could not be reached for a while and is left alone. Nothing was sent.
     #[error("the provider could not be reached for a while")]
     Resting {

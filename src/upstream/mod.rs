@@ -6,6 +6,7 @@
 
 mod answer;
 mod breaker;
+mod call;
 mod client;
 mod connect;
 mod error;

@@ -17,6 +17,7 @@ pub(super) fn reached(result: &Result<Box<Answer>, UpstreamError>) -> Reached {
             | UpstreamError::OverBudget(_)
             | UpstreamError::TooLarge
             | UpstreamError::Limited { .. }
+            | UpstreamError::TooManyWaiting
             | UpstreamError::Resting { .. }
             | UpstreamError::Token(_),
         ) => Reached::Yes,
@@ -39,6 +40,7 @@ pub(super) fn called(result: &Result<Box<Answer>, UpstreamError>) -> Called {
             UpstreamError::CallerStalled
             | UpstreamError::Broken(_)
             | UpstreamError::NotAllowed
+            | UpstreamError::TooManyWaiting
             | UpstreamError::Resting { .. }
             | UpstreamError::OverBudget(_)
             | UpstreamError::TooLarge

@@ -62,6 +62,7 @@ pub(super) fn next(
             UpstreamError::CallerStalled
             | UpstreamError::Limited { .. }
             | UpstreamError::Token(_)
+            | UpstreamError::TooManyWaiting
             | UpstreamError::Resting { .. }
             | UpstreamError::NotAllowed
             | UpstreamError::OverBudget(_)

@@ -1,38 +1,37 @@
 //! One call: its turn, its token, its repetitions.
 
-use std::borrow::Cow;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::uri::Authority;
-use http::{Request, header};
+use futures_util::future::poll_immediate;
+use http::Request;
 use tokio::time::{Instant, timeout_at};
 
 use super::answer::{Answer, Facts, MAX_WHOLE};
 use super::breaker::Breakers;
+use super::call::{Call, finished, host, log, named_by};
 use super::client::{HttpClient, NamedBy, Reading};
 use super::error::UpstreamError;
 use super::outcome::{called, end, reached};
 use super::payload::Payload;
-use super::request::{Carried, Dialect, ProviderRequest, RequestBody, Validity, bearer};
+use super::request::{Carried, Dialect, ProviderRequest, Validity};
 use super::retry::{Next, next};
 use super::trials::{Refusal, Trials, validity_of};
 use super::turns::Turns;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::{Entropy, random_bytes};
-use crate::limit::{ByteBudget, Class, Limiter, Meter, Pacing, Price};
+use crate::limit::{ByteBudget, Class, Limiter, Meter, Pacing, Places};
 use crate::telemetry::{Metrics, Span};
-use crate::vault::secret::AccessToken;
 use crate::vault::{Fresh, Tokens};
 
 /// How often a call is sent at the most.
 const ATTEMPTS: u32 = 4;
 /// The first pause between two attempts; it doubles, and chance takes a part of it away.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// Room for the headers of a request and, since hyper uses it again for those, of its answer, with ours behind them.
-const HEADERS: usize = 48;
+/// What the quota of waiting calls is called, for metrics.
+const WAITING_CALLS: &str = "waiting_calls";
 
 /// What a caller wants of one call.
 #[derive(Debug, Clone, Copy)]
@@ -60,6 +59,7 @@ pub struct Upstream {
     breakers: Breakers,
     trials: Trials,
     memory: Memory,
+    waiting: Places,
 }
 
 /// How much of responses may be held as a whole.
@@ -77,20 +77,9 @@ impl std::fmt::Debug for Upstream {
     }
 }
 
-/// What the attempts of one call share.
-struct Call<'a> {
-    account: &'a IntegratedAccount,
-    request: Box<ProviderRequest>,
-    dialect: &'a dyn Dialect,
-    price: Price,
-    options: CallOptions<'a>,
-    /// The token pair that the known path refused, and its code.
-    invalid: Option<(i64, &'static str)>,
-}
-
 impl Upstream {
     /// A way out through `client`, with the turns of `limiter` at the rates of `pacing`, and the tokens of
-    /// `tokens`.
+    /// `tokens`. Calls that wait have places for each environment.
     #[must_use]
     pub fn new(
         client: HttpClient,
@@ -99,11 +88,11 @@ impl Upstream {
         tokens: Tokens,
         (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
         metrics: Metrics,
-        memory: Memory,
+        (memory, waiting): (Memory, Places),
     ) -> Self {
         let turns = Turns::new(limiter, pacing);
         let (breakers, trials) = (Breakers::default(), Trials::default());
-        Self { client, turns, tokens, clock, entropy, metrics, breakers, trials, memory }
+        Self { client, turns, tokens, clock, entropy, metrics, breakers, trials, memory, waiting }
     }
 
     /// The same way out with connections of its own.
@@ -156,18 +145,17 @@ impl Upstream {
         let (mut now, wait_until) = (began, options.wait_until);
         let price = self.turns.price(account, &request.budgets);
         let mut call = Call { account, request, dialect, price, options, invalid: None };
-        let authority = call.request.uri.authority().cloned();
-        let authority = authority.as_ref().map_or("", Authority::as_str);
-        // What one environment's customers named is nobody else's trouble.
-        let host = match named_by(account) {
-            NamedBy::Operator => Cow::Borrowed(authority),
-            NamedBy::Customer => Cow::Owned(format!("{authority} of {}", account.environment_id)),
-        };
+        let uri = call.request.uri.clone();
+        let host = host(account, &uri);
         let mut facts = Facts::default();
         loop {
             facts.attempts += 1;
             self.breakers.check(&host, now)?;
-            let (waited, fresh) = self.turn_and_token(&mut call, now).await?;
+            let (waited, fresh) = {
+                // In its place: futures of this size are dear to move.
+                let turn = pin!(self.turn_and_token(&mut call, now));
+                self.wait_in_place(account, turn).await??
+            };
             let Some(mut outgoing) = call.outgoing(&fresh.token) else {
                 return Err(UpstreamError::TooLarge);
             };
@@ -205,7 +193,8 @@ impl Upstream {
                     }
                 }
                 Next::Again(least)
-                    if may_repeat && self.pause(facts.attempts, least, wait_until).await => {}
+                    if may_repeat
+                        && self.pause(account, facts.attempts, least, wait_until).await => {}
                 Next::Done | Next::TryToken | Next::Again(_) => {
                     let answer = finished(result?, facts, ended - began);
                     if call.invalid.is_some() && answer.verdict.is_about_the_token() {
@@ -215,6 +204,55 @@ impl Upstream {
                 }
             }
             now = Instant::now();
+        }
+    }
+
+    /// Awaits something. While that takes time, it is in one of the places for calls of the account's environment that
+    /// wait; fails when all of these are taken.
+    async fn wait_in_place<T>(
+        &self,
+        account: &IntegratedAccount,
+        mut work: Pin<&mut impl Future<Output = T>>,
+    ) -> Result<T, UpstreamError> {
+        if let Some(done) = poll_immediate(work.as_mut()).await {
+            return Ok(done);
+        }
+        let Some(_place) = self.waiting.enter(account.environment_id) else {
+            self.metrics.over_quota(WAITING_CALLS);
+            return Err(UpstreamError::TooManyWaiting);
+        };
+        Ok(work.await)
+    }
+
+    /// Whether a call would be refused without being sent: its host is left alone, its permit would come too late, or too
+    /// many calls of its environment wait. Nothing is taken, so what others take meanwhile can still refuse it.
+    ///
+    /// # Errors
+    ///
+    /// When it would be.
+    pub fn check(
+        &self,
+        account: &IntegratedAccount,
+        request: &ProviderRequest,
+        options: CallOptions<'_>,
+    ) -> Result<(), UpstreamError> {
+        let now = Instant::now();
+        self.breakers.check(&host(account, &request.uri), now)?;
+        let price = self.turns.price(account, &request.budgets);
+        let wait = (now, options.wait_until);
+        let checked = self.turns.check(account, &price, options, wait);
+        match checked {
+            Ok(expected) if expected.is_zero() || self.waiting.is_free(account.environment_id) => {
+                Ok(())
+            }
+            Ok(_) => {
+                self.metrics.over_quota(WAITING_CALLS);
+                Err(UpstreamError::TooManyWaiting)
+            }
+            Err(error) => {
+                self.metrics.limited(account.provider, &request.name);
+                Err(error)
+            }
         }
     }
 
@@ -295,7 +333,13 @@ impl Upstream {
     /// Waits before the next attempt, `least` at least; tells whether the pause ends within the caller's wait, and does
     /// not begin one that would not. Half of the pause is certain, the other half is chance: callers that failed
     /// together come apart.
-    async fn pause(&self, attempt: u32, least: Duration, wait_until: Instant) -> bool {
+    async fn pause(
+        &self,
+        account: &IntegratedAccount,
+        attempt: u32,
+        least: Duration,
+        wait_until: Instant,
+    ) -> bool {
         let whole = FIRST_PAUSE * 2_u32.saturating_pow(attempt.saturating_sub(1));
         let chance = u32::from(u16::from_be_bytes(random_bytes(&*self.entropy)));
         let pause = whole / 2 + whole / 2 * chance / u32::from(u16::MAX);
@@ -303,71 +347,7 @@ impl Upstream {
         if over > wait_until {
             return false;
         }
-        tokio::time::sleep_until(over).await;
-        true
-    }
-}
-
-impl Call<'_> {
-    /// The part of the trace that an attempt is.
-    fn span(&self, attempt: u32) -> Span {
-        let span = self.options.span.call("call provider");
-        span.rename(|| self.request.name.to_string());
-        span.note("http.request.method", || self.request.method.to_string());
-        span.note("http.request.resend_count", || i64::from(attempt.saturating_sub(1)));
-        span.note("switchboard.provider", || self.account.provider.name());
-        span.note("switchboard.provider_method", || self.request.name.to_string());
-        span
-    }
-
-    /// The request with its token; `None` when its body has passed through already.
-    fn outgoing(&mut self, token: &AccessToken) -> Option<Box<Request<Payload>>> {
-        let body = match &mut self.request.body {
-            RequestBody::Empty => Bytes::new().into(),
-            RequestBody::Bytes(bytes) => bytes.clone().into(),
-            RequestBody::Stream(body) => Payload::passing(std::mem::take(body)),
-        };
-        let mut outgoing = Box::new(Request::new(body));
-        outgoing.method_mut().clone_from(&self.request.method);
-        outgoing.uri_mut().clone_from(&self.request.uri);
-        let headers = outgoing.headers_mut();
-        headers.reserve(HEADERS);
-        headers
-            .extend(self.request.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-        headers.insert(header::AUTHORIZATION, bearer(token)?);
-        Some(outgoing)
-    }
-}
-
-impl ProviderRequest {
-    fn can_repeat(&self) -> bool {
-        match self.body {
-            RequestBody::Empty | RequestBody::Bytes(_) => true,
-            RequestBody::Stream(_) => false,
-        }
-    }
-}
-
-/// The answer as the caller gets it.
-fn finished(mut answer: Box<Answer>, facts: Facts, lasted: Duration) -> Box<Answer> {
-    answer.facts = Facts { waited: lasted.saturating_sub(facts.upstream), ..facts };
-    answer
-}
-
-/// Who named the address of an account's provider.
-fn named_by(account: &IntegratedAccount) -> NamedBy {
-    if account.base_url.is_some() { NamedBy::Customer } else { NamedBy::Operator }
-}
-
-fn log(call: &Call<'_>, facts: Facts, result: &Result<Box<Answer>, UpstreamError>) {
-    let account = call.account.id;
-    let method = &*call.request.name;
-    let (attempt, ms) = (facts.attempts, facts.upstream.as_millis());
-    match result {
-        Ok(answer) => {
-            let (status, verdict) = (answer.status.as_u16(), &answer.verdict);
-            tracing::debug!(%account, method, attempt, status, ?verdict, ms, "provider answered");
-        }
-        Err(error) => tracing::debug!(%account, method, attempt, %error, ms, "no answer"),
+        let pause = pin!(tokio::time::sleep_until(over));
+        self.wait_in_place(account, pause).await.is_ok()
     }
 }

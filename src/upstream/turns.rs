@@ -42,6 +42,19 @@ impl Turns {
         }))
     }
 
+    /// How long a call is expected to wait for its turn, which is asked for at one moment and of use until another.
+    pub(super) fn check(
+        &self,
+        account: &IntegratedAccount,
+        price: &Price,
+        options: CallOptions<'_>,
+        (asked, until): (Instant, Instant),
+    ) -> Result<Duration, UpstreamError> {
+        let max_wait = until.saturating_duration_since(asked);
+        let claim = Claim { price, account: account.id, class: options.class, max_wait };
+        self.limiter.expected_wait(&claim).map_err(|refused| noted(options, refused))
+    }
+
     /// Waits for a turn that was asked for at one moment, until another.
     pub(super) async fn wait(
         &self,
@@ -56,20 +69,23 @@ impl Turns {
             Some(standings) => Ok(standings),
             None => self.limiter.acquire(claim).await,
         };
-        let (standings, turn) = match turn {
-            Ok(standings) => (standings, Ok(())),
-            Err(Refused { retry_after, standings }) => {
-                (standings, Err(UpstreamError::Limited { retry_after }))
-            }
-        };
+        let standings = turn.map_err(|refused| noted(options, refused))?;
         if let Some(meter) = options.meter {
             meter.note(standings);
         }
-        turn
+        Ok(())
     }
 
     /// Keeps everybody from the budget that the provider called too fast.
     pub(super) fn block(&self, price: &Price, pause: Duration) {
         self.limiter.block(&price.first(), pause);
     }
+}
+
+/// The error of a refusal, which is noted for the caller's headers.
+fn noted(options: CallOptions<'_>, Refused { retry_after, standings }: Refused) -> UpstreamError {
+    if let Some(meter) = options.meter {
+        meter.note(standings);
+    }
+    UpstreamError::Limited { retry_after }
 }

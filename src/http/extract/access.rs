@@ -1,7 +1,7 @@
 //! Who calls: a key that is alive and has the scope that the handler's signature names.
 
 use std::marker::PhantomData;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -175,9 +175,10 @@ fn note(caller: &Arc<Caller>, state: &AppState, request: &CurrentRequest) -> Res
         return Ok(());
     }
     state.metrics.over_quota("requests");
-    let detail = "The environment has as many requests under way as its quota permits. Retry after \
-        `Retry-After` seconds, and send fewer at the same time.";
-    Err(Problem::new(ProblemKind::QuotaExceeded, detail).retry_after(Duration::from_secs(1)))
+    let detail =
+        "The environment has as many requests under way as `quotas.request_share` permits.";
+    Err(Problem::new(ProblemKind::EnvironmentOverloaded, detail)
+        .retry_after(Duration::from_secs(1)))
 }
 
 const WRONG_KEYS: &str = "Too many unknown keys came from this address, so this one was not looked up. Retry after `Retry-After` seconds.";
@@ -195,7 +196,7 @@ fn refuse_for(wait: Duration, why: &'static str) -> Result<(), Problem> {
 /// Where a request comes from.
 #[derive(Clone, Copy)]
 pub(in crate::http) struct Source<'a> {
-    peer: Option<SocketAddr>,
+    request: &'a CurrentRequest,
     headers: &'a HeaderMap,
     state: &'a AppState,
 }
@@ -205,14 +206,14 @@ impl<'a> Source<'a> {
     pub(in crate::http) fn of(
         headers: &'a HeaderMap,
         state: &'a AppState,
-        request: &CurrentRequest,
+        request: &'a CurrentRequest,
     ) -> Self {
-        Self { peer: request.peer(), headers, state }
+        Self { request, headers, state }
     }
 
     /// Refuses a caller that is elsewhere.
     fn check(self, allowed: &Networks) -> Result<(), Problem> {
-        let detail = match address(self.peer, self.headers, &self.state.trusted_proxies) {
+        let detail = match address(self.request.peer(), self.headers, &self.state.trusted_proxies) {
             Some(address) if allowed.have(address) => return Ok(()),
             Some(address) => format!("The key may not be used from {address}."),
             None => "The key is bound to addresses, and the caller's can't be told.".to_owned(),
@@ -222,8 +223,9 @@ impl<'a> Source<'a> {
 
     /// Its address, as far as anybody can tell.
     fn likely(self) -> Option<IpAddr> {
-        let told = address(self.peer, self.headers, &self.state.trusted_proxies);
-        told.or_else(|| Some(self.peer?.ip().to_canonical()))
+        let peer = self.request.peer();
+        let told = address(peer, self.headers, &self.state.trusted_proxies);
+        told.or_else(|| Some(peer?.ip().to_canonical()))
     }
 
     /// Refuses a caller whose address has failed too often by this damper's measure.
@@ -255,6 +257,10 @@ impl<'a> Source<'a> {
         let caller = state.store.caller(kind, digest, now).await?;
         if caller.is_none() && issued_here {
             state.ended_keys.failed(*digest, Instant::now());
+            // Somebody still has it: its environment is told.
+            if let Some((environment_id, key_id)) = state.store.ended_key(kind, digest).await? {
+                self.request.is_refused(environment_id, &key_id);
+            }
         } else if caller.is_none() {
             self.has_failed(&state.damper);
         }
@@ -314,7 +320,9 @@ async fn prove_key(source: Source<'_>, key: &str) -> Result<Arc<Caller>, Problem
         None => Box::pin(source.look_up(kind, key, &digest, now)).await?.ok_or_else(unknown)?,
     };
     if let Some(allowed) = &caller.allowed_addresses {
-        source.check(allowed)?;
+        source.check(allowed).inspect_err(|_| {
+            source.request.is_refused(caller.environment_id, &caller.key_id);
+        })?;
     }
     state.store.note_use(&caller, now);
     Ok(caller)

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::KEPT;
 use super::replay::{ReadAgain, ShownOnce, UNREAD, Unread};
-use crate::http::problem::{Problem, ProblemKind};
+use crate::http::problem::{Problem, ProblemKind, Written};
 use crate::http::state::AppState;
 use crate::store::{IdempotencyKey, SealedAnswer, TenantDb};
 
@@ -86,6 +86,9 @@ impl Attempt {
         self.report(settled);
         let now = self.state.clock.now();
         self.report(self.db.purge_idempotency_keys(now).await.map_err(Problem::from));
+        if let Some(problem) = problem {
+            parts.extensions.insert(Written(problem));
+        }
         Response::from_parts(parts, Body::from(body))
     }
 

@@ -132,6 +132,9 @@ pub(super) async fn connect(
         (_, Ok(_)) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         (_, Err(error)) => error,
     };
+    if let Some(quota) = error.quota() {
+        state.metrics.over_quota(quota.name());
+    }
     if is_for_the_form(&error)
         && let Ok(offer) = state.links.offer(link_token).await
     {

@@ -38,6 +38,9 @@ pub(super) async fn come_back(
     let Some((way, outcome)) = finished.await else {
         return Problem::internal().into_response();
     };
+    if let Some(quota) = outcome.as_ref().err().and_then(LinkError::quota) {
+        state.metrics.over_quota(quota.name());
+    }
     let is_repeated = outcome.as_ref().is_ok_and(|linked| linked.is_repeated);
     if !is_repeated {
         state.metrics.link(outcome.as_ref().map_or_else(LinkError::name, |_| LINKED));

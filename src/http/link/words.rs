@@ -13,6 +13,13 @@ pub(super) type Words<'a> = (StatusCode, &'static str, &'a [&'static str]);
 
 const UNUSABLE: &str = "The approval can't be used";
 
+/// The words for a failure of ours.
+const OURS: Words<'_> = (
+    StatusCode::INTERNAL_SERVER_ERROR,
+    "Something failed on our side",
+    &["Nothing was connected. Tell whoever sent you the link."],
+);
+
 /// The words for a failure.
 pub(super) fn of(error: &LinkError) -> Words<'_> {
     use StatusCode as S;
@@ -94,21 +101,33 @@ pub(super) fn of(error: &LinkError) -> Words<'_> {
                 "It was disconnected while you approved. Ask whoever sent you the link for a new one.",
             ],
         ),
-        LinkError::Store(StoreError::Unavailable(_) | StoreError::Busy(_)) => (
-            S::SERVICE_UNAVAILABLE,
-            "Not available at the moment",
-            &["Nothing was connected. Open your link again in a minute."],
-        ),
+        LinkError::Store(error) => of_store(error),
         LinkError::NoProviderApp(_)
         | LinkError::KeyRevoked
         | LinkError::NotAllowed(_)
         | LinkError::PublicUrl
-        | LinkError::Store(_)
-        | LinkError::Cipher(_) => (
-            S::INTERNAL_SERVER_ERROR,
-            "Something failed on our side",
-            &["Nothing was connected. Tell whoever sent you the link."],
+        | LinkError::Cipher(_) => OURS,
+    }
+}
+
+/// The words for a failure to store what was granted.
+fn of_store(error: &StoreError) -> Words<'static> {
+    use StatusCode as S;
+    match error {
+        StoreError::Unavailable(_) | StoreError::Busy(_) => (
+            S::SERVICE_UNAVAILABLE,
+            "Not available at the moment",
+            &["Nothing was connected. Open your link again in a minute."],
         ),
+        StoreError::QuotaExceeded { .. } => (
+            S::FORBIDDEN,
+            "No further directory can be connected",
+            &[
+                "Nothing was connected: the limit of connections is reached.",
+                "Tell whoever sent you the link.",
+            ],
+        ),
+        StoreError::Conflict(_) | StoreError::Inconsistent { .. } | StoreError::Refused(_) => OURS,
     }
 }
 

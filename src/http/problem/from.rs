@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::quota::over_quota;
 use super::token::{needs_reauth, no_token};
 use super::{Problem, ProblemKind, ProviderFailure};
 use crate::admin::AdminError;
@@ -25,6 +26,7 @@ impl From<StoreError> for Problem {
                 Self::new(ProblemKind::AlreadyExists, "Another object has the same name or key.")
                     .because(&error)
             }
+            StoreError::QuotaExceeded { quota, most } => over_quota(*quota, *most).because(&error),
             StoreError::Inconsistent { .. } | StoreError::Refused(_) => {
                 Self::internal().because(&error)
             }
@@ -208,6 +210,11 @@ impl From<ConnectorError> for Problem {
                     error.method
                 ),
             ),
+            Kind::TooManyWaiting => (
+                ProblemKind::EnvironmentOverloaded,
+                "The environment has as many calls waiting as `quotas.waiting_share` permits."
+                    .to_owned(),
+            ),
             Kind::NeedsReauth | Kind::Internal | Kind::Reserved | Kind::Refused | Kind::Skipped => {
                 return Self::internal().because(&error);
             }
@@ -252,6 +259,9 @@ impl From<LinkError> for Problem {
             }
             LinkError::Store(StoreError::Unavailable(_)) => unavailable().because(&error),
             LinkError::Store(StoreError::Busy(_)) => busy().because(&error),
+            LinkError::Store(StoreError::QuotaExceeded { quota, most }) => {
+                over_quota(*quota, *most).because(&error)
+            }
             LinkError::NotAllowed(origin) => Self::new(
                 ProblemKind::InvalidBody,
                 "A browser may be sent back to the origins of the environment's link page only.",
@@ -349,6 +359,7 @@ fn refused_here(error: &ConnectorError) -> Option<Problem> {
         | Kind::Timeout
         | Kind::CallerStalled
         | Kind::Overloaded
+        | Kind::TooManyWaiting
         | Kind::Internal => return None,
     };
     let detail = error.fix.unwrap_or("The step was not tried.");

@@ -81,9 +81,12 @@ kinds! {
     /// Too many requests are inside.
     Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The gateway has too much to do",
         "Send the same again after `Retry-After` seconds. The operator sets how many requests are taken at the same time as `server.max_requests`, and how much memory bodies and responses take as `server.max_bytes_in_flight` and, for one environment, `server.max_environment_bytes_in_flight`.";
-    /// The environment uses all that it may use.
-    QuotaExceeded = "quota_exceeded", SERVICE_UNAVAILABLE, "Quota of the environment is used up",
-        "Send the request again after `Retry-After` seconds, and fewer at the same time. The operator sets what one environment may use in `[quotas]`; other environments are not affected.";
+    /// The environment has too many requests inside, or too many calls that wait.
+    EnvironmentOverloaded = "environment_overloaded", SERVICE_UNAVAILABLE, "Environment has too many requests",
+        "Send the request again after `Retry-After` seconds, and fewer at the same time. The operator sets how many requests of one environment are served at the same time as `quotas.request_share`, and how many of its calls wait for a permit, a refresh or a retry as `quotas.waiting_share`; other environments are not affected.";
+    /// The environment has as many rows as it may have.
+    QuotaExceeded = "quota_exceeded", FORBIDDEN, "Quota of the environment is used up",
+        "The environment stores as many objects of one kind as it may; the detail names the quota. Delete those that are not needed. Ended keys and tokens count until they are deleted, `database.ended_retention_days` after their end; responses stored for idempotency keys until they expire. The operator sets the quotas in `[quotas]`.";
     /// No account was named.
     AccountRequired = "account_required", BAD_REQUEST, "The request names no account",
         "Name the account with `integrated_account_id` in the query, with the header `X-Integrated-Account-Id`, or with `tenant_id` and `provider`; or use an account token.";

@@ -4,6 +4,7 @@
 mod from;
 mod kind;
 mod page;
+mod quota;
 mod token;
 
 use std::error::Error;
@@ -22,6 +23,8 @@ pub use kind::ProblemKind;
 pub(super) use page::{list_problems, show_problem};
 pub(super) use token::needs_reauth;
 
+use crate::domain::quota::Quota;
+
 /// A failed request, before it has an id.
 #[derive(Debug, Clone)]
 pub struct Problem {
@@ -31,6 +34,8 @@ pub struct Problem {
     provider: Option<ProviderFailure>,
     retry_after: Option<Duration>,
     in_doubt: Option<InDoubt>,
+    /// The quota that is used up.
+    quota: Option<Quota>,
     /// Whether the request had no credentials at all.
     no_credentials: bool,
     /// For the log only: the whole chain of causes.
@@ -112,6 +117,9 @@ pub struct ProblemBody<'a> {
     /// When to come back, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
+    /// The quota that is used up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<&'static str>,
     /// The request whose end nobody saw.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_request_id: Option<&'a str>,
@@ -130,6 +138,7 @@ impl Problem {
             provider: None,
             retry_after: None,
             in_doubt: None,
+            quota: None,
             no_credentials: false,
             cause: None,
         }
@@ -189,6 +198,11 @@ impl Problem {
         std::iter::once(self.detail.clone()).chain(errors)
     }
 
+    /// The quota that is used up.
+    pub(super) fn quota(&self) -> Option<&'static str> {
+        self.quota.map(Quota::name)
+    }
+
     /// What kind of problem it is.
     pub(super) fn kind(&self) -> ProblemKind {
         self.kind
@@ -239,6 +253,7 @@ impl Problem {
             errors: &self.errors,
             provider: self.provider.as_ref(),
             retry_after_s,
+            quota: self.quota(),
             first_request_id: self.in_doubt.as_ref().map(|doubt| doubt.request_id.as_str()),
             known: self.in_doubt.as_ref().map(|doubt| doubt.known.as_slice()),
         }
@@ -260,6 +275,10 @@ impl Problem {
         }
     }
 }
+
+/// A problem that was written into a response already, for what is noted about the request.
+#[derive(Debug, Clone)]
+pub(super) struct Written(pub(super) Problem);
 
 /// The edge writes the body, because it knows the request's id.
 impl IntoResponse for Problem {

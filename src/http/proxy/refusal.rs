@@ -161,7 +161,7 @@ fn web_code(problem: &Problem) -> &'static str {
         Kind::UnsupportedMediaType => "invalid_post_type",
         Kind::InvalidBody => "invalid_form_data",
         Kind::RequestTimeout | Kind::ProviderTimeout => "request_timeout",
-        Kind::Overloaded | Kind::QuotaExceeded | Kind::Unavailable => "service_unavailable",
+        Kind::Overloaded | Kind::EnvironmentOverloaded | Kind::Unavailable => "service_unavailable",
         Kind::AccountNeedsReauth => "token_revoked",
         Kind::AccountDisconnected => "account_inactive",
         Kind::ProviderAppRefused => "token_expired",
@@ -186,7 +186,8 @@ fn web_code(problem: &Problem) -> &'static str {
         | Kind::StepSkipped
         | Kind::BatchTooLarge
         | Kind::ProviderInvalidArgument
-        | Kind::ProviderConflict => "invalid_arguments",
+        | Kind::ProviderConflict
+        | Kind::QuotaExceeded => "invalid_arguments",
     }
 }
 

@@ -1,28 +1,30 @@
 //! `/api-keys`: the environment's keys. A secret is shown once, in the answer to whoever asked for it.
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::answers::{Item, List};
 use crate::admin::{NewKey, Permits};
 use crate::domain::access::Scope;
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::api_key::ApiKey;
-use crate::domain::ids::{AccountTokenId, ApiKeyId, IntegratedAccountId, LinkTokenId};
+use crate::domain::ids::{
+    AccountTokenId, ApiKeyId, EnvironmentId, IntegratedAccountId, LinkTokenId,
+};
 use crate::domain::networks::Networks;
 use crate::domain::page::{MAX_LIMIT, Page};
-use crate::http::extract::{Access, Admin, Body, NoQuery};
+use crate::http::extract::{Access, Admin, Body, NoQuery, Params};
 use crate::http::idempotency::ShownOnce;
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::store::{Caller, Made};
+use crate::store::{Caller, EndMade, Made};
 
 /// The longest name of a key.
 const LONGEST_NAME: usize = 255;
@@ -57,7 +59,7 @@ pub(in crate::http) struct ApiKeyDetails {
 /// What was made with a key and has not ended.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct MadeWithKey {
-    /// API keys. They stay when the key is revoked: revoke those that must end.
+    /// API keys. They end with the key when it is revoked, or gets another secret, with `end_made`.
     #[schema(value_type = Vec<String>)]
     api_keys: Vec<ApiKeyId>,
     /// Account tokens. They end with the key.
@@ -65,6 +67,9 @@ pub(in crate::http) struct MadeWithKey {
     /// Link tokens that were not used. They end with the key.
     #[schema(value_type = Vec<String>)]
     link_tokens: Vec<LinkTokenId>,
+    /// Environments. With `end_made` all their keys and tokens end.
+    #[schema(value_type = Vec<String>)]
+    environments: Vec<EnvironmentId>,
 }
 
 /// An account token that was made with a key.
@@ -77,11 +82,12 @@ pub(in crate::http) struct MadeAccountToken {
 }
 
 impl From<Made> for MadeWithKey {
-    fn from(Made { api_keys, account_tokens, link_tokens }: Made) -> Self {
+    fn from(made: Made) -> Self {
+        let Made { api_keys, account_tokens, link_tokens, environments } = made;
         let account_tokens = account_tokens.into_iter();
         let account_tokens = account_tokens
             .map(|(id, integrated_account_id)| MadeAccountToken { id, integrated_account_id });
-        Self { api_keys, account_tokens: account_tokens.collect(), link_tokens }
+        Self { api_keys, account_tokens: account_tokens.collect(), link_tokens, environments }
     }
 }
 
@@ -168,6 +174,7 @@ pub(in crate::http) async fn create_api_key(
         revoked_at: None,
         old_secret_ends_at: None,
         last_used_at: None,
+        made_by: Some(access.caller.key_id.to_string()),
     };
     let key = made.secret.reveal().to_owned();
     let shown_once = ShownOnce(made.id.to_string());
@@ -183,7 +190,7 @@ pub(in crate::http) struct Rotation {
     /// How long the secret that it has lives on, in seconds; 3600 when nothing is said.
     #[schema(maximum = 2_592_000)]
     overlap_s: Option<u32>,
-    /// Ends the account tokens and link tokens that were made with the key: for a secret that was stolen.
+    /// Ends all that was made with the key, and what that made: account tokens, link tokens, keys, and the keys and tokens of environments. For a secret that was stolen.
     #[serde(default)]
     end_made: bool,
 }
@@ -200,7 +207,7 @@ pub(in crate::http) struct NewSecret {
     old_secret_ends_at: OffsetDateTime,
 }
 
-/// Gives a key another secret. The one that it has lives on for a while, so that its users can change over; an older one ends immediately. With `end_made` the account tokens and link tokens that were made with the key end too.
+/// Gives a key another secret. The one that it has lives on for a while, so that its users can change over; an older one ends immediately. With `end_made` all that was made with the key ends too.
 #[utoipa::path(post, path = "/api-keys/{id}/rotate", tag = "Administration",
     params(("id" = ApiKeyId, Path, description = "The key's id")), request_body = Rotation,
     responses((status = 200, description = "The key, shown once", body = Item<NewSecret>), Problems))]
@@ -239,19 +246,32 @@ pub(in crate::http) struct RevokedKey {
     revoked_at: OffsetDateTime,
 }
 
-/// Revokes a key with all its secrets: nothing answers to it any more. A key can revoke itself.
+/// What ends with a key.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct RevokeQuery {
+    /// Ends all that was made with the key, and what that made: keys, and the keys and tokens of environments too. For a key that was stolen.
+    #[param(value_type = Option<bool>, default = false)]
+    end_made: bool,
+}
+
+/// Revokes a key with all its secrets, and the account tokens and link tokens that were made with it: nothing answers to them any more. A key can revoke itself.
 #[utoipa::path(delete, path = "/api-keys/{id}", tag = "Administration",
-    params(("id" = ApiKeyId, Path, description = "The key's id")),
+    params(("id" = ApiKeyId, Path, description = "The key's id"), RevokeQuery),
     responses((status = 200, description = "It is revoked, now or before", body = Item<RevokedKey>), Problems))]
 pub(in crate::http) async fn revoke_api_key(
     State(state): State<AppState>,
     access: Access<Admin>,
     Path(id): Path<String>,
-    _: NoQuery,
+    uri: Uri,
 ) -> Result<Json<Item<RevokedKey>>, Problem> {
+    let mut params = Params::of(&uri);
+    let query = RevokeQuery { end_made: params.parse("end_made")?.unwrap_or(false) };
+    params.finish()?;
     let key = find(&access, &id).await?;
     let now = state.clock.now();
-    access.administrator(&state).revoke_key(key.id).await?;
+    let what = if query.end_made { EndMade::All } else { EndMade::Tokens };
+    access.administrator(&state).revoke_key(key.id, what).await?;
     let revoked_at = key.revoked_at.unwrap_or(now);
     Ok(Json(Item::of(RevokedKey { id: key.id, revoked_at })))
 }

@@ -24,7 +24,7 @@ use crate::http::extract::{
 use crate::http::openapi::Problems;
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
-use crate::store::AuditFilter;
+use crate::store::{AuditFilter, Noted};
 
 /// So many rows of an export are in memory at a time.
 const EXPORTED_AT_ONCE: u16 = 1_000;
@@ -111,6 +111,7 @@ pub(in crate::http) async fn list_audit_log(
     let filter = FilterQuery::take(&mut params, &headers)?;
     params.finish()?;
     let cursors = Cursors::of(&state.cursors, &access.caller, "audit-log", &filter);
+    note_read(&access, &state, "audit_log.read");
     let before = page.next_cursor.map(|cursor| cursors.open(&cursor)).transpose()?;
     let mut items = access.db.audit_log(&filter, before, i64::from(page.limit) + 1).await?;
     let limit = usize::from(page.limit);
@@ -120,11 +121,25 @@ pub(in crate::http) async fn list_audit_log(
     Ok(Json(List::of(Page { items, next }, page.limit)))
 }
 
+/// Notes that the log is read.
+fn note_read(access: &Access<Admin>, state: &AppState, action: &'static str) {
+    state.uses.note(&Noted {
+        environment_id: access.caller.environment_id,
+        actor: &access.caller.key_id,
+        action,
+        reason: None,
+        account_id: None,
+        request_id: access.request_id(),
+        status: 200,
+    });
+}
+
 /// Exports the audit log as NDJSON, a row a line, the newest first; a failure on the way is the last line, `{"error": problem}`.
 #[utoipa::path(get, path = "/audit-log/export", tag = "Administration", params(FilterQuery),
     responses((status = 200, description = "The rows, one a line", body = AuditRow,
         content_type = "application/x-ndjson"), Problems))]
 pub(in crate::http) async fn export_audit_log(
+    State(state): State<AppState>,
     access: Access<Admin>,
     uri: Uri,
     headers: HeaderMap,
@@ -132,6 +147,7 @@ pub(in crate::http) async fn export_audit_log(
     let mut params = Params::of(&uri);
     let filter = FilterQuery::take(&mut params, &headers)?;
     params.finish()?;
+    note_read(&access, &state, "audit_log.exported");
     let export = Export { access, filter };
     // The first page is read before anything is answered: what fails at once is a problem like any other.
     let first = export.page(None).await?;

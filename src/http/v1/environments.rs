@@ -9,8 +9,6 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::answers::{Item, List};
-use crate::admin::{Administrator, NewKey, Permits};
-use crate::domain::access::Scope;
 use crate::domain::ids::{ApiKeyId, EnvironmentId};
 use crate::domain::link_page::LinkPage;
 use crate::domain::page::{MAX_LIMIT, Page};
@@ -37,15 +35,17 @@ pub(in crate::http) struct ShownEnvironment {
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
+    /// The key of another environment that made it; `null` when none did.
+    made_by: Option<String>,
 }
 
 /// The environment of a key.
 async fn own(db: &TenantDb) -> Result<Option<ShownEnvironment>, Problem> {
-    let Some(Environment { id, name, created_at }) = db.environment().await? else {
+    let Some(Environment { id, name, created_at, made_by }) = db.environment().await? else {
         return Ok(None);
     };
     let link_page = db.link_page().await?;
-    Ok(Some(ShownEnvironment { id, name, link_page, created_at }))
+    Ok(Some(ShownEnvironment { id, name, link_page, created_at, made_by }))
 }
 
 /// The environment of a key, when it has that id.
@@ -166,14 +166,9 @@ pub(in crate::http) async fn create_environment(
         ));
     }
     let by_us = access.administrator(&state);
-    let made = by_us.make_environment(&state.store, &name).await?;
-    let db = state.store.tenant(made.id);
-    let first = Administrator { db: &db, ..by_us };
-    let permits = Permits::from([Scope::Admin].as_slice());
     // What a key makes ends no later than the key, in another environment too.
-    let expires_at = caller.ends_at.as_deref().copied();
-    let wish = NewKey { name: "first key", permits, expires_at, made_by: None };
-    let key = first.create_key(&state.keys, &wish).await?;
+    let maker = (&*caller.key_id, caller.ends_at.as_deref().copied());
+    let (made, key) = by_us.make_environment(&state.store, &state.keys, &name, maker).await?;
     let result = MadeEnvironment {
         id: made.id,
         name,

@@ -309,6 +309,7 @@ fn refused(error: StoreError) -> Problem {
             "There is no such account in this environment.",
         ),
         other @ (StoreError::Inconsistent { .. }
+        | StoreError::QuotaExceeded { .. }
         | StoreError::Unavailable(_)
         | StoreError::Busy(_)
         | StoreError::Refused(_)) => other.into(),

@@ -10,7 +10,7 @@ mod uses;
 use time::OffsetDateTime;
 
 pub use self::read::AuditFilter;
-pub use self::uses::{UseLog, UsedBy, Using};
+pub use self::uses::{Noted, UseLog, UsedBy, Using};
 use super::columns::named;
 use super::{StoreError, TenantDb};
 use crate::domain::audit::Outcome;
@@ -122,10 +122,20 @@ pub(in crate::store) async fn append(
     environment_id: EnvironmentId,
     entry: &AuditEntry<'_>,
 ) -> Result<(), StoreError> {
+    append_with_reason(executor, environment_id, entry, None).await
+}
+
+/// The same of what failed, with the reason.
+pub(in crate::store) async fn append_with_reason(
+    executor: impl sqlx::PgExecutor<'_>,
+    environment_id: EnvironmentId,
+    entry: &AuditEntry<'_>,
+    reason: Option<&str>,
+) -> Result<(), StoreError> {
     sqlx::query!(
         "INSERT INTO audit_log (environment_id, audit_id, at, actor, action, integrated_account_id,
-             subject, request_id, outcome)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+             subject, request_id, outcome, reason)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         environment_id as EnvironmentId,
         entry.id as AuditId,
         entry.at,
@@ -135,6 +145,7 @@ pub(in crate::store) async fn append(
         entry.subject.map(bounded),
         entry.request_id.map(bounded),
         entry.outcome.name(),
+        reason.map(bounded),
     )
     .execute(executor)
     .await?;

@@ -39,7 +39,7 @@ impl AuditFilter {
     fn query(&self, db: &TenantDb, before: Option<AuditId>, limit: i64) -> QueryBuilder<Postgres> {
         let mut query = QueryBuilder::new(
             "SELECT audit_id, at, is_use, actor, action, integrated_account_id, subject,
-                 provider_method, status, duration_ms, calls, request_id, outcome
+                 provider_method, status, duration_ms, calls, request_id, outcome, reason
              FROM audit_log WHERE environment_id = ",
         );
         query.push_bind(db.environment_id.to_string());
@@ -113,5 +113,6 @@ fn read(row: &sqlx::postgres::PgRow) -> Result<AuditRow, StoreError> {
         calls: u32::try_from(calls).unwrap_or(1),
         request_id: row.try_get("request_id")?,
         outcome: named("audit_log", "outcome", &outcome)?,
+        reason: row.try_get("reason")?,
     })
 }

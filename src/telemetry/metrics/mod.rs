@@ -26,6 +26,7 @@ pub use self::outcomes::{Called, Renewed};
 use super::names;
 use super::per_name::PerName;
 use crate::domain::provider::Provider;
+use crate::domain::quota::Quota;
 
 /// The borders of the durations, in seconds.
 const SECONDS: [f64; 13] =
@@ -108,7 +109,10 @@ impl Metrics {
             // From the start, so that a first failure is seen as a rise.
             drop(inner.refreshes.get_or_create(&[("outcome", outcome.into())]));
         }
-        drop(inner.quota_refusals.get_or_create(&[("quota", "requests".into())]));
+        let rows = Quota::ALL.map(Quota::name);
+        for quota in ["requests", "waiting_calls"].into_iter().chain(rows) {
+            drop(inner.quota_refusals.get_or_create(&[("quota", quota.into())]));
+        }
         Self(Arc::new(inner))
     }
 

@@ -79,7 +79,15 @@ impl Directory<'_> {
         let method = request.name.clone();
         let (account, dialect) = (self.cx.account, self.connector.dialect());
         let used_by = &self.cx.used_by;
-        let using = if may_change(&request) {
+        let is_change = may_change(&request);
+        // What is refused anyhow leaves no row of its own: callers would fill the log with changes that are not made, and
+        // with names that they invent.
+        if is_change || matches!(method, Cow::Owned(_)) {
+            let provider = self.connector.provider();
+            let checked = self.cx.upstream.check(account, &request, self.cx.options);
+            checked.map_err(|error| ConnectorError::unanswered(provider, method.clone(), error))?;
+        }
+        let using = if is_change {
             Box::pin(used_by.begin_change(method.clone())).await?
         } else {
             used_by.begin(method.clone())

@@ -1,11 +1,13 @@
 //! What one environment may use of the gateway: beyond it that environment alone is refused.
 
 use anyhow::Context as _;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use super::{LONG, send};
-use crate::support::TestApp;
+use crate::support::{Script, TestApp};
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn an_environment_beyond_its_share_is_refused_alone(pool: PgPool) -> anyhow::Result<()> {
@@ -31,7 +33,7 @@ async fn an_environment_beyond_its_share_is_refused_alone(pool: PgPool) -> anyho
         }
     };
     let refused = tokio::time::timeout(LONG, refused).await.context("never refused")??;
-    refused.problem(503, "quota_exceeded");
+    refused.problem(503, "environment_overloaded");
     assert_eq!(refused.header("retry-after"), "1");
     for _ in 0..4 {
         other.api.get("integrated-accounts").await?.okay()?;
@@ -47,4 +49,50 @@ async fn an_environment_beyond_its_share_is_refused_alone(pool: PgPool) -> anyho
         anyhow::Ok(())
     };
     tokio::time::timeout(LONG, admitted).await.context("never admitted")?
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn calls_that_wait_leave_places_to_others(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let other = app.tenant("other").await?;
+    let slow = app.link("acme").await?;
+    app.clock.advance(time::Duration::hours(13));
+    app.sandbox.advance_clock(time::Duration::hours(13));
+    let fresh = app.link_in(&other, "globex").await?;
+    let (url, provider) = app
+        .through_middleman(|config| {
+            config.server.max_requests = 16;
+            config.quotas.waiting_share = 0.125;
+        })
+        .await?;
+    provider.set("/api/oauth.v2.access", Script::Hang);
+    let waits = app.on(&slow)?.at(url.clone()).with("prefer", "wait=30")?;
+    // Two wait for a refresh; a third one is refused, and nothing else ends before their wait does.
+    let mut calls: FuturesUnordered<_> = (0..3).map(|_| waits.get("users?limit=1")).collect();
+    let first = tokio::time::timeout(LONG, calls.next()).await.context("none was refused")?;
+    let refused = first.context("no call")??;
+    refused.problem(503, "environment_overloaded");
+    assert_eq!(refused.header("retry-after"), "1");
+    waits.get("proxy/api/users.info").await?.refused(503, "environment_overloaded");
+    // What need not wait is served, here and elsewhere.
+    waits.get("integrated-accounts").await?.okay()?;
+    let other = other.api.at(url.clone()).with("x-integrated-account-id", &fresh)?;
+    other.get("users?limit=1").await?.okay()?;
+    let metrics = app.nobody()?.at(url).get("metrics").await?.text;
+    let counted = r#"switchboard_quota_refusals_total{quota="waiting_calls"} 2"#;
+    assert!(metrics.contains(counted), "{metrics}");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_operations_of_a_batch_are_in_its_place(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| setup.config.quotas.request_share = 0.000_001).await?;
+    let api = app.linked().await?;
+    let roles = json!({"method": "GET", "path": "/roles"});
+    let batch = json!({"operations": [roles, roles, roles], "concurrency": 3});
+    let answer = api.post("batch", &batch).await?.okay()?;
+    assert_eq!(answer["succeeded"], 3, "{answer}");
+    let rows = api.get("proxy/api/admin.users.list?limit=50&paginate=true").await?;
+    assert!(rows.status == 200 && !rows.text.contains("\"error\""), "{}", rows.text);
+    Ok(())
 }

@@ -313,12 +313,14 @@ async fn what_a_key_made_is_listed_and_ends_with_it(pool: PgPool) -> anyhow::Res
         app.clock.advance(time::Duration::seconds(1));
         links.push(stolen.post("link-tokens", &json!({"tenant_id": tenant})).await?.created()?);
     }
-    let (other, _) = made(&app, &stolen, &json!({"name": "Planted", "scopes": ["read"]})).await?;
+    let planted = json!({"name": "Planted", "scopes": ["read"]});
+    let (other, by_other) = made(&app, &stolen, &planted).await?;
     let shown = admin.get(&view).await?.okay()?;
     let expected = json!({
         "api_keys": [other],
         "account_tokens": [{"id": token["result"]["id"], "integrated_account_id": account}],
         "link_tokens": [links[1]["result"]["id"], links[0]["result"]["id"]],
+        "environments": [],
     });
     assert_eq!(shown["result"]["made"], expected);
 
@@ -349,10 +351,11 @@ async fn what_a_key_made_is_listed_and_ends_with_it(pool: PgPool) -> anyhow::Res
         .await?
         .okay()?;
     holder.get("me").await?.problem(401, "unauthorized");
+    by_other.get("integrated-accounts").await?.problem(401, "unauthorized");
     assert_eq!(app.nobody()?.get(link).await?.status, 410);
     stolen.get("me").await?.problem(401, "unauthorized");
     let shown = admin.get(&view).await?.okay()?;
-    let left = json!({"api_keys": [other], "account_tokens": [], "link_tokens": []});
+    let left = json!({"api_keys": [], "account_tokens": [], "link_tokens": [], "environments": []});
     assert_eq!(shown["result"]["made"], left);
     Ok(())
 }
@@ -372,5 +375,61 @@ async fn links_end_with_the_key_that_made_them(pool: PgPool) -> anyhow::Result<(
     assert_eq!(browser.get(&url).await?.status, 410);
     let accounts = admin.get("integrated-accounts").await?.okay()?;
     assert_eq!(accounts["result_count"], 0);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn all_generations_that_a_stolen_key_made_end_with_it(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let admin = &app.home.admin;
+    let all = json!({"name": "k", "scopes": ["read", "write", "admin"]});
+    let (stolen, thief) = made(&app, admin, &all).await?;
+    let (child, by_child) = made(&app, &thief, &all).await?;
+    let (_, grandchild) = made(&app, &by_child, &all).await?;
+    let shown = admin.get(&format!("api-keys/{child}")).await?.okay()?;
+    assert_eq!(shown["result"]["made_by"], stolen.as_str());
+    let environment = grandchild.post("environments", &json!({"name": "x"})).await?.created()?;
+    let there = bearer(text(&environment, "/result/key")?);
+    let there = app.nobody()?.with("authorization", &there)?;
+    let (_, deeper) = made(&app, &there, &all).await?;
+    let known = deeper.get("environments").await?.okay()?;
+    assert!(known["result"][0]["made_by"].is_string(), "{known}");
+    let tokens = format!("integrated-accounts/{account}/tokens");
+    let token = grandchild.post(&tokens, &json!({"expires_in_s": null})).await?.created()?;
+    let token = app.nobody()?.with("authorization", &bearer(text(&token, "/result/token")?))?;
+    let (_, bystander) = made(&app, admin, &all).await?;
+
+    // Its end alone leaves what it made in place; then that ends too.
+    admin.delete(&format!("api-keys/{stolen}")).await?.okay()?;
+    thief.get("me").await?.problem(401, "unauthorized");
+    by_child.get("integrated-accounts").await?.okay()?;
+    // One in between that is gone does not save those behind it.
+    admin.delete(&format!("api-keys/{child}")).await?.okay()?;
+    token.get("me").await?.okay()?;
+    admin.delete(&format!("api-keys/{stolen}?end_made=true")).await?.okay()?;
+    for client in [&by_child, &grandchild, &there, &deeper, &token] {
+        client.get("integrated-accounts").await?.problem(401, "unauthorized");
+    }
+    bystander.get("integrated-accounts").await?.okay()?;
+    let shown = admin.get(&format!("api-keys/{stolen}")).await?.okay()?;
+    assert_eq!(shown["result"]["made"]["api_keys"], json!([]));
+    let query = format!("api-keys/{stolen}?end_made=perhaps");
+    admin.delete(&query).await?.problem(400, "invalid_query");
+
+    // Another secret ends what the one before made.
+    let (leaked, by_leaked) = made(&app, admin, &all).await?;
+    let (_, planted) = made(&app, &by_leaked, &all).await?;
+    let made = by_leaked.post("environments", &json!({"name": "y"})).await?.created()?;
+    let shown = admin.get(&format!("api-keys/{leaked}")).await?.okay()?;
+    assert_eq!(shown["result"]["made"]["environments"], json!([made["result"]["id"]]));
+    let elsewhere = bearer(text(&made, "/result/key")?);
+    let elsewhere = app.nobody()?.with("authorization", &elsewhere)?;
+    elsewhere.get("environments").await?.problem(403, "insufficient_scope");
+    let rotation = json!({"overlap_s": 0, "end_made": true});
+    admin.post(&format!("api-keys/{leaked}/rotate"), &rotation).await?.okay()?;
+    for client in [&planted, &elsewhere] {
+        client.get("environments").await?.problem(401, "unauthorized");
+    }
     Ok(())
 }

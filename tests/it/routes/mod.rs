@@ -26,6 +26,8 @@ mod people;
 mod problems;
 mod provider_apps;
 mod proxy;
+mod quotas;
+mod refusals;
 mod role_assignments;
 mod roles;
 mod users;

@@ -48,7 +48,8 @@ fn kinds_keep_their_names_and_statuses() {
     415 unsupported_media_type: The body is not JSON
     408 request_timeout: The request came too slowly
     503 overloaded: The gateway has too much to do
-    503 quota_exceeded: Quota of the environment is used up
+    503 environment_overloaded: Environment has too many requests
+    403 quota_exceeded: Quota of the environment is used up
     400 account_required: The request names no account
     404 account_not_found: There is no such account
     400 ambiguous_account: More than one account fits

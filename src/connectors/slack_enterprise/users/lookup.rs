@@ -101,6 +101,7 @@ fn cannot_tell(kind: Kind) -> bool {
         | Kind::Conflict
         | Kind::RateLimited
         | Kind::Overloaded
+        | Kind::TooManyWaiting
         | Kind::NeedsReauth
         | Kind::Trouble
         | Kind::Timeout

@@ -12,7 +12,7 @@ use url::form_urlencoded;
 use utoipa::ToSchema;
 
 use super::order::Touch;
-use crate::http::current::CurrentRequest;
+use crate::http::current::{CurrentRequest, PartOf};
 use crate::http::edge::X_REQUEST_ID;
 use crate::http::extract::{ACCOUNT_HEADER, ADDRESS_HEADERS, AccountQuery, PREFER, read};
 use crate::http::idempotency;
@@ -78,6 +78,8 @@ pub(super) struct Common {
     idempotency_key: Option<String>,
     /// The connection that the batch came by.
     peer: Option<ConnectInfo<SocketAddr>>,
+    /// The batch: its operations are in its place.
+    whole: PartOf,
 }
 
 impl Operation {
@@ -124,6 +126,7 @@ impl Operation {
         *request.uri_mut() = uri;
         *request.headers_mut() = common.headers(index, &self.query);
         request.extensions_mut().insert(Class::Background);
+        request.extensions_mut().insert(common.whole.clone());
         if let Some(peer) = common.peer {
             request.extensions_mut().insert(peer);
         }
@@ -159,6 +162,7 @@ impl Common {
             request_id: request.id().chars().take(LONGEST_ID).collect(),
             idempotency_key: key.map(str::to_owned),
             peer,
+            whole: request.part(),
         }
     }
 

@@ -46,17 +46,19 @@ pub(super) struct Row {
     pub(super) environment_id: EnvironmentId,
     pub(super) actor: Box<str>,
     pub(super) action: &'static str,
-    pub(super) account_id: IntegratedAccountId,
-    pub(super) method: Cow<'static, str>,
+    pub(super) account_id: Option<IntegratedAccountId>,
+    pub(super) method: Option<Cow<'static, str>>,
     /// Of several calls it is none.
     pub(super) request_id: Option<Box<str>>,
     pub(super) is_change: bool,
     pub(super) outcome: Outcome,
     pub(super) status: Option<u16>,
     /// Of several calls the longest.
-    pub(super) took: Duration,
+    pub(super) took: Option<Duration>,
     /// How many calls it tells of.
     pub(super) calls: i32,
+    /// Why it was refused.
+    pub(super) reason: Option<&'static str>,
 }
 
 /// What came of a use that was told.
@@ -122,14 +124,25 @@ impl Gathering {
             }
             count = before + 1;
         }
-        if place >= ROOM || self.bytes >= MAX_BYTES {
+        let taken = if self.has_room() { self.push(Row::new(told, id())) } else { Taken::Lost };
+        if taken != Taken::Lost {
+            self.alike.insert(hash, Alike { told: count, row: place });
+        }
+        taken
+    }
+
+    /// Takes a row.
+    pub(super) fn push(&mut self, row: Row) -> Taken {
+        if !self.has_room() {
             return Taken::Lost;
         }
-        let row = Row::new(told, id());
         self.bytes += row.size();
-        self.alike.insert(hash, Alike { told: count, row: place });
         self.rows.push_back(row);
         Taken::Waits(self.rows.len())
+    }
+
+    fn has_room(&self) -> bool {
+        self.rows.len() < ROOM && self.bytes < MAX_BYTES
     }
 
     /// Takes out up to `most` rows, the oldest first.
@@ -160,26 +173,27 @@ impl Row {
             environment_id,
             actor: bounded(actor).into(),
             action,
-            account_id,
-            method: match told.method {
+            account_id: Some(account_id),
+            method: Some(match told.method {
                 Cow::Borrowed(known) => Cow::Borrowed(known),
                 Cow::Owned(method) => Cow::Owned(bounded(method).to_owned()),
-            },
+            }),
             request_id: request_id.map(|id| bounded(id).into()),
             is_change: told.is_change,
             outcome: told.outcome,
             status: told.status,
-            took: told.took,
+            took: Some(told.took),
             calls: 1,
+            reason: None,
         }
     }
 
     /// Whether both can be told in one row: changes have rows of their own.
     fn is_like(&self, told: &Told<'_>) -> bool {
-        self.account_id == told.by.account_id
+        self.account_id == Some(told.by.account_id)
             && *self.actor == *told.by.actor
             && self.action == told.by.action
-            && self.method == *told.method
+            && self.method.as_ref() == Some(told.method)
             && self.status == told.status
             && self.outcome == told.outcome
             && !(self.is_change || told.is_change)
@@ -188,8 +202,8 @@ impl Row {
     /// What the row takes in memory, in bytes.
     fn size(&self) -> usize {
         let method = match &self.method {
-            Cow::Borrowed(_) => 0,
-            Cow::Owned(method) => method.len(),
+            None | Some(Cow::Borrowed(_)) => 0,
+            Some(Cow::Owned(method)) => method.len(),
         };
         let request_id = self.request_id.as_ref().map_or(0, |id| id.len());
         size_of::<Self>() + self.actor.len() + method + request_id
@@ -197,7 +211,7 @@ impl Row {
 
     fn count(&mut self, told: &Told<'_>) {
         self.calls = self.calls.saturating_add(1);
-        self.took = self.took.max(told.took);
+        self.took = self.took.max(Some(told.took));
         self.request_id = None;
     }
 }

@@ -5,6 +5,7 @@
 //! every other change: only its end comes this way.
 
 mod gathering;
+mod notes;
 
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +16,8 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::gathering::{Gathering, Row, Taken, Told};
+pub use self::notes::Noted;
+use self::notes::{Notes, PERIOD};
 use super::bounded;
 use crate::domain::audit::Outcome;
 use crate::domain::clock::Clock;
@@ -53,6 +56,8 @@ struct Inner {
 #[derive(Default)]
 struct Waiting {
     rows: Gathering,
+    /// What is counted.
+    notes: Notes,
     /// How many found no room since the last row was written.
     lost: u64,
 }
@@ -171,6 +176,7 @@ impl UseLog {
 
     /// Writes down what waits still: for whoever stops, when nothing runs any more.
     pub async fn finish(&self) {
+        self.gather_all_notes();
         let writing = async {
             while let Err(error) = self.write().await {
                 tracing::warn!(%error, "the last uses of credentials wait for the database");
@@ -195,8 +201,10 @@ impl UseLog {
                 tokio::select! {
                     () = self.0.first.notified() => {}
                     () = self.0.store.key_uses.told() => {}
+                    () = sleep(PERIOD) => {}
                 }
             }
+            self.gather_notes();
             let _ = timeout(GATHER, self.0.many.notified()).await;
             if let Err(error) = self.write().await {
                 tracing::debug!(%error, "uses of credentials wait for the database");
@@ -210,21 +218,31 @@ impl UseLog {
     }
 
     fn add(&self, told: &Told<'_>) {
-        let mut waiting = self.waiting();
-        match waiting.rows.add(told, || AuditId::of(told.at, &*self.0.entropy)) {
+        let taken = self.waiting().rows.add(told, || AuditId::of(told.at, &*self.0.entropy));
+        self.wake(taken);
+    }
+
+    fn add_row(&self, row: Row) {
+        let taken = self.waiting().rows.push(row);
+        self.wake(taken);
+    }
+
+    fn wake(&self, taken: Taken) {
+        match taken {
             Taken::Waits(1) => self.0.first.notify_one(),
             Taken::Waits(MANY) => self.0.many.notify_one(),
             Taken::Counted | Taken::Waits(_) => {}
-            Taken::Lost => {
-                waiting.lost += 1;
-                if waiting.lost == 1 {
-                    tracing::error!(
-                        "the audit log has no room for uses of credentials: they are lost"
-                    );
-                }
-                self.0.metrics.audit_lost();
-            }
+            Taken::Lost => self.lose(),
         }
+    }
+
+    fn lose(&self) {
+        let mut waiting = self.waiting();
+        waiting.lost += 1;
+        if waiting.lost == 1 {
+            tracing::error!("the audit log has no room for uses of credentials: they are lost");
+        }
+        self.0.metrics.audit_lost();
     }
 
     /// Writes down what waits. What the database can't take now waits on.
@@ -297,6 +315,7 @@ fn is_about_a_row(error: &StoreError) -> bool {
         StoreError::Refused(_)
         | StoreError::Unavailable(_)
         | StoreError::Busy(_)
+        | StoreError::QuotaExceeded { .. }
         | StoreError::Inconsistent { .. } => false,
     }
 }
@@ -308,25 +327,28 @@ async fn insert(store: &Store, rows: &[Row]) -> Result<(), StoreError> {
     }
     sqlx::query!(
         "INSERT INTO audit_log (environment_id, audit_id, at, actor, action, integrated_account_id,
-             provider_method, request_id, is_use, outcome, status, duration_ms, calls)
+             provider_method, request_id, is_use, outcome, status, duration_ms, calls, reason)
          SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[], $5::text[],
              $6::text[], $7::text[], $8::text[], $9::boolean[], $10::text[], $11::smallint[],
-             $12::integer[], $13::integer[])
+             $12::integer[], $13::integer[], $14::text[])
          ON CONFLICT DO NOTHING",
         &each(rows, |row| row.environment_id.to_string()),
         &each(rows, |row| row.id.to_string()),
         &each(rows, |row| row.at),
         &each(rows, |row| row.actor.to_string()),
         &each(rows, |row| row.action.to_owned()),
-        &each(rows, |row| row.account_id.to_string()),
-        &each(rows, |row| row.method.to_string()),
+        &each(rows, |row| row.account_id.map(|id| id.to_string())) as &[Option<String>],
+        &each(rows, |row| row.method.as_ref().map(ToString::to_string)) as &[Option<String>],
         &each(rows, |row| row.request_id.as_deref().map(str::to_owned)) as &[Option<String>],
         &each(rows, |row| !row.is_change),
         &each(rows, |row| row.outcome.name().to_owned()),
         &each(rows, |row| row.status.and_then(|status| i16::try_from(status).ok()))
             as &[Option<i16>],
-        &each(rows, |row| i32::try_from(row.took.as_millis()).unwrap_or(i32::MAX)),
+        &each(rows, |row| {
+            row.took.map(|took| i32::try_from(took.as_millis()).unwrap_or(i32::MAX))
+        }) as &[Option<i32>],
         &each(rows, |row| row.calls),
+        &each(rows, |row| row.reason.map(str::to_owned)) as &[Option<String>],
     )
     .execute(&store.pool)
     .await?;
