@@ -5,7 +5,7 @@ export CARGO
 # Queries are checked against the committed .sqlx; only `make sqlx` and its check ask a database.
 export SQLX_OFFLINE := true
 
-.PHONY: help demo test release static fuzz fuzz-proxy screenshots bench sqlx
+.PHONY: help demo test release static fuzz fuzz-proxy screenshots bench exhaustion sqlx
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -53,6 +53,12 @@ bench: ## Measure the program that `make release` builds on this machine, as a t
 	@scripts/setup.sh bench
 	@program=$$(scripts/release.sh) && SWITCHBOARD_PROGRAM=$$program $(CARGO) bench --locked --bench bench
 	@$(CARGO) bench --locked --bench micro
+
+exhaustion: ## Let a hostile tenant try to exhaust the program that `make release` builds, beside another tenant
+	@scripts/setup.sh bench
+	@program=$$(scripts/release.sh) && SWITCHBOARD_PROGRAM=$$program scripts/with_postgres.sh $(CARGO) test --locked \
+	    --test it -- --exact --nocapture \
+	    process::fleet::exhaustion::a_tenant_that_tries_everything_takes_nothing_from_another
 
 sqlx: ## Renew .sqlx after a change of a query or of the tables
 	@scripts/setup.sh demo

@@ -51,15 +51,12 @@ impl Account {
     }
 
     fn for_root(owner: Option<(u32, u32)>, passwd: &str) -> Option<Self> {
-        let (name, uid, gid) = match owner.filter(|(uid, _)| *uid != 0) {
-            Some((uid, gid)) => {
-                let known = users(passwd).find(|(_, known, _)| *known == uid);
-                (known.map_or_else(|| uid.to_string(), |(name, ..)| name.to_owned()), uid, gid)
-            }
-            None => {
-                let (name, uid, gid) = users(passwd).find(|(name, ..)| *name == OWN)?;
-                (name.to_owned(), uid, gid)
-            }
+        let (name, uid, gid) = if let Some((uid, gid)) = owner.filter(|(uid, _)| *uid != 0) {
+            let known = users(passwd).find(|(_, known, _)| *known == uid);
+            (known.map_or_else(|| uid.to_string(), |(name, ..)| name.to_owned()), uid, gid)
+        } else {
+            let (name, uid, gid) = users(passwd).find(|(name, ..)| *name == OWN)?;
+            (name.to_owned(), uid, gid)
         };
         (uid != 0 && name != SHARED).then_some(Self::Other { name, uid, gid })
     }

@@ -23,12 +23,17 @@ pub(super) const HEARTBEAT: Duration = Duration::from_secs(20);
 /// The headers that belong to an answer; the others belong to the moment.
 const ANSWER_HEADERS: [HeaderName; 2] = [header::CONTENT_TYPE, header::LOCATION];
 
+/// The longest stored response of a request whose parts have keys of their own, in bytes.
+const MAX_BYTES_OF_PARTS: usize = 4 * 1024 * 1024;
+
 /// A request that holds a key.
 pub(super) struct Attempt {
     pub(super) state: AppState,
     pub(super) db: TenantDb,
     pub(super) key: IdempotencyKey,
     pub(super) request_id: String,
+    /// Whether its parts have keys of their own.
+    pub(super) has_parts: bool,
     /// When it took the key.
     pub(super) started_at: OffsetDateTime,
 }
@@ -78,7 +83,7 @@ impl Attempt {
         let again = parts.extensions.remove::<ReadAgain>();
         let settled = if let Some(ShownOnce(id)) = shown_once {
             self.store_without_secret(&id).await
-        } else if is_last_word {
+        } else if is_last_word && !self.is_too_large(&body) {
             self.store(parts.status, &parts.headers, &body, again).await
         } else {
             self.give_back().await
@@ -90,6 +95,12 @@ impl Attempt {
             parts.extensions.insert(Written(problem));
         }
         Response::from_parts(parts, Body::from(body))
+    }
+
+    /// Whether a response is not stored for its length: a repetition of its request gets the stored responses of the
+    /// parts.
+    fn is_too_large(&self, body: &Bytes) -> bool {
+        self.has_parts && body.len() > MAX_BYTES_OF_PARTS
     }
 
     /// Stores in the place of a response with a secret that it was shown.

@@ -61,6 +61,7 @@ pub(super) async fn guard(
     let wish = Wish {
         fingerprint: fingerprint::of(&parts, &body),
         request_id: current.id().to_owned(),
+        current,
         now: state.clock.now(),
         has_parts: parts.uri.path() == BATCH,
         again: Again::of(&parts),
@@ -82,6 +83,7 @@ struct Wish {
     key: IdempotencyKey,
     fingerprint: Digest,
     request_id: String,
+    current: CurrentRequest,
     now: OffsetDateTime,
     /// Whether its parts have keys of their own: then a dead one is gone on with, and each part that
     /// was done answers from what is stored.
@@ -102,8 +104,8 @@ impl Wish {
         {
             return Ok(answer);
         }
-        let Self { db, key, request_id, now, .. } = self;
-        let attempt = Attempt { state, db, key, request_id, started_at: now };
+        let Self { db, key, request_id, has_parts, now, .. } = self;
+        let attempt = Attempt { state, db, key, request_id, has_parts, started_at: now };
         Ok(attempt.run(request, next).await)
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{ConnectInfo, Request};
@@ -19,7 +20,7 @@ use super::{KEPT, Wish};
 use crate::domain::audit::Outcome;
 use crate::domain::ids::AuditId;
 use crate::http::extract::{ACCOUNT_HEADER, ADDRESS_HEADERS, PREFER, connection};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
 use crate::http::v1::batch::Operations;
 use crate::store::{AuditEntry, Holder, SealedAnswer};
@@ -28,6 +29,8 @@ use crate::store::{AuditEntry, Holder, SealedAnswer};
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// Marks a stored response whose object was not read; it is never sent.
 pub(super) const UNREAD: &str = "switchboard-unread";
+/// When to ask again for a stored response that there was no memory for.
+const PAUSE: Duration = Duration::from_secs(1);
 /// The longest object that is put into a stored response.
 const MAX_OBJECT_BYTES: usize = 4 * 1024 * 1024;
 /// The parameters of a change that its object is not read with.
@@ -146,6 +149,13 @@ impl Wish {
     ) -> Result<Response, Problem> {
         let Some(answer) = holder.answer else { return Err(Problem::internal()) };
         let environment_id = self.caller.environment_id;
+        let mut held = state.memory.hold(environment_id);
+        // Sealed and open.
+        held.grow(answer.body.0.len().saturating_mul(2)).map_err(|_| {
+            let detail = "There is no memory left for the stored response. Send fewer requests at the same time.";
+            Problem::new(ProblemKind::Overloaded, detail).retry_after(PAUSE)
+        })?;
+        self.current.hold(held);
         let body = state.vault.open_answer(environment_id, &self.key, &answer)?;
         let headers: Vec<_> =
             answer.headers.iter().filter(|(name, _)| name != UNREAD).cloned().collect();

@@ -1,6 +1,9 @@
 //! A customer's server that sends as much as it can: its own callers are refused, the others go on.
 
+use std::collections::BTreeSet;
+
 use futures_util::future::join_all;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use super::{changing, link_scim, open_app};
@@ -81,5 +84,36 @@ async fn refuses_a_response_beyond_the_share_of_its_environment(
     middleman.clear();
     api.get("users?limit=10").await?.okay()?;
     assert_eq!(app.state.memory.in_flight(), 0);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_responses_of_a_batch_count_as_bytes_in_flight(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| {
+        setup.config.upstream.allow_private_addresses = true;
+        setup.config.server.max_environment_bytes_in_flight = 6 << 20;
+    })
+    .await?;
+    let (_, middleman) = app.through_middleman(|_| {}).await?;
+    let api = app.on(&link_scim(&app, &middleman).await?)?;
+    let note = "x".repeat(400 << 10);
+    let page = format!(
+        r#"{{"totalResults":1,"Resources":[{{"id":"U1","userName":"u","note":"{note}"}}]}}"#
+    );
+    middleman.set("", changing(move |_| page.clone()));
+    let query = json!({"limit": "10", "include_remote_data": "true"});
+    let operations = vec![json!({"method": "GET", "path": "/users", "query": query}); 40];
+    let done = api.post("batch", &json!({"operations": operations})).await?.okay()?;
+    let kinds: BTreeSet<&str> = done["result"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one.pointer("/body/type").and_then(Value::as_str))
+        .collect();
+    assert!(done["succeeded"].as_u64() >= Some(4), "{:.600}", done.to_string());
+    // The responses that are there leave no memory to the operations behind them.
+    let expected = BTreeSet::from(["/problems/batch_too_large", "/problems/overloaded"]);
+    assert!(!kinds.is_empty() && kinds.is_subset(&expected), "{kinds:?}");
+    assert_eq!(app.state.memory.in_flight(), 0, "all of it is given back");
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The binary, run with its output in files.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -13,9 +13,18 @@ use super::home::Home;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_switchboard");
 
+/// The program of a release, when one is named: what is measured is told of that one alone.
+pub(super) fn release() -> Option<OsString> {
+    std::env::var_os("SWITCHBOARD_PROGRAM")
+}
+
 /// A command with this binary that sees nothing of the settings of whoever runs the tests.
 fn command(home: &Home) -> Command {
-    let mut command = Command::new(BINARY);
+    command_of(home, &release().unwrap_or_else(|| BINARY.into()))
+}
+
+fn command_of(home: &Home, program: &OsStr) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("SWITCHBOARD") {
             command.env_remove(name);
@@ -55,10 +64,30 @@ impl Program {
         arguments: &[A],
         variables: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
+        Self::spawn(home, command(home).args(arguments), variables)
+    }
+
+    /// Starts it with an address space of so many KiB: it gets no memory beyond that, and ends when it can't do without.
+    pub(super) fn start_limited<A: AsRef<OsStr>>(
+        home: &Home,
+        arguments: &[A],
+        address_space_kib: u64,
+    ) -> anyhow::Result<Self> {
+        let limited = command(home);
+        let mut shell = command_of(home, "/bin/sh".as_ref());
+        shell.args(["-c", "ulimit -v \"$1\" && shift && exec \"$@\"", "sh"]);
+        shell.arg(address_space_kib.to_string()).arg(limited.get_program()).args(arguments);
+        Self::spawn(home, &mut shell, &[])
+    }
+
+    fn spawn(
+        home: &Home,
+        command: &mut Command,
+        variables: &[(&str, &str)],
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("output-").tempdir_in(home.path())?.keep();
         let (out, err) = (folder.join("out"), folder.join("err"));
-        let child = command(home)
-            .args(arguments)
+        let child = command
             .envs(variables.iter().copied())
             .stdout(File::create(&out)?)
             .stderr(File::create(&err)?)

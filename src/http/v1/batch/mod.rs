@@ -4,6 +4,7 @@ mod operation;
 mod order;
 mod run;
 
+use axum::extract::State;
 use axum::http::{Extensions, HeaderMap, HeaderValue};
 use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
@@ -12,10 +13,12 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use self::operation::{Common, Operation};
+use self::run::Room;
 use crate::http::extract::{Access, AccountQuery, Body, Write, connection};
 use crate::http::idempotency;
 use crate::http::openapi::Problems;
 use crate::http::problem::{Problem, ProblemKind};
+use crate::http::state::AppState;
 
 /// The most operations of a batch.
 const MOST: usize = 1_000;
@@ -78,6 +81,7 @@ pub(in crate::http) struct OperationAnswer {
 #[utoipa::path(post, path = "/batch", tag = "Batch", params(AccountQuery), request_body = Batch,
     responses((status = 200, description = "What came of each operation", body = BatchAnswer), Problems))]
 pub(in crate::http) async fn run_batch(
+    State(state): State<AppState>,
     Extension(Operations(router)): Extension<Operations>,
     access: Access<Write>,
     account: AccountQuery,
@@ -89,7 +93,9 @@ pub(in crate::http) async fn run_batch(
     account.id(&headers)?;
     let common = Common::of(&headers, account, access.request(), connection(&extensions));
     let Batch { operations, concurrency } = batch;
-    let result = run::run(&router, operations, concurrency, &common).await;
+    let room = Room::of(state.memory.hold(access.caller.environment_id));
+    let (result, held) = run::run(&router, operations, concurrency, room, &common).await;
+    access.request().hold(held);
     let succeeded = result.iter().filter(|one| one.status < 400).count();
     Ok(Json(BatchAnswer { failed: result.len() - succeeded, succeeded, result }))
 }

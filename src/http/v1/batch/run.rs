@@ -17,9 +17,30 @@ use super::OperationAnswer;
 use super::operation::{Common, Operation};
 use super::order::Order;
 use crate::http::problem::{Problem, ProblemKind};
+use crate::limit::HeldBytes;
 
 /// When the answers have so many bytes together, nothing more is begun.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
+
+/// The memory for the answers of a batch. They count as bytes in flight of the environment until all of them are sent.
+pub(super) struct Room {
+    held: HeldBytes,
+    bytes: usize,
+    is_full: bool,
+}
+
+impl Room {
+    /// Room that counts as this.
+    pub(super) fn of(held: HeldBytes) -> Self {
+        Self { held, bytes: 0, is_full: false }
+    }
+
+    /// Takes an answer, which is there already.
+    fn take(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.is_full |= self.held.grow(bytes).is_err() || self.bytes >= MOST_BYTES;
+    }
+}
 
 /// An operation that waits for its turn.
 struct Job {
@@ -28,13 +49,14 @@ struct Job {
     request: Request,
 }
 
-/// Runs every operation; the answers come in their order.
+/// Runs every operation; the answers come in their order, with what holds their memory.
 pub(super) async fn run(
     router: &Router,
     operations: Vec<Value>,
     concurrency: usize,
+    mut room: Room,
     common: &Common,
-) -> Vec<OperationAnswer> {
+) -> (Vec<OperationAnswer>, HeldBytes) {
     let (mut answers, mut touches, mut waiting) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (index, value) in operations.into_iter().enumerate() {
         let id = value.get("id").and_then(Value::as_str).map(str::to_owned);
@@ -49,9 +71,9 @@ pub(super) async fn run(
         }
     }
     let mut order = Order::of(&touches);
-    let (mut running, mut bytes) = (FuturesUnordered::new(), 0);
+    let mut running = FuturesUnordered::new();
     loop {
-        while running.len() < concurrency && bytes < MOST_BYTES {
+        while running.len() < concurrency && !room.is_full {
             let Some(place) = order.take() else { break };
             let Some(job) = waiting.get_mut(place).and_then(Option::take) else { break };
             let answer = answer(router.clone(), job);
@@ -59,7 +81,7 @@ pub(super) async fn run(
         }
         let Some((place, answer)) = running.next().await else { break };
         order.finish(place);
-        bytes += answer.body.get().len();
+        room.take(answer.body.get().len());
         answers.insert(answer.index, answer);
     }
     for Job { index, id, .. } in waiting.into_iter().flatten() {
@@ -67,7 +89,7 @@ pub(super) async fn run(
         let problem = Problem::new(ProblemKind::BatchTooLarge, detail);
         answers.insert(index, failure(index, id, &problem, common));
     }
-    answers.into_values().collect()
+    (answers.into_values().collect(), room.held)
 }
 
 async fn answer(router: Router, job: Job) -> OperationAnswer {

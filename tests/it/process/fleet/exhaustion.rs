@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -24,22 +24,25 @@ use url::form_urlencoded::Serializer;
 
 use super::super::home::Home;
 use super::super::processes::below;
-use super::super::program::run;
+use super::super::program::{Program, release, run};
 use super::super::talk::text;
 use super::super::{GLANCE, note};
 use super::{Caller, Fleet};
 use crate::support::Browser;
 
 /// How long the attack goes on.
-const ATTACK: Duration = Duration::from_secs(60);
+const ATTACK: Duration = Duration::from_mins(1);
 /// How long the other tenant is measured without it.
 const ALONE: Duration = Duration::from_secs(5);
 /// The memory that the shipped files give a gateway and its workers, in KiB.
 const MEMORY_KIB: u64 = 384 * 1024;
+/// The address space of the gateway, in KiB: its memory, and what it reserves and does not use, such as stacks.
+const ADDRESS_SPACE_KIB: u64 = 1024 * 1024;
 /// Calls of the other tenant at the same time.
 const GOOD_CALLERS: usize = 2;
-/// A small machine that builds and tests beside it: what is slower than this is not the machine.
-const SLOW: Duration = Duration::from_secs(1);
+/// So many times slower than alone may the other tenant's calls be. Held against the program of a release: one for
+/// tests takes fifty times the processor time for a large page, on a machine that runs other tests beside it.
+const SLOWER: u32 = 3;
 /// The pace of each hostile caller: what is tried is what it holds on to, not how busy a machine can be.
 const PACE: Duration = Duration::from_millis(50);
 /// Memory without end.
@@ -98,6 +101,9 @@ async fn hostile_tenant(home: &Home, fleet: &Fleet) -> anyhow::Result<Caller> {
     Ok(caller)
 }
 
+/// The next idempotency key.
+static KEY: AtomicUsize = AtomicUsize::new(0);
+
 /// The attack, until it is over.
 #[derive(Clone)]
 struct Attack {
@@ -124,7 +130,16 @@ impl Attack {
             number += 1;
             let body = body(number);
             let (method, path) = (method.clone(), path(number));
-            let answer = self.caller.send(&self.gateway, method, &path, body.as_ref()).await;
+            let Caller { client, key, account } = &self.caller;
+            let bearer = format!("Bearer {key}");
+            let once = format!("once-{}", KEY.fetch_add(1, Ordering::Relaxed));
+            let headers = [
+                ("authorization", &*bearer),
+                ("x-integrated-account-id", &**account),
+                ("idempotency-key", &*once),
+            ];
+            let url = format!("{}{path}", self.gateway);
+            let answer = client.send(method, &url, &headers, body.as_ref()).await;
             // A connection may be closed; what is answered is an answer and no panic.
             if let Ok(answer) = answer {
                 anyhow::ensure!(answer.status != 500, "{path}: {answer:?}");
@@ -178,8 +193,11 @@ impl Attack {
         let waits = |_| "/groups?limit=10".to_owned();
         let preview = |_| Some(json!({"expression": EXPRESSION}));
         let batch = |number: usize| {
-            let path = format!("/users?limit=1&search={}{number}", "y".repeat(2_000));
-            Some(json!({"operations": vec![json!({"method": "GET", "path": path}); 100]}))
+            // What changes nothing is read anew each time; the key is the search's.
+            let query = json!({"limit": "1000", "include_remote_data": "true",
+                "search": format!("{}{number}", "y".repeat(2_000))});
+            let one = json!({"method": "GET", "path": "/users", "query": query});
+            Some(json!({"operations": vec![one; 100], "concurrency": 16}))
         };
         let none = |_| None;
         let get = || Method::GET;
@@ -240,13 +258,20 @@ fn memory(pid: u32) -> anyhow::Result<u64> {
     Ok(workers.chain([pid]).filter_map(resident).sum())
 }
 
+/// The errors in a log.
+fn errors(log: &str) -> String {
+    let errors = log.lines().filter(|line| line.contains("ERROR") || line.contains("panicked"));
+    errors.take(20).collect::<Vec<_>>().join("\n")
+}
+
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_tenant_that_tries_everything_takes_nothing_from_another(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let home = Home::new()?;
     let inside = "[upstream]\nallow_private_addresses = true\n";
-    let fleet = Fleet::with_limits(&home, &pool, 1, 60, inside).await?;
+    let start = |arguments: &[&str]| Program::start_limited(&home, arguments, ADDRESS_SPACE_KIB);
+    let fleet = Fleet::launch(&home, &pool, (1, 60), inside, start).await?;
     let caller = hostile_tenant(&home, &fleet).await?;
     let (program, gateway) = fleet.gateways.first().context("no gateway")?;
     let alone = p99(calls(&fleet, ALONE).await?);
@@ -269,13 +294,16 @@ async fn a_tenant_that_tries_everything_takes_nothing_from_another(
     };
     let (took, most) = tokio::try_join!(good, watch)?;
     let ended = tokio::task::spawn_blocking(|| hostile.join()).await?;
-    ended.map_err(|_| anyhow::anyhow!("the attack panicked"))??;
+    let ended = ended.map_err(|_| anyhow::anyhow!("the attack panicked"))?;
+    ended.with_context(|| errors(&program.stderr().unwrap_or_default()))?;
     let (count, beside) = (took.len(), p99(took));
     note(format_args!(
         "{count} calls beside the attack: 99 of 100 within {beside:?}, alone {alone:?}; {} MiB",
         most / 1024
     ))?;
     assert!(most < MEMORY_KIB, "{} MiB", most / 1024);
-    assert!(beside < (alone * 3).max(SLOW), "{beside:?} beside the attack, {alone:?} alone");
+    if release().is_some() {
+        assert!(beside < alone * SLOWER, "{beside:?} beside the attack, {alone:?} alone");
+    }
     Ok(())
 }

@@ -74,6 +74,20 @@ impl Fleet {
         grace_s: i64,
         limits: &str,
     ) -> anyhow::Result<Self> {
+        Self::launch(home, pool, (count, grace_s), limits, |arguments| {
+            Program::start(home, arguments, &[])
+        })
+        .await
+    }
+
+    /// The same; `start` starts a gateway with these arguments.
+    async fn launch(
+        home: &Home,
+        pool: &PgPool,
+        (count, grace_s): (usize, i64),
+        limits: &str,
+        start: impl Fn(&[&str]) -> anyhow::Result<Program>,
+    ) -> anyhow::Result<Self> {
         let grace = grace_s.to_string();
         let arguments = ["sandbox", "--port", "0", "--refresh-grace", &grace];
         let mut sandbox = Program::start(home, &arguments, &[])?;
@@ -81,7 +95,7 @@ impl Fleet {
         let config = settings(home, pool, &url, limits)?;
         let mut gateways = Vec::new();
         for _ in 0..count {
-            let mut gateway = Program::start(home, &["serve", "--config", &config], &[])?;
+            let mut gateway = start(&["serve", "--config", &config])?;
             let address = gateway.says(|_, err| serving(err), START).await?;
             gateways.push((gateway, address));
         }
