@@ -39,6 +39,12 @@ impl Fleet {
         Ok(())
     }
 
+    /// Whether the provider has met the call that a fault waited for.
+    async fn is_fault_spent(&self) -> anyhow::Result<bool> {
+        let faults = self.ask_sandbox("faults").await?;
+        Ok(faults["faults"].as_array().is_some_and(Vec::is_empty))
+    }
+
     async fn status(&self, gateway: usize) -> anyhow::Result<Value> {
         let account =
             self.ask(gateway, &format!("/integrated-accounts/{}", self.caller.account)).await?;
@@ -101,6 +107,8 @@ async fn kill_at(fleet: &mut Fleet, pool: &PgPool, moment: Moment) -> anyhow::Re
     let cut_off = fleet.call(0);
     let watch = async {
         fleet.until(async || is_intended(pool).await).await?;
+        // Killed earlier, it would leave the fault to the gateway that goes on.
+        fleet.until(async || fleet.is_fault_spent().await).await?;
         if moment == Moment::Storing {
             // What the gateway writes after the answer waits for this.
             let mut tx = pool.begin().await?;
@@ -217,7 +225,7 @@ async fn a_stop_says_whose_refresh_it_cut_off(pool: PgPool) -> anyhow::Result<()
     fleet.age().await?;
     tokio::select! {
         answer = fleet.call(1) => anyhow::bail!("it was not held: {answer:?}"),
-        held = fleet.until(async || is_intended(&pool).await) => held?,
+        held = fleet.until(async || fleet.is_fault_spent().await) => held?,
     }
     let account = fleet.caller.account.clone();
     let (gateway, _) = fleet.gateways.last_mut().context("no gateway")?;
