@@ -32,9 +32,9 @@ use std::time::Duration;
 /// How often another process is looked at.
 const GLANCE: Duration = Duration::from_millis(20);
 /// A whole start, on a machine that has much else to do.
-const START: Duration = Duration::from_secs(15);
+const START: Duration = Duration::from_mins(1);
 /// What the end of everything may take from the signal on.
-const STOP: Duration = Duration::from_secs(5);
+const STOP: Duration = Duration::from_secs(15);
 
 /// Tells whoever runs the tests; the harness does not hold it back.
 fn note(text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {

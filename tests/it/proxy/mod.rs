@@ -25,7 +25,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use self::provider::{PIECE, PIECES, Provider};
-use crate::support::{Client, TestApp};
+use crate::support::{Client, ClosedPort, TestApp};
 
 /// What may be on its way between both ends: the buffers of six sockets, and ours.
 const ON_ITS_WAY: usize = 48 * 1024 * 1024 / PIECE;
@@ -231,9 +231,8 @@ async fn no_request_line_leads_out_of_the_provider(pool: PgPool) -> anyhow::Resu
 async fn a_provider_that_can_not_be_reached_is_left_alone_for_a_while(
     pool: PgPool,
 ) -> anyhow::Result<()> {
-    // Nobody listens there: the port was ours a moment ago.
-    let gone = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?;
-    let url = format!("http://{gone}");
+    let closed = ClosedPort::take()?;
+    let url = format!("http://{}", closed.address()?);
     let app = TestApp::with(pool, |setup| setup.config.slack_enterprise.api_url = url).await?;
     let account = app.link("acme").await?;
     let key = app.client(app.home.environment_id, &[Scope::Proxy]).await?;

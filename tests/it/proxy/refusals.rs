@@ -4,9 +4,8 @@ use http::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use switchboard::domain::access::Scope;
-use tokio::net::TcpListener;
 
-use crate::support::{Client, TestApp};
+use crate::support::{Client, ClosedPort, TestApp};
 
 /// One path of each API of the provider.
 const PATHS: [&str; 4] = ["api/auth.test", "audit/v1/logs", "scim/v1/Users", "scim/v2/Users"];
@@ -98,9 +97,10 @@ async fn refusals_of_the_front_and_of_the_way_out_have_it_as_well(
     assert_eq!(answer.header("retry-after"), "1");
 
     let mut lost = app.config.clone();
-    let closed = TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?;
-    lost.slack_enterprise.web_url = format!("http://{closed}");
-    lost.slack_enterprise.api_url = format!("http://{closed}");
+    let closed = ClosedPort::take()?;
+    let address = closed.address()?;
+    lost.slack_enterprise.web_url = format!("http://{address}");
+    lost.slack_enterprise.api_url = format!("http://{address}");
     let (url, _) = app.beside(&lost).await?;
     let failed = (502, "provider_error");
     refused(&api.clone().at(url), get, failed, ("internal_error", "internal_error")).await?;

@@ -12,7 +12,7 @@ use switchboard::sandbox::{DEFAULT_CLIENT_ID, Fault, FaultKind};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use crate::support::{Answer, Browser, Client, TestApp, link_url};
+use crate::support::{Answer, Browser, Client, ClosedPort, TestApp, link_url};
 
 /// A gateway that lets customers name addresses of this machine, and the address of the sandbox.
 async fn open_app(pool: PgPool) -> anyhow::Result<(TestApp, String)> {
@@ -142,7 +142,8 @@ async fn what_is_wrong_is_said_on_the_form_and_nothing_is_made(pool: PgPool) -> 
     let (app, base_url) = open_app(pool).await?;
     let link = scim_link(&app, json!({})).await?;
     let good = token(&app)?;
-    let nobody = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+    let closed = ClosedPort::take()?;
+    let nobody = closed.address()?;
     let rows = [
         (base_url.as_str(), "wrong", 422, "not_accepted"),
         (base_url.as_str(), "", 422, "not_accepted"),
@@ -174,7 +175,8 @@ async fn a_form_tries_no_address_without_end_and_says_the_same_of_all_that_fail(
     let (app, base_url) = open_app(pool).await?;
     let link = scim_link(&app, json!({})).await?;
     let good = token(&app)?;
-    let closed = format!("http://{}/", TcpListener::bind(("127.0.0.1", 0))?.local_addr()?);
+    let closed = ClosedPort::take()?;
+    let closed = format!("http://{}/", closed.address()?);
     let over_tls = base_url.replace("http://", "https://");
     let not_found = base_url.replace("/scim/v2", "/api/nothing");
     let mut pages = Vec::new();

@@ -4,6 +4,7 @@
 
 mod browser;
 mod client;
+mod closed;
 mod middleman;
 mod pgbouncer;
 mod redis;
@@ -37,6 +38,7 @@ use url::Url;
 
 pub(crate) use self::browser::Browser;
 pub(crate) use self::client::{Answer, Client};
+pub(crate) use self::closed::ClosedPort;
 pub(crate) use self::middleman::{Change, Middleman, Script};
 pub(crate) use self::pgbouncer::PgBouncer;
 pub(crate) use self::redis::RedisServer;

@@ -7,10 +7,9 @@ use switchboard::domain::ids::ProviderAppId;
 use switchboard::sandbox::{Fault, FaultKind};
 use switchboard::vault::secret::ClientSecret;
 use time::Duration;
-use tokio::net::TcpListener;
 
 use super::{pass, status};
-use crate::support::{Client, TestApp};
+use crate::support::{Client, ClosedPort, TestApp};
 
 /// What a caller is told, on every way: the status, the problem, and the code of the provider or ours.
 async fn learns(
@@ -88,9 +87,9 @@ async fn a_provider_that_can_not_be_reached_is_told_as_such(pool: PgPool) -> any
     let app = TestApp::new(pool).await?;
     let account = app.link("acme").await?;
     // Another gateway on the same database, for whom nobody listens where the provider should be.
-    let nobody = TcpListener::bind(("127.0.0.1", 0)).await?.local_addr()?;
+    let closed = ClosedPort::take()?;
     let mut config = app.config.clone();
-    config.slack_enterprise.web_url = format!("http://{nobody}");
+    config.slack_enterprise.web_url = format!("http://{}", closed.address()?);
     let base_url = app.beside(&config).await?.0;
     pass(&app, Duration::hours(13));
     let api = app.on(&account)?;

@@ -42,7 +42,7 @@ impl Fleet {
     /// Whether the provider has met the call that a fault waited for.
     async fn is_fault_spent(&self) -> anyhow::Result<bool> {
         let faults = self.ask_sandbox("faults").await?;
-        Ok(faults["faults"].as_array().is_some_and(Vec::is_empty))
+        Ok(faults.get("faults").and_then(Value::as_array).is_some_and(Vec::is_empty))
     }
 
     async fn status(&self, gateway: usize) -> anyhow::Result<Value> {
