@@ -4,8 +4,7 @@ use serde_json::json;
 
 use super::admin_users::{READ, WRITE, person, workspace};
 use super::args::{Form, optional, required};
-use super::json_body;
-use super::method::{Call, Method};
+use super::method::{Call, Method, json_body};
 use super::refusal::Refusal;
 use crate::sandbox::Tier;
 use crate::sandbox::org::{Level, Rule};

@@ -5,8 +5,7 @@ use serde_json::json;
 
 use super::admin_users::{WRITE, person, workspace};
 use super::args::{Arg, Form, required};
-use super::json_body;
-use super::method::{Call, Method};
+use super::method::{Call, Method, json_body};
 use super::refusal::Refusal;
 use crate::sandbox::Tier;
 use crate::sandbox::org::{Rank, Rule, Scope};

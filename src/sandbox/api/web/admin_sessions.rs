@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use super::admin_users::{READ, WRITE, person, workspace};
 use super::args::{Arg, Form, optional, required};
-use super::json_body;
-use super::method::{Call, Method, Sizes, page};
+use super::method::{Call, Method, Sizes, json_body, page};
 use super::refusal::Refusal;
 use crate::sandbox::Tier;
 use crate::sandbox::org::{

@@ -5,8 +5,7 @@ use url::Url;
 
 use super::admin_users::workspace;
 use super::args::{Form, demanded, optional, required};
-use super::json_body;
-use super::method::{Access, Call, Method};
+use super::method::{Access, Call, Method, json_body};
 use super::refusal::Refusal;
 use crate::sandbox::Tier;
 use crate::sandbox::org::{Discoverability, NewWorkspace, Rule, Setting};

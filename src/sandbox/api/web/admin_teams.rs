@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::args::{Form, optional, required};
-use super::json_body;
-use super::method::{Access, Call, Method, Sizes, page};
+use super::method::{Access, Call, Method, Sizes, json_body, page};
 use super::refusal::Refusal;
 use super::team::icon;
 use crate::sandbox::Tier;

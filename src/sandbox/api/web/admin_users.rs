@@ -3,8 +3,7 @@
 use serde::Serialize;
 
 use super::args::{Form, optional};
-use super::json_body;
-use super::method::{Access, Call, Method, Sizes, Window, page};
+use super::method::{Access, Call, Method, Sizes, Window, json_body, page};
 use super::refusal::Refusal;
 use crate::sandbox::Tier;
 use crate::sandbox::org::{Level, OrgLevel, Organization, Person, PersonIndex};

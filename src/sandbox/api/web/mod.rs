@@ -20,6 +20,7 @@ mod method;
 mod multipart;
 mod oauth;
 mod refusal;
+mod registry;
 mod team;
 mod team_admin;
 mod user_object;
@@ -38,10 +39,11 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
 use self::args::Args;
-pub(super) use self::method::list as list_methods;
-use self::method::{Access, Call, Method, find};
+use self::method::{Access, Call, Method};
 pub(super) use self::multipart::TYPE as FORM_DATA;
 use self::refusal::Refusal;
+use self::registry::find;
+pub(super) use self::registry::list as list_methods;
 pub(in crate::sandbox) use self::user_object::{View, user_object};
 pub(in crate::sandbox) use self::usergroup_object::usergroup_object;
 use super::exchange::{Outcome, Voice, exchange};
@@ -236,9 +238,4 @@ fn add_scope_headers(headers: &mut HeaderMap, method: &'static Method, caller: O
     {
         headers.insert("x-accepted-oauth-scopes", accepted);
     }
-}
-
-/// A body, from anything that can be written as JSON.
-fn json_body(value: &impl serde::Serialize) -> Result<Vec<u8>, Refusal> {
-    serde_json::to_vec(value).map_err(|_| Refusal::new("fatal_error"))
 }

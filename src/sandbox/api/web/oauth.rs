@@ -4,8 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use super::args::{Form, optional, required};
-use super::json_body;
-use super::method::{Access, Call, Method};
+use super::method::{Access, Call, Method, json_body};
 use super::refusal::Refusal;
 use crate::sandbox::grants::{Grant, Install, OAuthError, Redemption, TokenKind, TokenPair};
 use crate::sandbox::{App, Tier};

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::args::{Form, optional};
-use super::json_body;
-use super::method::{Access, Call, Method};
+use super::method::{Access, Call, Method, json_body};
 use super::refusal::Refusal;
 use crate::sandbox::Tier;
 use crate::sandbox::grants::Install;

@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use super::args::{Form, optional};
 use super::conversations::caller;
-use super::json_body;
-use super::method::{Access, Call, Method};
+use super::method::{Access, Call, Method, json_body};
 use super::refusal::Refusal;
 use super::user_object::{View, user_object};
 use crate::sandbox::Tier;

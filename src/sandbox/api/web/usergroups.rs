@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::args::{Form, demanded, optional, required};
-use super::json_body;
-use super::method::{Access, Call, Method};
+use super::method::{Access, Call, Method, json_body};
 use super::refusal::Refusal;
 use super::usergroup_object::usergroup_object;
 use crate::sandbox::Tier;
