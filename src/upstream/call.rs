@@ -8,11 +8,11 @@ use http::uri::Authority;
 use http::{Request, Uri, header};
 
 use super::answer::{Answer, Facts};
-use super::client::NamedBy;
 use super::error::UpstreamError;
+use super::guard::NamedBy;
 use super::payload::Payload;
-use super::request::{Dialect, ProviderRequest, RequestBody, bearer};
-use super::send::CallOptions;
+use super::request::{CallOptions, Dialect, ProviderRequest, RequestBody};
+use super::secret_header::bearer;
 use crate::domain::account::IntegratedAccount;
 use crate::limit::Price;
 use crate::telemetry::Span;

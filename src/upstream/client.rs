@@ -1,6 +1,5 @@
 //! The one HTTP client: its connections, its time-outs, and where it may go.
 
-use std::error::Error;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::Poll;
@@ -12,15 +11,13 @@ use hyper::body::{Body as _, Frame, Incoming};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::connect::Connector;
-use super::guard::may_be_public;
+use super::error::{ClientError, SendError};
+use super::guard::{NamedBy, Reach, may_be_public};
 use super::payload::{Payload, Progress};
-use super::pool::{Lent, Pool};
+use super::pool::{Exchanged, Lent, Pool};
 
 /// So many bytes are made room for because a response says that they come.
 const RESERVED: usize = 1 << 20;
-
-/// An error of whatever made it; its text holds no path and no query.
-pub type BoxError = Box<dyn Error + Send + Sync>;
 
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
@@ -45,24 +42,6 @@ pub(crate) enum Reading {
     Beginning,
 }
 
-/// Where addresses that customers name may lead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
-    /// To the internet only, by TLS.
-    Public,
-    /// Anywhere: for a provider inside of one's own network, and for tests.
-    Anywhere,
-}
-
-/// Who named the address of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NamedBy {
-    /// The settings: it may lead anywhere.
-    Operator,
-    /// A customer: it may lead where [`Reach`] says.
-    Customer,
-}
-
 /// The HTTP client that the whole program shares. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
@@ -70,31 +49,6 @@ pub struct HttpClient {
     customer: Pool,
     reach: Reach,
     timeouts: Timeouts,
-}
-
-/// The client can't be built: no TLS roots, or no TLS at all.
-#[derive(Debug, thiserror::Error)]
-#[error("the HTTP client can't be built")]
-pub struct ClientError(#[source] pub(super) std::io::Error);
-
-/// Why a request has no answer.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SendError {
-    /// The address leads where customers' addresses may not.
-    #[error("the address is not one of the internet")]
-    NotAllowed,
-    /// There is no connection. Nothing was sent.
-    #[error("no connection")]
-    Connect(#[source] BoxError),
-    /// Nothing came in time, or not all of it.
-    #[error("nothing came in time")]
-    Timeout,
-    /// The caller whose body passes through sent no more of it.
-    #[error("the caller stopped sending the body")]
-    CallerStalled,
-    /// It broke off.
-    #[error("it broke off")]
-    Broken(#[source] BoxError),
 }
 
 impl HttpClient {
@@ -147,7 +101,7 @@ impl HttpClient {
         request.headers_mut().entry(header::USER_AGENT).or_insert(USER_AGENT);
         let patience = self.timeouts.read;
         let progress = request.body().progress();
-        let mut answer = match progress {
+        let Exchanged { response, lent } = match progress {
             None => in_time(patience, None, pin!(pool.exchange(request))).await??,
             // Apart, for it is rare and as large as all the rest.
             Some(progress) => {
@@ -158,10 +112,8 @@ impl HttpClient {
             Reading::Whole => self.timeouts.whole,
             Reading::Beginning => patience,
         };
-        let body = answer.body_mut();
-        body.patience = Some(patience);
-        body.deadline = Instant::now().checked_add(limit);
-        Ok(answer)
+        let deadline = Instant::now().checked_add(limit);
+        Ok(response.map(|body| Arriving { body, lent, patience: Some(patience), deadline }))
     }
 
     /// Sends a request to where the settings say, and reads an answer of `most` bytes at the most.
@@ -256,11 +208,6 @@ impl std::fmt::Debug for Arriving {
 }
 
 impl Arriving {
-    /// A body that comes on this line.
-    pub(super) fn new(body: Incoming, lent: Option<Lent>) -> Self {
-        Self { body, lent, patience: None, deadline: None }
-    }
-
     /// Sets the end of reading the rest.
     pub(super) fn limit(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);

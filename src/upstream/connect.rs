@@ -18,8 +18,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower::Service;
 
-use super::client::{BoxError, ClientError, Reach};
-use super::guard::public_only;
+use super::error::{BoxError, ClientError};
+use super::guard::{Reach, public_only};
 
 /// A connection, with TLS or without.
 pub(super) type Connection = MaybeHttpsStream<TokioIo<TcpStream>>;

@@ -1,10 +1,38 @@
-//! Why there is no answer of a provider.
+//! Why there is no answer of a provider, or no client to ask with.
 
+use std::error::Error;
 use std::time::Duration;
 
-use super::client::{BoxError, SendError};
 use crate::limit::OverBudget;
 use crate::vault::TokenError;
+
+/// An error of whatever made it; its text holds no path and no query.
+pub type BoxError = Box<dyn Error + Send + Sync>;
+
+/// The client can't be built: no TLS roots, or no TLS at all.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client can't be built")]
+pub struct ClientError(#[source] pub(super) std::io::Error);
+
+/// Why a request has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SendError {
+    /// The address leads where customers' addresses may not.
+    #[error("the address is not one of the internet")]
+    NotAllowed,
+    /// There is no connection. Nothing was sent.
+    #[error("no connection")]
+    Connect(#[source] BoxError),
+    /// Nothing came in time, or not all of it.
+    #[error("nothing came in time")]
+    Timeout,
+    /// The caller whose body passes through sent no more of it.
+    #[error("the caller stopped sending the body")]
+    CallerStalled,
+    /// It broke off.
+    #[error("it broke off")]
+    Broken(#[source] BoxError),
+}
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

@@ -11,6 +11,24 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use http::Uri;
 
+/// Where addresses that customers name may lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// To the internet only, by TLS.
+    Public,
+    /// Anywhere: for a provider inside of one's own network, and for tests.
+    Anywhere,
+}
+
+/// Who named the address of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedBy {
+    /// The settings: it may lead anywhere.
+    Operator,
+    /// A customer: it may lead where [`Reach`] says.
+    Customer,
+}
+
 /// Of the addresses of a name those that are public.
 ///
 /// # Errors

@@ -14,8 +14,8 @@ use hyper_util::client::legacy::connect::Connection as _;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::task::coop::unconstrained;
 
-use super::client::BoxError;
 use super::connect::Connection;
+use super::error::BoxError;
 use super::payload::Payload;
 
 /// How often an HTTP/2 connection is tried, and how long that may take, in seconds.

@@ -20,6 +20,7 @@ mod pool;
 mod request;
 mod retry;
 mod retry_after;
+mod secret_header;
 mod send;
 mod trial;
 mod trials;
@@ -27,12 +28,15 @@ mod turns;
 
 pub use answer::{Answer, Facts, Passed, Verdict, WholeBody};
 pub(crate) use client::Reading;
-pub use client::{BoxError, HttpClient, NamedBy, Reach, Timeouts};
-pub use error::UpstreamError;
+pub use client::{HttpClient, Timeouts};
+pub use error::{BoxError, UpstreamError};
+pub use guard::{NamedBy, Reach};
 pub use oauth::{
     CodeExchange, Consent, OAuthClient, OAuthEndpoints, OAuthError, TokenAnswer, TokenFields,
 };
 pub use payload::OneWay;
-pub use request::{Budget, Carried, Dialect, ProviderRequest, RequestBody, Safety, Validity};
-pub use send::{CallOptions, Memory, Upstream};
+pub use request::{
+    Budget, CallOptions, Carried, Dialect, ProviderRequest, RequestBody, Safety, Validity,
+};
+pub use send::{Memory, Upstream};
 pub use trial::{TrialAnswer, try_token};

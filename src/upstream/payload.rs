@@ -10,7 +10,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
-use super::client::BoxError;
+use super::error::BoxError;
 
 /// A body that passes through once.
 pub type OneWay = UnsyncBoxBody<Bytes, BoxError>;

@@ -10,8 +10,8 @@ use http::{HeaderValue, Request, Response, Uri, Version, header};
 use hyper::body::{Body as _, Incoming};
 use tower::Service as _;
 
-use super::client::{Arriving, SendError};
 use super::connect::Connector;
+use super::error::SendError;
 use super::line::{self, Broken, Lanes, Line, Opened};
 use super::payload::Payload;
 
@@ -63,6 +63,13 @@ impl Hash for Host {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
         self.text().hash(hasher);
     }
+}
+
+/// An answer whose body is still to come.
+pub(super) struct Exchanged {
+    pub(super) response: Response<Incoming>,
+    /// The line it comes on, when no other answer may come on it meanwhile.
+    pub(super) lent: Option<Lent>,
 }
 
 /// The connections that nobody uses at the moment.
@@ -121,7 +128,7 @@ impl Pool {
     pub(super) async fn exchange(
         &self,
         mut request: Box<Request<Payload>>,
-    ) -> Result<Response<Arriving>, SendError> {
+    ) -> Result<Exchanged, SendError> {
         let host =
             Host::of(request.uri()).ok_or_else(|| SendError::Connect("no address".into()))?;
         loop {
@@ -138,7 +145,7 @@ impl Pool {
                     fit_for_lanes(&mut request);
                     let answer = line::exchange(&mut lanes, request);
                     let answer = Box::pin(answer).await;
-                    answer.map(|answer| answer.map(|body| Arriving::new(body, None)))
+                    answer.map(|response| Exchanged { response, lent: None })
                 }
                 Opened::Line(line) => {
                     let home = Arc::downgrade(&self.shelf);
@@ -168,15 +175,12 @@ impl Pool {
 }
 
 /// The answer; its line goes back at once when there is no body to wait for.
-fn passing(answer: Response<Incoming>, lent: Lent) -> Response<Arriving> {
-    answer.map(|body| {
-        if body.is_end_stream() {
-            lent.give_back();
-            Arriving::new(body, None)
-        } else {
-            Arriving::new(body, Some(lent))
-        }
-    })
+fn passing(response: Response<Incoming>, lent: Lent) -> Exchanged {
+    if response.body().is_end_stream() {
+        lent.give_back();
+        return Exchanged { response, lent: None };
+    }
+    Exchanged { response, lent: Some(lent) }
 }
 
 impl Shelf {

@@ -1,19 +1,18 @@
 //! What is sent to a provider, and how its answers are to be read.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write as _};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use tokio::time::Instant;
 use url::Url;
-use zeroize::Zeroizing;
 
 use super::answer::Verdict;
 use super::payload::OneWay;
 use super::trial::TrialAnswer;
 use crate::domain::account::IntegratedAccount;
-use crate::limit::Rate;
-use crate::vault::secret::AccessToken;
+use crate::limit::{Class, Meter, Rate};
+use crate::telemetry::Span;
 
 /// Whether a call may be repeated after an answer that leaves open what happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +76,20 @@ pub struct ProviderRequest {
     pub carried: Carried,
 }
 
+/// What a caller wants of one call.
+#[derive(Debug, Clone, Copy)]
+pub struct CallOptions<'a> {
+    /// Until when it may wait: for permits, a refresh of the token, and pauses between attempts. An attempt that is
+    /// under way then goes on; none begins after it but the first.
+    pub wait_until: Instant,
+    /// Who waits for it.
+    pub class: Class,
+    /// Where to note what is left of the budgets it takes from.
+    pub meter: Option<&'a Meter>,
+    /// What it is a part of.
+    pub span: &'a Span,
+}
+
 /// What the known path of an account, which works with every valid grant, says of its access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Validity {
@@ -101,41 +114,4 @@ pub trait Dialect: Send + Sync {
 
     /// Reads the response of the known path.
     fn validity(&self, trial: &TrialAnswer) -> Validity;
-}
-
-/// A token as the header `authorization` has it; `None` when it can't stand in a header.
-pub(super) fn bearer(token: &AccessToken) -> Option<HeaderValue> {
-    secret_header(&format_args!("Bearer {}", token.expose_secret()))
-}
-
-/// A header with a secret, whose memory is wiped when the last copy goes; `None` for what can't stand in one.
-pub(super) fn secret_header(text: &fmt::Arguments<'_>) -> Option<HeaderValue> {
-    let mut length = Length(0);
-    write!(length, "{text}").ok()?;
-    // With all of its room from the start: what grows leaves copies behind.
-    let mut line = Zeroizing::new(String::with_capacity(length.0));
-    write!(line, "{text}").ok()?;
-    let line = Bytes::from_owner(Line(line));
-    let mut value = HeaderValue::from_maybe_shared(line).ok()?;
-    value.set_sensitive(true);
-    Some(value)
-}
-
-/// How long a text is.
-struct Length(usize);
-
-impl fmt::Write for Length {
-    fn write_str(&mut self, part: &str) -> fmt::Result {
-        self.0 += part.len();
-        Ok(())
-    }
-}
-
-/// Text that is wiped when the last that shares it goes.
-pub(super) struct Line(pub(super) Zeroizing<String>);
-
-impl AsRef<[u8]> for Line {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
 }

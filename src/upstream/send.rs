@@ -11,19 +11,20 @@ use tokio::time::{Instant, timeout_at};
 use super::answer::{Answer, Facts, MAX_WHOLE};
 use super::breaker::Breakers;
 use super::call::{Call, finished, host, log, named_by};
-use super::client::{HttpClient, NamedBy, Reading};
+use super::client::{HttpClient, Reading};
 use super::error::UpstreamError;
+use super::guard::NamedBy;
 use super::outcome::{called, end, reached};
 use super::payload::Payload;
-use super::request::{Carried, Dialect, ProviderRequest, Validity};
+use super::request::{CallOptions, Carried, Dialect, ProviderRequest, Validity};
 use super::retry::{Next, next};
 use super::trials::{Refusal, Trials, validity_of};
 use super::turns::Turns;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::{Entropy, random_bytes};
-use crate::limit::{ByteBudget, Class, Limiter, Meter, Pacing, Places};
-use crate::telemetry::{Metrics, Span};
+use crate::limit::{ByteBudget, Limiter, Pacing, Places};
+use crate::telemetry::Metrics;
 use crate::vault::{Fresh, Tokens};
 
 /// How often a call is sent at the most.
@@ -32,20 +33,6 @@ const ATTEMPTS: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// What the quota of waiting calls is called, for metrics.
 const WAITING_CALLS: &str = "waiting_calls";
-
-/// What a caller wants of one call.
-#[derive(Debug, Clone, Copy)]
-pub struct CallOptions<'a> {
-    /// Until when it may wait: for permits, a refresh of the token, and pauses between attempts. An attempt that is
-    /// under way then goes on; none begins after it but the first.
-    pub wait_until: Instant,
-    /// Who waits for it.
-    pub class: Class,
-    /// Where to note what is left of the budgets it takes from.
-    pub meter: Option<&'a Meter>,
-    /// What it is a part of.
-    pub span: &'a Span,
-}
 
 /// The way out to every provider.
 #[derive(Clone)]

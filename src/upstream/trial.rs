@@ -6,10 +6,11 @@ use http::{HeaderMap, Request, StatusCode, header};
 use time::OffsetDateTime;
 use url::Url;
 
-use super::client::{HttpClient, NamedBy};
+use super::client::HttpClient;
+use super::guard::NamedBy;
 use super::oauth::{OAuthError, ask};
 use super::payload::Payload;
-use super::request::bearer;
+use super::secret_header::bearer;
 use crate::vault::secret::AccessToken;
 
 /// What the provider says to a new token.

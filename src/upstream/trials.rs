@@ -10,7 +10,8 @@ use time::OffsetDateTime;
 use tokio::time::Instant;
 use url::Url;
 
-use super::client::{HttpClient, NamedBy};
+use super::client::HttpClient;
+use super::guard::NamedBy;
 use super::request::{Dialect, Validity};
 use super::trial::try_token;
 use crate::domain::ids::IntegratedAccountId;

@@ -6,8 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::error::UpstreamError;
-use super::request::Budget;
-use super::send::CallOptions;
+use super::request::{Budget, CallOptions};
 use crate::domain::account::IntegratedAccount;
 use crate::limit::{Claim, LimitKey, Limiter, Pacing, Price, Refused};
 

@@ -4,6 +4,7 @@
 //! The crate's response types refuse what providers really send, and a token that is refused here is lost. So
 //! `response` reads the token endpoint's responses.
 
+mod error;
 mod response;
 mod wiped;
 
@@ -22,13 +23,16 @@ use tokio::time::Instant;
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
+pub use self::error::OAuthError;
 pub use self::response::TokenFields;
 use self::response::TokenResponse;
 use self::wiped::Collected;
-use super::client::{HttpClient, NamedBy, Reading, SendError};
+use super::client::{HttpClient, Reading};
+use super::error::SendError;
+use super::guard::NamedBy;
 use super::payload::Payload;
-use super::request::{Line, secret_header};
 use super::retry_after::retry_after;
+use super::secret_header::{Line, secret_header};
 use crate::domain::entropy::Entropy;
 use crate::vault::secret::{ClientSecret, PkceVerifier, RefreshToken};
 use crate::vault::{Grant, IssuedSecret, Outage, Renewal, issue};
@@ -96,26 +100,6 @@ pub struct TokenAnswer {
     pub scopes: Vec<String>,
     /// What else the provider's connector found in it.
     pub extra: HashMap<String, Value>,
-}
-
-/// Why there are no tokens.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum OAuthError {
-    /// The provider said no, with this code.
-    #[error("the provider answered {0:?}")]
-    Refused(String),
-    /// It could not be reached: nothing was done.
-    #[error("it could not be reached")]
-    Unreachable,
-    /// It did not answer in time: what was asked may have been done.
-    #[error("it did not answer in time")]
-    TimedOut,
-    /// It has a failure of its own.
-    #[error("it answered {0}")]
-    Down(Outage),
-    /// The answer was lost, or can't be read: what was asked may have been done.
-    #[error("{0}")]
-    NoAnswer(String),
 }
 
 impl OAuthClient<'_> {

@@ -11,7 +11,7 @@ use time::Duration;
 use url::form_urlencoded;
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::OAuthError;
+use super::error::OAuthError;
 use super::wiped::wipe;
 use crate::upstream::packed::plain;
 use crate::vault::Renewal;
