@@ -8,9 +8,12 @@ use std::os::unix::process::CommandExt as _;
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, nice, setrlimit};
+use rustix::time::{ClockId, clock_gettime};
 
 use super::process::WorkerProgram;
-use super::worker::{LIMITED, cpu_time};
+
+/// The argument behind the limit of memory that says that it is in force.
+pub(super) const LIMITED: &str = "limited";
 
 /// The stack, in bytes.
 const STACK: u64 = 8 * 1024 * 1024;
@@ -66,4 +69,10 @@ fn limit(resource: Resource, most: u64) -> io::Result<()> {
     let most = getrlimit(resource).maximum.map_or(most, |already| already.min(most));
     setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })?;
     Ok(())
+}
+
+/// The processor time that this process has taken.
+pub(super) fn cpu_time() -> Duration {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(now).unwrap_or_default()
 }

@@ -20,8 +20,8 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 pub use pool::{Expressions, WorkerLimits};
-pub use process::WorkerProgram;
-pub use worker::{ARGUMENT as WORKER_ARGUMENT, serve};
+pub use process::{ARGUMENT as WORKER_ARGUMENT, WorkerProgram};
+pub use worker::serve;
 
 /// The longest expression, in bytes.
 pub const MAX_EXPRESSION_BYTES: usize = 4096;

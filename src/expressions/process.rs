@@ -11,7 +11,9 @@ use tokio::io::BufReader;
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
 use super::Failure;
-use super::worker::ARGUMENT;
+
+/// The argument that makes the program a worker.
+pub const ARGUMENT: &str = "expression-worker";
 
 /// How long the system may take to say how a worker ended whose pipe has ended.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);

@@ -5,15 +5,11 @@ use std::io::{self, BufReader, Write};
 use std::time::Duration;
 
 use jsonata_core::Expression;
-use rustix::time::{ClockId, clock_gettime};
 
+use super::confine::{LIMITED, cpu_time};
 use super::frames::{self, FrameKind, HEAD, Job};
 use super::{Failure, MAX_INPUT_BYTES, MAX_JOB_CPU, confine, engine};
 
-/// The argument that makes the program a worker.
-pub const ARGUMENT: &str = "expression-worker";
-/// The argument behind the limit of memory that says that it is in force.
-pub(super) const LIMITED: &str = "limited";
 /// The bytes of a frame before its value: the processor time in microseconds.
 pub(super) const COST: usize = 8;
 
@@ -147,10 +143,4 @@ fn send_behind(
     }
     frames::seal(frame, 0, kind);
     frames::send(output, frame)
-}
-
-/// The processor time that this process has taken.
-pub(super) fn cpu_time() -> Duration {
-    let now = clock_gettime(ClockId::ProcessCPUTime);
-    Duration::try_from(now).unwrap_or_default()
 }

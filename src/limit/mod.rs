@@ -35,7 +35,8 @@ pub use meter::{Meter, Standing};
 pub use pacing::Pacing;
 pub use places::{Place, Places};
 pub use probe::{RedisAway, RedisFacts, probe_redis};
-pub use shared::{COUNT_EVERY, Shared, UnusableUrl};
+pub use redis::UnusableUrl;
+pub use shared::{COUNT_EVERY, Shared};
 pub use tally::Figures;
 
 use crate::domain::ids::{IntegratedAccountId, ProviderAppId};

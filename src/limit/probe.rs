@@ -6,8 +6,8 @@ use redis::RedisError;
 use tokio::time::Instant;
 
 use super::redis::Redis;
+use super::redis::UnusableUrl;
 use super::script::Budgets;
-use super::shared::UnusableUrl;
 use super::{Class, LimitKey, Price, Rate};
 
 /// How long it may take for anything.

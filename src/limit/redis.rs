@@ -11,10 +11,16 @@ use redis::{AsyncConnectionConfig, Client, FromRedisValue, IntoConnectionInfo as
 use redis::{RedisResult, ScriptInvocation};
 use socket2::TcpKeepalive;
 
-use super::shared::UnusableUrl;
-
 /// How often a cluster's connection sends a command to the node that it was redirected to.
 const CLUSTER_RETRIES: u32 = 3;
+
+/// An address that is none of a Redis server.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "limits.redis_url: is no Redis address; write redis://[USER:PASSWORD@]HOST:PORT/NUMBER, or \
+     redis+unix:///PATH"
+)]
+pub struct UnusableUrl;
 
 /// Where Redis is.
 pub(super) struct Redis {

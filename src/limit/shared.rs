@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::desk::Source;
 use super::ledger::Known;
-use super::redis::{Redis, RedisConnection};
+use super::redis::{Redis, RedisConnection, UnusableUrl};
 use super::script::Budgets;
 use super::{Class, Price};
 
@@ -69,14 +69,6 @@ pub(super) struct Answer {
     /// The number of the connection it came on.
     pub(super) link: u64,
 }
-
-/// An address that is none of a Redis server.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "limits.redis_url: is no Redis address; write redis://[USER:PASSWORD@]HOST:PORT/NUMBER, or \
-     redis+unix:///PATH"
-)]
-pub struct UnusableUrl;
 
 impl std::fmt::Debug for Inner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -1,7 +1,6 @@
 //! The way back: the state is taken, the code exchanged, the account stored.
 
-use super::form::Asked;
-use super::keep::{Kept, Linked};
+use super::keep::{Asked, Kept, Linked};
 use super::{LinkError, Links};
 use crate::connectors::LinkedGrant;
 use crate::domain::account::AccountStatus;

@@ -7,7 +7,7 @@ use time::Duration;
 use url::Url;
 
 use super::exchange::Way;
-use super::keep::{Kept, Linked};
+use super::keep::{Asked, Kept, Linked};
 use super::{AttemptLimit, LinkError, Links, Visit};
 use crate::connectors::{FormLink, LinkRefusal, LinkedGrant, Linking};
 use crate::domain::provider::Provider;
@@ -30,15 +30,6 @@ pub struct Filled<'a> {
     pub asked: Asked,
     /// The request, for the audit log.
     pub request_id: &'a str,
-}
-
-/// Whether a customer was asked whether a token is of the organization that was connected before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    /// Not yet: a token that sees none of the users of the last link is refused.
-    No,
-    /// Yes, and they said so.
-    Confirmed,
 }
 
 /// How often the form of one link token tries an address.

@@ -1,6 +1,5 @@
 //! The end of a link: what the provider granted is stored as an account.
 
-use super::form::Asked;
 use super::{LinkError, Links};
 use crate::connectors::LinkedGrant;
 use crate::domain::event::EventKind;
@@ -10,6 +9,15 @@ use crate::store::{
     AuditEntry, LinkEnd, LinkToken, LinkedAccount, NewEvent, Outcome, ProviderApp, StoreError,
 };
 use crate::vault::Destination;
+
+/// Whether a customer was asked whether a token is of the organization that was connected before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    /// Not yet: a token that sees none of the users of the last link is refused.
+    No,
+    /// Yes, and they said so.
+    Confirmed,
+}
 
 /// A link that worked.
 #[derive(Debug)]

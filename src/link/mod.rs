@@ -18,8 +18,8 @@ use url::Url;
 
 pub use error::{AttemptLimit, LinkError};
 pub use exchange::{Returned, Way};
-pub use form::{Asked, Filled};
-pub use keep::Linked;
+pub use form::Filled;
+pub use keep::{Asked, Linked};
 pub use notices::{Incoming, NoticeError};
 pub use session::{BROWSER, LinkRequest, NewLink, Offer, Offered, Progress, Started, Visit};
 

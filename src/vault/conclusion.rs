@@ -5,8 +5,10 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::failure::{RefreshFailure, TokenError};
+use super::fresh::Fresh;
 use super::pause;
-use super::refresh::{FIRST_PAUSE, Fresh, Inner};
+use super::pause::FIRST_PAUSE;
+use super::refresh::Inner;
 use super::tokens::Grant;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::account_state::Evidence;

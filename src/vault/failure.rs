@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cipher::CipherError;
-use super::renewal::Renewal;
 use crate::store::StoreError;
-use crate::telemetry::Renewed;
 
 /// Why a provider gave no new pair.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -135,19 +133,5 @@ pub enum TokenError {
 impl From<StoreError> for TokenError {
     fn from(error: StoreError) -> Self {
         Self::Store(Arc::new(error))
-    }
-}
-
-/// How an attempt is counted.
-pub(super) fn counted(answer: &Result<Renewal, RefreshFailure>) -> Renewed {
-    match answer {
-        Ok(_) => Renewed::Refreshed,
-        Err(RefreshFailure::Refused(_)) => Renewed::Refused,
-        Err(RefreshFailure::ClientRefused(_)) => Renewed::ClientRefused,
-        Err(RefreshFailure::Unclear(_)) => Renewed::Unclear,
-        Err(RefreshFailure::TimedOut) => Renewed::TimedOut,
-        Err(RefreshFailure::Unreachable) => Renewed::Unreachable,
-        Err(RefreshFailure::Down(_) | RefreshFailure::Busy) => Renewed::Down,
-        Err(RefreshFailure::AnswerLost(_)) => Renewed::AnswerLost,
     }
 }

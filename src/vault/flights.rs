@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
 
 use super::failure::TokenError;
-use super::refresh::Fresh;
+use super::fresh::Fresh;
 use crate::domain::ids::IntegratedAccountId;
 
 /// A refresh that is waited for.

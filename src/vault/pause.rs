@@ -9,10 +9,13 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use super::failure::{RefreshFailure, TokenError};
-use super::refresh::ATTEMPTS;
 use crate::domain::entropy::{Entropy, random_bytes};
 use crate::store::{ProviderApp, RefreshPause};
 
+/// How often a refresh without a clear answer is repeated: providers keep a used refresh token valid
+/// for a short while, so an answer that got lost can be asked for again at once.
+pub(super) const ATTEMPTS: u32 = 3;
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// A pause that doubles with every round of attempts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Growing {

@@ -13,11 +13,12 @@ use tokio_util::task::TaskTracker;
 
 use super::asked::Asked;
 use super::cipher::CipherError;
-use super::failure::{RefreshFailure, TokenError, counted};
+use super::failure::{RefreshFailure, TokenError};
 use super::flights::{Flight, Flights, Present};
-use super::pause;
+use super::fresh::Fresh;
+use super::pause::{self, ATTEMPTS, FIRST_PAUSE};
 use super::permits::{Permit, Permits};
-use super::renewal::{Refresher, incomplete};
+use super::renewal::{Refresher, counted, incomplete};
 use super::secret::AccessToken;
 use super::tokens::{Grant, Vault};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
@@ -31,25 +32,10 @@ use crate::telemetry::Metrics;
 
 /// A token this close to its end is renewed before it is used.
 const SKEW: time::Duration = time::Duration::seconds(60);
-/// How often a refresh without a clear answer is repeated: providers keep a used refresh token valid
-/// for a short while, so an answer that got lost can be asked for again at once.
-pub(super) const ATTEMPTS: u32 = 3;
-pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// When a caller whose wait for a refresh is over comes back.
 const COME_BACK: Duration = Duration::from_secs(1);
 /// The longest pause that a refresh holds its lock for; after a longer one it begins anew.
 const LONGEST_HELD_PAUSE: Duration = Duration::from_secs(2);
-
-/// A token that lives, as far as we know.
-#[derive(Debug, Clone)]
-pub struct Fresh {
-    /// What to call with.
-    pub token: AccessToken,
-    /// Which pair it is of; name it when it turns out to be dead.
-    pub generation: i64,
-    /// Whether the pair has a refresh token.
-    pub is_renewable: bool,
-}
 
 /// The tokens of every account, kept fresh.
 #[derive(Clone)]

@@ -10,6 +10,7 @@ use super::secret::{AccessToken, ClientSecret, RefreshToken};
 use super::tokens::Grant;
 use crate::domain::provider::Provider;
 use crate::store::Credentials;
+use crate::telemetry::Renewed;
 
 /// How long an access token is used when no response ever said how long it is valid.
 const DEFAULT_LIFETIME: Duration = Duration::hours(1);
@@ -78,4 +79,18 @@ impl Renewal {
 pub(super) fn incomplete() -> TokenError {
     let failure = RefreshFailure::AnswerLost("the response has no access token".to_owned());
     TokenError::Refresh { failure, retry_after: INCOMPLETE_PAUSE }
+}
+
+/// How an attempt is counted.
+pub(super) fn counted(answer: &Result<Renewal, RefreshFailure>) -> Renewed {
+    match answer {
+        Ok(_) => Renewed::Refreshed,
+        Err(RefreshFailure::Refused(_)) => Renewed::Refused,
+        Err(RefreshFailure::ClientRefused(_)) => Renewed::ClientRefused,
+        Err(RefreshFailure::Unclear(_)) => Renewed::Unclear,
+        Err(RefreshFailure::TimedOut) => Renewed::TimedOut,
+        Err(RefreshFailure::Unreachable) => Renewed::Unreachable,
+        Err(RefreshFailure::Down(_) | RefreshFailure::Busy) => Renewed::Down,
+        Err(RefreshFailure::AnswerLost(_)) => Renewed::AnswerLost,
+    }
 }

@@ -2,10 +2,9 @@
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
-use url::Url;
 
 use super::Scim;
-use super::dialect::ScimDialect;
+use super::dialect::{ScimDialect, base};
 use super::wire::{Failure, List};
 use crate::connectors::paging::ScimPage;
 use crate::connectors::parse::parse;
@@ -23,11 +22,6 @@ const MEDIA_TYPE: &str = "application/scim+json, application/json;q=0.9";
 
 /// SCIM counts from one.
 const FIRST: u64 = 1;
-
-/// Where an account's server is.
-pub(super) fn base(base_url: Option<&str>) -> Option<Url> {
-    Url::parse(base_url?).ok()
-}
 
 /// Whether a call may be repeated: SCIM's verbs mean what HTTP says of them.
 pub(super) fn safety(method: &Method) -> Safety {

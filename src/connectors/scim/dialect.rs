@@ -4,7 +4,6 @@ use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 use url::Url;
 
-use super::api::base;
 use super::link::{is_list, trial_url};
 use crate::connectors::context::header_text;
 use crate::domain::account::IntegratedAccount;
@@ -14,6 +13,11 @@ use crate::upstream::{Dialect, TrialAnswer, Validity, Verdict};
 const ERROR: &str = "urn:ietf:params:scim:api:messages:2.0:Error";
 /// The code for a token that a server refuses without a code of its own.
 const REFUSED: &str = "token_refused";
+
+/// Where an account's server is.
+pub(super) fn base(base_url: Option<&str>) -> Option<Url> {
+    Url::parse(base_url?).ok()
+}
 
 /// Reads a SCIM server's answers.
 #[derive(Debug, Clone, Copy)]

@@ -5,7 +5,8 @@ use http::{HeaderMap, Method};
 use url::Url;
 
 use super::Scim;
-use super::api::{base, safety};
+use super::api::safety;
+use super::dialect::base;
 use crate::connectors::path::{Base, check, scim_name};
 use crate::connectors::{Passthrough, Reach, UnknownPath};
 use crate::upstream::{Carried, ProviderRequest, RequestBody};

@@ -1,7 +1,6 @@
 //! Which failure is which problem.
 
-use std::time::Duration;
-
+use super::database::{busy, unavailable};
 use super::quota::over_quota;
 use super::token::{needs_reauth, no_token};
 use super::{Problem, ProblemKind, ProviderFailure};
@@ -13,9 +12,6 @@ use crate::store::StoreError;
 use crate::unified::UnifiedError;
 use crate::unified::passthrough::PassthroughError;
 use crate::vault::{CipherError, TokenError};
-
-/// How long to stay away while the database is.
-const DATABASE_PAUSE: Duration = Duration::from_secs(5);
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
@@ -290,18 +286,6 @@ impl From<LinkError> for Problem {
             | LinkError::Cipher(_) => Self::internal().because(&error),
         }
     }
-}
-
-pub(super) fn unavailable() -> Problem {
-    Problem::new(ProblemKind::Unavailable, "The database can't be reached at the moment.")
-        .retry_after(DATABASE_PAUSE)
-}
-
-pub(super) fn busy() -> Problem {
-    let detail = "The database did not finish a statement in time, because other work holds the same rows \
-                  or it is overloaded. Nothing was changed by that statement; send the request again after \
-                  the time in Retry-After.";
-    Problem::new(ProblemKind::Unavailable, detail).retry_after(DATABASE_PAUSE)
 }
 
 /// The problem of an account that was disconnected.

@@ -1,6 +1,7 @@
 //! Problems: RFC 9457, one stable type for each way a request can fail. This folder alone knows which
 //! failure is which problem; the inside of a failure goes to the log, never to the caller.
 
+mod database;
 mod from;
 mod kind;
 mod page;

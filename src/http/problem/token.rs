@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::from::{busy, unavailable};
+use super::database::{busy, unavailable};
 use super::{Problem, ProblemKind};
 use crate::store::StoreError;
 use crate::vault::{RefreshFailure, TokenError};

@@ -22,6 +22,7 @@ use bytes::Bytes;
 use self::body::Outgoing;
 use self::query::{PAGINATE, Query};
 pub(super) use self::refusal::ErrorFormat;
+use self::refusal::PREFIX;
 use self::token_field::FieldFormat;
 use super::current::CurrentRequest;
 use super::edge::{self, Passage};
@@ -31,9 +32,8 @@ use super::state::AppState;
 use crate::unified::passthrough::{RawAnswer, RawCall};
 use crate::upstream::Passed;
 
-/// Its route, and how its paths begin.
+/// Its route.
 pub(super) const ROUTE: &str = "/proxy/{*path}";
-const PREFIX: &str = "/proxy/";
 
 /// So many headers of ours there are at the most, here and at the edge.
 const OURS: usize = 12;

@@ -6,9 +6,11 @@ use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use super::PREFIX;
 use crate::domain::provider::Provider;
 use crate::http::problem::{Problem, ProblemKind};
+
+/// How the paths of the proxy begin.
+pub(super) const PREFIX: &str = "/proxy/";
 
 /// A code longer than this, or of other characters than codes have, is not repeated in a refusal.
 const LONGEST_CODE: usize = 80;

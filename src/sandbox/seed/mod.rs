@@ -4,6 +4,7 @@
 //! with the same seed has the very same people in it.
 
 mod cast;
+mod dates;
 mod dice;
 mod names;
 mod people;
@@ -11,6 +12,7 @@ mod people;
 mod tests;
 
 use cast::parts;
+pub(crate) use dates::{ANCHOR, DAY, FOUNDED};
 use dice::Dice;
 use names::{CHANNELS, DEPARTMENTS, WORKSPACES};
 use people::Writer;
@@ -19,13 +21,6 @@ use super::org::{
     Channel, Discoverability, Group, Keeper, Level, OrgLevel, Organization, PersonIndex,
     RoleAssignment, Workspace,
 };
-
-/// The day that all dates are counted back from: 2026-06-30, noon.
-pub(crate) const ANCHOR: i64 = 1_782_820_800;
-/// Seconds of a day.
-pub(crate) const DAY: i64 = 86_400;
-/// The organization's first day, four years before.
-pub(crate) const FOUNDED: i64 = ANCHOR - 1_461 * DAY;
 
 /// System roles: id, and whether they can be held for one workspace.
 const SYSTEM_ROLES: &[(&str, bool)] = &[

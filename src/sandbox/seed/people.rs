@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::cast::Part;
+use super::dates::{ANCHOR, DAY, FOUNDED};
 use super::dice::Dice;
 use super::names::{BOTS, DEPARTMENTS, FIRST, GUEST_DOMAINS, LAST, PLACES};
-use super::{ANCHOR, DAY, FOUNDED};
 use crate::sandbox::org::{
     GroupIndex, Job, Kind, Level, Membership, OrgLevel, Organization, Person, PersonIndex, Place,
     Standing,

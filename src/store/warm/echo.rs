@@ -3,10 +3,8 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{AssertSqlSafe, Connection as _};
+use sqlx::{AssertSqlSafe, Connection as _, Row as _};
 use tokio::time::Instant;
-
-use super::listen::backend;
 
 /// How old the sending connection may be. A new one leads to where a new connection leads, as those of all
 /// other gateways do in the end: after a fail-over, to the new primary.
@@ -58,4 +56,9 @@ impl Echo {
             None => Ok((PgConnection::connect_with(&self.options).await?, Instant::now())),
         }
     }
+}
+
+/// Which of the server's processes a statement runs in.
+pub(super) async fn backend(executor: impl sqlx::PgExecutor<'_>) -> Result<i32, sqlx::Error> {
+    executor.fetch_one(sqlx::raw_sql("SELECT pg_backend_pid()")).await?.try_get(0)
 }

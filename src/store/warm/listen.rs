@@ -9,13 +9,12 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::echo::Echo;
+use super::echo::{Echo, backend};
 use super::{Change, Hearing, Warm};
 use crate::domain::sealed::Digest;
 use crate::store::connections::Connections;
@@ -198,11 +197,6 @@ impl Warm {
             self.ear.begin_period();
         }
     }
-}
-
-/// Which of the server's processes a statement runs in.
-pub(super) async fn backend(executor: impl sqlx::PgExecutor<'_>) -> Result<i32, sqlx::Error> {
-    executor.fetch_one(sqlx::raw_sql("SELECT pg_backend_pid()")).await?.try_get(0)
 }
 
 /// Connects, and proves that what another connection notifies is delivered.

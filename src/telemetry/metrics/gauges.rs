@@ -9,7 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use super::Labels;
+use super::labels::Labels;
 use crate::domain::account::AccountStatus;
 use crate::telemetry::names;
 

@@ -4,9 +4,9 @@
 //! What is counted is here; what is looked at when somebody asks is in `gauges`.
 
 mod gauges;
+mod labels;
 mod outcomes;
 
-use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +21,7 @@ use tokio::time::Instant;
 
 use self::gauges::Gauges;
 pub use self::gauges::{CacheFigures, Figures, OpenConnection, Standing};
+use self::labels::Labels;
 use self::outcomes::OTHER;
 pub use self::outcomes::{Called, Renewed};
 use super::names;
@@ -38,7 +39,6 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 /// The figures of the database are read anew when they are older.
 const FIGURES_LAST: Duration = Duration::from_secs(5);
 
-type Labels<const N: usize> = [(&'static str, Cow<'static, str>); N];
 type Counters<const N: usize> = Family<Labels<N>, Counter>;
 type Histograms<const N: usize> = Family<Labels<N>, Histogram>;
 

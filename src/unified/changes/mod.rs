@@ -21,7 +21,7 @@ pub use outcome::{Changed, Made, MatchedBy, Part};
 pub use people::SignOut;
 
 use self::outcome::{Seen, settle, settle_goal};
-use super::{Directory, Resource, UnifiedError};
+use super::{Directory, Resource, Shape, UnifiedError};
 use crate::connectors::ConnectorError;
 use crate::domain::input::{Comparison, Done, Flaw};
 use crate::store::Outcome;
@@ -86,6 +86,32 @@ impl Changes<'_> {
         let Some(facet) = T::facet(self.directory.connector) else { return Ok(None) };
         let record = facet.get(&self.directory.cx, id).await?;
         Ok(record.map(|record| *record.unified))
+    }
+
+    /// Reads the object of a change after its steps.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be read, when none of the steps succeeded either, or when nothing was changed because there is no
+    /// such object.
+    pub(super) async fn changed<T: Resource>(
+        &self,
+        id: &str,
+        made: Made,
+        parts: Vec<Part>,
+        shape: &Shape,
+    ) -> Result<Changed, UnifiedError> {
+        let object = self.directory.get::<T>(id, shape).await;
+        let has_succeeded = parts.iter().any(|part| part.outcome.is_ok());
+        let has_changed = parts.iter().any(|part| matches!(part.outcome, Ok(Done::Done)));
+        let is_final =
+            |error: &UnifiedError| !has_succeeded || (!has_changed && error.is_not_found());
+        if object.as_ref().is_err_and(is_final)
+            && let Err(error) = object
+        {
+            return Err(error);
+        }
+        Ok(Changed { id: Some(id.to_owned()), object, made, matched_by: None, parts })
     }
 
     /// Compares the object with that id, where there is one.

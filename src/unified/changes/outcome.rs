@@ -3,10 +3,9 @@
 
 use std::future::Future;
 
-use super::Changes;
 use crate::connectors::{ConnectorError, ReadBack};
 use crate::domain::input::{Comparison, Done};
-use crate::unified::{Resource, Shape, Shown, UnifiedError};
+use crate::unified::{Shown, UnifiedError};
 
 /// One step of a request that takes several, and what came of it.
 #[derive(Debug)]
@@ -56,34 +55,6 @@ pub struct Changed {
     pub matched_by: Option<MatchedBy>,
     /// The steps.
     pub parts: Vec<Part>,
-}
-
-impl Changes<'_> {
-    /// Reads the object of a change after its steps.
-    ///
-    /// # Errors
-    ///
-    /// Why it can't be read, when none of the steps succeeded either, or when nothing was changed because there is no
-    /// such object.
-    pub(super) async fn changed<T: Resource>(
-        &self,
-        id: &str,
-        made: Made,
-        parts: Vec<Part>,
-        shape: &Shape,
-    ) -> Result<Changed, UnifiedError> {
-        let object = self.directory.get::<T>(id, shape).await;
-        let has_succeeded = parts.iter().any(|part| part.outcome.is_ok());
-        let has_changed = parts.iter().any(|part| matches!(part.outcome, Ok(Done::Done)));
-        let is_final =
-            |error: &UnifiedError| !has_succeeded || (!has_changed && error.is_not_found());
-        if object.as_ref().is_err_and(is_final)
-            && let Err(error) = object
-        {
-            return Err(error);
-        }
-        Ok(Changed { id: Some(id.to_owned()), object, made, matched_by: None, parts })
-    }
 }
 
 /// What a read after a lost response shows.

@@ -2,9 +2,7 @@
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use super::Users;
-use super::at::At;
-use super::passes::PassAt;
+use super::at::{At, PassAt, Users};
 use super::plan::{Lookup, Visit};
 use crate::connectors::rows::Listed;
 use crate::connectors::slack_enterprise::api::Asked;

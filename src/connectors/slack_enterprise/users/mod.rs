@@ -11,21 +11,18 @@ mod visit;
 
 use async_trait::async_trait;
 
-use self::at::At;
-use self::passes::PassAt;
+use self::at::{At, PassAt, Users};
 use self::plan::Plan;
 use super::api::{found, is_id, object, optional};
 use super::{SlackEnterprise, map, wire};
 use crate::connectors::position::position;
 use crate::connectors::reading::together;
-use crate::connectors::{CallContext, ConnectorError, Position, Question, Reads, Record};
+use crate::connectors::{CallContext, ConnectorError, Question, Reads, Record};
 use crate::domain::filter::{Expansion, RemoteQuery};
 use crate::domain::page::Page;
 use crate::domain::user::User;
 
 const LIST: &str = "admin.users.list";
-
-type Users = Page<Record<User>, Position>;
 
 #[async_trait]
 impl Reads<User> for SlackEnterprise {

@@ -1,10 +1,7 @@
 //! The passes of `admin.users.list`: one for the active accounts, one for the deactivated.
 
-use serde::{Deserialize, Serialize};
-
-use super::Users;
-use super::at::At;
-use super::plan::{Passes, Standing};
+use super::at::{At, PassAt, Users};
+use super::plan::Passes;
 use crate::connectors::slack_enterprise::SlackEnterprise;
 use crate::connectors::slack_enterprise::api::{Asked, found};
 use crate::connectors::slack_enterprise::map::{self, View};
@@ -14,33 +11,6 @@ use crate::domain::page::{MAX_LIMIT, Page};
 use crate::domain::user::User;
 
 const LIST: &str = "admin.users.list";
-
-/// Where a page of the passes begins.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct PassAt {
-    /// In the pass of the deactivated.
-    #[serde(rename = "i")]
-    pub(super) inactive: bool,
-    /// Slack's cursor; empty at a pass's start.
-    #[serde(rename = "c")]
-    pub(super) cursor: String,
-}
-
-impl PassAt {
-    /// Before the first page.
-    pub(super) fn start(standing: Standing) -> Self {
-        Self { inactive: standing == Standing::Inactive, cursor: String::new() }
-    }
-
-    /// Behind a page that ended with this cursor; none at the end.
-    pub(super) fn after(self, cursor: String, standing: Standing) -> Option<Self> {
-        match (cursor.is_empty(), self.inactive || standing == Standing::Active) {
-            (false, _) => Some(Self { cursor, ..self }),
-            (true, false) => Some(Self { inactive: true, cursor }),
-            (true, true) => None,
-        }
-    }
-}
 
 impl SlackEnterprise {
     /// One page of the passes: one call.

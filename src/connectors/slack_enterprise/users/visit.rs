@@ -3,9 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Users;
-use super::at::At;
-use super::passes::PassAt;
+use super::at::{At, PassAt, Users};
 use super::plan::{Source, Visit};
 use serde_json::value::RawValue;
 
