@@ -4,7 +4,7 @@ use http::HeaderMap;
 
 use super::error::{ConnectorError, Kind};
 use super::paging::Trail;
-use super::rows::UnreadableRows;
+use super::unreadable_rows::UnreadableRows;
 use crate::domain::account::IntegratedAccount;
 use crate::store::UsedBy;
 use crate::upstream::{Answer, CallOptions, Dialect, ProviderRequest, Upstream};

@@ -16,6 +16,7 @@ mod registry;
 mod rows;
 mod scim;
 pub mod slack_enterprise;
+mod unreadable_rows;
 mod writes;
 
 use async_trait::async_trait;
@@ -26,7 +27,7 @@ pub use error::{ConnectorError, Kind, ReadBack};
 pub use linking::{FormLink, LinkRefusal, LinkedGrant, Linking, OAuthLink};
 pub use path::Reach;
 pub use registry::Registry;
-pub use rows::{UnreadableRow, UnreadableRows};
+pub use unreadable_rows::{UnreadableRow, UnreadableRows};
 pub use writes::{
     AssignmentWrites, GroupWrites, Holding, Invitation, Membership, MembershipWrites, UserWrites,
     WorkspaceWrites,

@@ -1,17 +1,13 @@
 //! The rows of a provider's list: no more than were requested, and one that can't be read costs itself only.
 
-use std::sync::{Mutex, PoisonError};
-
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::parse::{TOO_MANY, Unreadable, parse_text};
+use super::unreadable_rows::UnreadableRow;
 use super::{CallContext, ConnectorError};
 use crate::domain::page::MAX_LIMIT;
-
-/// So many unreadable rows are reported with their places; of further ones, only how many there are.
-const REPORTED: usize = 100;
 
 /// The list of rows in a response. It must be there: `null` is no list, and nothing longer than the longest page is
 /// read at all.
@@ -42,51 +38,6 @@ impl<'de, R: Deserialize<'de>> Visitor<'de> for RowsVisitor<R> {
             rows.push(row);
         }
         Ok(Rows(rows))
-    }
-}
-
-/// A row that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnreadableRow {
-    /// The method whose response it is in.
-    pub method: &'static str,
-    /// The field of the response that holds the rows.
-    pub list: &'static str,
-    /// Which row it is, from 0.
-    pub index: usize,
-    /// Its id, where that could be read.
-    pub id: Option<String>,
-    /// The field that could not be read, as a path in the row.
-    pub field: String,
-    /// What is odd about it.
-    pub reason: &'static str,
-}
-
-/// The rows that could not be read during one request.
-#[derive(Debug, Default)]
-pub struct UnreadableRows(Mutex<Noted>);
-
-#[derive(Debug, Default)]
-struct Noted {
-    rows: Vec<UnreadableRow>,
-    further: usize,
-}
-
-impl UnreadableRows {
-    fn note(&self, row: UnreadableRow) {
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if noted.rows.len() < REPORTED {
-            noted.rows.push(row);
-        } else {
-            noted.further += 1;
-        }
-    }
-
-    /// Takes them out, and how many more there were than are reported.
-    pub fn take(&self) -> (Vec<UnreadableRow>, usize) {
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Noted { rows, further } = std::mem::take(&mut *noted);
-        (rows, further)
     }
 }
 

@@ -1,11 +1,11 @@
 //! The page for each way a link can fail: what happened, and what to do next.
 
-use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use maud::html;
 use serde_json::json;
 use url::Url;
 
+use super::redirect::with_result;
 use super::shown::{Content, Display, Shown};
 use super::words;
 use crate::link::{LinkError, Way};
@@ -90,24 +90,4 @@ fn their_type(error: &LinkError) -> &'static str {
         "not_accepted" => "validation_error",
         _ => "connection_error",
     }
-}
-
-/// The address of the web page that the customer came from, told that nothing was connected.
-pub(super) fn closed(redirect_uri: &str) -> Option<Url> {
-    with_result(redirect_uri, &[("result", "closed")])
-}
-
-/// An address with the outcome in its query.
-pub(super) fn with_result(redirect_uri: &str, told: &[(&str, &str)]) -> Option<Url> {
-    let mut back = Url::parse(redirect_uri).ok()?;
-    back.query_pairs_mut().extend_pairs(told);
-    Some(back)
-}
-
-/// Headers of an answer whose address must not be kept or told.
-pub(super) fn careful() -> [(header::HeaderName, HeaderValue); 2] {
-    [
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ]
 }

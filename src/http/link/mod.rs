@@ -8,6 +8,7 @@ mod cookie;
 mod failures;
 mod form;
 mod outcome;
+mod redirect;
 mod shown;
 mod speculative;
 mod start;
@@ -31,7 +32,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/link/{token}", get(start::show).post(start::leave))
         .route("/link/{token}/status", get(status::tell))
         // A safe method changes nothing: HEAD leaves the session as it is.
-        .route("/oauth/callback", get(outcome::come_back).head(|| async { failures::careful() }))
+        .route("/oauth/callback", get(outcome::come_back).head(|| async { redirect::careful() }))
         .route("/connect-account", get(start::show_theirs))
         .route_layer(middleware::from_fn(speculative::refuse))
         .route("/sdk/link.js", get(|| async { script(SDK, "*") }))

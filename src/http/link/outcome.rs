@@ -8,7 +8,8 @@ use maud::html;
 use serde_json::json;
 
 use super::cookie::{Cookie, Remembered};
-use super::failures::{self, careful, with_result};
+use super::failures;
+use super::redirect::{careful, with_result};
 use super::shown::{Content, Display, Shown};
 use crate::domain::link_page::LinkPage;
 use crate::http::current::CurrentRequest;

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::failures;
+use super::redirect;
 use crate::domain::link_page::{LinkPage, own_origin};
 use crate::domain::provider::Provider;
 use crate::http::page::{self, Frame};
@@ -163,7 +163,7 @@ pub(super) fn other_choice(offering: &Offering<'_>) -> Markup {
 
 /// The way back to the web page that the customer came from, without a connection.
 pub(super) fn way_out(offer: &Offer) -> Markup {
-    let back = offer.redirect_uri.as_deref().and_then(failures::closed);
+    let back = offer.redirect_uri.as_deref().and_then(redirect::closed);
     html! {
         p.out {
             @match back {

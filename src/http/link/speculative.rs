@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::failures::careful;
+use super::redirect::careful;
 
 /// The headers that declare such a load: `Sec-Purpose` of the Fetch standard, and those of its predecessors.
 const DECLARING: [&str; 4] = ["sec-purpose", "purpose", "x-purpose", "x-moz"];

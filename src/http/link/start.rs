@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 
 use super::asked::Asked;
 use super::cookie::{Cookie, Remembered};
-use super::failures::{self, careful};
+use super::failures;
+use super::redirect::careful;
 use super::shown::{Display, Offering, Shown, opener};
 use super::{choice, consent, form};
 use crate::domain::link_page::LinkPage;

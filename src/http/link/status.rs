@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
-use super::failures::careful;
+use super::redirect::careful;
 use crate::http::state::AppState;
 use crate::link::{LinkError, Progress};
 

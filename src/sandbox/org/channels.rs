@@ -1,7 +1,7 @@
 //! The channels of the workspaces, as far as administrators read them. Who is in which one follows
 //! from the account and the channel, so that no table is needed for it; guests alone are written down.
 
-use super::{Organization, Person, PersonIndex, Workspace};
+use super::{Organization, Person, PersonIndex};
 
 /// A channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,14 +48,6 @@ impl Channel {
     #[must_use]
     pub fn is_general(&self) -> bool {
         self.name == "general"
-    }
-}
-
-impl Workspace {
-    /// The channels that new members join.
-    #[must_use = "an iterator does nothing by itself"]
-    pub fn default_channels(&self) -> impl Iterator<Item = &Channel> {
-        self.channels.iter().filter(|channel| channel.is_default)
     }
 }
 

@@ -70,3 +70,11 @@ impl Workspace {
         format!("https://{}.slack.com/", self.domain)
     }
 }
+
+impl Workspace {
+    /// The channels that new members join.
+    #[must_use = "an iterator does nothing by itself"]
+    pub fn default_channels(&self) -> impl Iterator<Item = &Channel> {
+        self.channels.iter().filter(|channel| channel.is_default)
+    }
+}

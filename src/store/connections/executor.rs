@@ -1,8 +1,7 @@
 //! Statements on connections and on the pool: `sqlx`'s [`Executor`], with the deadlines.
 
 use futures_util::{TryFutureExt as _, TryStreamExt as _, stream};
-use sqlx::error::BoxDynError;
-use sqlx::postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo, Postgres};
+use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo, Postgres};
 use sqlx::{Describe, Either, Error, Execute, Executor, SqlStr};
 
 use super::{Connection, Connections, in_time};
@@ -102,29 +101,5 @@ impl<'p> Executor<'p> for &'p Connections {
         'p: 'e,
     {
         Box::pin(async move { self.acquire(self.deadlines).await?.describe(sql).await })
-    }
-}
-
-/// A statement that is prepared under a name only where the name is sure to be found again.
-pub(super) struct Statement<E> {
-    pub(super) query: E,
-    pub(super) may_have_name: bool,
-}
-
-impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Statement<E> {
-    fn sql(self) -> SqlStr {
-        self.query.sql()
-    }
-
-    fn statement(&self) -> Option<&PgStatement> {
-        self.query.statement()
-    }
-
-    fn take_arguments(&mut self) -> Result<Option<PgArguments>, BoxDynError> {
-        self.query.take_arguments()
-    }
-
-    fn persistent(&self) -> bool {
-        self.may_have_name && self.query.persistent()
     }
 }

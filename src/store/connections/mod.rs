@@ -6,6 +6,7 @@
 //! transaction: a pooler that lends connections by the transaction mixes up everything else.
 
 mod executor;
+mod statement;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,7 +19,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Error};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use self::executor::Statement;
+use self::statement::Statement;
 
 /// How much longer than the server we wait for the end of a statement, so that its own error arrives first.
 const GRACE: Duration = Duration::from_secs(1);

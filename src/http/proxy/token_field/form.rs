@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use url::form_urlencoded;
 
-use super::{Editor, LONGEST_NAME, LONGEST_TOKEN, Unreadable, is_token};
+use super::editor::{Editor, LONGEST_NAME, LONGEST_TOKEN, TOKEN, Unreadable, is_token};
 
 /// Takes the field out of a form that comes in pieces; the other fields pass byte for byte.
 #[derive(Debug, Default)]
@@ -134,8 +134,8 @@ fn may_become_token(begin: &[u8]) -> bool {
     };
     let plain = decoded(cut);
     let plain = plain.trim_ascii_start();
-    let (begin, behind) = plain.split_at(plain.len().min(super::TOKEN.len()));
-    super::TOKEN.as_bytes().get(..begin.len()).is_some_and(|name| name.eq_ignore_ascii_case(begin))
+    let (begin, behind) = plain.split_at(plain.len().min(TOKEN.len()));
+    TOKEN.as_bytes().get(..begin.len()).is_some_and(|name| name.eq_ignore_ascii_case(begin))
         && behind.first().is_none_or(|byte| byte.is_ascii_whitespace() || b"[\0".contains(byte))
 }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Editor, LONGEST_NAME, Unreadable, is_token};
+use super::editor::{Editor, LONGEST_NAME, Unreadable, is_token};
 
 /// Finds the names of an object's members, in a text that comes in pieces; the text passes byte for byte.
 #[derive(Debug, Default)]

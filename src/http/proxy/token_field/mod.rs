@@ -4,6 +4,7 @@
 //! Bodies of the Web API alone are looked at. What is read ahead of the provider is bounded: the field of a large body has
 //! to stand in its first mebibyte, and one that comes later ends the call.
 
+mod editor;
 mod form;
 mod json;
 mod multipart;
@@ -12,6 +13,8 @@ mod stream;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 
+pub(super) use self::editor::Unreadable;
+use self::editor::{Editor, TOKEN};
 use self::form::FormEditor;
 pub(super) use self::form::has_token as form_has_token;
 use self::json::JsonScanner;
@@ -19,12 +22,6 @@ use self::multipart::PartsEditor;
 pub(super) use self::stream::{CheckedBody, Late};
 use crate::http::problem::{Problem, ProblemKind};
 
-/// The field's name.
-const TOKEN: &str = "token";
-/// The longest name of a field that may still become `token`, escapes included.
-const LONGEST_NAME: usize = 1024;
-/// The longest token that is looked at. Ours are much shorter.
-const LONGEST_TOKEN: usize = 512;
 /// How the paths of the Web API begin, behind the proxy's own part.
 const WEB_API: &str = "api/";
 
@@ -37,37 +34,6 @@ pub(super) enum FieldFormat {
     Parts(String),
     /// `application/json`.
     Json,
-}
-
-/// Why a body's fields can't be told apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unreadable {
-    /// A name, or the head of a part, is longer than any that is looked at.
-    #[error("the name of a field is too long")]
-    Name,
-    /// The field is longer than a token of ours.
-    #[error("the field `token` is longer than a token of this gateway")]
-    Token,
-    /// It is no JSON.
-    #[error("the body is not valid JSON")]
-    Json,
-}
-
-impl From<Unreadable> for Problem {
-    fn from(error: Unreadable) -> Self {
-        let detail = "The fields of the body can't be read. Send it as its `Content-Type` says.";
-        Self::new(ProblemKind::InvalidBody, detail).at("", error.to_string())
-    }
-}
-
-/// Takes the field out of a body that comes in pieces.
-trait Editor: Send {
-    /// Takes a piece; what is sure to pass goes to `out`.
-    fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), Unreadable>;
-    /// The body is at its end.
-    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Unreadable>;
-    /// The tokens that were found up to now.
-    fn found(&self) -> &[String];
 }
 
 /// A body without the field.
@@ -157,13 +123,6 @@ impl FieldFormat {
 /// The problem of a body that two readers could read differently.
 fn unclear(detail: &str) -> Problem {
     Problem::new(ProblemKind::UnsupportedMediaType, detail)
-}
-
-/// Whether a name that was decoded is the field's, for any reader: some drop blanks, fold the case, or take what follows for
-/// the key of a list.
-fn is_token(name: &[u8]) -> bool {
-    let name = name.split(|byte| b"[\0".contains(byte)).next().unwrap_or_default();
-    name.trim_ascii().eq_ignore_ascii_case(TOKEN.as_bytes())
 }
 
 /// Whether a part of a form could be named so: its name is written plainly, or escaped.
@@ -307,8 +266,10 @@ mod tests {
 
     #[test]
     fn what_is_held_back_is_bounded() {
-        let long = "x".repeat(LONGEST_TOKEN + 1);
-        for body in [format!("token={long}"), format!("{}token=x", "+".repeat(LONGEST_NAME + 1))] {
+        let long = "x".repeat(editor::LONGEST_TOKEN + 1);
+        for body in
+            [format!("token={long}"), format!("{}token=x", "+".repeat(editor::LONGEST_NAME + 1))]
+        {
             assert!(
                 FieldFormat::Form.clean(body.clone().into()).is_err()
                     || form::has_token(body.as_bytes())

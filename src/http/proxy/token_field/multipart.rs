@@ -1,6 +1,6 @@
 //! The `token` part of a `multipart/form-data` body.
 
-use super::{Editor, LONGEST_TOKEN, Unreadable, is_token};
+use super::editor::{Editor, LONGEST_TOKEN, Unreadable, is_token};
 
 /// The longest head of a part.
 const LONGEST_HEAD: usize = 8 * 1024;

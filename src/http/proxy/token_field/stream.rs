@@ -9,7 +9,8 @@ use axum::body::Body;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-use super::{Editor, FieldFormat, Unreadable};
+use super::FieldFormat;
+use super::editor::{Editor, Unreadable};
 use crate::http::extract::Ahead;
 use crate::upstream::BoxError;
 
