@@ -16,6 +16,7 @@ mod limits;
 mod link;
 mod metrics;
 mod openapi;
+mod operations;
 mod page;
 mod pieces;
 pub mod problem;

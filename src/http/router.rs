@@ -11,6 +11,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::operations::Operations;
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use super::v1::{
@@ -121,7 +122,7 @@ pub fn router(state: AppState) -> Router {
         .layer(CatchPanicLayer::custom(edge::after_panic))
         .layer(middleware::from_fn_with_state(state.clone(), edge::around))
         .with_state(state.clone());
-    let operations = batch::Operations(whole.clone());
+    let operations = Operations(whole.clone());
     compat::beside(whole.layer(Extension(operations)), state)
 }
 

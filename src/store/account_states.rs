@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::StoreError;
 use super::columns::named;
 use super::connections::Connection;
-use super::credentials::{self, RefreshOutcome};
+use super::refresh_outcome::RefreshOutcome;
 use crate::domain::account_state::{Evidence, Recorded, Step, step};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 
@@ -20,7 +20,7 @@ pub(super) async fn move_account<'e>(
     evidence: &Evidence<'e>,
     now: OffsetDateTime,
 ) -> Result<Option<Step<'e>>, StoreError> {
-    credentials::hold(&mut *connection, environment_id, id).await?;
+    hold(&mut *connection, environment_id, id).await?;
     let account = sqlx::query!(
         "SELECT status FROM integrated_accounts
          WHERE environment_id = $1 AND integrated_account_id = $2 FOR NO KEY UPDATE",
@@ -67,4 +67,23 @@ pub(super) async fn move_account<'e>(
         .await?;
     }
     Ok(Some(step))
+}
+
+/// Waits in a transaction for whoever refreshes the account, and keeps others from it. Whoever changes
+/// an account and its tokens does this first: in another order than a refresh's, both could wait for
+/// each other.
+async fn hold(
+    executor: impl sqlx::PgExecutor<'_>,
+    environment_id: EnvironmentId,
+    account_id: IntegratedAccountId,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "SELECT generation FROM account_credentials
+         WHERE environment_id = $1 AND integrated_account_id = $2 FOR UPDATE",
+        environment_id as EnvironmentId,
+        account_id as IntegratedAccountId,
+    )
+    .fetch_optional(executor)
+    .await?;
+    Ok(())
 }

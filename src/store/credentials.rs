@@ -6,6 +6,7 @@ use super::account_states::move_account;
 use super::audit::{self, AuditEntry};
 use super::connections::Transaction;
 use super::events::{self, NewEvent};
+use super::refresh_outcome::RefreshOutcome;
 use super::{StoreError, TenantDb};
 use crate::domain::account_state::{Evidence, Step};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
@@ -39,27 +40,6 @@ pub struct NewCredentials {
     pub refresh_token: Option<Ciphertext>,
     /// When the access token ends.
     pub expires_at: Option<OffsetDateTime>,
-}
-
-/// How an attempt to refresh ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefreshOutcome {
-    /// A new pair was stored.
-    Refreshed,
-    /// The provider said no: the grant is lost.
-    Refused,
-    /// No answer, or none that can be trusted: the grant may live.
-    Failed,
-}
-
-impl RefreshOutcome {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Refreshed => "refreshed",
-            Self::Refused => "refused",
-            Self::Failed => "failed",
-        }
-    }
 }
 
 impl TenantDb {
@@ -294,25 +274,6 @@ async fn finish(
         outcome.name(),
     )
     .execute(executor)
-    .await?;
-    Ok(())
-}
-
-/// Waits in a transaction for whoever refreshes the account, and keeps others from it. Whoever changes
-/// an account and its tokens does this first: in another order than a refresh's, both could wait for
-/// each other.
-pub(super) async fn hold(
-    executor: impl sqlx::PgExecutor<'_>,
-    environment_id: EnvironmentId,
-    account_id: IntegratedAccountId,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "SELECT generation FROM account_credentials
-         WHERE environment_id = $1 AND integrated_account_id = $2 FOR UPDATE",
-        environment_id as EnvironmentId,
-        account_id as IntegratedAccountId,
-    )
-    .fetch_optional(executor)
     .await?;
     Ok(())
 }

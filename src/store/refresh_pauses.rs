@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use time::OffsetDateTime;
 
 use super::StoreError;
-use super::credentials::{RefreshLock, RefreshOutcome};
+use super::credentials::RefreshLock;
+use super::refresh_outcome::RefreshOutcome;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 
 /// The attempts for one pair of tokens that are kept while they fail.

@@ -20,9 +20,9 @@ use super::{KEPT, Wish};
 use crate::domain::audit::Outcome;
 use crate::domain::ids::AuditId;
 use crate::http::extract::{ACCOUNT_HEADER, ADDRESS_HEADERS, PREFER, connection};
+use crate::http::operations::Operations;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
-use crate::http::v1::batch::Operations;
 use crate::store::{AuditEntry, Holder, SealedAnswer};
 
 /// The header that marks a response as a stored one.

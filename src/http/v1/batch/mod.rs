@@ -6,17 +6,17 @@ mod run;
 
 use axum::extract::State;
 use axum::http::{Extensions, HeaderMap, HeaderValue};
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use self::operation::{Common, Operation};
-use self::run::Room;
+use self::run::{OperationAnswer, Room};
 use crate::http::extract::{Access, AccountQuery, Body, Write, connection};
 use crate::http::idempotency;
 use crate::http::openapi::Problems;
+use crate::http::operations::Operations;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
 
@@ -26,10 +26,6 @@ const MOST: usize = 1_000;
 const USUAL_CONCURRENCY: usize = 4;
 /// How many can run at once.
 const MOST_AT_ONCE: usize = 16;
-
-/// Where operations go: the whole router, but for its own way to here.
-#[derive(Debug, Clone)]
-pub(in crate::http) struct Operations(pub(in crate::http) Router);
 
 /// A batch.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -58,23 +54,6 @@ pub(in crate::http) struct BatchAnswer {
     succeeded: usize,
     /// How many were not.
     failed: usize,
-}
-
-/// What came of an operation.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct OperationAnswer {
-    /// The operation's `id`.
-    id: Option<String>,
-    /// Its place in the batch, from 0.
-    index: usize,
-    /// The HTTP status that it would have had alone.
-    status: u16,
-    /// The body that it would have had alone: a problem when it failed.
-    #[schema(value_type = Object)]
-    body: Box<RawValue>,
-    /// When to come back, in seconds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    retry_after_s: Option<u64>,
 }
 
 /// Does many things in one request. Each operation is a request of its own: it has its own scope, limit, audit and answer, and one that fails stops no other. Operations on the same thing run in order, those on different things at once. Costs what its operations cost.

@@ -9,15 +9,33 @@ use axum::extract::Request;
 use axum::http::header;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 use tower::ServiceExt as _;
+use utoipa::ToSchema;
 
-use super::OperationAnswer;
 use super::operation::{Common, Operation};
 use super::order::Order;
 use crate::http::problem::{Problem, ProblemKind};
 use crate::limit::HeldBytes;
+
+/// What came of an operation.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct OperationAnswer {
+    /// The operation's `id`.
+    id: Option<String>,
+    /// Its place in the batch, from 0.
+    index: usize,
+    /// The HTTP status that it would have had alone.
+    pub(super) status: u16,
+    /// The body that it would have had alone: a problem when it failed.
+    #[schema(value_type = Object)]
+    body: Box<RawValue>,
+    /// When to come back, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<u64>,
+}
 
 /// When the answers have so many bytes together, nothing more is begun.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
