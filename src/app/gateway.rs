@@ -34,9 +34,6 @@ use crate::unified::WorkspaceNames;
 use crate::upstream::{HttpClient, Memory, Reach, Timeouts, Upstream};
 use crate::vault::{Ahead, KeyIssuer, MasterKeys, Signer, Tokens, Vault};
 
-/// So many bodies are read at a time before it is known who sends them.
-const UNPROVEN_BODIES: usize = 128;
-
 /// Memory for the bodies of raw calls whose callers are not proven yet, all together, in KiB.
 const FORM_MEMORY: usize = 64 * 1024;
 
@@ -171,7 +168,7 @@ impl Gateway {
             forgeries: Arc::new(Damper::new(
                 config.server.failed_auth_per_minute.saturating_mul(10),
             )),
-            unproven_bodies: Arc::new(Semaphore::new(UNPROVEN_BODIES)),
+            unproven_bodies: Arc::new(Semaphore::new(config.server.unproven_bodies())),
             form_memory: Arc::new(Semaphore::new(FORM_MEMORY)),
             max_body_bytes: config.server.max_body_bytes,
             memory,

@@ -134,6 +134,13 @@ impl Server {
         Duration::try_from_secs_f64(self.header_timeout_s).unwrap_or_default()
     }
 
+    /// How many bodies are read at a time before it is known who sends them: a part of all requests, so that callers
+    /// without a key leave places to those with one.
+    #[must_use]
+    pub fn unproven_bodies(&self) -> usize {
+        (self.max_requests / 8).clamp(1, 128)
+    }
+
     /// How long a caller may take to send a body.
     #[must_use]
     pub fn body_timeout(&self) -> Duration {

@@ -13,7 +13,7 @@ use super::{Failure, MAX_INPUT_BYTES, MAX_JOB_CPU, confine, engine};
 /// The bytes of a frame before its value: the processor time in microseconds.
 pub(super) const COST: usize = 8;
 
-/// Evaluates until the pipe from the gateway ends. `arguments` are those behind [`ARGUMENT`]: the limit of memory
+/// Evaluates until the pipe from the gateway ends. `arguments` are those behind [`super::WORKER_ARGUMENT`]: the limit of memory
 /// in bytes, and whether it is in force.
 ///
 /// # Errors

@@ -66,8 +66,8 @@ impl Scim {
         id: &str,
         read: impl Fn(W) -> T,
     ) -> Result<Option<Record<T>>, ConnectorError> {
-        // Such a segment would not be one: the URL would lose it.
-        if matches!(id, "" | "." | "..") {
+        // Such a segment would not be one: the URL would lose it, or a part of it.
+        if matches!(id, "" | "." | "..") || id.contains(char::is_control) {
             return Ok(None);
         }
         let Some(answer) = found(self.get(cx, method, &[kind, id], &[]).await)? else {
@@ -125,6 +125,8 @@ fn kind(status: StatusCode) -> Kind {
         StatusCode::NOT_FOUND => Kind::NotFound,
         StatusCode::CONFLICT | StatusCode::PRECONDITION_FAILED => Kind::Conflict,
         StatusCode::TOO_MANY_REQUESTS => Kind::RateLimited,
+        // A proxy before the server asks who we are.
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED => Kind::Trouble,
         status if status.is_client_error() => Kind::InvalidArgument,
         _ => Kind::Trouble,
     }

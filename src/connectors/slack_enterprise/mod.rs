@@ -20,6 +20,7 @@ mod oauth;
 mod pages;
 mod passthrough;
 mod ranks;
+mod remote_data;
 mod roles;
 mod scim_user;
 mod user_writes;

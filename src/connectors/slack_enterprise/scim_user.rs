@@ -5,44 +5,20 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::input::{Field, Flaw};
+use crate::domain::input::Field;
 use crate::domain::user::UserType;
 use crate::domain::user_input::{AddressInput, PhoneInput, PhotoInput, UserInput, WishedStatus};
 
-const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
-const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-const GUEST: &str = "urn:ietf:params:scim:schemas:extension:slack:guest:2.0:User";
-const PROFILE: &str = "urn:ietf:params:scim:schemas:extension:slack:profile:2.0:User";
+pub(super) const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
+pub(super) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
+pub(super) const GUEST: &str = "urn:ietf:params:scim:schemas:extension:slack:guest:2.0:User";
+pub(super) const PROFILE: &str = "urn:ietf:params:scim:schemas:extension:slack:profile:2.0:User";
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 /// The custom field that Slack's profile extension has.
 pub(super) const START_DATE: &str = "start_date";
-const MANAGER: &str = "manager.managerId";
+pub(super) const MANAGER: &str = "manager.managerId";
 /// The part of a caller's own data that is sent as it is, as operations.
-const OPERATIONS: &str = "Operations";
-/// The fields that say the same as an attribute of SCIM.
-const FIELDS: [(&str, &str, &[&str]); 21] = [
-    (CORE, "userName", &["/username"]),
-    (CORE, "externalId", &["/external_id"]),
-    (CORE, "name", &["/name", "/first_name", "/last_name"]),
-    (CORE, "name.givenName", &["/name", "/first_name"]),
-    (CORE, "name.familyName", &["/name", "/last_name"]),
-    (CORE, "title", &["/title"]),
-    (CORE, "timezone", &["/timezone"]),
-    (CORE, "locale", &["/locale"]),
-    (CORE, "active", &["/status"]),
-    (CORE, "emails", &["/email", "/emails"]),
-    (CORE, "phoneNumbers", &["/phones"]),
-    (CORE, "photos", &["/photos"]),
-    (CORE, "addresses", &["/addresses"]),
-    (ENTERPRISE, "employeeNumber", &["/employee_number"]),
-    (ENTERPRISE, "costCenter", &["/cost_center"]),
-    (ENTERPRISE, "organization", &["/organization"]),
-    (ENTERPRISE, "division", &["/division"]),
-    (ENTERPRISE, "department", &["/department"]),
-    (ENTERPRISE, MANAGER, &["/manager"]),
-    (PROFILE, "startDate", &["/custom_fields"]),
-    (GUEST, "type", &["/user_type"]),
-];
+pub(super) const OPERATIONS: &str = "Operations";
 /// The longest short name.
 const LONGEST_USERNAME: usize = 21;
 
@@ -295,34 +271,8 @@ impl Said<'_> {
 }
 
 /// Whether a name of a caller's own data belongs to the form of a request and not to the user.
-fn is_envelope(name: &str) -> bool {
+pub(super) fn is_envelope(name: &str) -> bool {
     matches!(name, OPERATIONS | "schemas")
-}
-
-/// What of a caller's own data can't be sent: what a field of ours says as well, and operations that
-/// are no list or are for a new user.
-pub(super) fn flaws_of_remote_data(wish: &UserInput, is_new: bool) -> Vec<Flaw> {
-    let mut flaws = Vec::new();
-    let operations = wish.remote_data.get(OPERATIONS);
-    if operations.is_some_and(|value| is_new || !value.is_array()) {
-        let message = "must be a list of SCIM operations, and is only for a change";
-        flaws.push(Flaw::at("/remote_data/Operations", message));
-    }
-    let said = wish.profile_fields();
-    for Said { schema, name, .. } in remote_attributes(wish) {
-        let fields =
-            FIELDS.iter().filter(|(of, attribute, _)| (*of, *attribute) == (schema, &*name));
-        let same = fields.flat_map(|(.., fields)| *fields).filter(|field| said.contains(field));
-        for field in same {
-            let pointer = if schema == CORE {
-                format!("/remote_data/{}", name.replace('.', "/"))
-            } else {
-                format!("/remote_data/{schema}/{}", name.replace('.', "/"))
-            };
-            flaws.extend(Flaw::pair(field, &pointer));
-        }
-    }
-    flaws
 }
 
 /// What a caller's own data says, as attributes: an extension's and a name's parts each.

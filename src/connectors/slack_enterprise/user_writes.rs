@@ -9,6 +9,7 @@ use super::SlackEnterprise;
 use super::api::is_id;
 use super::map::seconds;
 use super::memberships::guest_flags;
+use super::remote_data;
 use super::scim_user::{self, START_DATE};
 use super::wire;
 use crate::connectors::{CallContext, ConnectorError, Invitation, Kind, UserWrites};
@@ -40,7 +41,7 @@ impl UserWrites for SlackEnterprise {
         if !new && !wish.external_id.is_keep() {
             flaws.push(Flaw::at("/external_id", "Slack sets it once, when the account is made"));
         }
-        flaws.extend(scim_user::flaws_of_remote_data(wish, new));
+        flaws.extend(remote_data::flaws_of_remote_data(wish, new));
         if new && wish.invite {
             flaws.extend(flaws_of_invitation(wish));
         }

@@ -17,7 +17,7 @@ use crate::domain::link_page::LinkPage;
 use crate::domain::provider::Provider;
 use crate::http::current::CurrentRequest;
 use crate::http::extract::read_up_to;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
 use crate::link::{LinkError, Offer, Offered, Visit};
 
@@ -96,6 +96,11 @@ async fn failed(
     failures::page(&shown, error, None)
 }
 
+fn overloaded() -> Problem {
+    let detail = "More forms are on their way than are taken at a time. Send this one again.";
+    Problem::new(ProblemKind::Overloaded, detail).retry_after(std::time::Duration::from_secs(1))
+}
+
 /// Opens the session and sends the browser to the provider, or takes what its form was filled with.
 pub(super) async fn leave(
     State(state): State<AppState>,
@@ -108,7 +113,11 @@ pub(super) async fn leave(
     if let Err(error) = state.links.check(&token).await {
         return Ok(failed(&state, &token, &Asked::default(), &headers, &error).await);
     }
-    let form = read_up_to(MAX_FORM_BYTES.min(state.max_body_bytes), body, &state).await?;
+    let form = {
+        // A link token is in many hands: who has one holds no more places than who has no key.
+        let _place = state.unproven_bodies.try_acquire().map_err(|_| overloaded())?;
+        read_up_to(MAX_FORM_BYTES.min(state.max_body_bytes), body, &state).await?
+    };
     // A form of ours may hold a token.
     let form = Zeroizing::new(String::from_utf8_lossy(&form).into_owned());
     let asked = Asked::read(Some(&form))?;

@@ -72,6 +72,7 @@ impl Outgoing {
         format: &FieldFormat,
         services: &Services,
     ) -> Result<(Self, String), Problem> {
+        let _place = services.unproven_bodies.try_acquire().map_err(|_| no_room())?;
         let length = body.size_hint().exact();
         let mut room: Option<SemaphorePermit<'_>> = None;
         let admit = |bytes: usize| {

@@ -218,7 +218,8 @@ pub(in crate::http) async fn rotate_api_key(
     _: NoQuery,
     Body(Rotation { overlap_s, end_made }): Body<Rotation>,
 ) -> Result<Response, Problem> {
-    let overlap_s = overlap_s.unwrap_or(OVERLAP_S);
+    // Who ends what was made with a key does not trust its secret any more.
+    let overlap_s = overlap_s.unwrap_or(if end_made { 0 } else { OVERLAP_S });
     if overlap_s > LONGEST_OVERLAP_S {
         return Err(Problem::new(ProblemKind::InvalidBody, "The overlap can't be used.")
             .at("/overlap_s", format!("must be {LONGEST_OVERLAP_S} at most")));
@@ -229,7 +230,8 @@ pub(in crate::http) async fn rotate_api_key(
     let overlap = Duration::seconds(overlap_s.into());
     let by_us = access.administrator(&state);
     let rotated = by_us.rotate_key(&state.keys, key.id, overlap, end_made).await?;
-    let old_secret_ends_at = rotated.old_secret_ends_at;
+    let ends_at = key.expires_at.unwrap_or(rotated.old_secret_ends_at);
+    let old_secret_ends_at = rotated.old_secret_ends_at.min(ends_at);
     let secret = rotated.secret.reveal().to_owned();
     let shown_once = Extension(ShownOnce(key.id.to_string()));
     let body = Json(Item::of(NewSecret { id: key.id, key: secret, old_secret_ends_at }));

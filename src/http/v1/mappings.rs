@@ -94,10 +94,8 @@ pub(in crate::http) async fn get_mapping(
 pub(in crate::http) struct NewMapping {
     /// The one account it is for; absent for all of the environment.
     integrated_account_id: Option<IntegratedAccountId>,
-    /// The kind of directory it is for.
-    #[serde(default = "slack")]
-    #[schema(default = "slack_enterprise")]
-    provider: Provider,
+    /// The kind of directory it is for: the account's, when one is named; otherwise `slack_enterprise` when absent.
+    provider: Option<Provider>,
     /// The resource.
     resource: MappedResource,
     /// The field: a new one, or a built-in one whose place it takes. Letters, digits and `_`.
@@ -110,8 +108,19 @@ pub(in crate::http) struct NewMapping {
     expression: String,
 }
 
-fn slack() -> Provider {
-    Provider::SlackEnterprise
+/// The kind of directory that a new mapping is for.
+async fn provider_of(access: &Access<Admin>, wish: &NewMapping) -> Result<Provider, Problem> {
+    let default = wish.provider.unwrap_or(Provider::SlackEnterprise);
+    let Some(id) = wish.integrated_account_id else { return Ok(default) };
+    // That there is no such account is found out by the insert.
+    let Some(account) = access.db.known_account(id).await? else { return Ok(default) };
+    if wish.provider.is_some_and(|provider| provider != account.provider) {
+        let detail = "The mapping's provider is not that of its account.";
+        return Err(Problem::new(ProblemKind::InvalidBody, detail)
+            .at("/provider", format!("must be {}, or absent", account.provider))
+            .at("/integrated_account_id", "is of another provider"));
+    }
+    Ok(account.provider)
 }
 
 /// Adds a custom field, or takes the place of a built-in one. An account's own take the place of the environment's.
@@ -125,11 +134,12 @@ pub(in crate::http) async fn create_mapping(
 ) -> Result<(StatusCode, Json<Item<Mapping>>), Problem> {
     check_field(&wish.field)?;
     check_expression(&state, access.db.environment_id(), &wish.expression).await?;
+    let provider = provider_of(&access, &wish).await?;
     let now = state.clock.now();
     let mapping = Mapping {
         id: MappingId::generate(&*state.clock, &*state.entropy),
         integrated_account_id: wish.integrated_account_id,
-        provider: wish.provider,
+        provider,
         resource: wish.resource,
         field: wish.field,
         expression: wish.expression,

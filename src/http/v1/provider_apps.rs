@@ -78,6 +78,24 @@ impl ShownApp {
     }
 }
 
+/// Scopes, each once. Text with several, as OAuth writes them (RFC 6749 §3.3) or as Slack does, is split.
+fn scopes(listed: &[String]) -> Result<Vec<String>, Problem> {
+    let mut scopes: Vec<String> = Vec::new();
+    for (number, text) in listed.iter().enumerate() {
+        let mut parts = text.split([' ', ',']).filter(|part| !part.is_empty()).peekable();
+        if parts.peek().is_none() || text.contains(char::is_control) {
+            return Err(Problem::new(ProblemKind::InvalidBody, "A scope can't be used.")
+                .at(format!("/scopes/{number}"), "must be the name of a scope"));
+        }
+        for part in parts {
+            if !scopes.iter().any(|known| known == part) {
+                scopes.push(part.to_owned());
+            }
+        }
+    }
+    Ok(scopes)
+}
+
 /// Adds an OAuth client. New links use the newest one of their provider.
 #[utoipa::path(post, path = "/provider-apps", tag = "Linking", request_body = NewApp,
     responses((status = 201, description = "The app, without its secrets", body = Item<ShownApp>),
@@ -99,7 +117,7 @@ pub(in crate::http) async fn create_provider_app(
         client_id: wish.client_id,
         client_secret: ClientSecret::from(wish.client_secret),
         signing_secret: wish.signing_secret.map(SigningSecret::from),
-        scopes: wish.scopes,
+        scopes: wish.scopes.as_deref().map(scopes).transpose()?,
         pkce: wish.pkce,
     };
     let app = access.administrator(&state).create_app(new, &state.vault, &state.registry).await?;
@@ -164,6 +182,7 @@ pub(in crate::http) async fn change_provider_app(
 ) -> Result<Json<Item<ShownApp>>, Problem> {
     check_secret("/client_secret", change.client_secret.as_deref())?;
     check_secret("/signing_secret", change.signing_secret.value().map(String::as_str))?;
+    let scopes = change.scopes.as_deref().map(scopes).transpose()?;
     let lock = lock(&access, &id).await?;
     let (app, environment_id) = (lock.app(), access.caller.environment_id);
     let client_secret = match change.client_secret {
@@ -182,7 +201,7 @@ pub(in crate::http) async fn change_provider_app(
         data_key: sealed.data_key,
         client_secret: sealed.client_secret,
         signing_secret: sealed.signing_secret,
-        scopes: change.scopes.unwrap_or_else(|| app.scopes.clone()),
+        scopes: scopes.unwrap_or_else(|| app.scopes.clone()),
         pkce: change.pkce.unwrap_or(app.pkce),
         updated_at: state.clock.now(),
         ..app.clone()

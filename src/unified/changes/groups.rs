@@ -33,8 +33,9 @@ impl Changes<'_> {
             let mut new = after.iter().filter(|group| !before.contains(&group.id));
             Ok(match (new.next(), new.next()) {
                 (None, _) => Seen::NotDone,
-                (Some(group), None) => Seen::Done(group.id.clone()),
-                (Some(_), Some(_)) => Seen::Undecided,
+                (Some(group), None) if has_members(group, wish) => Seen::Done(group.id.clone()),
+                // Another request may have made it meanwhile.
+                (Some(_), _) => Seen::Undecided,
             })
         };
         let id = self.step("group.created", name, send, seen).await??;
@@ -110,4 +111,10 @@ impl Changes<'_> {
 
 fn ids(groups: &[Group]) -> BTreeSet<String> {
     groups.iter().map(|group| group.id.clone()).collect()
+}
+
+/// Whether a group has the members that a new one was to have.
+fn has_members(group: &Group, wish: &GroupWish) -> bool {
+    let members: BTreeSet<&String> = group.members.iter().map(|member| &member.id).collect();
+    members == wish.initial_members()
 }

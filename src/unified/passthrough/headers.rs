@@ -124,6 +124,7 @@ fn goes_on(name: &HeaderName) -> bool {
         | "x-content-type-options"
         | "x-dns-prefetch-control"
         | "x-download-options"
+        | "idempotency-replayed"
         | "x-frame-options"
         | "x-permitted-cross-domain-policies"
         | "x-sourcemap"

@@ -139,3 +139,36 @@ async fn ends_a_streamed_upload_that_trickles(pool: PgPool) -> anyhow::Result<()
     assert_eq!(status(&answer), "408", "{answer}");
     Ok(())
 }
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn bodies_of_unproven_callers_leave_places_to_others(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| setup.config.server.max_requests = 16).await?;
+    let link = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
+    let heads = [
+        ("/proxy/api/api.test", "application/x-www-form-urlencoded"),
+        ("/proxy/api/files.upload", "multipart/form-data; boundary=b"),
+        ("/events/slack", "application/json"),
+        (link.path(), "application/x-www-form-urlencoded"),
+    ];
+    let mut held = Vec::new();
+    for (path, kind) in heads.iter().cycle().take(40) {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {kind}\r\nContent-Length: 500\r\n\r\na"
+        );
+        held.push(send(&app.base_url, &head).await?);
+    }
+    // All but two of them are answered without their bodies.
+    let answers = held.iter_mut().map(|stream| async {
+        tokio::time::timeout(Duration::from_secs(3), first(stream)).await.ok()
+    });
+    let mut waiting = 0;
+    for answer in join_all(answers).await {
+        match answer {
+            Some(answer) => assert_eq!(status(&answer?), "503"),
+            None => waiting += 1,
+        }
+    }
+    assert!(waiting <= 2, "{waiting} hold a place");
+    app.home.api.get("integrated-accounts").await?.okay()?;
+    Ok(())
+}

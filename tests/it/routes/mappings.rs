@@ -143,3 +143,19 @@ async fn an_expression_can_be_tried_first(pool: PgPool) -> anyhow::Result<()> {
     assert!(tried["result"]["warning"].as_str().is_some_and(|why| why.contains("no such luck")));
     Ok(())
 }
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_mapping_of_an_account_is_for_its_provider(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let account = app.link("acme").await?;
+    let wish = |provider: Option<&str>| {
+        json!({"integrated_account_id": account, "provider": provider, "resource": "users",
+            "field": "badge", "expression": "unified.id"})
+    };
+    let refused = app.home.admin.post("mappings", &wish(Some("scim"))).await?;
+    refused.problem(422, "invalid_body");
+    assert_eq!(refused.pointers(), ["/provider", "/integrated_account_id"]);
+    let made = app.home.admin.post("mappings", &wish(None)).await?.created()?;
+    assert_eq!(made["result"]["provider"], "slack_enterprise");
+    Ok(())
+}

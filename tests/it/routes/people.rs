@@ -187,6 +187,36 @@ async fn a_wish_that_cannot_be_granted_is_refused_before_anything_is_sent(
         answer.problem(422, "invalid_body");
         assert_eq!(answer.pointers(), [pointer], "{wish}");
     }
+    // In whatever spelling of SCIM a field of ours is said again.
+    for (wish, pointer) in [
+        (json!({"title": "A", "remote_data": {"Title": "B"}}), "/remote_data/Title"),
+        (json!({"status": "active", "remote_data": {"ACTIVE": false}}), "/remote_data/ACTIVE"),
+        (
+            json!({"department": "A", "remote_data":
+                {"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department": "B"}}),
+            "/remote_data/urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:department",
+        ),
+        (
+            json!({"title": "A", "remote_data":
+                {"Operations": [{"op": "replace", "path": "title", "value": "B"}]}}),
+            "/remote_data/Operations/0",
+        ),
+        (
+            json!({"title": "A", "remote_data":
+                {"Operations": [{"op": "replace", "value": {"Title": "B"}}]}}),
+            "/remote_data/Operations/0",
+        ),
+        (
+            json!({"first_name": "A", "remote_data":
+                {"Operations": [{"op": "replace", "path": "name.givenName", "value": "B"}]}}),
+            "/remote_data/Operations/0",
+        ),
+        (json!({"remote_data": {"nickName": "a", "NickName": "b"}}), "/remote_data/nickName"),
+    ] {
+        let refused = api.patch("users/U0SOMEBODY", &wish).await?;
+        refused.problem(422, "invalid_body");
+        assert!(refused.pointers().contains(&pointer), "{wish}: {:?}", refused.pointers());
+    }
     assert_eq!(app.sandbox.requests(None).counts, before);
     Ok(())
 }

@@ -31,6 +31,10 @@ async fn an_app_is_shown_without_its_secrets(pool: PgPool) -> anyhow::Result<()>
     assert!(shown["redirect_uri"].as_str().is_some_and(|uri| uri.ends_with("/oauth/callback")));
     let path = format!("provider-apps/{id}");
     app.clock.advance(Duration::seconds(1));
+    let change = json!({"signing_secret": null, "scopes": ["admin users:read", "team:read,admin"]});
+    let changed = admin.patch(&path, &change).await?.okay()?;
+    assert_eq!(changed["result"]["scopes"], json!(["admin", "users:read", "team:read"]));
+    app.clock.advance(Duration::seconds(1));
     let change = json!({"signing_secret": null, "scopes": ["admin"]});
     let changed = admin.patch(&path, &change).await?.okay()?;
     assert_eq!(changed["result"]["has_signing_secret"], false);
@@ -38,6 +42,7 @@ async fn an_app_is_shown_without_its_secrets(pool: PgPool) -> anyhow::Result<()>
     assert_eq!(admin.get(&path).await?.okay()?["result"], changed["result"]);
     for (wrong, pointer) in [
         (json!({"client_secret": ""}), "/client_secret"),
+        (json!({"scopes": ["admin", " "]}), "/scopes/1"),
         (json!({"signing_secret": ""}), "/signing_secret"),
         (json!({"client_id": "1.2"}), "/client_id"),
     ] {
@@ -50,7 +55,8 @@ async fn an_app_is_shown_without_its_secrets(pool: PgPool) -> anyhow::Result<()>
             .bind(&id)
             .fetch_all(&app.pool)
             .await?;
-    assert_eq!(noted, ["provider_app.created", "provider_app.changed"]);
+    let changed = "provider_app.changed";
+    assert_eq!(noted, ["provider_app.created", changed, changed]);
     Ok(())
 }
 

@@ -204,6 +204,28 @@ async fn takes_nothing_that_was_there_before_for_the_lost_write(
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_group_of_another_request_is_not_taken_for_the_lost_one(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let api = app.linked().await?;
+    let Ids { member, .. } = ids(&app.sandbox.snapshot())?;
+    let slow = Fault::next("scim.groups.create", FaultKind::Timeout, 1);
+    app.sandbox.add_fault(Fault { seconds: Some(3.0), ..slow });
+    let lost = json!({"name": "Contested", "member_ids": [member]});
+    let other = async {
+        while !app.sandbox.faults().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        api.post("groups", &json!({"name": "Contested"})).await
+    };
+    let (lost, other) = tokio::join!(api.post("groups", &lost), other);
+    other?.created()?;
+    lost?.problem(502, "provider_outcome_unknown");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn keeps_the_key_of_a_write_of_unknown_outcome(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let api = app.linked().await?.with("idempotency-key", "once")?;
