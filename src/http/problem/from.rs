@@ -182,11 +182,7 @@ impl From<ConnectorError> for Problem {
             Kind::Trouble => (
                 ProblemKind::ProviderError,
                 match &error.odd {
-                    Some(odd) => format!(
-                        "The response of {provider} to {} can't be used: {odd}. Send the request \
-                         again, and show this to the provider's support if it stays.",
-                        error.method
-                    ),
+                    Some(odd) => unusable(&error, odd),
                     None => format!("{provider} failed, or its answer could not be read ({code})."),
                 },
             ),
@@ -286,6 +282,16 @@ impl From<LinkError> for Problem {
             | LinkError::Cipher(_) => Self::internal().because(&error),
         }
     }
+}
+
+/// What is said of a response that can't be used. A change that may have been done is not to be sent again blindly.
+fn unusable(error: &ConnectorError, odd: &str) -> String {
+    let again = if error.read_back.is_none() { "Send the request again, and show" } else { "Show" };
+    format!(
+        "The response of {} to {} can't be used: {odd}. {again} this to the provider's support if it stays.",
+        error.provider.title(),
+        error.method
+    )
 }
 
 /// The problem of an account that was disconnected.

@@ -187,7 +187,7 @@ pub(in crate::http) async fn create_api_key(
 #[schema(example = json!({"overlap_s": 3600}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct Rotation {
-    /// How long the secret that it has lives on, in seconds; 3600 when nothing is said.
+    /// How long the secret that it has lives on, in seconds. When nothing is said: 3600, or 0 with `end_made`.
     #[schema(maximum = 2_592_000)]
     overlap_s: Option<u32>,
     /// Ends all that was made with the key, and what that made: account tokens, link tokens, keys, and the keys and tokens of environments. For a secret that was stolen.
