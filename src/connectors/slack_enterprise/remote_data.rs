@@ -1,6 +1,8 @@
 //! What of a caller's own data about a user can't be sent: what a field of ours says as well, in whatever spelling of
 //! SCIM, and what it says twice. Names of SCIM are told apart without their case (RFC 7643 §2.1).
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde_json::Value;
 
 use super::scim_user::{CORE, ENTERPRISE, GUEST, MANAGER, OPERATIONS, PROFILE, is_envelope};
@@ -42,28 +44,26 @@ pub(super) fn flaws_of_remote_data(wish: &UserInput, is_new: bool) -> Vec<Flaw> 
     }
     let attributes = attributes(wish);
     let said = wish.profile_fields();
-    for Named { path, pointer } in &attributes {
-        let same = FIELDS.iter().filter(|(schema, name, _)| covers(path, &full(schema, name)));
-        let mut fields: Vec<&str> = same.flat_map(|(.., fields)| *fields).copied().collect();
-        fields.sort_unstable();
-        fields.dedup();
-        for field in fields.into_iter().filter(|field| said.contains(field)) {
-            flaws.extend(Flaw::pair(field, pointer));
+    let fields = FIELDS.map(|(schema, name, fields)| (full(schema, name), fields));
+    let mut first: HashMap<&str, &Named> = HashMap::new();
+    for one in &attributes {
+        let same = fields.iter().filter(|(attribute, _)| covers(&one.path, attribute));
+        let same: BTreeSet<&str> = same.flat_map(|(_, fields)| *fields).copied().collect();
+        for field in same.into_iter().filter(|field| said.contains(field)) {
+            flaws.extend(Flaw::pair(field, &one.pointer));
         }
-    }
-    for (number, one) in attributes.iter().enumerate() {
-        let is_same = |other: &&Named| other.path == one.path && other.pointer != one.pointer;
+        let before = first.entry(&one.path).or_insert(one);
         // Several operations on one attribute come one after the other.
-        let is_operation = one.pointer.contains(OPERATIONS);
-        let before = attributes.iter().take(number).find(is_same);
-        if let Some(before) =
-            before.filter(|before| !is_operation || !before.pointer.contains(OPERATIONS))
-        {
+        let are_operations = before.is_operation && one.is_operation;
+        if !std::ptr::eq(*before, one) && !are_operations {
             flaws.extend(Flaw::pair(&before.pointer, &one.pointer));
         }
     }
     flaws
 }
+
+/// How the pointers of operations begin.
+const IN_OPERATIONS: &str = "/remote_data/Operations/";
 
 /// An attribute that a caller's own data names.
 struct Named {
@@ -71,6 +71,8 @@ struct Named {
     path: String,
     /// Where it is named: a JSON pointer.
     pointer: String,
+    /// Whether an operation names it.
+    is_operation: bool,
 }
 
 /// The path of an attribute of a schema, in lower case.
@@ -95,7 +97,7 @@ fn attributes(wish: &UserInput) -> Vec<Named> {
     }
     let operations = wish.remote_data.get(OPERATIONS).and_then(Value::as_array);
     for (number, operation) in operations.into_iter().flatten().enumerate() {
-        let pointer = format!("/remote_data/{OPERATIONS}/{number}");
+        let pointer = format!("{IN_OPERATIONS}{number}");
         let value = operation.get("value").unwrap_or(&Value::Null);
         match (operation.get("path").and_then(Value::as_str), value) {
             (Some(path), value) => add(&mut named, (path, value), &pointer),
@@ -116,6 +118,7 @@ fn add(named: &mut Vec<Named>, (name, value): (&str, &Value), pointer: &str) {
     let name = name.split('[').next().unwrap_or_default().to_ascii_lowercase();
     let core = format!("{CORE}:").to_ascii_lowercase();
     let name = name.strip_prefix(&core).unwrap_or(&name).to_owned();
+    let is_operation = pointer.starts_with(IN_OPERATIONS);
     let is_extension = FIELDS.iter().any(|(schema, ..)| schema.eq_ignore_ascii_case(&name));
     match value {
         Value::Object(parts) if is_extension || name == "name" => {
@@ -124,7 +127,11 @@ fn add(named: &mut Vec<Named>, (name, value): (&str, &Value), pointer: &str) {
             for part in parts.keys() {
                 let part_of = part.to_ascii_lowercase();
                 let path = if is_core { part_of } else { format!("{name}{between}{part_of}") };
-                named.push(Named { path, pointer: format!("{pointer}/{}", escaped(part)) });
+                named.push(Named {
+                    path,
+                    is_operation,
+                    pointer: format!("{pointer}/{}", escaped(part)),
+                });
             }
         }
         Value::Null
@@ -132,7 +139,9 @@ fn add(named: &mut Vec<Named>, (name, value): (&str, &Value), pointer: &str) {
         | Value::Number(_)
         | Value::String(_)
         | Value::Array(_)
-        | Value::Object(_) => named.push(Named { path: name, pointer: pointer.to_owned() }),
+        | Value::Object(_) => {
+            named.push(Named { path: name, is_operation, pointer: pointer.to_owned() });
+        }
     }
 }
 
