@@ -7,6 +7,7 @@ mod context;
 mod error;
 mod lenient;
 mod linking;
+mod low_priority;
 pub mod paging;
 mod parse;
 mod path;

@@ -1,9 +1,8 @@
 //! Reading JSON of providers. What can't be read is named by its path, never by its value, which is a customer's.
 
-use serde::Deserialize;
-use tokio::runtime::{Handle, RuntimeFlavor};
-
 use super::lenient::Lenient;
+use super::low_priority::at_low_priority;
+use serde::Deserialize;
 
 /// From this length on, in bytes, a text is read while other requests go on: reading a page of 8 MiB takes tens of
 /// milliseconds.
@@ -35,20 +34,13 @@ impl Unreadable {
 }
 
 /// Reads JSON. It is read as text: known to be UTF-8 as a whole, a long one takes almost half of the time.
-pub(super) fn parse<'b, T: Deserialize<'b>>(body: &'b [u8]) -> Result<T, Unreadable> {
+pub(super) fn parse<'b, T: Deserialize<'b> + Send>(body: &'b [u8]) -> Result<T, Unreadable> {
     parse_text(json_text(body)?)
 }
 
 /// Reads JSON text.
-pub(super) fn parse_text<'b, T: Deserialize<'b>>(text: &'b str) -> Result<T, Unreadable> {
-    if text.len() < LONG { read(text) } else { beside(|| read(text)) }
-}
-
-/// Does work that takes long; other tasks of this thread are moved to another thread before, where there are several.
-pub(super) fn beside<T>(work: impl FnOnce() -> T) -> T {
-    let has_threads = Handle::try_current()
-        .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
-    if has_threads { tokio::task::block_in_place(work) } else { work() }
+pub(super) fn parse_text<'b, T: Deserialize<'b> + Send>(text: &'b str) -> Result<T, Unreadable> {
+    if text.len() < LONG { read(text) } else { at_low_priority(|| read(text)) }
 }
 
 fn read<'b, T: Deserialize<'b>>(text: &'b str) -> Result<T, Unreadable> {
@@ -111,7 +103,7 @@ pub(super) const TOO_MANY: &str = "more rows than";
 /// Holds that a type reads a field that is null like one that is absent, for every field of a sample in turn, and that
 /// it reads the whole sample.
 #[cfg(test)]
-pub(super) fn assert_null_is_absent<T: serde::de::DeserializeOwned + std::fmt::Debug>(
+pub(super) fn assert_null_is_absent<T: serde::de::DeserializeOwned + Send + std::fmt::Debug>(
     sample: &serde_json::Value,
 ) {
     let read = |value: &serde_json::Value| {

@@ -21,7 +21,7 @@ pub(super) struct Okay {
 
 impl Okay {
     /// Reads the answer's fields.
-    pub(super) fn read<'a, T: Deserialize<'a>>(
+    pub(super) fn read<'a, T: Deserialize<'a> + Send>(
         &'a self,
         cx: &CallContext<'_>,
     ) -> Result<T, ConnectorError> {
@@ -45,7 +45,7 @@ pub(super) fn together<const N: usize>(parts: [(&str, Option<&RawValue>); N]) ->
 }
 
 /// Reads an object inside of an answer, and holds it as it came when that is wanted.
-pub(super) fn object<'a, T: Deserialize<'a>>(
+pub(super) fn object<'a, T: Deserialize<'a> + Send>(
     cx: &CallContext<'_>,
     method: &'static str,
     raw: &'a RawValue,

@@ -61,7 +61,7 @@ impl<'a> Listed<'a> {
     /// # Errors
     ///
     /// When there are more rows than were requested, or none of them can be read.
-    pub(super) fn read<W: Deserialize<'a>, T>(
+    pub(super) fn read<W: Deserialize<'a> + Send, T>(
         self,
         cx: &CallContext<'_>,
         mut read: impl FnMut(W, Option<Box<RawValue>>) -> Option<T>,

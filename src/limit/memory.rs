@@ -1,10 +1,21 @@
 //! Bytes in flight: what is read as a whole counts from its first byte until it is dropped, for its environment and
 //! for the process. One environment can use up its share, and the others still have theirs.
+//!
+//! Reading large bodies takes processor time from all environments, so each one reads a few at the same time.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::ids::EnvironmentId;
+
+/// Large bodies that one environment reads at the same time.
+const MAX_LARGE_READS: usize = 4;
+/// The longest wait for the permit to read a large body.
+const MAX_LARGE_READ_WAIT: Duration = Duration::from_secs(10);
 
 /// How many bytes may be in flight. Clones share them.
 #[derive(Debug, Clone)]
@@ -20,7 +31,20 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Used {
     process: usize,
-    environments: HashMap<EnvironmentId, usize>,
+    environments: HashMap<EnvironmentId, OfEnvironment>,
+}
+
+/// What one environment has in flight.
+#[derive(Debug)]
+struct OfEnvironment {
+    bytes: usize,
+    large_reads: Arc<Semaphore>,
+}
+
+impl Default for OfEnvironment {
+    fn default() -> Self {
+        Self { bytes: 0, large_reads: Arc::new(Semaphore::new(MAX_LARGE_READS)) }
+    }
 }
 
 /// The bytes would be too many together.
@@ -76,7 +100,7 @@ impl HeldBytes {
         let shared = &self.budget.0;
         let mut used = self.budget.used();
         let process = used.process.saturating_add(bytes);
-        let before = used.environments.get(&self.environment_id).copied().unwrap_or_default();
+        let before = used.environments.get(&self.environment_id).map_or(0, |of| of.bytes);
         let environment = before.saturating_add(bytes);
         if environment > shared.environment {
             return Err(OverBudget::Environment);
@@ -85,10 +109,26 @@ impl HeldBytes {
             return Err(OverBudget::Process);
         }
         used.process = process;
-        used.environments.insert(self.environment_id, environment);
+        used.environments.entry(self.environment_id).or_default().bytes = environment;
         drop(used);
         self.bytes += bytes;
         Ok(())
+    }
+
+    /// Waits until the environment may read another large body. The permit is held while the body is read, not while
+    /// it is used: who holds a body may wait for the permit to read another one.
+    ///
+    /// # Errors
+    ///
+    /// [`OverBudget::Environment`] after ten seconds.
+    pub async fn large_read(&self) -> Result<OwnedSemaphorePermit, OverBudget> {
+        let reads = {
+            let mut used = self.budget.used();
+            let of = used.environments.entry(self.environment_id).or_default();
+            Arc::clone(&of.large_reads)
+        };
+        let permit = tokio::time::timeout(MAX_LARGE_READ_WAIT, reads.acquire_owned()).await;
+        permit.ok().and_then(Result::ok).ok_or(OverBudget::Environment)
     }
 }
 
@@ -99,13 +139,10 @@ impl Drop for HeldBytes {
         }
         let mut used = self.budget.used();
         used.process = used.process.saturating_sub(self.bytes);
-        let left = used.environments.get(&self.environment_id).copied().unwrap_or_default();
-        match left.saturating_sub(self.bytes) {
-            0 => {
-                used.environments.remove(&self.environment_id);
-            }
-            left => {
-                used.environments.insert(self.environment_id, left);
+        if let Entry::Occupied(mut of) = used.environments.entry(self.environment_id) {
+            of.get_mut().bytes = of.get().bytes.saturating_sub(self.bytes);
+            if of.get().bytes == 0 {
+                of.remove();
             }
         }
     }
@@ -138,5 +175,21 @@ mod tests {
         drop(other);
         assert_eq!(budget.in_flight(), 0);
         assert!(budget.used().environments.is_empty(), "nothing is left of any");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_environment_reads_a_few_large_bodies_at_the_same_time() {
+        let entropy = SeededEntropy::new(1);
+        let [greedy, modest] = [(); 2].map(|()| EnvironmentId::generate(&SystemClock, &entropy));
+        let budget = ByteBudget::new(100, 60);
+        let held = budget.hold(greedy);
+        let mut reads = Vec::new();
+        for _ in 0..MAX_LARGE_READS {
+            reads.push(held.large_read().await.unwrap());
+        }
+        assert_eq!(budget.hold(greedy).large_read().await.err(), Some(OverBudget::Environment));
+        assert!(budget.hold(modest).large_read().await.is_ok(), "another environment reads on");
+        reads.pop();
+        assert!(held.large_read().await.is_ok());
     }
 }

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, Response, StatusCode, header};
 
-use super::client::Arriving;
+use super::client::{Arriving, BodyRead};
 use super::error::UpstreamError;
 use super::packed::plain;
 use super::retry_after::retry_after;
@@ -18,6 +18,8 @@ use crate::limit::HeldBytes;
 const PEEK: usize = 8 * 1024;
 /// The largest body of the operator's providers that is read as a whole.
 pub(super) const MAX_WHOLE: usize = 64 * 1024 * 1024;
+/// A longer body is large: an environment reads a few of these at the same time.
+const LARGE: usize = 256 * 1024;
 /// So many times a byte that is read as a whole counts: for itself, for what is read of it and for what is made of it.
 const WEIGHT: usize = 3;
 
@@ -137,14 +139,21 @@ impl Answer {
         most: usize,
         mut held: HeldBytes,
     ) -> Result<Box<Self>, UpstreamError> {
-        let mut count = |bytes: usize| -> Result<(), UpstreamError> {
-            Ok(held.grow(bytes.saturating_mul(WEIGHT))?)
-        };
-        count(self.head.len())?;
+        hold(&mut held, self.head.len())?;
         if let Some(mut rest) = self.rest.take() {
-            let start = std::mem::take(&mut self.head);
-            let whole = rest.whole(start, most, count).await?;
-            self.head = whole.ok_or(UpstreamError::TooLarge)?;
+            let mut body = BytesMut::from(std::mem::take(&mut self.head));
+            let mut read = BodyRead::Enough;
+            if rest.declared().saturating_add(body.len()) <= LARGE {
+                read = rest.read(&mut body, LARGE, most, |more| hold(&mut held, more)).await?;
+            }
+            if read == BodyRead::Enough {
+                let _permit = held.large_read().await?;
+                read = rest.read(&mut body, usize::MAX, most, |more| hold(&mut held, more)).await?;
+            }
+            if read == BodyRead::TooLarge {
+                return Err(UpstreamError::TooLarge);
+            }
+            self.head = body.freeze();
         }
         self.held = Some(held);
         Ok(self)
@@ -218,6 +227,11 @@ impl Head {
     fn finish(self) -> Bytes {
         if self.more.is_empty() { self.first } else { self.more.freeze() }
     }
+}
+
+/// Holds bytes that are read as a whole.
+fn hold(held: &mut HeldBytes, bytes: usize) -> Result<(), UpstreamError> {
+    Ok(held.grow(bytes.saturating_mul(WEIGHT))?)
 }
 
 /// Whether the body of such an answer may say that the call failed.

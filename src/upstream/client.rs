@@ -16,8 +16,10 @@ use super::guard::{NamedBy, Reach, may_be_public};
 use super::payload::{Payload, Progress};
 use super::pool::{Exchanged, Lent, Pool};
 
-/// So many bytes are made room for because a response says that they come.
+/// The room, in bytes, that a declared length alone makes.
 const RESERVED: usize = 1 << 20;
+/// How many times the bytes that came already are made room for, when a longer body is declared.
+const GROWTH: usize = 8;
 
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
@@ -129,7 +131,7 @@ impl HttpClient {
         let request = Box::new(request.map(Payload::from));
         let answer = self.execute(request, NamedBy::Operator, Reading::Whole).await?;
         let (head, mut body) = answer.into_parts();
-        let whole = body.whole(Bytes::new(), most, |_| Ok::<(), SendError>(())).await?;
+        let whole = body.whole(Bytes::new(), most).await?;
         let whole = whole.ok_or_else(|| SendError::Broken("the answer is too large".into()))?;
         Ok(Response::from_parts(head, whole))
     }
@@ -207,6 +209,17 @@ impl std::fmt::Debug for Arriving {
     }
 }
 
+/// How far a body was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BodyRead {
+    /// To its end.
+    Ended,
+    /// As far as was asked for.
+    Enough,
+    /// It is longer than it may be.
+    TooLarge,
+}
+
 impl Arriving {
     /// Sets the end of reading the rest.
     pub(super) fn limit(&mut self, deadline: Instant) {
@@ -247,29 +260,61 @@ impl Arriving {
         .await
     }
 
-    /// What comes behind `head`, all of it; `None` when it is more than `most` bytes together. `count` is told of the
-    /// bytes before they are held, and can refuse them.
-    pub(crate) async fn whole<E: From<SendError>>(
+    /// What comes behind `head`, all of it; `None` when it is more than `most` bytes together.
+    pub(crate) async fn whole(
         &mut self,
         head: Bytes,
         most: usize,
-        mut count: impl FnMut(usize) -> Result<(), E>,
-    ) -> Result<Option<Bytes>, E> {
+    ) -> Result<Option<Bytes>, SendError> {
         let mut body = BytesMut::from(head);
-        let told = usize::try_from(self.body.size_hint().lower()).unwrap_or(usize::MAX);
+        let read = self.read(&mut body, usize::MAX, most, |_| Ok::<(), SendError>(())).await?;
+        Ok((read != BodyRead::TooLarge).then(|| body.freeze()))
+    }
+
+    /// Reads on until `body` has `enough` bytes, but no more than `most`. `count` is told of bytes before they are
+    /// held, and can refuse them.
+    pub(crate) async fn read<E: From<SendError>>(
+        &mut self,
+        body: &mut BytesMut,
+        enough: usize,
+        most: usize,
+        mut count: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<BodyRead, E> {
+        let told = self.declared();
         if told > most.saturating_sub(body.len()) {
-            return Ok(None);
+            return Ok(BodyRead::TooLarge);
         }
-        // Its length was told, mostly: it is not moved again and again while it grows. A long one has to come first.
         body.reserve(told.min(RESERVED));
-        while let Some(chunk) = self.chunk().await? {
+        while body.len() < enough {
+            let Some(chunk) = self.chunk().await? else { return Ok(BodyRead::Ended) };
             if body.len() + chunk.len() > most {
-                return Ok(None);
+                return Ok(BodyRead::TooLarge);
             }
             count(chunk.len())?;
+            self.make_room(body, chunk.len());
             body.extend_from_slice(&chunk);
         }
-        Ok(Some(body.freeze()))
+        Ok(BodyRead::Enough)
+    }
+
+    /// Makes room for a chunk in `body`, and for what comes after it: as much as the provider declared, but no more than
+    /// a few times what came already, or as much again where nothing was declared.
+    fn make_room(&self, body: &mut BytesMut, chunk: usize) {
+        if body.capacity() - body.len() >= chunk {
+            return;
+        }
+        let ahead = match self.body.size_hint().exact() {
+            Some(_) => self.declared().min(body.len().saturating_mul(GROWTH)),
+            None => body.len(),
+        };
+        let mut roomy = BytesMut::with_capacity(body.len() + chunk + ahead);
+        roomy.extend_from_slice(body);
+        *body = roomy;
+    }
+
+    /// How many bytes are to come at least, as the provider declared.
+    pub(crate) fn declared(&self) -> usize {
+        usize::try_from(self.body.size_hint().lower()).unwrap_or(usize::MAX)
     }
 
     /// Whether nothing more comes.

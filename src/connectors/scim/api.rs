@@ -30,7 +30,7 @@ pub(super) fn safety(method: &Method) -> Safety {
 
 impl Scim {
     /// A page of a kind of thing.
-    pub(super) async fn page<W: for<'a> Deserialize<'a>, T: Filtered>(
+    pub(super) async fn page<W: for<'a> Deserialize<'a> + Send, T: Filtered>(
         &self,
         cx: &CallContext<'_>,
         method: &'static str,
@@ -58,7 +58,7 @@ impl Scim {
     }
 
     /// The thing of a kind with that id; `None` when there is none.
-    pub(super) async fn one<W: for<'a> Deserialize<'a>, T>(
+    pub(super) async fn one<W: for<'a> Deserialize<'a> + Send, T>(
         &self,
         cx: &CallContext<'_>,
         method: &'static str,
