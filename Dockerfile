@@ -1,6 +1,5 @@
-# The image is one static file, the CA certificates that TLS to providers needs, and nothing else: no shell,
-# no package, no root. The file is built and tried by the same script as `make static`; PostgreSQL is for the
-# rehearsal by which the compiler lays it out.
+# The image contains one static file and the CA certificates for TLS to providers: no shell, no packages, no root.
+# scripts/static.sh builds and tests the file, as in `make static`; PostgreSQL is for the profiling run.
 FROM rust:1.95-bookworm AS build
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates curl musl-tools postgresql \
@@ -13,7 +12,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
 
 FROM scratch
 COPY --from=build /image/ /
-# Nobody in particular; the number is enough for Kubernetes' runAsNonRoot.
+# An unprivileged user; Kubernetes' runAsNonRoot requires a numeric id.
 USER 65532:65532
 ENV SWITCHBOARD__SERVER__LISTEN=0.0.0.0:8080 \
     SWITCHBOARD__LOG__FORMAT=json

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fails unless the committed .sqlx describes exactly the queries of the package.
+# Fails if the committed .sqlx does not match the queries of the package.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -11,6 +11,6 @@ scripts/with_postgres.sh scripts/prepare_sqlx.sh "$fresh/described"
 committed=.sqlx
 [ -d "$committed" ] || committed=$fresh/none
 if ! diff -r "$committed" "$fresh/described"; then
-    echo "check_sqlx: .sqlx is out of date; run \`make sqlx\` and commit what changes" >&2
+    echo "check_sqlx: .sqlx is out of date; run \`make sqlx\` and commit the changes" >&2
     exit 1
 fi

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the secrets of compose.yaml in ./secrets, those that are not there yet. The folder is for its owner
-# alone; the files in it are not, because a container reads them as another user.
+# Creates the missing secrets of compose.yaml in ./secrets. Only the owner can enter the folder; the files in it are
+# readable by all, because containers read them as another user.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -9,13 +9,13 @@ mkdir -p secrets
 chmod 700 secrets
 
 random() { head -c 32 /dev/urandom | base64 | tr -d '\n'; }
-# Written aside and renamed: a broken run leaves no half a secret.
+# Writes a file atomically: an interrupted run leaves no partial secret.
 keep() {
     cat >"secrets/.$1"
     mv "secrets/.$1" "secrets/$1"
 }
 
-# A password and the URLs that hold it belong together.
+# Creates a password and removes the URL that contained the previous one.
 password() {
     if [ ! -s "secrets/$1" ]; then
         random | tr '+/=' '-_.' | keep "$1"
@@ -40,4 +40,4 @@ fi
 if [ ! -s secrets/vault_keys ]; then
     printf '%s:%s' "$(date +%Y-%m)" "$(random)" | keep vault_keys
 fi
-echo "secrets/ is complete; keep a copy of vault_keys where the backups of the database are not."
+echo "secrets/ is complete; store a copy of vault_keys apart from the backups of the database."

@@ -1,9 +1,9 @@
 -- Creates the two roles of Switchboard and their privileges. Run it in Switchboard's database, as a superuser or as the
--- database's owner with CREATEROLE, before the first `switchboard migrate`; running it again changes nothing:
+-- database's owner with CREATEROLE, before the first `switchboard migrate`. It is idempotent:
 --
 --   OWNER_PASSWORD_FILE=… RUNTIME_PASSWORD_FILE=… psql "$ADMIN_URL" --file=scripts/database_roles.sql
 --
--- The passwords come from files, so that no list of processes shows them.
+-- Passwords are read from files: command lines are visible to every process.
 --
 -- switchboard_owner    owns the tables: `switchboard migrate`, `switchboard audit purge`
 -- switchboard_runtime  reads and writes rows: `switchboard serve` and every other command
@@ -22,7 +22,7 @@ REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO switchboard_owner;
 GRANT USAGE ON SCHEMA public TO switchboard_runtime;
 
--- Tables that an older version created under another role.
+-- Changes the owner of tables that an older version created under another role.
 SELECT format('ALTER TABLE public.%I OWNER TO switchboard_owner', tablename)
 FROM pg_tables WHERE schemaname = 'public' AND tableowner <> 'switchboard_owner' \gexec
 SELECT format('ALTER FUNCTION public.%I(%s) OWNER TO switchboard_owner', proname, pg_get_function_identity_arguments(oid))
@@ -37,7 +37,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE switchboard_owner IN SCHEMA public
 ALTER DEFAULT PRIVILEGES FOR ROLE switchboard_owner IN SCHEMA public
     GRANT USAGE ON SEQUENCES TO switchboard_runtime;
 
--- What the migration of the audit log takes from every role, on a database that is migrated already.
+-- On a migrated database: repeats the revocations of the audit log's migration.
 SELECT format('REVOKE UPDATE, DELETE, TRUNCATE ON public.%I FROM switchboard_owner, switchboard_runtime', tablename)
 FROM pg_tables WHERE schemaname = 'public' AND tablename = 'audit_log' \gexec
 SELECT format('REVOKE INSERT, UPDATE, DELETE ON public.%I FROM switchboard_runtime', tablename)

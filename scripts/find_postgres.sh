@@ -1,10 +1,10 @@
 #!/bin/sh
-# Prints the folder of the newest PostgreSQL server programs on this machine, which have to be of
-# version 14 or newer. Fails when there are none. Looks where src/embedded/binaries.rs looks.
+# Prints the folder of the newest PostgreSQL server programs (version 14 or newer) on this machine. Fails if there are
+# none. Searches the same folders as src/embedded/binaries.rs.
 set -u
 
 folders() {
-    # Debian keeps them off the PATH, in a folder for each major version.
+    # Debian installs them outside the PATH, in one folder per major version.
     printf '%s\n' /usr/lib/postgresql/*/bin | sort -t / -k 5,5nr
     program=$(command -v initdb) && dirname "$(readlink -f "$program")" && dirname "$program"
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Describes every `query!` of the package in FOLDER, asking the empty database at DATABASE_URL:
+# Writes the description of every `query!` of the package to FOLDER, using the empty database at DATABASE_URL:
 #
 #   scripts/with_postgres.sh scripts/prepare_sqlx.sh .sqlx
 set -euo pipefail
@@ -13,8 +13,8 @@ for migration in migrations/*.sql; do
         --file="$migration"
 done
 rm -f "$folder"/query-*.json
-# The descriptions are written by the compilation, so there has to be one of our own package. Afterwards the files are
-# as old as before: what was built of them is still good.
+# The compilation writes the descriptions, so `touch` forces one of this package. The modification times are restored
+# afterwards, so that existing build results stay valid.
 roots=(src/lib.rs src/main.rs tests/*/main.rs)
 ages=$(mktemp -d)
 for root in "${roots[@]}"; do touch -r "$root" "$ages/${root//\//.}"; done

@@ -1,14 +1,14 @@
 #!/bin/sh
-# Builds the program as it is meant to run. A build that counts rehearses what gateways do most (rehearse.sh); by
-# those counts the compiler makes the real one, which then needs about a quarter less processor time for a call:
+# Builds an optimized release with profile-guided optimization (PGO): an instrumented build runs a typical load
+# (pgo_workload.sh), and its profile optimizes the final build, which needs about a quarter less CPU time per call.
 # https://doc.rust-lang.org/rustc/profile-guided-optimization.html
-# Where BOLT is installed, that one rehearses as well, and its code is laid out anew: what runs one after the other
-# stands together, what hardly ever runs is out of the way. https://github.com/llvm/llvm-project/tree/main/bolt
+# If BOLT is installed, it profiles the result with the same load and reorders its code: hot code is placed together,
+# cold code apart. https://github.com/llvm/llvm-project/tree/main/bolt
 #
 #   scripts/release.sh [--target TRIPLE]
 #
-# Prints the file's path. The compiler's counts are used again while the sources stay the same. Where nothing can be
-# rehearsed, for lack of PostgreSQL's server programs or of the compiler's tools, the program is built without.
+# Prints the file's path. A profile is reused while the sources are unchanged. Without PostgreSQL's server programs or
+# the compiler's profiling tools, the program is built without a profile.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -17,13 +17,13 @@ target=$host
 [ "${1:-}" != --target ] || target=$2
 folder=${CARGO_TARGET_DIR:-target}
 case $folder in /*) ;; *) folder=$PWD/$folder ;; esac
-rehearsal=$folder/rehearsal
+work=$folder/pgo
 program=$folder/$target/release/switchboard
-# One compiler's counts are of no use to another.
-profile=$rehearsal/$target-$(rustc --version | cut -d ' ' -f 2).profdata
+# A profile is valid for one compiler version.
+profile=$work/$target-$(rustc --version | cut -d ' ' -f 2).profdata
 say() { echo "release: $*" >&2; }
 
-# Builds into a folder with flags of the compiler.
+# Builds into a target folder with compiler flags.
 build() {
     into=$1
     shift
@@ -32,23 +32,24 @@ build() {
         "${CARGO:-cargo}" build --locked --release --bin switchboard --target "$target" >&2
 }
 
-rehearse() { scripts/with_demo.sh "$1" --users 3000 --time-scale 1000000 -- scripts/rehearse.sh; }
+run_workload() { scripts/with_demo.sh "$1" --users 3000 --time-scale 1000000 -- scripts/pgo_workload.sh; }
 
-count() {
+make_profile() {
     tools=$(rustc --print sysroot)/lib/rustlib/$host/bin
     [ -x "$tools/llvm-profdata" ] || rustup component add llvm-tools >&2 || return 1
-    say "building for the rehearsal"
-    rm -rf "$rehearsal/counts"
-    # Functions are counted before the optimization of the whole program, which can be left out therefore.
-    build "$rehearsal" "-Cprofile-generate=$rehearsal/counts" -Clto=off -Clinker-plugin-lto=no -Cembed-bitcode=no ||
+    say "building the instrumented program"
+    rm -rf "$work/raw"
+    # Instrumentation precedes link-time optimization, so this build can omit it.
+    build "$work" "-Cprofile-generate=$work/raw" -Clto=off -Clinker-plugin-lto=no -Cembed-bitcode=no ||
         return 1
-    say "rehearsing"
-    rehearse "$rehearsal/$target/release/switchboard" || return 1
-    "$tools/llvm-profdata" merge --sparse --output "$profile" "$rehearsal/counts"
+    say "profiling a typical load"
+    run_workload "$work/$target/release/switchboard" || return 1
+    "$tools/llvm-profdata" merge --sparse --output "$profile" "$work/raw"
 }
 
-is_new() {
-    [ -e "$profile" ] && [ -z "$(find Cargo.toml Cargo.lock src scripts/rehearse.sh -newer "$profile" | head -1)" ]
+# Whether the profile is newer than the sources.
+is_current() {
+    [ -e "$profile" ] && [ -z "$(find Cargo.toml Cargo.lock src scripts/pgo_workload.sh -newer "$profile" | head -1)" ]
 }
 
 find_bolt() {
@@ -58,27 +59,28 @@ find_bolt() {
     return 1
 }
 
-lay_out() {
-    say "rehearsing once more"
-    "$bolt" "$program" -instrument --instrumentation-file="$rehearsal/jumps" -o "$rehearsal/counting" >&2 || return 1
-    rehearse "$rehearsal/counting" || return 1
-    "$bolt" "$program" -data "$rehearsal/jumps" -reorder-blocks=ext-tsp -reorder-functions=hfsort \
-        -split-functions -split-all-cold -split-eh -icf=1 -use-old-text -align-text=64 -o "$rehearsal/laid-out" >&2 || return 1
-    mv "$rehearsal/laid-out" "$program"
+optimize_layout() {
+    say "profiling once more, for BOLT"
+    "$bolt" "$program" -instrument --instrumentation-file="$work/bolt.fdata" -o "$work/instrumented" >&2 || return 1
+    run_workload "$work/instrumented" || return 1
+    "$bolt" "$program" -data "$work/bolt.fdata" -reorder-blocks=ext-tsp -reorder-functions=hfsort \
+        -split-functions -split-all-cold -split-eh -icf=1 -use-old-text -align-text=64 \
+        -o "$work/optimized" >&2 || return 1
+    mv "$work/optimized" "$program"
 }
 
 bolt=$(find_bolt || true)
-if is_new || count; then
-    say "building by the counts of the rehearsal"
+if is_current || make_profile; then
+    say "building with the profile"
     if [ -n "$bolt" ] && [ "$target" = "$host" ]; then
         build "$folder" "-Cprofile-use=$profile" -Clink-arg=-Wl,--emit-relocs
-        lay_out || say "its code stays where the compiler put it"
+        optimize_layout || say "BOLT failed: the code keeps the compiler's layout"
     else
-        say "its code stays where the compiler puts it: no BOLT for it here (Debian: bolt-16, for programs of this machine)"
+        say "no BOLT for $target here (Debian: bolt-16, for native builds): the code keeps the compiler's layout"
         build "$folder" "-Cprofile-use=$profile"
     fi
 else
-    say "nothing was rehearsed: the program will need more processor time than it has to"
+    say "warning: no profile, so the program needs more CPU time per call"
     build "$folder"
 fi
 echo "$program"

@@ -1,13 +1,11 @@
 #!/bin/sh
-# Installs what Switchboard needs from the operating system and is not there yet; says nothing when
-# nothing is missing.
+# Installs missing packages of the operating system; prints nothing if none is missing.
 #
-#   scripts/setup.sh demo    a C compiler and PostgreSQL's server programs
-#   scripts/setup.sh test    those, and Python with venv, jq, nginx, a Redis server, PgBouncer and Chromium for the
-#                            tests
-#   scripts/setup.sh release those of demo, and BOLT, which lays out the program's code
-#   scripts/setup.sh bench   those of release, wrk to measure with, nginx to measure against, and a Redis server
-#   scripts/setup.sh static  a C compiler, and one for static files
+#   scripts/setup.sh demo     a C compiler and PostgreSQL's server programs
+#   scripts/setup.sh test     demo, and for the tests: Python with venv, jq, nginx, Redis, PgBouncer, Chromium
+#   scripts/setup.sh release  demo, and BOLT, which reorders the program's code
+#   scripts/setup.sh bench    release, and wrk (load generator), nginx (reference), Redis
+#   scripts/setup.sh static   a C compiler, and musl's for static files
 set -eu
 
 here=$(dirname "$0")
@@ -42,16 +40,16 @@ wants_bolt() {
 wants_browser() { [ "$purpose" = test ] && ! have chromium; }
 say() { echo "setup: $*" >&2; }
 
-# What is still missing, a line each; nothing when all is well.
+# Prints each missing requirement on a line.
 missing() {
     have cargo || echo "Rust's cargo (rustup installs it; the operating system's is often too old)"
     have cc || echo "a C compiler (Debian: gcc libc6-dev)"
     ! wants_musl || echo "musl's C compiler (Debian: musl-tools)"
     ! wants_postgres || echo "PostgreSQL's server programs, version 14 or newer (Debian: postgresql)"
-    ! wants_wrk || echo "wrk, the HTTP client of the measurements (Debian: wrk)"
-    ! wants_nginx || echo "nginx, which replicas are put behind and the proxy is measured against (Debian: nginx-light)"
+    ! wants_wrk || echo "wrk, the load generator of the benchmarks (Debian: wrk)"
+    ! wants_nginx || echo "nginx, the load balancer of the tests and the reference of the benchmarks (Debian: nginx-light)"
     ! wants_python || echo "Python 3 with venv (Debian: python3 python3-venv)"
-    ! wants_jq || echo "jq, which the README's example uses (Debian: jq)"
+    ! wants_jq || echo "jq, for the README's example (Debian: jq)"
 }
 
 give_up() {
@@ -60,23 +58,22 @@ give_up() {
     exit 1
 }
 
-# Standard output stays clean for the program that is started next.
+# Writes to standard error: standard output belongs to the program that runs next.
 apt() { $as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq "$@" >&2; }
 install() {
     say "installing $*"
     apt install -y --no-install-recommends "$@"
 }
 
-# Debian's package makes and starts a server of its own unless it is told not to; the word is taken
-# back afterwards.
+# Prevents Debian's package from creating and starting a server of its own; the configuration is removed afterwards.
 install_postgres() {
     install postgresql-common || return
-    told=/etc/postgresql-common/createcluster.d/switchboard-setup.conf
-    trap '$as_root rm -f "$told"' EXIT
-    $as_root mkdir -p "${told%/*}"
-    echo 'create_main_cluster = false' | $as_root tee "$told" >/dev/null
+    config=/etc/postgresql-common/createcluster.d/switchboard-setup.conf
+    trap '$as_root rm -f "$config"' EXIT
+    $as_root mkdir -p "${config%/*}"
+    echo 'create_main_cluster = false' | $as_root tee "$config" >/dev/null
     install postgresql || return
-    $as_root rm -f "$told"
+    $as_root rm -f "$config"
     trap - EXIT
 }
 
@@ -87,7 +84,7 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root='sudo -n'
 fi
 if have apt-get && { [ -z "$as_root" ] || { have sudo && sudo -n true 2>/dev/null; }; }; then
-    apt update || say "the package lists could not be renewed; trying with the old ones"
+    apt update || say "the package lists could not be updated; using the old ones"
     have cc || install gcc libc6-dev || true
     ! wants_musl || install musl-tools || true
     ! wants_postgres || install_postgres || true
@@ -98,12 +95,12 @@ if have apt-get && { [ -z "$as_root" ] || { have sudo && sudo -n true 2>/dev/nul
     ! wants_redis || install redis-server || true
     ! wants_pgbouncer || install pgbouncer || true
     ! wants_browser || install chromium || true
-    # BOLT 22 can't read the program.
+    # BOLT 22 fails on the program.
     ! wants_bolt || install bolt-16 || true
 fi
 
 [ -z "$(missing)" ] || give_up
-! wants_redis || say "no Redis server (Debian: redis-server); what needs one is left out"
-! wants_pgbouncer || say "no PgBouncer (Debian: pgbouncer); the tests that need one are left out"
-! wants_browser || say "no Chromium (Debian: chromium); the tests that need one are left out"
-! wants_bolt || say "no BOLT (Debian: bolt-16); the program will need some more processor time than it has to"
+! wants_redis || say "no Redis server (Debian: redis-server): what needs one is skipped"
+! wants_pgbouncer || say "no PgBouncer (Debian: pgbouncer): tests that need it are skipped"
+! wants_browser || say "no Chromium (Debian: chromium): tests that need it are skipped"
+! wants_bolt || say "no BOLT (Debian: bolt-16): the program needs more CPU time per call"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the program as one static file, which needs nothing of the machine it runs on, and tries it where
-# there is nothing: in an empty folder as its root, as a user without rights.
+# Builds the program as one static file and runs it in an empty chroot as an unprivileged user, to verify that it needs
+# nothing from the machine.
 #
 #   scripts/static.sh [--release]
 #
@@ -15,12 +15,12 @@ if ! command -v musl-gcc >/dev/null 2>&1; then
     say "musl's C compiler is missing: run scripts/setup.sh static"
     exit 1
 fi
-# Without its standard library the target is unknown to the compiler.
+# Installs the target's standard library.
 if ! test -d "$(rustc --print target-libdir --target "$target")"; then
     rustup target add "$target" >&2
 fi
 
-# ring has C and assembler of its own.
+# ring compiles C and assembly.
 export "CC_$(echo "$target" | tr - _)=musl-gcc"
 if [ "${1:-}" = --release ]; then
     program=$(scripts/release.sh --target "$target")
@@ -29,7 +29,7 @@ else
     program=${CARGO_TARGET_DIR:-target}/$target/debug/switchboard
 fi
 
-# ldd's words differ; what is linked dynamically names its interpreter.
+# The messages of ldd differ; a dynamically linked file has lines with =>.
 if ldd "$program" 2>&1 | grep -q '=>'; then
     say "$program is not static:"
     ldd "$program" >&2
@@ -47,15 +47,15 @@ alone() {
         unshare --user --map-root-user chroot "$empty" /switchboard "$@"
     fi
 }
-# A container may not let us; then the file is tried where it is.
-if ! alone --version >"$empty/said" 2>&1; then
-    say "an empty root can't be had here: $(tail -1 "$empty/said")"
+# A container may forbid chroot; then the file is run in place.
+if ! alone --version >"$empty/output" 2>&1; then
+    say "no chroot here: $(tail -1 "$empty/output")"
     alone() { "$program" "$@"; }
 fi
 alone --version >&2
 alone openapi >"$empty/openapi"
-# Nothing is configured and nobody is reached, so it fails; what counts is that it says so.
+# Nothing is configured, so `doctor` must report failures.
 alone doctor --json >"$empty/doctor" 2>/dev/null || true
 grep -q '"status": "fail"' "$empty/doctor"
-say "$program is static and runs in an empty root"
+say "$program is static and runs in an empty chroot"
 echo "$program"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs a command beside a demo, which ends with it. What the command has to know of the demo is in BASE, KEY, ADMIN,
-# ACCOUNT and SANDBOX, as in the README.
+# Runs a command with a demo, which stops with the command. BASE, KEY, ADMIN, ACCOUNT and SANDBOX are set as in the
+# README.
 #
 #   scripts/with_demo.sh PROGRAM [OPTION...] -- COMMAND [ARGUMENT...]
 set -eu

@@ -3,8 +3,8 @@
 #
 #   scripts/with_postgres.sh cargo test
 #
-# The server has a Unix socket only, and it is gone afterwards however the command or this script
-# ends: src/embedded/guard.sh stops it when this script does not hold its pipe any more.
+# The server listens on a Unix socket only. It stops however the command or this script ends: src/embedded/guard.sh
+# stops it when this script no longer holds its pipe.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -12,7 +12,7 @@ if ! bin=$("$here/find_postgres.sh"); then
     echo "no PostgreSQL server programs found: run scripts/setup.sh test" >&2
     exit 1
 fi
-# Not $TMPDIR: a socket's path has to be short, and another user has to get there.
+# Not $TMPDIR: a socket's path must be short and accessible to another user.
 folder=$(mktemp -d /tmp/switchboard-pg.XXXXXX)
 trap 'rm -rf "$folder"' EXIT
 

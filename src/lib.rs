@@ -1,27 +1,27 @@
-//! Switchboard: one integration, every customer's directory.
+//! Switchboard: one API for every customer's workforce directory.
 //!
-//! The map of the house. Each folder may use the ones above it in this list and none below;
-//! `tests/it/architecture.rs` reads every `use crate::` and fails on an arrow that points up.
+//! The layers. Each folder may use the folders above it in this table and none below; `tests/it/architecture.rs` checks
+//! every `use crate::`.
 //!
-//! | folder | what lives there |
+//! | folder | contents |
 //! | --- | --- |
-//! | [`domain`] | plain values: ids, users, roles, workspaces, pages, the clock, the dice. No I/O |
-//! | [`config`] | the settings: typed, documented, validated before anything starts |
-//! | [`telemetry`] | logs and metrics: how they are written and what may be in them |
-//! | [`embedded`] | a private PostgreSQL server, started from the installed binaries |
-//! | [`expressions`] | JSONata expressions, evaluated in worker processes under limits of the system |
-//! | [`store`] | the only SQL, one file an aggregate; rows of an environment only through [`store::TenantDb`] |
-//! | [`vault`] | secrets: their types, the envelope encryption, keeping a grant fresh |
-//! | [`limit`] | whose turn it is: the pace that each provider allows for each method |
-//! | [`upstream`] | the one way out to a provider: limit, token, retry, time-out |
-//! | [`connectors`] | what a provider can do, and one folder for each provider |
-//! | [`unified`] | the use cases of the unified API, one file a resource, and the proxy |
-//! | [`link`] | a customer connects its directory: session, consent, exchange |
-//! | [`admin`] | what the API and the command line both do: keys, environments, apps, accounts |
-//! | [`http`] | the router, the extractors, the problems, a file for each URL |
-//! | [`sandbox`] | a Slack Enterprise Grid organization in memory; shares `domain` only |
-//! | [`app`] | builds all of it from the settings, starts and stops it |
-//! | [`cli`] | the commands of the program, a file each |
+//! | [`domain`] | value types and pure rules: ids, users, roles, workspaces, pages, clock, entropy. No I/O |
+//! | [`config`] | settings: typed, documented, validated at startup |
+//! | [`telemetry`] | logs and metrics |
+//! | [`embedded`] | a private PostgreSQL server, started from installed binaries |
+//! | [`expressions`] | JSONata expressions, evaluated in resource-limited worker processes |
+//! | [`store`] | all SQL, one file per aggregate; an environment's rows only through [`store::TenantDb`] |
+//! | [`vault`] | secrets: types, envelope encryption, token refresh |
+//! | [`limit`] | the rate limiter of provider calls: buckets per method, fair queues |
+//! | [`upstream`] | the HTTP client of providers: connection pool, rate limit, token, retry, timeout, circuit breaker |
+//! | [`connectors`] | capabilities of providers, one folder per provider |
+//! | [`unified`] | use cases of the unified API, one file per resource, and of the proxy |
+//! | [`link`] | account linking: session, consent, code exchange |
+//! | [`admin`] | operations shared by API and CLI: keys, environments, apps, accounts |
+//! | [`http`] | router, middleware, extractors, problems, one file per route |
+//! | [`sandbox`] | an in-memory Slack Enterprise Grid organization; uses `domain` only |
+//! | [`app`] | builds the program from the settings, starts and stops it |
+//! | [`cli`] | the commands, one file each |
 
 pub mod admin;
 pub mod app;
@@ -41,6 +41,5 @@ pub mod unified;
 pub mod upstream;
 pub mod vault;
 
-/// The migrations of the database, in the order they are applied. One static, because the program,
-/// the tests and `switchboard migrate` must agree on it.
+/// The database migrations, in order. Shared by the program, the tests and `switchboard migrate`.
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");

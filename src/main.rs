@@ -1,5 +1,5 @@
-//! The program: reads the command line, runs the command, says what failed. As a worker for expressions it has no
-//! runtime and no command line of its own.
+//! The entry point: parses the command line, runs the command and reports its error. As an expression worker it
+//! starts no runtime.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use clap::Parser as _;
 use switchboard::cli::Cli;
 use switchboard::expressions;
 
-/// Many small pieces on several threads: faster than the system's, above all where that is musl's.
+/// Faster than the system's allocator for many small allocations on several threads, above all on musl.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Nobody is left to tell when even this fails.
+            // A failure to write to standard error can't be reported.
             let _ = writeln!(std::io::stderr(), "switchboard: {error:#}");
             ExitCode::FAILURE
         }

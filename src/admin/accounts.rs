@@ -1,4 +1,4 @@
-//! Accounts: their tokens renewed at once, their connection ended.
+//! Manages accounts: refreshes their tokens, disconnects them.
 
 use std::time::Duration;
 
@@ -8,112 +8,113 @@ use super::{AdminError, Administrator};
 use crate::connectors::{CallContext, Registry, UnreadableRows};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::event::EventKind;
-use crate::limit::Class;
-use crate::store::{AuditEntry, NewEvent, Outcome, UseLog, UsedBy};
+use crate::limit::Priority;
+use crate::store::{AuditEntry, AuditOutcome, NewEvent, UsageContext, UsageLog, UsageSource};
 use crate::telemetry::Span;
 use crate::upstream::{CallOptions, Upstream};
-use crate::vault::Tokens;
+use crate::vault::AccessTokens;
 
-/// The way to the providers.
+/// The services that revoking a token at the provider needs.
 #[derive(Clone, Copy)]
-pub struct Ways<'a> {
-    /// What the providers can do.
+pub struct ProviderServices<'a> {
+    /// The connectors of the providers.
     pub registry: &'a Registry,
-    /// The way out.
+    /// Sends calls to providers.
     pub upstream: &'a Upstream,
-    /// Where uses of tokens are told.
-    pub uses: &'a UseLog,
-    /// How long a call may wait for its turn.
+    /// The usage log of tokens.
+    pub uses: &'a UsageLog,
+    /// Maximum time to wait for a rate limit permit.
     pub max_wait: Duration,
 }
 
-/// Whether an account may be disconnected though its token lives on at the provider.
+/// Whether disconnecting requires that the provider revokes the token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Revoking {
-    /// The provider must have taken the token back.
-    Needed,
-    /// It is tried.
-    Tried,
+pub enum RevocationPolicy {
+    /// The provider must revoke the token.
+    Required,
+    /// A failed revocation is ignored.
+    BestEffort,
 }
 
-/// How often a caller may have an account's tokens renewed.
+/// How often a caller may refresh an account's tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RefreshPace {
-    /// As often as it asks.
+pub enum RefreshFrequency {
+    /// Without a limit.
     Unlimited,
-    /// Once in a minute: an account token may be in a customer's hands, and each refresh costs the provider app a
-    /// request and the gateway a permit and two entries of the audit log.
-    Limited,
+    /// Once per minute: an account token may belong to a customer, and each refresh costs the provider app a request
+    /// and the gateway a permit and two audit entries.
+    OncePerMinute,
 }
 
-/// The least age of tokens that an account token can have renewed.
-const MIN_AGE: Duration = Duration::from_mins(1);
+/// Minimum age of tokens that an account token can refresh.
+const MIN_REFRESH_AGE: Duration = Duration::from_mins(1);
 
 impl Administrator<'_> {
-    /// Renews an account's tokens now, whatever their age, as far as `pace` permits. After `max_wait` the refresh goes
-    /// on by itself.
+    /// Refreshes an account's tokens immediately, whatever their age, as far as `pace` permits. After `max_wait` the
+    /// refresh continues in the background.
     ///
     /// # Errors
     ///
-    /// `RefreshTooSoon` before anything is done; else when there are none afterwards, or the database fails.
+    /// `RefreshTooSoon` before the refresh starts; `Token` if it fails; `Store` if the database fails.
     pub async fn refresh_account(
         &self,
         account: &IntegratedAccount,
-        tokens: &Tokens,
-        (pace, max_wait): (RefreshPace, Duration),
+        tokens: &AccessTokens,
+        (pace, max_wait): (RefreshFrequency, Duration),
     ) -> Result<(), AdminError> {
-        if pace == RefreshPace::Limited {
+        if pace == RefreshFrequency::OncePerMinute {
             self.check_age(account, tokens).await?;
         }
         let (action, what) = ("integrated_account.refreshed", (Some(account.id), None));
-        let begun = AuditEntry { outcome: Outcome::Started, ..self.entry(action, what) };
-        self.db.audit(&begun).await?;
-        let renewed = tokens.renew(account, Instant::now() + max_wait).await;
-        let outcome = if renewed.is_ok() { Outcome::Done } else { Outcome::Failed };
+        let started = AuditEntry { outcome: AuditOutcome::Started, ..self.entry(action, what) };
+        self.db.audit(&started).await?;
+        let refreshed = tokens.refresh(account, Instant::now() + max_wait).await;
+        let outcome = if refreshed.is_ok() { AuditOutcome::Done } else { AuditOutcome::Failed };
         let ended = AuditEntry { outcome, ..self.entry(action, what) };
-        let closed = self.db.audit(&ended).await;
-        renewed?;
-        Ok(closed?)
+        let audited = self.db.audit(&ended).await;
+        refreshed?;
+        Ok(audited?)
     }
 
-    /// Fails when the account's tokens are younger than [`MIN_AGE`].
+    /// Fails if the account's tokens are younger than [`MIN_REFRESH_AGE`].
     async fn check_age(
         &self,
         account: &IntegratedAccount,
-        tokens: &Tokens,
+        tokens: &AccessTokens,
     ) -> Result<(), AdminError> {
-        let left = tokens.issued_at(account).await? + MIN_AGE - self.clock.now();
-        match Duration::try_from(left) {
-            // A clock that was set back must not make it longer.
-            Ok(left) if !left.is_zero() => {
-                Err(AdminError::RefreshTooSoon { retry_after: left.min(MIN_AGE) })
+        let remaining = tokens.issued_at(account).await? + MIN_REFRESH_AGE - self.clock.now();
+        match Duration::try_from(remaining) {
+            // A clock that was set back must not extend the wait.
+            Ok(remaining) if !remaining.is_zero() => {
+                Err(AdminError::RefreshTooSoon { retry_after: remaining.min(MIN_REFRESH_AGE) })
             }
             Ok(_) | Err(_) => Ok(()),
         }
     }
 
-    /// Disconnects an account for good: its token is revoked at the provider and erased here.
+    /// Disconnects an account permanently: revokes its token at the provider and erases it here.
     ///
     /// # Errors
     ///
-    /// When the provider did not revoke the token and that is needed, or the database fails.
+    /// `Connector` if the provider does not revoke the token and `revoking` requires it; `Store` if the database fails.
     pub async fn disconnect_account(
         &self,
         account: &IntegratedAccount,
-        ways: &Ways<'_>,
-        revoking: Revoking,
+        ways: &ProviderServices<'_>,
+        revoking: RevocationPolicy,
     ) -> Result<(), AdminError> {
         let (action, what) = ("integrated_account.disconnected", (Some(account.id), None));
         if account.status == AccountStatus::Active {
-            let begun = AuditEntry { outcome: Outcome::Started, ..self.entry(action, what) };
-            self.db.audit(&begun).await?;
+            let started = AuditEntry { outcome: AuditOutcome::Started, ..self.entry(action, what) };
+            self.db.audit(&started).await?;
             match (self.revoke(account, ways).await, revoking) {
                 (Ok(()), _) => {}
-                (Err(error), Revoking::Tried) => {
+                (Err(error), RevocationPolicy::BestEffort) => {
                     tracing::warn!(%error, "disconnecting without revoking");
                 }
-                (Err(error), Revoking::Needed) => {
-                    let ended = AuditEntry { outcome: Outcome::Failed, ..self.entry(action, what) };
+                (Err(error), RevocationPolicy::Required) => {
+                    let ended =
+                        AuditEntry { outcome: AuditOutcome::Failed, ..self.entry(action, what) };
                     self.db.audit(&ended).await?;
                     return Err(error);
                 }
@@ -121,31 +122,37 @@ impl Administrator<'_> {
         }
         let entry = self.entry(action, what);
         let kind = EventKind::Disconnected;
-        let told = NewEvent::new(kind, account.id, None, self.clock, self.entropy);
-        self.db.disconnect_account(account.id, self.clock.now(), &entry, &told).await?;
+        let event = NewEvent::new(kind, account.id, None, self.clock, self.entropy);
+        self.db.disconnect_account(account.id, self.clock.now(), &entry, &event).await?;
         Ok(())
     }
 
-    async fn revoke(&self, account: &IntegratedAccount, ways: &Ways<'_>) -> Result<(), AdminError> {
-        let Ways { registry, upstream, uses, max_wait } = *ways;
+    async fn revoke(
+        &self,
+        account: &IntegratedAccount,
+        ways: &ProviderServices<'_>,
+    ) -> Result<(), AdminError> {
+        let ProviderServices { registry, upstream, uses, max_wait } = *ways;
         let cx = CallContext {
             account,
             upstream,
             options: CallOptions {
                 wait_until: Instant::now() + max_wait,
-                class: Class::Interactive,
-                meter: None,
+                priority: Priority::Interactive,
+                limit_report: None,
                 span: &Span::NONE,
             },
-            wants_remote: false,
+            include_remote: false,
             unreadable_rows: &UnreadableRows::default(),
-            used_by: UsedBy {
+            usage: UsageContext {
                 log: uses,
-                environment_id: self.db.environment_id(),
-                actor: self.actor,
-                action: "directory.called",
-                account_id: account.id,
-                request_id: self.request_id,
+                source: UsageSource {
+                    environment_id: self.db.environment_id(),
+                    actor: self.actor,
+                    action: "directory.called",
+                    account_id: account.id,
+                    request_id: self.request_id,
+                },
             },
         };
         if let Some(identity) = registry.connector(account.provider).identity() {

@@ -1,4 +1,4 @@
-//! Provider apps: the environment's OAuth clients at providers.
+//! Manages provider apps: the environment's OAuth clients at providers.
 
 use super::{AdminError, Administrator};
 use crate::connectors::Registry;
@@ -8,32 +8,32 @@ use crate::store::{NewProviderApp, ProviderApp};
 use crate::vault::Vault;
 use crate::vault::secret::{ClientSecret, SigningSecret};
 
-/// An OAuth client to be added.
+/// A provider app to be created.
 #[derive(Debug)]
-pub struct NewApp {
+pub struct CreateProviderApp {
     /// The provider it is registered with.
     pub provider: Provider,
-    /// Its id there.
+    /// The OAuth client id.
     pub client_id: String,
-    /// Its secret there.
+    /// The OAuth client secret.
     pub client_secret: ClientSecret,
-    /// What the provider signs its own requests with.
+    /// The secret with which the provider signs events.
     pub signing_secret: Option<SigningSecret>,
-    /// The scopes a link asks for; what the unified API needs, when nothing is said.
+    /// The scopes that a link requests; `None` for those that the unified API needs.
     pub scopes: Option<Vec<String>>,
     /// Whether it is registered for PKCE.
     pub pkce: bool,
 }
 
 impl Administrator<'_> {
-    /// Adds an OAuth client. New links use the newest one of their provider.
+    /// Creates a provider app. New links use the newest one of their provider.
     ///
     /// # Errors
     ///
-    /// `NoOAuth` for a provider without; a conflict when the environment has that client already.
-    pub async fn create_app(
+    /// `NoOAuth` if the provider has none; `Store` with a conflict if the environment already has the client id.
+    pub async fn create_provider_app(
         &self,
-        new: NewApp,
+        new: CreateProviderApp,
         vault: &Vault,
         registry: &Registry,
     ) -> Result<ProviderApp, AdminError> {
@@ -61,12 +61,12 @@ impl Administrator<'_> {
         Ok(app)
     }
 
-    /// Removes an OAuth client that no account was linked through; tells what it was.
+    /// Deletes a provider app without accounts; returns it.
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is none; a conflict while an account was linked through it.
-    pub async fn delete_app(&self, id: ProviderAppId) -> Result<ProviderApp, AdminError> {
+    /// `NotFound`; `Store` with a conflict while accounts use it.
+    pub async fn delete_provider_app(&self, id: ProviderAppId) -> Result<ProviderApp, AdminError> {
         let lock = self.db.lock_provider_app(id).await?;
         let lock = lock.ok_or(AdminError::NotFound("provider app"))?;
         let (app, subject) = (lock.app().clone(), id.to_string());

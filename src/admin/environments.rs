@@ -1,8 +1,8 @@
-//! Environments: made, and named otherwise.
+//! Creates and renames environments.
 
 use time::OffsetDateTime;
 
-use super::keys::{CreatedKey, Permits, new_key};
+use super::keys::{CreatedKey, KeyRestrictions, generate_key};
 use super::{AdminError, Administrator};
 use crate::domain::access::Scope;
 use crate::domain::clock::Clock;
@@ -11,35 +11,35 @@ use crate::domain::ids::EnvironmentId;
 use crate::store::{AuditEntry, Environment, NewEnvironment, Store, StoreError};
 use crate::vault::KeyIssuer;
 
-/// Who makes environments without a key, in the audit log.
+/// The actor in the audit log for environments created by the command line.
 const ACTOR: &str = "cli";
 
-/// The environment of that name or id, made when there is none.
+/// Returns the environment of that name or id; creates it if it does not exist.
 ///
 /// # Errors
 ///
-/// `Conflict` on `environments_name` when several have the name.
-pub async fn environment(
+/// `Conflict` on `environments_name` if several have the name.
+pub async fn find_or_create_environment(
     store: &Store,
     name: &str,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> Result<EnvironmentId, StoreError> {
-    match store.environments_named(name).await?.as_slice() {
+    match store.find_environments(name).await?.as_slice() {
         [] => {}
         [known] => return Ok(known.id),
         [_, ..] => return Err(StoreError::Conflict("environments_name".to_owned())),
     }
     let entry = AuditEntry::new("environment.created", ACTOR, clock, entropy);
-    Ok(add_environment(store, name, entry, clock, entropy).await?.id)
+    Ok(create_environment(store, name, entry, clock, entropy).await?.id)
 }
 
-/// Makes an environment. `entry` is the first row of its audit log.
+/// Creates an environment. `entry` is the first entry of its audit log.
 ///
 /// # Errors
 ///
-/// When the database fails.
-pub async fn add_environment(
+/// If the database fails.
+pub async fn create_environment(
     store: &Store,
     name: &str,
     entry: AuditEntry<'_>,
@@ -57,13 +57,13 @@ pub async fn add_environment(
 }
 
 impl Administrator<'_> {
-    /// Makes another environment with the key `made_by`, and its first key, with the scope `admin` alone, which ends no
-    /// later than the one that makes it. Both audit logs tell it.
+    /// Creates another environment with the key `made_by`, and its first key with the scope `admin`, which expires no
+    /// later than the creating key. Both audit logs record it.
     ///
     /// # Errors
     ///
-    /// `Revoked` when the key was revoked meanwhile; `QuotaExceeded` when there are as many as there may be.
-    pub async fn make_environment(
+    /// `Revoked` if the creating key was revoked; `QuotaExceeded` if the maximum is reached.
+    pub async fn create_child_environment(
         &self,
         store: &Store,
         issuer: &KeyIssuer,
@@ -76,13 +76,18 @@ impl Administrator<'_> {
             created_at: self.clock.now(),
             made_by: Some(made_by.to_owned()),
         };
-        let (created, digest) = new_key(issuer, self.clock, self.entropy);
+        let (created, digest) = generate_key(issuer, self.clock, self.entropy);
         let scopes = [Scope::Admin];
-        let key = Permits::from(scopes.as_slice()).key("first key", &created, digest, ends_at);
+        let key = KeyRestrictions::from(scopes.as_slice()).new_row(
+            "first key",
+            &created,
+            digest,
+            ends_at,
+        );
         let (subject, key_subject) = (environment.id.to_string(), created.id.to_string());
         let entry = self.entry("environment.created", (None, Some(&subject)));
         let key_entry = self.entry("api_key.created", (None, Some(&key_subject)));
-        // Each environment's log has a row of its own.
+        // Each environment's audit log has its own entry.
         let entry_here = self.entry("environment.created", (None, Some(&subject)));
         let new = NewEnvironment {
             environment: &environment,
@@ -96,11 +101,11 @@ impl Administrator<'_> {
         }
     }
 
-    /// Gives the environment another name.
+    /// Renames the environment.
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// If the database fails.
     pub async fn rename_environment(&self, name: &str) -> Result<(), StoreError> {
         let subject = self.db.environment_id().to_string();
         let entry = self.entry("environment.renamed", (None, Some(&subject)));

@@ -1,4 +1,4 @@
-//! API keys: made, given another secret, ended. A secret is shown once, to whoever asked for it.
+//! Creates, rotates and revokes API keys. A secret is shown once, to the caller that requested it.
 
 use time::{Duration, OffsetDateTime};
 
@@ -10,29 +10,29 @@ use crate::domain::entropy::Entropy;
 use crate::domain::ids::{ApiKeyId, EnvironmentId};
 use crate::domain::networks::Networks;
 use crate::domain::sealed::Digest;
-use crate::store::{EndMade, NewApiKey, RotatedSecret, Store, StoreError};
+use crate::store::{NewApiKey, RevocationScope, SecretRotation, Store, StoreError};
 use crate::vault::{IssuedSecret, KeyIssuer};
 
-/// What a key may do, and from where.
+/// The scopes and restrictions of a key.
 #[derive(Debug, Clone, Copy)]
-pub struct Permits<'a> {
+pub struct KeyRestrictions<'a> {
     /// Its scopes.
     pub scopes: &'a [Scope],
-    /// Which of a provider's methods it may call raw; `None` for all.
+    /// The provider methods that it may call through the proxy; `None` for all.
     pub allowed_methods: Option<&'a AllowedMethods>,
-    /// Which addresses its callers may have; `None` for all.
+    /// The networks of its callers; `None` for all.
     pub allowed_addresses: Option<&'a Networks>,
 }
 
-impl<'a> From<&'a [Scope]> for Permits<'a> {
+impl<'a> From<&'a [Scope]> for KeyRestrictions<'a> {
     fn from(scopes: &'a [Scope]) -> Self {
         Self { scopes, allowed_methods: None, allowed_addresses: None }
     }
 }
 
-impl<'a> Permits<'a> {
-    /// A key with these permits, which no other key makes.
-    pub(super) fn key(
+impl<'a> KeyRestrictions<'a> {
+    /// Returns the row of a key that was not created by another key.
+    pub(super) fn new_row(
         &self,
         name: &'a str,
         created: &CreatedKey,
@@ -53,8 +53,8 @@ impl<'a> Permits<'a> {
     }
 }
 
-/// Another secret with an id, and its digest.
-pub(super) fn new_key(
+/// Generates a key and its digest.
+pub(super) fn generate_key(
     issuer: &KeyIssuer,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
@@ -65,53 +65,53 @@ pub(super) fn new_key(
     (CreatedKey { id, secret, created_at: clock.now() }, digest)
 }
 
-/// The wish for a key.
+/// A key to be created.
 #[derive(Debug, Clone, Copy)]
-pub struct NewKey<'a> {
-    /// What it is for.
+pub struct CreateKey<'a> {
+    /// The name.
     pub name: &'a str,
-    /// What it may do.
-    pub permits: Permits<'a>,
-    /// When it ends by itself.
+    /// The scopes and restrictions.
+    pub permits: KeyRestrictions<'a>,
+    /// The expiry.
     pub expires_at: Option<OffsetDateTime>,
-    /// The key that makes it, if one of the same environment does: it ends no later.
-    pub made_by: Option<&'a str>,
+    /// The key of the same environment that creates it, if any: it expires no later.
+    pub created_by: Option<&'a str>,
 }
 
-/// A new API key. The secret is shown this once.
+/// A created API key. The secret is shown once.
 #[derive(Debug)]
 pub struct CreatedKey {
     /// Its id.
     pub id: ApiKeyId,
     /// The key itself.
     pub secret: IssuedSecret,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: OffsetDateTime,
 }
 
-/// An API key with another secret. The secret is shown this once.
+/// A rotated API key. The secret is shown once.
 #[derive(Debug)]
 pub struct RotatedKey {
     /// The key itself.
     pub secret: IssuedSecret,
-    /// When the secret that it had ends.
+    /// The expiry of the previous secret.
     pub old_secret_ends_at: OffsetDateTime,
 }
 
 impl Administrator<'_> {
-    /// Makes an API key.
+    /// Creates an API key.
     ///
     /// # Errors
     ///
-    /// `Revoked` when the key that makes it was revoked meanwhile.
+    /// `Revoked` if the creating key was revoked.
     pub async fn create_key(
         &self,
         issuer: &KeyIssuer,
-        wish: &NewKey<'_>,
+        request: &CreateKey<'_>,
     ) -> Result<CreatedKey, AdminError> {
-        let (created, digest) = new_key(issuer, self.clock, self.entropy);
-        let key = wish.permits.key(wish.name, &created, digest, wish.expires_at);
-        let key = NewApiKey { made_by: wish.made_by, ..key };
+        let (created, digest) = generate_key(issuer, self.clock, self.entropy);
+        let key = request.permits.new_row(request.name, &created, digest, request.expires_at);
+        let key = NewApiKey { made_by: request.created_by, ..key };
         let subject = created.id.to_string();
         let entry = self.entry("api_key.created", (None, Some(&subject)));
         if self.db.insert_api_key(&key, &entry).await? {
@@ -121,12 +121,12 @@ impl Administrator<'_> {
         }
     }
 
-    /// Gives a key another secret. The one that it has lives on for `overlap`, and one that it had before ends
-    /// immediately; `ends_made` also ends all that was made with the key.
+    /// Rotates a key. The current secret stays valid for `overlap`; an older one expires immediately. `ends_made` also
+    /// revokes everything that was created with the key.
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is no living key of that id.
+    /// `NotFound` if no valid key has the id.
     pub async fn rotate_key(
         &self,
         issuer: &KeyIssuer,
@@ -137,10 +137,10 @@ impl Administrator<'_> {
         let secret = issuer.issue(KeyKind::ApiKey, self.entropy);
         let now = self.clock.now();
         let old_secret_ends_at = now + overlap;
-        let new = RotatedSecret {
-            ends: ends_made.then_some(EndMade::All),
+        let new = SecretRotation {
+            revokes: ends_made.then_some(RevocationScope::All),
             digest: secret.digest(),
-            old_ends_at: old_secret_ends_at,
+            old_expires_at: old_secret_ends_at,
             now,
         };
         let subject = id.to_string();
@@ -148,38 +148,42 @@ impl Administrator<'_> {
         if self.db.rotate_api_key(id, &new, &entry).await? {
             Ok(RotatedKey { secret, old_secret_ends_at })
         } else {
-            Err(AdminError::NotFound("living key"))
+            Err(AdminError::NotFound("valid key"))
         }
     }
 
-    /// Ends a key at once, with all its secrets and what it made; tells whether it was not ended before.
+    /// Revokes a key with all its secrets and what it created; returns whether it was valid before.
     ///
     /// # Errors
     ///
-    /// When the database fails.
-    pub async fn revoke_key(&self, id: ApiKeyId, what: EndMade) -> Result<bool, StoreError> {
+    /// If the database fails.
+    pub async fn revoke_key(
+        &self,
+        id: ApiKeyId,
+        what: RevocationScope,
+    ) -> Result<bool, StoreError> {
         let subject = id.to_string();
         let entry = self.entry("api_key.revoked", (None, Some(&subject)));
         self.db.revoke_api_key(id, what, self.clock.now(), &entry).await
     }
 }
 
-/// Creates an API key of an environment from the command line; it does not expire.
+/// Creates an API key from the command line; it does not expire.
 ///
 /// # Errors
 ///
-/// When the database fails.
+/// If the database fails.
 pub async fn create_api_key<'a>(
     store: &Store,
     environment_id: EnvironmentId,
     name: &str,
-    permits: impl Into<Permits<'a>>,
+    permits: impl Into<KeyRestrictions<'a>>,
     issuer: &KeyIssuer,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
 ) -> Result<CreatedKey, AdminError> {
     let db = store.tenant(environment_id);
     let cli = Administrator { db: &db, actor: "cli", request_id: None, clock, entropy };
-    let wish = NewKey { name, permits: permits.into(), expires_at: None, made_by: None };
-    cli.create_key(issuer, &wish).await
+    let request = CreateKey { name, permits: permits.into(), expires_at: None, created_by: None };
+    cli.create_key(issuer, &request).await
 }

@@ -1,5 +1,5 @@
-//! The administration of an environment: its keys, its provider apps, its accounts. The API and the command line
-//! do the same things with the same code; here is what they do, and each thing is written down in the audit log.
+//! Administration of an environment: keys, provider apps, accounts. The API and the command line share this code. Each
+//! action has an audit entry.
 
 mod accounts;
 mod apps;
@@ -9,10 +9,10 @@ mod keys;
 use std::fmt;
 use std::time::Duration;
 
-pub use accounts::{RefreshPace, Revoking, Ways};
-pub use apps::NewApp;
-pub use environments::{add_environment, environment};
-pub use keys::{CreatedKey, NewKey, Permits, RotatedKey, create_api_key};
+pub use accounts::{ProviderServices, RefreshFrequency, RevocationPolicy};
+pub use apps::CreateProviderApp;
+pub use environments::{create_environment, find_or_create_environment};
+pub use keys::{CreateKey, CreatedKey, KeyRestrictions, RotatedKey, create_api_key};
 
 use crate::connectors::ConnectorError;
 use crate::domain::clock::Clock;
@@ -21,23 +21,23 @@ use crate::domain::ids::IntegratedAccountId;
 use crate::store::{AuditEntry, StoreError, TenantDb};
 use crate::vault::{CipherError, TokenError};
 
-/// Who administers an environment: a key, or whoever has the command line.
+/// The actor that administers an environment: a key, or the command line.
 #[derive(Clone, Copy)]
 pub struct Administrator<'a> {
     /// The environment's rows.
     pub db: &'a TenantDb,
-    /// The key's id, or a part of the program.
+    /// The key's id, or a part of this program.
     pub actor: &'a str,
-    /// In which request.
+    /// The request's id.
     pub request_id: Option<&'a str>,
-    /// The time.
+    /// The clock.
     pub clock: &'a dyn Clock,
-    /// The randomness.
+    /// The random number generator.
     pub entropy: &'a dyn Entropy,
 }
 
 impl Administrator<'_> {
-    /// A row of the audit log that says that this one did something.
+    /// Returns an audit entry of this actor.
     fn entry<'e>(
         &'e self,
         action: &'e str,
@@ -55,32 +55,32 @@ impl fmt::Debug for Administrator<'_> {
     }
 }
 
-/// Why something was not done.
+/// An error of administration.
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
-    /// There is no such thing in the environment, or it is at its end.
-    #[error("there is no such {0}")]
+    /// The resource does not exist, or is no longer valid.
+    #[error("no such {0}")]
     NotFound(&'static str),
-    /// The key that asks was revoked meanwhile.
-    #[error("the key was revoked a moment ago")]
+    /// The calling key was revoked.
+    #[error("the key was revoked")]
     Revoked,
-    /// The account's tokens are too new to be renewed for this caller.
-    #[error("the tokens were renewed a moment ago")]
+    /// The account's tokens were refreshed too recently for this caller.
+    #[error("the tokens were refreshed less than a minute ago")]
     RefreshTooSoon {
-        /// When the caller may ask again.
+        /// The time until the next attempt.
         retry_after: Duration,
     },
-    /// Accounts of the provider are linked without an OAuth client.
-    #[error("accounts of this provider are linked by a form: it takes no OAuth client")]
+    /// The provider has no OAuth client.
+    #[error("accounts of this provider are linked by a form, without an OAuth client")]
     NoOAuth,
-    /// The provider would not take the token back.
+    /// The provider did not revoke the token.
     #[error("the provider did not revoke the token")]
     Connector(#[from] ConnectorError),
-    /// The tokens could not be renewed.
-    #[error("the tokens could not be renewed")]
+    /// The tokens could not be refreshed.
+    #[error("the tokens could not be refreshed")]
     Token(#[from] TokenError),
-    /// A secret can't be encrypted.
-    #[error("a secret can't be encrypted")]
+    /// A secret could not be encrypted.
+    #[error("a secret could not be encrypted")]
     Cipher(#[from] CipherError),
     /// The database failed.
     #[error(transparent)]

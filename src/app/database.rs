@@ -1,4 +1,4 @@
-//! The database of the program: one that is elsewhere, or the embedded one.
+//! Opens the database: a remote server, or the embedded one.
 
 use std::time::Duration;
 
@@ -7,51 +7,50 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection as _, PgConnection, PgPool};
 
 use crate::config;
-use crate::embedded::{Cluster, EmbeddedError, Options};
-use crate::store::{Deadlines, Keeping, Store};
+use crate::embedded::{Cluster, EmbeddedError, EmbeddedOptions};
+use crate::store::{CacheConfig, DatabaseTimeouts, Store};
 
-/// Whether an embedded database that another process runs will do.
+/// Whether an embedded server of another process may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sharing {
-    /// It must be ours alone: for whoever serves.
-    Alone,
-    /// It may be another process's: for short commands beside a running gateway.
+pub enum Exclusivity {
+    /// No: a gateway needs it exclusively.
+    Exclusive,
+    /// Yes: short commands may run beside a gateway.
     Shared,
 }
 
-/// A connected database, and the server behind it when we run it.
+/// A connected database, and the embedded server if this process runs it.
 #[derive(Debug)]
 pub struct Database {
     /// The connections.
     pub pool: PgPool,
-    deadlines: Deadlines,
+    deadlines: DatabaseTimeouts,
     cluster: Option<Cluster>,
 }
 
 impl Database {
-    /// Connects, and starts the embedded server first when the settings want one. `durable` is for data
-    /// that outlives the program.
+    /// Connects, and starts the embedded server first if the settings enable it. `durable`: data survives the process.
     ///
     /// # Errors
     ///
     /// When the server can't be started or reached.
     pub async fn open(
-        config: &config::Database,
+        config: &config::DatabaseSettings,
         durable: bool,
-        sharing: Sharing,
+        sharing: Exclusivity,
     ) -> anyhow::Result<Self> {
         let deadlines = deadlines(config);
         if !config.embedded {
             let pool = connect(config, remote(config)?).await?;
             return Ok(Self { pool, deadlines, cluster: None });
         }
-        let options = Options { data_dir: config.data_dir.clone(), durable };
+        let options = EmbeddedOptions { data_dir: config.data_dir.clone(), durable };
         match Cluster::start(options).await {
             Ok(cluster) => {
                 let pool = connect(config, cluster.connect_options()).await?;
                 Ok(Self { pool, deadlines, cluster: Some(cluster) })
             }
-            Err(EmbeddedError::InUse { .. }) if sharing == Sharing::Shared => {
+            Err(EmbeddedError::InUse { .. }) if sharing == Exclusivity::Shared => {
                 let options = Cluster::running(&config.data_dir)?;
                 let pool = connect(config, options).await?;
                 Ok(Self { pool, deadlines, cluster: None })
@@ -60,31 +59,30 @@ impl Database {
         }
     }
 
-    /// Its rows, for short commands.
+    /// Returns a store without caches, for short commands.
     #[must_use]
     pub fn store(&self) -> Store {
-        Store::with(self.pool.clone(), self.deadlines, Keeping::default())
+        Store::with_config(self.pool.clone(), self.deadlines, CacheConfig::default())
     }
 
-    /// Connects once, without patience, to a database that is elsewhere: for whoever wants to hear why it
-    /// can't be reached.
+    /// Connects once to a remote database, without retries, to report why it is unreachable.
     ///
     /// # Errors
     ///
-    /// When it can't be reached, with the server's own reason.
-    pub async fn knock(config: &config::Database) -> anyhow::Result<()> {
+    /// When it can't be reached, with the server's reason.
+    pub async fn ping(config: &config::DatabaseSettings) -> anyhow::Result<()> {
         let options = remote(config)?;
         let connecting = PgConnection::connect_with(&options);
         let connected = tokio::time::timeout(Duration::from_secs(5), connecting).await;
-        let connection = connected.context("no answer in 5 s")??;
+        let connection = connected.context("no response in 5 s")??;
         Ok(connection.close().await?)
     }
 
-    /// Answers when the embedded server has ended though nobody stopped it; never for another database.
-    pub async fn ended(&mut self) {
+    /// Returns when the embedded server has exited unexpectedly; never for a remote database.
+    pub async fn embedded_exited(&mut self) {
         match &mut self.cluster {
             Some(cluster) => {
-                cluster.ended().await;
+                cluster.wait_for_exit().await;
             }
             None => std::future::pending().await,
         }
@@ -92,7 +90,7 @@ impl Database {
 
     /// Closes the connections and stops the embedded server.
     pub async fn close(self) {
-        // Whoever still holds a connection loses it with the server.
+        // Connections still in use are lost with the server.
         let _ = tokio::time::timeout(Duration::from_secs(1), self.pool.close()).await;
         if let Some(cluster) = self.cluster {
             cluster.stop().await;
@@ -100,22 +98,25 @@ impl Database {
     }
 }
 
-/// How long anything may take at the database.
-pub(super) fn deadlines(config: &config::Database) -> Deadlines {
+/// Returns the timeouts of the database.
+pub(super) fn deadlines(config: &config::DatabaseSettings) -> DatabaseTimeouts {
     let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
-    Deadlines {
+    DatabaseTimeouts {
         acquire: seconds(config.acquire_timeout_s),
         statement: seconds(config.statement_timeout_s),
         lock: seconds(config.lock_timeout_s),
     }
 }
 
-fn remote(config: &config::Database) -> anyhow::Result<PgConnectOptions> {
+fn remote(config: &config::DatabaseSettings) -> anyhow::Result<PgConnectOptions> {
     let url = config.url().map_err(anyhow::Error::msg)?;
-    url.parse().map_err(|_| anyhow::anyhow!("database.url is no PostgreSQL URL"))
+    url.parse().map_err(|_| anyhow::anyhow!("database.url is not a PostgreSQL URL"))
 }
 
-async fn connect(config: &config::Database, options: PgConnectOptions) -> anyhow::Result<PgPool> {
+async fn connect(
+    config: &config::DatabaseSettings,
+    options: PgConnectOptions,
+) -> anyhow::Result<PgPool> {
     deadlines(config)
         .pool(config.max_connections)
         .connect_with(options)

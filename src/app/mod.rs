@@ -1,13 +1,14 @@
-//! Builds the whole program from its settings, starts it and stops it.
+//! Builds the program from its settings, starts it and stops it.
 
-mod counting;
+mod components;
 mod database;
 mod gateway;
+mod gateway_count;
 mod purge;
-mod sealing;
+mod rebinding;
 mod server;
 mod traces;
 
-pub use crate::admin::{CreatedKey, Permits, create_api_key, environment};
-pub use database::{Database, Sharing};
-pub use gateway::{Gateway, Parts};
+pub use crate::admin::{CreatedKey, KeyRestrictions, create_api_key, find_or_create_environment};
+pub use database::{Database, Exclusivity};
+pub use gateway::{Gateway, GatewayParts};

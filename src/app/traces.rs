@@ -1,4 +1,4 @@
-//! Where spans go: to the collector of the settings, by the program's own HTTP client.
+//! Creates the trace exporter of the settings, over the program's HTTP client.
 
 use std::sync::Arc;
 
@@ -14,33 +14,33 @@ use crate::domain::entropy::Entropy;
 use crate::telemetry::{Collector, Traces};
 use crate::upstream::HttpClient;
 
-/// The largest answer of a collector that is read.
-const LARGEST: usize = 1 << 20;
+/// The maximum size of a collector's response, in bytes.
+const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
-/// Sends for the thread that has the spans.
+/// The HTTP client of the exporter's thread.
 #[derive(Debug)]
-struct Sender {
+struct ExporterClient {
     http: HttpClient,
-    /// Where the client's connections live.
+    /// The runtime of the client's connections.
     runtime: Handle,
 }
 
 #[async_trait]
-impl opentelemetry_http::HttpClient for Sender {
+impl opentelemetry_http::HttpClient for ExporterClient {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let http = self.http.clone();
-        let sent = self.runtime.spawn(async move { http.fetch(request, LARGEST).await });
+        let sent = self.runtime.spawn(async move { http.fetch(request, MAX_RESPONSE_BYTES).await });
         Ok(sent.await??)
     }
 }
 
-/// Sends traces as the settings say.
+/// Creates the tracer; without `traces.otlp_endpoint` it is empty.
 ///
 /// # Errors
 ///
-/// When the collector's address or headers can't be used.
-pub(super) fn traces(
-    traces: &config::Traces,
+/// When the collector's URL or headers are invalid.
+pub(super) fn build_traces(
+    traces: &config::TraceSettings,
     http: HttpClient,
     entropy: Arc<dyn Entropy>,
 ) -> anyhow::Result<Traces> {
@@ -51,7 +51,9 @@ pub(super) fn traces(
         endpoint: traces.otlp_endpoint.clone(),
         headers: traces.headers().map_err(anyhow::Error::msg)?,
         sample: traces.sample,
-        client: Sender { http, runtime: Handle::current() },
+        client: ExporterClient { http, runtime: Handle::current() },
     };
-    Traces::to(collector, entropy).map_err(anyhow::Error::msg).context("traces.otlp_endpoint")
+    Traces::export_to(collector, entropy)
+        .map_err(anyhow::Error::msg)
+        .context("traces.otlp_endpoint")
 }

@@ -1,15 +1,15 @@
-//! `switchboard accounts`: lists accounts, renews their tokens, disconnects them. Works beside a running gateway.
+//! `switchboard accounts`: lists accounts, refreshes their tokens, disconnects them. Works beside running gateways.
 
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Subcommand;
 
-use super::output::say;
-use super::scene::{administrator, known, moment, on_database};
+use super::context::{administrator, find_environment, format_time, with_database};
+use super::output::print_line;
 use super::serve::public_url;
-use crate::admin::{RefreshPace, Revoking};
-use crate::app::{Database, Gateway, Parts};
+use crate::admin::{RefreshFrequency, RevocationPolicy};
+use crate::app::{Database, Gateway, GatewayParts};
 use crate::config::Config;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::clock::SystemClock;
@@ -19,70 +19,72 @@ use crate::expressions::WorkerProgram;
 use crate::http::AppState;
 use crate::store::{AccountFilter, Store, TenantDb};
 
-/// So many accounts are read at once.
-const AT_ONCE: i64 = 500;
+/// Accounts per database query.
+const PAGE_SIZE: i64 = 500;
 
-/// What to do with accounts.
+/// The subcommands of `accounts`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    /// List the accounts of an environment, the oldest first
+pub(super) enum AccountsCommand {
+    /// List the accounts of an environment, oldest first
     List {
-        /// The environment's name
-        #[arg(long, default_value = "default")]
+        /// Name or id of the environment
+        #[arg(long, value_name = "NAME", default_value = "default")]
         environment: String,
-        /// Those of this tenant alone
+        /// Only accounts of this tenant
         #[arg(long, value_name = "ID")]
         tenant_id: Option<String>,
     },
-    /// Renew the tokens of an account now, whatever their age
+    /// Refresh the tokens of an account, whatever their age
     Refresh {
-        /// The environment's name
-        #[arg(long, default_value = "default")]
+        /// Name or id of the environment
+        #[arg(long, value_name = "NAME", default_value = "default")]
         environment: String,
-        /// The account's id, acc_…
+        /// Account id, acc_…
         id: IntegratedAccountId,
     },
-    /// Disconnect an account for good: its token is revoked at the provider and erased here
+    /// Disconnect an account permanently: revoke its token at the provider and erase it here
     Disconnect {
-        /// The environment's name
-        #[arg(long, default_value = "default")]
+        /// Name or id of the environment
+        #[arg(long, value_name = "NAME", default_value = "default")]
         environment: String,
-        /// Erase the token even when the provider doesn't revoke it
+        /// Erase the token even if the provider does not revoke it
         #[arg(long)]
         force: bool,
-        /// The account's id, acc_…
+        /// Account id, acc_…
         id: IntegratedAccountId,
     },
 }
 
-/// Does it.
-pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
-    on_database(config, async |database, store| obey(config, database, store, command).await).await
+/// Runs the command.
+pub(super) async fn run(config: &Config, command: AccountsCommand) -> anyhow::Result<()> {
+    with_database(config, async |database, store| execute(config, database, store, command).await)
+        .await
 }
 
-async fn obey(
+async fn execute(
     config: &Config,
     database: &Database,
     store: &Store,
-    command: Command,
+    command: AccountsCommand,
 ) -> anyhow::Result<()> {
     match command {
-        Command::List { environment, tenant_id } => {
-            list(&known(store, &environment).await?, tenant_id).await
+        AccountsCommand::List { environment, tenant_id } => {
+            list(&find_environment(store, &environment).await?, tenant_id).await
         }
-        Command::Refresh { environment, id } => {
-            let db = known(store, &environment).await?;
+        AccountsCommand::Refresh { environment, id } => {
+            let db = find_environment(store, &environment).await?;
             let (account, state) = (find(&db, id).await?, gateway(config, database)?);
-            let paced = (RefreshPace::Unlimited, state.max_wait);
+            let paced = (RefreshFrequency::Unlimited, state.max_wait);
             let done = administrator(&db).refresh_account(&account, &state.tokens, paced).await;
             state.uses.finish().await;
             Ok(done?)
         }
-        Command::Disconnect { environment, force, id } => {
-            let db = known(store, &environment).await?;
+        AccountsCommand::Disconnect { environment, force, id } => {
+            let db = find_environment(store, &environment).await?;
             let (account, state) = (find(&db, id).await?, gateway(config, database)?);
-            let revoking = if force { Revoking::Tried } else { Revoking::Needed };
-            let ways = state.ways();
+            let revoking =
+                if force { RevocationPolicy::BestEffort } else { RevocationPolicy::Required };
+            let ways = state.provider_services();
             let done = administrator(&db).disconnect_account(&account, &ways, revoking).await;
             state.uses.finish().await;
             Ok(done?)
@@ -94,9 +96,9 @@ async fn list(db: &TenantDb, tenant_id: Option<String>) -> anyhow::Result<()> {
     let filter = AccountFilter { tenant_id, ..AccountFilter::default() };
     let mut after = None;
     loop {
-        let accounts = db.accounts(&filter, after, AT_ONCE).await?;
+        let accounts = db.accounts(&filter, after, PAGE_SIZE).await?;
         for account in &accounts {
-            say(line(account))?;
+            print_line(line(account))?;
         }
         after = accounts.last().map(|account| account.id);
         if after.is_none() {
@@ -105,29 +107,29 @@ async fn list(db: &TenantDb, tenant_id: Option<String>) -> anyhow::Result<()> {
     }
 }
 
-/// An account as a line: id, status, tenant, provider, organization, end of its token.
+/// Returns an account as a line: id, status, tenant, provider, organization, expiry of its token.
 fn line(account: &IntegratedAccount) -> String {
     let (id, status, tenant) = (account.id, account.status.name(), &account.tenant_id);
     let (provider, organization) = (account.provider.name(), &account.organization.id);
-    let end = moment(account.token_expires_at);
-    format!("{id}\t{status}\t{tenant}\t{provider}\t{organization}\ttoken ends {end}")
+    let end = format_time(account.token_expires_at);
+    format!("{id}\t{status}\t{tenant}\t{provider}\t{organization}\ttoken expires {end}")
 }
 
 async fn find(db: &TenantDb, id: IntegratedAccountId) -> anyhow::Result<IntegratedAccount> {
-    db.account(id).await?.with_context(|| format!("there is no account {id} in this environment"))
+    db.account(id).await?.with_context(|| format!("no account {id} in this environment"))
 }
 
-/// The services of a gateway, for a command that calls a provider. It takes turns of its own.
+/// Builds the services of a gateway, for a command that calls a provider, with its own rate limiter.
 fn gateway(config: &Config, database: &Database) -> anyhow::Result<AppState> {
     config.validate()?;
     let listen = config.server.listen.parse().context("server.listen")?;
-    let gateway = Gateway::build(Parts {
+    let gateway = Gateway::build(GatewayParts {
         config,
         pool: database.pool.clone(),
         public_url: public_url(config, listen)?,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(SystemEntropy),
-        worker_program: WorkerProgram::this(),
+        worker_program: WorkerProgram::current(),
     })?;
     Ok(gateway.state)
 }

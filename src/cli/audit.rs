@@ -1,39 +1,39 @@
-//! `switchboard audit`: the end of old rows of the audit log.
+//! `switchboard audit`: deletes old entries of the audit log.
 
 use clap::Subcommand;
 use time::Duration;
 
-use super::output::say;
-use super::scene::on_database;
+use super::context::with_database;
+use super::output::print_line;
 use crate::app::Database;
 use crate::config::Config;
 use crate::domain::clock::{Clock as _, SystemClock};
 use crate::store::Store;
 
-/// What has to be so.
-const PURGING: &str = "The database keeps rows of the last 90 days, whoever asks. Run this as the role that \
-owns the tables: it takes the right to delete and gives it up again in the same transaction.";
+/// The requirements of `purge`, as help text.
+const PURGE_HELP: &str = "The database rejects deletion of rows from the last 90 days. Run this as the role that \
+owns the tables: it grants itself the right to delete and revokes it in the same transaction.";
 
-/// What to do with the audit log.
+/// The subcommands of `audit`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    /// Delete the rows of all environments that are older than so many days
-    #[command(after_help = PURGING)]
+pub(super) enum AuditCommand {
+    /// Delete audit entries of all environments that are older than a number of days
+    #[command(after_help = PURGE_HELP)]
     Purge {
-        /// How old a row must be, 90 days at least
+        /// Minimum age of deleted entries in days, at least 90
         #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(90..))]
         older_than_days: u16,
     },
 }
 
-/// Does it.
-pub(super) async fn run(config: &Config, command: &Command) -> anyhow::Result<()> {
-    let Command::Purge { older_than_days } = command;
-    // A little older, so that the database's clock agrees.
+/// Runs the command.
+pub(super) async fn run(config: &Config, command: &AuditCommand) -> anyhow::Result<()> {
+    let AuditCommand::Purge { older_than_days } = command;
+    // One minute more, in case the database's clock is behind.
     let age = Duration::days((*older_than_days).into()) + Duration::MINUTE;
     let purge = async |_: &Database, store: &Store| {
         let gone = store.purge_audit_log(SystemClock.now() - age).await?;
-        Ok(say(format!("{gone} rows are gone"))?)
+        Ok(print_line(format!("{gone} rows deleted"))?)
     };
-    on_database(config, purge).await
+    with_database(config, purge).await
 }

@@ -1,68 +1,68 @@
-//! `switchboard environments`: makes, lists and renames environments. Works beside a running gateway.
+//! `switchboard environments`: creates, lists and renames environments. Works beside running gateways.
 
 use anyhow::ensure;
 use clap::Subcommand;
 
-use super::output::say;
-use super::scene::{ACTOR, administrator, known, moment, on_database};
-use crate::admin::add_environment;
+use super::context::{ACTOR, administrator, find_environment, format_time, with_database};
+use super::output::print_line;
+use crate::admin::create_environment;
 use crate::config::Config;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::SystemEntropy;
 use crate::store::{AuditEntry, Store};
 
-/// What to do with environments.
+/// The subcommands of `environments`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    /// Make an environment and print its id
+pub(super) enum EnvironmentsCommand {
+    /// Create an environment and print its id
     Create {
-        /// Its name, which no other environment has
+        /// Unique name
         name: String,
     },
-    /// List the environments, the oldest first
+    /// List the environments, oldest first
     List,
-    /// Give an environment another name
+    /// Rename an environment
     Rename {
-        /// The name that it has
+        /// Current name or id
         from: String,
-        /// The name that it gets
+        /// New unique name
         to: String,
     },
 }
 
-/// Does it.
-pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
-    on_database(config, async |_, store| obey(store, command).await).await
+/// Runs the command.
+pub(super) async fn run(config: &Config, command: EnvironmentsCommand) -> anyhow::Result<()> {
+    with_database(config, async |_, store| execute(store, command).await).await
 }
 
-async fn obey(store: &Store, command: Command) -> anyhow::Result<()> {
+async fn execute(store: &Store, command: EnvironmentsCommand) -> anyhow::Result<()> {
     match command {
-        Command::Create { name } => {
-            check_free(store, &name).await?;
+        EnvironmentsCommand::Create { name } => {
+            check_unused_name(store, &name).await?;
             let (clock, entropy) = (&SystemClock, &SystemEntropy);
             let entry = AuditEntry::new("environment.created", ACTOR, clock, entropy);
-            say(add_environment(store, &name, entry, clock, entropy).await?.id)?;
+            print_line(create_environment(store, &name, entry, clock, entropy).await?.id)?;
         }
-        Command::List => {
+        EnvironmentsCommand::List => {
             for environment in store.environments().await? {
                 let (id, name) = (environment.id, &environment.name);
-                say(format!("{id}\t{name}\t{}", moment(Some(environment.created_at))))?;
+                print_line(format!("{id}\t{name}\t{}", format_time(Some(environment.created_at))))?;
             }
         }
-        Command::Rename { from, to } => {
-            let db = known(store, &from).await?;
-            check_free(store, &to).await?;
+        EnvironmentsCommand::Rename { from, to } => {
+            let db = find_environment(store, &from).await?;
+            check_unused_name(store, &to).await?;
             administrator(&db).rename_environment(&to).await?;
         }
     }
     Ok(())
 }
 
-/// On the command line environments go by their names, so it gives none of them twice.
-async fn check_free(store: &Store, name: &str) -> anyhow::Result<()> {
+/// Fails if the name is taken: commands select environments by name.
+async fn check_unused_name(store: &Store, name: &str) -> anyhow::Result<()> {
     ensure!(
-        store.environments_named(name).await?.is_empty(),
-        "there is an environment {name:?} already"
+        store.find_environments(name).await?.is_empty(),
+        "an environment named {name:?} already exists"
     );
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! `switchboard healthcheck`: asks a running gateway whether it is ready. For containers that have no other
-//! program to ask with; it needs no database, no keys and no TLS.
+//! `switchboard healthcheck`: checks whether a running gateway is ready, for containers without an HTTP client. Needs
+//! no database, keys or TLS.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -11,33 +11,35 @@ use tokio::net::TcpStream;
 
 use crate::config::Config;
 
-/// How long the gateway may take.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Maximum time for the gateway's response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Whom to ask.
+/// The arguments of `healthcheck`.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
-    /// Where the gateway listens, such as 127.0.0.1:8080; by default as server.listen says
+pub(super) struct HealthcheckArguments {
+    /// Address and port of the gateway, such as 127.0.0.1:8080 (default: server.listen)
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
-    /// Ask whether the process lives, not whether it can serve
+    /// Check only that the process responds, not that it is ready
     #[arg(long)]
     live: bool,
 }
 
-/// Asks.
-pub(super) async fn run(config: &Config, arguments: Arguments) -> anyhow::Result<()> {
+/// Runs the command.
+pub(super) async fn run(config: &Config, arguments: HealthcheckArguments) -> anyhow::Result<()> {
     let listen = arguments.address.unwrap_or_else(|| config.server.listen.clone());
-    let address = listen.parse().with_context(|| format!("{listen:?} is no address"))?;
+    let address =
+        listen.parse().with_context(|| format!("{listen:?} is not an address and port"))?;
     let path = if arguments.live { "/healthz" } else { "/readyz" };
-    let asked = tokio::time::timeout(PATIENCE, ask(reached_at(address), path)).await;
-    let status = asked.context("no answer in 3 s")??;
-    ensure!(status == "200", "{path} answers {status}");
+    let asked =
+        tokio::time::timeout(RESPONSE_TIMEOUT, get_status(local_address(address), path)).await;
+    let status = asked.context("no response within 3 s")??;
+    ensure!(status == "200", "{path} returned {status}");
     Ok(())
 }
 
-/// Where a gateway that listens at `listen` is reached from its own machine.
-fn reached_at(listen: SocketAddr) -> SocketAddr {
+/// Returns the local address of a gateway that listens on `listen`.
+fn local_address(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
@@ -46,16 +48,16 @@ fn reached_at(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listen.port())
 }
 
-/// The status of the answer at `path`.
-async fn ask(address: SocketAddr, path: &str) -> anyhow::Result<String> {
+/// Returns the status of `path`.
+async fn get_status(address: SocketAddr, path: &str) -> anyhow::Result<String> {
     let connected = TcpStream::connect(address).await;
-    let mut stream = connected.with_context(|| format!("nobody listens at {address}"))?;
+    let mut stream = connected.with_context(|| format!("connection to {address} failed"))?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.take(64).read_to_end(&mut answer).await?;
-    let answer = String::from_utf8_lossy(&answer);
-    let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
+    let mut response = Vec::new();
+    stream.take(64).read_to_end(&mut response).await?;
+    let response = String::from_utf8_lossy(&response);
+    let status = response.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
     Ok(status.with_context(|| format!("{address} does not speak HTTP"))?.to_owned())
 }
 
@@ -64,13 +66,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_gateway_that_listens_everywhere_is_asked_at_home() {
+    fn replaces_the_unspecified_address_with_localhost() {
         for (listen, asked) in [
             ("0.0.0.0:8080", "127.0.0.1:8080"),
             ("[::]:8080", "[::1]:8080"),
             ("10.0.0.7:80", "10.0.0.7:80"),
         ] {
-            assert_eq!(reached_at(listen.parse().unwrap()).to_string(), asked);
+            assert_eq!(local_address(listen.parse().unwrap()).to_string(), asked);
         }
     }
 }

@@ -1,16 +1,16 @@
-//! `switchboard migrate`: brings the database up to date.
+//! `switchboard migrate`: applies database migrations.
 
-use super::output::say;
-use super::scene::on_database;
+use super::context::with_database;
+use super::output::print_line;
 use crate::config::Config;
 
-/// Applies what is missing.
+/// Runs the command.
 pub(super) async fn run(config: &Config) -> anyhow::Result<()> {
     crate::telemetry::init(&config.log);
     let all = crate::MIGRATOR.iter().count();
-    on_database(config, async |_, store| {
+    with_database(config, async |_, store| {
         store.migrate().await?;
-        Ok(say(format!("The database has all {all} migrations."))?)
+        Ok(print_line(format!("All {all} migrations are applied."))?)
     })
     .await
 }

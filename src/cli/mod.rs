@@ -1,19 +1,19 @@
-//! The commands of the program, a file each.
+//! The commands of the program, one file each.
 
 mod accounts;
 mod audit;
+mod context;
 mod demo;
 mod doctor;
 mod environments;
-mod files;
 mod healthcheck;
 mod keys;
 mod migrate;
 mod openapi;
 mod output;
 mod provider_apps;
+mod rlimit;
 mod sandbox;
-mod scene;
 mod secrets;
 mod serve;
 mod signals;
@@ -24,12 +24,11 @@ use clap::{Parser, Subcommand};
 
 use crate::config::Config;
 
-/// One integration, every customer's directory: a self-hosted unified-API gateway.
+/// One API for every customer's workforce directory: a self-hosted gateway
 #[derive(Debug, Parser)]
 #[command(name = "switchboard", version, about, max_term_width = 100)]
 pub struct Cli {
-    /// A TOML file with settings. Variables named `SWITCHBOARD__SECTION__KEY`
-    /// override it; without either the defaults hold.
+    /// TOML file with settings; variables named `SWITCHBOARD__SECTION__KEY` override it
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -38,36 +37,36 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the gateway
-    Serve(serve::Arguments),
-    /// Try everything: database, sandbox provider and gateway in one process, with a linked account
-    Demo(demo::Arguments),
-    /// Run the sandbox alone: a Slack Enterprise Grid organization in memory
-    Sandbox(sandbox::Arguments),
-    /// Bring the database up to date
+    /// Run the gateway
+    Serve(serve::ServeArguments),
+    /// Run a demo: database, sandbox provider and gateway in one process, with a linked account
+    Demo(demo::DemoArguments),
+    /// Run the sandbox provider: a Slack Enterprise Grid organization in memory
+    Sandbox(sandbox::SandboxArguments),
+    /// Apply database migrations
     Migrate,
-    /// Make, list and rename environments
+    /// Create, list and rename environments
     #[command(subcommand)]
-    Environments(environments::Command),
-    /// Make, list, rotate and revoke API keys
+    Environments(environments::EnvironmentsCommand),
+    /// Create, list, rotate and revoke API keys
     #[command(subcommand)]
-    Keys(keys::Command),
-    /// Add, list and remove OAuth clients at providers
+    Keys(keys::KeysCommand),
+    /// Create, list and delete OAuth clients at providers
     #[command(subcommand)]
-    ProviderApps(provider_apps::Command),
-    /// List accounts, renew their tokens, disconnect them
+    ProviderApps(provider_apps::ProviderAppsCommand),
+    /// List accounts, refresh their tokens, disconnect them
     #[command(subcommand)]
-    Accounts(accounts::Command),
-    /// Look after the audit log
+    Accounts(accounts::AccountsCommand),
+    /// Manage audit log retention
     #[command(subcommand)]
-    Audit(audit::Command),
-    /// Look after what is stored encrypted
+    Audit(audit::AuditCommand),
+    /// Manage encryption of stored secrets
     #[command(subcommand)]
-    Secrets(secrets::Command),
-    /// Check the settings and what they lead to, and say what to fix
-    Doctor(doctor::Arguments),
-    /// Ask a running gateway whether it is ready; fails when it isn't
-    Healthcheck(healthcheck::Arguments),
+    Secrets(secrets::SecretsCommand),
+    /// Check settings, database, Redis and providers, and print fixes
+    Doctor(doctor::DoctorArguments),
+    /// Check whether a running gateway is ready; fails if it is not
+    Healthcheck(healthcheck::HealthcheckArguments),
     /// Print the OpenAPI document
     Openapi,
 }
@@ -77,7 +76,7 @@ impl Cli {
     ///
     /// # Errors
     ///
-    /// With the reason that a person can read.
+    /// If the command fails; the message is for people.
     pub async fn run(self) -> anyhow::Result<()> {
         let config = self.config.as_deref();
         match self.command {

@@ -1,9 +1,9 @@
-//! `switchboard openapi`: prints the document that `/openapi.json` serves.
+//! `switchboard openapi`: prints the OpenAPI document.
 
-use super::output::say;
+use super::output::print_line;
 
-/// Prints it.
+/// Runs the command.
 pub(super) fn run() -> anyhow::Result<()> {
-    say(crate::http::document().to_pretty_json()?)?;
+    print_line(crate::http::document().to_pretty_json()?)?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What the commands print for people and for pipes.
+//! Standard output of commands.
 
 use std::io::Write as _;
 
@@ -6,8 +6,8 @@ use std::io::Write as _;
 ///
 /// # Errors
 ///
-/// When nobody reads it any more.
-pub(super) fn say(line: impl std::fmt::Display) -> std::io::Result<()> {
+/// If the reader has closed the pipe.
+pub(super) fn print_line(line: impl std::fmt::Display) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
     out.flush()

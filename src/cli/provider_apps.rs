@@ -1,4 +1,4 @@
-//! `switchboard provider-apps`: an environment's OAuth clients at providers. Works beside a running gateway.
+//! `switchboard provider-apps`: creates, lists and deletes OAuth clients at providers. Works beside running gateways.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
 
-use super::output::say;
-use super::scene::{administrator, known, moment, on_database};
-use crate::admin::NewApp;
+use super::context::{administrator, find_environment, format_time, with_database};
+use super::output::print_line;
+use crate::admin::CreateProviderApp;
 use crate::config::Config;
 use crate::connectors::Registry;
 use crate::domain::clock::SystemClock;
@@ -16,100 +16,117 @@ use crate::domain::entropy::SystemEntropy;
 use crate::domain::ids::ProviderAppId;
 use crate::domain::provider::Provider;
 use crate::store::Store;
-use crate::upstream::{HttpClient, Reach, Timeouts};
+use crate::upstream::{AddressPolicy, HttpClient, Timeouts};
 use crate::vault::secret::{ClientSecret, SigningSecret};
 use crate::vault::{MasterKeys, Vault};
 
-/// How the secrets come in: not on the command line, which everybody on the machine can read.
-const SECRETS: &str = "The client secret is the first line of standard input; a second line, if there \
-is one, is the signing secret.";
+/// How secrets are read: not from the command line, which other users of the machine can see.
+const CREATE_HELP: &str = "Standard input: the client secret on the first line, and optionally the signing \
+secret on the second.";
 
-/// What to do with OAuth clients.
+/// The subcommands of `provider-apps`.
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    /// Add an OAuth client and print its id; its secret comes by standard input
-    #[command(after_help = SECRETS)]
+pub(super) enum ProviderAppsCommand {
+    /// Create an OAuth client and print its id; reads its secret from standard input
+    #[command(after_help = CREATE_HELP)]
     Create {
-        /// The environment's name
-        #[arg(long, default_value = "default")]
+        /// Name or id of the environment
+        #[arg(long, value_name = "NAME", default_value = "default")]
         environment: String,
-        /// The provider it is registered with
-        #[arg(long, default_value = "slack_enterprise")]
+        /// Provider of the OAuth client
+        #[arg(long, value_name = "PROVIDER", default_value = "slack_enterprise")]
         provider: Provider,
-        /// Its id at the provider
+        /// OAuth client id
         #[arg(long, value_name = "ID")]
         client_id: String,
-        /// The scopes a link asks for, comma-separated; what the unified API needs when left out
+        /// Scopes to request, comma-separated (default: those that the unified API needs)
         #[arg(long, value_delimiter = ',', value_name = "SCOPES")]
         scopes: Option<Vec<String>>,
-        /// The app is registered for PKCE at the provider: a public client
+        /// Use PKCE: the app is registered as a public client at the provider
         #[arg(long)]
         pkce: bool,
     },
     /// List the OAuth clients of an environment, without their secrets
     List {
-        /// The environment's name
-        #[arg(long, default_value = "default")]
+        /// Name or id of the environment
+        #[arg(long, value_name = "NAME", default_value = "default")]
         environment: String,
     },
-    /// Remove an OAuth client that no account was linked through
+    /// Delete an OAuth client without linked accounts
     Delete {
-        /// The environment's name
-        #[arg(long, default_value = "default")]
+        /// Name or id of the environment
+        #[arg(long, value_name = "NAME", default_value = "default")]
         environment: String,
-        /// Its id, app_…
+        /// OAuth client id in the gateway, app_…
         id: ProviderAppId,
     },
 }
 
-/// Does it.
-pub(super) async fn run(config: &Config, command: Command) -> anyhow::Result<()> {
-    on_database(config, async |_, store| obey(config, store, command).await).await
+/// Runs the command.
+pub(super) async fn run(config: &Config, command: ProviderAppsCommand) -> anyhow::Result<()> {
+    with_database(config, async |_, store| execute(config, store, command).await).await
 }
 
-async fn obey(config: &Config, store: &Store, command: Command) -> anyhow::Result<()> {
+async fn execute(
+    config: &Config,
+    store: &Store,
+    command: ProviderAppsCommand,
+) -> anyhow::Result<()> {
     match command {
-        Command::Create { environment, provider, client_id, scopes, pkce } => {
-            let db = known(store, &environment).await?;
-            let (client_secret, signing_secret) = secrets()?;
+        ProviderAppsCommand::Create { environment, provider, client_id, scopes, pkce } => {
+            let db = find_environment(store, &environment).await?;
+            let (client_secret, signing_secret) = read_secrets()?;
             let keys = config.vault.master_keys().map_err(anyhow::Error::msg)?;
             let vault = Vault::new(MasterKeys::new(keys)?, Arc::new(SystemEntropy));
-            let new = NewApp { provider, client_id, client_secret, signing_secret, scopes, pkce };
-            let app = administrator(&db).create_app(new, &vault, &registry(config)?).await?;
-            say(app.id)?;
+            let new = CreateProviderApp {
+                provider,
+                client_id,
+                client_secret,
+                signing_secret,
+                scopes,
+                pkce,
+            };
+            let app =
+                administrator(&db).create_provider_app(new, &vault, &registry(config)?).await?;
+            print_line(app.id)?;
         }
-        Command::List { environment } => {
-            for app in known(store, &environment).await?.provider_apps().await? {
+        ProviderAppsCommand::List { environment } => {
+            for app in find_environment(store, &environment).await?.provider_apps().await? {
                 let (id, provider, client) = (app.id, app.provider.name(), &app.client_id);
-                say(format!("{id}\t{provider}\t{client}\t{}", moment(Some(app.updated_at))))?;
+                print_line(format!(
+                    "{id}\t{provider}\t{client}\t{}",
+                    format_time(Some(app.updated_at))
+                ))?;
             }
         }
-        Command::Delete { environment, id } => {
-            administrator(&known(store, &environment).await?).delete_app(id).await?;
+        ProviderAppsCommand::Delete { environment, id } => {
+            administrator(&find_environment(store, &environment).await?)
+                .delete_provider_app(id)
+                .await?;
         }
     }
     Ok(())
 }
 
-/// The two lines of standard input.
-fn secrets() -> anyhow::Result<(ClientSecret, Option<SigningSecret>)> {
+/// Reads the secrets from standard input.
+fn read_secrets() -> anyhow::Result<(ClientSecret, Option<SigningSecret>)> {
     let mut text = zeroize::Zeroizing::new(String::new());
-    std::io::stdin().read_to_string(&mut text).context("standard input can't be read")?;
+    std::io::stdin().read_to_string(&mut text).context("standard input is not readable")?;
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let Some(client_secret) = lines.next() else {
-        bail!("the client secret is missing: it is the first line of standard input");
+        bail!("the client secret is missing on the first line of standard input");
     };
     let signing_secret = lines.next().map(|line| SigningSecret::from(line.to_owned()));
     Ok((ClientSecret::from(client_secret.to_owned()), signing_secret))
 }
 
-/// What the providers can do; nothing is asked of them.
+/// Builds the connectors; no provider is called.
 fn registry(config: &Config) -> anyhow::Result<Registry> {
     let timeouts = Timeouts {
         connect: config.upstream.connect_timeout(),
         read: config.upstream.response_timeout(),
-        whole: config.upstream.whole_response_timeout(),
+        buffered: config.upstream.whole_response_timeout(),
     };
-    let http = HttpClient::new(timeouts, Reach::Public)?;
+    let http = HttpClient::new(timeouts, AddressPolicy::PublicOnly)?;
     Ok(Registry::new(config, http, Arc::new(SystemClock))?)
 }

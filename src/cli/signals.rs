@@ -1,23 +1,20 @@
-//! The orders to stop: Ctrl-C and SIGTERM.
+//! Shutdown signals: SIGINT (Ctrl-C) and SIGTERM.
 
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// A token that is cancelled by the first order to stop. From this call on, none is lost.
+/// Returns a token that is cancelled by the first shutdown signal after this call.
 ///
 /// # Errors
 ///
-/// When the system gives no signals.
-pub(super) fn stop_order() -> anyhow::Result<CancellationToken> {
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM can't be awaited")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT can't be awaited")?;
+/// If the signal handlers cannot be installed.
+pub(super) fn shutdown_signal() -> anyhow::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate()).context("no handler for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("no handler for SIGINT")?;
     let token = CancellationToken::new();
     let order = token.clone();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it lives as long as the program, nobody waits for it"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "it runs as long as the program")]
     tokio::spawn(async move {
         tokio::select! {
             _ = terminate.recv() => {}

@@ -1,4 +1,4 @@
-//! `[limits]`: waiting for turns at providers.
+//! `[limits]`: rate limits of providers.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,56 +10,56 @@ use zeroize::Zeroizing;
 use crate::domain::ids::ProviderAppId;
 use crate::domain::provider::Provider;
 
-/// Rates by the name of whose they are, then by the name of the budget.
-type Overrides = BTreeMap<String, BTreeMap<String, Pace>>;
-/// Whose budget of which name has which rate.
-pub type Override<T> = ((T, String), Pace);
+/// Rates by provider or provider app, then by bucket.
+type Overrides = BTreeMap<String, BTreeMap<String, RateOverride>>;
+/// A rate for one bucket of one provider or provider app.
+pub type OverrideEntry<T> = ((T, String), RateOverride);
 
-/// Waiting for turns.
+/// Settings of rate limits.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Limits {
-    /// How long a request waits for its turn, in seconds.
+pub struct LimitSettings {
+    /// Seconds that a request waits for permits.
     pub max_wait_s: f64,
-    /// Multiplies the pace of every provider limit.
+    /// Factor on the rate of every provider limit.
     pub time_scale: f64,
-    /// How far two calls may differ in the time they take to the provider, in milliseconds.
+    /// Maximum difference of two calls' transit times to the provider, in milliseconds.
     pub arrival_spread_ms: u64,
-    /// Who knows what is left of a budget.
+    /// The store of bucket state.
     pub backend: LimitBackend,
-    /// Where Redis is. A secret: it may hold a password.
+    /// Redis URL. A secret: it may contain a password.
     pub redis_url: String,
-    /// A file that holds the same.
+    /// File with the URL.
     pub redis_url_file: PathBuf,
-    /// How many gateways share the rates at the least while Redis is away.
+    /// Minimum number of gateways that share the rates while Redis is unavailable.
     pub min_gateways: u32,
-    /// Other rates for a provider's budgets: by provider, then by method.
+    /// Rates that replace a provider's: by provider, then by method.
     pub overrides: Overrides,
-    /// Other rates for one provider app: by its id, then by method.
+    /// Rates of one provider app: by its id, then by method.
     pub app_overrides: Overrides,
 }
 
-/// Who knows what is left of a budget.
+/// The store of bucket state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LimitBackend {
-    /// The process: for one process.
+    /// The process's memory, for a single gateway.
     Local,
-    /// Redis: for several.
+    /// Redis, for several gateways.
     Redis,
 }
 
-/// A rate that the operator sets.
+/// A rate from the settings.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Pace {
-    /// Calls a minute.
+pub struct RateOverride {
+    /// Calls per minute.
     pub per_minute: f64,
-    /// Calls that may come at once after a rest.
+    /// Calls in a burst.
     pub burst: u32,
 }
 
-impl std::fmt::Debug for Limits {
+impl std::fmt::Debug for LimitSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Limits")
             .field("max_wait_s", &self.max_wait_s)
@@ -71,76 +71,78 @@ impl std::fmt::Debug for Limits {
     }
 }
 
-impl Limits {
-    pub(super) fn validate(&self, mistakes: &mut Vec<String>) {
+impl LimitSettings {
+    pub(super) fn validate(&self, errors: &mut Vec<String>) {
         if !(0.0..=3600.0).contains(&self.max_wait_s) {
-            mistakes.push("limits.max_wait_s: must be between 0 and 3600".to_owned());
+            errors.push("limits.max_wait_s: must be between 0 and 3600".to_owned());
         }
         if !(0.001..=1_000_000.0).contains(&self.time_scale) {
-            mistakes
-                .push("limits.time_scale: must be between 0.001 and 1000000; 1 is true".to_owned());
+            errors.push(
+                "limits.time_scale: must be between 0.001 and 1000000; 1 is the provider's rate"
+                    .to_owned(),
+            );
         }
         if self.arrival_spread_ms > 60_000 {
-            mistakes.push("limits.arrival_spread_ms: must be between 0 and 60000".to_owned());
+            errors.push("limits.arrival_spread_ms: must be between 0 and 60000".to_owned());
         }
         if !(1..=10_000).contains(&self.min_gateways) {
-            mistakes.push("limits.min_gateways: must be between 1 and 10000".to_owned());
+            errors.push("limits.min_gateways: must be between 1 and 10000".to_owned());
         }
         if self.backend == LimitBackend::Redis {
             match self.redis_url() {
-                Err(mistake) => mistakes.push(mistake),
-                Ok(url) if url.is_empty() => mistakes.push(
-                    "limits.redis_url: is empty; write redis://HOST:PORT/0, or set limits.backend to \
+                Err(error) => errors.push(error),
+                Ok(url) if url.is_empty() => errors.push(
+                    "limits.redis_url: is empty; set redis://HOST:PORT/0, or set limits.backend to \
                      \"local\""
                         .to_owned(),
                 ),
                 Ok(_) => {}
             }
         }
-        mistakes.extend(self.provider_overrides().err());
-        mistakes.extend(self.app_overrides().err());
+        errors.extend(self.provider_overrides().err());
+        errors.extend(self.app_overrides().err());
         for (section, overrides) in
             [("overrides", &self.overrides), ("app_overrides", &self.app_overrides)]
         {
-            for (whose, budget, pace) in flat(overrides) {
+            for (whose, budget, pace) in flatten(overrides) {
                 if !(pace.per_minute > 0.0 && pace.per_minute <= 1e6 && pace.burst >= 1) {
-                    mistakes.push(format!(
-                        "limits.{section}.{whose}.\"{budget}\": per_minute must be above 0 and 1000000 \
-                         at most, burst at least 1"
+                    errors.push(format!(
+                        "limits.{section}.{whose}.\"{budget}\": per_minute must be above 0 and at most \
+                         1000000, burst at least 1"
                     ));
                 }
             }
         }
     }
 
-    /// Where Redis is.
+    /// Returns the Redis URL.
     ///
     /// # Errors
     ///
-    /// A sentence that names the setting and the fix, when its file can't be read.
+    /// A sentence with the setting and the fix, if its file is unreadable.
     pub fn redis_url(&self) -> Result<Zeroizing<String>, String> {
         super::secret::read("limits.redis_url", &self.redis_url, &self.redis_url_file)
     }
 
-    /// How long a request waits for its turn.
+    /// Returns the maximum time to wait for permits.
     #[must_use]
     pub fn max_wait(&self) -> Duration {
         Duration::try_from_secs_f64(self.max_wait_s).unwrap_or_default()
     }
 
-    /// How far two calls may differ in the time they take to the provider.
+    /// Returns the maximum difference of two calls' transit times.
     #[must_use]
     pub fn arrival_spread(&self) -> Duration {
         Duration::from_millis(self.arrival_spread_ms)
     }
 
-    /// The rates that hold for a provider's budgets in place of its own.
+    /// Returns the rates that replace those of a provider.
     ///
     /// # Errors
     ///
-    /// A sentence that names the setting and the fix, when a provider is unknown.
-    pub fn provider_overrides(&self) -> Result<Vec<Override<Provider>>, String> {
-        let rows = flat(&self.overrides).map(|(provider, budget, pace)| {
+    /// A sentence with the setting and the fix, if a provider is unknown.
+    pub fn provider_overrides(&self) -> Result<Vec<OverrideEntry<Provider>>, String> {
+        let rows = flatten(&self.overrides).map(|(provider, budget, pace)| {
             let provider = provider
                 .parse()
                 .map_err(|error| format!("limits.overrides.{provider}: {error}"))?;
@@ -149,13 +151,13 @@ impl Limits {
         rows.collect()
     }
 
-    /// The rates that hold for one provider app, before those of the provider.
+    /// Returns the rates of provider apps, which take precedence over those of providers.
     ///
     /// # Errors
     ///
-    /// A sentence that names the setting and the fix, when an id is none.
-    pub fn app_overrides(&self) -> Result<Vec<Override<ProviderAppId>>, String> {
-        let rows = flat(&self.app_overrides).map(|(app, budget, pace)| {
+    /// A sentence with the setting and the fix, if an id is invalid.
+    pub fn app_overrides(&self) -> Result<Vec<OverrideEntry<ProviderAppId>>, String> {
+        let rows = flatten(&self.app_overrides).map(|(app, budget, pace)| {
             let app =
                 app.parse().map_err(|error| format!("limits.app_overrides.{app}: {error}"))?;
             Ok(((app, budget.to_owned()), pace))
@@ -164,7 +166,7 @@ impl Limits {
     }
 }
 
-fn flat(overrides: &Overrides) -> impl Iterator<Item = (&str, &str, Pace)> {
+fn flatten(overrides: &Overrides) -> impl Iterator<Item = (&str, &str, RateOverride)> {
     overrides.iter().flat_map(|(whose, budgets)| {
         budgets.iter().map(move |(budget, pace)| (whose.as_str(), budget.as_str(), *pace))
     })
@@ -174,18 +176,18 @@ fn flat(overrides: &Overrides) -> impl Iterator<Item = (&str, &str, Pace)> {
 mod tests {
     use crate::config::Config;
 
-    fn limits(text: &str) -> super::Limits {
+    fn limits(text: &str) -> super::LimitSettings {
         Config::assemble(Some(("a file", text)), []).unwrap().limits
     }
 
-    fn mistakes(text: &str) -> String {
-        let mut mistakes = Vec::new();
-        limits(text).validate(&mut mistakes);
-        mistakes.join("\n")
+    fn validation_errors(text: &str) -> String {
+        let mut errors = Vec::new();
+        limits(text).validate(&mut errors);
+        errors.join("\n")
     }
 
     #[test]
-    fn methods_keep_their_dots_and_capitals() {
+    fn preserves_dots_and_capitals_of_method_names() {
         let limits = limits(
             "[limits.overrides.slack_enterprise]\n\
              \"admin.users.setAdmin\" = { per_minute = 50, burst = 5 }\n\
@@ -201,8 +203,8 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_is_told_with_its_fix() {
-        assert_eq!(mistakes(""), "");
+    fn reports_invalid_limits_with_a_fix() {
+        assert_eq!(validation_errors(""), "");
         for (text, words) in [
             ("[limits]\nbackend = \"redis\"\n", "limits.redis_url: is empty"),
             (
@@ -222,13 +224,13 @@ mod tests {
                 "burst at least 1",
             ),
         ] {
-            let told = mistakes(text);
-            assert!(told.contains(words), "{text} told {told:?}");
+            let report = validation_errors(text);
+            assert!(report.contains(words), "{text}: {report:?}");
         }
     }
 
     #[test]
-    fn the_address_of_redis_is_in_no_log() {
+    fn does_not_log_the_redis_url() {
         let limits = limits("[limits]\nredis_url = \"redis://:hunter2@host/0\"\n");
         assert!(!format!("{limits:?}").contains("hunter2"));
     }

@@ -1,31 +1,31 @@
-//! `[log]`: how and what.
+//! `[log]`: format and filter of logs.
 
 use serde::Deserialize;
 
-/// Logs.
+/// Settings of logs.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Log {
-    /// For whom they are written.
+pub struct LogSettings {
+    /// The format.
     pub format: LogFormat,
-    /// Which messages are written: a `tracing` filter.
+    /// The `tracing` filter.
     pub filter: String,
 }
 
-/// For whom logs are written.
+/// The format of logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Pretty,
-    /// For machines: one JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-impl Log {
-    pub(super) fn validate(&self, mistakes: &mut Vec<String>) {
+impl LogSettings {
+    pub(super) fn validate(&self, errors: &mut Vec<String>) {
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.filter) {
-            mistakes.push(format!("log.filter: {:?} is no filter: {error}", self.filter));
+            errors.push(format!("log.filter: {:?} is not a valid filter: {error}", self.filter));
         }
     }
 }

@@ -1,17 +1,17 @@
-//! The settings: one section a file, typed and documented, validated as a whole before anything starts.
+//! The settings: one file per section, typed, documented and validated as a whole at startup.
 //!
-//! `config/default.toml` documents every key and is what the program parses first; then comes the file
-//! given with `--config`, then variables named `SWITCHBOARD__SECTION__KEY`.
+//! `config/default.toml` documents every setting and is parsed first; then the file of `--config`, then variables named
+//! `SWITCHBOARD__SECTION__KEY`.
 //!
-//! A setting that is a secret has a twin with `_file` behind its name, for secrets that are mounted as files.
+//! Each secret has a second setting with the suffix `_file`, for secrets that are mounted as files.
 
 mod cache;
 mod database;
 mod limits;
+mod loader;
 mod log;
 mod mappings;
 mod quotas;
-mod reading;
 mod refresh;
 mod scim;
 mod secret;
@@ -26,93 +26,93 @@ use std::path::Path;
 
 use toml::Table;
 
-pub use cache::Cache;
-pub use database::Database;
-pub use limits::{LimitBackend, Limits, Override, Pace};
-pub use log::{Log, LogFormat};
-pub use mappings::Mappings;
-pub use quotas::Quotas;
-pub use refresh::Refresh;
-pub use scim::Scim;
-pub use server::Server;
-pub use slack_enterprise::SlackEnterprise;
-pub use traces::Traces;
-pub use upstream::Upstream;
-pub use vault::{KeyList, Vault};
+pub use cache::CacheSettings;
+pub use database::DatabaseSettings;
+pub use limits::{LimitBackend, LimitSettings, OverrideEntry, RateOverride};
+pub use log::{LogFormat, LogSettings};
+pub use mappings::MappingSettings;
+pub use quotas::QuotaSettings;
+pub use refresh::RefreshSettings;
+pub use scim::ScimSettings;
+pub use server::ServerSettings;
+pub use slack_enterprise::SlackSettings;
+pub use traces::TraceSettings;
+pub use upstream::UpstreamSettings;
+pub use vault::{MasterKeyList, VaultSettings};
 
-use self::reading::{Given, Reading};
+use self::loader::{LoadReport, SettingsLoader};
 
-/// The settings that hold when nothing else is said.
+/// The default settings.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
-/// Every setting of the program.
+/// All settings of the program.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The HTTP server.
-    pub server: Server,
-    /// PostgreSQL.
-    pub database: Database,
-    /// What is kept in memory.
-    pub cache: Cache,
+    pub server: ServerSettings,
+    /// The database.
+    pub database: DatabaseSettings,
+    /// The row caches.
+    pub cache: CacheSettings,
     /// The master keys.
-    pub vault: Vault,
-    /// Renewing tokens.
-    pub refresh: Refresh,
-    /// Waiting for turns.
-    pub limits: Limits,
-    /// How much one environment may use.
-    pub quotas: Quotas,
-    /// The workers of expressions.
-    pub mappings: Mappings,
+    pub vault: VaultSettings,
+    /// Proactive token refresh.
+    pub refresh: RefreshSettings,
+    /// Rate limits of providers.
+    pub limits: LimitSettings,
+    /// Quotas per environment.
+    pub quotas: QuotaSettings,
+    /// The workers of mapping expressions.
+    pub mappings: MappingSettings,
     /// Calls to providers.
-    pub upstream: Upstream,
-    /// Where Slack is.
-    pub slack_enterprise: SlackEnterprise,
-    /// The pace of SCIM servers.
-    pub scim: Scim,
+    pub upstream: UpstreamSettings,
+    /// The URLs of Slack.
+    pub slack_enterprise: SlackSettings,
+    /// The rates of SCIM servers.
+    pub scim: ScimSettings,
     /// Logs.
-    pub log: Log,
+    pub log: LogSettings,
     /// Traces.
-    pub traces: Traces,
+    pub traces: TraceSettings,
     #[serde(skip)]
-    given: Given,
+    report: LoadReport,
 }
 
-/// Settings that the program can't start with.
+/// An error that prevents startup.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file can't be read.
-    #[error("{file} can't be read")]
+    /// The file is unreadable.
+    #[error("{file} is not readable")]
     Unreadable {
         /// The file.
         file: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
-    /// The file is no TOML. The line itself is not told: it may hold a secret.
-    #[error("{file} is no TOML: line {line}: {reason}")]
-    NoToml {
+    /// The file is not valid TOML. The line itself is not shown: it may contain a secret.
+    #[error("{file} is not valid TOML: line {line}: {reason}")]
+    InvalidToml {
         /// The file.
         file: String,
-        /// Which line.
+        /// The line number.
         line: usize,
-        /// What is wrong there.
+        /// The error of the parser.
         reason: String,
     },
-    /// Names that nobody knows and values that make no sense, all of them, each with its fix.
-    #[error("{} setting(s) need a change:\n{}", .0.len(), .0.join("\n"))]
+    /// Unknown names and invalid values: all of them, each with its fix.
+    #[error("{} invalid setting(s):\n{}", .0.len(), .0.join("\n"))]
     Invalid(Vec<String>),
 }
 
 impl Config {
-    /// The defaults, then `file`, then the environment. Not yet validated: an unknown name or a wrong type is
-    /// a mistake that [`Config::validate`] tells with all others.
+    /// Loads the defaults, then `file`, then the environment. Not yet validated: unknown names and wrong types are
+    /// reported by [`Config::validate`] with all other errors.
     ///
     /// # Errors
     ///
-    /// When the file can't be read or is no TOML.
+    /// `Unreadable` or `InvalidToml`.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
         let read = file.map(|path| {
             let file = path.display().to_string();
@@ -126,104 +126,104 @@ impl Config {
         Self::assemble(file, std::env::vars_os())
     }
 
-    /// The defaults, then the text of a file with its name, then variables.
+    /// Loads the defaults, then the text of a named file, then variables.
     ///
     /// # Errors
     ///
-    /// When the file is no TOML.
+    /// `InvalidToml`.
     pub fn assemble(
         file: Option<(&str, &str)>,
         variables: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Self, ConfigError> {
-        let mut reading = Reading::new(parse("the defaults", DEFAULTS)?);
+        let mut reading = SettingsLoader::new(parse("the defaults", DEFAULTS)?);
         if let Some((name, text)) = file {
             reading.add_file(name, parse(name, text)?);
         }
         reading.add_variables(variables.into_iter());
         match reading.finish::<Self>() {
-            Some((config, given)) => Ok(Self { given, ..config }),
-            None => Err(ConfigError::Invalid(vec!["the defaults are no settings".to_owned()])),
+            Some((config, given)) => Ok(Self { report: given, ..config }),
+            None => Err(ConfigError::Invalid(vec!["the defaults are incomplete".to_owned()])),
         }
     }
 
-    /// Checks every section and lists all mistakes at once.
+    /// Validates every section and lists all errors together.
     ///
     /// # Errors
     ///
-    /// `Invalid` with a line for each mistake: the key, what is wrong, how to fix it.
+    /// `Invalid` with a line for each error: the key, the violated rule, the fix.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        verdict(self.mistakes())
+        into_result(self.validation_errors())
     }
 
-    /// Checks what a command needs that only works on the database: no master key, no addresses.
+    /// Validates the settings of commands that use only the database: no master key, no URLs.
     ///
     /// # Errors
     ///
-    /// As [`Config::validate`].
+    /// As for [`Config::validate`].
     pub fn validate_database(&self) -> Result<(), ConfigError> {
-        let mut mistakes = Vec::new();
-        self.database.validate(&mut mistakes);
-        self.log.validate(&mut mistakes);
-        verdict(self.with_names(mistakes))
+        let mut errors = Vec::new();
+        self.database.validate(&mut errors);
+        self.log.validate(&mut errors);
+        into_result(self.with_load_errors(errors))
     }
 
-    /// Checks what a command needs that only writes logs.
+    /// Validates the settings of commands that only write logs.
     ///
     /// # Errors
     ///
-    /// As [`Config::validate`].
+    /// As for [`Config::validate`].
     pub fn validate_log(&self) -> Result<(), ConfigError> {
-        let mut mistakes = Vec::new();
-        self.log.validate(&mut mistakes);
-        verdict(self.with_names(mistakes))
+        let mut errors = Vec::new();
+        self.log.validate(&mut errors);
+        into_result(self.with_load_errors(errors))
     }
 
-    /// All that is wrong, a line each: the key, what is wrong, how to fix it. Never holds a secret.
+    /// Returns all errors, one per line: the key, the violated rule, the fix. Never contains a secret.
     #[must_use]
-    pub fn mistakes(&self) -> Vec<String> {
-        let mut mistakes = Vec::new();
-        self.server.validate(&mut mistakes);
-        self.database.validate(&mut mistakes);
-        self.cache.validate(&mut mistakes);
-        self.vault.validate(&mut mistakes);
-        self.refresh.validate(&mut mistakes);
-        self.limits.validate(&mut mistakes);
-        self.quotas.validate(&mut mistakes);
-        self.mappings.validate(&mut mistakes);
-        self.upstream.validate(&mut mistakes);
-        self.slack_enterprise.validate(&mut mistakes);
-        self.scim.validate(&mut mistakes);
-        self.log.validate(&mut mistakes);
-        self.traces.validate(&mut mistakes);
-        self.with_names(mistakes)
+    pub fn validation_errors(&self) -> Vec<String> {
+        let mut errors = Vec::new();
+        self.server.validate(&mut errors);
+        self.database.validate(&mut errors);
+        self.cache.validate(&mut errors);
+        self.vault.validate(&mut errors);
+        self.refresh.validate(&mut errors);
+        self.limits.validate(&mut errors);
+        self.quotas.validate(&mut errors);
+        self.mappings.validate(&mut errors);
+        self.upstream.validate(&mut errors);
+        self.slack_enterprise.validate(&mut errors);
+        self.scim.validate(&mut errors);
+        self.log.validate(&mut errors);
+        self.traces.validate(&mut errors);
+        self.with_load_errors(errors)
     }
 
-    /// Which settings are not at their defaults.
-    pub fn changed(&self) -> impl Iterator<Item = &str> {
-        self.given.origins.keys().map(String::as_str)
+    /// Returns the settings that differ from their defaults.
+    pub fn changed_settings(&self) -> impl Iterator<Item = &str> {
+        self.report.origins.keys().map(String::as_str)
     }
 
-    /// Wrong names and types, then what is wrong with the values, with the place where they were set.
-    fn with_names(&self, wrong_values: Vec<String>) -> Vec<String> {
-        let Given { mistakes, origins } = &self.given;
-        let key_of = |mistake: &str| mistake.split(':').next().unwrap_or_default().to_owned();
-        let is_told = |key: &str| {
-            let variable = reading::variable(key);
-            mistakes.iter().any(|(told, _)| told == key || *told == variable)
+    /// Returns wrong names and types, then invalid values, each with the place where it was set.
+    fn with_load_errors(&self, wrong_values: Vec<String>) -> Vec<String> {
+        let LoadReport { errors, origins } = &self.report;
+        let key_of = |error: &str| error.split(':').next().unwrap_or_default().to_owned();
+        let is_reported = |key: &str| {
+            let variable = loader::variable(key);
+            errors.iter().any(|(reported, _)| reported == key || *reported == variable)
         };
-        let values = wrong_values.into_iter().filter(|mistake| !is_told(&key_of(mistake)));
-        let values = values.map(|mistake| match origins.get(&key_of(&mistake)) {
-            Some(origin) => format!("{mistake} ({origin})"),
-            None => mistake,
+        let values = wrong_values.into_iter().filter(|error| !is_reported(&key_of(error)));
+        let values = values.map(|error| match origins.get(&key_of(&error)) {
+            Some(origin) => format!("{error} ({origin})"),
+            None => error,
         });
-        mistakes.iter().map(|(_, mistake)| mistake.clone()).chain(values).collect()
+        errors.iter().map(|(_, error)| error.clone()).chain(values).collect()
     }
 }
 
 fn parse(name: &str, text: &str) -> Result<Table, ConfigError> {
     text.parse::<Table>().map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
-        ConfigError::NoToml {
+        ConfigError::InvalidToml {
             file: name.to_owned(),
             line: before.matches('\n').count() + 1,
             reason: error.message().to_owned(),
@@ -231,16 +231,16 @@ fn parse(name: &str, text: &str) -> Result<Table, ConfigError> {
     })
 }
 
-fn verdict(mistakes: Vec<String>) -> Result<(), ConfigError> {
-    if mistakes.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(mistakes)) }
+fn into_result(errors: Vec<String>) -> Result<(), ConfigError> {
+    if errors.is_empty() { Ok(()) } else { Err(ConfigError::Invalid(errors)) }
 }
 
-/// Adds a mistake when `url` is no http(s) base URL.
-fn check_base_url(key: &str, url: &str, mistakes: &mut Vec<String>) {
+/// Adds an error if `url` is not an http(s) base URL.
+fn check_base_url(key: &str, url: &str, errors: &mut Vec<String>) {
     match url::Url::parse(url) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.query().is_none() => {}
-        _ => mistakes
-            .push(format!("{key}: {url:?} is no base URL; write https://host without a query")),
+        _ => errors
+            .push(format!("{key}: {url:?} is not a base URL; use https://HOST without a query")),
     }
 }
 

@@ -1,18 +1,18 @@
-//! `[quotas]`: how much of the gateway one environment may use.
+//! `[quotas]`: maximum usage of the gateway per environment.
 
 use serde::Deserialize;
 
-use crate::domain::quota::{Quota, QuotaLimits};
+use crate::domain::quota::{QuotaKind, QuotaLimits};
 
-/// How much of the gateway one environment may use.
+/// Settings of quotas per environment.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Quotas {
-    /// Share of `server.max_requests`, above 0 and at most 1.
+pub struct QuotaSettings {
+    /// Share of `server.max_requests` for requests, above 0 and at most 1.
     pub request_share: f64,
-    /// Share of `server.max_requests` that calls which wait may have, above 0 and at most 1.
+    /// Share of `server.max_requests` for waiting calls, above 0 and at most 1.
     pub waiting_share: f64,
-    /// Environments that the keys of one environment make, and the keys of those.
+    /// Environments created by the keys of one environment, and by the keys of those.
     pub environments: u64,
     /// Provider apps.
     pub provider_apps: u64,
@@ -26,61 +26,61 @@ pub struct Quotas {
     pub api_keys: u64,
     /// Mappings.
     pub mappings: u64,
-    /// Responses that are stored for idempotency keys.
+    /// Responses stored for idempotency keys.
     pub stored_responses: u64,
-    /// Their bytes.
+    /// Bytes of these responses.
     pub stored_response_bytes: u64,
 }
 
-impl Quotas {
-    pub(super) fn validate(&self, mistakes: &mut Vec<String>) {
+impl QuotaSettings {
+    pub(super) fn validate(&self, errors: &mut Vec<String>) {
         for (name, share) in
             [("request_share", self.request_share), ("waiting_share", self.waiting_share)]
         {
             if !(share > 0.0 && share <= 1.0) {
-                mistakes.push(format!("quotas.{name}: must be above 0 and at most 1"));
+                errors.push(format!("quotas.{name}: must be above 0 and at most 1"));
             }
         }
-        for quota in Quota::ALL.into_iter().filter(|quota| self.of(*quota) == 0) {
-            mistakes.push(format!("quotas.{}: must be at least 1", quota.name()));
+        for quota in QuotaKind::ALL.into_iter().filter(|quota| self.limit_of(*quota) == 0) {
+            errors.push(format!("quotas.{}: must be at least 1", quota.name()));
         }
     }
 
-    /// The most rows of one environment.
+    /// Returns the maximum rows of one environment.
     #[must_use]
     pub fn rows(&self) -> QuotaLimits {
-        QuotaLimits::new(|quota| self.of(quota))
+        QuotaLimits::new(|quota| self.limit_of(quota))
     }
 
-    fn of(&self, quota: Quota) -> u64 {
+    fn limit_of(&self, quota: QuotaKind) -> u64 {
         match quota {
-            Quota::Environments => self.environments,
-            Quota::ProviderApps => self.provider_apps,
-            Quota::IntegratedAccounts => self.integrated_accounts,
-            Quota::AccountTokens => self.account_tokens,
-            Quota::LinkTokens => self.link_tokens,
-            Quota::ApiKeys => self.api_keys,
-            Quota::Mappings => self.mappings,
-            Quota::StoredResponses => self.stored_responses,
-            Quota::StoredResponseBytes => self.stored_response_bytes,
+            QuotaKind::Environments => self.environments,
+            QuotaKind::ProviderApps => self.provider_apps,
+            QuotaKind::IntegratedAccounts => self.integrated_accounts,
+            QuotaKind::AccountTokens => self.account_tokens,
+            QuotaKind::LinkTokens => self.link_tokens,
+            QuotaKind::ApiKeys => self.api_keys,
+            QuotaKind::Mappings => self.mappings,
+            QuotaKind::StoredResponses => self.stored_responses,
+            QuotaKind::StoredResponseBytes => self.stored_response_bytes,
         }
     }
 
-    /// The most requests of one environment at the same time, of `max_requests` in all.
+    /// Returns the maximum concurrent requests of one environment, of `max_requests` in total.
     #[must_use]
     pub fn requests(&self, max_requests: usize) -> usize {
-        part_of(max_requests, self.request_share)
+        share_of(max_requests, self.request_share)
     }
 
-    /// The most calls of one environment that wait at the same time, of `max_requests` in all.
+    /// Returns the maximum concurrently waiting calls of one environment, of `max_requests` in total.
     #[must_use]
     pub fn waiting_calls(&self, max_requests: usize) -> usize {
-        part_of(max_requests, self.waiting_share)
+        share_of(max_requests, self.waiting_share)
     }
 }
 
-/// A share of a count, one at least.
-fn part_of(count: usize, share: f64) -> usize {
+/// Returns a share of a count, at least 1.
+fn share_of(count: usize, share: f64) -> usize {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_precision_loss,

@@ -1,34 +1,34 @@
-//! `[refresh]`: renewing tokens ahead of their end.
+//! `[refresh]`: refreshing tokens before they expire.
 
 use serde::Deserialize;
 
-/// Renewing tokens.
+/// Settings of the proactive token refresh.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Refresh {
-    /// How long before its end an access token is renewed, in seconds.
+pub struct RefreshSettings {
+    /// Seconds before expiry at which an access token is refreshed.
     pub ahead_s: u32,
-    /// How often tokens that end soon are looked for, in seconds.
+    /// Seconds between searches for tokens that expire soon.
     pub check_every_s: u32,
 }
 
-impl Refresh {
-    pub(super) fn validate(&self, mistakes: &mut Vec<String>) {
+impl RefreshSettings {
+    pub(super) fn validate(&self, errors: &mut Vec<String>) {
         if !(120..=6 * 3_600).contains(&self.ahead_s) {
-            mistakes.push("refresh.ahead_s: must be between 120 and 21600".to_owned());
+            errors.push("refresh.ahead_s: must be between 120 and 21600".to_owned());
         }
         if !(1..=3_600).contains(&self.check_every_s) {
-            mistakes.push("refresh.check_every_s: must be between 1 and 3600".to_owned());
+            errors.push("refresh.check_every_s: must be between 1 and 3600".to_owned());
         }
     }
 
-    /// How long before its end an access token is renewed.
+    /// Returns the time before expiry at which an access token is refreshed.
     #[must_use]
     pub fn ahead(&self) -> time::Duration {
         time::Duration::seconds(self.ahead_s.into())
     }
 
-    /// How often tokens that end soon are looked for.
+    /// Returns the interval of searches for tokens that expire soon.
     #[must_use]
     pub fn check_every(&self) -> std::time::Duration {
         std::time::Duration::from_secs(self.check_every_s.into())

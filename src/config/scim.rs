@@ -1,24 +1,24 @@
-//! `[scim]`: servers of SCIM 2.0, each at its customer's own address.
+//! `[scim]`: rates of SCIM 2.0 servers, which each customer hosts.
 
 use serde::Deserialize;
 
-/// How fast one customer's server is called.
+/// Rate of calls to one customer's server.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Scim {
-    /// Calls a minute.
+pub struct ScimSettings {
+    /// Calls per minute.
     pub per_minute: f64,
-    /// Calls that may come at once after a rest.
+    /// Calls in a burst.
     pub burst: u32,
 }
 
-impl Scim {
-    pub(super) fn validate(&self, mistakes: &mut Vec<String>) {
+impl ScimSettings {
+    pub(super) fn validate(&self, errors: &mut Vec<String>) {
         if !(1.0..=1_000_000.0).contains(&self.per_minute) {
-            mistakes.push("scim.per_minute: must be between 1 and 1000000".to_owned());
+            errors.push("scim.per_minute: must be between 1 and 1000000".to_owned());
         }
         if self.burst == 0 {
-            mistakes.push("scim.burst: must be at least 1".to_owned());
+            errors.push("scim.burst: must be at least 1".to_owned());
         }
     }
 }

@@ -8,69 +8,68 @@ use serde::Deserialize;
 
 use crate::domain::networks::Networks;
 
-/// The HTTP server.
+/// Settings of the HTTP server.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Server {
-    /// Where it listens: address and port.
+pub struct ServerSettings {
+    /// Bind address and port.
     pub listen: String,
-    /// Where `/metrics` is served, address and port; empty for the same listener as everything else.
+    /// Bind address and port of `/metrics`; empty to serve it at `listen`.
     pub metrics_listen: String,
-    /// The address others reach it at; empty for the listening address.
+    /// Public base URL; empty for that of the bind address.
     pub public_url: String,
-    /// The proxies in front of it, comma-separated: addresses and networks.
+    /// Trusted reverse proxies, comma-separated: addresses and networks.
     pub trusted_proxies: String,
-    /// How often a minute an address may come with a key that is none; 0 for without end.
+    /// Failed authentications allowed per client address and minute; 0 for unlimited.
     pub failed_auth_per_minute: u32,
-    /// The largest body of our own API, in bytes.
+    /// Maximum body size of our own API, in bytes.
     pub max_body_bytes: usize,
-    /// The most bytes of bodies and responses that are held as a whole at the same time; further requests are refused.
+    /// Maximum bytes of buffered bodies and responses in total; further requests are rejected.
     pub max_bytes_in_flight: usize,
-    /// The same for one environment.
+    /// The same maximum per environment.
     pub max_environment_bytes_in_flight: usize,
-    /// Threads that move bytes between callers and providers; 0 for one per processor.
+    /// Number of I/O threads; 0 for one per processor.
     pub threads: usize,
-    /// Whether each of them stays on one processor, where there is one for each.
+    /// Whether each I/O thread is pinned to a processor, if there is one for each.
     pub pin_threads: bool,
-    /// The most connections at once.
+    /// Maximum number of connections.
     pub max_connections: usize,
-    /// The most requests at once; further ones are sent away.
+    /// Maximum concurrent requests; further ones are rejected.
     pub max_requests: usize,
-    /// How long a caller may take to send the head of a request, and stay without sending one, in
-    /// seconds.
+    /// Maximum seconds to receive the head of a request, and to keep a connection without requests.
     pub header_timeout_s: f64,
-    /// How long a caller may take to send the body of a request that is read as a whole, in seconds.
+    /// Maximum seconds to receive a body that is buffered.
     pub body_timeout_s: f64,
-    /// How long a caller may take for 16 KiB of a response, in seconds.
+    /// Maximum seconds for a caller to read 16 KiB of a response.
     pub write_timeout_s: f64,
-    /// The largest head of a request, in bytes.
+    /// Maximum size of a request head, in bytes.
     pub max_header_bytes: usize,
-    /// The certificates of the server in PEM, its own first; empty for no TLS.
+    /// Certificate chain in PEM, the server's own first; empty for no TLS.
     pub tls_cert_file: PathBuf,
-    /// The key of the first certificate in PEM.
+    /// Private key of the first certificate in PEM.
     pub tls_key_file: PathBuf,
-    /// How long connections without a request stay open after the order to stop, in seconds.
+    /// Seconds to keep idle connections open after a shutdown signal.
     pub linger_s: f64,
-    /// How long running requests may go on after the order to stop, in seconds.
+    /// Seconds for requests in flight after a shutdown signal.
     pub shutdown_timeout_s: u64,
 }
 
-impl Server {
-    pub(super) fn validate(&self, mistakes: &mut Vec<String>) {
+impl ServerSettings {
+    pub(super) fn validate(&self, errors: &mut Vec<String>) {
         if self.listen.parse::<SocketAddr>().is_err() {
-            mistakes.push(format!(
-                "server.listen: {:?} is no address; write one like 127.0.0.1:8080",
+            errors.push(format!(
+                "server.listen: {:?} is not an address and port; use one like 127.0.0.1:8080",
                 self.listen
             ));
         }
         let metrics = &self.metrics_listen;
         if !metrics.is_empty() && metrics.parse::<SocketAddr>().is_err() {
-            mistakes.push(format!(
-                "server.metrics_listen: {metrics:?} is no address; write one like 127.0.0.1:9090"
+            errors.push(format!(
+                "server.metrics_listen: {metrics:?} is not an address and port; use one like 127.0.0.1:9090"
             ));
         } else if *metrics == self.listen && !metrics.ends_with(":0") {
-            mistakes.push(
-                "server.metrics_listen: is server.listen; leave it empty to serve both there"
+            errors.push(
+                "server.metrics_listen: equals server.listen; leave it empty to serve both there"
                     .to_owned(),
             );
         }
@@ -80,11 +79,11 @@ impl Server {
             ("write_timeout_s", self.write_timeout_s),
         ] {
             if !(0.01..=3600.0).contains(&seconds) {
-                mistakes.push(format!("server.{key}: must be between 0.01 and 3600"));
+                errors.push(format!("server.{key}: must be between 0.01 and 3600"));
             }
         }
         if !(0.0..=60.0).contains(&self.linger_s) {
-            mistakes.push("server.linger_s: must be between 0 and 60".to_owned());
+            errors.push("server.linger_s: must be between 0 and 60".to_owned());
         }
         for (key, number, least) in [
             ("max_connections", self.max_connections, 1),
@@ -94,27 +93,27 @@ impl Server {
             ("max_environment_bytes_in_flight", self.max_environment_bytes_in_flight, 1_048_576),
         ] {
             if number < least {
-                mistakes.push(format!("server.{key}: must be {least} at least"));
+                errors.push(format!("server.{key}: must be at least {least}"));
             }
         }
         if self.tls_cert_file.as_os_str().is_empty() != self.tls_key_file.as_os_str().is_empty() {
-            mistakes.push(
+            errors.push(
                 "server.tls_cert_file and server.tls_key_file: TLS needs both; leave both empty for \
                  none"
                     .to_owned(),
             );
         }
         if !self.public_url.is_empty() {
-            super::check_base_url("server.public_url", &self.public_url, mistakes);
+            super::check_base_url("server.public_url", &self.public_url, errors);
         }
-        mistakes.extend(self.proxies().err());
+        errors.extend(self.proxies().err());
     }
 
-    /// The proxies whose word counts about where a caller is.
+    /// Returns the trusted reverse proxies.
     ///
     /// # Errors
     ///
-    /// A sentence that names the setting and the fix.
+    /// A sentence with the setting and the fix.
     pub fn proxies(&self) -> Result<Networks, String> {
         let texts: Vec<&str> = self
             .trusted_proxies
@@ -128,40 +127,39 @@ impl Server {
         Networks::new(&texts).map_err(|error| format!("server.trusted_proxies: {error}"))
     }
 
-    /// How long a caller may take to send the head of a request.
+    /// Returns the maximum time to receive the head of a request.
     #[must_use]
     pub fn header_timeout(&self) -> Duration {
         Duration::try_from_secs_f64(self.header_timeout_s).unwrap_or_default()
     }
 
-    /// How many bodies are read at a time before it is known who sends them: a part of all requests, so that callers
-    /// without a key leave places to those with one.
+    /// Returns the number of slots for bodies that are read before authentication: a share of all requests, so that
+    /// callers without a key leave slots for those with one.
     #[must_use]
-    pub fn unproven_bodies(&self) -> usize {
+    pub fn unauthenticated_bodies(&self) -> usize {
         (self.max_requests / 8).clamp(1, 128)
     }
 
-    /// How long a caller may take to send a body.
+    /// Returns the maximum time to receive a body.
     #[must_use]
     pub fn body_timeout(&self) -> Duration {
         Duration::try_from_secs_f64(self.body_timeout_s).unwrap_or_default()
     }
 
-    /// How long a caller may take for 16 KiB of a response.
+    /// Returns the maximum time for a caller to read 16 KiB of a response.
     #[must_use]
     pub fn write_timeout(&self) -> Duration {
         Duration::try_from_secs_f64(self.write_timeout_s).unwrap_or_default()
     }
 
-    /// How long connections without a request stay open after the order to stop: no longer than half of the
-    /// time that there is.
+    /// Returns the time to keep idle connections open after a shutdown signal: at most half of the shutdown timeout.
     #[must_use]
     pub fn linger(&self) -> Duration {
         let wanted = Duration::try_from_secs_f64(self.linger_s).unwrap_or_default();
         wanted.min(self.shutdown_timeout() / 2)
     }
 
-    /// How long running requests may go on after the order to stop.
+    /// Returns the time for requests in flight after a shutdown signal.
     #[must_use]
     pub fn shutdown_timeout(&self) -> Duration {
         Duration::from_secs(self.shutdown_timeout_s)

@@ -13,17 +13,17 @@ fn read(file: &str, pairs: &[(&str, &str)]) -> Config {
     Config::assemble(Some(("a.toml", file)), variables(pairs)).unwrap()
 }
 
-/// The mistakes of these settings in names and types alone.
+/// Returns the errors in names and types only.
 fn named(file: &str, pairs: &[(&str, &str)]) -> String {
-    let mistakes = read(file, pairs).given.mistakes;
-    mistakes.into_iter().map(|(_, mistake)| mistake).collect::<Vec<_>>().join("\n")
+    let errors = read(file, pairs).report.errors;
+    errors.into_iter().map(|(_, error)| error).collect::<Vec<_>>().join("\n")
 }
 
 fn defaults() -> Table {
     DEFAULTS.parse().unwrap()
 }
 
-/// The fields of the struct behind a section, as serde names them in its complaint about another one.
+/// Returns the fields of a section's struct, as the error of serde for an unknown field lists them.
 fn fields(section: &str) -> BTreeSet<String> {
     let mut tree = defaults();
     let at = if section.is_empty() { &mut tree } else { tree[section].as_table_mut().unwrap() };
@@ -34,15 +34,15 @@ fn fields(section: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_field_stands_in_the_defaults_and_every_default_is_a_field() {
+fn defaults_and_fields_correspond() {
     let tree = defaults();
     assert_eq!(fields(""), tree.keys().cloned().collect());
     for (section, settings) in &tree {
         let names: BTreeSet<String> = settings.as_table().unwrap().keys().cloned().collect();
         assert_eq!(fields(section), names, "[{section}]");
     }
-    // Without a default of its own in the code, which could differ.
-    for key in reading::leaves(&tree) {
+    // No field has a second default in the code, which could differ.
+    for key in loader::setting_keys(&tree) {
         let (section, name) = key.split_once('.').unwrap();
         let mut less = tree.clone();
         less[section].as_table_mut().unwrap().remove(name);
@@ -52,7 +52,7 @@ fn every_field_stands_in_the_defaults_and_every_default_is_a_field() {
 }
 
 #[test]
-fn every_default_has_its_reason() {
+fn every_default_has_a_comment() {
     let mut before = "";
     for line in DEFAULTS.lines() {
         let is_setting = line.contains(" = ") && !line.starts_with('#');
@@ -65,22 +65,22 @@ fn every_default_has_its_reason() {
 }
 
 #[test]
-fn every_secret_can_be_given_by_a_file() {
-    let keys = reading::leaves(&defaults());
-    let is_secret = |key: &String| keys.contains(&format!("{key}{}", secret::FILE));
+fn every_secret_has_a_file_setting() {
+    let keys = loader::setting_keys(&defaults());
+    let is_secret = |key: &String| keys.contains(&format!("{key}{}", secret::FILE_SUFFIX));
     let secrets: Vec<_> = keys.iter().filter(|key| is_secret(key)).collect();
     assert_eq!(secrets, ["database.url", "limits.redis_url", "traces.otlp_headers", "vault.keys"]);
-    // Quotas are numbers of keys and tokens.
+    // Quotas count keys and tokens; they are not secrets.
     for key in keys.iter().filter(|key| !key.starts_with("quotas.")) {
         let sounds_secret = ["password", "secret", "token", "key"]
             .iter()
             .any(|word| key.rsplit('.').next().unwrap().contains(word));
-        assert!(!sounds_secret || key.ends_with(secret::FILE) || is_secret(key), "{key}");
+        assert!(!sounds_secret || key.ends_with(secret::FILE_SUFFIX) || is_secret(key), "{key}");
     }
 }
 
 #[test]
-fn all_mistakes_are_listed_at_once_with_their_place() {
+fn reports_all_errors_with_their_origin() {
     let file = "[server]\nlisten = \"nowhere\"\nlisten_on = 1\nmax_body_bytes = \"many\"\n\
                 [limits]\ntime_scale = -1.0\n[slack_enterprise]\nweb_url = \"slack\"\n\
                 [log]\nformat = \"xml\"\n";
@@ -88,56 +88,59 @@ fn all_mistakes_are_listed_at_once_with_their_place() {
         file,
         &[("SWITCHBOARD__CACHE__ACCOUNTS", "0"), ("SWITCHBOARD__REFRESH__AHEAD_S", "soon")],
     );
-    let told = config.validate().unwrap_err().to_string();
+    let report = config.validate().unwrap_err().to_string();
     for line in [
-        "10 setting(s) need a change:",
-        "server.listen_on: is no setting; did you mean server.listen? (in a.toml)",
+        "10 invalid setting(s):",
+        "server.listen_on: is not a setting; did you mean server.listen? (in a.toml)",
         "server.max_body_bytes: must be a whole number (in a.toml)",
         "SWITCHBOARD__REFRESH__AHEAD_S: must be a whole number",
         "log.format: unknown variant `xml`, expected `pretty` or `json` (in a.toml)",
-        "server.listen: \"nowhere\" is no address; write one like 127.0.0.1:8080 (in a.toml)",
+        "server.listen: \"nowhere\" is not an address and port; use one like 127.0.0.1:8080 (in a.toml)",
         "cache.accounts: must be between 1 and 10000000 (by SWITCHBOARD__CACHE__ACCOUNTS)",
-        "limits.time_scale: must be between 0.001 and 1000000; 1 is true (in a.toml)",
+        "limits.time_scale: must be between 0.001 and 1000000; 1 is the provider's rate (in a.toml)",
     ] {
-        assert!(told.lines().any(|told| told == line), "{line:?} is missing in:\n{told}");
+        assert!(
+            report.lines().any(|reported| reported == line),
+            "{line:?} is missing in:\n{report}"
+        );
     }
     for key in ["slack_enterprise.web_url: ", "database.url: is empty", "vault.keys: is empty"] {
-        assert!(told.contains(key), "{key} is missing in:\n{told}");
+        assert!(report.contains(key), "{key} is missing in:\n{report}");
     }
 }
 
 #[test]
-fn an_unknown_name_brings_the_known_one_to_mind() {
+fn suggests_a_known_name_for_an_unknown_one() {
     for (file, hint) in [
-        ("[sever]\nlisten = \"x\"\n", "sever: is no setting; did you mean server?"),
+        ("[sever]\nlisten = \"x\"\n", "sever: is not a setting; did you mean server?"),
         ("[database]\nurl_fle = \"x\"\n", "did you mean database.url_file?"),
-        ("[limits]\nwombat = 1\n", "config/default.toml has all of them"),
+        ("[limits]\nwombat = 1\n", "config/default.toml lists all settings"),
         ("shutdown_timeout_s = 1\n", "did you mean server.shutdown_timeout_s?"),
         ("server = 5\n", "server: must be a section"),
         ("[limits.overrides.scim.x]\nper_minute = 1\nburst = 1\nrate = 2\n", "limits.overrides"),
     ] {
-        let told = named(file, &[]);
-        assert!(told.contains(hint), "{file:?} told {told:?}");
+        let report = named(file, &[]);
+        assert!(report.contains(hint), "{file:?}: {report:?}");
     }
     for (variable, hint) in [
         ("SWITCHBOARD__DATABASE_URL", "did you mean SWITCHBOARD__DATABASE__URL?"),
         ("SWITCHBOARD_DATABASE__URL", "did you mean SWITCHBOARD__DATABASE__URL?"),
         ("SWITCHBOARD_SERVER_LISTEN", "did you mean SWITCHBOARD__SERVER__LISTEN?"),
         ("SWITCHBOARD__SERVER", "is a section"),
-        ("SWITCHBOARD__LIMITS__OVERRIDES", "write [limits.overrides] into a file"),
+        ("SWITCHBOARD__LIMITS__OVERRIDES", "add [limits.overrides] to a file"),
     ] {
-        let told = named("", &[(variable, "x")]);
-        assert!(told.contains(variable) && told.contains(hint), "{variable} told {told:?}");
+        let report = named("", &[(variable, "x")]);
+        assert!(report.contains(variable) && report.contains(hint), "{variable}: {report:?}");
     }
-    // Kubernetes gives these when a Service is called switchboard.
+    // Kubernetes sets these for a Service named switchboard.
     let of_others = [("SWITCHBOARD_SERVICE_HOST", "x"), ("SWITCHBOARD_PORT_8080_TCP", "x")];
     assert_eq!(named("", &of_others), "");
 }
 
 #[test]
-fn variables_go_before_the_file_and_are_taken_as_they_are() {
+fn variables_override_the_file_and_are_parsed_by_the_type_of_the_default() {
     let config = read(
-        "[server]\nmax_body_bytes = 1000\n[cache]\nkeep_in_outage_s = 5\n",
+        "[server]\nmax_body_bytes = 1000\n[cache]\nserve_stale_s = 5\n",
         &[
             ("SWITCHBOARD__SERVER__MAX_BODY_BYTES", "2000"),
             ("SWITCHBOARD__DATABASE__URL", "1e5"),
@@ -149,16 +152,16 @@ fn variables_go_before_the_file_and_are_taken_as_they_are() {
     assert_eq!(config.database.url, "1e5");
     assert!(config.database.embedded);
     assert!((config.limits.max_wait_s - 3.0).abs() < f64::EPSILON);
-    assert!((config.cache.keep_in_outage_s - 5.0).abs() < f64::EPSILON);
-    assert_eq!(config.changed().count(), 5);
+    assert!((config.cache.serve_stale_s - 5.0).abs() < f64::EPSILON);
+    assert_eq!(config.changed_settings().count(), 5);
 }
 
 #[test]
-fn no_mistake_repeats_a_secret() {
+fn errors_do_not_contain_secrets() {
     let line = "[database]\nurl = postgres://user:hunter2@host/db\n";
     let error = Config::assemble(Some(("a.toml", line)), []).unwrap_err();
-    let told = format!("{error} {error:?}");
-    assert!(told.contains("line 2") && !told.contains("hunter2"), "{told}");
+    let report = format!("{error} {error:?}");
+    assert!(report.contains("line 2") && !report.contains("hunter2"), "{report}");
     let config = read(
         "[vault]\nkeys = \"hunter2:hunter2\"\n[limits]\nbackend = \"redis\"\n",
         &[
@@ -167,7 +170,7 @@ fn no_mistake_repeats_a_secret() {
             ("SWITCHBOARD__DATABASE__URL_FILE", "/nowhere"),
         ],
     );
-    let told = config.mistakes().join("\n");
-    assert!(told.contains("database.url: is given twice"), "{told}");
-    assert!(!format!("{told} {config:?}").contains(":hunter2"), "{told}");
+    let report = config.validation_errors().join("\n");
+    assert!(report.contains("database.url: is also set by"), "{report}");
+    assert!(!format!("{report} {config:?}").contains(":hunter2"), "{report}");
 }

@@ -1,4 +1,4 @@
-//! `[traces]`: where spans go.
+//! `[traces]`: the export of spans.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -6,21 +6,21 @@ use std::path::PathBuf;
 use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
-/// Traces, sent by OTLP over HTTP.
+/// Settings of traces, exported by OTLP over HTTP.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Traces {
-    /// Where the collector is; empty for no traces.
+pub struct TraceSettings {
+    /// Collector URL; empty for no traces.
     pub otlp_endpoint: String,
-    /// Headers for it, comma-separated `NAME=VALUE`. A secret: it may hold a key.
+    /// Headers for the collector, comma-separated `NAME=VALUE`. A secret: it may contain a key.
     pub otlp_headers: String,
-    /// A file that holds the same.
+    /// File with the headers.
     pub otlp_headers_file: PathBuf,
-    /// How many of the traces that begin here are kept, from 0 to 1.
+    /// Share of traces started here that are sampled, from 0 to 1.
     pub sample: f64,
 }
 
-impl std::fmt::Debug for Traces {
+impl std::fmt::Debug for TraceSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Traces")
             .field("otlp_endpoint", &self.otlp_endpoint)
@@ -29,22 +29,22 @@ impl std::fmt::Debug for Traces {
     }
 }
 
-impl Traces {
-    pub(super) fn validate(&self, mistakes: &mut Vec<String>) {
+impl TraceSettings {
+    pub(super) fn validate(&self, errors: &mut Vec<String>) {
         if !self.otlp_endpoint.is_empty() {
-            super::check_base_url("traces.otlp_endpoint", &self.otlp_endpoint, mistakes);
+            super::check_base_url("traces.otlp_endpoint", &self.otlp_endpoint, errors);
         }
         if !(0.0..=1.0).contains(&self.sample) {
-            mistakes.push("traces.sample: must be between 0 and 1".to_owned());
+            errors.push("traces.sample: must be between 0 and 1".to_owned());
         }
-        mistakes.extend(self.headers().err());
+        errors.extend(self.headers().err());
     }
 
-    /// The headers that the collector wants.
+    /// Returns the headers for the collector.
     ///
     /// # Errors
     ///
-    /// A sentence that names the setting and the fix, never a value.
+    /// A sentence with the setting and the fix, never a value.
     pub fn headers(&self) -> Result<HashMap<String, String>, String> {
         let text = super::secret::read(
             "traces.otlp_headers",
@@ -61,7 +61,7 @@ impl Traces {
         });
         let headers: Option<HashMap<_, _>> = headers.collect();
         headers.ok_or_else(|| {
-            "traces.otlp_headers: an entry is no header; write NAME=VALUE, with commas between"
+            "traces.otlp_headers: an entry is not a header; use NAME=VALUE, separated by commas"
                 .to_owned()
         })
     }

@@ -1,4 +1,4 @@
-//! `[vault]`: the master keys that wrap every other key.
+//! `[vault]`: the master keys, which wrap all data keys.
 
 use std::path::PathBuf;
 
@@ -7,38 +7,38 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-/// Keys of 32 bytes with their ids, the encrypting one first.
-pub type KeyList = Vec<(String, Zeroizing<[u8; 32]>)>;
+/// Keys of 32 bytes with their ids; the first one encrypts.
+pub type MasterKeyList = Vec<(String, Zeroizing<[u8; 32]>)>;
 
-/// The master keys.
+/// Settings of the master keys.
 #[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Vault {
+pub struct VaultSettings {
     /// Comma-separated `ID:KEY`, each key 32 bytes in base64; the first one encrypts.
     pub keys: String,
-    /// A file that holds the same.
+    /// File with the keys.
     pub keys_file: PathBuf,
 }
 
-impl std::fmt::Debug for Vault {
+impl std::fmt::Debug for VaultSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Vault").field("keys_file", &self.keys_file).finish_non_exhaustive()
     }
 }
 
-impl Vault {
-    pub(super) fn validate(&self, mistakes: &mut Vec<String>) {
-        if let Err(mistake) = self.master_keys() {
-            mistakes.push(mistake);
+impl VaultSettings {
+    pub(super) fn validate(&self, errors: &mut Vec<String>) {
+        if let Err(error) = self.master_keys() {
+            errors.push(error);
         }
     }
 
-    /// The keys with their ids, in order.
+    /// Returns the keys with their ids, in order.
     ///
     /// # Errors
     ///
-    /// A sentence that names the setting and the fix, never the key.
-    pub fn master_keys(&self) -> Result<KeyList, String> {
+    /// A sentence with the setting and the fix, never the key.
+    pub fn master_keys(&self) -> Result<MasterKeyList, String> {
         let text = super::secret::read("vault.keys", &self.keys, &self.keys_file)?;
         let keys = text
             .split([',', '\n'])
@@ -47,7 +47,7 @@ impl Vault {
             .map(parse)
             .collect::<Result<Vec<_>, _>>()?;
         if keys.is_empty() {
-            return Err("vault.keys: is empty; make a key with: \
+            return Err("vault.keys: is empty; generate a key with: \
                  echo \"$(date +%Y-%m):$(head -c 32 /dev/urandom | base64)\""
                 .to_owned());
         }
@@ -57,7 +57,7 @@ impl Vault {
 
 fn parse(entry: &str) -> Result<(String, Zeroizing<[u8; 32]>), String> {
     let (id, key) =
-        entry.split_once(':').ok_or("vault.keys: an entry has no id; write ID:KEY".to_owned())?;
+        entry.split_once(':').ok_or("vault.keys: an entry has no id; use ID:KEY".to_owned())?;
     let bytes = STANDARD.decode(key).map(Zeroizing::new).ok();
     let key = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_slice()).ok());
     match key {

@@ -1,81 +1,85 @@
-//! What a connector is given for one request.
+//! The context of a connector's calls within one request.
 
 use http::HeaderMap;
 
-use super::error::{ConnectorError, Kind};
-use super::paging::Trail;
+use super::error::{ConnectorError, ErrorKind};
+use super::paging::PageHistory;
 use super::unreadable_rows::UnreadableRows;
 use crate::domain::account::IntegratedAccount;
-use crate::store::UsedBy;
-use crate::upstream::{Answer, CallOptions, Dialect, ProviderRequest, Upstream};
+use crate::store::UsageContext;
+use crate::upstream::{
+    CallOptions, ProviderRequest, ProviderResponse, ResponseClassifier, Upstream,
+};
 
-/// Whose directory is read, and the way out.
+/// The account whose directory is accessed, and the client for provider calls.
 #[derive(Debug, Clone, Copy)]
 pub struct CallContext<'a> {
     /// The account.
     pub account: &'a IntegratedAccount,
-    /// The way out.
+    /// The client for provider calls.
     pub upstream: &'a Upstream,
-    /// What the caller wants of each call.
+    /// Options of each call.
     pub options: CallOptions<'a>,
-    /// Whether the provider's objects are wanted beside the unified ones.
-    pub wants_remote: bool,
-    /// Where rows are noted that can't be read.
+    /// Whether the provider's objects are included beside the unified ones.
+    pub include_remote: bool,
+    /// Collects unreadable rows.
     pub unreadable_rows: &'a UnreadableRows,
-    /// For whom the account's token is used, and where that is written down.
-    pub used_by: UsedBy<'a>,
+    /// The usage log of the account's token.
+    pub usage: UsageContext<'a>,
 }
 
 impl CallContext<'_> {
-    /// Sends a call and reads the whole answer.
+    /// Sends a request and reads the whole response.
     ///
     /// # Errors
     ///
-    /// When there is no answer; reading what the answer says is the connector's.
+    /// When there is no response. Parsing and classifying the response is the connector's task.
     pub async fn fetch(
         &self,
         request: Box<ProviderRequest>,
-        dialect: &dyn Dialect,
-    ) -> Result<Box<Answer>, ConnectorError> {
+        dialect: &dyn ResponseClassifier,
+    ) -> Result<Box<ProviderResponse>, ConnectorError> {
         let name = request.name.clone();
-        let using = self.used_by.begin(name.clone());
-        // Apart: a connector's own futures hold several of these.
+        let using = self.usage.begin(name.clone());
+        // Boxed: a connector's own futures hold several of these.
         let call = self.upstream.fetch(self.account, request, dialect, self.options);
-        let answer = Box::pin(call).await;
-        using.end(answer.as_ref().ok().map(|answer| answer.status.as_u16()));
-        answer.map_err(|error| ConnectorError::unanswered(self.account.provider, name, error))
+        let response = Box::pin(call).await;
+        using.finish(response.as_ref().ok().map(|response| response.status.as_u16()));
+        response.map_err(|error| ConnectorError::from_upstream(self.account.provider, name, error))
     }
 
-    /// An error of a call of this context's provider.
+    /// Returns an error of this context's provider.
     pub(super) fn error(
         &self,
         method: impl Into<std::borrow::Cow<'static, str>>,
-        kind: Kind,
+        kind: ErrorKind,
     ) -> ConnectorError {
         ConnectorError::new(self.account.provider, method, kind)
     }
 
-    /// The error of a response that can't be used; `odd` names what is odd about it.
-    pub(super) fn unreadable(
+    /// Returns the error of an invalid response; `odd` names the defect.
+    pub(super) fn invalid_response(
         &self,
         method: impl Into<std::borrow::Cow<'static, str>>,
         odd: impl Into<String>,
     ) -> ConnectorError {
-        self.error(method, Kind::Trouble).with_odd(odd)
+        self.error(method, ErrorKind::ProviderError).with_defect(odd)
     }
 
-    /// Goes on to the next page of a list that this request reads to its end.
-    pub(crate) fn go_on(
+    /// Adds the next page of a list to its history; fails when the list repeats or is too long for one request.
+    pub(crate) fn advance(
         &self,
         method: &'static str,
-        trail: &mut Trail,
+        trail: &mut PageHistory,
         next: &str,
     ) -> Result<(), ConnectorError> {
-        trail.step_in_request(next).map_err(|endless| self.unreadable(method, endless.reason()))
+        trail
+            .visit_in_request(next)
+            .map_err(|endless| self.invalid_response(method, endless.reason()))
     }
 }
 
-/// A header's value as text.
+/// Returns a header's value as text.
 pub(super) fn header_text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name)?.to_str().ok()
 }

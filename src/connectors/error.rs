@@ -1,4 +1,4 @@
-//! What went wrong at a provider, sorted by what the caller can do about it.
+//! Errors of provider calls, classified by what the caller can do.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -7,103 +7,103 @@ use crate::domain::provider::Provider;
 use crate::upstream::UpstreamError;
 use crate::vault::TokenError;
 
-/// What kind of failure it is.
+/// The kind of a provider error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// The thing is not there.
+pub enum ErrorKind {
+    /// The object does not exist.
     NotFound,
-    /// The provider does not like an argument.
+    /// The provider rejected an argument.
     InvalidArgument,
-    /// An argument for the provider's own call is one that we set ourselves, or there is no such call; the
-    /// code names it.
-    Reserved,
-    /// A change of a role that is refused here, before anything is sent; `fix` says why.
-    Refused,
-    /// A step that was not tried, because an earlier one left nothing to do it with; `fix` says why.
+    /// An argument of `remote_query` is set by the gateway, or there is no provider call that takes it; `code` names
+    /// it.
+    ReservedArgument,
+    /// A change of a role that is rejected before anything is sent; `fix` says why.
+    NotAssignable,
+    /// A step that was skipped because an earlier one did not provide its object; `fix` says why.
     Skipped,
-    /// The page's position is no longer good: begin again.
+    /// The page token has expired: start the list again.
     InvalidCursor,
     /// The grant lacks a scope.
     MissingScope,
-    /// The person who installed may not do this, or the plan does not have it.
+    /// The user who granted access lacks the permission, or the provider's plan lacks the feature.
     Forbidden,
-    /// It can't be done in the present state of things.
+    /// The change conflicts with the present state.
     Conflict,
-    /// The turn would come too late.
+    /// No permit of the rate limiter within the wait limit.
     RateLimited,
-    /// Too much is held in memory to read the response.
+    /// The memory budget for response bodies is exhausted.
     Overloaded,
-    /// Too many calls of the environment wait.
+    /// Too many calls of the environment are waiting.
     TooManyWaiting,
-    /// The grant is lost: link again.
+    /// The grant is invalid: link again.
     NeedsReauth,
-    /// The provider failed, or answered what nobody can read.
-    Trouble,
-    /// The provider did not answer in time.
+    /// The provider failed, or its response is invalid.
+    ProviderError,
+    /// The provider did not respond in time.
     Timeout,
-    /// The caller stopped sending the body that passes through.
+    /// The caller stopped sending the request body.
     CallerStalled,
-    /// We failed: the database, a key, a stop.
+    /// The gateway failed: the database, a key, a shutdown.
     Internal,
 }
 
-/// How long callers wait before they send again what there was no memory or no place for.
-const PAUSE: Duration = Duration::from_secs(1);
+/// When to retry a call for which there was no memory or no room in the queue.
+const OVERLOAD_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A failed call to a provider.
 #[derive(Debug, thiserror::Error)]
-#[error("{provider} {method}: {}", .code.as_deref().unwrap_or("no usable answer"))]
+#[error("{provider} {method}: {}", .code.as_deref().unwrap_or("no usable response"))]
 pub struct ConnectorError {
     /// The provider.
     pub provider: Provider,
-    /// Its method.
+    /// The provider's method.
     pub method: Cow<'static, str>,
-    /// What kind of failure it is.
-    pub kind: Kind,
-    /// The provider's own code.
+    /// The kind of a provider error.
+    pub kind: ErrorKind,
+    /// The provider's error code.
     pub code: Option<String>,
-    /// What is odd about the provider's response, when it can't be used.
-    pub odd: Option<String>,
-    /// How to fix it, when that is known.
+    /// The defect of an invalid response.
+    pub defect: Option<String>,
+    /// The fix, when it is known.
     pub fix: Option<&'static str>,
-    /// The field of the request that it is about: a JSON pointer.
+    /// The field of the request that caused the error: a JSON pointer.
     pub field: Option<&'static str>,
-    /// The scope that was needed.
+    /// The required scope.
     pub needed_scope: Option<String>,
-    /// The scopes that were there.
+    /// The granted scopes.
     pub provided_scope: Option<String>,
-    /// The provider's id of the request.
+    /// The provider's request id.
     pub request_id: Option<String>,
-    /// When to come back.
+    /// When to retry.
     pub retry_after: Option<Duration>,
-    /// What was seen afterwards, when the answer left open whether a change was done.
+    /// The result of the read-back, when the response left open whether a change was applied.
     pub read_back: Option<ReadBack>,
     #[source]
     pub(super) source: Option<UpstreamError>,
 }
 
-/// What is known of a change whose response was lost.
+/// What is known about a change whose response was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadBack {
-    /// It was not sent at all.
+    /// It was not sent.
     NotSent,
-    /// It was not done when it was read back; a provider that is slow may still do it.
-    NotThere,
+    /// It was not applied when it was read back; a slow provider may still apply it.
+    NotApplied,
     /// It could not be read back.
     Unreadable,
-    /// The provider does not show enough to decide whether it was done.
-    Undecided,
+    /// The provider does not return enough to decide whether it was applied.
+    Inconclusive,
 }
 
 impl ConnectorError {
-    /// An error of which only the kind is known.
-    pub fn new(provider: Provider, method: impl Into<Cow<'static, str>>, kind: Kind) -> Self {
+    /// Returns an error with a kind and no details.
+    pub fn new(provider: Provider, method: impl Into<Cow<'static, str>>, kind: ErrorKind) -> Self {
         Self {
             provider,
             method: method.into(),
             kind,
             code: None,
-            odd: None,
+            defect: None,
             fix: None,
             field: None,
             needed_scope: None,
@@ -115,44 +115,44 @@ impl ConnectorError {
         }
     }
 
-    /// The same with the provider's code.
+    /// Sets the provider's error code.
     #[must_use]
     pub fn with_code(self, code: impl Into<String>) -> Self {
         Self { code: Some(code.into()), ..self }
     }
 
-    /// The same with what is odd about the provider's response.
+    /// Sets the defect of the provider's response.
     #[must_use]
-    pub fn with_odd(self, odd: impl Into<String>) -> Self {
-        Self { odd: Some(odd.into()), ..self }
+    pub fn with_defect(self, odd: impl Into<String>) -> Self {
+        Self { defect: Some(odd.into()), ..self }
     }
 
-    /// The same with how to fix it.
+    /// Sets the fix.
     #[must_use]
     pub fn with_fix(self, fix: &'static str) -> Self {
         Self { fix: Some(fix), ..self }
     }
 
-    /// The same with the field of the request that it is about: a JSON pointer.
+    /// Sets the field of the request that caused the error: a JSON pointer.
     #[must_use]
-    pub fn about(self, field: &'static str) -> Self {
+    pub fn with_field(self, field: &'static str) -> Self {
         Self { field: Some(field), ..self }
     }
 
-    /// The same with what was seen afterwards.
+    /// Sets the result of the read-back.
     #[must_use]
-    pub fn read_back(self, seen: ReadBack) -> Self {
+    pub fn with_read_back(self, seen: ReadBack) -> Self {
         Self { read_back: Some(seen), ..self }
     }
 
-    /// Whether the change that failed like this may have been done all the same.
+    /// Whether a change that failed with this error may have been applied, so that it must be read back.
     #[must_use]
-    pub fn is_in_doubt(&self) -> bool {
+    pub fn needs_read_back(&self) -> bool {
         let is_unsent = match &self.source {
             Some(
-                UpstreamError::Limited { .. }
+                UpstreamError::RateLimited { .. }
                 | UpstreamError::TooManyWaiting
-                | UpstreamError::Resting { .. }
+                | UpstreamError::CircuitOpen { .. }
                 | UpstreamError::Connect(_)
                 | UpstreamError::NotAllowed
                 | UpstreamError::Token(_),
@@ -160,36 +160,37 @@ impl ConnectorError {
             Some(
                 UpstreamError::Timeout
                 | UpstreamError::CallerStalled
-                | UpstreamError::Broken(_)
+                | UpstreamError::Interrupted(_)
                 | UpstreamError::OverBudget(_)
                 | UpstreamError::TooLarge,
             )
             | None => self.read_back == Some(ReadBack::NotSent),
         };
-        matches!(self.kind, Kind::Timeout | Kind::Trouble | Kind::Overloaded) && !is_unsent
+        matches!(self.kind, ErrorKind::Timeout | ErrorKind::ProviderError | ErrorKind::Overloaded)
+            && !is_unsent
     }
 
-    /// Whether it stays unknown if the change that failed like this was done.
+    /// Whether it remains unknown if a change that failed with this error was applied.
     #[must_use]
     pub fn is_outcome_unknown(&self) -> bool {
-        matches!(self.read_back, Some(ReadBack::Unreadable | ReadBack::Undecided))
+        matches!(self.read_back, Some(ReadBack::Unreadable | ReadBack::Inconclusive))
     }
 
-    /// Whether the provider refused because of the present state, in which it may be so already.
+    /// Whether the provider rejected a change because of the present state, which may be the requested one.
     #[must_use]
-    pub fn is_refused_by_state(&self) -> bool {
-        matches!(self.kind, Kind::Conflict | Kind::NotFound)
+    pub fn is_state_conflict(&self) -> bool {
+        matches!(self.kind, ErrorKind::Conflict | ErrorKind::NotFound)
     }
 
-    /// The same error for another part of the same call, without what caused it.
+    /// Copies the error for another step of the same call, without its source.
     #[must_use]
-    pub fn copy(&self) -> Self {
+    pub fn without_source(&self) -> Self {
         Self {
             provider: self.provider,
             method: self.method.clone(),
             kind: self.kind,
             code: self.code.clone(),
-            odd: self.odd.clone(),
+            defect: self.defect.clone(),
             fix: self.fix,
             field: self.field,
             needed_scope: self.needed_scope.clone(),
@@ -201,49 +202,59 @@ impl ConnectorError {
         }
     }
 
-    /// An error of a call that got no answer.
-    pub fn unanswered(
+    /// Returns the error of a call without a response.
+    pub fn from_upstream(
         provider: Provider,
         method: impl Into<Cow<'static, str>>,
         source: UpstreamError,
     ) -> Self {
         let (kind, retry_after, code) = match &source {
-            UpstreamError::Limited { retry_after } => (Kind::RateLimited, Some(*retry_after), None),
-            UpstreamError::TooManyWaiting => (Kind::TooManyWaiting, Some(PAUSE), None),
-            UpstreamError::Resting { retry_after } => (Kind::Trouble, Some(*retry_after), None),
+            UpstreamError::RateLimited { retry_after } => {
+                (ErrorKind::RateLimited, Some(*retry_after), None)
+            }
+            UpstreamError::TooManyWaiting => {
+                (ErrorKind::TooManyWaiting, Some(OVERLOAD_RETRY_AFTER), None)
+            }
+            UpstreamError::CircuitOpen { retry_after } => {
+                (ErrorKind::ProviderError, Some(*retry_after), None)
+            }
             UpstreamError::Token(TokenError::NeedsReauth { reason }) => {
-                (Kind::NeedsReauth, None, Some(reason.clone()))
+                (ErrorKind::NeedsReauth, None, Some(reason.clone()))
             }
-            UpstreamError::Token(TokenError::Pending { retry_after }) => {
-                (Kind::RateLimited, Some(*retry_after), Some("token_refresh_pending".to_owned()))
-            }
+            UpstreamError::Token(TokenError::Pending { retry_after }) => (
+                ErrorKind::RateLimited,
+                Some(*retry_after),
+                Some("token_refresh_pending".to_owned()),
+            ),
             UpstreamError::Token(TokenError::Refresh { failure, retry_after }) => {
-                (Kind::Trouble, Some(*retry_after), Some(failure.code().to_owned()))
+                (ErrorKind::ProviderError, Some(*retry_after), Some(failure.code().to_owned()))
             }
-            UpstreamError::Connect(_) | UpstreamError::Broken(_) | UpstreamError::TooLarge => {
-                (Kind::Trouble, None, None)
+            UpstreamError::Connect(_) | UpstreamError::Interrupted(_) | UpstreamError::TooLarge => {
+                (ErrorKind::ProviderError, None, None)
             }
             UpstreamError::NotAllowed => {
-                (Kind::Trouble, None, Some("address_not_allowed".to_owned()))
+                (ErrorKind::ProviderError, None, Some("address_not_allowed".to_owned()))
             }
             UpstreamError::Token(
                 TokenError::NoRefreshToken
                 | TokenError::Store(_)
                 | TokenError::Cipher(_)
                 | TokenError::Interrupted,
-            ) => (Kind::Internal, None, None),
-            UpstreamError::Timeout => (Kind::Timeout, None, None),
-            UpstreamError::OverBudget(_) => (Kind::Overloaded, Some(PAUSE), None),
-            UpstreamError::CallerStalled => (Kind::CallerStalled, None, None),
+            ) => (ErrorKind::Internal, None, None),
+            UpstreamError::Timeout => (ErrorKind::Timeout, None, None),
+            UpstreamError::OverBudget(_) => {
+                (ErrorKind::Overloaded, Some(OVERLOAD_RETRY_AFTER), None)
+            }
+            UpstreamError::CallerStalled => (ErrorKind::CallerStalled, None, None),
         };
         let odd = match &source {
-            UpstreamError::Broken(_) => Some("it broke off before its end".to_owned()),
+            UpstreamError::Interrupted(_) => Some("it ended before it was complete".to_owned()),
             UpstreamError::TooLarge => {
                 Some("it is larger than `upstream.max_named_response_bytes` permits".to_owned())
             }
-            UpstreamError::Limited { .. }
+            UpstreamError::RateLimited { .. }
             | UpstreamError::TooManyWaiting
-            | UpstreamError::Resting { .. }
+            | UpstreamError::CircuitOpen { .. }
             | UpstreamError::Token(_)
             | UpstreamError::Connect(_)
             | UpstreamError::NotAllowed
@@ -252,22 +263,22 @@ impl ConnectorError {
             | UpstreamError::CallerStalled => None,
         };
         let error = Self::new(provider, method, kind);
-        Self { retry_after, code, odd, source: Some(source), ..error }
+        Self { retry_after, code, defect: odd, source: Some(source), ..error }
     }
 
-    /// Why there was no token to call with, when that is what failed.
+    /// Returns the token error, if the call failed for want of a token.
     #[must_use]
     pub fn token_error(&self) -> Option<&TokenError> {
         match &self.source {
             Some(UpstreamError::Token(error)) => Some(error),
             Some(
-                UpstreamError::Limited { .. }
+                UpstreamError::RateLimited { .. }
                 | UpstreamError::TooManyWaiting
-                | UpstreamError::Resting { .. }
+                | UpstreamError::CircuitOpen { .. }
                 | UpstreamError::Connect(_)
                 | UpstreamError::Timeout
                 | UpstreamError::CallerStalled
-                | UpstreamError::Broken(_)
+                | UpstreamError::Interrupted(_)
                 | UpstreamError::NotAllowed
                 | UpstreamError::OverBudget(_)
                 | UpstreamError::TooLarge,

@@ -1,22 +1,22 @@
-//! How accounts are linked to a provider: through its own consent page, or by a form of ours.
+//! How accounts are linked to a provider: through its OAuth consent page, or by a form.
 
 use url::Url;
 
 use crate::domain::account::Organization;
-use crate::upstream::{OAuthEndpoints, Reach, TokenAnswer, TrialAnswer};
+use crate::upstream::{AddressPolicy, CodeExchangeResponse, OAuthEndpoints, TokenCheckResponse};
 use crate::vault::Grant;
 
-/// The way a customer connects a directory.
+/// How a customer connects a directory.
 #[derive(Clone, Copy)]
 pub enum Linking<'a> {
-    /// By OAuth 2.0, on the provider's consent page.
+    /// OAuth 2.0, on the provider's consent page.
     OAuth(&'a dyn OAuthLink),
-    /// By a form: where the provider is, and a token that the customer made there.
+    /// A form: the provider's base URL, and a token that the customer created there.
     Form(&'a dyn FormLink),
 }
 
 impl<'a> Linking<'a> {
-    /// The facet of OAuth, for a provider that has it.
+    /// Returns the OAuth link, for a provider with OAuth.
     #[must_use]
     pub fn oauth(self) -> Option<&'a dyn OAuthLink> {
         match self {
@@ -25,95 +25,101 @@ impl<'a> Linking<'a> {
         }
     }
 
-    /// What a scope permits, in words for the customer.
+    /// Returns what a scope permits, in words for the customer.
     #[must_use]
     pub fn describe_scope(self, scope: &str) -> Option<&'static str> {
         self.oauth().and_then(|link| link.describe_scope(scope))
     }
 }
 
-/// How accounts are linked by OAuth 2.0.
+/// Linking by OAuth 2.0.
 pub trait OAuthLink: Send + Sync {
-    /// Where the provider's OAuth is.
+    /// Returns the provider's OAuth endpoints.
     fn endpoints(&self) -> &OAuthEndpoints;
-    /// The parameter of the consent page that our scopes go into.
+    /// Returns the parameter of the authorization request that takes the scopes.
     fn scope_parameter(&self) -> &'static str;
-    /// The scopes that the unified API needs.
+    /// Returns the scopes that the unified API needs.
     fn default_scopes(&self) -> &'static [&'static str];
-    /// What a scope permits, in words for the customer.
+    /// Returns what a scope permits, in words for the customer.
     fn describe_scope(&self, scope: &str) -> Option<&'static str>;
-    /// Reads who was linked out of the answer to the code exchange.
+    /// Reads the grant and its organization from the response to the code exchange.
     ///
     /// # Errors
     ///
-    /// When the grant is not one we can work with.
-    fn read_grant(&self, answer: TokenAnswer) -> Result<LinkedGrant, LinkRefusal>;
-    /// Reads the answer to the trial of a new token into its grant: what it really permits.
+    /// When the grant does not suffice.
+    fn read_grant(&self, response: CodeExchangeResponse) -> Result<LinkedGrant, LinkRejection>;
+    /// Updates a grant by the response to the check of its token: the scopes that were granted.
     ///
     /// # Errors
     ///
-    /// When the provider does not accept the token, or it is somebody else's.
-    fn read_trial(&self, answer: &TrialAnswer, linked: &mut LinkedGrant)
-    -> Result<(), LinkRefusal>;
+    /// When the provider rejects the token, or it is of another user.
+    fn read_token_check(
+        &self,
+        response: &TokenCheckResponse,
+        linked: &mut LinkedGrant,
+    ) -> Result<(), LinkRejection>;
 }
 
-/// How accounts are linked by a form.
+/// Linking by a form.
 pub trait FormLink: Send + Sync {
-    /// The base URL that a customer means, in the one spelling that is kept: with a slash at its end.
+    /// Returns the normalized base URL, with a trailing slash.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, in words for the customer.
-    fn base_url(&self, text: &str, reach: Reach) -> Result<Url, &'static str>;
-    /// Where a new token is tried, by a GET that changes nothing.
-    fn trial_url(&self, base_url: &Url) -> Option<Url>;
-    /// Where some of the organization's users are read, by a GET that changes nothing.
+    /// The failed rule, in words for the customer.
+    fn base_url(&self, text: &str, reach: AddressPolicy) -> Result<Url, &'static str>;
+    /// Returns the URL that checks a new token by a GET request.
+    fn token_check_url(&self, base_url: &Url) -> Option<Url>;
+    /// Returns the URL that reads some of the organization's users by a GET request.
     fn sample_url(&self, base_url: &Url) -> Option<Url>;
-    /// The ids of the users in the answer to that; none when it is no list.
-    fn read_sample(&self, answer: &TrialAnswer) -> Vec<String>;
-    /// Reads the answer to the trial: the organization behind the address.
+    /// Returns the ids of the users in that response; none when it is not a list.
+    fn read_sample(&self, response: &TokenCheckResponse) -> Vec<String>;
+    /// Reads the organization from the response to the token check.
     ///
     /// # Errors
     ///
-    /// When the token is not accepted there, or it is no such provider.
-    fn read_trial(&self, base_url: &Url, answer: &TrialAnswer)
-    -> Result<Organization, LinkRefusal>;
+    /// When the provider rejects the token, or the URL is not of such a provider.
+    fn read_token_check(
+        &self,
+        base_url: &Url,
+        response: &TokenCheckResponse,
+    ) -> Result<Organization, LinkRejection>;
 }
 
-/// A grant and who gave it.
+/// A grant and the organization that it is for.
 #[derive(Debug)]
 pub struct LinkedGrant {
     /// The tokens.
     pub grant: Grant,
     /// The organization.
     pub organization: Organization,
-    /// The person who installed, if it was one.
+    /// The provider's id of the user who granted access, if a user did.
     pub installer_id: Option<String>,
-    /// What was granted.
+    /// The granted scopes.
     pub scopes: Vec<String>,
-    /// Digests of some of the organization's users, where its id may be another organization's as well.
+    /// Digests of some of the organization's user ids, for providers whose organization id is not unique.
     pub sample: Vec<String>,
 }
 
-/// A grant that we can't work with.
+/// Why a grant was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum LinkRefusal {
-    /// It is for one workspace, not for the organization.
+pub enum LinkRejection {
+    /// The grant is for one workspace, not for the organization.
     #[error("the app was installed on one workspace instead of the whole organization")]
     NotOrganizationWide,
-    /// It holds no token of a person.
-    #[error("the provider granted no token of the person who installed")]
+    /// The grant has no user token.
+    #[error("the provider granted no user token")]
     NoUserToken,
-    /// The answer names no organization.
-    #[error("the provider's answer could not be read")]
+    /// The response is invalid, or has no organization.
+    #[error("the provider's response could not be read")]
     Unreadable,
-    /// The token that was just granted is not accepted, or is another organization's.
+    /// The provider rejects the token that it granted, or the token is of another organization.
     #[error("the provider does not accept the token that it has just granted")]
     NotAccepted,
-    /// The token of a form is not accepted.
+    /// The provider rejects the token of a form.
     #[error("the provider does not accept the token")]
-    TokenRefused,
-    /// What answers at the address of a form is no such provider.
-    #[error("the address does not answer as a provider of this kind")]
-    NotTheProvider,
+    TokenRejected,
+    /// The URL of a form is not of such a provider.
+    #[error("the address does not respond as a provider of this kind")]
+    WrongProvider,
 }

@@ -1,19 +1,19 @@
-//! What a provider can do, and one folder for each provider.
+//! Connectors: the capabilities of each provider, in a folder per provider.
 //!
-//! A connector is a set of facets, one a capability: having the facet is the capability. It keeps no
-//! state, never retries, sleeps or sees a token; [`CallContext`] brings the way out.
+//! A connector is a set of traits, one per capability; `None` means that the provider lacks the capability. A connector
+//! has no state and never retries, waits or sees a token: [`CallContext`] sends the requests.
 
 mod context;
 mod error;
-mod lenient;
+mod lenient_json;
 mod linking;
 mod low_priority;
+mod page_token;
 pub mod paging;
 mod parse;
 mod path;
-mod position;
-mod reading;
 mod registry;
+mod response;
 mod rows;
 mod scim;
 pub mod slack_enterprise;
@@ -24,137 +24,137 @@ use async_trait::async_trait;
 use serde_json::value::RawValue;
 
 pub use context::CallContext;
-pub use error::{ConnectorError, Kind, ReadBack};
-pub use linking::{FormLink, LinkRefusal, LinkedGrant, Linking, OAuthLink};
-pub use path::Reach;
+pub use error::{ConnectorError, ErrorKind, ReadBack};
+pub use linking::{FormLink, LinkRejection, LinkedGrant, Linking, OAuthLink};
+pub use path::UrlTarget;
 pub use registry::Registry;
 pub use unreadable_rows::{UnreadableRow, UnreadableRows};
 pub use writes::{
-    AssignmentWrites, GroupWrites, Holding, Invitation, Membership, MembershipWrites, UserWrites,
-    WorkspaceWrites,
+    AssignmentWrites, GroupWrites, InvitationRequest, MembershipRequest, MembershipWrites,
+    RoleGrant, UserWrites, WorkspaceWrites,
 };
 
 use crate::domain::assignment::RoleAssignment;
-use crate::domain::filter::{Expand, Filtered, RemoteQuery};
+use crate::domain::filter::{Expand, Filterable, RemoteQuery};
 use crate::domain::group::Group;
-use crate::domain::input::Done;
 use crate::domain::me::Me;
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::patch::WriteOutcome;
 use crate::domain::provider::Provider;
 use crate::domain::role::Role;
 use crate::domain::user::User;
 use crate::domain::workspace::Workspace;
-use crate::upstream::{Dialect, ProviderRequest};
+use crate::upstream::{ProviderRequest, ResponseClassifier};
 
-/// A provider, as far as we speak with it.
+/// The capabilities of one provider.
 pub trait Connector: Send + Sync {
-    /// Which provider this is.
+    /// Returns the provider.
     fn provider(&self) -> Provider;
-    /// How its answers are to be read.
-    fn dialect(&self) -> &dyn Dialect;
-    /// Whether it has a budget of that name, for the operator who sets another rate for one.
+    /// Returns the classifier of its responses.
+    fn response_classifier(&self) -> &dyn ResponseClassifier;
+    /// Whether it has a budget of that name. Settings can override a budget's rate.
     fn has_budget(&self, name: &str) -> bool;
-    /// Which names its budgets have, for the operator who wrote another one.
+    /// Describes the names of its budgets, for the message about an unknown name.
     fn budget_names(&self) -> &'static str;
-    /// How accounts are linked to it.
+    /// Returns how accounts are linked.
     fn linking(&self) -> Linking<'_>;
-    /// Its own API, passed through.
+    /// Proxies its native API.
     fn passthrough(&self) -> &dyn Passthrough;
-    /// Its people and bots.
-    fn users(&self) -> Option<&dyn Reads<User>>;
-    /// Its roles.
-    fn roles(&self) -> Option<&dyn Reads<Role>>;
-    /// Who holds which role.
-    fn role_assignments(&self) -> Option<&dyn Reads<RoleAssignment>>;
-    /// Its workspaces.
-    fn workspaces(&self) -> Option<&dyn Reads<Workspace>>;
-    /// Its groups.
-    fn groups(&self) -> Option<&dyn Reads<Group>>;
-    /// Whose token we have.
-    fn identity(&self) -> Option<&dyn Identity>;
-    /// Its people, to be changed.
+    /// Reads users and bots.
+    fn users(&self) -> Option<&dyn ReadResource<User>>;
+    /// Reads roles.
+    fn roles(&self) -> Option<&dyn ReadResource<Role>>;
+    /// Reads role assignments.
+    fn role_assignments(&self) -> Option<&dyn ReadResource<RoleAssignment>>;
+    /// Reads workspaces.
+    fn workspaces(&self) -> Option<&dyn ReadResource<Workspace>>;
+    /// Reads groups.
+    fn groups(&self) -> Option<&dyn ReadResource<Group>>;
+    /// Reads the identity behind the token.
+    fn identity(&self) -> Option<&dyn ReadIdentity>;
+    /// Changes users.
     fn user_writes(&self) -> Option<&dyn UserWrites>;
-    /// The members of its workspaces, to be changed.
+    /// Changes members of workspaces.
     fn membership_writes(&self) -> Option<&dyn MembershipWrites>;
-    /// Who holds which role, to be changed.
+    /// Changes role assignments.
     fn assignment_writes(&self) -> Option<&dyn AssignmentWrites>;
-    /// Its workspaces, to be made and set up.
+    /// Creates and changes workspaces.
     fn workspace_writes(&self) -> Option<&dyn WorkspaceWrites>;
-    /// Its groups, to be changed.
+    /// Changes groups.
     fn group_writes(&self) -> Option<&dyn GroupWrites>;
 }
 
-/// Where a page of a provider's list begins: the connector's own text, opaque to everybody else.
+/// The start of a page of a provider's list: the connector's own text, opaque to all other code.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position(pub String);
+pub struct PageToken(pub String);
 
-/// A unified thing and, when asked for, the provider's objects it was made from.
+/// A unified object and, when requested, the provider's objects that it was mapped from.
 #[derive(Debug, Clone)]
-pub struct Record<T> {
-    /// The unified thing; in its place, since it is large and handed on by many.
-    pub unified: Box<T>,
-    /// The provider's objects, as they came: the row of a list, or an object by method where several were read.
+pub struct Unified<T> {
+    /// The unified object; boxed, since it is large and often moved.
+    pub resource: Box<T>,
+    /// The provider's objects, unchanged: the row of a list, or an object by method where several were read.
     pub remote: Option<Box<RawValue>>,
 }
 
-impl<T> Record<T> {
-    /// A thing and what it was made of.
+impl<T> Unified<T> {
+    /// Returns a unified object with the provider's objects.
     pub fn new(unified: T, remote: Option<Box<RawValue>>) -> Self {
-        Self { unified: Box::new(unified), remote }
+        Self { resource: Box::new(unified), remote }
     }
 }
 
-/// What is asked of a list.
+/// A request for a page of a list.
 #[derive(Debug)]
-pub struct Question<'a, T: Filtered> {
-    /// Which page.
-    pub page: PageRequest<Position>,
-    /// What its rows must be like. A connector asks the provider for as much of it as it can; it
-    /// need not hold the rows against the rest, the caller does.
+pub struct ListRequest<'a, T: Filterable> {
+    /// The page.
+    pub page: PageRequest<PageToken>,
+    /// The filter. A connector passes as much of it to the provider as possible; the caller applies the whole filter to
+    /// the rows.
     pub filter: &'a T::Filter,
-    /// What it is to bring beyond the fields that come for nothing.
+    /// The requested expansions.
     pub expand: &'a Expand,
-    /// Arguments for the provider's own list call, passed on untouched.
+    /// Arguments for the provider's own list call, passed on unchanged.
     pub remote_query: &'a RemoteQuery,
 }
 
-/// A resource that can be read.
+/// Reads a resource.
 #[async_trait]
-pub trait Reads<T: Filtered>: Send + Sync {
-    /// One page, in the provider's order. A page may be short or empty and still have a successor;
-    /// paging to the end gives every row that the filter admits once.
+pub trait ReadResource<T: Filterable>: Send + Sync {
+    /// Returns one page, in the provider's order. A short or empty page may have a successor; all pages together have
+    /// every row that matches the filter once.
     async fn list(
         &self,
         cx: &CallContext<'_>,
-        question: Question<'_, T>,
-    ) -> Result<Page<Record<T>, Position>, ConnectorError>;
+        request: ListRequest<'_, T>,
+    ) -> Result<Page<Unified<T>, PageToken>, ConnectorError>;
 
-    /// The thing with that id, with the expensive fields too; `None` when there is none.
+    /// Returns the object with that id, with all fields; `None` when there is none.
     async fn get(
         &self,
         cx: &CallContext<'_>,
         id: &str,
-    ) -> Result<Option<Record<T>>, ConnectorError>;
+    ) -> Result<Option<Unified<T>>, ConnectorError>;
 }
 
-/// A token that can say whose it is.
+/// Reads and revokes the account's token.
 #[async_trait]
-pub trait Identity: Send + Sync {
-    /// Whose token it is, and for what.
-    async fn me(&self, cx: &CallContext<'_>) -> Result<Record<Me>, ConnectorError>;
+pub trait ReadIdentity: Send + Sync {
+    /// Returns the user, the organization and the scopes of the token.
+    async fn me(&self, cx: &CallContext<'_>) -> Result<Unified<Me>, ConnectorError>;
 
-    /// Gives the token back: from then on the provider refuses it.
-    async fn revoke(&self, cx: &CallContext<'_>) -> Result<Done, ConnectorError>;
+    /// Revokes the token at the provider.
+    async fn revoke(&self, cx: &CallContext<'_>) -> Result<WriteOutcome, ConnectorError>;
 }
 
-/// A provider's own API, passed through.
+/// Proxies a provider's native API.
 pub trait Passthrough: Send + Sync {
-    /// Builds the call for a path of the provider, such as `api/users.info`, without body. `base_url` is
-    /// the account's own address, where it has one; `query` is the raw query of the caller.
+    /// Builds the request for a path of the provider, such as `api/users.info`, without a body. `base_url` is the
+    /// account's base URL, where it has one; `query` is the caller's raw query.
     ///
     /// # Errors
     ///
-    /// When the path is none of the provider's.
+    /// When the provider has no such path.
     fn route(
         &self,
         base_url: Option<&str>,
@@ -163,27 +163,28 @@ pub trait Passthrough: Send + Sync {
         query: Option<&str>,
     ) -> Result<Box<ProviderRequest>, UnknownPath>;
 
-    /// Where an address leads that the provider names in a header, such as `Location`.
-    fn reach(&self, base_url: Option<&str>, url: &url::Url) -> Reach;
+    /// Classifies a URL in a response header of the provider, such as `Location`.
+    fn classify_url(&self, base_url: Option<&str>, url: &url::Url) -> UrlTarget;
 
-    /// Whether the provider takes a token in a parameter `token` as well, in a call's query or its body. No caller's may
-    /// get there: it would stand beside the account's own.
+    /// Whether the provider also accepts a token as a parameter `token` of the query or body. A caller must not send
+    /// one: it would override the account's token.
     fn takes_token(&self) -> bool {
         false
     }
 
-    /// The query by which the first page of a list at this path is best asked for; `None` leaves the
-    /// caller's.
+    /// Returns the query for the first page of a list at this path, with the largest page size; `None` leaves the
+    /// caller's query.
     fn page_query(&self, path: &str, query: Option<&str>) -> Option<String> {
         let _ = (path, query);
         None
     }
 
-    /// Reads a page of the list at this path, as it was answered to this query.
+    /// Reads a page of the list at this path from the response to this query.
     ///
     /// # Errors
     ///
-    /// `NotAList` when we don't know how to follow it; `Refused` when the provider said no.
+    /// `NotAList` when the list can't be followed, `Defect` for an invalid response, `Rejected` for the provider's
+    /// error.
     fn read_page<'b>(
         &self,
         path: &str,
@@ -196,42 +197,42 @@ pub trait Passthrough: Send + Sync {
     }
 }
 
-/// A page of a provider's list, read no further than its rows.
+/// A page of a provider's list, with unparsed rows.
 #[derive(Debug)]
 pub struct RawPage<'b> {
-    /// The rows, as the provider wrote them.
+    /// The rows, as sent by the provider.
     pub rows: Vec<&'b RawValue>,
     /// The query of the next page; `None` at the end.
     pub next: Option<String>,
 }
 
-/// Why an answer is no page.
+/// Why a response is not a page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageFailure {
-    /// It holds no rows, or we don't know where.
+    /// It has no rows, or their field is unknown.
     NotAList,
-    /// It can't be used; this is what is odd about it.
-    Odd(String),
-    /// The provider said no.
-    Refused {
-        /// What the caller can do about it.
-        kind: Kind,
-        /// The provider's code.
+    /// The response is invalid; this is the defect.
+    Defect(String),
+    /// The provider rejected the request.
+    Rejected {
+        /// The kind of error.
+        kind: ErrorKind,
+        /// The provider's error code.
         code: String,
     },
 }
 
-/// A path that is none of the provider's.
+/// A path that the provider does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}; {known}")]
 pub struct UnknownPath {
-    /// What is wrong.
+    /// The failed rule.
     pub reason: &'static str,
-    /// Which paths there are.
+    /// Describes the valid paths.
     pub known: &'static str,
 }
 
 impl UnknownPath {
-    /// What is wrong with a path that is plain, but not one of those.
-    pub(crate) const NOT_ONE: &'static str = "the provider has no such path";
+    /// The reason for a well-formed path that does not exist.
+    pub(crate) const NO_SUCH_PATH: &'static str = "the provider has no such path";
 }

@@ -1,90 +1,93 @@
-//! The guard of every list that is followed over its pages: one that comes back to where it was has no end.
+//! Loop detection for lists that are read page by page: a list that returns to an earlier page has no end.
 
 use sha2::{Digest as _, Sha256};
 
-/// So many places before this one are remembered one by one.
-const RECENT: usize = 8;
-/// No list is longer, in pages.
-const MOST_PAGES: u32 = 100_000;
-/// Nor is one that a single request reads to its end.
-const MOST_WITHIN_REQUEST: u32 = 1_000;
+/// Number of preceding pages that are remembered individually.
+const RECENT_PAGES: usize = 8;
+/// Maximum number of pages of a list.
+const MAX_PAGES: u32 = 100_000;
+/// Maximum number of pages of a list that one request reads to its end.
+const MAX_PAGES_IN_REQUEST: u32 = 1_000;
 
 /// A list that has no end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Endless {
-    /// It came back to a page that it had.
+pub enum EndlessList {
+    /// It returned to an earlier page.
     Repeated,
-    /// It has more pages than any list.
+    /// It has too many pages.
     TooLong,
 }
 
-impl Endless {
-    /// What is odd about the list.
+impl EndlessList {
+    /// Returns the defect of the list, for the error.
     #[must_use]
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Repeated => "its pages repeat: a cursor or a whole page came again",
+            Self::Repeated => "its pages repeat: a cursor or a whole page was returned again",
             Self::TooLong => "it has more pages than are followed",
         }
     }
 }
 
-/// Where a list has been. Its size does not grow with the list, so that a cursor can hold it: the last places, and one
-/// that is moved up whenever the number of pages has doubled, which finds longer circles.
+/// The pages that a list has had, as digests. Its size does not grow with the list, so that a cursor can hold it: the
+/// recent pages, and one checkpoint that is moved whenever the number of pages has doubled, which detects longer loops.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Trail {
+pub struct PageHistory {
     pages: u32,
-    mark: Option<u64>,
+    checkpoint: Option<u64>,
     recent: Vec<u64>,
-    /// The rows of the last page, and how often they came one after the other.
+    /// The digest of the last page's rows, and how often it was repeated in succession.
     rows: Option<(u64, u8)>,
 }
 
-impl Trail {
-    /// Goes on to a place.
+impl PageHistory {
+    /// Adds the page that `place` is the cursor of.
     ///
     /// # Errors
     ///
-    /// When the list has been there, or is too long.
-    pub fn step(&mut self, place: &str) -> Result<(), Endless> {
-        self.step_within(place, MOST_PAGES)
+    /// `Repeated` when the list had that page, `TooLong` when it has too many pages.
+    pub fn visit(&mut self, place: &str) -> Result<(), EndlessList> {
+        self.visit_within(place, MAX_PAGES)
     }
 
-    /// The same for a list that one request reads to its end.
+    /// Adds a page of a list that one request reads to its end.
     ///
     /// # Errors
     ///
-    /// When the list has been there, or is too long for that.
-    pub fn step_in_request(&mut self, place: &str) -> Result<(), Endless> {
-        self.step_within(place, MOST_WITHIN_REQUEST)
+    /// `Repeated` when the list had that page, `TooLong` when it has too many pages for one request.
+    pub fn visit_in_request(&mut self, place: &str) -> Result<(), EndlessList> {
+        self.visit_within(place, MAX_PAGES_IN_REQUEST)
     }
 
-    fn step_within(&mut self, place: &str, most: u32) -> Result<(), Endless> {
+    fn visit_within(&mut self, place: &str, most: u32) -> Result<(), EndlessList> {
         let place = digest([place]);
-        if self.mark == Some(place) || self.recent.contains(&place) {
-            return Err(Endless::Repeated);
+        if self.checkpoint == Some(place) || self.recent.contains(&place) {
+            return Err(EndlessList::Repeated);
         }
         if self.pages >= most {
-            return Err(Endless::TooLong);
+            return Err(EndlessList::TooLong);
         }
         self.pages += 1;
         if self.pages.is_power_of_two() {
-            self.mark = Some(place);
+            self.checkpoint = Some(place);
         }
-        if self.recent.len() >= RECENT {
+        if self.recent.len() >= RECENT_PAGES {
             self.recent.remove(0);
         }
         self.recent.push(place);
         Ok(())
     }
 
-    /// Takes the rows of a page, each by what tells it from the others.
+    /// Adds the rows of a page, each by a text that identifies it.
     ///
     /// # Errors
     ///
-    /// When they are those of the page before. A single row may come twice: one that was added in front of it moves it
-    /// to the next page.
-    pub fn rows<'r>(&mut self, rows: impl IntoIterator<Item = &'r str>) -> Result<(), Endless> {
+    /// `Repeated` when they are the rows of the preceding page. A single row may come twice: a row inserted before it
+    /// moves it to the next page.
+    pub fn check_rows<'r>(
+        &mut self,
+        rows: impl IntoIterator<Item = &'r str>,
+    ) -> Result<(), EndlessList> {
         let mut count = 0_usize;
         let rows = digest(rows.into_iter().inspect(|_| count += 1));
         if count == 0 {
@@ -96,23 +99,23 @@ impl Trail {
         };
         let may_repeat = u8::from(count == 1);
         self.rows = Some((rows, times));
-        if times > may_repeat { Err(Endless::Repeated) } else { Ok(()) }
+        if times > may_repeat { Err(EndlessList::Repeated) } else { Ok(()) }
     }
 
-    /// As bytes, for a cursor.
+    /// Serializes the history, for a cursor.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         let (rows, times) = self.rows.unwrap_or_default();
         let mut bytes = self.pages.to_be_bytes().to_vec();
         bytes.push(times);
         bytes.push(u8::try_from(self.recent.len()).unwrap_or_default());
-        for digest in [rows, self.mark.unwrap_or_default()].iter().chain(&self.recent) {
+        for digest in [rows, self.checkpoint.unwrap_or_default()].iter().chain(&self.recent) {
             bytes.extend_from_slice(&digest.to_be_bytes());
         }
         bytes
     }
 
-    /// The trail at the beginning of these bytes, and what is behind it.
+    /// Reads a history from the start of `bytes`; returns it with the rest.
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (pages, bytes) = bytes.split_first_chunk()?;
@@ -128,12 +131,13 @@ impl Trail {
             bytes = rest;
         }
         let rows = some(rows).map(|rows| (rows, *times));
-        let trail = Self { pages: u32::from_be_bytes(*pages), mark: some(mark), recent, rows };
+        let trail =
+            Self { pages: u32::from_be_bytes(*pages), checkpoint: some(mark), recent, rows };
         Some((trail, bytes))
     }
 }
 
-/// A digest of texts, the same on every machine; never 0.
+/// Returns a digest of texts, the same on every machine and never 0.
 fn digest<'t>(texts: impl IntoIterator<Item = &'t str>) -> u64 {
     let mut hash = Sha256::new();
     for text in texts {
@@ -145,23 +149,23 @@ fn digest<'t>(texts: impl IntoIterator<Item = &'t str>) -> u64 {
     u64::from_be_bytes(first).max(1)
 }
 
-/// What a page of SCIM says of its place in the list (RFC 7644 §3.4.2.4).
+/// The pagination of a SCIM page (RFC 7644 §3.4.2.4).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ScimPage {
-    /// The index that was requested.
+    /// The requested start index.
     pub(super) start: u64,
-    /// How many rows came; `None` when there was no list.
+    /// The number of rows; `None` without a list.
     pub(super) rows: Option<usize>,
-    /// How many rows the whole list has, by the server's own word.
+    /// The total number of rows, as stated by the server.
     pub(super) total: Option<u64>,
 }
 
 impl ScimPage {
-    /// Where the next page begins; `None` at the end.
+    /// Returns the start index of the next page; `None` at the end.
     ///
     /// # Errors
     ///
-    /// What is odd, when the rows that the server announces are not there.
+    /// The defect, when announced rows are missing.
     pub(super) fn next(self) -> Result<Option<u64>, String> {
         let Self { start, rows, total } = self;
         let here = u64::try_from(rows.unwrap_or_default()).unwrap_or(u64::MAX);
@@ -174,7 +178,7 @@ impl ScimPage {
                 "`Resources` has no rows, although `totalResults` is {total} and the page begins at {start}"
             )),
             (0, _) => Ok(None),
-            // A total that is smaller than what was seen is wrong: the end is the page without rows.
+            // A total smaller than the rows seen is wrong: then an empty page is the end.
             (_, Some(total)) if behind > total && behind - 1 <= total => Ok(None),
             (_, Some(_) | None) => Ok(Some(behind)),
         }
@@ -186,23 +190,23 @@ mod tests {
     use super::*;
 
     fn walk(places: impl IntoIterator<Item = String>) -> Option<usize> {
-        let mut trail = Trail::default();
+        let mut trail = PageHistory::default();
         places.into_iter().position(|place| {
-            let (read, rest) = Trail::from_bytes(&trail.to_bytes()).map_or_else(
-                || (Trail::default(), usize::MAX),
+            let (read, rest) = PageHistory::from_bytes(&trail.to_bytes()).map_or_else(
+                || (PageHistory::default(), usize::MAX),
                 |(trail, rest)| (trail, rest.len()),
             );
             assert_eq!((&read, rest), (&trail, 0));
-            trail.step(&place).is_err()
+            trail.visit(&place).is_err()
         })
     }
 
     #[test]
-    fn detects_a_circle_of_any_length() {
+    fn detects_a_loop_of_any_length() {
         for length in [1, 2, 3, 8, 9, 100] {
             let places = (0..1_000).map(|page| (page % length).to_string());
             let found = walk(places);
-            if length <= RECENT {
+            if length <= RECENT_PAGES {
                 assert_eq!(found, Some(length), "at the first repetition");
             } else {
                 assert!(found.is_some_and(|at| at <= 3 * length), "{length}: {found:?}");
@@ -213,26 +217,26 @@ mod tests {
 
     #[test]
     fn rejects_a_list_without_an_end() {
-        let mut trail = Trail::default();
-        let end = (0..2_000).map(|page| trail.step_in_request(&page.to_string()));
+        let mut trail = PageHistory::default();
+        let end = (0..2_000).map(|page| trail.visit_in_request(&page.to_string()));
         let end = end.take_while(Result::is_ok).count();
         assert_eq!(end, 1_000);
     }
 
     #[test]
-    fn detects_a_page_that_comes_again() {
-        let mut trail = Trail::default();
-        assert_eq!(trail.rows(["a", "b"]), Ok(()));
-        assert_eq!(trail.rows([]), Ok(()));
-        assert_eq!(trail.rows(["ab"]), Ok(()));
-        assert_eq!(trail.rows(["ab"]), Ok(()), "a row that moved");
-        assert_eq!(trail.rows(["ab"]), Err(Endless::Repeated));
-        assert_eq!(trail.rows(["a", "b"]), Ok(()));
-        assert_eq!(trail.rows(["a", "b"]), Err(Endless::Repeated));
+    fn detects_a_repeated_page() {
+        let mut trail = PageHistory::default();
+        assert_eq!(trail.check_rows(["a", "b"]), Ok(()));
+        assert_eq!(trail.check_rows([]), Ok(()));
+        assert_eq!(trail.check_rows(["ab"]), Ok(()));
+        assert_eq!(trail.check_rows(["ab"]), Ok(()), "a row that moved");
+        assert_eq!(trail.check_rows(["ab"]), Err(EndlessList::Repeated));
+        assert_eq!(trail.check_rows(["a", "b"]), Ok(()));
+        assert_eq!(trail.check_rows(["a", "b"]), Err(EndlessList::Repeated));
     }
 
     #[test]
-    fn scim_goes_on_until_all_rows_were_seen() {
+    fn scim_pages_end_after_the_last_row() {
         let next = |start, rows, total| ScimPage { start, rows, total }.next();
         let rows = [
             (1, Some(2), Some(5), Ok(Some(3))),

@@ -1,23 +1,23 @@
-//! Reading JSON of providers. What can't be read is named by its path, never by its value, which is a customer's.
+//! Parses providers' JSON. Errors name the path of a value, never the value itself, which is customer data.
 
-use super::lenient::Lenient;
+use super::lenient_json::Lenient;
 use super::low_priority::at_low_priority;
 use serde::Deserialize;
 
-/// From this length on, in bytes, a text is read while other requests go on: reading a page of 8 MiB takes tens of
+/// Length in bytes from which a text is parsed without blocking other requests: a page of 8 MiB takes tens of
 /// milliseconds.
-const LONG: usize = 256 * 1024;
+const OFFLOAD_THRESHOLD_BYTES: usize = 256 * 1024;
 
-/// Why a response, or a part of it, can't be read: names the field, in words for the caller.
+/// Why a response, or a part of it, can't be parsed, in words for the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unreadable {
-    /// The path of the field; empty when the whole is no JSON.
+pub(super) struct ParseError {
+    /// The path of the field; empty when the whole is not JSON.
     pub(super) field: String,
-    /// What is odd about it.
+    /// The defect.
     pub(super) reason: &'static str,
 }
 
-impl std::fmt::Display for Unreadable {
+impl std::fmt::Display for ParseError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &*self.field {
             "" => f.write_str(self.reason),
@@ -26,44 +26,44 @@ impl std::fmt::Display for Unreadable {
     }
 }
 
-impl Unreadable {
-    /// The whole is unreadable for this reason.
+impl ParseError {
+    /// Returns an error about the whole text.
     pub(super) fn whole(reason: &'static str) -> Self {
         Self { field: String::new(), reason }
     }
 }
 
 /// Reads JSON. It is read as text: known to be UTF-8 as a whole, a long one takes almost half of the time.
-pub(super) fn parse<'b, T: Deserialize<'b> + Send>(body: &'b [u8]) -> Result<T, Unreadable> {
+pub(super) fn parse<'b, T: Deserialize<'b> + Send>(body: &'b [u8]) -> Result<T, ParseError> {
     parse_text(json_text(body)?)
 }
 
 /// Reads JSON text.
-pub(super) fn parse_text<'b, T: Deserialize<'b> + Send>(text: &'b str) -> Result<T, Unreadable> {
-    if text.len() < LONG { read(text) } else { at_low_priority(|| read(text)) }
+pub(super) fn parse_text<'b, T: Deserialize<'b> + Send>(text: &'b str) -> Result<T, ParseError> {
+    if text.len() < OFFLOAD_THRESHOLD_BYTES { read(text) } else { at_low_priority(|| read(text)) }
 }
 
-fn read<'b, T: Deserialize<'b>>(text: &'b str) -> Result<T, Unreadable> {
+fn read<'b, T: Deserialize<'b>>(text: &'b str) -> Result<T, ParseError> {
     let mut json = serde_json::Deserializer::from_str(text);
     let read = T::deserialize(Lenient(&mut json)).and_then(|read| json.end().map(|()| read));
-    // The path is looked for only when it is needed.
+    // The path is computed only for errors.
     read.map_err(|_| explain::<T>(text))
 }
 
-/// A body as JSON text. A byte order mark may be skipped (RFC 8259 §8.1).
-pub(super) fn json_text(body: &[u8]) -> Result<&str, Unreadable> {
+/// Returns a body as JSON text, without a byte order mark (RFC 8259 §8.1).
+pub(super) fn json_text(body: &[u8]) -> Result<&str, ParseError> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    std::str::from_utf8(body).map_err(|_| Unreadable::whole("it is not UTF-8"))
+    std::str::from_utf8(body).map_err(|_| ParseError::whole("it is not UTF-8"))
 }
 
-/// Why a text can't be read as `T`.
-fn explain<'b, T: Deserialize<'b>>(text: &'b str) -> Unreadable {
+/// Explains why a text can't be parsed as `T`.
+fn explain<'b, T: Deserialize<'b>>(text: &'b str) -> ParseError {
     if text.trim().is_empty() {
-        return Unreadable::whole("it is empty");
+        return ParseError::whole("it is empty");
     }
     let mut json = serde_json::Deserializer::from_str(text);
     let Err(error) = serde_path_to_error::deserialize::<_, T>(Lenient(&mut json)) else {
-        return Unreadable::whole("it goes on after its end");
+        return ParseError::whole("it has text after its end");
     };
     let path = match error.path().to_string() {
         path if path == "." => String::new(),
@@ -71,37 +71,37 @@ fn explain<'b, T: Deserialize<'b>>(text: &'b str) -> Unreadable {
     };
     let inner = error.into_inner();
     match inner.classify() {
-        serde_json::error::Category::Syntax => Unreadable::whole("it is not JSON"),
-        serde_json::error::Category::Eof => Unreadable::whole("it ends too early"),
+        serde_json::error::Category::Syntax => ParseError::whole("it is not JSON"),
+        serde_json::error::Category::Eof => ParseError::whole("it ends too early"),
         serde_json::error::Category::Data | serde_json::error::Category::Io => {
-            about(path, &inner.to_string())
+            error_of_serde(path, &inner.to_string())
         }
     }
 }
 
-/// The field and the reason that an error of serde tells. Its text may hold values, so only what is known is taken.
-fn about(path: String, message: &str) -> Unreadable {
+/// Returns the field and the reason of a serde error. Its message may contain values, so only known parts are used.
+fn error_of_serde(path: String, message: &str) -> ParseError {
     let named = |prefix: &str| Some(message.strip_prefix(prefix)?.split_once('`')?.0.to_owned());
     let below = |name: String| if path.is_empty() { name } else { format!("{path}.{name}") };
     if let Some(name) = named("missing field `") {
-        return Unreadable { field: below(name), reason: "is absent" };
+        return ParseError { field: below(name), reason: "is absent" };
     }
     if let Some(name) = named("duplicate field `") {
-        return Unreadable { field: below(name), reason: "stands twice" };
+        return ParseError { field: below(name), reason: "occurs twice" };
     }
-    let reason = if message.starts_with(TOO_MANY) {
+    let reason = if message.starts_with(TOO_MANY_ROWS) {
         "has more rows than were requested"
     } else {
         "has an unexpected type or value"
     };
-    Unreadable { field: path, reason }
+    ParseError { field: path, reason }
 }
 
-/// How the error of a list that is too long begins.
-pub(super) const TOO_MANY: &str = "more rows than";
+/// The prefix of the error of a list with too many rows.
+pub(super) const TOO_MANY_ROWS: &str = "more rows than";
 
-/// Holds that a type reads a field that is null like one that is absent, for every field of a sample in turn, and that
-/// it reads the whole sample.
+/// Asserts that a type parses the whole sample, and parses a null field like an absent one, for every field of the
+/// sample.
 #[cfg(test)]
 pub(super) fn assert_null_is_absent<T: serde::de::DeserializeOwned + Send + std::fmt::Debug>(
     sample: &serde_json::Value,
@@ -126,7 +126,7 @@ pub(super) fn assert_null_is_absent<T: serde::de::DeserializeOwned + Send + std:
     }
 }
 
-/// Every field of a value and of what is in it: the pointer of its object, and its name.
+/// Returns every nested field of a value: the pointer of its object, and its name.
 #[cfg(test)]
 fn fields_of(value: &serde_json::Value, place: &str) -> Vec<(String, String)> {
     let mut all = Vec::new();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_taken_for_what_is_expected() {
+    fn converts_values_to_the_expected_types() {
         let sent = r#"{"flag":"True","maybe":"0","number":"1.5e3","count":"250","text":7,
             "list":[1,"a"],"inner":{"title":2.5}}"#;
         let expected = All {
@@ -200,12 +200,12 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_named_without_its_value() {
+    fn errors_name_the_path_without_the_value() {
         let rows = [
             ("<html>", "it is not JSON"),
             ("", "it is empty"),
             (r#"{"flag":true"#, "it ends too early"),
-            ("{} {}", "it goes on after its end"),
+            ("{} {}", "it has text after its end"),
             (r#"{"number":NaN}"#, "it is not JSON"),
             (r#"{"flag":"secret"}"#, "`flag` has an unexpected type or value"),
             (
@@ -213,7 +213,7 @@ mod tests {
                 "`inner.title` has an unexpected type or value",
             ),
             (r#"{"list":["a",["secret"]]}"#, "`list[1]` has an unexpected type or value"),
-            (r#"{"flag":true,"flag":true}"#, "`flag` stands twice"),
+            (r#"{"flag":true,"flag":true}"#, "`flag` occurs twice"),
             (r"[1]", "has an unexpected type or value"),
         ];
         for (text, expected) in rows {

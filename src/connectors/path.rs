@@ -1,12 +1,12 @@
-//! Paths of a caller that are joined to a provider's address, and can't lead away from it.
+//! Validates callers' paths and joins them to a provider's base URL, so that they can't leave it.
 
 use http::Method;
 use http::uri::{self, Authority, PathAndQuery, Scheme, Uri};
 use percent_encoding::{percent_decode, percent_decode_str};
 use url::Url;
 
-/// So many layers of escapes are undone to see what a path may come to mean.
-const LAYERS: usize = 4;
+/// Maximum number of layers of percent-encoding that are decoded for the check.
+const MAX_ESCAPE_LAYERS: usize = 4;
 
 const CHARACTER: &str = "a character of the path must be percent-encoded";
 const ESCAPE: &str = "the path has a `%` that begins no escape of UTF-8";
@@ -16,12 +16,12 @@ const DOTS: &str = "the path has a dot segment";
 const EMPTY: &str = "the path has an empty segment";
 const NESTED: &str = "the path has escapes within escapes";
 
-/// Checks that a path stays below the address that it is joined to, however often somebody decodes it. Everything else
-/// that RFC 3986 permits in a path is left as it is.
-pub(super) fn check(path: &str) -> Result<(), &'static str> {
+/// Checks that a path stays below the base URL, however often it is decoded. Everything else that RFC 3986 permits in a
+/// path is allowed.
+pub(super) fn check_path(path: &str) -> Result<(), &'static str> {
     let mut segments = path.split('/').peekable();
     while let Some(segment) = segments.next() {
-        // A path may end with a slash; more of them are merged by some servers and not by others.
+        // A path may end with one slash; some servers merge repeated slashes and others do not.
         if segment.is_empty() && (segments.peek().is_some() || path.is_empty() || path == "/") {
             return Err(EMPTY);
         }
@@ -44,7 +44,7 @@ fn check_segment(segment: &str) -> Result<(), &'static str> {
         return Err(ESCAPE);
     }
     let mut text = segment.as_bytes().to_vec();
-    for _ in 0..LAYERS {
+    for _ in 0..MAX_ESCAPE_LAYERS {
         let decoded = percent_decode(&text).collect::<Vec<u8>>();
         if decoded == text {
             return Ok(());
@@ -66,19 +66,20 @@ fn check_segment(segment: &str) -> Result<(), &'static str> {
     Err(NESTED)
 }
 
-/// What RFC 3986 calls `pchar`.
+/// Whether a byte is a `pchar` of RFC 3986, or `%`.
 fn is_permitted(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:@".contains(&byte)
 }
 
-/// Whether a segment leads up, also for servers that cut off parameters behind a semicolon first.
+/// Whether a segment is a dot segment, also for servers that cut off parameters after a semicolon first.
 fn is_dots(segment: &[u8]) -> bool {
     let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
     matches!(name, b"." | b"..")
 }
 
-/// The kind of resource that a path begins with, in lower case: what `Users`, `%55sers` and `users;v=1` have in common.
-pub(super) fn kind(path: &str) -> String {
+/// Returns the kind of resource that a path begins with, in lower case: the same for `Users`, `%55sers` and
+/// `users;v=1`.
+pub(super) fn resource_kind(path: &str) -> String {
     let first = path.split('/').next().unwrap_or_default();
     let name = first.split(';').next().unwrap_or_default();
     let decoded = percent_decode_str(name).decode_utf8_lossy().to_ascii_lowercase();
@@ -87,35 +88,36 @@ pub(super) fn kind(path: &str) -> String {
     if is_plain { decoded } else { first.to_ascii_lowercase() }
 }
 
-/// Whether a path's first segment is of a kind; mostly it is written plainly.
+/// Whether a path's first segment names a kind of resource.
 pub(super) fn is_kind(segment: &str, name: &str) -> bool {
-    segment.eq_ignore_ascii_case(name) || (segment.contains(['%', ';']) && kind(segment) == name)
+    segment.eq_ignore_ascii_case(name)
+        || (segment.contains(['%', ';']) && resource_kind(segment) == name)
 }
 
-/// Where an address leads that a provider names.
+/// The target of a URL that a provider returned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reach {
-    /// To a path of the provider that raw calls can have.
+pub enum UrlTarget {
+    /// A path of the provider that the proxy serves.
     Path(String),
-    /// To the provider's host, but to no path that raw calls can have.
-    Beyond,
-    /// To another host.
-    Elsewhere,
+    /// The provider's host, but not a path that the proxy serves.
+    NotProxied,
+    /// Another host.
+    OtherHost,
 }
 
-/// The longest name of a method, in bytes: each call writes it to the audit log.
-pub(super) const MAX_METHOD_NAME: usize = 100;
-/// The longest name of a kind of SCIM object, in bytes.
-const MAX_KIND_NAME: usize = 64;
-/// What an HTTP method or a kind of object is named that is not a common one.
+/// Maximum length of a method name, in bytes: each call writes it to the audit log.
+pub(super) const MAX_METHOD_NAME_BYTES: usize = 100;
+/// Maximum length of a SCIM resource type, in bytes.
+const MAX_KIND_NAME_BYTES: usize = 64;
+/// The name of an uncommon HTTP method or resource type.
 const OTHER: &str = "other";
 
-/// The name of a SCIM call: the kind of object that its path begins with, and its HTTP method. Callers choose
-/// both, so what is long or odd has a common name.
+/// Returns the method name of a SCIM call: the resource type that its path begins with, and its HTTP method. Callers
+/// choose both, so uncommon ones share a name.
 pub(super) fn scim_name(method: &Method, path: &str) -> String {
-    let kind = kind(path);
+    let kind = resource_kind(path);
     let is_common = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    let is_usual = kind.len() <= MAX_KIND_NAME && kind.bytes().all(is_common);
+    let is_usual = kind.len() <= MAX_KIND_NAME_BYTES && kind.bytes().all(is_common);
     let kind = if is_usual { kind.as_str() } else { OTHER };
     let verb = match *method {
         Method::GET
@@ -130,29 +132,29 @@ pub(super) fn scim_name(method: &Method, path: &str) -> String {
     format!("scim.{kind}.{verb}").to_ascii_lowercase()
 }
 
-/// A provider's address, to which paths are joined without reading it anew on every call.
+/// A provider's base URL, parsed once, that paths are joined to.
 #[derive(Debug, Clone)]
-pub(super) struct Base {
+pub(super) struct BaseUrl {
     scheme: Scheme,
     authority: Authority,
-    /// The path, which ends with a slash.
+    /// The path, with a trailing slash.
     path: String,
 }
 
-impl Base {
-    /// What calls go below; `None` for an address that has no host.
-    pub(super) fn of(url: &Url) -> Option<Self> {
+impl BaseUrl {
+    /// Parses a base URL; `None` for a URL without a host.
+    pub(super) fn from_url(url: &Url) -> Option<Self> {
         let uri = Uri::try_from(url.as_str()).ok()?;
         let parts = uri.into_parts();
         let path = url.path().trim_end_matches('/');
         Some(Self { scheme: parts.scheme?, authority: parts.authority?, path: format!("{path}/") })
     }
 
-    /// The address of a path below this one; `None` when it is no path, or no query.
-    pub(super) fn at(&self, path: &str, query: Option<&str>) -> Option<Uri> {
+    /// Joins a path and a query; `None` when one of them is invalid.
+    pub(super) fn join(&self, path: &str, query: Option<&str>) -> Option<Uri> {
         let mark = if query.is_some() { "?" } else { "" };
         let text = [&*self.path, path, mark, query.unwrap_or_default()].concat();
-        // A fragment would be cut off in silence.
+        // A fragment would be cut off silently.
         if text.contains('#') {
             return None;
         }
@@ -163,8 +165,8 @@ impl Base {
         Uri::from_parts(parts).ok()
     }
 
-    /// Where an address leads, seen from this one. The scheme does not count: a host is the provider's by either.
-    pub(super) fn reach(&self, url: &Url) -> Reach {
+    /// Classifies a URL relative to this base URL. The scheme is ignored.
+    pub(super) fn classify_url(&self, url: &Url) -> UrlTarget {
         let host = url.host_str().unwrap_or_default().trim_end_matches('.');
         let is_default = |scheme: &str, port: Option<u16>| match port {
             None => true,
@@ -174,15 +176,15 @@ impl Base {
         let is_same_port = own == url.port()
             || (is_default(self.scheme.as_str(), own) && is_default(url.scheme(), url.port()));
         if !host.eq_ignore_ascii_case(self.authority.host()) || !is_same_port {
-            return Reach::Elsewhere;
+            return UrlTarget::OtherHost;
         }
         url.path()
             .strip_prefix(&*self.path)
-            .map_or(Reach::Beyond, |rest| Reach::Path(rest.to_owned()))
+            .map_or(UrlTarget::NotProxied, |rest| UrlTarget::Path(rest.to_owned()))
     }
 }
 
-/// An address with its query, as a request has it.
+/// Converts a URL to a request URI.
 pub(super) fn uri(url: &Url) -> Option<Uri> {
     url.as_str().parse().ok()
 }
@@ -210,12 +212,12 @@ mod tests {
             "Users/a%26b%3Dc",
             "Users/%5Ba%5D%7Cb%22",
         ] {
-            assert_eq!(check(path), Ok(()), "{path}");
+            assert_eq!(check_path(path), Ok(()), "{path}");
         }
     }
 
     #[test]
-    fn refuses_what_could_lead_elsewhere() {
+    fn rejects_paths_that_could_leave_the_base_url() {
         for (path, reason) in [
             ("", EMPTY),
             ("/", EMPTY),
@@ -254,37 +256,37 @@ mod tests {
             ("a\r\nb", CHARACTER),
             ("a%2525252525", NESTED),
         ] {
-            assert_eq!(check(path), Err(reason), "{path}");
+            assert_eq!(check_path(path), Err(reason), "{path}");
         }
     }
 
     #[test]
-    fn names_the_kind_however_it_is_written() {
+    fn reads_the_resource_kind_in_any_spelling() {
         for path in ["Users", "Users/1", "%55sers/1", "uSERS;v=1/2", "Users/"] {
-            assert_eq!(kind(path), "users", "{path}");
+            assert_eq!(resource_kind(path), "users", "{path}");
         }
-        assert_eq!(kind("a%20b/1"), "a%20b");
+        assert_eq!(resource_kind("a%20b/1"), "a%20b");
     }
 
     #[test]
-    fn an_address_of_the_provider_is_recognized() {
-        let base = Base::of(&"https://p.test/scim/v2/".parse().unwrap()).unwrap();
-        let reach = |url: &str| base.reach(&url.parse().unwrap());
+    fn recognizes_provider_urls() {
+        let base = BaseUrl::from_url(&"https://p.test/scim/v2/".parse().unwrap()).unwrap();
+        let reach = |url: &str| base.classify_url(&url.parse().unwrap());
         for url in [
             "https://p.test/scim/v2/Users/1",
             "https://P.TEST:443/scim/v2/Users/1",
             "http://p.test/scim/v2/Users/1",
             "https://a:b@p.test./scim/v2/Users/1",
         ] {
-            assert_eq!(reach(url), Reach::Path("Users/1".to_owned()), "{url}");
+            assert_eq!(reach(url), UrlTarget::Path("Users/1".to_owned()), "{url}");
         }
-        assert_eq!(reach("https://p.test/login"), Reach::Beyond);
+        assert_eq!(reach("https://p.test/login"), UrlTarget::NotProxied);
         for url in [
             "https://p.test.evil.test/scim/v2/x",
             "https://p.test:8443/scim/v2/x",
             "mailto:a@p.test",
         ] {
-            assert_eq!(reach(url), Reach::Elsewhere, "{url}");
+            assert_eq!(reach(url), UrlTarget::OtherHost, "{url}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which connector serves which provider.
+//! The connectors by provider, and token refresh for each.
 
 use std::sync::Arc;
 
@@ -6,20 +6,20 @@ use async_trait::async_trait;
 use foldhash::HashSet;
 
 use super::Connector;
-use super::scim::Scim;
-use super::slack_enterprise::SlackEnterprise;
+use super::scim::ScimConnector;
+use super::slack_enterprise::SlackConnector;
 use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::domain::provider::Provider;
 use crate::upstream::{HttpClient, OAuthClient, OAuthError};
 use crate::vault::secret::{ClientSecret, RefreshToken};
-use crate::vault::{RefreshFailure, Refresher, Renewal};
+use crate::vault::{RefreshFailure, RefreshResponse, Refresher};
 
-/// Codes by which a token endpoint says that it is our client that is wrong, not the customer's grant.
-const CLIENT_REFUSALS: &[&str] =
+/// Error codes of a token endpoint about the OAuth client, not the customer's grant.
+const CLIENT_ERROR_CODES: &[&str] =
     &["bad_client_secret", "invalid_client", "invalid_client_id", "unauthorized_client"];
-/// Codes by which it says that the grant is invalid. Any other code leaves the account as it is.
-const GRANT_REFUSALS: &[&str] = &[
+/// Error codes that mean that the grant is invalid. Any other code leaves the account unchanged.
+const GRANT_ERROR_CODES: &[&str] = &[
     "account_inactive",
     "invalid_grant",
     "invalid_refresh_token",
@@ -27,10 +27,10 @@ const GRANT_REFUSALS: &[&str] = &[
     "token_revoked",
     "user_removed_from_team",
 ];
-/// The longest code that is recorded, in bytes.
-const MAX_CODE: usize = 100;
-/// Codes by which it says that something went wrong on its side.
-const TROUBLE: &[&str] = &[
+/// Maximum length of a recorded code, in bytes.
+const MAX_CODE_BYTES: usize = 100;
+/// Error codes that mean a server error.
+const SERVER_ERROR_CODES: &[&str] = &[
     "fatal_error",
     "internal_error",
     "ratelimited",
@@ -43,46 +43,45 @@ const TROUBLE: &[&str] = &[
 
 /// Every connector of the program.
 pub struct Registry {
-    slack_enterprise: SlackEnterprise,
-    scim: Scim,
+    slack_enterprise: SlackConnector,
+    scim: ScimConnector,
     http: HttpClient,
     clock: Arc<dyn Clock>,
 }
 
-/// A connector that can't be built.
+/// Why a connector can't be built.
 #[derive(Debug, thiserror::Error)]
 #[error("the connector {provider} can't be built: {reason}")]
-pub struct UnusableConnector {
+pub struct ConnectorBuildError {
     provider: Provider,
     reason: String,
 }
 
 impl Registry {
-    /// The connectors with the addresses in `config`.
+    /// Builds the connectors with the URLs in `config`.
     ///
     /// # Errors
     ///
-    /// When an address is none, or a method table can't be read.
+    /// When a URL is invalid, or a method table can't be parsed.
     pub fn new(
         config: &Config,
         http: HttpClient,
         clock: Arc<dyn Clock>,
-    ) -> Result<Self, UnusableConnector> {
-        let slack_enterprise = SlackEnterprise::new(&config.slack_enterprise).map_err(|error| {
-            UnusableConnector { provider: Provider::SlackEnterprise, reason: error.to_string() }
+    ) -> Result<Self, ConnectorBuildError> {
+        let slack_enterprise = SlackConnector::new(&config.slack_enterprise).map_err(|error| {
+            ConnectorBuildError { provider: Provider::SlackEnterprise, reason: error.to_string() }
         })?;
-        let scim = Scim::new(&config.scim);
+        let scim = ScimConnector::new(&config.scim);
         Ok(Self { slack_enterprise, scim, http, clock })
     }
 
-    /// The methods of all providers that are documented: what else a caller of the proxy asks for may be
-    /// made up.
+    /// Returns the documented methods of all providers. Other names come from callers of the proxy and may be invented.
     #[must_use]
     pub fn known_methods(&self) -> HashSet<String> {
-        self.slack_enterprise.known_methods().chain(Scim::known_methods()).collect()
+        self.slack_enterprise.known_methods().chain(ScimConnector::known_methods()).collect()
     }
 
-    /// The connector of a provider.
+    /// Returns the connector of a provider.
     #[must_use]
     pub fn connector(&self, provider: Provider) -> &dyn Connector {
         match provider {
@@ -100,31 +99,31 @@ impl Refresher for Registry {
         client_id: &str,
         client_secret: &ClientSecret,
         refresh_token: &RefreshToken,
-    ) -> Result<Renewal, RefreshFailure> {
+    ) -> Result<RefreshResponse, RefreshFailure> {
         let Some(link) = self.connector(provider).linking().oauth() else {
-            return Err(RefreshFailure::Unclear("no_refresh".to_owned()));
+            return Err(RefreshFailure::RequestRejected("no_refresh".to_owned()));
         };
         let endpoints = link.endpoints();
         let client = OAuthClient { endpoints, client_id, client_secret };
-        let answer = client.refresh(&self.http, refresh_token, self.clock.now()).await;
-        answer.map_err(|error| match error {
-            OAuthError::Refused(code) if CLIENT_REFUSALS.contains(&&*code) => {
-                RefreshFailure::ClientRefused(code)
+        let response = client.refresh(&self.http, refresh_token, self.clock.now()).await;
+        response.map_err(|error| match error {
+            OAuthError::Rejected(code) if CLIENT_ERROR_CODES.contains(&&*code) => {
+                RefreshFailure::ClientRejected(code)
             }
-            OAuthError::Refused(code) if GRANT_REFUSALS.contains(&&*code) => {
-                RefreshFailure::Refused(code)
+            OAuthError::Rejected(code) if GRANT_ERROR_CODES.contains(&&*code) => {
+                RefreshFailure::Rejected(code)
             }
-            OAuthError::Refused(code) if TROUBLE.contains(&&*code) => {
-                RefreshFailure::Down(code.into())
+            OAuthError::Rejected(code) if SERVER_ERROR_CODES.contains(&&*code) => {
+                RefreshFailure::ServerError(code.into())
             }
-            OAuthError::Refused(mut code) => {
-                code.truncate(code.floor_char_boundary(MAX_CODE));
-                RefreshFailure::Unclear(code)
+            OAuthError::Rejected(mut code) => {
+                code.truncate(code.floor_char_boundary(MAX_CODE_BYTES));
+                RefreshFailure::RequestRejected(code)
             }
             OAuthError::Unreachable => RefreshFailure::Unreachable,
             OAuthError::TimedOut => RefreshFailure::TimedOut,
-            OAuthError::Down(status) => RefreshFailure::Down(status),
-            OAuthError::NoAnswer(reason) => RefreshFailure::AnswerLost(reason),
+            OAuthError::ServerError(status) => RefreshFailure::ServerError(status),
+            OAuthError::ResponseLost(reason) => RefreshFailure::ResponseLost(reason),
         })
     }
 }

@@ -1,16 +1,15 @@
-//! The rows of a provider's list: no more than were requested, and one that can't be read costs itself only.
+//! Rows of a provider's list: limits their number, and leaves out single unreadable rows.
 
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::parse::{TOO_MANY, Unreadable, parse_text};
+use super::parse::{ParseError, TOO_MANY_ROWS, parse_text};
 use super::unreadable_rows::UnreadableRow;
 use super::{CallContext, ConnectorError};
 use crate::domain::page::MAX_LIMIT;
 
-/// The list of rows in a response. It must be there: `null` is no list, and nothing longer than the longest page is
-/// read at all.
+/// The list of rows in a response. It is required: `null` is not a list. Parsing stops at the maximum page size.
 #[derive(Debug)]
 pub(super) struct Rows<R>(pub(super) Vec<R>);
 
@@ -33,7 +32,7 @@ impl<'de, R: Deserialize<'de>> Visitor<'de> for RowsVisitor<R> {
         let mut rows = Vec::new();
         while let Some(row) = access.next_element()? {
             if rows.len() >= usize::from(MAX_LIMIT) {
-                return Err(A::Error::custom(format!("{TOO_MANY} a page can have")));
+                return Err(A::Error::custom(format!("{TOO_MANY_ROWS} a page can have")));
             }
             rows.push(row);
         }
@@ -41,21 +40,21 @@ impl<'de, R: Deserialize<'de>> Visitor<'de> for RowsVisitor<R> {
     }
 }
 
-/// A response's rows, and where they come from.
+/// The unparsed rows of a response, and their source.
 #[derive(Debug)]
-pub(super) struct Listed<'a> {
+pub(super) struct ResponseRows<'a> {
     /// The method.
     pub(super) method: &'static str,
     /// The field of the response.
     pub(super) list: &'static str,
-    /// So many were requested.
-    pub(super) most: usize,
-    /// The rows as they came.
+    /// The requested number of rows.
+    pub(super) max_rows: usize,
+    /// The raw rows.
     pub(super) rows: Vec<&'a RawValue>,
 }
 
-impl<'a> Listed<'a> {
-    /// What `read` makes of each row, and the row as it came when that is wanted. A row that can't be read is noted
+impl<'a> ResponseRows<'a> {
+    /// Parses each row and maps it by `read`, which also gets the raw row when requested. An unreadable row is recorded
     /// and left out.
     ///
     /// # Errors
@@ -66,14 +65,14 @@ impl<'a> Listed<'a> {
         cx: &CallContext<'_>,
         mut read: impl FnMut(W, Option<Box<RawValue>>) -> Option<T>,
     ) -> Result<Vec<T>, ConnectorError> {
-        let Self { method, list, most, rows } = self;
-        refuse_more(cx, method, (list, rows.len()), most)?;
+        let Self { method, list, max_rows: most, rows } = self;
+        reject_excess_rows(cx, method, (list, rows.len()), most)?;
         let mut unreadable = Vec::new();
         let (mut all, sent) = (Vec::with_capacity(rows.len()), rows.len());
         for (index, raw) in rows.into_iter().enumerate() {
             match parse_text::<W>(raw.get()) {
-                Ok(row) => all.extend(read(row, cx.wants_remote.then(|| raw.to_owned()))),
-                Err(Unreadable { field, reason }) => {
+                Ok(row) => all.extend(read(row, cx.include_remote.then(|| raw.to_owned()))),
+                Err(ParseError { field, reason }) => {
                     let id = id_of(raw);
                     unreadable.push(UnreadableRow { method, list, index, id, field, reason });
                 }
@@ -85,17 +84,17 @@ impl<'a> Listed<'a> {
                 "" => format!("`{list}[0]` {}", row.reason),
                 field => format!("`{list}[0].{field}` {}", row.reason),
             });
-            return Err(cx.unreadable(method, odd.unwrap_or_default()));
+            return Err(cx.invalid_response(method, odd.unwrap_or_default()));
         }
         for row in unreadable {
-            cx.unreadable_rows.note(row);
+            cx.unreadable_rows.record(row);
         }
         Ok(all)
     }
 }
 
-/// Refuses a page with more rows than were requested.
-pub(super) fn refuse_more(
+/// Rejects a page with more rows than requested.
+pub(super) fn reject_excess_rows(
     cx: &CallContext<'_>,
     method: &'static str,
     (list, sent): (&str, usize),
@@ -105,15 +104,15 @@ pub(super) fn refuse_more(
         return Ok(());
     }
     let odd = format!("`{list}` has {sent} rows, and {most} were requested at most");
-    Err(cx.unreadable(method, odd))
+    Err(cx.invalid_response(method, odd))
 }
 
-/// The id of a row, if that much can be read.
+/// Returns the id of a row, if it can be parsed.
 fn id_of(raw: &RawValue) -> Option<String> {
     #[derive(Deserialize)]
     struct WithId {
         id: Option<String>,
     }
-    // A long one is none of a provider's.
+    // Ids of providers are shorter.
     parse_text::<WithId>(raw.get()).ok()?.id.filter(|id| id.len() <= 128)
 }

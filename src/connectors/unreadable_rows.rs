@@ -1,9 +1,9 @@
-//! Rows of a provider that could not be read.
+//! Collects the provider's rows that could not be read during a request.
 
 use std::sync::{Mutex, PoisonError};
 
-/// So many unreadable rows are reported with their places; of further ones, only how many there are.
-const REPORTED: usize = 100;
+/// Maximum number of unreadable rows reported individually; further ones are only counted.
+const MAX_REPORTED: usize = 100;
 
 /// A row that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,41 +12,41 @@ pub struct UnreadableRow {
     pub method: &'static str,
     /// The field of the response that holds the rows.
     pub list: &'static str,
-    /// Which row it is, from 0.
+    /// The index of the row, from 0.
     pub index: usize,
-    /// Its id, where that could be read.
+    /// The row's id, if it could be read.
     pub id: Option<String>,
-    /// The field that could not be read, as a path in the row.
+    /// The path in the row of the field that could not be read.
     pub field: String,
-    /// What is odd about it.
+    /// The defect.
     pub reason: &'static str,
 }
 
 /// The rows that could not be read during one request.
 #[derive(Debug, Default)]
-pub struct UnreadableRows(Mutex<Noted>);
+pub struct UnreadableRows(Mutex<RecordedRows>);
 
 #[derive(Debug, Default)]
-struct Noted {
+struct RecordedRows {
     rows: Vec<UnreadableRow>,
-    further: usize,
+    omitted: usize,
 }
 
 impl UnreadableRows {
-    /// Notes one.
-    pub(super) fn note(&self, row: UnreadableRow) {
+    /// Records a row.
+    pub(super) fn record(&self, row: UnreadableRow) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if noted.rows.len() < REPORTED {
+        if noted.rows.len() < MAX_REPORTED {
             noted.rows.push(row);
         } else {
-            noted.further += 1;
+            noted.omitted += 1;
         }
     }
 
-    /// Takes them out, and how many more there were than are reported.
+    /// Takes the recorded rows, and the number of further ones.
     pub fn take(&self) -> (Vec<UnreadableRow>, usize) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Noted { rows, further } = std::mem::take(&mut *noted);
+        let RecordedRows { rows, omitted: further } = std::mem::take(&mut *noted);
         (rows, further)
     }
 }

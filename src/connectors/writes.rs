@@ -1,82 +1,89 @@
-//! What can be changed at a provider: one facet a resource, each of single steps. Several steps in
-//! one request are put together above, in `unified`.
+//! Write capabilities of a provider: one trait per resource, each with single steps. `unified` combines several steps
+//! in one request.
 //!
-//! Every write says the truth: `Ok` when the provider confirmed it, [`Kind::Timeout`] or
-//! [`Kind::Trouble`] when it may or may not have been done. [`Done::Already`] says that all that was
-//! requested was so before; where a provider only refuses because of the present state, the refusal is
-//! passed on and judged above by reading.
+//! A write returns `Ok` when the provider confirmed it, [`ErrorKind::Timeout`] or [`ErrorKind::ProviderError`] when it
+//! may have been applied. [`WriteOutcome::Unchanged`] means that the requested state was there before. Where a provider
+//! only rejects a change because of the present state, the error is passed on, and `unified` reads the state.
 //!
-//! [`Kind::Timeout`]: super::Kind::Timeout
-//! [`Kind::Trouble`]: super::Kind::Trouble
+//! [`ErrorKind::Timeout`]: super::ErrorKind::Timeout
+//! [`ErrorKind::ProviderError`]: super::ErrorKind::ProviderError
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::{CallContext, ConnectorError};
-use crate::domain::group::GroupWish;
-use crate::domain::input::{Done, Flaw};
+use crate::domain::group::GroupInput;
+use crate::domain::patch::{ValidationError, WriteOutcome};
 use crate::domain::user::UserType;
 use crate::domain::user_input::UserInput;
-use crate::domain::workspace_input::{WorkspaceSetting, WorkspaceWish};
+use crate::domain::workspace_input::{WorkspaceInput, WorkspaceSettingInput};
 
-/// Somebody to be asked by e-mail into a workspace.
+/// An invitation by e-mail into a workspace.
 #[derive(Debug, Clone, Copy)]
-pub struct Invitation<'a> {
-    /// Where the mail goes.
+pub struct InvitationRequest<'a> {
+    /// The e-mail address.
     pub email: &'a str,
-    /// The whole name, where it is known.
+    /// The full name, if known.
     pub name: Option<&'a str>,
-    /// Into which workspace, and as what.
-    pub membership: Membership<'a>,
+    /// The workspace, and the kind of member.
+    pub membership: MembershipRequest<'a>,
     /// When a guest's access ends.
     pub expires_at: Option<OffsetDateTime>,
 }
 
-/// Users that can be made, changed, switched on and off.
+/// Creates, updates, invites and deactivates users.
 #[async_trait]
 pub trait UserWrites: Send + Sync {
-    /// What of a wish this provider can't grant; `new` when it is for somebody new.
-    fn flaws(&self, wish: &UserInput, new: bool) -> Vec<Flaw>;
+    /// Returns the provider's validation errors of a request; `new` when it creates a user.
+    fn validate(&self, input: &UserInput, new: bool) -> Vec<ValidationError>;
 
-    /// Makes an account, in no workspace yet. Gives its id.
+    /// Creates an account without workspaces. Returns its id.
     async fn create(
         &self,
         cx: &CallContext<'_>,
-        wish: &UserInput,
+        input: &UserInput,
     ) -> Result<String, ConnectorError>;
 
-    /// Asks somebody by e-mail. The provider tells no id. Somebody who was invited before is a conflict.
+    /// Invites a user by e-mail. The provider returns no id. A user who was invited before is a conflict.
     async fn invite(
         &self,
         cx: &CallContext<'_>,
-        invitation: Invitation<'_>,
-    ) -> Result<Done, ConnectorError>;
+        invitation: InvitationRequest<'_>,
+    ) -> Result<WriteOutcome, ConnectorError>;
 
-    /// Changes the profile, the kind of member, and whether the user can sign in.
+    /// Updates the profile, the kind of member and the status.
     async fn update(
         &self,
         cx: &CallContext<'_>,
         id: &str,
-        wish: &UserInput,
-    ) -> Result<Done, ConnectorError>;
+        input: &UserInput,
+    ) -> Result<WriteOutcome, ConnectorError>;
 
-    /// Sets when a guest's access to a workspace ends; `None` for no end.
+    /// Sets the expiry of a guest's access to a workspace; `None` for no expiry.
     async fn set_expiry(
         &self,
         cx: &CallContext<'_>,
         id: &str,
         workspace_id: &str,
         at: Option<OffsetDateTime>,
-    ) -> Result<Done, ConnectorError>;
+    ) -> Result<WriteOutcome, ConnectorError>;
 
-    /// Lets a guest of several channels stay without an end, everywhere.
-    async fn lift_expiry(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError>;
+    /// Removes the expiry of a multi-channel guest in all workspaces.
+    async fn clear_expiry(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+    ) -> Result<WriteOutcome, ConnectorError>;
 
-    /// Deactivates a user everywhere; [`Done::Already`] when that was so. The account stays and can be
-    /// reactivated.
-    async fn deactivate(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError>;
+    /// Deactivates a user in the whole organization; [`WriteOutcome::Unchanged`] when the user was inactive. The
+    /// account remains and can be reactivated.
+    async fn deactivate(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+    ) -> Result<WriteOutcome, ConnectorError>;
 
-    /// Reads when a guest's access to a workspace ends; `None` for no end.
+    /// Returns the expiry of a guest's access to a workspace; `None` for no expiry.
     async fn expiry(
         &self,
         cx: &CallContext<'_>,
@@ -84,16 +91,20 @@ pub trait UserWrites: Send + Sync {
         workspace_id: &str,
     ) -> Result<Option<OffsetDateTime>, ConnectorError>;
 
-    /// Whether a user is signed in anywhere.
+    /// Returns whether a user has a session.
     async fn has_sessions(&self, cx: &CallContext<'_>, id: &str) -> Result<bool, ConnectorError>;
 
-    /// Signs a user out everywhere.
-    async fn end_sessions(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError>;
+    /// Ends all sessions of a user.
+    async fn end_sessions(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+    ) -> Result<WriteOutcome, ConnectorError>;
 }
 
-/// A place in a workspace.
+/// A membership of a workspace.
 #[derive(Debug, Clone, Copy)]
-pub struct Membership<'a> {
+pub struct MembershipRequest<'a> {
     /// The workspace.
     pub workspace_id: &'a str,
     /// The kind of member.
@@ -102,107 +113,112 @@ pub struct Membership<'a> {
     pub channel_ids: &'a [String],
 }
 
-/// Workspaces whose members can be changed.
+/// Adds and removes members of workspaces.
 #[async_trait]
 pub trait MembershipWrites: Send + Sync {
-    /// Puts a user into a workspace. A user who is there already is a conflict.
+    /// Adds a user to a workspace. An existing member is a conflict.
     async fn add(
         &self,
         cx: &CallContext<'_>,
         user_id: &str,
-        membership: Membership<'_>,
-    ) -> Result<Done, ConnectorError>;
+        membership: MembershipRequest<'_>,
+    ) -> Result<WriteOutcome, ConnectorError>;
 
-    /// Takes a user out of a workspace. One who is not there is a conflict, or not found.
+    /// Removes a user from a workspace. A user who is not a member is a conflict, or not found.
     async fn remove(
         &self,
         cx: &CallContext<'_>,
         user_id: &str,
         workspace_id: &str,
-    ) -> Result<Done, ConnectorError>;
+    ) -> Result<WriteOutcome, ConnectorError>;
 }
 
-/// A role held by a user in a place.
+/// A role of a user in an organization, workspace or channel.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Holding {
+pub struct RoleGrant {
     /// The role.
     pub role_id: String,
-    /// Who holds it.
+    /// The user.
     pub user_id: String,
     /// The organization, workspace or channel.
     pub place_id: String,
 }
 
-/// Role assignments that can be changed.
+/// Assigns and removes roles.
 #[async_trait]
 pub trait AssignmentWrites: Send + Sync {
-    /// Whether a role can be given in a place, as far as that is known before anything is sent.
+    /// Checks whether a role can be assigned in a place, before anything is sent.
     ///
     /// # Errors
     ///
-    /// Why it can't.
-    fn check(&self, cx: &CallContext<'_>, holding: &Holding) -> Result<(), ConnectorError>;
+    /// `NotAssignable`, with the fix.
+    fn check_assignable(
+        &self,
+        cx: &CallContext<'_>,
+        holding: &RoleGrant,
+    ) -> Result<(), ConnectorError>;
 
-    /// Gives roles; one outcome for each, in order, and [`Done::Already`] for one that was held. The provider's own batches are formed here.
+    /// Assigns roles, in the provider's batches. Returns one outcome for each, in order: [`WriteOutcome::Unchanged`]
+    /// for a role that was held.
     async fn assign(
         &self,
         cx: &CallContext<'_>,
-        holdings: &[Holding],
-    ) -> Vec<Result<Done, ConnectorError>>;
+        holdings: &[RoleGrant],
+    ) -> Vec<Result<WriteOutcome, ConnectorError>>;
 
-    /// Takes roles away; one outcome for each, in order, and [`Done::Already`] for one that was not held.
-    async fn revoke(
+    /// Removes roles. Returns one outcome for each, in order: [`WriteOutcome::Unchanged`] for a role that was not held.
+    async fn remove(
         &self,
         cx: &CallContext<'_>,
-        holdings: &[Holding],
-    ) -> Vec<Result<Done, ConnectorError>>;
+        holdings: &[RoleGrant],
+    ) -> Vec<Result<WriteOutcome, ConnectorError>>;
 }
 
-/// Workspaces that can be made and set up.
+/// Creates workspaces and changes their settings.
 #[async_trait]
 pub trait WorkspaceWrites: Send + Sync {
-    /// Makes a workspace with its name, address, description and discoverability. Gives its id.
+    /// Creates a workspace with its name, domain, description and discoverability. Returns its id.
     async fn create(
         &self,
         cx: &CallContext<'_>,
-        wish: &WorkspaceWish,
+        input: &WorkspaceInput,
     ) -> Result<String, ConnectorError>;
 
     /// Changes one setting.
-    async fn set(
+    async fn update_setting(
         &self,
         cx: &CallContext<'_>,
         id: &str,
-        setting: WorkspaceSetting<'_>,
-    ) -> Result<Done, ConnectorError>;
+        setting: WorkspaceSettingInput<'_>,
+    ) -> Result<WriteOutcome, ConnectorError>;
 }
 
-/// Groups that can be made, changed and deleted.
+/// Creates, updates, links and deletes groups.
 #[async_trait]
 pub trait GroupWrites: Send + Sync {
-    /// Makes a group with its members. Gives its id.
+    /// Creates a group with its members. Returns its id.
     async fn create(
         &self,
         cx: &CallContext<'_>,
-        wish: &GroupWish,
+        input: &GroupInput,
     ) -> Result<String, ConnectorError>;
 
-    /// Changes the name and the members.
+    /// Updates the name and the members.
     async fn update(
         &self,
         cx: &CallContext<'_>,
         id: &str,
-        wish: &GroupWish,
-    ) -> Result<Done, ConnectorError>;
+        input: &GroupInput,
+    ) -> Result<WriteOutcome, ConnectorError>;
 
-    /// Lets a group bring its members into workspaces.
-    async fn link(
+    /// Links a group to workspaces, so that its members are added to them.
+    async fn link_workspaces(
         &self,
         cx: &CallContext<'_>,
         id: &str,
         workspace_ids: &[String],
-    ) -> Result<Done, ConnectorError>;
+    ) -> Result<WriteOutcome, ConnectorError>;
 
-    /// Deletes a group for good.
-    async fn delete(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError>;
+    /// Deletes a group permanently.
+    async fn delete(&self, cx: &CallContext<'_>, id: &str) -> Result<WriteOutcome, ConnectorError>;
 }

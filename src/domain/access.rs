@@ -1,4 +1,4 @@
-//! Who may do what: the kinds of our own keys, and their scopes.
+//! Kinds of API credentials, and their scopes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A kind of secret that authenticates a caller.
+/// A kind of credential that authenticates a caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
     /// An API key of an environment.
@@ -16,7 +16,7 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// The first characters of every secret of this kind.
+    /// Returns the prefix of every secret of this kind.
     #[must_use]
     pub fn prefix(self) -> &'static str {
         match self {
@@ -25,7 +25,7 @@ impl KeyKind {
         }
     }
 
-    /// The kind of a secret, by its prefix.
+    /// Returns the kind of a secret, by its prefix.
     #[must_use]
     pub fn of(secret: &str) -> Option<Self> {
         [Self::ApiKey, Self::AccountToken]
@@ -34,7 +34,7 @@ impl KeyKind {
     }
 }
 
-/// A permission that an API key or an account token carries.
+/// A permission of an API key or an account token.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
@@ -44,7 +44,7 @@ pub enum Scope {
     Read,
     /// Change through the unified API.
     Write,
-    /// Pass raw calls to the provider.
+    /// Call the provider's native API through the proxy.
     Proxy,
     /// Manage the environment: accounts, links, keys.
     Admin,
@@ -53,10 +53,10 @@ pub enum Scope {
 impl Scope {
     /// Every scope, the weakest first.
     pub const ALL: &[Self] = &[Self::Read, Self::Write, Self::Proxy, Self::Admin];
-    /// What an account token may do when nothing is said.
+    /// The default scopes of an account token.
     pub const ACCOUNT: &[Self] = &[Self::Read, Self::Write, Self::Proxy];
 
-    /// The name in the API and in the database.
+    /// Returns the name in the API and the database.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -74,7 +74,7 @@ impl fmt::Display for Scope {
     }
 }
 
-/// A name that is no scope's.
+/// An unknown scope name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown scope; the known ones are: read, write, proxy, admin")]
 pub struct UnknownScope;

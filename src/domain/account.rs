@@ -11,23 +11,23 @@ use utoipa::ToSchema;
 use super::ids::{EnvironmentId, IntegratedAccountId, ProviderAppId};
 use super::provider::Provider;
 
-/// Whether an account can be used.
+/// The status of an integrated account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AccountStatus {
-    /// Its grant works.
+    /// The grant is valid.
     Active,
-    /// The provider refused its grant: the customer must link again.
+    /// The provider rejected the grant: the customer must link again.
     NeedsReauth,
-    /// Disconnected for good; its tokens are erased.
+    /// Disconnected permanently; the tokens are erased.
     Disconnected,
 }
 
 impl AccountStatus {
-    /// Every one.
+    /// Every status.
     pub const ALL: [Self; 3] = [Self::Active, Self::NeedsReauth, Self::Disconnected];
 
-    /// The name in the API and in the database.
+    /// Returns the name in the API and the database.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -44,7 +44,7 @@ impl fmt::Display for AccountStatus {
     }
 }
 
-/// A name that is no status.
+/// An unknown status name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown account status; the known ones are: active, needs_reauth, disconnected")]
 pub struct UnknownAccountStatus;
@@ -60,54 +60,54 @@ impl FromStr for AccountStatus {
 /// The organization at the provider that an account is connected to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Organization {
-    /// Its id at the provider, such as `E0123`.
+    /// The id at the provider, such as `E0123`.
     #[schema(value_type = String)]
     pub id: Arc<str>,
-    /// Its name at the provider.
+    /// The name at the provider.
     pub name: String,
 }
 
-/// Permissions at a provider, by its names. Accounts that have the same ones share them.
+/// OAuth scopes, by the provider's names. Accounts with equal scopes share one allocation.
 pub type Scopes = Arc<[String]>;
 
-/// One tenant's connection to one provider, without its secrets.
+/// One tenant's connection to one provider, without secrets.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct IntegratedAccount {
     /// The account's id.
     pub id: IntegratedAccountId,
-    /// The environment it belongs to.
+    /// The environment that the account belongs to.
     pub environment_id: EnvironmentId,
-    /// The SaaS's own name for its customer.
+    /// Your id of the customer.
     pub tenant_id: String,
     /// The kind of directory.
     pub provider: Provider,
-    /// The OAuth client it was linked with; `null` for a provider without one.
+    /// The OAuth client that the account was linked with; `null` for a provider without OAuth.
     pub provider_app_id: Option<ProviderAppId>,
-    /// Where its provider is, when every customer has one of their own: `https://…/`.
+    /// The provider's base URL, for providers with one per customer: `https://…/`.
     pub base_url: Option<String>,
-    /// Whether it can be used.
+    /// Whether the account can be used.
     pub status: AccountStatus,
-    /// Why it can't be used, when it can't.
+    /// The reason for a status other than `active`.
     pub status_reason: Option<String>,
     /// The organization at the provider.
     pub organization: Organization,
-    /// The person at the provider whose grant this is; `null` when it is nobody's.
+    /// The provider's id of the person who granted access; `null` when no person did.
     pub installer_id: Option<String>,
-    /// What the customer granted.
+    /// Scopes that the customer granted.
     #[schema(value_type = Vec<String>)]
     pub granted_scopes: Scopes,
-    /// What we asked for and did not get.
+    /// Scopes that were requested and not granted.
     #[schema(value_type = Vec<String>)]
     pub missing_scopes: Scopes,
-    /// The SaaS's own data about this connection.
+    /// Your own data about this connection.
     pub context: serde_json::Value,
-    /// When the present access token ends.
+    /// When the current access token expires.
     #[serde(with = "time::serde::rfc3339::option")]
     pub token_expires_at: Option<OffsetDateTime>,
-    /// When it was first linked.
+    /// When the account was first linked.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// When it last changed.
+    /// When the account last changed.
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
 }

@@ -1,4 +1,4 @@
-//! An API key as it is shown: whoever has its secret has it from when it was made.
+//! An API key as listed: its secret is shown only once, on creation.
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -12,33 +12,33 @@ use super::networks::Networks;
 /// A key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ApiKey {
-    /// Its id.
+    /// The key's id.
     pub id: ApiKeyId,
-    /// Its name.
+    /// The key's name.
     pub name: String,
-    /// What it may do.
+    /// Permissions of the key.
     pub scopes: Vec<Scope>,
-    /// Patterns of the provider's methods that it may call raw; `null` for all.
+    /// Patterns of provider methods that the key may call through the proxy; `null` for all.
     #[schema(value_type = Option<Vec<String>>)]
     pub allowed_methods: Option<AllowedMethods>,
-    /// Networks that its callers must be in; `null` for all.
+    /// Networks that callers must be in; `null` for all.
     #[schema(value_type = Option<Vec<String>>)]
     pub allowed_addresses: Option<Networks>,
-    /// When it was made.
+    /// When the key was created.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// When it ends by itself.
+    /// When the key expires.
     #[serde(with = "time::serde::rfc3339::option")]
     pub expires_at: Option<OffsetDateTime>,
-    /// When it was revoked.
+    /// When the key was revoked.
     #[serde(with = "time::serde::rfc3339::option")]
     pub revoked_at: Option<OffsetDateTime>,
-    /// Until when the secret lives, or lived, that it had before the last rotation.
+    /// When the secret from before the last rotation expires, or expired.
     #[serde(with = "time::serde::rfc3339::option")]
     pub old_secret_ends_at: Option<OffsetDateTime>,
-    /// When it was last used, to the minute.
+    /// When the key was last used, to the minute.
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_used_at: Option<OffsetDateTime>,
-    /// The key that made it; `null` when none did.
+    /// The key that created it; `null` when no key did.
     pub made_by: Option<String>,
 }

@@ -1,42 +1,42 @@
-//! The unified role assignment: who holds which role, and where.
+//! The unified role assignment: a role held by a user in an organization, workspace or channel.
 
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::role::RoleScope;
-use super::user::Reference;
+use super::user::ResourceRef;
 
-/// One role held by one user (or group) in one place.
+/// One role held by one user (or group) in one organization, workspace or channel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RoleAssignment {
-    /// Stable, made of role, user and place.
+    /// A stable id, composed of role, user and place.
     pub id: String,
-    /// Who holds the role.
+    /// The user who holds the role.
     pub user_id: String,
     /// The role.
     pub role_id: String,
     /// The role's name.
     pub role_name: String,
-    /// How far it reaches.
+    /// The scope of the role.
     pub scope: RoleScope,
-    /// The workspace it is held in, as a list for callers that expect one.
-    pub workspace: Vec<Reference>,
-    /// The workspace it is held in.
+    /// The workspace of the assignment, as a list for callers that expect one.
+    pub workspace: Vec<ResourceRef>,
+    /// The workspace of the assignment.
     pub workspace_id: Option<String>,
-    /// The organization it is held in.
+    /// The organization of the assignment.
     pub organization_id: Option<String>,
-    /// The group that holds the role, where groups can.
+    /// The group that holds the role, at providers whose groups hold roles.
     pub group_id: Option<String>,
-    /// The kind of that group.
+    /// The type of that group.
     pub group_type: Option<String>,
-    /// The channel it is held in.
+    /// The channel of the assignment.
     pub channel_id: Option<String>,
-    /// Whether its holder can harm others' accounts or data.
+    /// Whether the role permits changes to other users' accounts or data.
     pub is_privileged: bool,
-    /// Who gave it.
+    /// The user who assigned it.
     pub granted_by: Option<String>,
-    /// When it was given.
+    /// When it was assigned.
     #[serde(with = "time::serde::rfc3339::option")]
     pub created_at: Option<OffsetDateTime>,
     /// When it last changed.

@@ -1,4 +1,4 @@
-//! The audit log as it is told: who did what to which account, and how it ended.
+//! Entries of the audit log: who did what to which account, and the outcome.
 
 use std::str::FromStr;
 
@@ -8,27 +8,27 @@ use utoipa::ToSchema;
 
 use super::ids::{AuditId, IntegratedAccountId};
 
-/// How the thing that was done ended.
+/// The outcome of an audited action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It is about to be sent: without a later row nobody knows whether it was done.
+pub enum AuditOutcome {
+    /// The request is about to be sent: without a later entry its outcome is unknown.
     Started,
-    /// It was done.
+    /// The action succeeded.
     Done,
-    /// It was refused or failed; a call to a provider got no answer.
+    /// The action was rejected or failed; a call to a provider got no response.
     Failed,
-    /// A call to a provider got an answer; its status tells which.
+    /// A call to a provider got a response; `status` is its HTTP status.
     Answered,
-    /// A call to a provider was given up before its answer came.
+    /// A call to a provider was abandoned before its response came.
     Abandoned,
 }
 
-impl Outcome {
+impl AuditOutcome {
     const ALL: [Self; 5] =
         [Self::Started, Self::Done, Self::Failed, Self::Answered, Self::Abandoned];
 
-    /// Its name.
+    /// Returns the name in the API and the database.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -41,18 +41,19 @@ impl Outcome {
     }
 }
 
-/// What a row tells about.
+/// The kind of an audit entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AuditKind {
-    /// Something that changes something. The row was there before it was done, or came with it.
+    /// A change. The entry was written before the change, or in the same transaction.
     Change,
-    /// A call to a provider with the account's token, a request that was refused, or a read of this log. The row came within a second after it, or within a minute where many are counted.
+    /// A use: a call to a provider with the account's token, a rejected request, or a read of this log. The entry is
+    /// written within a second, or within a minute where several are counted in one.
     Use,
 }
 
 impl AuditKind {
-    /// Its name.
+    /// Returns the name in the API and the database.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -62,57 +63,61 @@ impl AuditKind {
     }
 }
 
-/// A row of the audit log.
+/// An entry of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AuditRow {
-    /// Its id.
+    /// The entry's id.
     pub id: AuditId,
-    /// When it was written down: at the end of what took a while.
+    /// When it was recorded: for calls, at their end.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// Whether something was changed, or a credential was used.
+    /// Whether it is a change, or a use of a credential.
     pub kind: AuditKind,
-    /// Who did it: the id of an API key or of an account token, or a part of the program: `cli`, `link`, `provider`, `refresh`.
+    /// The actor: the id of an API key or account token, or a part of the program: `cli`, `link`, `provider`,
+    /// `refresh`.
     #[schema(example = "key_01J8ZQ5V9Y3M7T2K4N6P8R0S1T")]
     pub actor: String,
-    /// What was done: `user.deactivated`, `api_key.created`, …; `proxy.called` is a raw call, `directory.called` a call that the unified API made, `request.refused` a request that was refused here, `link.failed` a link that failed, `audit_log.read` a read of this log.
+    /// The action: `user.deactivated`, `api_key.created`, …; `proxy.called` is a call through the proxy,
+    /// `directory.called` a call of the unified API, `request.refused` a request that the gateway rejected,
+    /// `link.failed` a failed link, `audit_log.read` a read of this log.
     #[schema(example = "proxy.called")]
     pub action: String,
-    /// To which account.
+    /// The integrated account.
     #[schema(required = true)]
     pub integrated_account_id: Option<IntegratedAccountId>,
-    /// To what else, by id.
+    /// The id of the object that was changed or used.
     #[schema(required = true)]
     pub subject: Option<String>,
-    /// The provider's name of the method that was called.
+    /// The provider's name of the called method.
     #[schema(required = true, example = "admin.users.list")]
     pub provider_method: Option<String>,
-    /// The HTTP status of the provider's answer; of a refused request, that of ours.
+    /// The HTTP status of the provider's response; for a rejected request, of the gateway's response.
     #[schema(required = true)]
     pub status: Option<u16>,
-    /// How long the call took, waiting for its turn included; of several calls the longest.
+    /// The duration of the call in milliseconds, including rate limit waits; of several calls the longest.
     #[schema(required = true)]
     pub duration_ms: Option<u32>,
-    /// How many calls it tells of: more than one when a key called the same method often within a second, or was refused, or read this log, often within a minute.
+    /// The number of calls: more than one when a key repeated the same call within a second, or was rejected or read
+    /// this log repeatedly within a minute.
     pub calls: u32,
-    /// In which request; `null` for several calls.
+    /// The request's id; `null` for several calls.
     #[schema(required = true)]
     pub request_id: Option<String>,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Why it was refused or failed: the type of the problem, or the code of a failed link.
+    /// The outcome.
+    pub outcome: AuditOutcome,
+    /// Why it was rejected or failed: the problem type, or the code of a failed link.
     #[schema(required = true, example = "insufficient_scope")]
     pub reason: Option<String>,
 }
 
-/// A name that is none of the known ones.
+/// An unknown name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("must be one of: {known}")]
 pub struct UnknownName {
     known: &'static str,
 }
 
-impl FromStr for Outcome {
+impl FromStr for AuditOutcome {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {

@@ -1,28 +1,28 @@
-//! Time, passed in: the clock of the machine, and one that tests and the sandbox move by hand.
+//! Injected time: the system clock, and clocks that tests and the sandbox advance.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use time::{Duration, OffsetDateTime};
 
-/// Where the time comes from. Everything that asks for the time is given one of these.
+/// A source of the current time. Code that needs the time takes one of these.
 pub trait Clock: Send + Sync + 'static {
-    /// The present, in UTC.
+    /// Returns the current time, in UTC.
     fn now(&self) -> OffsetDateTime;
 }
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+    #[expect(clippy::disallowed_methods, reason = "the only place that reads the system clock")]
     fn now(&self) -> OffsetDateTime {
         OffsetDateTime::now_utc()
     }
 }
 
-/// Another clock plus an offset that can be moved: the provider's clock in the sandbox.
+/// Another clock plus an adjustable offset: the provider's clock in the sandbox.
 #[derive(Clone)]
 pub struct ShiftedClock {
     base: Arc<dyn Clock>,
@@ -30,13 +30,13 @@ pub struct ShiftedClock {
 }
 
 impl ShiftedClock {
-    /// A clock that shows what `base` shows until it is moved.
+    /// Returns a clock that equals `base` until it is advanced.
     #[must_use]
     pub fn new(base: Arc<dyn Clock>) -> Self {
         Self { base, offset_ms: Arc::default() }
     }
 
-    /// Moves this clock forward by `by` (backward when negative). Every clone sees it.
+    /// Advances this clock and all its clones by `by` (backward when negative).
     pub fn advance(&self, by: Duration) {
         let ms = i64::try_from(by.whole_milliseconds()).unwrap_or(i64::MAX);
         self.offset_ms.fetch_add(ms, Ordering::SeqCst);
@@ -57,21 +57,21 @@ impl std::fmt::Debug for ShiftedClock {
     }
 }
 
-/// A clock that stands still until a test moves it.
+/// A clock that stands still until a test advances it.
 #[derive(Debug, Clone)]
 pub struct ManualClock {
     unix_ms: Arc<AtomicI64>,
 }
 
 impl ManualClock {
-    /// A clock that shows `at`.
+    /// Returns a clock stopped at `at`.
     #[must_use]
     pub fn at(at: OffsetDateTime) -> Self {
         let unix_ms = i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX);
         Self { unix_ms: Arc::new(AtomicI64::new(unix_ms)) }
     }
 
-    /// Moves this clock forward by `by`. Every clone sees it.
+    /// Advances this clock and all its clones by `by`.
     pub fn advance(&self, by: Duration) {
         let ms = i64::try_from(by.whole_milliseconds()).unwrap_or(i64::MAX);
         self.unix_ms.fetch_add(ms, Ordering::SeqCst);

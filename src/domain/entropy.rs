@@ -1,26 +1,26 @@
-//! Randomness, passed in: the machine's, and a seeded one that tests can repeat.
+//! Injected randomness: the system's, and a seeded one for repeatable tests.
 
 use std::sync::Mutex;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-/// Where random bytes come from. Keys, tokens, nonces and ids are all drawn from one of these.
+/// A source of random bytes for keys, tokens, nonces and ids.
 pub trait Entropy: Send + Sync + 'static {
-    /// Fills `bytes` with random ones.
+    /// Fills `bytes` with random bytes.
     fn fill(&self, bytes: &mut [u8]);
 }
 
-/// `N` random bytes.
+/// Returns `N` random bytes.
 pub fn random_bytes<const N: usize>(entropy: &dyn Entropy) -> [u8; N] {
     let mut bytes = [0; N];
     entropy.fill(&mut bytes);
     bytes
 }
 
-/// The only randomness fit for secrets: a generator for cryptography in each thread (`rand`'s `ThreadRng`,
-/// seeded by the operating system, and anew after every 64 KiB), so that an id costs no system call. It
-/// panics where the system gives no seed: such a machine must not hand out guessable secrets.
+/// The only source fit for secrets: a cryptographic generator in each thread (`rand`'s `ThreadRng`, seeded by the
+/// operating system, and again after every 64 KiB), so that an id costs no system call. It panics without a seed from
+/// the system: such a machine must not issue guessable secrets.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemEntropy;
 
@@ -30,11 +30,11 @@ impl Entropy for SystemEntropy {
     }
 }
 
-/// A repeatable stream of bytes for tests and for the sandbox.
+/// A repeatable stream of bytes for tests and the sandbox.
 pub struct SeededEntropy(Mutex<StdRng>);
 
 impl SeededEntropy {
-    /// The stream that `seed` starts.
+    /// Returns the stream of `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(Mutex::new(StdRng::seed_from_u64(seed)))

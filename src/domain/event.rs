@@ -1,4 +1,4 @@
-//! Events: what happened to an account, told to the SaaS.
+//! Account events for the SaaS.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,25 +11,25 @@ use super::account::{AccountStatus, Organization};
 use super::ids::{EventId, IntegratedAccountId};
 use super::provider::Provider;
 
-/// What happened.
+/// The type of the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 pub enum EventKind {
     /// An account was linked for the first time.
     #[serde(rename = "integrated_account.created")]
     Created,
-    /// A new account can be used.
+    /// A new account is active.
     #[serde(rename = "integrated_account.active")]
     Active,
-    /// Its grant is lost: the customer must link again.
+    /// The grant is invalid: the customer must link again.
     #[serde(rename = "integrated_account.needs_reauth")]
     NeedsReauth,
-    /// The customer linked it again.
+    /// The customer linked the account again.
     #[serde(rename = "integrated_account.reactivated")]
     Reactivated,
-    /// It was disconnected for good.
+    /// The account was disconnected permanently.
     #[serde(rename = "integrated_account.disconnected")]
     Disconnected,
-    /// Its tokens could not be renewed, though the grant may live; told once in an hour.
+    /// The tokens could not be refreshed, although the grant may be valid; sent at most once per hour.
     #[serde(rename = "integrated_account.refresh_failed")]
     RefreshFailed,
 }
@@ -44,7 +44,7 @@ impl EventKind {
         Self::RefreshFailed,
     ];
 
-    /// The name in the API and in the database.
+    /// Returns the name in the API and the database.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// A name that is no type of event.
+/// An unknown event type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the types are integrated_account. with created, active, needs_reauth, reactivated, disconnected \
@@ -80,10 +80,10 @@ impl FromStr for EventKind {
     }
 }
 
-/// The account as it stood after what happened.
+/// The account's state after the event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventData {
-    /// The SaaS's own name for its customer.
+    /// Your id of the customer.
     pub tenant_id: String,
     /// The kind of directory.
     pub provider: Provider,
@@ -91,25 +91,25 @@ pub struct EventData {
     pub organization: Organization,
     /// Whether the account can be used.
     pub status: AccountStatus,
-    /// What was asked for and not granted.
+    /// Scopes that were requested and not granted.
     pub missing_scopes: Vec<String>,
-    /// Why, where there is a reason: the provider's code, or ours.
+    /// The reason, if there is one: a code of the provider or of the gateway.
     pub reason: Option<String>,
 }
 
-/// Something that happened to an account.
+/// An event of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Event {
-    /// Its id.
+    /// The event's id.
     pub id: EventId,
-    /// What happened.
+    /// The type of the event.
     #[serde(rename = "type")]
     pub kind: EventKind,
-    /// When.
+    /// When it happened.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// To which account.
+    /// The account.
     pub integrated_account_id: IntegratedAccountId,
-    /// The account as it stood then.
+    /// The account's state after the event.
     pub data: EventData,
 }

@@ -1,5 +1,5 @@
-//! What the rows of a list must be like. A connector asks the provider for as much of a filter as it
-//! understands; whatever comes back is held against the whole filter once more.
+//! Filters and expansions of lists. A connector passes as much of a filter to the provider as the provider supports;
+//! the whole filter is then applied to the rows that come back.
 
 use std::collections::BTreeSet;
 
@@ -13,169 +13,169 @@ use super::role::{Role, RoleScope};
 use super::user::{User, UserStatus, UserType};
 use super::workspace::Workspace;
 
-/// A thing whose lists can be filtered.
-pub trait Filtered: Sized + Send + Sync {
-    /// What can be asked of its lists.
+/// A resource whose lists can be filtered.
+pub trait Filterable: Sized + Send + Sync {
+    /// The filter of its lists.
     type Filter: Filter<Self>;
-    /// What its lists can bring beyond the fields that come for nothing.
+    /// The expansions that its lists support.
     const EXPANSIONS: &'static [Expansion];
 }
 
-impl Filtered for User {
+impl Filterable for User {
     type Filter = UserFilter;
     const EXPANSIONS: &'static [Expansion] =
         &[Expansion::Profile, Expansion::Groups, Expansion::Roles];
 }
 
-impl Filtered for Role {
+impl Filterable for Role {
     type Filter = RoleFilter;
     const EXPANSIONS: &'static [Expansion] = &[];
 }
 
-impl Filtered for RoleAssignment {
+impl Filterable for RoleAssignment {
     type Filter = AssignmentFilter;
     const EXPANSIONS: &'static [Expansion] = &[];
 }
 
-impl Filtered for Group {
+impl Filterable for Group {
     type Filter = GroupFilter;
     const EXPANSIONS: &'static [Expansion] = &[];
 }
 
-impl Filtered for Workspace {
+impl Filterable for Workspace {
     type Filter = WorkspaceFilter;
     const EXPANSIONS: &'static [Expansion] = &[Expansion::Owners, Expansion::Settings];
 }
 
 /// A filter of a list.
 pub trait Filter<T>: Default + std::fmt::Debug + PartialEq + Serialize + Send + Sync {
-    /// Whether a row is wanted.
-    fn admits(&self, row: &T) -> bool;
+    /// Whether a row matches.
+    fn matches(&self, row: &T) -> bool;
 }
 
-/// Which users are wanted.
+/// A filter of users.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct UserFilter {
-    /// One of the addresses, in any case.
+    /// One of the e-mail addresses, case-insensitive.
     pub email: Option<String>,
-    /// The short name, in any case.
+    /// The username, case-insensitive.
     pub username: Option<String>,
-    /// Whether they can sign in.
+    /// The status.
     pub status: Option<UserStatus>,
-    /// A workspace they are in.
+    /// A workspace of the user.
     pub workspace_id: Option<String>,
-    /// A role they hold.
+    /// A role of the user.
     pub role_id: Option<String>,
     /// The kind of member.
     pub user_type: Option<UserType>,
-    /// Changed after this moment.
+    /// Changed after this time.
     #[serde(with = "time::serde::rfc3339::option")]
     pub updated_after: Option<OffsetDateTime>,
-    /// A part of a name, an address or the title, in any case.
+    /// A substring of a name, an e-mail address or the title, case-insensitive.
     pub search: Option<String>,
 }
 
 impl Filter<User> for UserFilter {
-    fn admits(&self, user: &User) -> bool {
+    fn matches(&self, user: &User) -> bool {
         let mut addresses = user.emails.iter().map(|email| email.email.as_str());
-        is_wanted(self.email.as_ref(), |email| addresses.any(|one| same(one, email)))
-            && is_wanted(self.username.as_ref(), |name| {
-                user.username.as_deref().is_some_and(|own| same(own, name))
+        is_met(self.email.as_ref(), |email| addresses.any(|one| eq_ignore_case(one, email)))
+            && is_met(self.username.as_ref(), |name| {
+                user.username.as_deref().is_some_and(|own| eq_ignore_case(own, name))
             })
-            && is_wanted(self.status.as_ref(), |status| user.status == *status)
-            && is_wanted(self.workspace_id.as_ref(), |id| {
+            && is_met(self.status.as_ref(), |status| user.status == *status)
+            && is_met(self.workspace_id.as_ref(), |id| {
                 user.workspaces.iter().any(|one| one.id == *id)
             })
-            && is_wanted(self.role_id.as_ref(), |id| user.roles.iter().any(|one| one.id == *id))
-            && is_wanted(self.user_type.as_ref(), |kind| user.user_type == *kind)
-            && is_wanted(self.updated_after.as_ref(), |moment| {
+            && is_met(self.role_id.as_ref(), |id| user.roles.iter().any(|one| one.id == *id))
+            && is_met(self.user_type.as_ref(), |kind| user.user_type == *kind)
+            && is_met(self.updated_after.as_ref(), |moment| {
                 user.updated_at.is_some_and(|at| at > *moment)
             })
-            && is_wanted(self.search.as_ref(), |part| has(user, part))
+            && is_met(self.search.as_ref(), |part| matches_search(user, part))
     }
 }
 
-/// Which roles are wanted.
+/// A filter of roles.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RoleFilter {
-    /// The place they can be given in.
+    /// A scope that the role can be assigned in.
     pub scope: Option<RoleScope>,
-    /// A workspace they can be given in, which is any.
+    /// A workspace that the role can be assigned in; all workspaces are alike.
     pub workspace_id: Option<String>,
 }
 
 impl Filter<Role> for RoleFilter {
-    fn admits(&self, role: &Role) -> bool {
-        is_wanted(self.scope.as_ref(), |scope| role.applicable_in.contains(scope))
-            && is_wanted(self.workspace_id.as_ref(), |_| {
+    fn matches(&self, role: &Role) -> bool {
+        is_met(self.scope.as_ref(), |scope| role.applicable_in.contains(scope))
+            && is_met(self.workspace_id.as_ref(), |_| {
                 role.applicable_in.contains(&RoleScope::Workspace)
             })
     }
 }
 
-/// Which role assignments are wanted.
+/// A filter of role assignments.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct AssignmentFilter {
     /// The role.
     pub role_id: Option<String>,
-    /// Who holds it.
+    /// The user.
     pub user_id: Option<String>,
-    /// The workspace it is held in.
+    /// The workspace.
     pub workspace_id: Option<String>,
 }
 
 impl Filter<RoleAssignment> for AssignmentFilter {
-    fn admits(&self, held: &RoleAssignment) -> bool {
-        is_wanted(self.role_id.as_ref(), |id| held.role_id == *id)
-            && is_wanted(self.user_id.as_ref(), |id| held.user_id == *id)
-            && is_wanted(self.workspace_id.as_ref(), |id| held.workspace_id.as_ref() == Some(id))
+    fn matches(&self, held: &RoleAssignment) -> bool {
+        is_met(self.role_id.as_ref(), |id| held.role_id == *id)
+            && is_met(self.user_id.as_ref(), |id| held.user_id == *id)
+            && is_met(self.workspace_id.as_ref(), |id| held.workspace_id.as_ref() == Some(id))
     }
 }
 
-/// Which groups are wanted.
+/// A filter of groups.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct GroupFilter {
-    /// The name, in any case.
+    /// The name, case-insensitive.
     pub name: Option<String>,
-    /// Who is in it.
+    /// A member.
     pub user_id: Option<String>,
 }
 
 impl Filter<Group> for GroupFilter {
-    fn admits(&self, group: &Group) -> bool {
-        is_wanted(self.name.as_ref(), |name| same(&group.name, name))
-            && is_wanted(self.user_id.as_ref(), |id| group.members.iter().any(|one| one.id == *id))
+    fn matches(&self, group: &Group) -> bool {
+        is_met(self.name.as_ref(), |name| eq_ignore_case(&group.name, name))
+            && is_met(self.user_id.as_ref(), |id| group.members.iter().any(|one| one.id == *id))
     }
 }
 
-/// Which workspaces are wanted.
+/// A filter of workspaces.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct WorkspaceFilter {
-    /// The name, in any case.
+    /// The name, case-insensitive.
     pub name: Option<String>,
-    /// Who can find and join it, in the provider's word.
+    /// The discoverability, by the provider's name.
     pub discoverability: Option<String>,
 }
 
 impl Filter<Workspace> for WorkspaceFilter {
-    fn admits(&self, workspace: &Workspace) -> bool {
-        is_wanted(self.name.as_ref(), |name| same(&workspace.name, name))
-            && is_wanted(self.discoverability.as_ref(), |word| {
+    fn matches(&self, workspace: &Workspace) -> bool {
+        is_met(self.name.as_ref(), |name| eq_ignore_case(&workspace.name, name))
+            && is_met(self.discoverability.as_ref(), |word| {
                 workspace.discoverability.as_ref() == Some(word)
             })
     }
 }
 
-/// Whether a condition holds; one that isn't there does.
-fn is_wanted<T>(condition: Option<&T>, holds: impl FnOnce(&T) -> bool) -> bool {
+/// Whether a condition is absent or holds.
+fn is_met<T>(condition: Option<&T>, holds: impl FnOnce(&T) -> bool) -> bool {
     condition.is_none_or(holds)
 }
 
-fn same(one: &str, other: &str) -> bool {
+fn eq_ignore_case(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.trim().to_lowercase()
 }
 
-fn has(user: &User, part: &str) -> bool {
+fn matches_search(user: &User, part: &str) -> bool {
     let part = part.trim().to_lowercase();
     let names = [&user.name, &user.first_name, &user.last_name, &user.username, &user.title];
     let names = names.into_iter().flatten();
@@ -183,7 +183,7 @@ fn has(user: &User, part: &str) -> bool {
     texts.any(|text| text.to_lowercase().contains(&part))
 }
 
-/// What a list can bring beyond the fields that come for nothing.
+/// Additional data that a list can include at the cost of further provider calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Expansion {
@@ -191,7 +191,7 @@ pub enum Expansion {
     Profile,
     /// The users' groups.
     Groups,
-    /// Where the users hold their roles.
+    /// The workspaces and channels of the users' roles.
     Roles,
     /// The workspaces' owners and admins.
     Owners,
@@ -199,25 +199,25 @@ pub enum Expansion {
     Settings,
 }
 
-/// Arguments that go to the provider's own list call untouched: names and values.
+/// Arguments passed unchanged to the provider's own list call: names and values.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct RemoteQuery(pub Vec<(String, String)>);
 
 impl RemoteQuery {
-    /// The names.
+    /// Returns the names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 }
 
-/// What a list is to bring beyond the fields that come for nothing.
+/// The expansions requested of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Expand(pub BTreeSet<Expansion>);
 
 impl Expand {
-    /// Whether one of these was asked for.
+    /// Whether one of these was requested.
     #[must_use]
-    pub fn asks_for(&self, any: &[Expansion]) -> bool {
+    pub fn includes_any(&self, any: &[Expansion]) -> bool {
         any.iter().any(|one| self.0.contains(one))
     }
 }

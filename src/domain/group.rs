@@ -1,4 +1,4 @@
-//! The unified group: people whom the customer's identity provider keeps together.
+//! The unified group, and the input that creates or changes one.
 
 use std::collections::BTreeSet;
 
@@ -6,120 +6,126 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::input::{Comparison, Field, Flaw};
-use super::user::Reference;
+use super::patch::{Comparison, PatchField, ValidationError};
+use super::user::ResourceRef;
 
-/// A group. A field that the provider's answer didn't have is `None`.
+/// A group. A field that the provider's response lacks is `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Group {
     /// The provider's id.
     pub id: String,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// What it is for.
+    /// The description.
     pub description: Option<String>,
-    /// How many members it has.
+    /// The number of members.
     pub member_count: Option<u64>,
-    /// Its members.
-    pub members: Vec<Reference>,
-    /// The workspaces it brings its members into; `null` where the provider doesn't tell.
-    pub workspaces: Option<Vec<Reference>>,
-    /// When it was made.
+    /// The members.
+    pub members: Vec<ResourceRef>,
+    /// The workspaces that the group is linked to; `null` where the provider does not return them.
+    pub workspaces: Option<Vec<ResourceRef>>,
+    /// When the group was created.
     #[serde(with = "time::serde::rfc3339::option")]
     pub created_at: Option<OffsetDateTime>,
 }
 
-/// How a group is to be. Absent fields are left as they are.
+/// The requested state of a group. Absent fields are unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, ToSchema)]
 #[schema(example = json!({"name": "Night Shift", "add_member_ids": ["U0EXAMPLE"]}))]
 #[serde(deny_unknown_fields)]
-pub struct GroupWish {
-    /// Its name.
+pub struct GroupInput {
+    /// The name.
     #[schema(value_type = Option<String>, example = "Engineering")]
     #[serde(default)]
-    pub name: Field<String>,
-    /// Exactly these members.
+    pub name: PatchField<String>,
+    /// The complete list of members.
     #[schema(value_type = Option<Vec<String>>)]
     #[serde(default)]
-    pub member_ids: Field<Vec<String>>,
-    /// These members more.
+    pub member_ids: PatchField<Vec<String>>,
+    /// Members to add.
     #[serde(default)]
     pub add_member_ids: Vec<String>,
-    /// These members no more.
+    /// Members to remove.
     #[serde(default)]
     pub remove_member_ids: Vec<String>,
-    /// The workspaces that it is to bring its members into, beside those it does.
+    /// Workspaces to link the group to, in addition to the present ones.
     #[serde(default)]
     pub add_workspace_ids: Vec<String>,
 }
 
-impl GroupWish {
-    /// Whether it says anything about the group itself, beside workspaces.
+impl GroupInput {
+    /// Whether it changes the group itself, and not only its workspaces.
     #[must_use]
     pub fn changes_group(&self) -> bool {
-        !self.name.is_keep()
-            || !self.member_ids.is_keep()
+        !self.name.is_absent()
+            || !self.member_ids.is_absent()
             || !self.add_member_ids.is_empty()
             || !self.remove_member_ids.is_empty()
     }
 
-    /// What is wrong with it as a request for a new group.
+    /// Returns the validation errors of a request to create a group.
     #[must_use]
-    pub fn flaws_of_new(&self) -> Vec<Flaw> {
-        let mut flaws = self.contradictions();
+    pub fn validate_create(&self) -> Vec<ValidationError> {
+        let mut errors = self.contradictions();
         if self.name.value().is_none_or(|name| name.trim().is_empty()) {
-            flaws.push(Flaw::at("/name", "a group has a name"));
+            errors.push(ValidationError::at("/name", "must not be empty"));
         }
         if !self.remove_member_ids.is_empty() {
-            flaws.push(Flaw::at("/remove_member_ids", "a new group has no members to remove"));
+            errors.push(ValidationError::at(
+                "/remove_member_ids",
+                "a new group has no members to remove",
+            ));
         }
-        flaws
+        errors
     }
 
-    /// What is wrong with it as a change of a group.
+    /// Returns the validation errors of a request to change a group.
     #[must_use]
-    pub fn flaws_of_change(&self) -> Vec<Flaw> {
-        let mut flaws = self.contradictions();
+    pub fn validate_update(&self) -> Vec<ValidationError> {
+        let mut errors = self.contradictions();
         if self.name.is_clear() {
-            flaws.push(Flaw::at("/name", "can't be cleared: leave it out, or send a name"));
+            errors.push(ValidationError::at(
+                "/name",
+                "can't be cleared: leave it out, or send a name",
+            ));
         }
         if self.member_ids.is_clear() {
             let message = "can't be cleared: leave it out, or send an empty list";
-            flaws.push(Flaw::at("/member_ids", message));
+            errors.push(ValidationError::at("/member_ids", message));
         }
-        flaws
+        errors
     }
 
-    fn contradictions(&self) -> Vec<Flaw> {
+    fn contradictions(&self) -> Vec<ValidationError> {
         let Self { add_member_ids: add, remove_member_ids: remove, .. } = self;
         let (listed, added, removed) = ("/member_ids", "/add_member_ids", "/remove_member_ids");
-        let mut flaws = Vec::new();
+        let mut errors = Vec::new();
         if let Some(exactly) = self.member_ids.value() {
             if add.iter().any(|id| !exactly.contains(id)) {
-                flaws.extend(Flaw::pair(listed, added));
+                errors.extend(ValidationError::conflict(listed, added));
             }
             if remove.iter().any(|id| exactly.contains(id)) {
-                flaws.extend(Flaw::pair(listed, removed));
+                errors.extend(ValidationError::conflict(listed, removed));
             }
         }
         if add.iter().any(|id| remove.contains(id)) {
-            flaws.extend(Flaw::pair(added, removed));
+            errors.extend(ValidationError::conflict(added, removed));
         }
-        flaws
+        errors
     }
 
-    /// The members that a new group is to have, each once.
+    /// Returns the members of a new group, without duplicates.
     #[must_use]
     pub fn initial_members(&self) -> BTreeSet<&String> {
         self.member_ids.value().into_iter().flatten().chain(&self.add_member_ids).collect()
     }
 
-    /// Compares what is requested with a group as it was read.
+    /// Compares the requested state with a group as read.
     #[must_use]
     pub fn compare(&self, group: &Group) -> Comparison {
         let is: BTreeSet<&String> = group.members.iter().map(|member| &member.id).collect();
         let exactly = self.member_ids.value();
-        Comparison::of(
+        Comparison::of_equality(
             self.name.value().is_none_or(|name| group.name == *name)
                 && self.add_member_ids.iter().all(|id| is.contains(id))
                 && !self.remove_member_ids.iter().any(|id| is.contains(id))
@@ -145,9 +151,9 @@ mod tests {
             (json!({"member_ids": null}), vec![listed]),
             (json!({"member_ids": ["U1"], "remove_member_ids": ["U2"]}), vec![]),
         ] {
-            let input: GroupWish = serde_json::from_value(body.clone()).unwrap();
-            let flaws = input.flaws_of_change();
-            let found: Vec<&str> = flaws.iter().map(|flaw| flaw.pointer.as_str()).collect();
+            let input: GroupInput = serde_json::from_value(body.clone()).unwrap();
+            let errors = input.validate_update();
+            let found: Vec<&str> = errors.iter().map(|error| error.pointer.as_str()).collect();
             assert_eq!(found, pointers, "{body}");
         }
     }

@@ -1,4 +1,4 @@
-//! The ids of our own rows: a ULID behind a prefix that says what it names, each its own type.
+//! Typed ids of stored rows: a ULID behind a prefix that names the kind of row.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,15 +9,15 @@ use ulid::{ULID_LEN, Ulid};
 use super::clock::Clock;
 use super::entropy::{Entropy, random_bytes};
 
-/// A text that is no id of the wanted kind.
+/// A text that is not an id of the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected an id like {prefix}_01J8ZQ5V9Y3M7T2K4N6P8R0S1T")]
 pub struct InvalidId {
-    /// What the id must begin with.
+    /// The prefix of the expected type.
     pub prefix: &'static str,
 }
 
-/// Draws ids: their first half is the time, so that they sort by age.
+/// Generates a ULID. It begins with the time, so that ids sort by age.
 pub fn new_ulid(clock: &dyn Clock, entropy: &dyn Entropy) -> Ulid {
     ulid_of(clock.now(), u128::from_be_bytes(random_bytes(entropy)))
 }
@@ -34,20 +34,20 @@ macro_rules! ids {
         pub struct $name(Ulid);
 
         impl $name {
-            /// What every such id begins with, before the underscore.
+            /// The prefix, without the underscore.
             pub const PREFIX: &'static str = $prefix;
 
-            /// A new id, made of the present time and of randomness.
+            /// Generates an id of the current time.
             pub fn generate(clock: &dyn Clock, entropy: &dyn Entropy) -> Self {
                 Self(new_ulid(clock, entropy))
             }
 
-            /// An id of that moment, made of it and of randomness.
+            /// Generates an id of the time `at`.
             pub fn of(at: OffsetDateTime, entropy: &dyn Entropy) -> Self {
                 Self(ulid_of(at, u128::from_be_bytes(random_bytes(entropy))))
             }
 
-            /// The id as text. Every call shows some: this is several times as fast as formatting.
+            /// Returns the id as text. Every call writes several: this is several times as fast as formatting.
             #[must_use]
             pub fn text(self) -> String {
                 let mut text = String::with_capacity(concat!($prefix, "_").len() + ULID_LEN);
@@ -56,7 +56,7 @@ macro_rules! ids {
                 text
             }
 
-            /// What no id of that moment, or of a later one, is before.
+            /// Returns the lower bound of all ids of the time `at` and later.
             #[must_use]
             pub fn first_of(at: OffsetDateTime) -> Self {
                 Self(ulid_of(at, 0))
@@ -111,17 +111,17 @@ macro_rules! ids {
 }
 
 ids! {
-    /// The isolation unit: one product's (or stage's) keys, provider apps, accounts and jobs.
+    /// An environment: the isolation unit of one product (or stage), with its keys, provider apps and accounts.
     EnvironmentId = "env";
     /// An environment's OAuth client for a provider.
     ProviderAppId = "app";
     /// One tenant's connection to one provider.
     IntegratedAccountId = "acc";
-    /// A one-time permission to connect or re-connect one account on the hosted page.
+    /// A one-time token to connect or reconnect one account on the hosted page.
     LinkTokenId = "lnk";
     /// An environment's secret key.
     ApiKeyId = "key";
-    /// A short-lived or revocable key that is bound to one account.
+    /// A short-lived or revocable key for one account.
     AccountTokenId = "atk";
     /// A custom mapping.
     MappingId = "map";
@@ -148,7 +148,7 @@ mod tests {
     use crate::domain::entropy::SeededEntropy;
 
     #[test]
-    fn an_id_is_read_back_from_its_text_and_only_from_its_own() {
+    fn parses_only_ids_of_its_type() {
         let clock = ManualClock::at(time::macros::datetime!(2026-01-02 03:04:05 UTC));
         let id = ApiKeyId::generate(&clock, &SeededEntropy::new(1));
         let text = id.to_string();

@@ -1,56 +1,55 @@
-//! The link page of an environment: how it looks, and which web pages may open it and are told how
-//! it ended.
+//! Settings of an environment's link page: branding, and the origins that may embed it and receive its result.
 
 use serde::{Deserialize, Serialize};
 use url::Url;
 use utoipa::ToSchema;
 
-use super::input::Flaw;
+use super::patch::ValidationError;
 
-/// The most origins of an environment.
-const MOST_ORIGINS: usize = 20;
-/// The longest text, in characters.
-const LONGEST_TEXT: usize = 500;
-/// The longest address, in bytes; a small picture may stand in it.
-const LONGEST_ADDRESS: usize = 32 * 1024;
+/// Maximum number of origins of an environment.
+const MAX_ORIGINS: usize = 20;
+/// Maximum length of a text, in characters.
+const MAX_TEXT_CHARS: usize = 500;
+/// Maximum length of a URL, in bytes: room for a small image as `data:`.
+const MAX_URL_BYTES: usize = 32 * 1024;
 
-/// How the link page looks, and who may open it. What is absent is as we made it.
+/// Branding and allowed origins of the link page. Absent fields have defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(example = json!({"name": "Acme HR", "accent_color": "#7a3cff", "origins": ["https://app.acme.example"]}))]
 #[serde(deny_unknown_fields, default)]
 pub struct LinkPage {
-    /// The product that customers connect their directory with.
+    /// The name of your product.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Its logo: an `https` address, or a `data:image/…` of 32 KiB at most.
+    /// The logo: an `https` URL, or `data:image/…` of at most 32 KiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logo_url: Option<String>,
-    /// The colour of buttons and links, as `#rrggbb`.
+    /// The color of buttons and links, as `#rrggbb`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub accent_color: Option<String>,
-    /// The first line, in the place of "Connect …".
+    /// The headline that replaces "Connect …".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headline: Option<String>,
-    /// A few words below it: what your product does with the directory.
+    /// The text below the headline: what your product does with the directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub introduction: Option<String>,
-    /// Where customers get help: `https` or `mailto`.
+    /// The support address: `https` or `mailto`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub support_url: Option<String>,
-    /// The origins of your web pages that may open the page in a popup or a frame, and that a
-    /// `redirect_uri` may lead to. Without any, pages on a loopback address may, for development.
+    /// Origins that may open the page in a popup or frame, and that a `redirect_uri` may have. Without any, loopback
+    /// origins are allowed, for development.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub origins: Vec<String>,
 }
 
 impl LinkPage {
-    /// What is wrong with it.
+    /// Returns the validation errors.
     #[must_use]
-    pub fn flaws(&self) -> Vec<Flaw> {
-        let mut flaws = Vec::new();
+    pub fn validate(&self) -> Vec<ValidationError> {
+        let mut errors = Vec::new();
         let mut check = |pointer: &str, holds: bool, message: &'static str| {
             if !holds {
-                flaws.push(Flaw::at(format!("/link_page/{pointer}"), message));
+                errors.push(ValidationError::at(format!("/link_page/{pointer}"), message));
             }
         };
         for (pointer, text) in [
@@ -64,47 +63,47 @@ impl LinkPage {
         let logo = self.logo_url.as_deref();
         check("logo_url", logo.is_none_or(is_picture), "must be https, or a data:image of 32 KiB");
         let color = self.accent_color.as_deref();
-        check("accent_color", color.is_none_or(is_color), "must be a colour such as #0b5fff");
+        check("accent_color", color.is_none_or(is_color), "must be a color such as #0b5fff");
         let support = self.support_url.as_deref();
         check("support_url", support.is_none_or(is_support), "must be https or mailto");
-        check("origins", self.origins.len() <= MOST_ORIGINS, "has more than 20 origins");
+        check("origins", self.origins.len() <= MAX_ORIGINS, "has more than 20 origins");
         for (index, origin) in self.origins.iter().enumerate() {
-            let fits = own_origin(origin).as_deref() == Some(origin);
+            let fits = redirect_origin(origin).as_deref() == Some(origin);
             check(
                 &format!("origins/{index}"),
                 fits,
                 "must be an origin such as https://app.example.com, or http on a loopback address",
             );
         }
-        flaws
+        errors
     }
 
-    /// Whether a web page of that origin may open the link page and be told how it ended.
+    /// Whether a web page of that origin may embed the link page and receive its result.
     #[must_use]
-    pub fn admits(&self, origin: &str) -> bool {
+    pub fn allows_origin(&self, origin: &str) -> bool {
         match &*self.origins {
-            [] => own_origin(origin).is_some_and(|origin| is_loopback_origin(&origin)),
+            [] => redirect_origin(origin).is_some_and(|origin| is_loopback_origin(&origin)),
             some => some.iter().any(|one| one == origin),
         }
     }
 }
 
-/// The origin of an address that browsers may be sent to: `https`, or `http` on a loopback address,
-/// without a user.
+/// Returns the origin of a URL that browsers may be redirected to: `https`, or `http` on a loopback address, without
+/// userinfo.
 #[must_use]
-pub fn own_origin(address: &str) -> Option<String> {
+pub fn redirect_origin(address: &str) -> Option<String> {
     let url = Url::parse(address).ok()?;
     let is_bare = url.username().is_empty() && url.password().is_none();
     let is_safe = match url.scheme() {
-        "https" => url.host_str().is_some_and(is_plain),
+        "https" => url.host_str().is_some_and(is_single_host),
         "http" => is_loopback(&url),
         _ => false,
     };
     (is_bare && is_safe).then(|| url.origin().ascii_serialization())
 }
 
-/// Whether a host names one machine: nothing that a policy of browsers would read as more.
-fn is_plain(host: &str) -> bool {
+/// Whether a host is a single host name or address, without wildcards or separators of a CSP source list.
+fn is_single_host(host: &str) -> bool {
     !host.is_empty()
         && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte))
 }
@@ -123,7 +122,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 fn is_text(text: &str) -> bool {
-    !text.trim().is_empty() && text.chars().count() <= LONGEST_TEXT
+    !text.trim().is_empty() && text.chars().count() <= MAX_TEXT_CHARS
 }
 
 fn is_color(text: &str) -> bool {
@@ -140,12 +139,12 @@ fn is_picture(address: &str) -> bool {
         Ok("data") => address.starts_with("data:image/"),
         Ok(_) | Err(_) => false,
     };
-    is_known && address.len() <= LONGEST_ADDRESS
+    is_known && address.len() <= MAX_URL_BYTES
 }
 
 fn is_support(address: &str) -> bool {
     let url = Url::parse(address);
-    address.len() <= LONGEST_ADDRESS
+    address.len() <= MAX_URL_BYTES
         && url.is_ok_and(|url| matches!(url.scheme(), "https" | "mailto"))
 }
 
@@ -159,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn only_pages_of_the_list_are_let_in() {
+    fn allows_only_listed_origins() {
         let listed = page(&["https://app.acme.example"]);
         let rows = [
             ("https://app.acme.example", true),
@@ -171,7 +170,7 @@ mod tests {
             ("null", false),
         ];
         for (origin, expected) in rows {
-            assert_eq!(listed.admits(origin), expected, "{origin}");
+            assert_eq!(listed.allows_origin(origin), expected, "{origin}");
         }
         let open = LinkPage::default();
         let rows = [
@@ -186,12 +185,12 @@ mod tests {
         ];
         for (origin, expected) in rows {
             let expected = expected && !origin.contains('@');
-            assert_eq!(open.admits(origin), expected, "{origin}");
+            assert_eq!(open.allows_origin(origin), expected, "{origin}");
         }
     }
 
     #[test]
-    fn what_can_not_be_shown_is_refused() {
+    fn rejects_invalid_settings() {
         let wrong = LinkPage {
             name: Some(" ".to_owned()),
             logo_url: Some("http://acme.example/logo.png".to_owned()),
@@ -199,7 +198,7 @@ mod tests {
             support_url: Some("javascript:alert(1)".to_owned()),
             ..page(&["https://acme.example/", "http://acme.example", "*"])
         };
-        let pointers: Vec<_> = wrong.flaws().into_iter().map(|flaw| flaw.pointer).collect();
+        let pointers: Vec<_> = wrong.validate().into_iter().map(|error| error.pointer).collect();
         let expected = [
             "name",
             "logo_url",
@@ -210,6 +209,6 @@ mod tests {
             "origins/2",
         ];
         assert_eq!(pointers, expected.map(|name| format!("/link_page/{name}")));
-        assert_eq!(page(&["https://acme.example", "http://localhost:1"]).flaws(), vec![]);
+        assert_eq!(page(&["https://acme.example", "http://localhost:1"]).validate(), vec![]);
     }
 }

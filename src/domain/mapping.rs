@@ -1,4 +1,4 @@
-//! A custom mapping: a unified field that the SaaS computes itself.
+//! Custom mappings: unified fields computed by an expression.
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,7 +30,7 @@ impl MappedResource {
     const ALL: [Self; 5] =
         [Self::Users, Self::Roles, Self::RoleAssignments, Self::Workspaces, Self::Groups];
 
-    /// The name in paths and in the database.
+    /// Returns the name in paths and the database.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -49,7 +49,7 @@ impl fmt::Display for MappedResource {
     }
 }
 
-/// A name that is no such resource.
+/// An unknown resource name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the resources are: users, roles, role-assignments, workspaces, groups")]
 pub struct UnknownResource;
@@ -62,14 +62,14 @@ impl FromStr for MappedResource {
     }
 }
 
-/// A unified field that is computed by an expression, or that takes the place of a built-in one.
+/// A unified field computed by an expression; it can replace a built-in field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Mapping {
-    /// Its id.
+    /// The mapping's id.
     pub id: MappingId,
-    /// The one account it is for; `null` for all of the environment.
+    /// The account; `null` for all accounts of the environment.
     pub integrated_account_id: Option<IntegratedAccountId>,
-    /// The kind of directory it is for.
+    /// The kind of directory.
     pub provider: Provider,
     /// The resource.
     pub resource: MappedResource,
@@ -79,10 +79,10 @@ pub struct Mapping {
     /// The JSONata expression. Its input has the unified fields as `unified` and the provider's objects as `remote`.
     #[schema(example = "remote.\"users.info\".user.profile.phone")]
     pub expression: String,
-    /// When it was made.
+    /// When the mapping was created.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// When it last changed.
+    /// When the mapping last changed.
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
 }

@@ -1,4 +1,4 @@
-//! Whose token an account uses.
+//! The identity behind an account's token.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -6,19 +6,19 @@ use utoipa::ToSchema;
 use super::account::Organization;
 use super::user::User;
 
-/// The person behind an account's token, and what the token permits.
+/// The user behind an account's token, and the granted scopes.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Me {
-    /// The person who installed.
+    /// The user who granted access.
     pub user: Option<User>,
     /// The organization.
     pub organization: Organization,
-    /// Where the organization is at the provider.
+    /// The organization's URL at the provider.
     pub url: Option<String>,
-    /// Whether the token is good for the whole organization.
+    /// Whether the token is valid for the whole organization.
     pub is_organization_wide: bool,
-    /// What was granted.
+    /// The granted scopes.
     pub granted_scopes: Vec<String>,
-    /// What was asked for and not granted.
+    /// Scopes that were requested and not granted.
     pub missing_scopes: Vec<String>,
 }

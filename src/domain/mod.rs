@@ -1,4 +1,4 @@
-//! Plain values and the rules that need nothing but them. No I/O, no SQL, no HTTP.
+//! Value types and pure rules. No I/O, no SQL, no HTTP.
 
 pub mod access;
 pub mod account;
@@ -13,17 +13,17 @@ pub mod event;
 pub mod filter;
 pub mod group;
 pub mod ids;
-pub mod input;
 pub mod link_page;
 pub mod mapping;
 pub mod me;
-pub mod moment;
 pub mod networks;
 pub mod page;
+pub mod patch;
 pub mod provider;
 pub mod quota;
 pub mod role;
 pub mod sealed;
+pub mod timestamp;
 pub mod user;
 pub mod user_input;
 pub mod workspace;

@@ -1,4 +1,4 @@
-//! Networks: which addresses a caller may have, or a proxy of ours has.
+//! Lists of IP networks in CIDR notation: allowed callers, and trusted proxies.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,19 +6,19 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// The most networks of a list.
-const MOST: usize = 100;
-/// So many bits stand before the IPv4 address in an IPv6 address that maps it (`::ffff:203.0.113.7`).
-const MAPPED: u8 = 96;
+/// Maximum number of networks in a list.
+const MAX_NETWORKS: usize = 100;
+/// Number of bits before the IPv4 address in an IPv4-mapped IPv6 address (`::ffff:203.0.113.7`).
+const MAPPED_PREFIX_BITS: u8 = 96;
 
-/// A network, as CIDR has it: the first so many bits of its addresses are the same.
+/// An IP network in CIDR notation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
-    first: IpAddr,
+    address: IpAddr,
     prefix: u8,
 }
 
-/// A text that names no network.
+/// A text that is not a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be an address such as 203.0.113.7, or a network such as 203.0.113.0/24 or 2001:db8::/32, \
@@ -28,24 +28,24 @@ pub struct InvalidNetwork;
 
 impl Network {
     fn new(first: IpAddr, prefix: u8) -> Result<Self, InvalidNetwork> {
-        let network = Self { first, prefix };
+        let network = Self { address: first, prefix };
         let longest = if first.is_ipv4() { 32 } else { 128 };
-        let is_whole = prefix <= longest && network.head(first) == Some(bits(first));
+        let is_whole = prefix <= longest && network.masked(first) == Some(bits(first));
         if is_whole { Ok(network) } else { Err(InvalidNetwork) }
     }
 
-    /// The bits of an address up to the prefix, when it is of the same kind.
-    fn head(&self, address: IpAddr) -> Option<u128> {
+    /// Returns the network bits of an address of the same IP version.
+    fn masked(&self, address: IpAddr) -> Option<u128> {
         let mask = u128::MAX.checked_shl(128 - u32::from(self.prefix)).unwrap_or(0);
-        (address.is_ipv4() == self.first.is_ipv4()).then_some(bits(address) & mask)
+        (address.is_ipv4() == self.address.is_ipv4()).then_some(bits(address) & mask)
     }
 
-    fn has(&self, address: IpAddr) -> bool {
-        self.head(address) == Some(bits(self.first))
+    fn contains(&self, address: IpAddr) -> bool {
+        self.masked(address) == Some(bits(self.address))
     }
 }
 
-/// The bits of an address, the first one in front.
+/// Returns the bits of an address, left-aligned.
 fn bits(address: IpAddr) -> u128 {
     match address {
         IpAddr::V4(address) => u128::from(u32::from(address)) << 96,
@@ -64,8 +64,8 @@ impl FromStr for Network {
         let address: IpAddr = address.parse().map_err(|_| InvalidNetwork)?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix: u8 = prefix.map_or(Ok(longest), str::parse).map_err(|_| InvalidNetwork)?;
-        match (address.to_canonical(), prefix.checked_sub(MAPPED)) {
-            // Callers' addresses are compared as IPv4, so a network of mapped ones has to be one too.
+        match (address.to_canonical(), prefix.checked_sub(MAPPED_PREFIX_BITS)) {
+            // Callers' addresses are compared as IPv4, so an IPv4-mapped network is converted as well.
             (mapped @ IpAddr::V4(_), Some(prefix)) if address.is_ipv6() => {
                 Self::new(mapped, prefix)
             }
@@ -76,7 +76,7 @@ impl FromStr for Network {
 
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.first, self.prefix)
+        write!(f, "{}/{}", self.address, self.prefix)
     }
 }
 
@@ -86,41 +86,41 @@ impl Serialize for Network {
     }
 }
 
-/// Networks. An IPv4 address that is written as an IPv6 one counts as what it is.
+/// A list of networks. IPv4-mapped IPv6 addresses count as IPv4.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Networks(Vec<Network>);
 
-/// A list of networks that can't be used.
+/// An invalid list of networks.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidNetworks {
-    /// It is empty or too long.
-    #[error("must have 1 to {MOST} entries")]
+    /// The list is empty or too long.
+    #[error("must have 1 to {MAX_NETWORKS} entries")]
     Count,
-    /// An entry names no network.
+    /// An entry is not a network.
     #[error("{text:?} {error}")]
     Entry {
         /// The entry.
         text: String,
-        /// What is wrong with it.
+        /// The error.
         error: InvalidNetwork,
     },
 }
 
 impl Networks {
-    /// The number of addresses and networks in the list.
+    /// Returns the number of entries.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// Those networks.
+    /// Parses a list of networks.
     ///
     /// # Errors
     ///
-    /// When there is none, there are too many, or one can't be read.
+    /// `Count` for an empty or too long list, `Entry` for an entry that is not a network.
     pub fn new<T: AsRef<str>>(texts: &[T]) -> Result<Self, InvalidNetworks> {
-        if !(1..=MOST).contains(&texts.len()) {
+        if !(1..=MAX_NETWORKS).contains(&texts.len()) {
             return Err(InvalidNetworks::Count);
         }
         let read = |text: &T| {
@@ -130,24 +130,24 @@ impl Networks {
         texts.iter().map(read).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Each as text.
+    /// Returns each network in CIDR notation.
     #[must_use]
-    pub fn texts(&self) -> Vec<String> {
+    pub fn to_strings(&self) -> Vec<String> {
         self.0.iter().map(ToString::to_string).collect()
     }
 
-    /// Whether an address is in one of them.
+    /// Whether an address is in one of the networks.
     #[must_use]
-    pub fn have(&self, address: IpAddr) -> bool {
+    pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        self.0.iter().any(|network| network.has(address))
+        self.0.iter().any(|network| network.contains(address))
     }
 
     /// Whether every address of `other` is in one of these.
     #[must_use]
-    pub fn cover(&self, other: &Self) -> bool {
+    pub fn covers(&self, other: &Self) -> bool {
         let is_inside = |theirs: &Network| {
-            self.0.iter().any(|ours| ours.prefix <= theirs.prefix && ours.has(theirs.first))
+            self.0.iter().any(|ours| ours.prefix <= theirs.prefix && ours.contains(theirs.address))
         };
         other.0.iter().all(is_inside)
     }
@@ -164,19 +164,19 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_in_its_networks_and_in_no_other() {
+    fn contains_only_addresses_of_its_networks() {
         let networks = of(&["10.0.0.0/8", "203.0.113.7", "2001:db8::/32"]);
         for inside in
             ["10.0.0.0", "10.255.255.255", "203.0.113.7", "::ffff:10.1.2.3", "2001:db8::1"]
         {
-            assert!(networks.have(inside.parse().unwrap()), "{inside}");
+            assert!(networks.contains(inside.parse().unwrap()), "{inside}");
         }
         for outside in ["9.255.255.255", "11.0.0.0", "203.0.113.8", "2001:db9::", "::1"] {
-            assert!(!networks.have(outside.parse().unwrap()), "{outside}");
+            assert!(!networks.contains(outside.parse().unwrap()), "{outside}");
         }
-        assert!(of(&["0.0.0.0/0"]).have([198, 51, 100, 1].into()));
-        assert!(!of(&["0.0.0.0/0"]).have("2001:db8::1".parse().unwrap()));
-        assert!(!of(&["::/0"]).have([198, 51, 100, 1].into()));
+        assert!(of(&["0.0.0.0/0"]).contains([198, 51, 100, 1].into()));
+        assert!(!of(&["0.0.0.0/0"]).contains("2001:db8::1".parse().unwrap()));
+        assert!(!of(&["::/0"]).contains([198, 51, 100, 1].into()));
     }
 
     #[test]
@@ -192,9 +192,9 @@ mod tests {
         }
         let networks = of(&["::ffff:10.0.0.0/104"]);
         for inside in ["10.1.2.3", "::ffff:10.1.2.3"] {
-            assert!(networks.have(inside.parse().unwrap()), "{inside}");
+            assert!(networks.contains(inside.parse().unwrap()), "{inside}");
         }
-        assert!(of(&["10.0.0.0/8"]).cover(&networks) && networks.cover(&of(&["10.0.0.0/8"])));
+        assert!(of(&["10.0.0.0/8"]).covers(&networks) && networks.covers(&of(&["10.0.0.0/8"])));
         for wrong in
             ["::ffff:10.0.0.1/104", "::ffff:10.0.0.0/8", "::ffff:0:0/95", "::ffff:1.2.3.4/129"]
         {
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_network_is_refused() {
+    fn rejects_invalid_networks() {
         for text in
             ["", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.0/", "10.0/8", "::/129", "home", "1.2.3.4:80"]
         {
@@ -213,12 +213,12 @@ mod tests {
     }
 
     #[test]
-    fn a_list_covers_what_is_no_wider() {
+    fn a_list_covers_narrower_lists() {
         let networks = of(&["10.0.0.0/8", "2001:db8::/32"]);
-        assert!(networks.cover(&of(&["10.1.0.0/16", "2001:db8:1::/48"])));
-        assert!(networks.cover(&networks));
+        assert!(networks.covers(&of(&["10.1.0.0/16", "2001:db8:1::/48"])));
+        assert!(networks.covers(&networks));
         for wider in ["0.0.0.0/0", "11.0.0.0/8", "::/0"] {
-            assert!(!networks.cover(&of(&["10.0.0.1", wider])), "{wider}");
+            assert!(!networks.covers(&of(&["10.0.0.1", wider])), "{wider}");
         }
     }
 
@@ -229,7 +229,7 @@ mod tests {
             let text = format!("{}/{prefix}", std::net::Ipv4Addr::from(first));
             let network: Network = text.parse().unwrap();
             prop_assert_eq!(network.to_string(), text);
-            prop_assert!(network.has(std::net::Ipv4Addr::from(address).into()));
+            prop_assert!(network.contains(std::net::Ipv4Addr::from(address).into()));
         }
     }
 }

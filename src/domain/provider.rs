@@ -1,4 +1,4 @@
-//! The kinds of directory that Switchboard knows.
+//! The supported providers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,15 +14,15 @@ use utoipa::ToSchema;
 pub enum Provider {
     /// Slack Enterprise Grid: the admin Web API and SCIM.
     SlackEnterprise,
-    /// Any server of SCIM 2.0 (RFC 7644), by its base URL and a bearer token.
+    /// Any SCIM 2.0 server (RFC 7644), by its base URL and a bearer token.
     Scim,
 }
 
 impl Provider {
-    /// Every provider, in the order they are shown.
+    /// Every provider, in display order.
     pub const ALL: &[Self] = &[Self::SlackEnterprise, Self::Scim];
 
-    /// The name in the API and in the database.
+    /// Returns the name in the API and the database.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -31,7 +31,7 @@ impl Provider {
         }
     }
 
-    /// The name for people.
+    /// Returns the display name.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -47,7 +47,7 @@ impl fmt::Display for Provider {
     }
 }
 
-/// A name that is no provider's.
+/// An unknown provider name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown provider; the known ones are: {}", known())]
 pub struct UnknownProvider;

@@ -1,30 +1,30 @@
-//! Quotas: how many rows of a kind one environment may have.
+//! Quotas: the maximum number of stored rows of each kind per environment.
 
-/// What has a quota of rows.
+/// A kind of row with a quota.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Quota {
-    /// Environments that were made, directly or not, by keys of one environment.
+pub enum QuotaKind {
+    /// Environments created, directly or indirectly, by keys of one environment.
     Environments,
     /// OAuth clients at providers.
     ProviderApps,
-    /// Integrated accounts, disconnected ones too.
+    /// Integrated accounts, including disconnected ones.
     IntegratedAccounts,
-    /// Account tokens, ended ones too until they are deleted.
+    /// Account tokens, including expired ones until they are deleted.
     AccountTokens,
-    /// Link tokens, used and ended ones too until they are deleted.
+    /// Link tokens, including used and expired ones until they are deleted.
     LinkTokens,
-    /// API keys, ended ones too until they are deleted.
+    /// API keys, including expired ones until they are deleted.
     ApiKeys,
     /// Mappings of custom fields.
     Mappings,
-    /// Responses that are stored for idempotency keys.
+    /// Responses stored for idempotency keys.
     StoredResponses,
-    /// Their bytes.
+    /// Bytes of the stored responses.
     StoredResponseBytes,
 }
 
-impl Quota {
-    /// All of them.
+impl QuotaKind {
+    /// Every kind.
     pub const ALL: [Self; 9] = [
         Self::Environments,
         Self::ProviderApps,
@@ -37,7 +37,7 @@ impl Quota {
         Self::StoredResponseBytes,
     ];
 
-    /// Its name: in `[quotas]`, in metrics, in problems.
+    /// Returns the name in `[quotas]`, metrics and problems.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -54,27 +54,27 @@ impl Quota {
     }
 }
 
-/// The most of each.
+/// The limit of each quota.
 #[derive(Debug, Clone, Copy)]
-pub struct QuotaLimits([i64; Quota::ALL.len()]);
+pub struct QuotaLimits([i64; QuotaKind::ALL.len()]);
 
 impl QuotaLimits {
-    /// The limits that `of` gives.
+    /// Returns the limits given by `of`.
     #[must_use]
-    pub fn new(of: impl Fn(Quota) -> u64) -> Self {
-        Self(Quota::ALL.map(|quota| i64::try_from(of(quota)).unwrap_or(i64::MAX)))
+    pub fn new(of: impl Fn(QuotaKind) -> u64) -> Self {
+        Self(QuotaKind::ALL.map(|quota| i64::try_from(of(quota)).unwrap_or(i64::MAX)))
     }
 
-    /// No limits: for whoever operates the gateway.
+    /// Returns no limits: for the operator.
     #[must_use]
-    pub fn none() -> Self {
-        Self([i64::MAX; Quota::ALL.len()])
+    pub fn unlimited() -> Self {
+        Self([i64::MAX; QuotaKind::ALL.len()])
     }
 
-    /// The most of one; `None` when there is no limit.
+    /// Returns the limit of one quota; `None` when there is no limit.
     #[must_use]
-    pub fn of(&self, quota: Quota) -> Option<i64> {
-        let place = Quota::ALL.iter().position(|one| *one == quota)?;
+    pub fn of(&self, quota: QuotaKind) -> Option<i64> {
+        let place = QuotaKind::ALL.iter().position(|one| *one == quota)?;
         self.0.get(place).copied().filter(|most| *most < i64::MAX)
     }
 }
@@ -86,9 +86,9 @@ mod tests {
     #[test]
     fn each_quota_has_its_own_limit() {
         let limits = QuotaLimits::new(|quota| quota.name().len() as u64);
-        for quota in Quota::ALL {
+        for quota in QuotaKind::ALL {
             assert_eq!(limits.of(quota), i64::try_from(quota.name().len()).ok());
-            assert_eq!(QuotaLimits::none().of(quota), None);
+            assert_eq!(QuotaLimits::unlimited().of(quota), None);
         }
     }
 }

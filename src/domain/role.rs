@@ -1,9 +1,9 @@
-//! The unified role: a named bundle of permissions that a directory can give.
+//! The unified role: a named set of permissions.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// How far a role reaches.
+/// The scope of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RoleScope {
@@ -15,37 +15,37 @@ pub enum RoleScope {
     Channel,
 }
 
-/// Which family a role is of.
+/// The kind of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RoleKind {
-    /// A rung of the ladder member, admin, owner.
+    /// A level: member, admin or owner.
     Level,
     /// A kind of guest.
     Guest,
-    /// A role for one duty, defined by the provider.
+    /// A role for one task, defined by the provider.
     System,
-    /// A role that the customer defined.
+    /// A role defined by the customer.
     Custom,
 }
 
-/// A role that can be held.
+/// A role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Role {
-    /// The provider's id, or a stable one of ours where the provider has none (`ws:admin`).
+    /// The provider's id, or a stable id of Switchboard where the provider has none (`ws:admin`).
     pub id: String,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// What it permits, in a sentence.
+    /// What the role permits, in a sentence.
     pub description: Option<String>,
-    /// How far it reaches.
+    /// The scope.
     pub scope: RoleScope,
-    /// Which family it is of.
+    /// The kind.
     pub kind: RoleKind,
-    /// Whether it can be given through the API.
+    /// Whether the role can be assigned through the API.
     pub is_assignable: bool,
-    /// Whether its holder can harm others' accounts or data.
+    /// Whether the role permits changes to other users' accounts or data.
     pub is_privileged: bool,
-    /// The kinds of place it can be given in.
+    /// The scopes that the role can be assigned in.
     pub applicable_in: Vec<RoleScope>,
 }

@@ -1,11 +1,11 @@
-//! What the database holds of a secret: ciphertext, and the wrapped key that opens it.
+//! Secrets as stored: ciphertext, the wrapped data key, and digests.
 
 use std::fmt;
 
-/// A data key, encrypted under the master key named beside it.
+/// A data key, encrypted under a master key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WrappedKey {
-    /// Which master key wrapped it.
+    /// The id of the master key.
     pub master_key_id: String,
     /// The encrypted key.
     pub bytes: Vec<u8>,
@@ -29,12 +29,12 @@ impl fmt::Debug for Ciphertext {
     }
 }
 
-/// The SHA-256 of a secret of ours: enough to recognize it, useless to whoever reads the table.
+/// The SHA-256 of an issued secret: enough to verify it, useless to a reader of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 32]);
 
 impl Digest {
-    /// The digest of `secret`.
+    /// Returns the digest of `secret`.
     #[must_use]
     pub fn of(secret: &str) -> Self {
         use sha2::Digest as _;

@@ -10,31 +10,31 @@ use utoipa::ToSchema;
 
 use super::role::RoleScope;
 
-/// Whether a user can sign in.
+/// The status of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UserStatus {
     /// Can sign in.
     Active,
-    /// Deactivated: keeps the data, can't sign in.
+    /// Deactivated: the data is retained, the user can't sign in.
     Inactive,
-    /// Asked to join and hasn't come yet.
+    /// Invited and not yet joined.
     Invited,
-    /// Gone from the directory.
+    /// Deleted from the directory.
     Deleted,
 }
 
-/// What kind of member a user is.
+/// The kind of member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UserType {
     /// A full member.
     Member,
-    /// A guest of several channels.
+    /// A guest with access to several channels.
     GuestMultiChannel,
-    /// A guest of one channel.
+    /// A guest with access to one channel.
     GuestSingleChannel,
-    /// A program.
+    /// An app or integration.
     Bot,
 }
 
@@ -43,21 +43,21 @@ pub enum UserType {
 pub struct Email {
     /// The address.
     pub email: String,
-    /// What it is for: `work`, `home`, …
+    /// The type: `work`, `home`, …
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// Whether it is the one to write to.
+    /// Whether it is the primary address.
     pub is_primary: bool,
 }
 
 /// A telephone number of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Phone {
-    /// The number, as the provider has it.
+    /// The number, in the provider's format.
     pub number: String,
-    /// An extension behind it.
+    /// The extension.
     pub extension: Option<String>,
-    /// What it is for: `work`, `mobile`, …
+    /// The type: `work`, `mobile`, …
     #[serde(rename = "type")]
     pub kind: Option<String>,
 }
@@ -65,9 +65,9 @@ pub struct Phone {
 /// A picture of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Photo {
-    /// Where it is.
+    /// The URL.
     pub url: String,
-    /// Its size or use, in the provider's word.
+    /// The size or use, by the provider's name.
     #[serde(rename = "type")]
     pub kind: Option<String>,
 }
@@ -87,49 +87,49 @@ pub struct Address {
     pub country: Option<String>,
 }
 
-/// A role that a user holds.
+/// A role held by a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct UserRole {
-    /// The role's id, as `/roles` has it.
+    /// The role's id, as in `/roles`.
     #[schema(value_type = String)]
     pub id: Cow<'static, str>,
-    /// Its name.
+    /// The role's name.
     #[schema(value_type = String)]
     pub name: Cow<'static, str>,
-    /// How far it reaches.
+    /// The scope.
     pub scope: RoleScope,
-    /// The workspace it is held in; `null` for one of the whole organization.
+    /// The workspace of the assignment; `null` for the whole organization.
     pub workspace_id: Option<String>,
-    /// The organization it is held in.
+    /// The organization of the assignment.
     #[schema(value_type = Option<String>)]
     pub organization: Option<Arc<str>>,
 }
 
-/// A named thing that a user belongs to.
+/// A reference to another object, such as a workspace, a group or a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Reference {
-    /// Its id at the provider.
+pub struct ResourceRef {
+    /// The id at the provider.
     pub id: String,
-    /// Its name; null where the provider does not tell it. Names of workspaces may be five minutes old.
+    /// The name; `null` where the provider does not return it. Names of workspaces may be up to five minutes old.
     pub name: Option<String>,
 }
 
-/// A person or a bot. A field that the provider's answer didn't have is `None`.
+/// A person or a bot. A field that the provider's response lacks is `null`.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct User {
     /// The provider's id.
     pub id: String,
-    /// The id that the customer's identity provider gave.
+    /// The id assigned by the customer's identity provider.
     pub external_id: Option<String>,
-    /// Further ids by name, such as `enterprise_user`.
+    /// Additional ids by name, such as `enterprise_user`.
     pub identifiers: BTreeMap<String, String>,
     /// Given name.
     pub first_name: Option<String>,
     /// Family name.
     pub last_name: Option<String>,
-    /// The whole name.
+    /// The full name.
     pub name: Option<String>,
-    /// The short name to sign in or be mentioned with.
+    /// The username.
     pub username: Option<String>,
     /// Job title.
     pub title: Option<String>,
@@ -137,7 +137,7 @@ pub struct User {
     pub department: Option<String>,
     /// Division.
     pub division: Option<String>,
-    /// Organization, as the directory's profile has it.
+    /// Organization, as in the directory's profile.
     pub organization: Option<String>,
     /// Cost center.
     pub cost_center: Option<String>,
@@ -153,22 +153,22 @@ pub struct User {
     pub addresses: Vec<Address>,
     /// Whether the user can sign in.
     pub status: UserStatus,
-    /// What kind of member the user is.
+    /// The kind of member.
     pub user_type: UserType,
     /// Whether the e-mail address was confirmed.
     pub is_email_verified: Option<bool>,
-    /// Whether signing in takes a second factor.
+    /// Whether the user has two-factor authentication.
     pub is_2fa_enabled: Option<bool>,
     /// Whether the user signs in through the customer's identity provider.
     pub is_sso_enabled: Option<bool>,
     /// The roles the user holds.
     pub roles: Vec<UserRole>,
-    /// The groups the user is in; `null` when not asked of the provider.
-    pub groups: Option<Vec<Reference>>,
-    /// The workspaces the user is in.
-    pub workspaces: Vec<Reference>,
-    /// Who the user reports to.
-    pub manager: Option<Reference>,
+    /// The groups of the user; `null` when not requested from the provider.
+    pub groups: Option<Vec<ResourceRef>>,
+    /// The workspaces of the user.
+    pub workspaces: Vec<ResourceRef>,
+    /// The user's manager.
+    pub manager: Option<ResourceRef>,
     /// IANA time zone.
     pub timezone: Option<String>,
     /// Language and region.
@@ -176,24 +176,24 @@ pub struct User {
     /// When a guest's access ends.
     #[serde(with = "time::serde::rfc3339::option")]
     pub expires_at: Option<OffsetDateTime>,
-    /// When the account was made.
+    /// When the account was created.
     #[serde(with = "time::serde::rfc3339::option")]
     pub created_at: Option<OffsetDateTime>,
     /// When the profile last changed.
     #[serde(with = "time::serde::rfc3339::option")]
     pub updated_at: Option<OffsetDateTime>,
-    /// When the user was last seen.
+    /// When the user was last active.
     #[serde(with = "time::serde::rfc3339::option")]
     pub last_activity_at: Option<OffsetDateTime>,
     /// When the account was deactivated.
     #[serde(with = "time::serde::rfc3339::option")]
     pub deactivated_at: Option<OffsetDateTime>,
-    /// Fields of the customer's own profile, by the provider's name.
+    /// Custom profile fields, by the provider's name.
     pub custom_fields: BTreeMap<String, serde_json::Value>,
 }
 
 impl User {
-    /// A user of whom only the id is known.
+    /// Returns a user with an id, a status and a type, and no other data.
     #[must_use]
     pub fn bare(id: String, status: UserStatus, user_type: UserType) -> Self {
         Self {

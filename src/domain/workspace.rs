@@ -1,10 +1,10 @@
-//! The unified workspace: a part of an organization with members of its own.
+//! The unified workspace: a part of an organization with its own members.
 
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-/// Who answers for a workspace.
+/// The primary owner of a workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PrimaryOwner {
     /// The user's id.
@@ -13,34 +13,34 @@ pub struct PrimaryOwner {
     pub email: Option<String>,
 }
 
-/// A workspace. A field that the provider's answer didn't have is `None`.
+/// A workspace. A field that the provider's response lacks is `null`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Workspace {
     /// The provider's id.
     pub id: String,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// What it is for.
+    /// The description.
     pub description: Option<String>,
-    /// The name in its address.
+    /// The name in the workspace's URL.
     pub domain: Option<String>,
-    /// Its address.
+    /// The URL.
     pub url: Option<String>,
-    /// Who can find and join it, in the provider's word.
+    /// The discoverability, by the provider's name.
     pub discoverability: Option<String>,
-    /// Its picture.
+    /// The icon's URL.
     pub icon_url: Option<String>,
-    /// Who answers for it.
+    /// The primary owner.
     pub primary_owner: Option<PrimaryOwner>,
-    /// The users who own it; `null` when not asked of the provider.
+    /// The ids of the owners; `null` when not requested from the provider.
     pub owner_ids: Option<Vec<String>>,
-    /// The users who administer it; `null` when not asked of the provider.
+    /// The ids of the admins; `null` when not requested from the provider.
     pub admin_ids: Option<Vec<String>>,
-    /// How many members it has; `null` when not asked of the provider.
+    /// The number of members; `null` when not requested from the provider.
     pub member_count: Option<u64>,
-    /// The channels new members join; `null` when not asked of the provider.
+    /// The channels that new members join; `null` when not requested from the provider.
     pub default_channels: Option<Vec<String>>,
-    /// When it was made.
+    /// When the workspace was created.
     #[serde(with = "time::serde::rfc3339::option")]
     pub created_at: Option<OffsetDateTime>,
 }

@@ -1,6 +1,6 @@
-//! Where PostgreSQL's server programs are.
+//! Discovery of the installed PostgreSQL server programs.
 //!
-//! Debian keeps them off the `PATH`, in a folder for each major version; others put them on it.
+//! Debian installs them outside of the `PATH`, in a directory per major version; other systems put them on it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,35 +10,35 @@ use tokio::process::Command;
 
 use super::EmbeddedError;
 
-const OLDEST: u32 = 14;
+const MIN_MAJOR_VERSION: u32 = 14;
 const PROGRAMS: [&str; 3] = ["initdb", "postgres", "pg_ctl"];
 
-/// Where to look for the server programs.
+/// Places to search for the server programs.
 #[derive(Debug, Clone)]
-pub struct Places {
-    /// Folders that hold `VERSION/bin`, as Debian's `/usr/lib/postgresql` does.
+pub struct SearchPaths {
+    /// Directories that contain `VERSION/bin`, such as Debian's `/usr/lib/postgresql`.
     pub versioned: Vec<PathBuf>,
-    /// A list of folders in the form of `PATH`, searched after those.
+    /// A list of directories in the form of `PATH`, searched afterwards.
     pub path: Option<OsString>,
 }
 
-impl Places {
-    /// The places of this machine.
+impl SearchPaths {
+    /// Returns the search paths of this machine.
     #[must_use]
-    pub fn of_this_machine() -> Self {
+    pub fn of_system() -> Self {
         Self {
             versioned: vec![PathBuf::from("/usr/lib/postgresql")],
             path: std::env::var_os("PATH"),
         }
     }
 
-    /// The folders that hold all the programs, the likelier first.
+    /// Returns the directories that contain all programs, the likelier first.
     fn folders(&self) -> Vec<PathBuf> {
         let versioned = self.versioned.iter().filter_map(|root| std::fs::read_dir(root).ok());
         let mut folders: Vec<_> =
             versioned.flatten().flatten().map(|version| version.path().join("bin")).collect();
         for folder in self.path.iter().flat_map(std::env::split_paths) {
-            // Often a link in /usr/local/bin to just one of the programs.
+            // Often a symbolic link in /usr/local/bin to only one of the programs.
             let real = folder.join("initdb").canonicalize().ok();
             folders.extend(real.and_then(|program| program.parent().map(Path::to_owned)));
             folders.push(folder);
@@ -57,10 +57,10 @@ pub(super) struct Binaries {
 }
 
 impl Binaries {
-    /// The programs for the cluster in `folder`, which the major version `cluster` made, or the
-    /// newest when there is no cluster yet.
+    /// Returns the programs for the cluster in `folder`, which the major version `cluster` created, or the newest ones
+    /// if there is no cluster.
     pub(super) async fn find(
-        places: &Places,
+        places: &SearchPaths,
         folder: &Path,
         cluster: Option<u32>,
     ) -> Result<Self, EmbeddedError> {
@@ -91,7 +91,7 @@ fn choose(
     folder: &Path,
     cluster: Option<u32>,
 ) -> Result<Binaries, EmbeddedError> {
-    let recent = installed.split_off(&OLDEST);
+    let recent = installed.split_off(&MIN_MAJOR_VERSION);
     let newest = recent.last_key_value().ok_or_else(|| EmbeddedError::NotInstalled {
         searched: match installed.last_key_value() {
             Some((old, folder)) => format!("version {old} in {} is too old", folder.display()),
@@ -108,13 +108,13 @@ fn choose(
     })
 }
 
-/// The major version of the server program at `postgres`, if it runs at all.
+/// Returns the major version of the server program at `postgres`, if it runs.
 async fn version_of(postgres: &Path) -> Option<u32> {
     let output = Command::new(postgres).arg("--version").output().await.ok()?;
     major(&String::from_utf8_lossy(&output.stdout))
 }
 
-/// The major version in `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`.
+/// Parses the major version in `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`.
 fn major(version: &str) -> Option<u32> {
     let number = version.split_once("(PostgreSQL)")?.1.trim_start();
     let digits = number.split(|c: char| !c.is_ascii_digit()).next()?;
@@ -130,34 +130,34 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_read_in_every_dress() {
+    fn parses_versions_of_distributions_and_betas() {
         assert_eq!(major("postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)\n"), Some(15));
         assert_eq!(major("postgres (PostgreSQL) 18beta2\n"), Some(18));
         assert_eq!(major("something else 12"), None);
     }
 
     #[test]
-    fn a_new_cluster_gets_the_newest_programs() {
+    fn a_new_cluster_uses_the_newest_programs() {
         let chosen = choose(installed(&[13, 14, 16]), Path::new("/data"), None).unwrap();
         assert_eq!(chosen.postgres(), Path::new("/pg/16/bin/postgres"));
     }
 
     #[test]
-    fn an_old_cluster_keeps_its_programs() {
+    fn an_old_cluster_uses_the_programs_of_its_version() {
         let chosen = choose(installed(&[15, 17]), Path::new("/data"), Some(15)).unwrap();
         assert_eq!(chosen.initdb(), Path::new("/pg/15/bin/initdb"));
     }
 
     #[test]
-    fn a_cluster_without_its_programs_is_explained() {
+    fn explains_which_version_an_old_cluster_needs() {
         let error = choose(installed(&[16, 17]), Path::new("/data"), Some(15)).unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("made by PostgreSQL 15"), "{text}");
+        assert!(text.contains("created by PostgreSQL 15"), "{text}");
         assert!(text.contains("16 and 17"), "{text}");
     }
 
     #[test]
-    fn too_old_is_said_so() {
+    fn explains_a_version_that_is_too_old() {
         let error = choose(installed(&[11]), Path::new("/data"), None).unwrap_err();
         assert!(error.to_string().contains("version 11 in /pg/11/bin is too old"), "{error}");
     }

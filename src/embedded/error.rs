@@ -1,10 +1,10 @@
-//! What can keep the server from running, said in plain words with what to do about it.
+//! Errors that prevent the server from running, each with its remedy.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
-/// Why there is no server.
+/// Reason why the server does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
     /// No usable server programs on this machine.
@@ -13,24 +13,24 @@ pub enum EmbeddedError {
          or `apt-get install postgresql`, or set `database.url` to a server of your own"
     )]
     NotInstalled {
-        /// Where we looked, and what was too old.
+        /// The places searched, or the version that was too old.
         searched: String,
     },
-    /// The data was written by another major version than the installed ones.
+    /// The data was created by a major version that is not installed.
     #[error(
-        "the data in {} was made by PostgreSQL {cluster}, but the installed version is {found}; \
+        "the data in {} was created by PostgreSQL {cluster}, but the installed version is {found}; \
          install PostgreSQL {cluster} (`apt-get install postgresql-{cluster}`) or choose another \
          data directory", folder.display()
     )]
     OtherVersion {
         /// The cluster's folder.
         folder: PathBuf,
-        /// The major version that made it.
+        /// The major version that created it.
         cluster: u32,
         /// The installed major versions.
         found: String,
     },
-    /// The cluster's folder is there but holds no cluster.
+    /// The cluster's directory exists but contains no cluster.
     #[error(
         "{} is not a PostgreSQL cluster (no readable PG_VERSION in it); move it away or choose \
          another data directory", folder.display()
@@ -39,7 +39,7 @@ pub enum EmbeddedError {
         /// The folder.
         folder: PathBuf,
     },
-    /// Another program of ours uses the data directory.
+    /// Another switchboard process uses the data directory.
     #[error(
         "{} is in use by another switchboard{holder}; stop that one or choose another data \
          directory", data_dir.display()
@@ -47,45 +47,45 @@ pub enum EmbeddedError {
     InUse {
         /// The data directory.
         data_dir: PathBuf,
-        /// ` (process N)`, or nothing when unknown.
+        /// ` (process N)`, or empty if unknown.
         holder: String,
     },
-    /// We are root, and there is no user of its own for the server.
+    /// We are root, and there is no unprivileged user for the server.
     #[error(
-        "PostgreSQL refuses to run as root, and there is no user `postgres` to run it; make one \
-         (adduser --system --group postgres) and give it the data directory if there is one, or \
-         start switchboard as an ordinary user"
+        "PostgreSQL refuses to run as root, and there is no user `postgres` to run it; create one \
+        (adduser --system --group postgres) and give it the data directory if there is one, or \
+         start switchboard as an unprivileged user"
     )]
-    NoAccount,
-    /// The server's user can't get to the data directory.
+    NoUser,
+    /// The server's user can't enter the data directory.
     #[error(
         "PostgreSQL runs as the user `{user}` because it refuses to run as root, and `{user}` may \
          not enter {}; choose a data directory that it can reach, such as /var/lib/switchboard",
         folder.display()
     )]
     Unreachable {
-        /// Who runs the server.
+        /// The server's user.
         user: String,
-        /// The first folder on the way that is closed to them.
+        /// The first directory on the path that is closed to that user.
         folder: PathBuf,
     },
-    /// Somebody else's folder is where the socket has to be.
+    /// The socket's directory belongs to another user.
     #[error(
-        "{} belongs to somebody else; remove it or choose a data directory with a shorter path",
+        "{} belongs to another user; remove it or choose a data directory with a shorter path",
         folder.display()
     )]
     SocketFolderTaken {
         /// The folder.
         folder: PathBuf,
     },
-    /// A file or folder could not be made, read or changed.
+    /// A file or directory could not be created, read or changed.
     #[error("cannot {action} {}", path.display())]
     File {
-        /// What was tried, as a verb.
+        /// The attempted action, as a verb.
         action: &'static str,
-        /// On what.
+        /// The path.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
@@ -94,21 +94,21 @@ pub enum EmbeddedError {
     Run {
         /// The program.
         program: PathBuf,
-        /// As whom.
+        /// The user.
         user: String,
-        /// Why not.
+        /// The cause.
         #[source]
         source: std::io::Error,
     },
     /// `initdb` failed.
-    #[error("initdb could not make a cluster in {}; it said:\n{output}", folder.display())]
+    #[error("initdb could not create a cluster in {}; its output:\n{output}", folder.display())]
     Init {
-        /// Where the cluster was to be.
+        /// The directory of the cluster.
         folder: PathBuf,
-        /// The end of what `initdb` said.
+        /// The end of the output of `initdb`.
         output: String,
     },
-    /// A server of an earlier run refuses to go.
+    /// A server of an earlier run does not stop.
     #[error(
         "an earlier PostgreSQL server still runs on {} (processes {processes}) and did not stop; \
          stop it and start again", folder.display()
@@ -119,39 +119,39 @@ pub enum EmbeddedError {
         /// The process ids.
         processes: String,
     },
-    /// The server ended before it answered.
-    #[error("the PostgreSQL server ended while starting ({status}); the end of {}:\n{tail}", log.display())]
-    Ended {
-        /// How it ended.
+    /// The server exited before it responded.
+    #[error("the PostgreSQL server exited during start-up ({status}); the end of {}:\n{tail}", log.display())]
+    Exited {
+        /// Its exit status.
         status: ExitStatus,
-        /// Its log.
+        /// Path of its log.
         log: PathBuf,
         /// The last lines of the log.
         tail: String,
     },
-    /// The server runs but does not answer.
+    /// The server runs but does not respond.
     #[error(
-        "the PostgreSQL server did not answer within {} s; the end of {}:\n{tail}",
+        "the PostgreSQL server did not respond within {} s; the end of {}:\n{tail}",
         waited.as_secs(), log.display()
     )]
-    Silent {
+    Unresponsive {
         /// How long we waited.
         waited: Duration,
-        /// Its log.
+        /// Path of its log.
         log: PathBuf,
         /// The last lines of the log.
         tail: String,
-        /// What the last attempt to connect met.
+        /// Error of the last attempt to connect.
         #[source]
         source: Box<sqlx::Error>,
     },
-    /// The server answers, but our database can't be made.
+    /// The server responds, but our database can't be created.
     #[error("cannot create the database `switchboard` in the embedded PostgreSQL server")]
     Database(#[source] Box<sqlx::Error>),
 }
 
 impl EmbeddedError {
-    /// For `map_err`: `action` (a verb) on `path` failed.
+    /// Returns a function for `map_err`: `action` (a verb) on `path` failed.
     pub(super) fn file(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { action, path, source }

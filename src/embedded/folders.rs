@@ -1,4 +1,4 @@
-//! The files and folders below the data directory: where they are, who may enter, whose turn it is.
+//! Files and directories below the data directory: paths, permissions and the lock.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -9,37 +9,36 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::EmbeddedError;
-use super::account::Account;
+use super::os_user::OsUser;
 
-/// A Unix socket's path may have 107 bytes on Linux, 103 elsewhere.
-const LONGEST_SOCKET_PATH: usize = 100;
+/// Maximum length of a Unix socket's path, in bytes; the systems allow 107 on Linux and 103 elsewhere.
+const MAX_SOCKET_PATH_BYTES: usize = 100;
 const SOCKET_FILE: &str = ".s.PGSQL.5432";
-/// Where clusters live whose data directory the server's user can't reach: below the home of root, or
-/// in a private temporary folder. Only root gets here, and no permission of a folder that isn't ours
-/// is changed for it.
-const ELSEWHERE: &str = "/var/lib/switchboard";
-/// The link in the data directory that remembers such a place.
-const LINK: &str = "postgres.home";
+/// Parent directory of clusters whose data directory the server's user can't enter, because it is below root's home or
+/// in a private temporary directory. Only root gets here; permissions of directories that aren't ours are not changed.
+const FALLBACK_PARENT: &str = "/var/lib/switchboard";
+/// Symbolic link in the data directory to a cluster elsewhere.
+const HOME_LINK: &str = "postgres.home";
 
-/// Where everything is.
+/// Paths of the files and directories.
 #[derive(Debug, Clone)]
-pub(super) struct Folders {
-    /// The data directory, as the one absolute path that it has.
+pub(super) struct DataFolders {
+    /// The data directory, as a canonical path.
     pub(super) data_dir: PathBuf,
-    /// What holds the cluster: the data directory, or a folder elsewhere that it links to.
+    /// The directory of the cluster: the data directory, or one elsewhere that it links to.
     pub(super) home: PathBuf,
     /// The cluster.
     pub(super) cluster: PathBuf,
-    /// The folder of the server's socket.
+    /// The directory of the server's socket.
     pub(super) socket: PathBuf,
-    /// What the server says.
+    /// The server's log.
     pub(super) log: PathBuf,
-    /// A name for this cluster that is short and found in the title of each of its processes.
+    /// A short name of this cluster that appears in the title of each of its processes.
     pub(super) tag: String,
 }
 
-impl Folders {
-    /// Makes the data directory if need be and lays out the rest.
+impl DataFolders {
+    /// Creates the data directory if it is missing, and determines the other paths.
     pub(super) fn open(data_dir: &Path) -> Result<Self, EmbeddedError> {
         if !data_dir.is_dir() {
             if let Some(parent) = data_dir.parent() {
@@ -55,16 +54,16 @@ impl Folders {
         let digest = Sha256::digest(data_dir.as_os_str().as_bytes());
         let hash = digest.iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(*byte));
         let tag = format!("switchboard-{hash:016x}");
-        let home = fs::read_link(data_dir.join(LINK)).unwrap_or_else(|_| data_dir.clone());
+        let home = fs::read_link(data_dir.join(HOME_LINK)).unwrap_or_else(|_| data_dir.clone());
         let mut socket = home.join("socket");
-        if socket.join(SOCKET_FILE).as_os_str().len() >= LONGEST_SOCKET_PATH {
+        if socket.join(SOCKET_FILE).as_os_str().len() >= MAX_SOCKET_PATH_BYTES {
             socket = Path::new("/tmp").join(&tag);
         }
         let (cluster, log) = (home.join("postgres"), data_dir.join("postgres.log"));
         Self { data_dir, home, cluster, socket, log, tag }
     }
 
-    /// Takes the data directory for ourselves until the answer is dropped.
+    /// Locks the data directory until the returned file is dropped.
     pub(super) fn lock(&self) -> Result<File, EmbeddedError> {
         let path = self.data_dir.join("switchboard.lock");
         let mut file = OpenOptions::new()
@@ -88,77 +87,78 @@ impl Folders {
                 return Err(EmbeddedError::file("lock", &path)(error));
             }
         }
-        // Only to tell the next one who it is that holds the lock.
+        // For the error message of the next process.
         let _ = file.set_len(0);
         let _ = writeln!(file, "{}", std::process::id());
         Ok(file)
     }
 
-    /// Lets the server's user reach the cluster and gives it an empty folder for its socket.
-    pub(super) async fn admit(&mut self, account: &Account) -> Result<(), EmbeddedError> {
-        if *account != Account::Ourselves {
+    /// Lets the server's user enter the cluster's directory, and creates an empty directory for its socket.
+    pub(super) async fn grant_access(&mut self, user: &OsUser) -> Result<(), EmbeddedError> {
+        if *user != OsUser::Current {
             let path = &self.home;
             let mode = fs::metadata(path).map_err(EmbeddedError::file("look at", path))?.mode();
             fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o001))
                 .map_err(EmbeddedError::file("change the permissions of", path))?;
         }
-        match account.reach(&self.home).await {
+        match user.check_access(&self.home).await {
             Err(EmbeddedError::Unreachable { .. })
                 if self.home == self.data_dir && !self.cluster.exists() =>
             {
-                self.move_out()?;
-                account.reach(&self.home).await?;
+                self.relocate()?;
+                user.check_access(&self.home).await?;
             }
             reached => reached?,
         }
-        self.open_socket_folder(account)
+        self.open_socket_folder(user)
     }
 
-    /// Gives the cluster that is to be made a home elsewhere. Its name is new, so that a data directory
-    /// which was removed and made again doesn't meet its old cluster.
-    fn move_out(&mut self) -> Result<(), EmbeddedError> {
-        let home = Path::new(ELSEWHERE).join(format!("{}-{:08x}", self.tag, rand::random::<u32>()));
+    /// Moves a cluster that is to be created to a directory elsewhere. Its name is random, so that a data directory
+    /// that was deleted and created again does not find its old cluster.
+    fn relocate(&mut self) -> Result<(), EmbeddedError> {
+        let home =
+            Path::new(FALLBACK_PARENT).join(format!("{}-{:08x}", self.tag, rand::random::<u32>()));
         fs::create_dir_all(&home).map_err(EmbeddedError::file("create", &home))?;
         fs::set_permissions(&home, fs::Permissions::from_mode(0o711))
             .map_err(EmbeddedError::file("change the permissions of", &home))?;
-        let link = self.data_dir.join(LINK);
+        let link = self.data_dir.join(HOME_LINK);
         std::os::unix::fs::symlink(&home, &link).map_err(EmbeddedError::file("create", &link))?;
-        tracing::info!(home = %home.display(), "the data directory can't be reached by PostgreSQL's user");
+        tracing::info!(home = %home.display(), "PostgreSQL's user can't enter the data directory; using another one");
         *self = Self::within(self.data_dir.clone());
         Ok(())
     }
 
-    fn open_socket_folder(&self, account: &Account) -> Result<(), EmbeddedError> {
+    fn open_socket_folder(&self, user: &OsUser) -> Result<(), EmbeddedError> {
         let path = &self.socket;
         match fs::symlink_metadata(path) {
-            // In /tmp anybody could have put something in this place.
-            Ok(found) if !found.is_dir() || !account.may_own(found.uid()) => {
+            // In /tmp anybody could have created this path.
+            Ok(found) if !found.is_dir() || !user.may_own(found.uid()) => {
                 return Err(EmbeddedError::SocketFolderTaken { folder: path.clone() });
             }
             Ok(_) => fs::set_permissions(path, fs::Permissions::from_mode(0o700))
                 .map_err(EmbeddedError::file("change the permissions of", path))?,
             Err(_) => make_private(path)?,
         }
-        account.give(path)
+        user.chown(path)
     }
 
-    /// Forgets the socket of a server that is no more. PostgreSQL would do so itself, unless the
-    /// process id of that server now belongs to another program.
+    /// Removes the socket of a server that ended. PostgreSQL does so itself, unless the process id of that server now
+    /// belongs to another program.
     pub(super) fn clear_socket(&self) {
         for name in [SOCKET_FILE.to_owned(), format!("{SOCKET_FILE}.lock")] {
             let _ = fs::remove_file(self.socket.join(name));
         }
     }
 
-    /// Removes the socket's folder when it is not in the data directory.
-    pub(super) fn tidy(&self) {
+    /// Removes the socket's directory if it is not in the data directory.
+    pub(super) fn remove_socket_folder(&self) {
         if !self.socket.starts_with(&self.home) {
             let _ = fs::remove_dir(&self.socket);
         }
     }
 
-    /// An empty log.
-    pub(super) fn fresh_log(&self) -> Result<File, EmbeddedError> {
+    /// Opens an empty log.
+    pub(super) fn empty_log(&self) -> Result<File, EmbeddedError> {
         OpenOptions::new()
             .append(true)
             .create(true)
@@ -168,7 +168,7 @@ impl Folders {
             .map_err(EmbeddedError::file("open", &self.log))
     }
 
-    /// The last lines of the log.
+    /// Returns the last lines of the log.
     pub(super) fn log_tail(&self) -> String {
         let read = || {
             let mut file = File::open(&self.log)?;
@@ -182,7 +182,7 @@ impl Folders {
     }
 }
 
-/// The last ten lines of what a program said.
+/// Returns the last ten lines of a program's output.
 pub(super) fn last_lines(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -190,7 +190,7 @@ pub(super) fn last_lines(output: &[u8]) -> String {
     lines.into_iter().skip(skipped).collect::<Vec<_>>().join("\n")
 }
 
-/// Makes a folder that only its owner may enter.
+/// Creates a directory that only its owner may enter.
 pub(super) fn make_private(path: &Path) -> Result<(), EmbeddedError> {
     DirBuilder::new().mode(0o700).create(path).map_err(EmbeddedError::file("create", path))
 }
@@ -201,22 +201,22 @@ mod tests {
 
     #[test]
     fn the_socket_stays_in_a_data_directory_with_a_short_path() {
-        let folders = Folders::within(PathBuf::from("/var/lib/switchboard"));
+        let folders = DataFolders::within(PathBuf::from("/var/lib/switchboard"));
         assert_eq!(folders.socket, Path::new("/var/lib/switchboard/socket"));
     }
 
     #[test]
-    fn the_socket_moves_when_the_path_is_long() {
+    fn the_socket_moves_to_tmp_when_the_path_is_long() {
         let deep = PathBuf::from(format!("/{}", "deep/".repeat(30)));
-        let folders = Folders::within(deep);
+        let folders = DataFolders::within(deep);
         assert_eq!(folders.socket, Path::new("/tmp").join(&folders.tag));
     }
 
     #[test]
-    fn a_long_story_is_cut_to_its_end() {
-        let story: Vec<_> = (0..30).map(|n| format!("line {n}\n\n")).collect();
-        let story = story.concat();
-        let told = last_lines(story.as_bytes());
-        assert!(told.starts_with("line 20\n") && told.ends_with("line 29"), "{told}");
+    fn long_output_is_cut_to_its_last_lines() {
+        let output: Vec<_> = (0..30).map(|n| format!("line {n}\n\n")).collect();
+        let output = output.concat();
+        let tail = last_lines(output.as_bytes());
+        assert!(tail.starts_with("line 20\n") && tail.ends_with("line 29"), "{tail}");
     }
 }

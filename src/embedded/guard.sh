@@ -1,8 +1,7 @@
-# Runs the PostgreSQL server "$@" for as long as standard input, a pipe that Switchboard holds,
-# stays open. The kernel closes the pipe even when Switchboard is killed outright, so a server
-# never outlives it.
+# Runs the PostgreSQL server "$@" as long as standard input, a pipe that Switchboard holds, stays
+# open. The kernel closes the pipe even when Switchboard is killed, so a server never outlives it.
 
-# A signal to everybody (a terminal closing, a service manager stopping) is Switchboard's to answer.
+# Signals to the whole group (closed terminal, stopping service manager) are handled by Switchboard.
 trap '' HUP INT TERM
 
 exec 3<&0 </dev/null
@@ -10,7 +9,7 @@ exec 3<&0 </dev/null
 server=$!
 
 # SIGINT is PostgreSQL's "fast shutdown". It is repeated because a server that has only just been
-# started does not listen yet; once it does, further ones change nothing.
+# started does not handle it yet; further signals change nothing.
 (
     read -r _ <&3
     while kill -INT "$server"; do sleep 0.2 || sleep 1; done

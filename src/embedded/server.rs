@@ -1,4 +1,4 @@
-//! The running server and the guard that ends it with us.
+//! The running server, and the guard process that stops it with us.
 
 use std::fmt;
 use std::process::{ExitStatus, Stdio};
@@ -7,84 +7,84 @@ use std::time::Duration;
 use tokio::process::{Child, ChildStdin};
 use tokio::time::timeout;
 
-use super::account::Account;
 use super::binaries::Binaries;
-use super::folders::Folders;
-use super::{EmbeddedError, Options, leftover};
+use super::folders::DataFolders;
+use super::os_user::OsUser;
+use super::{EmbeddedError, EmbeddedOptions, recovery};
 
-const GUARD: &str = include_str!("guard.sh");
-const FAST_MAY_TAKE: Duration = Duration::from_secs(4);
-const IMMEDIATE_MAY_TAKE: Duration = Duration::from_millis(800);
+const GUARD_SCRIPT: &str = include_str!("guard.sh");
+const FAST_STOP_TIMEOUT: Duration = Duration::from_secs(4);
+const IMMEDIATE_STOP_TIMEOUT: Duration = Duration::from_millis(800);
 
-/// A server that was started and that ends when this is dropped.
-pub(super) struct Server {
+/// A server that was started and is stopped when this is dropped.
+pub(super) struct EmbeddedServer {
     guard: Child,
     /// The guard stops the server when this is closed, by us or by the end of our process.
     pipe: Option<ChildStdin>,
-    account: Account,
+    os_user: OsUser,
     binaries: Binaries,
 }
 
-impl Server {
-    /// Starts the server; it may not answer yet.
+impl EmbeddedServer {
+    /// Starts the server; it may not respond yet.
     pub(super) fn start(
-        folders: &Folders,
-        account: Account,
+        folders: &DataFolders,
+        user: OsUser,
         binaries: Binaries,
-        options: &Options,
+        options: &EmbeddedOptions,
     ) -> Result<Self, EmbeddedError> {
-        let log = folders.fresh_log()?;
+        let log = folders.empty_log()?;
         let copy = log.try_clone().map_err(EmbeddedError::file("open", &folders.log))?;
-        let mut command = account.command("/bin/sh");
-        command.args(["-c", GUARD, "guard"]).arg(binaries.postgres());
+        let mut command = user.command("/bin/sh");
+        command.args(["-c", GUARD_SCRIPT, "guard"]).arg(binaries.postgres());
         command.arg("-D").arg(&folders.cluster);
         for (name, value) in settings(folders, options) {
             command.arg("-c").arg(format!("{name}={value}"));
         }
-        // Ctrl-C in a terminal is for us: we still need the server to end our own work well.
+        // Ctrl-C in a terminal is for us: we still need the server for a graceful shutdown.
         command.process_group(0).stdin(Stdio::piped()).stdout(log).stderr(copy);
-        let mut guard = command.spawn().map_err(|source| account.cannot_run("/bin/sh", source))?;
+        let mut guard = command.spawn().map_err(|source| user.cannot_run("/bin/sh", source))?;
         let pipe = guard.stdin.take();
-        Ok(Self { guard, pipe, account, binaries })
+        Ok(Self { guard, pipe, os_user: user, binaries })
     }
 
-    /// How the server ended, if it has.
-    pub(super) fn ended(&mut self) -> Option<ExitStatus> {
+    /// Returns the exit status of the server if it has ended.
+    pub(super) fn exit_status(&mut self) -> Option<ExitStatus> {
         self.guard.try_wait().ok().flatten()
     }
 
-    /// Waits for the end of the server without asking for it. May be dropped and called again.
-    pub(super) async fn end(&mut self) -> Option<ExitStatus> {
+    /// Waits for the end of the server without stopping it. Cancel-safe.
+    pub(super) async fn wait(&mut self) -> Option<ExitStatus> {
         self.guard.wait().await.ok()
     }
 
-    /// Stops the server: in order first, at once when that takes too long.
-    pub(super) async fn stop(&mut self, folders: &Folders) {
+    /// Stops the server: gracefully, then immediately if that takes too long.
+    pub(super) async fn stop(&mut self, folders: &DataFolders) {
         self.pipe = None;
-        if timeout(FAST_MAY_TAKE, self.guard.wait()).await.is_ok() {
+        if timeout(FAST_STOP_TIMEOUT, self.guard.wait()).await.is_ok() {
             return;
         }
-        tracing::warn!("the embedded PostgreSQL server is slow to stop; stopping it at once");
-        let stop = leftover::stop(folders, &self.account, &self.binaries, "immediate");
-        if let Ok(Err(error)) = timeout(IMMEDIATE_MAY_TAKE, stop).await {
-            tracing::warn!(%error, "the embedded PostgreSQL server could not be told to stop");
+        tracing::warn!("the embedded PostgreSQL server is slow to stop; stopping it immediately");
+        let stop = recovery::stop(folders, &self.os_user, &self.binaries, "immediate");
+        if let Ok(Err(error)) = timeout(IMMEDIATE_STOP_TIMEOUT, stop).await {
+            tracing::warn!(%error, "the embedded PostgreSQL server could not be stopped");
         }
-        if timeout(IMMEDIATE_MAY_TAKE, self.guard.wait()).await.is_err() {
+        if timeout(IMMEDIATE_STOP_TIMEOUT, self.guard.wait()).await.is_err() {
             tracing::warn!("the embedded PostgreSQL server has not stopped yet");
         }
     }
 }
 
-impl fmt::Debug for Server {
+impl fmt::Debug for EmbeddedServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("guard", &self.guard.id()).finish_non_exhaustive()
+        f.debug_struct("EmbeddedServer").field("guard", &self.guard.id()).finish_non_exhaustive()
     }
 }
 
-/// What we ask of the server; everything else is PostgreSQL's default. Given at each start rather
-/// than written to the cluster, so that an old cluster gets the settings of a new Switchboard.
-fn settings(folders: &Folders, options: &Options) -> Vec<(&'static str, String)> {
-    // A list of folders, so a name with a comma needs its quotes.
+/// Returns our settings of the server; others keep PostgreSQL's defaults. They are passed at each start instead of
+/// written to the cluster, so that an old cluster gets the settings of a new Switchboard.
+fn settings(folders: &DataFolders, options: &EmbeddedOptions) -> Vec<(&'static str, String)> {
+    // The value is a list of directories, so a name with a comma must be quoted.
     let socket = folders.socket.display().to_string().replace('"', "\"\"");
     let mut settings = vec![
         ("listen_addresses", String::new()),
@@ -94,16 +94,16 @@ fn settings(folders: &Folders, options: &Options) -> Vec<(&'static str, String)>
         ("cluster_name", folders.tag.clone()),
         ("timezone", "UTC".to_owned()),
         ("logging_collector", "off".to_owned()),
-        // A failed statement is told to whoever sent it. In the log its values, which may be
-        // people's names and addresses, would only be in the wrong place.
+        // The client gets the error of a failed statement. In the log its values, possibly personal data, would be
+        // misplaced.
         ("log_min_messages", "log".to_owned()),
         ("log_min_error_statement", "panic".to_owned()),
         ("log_error_verbosity", "terse".to_owned()),
         ("log_checkpoints", "off".to_owned()),
     ];
     if !options.durable {
-        // Not `synchronous_commit`: without fsync it costs next to nothing, and with it a crash of
-        // the server loses nothing that was committed; only a crash of the machine does.
+        // `synchronous_commit` stays on: without fsync it costs almost nothing, and a crash of the server loses no
+        // committed data; only a crash of the machine does.
         for name in ["fsync", "full_page_writes"] {
             settings.push((name, "off".to_owned()));
         }
@@ -118,11 +118,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_throw_away_data_goes_without_fsync() {
+    fn only_disposable_data_runs_without_fsync() {
         let dir = tempfile::tempdir().unwrap();
-        let folders = Folders::open(dir.path()).unwrap();
+        let folders = DataFolders::open(dir.path()).unwrap();
         let fsync_off = |durable| {
-            let options = Options { data_dir: dir.path().to_owned(), durable };
+            let options = EmbeddedOptions { data_dir: dir.path().to_owned(), durable };
             settings(&folders, &options).contains(&("fsync", "off".to_owned()))
         };
         assert!(fsync_off(false));

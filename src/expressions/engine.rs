@@ -1,4 +1,4 @@
-//! The JSONata engine: an expression, an input, and the JSON of the value. Runs in a worker only.
+//! The JSONata engine: evaluates an expression on an input and writes the value as JSON. Runs in workers only.
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,36 +7,38 @@ use jsonata_core::Expression;
 use jsonata_core::evaluator::{EvaluatorError, EvaluatorOptions};
 use jsonata_core::value::JValue;
 
-use super::{EVALUATION_TIMEOUT, Failure, MAX_VALUE_BYTES};
+use super::{EVALUATION_TIMEOUT, ExpressionError, MAX_VALUE_BYTES};
 
-/// How deep an evaluation may nest.
+/// Maximum depth of an evaluation.
 const MAX_DEPTH: usize = 200;
-/// How deep a value may nest: readers of JSON commonly stop at 128, and a row stands around the value.
+/// Maximum depth of a value: JSON readers commonly stop at 128, and the row around the value adds to it.
 const MAX_VALUE_DEPTH: usize = 100;
-/// How long a sequence may become.
+/// Maximum length of a sequence.
 const MAX_SEQUENCE_LENGTH: usize = 10_000;
-/// The engine's codes of its own limits: nesting, time, sequences, ranges.
+/// Error codes of the engine for its own limits: depth, time, sequences, ranges.
 const LIMIT_CODES: [&str; 6] = ["D1011", "D1012", "D2014", "D2015", "U1001", "U1002"];
 
-/// Reads an expression.
-pub(super) fn compile(text: &str) -> Result<Expression, Failure> {
+/// Parses an expression.
+pub(super) fn compile(text: &str) -> Result<Expression, ExpressionError> {
     let compiled = catch_unwind(|| Expression::compile(text));
-    let compiled = compiled.map_err(|_| Failure::expression("can't be parsed"))?;
-    compiled.map_err(|error| Failure::expression(&error.to_string()))
+    let compiled = compiled.map_err(|_| ExpressionError::evaluation("the parser failed"))?;
+    compiled.map_err(|error| ExpressionError::evaluation(&error.to_string()))
 }
 
-/// Reads an input.
-pub(super) fn input(text: &[u8]) -> Result<JValue, Failure> {
-    let text = std::str::from_utf8(text).map_err(|error| Failure::limit(&error.to_string()))?;
-    JValue::from_json_str(text).map_err(|error| Failure::limit(&format!("the input: {error}")))
+/// Parses an input.
+pub(super) fn input(text: &[u8]) -> Result<JValue, ExpressionError> {
+    let text =
+        std::str::from_utf8(text).map_err(|error| ExpressionError::limit(&error.to_string()))?;
+    JValue::from_json_str(text)
+        .map_err(|error| ExpressionError::limit(&format!("the input: {error}")))
 }
 
-/// Writes the value of an expression behind what `out` holds.
+/// Appends the value of an expression to `out`.
 pub(super) fn evaluate(
     expression: &Expression,
     input: &JValue,
     out: &mut Vec<u8>,
-) -> Result<(), Failure> {
+) -> Result<(), ExpressionError> {
     let evaluate = AssertUnwindSafe(|| {
         let options = EvaluatorOptions {
             timeout_ms: u64::try_from(EVALUATION_TIMEOUT.as_millis()).ok(),
@@ -45,52 +47,57 @@ pub(super) fn evaluate(
             ..EvaluatorOptions::default()
         };
         let value = expression.evaluate_with_options(input, options);
-        let value = value.map_err(|error| classified(&error))?;
+        let value = value.map_err(|error| classify(&error))?;
         check(&value, 0)?;
         let limit = out.len() + MAX_VALUE_BYTES;
-        serde_json::to_writer(Capped { out: &mut *out, limit }, &value).map_err(|error| {
+        serde_json::to_writer(CappedBuffer { out: &mut *out, limit }, &value).map_err(|error| {
             if error.is_io() {
-                Failure::limit(&format!("the value has more than {MAX_VALUE_BYTES} bytes"))
+                ExpressionError::limit(&format!("the value exceeds {MAX_VALUE_BYTES} bytes"))
             } else {
-                Failure::expression(&error.to_string())
+                ExpressionError::evaluation(&error.to_string())
             }
         })
     });
-    catch_unwind(evaluate).unwrap_or_else(|_| Err(Failure::expression("can't be evaluated")))
+    catch_unwind(evaluate)
+        .unwrap_or_else(|_| Err(ExpressionError::evaluation("the evaluation failed")))
 }
 
-fn classified(error: &EvaluatorError) -> Failure {
+fn classify(error: &EvaluatorError) -> ExpressionError {
     let is_limit = error.code().is_some_and(|code| LIMIT_CODES.contains(&code));
     let message = error.to_string();
-    if is_limit { Failure::limit(&message) } else { Failure::expression(&message) }
+    if is_limit { ExpressionError::limit(&message) } else { ExpressionError::evaluation(&message) }
 }
 
-/// Whether JSON can say the value. The engine itself would write `null` or an empty text in its place.
-fn check(value: &JValue, depth: usize) -> Result<(), Failure> {
+/// Checks that the value can be represented as JSON; the engine would write `null` or an empty text instead.
+fn check(value: &JValue, depth: usize) -> Result<(), ExpressionError> {
     match value {
         JValue::Null | JValue::Bool(_) | JValue::String(_) | JValue::Undefined => Ok(()),
         JValue::Number(number) if number.is_finite() => Ok(()),
-        JValue::Number(_) => Err(Failure::expression(
-            "D1001: Number out of range: the value holds a division by zero or a number above 1.8e308",
+        JValue::Number(_) => Err(ExpressionError::evaluation(
+            "D1001: Number out of range: the value contains a division by zero or a number above 1.8e308",
         )),
         JValue::Lambda(_) | JValue::Builtin { .. } | JValue::Regex { .. } => {
-            Err(Failure::expression("the value holds a function; call it to get a value of JSON"))
+            Err(ExpressionError::evaluation(
+                "the value contains a function; call it to get a JSON value",
+            ))
         }
-        JValue::Array(_) | JValue::Object(_) if depth == MAX_VALUE_DEPTH => Err(Failure::limit(
-            &format!("the value is nested deeper than {MAX_VALUE_DEPTH} levels"),
-        )),
+        JValue::Array(_) | JValue::Object(_) if depth == MAX_VALUE_DEPTH => {
+            Err(ExpressionError::limit(&format!(
+                "the value exceeds {MAX_VALUE_DEPTH} levels of nesting"
+            )))
+        }
         JValue::Array(items) => items.iter().try_for_each(|item| check(item, depth + 1)),
         JValue::Object(fields) => fields.values().try_for_each(|field| check(field, depth + 1)),
     }
 }
 
-/// A buffer that refuses to grow above a limit.
-struct Capped<'a> {
+/// A buffer with a maximum size.
+struct CappedBuffer<'a> {
     out: &'a mut Vec<u8>,
     limit: usize,
 }
 
-impl Write for Capped<'_> {
+impl Write for CappedBuffer<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.out.len() + bytes.len() > self.limit {
             return Err(io::ErrorKind::FileTooLarge.into());
@@ -110,7 +117,7 @@ mod tests {
 
     use super::*;
 
-    fn of(expression: &str) -> Result<Value, Failure> {
+    fn of(expression: &str) -> Result<Value, ExpressionError> {
         let data = json!({"unified": {"id": "U1", "name": "Ada Lovelace", "emails": [{"email": "a@b.c"}],
             "one": [{"n": 1}], "two": [{"n": 1}, {"n": 2}], "none": []}});
         let (data, mut out) = (input(data.to_string().as_bytes())?, Vec::new());
@@ -146,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_values_outside_json() {
+    fn rejects_values_outside_json() {
         for expression in [
             "1/0",
             "-1/0",
@@ -162,7 +169,7 @@ mod tests {
             "{\"a\": $sum}",
             "/a/",
         ] {
-            assert!(matches!(of(expression), Err(Failure::Expression(_))), "{expression}");
+            assert!(matches!(of(expression), Err(ExpressionError::Evaluation(_))), "{expression}");
         }
     }
 
@@ -176,7 +183,7 @@ mod tests {
             "($f := function($n){$n = 0 ? 1 : [[$f($n - 1)]]}; $f(60))",
         ] {
             let failure = of(expression);
-            assert!(matches!(failure, Err(Failure::Limit(_))), "{expression}: {failure:?}");
+            assert!(matches!(failure, Err(ExpressionError::Limit(_))), "{expression}: {failure:?}");
         }
         let long = of("$error($pad('x', 5000))").unwrap_err().to_string();
         assert!(long.len() < 310, "{}", long.len());

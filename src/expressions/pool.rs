@@ -1,7 +1,7 @@
-//! The workers of a gateway: started when they are needed, stopped when they are idle, shared fairly.
+//! Pool of a gateway's workers: started on demand, stopped when idle, divided fairly.
 //!
-//! An environment has at most one job fewer under way than there are workers, and takes its place in the line for
-//! a worker only with those: however many jobs it has, one of another environment waits for few of them.
+//! An environment runs at most one job fewer than there are workers, and only its running jobs queue for a worker. So
+//! however many jobs an environment has, a job of another one waits for few of them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,73 +13,73 @@ use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::process::{Worker, WorkerProgram};
-use super::run::Run;
-use super::{Computed, Failure, Inputs, JOB_TIMEOUT};
+use super::run::JobRun;
+use super::{ExpressionError, JOB_TIMEOUT, JobInputs, JobOutput};
 use crate::domain::ids::EnvironmentId;
 
-/// The most jobs of an environment that wait or run.
+/// Maximum number of queued and running jobs of an environment.
 const MAX_JOBS: usize = 256;
-/// The most bytes that the jobs of an environment hold while they wait.
+/// Maximum number of bytes held by the queued jobs of an environment.
 const MAX_HELD_BYTES: usize = 8 * 1024 * 1024;
-/// The same of all environments.
-const MAX_HELD_BYTES_IN_ALL: usize = 32 * 1024 * 1024;
-/// How long a job waits for a worker.
+/// Maximum number of bytes held by the queued jobs of all environments.
+const MAX_TOTAL_HELD_BYTES: usize = 32 * 1024 * 1024;
+/// Maximum wait of a job for a worker.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a worker stays without a job.
+/// How long a worker stays idle before it is stopped.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The bounds of the workers.
+/// Limits of the workers.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkerLimits {
-    /// The most workers.
+    /// Maximum number of workers.
     pub count: usize,
-    /// The memory of each, in bytes.
+    /// Memory of each worker, in bytes.
     pub memory: u64,
 }
 
-/// Evaluates expressions. Clones share the workers.
+/// Evaluator of expressions. Clones share the workers.
 #[derive(Clone)]
-pub struct Expressions(Arc<Inner>);
+pub struct ExpressionPool(Arc<ExpressionPoolInner>);
 
-struct Inner {
+struct ExpressionPoolInner {
     program: WorkerProgram,
     limits: WorkerLimits,
     running: Arc<Semaphore>,
-    line: Mutex<Line>,
-    idle: Mutex<Idle>,
+    queue: Mutex<JobQueue>,
+    idle: Mutex<IdleWorkers>,
 }
 
-/// The jobs that wait or run.
+/// Queued and running jobs.
 #[derive(Default)]
-struct Line {
-    environments: HashMap<EnvironmentId, Share>,
+struct JobQueue {
+    environments: HashMap<EnvironmentId, EnvironmentJobs>,
     held: usize,
 }
 
-/// What an environment has of the workers.
-struct Share {
+/// Jobs and permits of an environment.
+struct EnvironmentJobs {
     permits: Arc<Semaphore>,
     jobs: usize,
     held: usize,
 }
 
 #[derive(Default)]
-struct Idle {
+struct IdleWorkers {
     workers: Vec<(Worker, Instant)>,
-    /// Whether a task stops those that are idle for long.
-    is_watched: bool,
+    /// Whether a task is stopping long-idle workers.
+    has_reaper: bool,
 }
 
-/// A job in the line.
-struct Admission<'a> {
-    line: &'a Mutex<Line>,
+/// A queued or running job.
+struct QueuedJob<'a> {
+    queue: &'a Mutex<JobQueue>,
     environment_id: EnvironmentId,
     held: usize,
 }
 
-impl Drop for Admission<'_> {
+impl Drop for QueuedJob<'_> {
     fn drop(&mut self) {
-        let mut line = lock(self.line);
+        let mut line = lock(self.queue);
         line.held = line.held.saturating_sub(self.held);
         if let Some(share) = line.environments.get_mut(&self.environment_id) {
             share.jobs = share.jobs.saturating_sub(1);
@@ -91,66 +91,67 @@ impl Drop for Admission<'_> {
     }
 }
 
-impl fmt::Debug for Expressions {
+impl fmt::Debug for ExpressionPool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Expressions").field("limits", &self.0.limits).finish_non_exhaustive()
+        f.debug_struct("ExpressionPool").field("limits", &self.0.limits).finish_non_exhaustive()
     }
 }
 
-impl Expressions {
-    /// No worker yet.
+impl ExpressionPool {
+    /// Creates an empty pool.
     #[must_use]
     pub fn new(program: WorkerProgram, limits: WorkerLimits) -> Self {
         let running = Arc::new(Semaphore::new(limits.count));
         let (line, idle) = Default::default();
-        Self(Arc::new(Inner { program, limits, running, line, idle }))
+        Self(Arc::new(ExpressionPoolInner { program, limits, running, queue: line, idle }))
     }
 
     /// Parses an expression without evaluating it.
     ///
     /// # Errors
     ///
-    /// Why it can't be used, or `Busy`.
+    /// `Syntax` when the expression is invalid, or `Busy`.
     pub async fn check(
         &self,
         environment_id: EnvironmentId,
         expression: &str,
-    ) -> Result<(), Failure> {
-        let inputs = Inputs { count: 0, write: &|_, _| {} };
+    ) -> Result<(), ExpressionError> {
+        let inputs = JobInputs { count: 0, write: &|_, _| {} };
         let parsed = self.compute(environment_id, &[expression], inputs, expression.len()).await;
-        parsed.failures.into_iter().next().map_or(Ok(()), |failed| Err(failed.failure))
+        parsed.errors.into_iter().next().map_or(Ok(()), |failed| Err(failed.error))
     }
 
-    /// Evaluates each expression on each input. `held` is what the caller holds in memory for it, in bytes.
+    /// Evaluates each expression on each input. `held` is the memory that the caller holds for it, in bytes.
     pub async fn compute(
         &self,
         environment_id: EnvironmentId,
         expressions: &[&str],
-        inputs: Inputs<'_>,
+        inputs: JobInputs<'_>,
         held: usize,
-    ) -> Computed {
-        let mut run = Run::new(expressions, inputs);
+    ) -> JobOutput {
+        let mut run = JobRun::new(expressions, inputs);
         let Some((_admission, _permits)) = self.admit(environment_id, held).await else {
-            return run.finish(&Failure::Busy);
+            return run.finish(&ExpressionError::Busy);
         };
         let until = Instant::now() + JOB_TIMEOUT;
         loop {
             let worker = match self.worker() {
                 Ok(worker) => worker,
                 Err(error) => {
-                    tracing::error!(%error, "a worker for expressions can't be started");
-                    return run.finish(&Failure::Busy);
+                    tracing::error!(%error, "an expression worker could not be started");
+                    return run.finish(&ExpressionError::Busy);
                 }
             };
-            let (worker, goes_on) = run.go_on(worker, until).await;
+            let (worker, goes_on) = run.continue_in(worker, until).await;
             if let Some(worker) = worker {
                 self.put_back(worker);
             } else {
                 tracing::debug!(%environment_id, "an expression ended its worker");
             }
             if !goes_on {
-                return run
-                    .finish(&Failure::limit("took too long with the others of the response"));
+                return run.finish(&ExpressionError::limit(
+                    "time limit of the response's expressions exceeded",
+                ));
             }
         }
     }
@@ -160,9 +161,9 @@ impl Expressions {
         &self,
         environment_id: EnvironmentId,
         held: usize,
-    ) -> Option<(Admission<'_>, [OwnedSemaphorePermit; 2])> {
-        let own = self.0.share(environment_id, held)?;
-        let admission = Admission { line: &self.0.line, environment_id, held };
+    ) -> Option<(QueuedJob<'_>, [OwnedSemaphorePermit; 2])> {
+        let own = self.0.enqueue(environment_id, held)?;
+        let admission = QueuedJob { queue: &self.0.queue, environment_id, held };
         let wait = async {
             let own = own.acquire_owned().await.ok()?;
             Some([own, Arc::clone(&self.0.running).acquire_owned().await.ok()?])
@@ -181,7 +182,7 @@ impl Expressions {
     fn put_back(&self, worker: Worker) {
         let mut idle = lock(&self.0.idle);
         idle.workers.push((worker, Instant::now()));
-        if !std::mem::replace(&mut idle.is_watched, true) {
+        if !std::mem::replace(&mut idle.has_reaper, true) {
             let inner = Arc::downgrade(&self.0);
             TaskTracker::new().spawn(async move {
                 loop {
@@ -189,8 +190,8 @@ impl Expressions {
                     let Some(inner) = inner.upgrade() else { return };
                     let mut idle = lock(&inner.idle);
                     idle.workers.retain(|(_, since)| since.elapsed() < IDLE_TIMEOUT);
-                    idle.is_watched = !idle.workers.is_empty();
-                    if !idle.is_watched {
+                    idle.has_reaper = !idle.workers.is_empty();
+                    if !idle.has_reaper {
                         return;
                     }
                 }
@@ -199,15 +200,15 @@ impl Expressions {
     }
 }
 
-impl Inner {
-    /// Takes a place in the line, when there is one; returns the environment's permits.
-    fn share(&self, environment_id: EnvironmentId, held: usize) -> Option<Arc<Semaphore>> {
-        let mut line = lock(&self.line);
-        if line.held + held > MAX_HELD_BYTES_IN_ALL {
+impl ExpressionPoolInner {
+    /// Enqueues a job if its environment may have a further one; returns the environment's permits.
+    fn enqueue(&self, environment_id: EnvironmentId, held: usize) -> Option<Arc<Semaphore>> {
+        let mut line = lock(&self.queue);
+        if line.held + held > MAX_TOTAL_HELD_BYTES {
             return None;
         }
         let permits = self.limits.count.saturating_sub(1).max(1);
-        let share = line.environments.entry(environment_id).or_insert_with(|| Share {
+        let share = line.environments.entry(environment_id).or_insert_with(|| EnvironmentJobs {
             permits: Arc::new(Semaphore::new(permits)),
             jobs: 0,
             held: 0,

@@ -1,4 +1,4 @@
-//! A worker process as the gateway sees it: started with nothing but two pipes, killed when it is dropped.
+//! A worker process, as the gateway sees it: started with two pipes and nothing else, killed when dropped.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt as _;
@@ -10,34 +10,34 @@ use rustix::process::Signal;
 use tokio::io::BufReader;
 use tokio::process::{Child, ChildStdin, ChildStdout};
 
-use super::Failure;
+use super::ExpressionError;
 
-/// The argument that makes the program a worker.
+/// Argument that makes the program a worker.
 pub const ARGUMENT: &str = "expression-worker";
 
-/// How long the system may take to say how a worker ended whose pipe has ended.
+/// Maximum wait for the exit status of a worker whose pipe was closed.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The program that workers run: this one.
+/// The program that workers run: normally this one.
 #[derive(Debug, Clone)]
 pub struct WorkerProgram(PathBuf);
 
 impl WorkerProgram {
-    /// The program that is running, even where its file has been replaced.
+    /// Returns the running program, even if its file was replaced.
     #[must_use]
-    pub fn this() -> Self {
+    pub fn current() -> Self {
         let own = Path::new("/proc/self/exe");
         let path = if own.exists() { Ok(own.to_owned()) } else { std::env::current_exe() };
         Self(path.unwrap_or_default())
     }
 
-    /// The program at a path, for callers that are not the program themselves.
+    /// Returns the program at a path, for tests.
     #[must_use]
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self(path.into())
     }
 
-    /// A worker's command line, without any variable of the environment.
+    /// Returns a worker's command line, with an empty environment.
     pub(super) fn command(&self, memory: u64) -> Command {
         let mut command = Command::new(&self.0);
         command.arg(ARGUMENT).arg(memory.to_string()).env_clear();
@@ -45,18 +45,18 @@ impl WorkerProgram {
     }
 }
 
-/// A worker.
+/// A worker process.
 #[derive(Debug)]
 pub(super) struct Worker {
     child: Child,
     pub(super) to: ChildStdin,
     pub(super) from: BufReader<ChildStdout>,
-    /// Whether it has evaluated nothing yet.
+    /// Whether it has not evaluated anything yet.
     pub(super) is_fresh: bool,
 }
 
 impl Worker {
-    /// Starts one.
+    /// Starts a worker.
     pub(super) fn start(program: &WorkerProgram, memory: u64) -> io::Result<Self> {
         let mut command = program.command(memory);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -68,20 +68,23 @@ impl Worker {
         Ok(Self { child, to, from, is_fresh: true })
     }
 
-    /// Why a worker ended whose pipe has ended.
-    pub(super) async fn end(mut self) -> Failure {
+    /// Returns why a worker ended whose pipe was closed.
+    pub(super) async fn exit_error(mut self) -> ExpressionError {
         drop(self.to);
         let status = tokio::time::timeout(EXIT_TIMEOUT, self.child.wait()).await;
         let status = status.ok().and_then(Result::ok);
         if let Some(code) = status.and_then(|status| status.code()) {
-            tracing::error!(code, "a worker for expressions can't work; is /proc mounted?");
-            return Failure::Busy;
+            tracing::error!(
+                code,
+                "an expression worker failed to run; check that /proc is mounted"
+            );
+            return ExpressionError::Busy;
         }
         let signal = status.and_then(|status| status.signal());
-        Failure::limit(if signal == Some(Signal::XCPU.as_raw()) {
-            "needs more processor time than one evaluation may take"
+        ExpressionError::limit(if signal == Some(Signal::XCPU.as_raw()) {
+            "CPU limit of one evaluation exceeded"
         } else {
-            "needs more memory than one evaluation may take"
+            "memory limit of one evaluation exceeded"
         })
     }
 }

@@ -1,4 +1,5 @@
-//! Cursors of the environment's own lists: opaque, signed, and good for one list with one filter only.
+//! Signs and verifies the cursors of the environment's own lists. A cursor is opaque and valid for one list with one
+//! filter.
 
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
@@ -14,7 +15,7 @@ pub(super) struct Cursors<'a> {
 }
 
 impl<'a> Cursors<'a> {
-    /// Those of the list of that name, as this caller sees it with this filter.
+    /// Returns the cursors of a list, bound to the caller and the filter.
     pub(super) fn of(
         signer: &'a Signer,
         caller: &Caller,
@@ -26,18 +27,25 @@ impl<'a> Cursors<'a> {
         Self { signer, context }
     }
 
-    /// The cursor behind a position.
+    /// Returns the signed cursor of a position.
     pub(super) fn seal(&self, position: &impl Display) -> String {
         self.signer.seal(&self.context, position.to_string().as_bytes())
     }
 
-    /// The position of a cursor of this list.
+    /// Verifies a cursor and returns its position.
+    ///
+    /// # Errors
+    ///
+    /// `invalid_cursor` if it was not issued for this list.
     pub(super) fn open<T: FromStr>(&self, cursor: &str) -> Result<T, Problem> {
         let position = self.signer.open(&self.context, cursor);
         position.and_then(|position| std::str::from_utf8(&position).ok()?.parse().ok()).ok_or_else(
             || {
-                Problem::new(ProblemKind::InvalidCursor, "The cursor is not one of this list.")
-                    .at("next_cursor", "is not a cursor of this list")
+                Problem::new(
+                    ProblemKind::InvalidCursor,
+                    "The cursor was not issued for this list and filter.",
+                )
+                .with_error("next_cursor", "was not issued for this list and filter")
             },
         )
     }

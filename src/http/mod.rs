@@ -1,35 +1,34 @@
-//! The HTTP surface: the router, what proves a caller, the problems, a file for each URL.
+//! The HTTP API: router, authentication, problem details, and one file for each resource.
 //!
-//! Nothing here decides anything about directories: a handler reads the request, calls a use case,
-//! writes the answer.
+//! Handlers parse the request, call a use case and write the response; they contain no directory logic.
 
-mod compat;
-mod current;
 mod cursor;
-mod edge;
+mod docs;
+mod examples;
 mod extract;
-mod front;
 mod health;
+mod html_page;
 mod idempotency;
-mod incoming;
-mod limits;
+mod index;
+mod internal_router;
+mod json_stream;
 mod link;
 mod metrics;
+mod middleware;
 mod openapi;
-mod operations;
-mod page;
-mod pieces;
 pub mod problem;
 mod proxy;
-mod reference;
-mod refusals;
+mod rate_limit_headers;
+mod rejection_audit;
+mod request_context;
 mod router;
-mod start;
+mod service;
+mod slack_events;
 mod state;
+mod truto;
 mod v1;
 
-pub use front::Front;
 pub use metrics::metrics_router;
-pub use openapi::document;
-pub use router::router;
+pub use router::{document, router};
+pub use service::HttpService;
 pub use state::{AppState, Services};

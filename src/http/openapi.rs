@@ -1,110 +1,86 @@
-//! `/openapi.json`: OpenAPI 3.1, made from the handlers themselves.
+//! The OpenAPI 3.1 document: its frame, what every operation has in common, and `/openapi.json`.
 
-use std::collections::BTreeMap;
-
+use axum::Extension;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use serde_json::Value;
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{OneOfBuilder, Schema, Type};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{
-    ContentBuilder, ObjectBuilder, OpenApi, PathItem, Ref, RefOr, Required, Response,
-    ResponseBuilder,
-};
-use utoipa::{IntoResponses, Modify, OpenApi as _, ToSchema as _};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{ObjectBuilder, OpenApi, PathItem, Required};
+use utoipa::{Modify, OpenApi as _};
 
-use super::idempotency::LONGEST_KEY;
-use super::problem::{ProblemBody, ProblemKind};
+use super::idempotency::MAX_KEY_CHARS;
+use super::problem::{ProblemBody, ProblemResponses};
 use crate::domain::filter::Expansion;
-use crate::unified::ResponseFormat;
+use crate::unified::{OnConflict, ResponseFormat};
 
-/// The frame of the document; the router adds every path and every shape in it.
+/// The frame of the document; the router adds every path and every schema in it.
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
         title = "Switchboard",
-        description = "One integration, every customer's directory. Lists answer `{result, next_cursor, …}`, \
-                       single things `{result}`, failures are RFC 9457 problems.",
+        description = "One API for every customer's workforce directory. Lists return `{result, next_cursor, …}`, \
+                       single resources `{result}`, errors are RFC 9457 problem details.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
+    servers((url = "/", description = "The gateway that serves this document")),
+    tags(
+        (name = "Users", description = "Users and bots of a customer's directory: create, update, deactivate, assign roles."),
+        (name = "Roles", description = "Roles that a directory offers."),
+        (name = "Role assignments", description = "Roles held by users, with their scope."),
+        (name = "Workspaces", description = "Workspaces of an organization, and their members."),
+        (name = "Groups", description = "Groups of users, as managed by the customer's identity provider."),
+        (name = "Me", description = "The identity behind an account's token."),
+        (name = "Batch", description = "Up to 1,000 operations in one request."),
+        (name = "Integrated accounts", description = "Connections of customers: status, scopes, tokens, disconnection."),
+        (name = "Linking", description = "Link tokens for the hosted link page, and OAuth clients at providers."),
+        (name = "Mappings", description = "Custom unified fields, computed by JSONata expressions."),
+        (name = "Events", description = "Status changes of integrated accounts."),
+        (name = "Administration", description = "API keys, environments and the audit log."),
+        (name = "Health", description = "Probes for load balancers and orchestrators."),
+    ),
     security(("key" = [])),
-    components(schemas(Expansion, ProblemBody, ResponseFormat)),
-    modifiers(&Key, &Failures),
+    components(schemas(Expansion, OnConflict, ProblemBody, ResponseFormat)),
+    modifiers(&BearerAuth, &ProblemResponses),
 )]
-pub(super) struct Frame;
+struct DocumentFrame;
 
-struct Key;
+struct BearerAuth;
 
-impl Modify for Key {
+impl Modify for BearerAuth {
     fn modify(&self, document: &mut OpenApi) {
         let components = document.components.get_or_insert_default();
-        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-        components.add_security_scheme("key", scheme);
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("An API key (`sb_live_…`) or an account token (`sb_acct_…`)."));
+        components.add_security_scheme("key", SecurityScheme::Http(scheme.build()));
     }
 }
 
-/// What every route may answer instead.
-pub(super) struct Problems;
-
-impl IntoResponses for Problems {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let each = by_status().into_keys();
-        each.map(|status| (status.to_string(), Ref::from_response_name(named(status)).into()))
-            .collect()
-    }
+/// Returns the frame that the router adds its operations to.
+pub(super) fn frame() -> OpenApi {
+    let mut frame = DocumentFrame::openapi();
+    env!("CARGO_PKG_VERSION").clone_into(&mut frame.info.version);
+    frame
 }
 
-/// The kinds of problem of each status.
-fn by_status() -> BTreeMap<u16, Vec<ProblemKind>> {
-    let mut all: BTreeMap<u16, Vec<ProblemKind>> = BTreeMap::new();
-    for kind in ProblemKind::ALL {
-        all.entry(kind.status().as_u16()).or_default().push(*kind);
-    }
-    all
-}
-
-fn named(status: u16) -> String {
-    format!("Problem{status}")
-}
-
-/// Describes the problems of each status once, for all routes.
-struct Failures;
-
-impl Modify for Failures {
-    fn modify(&self, document: &mut OpenApi) {
-        let components = document.components.get_or_insert_default();
-        for (status, kinds) in by_status() {
-            let lines = kinds.iter().map(|kind| format!("`{}`: {}.", kind.name(), kind.title()));
-            let schema = Ref::from_schema_name(ProblemBody::name());
-            let content = ContentBuilder::new().schema(Some(schema)).build();
-            let response = ResponseBuilder::new()
-                .description(lines.collect::<Vec<_>>().join(" "))
-                .content("application/problem+json", content)
-                .build();
-            components.responses.insert(named(status), response.into());
-        }
-    }
-}
-
-/// The document of the whole API.
-#[must_use]
-pub fn document() -> OpenApi {
-    super::router::api().1
-}
-
-/// Adds the header `Idempotency-Key` to every route that changes something.
+/// Adds the header `Idempotency-Key` to every operation that changes something.
 pub(super) fn describe_idempotency(document: &mut OpenApi) {
     let header = ParameterBuilder::new()
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
         .description(Some(
-            "Makes the change once, however often it is asked for: for 24 hours the same request with \
-             the same key gets the same answer, marked `Idempotency-Replayed: true`.",
+            "Idempotency key. For 24 hours, repeating the request with the same key returns the stored \
+             response, marked `Idempotency-Replayed: true`.",
         ))
         .required(Required::False)
         .schema(Some(
             ObjectBuilder::new()
                 .schema_type(Type::String)
                 .min_length(Some(1))
-                .max_length(Some(LONGEST_KEY))
+                .max_length(Some(MAX_KEY_CHARS))
                 .pattern(Some("^[!-~]+$")),
         ))
         .build();
@@ -116,23 +92,23 @@ pub(super) fn describe_idempotency(document: &mut OpenApi) {
     }
 }
 
-/// Describes the result of a change of several steps as nullable: it is null when it could not be read after the change.
-/// The derived schema of a generic `Option` loses that.
-pub(super) fn describe_unread_results(document: &mut OpenApi) {
-    let schemas = document.components.iter_mut().flat_map(|components| &mut components.schemas);
-    for (_, schema) in schemas.filter(|(name, _)| name.starts_with("Composed_")) {
-        let RefOr::T(Schema::Object(composed)) = schema else { continue };
-        let Some(result) = composed.properties.get_mut("result") else { continue };
-        let null = ObjectBuilder::new().schema_type(Type::Null).build();
-        let object = std::mem::replace(result, RefOr::T(null.clone().into()));
-        let nullable = OneOfBuilder::new().item(object).item(null).build();
-        *result = RefOr::T(Schema::OneOf(nullable));
+/// The document as it is served. It is built once, with the router.
+#[derive(Debug, Clone)]
+pub(super) struct ServedDocument(Bytes);
+
+impl ServedDocument {
+    /// Serializes the document. Only its bytes stay in memory: as a tree it takes many times their size.
+    pub(super) fn new(document: &OpenApi) -> Self {
+        Self(serde_json::to_vec(document).unwrap_or_default().into())
+    }
+
+    /// Parses the document, for the HTML pages about it.
+    pub(super) fn parse(&self) -> Value {
+        serde_json::from_slice(&self.0).unwrap_or_default()
     }
 }
 
-/// The frame that the router starts from.
-pub(super) fn frame() -> OpenApi {
-    let mut frame = Frame::openapi();
-    env!("CARGO_PKG_VERSION").clone_into(&mut frame.info.version);
-    frame
+/// Serves `/openapi.json`.
+pub(super) async fn show_document(Extension(document): Extension<ServedDocument>) -> Response {
+    ([(CONTENT_TYPE, "application/json")], document.0).into_response()
 }

@@ -1,17 +1,17 @@
-//! Every route. What is in the OpenAPI document is added with `routes!`; pages for people are not.
+//! All routes. Operations in the OpenAPI document are added with `routes!`; HTML pages are not.
 
 use axum::extract::Request;
-use axum::http::header::CONTENT_TYPE;
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post};
-use axum::{Extension, Router, middleware};
-use bytes::Bytes;
+use axum::{Extension, Router};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::operations::Operations;
+use super::internal_router::InternalRouter;
+use super::openapi::ServedDocument;
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use super::v1::{
@@ -20,19 +20,25 @@ use super::v1::{
     workspaces,
 };
 use super::{
-    compat, edge, health, idempotency, incoming, link, metrics, openapi, problem, proxy, reference,
-    start,
+    docs, examples, health, idempotency, index, link, metrics, middleware, openapi, problem, proxy,
+    slack_events, truto,
 };
 
-/// The API and its description.
-pub(super) fn api() -> (Router<AppState>, OpenApi) {
+/// Returns the OpenAPI document of the API.
+#[must_use]
+pub fn document() -> OpenApi {
+    api().1
+}
+
+/// Returns the routes of the API and the OpenAPI document.
+fn api() -> (Router<AppState>, OpenApi) {
     let (api, mut document) = routes().split_for_parts();
     openapi::describe_idempotency(&mut document);
-    openapi::describe_unread_results(&mut document);
+    examples::describe_examples(&mut document);
     (api, document)
 }
 
-/// The routes of the API, with their description.
+/// Returns the routes of the API with their descriptions.
 fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::frame())
         .routes(routes!(users::list_users, users::create_user))
@@ -65,7 +71,7 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(integrated_accounts::list_integrated_accounts))
         .routes(routes!(
             integrated_accounts::get_integrated_account,
-            integrated_accounts::change_integrated_account,
+            integrated_accounts::update_integrated_account,
             integrated_accounts::disconnect_integrated_account
         ))
         .routes(routes!(integrated_accounts::refresh_integrated_account))
@@ -77,12 +83,12 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(provider_apps::list_provider_apps, provider_apps::create_provider_app))
         .routes(routes!(
             provider_apps::get_provider_app,
-            provider_apps::change_provider_app,
+            provider_apps::update_provider_app,
             provider_apps::delete_provider_app
         ))
         .routes(routes!(mappings::list_mappings, mappings::create_mapping))
         .routes(routes!(mappings::preview_mapping))
-        .routes(routes!(mappings::get_mapping, mappings::change_mapping, mappings::delete_mapping))
+        .routes(routes!(mappings::get_mapping, mappings::update_mapping, mappings::delete_mapping))
         .routes(routes!(events::list_events))
         .routes(routes!(audit_log::list_audit_log))
         .routes(routes!(audit_log::export_audit_log))
@@ -90,48 +96,46 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(api_keys::get_api_key, api_keys::revoke_api_key))
         .routes(routes!(api_keys::rotate_api_key))
         .routes(routes!(environments::list_environments, environments::create_environment))
-        .routes(routes!(environments::get_environment, environments::change_environment))
+        .routes(routes!(environments::get_environment, environments::update_environment))
         .routes(routes!(health::check_liveness))
         .routes(routes!(health::check_readiness))
 }
 
-/// The whole surface.
+/// Returns the router with every route. Builds the OpenAPI document once.
 pub fn router(state: AppState) -> Router {
     let (api, document) = api();
-    // Kept as it is sent; its parts are many.
-    let document = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
-    let once = middleware::from_fn_with_state(state.clone(), idempotency::guard);
+    let reference = Router::new()
+        .route("/", get(index::show_index))
+        .route("/console", get(index::show_index))
+        .route("/docs", get(docs::show_docs))
+        .route("/openapi.json", get(openapi::show_document))
+        .layer(Extension(ServedDocument::new(&document)));
+    let once = from_fn_with_state(state.clone(), idempotency::handle);
     let metrics = if state.serves_metrics { metrics::routes() } else { Router::new() };
     let whole = api
         .route_layer(once)
-        .route(proxy::ROUTE, any(proxy::pass_raw_call))
+        .route(proxy::ROUTE, any(proxy::forward_raw_call))
         .merge(link::routes())
         .merge(metrics)
-        .route("/events/slack", post(incoming::hear_slack))
-        .route("/", get(start::show_start))
-        .route("/console", get(start::show_start))
-        .route("/docs", get(reference::show_reference))
+        .route("/events/slack", post(slack_events::receive_slack_event))
+        .merge(reference)
         .route("/problems", get(problem::list_problems))
         .route("/problems/{name}", get(problem::show_problem))
-        .route(
-            "/openapi.json",
-            get(move || async move { ([(CONTENT_TYPE, "application/json")], document) }),
-        )
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(CatchPanicLayer::custom(edge::after_panic))
-        .layer(middleware::from_fn_with_state(state.clone(), edge::around))
+        .layer(CatchPanicLayer::custom(middleware::panic_response))
+        .layer(from_fn_with_state(state.clone(), middleware::log_request))
         .with_state(state.clone());
-    let operations = Operations(whole.clone());
-    compat::beside(whole.layer(Extension(operations)), state)
+    let operations = InternalRouter(whole.clone());
+    truto::with_truto_routes(whole.layer(Extension(operations)), state)
 }
 
 async fn not_found(request: Request) -> Response {
-    let detail = format!("There is nothing at this path for {}.", request.method());
+    let detail = format!("No route matches {} at this path.", request.method());
     Problem::new(ProblemKind::RouteNotFound, detail).into_response()
 }
 
 async fn method_not_allowed(request: Request) -> Response {
-    let detail = format!("This path does not answer {}.", request.method());
+    let detail = format!("The route at this path does not support {}.", request.method());
     Problem::new(ProblemKind::MethodNotAllowed, detail).into_response()
 }

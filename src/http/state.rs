@@ -1,4 +1,4 @@
-//! What every handler can reach.
+//! The services that handlers share.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,100 +8,100 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::Ways;
+use crate::admin::ProviderServices;
 use crate::connectors::Registry;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::networks::Networks;
 use crate::domain::sealed::Digest;
-use crate::expressions::Expressions;
-use crate::limit::{ByteBudget, Damper, Limiter, Places};
-use crate::link::Links;
-use crate::store::{Store, UseLog};
+use crate::expressions::ExpressionPool;
+use crate::limit::{ByteBudget, ConcurrencyLimit, FailureThrottle, Limiter};
+use crate::link::LinkService;
+use crate::store::{Store, UsageLog};
 use crate::telemetry::{Metrics, Traces};
 use crate::unified::WorkspaceNames;
 use crate::upstream::Upstream;
-use crate::vault::{KeyIssuer, Signer, Tokens, Vault};
+use crate::vault::{AccessTokens, KeyIssuer, Signer, Vault};
 
 /// The services behind the router.
 #[derive(Clone)]
 pub struct Services {
     /// The database.
     pub store: Store,
-    /// The secrets.
+    /// Encrypts and decrypts secrets.
     pub vault: Vault,
-    /// The tokens of accounts.
-    pub tokens: Tokens,
-    /// Whose turn it is; its figures are for metrics.
+    /// The access tokens of accounts.
+    pub tokens: AccessTokens,
+    /// The rate limiter; its statistics are metrics.
     pub limiter: Arc<dyn Limiter>,
-    /// The way out to providers.
+    /// Sends calls to providers.
     pub upstream: Upstream,
-    /// The providers.
+    /// The connectors of the providers.
     pub registry: Arc<Registry>,
-    /// What evaluates the expressions of mappings.
-    pub expressions: Expressions,
-    /// The names of the workspaces of accounts.
+    /// Evaluates the expressions of mappings.
+    pub expressions: ExpressionPool,
+    /// The cache of workspace names.
     pub workspace_names: WorkspaceNames,
-    /// How customers are linked.
-    pub links: Links,
+    /// Links accounts.
+    pub links: LinkService,
     /// Issues API keys and account tokens.
     pub keys: KeyIssuer,
-    /// What signs cursors.
+    /// Signs cursors.
     pub cursors: Signer,
     /// Whether the main listener serves `/metrics`; otherwise a listener of its own does.
     pub serves_metrics: bool,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Metrics,
-    /// Where spans go.
+    /// Exports spans.
     pub traces: Traces,
-    /// Uses of credentials, on their way to the audit log.
-    pub uses: UseLog,
-    /// The time.
+    /// The usage log of credentials, part of the audit log.
+    pub uses: UsageLog,
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The randomness.
+    /// The random number generator.
     pub entropy: Arc<dyn Entropy>,
-    /// The share of each environment of the requests that are being answered.
-    pub places: Places,
-    /// Requests that are being answered.
-    pub inside: Arc<AtomicUsize>,
-    /// Work that goes on when its caller hangs up; a stop waits for it.
+    /// Request slots per environment.
+    pub places: ConcurrencyLimit,
+    /// Number of requests in flight.
+    pub in_flight: Arc<AtomicUsize>,
+    /// Tasks that outlive their caller's connection; a shutdown waits for them.
     pub tasks: TaskTracker,
-    /// Whose word counts about where a caller is.
+    /// The proxies that may forward client addresses.
     pub trusted_proxies: Networks,
-    /// Addresses that send keys which this gateway did not issue.
-    pub damper: Arc<Damper<IpAddr>>,
-    /// Keys that were issued here and are expired or revoked, by their digests.
-    pub ended_keys: Arc<Damper<Digest>>,
-    /// Addresses that send events which no app signed. All of Slack's apps send from the same ones.
-    pub forgeries: Arc<Damper<IpAddr>>,
-    /// Places for bodies that are read before it is known who sends them.
-    pub unproven_bodies: Arc<Semaphore>,
-    /// Memory for forms that are read to find out who sends them, in KiB.
+    /// Throttles addresses that send unknown keys.
+    pub failed_auth_throttle: Arc<FailureThrottle<IpAddr>>,
+    /// Throttles keys that are expired or revoked, by their digests.
+    pub invalid_key_throttle: Arc<FailureThrottle<Digest>>,
+    /// Throttles addresses that send events with invalid signatures. All Slack apps send from the same addresses.
+    pub invalid_signature_throttle: Arc<FailureThrottle<IpAddr>>,
+    /// Slots for bodies that are read before authentication.
+    pub unauthenticated_bodies: Arc<Semaphore>,
+    /// Memory for forms that are read for authentication, in KiB.
     pub form_memory: Arc<Semaphore>,
-    /// The largest body of our own API, in bytes.
+    /// Maximum body size of our own API, in bytes.
     pub max_body_bytes: usize,
-    /// What may be held as a whole of bodies and responses.
+    /// Memory budget for buffered bodies and responses.
     pub memory: ByteBudget,
-    /// How long a body of our own API may take to come.
+    /// Maximum time to receive a body of our own API.
     pub body_timeout: Duration,
-    /// How long a request waits for its turn at a provider.
+    /// Maximum time to wait for a rate limit permit.
     pub max_wait: Duration,
 }
 
 impl Services {
-    /// The ways out that the end of an account needs.
+    /// Returns the services that disconnecting an account needs.
     #[must_use]
-    pub fn ways(&self) -> Ways<'_> {
+    pub fn provider_services(&self) -> ProviderServices<'_> {
         let Self { registry, upstream, uses, max_wait, .. } = self;
-        Ways { registry, upstream, uses, max_wait: *max_wait }
+        ProviderServices { registry, upstream, uses, max_wait: *max_wait }
     }
 
-    /// The same services, with connections to the providers of their own.
+    /// Returns the services with their own connections to providers.
     #[must_use]
     pub fn with_own_connections(&self) -> Self {
         Self { upstream: self.upstream.with_own_connections(), ..self.clone() }
     }
 }
 
-/// The services, shared.
+/// The shared services.
 pub type AppState = Arc<Services>;

@@ -1,26 +1,27 @@
-//! Whose turn it is: calls wait for the pace that a provider allows, instead of running into its 429.
+//! The rate limiter for calls to providers: a call waits for a permit instead of running into the provider's 429.
 //!
-//! A [`LimitKey`] is one budget at the provider. A call may need several (a SCIM endpoint and the set it
-//! is in): it takes from all of them at once, or from none and goes on waiting. In front of the budgets
-//! calls stand in lanes, one for each set of budgets (`lane`): people before bulk work, accounts in
-//! turn, each account's calls in their order. What is left of a budget is known to this process
-//! (`desk`) or to Redis (`shared`); the arithmetic is the same (`gcra`, `shared.lua`).
+//! A [`BucketKey`] names one rate-limit bucket at the provider. A call may need several (a SCIM endpoint and the
+//! set it belongs to): it gets a permit of all of them together, or waits. In front of the buckets there is one
+//! queue for each set of buckets (`wait_queue`): interactive calls before background calls, round-robin over
+//! accounts, first in first out within an account. The state of a bucket is held by this process (`buckets`) or
+//! by Redis (`redis_backend`); the arithmetic is the same (`gcra`, `redis.lua`).
 
-mod damper;
-mod desk;
-mod fair;
+mod backend;
+mod buckets;
+mod byte_budget;
+mod concurrency;
+mod failure_throttle;
 mod gcra;
-mod lane;
-mod ledger;
-mod memory;
-mod meter;
-mod pacing;
-mod places;
-mod probe;
-mod redis;
-mod script;
-mod shared;
-mod tally;
+mod limiter;
+mod rates;
+mod redis_backend;
+mod redis_check;
+mod redis_connection;
+mod redis_script;
+mod report;
+mod scheduler;
+mod stats;
+mod wait_queue;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -28,24 +29,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use damper::{Damper, network};
-pub use fair::FairLimiter;
-pub use memory::{ByteBudget, HeldBytes, OverBudget};
-pub use meter::{Meter, Standing};
-pub use pacing::Pacing;
-pub use places::{Place, Places};
-pub use probe::{RedisAway, RedisFacts, probe_redis};
-pub use redis::UnusableUrl;
-pub use shared::{COUNT_EVERY, Shared};
-pub use tally::Figures;
+pub use byte_budget::{ByteBudget, ByteReservation, OverBudget};
+pub use concurrency::{ConcurrencyLimit, ConcurrencyPermit};
+pub use failure_throttle::{FailureThrottle, source_network};
+pub use limiter::FairLimiter;
+pub use rates::RateTable;
+pub use redis_backend::{HEARTBEAT_INTERVAL, RedisBackend};
+pub use redis_check::{RedisCheckError, RedisInfo, check_redis};
+pub use redis_connection::InvalidRedisUrl;
+pub use report::{BucketStatus, LimitReport};
+pub use stats::LimiterStats;
 
 use crate::domain::ids::{IntegratedAccountId, ProviderAppId};
 
-/// One budget at a provider: its client, its organization, its method. Two accounts of one
-/// organization share it, as they do at the provider.
+/// Identifies a bucket at a provider by client, organization and method. Two accounts of one
+/// organization share a bucket, as they do at the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct LimitKey {
-    /// The OAuth client that calls; `None` where the provider counts all clients together.
+pub struct BucketKey {
+    /// The OAuth client; `None` where the provider counts all clients together.
     pub app: Option<ProviderAppId>,
     /// The organization at the provider.
     pub organization: Arc<str>,
@@ -53,101 +54,107 @@ pub struct LimitKey {
     pub bucket: Cow<'static, str>,
 }
 
-/// How fast a budget refills and how much it holds.
+/// The sustained rate and the burst of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rate {
     /// Calls a minute.
     pub per_minute: f64,
-    /// Calls that may come at once after a rest; at least 1.
+    /// Calls admitted without a pause when the bucket is full; at least 1.
     pub burst: u32,
 }
 
 impl Rate {
-    /// The time one call takes from the budget.
+    /// Returns the time between two calls at the sustained rate.
     #[must_use]
     pub fn period(self) -> Duration {
         Duration::from_secs_f64(60.0 / self.per_minute.max(0.001))
     }
 }
 
-/// Who waits for a call.
+/// The priority of a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Class {
-    /// Somebody: such a call goes first.
+pub enum Priority {
+    /// A caller waits for the result; admitted first.
     #[default]
     Interactive,
-    /// Nobody in particular: the work of a batch or a job. It takes what the others leave, and at least
-    /// one turn in about ten periods.
+    /// A batch or a job. It gets the permits that interactive calls leave, and at least one in about ten periods.
     Background,
 }
 
-/// The budgets that a call takes from, and their rates in the same order.
+/// The buckets that a call takes from, and their rates in the same order.
 #[derive(Debug, Clone)]
-pub struct Price {
-    keys: Arc<[LimitKey]>,
+pub struct Cost {
+    keys: Arc<[BucketKey]>,
     rates: Vec<Rate>,
 }
 
-impl Price {
-    /// What a call costs. No budgets: nothing.
-    pub fn new(budgets: impl IntoIterator<Item = (LimitKey, Rate)>) -> Self {
-        let (keys, rates): (Vec<LimitKey>, Vec<Rate>) = budgets.into_iter().unzip();
+impl Cost {
+    /// Creates the cost of a call that takes one permit from each bucket; free when there is none.
+    pub fn new(buckets: impl IntoIterator<Item = (BucketKey, Rate)>) -> Self {
+        let (keys, rates): (Vec<BucketKey>, Vec<Rate>) = buckets.into_iter().unzip();
         Self { keys: keys.into(), rates }
     }
 
-    /// The first of the budgets alone: the one that the provider's 429 is about.
+    /// Returns the cost for the first bucket alone, the one that a provider's 429 blocks.
     #[must_use]
     pub fn first(&self) -> Self {
         Self::new(self.keys.first().cloned().into_iter().zip(self.rates.first().copied()))
     }
 }
 
-/// What is asked of a limiter for one call.
+/// A request for the permit of one call.
 #[derive(Debug, Clone, Copy)]
-pub struct Claim<'a> {
-    /// What it takes.
-    pub price: &'a Price,
-    /// The account in whose name it goes: accounts take turns.
+pub struct AcquireRequest<'a> {
+    /// The buckets it takes from.
+    pub cost: &'a Cost,
+    /// The account that calls; accounts are served round-robin.
     pub account: IntegratedAccountId,
-    /// Who waits for it.
-    pub class: Class,
-    /// How long it may wait.
+    /// Its priority.
+    pub priority: Priority,
+    /// The longest wait for the permit.
     pub max_wait: Duration,
 }
 
-/// The turn would not come in time. Nothing was taken.
+/// The permit is not available within the allowed wait. Nothing was taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no turn within the wait allowed; the next one is in {} ms", retry_after.as_millis())]
-pub struct Refused {
-    /// When this call would have had its turn, given who waits before it and what is blocked. Callers
-    /// that are refused together are told slightly different times.
+#[error("rate limit reached: the next permit is available in {} ms", retry_after.as_millis())]
+pub struct LimitExceeded {
+    /// The expected wait, given the calls queued before this one and the blocked buckets. Calls rejected together
+    /// get slightly different values, so that their retries are spread.
     pub retry_after: Duration,
-    /// How the budgets stand.
-    pub standings: Vec<Standing>,
+    /// The status of each bucket.
+    pub statuses: Vec<BucketStatus>,
 }
 
-/// Gives turns.
+/// Issues permits for calls to providers.
 #[async_trait]
 pub trait Limiter: Send + Sync {
-    /// A turn for all budgets of the claim, and how they stand after it; none when it has to be waited for.
-    fn at_once(&self, claim: &Claim<'_>) -> Option<Vec<Standing>>;
+    /// Takes a permit without waiting and returns the status of its buckets; `None` when it would have to wait.
+    fn try_acquire(&self, request: &AcquireRequest<'_>) -> Option<Vec<BucketStatus>>;
 
-    /// How long the claim would wait for its turn now. Nothing is taken.
+    /// Returns how long the request would wait for its permit now. Nothing is taken.
     ///
     /// # Errors
     ///
-    /// When that is longer than it may.
-    fn expected_wait(&self, claim: &Claim<'_>) -> Result<Duration, Refused>;
+    /// [`LimitExceeded`] when that is longer than `max_wait`.
+    fn expected_wait(&self, request: &AcquireRequest<'_>) -> Result<Duration, LimitExceeded>;
 
-    /// Waits for a turn: for all budgets of the claim at once. Tells how they stand after it. Whoever
-    /// stops waiting gives the place back, and no turn is lost by that.
-    async fn acquire(&self, claim: Claim<'_>) -> Result<Vec<Standing>, Refused>;
+    /// Waits for a permit of all buckets of the request and returns their status after it. Dropping the future
+    /// leaves the queue; no permit is lost.
+    ///
+    /// # Errors
+    ///
+    /// [`LimitExceeded`] when the permit does not come within `max_wait`.
+    async fn acquire(
+        &self,
+        request: AcquireRequest<'_>,
+    ) -> Result<Vec<BucketStatus>, LimitExceeded>;
 
-    /// Gives no turn of these budgets to anybody for `pause`: the provider said so.
-    fn block(&self, price: &Price, pause: Duration);
+    /// Blocks these buckets for all callers for `pause`, as the provider's 429 demands.
+    fn block(&self, cost: &Cost, pause: Duration);
 
-    /// What there is to see of it, for metrics.
-    fn figures(&self) -> Figures;
+    /// Returns a snapshot for metrics.
+    fn stats(&self) -> LimiterStats;
 }
 
 #[cfg(test)]

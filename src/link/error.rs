@@ -1,103 +1,103 @@
-//! Why a link fails. Each has a page, or a problem, that says what to do next.
+//! The errors of linking. Each has a page or a problem with the next steps.
 
-use crate::connectors::LinkRefusal;
+use crate::connectors::LinkRejection;
 use crate::domain::provider::Provider;
-use crate::domain::quota::Quota;
+use crate::domain::quota::QuotaKind;
 use crate::store::StoreError;
 use crate::upstream::OAuthError;
 use crate::vault::CipherError;
 
-/// Why a link fails.
+/// An error of linking.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// There is no such link token.
+    /// The link token does not exist.
     #[error("the link token is unknown")]
     UnknownToken,
-    /// The link token is too old.
+    /// The link token has expired.
     #[error("the link token has expired")]
     Expired,
-    /// The link token has done its work.
-    #[error("the link token was used already")]
+    /// The link token has already been used.
+    #[error("the link token has already been used")]
     Used,
-    /// The environment has no OAuth client for the provider.
+    /// The environment has no provider app for the provider.
     #[error("no provider app for {0}")]
     NoProviderApp(Provider),
-    /// The account to connect again is not there, or disconnected for good.
-    #[error("the account to connect again is not there")]
+    /// The account to reconnect does not exist or is disconnected.
+    #[error("the account to reconnect does not exist")]
     AccountNotFound,
-    /// The browser came back with a state that nobody waits for.
-    #[error("the state is unknown, used or too old")]
+    /// The OAuth state of the callback is unknown, used or expired.
+    #[error("the OAuth state is unknown, used or expired")]
     UnknownState,
-    /// The browser came back again while its link is being completed.
+    /// The callback was repeated while its link is being completed.
     #[error("the link is being completed")]
     StillConnecting,
-    /// The key that makes a link token was revoked meanwhile.
-    #[error("the key was revoked a moment ago")]
+    /// The API key was revoked while it created the link token.
+    #[error("the API key was revoked")]
     KeyRevoked,
-    /// Another browser came back than the one that left.
-    #[error("the browser is not the one that began")]
+    /// The callback came from another browser than the one that started.
+    #[error("the callback came from another browser")]
     OtherBrowser,
-    /// The customer, or the provider, said no on the consent page. Holds the provider's code.
-    #[error("consent was not given: {0}")]
-    ConsentRefused(String),
+    /// The customer or the provider denied consent. Holds the provider's error code.
+    #[error("consent was denied: {0}")]
+    ConsentDenied(String),
     /// The code exchange failed.
     #[error("the code exchange failed")]
     Exchange(#[source] OAuthError),
-    /// The new token could not be tried.
-    #[error("the new token could not be tried")]
-    Trial(#[source] OAuthError),
-    /// Nothing that answers like a directory was found at the address of a form. Its page says the same of every cause:
-    /// the address is anybody's, and a form is no port scanner.
-    #[error("no directory answers at the address")]
-    NoDirectory(#[source] OAuthError),
-    /// The form was sent too often.
-    #[error("too many addresses and tokens were tried: {0}")]
+    /// The new token could not be verified.
+    #[error("the new token could not be verified")]
+    TokenCheck(#[source] OAuthError),
+    /// No directory was found at the base URL of a form. Its page has one text for all causes: customers choose the
+    /// URL, and the form must not serve as a port scanner.
+    #[error("no directory was found at the base URL")]
+    DirectoryNotFound(#[source] OAuthError),
+    /// The form was submitted too often.
+    #[error("too many attempts: {0}")]
     TooManyAttempts(AttemptLimit),
-    /// The grant is not one we can work with.
-    #[error("the grant can't be used")]
-    Grant(#[source] LinkRefusal),
-    /// An account is connected again with another organization.
+    /// The grant is invalid for the connection.
+    #[error("the grant is invalid")]
+    InvalidGrant(#[source] LinkRejection),
+    /// An account was reconnected with another organization.
     #[error("the organization is not the one the account was linked with")]
     OtherOrganization,
-    /// The token sees none of the users that the last link saw at the same address.
+    /// The token sees none of the users that the last link saw at the same base URL.
     #[error("the token sees other users than the account was linked with")]
     OtherUsers,
-    /// The address of a form can't be used, for this reason.
-    #[error("the base URL can't be used")]
-    BaseUrl(&'static str),
-    /// The link is for another provider than the page was asked for.
+    /// The base URL of a form is invalid, for this reason.
+    #[error("the base URL is invalid")]
+    InvalidBaseUrl(&'static str),
+    /// The link does not offer the selected provider.
     #[error("the link is for another provider")]
     OtherProvider,
-    /// A page may not lead to, or be opened from, this origin.
+    /// The origin is not among the allowed origins of the environment's link page.
     #[error("the origin {0} is not among those of the environment's link page")]
-    NotAllowed(String),
-    /// The public address can't be used.
-    #[error("the public address can't be used")]
+    OriginNotAllowed(String),
+    /// The public URL is invalid.
+    #[error("the public URL is invalid")]
     PublicUrl,
     /// The database failed.
     #[error("the link could not be stored")]
     Store(#[from] StoreError),
-    /// A stored secret doesn't open.
+    /// A stored secret could not be decrypted.
     #[error("a stored secret could not be decrypted")]
     Cipher(#[from] CipherError),
 }
 
-/// Which limit of attempts was reached.
+/// The limit of attempts that was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AttemptLimit {
-    /// That of the link token.
+    /// The limit of the link token.
     #[error("with this link")]
     Link,
-    /// That of the environment, for a while.
+    /// The limit of the environment, per hour.
     #[error("in this environment")]
     Environment,
 }
 
 impl LinkError {
-    /// The name of this kind of failure, for the SaaS's own code: in messages of the page, in its
-    /// status, in the query of a `redirect_uri`.
+    /// Returns the error code for the application: in messages of the page, in its status, in the query of a
+    /// `redirect_uri`.
     #[must_use]
-    pub fn name(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownToken => "unknown_link",
             Self::Expired => "expired",
@@ -105,24 +105,30 @@ impl LinkError {
             Self::UnknownState => "stale_session",
             Self::StillConnecting => "still_connecting",
             Self::OtherBrowser => "other_browser",
-            Self::ConsentRefused(_) => "refused",
+            Self::ConsentDenied(_) => "refused",
             Self::Exchange(
                 OAuthError::Unreachable
                 | OAuthError::TimedOut
-                | OAuthError::Down(_)
-                | OAuthError::NoAnswer(_),
+                | OAuthError::ServerError(_)
+                | OAuthError::ResponseLost(_),
             )
-            | Self::Trial(_) => "provider_unavailable",
-            Self::Exchange(OAuthError::Refused(_)) => "provider_refused",
-            Self::Grant(LinkRefusal::NotOrganizationWide) => "not_organization_wide",
-            Self::Grant(LinkRefusal::NoUserToken | LinkRefusal::Unreadable) => "unusable_grant",
-            Self::Grant(LinkRefusal::NotAccepted | LinkRefusal::TokenRefused) => "not_accepted",
-            Self::NoDirectory(_) | Self::Grant(LinkRefusal::NotTheProvider) => "not_the_provider",
+            | Self::TokenCheck(_) => "provider_unavailable",
+            Self::Exchange(OAuthError::Rejected(_)) => "provider_refused",
+            Self::InvalidGrant(LinkRejection::NotOrganizationWide) => "not_organization_wide",
+            Self::InvalidGrant(LinkRejection::NoUserToken | LinkRejection::Unreadable) => {
+                "unusable_grant"
+            }
+            Self::InvalidGrant(LinkRejection::NotAccepted | LinkRejection::TokenRejected) => {
+                "not_accepted"
+            }
+            Self::DirectoryNotFound(_) | Self::InvalidGrant(LinkRejection::WrongProvider) => {
+                "not_the_provider"
+            }
             Self::TooManyAttempts(_) => "too_many_attempts",
-            Self::BaseUrl(_) => "unusable_base_url",
+            Self::InvalidBaseUrl(_) => "unusable_base_url",
             Self::OtherOrganization | Self::OtherUsers => "other_organization",
             Self::OtherProvider => "other_provider",
-            Self::NotAllowed(_) => "origin_not_allowed",
+            Self::OriginNotAllowed(_) => "origin_not_allowed",
             Self::Store(StoreError::Unavailable(_) | StoreError::Busy(_)) => "unavailable",
             Self::Store(StoreError::QuotaExceeded { .. }) => "quota_exceeded",
             Self::AccountNotFound => "account_not_found",
@@ -134,9 +140,9 @@ impl LinkError {
         }
     }
 
-    /// The quota that is used up, when that is why.
+    /// Returns the quota that is exhausted, if that is the cause.
     #[must_use]
-    pub fn quota(&self) -> Option<Quota> {
+    pub fn quota(&self) -> Option<QuotaKind> {
         if let Self::Store(StoreError::QuotaExceeded { quota, .. }) = self {
             Some(*quota)
         } else {
@@ -144,10 +150,10 @@ impl LinkError {
         }
     }
 
-    /// What the provider called it.
+    /// Returns the provider's error code.
     #[must_use]
     pub fn provider_code(&self) -> Option<&str> {
-        if let Self::ConsentRefused(code) | Self::Exchange(OAuthError::Refused(code)) = self {
+        if let Self::ConsentDenied(code) | Self::Exchange(OAuthError::Rejected(code)) = self {
             Some(code)
         } else {
             None

@@ -1,74 +1,77 @@
-//! The way back: the state is taken, the code exchanged, the account stored.
+//! The OAuth callback: consumes the session, exchanges the code, verifies the token.
 
-use super::keep::{Asked, Kept, Linked};
-use super::{LinkError, Links};
+use super::complete::{CompletedLink, SameOrganization, VerifiedGrant};
+use super::{LinkError, LinkService};
 use crate::connectors::LinkedGrant;
 use crate::domain::account::AccountStatus;
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::link_page::LinkPage;
 use crate::domain::provider::Provider;
 use crate::domain::sealed::Digest;
-use crate::store::{AuditEntry, LinkSession, LinkToken, ProviderApp, Return};
-use crate::upstream::{CodeExchange, NamedBy, OAuthClient, try_token};
+use crate::store::{AuditEntry, LinkSession, LinkToken, ProviderApp, SessionLookup};
+use crate::upstream::{AddressSource, CodeExchange, OAuthClient, check_token};
 
-/// What a browser brings back from the provider.
+/// The parameters of the OAuth callback.
 #[derive(Debug)]
-pub struct Returned<'a> {
+pub struct CallbackParams<'a> {
     /// The OAuth state.
     pub state: &'a str,
-    /// The code, or the provider's code for "no".
+    /// The authorization code, or the provider's error code.
     pub code: Result<String, String>,
-    /// The cookie that the browser left with.
+    /// The browser's secret, from its cookie.
     pub browser: Option<&'a str>,
     /// The request, for the audit log.
     pub request_id: &'a str,
 }
 
-/// The page that a browser came back to: whose it is, and how it was shown.
+/// How the link page was shown, and where the browser goes next.
 #[derive(Debug)]
-pub struct Way {
+pub struct ReturnContext {
     /// The provider.
     pub provider: Provider,
-    /// Where the browser goes next.
+    /// The application's `redirect_uri`.
     pub redirect_uri: Option<String>,
-    /// How the page was shown.
+    /// The display mode.
     pub display: Option<String>,
     /// The origin of the web page that opened it.
     pub opener_origin: Option<String>,
-    /// How the page looks, and who may open it.
+    /// Branding, and the allowed origins.
     pub page: LinkPage,
 }
 
-impl Links {
-    /// Finishes a link. The link token stays good after a failure, so that the customer can try again.
-    /// Beside the outcome comes the way that the browser was on, once it has shown that it is its own. A browser
-    /// that comes back again finds the outcome that it has seen, for a while.
-    pub async fn finish(&self, returned: Returned<'_>) -> (Option<Way>, Result<Linked, LinkError>) {
-        let (session, way, linked) = match self.take(&returned).await {
+impl LinkService {
+    /// Completes a link. After a failure the link token remains valid, so that the customer can try again. The context
+    /// is returned once the browser has proven that the session is its own. A repeated callback gets the same outcome
+    /// for a while.
+    pub async fn finish_oauth(
+        &self,
+        returned: CallbackParams<'_>,
+    ) -> (Option<ReturnContext>, Result<CompletedLink, LinkError>) {
+        let (session, return_context, linked) = match self.consume_session(&returned).await {
             Ok(taken) => taken,
             Err(error) => return (None, Err(error)),
         };
         if let Some(account_id) = linked {
-            return (Some(way), self.seen(&session.link, account_id).await);
+            return (Some(return_context), self.repeated_outcome(&session.link, account_id).await);
         }
         let request_id = returned.request_id;
-        let outcome = self.complete(&session, returned).await;
+        let outcome = self.exchange_and_complete(&session, returned).await;
         if let Err(error) = &outcome {
-            self.note(&session.link, error, request_id).await;
+            self.record_failure(&session.link, error, request_id).await;
         }
-        (Some(way), outcome)
+        (Some(return_context), outcome)
     }
 
-    /// The outcome of a link that was completed before.
-    async fn seen(
+    /// Returns the outcome of a link that was completed before.
+    async fn repeated_outcome(
         &self,
         link: &LinkToken,
         account_id: IntegratedAccountId,
-    ) -> Result<Linked, LinkError> {
+    ) -> Result<CompletedLink, LinkError> {
         let account = self.store.tenant(link.environment_id).account(account_id).await?;
         let account = account.filter(|account| account.status != AccountStatus::Disconnected);
         let account = account.ok_or(LinkError::UnknownState)?;
-        Ok(Linked {
+        Ok(CompletedLink {
             account_id,
             organization: account.organization.name,
             missing_scopes: account.missing_scopes.to_vec(),
@@ -76,65 +79,70 @@ impl Links {
         })
     }
 
-    /// Notes why a try failed, for whoever opened the page.
-    pub(super) async fn note(&self, link: &LinkToken, error: &LinkError, request_id: &str) {
+    /// Records why an attempt failed, for the link status.
+    pub(super) async fn record_failure(
+        &self,
+        link: &LinkToken,
+        error: &LinkError,
+        request_id: &str,
+    ) {
         let db = self.store.tenant(link.environment_id);
         let entry = AuditEntry::new("link.failed", "link", &*self.clock, &*self.entropy);
         let entry = AuditEntry { request_id: Some(request_id), ..entry };
-        if let Err(unnoted) = db.fail_link(link.id, error.name(), entry).await {
-            tracing::warn!(%unnoted, "the failure of a link could not be noted");
+        if let Err(unnoted) = db.record_link_failure(link.id, error.code(), entry).await {
+            tracing::warn!(%unnoted, "the failure of a link could not be recorded");
         }
     }
 
-    /// The session of a state, for the browser that it belongs to; with the account, when it was completed before.
-    async fn take(
+    /// Consumes the session of a state for the browser that owns it; with the account, if it was completed before.
+    async fn consume_session(
         &self,
-        returned: &Returned<'_>,
-    ) -> Result<(LinkSession, Way, Option<IntegratedAccountId>), LinkError> {
+        returned: &CallbackParams<'_>,
+    ) -> Result<(LinkSession, ReturnContext, Option<IntegratedAccountId>), LinkError> {
         let state = Digest::of(returned.state);
         let browser = returned.browser.map(Digest::of);
         let found =
-            self.store.take_link_session(&state, browser.as_ref(), self.clock.now()).await?;
+            self.store.consume_link_session(&state, browser.as_ref(), self.clock.now()).await?;
         let (session, linked) = match found {
-            Return::Taken(session) => (*session, None),
-            Return::Linked(session, account_id) => (*session, Some(account_id)),
-            Return::UnderWay => return Err(LinkError::StillConnecting),
-            Return::OtherBrowser(link) => {
+            SessionLookup::Consumed(session) => (*session, None),
+            SessionLookup::AlreadyLinked(session, account_id) => (*session, Some(account_id)),
+            SessionLookup::InProgress => return Err(LinkError::StillConnecting),
+            SessionLookup::OtherBrowser(link) => {
                 if let Some(link) = link {
-                    self.note(&link, &LinkError::OtherBrowser, returned.request_id).await;
+                    self.record_failure(&link, &LinkError::OtherBrowser, returned.request_id).await;
                 }
                 return Err(LinkError::OtherBrowser);
             }
-            Return::Unknown => return Err(LinkError::UnknownState),
+            SessionLookup::Unknown => return Err(LinkError::UnknownState),
         };
-        let way = Way {
+        let return_context = ReturnContext {
             provider: session.link.provider,
             redirect_uri: session.link.redirect_uri.clone(),
             display: session.display.clone(),
             opener_origin: session.opener_origin.clone(),
-            page: self.store.tenant(session.link.environment_id).link_page().await?,
+            page: self.store.tenant(session.link.environment_id).link_page_settings().await?,
         };
-        Ok((session, way, linked))
+        Ok((session, return_context, linked))
     }
 
-    async fn complete(
+    async fn exchange_and_complete(
         &self,
         session: &LinkSession,
-        returned: Returned<'_>,
-    ) -> Result<Linked, LinkError> {
-        let code = returned.code.map_err(LinkError::ConsentRefused)?;
+        returned: CallbackParams<'_>,
+    ) -> Result<CompletedLink, LinkError> {
+        let code = returned.code.map_err(LinkError::ConsentDenied)?;
         let app = self.app(&session.link).await?;
         let granted = self.exchange(session, &app, code).await?;
-        let kept = Kept {
+        let kept = VerifiedGrant {
             link: &session.link,
             provider: session.link.provider,
             app: Some(&app),
             base_url: None,
             granted,
-            asked: Asked::No,
+            asked: SameOrganization::Unconfirmed,
             request_id: returned.request_id,
         };
-        self.keep(kept).await
+        self.complete(kept).await
     }
 
     async fn exchange(
@@ -156,15 +164,17 @@ impl Links {
             client_secret: &client_secret,
         };
         let exchange = CodeExchange { code, redirect_uri: self.redirect_uri()?, pkce_verifier };
-        let answer = client.exchange(&self.http, exchange, self.clock.now()).await;
-        let mut linked =
-            connector.read_grant(answer.map_err(LinkError::Exchange)?).map_err(LinkError::Grant)?;
-        let url = connector.endpoints().trial_url.clone();
+        let response = client.exchange(&self.http, exchange, self.clock.now()).await;
+        let mut linked = connector
+            .read_grant(response.map_err(LinkError::Exchange)?)
+            .map_err(LinkError::InvalidGrant)?;
+        let url = connector.endpoints().token_check_url.clone();
         let token = &linked.grant.access_token;
-        let trial = try_token(&self.http, url, token, NamedBy::Operator, self.clock.now()).await;
+        let trial =
+            check_token(&self.http, url, token, AddressSource::Config, self.clock.now()).await;
         connector
-            .read_trial(&trial.map_err(LinkError::Trial)?, &mut linked)
-            .map_err(LinkError::Grant)?;
+            .read_token_check(&trial.map_err(LinkError::TokenCheck)?, &mut linked)
+            .map_err(LinkError::InvalidGrant)?;
         Ok(linked)
     }
 }

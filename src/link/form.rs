@@ -1,101 +1,104 @@
-//! A link by a form: the customer says where the directory is and gives a token, which is tried there before
-//! it is kept.
+//! Links a provider without OAuth: the customer enters base URL and token, which is verified before it is stored.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use time::Duration;
 use url::Url;
 
-use super::exchange::Way;
-use super::keep::{Asked, Kept, Linked};
-use super::{AttemptLimit, LinkError, Links, Visit};
-use crate::connectors::{FormLink, LinkRefusal, LinkedGrant, Linking};
+use super::complete::{CompletedLink, SameOrganization, VerifiedGrant};
+use super::exchange::ReturnContext;
+use super::{AttemptLimit, LaunchContext, LinkError, LinkService};
+use crate::connectors::{FormLink, LinkRejection, LinkedGrant, Linking};
 use crate::domain::provider::Provider;
 use crate::domain::sealed::Digest;
 use crate::store::LinkToken;
-use crate::upstream::{NamedBy, OAuthError, TrialAnswer, try_token};
+use crate::upstream::{AddressSource, OAuthError, TokenCheckResponse, check_token};
 use crate::vault::Grant;
 use crate::vault::secret::AccessToken;
 
-/// What a customer filled in.
+/// A submitted form.
 #[derive(Debug)]
-pub struct Filled<'a> {
-    /// The provider that was chosen.
+pub struct FormSubmission<'a> {
+    /// The selected provider.
     pub provider: Provider,
-    /// Where it is.
+    /// The base URL.
     pub base_url: &'a str,
-    /// What to call it with.
+    /// The access token.
     pub token: AccessToken,
-    /// Whether the customer was asked whose the token is.
-    pub asked: Asked,
+    /// Whether the customer confirmed that the organization is the same.
+    pub confirmation: SameOrganization,
     /// The request, for the audit log.
     pub request_id: &'a str,
 }
 
-/// How often the form of one link token tries an address.
+/// Maximum attempts with the form of one link token.
 const MAX_LINK_ATTEMPTS: i32 = 20;
-/// How often all forms of an environment do, within [`ENVIRONMENT_WINDOW`].
+/// Maximum attempts with all forms of an environment, within [`ENVIRONMENT_WINDOW`].
 const MAX_ENVIRONMENT_ATTEMPTS: i64 = 500;
 const ENVIRONMENT_WINDOW: Duration = Duration::hours(1);
-/// How much of a digest is stored, in bytes: enough to tell users apart.
+/// Stored bytes of a user's digest: enough to distinguish users.
 const DIGEST_BYTES: usize = 8;
 
-impl Links {
-    /// Connects a directory by what its customer filled in. The link token stays good after a failure.
-    /// Beside the outcome comes the way that the browser is on, when the link token is good.
-    pub async fn connect(
+impl LinkService {
+    /// Connects a directory with a submitted form. After a failure the link token remains valid. The context is
+    /// returned if the link token is valid.
+    pub async fn submit_form(
         &self,
         token: &str,
-        visit: &Visit<'_>,
-        filled: Filled<'_>,
-    ) -> (Option<Way>, Result<Linked, LinkError>) {
-        let (link, way) = match self.way(token, visit, filled.provider).await {
+        visit: &LaunchContext<'_>,
+        filled: FormSubmission<'_>,
+    ) -> (Option<ReturnContext>, Result<CompletedLink, LinkError>) {
+        let (link, return_context) = match self.return_context(token, visit, filled.provider).await
+        {
             Ok(found) => found,
             Err(error) => return (None, Err(error)),
         };
         let request_id = filled.request_id;
-        let outcome = self.try_and_keep(&link, filled).await;
+        let outcome = self.verify_and_complete(&link, filled).await;
         if let Err(error) = &outcome {
-            self.note(&link, error, request_id).await;
+            self.record_failure(&link, error, request_id).await;
         }
-        (Some(way), outcome)
+        (Some(return_context), outcome)
     }
 
-    async fn way(
+    async fn return_context(
         &self,
         token: &str,
-        visit: &Visit<'_>,
+        visit: &LaunchContext<'_>,
         provider: Provider,
-    ) -> Result<(LinkToken, Way), LinkError> {
-        let link = self.usable(token).await?;
+    ) -> Result<(LinkToken, ReturnContext), LinkError> {
+        let link = self.usable_token(token).await?;
         if !link.choices.contains(&provider) {
             return Err(LinkError::OtherProvider);
         }
-        let way = Way {
+        let return_context = ReturnContext {
             provider,
             redirect_uri: link.redirect_uri.clone(),
             display: Some(visit.display.to_owned()),
             opener_origin: visit.opener_origin.map(str::to_owned),
-            page: self.store.tenant(link.environment_id).link_page().await?,
+            page: self.store.tenant(link.environment_id).link_page_settings().await?,
         };
-        Ok((link, way))
+        Ok((link, return_context))
     }
 
-    async fn try_and_keep(
+    async fn verify_and_complete(
         &self,
         link: &LinkToken,
-        filled: Filled<'_>,
-    ) -> Result<Linked, LinkError> {
+        filled: FormSubmission<'_>,
+    ) -> Result<CompletedLink, LinkError> {
         let Linking::Form(form) = self.registry.connector(filled.provider).linking() else {
             return Err(LinkError::OtherProvider);
         };
-        let base_url = form.base_url(filled.base_url, self.http.reach());
-        let base_url = base_url.map_err(LinkError::BaseUrl)?;
-        let url = form.trial_url(&base_url).ok_or(LinkError::BaseUrl("It can't be used."))?;
+        let base_url = form.base_url(filled.base_url, self.http.address_policy());
+        let base_url = base_url.map_err(LinkError::InvalidBaseUrl)?;
+        let url = form
+            .token_check_url(&base_url)
+            .ok_or(LinkError::InvalidBaseUrl("The base URL is invalid."))?;
         self.count_attempt(link).await?;
-        let trial = self.get(url, &filled.token).await.map_err(no_directory)?;
-        let organization = form.read_trial(&base_url, &trial).map_err(LinkError::Grant)?;
-        let sample = self.sample(form, &base_url, &filled.token).await;
+        let trial = self.check_token(url, &filled.token).await.map_err(token_check_error)?;
+        let organization =
+            form.read_token_check(&base_url, &trial).map_err(LinkError::InvalidGrant)?;
+        let sample = self.user_sample(form, &base_url, &filled.token).await;
         let granted = LinkedGrant {
             grant: Grant { access_token: filled.token, refresh_token: None, expires_at: None },
             organization,
@@ -103,19 +106,19 @@ impl Links {
             scopes: Vec::new(),
             sample,
         };
-        let kept = Kept {
+        let kept = VerifiedGrant {
             link,
             provider: filled.provider,
             app: None,
             base_url: Some(base_url.as_str()),
             granted,
-            asked: filled.asked,
+            asked: filled.confirmation,
             request_id: filled.request_id,
         };
-        self.keep(kept).await
+        self.complete(kept).await
     }
 
-    /// Counts an attempt, unless there were too many: each sends requests to an address of the customer's choice.
+    /// Counts an attempt, up to the limits: each sends requests to an address of the customer's choice.
     async fn count_attempt(&self, link: &LinkToken) -> Result<(), LinkError> {
         let db = self.store.tenant(link.environment_id);
         let now = self.clock.now();
@@ -130,36 +133,39 @@ impl Links {
         }
     }
 
-    async fn get(&self, url: Url, token: &AccessToken) -> Result<TrialAnswer, OAuthError> {
-        try_token(&self.http, url, token, NamedBy::Customer, self.clock.now()).await
+    async fn check_token(
+        &self,
+        url: Url,
+        token: &AccessToken,
+    ) -> Result<TokenCheckResponse, OAuthError> {
+        check_token(&self.http, url, token, AddressSource::Customer, self.clock.now()).await
     }
 
-    /// Digests of some of the users that a token sees; none when they can't be read. A server that lists one user
-    /// and not twenty can be linked all the same.
-    async fn sample(
+    /// Returns digests of some users that a token sees; none if they cannot be read, which does not prevent the link.
+    async fn user_sample(
         &self,
         form: &dyn FormLink,
         base_url: &Url,
         token: &AccessToken,
     ) -> Vec<String> {
         let Some(url) = form.sample_url(base_url) else { return Vec::new() };
-        let Ok(answer) = self.get(url, token).await else { return Vec::new() };
+        let Ok(response) = self.check_token(url, token).await else { return Vec::new() };
         let digest = |id: String| {
             let digest = Digest::of(&format!("{base_url}\n{id}"));
             URL_SAFE_NO_PAD.encode(digest.0.get(..DIGEST_BYTES).unwrap_or_default())
         };
-        form.read_sample(&answer).into_iter().map(digest).collect()
+        form.read_sample(&response).into_iter().map(digest).collect()
     }
 }
 
-/// Why the trial of a form failed.
-fn no_directory(error: OAuthError) -> LinkError {
+/// Converts an error of verifying a form's token.
+fn token_check_error(error: OAuthError) -> LinkError {
     match error {
-        // Nothing was sent: the token can't stand in a header.
-        OAuthError::Refused(_) => LinkError::Grant(LinkRefusal::TokenRefused),
+        // Nothing was sent: the token is not a valid header value.
+        OAuthError::Rejected(_) => LinkError::InvalidGrant(LinkRejection::TokenRejected),
         OAuthError::Unreachable
         | OAuthError::TimedOut
-        | OAuthError::Down(_)
-        | OAuthError::NoAnswer(_) => LinkError::NoDirectory(error),
+        | OAuthError::ServerError(_)
+        | OAuthError::ResponseLost(_) => LinkError::DirectoryNotFound(error),
     }
 }

@@ -1,27 +1,30 @@
-//! A customer connects its directory: a link token, the hosted page, the provider's consent, and back.
+//! Linking: a customer connects its directory with a link token, through the hosted page and the provider's consent or
+//! a form.
 //!
-//! `session` is the way to the provider, `exchange` the way back, `form` the way of providers without
-//! OAuth; `keep` is the end of both. The browser is bound to its session
-//! by a cookie; the OAuth `state` is good for one return. `notices` hears from the provider that a grant is
-//! gone.
+//! `session` creates link tokens and starts OAuth sessions, `exchange` handles the callback, `form` links providers
+//! without OAuth, `complete` stores the result of both. A cookie binds the browser to its session; the OAuth `state` is
+//! single-use. `slack_events` handles revocations that Slack reports.
 
+mod complete;
 mod error;
 mod exchange;
 mod form;
-mod keep;
-mod notices;
 mod session;
+mod slack_events;
 
 use std::sync::Arc;
 
 use url::Url;
 
+pub use complete::{CompletedLink, SameOrganization};
 pub use error::{AttemptLimit, LinkError};
-pub use exchange::{Returned, Way};
-pub use form::Filled;
-pub use keep::{Asked, Linked};
-pub use notices::{Incoming, NoticeError};
-pub use session::{BROWSER, LinkRequest, NewLink, Offer, Offered, Progress, Started, Visit};
+pub use exchange::{CallbackParams, ReturnContext};
+pub use form::FormSubmission;
+pub use session::{
+    AuthorizationRedirect, BROWSER_SECRET_PREFIX, CreatedLink, LaunchContext, LinkOptions,
+    LinkRequest, LinkStatus, ProviderOption,
+};
+pub use slack_events::{SlackEventError, SlackEventRequest};
 
 use crate::connectors::Registry;
 use crate::domain::clock::Clock;
@@ -30,37 +33,37 @@ use crate::store::Store;
 use crate::upstream::HttpClient;
 use crate::vault::Vault;
 
-/// How customers are linked.
+/// Links accounts.
 #[derive(Clone)]
-pub struct Links {
+pub struct LinkService {
     /// The database.
     pub store: Store,
-    /// The secrets.
+    /// Encrypts and decrypts secrets.
     pub vault: Vault,
-    /// The providers.
+    /// The connectors of the providers.
     pub registry: Arc<Registry>,
-    /// The way out.
+    /// The HTTP client for providers.
     pub http: HttpClient,
-    /// The time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// The randomness.
+    /// The random number generator.
     pub entropy: Arc<dyn Entropy>,
-    /// The address that browsers reach us at, with a slash at the end.
+    /// The public base URL of the gateway, with a trailing slash.
     pub public_url: Url,
 }
 
-impl Links {
-    /// Where the provider sends browsers back to.
+impl LinkService {
+    /// Returns the OAuth redirect URI.
     ///
     /// # Errors
     ///
-    /// Never in practice: the public address is checked at the start.
+    /// `PublicUrl`; never in practice, because the URL is validated at startup.
     pub fn redirect_uri(&self) -> Result<Url, LinkError> {
         self.public_url.join("oauth/callback").map_err(|_| LinkError::PublicUrl)
     }
 }
 
-impl std::fmt::Debug for Links {
+impl std::fmt::Debug for LinkService {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Links")
             .field("public_url", &self.public_url.as_str())

@@ -1,153 +1,154 @@
-//! The way to the provider: making a link token, showing its page, leaving for the consent.
+//! Creates link tokens, reads their options and status, and starts OAuth sessions.
 
 use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 use url::Url;
 
-use super::{LinkError, Links};
+use super::{LinkError, LinkService};
 use crate::connectors::OAuthLink;
 use crate::domain::account::AccountStatus;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId};
-use crate::domain::link_page::{LinkPage, own_origin};
+use crate::domain::link_page::{LinkPage, redirect_origin};
 use crate::domain::provider::Provider;
 use crate::domain::sealed::Digest;
-use crate::store::{AuditEntry, LinkToken, NewLinkToken, ProviderApp, SessionStart, StoreError};
-use crate::upstream::{Consent, OAuthClient};
+use crate::store::{AuditEntry, LinkToken, NewLinkSession, NewLinkToken, ProviderApp, StoreError};
+use crate::upstream::{AuthorizationRequest, OAuthClient};
 use crate::vault::{IssuedSecret, issue};
 
-/// How link tokens begin.
-const PREFIX: &str = "sb_link_";
-/// How the secrets begin that bind a browser to its session.
-pub const BROWSER: &str = "browser_";
+/// The prefix of link tokens.
+const LINK_TOKEN_PREFIX: &str = "sb_link_";
+/// The prefix of the secrets that bind a browser to its session.
+pub const BROWSER_SECRET_PREFIX: &str = "browser_";
 
-/// The wish for a link token.
+/// A request for a link token.
 #[derive(Debug)]
 pub struct LinkRequest<'a> {
-    /// The SaaS's own name for its customer.
+    /// The application's id of its customer.
     pub tenant_id: &'a str,
-    /// The kinds of directory that the customer chooses from; none for the account's own.
+    /// The providers that the customer can select from; empty for that of the account.
     pub providers: &'a [Provider],
-    /// The account to connect again; tenant and provider must be its own.
+    /// The account to reconnect; tenant and provider must match it.
     pub account_id: Option<IntegratedAccountId>,
-    /// Where the customer's browser goes at the end.
+    /// The application's URL for the customer's browser at the end.
     pub redirect_uri: Option<&'a Url>,
-    /// The SaaS's own data for the account.
+    /// The application's data for the account.
     pub context: &'a Value,
-    /// How long the link is good.
+    /// The lifetime of the link token.
     pub lifetime: Duration,
-    /// Who wants it: a key's id, or a part of this program.
+    /// The actor in the audit log: a key's id, or a part of this program.
     pub actor: &'a str,
-    /// The API key that makes it, if one does: it ends no later.
-    pub made_by: Option<&'a str>,
-    /// In which request.
+    /// The API key that creates it, if any: the token expires no later.
+    pub created_by: Option<&'a str>,
+    /// The request's id.
     pub request_id: Option<&'a str>,
 }
 
-/// A new link token.
+/// A created link token.
 #[derive(Debug)]
-pub struct NewLink {
+pub struct CreatedLink {
     /// Its id.
     pub id: LinkTokenId,
     /// The token, shown once.
     pub token: IssuedSecret,
-    /// The hosted page.
+    /// The URL of the hosted page.
     pub url: Url,
-    /// When it ends.
+    /// The expiry.
     pub expires_at: OffsetDateTime,
 }
 
-/// What the hosted page shows.
+/// What a link token offers.
 #[derive(Debug)]
-pub struct Offer {
-    /// What can be connected; at least one.
-    pub choices: Vec<Offered>,
-    /// The organization to be connected again.
+pub struct LinkOptions {
+    /// The providers; at least one.
+    pub choices: Vec<ProviderOption>,
+    /// The organization to reconnect.
     pub organization: Option<String>,
-    /// Where the browser goes at the end.
+    /// The application's `redirect_uri`.
     pub redirect_uri: Option<String>,
-    /// How the page looks, and who may open it.
+    /// Branding, and the allowed origins.
     pub page: LinkPage,
 }
 
 /// A provider that can be connected.
 #[derive(Debug)]
-pub struct Offered {
-    /// Which one.
+pub struct ProviderOption {
+    /// The provider.
     pub provider: Provider,
-    /// What its consent page will ask for: the scope and, where we know it, what it permits. `None` for a
-    /// provider that is connected by a form.
+    /// The scopes that its consent page requests, each with its description if known; `None` for a provider that is
+    /// connected by a form.
     pub scopes: Option<Vec<(String, Option<&'static str>)>>,
 }
 
-/// How the hosted page is shown, and by whom.
+/// How the hosted page was opened.
 #[derive(Debug, Clone, Copy)]
-pub struct Visit<'a> {
-    /// A popup, a frame, or a window of its own.
+pub struct LaunchContext<'a> {
+    /// The display mode.
     pub display: &'a str,
     /// The origin of the web page that opened it.
     pub opener_origin: Option<&'a str>,
 }
 
-/// How far a link token has come.
+/// The status of a link token.
 #[derive(Debug)]
-pub enum Progress {
-    /// Nobody is through yet.
-    Open,
-    /// A browser is at the provider's page.
-    UnderWay {
-        /// For how long.
+pub enum LinkStatus {
+    /// Not started.
+    Pending,
+    /// A browser is on the provider's page.
+    InProgress {
+        /// The time since it left for that page.
         elapsed: Duration,
     },
-    /// The last try failed, for the reason of that name; another try may work.
+    /// The last attempt failed, with this error code; another attempt may succeed.
     Failed(String),
-    /// Too old to be used.
+    /// Expired.
     Expired,
-    /// The account is there.
+    /// The account is connected.
     Linked {
-        /// Which account.
+        /// The account.
         account_id: IntegratedAccountId,
         /// Its provider.
         provider: Provider,
-        /// What was asked for and not granted.
+        /// The requested scopes that were not granted.
         missing_scopes: Vec<String>,
     },
 }
 
-/// A browser that leaves for the provider.
+/// The redirect to the provider's authorization endpoint.
 #[derive(Debug)]
-pub struct Started {
-    /// Where it goes.
+pub struct AuthorizationRedirect {
+    /// The authorization URL.
     pub url: Url,
-    /// The OAuth state that it comes back with.
+    /// The OAuth state.
     pub state: IssuedSecret,
-    /// What it must show when it comes back: the cookie's value.
+    /// The browser's secret, for its cookie.
     pub browser: IssuedSecret,
 }
 
-impl Links {
-    /// Makes a link token.
+impl LinkService {
+    /// Creates a link token.
     ///
     /// # Errors
     ///
-    /// `NoProviderApp` when the environment has no OAuth client, `AccountNotFound` when the account to
-    /// connect again is not this environment's, or not the tenant's.
+    /// `NoProviderApp` if the environment has no provider app, `AccountNotFound` if the account to reconnect is not
+    /// that of this environment and tenant, `OriginNotAllowed` if the `redirect_uri` is not on an allowed origin,
+    /// `KeyRevoked` if the creating key was revoked.
     pub async fn create(
         &self,
         environment_id: EnvironmentId,
-        wish: &LinkRequest<'_>,
-    ) -> Result<NewLink, LinkError> {
+        request: &LinkRequest<'_>,
+    ) -> Result<CreatedLink, LinkError> {
         let db = self.store.tenant(environment_id);
-        if let Some(uri) = wish.redirect_uri {
-            let origin = own_origin(uri.as_str()).unwrap_or_default();
-            if !db.link_page().await?.admits(&origin) {
-                return Err(LinkError::NotAllowed(origin));
+        if let Some(uri) = request.redirect_uri {
+            let origin = redirect_origin(uri.as_str()).unwrap_or_default();
+            if !db.link_page_settings().await?.allows_origin(&origin) {
+                return Err(LinkError::OriginNotAllowed(origin));
             }
         }
-        let mut choices = wish.providers.to_vec();
-        if let Some(id) = wish.account_id {
+        let mut choices = request.providers.to_vec();
+        if let Some(id) = request.account_id {
             let account = db.account(id).await?.ok_or(LinkError::AccountNotFound)?;
             let fits = account.status != AccountStatus::Disconnected
-                && account.tenant_id == wish.tenant_id
+                && account.tenant_id == request.tenant_id
                 && (choices.is_empty() || choices.contains(&account.provider));
             if !fits {
                 return Err(LinkError::AccountNotFound);
@@ -165,42 +166,42 @@ impl Links {
             }
         }
         let now = self.clock.now();
-        let token = issue(PREFIX, &*self.entropy);
+        let token = issue(LINK_TOKEN_PREFIX, &*self.entropy);
         let id = LinkTokenId::generate(&*self.clock, &*self.entropy);
-        let expires_at = now + wish.lifetime;
+        let expires_at = now + request.lifetime;
         let url = self.public_url.join(&format!("link/{}", token.reveal()));
         let url = url.map_err(|_| LinkError::PublicUrl)?;
         let new = NewLinkToken {
             id,
             digest: token.digest(),
-            tenant_id: wish.tenant_id,
+            tenant_id: request.tenant_id,
             choices: &choices,
             provider_app_id: app_id,
-            account_id: wish.account_id,
-            redirect_uri: wish.redirect_uri.map(Url::as_str),
-            context: wish.context,
-            made_by: wish.made_by,
+            account_id: request.account_id,
+            redirect_uri: request.redirect_uri.map(Url::as_str),
+            context: request.context,
+            made_by: request.created_by,
             created_at: now,
             expires_at,
         };
         let subject = id.to_string();
         let entry = AuditEntry {
-            account_id: wish.account_id,
+            account_id: request.account_id,
             subject: Some(&subject),
-            request_id: wish.request_id,
-            ..AuditEntry::new("link_token.created", wish.actor, &*self.clock, &*self.entropy)
+            request_id: request.request_id,
+            ..AuditEntry::new("link_token.created", request.actor, &*self.clock, &*self.entropy)
         };
         let expires_at = db.insert_link_token(&new, &entry).await?.ok_or(LinkError::KeyRevoked)?;
-        Ok(NewLink { id, token, url, expires_at })
+        Ok(CreatedLink { id, token, url, expires_at })
     }
 
-    /// What the page of a link token shows.
+    /// Returns what a link token offers.
     ///
     /// # Errors
     ///
-    /// When the token is unknown, too old or used.
-    pub async fn offer(&self, token: &str) -> Result<Offer, LinkError> {
-        let link = self.usable(token).await?;
+    /// `UnknownToken`, `Expired` or `Used`; `Store` if the database fails.
+    pub async fn options(&self, token: &str) -> Result<LinkOptions, LinkError> {
+        let link = self.usable_token(token).await?;
         let db = self.store.tenant(link.environment_id);
         let account = match link.account_id {
             Some(id) => db.account(id).await?,
@@ -208,60 +209,62 @@ impl Links {
         };
         let mut choices = Vec::new();
         for provider in link.choices {
-            choices.push(self.offered(link.environment_id, provider).await?);
+            choices.push(self.provider_option(link.environment_id, provider).await?);
         }
-        Ok(Offer {
+        Ok(LinkOptions {
             choices,
             organization: account.map(|account| account.organization.name),
             redirect_uri: link.redirect_uri,
-            page: db.link_page().await?,
+            page: db.link_page_settings().await?,
         })
     }
 
-    async fn offered(
+    async fn provider_option(
         &self,
         environment_id: EnvironmentId,
         provider: Provider,
-    ) -> Result<Offered, LinkError> {
+    ) -> Result<ProviderOption, LinkError> {
         let Ok(connector) = self.oauth(provider) else {
-            return Ok(Offered { provider, scopes: None });
+            return Ok(ProviderOption { provider, scopes: None });
         };
         let app = self.newest_app(environment_id, provider).await?;
         let described = app.scopes.into_iter().map(|scope| {
             let words = connector.describe_scope(&scope);
             (scope, words)
         });
-        Ok(Offered { provider, scopes: Some(described.collect()) })
+        Ok(ProviderOption { provider, scopes: Some(described.collect()) })
     }
 
-    /// The looks of a link token's page, whatever became of the token; `None` when there is none.
+    /// Returns the page settings of a link token of any status; `None` if it is unknown.
     ///
     /// # Errors
     ///
-    /// When the database fails.
-    pub async fn looks(&self, token: &str) -> Result<Option<LinkPage>, LinkError> {
+    /// `Store` if the database fails.
+    pub async fn page_settings(&self, token: &str) -> Result<Option<LinkPage>, LinkError> {
         match self.store.link_token(&Digest::of(token)).await? {
-            Some(link) => Ok(Some(self.store.tenant(link.environment_id).link_page().await?)),
+            Some(link) => {
+                Ok(Some(self.store.tenant(link.environment_id).link_page_settings().await?))
+            }
             None => Ok(None),
         }
     }
 
-    /// How far a link token has come.
+    /// Returns the status of a link token and its page settings.
     ///
     /// # Errors
     ///
-    /// When the token is unknown, or the database fails.
-    pub async fn progress(&self, token: &str) -> Result<(Progress, LinkPage), LinkError> {
+    /// `UnknownToken`; `Store` if the database fails.
+    pub async fn status(&self, token: &str) -> Result<(LinkStatus, LinkPage), LinkError> {
         let link = self.store.link_token(&Digest::of(token)).await?;
         let link = link.ok_or(LinkError::UnknownToken)?;
         let db = self.store.tenant(link.environment_id);
-        let page = db.link_page().await?;
+        let page = db.link_page_settings().await?;
         let linked = match link.linked_account_id {
             Some(id) => db.account(id).await?,
             None => None,
         };
         if let Some(account) = linked {
-            let progress = Progress::Linked {
+            let progress = LinkStatus::Linked {
                 account_id: account.id,
                 provider: account.provider,
                 missing_scopes: account.missing_scopes.to_vec(),
@@ -269,28 +272,28 @@ impl Links {
             return Ok((progress, page));
         }
         let progress = match link {
-            LinkToken { failure: Some(failure), .. } => Progress::Failed(failure),
-            LinkToken { expires_at, .. } if expires_at <= self.clock.now() => Progress::Expired,
-            LinkToken { away_since: Some(since), .. } => {
-                Progress::UnderWay { elapsed: self.clock.now() - since }
+            LinkToken { failure: Some(failure), .. } => LinkStatus::Failed(failure),
+            LinkToken { expires_at, .. } if expires_at <= self.clock.now() => LinkStatus::Expired,
+            LinkToken { at_provider_since: Some(since), .. } => {
+                LinkStatus::InProgress { elapsed: self.clock.now() - since }
             }
-            LinkToken { .. } => Progress::Open,
+            LinkToken { .. } => LinkStatus::Pending,
         };
         Ok((progress, page))
     }
 
-    /// Opens the session of the provider that was chosen, and says where the browser goes.
+    /// Starts an OAuth session with the selected provider and returns the redirect.
     ///
     /// # Errors
     ///
-    /// When the token is unknown, too old or used, or the provider is not among its choices.
-    pub async fn start(
+    /// `UnknownToken`, `Expired` or `Used`; `OtherProvider` if it does not offer the provider.
+    pub async fn start_oauth(
         &self,
         token: &str,
         chosen: Option<Provider>,
-        visit: &Visit<'_>,
-    ) -> Result<Started, LinkError> {
-        let link = self.usable(token).await?;
+        visit: &LaunchContext<'_>,
+    ) -> Result<AuthorizationRedirect, LinkError> {
+        let link = self.usable_token(token).await?;
         let provider = chosen.unwrap_or(link.provider);
         if !link.choices.contains(&provider) {
             return Err(LinkError::OtherProvider);
@@ -303,8 +306,9 @@ impl Links {
             client_id: &app.client_id,
             client_secret: &client_secret,
         };
-        let (state, browser) = (issue("", &*self.entropy), issue(BROWSER, &*self.entropy));
-        let Consent { url, pkce_verifier } = client.consent(
+        let (state, browser) =
+            (issue("", &*self.entropy), issue(BROWSER_SECRET_PREFIX, &*self.entropy));
+        let AuthorizationRequest { url, pkce_verifier } = client.authorization_request(
             &self.redirect_uri()?,
             &state,
             connector.scope_parameter(),
@@ -314,7 +318,7 @@ impl Links {
         );
         let seal = |verifier| self.vault.seal_pkce_verifier(link.environment_id, link.id, verifier);
         let pkce_verifier = pkce_verifier.as_ref().map(seal).transpose()?;
-        let start = SessionStart {
+        let start = NewLinkSession {
             provider,
             provider_app_id: app.id,
             state_digest: state.digest(),
@@ -326,22 +330,22 @@ impl Links {
         };
         let db = self.store.tenant(link.environment_id);
         if db.start_link_session(link.id, &start).await? {
-            Ok(Started { url, state, browser })
+            Ok(AuthorizationRedirect { url, state, browser })
         } else {
             Err(LinkError::Used)
         }
     }
 
-    /// Checks that a link token can be used.
+    /// Checks that a link token is usable.
     ///
     /// # Errors
     ///
-    /// When it is unknown, too old or used.
-    pub async fn check(&self, token: &str) -> Result<(), LinkError> {
-        self.usable(token).await.map(drop)
+    /// `UnknownToken`, `Expired` or `Used`.
+    pub async fn check_usable(&self, token: &str) -> Result<(), LinkError> {
+        self.usable_token(token).await.map(drop)
     }
 
-    pub(super) async fn usable(&self, token: &str) -> Result<LinkToken, LinkError> {
+    pub(super) async fn usable_token(&self, token: &str) -> Result<LinkToken, LinkError> {
         let link = self.store.link_token(&Digest::of(token)).await?;
         let link = link.ok_or(LinkError::UnknownToken)?;
         if link.used_at.is_some() {
@@ -353,12 +357,12 @@ impl Links {
         }
     }
 
-    /// How a provider is linked by OAuth.
+    /// Returns the OAuth configuration of a provider.
     pub(super) fn oauth(&self, provider: Provider) -> Result<&dyn OAuthLink, LinkError> {
         self.registry.connector(provider).linking().oauth().ok_or(LinkError::OtherProvider)
     }
 
-    /// The OAuth client that new links to a provider use.
+    /// Returns the provider app for new links.
     async fn newest_app(
         &self,
         environment_id: EnvironmentId,
@@ -368,7 +372,7 @@ impl Links {
         app.ok_or(LinkError::NoProviderApp(provider))
     }
 
-    /// The OAuth client that a session left for the provider with.
+    /// Returns the provider app of a session.
     pub(super) async fn app(&self, link: &LinkToken) -> Result<ProviderApp, LinkError> {
         let db = self.store.tenant(link.environment_id);
         let app = match link.provider_app_id {

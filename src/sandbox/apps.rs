@@ -1,44 +1,44 @@
-//! The apps that the provider knows, as their developers set them up.
+//! The apps that are registered at the provider, with their developers' settings.
 
 use std::collections::BTreeMap;
 
 use url::{Host, Url};
 
-/// The client id of the app that every sandbox knows.
+/// Client id of the app that every sandbox has.
 pub const DEFAULT_CLIENT_ID: &str = "1001.2002";
-/// Its secret: no secret at all, as anybody can see.
+/// Its client secret. It protects nothing: the value is public.
 pub const DEFAULT_CLIENT_SECRET: &str = "sandbox-client-secret-not-a-secret";
 
-/// An app.
+/// An app and its OAuth settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct App {
-    /// The id its OAuth requests carry.
+pub struct SlackApp {
+    /// Client id.
     pub client_id: String,
-    /// The secret that goes with it.
+    /// Client secret.
     pub client_secret: String,
     /// `A…`.
     pub app_id: String,
     /// The name on the consent page.
     pub name: String,
-    /// Where codes may be sent.
+    /// Redirect URIs that may receive authorization codes.
     pub redirects: Redirects,
     /// Whether access tokens expire and are refreshed.
     pub rotation: bool,
-    /// Whether it runs where it can keep no secret, and proves itself by PKCE instead.
+    /// Whether it is a public client: it has no client secret and uses PKCE.
     pub public: bool,
 }
 
-/// Where an app's codes may be sent.
+/// Redirect URIs that may receive an app's authorization codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Redirects {
-    /// Any `http` or `https` address of this machine, on any port.
+    /// Any `http` or `https` URL of a loopback host, on any port.
     Loopback,
-    /// These addresses, and what lies under them.
+    /// These URLs and the paths below them.
     Listed(Vec<String>),
 }
 
-impl App {
-    /// An app with rotation, whose codes may go to any address of this machine.
+impl SlackApp {
+    /// Returns an app with token rotation and loopback redirect URIs.
     #[must_use]
     pub fn new(client_id: &str, client_secret: &str, name: &str) -> Self {
         let digits = client_id.chars().filter(char::is_ascii_alphanumeric);
@@ -53,20 +53,20 @@ impl App {
         }
     }
 
-    /// The app that every sandbox knows.
+    /// Returns the app that every sandbox has.
     #[must_use]
     pub fn default_app() -> Self {
         Self::new(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, "Switchboard")
     }
 
-    /// Whether an address is that of a program on somebody's own device: a scheme of its own, or
-    /// this machine for an app that is a public client.
+    /// Whether a redirect URI belongs to a native app: a custom scheme, or a loopback host for a
+    /// public client.
     #[must_use]
-    pub fn is_desktop(&self, address: &Url) -> bool {
+    pub fn is_native_redirect(&self, address: &Url) -> bool {
         !matches!(address.scheme(), "http" | "https") || self.public && is_loopback(address)
     }
 
-    /// Whether codes may be sent to an address.
+    /// Whether a redirect URI may receive authorization codes.
     #[must_use]
     pub fn allows_redirect(&self, address: &str) -> bool {
         let Ok(url) = Url::parse(address) else {
@@ -85,7 +85,7 @@ impl App {
     }
 }
 
-/// Whether an address is one of this machine.
+/// Whether a URL has a loopback host.
 pub(crate) fn is_loopback(url: &Url) -> bool {
     let local = match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
@@ -98,28 +98,28 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 
 /// All apps by client id.
 #[derive(Debug)]
-pub(crate) struct Apps(BTreeMap<String, App>);
+pub(crate) struct Apps(BTreeMap<String, SlackApp>);
 
 impl Apps {
-    /// The default app alone.
+    /// Returns a registry with the default app only.
     pub(crate) fn new() -> Self {
         let mut apps = Self(BTreeMap::new());
-        apps.register(App::default_app());
+        apps.register(SlackApp::default_app());
         apps
     }
 
-    /// Adds an app, in place of an older one with the same client id.
-    pub(crate) fn register(&mut self, app: App) {
+    /// Adds an app; it replaces an app with the same client id.
+    pub(crate) fn register(&mut self, app: SlackApp) {
         self.0.insert(app.client_id.clone(), app);
     }
 
-    /// The app with a client id.
-    pub(crate) fn get(&self, client_id: &str) -> Option<App> {
+    /// Returns the app with this client id.
+    pub(crate) fn get(&self, client_id: &str) -> Option<SlackApp> {
         self.0.get(client_id).cloned()
     }
 
-    /// All apps.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &App> {
+    /// Returns all apps, ordered by client id.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &SlackApp> {
         self.0.values()
     }
 }
@@ -129,8 +129,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_go_to_allowed_addresses_only() {
-        let mut app = App::default_app();
+    fn sends_codes_to_allowed_redirect_uris_only() {
+        let mut app = SlackApp::default_app();
         for allowed in ["http://127.0.0.1:9/cb", "http://localhost/cb?a=b", "http://[::1]:80/"] {
             assert!(app.allows_redirect(allowed), "{allowed}");
         }

@@ -1,5 +1,5 @@
-//! Files of an organization: promised, sent to the address of the promise, and finished. What they hold
-//! is not kept: its size and its digest are.
+//! Uploaded files of the organization: reserved, received at the upload URL, completed. The content
+//! is not stored, only its size and digest.
 
 use std::collections::BTreeMap;
 
@@ -8,82 +8,82 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-/// What was sent for a file.
+/// Size and digest of an uploaded file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Content {
-    /// How many bytes.
+pub struct FileDigest {
+    /// Number of bytes.
     pub size: u64,
-    /// Their SHA-256, in hexadecimal digits.
+    /// SHA-256 in lower-case hexadecimal digits.
     pub sha256: String,
 }
 
-/// How far a file has come.
+/// Upload state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Stage {
-    /// Its address was given out.
+pub enum FileStatus {
+    /// The upload URL was issued.
     Promised,
-    /// It was sent there.
+    /// The content was received.
     Sent,
-    /// It is there for whoever may see it.
+    /// The upload was completed; the file is visible.
     Finished,
     /// It was deleted.
     Deleted,
 }
 
-/// A file.
+/// A file and its upload state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct File {
+pub struct UploadedFile {
     /// `F…`.
     pub id: String,
-    /// Its name, as the app said.
+    /// File name given by the app.
     pub name: String,
-    /// Its title; the name when nobody gave one.
+    /// Title; the file name if none was given.
     pub title: String,
-    /// Whose it is.
+    /// Id of the user who uploaded it.
     pub user: String,
-    /// How many bytes were promised.
+    /// Announced length in bytes.
     pub length: u64,
-    /// What was sent.
-    pub content: Option<Content>,
-    /// How far it has come.
-    pub stage: Stage,
-    /// Where it was shared.
+    /// Received content.
+    pub content: Option<FileDigest>,
+    /// Upload state.
+    pub stage: FileStatus,
+    /// Ids of the channels that it is shared in.
     pub channels: Vec<String>,
     /// Unix seconds.
     pub created: i64,
     #[serde(skip)]
-    ticket: String,
+    upload_token: String,
 }
 
-/// Why something can't be done with a file.
+/// Reasons why an operation on a file is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NoFile {
-    /// There is none, or it has not come so far.
+pub(crate) enum FileError {
+    /// The file does not exist or is in an earlier upload state.
     NotFound,
-    /// It is somebody else's.
-    Foreign,
-    /// It was deleted.
+    /// The file belongs to another user.
+    NotOwner,
+    /// The file was deleted.
     Deleted,
-    /// It is not as long as was promised.
-    OtherLength,
+    /// The received length differs from the announced one.
+    LengthMismatch,
 }
 
-/// All files.
+/// All files, by id.
 #[derive(Debug, Default)]
 pub(crate) struct Files {
     seed: u64,
-    files: BTreeMap<String, File>,
+    files: BTreeMap<String, UploadedFile>,
 }
 
 impl Files {
-    /// None yet; the addresses are drawn from `seed`.
+    /// Returns an empty store; upload tokens are derived from `seed`.
     pub(crate) fn new(seed: u64) -> Self {
         Self { seed, ..Self::default() }
     }
 
-    /// A place for a file: its id, and the secret part of the address that takes it.
-    pub(crate) fn promise(
+    /// Reserves a file. Returns its id and the secret part of its upload URL.
+    pub(crate) fn reserve(
         &mut self,
         user: &str,
         name: String,
@@ -97,44 +97,45 @@ impl Files {
         hash.update(self.seed.to_be_bytes());
         hash.update(id.as_bytes());
         let ticket = URL_SAFE_NO_PAD.encode(hash.finalize());
-        let file = File {
+        let file = UploadedFile {
             id: id.clone(),
             title: name.clone(),
             name,
             user: user.to_owned(),
             length,
             content: None,
-            stage: Stage::Promised,
+            stage: FileStatus::Promised,
             channels: Vec::new(),
             created: now,
-            ticket: ticket.clone(),
+            upload_token: ticket.clone(),
         };
         self.files.insert(id.clone(), file);
         (id, ticket)
     }
 
-    /// Takes what was sent to an address, once.
-    pub(crate) fn take(&mut self, ticket: &str, content: Content) -> Result<(), NoFile> {
+    /// Stores what was received at an upload URL; each URL works once.
+    pub(crate) fn receive(&mut self, ticket: &str, content: FileDigest) -> Result<(), FileError> {
         let mut waiting = self.files.values_mut();
-        let file = waiting.find(|file| file.ticket == ticket && file.stage == Stage::Promised);
-        let file = file.ok_or(NoFile::NotFound)?;
+        let file =
+            waiting.find(|file| file.upload_token == ticket && file.stage == FileStatus::Promised);
+        let file = file.ok_or(FileError::NotFound)?;
         if file.length != content.size {
-            return Err(NoFile::OtherLength);
+            return Err(FileError::LengthMismatch);
         }
         file.content = Some(content);
-        file.stage = Stage::Sent;
+        file.stage = FileStatus::Sent;
         Ok(())
     }
 
-    /// Whether somebody can finish a file that was sent.
-    pub(crate) fn can_finish(&self, id: &str, user: &str) -> Result<(), NoFile> {
-        let file = self.files.get(id).filter(|file| file.stage == Stage::Sent);
-        let file = file.ok_or(NoFile::NotFound)?;
-        if file.user == user { Ok(()) } else { Err(NoFile::Foreign) }
+    /// Whether the user may complete the upload of a file.
+    pub(crate) fn can_complete(&self, id: &str, user: &str) -> Result<(), FileError> {
+        let file = self.files.get(id).filter(|file| file.stage == FileStatus::Sent);
+        let file = file.ok_or(FileError::NotFound)?;
+        if file.user == user { Ok(()) } else { Err(FileError::NotOwner) }
     }
 
-    /// Finishes a file that can be finished; gives its title.
-    pub(crate) fn finish(
+    /// Completes an upload and returns the file's title.
+    pub(crate) fn complete(
         &mut self,
         id: &str,
         title: Option<String>,
@@ -145,34 +146,36 @@ impl Files {
             file.title = title;
         }
         file.channels = channels.to_vec();
-        file.stage = Stage::Finished;
+        file.stage = FileStatus::Finished;
         file.title.clone()
     }
 
-    /// A finished file that somebody may see: it is theirs, or was shared.
-    pub(crate) fn find(&self, id: &str, user: &str) -> Result<&File, NoFile> {
-        let file = self.files.get(id).ok_or(NoFile::NotFound)?;
+    /// Returns a completed file that belongs to the user or is shared.
+    pub(crate) fn find(&self, id: &str, user: &str) -> Result<&UploadedFile, FileError> {
+        let file = self.files.get(id).ok_or(FileError::NotFound)?;
         let is_shown = file.user == user || !file.channels.is_empty();
         match file.stage {
-            Stage::Deleted => Err(NoFile::Deleted),
-            Stage::Finished if is_shown => Ok(file),
-            Stage::Promised | Stage::Sent | Stage::Finished => Err(NoFile::NotFound),
+            FileStatus::Deleted => Err(FileError::Deleted),
+            FileStatus::Finished if is_shown => Ok(file),
+            FileStatus::Promised | FileStatus::Sent | FileStatus::Finished => {
+                Err(FileError::NotFound)
+            }
         }
     }
 
-    /// Deletes somebody's own file.
-    pub(crate) fn delete(&mut self, id: &str, user: &str) -> Result<(), NoFile> {
+    /// Deletes a file of the user.
+    pub(crate) fn delete(&mut self, id: &str, user: &str) -> Result<(), FileError> {
         if self.find(id, user)?.user != user {
-            return Err(NoFile::Foreign);
+            return Err(FileError::NotOwner);
         }
         if let Some(file) = self.files.get_mut(id) {
-            file.stage = Stage::Deleted;
+            file.stage = FileStatus::Deleted;
         }
         Ok(())
     }
 
-    /// Every file there ever was, the oldest first.
-    pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &File> {
+    /// Returns all files, deleted ones included, oldest first.
+    pub(crate) fn all(&self) -> impl DoubleEndedIterator<Item = &UploadedFile> {
         self.files.values()
     }
 }

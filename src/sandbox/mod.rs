@@ -1,49 +1,49 @@
 //! A Slack Enterprise Grid organization in memory that speaks Slack's API over HTTP.
 //!
-//! It is what Switchboard is tried and judged against, so it shares nothing with the connector:
-//! what it knows of Slack it knows from Slack's pages. Of the rest of the program it uses the
-//! clock alone. State and rules stand apart from HTTP:
+//! Switchboard is tested against it, so it shares nothing with the connector: its behavior follows
+//! Slack's documentation. Of the rest of the program it uses only the clock. State and rules are
+//! separate from HTTP:
 //!
-//! | part | what it is |
+//! | part | contents |
 //! | --- | --- |
 //! | [`org`] | accounts, workspaces, system roles, groups |
-//! | `seed` | makes up an organization, the same one for the same seed |
+//! | `seed` | generates an organization; the same seed gives the same one |
 //! | `grants`, `apps` | apps, installations, codes, tokens and their rotation |
-//! | `limits`, `cursor`, `faults`, `journal` | the provider's pace, pages, accidents and memory |
-//! | `history`, `audit` | what happened in the organization |
-//! | `events` | tells apps what happened: the Events API, outwards |
-//! | `api` | the HTTP skin: Web API, SCIM, audit logs, OAuth, `/_sandbox`, and a page at `/` |
+//! | `limits`, `cursor`, `faults`, `request_log` | rate limits, cursors, fault injection, request log |
+//! | `change_log`, `audit` | changes of the organization and their audit log entries |
+//! | `events` | Events API: delivers events to the apps' request URLs |
+//! | `api` | HTTP layer: Web API, SCIM, audit logs, OAuth, `/_sandbox`, and HTML pages |
 //!
 //! A new method of the Web API is one entry in a table of `api/web`.
 
 mod api;
 mod apps;
 mod audit;
-mod busy;
+mod change_log;
 mod cursor;
 mod events;
 mod faults;
 mod files;
 mod grants;
-mod handle;
-mod history;
-mod journal;
+mod instance;
 mod limits;
 mod locks;
 mod options;
 pub mod org;
+mod request_log;
+mod resource_locks;
 mod seed;
 
 pub use api::router;
-pub use apps::{App, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Redirects};
+pub use apps::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Redirects, SlackApp};
 pub use events::{
-    DEFAULT_SIGNING_SECRET, Deliveries, Delivery, Subscription, SubscriptionError,
+    DEFAULT_SIGNING_SECRET, Delivery, DeliveryLog, Subscription, SubscriptionError,
     SubscriptionRequest,
 };
 pub use faults::{Fault, FaultKind, FaultStatus};
-pub use files::{Content, File, Stage};
-pub use grants::{Install, OAuthError, TokenKind, TokenPair};
-pub use handle::{Sandbox, State};
-pub use journal::{Request, Requests};
-pub use limits::{Pace, Tier};
-pub use options::{Options, SandboxError};
+pub use files::{FileDigest, FileStatus, UploadedFile};
+pub use grants::{InstallTarget, OAuthErrorCode, SlackTokenType, TokenPair};
+pub use instance::{Sandbox, SandboxStats};
+pub use limits::{RateLimit, Tier};
+pub use options::{SandboxError, SandboxOptions};
+pub use request_log::{RecordedRequest, RequestLogView};

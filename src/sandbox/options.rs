@@ -1,31 +1,31 @@
-//! How a sandbox is set up.
+//! Settings of a sandbox.
 
 use std::path::PathBuf;
 
-/// The settings of a sandbox.
+/// Settings of a sandbox.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Options {
-    /// How many accounts there are, bots included; at least one.
+pub struct SandboxOptions {
+    /// Number of accounts, bots included; at least 1.
     pub users: usize,
-    /// How many workspaces there are; at least one.
+    /// Number of workspaces; at least 1.
     pub workspaces: usize,
-    /// The same seed makes the same organization.
+    /// Seed of the generated data; the same seed gives the same organization.
     pub seed: u64,
-    /// The limits refill so many times as fast as Slack's. Token lifetimes stay as they are.
+    /// Factor by which rate limits refill faster than Slack's. Token lifetimes do not change.
     pub time_scale: f64,
-    /// Where grants are kept from one run to the next; nowhere when absent.
+    /// File that stores grants between runs; `None` stores none.
     pub grants_file: Option<PathBuf>,
-    /// Whether calls beyond a method's tier are answered 429.
+    /// Whether requests beyond a method's tier get 429.
     pub enforce_limits: bool,
-    /// Where this sandbox is reached, for the addresses in SCIM answers.
+    /// Public base URL of the sandbox, for URLs in SCIM responses.
     pub base_url: Option<String>,
-    /// Seconds after its first use in which a refresh token is taken again.
+    /// Seconds after its first use in which a refresh token is accepted again.
     pub refresh_grace_s: i64,
-    /// Seconds that a cursor of the Web API holds.
-    pub cursor_life_s: i64,
+    /// Lifetime of Web API cursors in seconds.
+    pub cursor_lifetime_s: i64,
 }
 
-impl Default for Options {
+impl Default for SandboxOptions {
     fn default() -> Self {
         Self {
             users: 200,
@@ -36,20 +36,20 @@ impl Default for Options {
             enforce_limits: true,
             base_url: None,
             refresh_grace_s: 60,
-            cursor_life_s: 3_600,
+            cursor_lifetime_s: 3_600,
         }
     }
 }
 
-/// What keeps a sandbox from starting.
+/// Reasons why a sandbox cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// The grants of an earlier run are there and cannot be used.
+    /// The grants file exists but is unreadable or invalid.
     #[error("the grants in {path} cannot be read")]
     Grants {
-        /// The file.
+        /// Path of the grants file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         #[source]
         source: std::io::Error,
     },

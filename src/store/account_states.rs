@@ -1,26 +1,26 @@
-//! The one statement that changes the status of an account, behind the state machine of
+//! The only statement that changes the status of an account, driven by the state machine of
 //! [`crate::domain::account_state`].
 
 use time::OffsetDateTime;
 
 use super::StoreError;
-use super::columns::named;
-use super::connections::Connection;
-use super::refresh_outcome::RefreshOutcome;
-use crate::domain::account_state::{Evidence, Recorded, Step, step};
+use super::attempt_outcome::AttemptOutcome;
+use super::columns::parse_name;
+use super::connections::TimedConnection;
+use crate::domain::account_state::{AccountSnapshot, Evidence, Transition, transition};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 
-/// Moves an account as `evidence` demands; `None` when there is no such account.
+/// Changes the status of an account as `evidence` requires; returns `None` if there is no such account.
 ///
-/// The tokens are locked first, then the account, and only a later statement reads what the decision rests
-/// on: a statement that waits for a lock reads other tables as they were before the wait.
-pub(super) async fn move_account<'e>(
-    connection: &mut Connection,
+/// Locks the tokens first, then the account, and reads the facts in a later statement: a statement that waits for a
+/// lock sees other tables as they were before the wait.
+pub(super) async fn apply_evidence<'e>(
+    connection: &mut TimedConnection,
     (environment_id, id): (EnvironmentId, IntegratedAccountId),
     evidence: &Evidence<'e>,
     now: OffsetDateTime,
-) -> Result<Option<Step<'e>>, StoreError> {
-    hold(&mut *connection, environment_id, id).await?;
+) -> Result<Option<Transition<'e>>, StoreError> {
+    lock_tokens(&mut *connection, environment_id, id).await?;
     let account = sqlx::query!(
         "SELECT status FROM integrated_accounts
          WHERE environment_id = $1 AND integrated_account_id = $2 FOR NO KEY UPDATE",
@@ -42,18 +42,18 @@ pub(super) async fn move_account<'e>(
               WHERE l.environment_id = $1 AND l.linked_account_id = $2) AS "granted_at?""#,
         environment_id as EnvironmentId,
         id as IntegratedAccountId,
-        RefreshOutcome::Refused.name(),
+        AttemptOutcome::Rejected.name(),
     )
     .fetch_one(&mut *connection)
     .await?;
-    let recorded = Recorded {
-        status: named("integrated_accounts", "status", &account.status)?,
+    let recorded = AccountSnapshot {
+        status: parse_name("integrated_accounts", "status", &account.status)?,
         generation: facts.generation,
-        is_pair_refused: facts.is_pair_refused,
+        is_refresh_token_rejected: facts.is_pair_refused,
         granted_at: facts.granted_at,
     };
-    let step = step(&recorded, evidence);
-    if let Step::Move { to, reason } = step {
+    let step = transition(&recorded, evidence);
+    if let Transition::MoveTo { status: to, reason } = step {
         sqlx::query!(
             "UPDATE integrated_accounts SET status = $3, status_reason = $4, updated_at = $5
              WHERE environment_id = $1 AND integrated_account_id = $2",
@@ -69,10 +69,9 @@ pub(super) async fn move_account<'e>(
     Ok(Some(step))
 }
 
-/// Waits in a transaction for whoever refreshes the account, and keeps others from it. Whoever changes
-/// an account and its tokens does this first: in another order than a refresh's, both could wait for
-/// each other.
-async fn hold(
+/// Waits in a transaction for a running refresh of the account, and blocks others. Every change of an account and its
+/// tokens takes this lock first: another order than a refresh's could deadlock.
+async fn lock_tokens(
     executor: impl sqlx::PgExecutor<'_>,
     environment_id: EnvironmentId,
     account_id: IntegratedAccountId,

@@ -1,54 +1,54 @@
-//! Account tokens: keys bound to one account, found by digest only.
+//! Account tokens: bearer tokens bound to one account, found by digest only.
 
 use time::OffsetDateTime;
 
 use super::audit::{self, AuditEntry};
-use super::columns::{all_named, digest_bytes, patterns};
-use super::keys::names;
-use super::makers::lock_maker;
-use super::{Change, StoreError, TenantDb};
+use super::columns::{digest_bytes, parse_names, parse_patterns};
+use super::created_by::lock_creating_key;
+use super::keys::scope_names;
+use super::{Invalidation, StoreError, TenantDb};
 use crate::domain::access::Scope;
 use crate::domain::account::AccountStatus;
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::{AccountTokenId, EnvironmentId, IntegratedAccountId};
 use crate::domain::networks::Networks;
-use crate::domain::quota::Quota;
+use crate::domain::quota::QuotaKind;
 use crate::domain::sealed::Digest;
 
-/// An account token to be added.
+/// An account token to insert.
 #[derive(Debug)]
 pub struct NewAccountToken<'a> {
     /// Its id.
     pub id: AccountTokenId,
     /// The account it is bound to.
     pub account_id: IntegratedAccountId,
-    /// The API key that makes it: it ends with that key.
+    /// The API key that creates it; it is revoked with that key.
     pub made_by: &'a str,
     /// The digest of its secret.
     pub digest: Digest,
-    /// What it may do.
+    /// Its scopes.
     pub scopes: &'a [Scope],
-    /// Which of the provider's methods it may call raw; `None` for all.
+    /// Provider methods it may call through the proxy; `None` for all.
     pub allowed_methods: Option<&'a AllowedMethods>,
-    /// Which addresses its callers may have; `None` for all.
+    /// Allowed client addresses; `None` for all.
     pub allowed_addresses: Option<&'a Networks>,
-    /// The present.
+    /// The current time.
     pub created_at: OffsetDateTime,
-    /// When it ends by itself; `None` lasts until revoked.
+    /// When it expires; `None` for never.
     pub expires_at: Option<OffsetDateTime>,
 }
 
-/// The result of an insertion.
+/// Outcome of inserting an account token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AddedToken {
+pub enum AccountTokenInsertion {
     /// The token is stored.
-    Added {
-        /// When it expires, which is not after its key; `None` lasts until either is revoked.
+    Inserted {
+        /// When it expires, which is no later than its creating key; `None` for never.
         expires_at: Option<OffsetDateTime>,
     },
-    /// Nothing is: the key that makes it was revoked meanwhile.
+    /// Nothing is stored: the creating key was revoked meanwhile.
     KeyRevoked,
-    /// Nothing is: the account was disconnected meanwhile.
+    /// Nothing is stored: the account was disconnected meanwhile.
     AccountDisconnected,
 }
 
@@ -57,13 +57,13 @@ pub enum AddedToken {
 pub struct AccountToken {
     /// Its id.
     pub id: AccountTokenId,
-    /// What it may do.
+    /// Its scopes.
     pub scopes: Vec<Scope>,
-    /// Which of the provider's methods it may call raw; `None` for all.
+    /// Provider methods it may call through the proxy; `None` for all.
     pub allowed_methods: Option<AllowedMethods>,
-    /// When it was made.
+    /// When it was created.
     pub created_at: OffsetDateTime,
-    /// When it ends by itself; `None` lasts until revoked.
+    /// When it expires; `None` for never.
     pub expires_at: Option<OffsetDateTime>,
     /// When it was revoked.
     pub revoked_at: Option<OffsetDateTime>,
@@ -72,7 +72,7 @@ pub struct AccountToken {
 }
 
 impl TenantDb {
-    /// Adds an account token, unless its key was revoked or its account disconnected meanwhile.
+    /// Inserts an account token, unless its key was revoked or its account disconnected meanwhile.
     ///
     /// # Errors
     ///
@@ -81,14 +81,14 @@ impl TenantDb {
         &self,
         token: &NewAccountToken<'_>,
         audit: &AuditEntry<'_>,
-    ) -> Result<AddedToken, StoreError> {
-        let allowed_addresses = token.allowed_addresses.map(Networks::texts);
-        let place = self.quotas.reserve(Quota::AccountTokens, self.environment_id).await;
+    ) -> Result<AccountTokenInsertion, StoreError> {
+        let allowed_addresses = token.allowed_addresses.map(Networks::to_strings);
+        let reservation = self.quotas.reserve(QuotaKind::AccountTokens, self.environment_id).await;
         let mut tx = self.pool.begin().await?;
-        place.admit(&mut tx).await?;
-        let maker = lock_maker(&mut tx, self.environment_id, Some(token.made_by)).await?;
-        let Some(maker) = maker else { return Ok(AddedToken::KeyRevoked) };
-        // Whoever disconnects the account waits for this one and deletes it, or was before it.
+        reservation.admit(&mut tx).await?;
+        let maker = lock_creating_key(&mut tx, self.environment_id, Some(token.made_by)).await?;
+        let Some(maker) = maker else { return Ok(AccountTokenInsertion::KeyRevoked) };
+        // A concurrent disconnection waits for this transaction and deletes the token, or has committed before.
         let account = sqlx::query_scalar!(
             "SELECT status FROM integrated_accounts
              WHERE environment_id = $1 AND integrated_account_id = $2 FOR SHARE",
@@ -98,7 +98,7 @@ impl TenantDb {
         .fetch_optional(&mut *tx)
         .await?;
         if account.is_none_or(|status| status == AccountStatus::Disconnected.name()) {
-            return Ok(AddedToken::AccountDisconnected);
+            return Ok(AccountTokenInsertion::AccountDisconnected);
         }
         let expires_at = [token.expires_at, maker.expires_at].into_iter().flatten().min();
         sqlx::query!(
@@ -110,7 +110,7 @@ impl TenantDb {
             token.id as AccountTokenId,
             token.account_id as IntegratedAccountId,
             digest_bytes(&token.digest),
-            &names(token.scopes),
+            &scope_names(token.scopes),
             token.created_at,
             expires_at,
             token.allowed_methods.map(AllowedMethods::patterns),
@@ -121,11 +121,11 @@ impl TenantDb {
         .await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
-        self.warm.hear(&Change::Key(token.digest));
-        Ok(AddedToken::Added { expires_at })
+        self.caches.invalidate(&Invalidation::Key(token.digest));
+        Ok(AccountTokenInsertion::Inserted { expires_at })
     }
 
-    /// The tokens of an account that live at `now`, or ended less than a day before, the oldest first.
+    /// Returns the tokens of an account that are valid at `now` or expired less than a day before, oldest first.
     ///
     /// # Errors
     ///
@@ -153,8 +153,8 @@ impl TenantDb {
             .map(|row| {
                 Ok(AccountToken {
                     id: row.id,
-                    scopes: all_named("account_tokens", "scopes", &row.scopes)?,
-                    allowed_methods: patterns("account_tokens", row.allowed_methods)?,
+                    scopes: parse_names("account_tokens", "scopes", &row.scopes)?,
+                    allowed_methods: parse_patterns("account_tokens", row.allowed_methods)?,
                     created_at: row.created_at,
                     expires_at: row.expires_at,
                     revoked_at: row.revoked_at,
@@ -164,7 +164,7 @@ impl TenantDb {
             .collect()
     }
 
-    /// Ends an account token at `now`; tells whether it was not ended before.
+    /// Revokes an account token at `now`; returns whether it was not revoked before.
     ///
     /// # Errors
     ///
@@ -192,7 +192,7 @@ impl TenantDb {
             audit::append(&mut *tx, self.environment_id, audit).await?;
         }
         tx.commit().await?;
-        self.forget_keys(revoked.as_slice());
+        self.invalidate_keys(revoked.as_slice());
         Ok(revoked.is_some())
     }
 }

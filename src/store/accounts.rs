@@ -1,34 +1,34 @@
-//! Integrated accounts: who is connected to what, and whether the connection works.
+//! Integrated accounts: the connections of tenants to organizations, and their status.
 
 use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::account_states::move_account;
+use super::account_states::apply_evidence;
 use super::audit::{self, AuditEntry};
-use super::columns::named;
+use super::columns::parse_name;
 use super::events::{self, NewEvent};
 use super::{StoreError, TenantDb};
 use crate::domain::account::{AccountStatus, IntegratedAccount, Organization};
-use crate::domain::account_state::{Evidence, Step};
+use crate::domain::account_state::{Evidence, Transition};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, ProviderAppId};
 use crate::domain::provider::Provider;
 
-/// Which accounts a list shows. `None` shows all.
+/// Filter of a list of accounts; `None` matches all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccountFilter {
-    /// Those of this tenant.
+    /// Tenant.
     pub tenant_id: Option<String>,
-    /// Those of this provider.
+    /// Provider.
     pub provider: Option<Provider>,
-    /// Those in this state.
+    /// Status.
     pub status: Option<AccountStatus>,
 }
 
 impl AccountFilter {
-    /// Whether a list shows this account.
+    /// Returns whether the filter matches an account.
     #[must_use]
-    pub fn admits(&self, account: &IntegratedAccount) -> bool {
+    pub fn matches(&self, account: &IntegratedAccount) -> bool {
         let Self { tenant_id, provider, status } = self;
         tenant_id.as_ref().is_none_or(|tenant| *tenant == account.tenant_id)
             && provider.is_none_or(|provider| provider == account.provider)
@@ -37,7 +37,7 @@ impl AccountFilter {
 }
 
 impl TenantDb {
-    /// The account of that id.
+    /// Returns the account with this id from the database.
     ///
     /// # Errors
     ///
@@ -64,23 +64,23 @@ impl TenantDb {
         row.map(|row| row.read(self.environment_id)).transpose()
     }
 
-    /// The account of that id, out of memory when it is known there.
+    /// Returns the account with this id, from the cache if possible.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn known_account(
+    pub async fn cached_account(
         &self,
         id: IntegratedAccountId,
     ) -> Result<Option<Arc<IntegratedAccount>>, StoreError> {
         let read = async || {
             let account = self.account(id).await?;
-            Ok::<_, StoreError>(account.map(|account| Arc::new(self.warm.sharing(account))))
+            Ok::<_, StoreError>(account.map(|account| Arc::new(self.caches.intern_scopes(account))))
         };
-        self.warm.accounts.get(&(self.environment_id, id), read).await
+        self.caches.accounts.get(&(self.environment_id, id), read).await
     }
 
-    /// Up to `limit` accounts behind `after`, in the order of their ids.
+    /// Returns up to `limit` accounts after `after`, ordered by id.
     ///
     /// # Errors
     ///
@@ -119,12 +119,13 @@ impl TenantDb {
         rows.into_iter().map(|row| row.read(self.environment_id)).collect()
     }
 
-    /// Changes the SaaS's own facts about an account; `None` keeps one. Answers `false` when it isn't there.
+    /// Updates the SaaS's own data of an account; `None` leaves a value as it is. Returns `false` if there is no
+    /// account.
     ///
     /// # Errors
     ///
-    /// `Conflict` when the tenant has an account of that organization already.
-    pub async fn change_account(
+    /// `Conflict` when the tenant already has an account of that organization.
+    pub async fn update_account(
         &self,
         id: IntegratedAccountId,
         tenant_id: Option<&str>,
@@ -147,16 +148,16 @@ impl TenantDb {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(changed) = done else { return Ok(false) };
-        let provider = named("integrated_accounts", "provider", &changed.provider)?;
+        let provider = parse_name("integrated_accounts", "provider", &changed.provider)?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
-        self.forget_account(id);
-        self.forget_tenant(provider, &changed.tenant_id);
+        self.invalidate_account(id);
+        self.invalidate_tenant(provider, &changed.tenant_id);
         Ok(true)
     }
 
-    /// Disconnects an account for good: its tokens and its account tokens are erased, the row stays as
-    /// history. Answers `false` when it was disconnected already or isn't there.
+    /// Disconnects an account permanently: deletes its tokens and account tokens; the row stays as history. Returns
+    /// `false` if it was disconnected before or doesn't exist.
     ///
     /// # Errors
     ///
@@ -166,12 +167,12 @@ impl TenantDb {
         id: IntegratedAccountId,
         now: OffsetDateTime,
         audit: &AuditEntry<'_>,
-        told: &NewEvent<'_>,
+        event: &NewEvent<'_>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
         let evidence = Evidence::DisconnectRequested;
-        let step = move_account(&mut tx, (self.environment_id, id), &evidence, now).await?;
-        if !matches!(step, Some(Step::Move { .. })) {
+        let step = apply_evidence(&mut tx, (self.environment_id, id), &evidence, now).await?;
+        if !matches!(step, Some(Transition::MoveTo { .. })) {
             return Ok(false);
         }
         sqlx::query!(
@@ -190,10 +191,10 @@ impl TenantDb {
         .fetch_all(&mut *tx)
         .await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
-        events::append(&mut tx, self.environment_id, told).await?;
+        events::append(&mut tx, self.environment_id, event).await?;
         tx.commit().await?;
-        self.forget_account(id);
-        self.forget_keys(&keys);
+        self.invalidate_account(id);
+        self.invalidate_keys(&keys);
         Ok(true)
     }
 }
@@ -223,10 +224,10 @@ impl Row {
             id: self.id,
             environment_id,
             tenant_id: self.tenant_id,
-            provider: named("integrated_accounts", "provider", &self.provider)?,
+            provider: parse_name("integrated_accounts", "provider", &self.provider)?,
             provider_app_id: self.provider_app_id,
             base_url: self.base_url,
-            status: named("integrated_accounts", "status", &self.status)?,
+            status: parse_name("integrated_accounts", "status", &self.status)?,
             status_reason: self.status_reason,
             organization: Organization {
                 id: self.organization_id.into(),

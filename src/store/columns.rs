@@ -1,4 +1,4 @@
-//! How our values stand in columns: ids as text, enums by their names, digests as bytes.
+//! Conversion of values to and from columns: ids as text, enums by name, digests as bytes.
 
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::{
@@ -51,13 +51,13 @@ text_columns!(
     ProviderAppId
 );
 
-/// The bytes of a digest, as a query wants them.
+/// Returns the bytes of a digest for a query.
 pub(super) fn digest_bytes(digest: &Digest) -> &[u8] {
     &digest.0
 }
 
-/// Reads a name back into its enum.
-pub(super) fn named<T: std::str::FromStr>(
+/// Parses a stored name of an enum.
+pub(super) fn parse_name<T: std::str::FromStr>(
     table: &'static str,
     column: &'static str,
     name: &str,
@@ -65,8 +65,8 @@ pub(super) fn named<T: std::str::FromStr>(
     name.parse().map_err(|_| StoreError::Inconsistent { table, column })
 }
 
-/// Reads the patterns of a key back.
-pub(super) fn patterns(
+/// Parses the stored method patterns of a key.
+pub(super) fn parse_patterns(
     table: &'static str,
     patterns: Option<Vec<String>>,
 ) -> Result<Option<AllowedMethods>, StoreError> {
@@ -74,8 +74,8 @@ pub(super) fn patterns(
     patterns.map(AllowedMethods::new).transpose().map_err(inconsistent)
 }
 
-/// Reads the networks of a key back.
-pub(super) fn networks(
+/// Parses the stored networks of a key.
+pub(super) fn parse_networks(
     table: &'static str,
     texts: Option<Vec<String>>,
 ) -> Result<Option<Networks>, StoreError> {
@@ -83,11 +83,11 @@ pub(super) fn networks(
     texts.map(|texts| Networks::new(&texts)).transpose().map_err(inconsistent)
 }
 
-/// Reads a list of names back into their enums.
-pub(super) fn all_named<T: std::str::FromStr>(
+/// Parses a list of stored names of an enum.
+pub(super) fn parse_names<T: std::str::FromStr>(
     table: &'static str,
     column: &'static str,
     names: &[String],
 ) -> Result<Vec<T>, StoreError> {
-    names.iter().map(|name| named(table, column, name)).collect()
+    names.iter().map(|name| parse_name(table, column, name)).collect()
 }

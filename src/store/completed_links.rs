@@ -1,66 +1,66 @@
-//! Completed links: the account of an organization, new or connected again, with its tokens.
+//! Completed links: stores the new or reconnected account with its tokens.
 
 use time::OffsetDateTime;
 
-use super::account_states::move_account;
+use super::account_states::apply_evidence;
 use super::audit::{self, AuditEntry};
-use super::connections::Connection;
+use super::connections::TimedConnection;
 use super::credentials::{self, NewCredentials};
 use super::events::{self, NewEvent};
 use super::quotas::Reservation;
 use super::{StoreError, TenantDb};
 use crate::domain::account::Organization;
-use crate::domain::account_state::{Evidence, FIRST_STATUS, Step};
+use crate::domain::account_state::{Evidence, INITIAL_STATUS, Transition};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
 use crate::domain::provider::Provider;
-use crate::domain::quota::Quota;
+use crate::domain::quota::QuotaKind;
 
-/// What a finished link leaves behind.
+/// The result of a completed link.
 #[derive(Debug)]
 pub struct LinkedAccount<'a> {
-    /// The account's id: a new one, or that of the account which is connected again.
+    /// The account's id: a new one, or that of the account to reconnect.
     pub id: IntegratedAccountId,
-    /// The link token that led here; it is spent in the same transaction.
+    /// The link token; it is consumed in the same transaction.
     pub link_token_id: LinkTokenId,
-    /// The SaaS's own name for its customer.
+    /// The SaaS's own id of its customer.
     pub tenant_id: &'a str,
-    /// The kind of directory.
+    /// The provider.
     pub provider: Provider,
-    /// The OAuth client it was linked with, if any.
+    /// The OAuth client of the link, if any.
     pub provider_app_id: Option<ProviderAppId>,
-    /// Where its provider is, when every customer has one of their own.
+    /// The directory's base URL, if each customer has its own.
     pub base_url: Option<&'a str>,
     /// The organization at the provider.
     pub organization: &'a Organization,
-    /// The person at the provider whose grant this is, if any.
+    /// The provider's id of the user who gave the grant, if any.
     pub installer_id: Option<&'a str>,
-    /// What was granted.
+    /// Granted scopes.
     pub granted_scopes: &'a [String],
-    /// What was asked for and not granted.
+    /// Scopes that were requested but not granted.
     pub missing_scopes: &'a [String],
     /// The SaaS's own data.
     pub context: &'a serde_json::Value,
     /// The tokens.
     pub credentials: &'a NewCredentials,
-    /// Digests of some of the organization's users; an empty list keeps the stored ones.
+    /// Digests of some of the organization's users; an empty list leaves the stored ones unchanged.
     pub organization_sample: &'a [String],
-    /// The present.
+    /// The current time.
     pub now: OffsetDateTime,
 }
 
-/// What became of a finished link.
+/// Outcome of storing a completed link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinkEnd {
-    /// All of it is stored.
+pub enum LinkOutcome {
+    /// Everything is stored.
     Stored,
-    /// Nothing is: the link token was spent meanwhile.
-    TokenSpent,
-    /// Nothing is: the account was disconnected meanwhile, or is another tenant's now.
-    AccountGone,
+    /// Nothing is stored: the link token was consumed meanwhile.
+    TokenUsed,
+    /// Nothing is stored: the account was disconnected meanwhile or belongs to another tenant.
+    AccountUnavailable,
 }
 
 impl TenantDb {
-    /// Digests of some of the users of an account's organization, as the last link found them.
+    /// Returns digests of some of the users of an account's organization, as of the last link.
     ///
     /// # Errors
     ///
@@ -80,19 +80,20 @@ impl TenantDb {
         Ok(sample.unwrap_or_default())
     }
 
-    /// Stores a finished link: the account, its tokens, the spent link token, the audit row and the
-    /// events, all or nothing.
+    /// Stores a completed link in one transaction: the account, its tokens, the consumed link token, the audit entry
+    /// and the events.
     ///
     /// # Errors
     ///
-    /// `Conflict` on `integrated_accounts_live_key` when another link of the same organization was faster.
+    /// `Conflict` on `integrated_accounts_live_key` when a concurrent link of the same organization completed first.
     pub async fn complete_link(
         &self,
         link: &LinkedAccount<'_>,
         audit: &AuditEntry<'_>,
-        told: &[NewEvent<'_>],
-    ) -> Result<LinkEnd, StoreError> {
-        let place = self.quotas.reserve(Quota::IntegratedAccounts, self.environment_id).await;
+        new_events: &[NewEvent<'_>],
+    ) -> Result<LinkOutcome, StoreError> {
+        let reservation =
+            self.quotas.reserve(QuotaKind::IntegratedAccounts, self.environment_id).await;
         let mut tx = self.pool.begin().await?;
         let spent = sqlx::query!(
             "UPDATE link_tokens SET used_at = $3, pkce_verifier = NULL, linked_account_id = $4
@@ -105,36 +106,38 @@ impl TenantDb {
         .execute(&mut *tx)
         .await?;
         if spent.rows_affected() == 0 {
-            return Ok(LinkEnd::TokenSpent);
+            return Ok(LinkOutcome::TokenUsed);
         }
         let account = (self.environment_id, link.id);
-        let is_stored = match move_account(&mut tx, account, &Evidence::Linked, link.now).await? {
-            None => self.insert_account(&mut tx, link, &place).await?,
-            Some(Step::Void) => false,
-            Some(Step::Move { .. } | Step::Stay) => self.relink(&mut tx, link).await?,
+        let is_stored = match apply_evidence(&mut tx, account, &Evidence::Linked, link.now).await? {
+            None => self.insert_account(&mut tx, link, &reservation).await?,
+            Some(Transition::Ignored) => false,
+            Some(Transition::MoveTo { .. } | Transition::Unchanged) => {
+                self.update_relinked_account(&mut tx, link).await?
+            }
         };
         if !is_stored {
-            return Ok(LinkEnd::AccountGone);
+            return Ok(LinkOutcome::AccountUnavailable);
         }
         credentials::replace(&mut *tx, self.environment_id, link.id, link.credentials, link.now)
             .await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
-        for event in told {
+        for event in new_events {
             events::append(&mut tx, self.environment_id, event).await?;
         }
         tx.commit().await?;
-        self.forget_account(link.id);
-        self.forget_tenant(link.provider, link.tenant_id);
-        Ok(LinkEnd::Stored)
+        self.invalidate_account(link.id);
+        self.invalidate_tenant(link.provider, link.tenant_id);
+        Ok(LinkOutcome::Stored)
     }
 
     async fn insert_account(
         &self,
-        connection: &mut Connection,
+        connection: &mut TimedConnection,
         link: &LinkedAccount<'_>,
-        place: &Reservation<'_>,
+        reservation: &Reservation<'_>,
     ) -> Result<bool, StoreError> {
-        place.admit(connection).await?;
+        reservation.admit(connection).await?;
         sqlx::query!(
             "INSERT INTO integrated_accounts (environment_id, integrated_account_id, tenant_id, provider,
                  provider_app_id, status, organization_id, organization_name, installer_id,
@@ -154,7 +157,7 @@ impl TenantDb {
             link.context,
             link.now,
             link.base_url,
-            FIRST_STATUS.name(),
+            INITIAL_STATUS.name(),
             link.organization_sample,
         )
         .execute(connection)
@@ -162,14 +165,13 @@ impl TenantDb {
         Ok(true)
     }
 
-    /// Records what a further link of an account granted. `false` when the account is another tenant's or
-    /// another organization's.
-    async fn relink(
+    /// Updates a reconnected account. Returns `false` if the account belongs to another tenant or organization.
+    async fn update_relinked_account(
         &self,
-        connection: &mut Connection,
+        connection: &mut TimedConnection,
         link: &LinkedAccount<'_>,
     ) -> Result<bool, StoreError> {
-        let done = sqlx::query!(
+        let updated = sqlx::query!(
             "UPDATE integrated_accounts
              SET provider_app_id = $5, organization_name = $6, installer_id = $7, granted_scopes = $8,
                  missing_scopes = $9, context = context || $10, updated_at = $11, base_url = $12,
@@ -192,6 +194,6 @@ impl TenantDb {
         )
         .execute(connection)
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(updated.rows_affected() == 1)
     }
 }

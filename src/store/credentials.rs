@@ -1,49 +1,49 @@
-//! The tokens of accounts, encrypted, and the record of every attempt to renew them.
+//! Encrypted tokens of accounts, and the record of refresh attempts.
 
 use time::OffsetDateTime;
 
-use super::account_states::move_account;
+use super::account_states::apply_evidence;
+use super::attempt_outcome::AttemptOutcome;
 use super::audit::{self, AuditEntry};
 use super::connections::Transaction;
 use super::events::{self, NewEvent};
-use super::refresh_outcome::RefreshOutcome;
 use super::{StoreError, TenantDb};
-use crate::domain::account_state::{Evidence, Step};
+use crate::domain::account_state::{Evidence, Transition};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::domain::sealed::{Ciphertext, WrappedKey};
 
-/// The present tokens of an account.
+/// The current tokens of an account.
 #[derive(Debug, Clone)]
 pub struct Credentials {
-    /// How many pairs this account has had; grows with every refresh and every link.
+    /// Number of the pair; grows with every refresh and every link.
     pub generation: i64,
-    /// The key the tokens are encrypted under.
+    /// The data key of the tokens.
     pub data_key: WrappedKey,
-    /// What calls are made with.
+    /// The access token.
     pub access_token: Ciphertext,
-    /// What a new pair is asked with; `None` for a grant that never ends.
+    /// The refresh token; `None` for a grant without one.
     pub refresh_token: Option<Ciphertext>,
-    /// When the access token ends; `None` for never.
+    /// When the access token expires; `None` for never.
     pub expires_at: Option<OffsetDateTime>,
     /// When the pair was stored.
     pub issued_at: OffsetDateTime,
 }
 
-/// Tokens to be stored.
+/// Tokens to store.
 #[derive(Debug, Clone)]
 pub struct NewCredentials {
-    /// The key they are encrypted under.
+    /// The data key of the tokens.
     pub data_key: WrappedKey,
-    /// What calls are made with.
+    /// The access token.
     pub access_token: Ciphertext,
-    /// What a new pair is asked with.
+    /// The refresh token, if any.
     pub refresh_token: Option<Ciphertext>,
-    /// When the access token ends.
+    /// When the access token expires; `None` for never.
     pub expires_at: Option<OffsetDateTime>,
 }
 
 impl TenantDb {
-    /// The present tokens of an account.
+    /// Returns the current tokens of an account.
     ///
     /// # Errors
     ///
@@ -65,8 +65,8 @@ impl TenantDb {
         Ok(row.map(Row::read))
     }
 
-    /// Takes the right to refresh an account, waiting for whoever has it, in any process. The tokens in
-    /// the lock are those after the wait: look at their generation before you ask the provider.
+    /// Locks the tokens of an account for a refresh, after any other refresh in any process. The lock holds the tokens
+    /// as of after the wait: compare their generation before calling the provider.
     ///
     /// # Errors
     ///
@@ -95,13 +95,12 @@ impl TenantDb {
         }))
     }
 
-    /// Writes down that the access token of a pair ended now, when it is the present one and was
-    /// believed to live.
+    /// Records that the access token of a pair is invalid from now on, if the pair is current and was thought valid.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn end_access_token(
+    pub async fn expire_access_token(
         &self,
         id: IntegratedAccountId,
         generation: i64,
@@ -118,12 +117,12 @@ impl TenantDb {
         )
         .execute(&self.pool)
         .await?;
-        self.forget_account(id);
+        self.invalidate_account(id);
         Ok(())
     }
 }
 
-/// The right to refresh one account: whoever holds it is the only one, in every process.
+/// The exclusive right, across processes, to refresh one account.
 pub struct RefreshLock {
     tx: Transaction,
     pub(super) db: TenantDb,
@@ -132,19 +131,19 @@ pub struct RefreshLock {
 }
 
 impl RefreshLock {
-    /// The tokens as they stand under the lock.
+    /// Returns the tokens under the lock.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
     }
 
-    /// Writes down, durably and outside of the lock's transaction, that the provider is about to be
-    /// asked; answers the attempt's number for this generation, from 1.
+    /// Records durably, outside of the lock's transaction, that the provider is about to be called. Returns the number
+    /// of the attempt for this generation, from 1.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn intend(&self, now: OffsetDateTime) -> Result<i32, StoreError> {
+    pub async fn record_attempt(&self, now: OffsetDateTime) -> Result<i32, StoreError> {
         Ok(sqlx::query_scalar!(
             r#"INSERT INTO credential_refreshes
                    (environment_id, integrated_account_id, generation, attempt, started_at)
@@ -160,31 +159,30 @@ impl RefreshLock {
         .await?)
     }
 
-    /// Stores the new pair, with a row of the audit log, and gives the right back; answers the new generation. All of
-    /// it goes through the connection that the lock has: none has to be waited for with the only copy of the pair in
-    /// hand. An account that was marked meanwhile, by whoever asked with the old pair and was refused, works again:
-    /// that is what `told` tells.
+    /// Stores the new pair with an audit entry and releases the lock; returns the new generation. All statements use
+    /// the lock's connection, so that the only copy of the pair never waits for another one. If the account was marked
+    /// `needs_reauth` meanwhile because of the old pair, it becomes active again and `event` is appended.
     ///
     /// # Errors
     ///
-    /// When the database fails: then the old pair stands, and the provider's grace for a repeated
-    /// refresh is what is left.
-    pub async fn refreshed(
+    /// When the database fails; then the old pair stays, and only the provider's grace period for a repeated refresh is
+    /// left.
+    pub async fn complete_refresh(
         mut self,
         attempt: i32,
         new: &NewCredentials,
-        (audit, told): (&AuditEntry<'_>, &NewEvent<'_>),
+        (audit, event): (&AuditEntry<'_>, &NewEvent<'_>),
     ) -> Result<i64, StoreError> {
         let now = audit.at;
-        let evidence = Evidence::PairRenewed { generation: self.credentials.generation };
+        let evidence = Evidence::TokensRefreshed { generation: self.credentials.generation };
         let account = (self.db.environment_id, self.account_id);
-        let step = move_account(&mut self.tx, account, &evidence, now).await?;
+        let step = apply_evidence(&mut self.tx, account, &evidence, now).await?;
         let generation =
             replace(&mut *self.tx, self.db.environment_id, self.account_id, new, now).await?;
-        let attempt = self.attempt(attempt);
-        finish(&mut *self.tx, attempt, RefreshOutcome::Refreshed, now).await?;
-        if matches!(step, Some(Step::Move { .. })) {
-            events::append(&mut self.tx, self.db.environment_id, told).await?;
+        let attempt = self.attempt_key(attempt);
+        finish_attempt(&mut *self.tx, attempt, AttemptOutcome::Refreshed, now).await?;
+        if matches!(step, Some(Transition::MoveTo { .. })) {
+            events::append(&mut self.tx, self.db.environment_id, event).await?;
         }
         audit::append(&mut *self.tx, self.db.environment_id, audit).await?;
         sqlx::query!(
@@ -197,17 +195,17 @@ impl RefreshLock {
         .execute(&mut *self.tx)
         .await?;
         self.tx.commit().await?;
-        self.db.forget_account(self.account_id);
+        self.db.invalidate_account(self.account_id);
         Ok(generation)
     }
 
-    /// Moves the account as `evidence` against the pair of this lock demands, and finishes the attempt that
-    /// brought it, if one did. Returns whether the account moved.
+    /// Changes the account's status as `evidence` about the locked pair requires, and completes the attempt that
+    /// produced it, if any. Returns whether the status changed.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn refused(
+    pub async fn record_rejection(
         mut self,
         attempt: Option<i32>,
         evidence: &Evidence<'_>,
@@ -215,32 +213,36 @@ impl RefreshLock {
     ) -> Result<bool, StoreError> {
         let account = (self.db.environment_id, self.account_id);
         if let Some(attempt) = attempt {
-            let attempt = self.attempt(attempt);
-            finish(&mut *self.tx, attempt, RefreshOutcome::Refused, audit.at).await?;
+            let attempt = self.attempt_key(attempt);
+            finish_attempt(&mut *self.tx, attempt, AttemptOutcome::Rejected, audit.at).await?;
         }
-        let step = move_account(&mut self.tx, account, evidence, audit.at).await?;
-        let is_moved = matches!(step, Some(Step::Move { .. }));
+        let step = apply_evidence(&mut self.tx, account, evidence, audit.at).await?;
+        let is_moved = matches!(step, Some(Transition::MoveTo { .. }));
         if is_moved {
             audit::append(&mut *self.tx, self.db.environment_id, audit).await?;
             events::append(&mut self.tx, self.db.environment_id, event).await?;
         }
         self.tx.commit().await?;
-        self.db.forget_account(self.account_id);
+        self.db.invalidate_account(self.account_id);
         Ok(is_moved)
     }
 
-    /// Writes down that an attempt got no answer that can be trusted. The right is kept.
+    /// Records that an attempt got no conclusive response. The lock stays.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn failed(&mut self, attempt: i32, now: OffsetDateTime) -> Result<(), StoreError> {
-        let attempt = self.attempt(attempt);
-        finish(&self.db.pool, attempt, RefreshOutcome::Failed, now).await
+    pub async fn record_failure(
+        &mut self,
+        attempt: i32,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let attempt = self.attempt_key(attempt);
+        finish_attempt(&self.db.pool, attempt, AttemptOutcome::Failed, now).await
     }
 
-    fn attempt(&self, number: i32) -> Attempt {
-        Attempt {
+    fn attempt_key(&self, number: i32) -> AttemptKey {
+        AttemptKey {
             environment_id: self.db.environment_id,
             account_id: self.account_id,
             generation: self.credentials.generation,
@@ -249,18 +251,18 @@ impl RefreshLock {
     }
 }
 
-/// One row of the record of attempts.
-struct Attempt {
+/// Key of a recorded refresh attempt.
+struct AttemptKey {
     environment_id: EnvironmentId,
     account_id: IntegratedAccountId,
     generation: i64,
     number: i32,
 }
 
-async fn finish(
+async fn finish_attempt(
     executor: impl sqlx::PgExecutor<'_>,
-    attempt: Attempt,
-    outcome: RefreshOutcome,
+    attempt: AttemptKey,
+    outcome: AttemptOutcome,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     sqlx::query!(
@@ -278,7 +280,7 @@ async fn finish(
     Ok(())
 }
 
-/// Puts `new` in the place of an account's tokens, or stores its first; answers the new generation.
+/// Stores an account's tokens in place of the old ones, if any; returns the new generation.
 pub(super) async fn replace(
     executor: impl sqlx::PgExecutor<'_>,
     environment_id: EnvironmentId,

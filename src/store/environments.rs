@@ -3,43 +3,43 @@
 use time::OffsetDateTime;
 
 use super::audit::{self, AuditEntry};
-use super::keys::{NewApiKey, add_key};
-use super::makers::lock_maker;
-use super::{Change, Store, StoreError, TenantDb};
+use super::created_by::lock_creating_key;
+use super::keys::{NewApiKey, insert_key};
+use super::{Invalidation, Store, StoreError, TenantDb};
 use crate::domain::ids::EnvironmentId;
 use crate::domain::link_page::LinkPage;
-use crate::domain::quota::Quota;
+use crate::domain::quota::QuotaKind;
 
 /// An isolation unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
     /// Its id.
     pub id: EnvironmentId,
-    /// Its name: a label, which another one may have too.
+    /// Its name: a label, not necessarily unique.
     pub name: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: OffsetDateTime,
-    /// The API key that made it, if one of another environment did.
+    /// The API key of another environment that created it, if any.
     pub made_by: Option<String>,
 }
 
-/// An environment to be added.
+/// An environment to insert.
 #[derive(Debug)]
 pub struct NewEnvironment<'a> {
     /// The environment.
     pub environment: &'a Environment,
-    /// Where the key is that makes it, if one does, and the row of the audit log there.
+    /// The environment of the API key that creates it, if any, and the audit entry there.
     pub made_in: Option<(EnvironmentId, &'a AuditEntry<'a>)>,
-    /// Its first key, and that one's row of the audit log.
+    /// Its first API key and that key's audit entry.
     pub first_key: Option<(&'a NewApiKey<'a>, &'a AuditEntry<'a>)>,
 }
 
 impl Store {
-    /// Adds an environment. `false` when the key that makes it was revoked meanwhile: nothing is added.
+    /// Inserts an environment. Returns `false`, and inserts nothing, if the creating key was revoked meanwhile.
     ///
     /// # Errors
     ///
-    /// `QuotaExceeded` when the environment of that key, and what descends from it, made as many as they may.
+    /// `QuotaExceeded` when the environment of that key and its descendants have created as many as allowed.
     pub async fn insert_environment(
         &self,
         new: &NewEnvironment<'_>,
@@ -47,14 +47,16 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let environment = new.environment;
         let root = match new.made_in {
-            Some((made_in, _)) => Some(self.root_of(made_in).await?),
+            Some((made_in, _)) => Some(self.root_environment(made_in).await?),
             None => None,
         };
-        let place = self.quotas.reserve(Quota::Environments, root.unwrap_or(environment.id)).await;
+        let reservation =
+            self.quotas.reserve(QuotaKind::Environments, root.unwrap_or(environment.id)).await;
         let mut tx = self.pool.begin().await?;
         if let Some((made_in, audit)) = new.made_in {
-            place.admit(&mut tx).await?;
-            if lock_maker(&mut tx, made_in, environment.made_by.as_deref()).await?.is_none() {
+            reservation.admit(&mut tx).await?;
+            if lock_creating_key(&mut tx, made_in, environment.made_by.as_deref()).await?.is_none()
+            {
                 return Ok(false);
             }
             audit::append(&mut *tx, made_in, audit).await?;
@@ -73,17 +75,20 @@ impl Store {
         .await?;
         audit::append(&mut *tx, environment.id, audit).await?;
         if let Some((key, audit)) = new.first_key {
-            add_key(&mut tx, environment.id, key, audit).await?;
+            insert_key(&mut tx, environment.id, key, audit).await?;
         }
         tx.commit().await?;
         if let Some((key, _)) = new.first_key {
-            self.warm.hear(&Change::Key(key.digest));
+            self.caches.invalidate(&Invalidation::Key(key.digest));
         }
         Ok(true)
     }
 
-    /// The environment that another one descends from: itself when no key made it.
-    async fn root_of(&self, environment_id: EnvironmentId) -> Result<EnvironmentId, StoreError> {
+    /// Returns the root of an environment's ancestry: itself when no key created it.
+    async fn root_environment(
+        &self,
+        environment_id: EnvironmentId,
+    ) -> Result<EnvironmentId, StoreError> {
         Ok(sqlx::query_scalar!(
             r#"SELECT coalesce(root_environment_id, environment_id) AS "root!: EnvironmentId"
                FROM environments WHERE environment_id = $1"#,
@@ -93,7 +98,7 @@ impl Store {
         .await?)
     }
 
-    /// Every environment, the oldest first.
+    /// Returns every environment, oldest first.
     ///
     /// # Errors
     ///
@@ -108,13 +113,13 @@ impl Store {
         .await?)
     }
 
-    /// The environments of that name, or the one of that id, the oldest first; two at the most, which shows
-    /// that the name is ambiguous.
+    /// Returns the environments with this name, or the one with this id, oldest first. At most two, which shows that
+    /// the name is ambiguous.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn environments_named(&self, name: &str) -> Result<Vec<Environment>, StoreError> {
+    pub async fn find_environments(&self, name: &str) -> Result<Vec<Environment>, StoreError> {
         let id = name.parse::<EnvironmentId>().ok();
         Ok(sqlx::query_as!(
             Environment,
@@ -130,7 +135,7 @@ impl Store {
 }
 
 impl TenantDb {
-    /// The environment of these rows.
+    /// Returns the environment of these rows.
     ///
     /// # Errors
     ///
@@ -146,7 +151,7 @@ impl TenantDb {
         .await?)
     }
 
-    /// Gives the environment another name.
+    /// Renames the environment.
     ///
     /// # Errors
     ///
@@ -168,12 +173,12 @@ impl TenantDb {
         Ok(tx.commit().await?)
     }
 
-    /// How the link page of the environment looks.
+    /// Returns the branding of the environment's link page.
     ///
     /// # Errors
     ///
-    /// When the database fails, or the stored settings can't be read.
-    pub async fn link_page(&self) -> Result<LinkPage, StoreError> {
+    /// When the database fails or the stored settings are invalid.
+    pub async fn link_page_settings(&self) -> Result<LinkPage, StoreError> {
         let stored = sqlx::query_scalar!(
             "SELECT link_page FROM environments WHERE environment_id = $1",
             self.environment_id as EnvironmentId,
@@ -184,12 +189,12 @@ impl TenantDb {
             .map_err(|_| StoreError::Inconsistent { table: "environments", column: "link_page" })
     }
 
-    /// Sets how the link page of the environment looks.
+    /// Sets the branding of the environment's link page.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn set_link_page(
+    pub async fn set_link_page_settings(
         &self,
         page: &LinkPage,
         audit: &AuditEntry<'_>,

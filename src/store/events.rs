@@ -1,22 +1,22 @@
-//! Events of accounts: written with what they tell, read in the order they were committed.
+//! Account events: stored in the transaction of what they report, listed in commit order.
 
 use sqlx::types::Json;
 use time::{Duration, OffsetDateTime};
 
-use super::columns::named;
-use super::connections::Connection;
+use super::columns::parse_name;
+use super::connections::TimedConnection;
 use super::{StoreError, TenantDb};
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::event::{Event, EventData, EventKind};
 use crate::domain::ids::{EnvironmentId, EventId, IntegratedAccountId};
 
-/// So long an event can be read.
-pub(super) const KEPT: Duration = Duration::days(30);
-/// A refresh that fails and fails is told once in this time.
-const QUIET: Duration = Duration::hours(1);
+/// How long events are listed.
+pub(super) const RETENTION: Duration = Duration::days(30);
+/// Minimum interval between two events about an account's failing refresh.
+const FAILURE_EVENT_INTERVAL: Duration = Duration::hours(1);
 
-/// An event to be told. What the account is like is taken from its row.
+/// An event to append. The account's data is taken from its row.
 #[derive(Debug, Clone, Copy)]
 pub struct NewEvent<'a> {
     id: EventId,
@@ -27,7 +27,7 @@ pub struct NewEvent<'a> {
 }
 
 impl<'a> NewEvent<'a> {
-    /// That something happened to an account just now.
+    /// Returns an event that happens to an account now.
     pub fn new(
         kind: EventKind,
         account_id: IntegratedAccountId,
@@ -39,18 +39,18 @@ impl<'a> NewEvent<'a> {
     }
 }
 
-/// Which events a reader wants. `None` wants all.
+/// Filter of events; `None` matches all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EventFilter {
-    /// Those of this type.
+    /// Event type.
     pub kind: Option<EventKind>,
-    /// Those of this account.
+    /// Account.
     pub account_id: Option<IntegratedAccountId>,
 }
 
 impl TenantDb {
-    /// Up to `limit` events behind a position, each with its own, the oldest first. Positions only
-    /// grow: whoever goes on behind the last one misses none.
+    /// Returns up to `limit` events after a position, each with its position, oldest first. Positions only grow, so a
+    /// reader that continues after the last one misses none.
     ///
     /// # Errors
     ///
@@ -73,7 +73,7 @@ impl TenantDb {
                ORDER BY position LIMIT $6"#,
             self.environment_id as EnvironmentId,
             behind,
-            now - KEPT,
+            now - RETENTION,
             filter.kind.map(EventKind::name),
             filter.account_id as Option<IntegratedAccountId>,
             limit,
@@ -82,7 +82,7 @@ impl TenantDb {
         .await?;
         rows.into_iter()
             .map(|row| {
-                let kind = named("events", "type", &row.kind)?;
+                let kind = parse_name("events", "type", &row.kind)?;
                 let (id, at, data) = (row.id, row.at, row.data.0);
                 let integrated_account_id = row.integrated_account_id;
                 Ok((row.position, Event { id, kind, at, integrated_account_id, data }))
@@ -90,13 +90,13 @@ impl TenantDb {
             .collect()
     }
 
-    /// Tells that a refresh failed, unless that was told a short while ago.
+    /// Appends an event about a failed refresh, unless a recent one exists.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn tell_failed_refresh(&self, event: &NewEvent<'_>) -> Result<(), StoreError> {
-        let told = sqlx::query_scalar!(
+    pub async fn record_failed_refresh(&self, event: &NewEvent<'_>) -> Result<(), StoreError> {
+        let is_recorded = sqlx::query_scalar!(
             r#"SELECT EXISTS (
                    SELECT FROM events WHERE environment_id = $1 AND integrated_account_id = $2
                      AND type = $3 AND at > $4
@@ -104,11 +104,11 @@ impl TenantDb {
             self.environment_id as EnvironmentId,
             event.account_id as IntegratedAccountId,
             event.kind.name(),
-            event.at - QUIET,
+            event.at - FAILURE_EVENT_INTERVAL,
         )
         .fetch_one(&self.pool)
         .await?;
-        if !told {
+        if !is_recorded {
             let mut tx = self.pool.begin().await?;
             append(&mut tx, self.environment_id, event).await?;
             tx.commit().await?;
@@ -117,10 +117,10 @@ impl TenantDb {
     }
 }
 
-/// Adds an event in the transaction of what it tells about: as the last thing before the commit,
-/// because nobody else of the environment can tell one until then. Clears away a few old ones.
+/// Appends an event in the transaction of what it reports. It must be the last statement before the commit, because it
+/// blocks other events of the environment until then. Also purges a few old events.
 pub(super) async fn append(
-    connection: &mut Connection,
+    connection: &mut TimedConnection,
     environment_id: EnvironmentId,
     event: &NewEvent<'_>,
 ) -> Result<(), StoreError> {
@@ -149,7 +149,7 @@ pub(super) async fn append(
         "DELETE FROM events WHERE environment_id = $1 AND at < $2 AND position IN (
              SELECT position FROM events WHERE environment_id = $1 ORDER BY position LIMIT 100)",
         environment_id as EnvironmentId,
-        event.at - KEPT,
+        event.at - RETENTION,
     )
     .execute(&mut *connection)
     .await?;

@@ -1,15 +1,15 @@
-//! The gateways that are running, as each of them says now and then. For work that is shared among them.
+//! Registry of running gateways, for work that is divided among them.
 
 use super::{Store, StoreError};
 
 impl Store {
-    /// Notes that the gateway `name` is running, and returns how many are that said so within the last half
-    /// minute, itself among them.
+    /// Records that the gateway `name` is running; returns the number of gateways that did so within the last 30
+    /// seconds, including itself.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn count_gateways(&self, name: &str) -> Result<u32, StoreError> {
+    pub async fn register_gateway(&self, name: &str) -> Result<u32, StoreError> {
         let count = sqlx::query_scalar!(
             r#"WITH gone AS (
                    DELETE FROM gateways WHERE name IN (

@@ -1,94 +1,94 @@
-//! Idempotency keys: which request holds one, and what was answered to it.
+//! Idempotency keys: which request holds a key, and the response to it.
 //!
-//! Whether a request still runs is judged by the database's clock alone: those of the processes differ.
-//! A claim is fenced by the moment it began: whoever lost it to a later one changes nothing any more.
+//! Whether a request still runs is judged by the database's clock alone, because the clocks of processes differ. A
+//! claim is fenced by its start time: a request that lost its claim to a later one changes nothing any more.
 
 use std::time::Duration;
 
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::columns::{all_named, digest_bytes};
-use super::keys::names;
+use super::columns::{digest_bytes, parse_names};
+use super::keys::scope_names;
 use super::{StoreError, TenantDb};
 use crate::domain::access::Scope;
 use crate::domain::ids::EnvironmentId;
 use crate::domain::sealed::{Ciphertext, Digest, WrappedKey};
 
-/// The most rows that one purge takes away.
-const PURGED_AT_ONCE: i64 = 100;
+/// Maximum number of rows that one purge deletes.
+const PURGE_BATCH_ROWS: i64 = 100;
 
-/// A caller's key, where it counts: callers with another `scope` may use the same one.
+/// A caller's idempotency key in its scope: callers with another `scope` may use the same one.
 #[derive(Debug, Clone)]
 pub struct IdempotencyKey {
-    /// Who may have the response again: the API key, or the account of a token, and what it may do.
+    /// The callers that may replay the response: an API key, or the account of a token, with the scopes.
     pub scope: String,
-    /// What the caller sent.
+    /// The value of the request header.
     pub key: String,
 }
 
-/// A request that wants a key.
+/// A request that claims a key.
 #[derive(Debug)]
 pub struct NewClaim<'a> {
     /// The key.
     pub key: &'a IdempotencyKey,
-    /// The digest of all that makes the request what it is.
+    /// The digest of everything that identifies the request.
     pub fingerprint: Digest,
-    /// What its caller may do.
+    /// Scopes of its caller.
     pub caller_scopes: &'a [Scope],
-    /// Its id.
+    /// Its request id.
     pub request_id: &'a str,
-    /// The present.
+    /// The current time.
     pub now: OffsetDateTime,
-    /// When the key is free again, should nothing else be heard.
+    /// When the key becomes free if the request never completes.
     pub expires_at: OffsetDateTime,
 }
 
-/// What was answered: the body is sealed.
+/// A stored response with an encrypted body.
 #[derive(Debug, Clone)]
-pub struct SealedAnswer {
+pub struct SealedResponse {
     /// The HTTP status.
     pub status: i16,
-    /// The headers that belong to the answer, by name.
+    /// Headers to replay, by name.
     pub headers: Vec<(String, String)>,
-    /// The key the body is encrypted under.
+    /// The data key of the body.
     pub data_key: WrappedKey,
-    /// The body.
+    /// The encrypted body.
     pub body: Ciphertext,
 }
 
 /// The request that holds a key.
 #[derive(Debug, Clone)]
-pub struct Holder {
-    /// The digest of all that makes the request what it is.
+pub struct ClaimHolder {
+    /// The digest of everything that identifies the request.
     pub fingerprint: Digest,
-    /// What its caller was allowed to do.
+    /// Scopes that its caller had.
     pub caller_scopes: Vec<Scope>,
-    /// Its id.
+    /// Its request id.
     pub request_id: String,
-    /// When it began.
+    /// When it started.
     pub started_at: OffsetDateTime,
-    /// When it was last seen running, by the database's clock.
-    pub alive_at: OffsetDateTime,
-    /// How long ago that was, by the same clock.
-    pub silent_for: Duration,
-    /// When the key is free again.
+    /// Its last heartbeat, by the database's clock.
+    pub last_heartbeat_at: OffsetDateTime,
+    /// Time since that heartbeat, by the same clock.
+    pub heartbeat_age: Duration,
+    /// When the key becomes free.
     pub expires_at: OffsetDateTime,
-    /// What was answered; `None` while it is in flight.
-    pub answer: Option<SealedAnswer>,
+    /// The response; `None` while the request runs.
+    pub response: Option<SealedResponse>,
 }
 
 impl TenantDb {
-    /// Takes a key that nobody holds, or whose holder's time is over; tells whether it did.
+    /// Claims a key that is free or whose claim has expired; returns whether it did.
     ///
     /// # Errors
     ///
-    /// `QuotaExceeded` when nobody holds the key and the environment stores as many responses as it may.
+    /// `QuotaExceeded` when the key is free and the environment stores as many responses as allowed.
     pub async fn claim_idempotency_key(&self, claim: &NewClaim<'_>) -> Result<bool, StoreError> {
-        if let Err(refused) = self.admit_stored_response(claim.now).await {
+        if let Err(exceeded) = self.admit_stored_response(claim.now).await {
             let holder = self.idempotency_key(claim.key).await?;
             let is_held = holder.is_some_and(|holder| holder.expires_at > claim.now);
-            return if is_held { Ok(false) } else { Err(refused) };
+            return if is_held { Ok(false) } else { Err(exceeded) };
         }
         let done = sqlx::query!(
             "INSERT INTO idempotency_keys AS held (environment_id, scope, idempotency_key, fingerprint,
@@ -104,7 +104,7 @@ impl TenantDb {
             claim.key.scope,
             claim.key.key,
             digest_bytes(&claim.fingerprint),
-            &names(claim.caller_scopes),
+            &scope_names(claim.caller_scopes),
             claim.request_id,
             claim.now,
             claim.expires_at,
@@ -113,12 +113,12 @@ impl TenantDb {
         .await?;
         let is_taken = done.rows_affected() == 1;
         if is_taken {
-            self.note_stored_response(1, 0);
+            self.record_stored_response(1, 0);
         }
         Ok(is_taken)
     }
 
-    /// Takes a key over from a request that is known to be dead; tells whether it was still so.
+    /// Takes a key over from a request whose process ended; returns whether its heartbeat was still the same.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ impl TenantDb {
     pub async fn take_over_idempotency_key(
         &self,
         claim: &NewClaim<'_>,
-        dead: &Holder,
+        stale: &ClaimHolder,
     ) -> Result<bool, StoreError> {
         let done = sqlx::query!(
             "UPDATE idempotency_keys
@@ -137,9 +137,9 @@ impl TenantDb {
             self.environment_id as EnvironmentId,
             claim.key.scope,
             claim.key.key,
-            dead.started_at,
-            dead.alive_at,
-            &names(claim.caller_scopes),
+            stale.started_at,
+            stale.last_heartbeat_at,
+            &scope_names(claim.caller_scopes),
             claim.request_id,
             claim.now,
             claim.expires_at,
@@ -149,7 +149,7 @@ impl TenantDb {
         Ok(done.rows_affected() == 1)
     }
 
-    /// The request that holds a key.
+    /// Returns the request that holds a key.
     ///
     /// # Errors
     ///
@@ -157,7 +157,7 @@ impl TenantDb {
     pub async fn idempotency_key(
         &self,
         key: &IdempotencyKey,
-    ) -> Result<Option<Holder>, StoreError> {
+    ) -> Result<Option<ClaimHolder>, StoreError> {
         let row = sqlx::query_as!(
             Row,
             r#"SELECT fingerprint, caller_scopes, request_id, started_at, alive_at, expires_at,
@@ -174,12 +174,12 @@ impl TenantDb {
         row.map(Row::read).transpose()
     }
 
-    /// Says that the request which took the key at `started_at` still runs.
+    /// Sends a heartbeat for the request that claimed the key at `started_at`.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn keep_idempotency_key(
+    pub async fn heartbeat_idempotency_key(
         &self,
         key: &IdempotencyKey,
         started_at: OffsetDateTime,
@@ -198,16 +198,16 @@ impl TenantDb {
         Ok(())
     }
 
-    /// Stores the answer to the request that took the key at `started_at`.
+    /// Stores the response to the request that claimed the key at `started_at`.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn finish_idempotency_key(
+    pub async fn complete_idempotency_key(
         &self,
         key: &IdempotencyKey,
         started_at: OffsetDateTime,
-        answer: &SealedAnswer,
+        answer: &SealedResponse,
         (now, expires_at): (OffsetDateTime, OffsetDateTime),
     ) -> Result<(), StoreError> {
         sqlx::query!(
@@ -229,16 +229,16 @@ impl TenantDb {
         )
         .execute(&self.pool)
         .await?;
-        self.note_stored_response(0, answer.body.0.len());
+        self.record_stored_response(0, answer.body.0.len());
         Ok(())
     }
 
-    /// Gives the key back that a request took at `started_at`.
+    /// Releases the key that a request claimed at `started_at`.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn free_idempotency_key(
+    pub async fn release_idempotency_key(
         &self,
         key: &IdempotencyKey,
         started_at: OffsetDateTime,
@@ -253,11 +253,11 @@ impl TenantDb {
         )
         .execute(&self.pool)
         .await?;
-        self.note_stored_response(-1, 0);
+        self.record_stored_response(-1, 0);
         Ok(())
     }
 
-    /// Takes some rows away whose time is over.
+    /// Deletes some expired rows.
     ///
     /// # Errors
     ///
@@ -271,7 +271,7 @@ impl TenantDb {
                  ORDER BY expires_at LIMIT $3 FOR UPDATE SKIP LOCKED)",
             self.environment_id as EnvironmentId,
             now,
-            PURGED_AT_ONCE,
+            PURGE_BATCH_ROWS,
         )
         .execute(&self.pool)
         .await?;
@@ -295,7 +295,7 @@ struct Row {
 }
 
 impl Row {
-    fn read(self) -> Result<Holder, StoreError> {
+    fn read(self) -> Result<ClaimHolder, StoreError> {
         const TABLE: &str = "idempotency_keys";
         let fingerprint = self.fingerprint.try_into();
         let fingerprint: [u8; 32] = fingerprint
@@ -304,19 +304,19 @@ impl Row {
         {
             (Some(status), Some(Json(headers)), Some(master_key_id), Some(bytes), Some(body)) => {
                 let data_key = WrappedKey { master_key_id, bytes };
-                Some(SealedAnswer { status, headers, data_key, body: Ciphertext(body) })
+                Some(SealedResponse { status, headers, data_key, body: Ciphertext(body) })
             }
             _ => None,
         };
-        Ok(Holder {
+        Ok(ClaimHolder {
             fingerprint: Digest(fingerprint),
-            caller_scopes: all_named(TABLE, "caller_scopes", &self.caller_scopes)?,
+            caller_scopes: parse_names(TABLE, "caller_scopes", &self.caller_scopes)?,
             request_id: self.request_id,
             started_at: self.started_at,
-            alive_at: self.alive_at,
-            silent_for: Duration::try_from_secs_f64(self.silent_s).unwrap_or_default(),
+            last_heartbeat_at: self.alive_at,
+            heartbeat_age: Duration::try_from_secs_f64(self.silent_s).unwrap_or_default(),
             expires_at: self.expires_at,
-            answer,
+            response: answer,
         })
     }
 }

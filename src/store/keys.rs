@@ -1,96 +1,63 @@
-//! Who may call: the API keys of an environment and the tokens of its accounts. Only digests are kept.
+//! Authentication: API keys of an environment and tokens of its accounts. Only digests are stored.
 
 use std::sync::Arc;
 
 use time::OffsetDateTime;
 
 use super::audit::{self, AuditEntry};
-use super::columns::{all_named, digest_bytes, networks, patterns};
-use super::connections::Connection;
-use super::key_uses::LastSeen;
-use super::made_ends::EndMade;
-use super::makers::lock_maker;
-use super::{Change, Store, StoreError, TenantDb};
+use super::caller::{CachedKey, Caller};
+use super::columns::{digest_bytes, parse_names, parse_networks, parse_patterns};
+use super::connections::TimedConnection;
+use super::created_by::lock_creating_key;
+use super::key_last_used::LastSeen;
+use super::revocation_scope::RevocationScope;
+use super::{Invalidation, Store, StoreError, TenantDb};
 use crate::domain::access::{KeyKind, Scope};
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::api_key::ApiKey;
 use crate::domain::ids::{ApiKeyId, EnvironmentId, IntegratedAccountId};
 use crate::domain::networks::Networks;
-use crate::domain::quota::Quota;
+use crate::domain::quota::QuotaKind;
 use crate::domain::sealed::Digest;
 
-/// An API key to be added.
+/// An API key to insert.
 #[derive(Debug)]
 pub struct NewApiKey<'a> {
     /// Its id.
     pub id: ApiKeyId,
-    /// What it is for.
+    /// Its name.
     pub name: &'a str,
     /// The digest of its secret.
     pub digest: Digest,
-    /// What it may do.
+    /// Its scopes.
     pub scopes: &'a [Scope],
-    /// Which of a provider's methods it may call raw; `None` for all.
+    /// Provider methods it may call through the proxy; `None` for all.
     pub allowed_methods: Option<&'a AllowedMethods>,
-    /// Which addresses its callers may have; `None` for all.
+    /// Allowed client addresses; `None` for all.
     pub allowed_addresses: Option<&'a Networks>,
-    /// The API key that makes it, if one does: it ends no later.
+    /// The API key that creates it, if any; it expires no later.
     pub made_by: Option<&'a str>,
-    /// The present.
+    /// The current time.
     pub created_at: OffsetDateTime,
-    /// When it ends by itself.
+    /// When it expires.
     pub expires_at: Option<OffsetDateTime>,
 }
 
-/// Another secret for an API key.
+/// A new secret of an API key.
 #[derive(Debug, Clone, Copy)]
-pub struct RotatedSecret {
-    /// What of the things that were made with the key ends too.
-    pub ends: Option<EndMade>,
+pub struct SecretRotation {
+    /// The objects created by the key that are revoked too.
+    pub revokes: Option<RevocationScope>,
     /// Its digest.
     pub digest: Digest,
-    /// When the one ends that the key has.
-    pub old_ends_at: OffsetDateTime,
-    /// The present.
+    /// When the current secret expires.
+    pub old_expires_at: OffsetDateTime,
+    /// The current time.
     pub now: OffsetDateTime,
 }
 
-/// Who is behind a key that a request came with. Many are kept: what most keys don't have takes a word.
-#[derive(Debug)]
-pub struct Caller {
-    /// Whose rows it may see.
-    pub environment_id: EnvironmentId,
-    /// The key's id, for the audit log.
-    pub key_id: Box<str>,
-    /// What it may do.
-    pub scopes: Box<[Scope]>,
-    /// Which of a provider's methods it may call raw; `None` for all.
-    pub allowed_methods: Option<Box<AllowedMethods>>,
-    /// Which addresses it may come from; `None` for all.
-    pub allowed_addresses: Option<Box<Networks>>,
-    /// The one account it is bound to; `None` for an API key.
-    pub account_id: Option<IntegratedAccountId>,
-    /// When the key ends by itself; what it makes ends no later.
-    pub ends_at: Option<Box<OffsetDateTime>>,
-    pub(super) last_seen: LastSeen,
-}
-
-/// A key that was not revoked, as it is kept in memory.
-#[derive(Debug, Clone)]
-pub(super) struct KnownKey {
-    caller: Arc<Caller>,
-    expires_at: Option<OffsetDateTime>,
-}
-
-impl KnownKey {
-    /// Who is behind it, while it is alive: time passes without a notice.
-    fn caller_at(self, now: OffsetDateTime) -> Option<Arc<Caller>> {
-        self.expires_at.is_none_or(|end| end > now).then_some(self.caller)
-    }
-}
-
 impl Store {
-    /// The caller with the key of that digest, when it is alive at `now`.
+    /// Returns the caller with the key of this digest if the key is valid at `now`.
     ///
     /// # Errors
     ///
@@ -105,28 +72,28 @@ impl Store {
             KeyKind::ApiKey => self.api_key(digest).await,
             KeyKind::AccountToken => self.account_token(digest).await,
         };
-        let known = self.warm.keys.get(digest, read).await?;
-        Ok(known.and_then(|key| key.caller_at(now)))
+        let key = self.caches.keys.get(digest, read).await?;
+        Ok(key.and_then(|key| key.caller_at(now)))
     }
 
-    /// Who is behind the key of that digest, when that is in memory.
+    /// Returns the caller with the key of this digest if it is cached and valid at `now`.
     #[must_use]
-    pub fn known_caller(&self, digest: &Digest, now: OffsetDateTime) -> Option<Arc<Caller>> {
-        self.warm.keys.at_hand(digest).ok()??.caller_at(now)
+    pub fn cached_caller(&self, digest: &Digest, now: OffsetDateTime) -> Option<Arc<Caller>> {
+        self.caches.keys.get_cached(digest).ok()??.caller_at(now)
     }
 
-    /// Whether the key of that digest was good not long ago: to look it up costs nothing.
+    /// Returns whether the key of this digest is cached; looking it up is cheap then.
     #[must_use]
-    pub fn is_known(&self, digest: &Digest) -> bool {
-        self.warm.keys.has(digest)
+    pub fn is_cached(&self, digest: &Digest) -> bool {
+        self.caches.keys.contains(digest)
     }
 
-    /// The environment and the id of a key that is not good any more, while its row is there.
+    /// Returns the environment and the id of an expired or revoked key while its row exists.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn ended_key(
+    pub async fn inactive_key(
         &self,
         kind: KeyKind,
         digest: &Digest,
@@ -145,7 +112,7 @@ impl Store {
         Ok(row.map(|row| (row.environment_id, row.id)))
     }
 
-    async fn api_key(&self, digest: &Digest) -> Result<Option<KnownKey>, StoreError> {
+    async fn api_key(&self, digest: &Digest) -> Result<Option<CachedKey>, StoreError> {
         let row = sqlx::query!(
             r#"SELECT environment_id AS "environment_id: EnvironmentId", api_key_id, scopes, allowed_methods,
                       allowed_addresses,
@@ -161,19 +128,19 @@ impl Store {
             let caller = Caller {
                 environment_id: row.environment_id,
                 key_id: row.api_key_id.into(),
-                scopes: all_named("api_keys", "scopes", &row.scopes)?.into_boxed_slice(),
-                allowed_methods: patterns("api_keys", row.allowed_methods)?.map(Box::new),
-                allowed_addresses: networks("api_keys", row.allowed_addresses)?.map(Box::new),
+                scopes: parse_names("api_keys", "scopes", &row.scopes)?.into_boxed_slice(),
+                allowed_methods: parse_patterns("api_keys", row.allowed_methods)?.map(Box::new),
+                allowed_addresses: parse_networks("api_keys", row.allowed_addresses)?.map(Box::new),
                 account_id: None,
-                ends_at: row.ends_at.map(Box::new),
+                expires_at: row.ends_at.map(Box::new),
                 last_seen: LastSeen::default(),
             };
-            Ok(KnownKey { caller: Arc::new(caller), expires_at: row.expires_at })
+            Ok(CachedKey { caller: Arc::new(caller), expires_at: row.expires_at })
         })
         .transpose()
     }
 
-    async fn account_token(&self, digest: &Digest) -> Result<Option<KnownKey>, StoreError> {
+    async fn account_token(&self, digest: &Digest) -> Result<Option<CachedKey>, StoreError> {
         let row = sqlx::query!(
             r#"SELECT environment_id AS "environment_id: EnvironmentId", account_token_id, scopes, allowed_methods,
                       allowed_addresses, integrated_account_id AS "account_id: IntegratedAccountId", expires_at
@@ -186,27 +153,29 @@ impl Store {
             let caller = Caller {
                 environment_id: row.environment_id,
                 key_id: row.account_token_id.into(),
-                scopes: all_named("account_tokens", "scopes", &row.scopes)?.into_boxed_slice(),
-                allowed_methods: patterns("account_tokens", row.allowed_methods)?.map(Box::new),
-                allowed_addresses: networks("account_tokens", row.allowed_addresses)?.map(Box::new),
+                scopes: parse_names("account_tokens", "scopes", &row.scopes)?.into_boxed_slice(),
+                allowed_methods: parse_patterns("account_tokens", row.allowed_methods)?
+                    .map(Box::new),
+                allowed_addresses: parse_networks("account_tokens", row.allowed_addresses)?
+                    .map(Box::new),
                 account_id: Some(row.account_id),
-                ends_at: row.expires_at.map(Box::new),
+                expires_at: row.expires_at.map(Box::new),
                 last_seen: LastSeen::default(),
             };
-            Ok(KnownKey { caller: Arc::new(caller), expires_at: row.expires_at })
+            Ok(CachedKey { caller: Arc::new(caller), expires_at: row.expires_at })
         })
         .transpose()
     }
 }
 
-/// Adds an API key and its row of the audit log.
-pub(super) async fn add_key(
-    connection: &mut Connection,
+/// Inserts an API key and its audit entry.
+pub(super) async fn insert_key(
+    connection: &mut TimedConnection,
     environment_id: EnvironmentId,
     key: &NewApiKey<'_>,
     audit: &AuditEntry<'_>,
 ) -> Result<(), StoreError> {
-    let allowed_addresses = key.allowed_addresses.map(Networks::texts);
+    let allowed_addresses = key.allowed_addresses.map(Networks::to_strings);
     sqlx::query!(
         "INSERT INTO api_keys (environment_id, api_key_id, name, digest, scopes, created_at, expires_at,
              allowed_methods, allowed_addresses, made_by)
@@ -215,7 +184,7 @@ pub(super) async fn add_key(
         key.id as ApiKeyId,
         key.name,
         digest_bytes(&key.digest),
-        &names(key.scopes),
+        &scope_names(key.scopes),
         key.created_at,
         key.expires_at,
         key.allowed_methods.map(AllowedMethods::patterns),
@@ -228,7 +197,7 @@ pub(super) async fn add_key(
 }
 
 impl TenantDb {
-    /// Adds an API key. `false` when the key that makes it was revoked meanwhile: nothing is added.
+    /// Inserts an API key. Returns `false`, and inserts nothing, if the creating key was revoked meanwhile.
     ///
     /// # Errors
     ///
@@ -238,20 +207,21 @@ impl TenantDb {
         key: &NewApiKey<'_>,
         audit: &AuditEntry<'_>,
     ) -> Result<bool, StoreError> {
-        let place = self.quotas.reserve(Quota::ApiKeys, self.environment_id).await;
+        let reservation = self.quotas.reserve(QuotaKind::ApiKeys, self.environment_id).await;
         let mut tx = self.pool.begin().await?;
-        place.admit(&mut tx).await?;
-        let Some(maker) = lock_maker(&mut tx, self.environment_id, key.made_by).await? else {
+        reservation.admit(&mut tx).await?;
+        let Some(maker) = lock_creating_key(&mut tx, self.environment_id, key.made_by).await?
+        else {
             return Ok(false);
         };
         let expires_at = [key.expires_at, maker.expires_at].into_iter().flatten().min();
-        add_key(&mut tx, self.environment_id, &NewApiKey { expires_at, ..*key }, audit).await?;
+        insert_key(&mut tx, self.environment_id, &NewApiKey { expires_at, ..*key }, audit).await?;
         tx.commit().await?;
-        self.warm.hear(&Change::Key(key.digest));
+        self.caches.invalidate(&Invalidation::Key(key.digest));
         Ok(true)
     }
 
-    /// Every API key of the environment, the oldest first, ended ones too.
+    /// Returns every API key of the environment, oldest first, including expired and revoked ones.
     ///
     /// # Errors
     ///
@@ -273,9 +243,9 @@ impl TenantDb {
                 Ok(ApiKey {
                     id: row.id,
                     name: row.name,
-                    scopes: all_named("api_keys", "scopes", &row.scopes)?,
-                    allowed_methods: patterns("api_keys", row.allowed_methods)?,
-                    allowed_addresses: networks("api_keys", row.allowed_addresses)?,
+                    scopes: parse_names("api_keys", "scopes", &row.scopes)?,
+                    allowed_methods: parse_patterns("api_keys", row.allowed_methods)?,
+                    allowed_addresses: parse_networks("api_keys", row.allowed_addresses)?,
                     created_at: row.created_at,
                     expires_at: row.expires_at,
                     revoked_at: row.revoked_at,
@@ -287,8 +257,8 @@ impl TenantDb {
             .collect()
     }
 
-    /// Gives a living API key another secret; `false` when there is none. The secret that it had before the one
-    /// that it has ends at once.
+    /// Rotates the secret of a valid API key; returns `false` if there is no such key. The current secret stays valid
+    /// until `old_expires_at`; any older secret is revoked immediately.
     ///
     /// # Errors
     ///
@@ -296,7 +266,7 @@ impl TenantDb {
     pub async fn rotate_api_key(
         &self,
         id: ApiKeyId,
-        new: &RotatedSecret,
+        new: &SecretRotation,
         audit: &AuditEntry<'_>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
@@ -318,25 +288,25 @@ impl TenantDb {
             self.environment_id as EnvironmentId,
             id as ApiKeyId,
             digest_bytes(&new.digest),
-            new.old_ends_at,
+            new.old_expires_at,
         )
         .execute(&mut *tx)
         .await?;
-        let made = match new.ends {
-            Some(what) => self.end_made(&mut tx, id, what, new.now).await?,
+        let digests = match new.revokes {
+            Some(scope) => self.revoke_created(&mut tx, id, scope, new.now).await?,
             None => Vec::new(),
         };
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
-        self.warm.hear(&Change::Key(new.digest));
-        self.forget_keys(&made);
-        self.forget_keys(&[old.digest]);
-        self.forget_keys(old.previous_digest.as_slice());
+        self.caches.invalidate(&Invalidation::Key(new.digest));
+        self.invalidate_keys(&digests);
+        self.invalidate_keys(&[old.digest]);
+        self.invalidate_keys(old.previous_digest.as_slice());
         Ok(true)
     }
 
-    /// Ends an API key at `now`, and what it made; tells whether it was alive. What it made ends even when the key was
-    /// ended before.
+    /// Revokes an API key at `now` together with what it created; returns whether the key was not revoked before. With
+    /// `RevocationScope::All`, what it created is revoked even if the key was revoked before.
     ///
     /// # Errors
     ///
@@ -344,7 +314,7 @@ impl TenantDb {
     pub async fn revoke_api_key(
         &self,
         id: ApiKeyId,
-        what: EndMade,
+        scope: RevocationScope,
         now: OffsetDateTime,
         audit: &AuditEntry<'_>,
     ) -> Result<bool, StoreError> {
@@ -359,36 +329,38 @@ impl TenantDb {
         )
         .fetch_optional(&mut *tx)
         .await?;
-        let made = match (&revoked, what) {
-            (None, EndMade::Tokens) => return Ok(false),
-            (Some(_), _) | (None, EndMade::All) => self.end_made(&mut tx, id, what, now).await?,
+        let digests = match (&revoked, scope) {
+            (None, RevocationScope::Tokens) => return Ok(false),
+            (Some(_), _) | (None, RevocationScope::All) => {
+                self.revoke_created(&mut tx, id, scope, now).await?
+            }
         };
-        if revoked.is_some() || !made.is_empty() {
+        if revoked.is_some() || !digests.is_empty() {
             audit::append(&mut *tx, self.environment_id, audit).await?;
         }
         tx.commit().await?;
-        self.forget_keys(&made);
+        self.invalidate_keys(&digests);
         let is_revoked = revoked.is_some();
         if let Some(revoked) = revoked {
-            self.forget_keys(&[revoked.digest]);
-            self.forget_keys(revoked.previous_digest.as_slice());
+            self.invalidate_keys(&[revoked.digest]);
+            self.invalidate_keys(revoked.previous_digest.as_slice());
         }
         Ok(is_revoked)
     }
 }
 
 impl TenantDb {
-    /// Forgets keys whose rows were changed or deleted.
-    pub(super) fn forget_keys(&self, digests: &[Vec<u8>]) {
+    /// Invalidates cached keys whose rows were changed or deleted.
+    pub(super) fn invalidate_keys(&self, digests: &[Vec<u8>]) {
         for digest in digests {
             if let Ok(bytes) = digest.as_slice().try_into() {
-                self.warm.hear(&Change::Key(Digest(bytes)));
+                self.caches.invalidate(&Invalidation::Key(Digest(bytes)));
             }
         }
     }
 }
 
-/// The names of scopes, as their column has them.
-pub(super) fn names(scopes: &[Scope]) -> Vec<String> {
+/// Returns the names of scopes as stored in their column.
+pub(super) fn scope_names(scopes: &[Scope]) -> Vec<String> {
     scopes.iter().map(|scope| scope.name().to_owned()).collect()
 }

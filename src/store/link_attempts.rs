@@ -1,4 +1,4 @@
-//! How often the forms of links tried an address of a customer's choice.
+//! Attempt counter of links whose form submits an address chosen by the customer.
 
 use time::OffsetDateTime;
 
@@ -6,7 +6,7 @@ use super::{StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, LinkTokenId};
 
 impl TenantDb {
-    /// Counts an attempt of a link token; returns `false` when it has had `max` of them.
+    /// Counts an attempt of a link token; returns `false` if it has already had `max` of them.
     ///
     /// # Errors
     ///
@@ -30,7 +30,7 @@ impl TenantDb {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Returns the number of attempts of the environment's link tokens that were tried since.
+    /// Returns the number of attempts of the environment's link tokens that were last tried after `since`.
     ///
     /// # Errors
     ///

@@ -1,21 +1,21 @@
-//! Failures of links: noted for whoever opened the page, and in the audit log. A customer can fail as often as it likes
-//! with one link token, so only the first failures have rows there, and then ever fewer.
+//! Failures of links: stored for the link page and, for the first ones, in the audit log. One link token can fail any
+//! number of times, so later failures are recorded ever more rarely.
 
 use super::audit::{self, AuditEntry};
 use super::{StoreError, TenantDb};
-use crate::domain::audit::Outcome;
+use crate::domain::audit::AuditOutcome;
 use crate::domain::ids::{EnvironmentId, LinkTokenId};
 
-/// So many failures of a link token are written down one by one; beyond these, each one whose number is a power of two.
-const EACH: u32 = 8;
+/// Number of failures of a link token that are all recorded; later ones only if their number is a power of two.
+const ALL_RECORDED_UP_TO: u32 = 8;
 
 impl TenantDb {
-    /// Notes why a try to link failed. `entry` is its row of the audit log, without what it is about.
+    /// Records why an attempt to link failed. `entry` is the audit entry without subject and outcome.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn fail_link(
+    pub async fn record_link_failure(
         &self,
         id: LinkTokenId,
         failure: &str,
@@ -31,9 +31,10 @@ impl TenantDb {
         )
         .fetch_optional(&mut *tx)
         .await?;
-        if failures.is_some_and(is_written_down) {
+        if failures.is_some_and(is_recorded) {
             let subject = id.to_string();
-            let entry = AuditEntry { subject: Some(&subject), outcome: Outcome::Failed, ..entry };
+            let entry =
+                AuditEntry { subject: Some(&subject), outcome: AuditOutcome::Failed, ..entry };
             let environment_id = self.environment_id;
             audit::append_with_reason(&mut *tx, environment_id, &entry, Some(failure)).await?;
         }
@@ -41,8 +42,9 @@ impl TenantDb {
     }
 }
 
-fn is_written_down(number: i32) -> bool {
-    u32::try_from(number).is_ok_and(|number| number <= EACH || number.is_power_of_two())
+fn is_recorded(number: i32) -> bool {
+    u32::try_from(number)
+        .is_ok_and(|number| number <= ALL_RECORDED_UP_TO || number.is_power_of_two())
 }
 
 #[cfg(test)]
@@ -50,8 +52,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ever_fewer_failures_are_written_down() {
-        let written = (1..=1_000_000).filter(|number| is_written_down(*number)).count();
+    fn records_ever_fewer_failures() {
+        let written = (1..=1_000_000).filter(|number| is_recorded(*number)).count();
         assert!(written < 30, "{written}");
     }
 }

@@ -1,147 +1,148 @@
-//! Link tokens and the OAuth session behind each: found by digest only, used once.
+//! Link tokens and their OAuth sessions: found by digest only, used once.
 
 use time::OffsetDateTime;
 
 use super::audit::{self, AuditEntry};
-use super::columns::{all_named, digest_bytes, named};
-use super::makers::lock_maker;
+use super::columns::{digest_bytes, parse_name, parse_names};
+use super::created_by::lock_creating_key;
 use super::{Store, StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
 use crate::domain::provider::Provider;
-use crate::domain::quota::Quota;
+use crate::domain::quota::QuotaKind;
 use crate::domain::sealed::{Ciphertext, Digest, WrappedKey};
 
-/// A link token to be added.
+/// A link token to insert.
 #[derive(Debug)]
 pub struct NewLinkToken<'a> {
     /// Its id.
     pub id: LinkTokenId,
     /// The digest of its secret.
     pub digest: Digest,
-    /// The SaaS's own name for its customer.
+    /// The SaaS's own id of its customer.
     pub tenant_id: &'a str,
-    /// The kinds of directory that the customer chooses from; at least one.
+    /// Providers that the customer chooses from; at least one.
     pub choices: &'a [Provider],
-    /// The OAuth client of the first one, if it has any.
+    /// OAuth client of the first provider, if it has any.
     pub provider_app_id: Option<ProviderAppId>,
-    /// The account to connect again, when it is no first link.
+    /// The account to reconnect, if any.
     pub account_id: Option<IntegratedAccountId>,
-    /// Where the customer's browser goes at the end.
+    /// URI that the customer's browser is redirected to at the end.
     pub redirect_uri: Option<&'a str>,
     /// The SaaS's own data for the account.
     pub context: &'a serde_json::Value,
-    /// The API key that makes it, if one does: it ends with that key.
+    /// The API key that creates it, if any; it is revoked with that key.
     pub made_by: Option<&'a str>,
-    /// The present.
+    /// The current time.
     pub created_at: OffsetDateTime,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: OffsetDateTime,
 }
 
 /// A link token, without its secret.
 #[derive(Debug, Clone)]
 pub struct LinkToken {
-    /// The environment it is for.
+    /// Its environment.
     pub environment_id: EnvironmentId,
     /// Its id.
     pub id: LinkTokenId,
-    /// The SaaS's own name for its customer.
+    /// The SaaS's own id of its customer.
     pub tenant_id: String,
-    /// The kinds of directory that the customer chooses from; at least one.
+    /// Providers that the customer chooses from; at least one.
     pub choices: Vec<Provider>,
-    /// The one that was chosen last; the first one before.
+    /// The provider chosen last; initially the first one.
     pub provider: Provider,
-    /// The OAuth client of the one that was chosen last, if it has any.
+    /// OAuth client of the provider chosen last, if it has any.
     pub provider_app_id: Option<ProviderAppId>,
-    /// The account to connect again.
+    /// The account to reconnect, if any.
     pub account_id: Option<IntegratedAccountId>,
-    /// Where the customer's browser goes at the end.
+    /// URI that the customer's browser is redirected to at the end.
     pub redirect_uri: Option<String>,
     /// The SaaS's own data for the account.
     pub context: serde_json::Value,
-    /// When it ends.
+    /// When it expires.
     pub expires_at: OffsetDateTime,
-    /// When it was spent.
+    /// When it was used.
     pub used_at: Option<OffsetDateTime>,
-    /// The account that came of it.
+    /// The linked account.
     pub linked_account_id: Option<IntegratedAccountId>,
-    /// Why the last try failed.
+    /// Error code of the last failed attempt.
     pub failure: Option<String>,
-    /// Since when a browser is at the provider's page.
-    pub away_since: Option<OffsetDateTime>,
+    /// When the browser was redirected to the provider, while it has not returned.
+    pub at_provider_since: Option<OffsetDateTime>,
 }
 
-/// What is kept while the customer's browser is at the provider.
+/// A link session that begins with the redirect to the provider.
 #[derive(Debug)]
-pub struct SessionStart<'a> {
-    /// The kind of directory that was chosen.
+pub struct NewLinkSession<'a> {
+    /// The chosen provider.
     pub provider: Provider,
-    /// The OAuth client to connect with.
+    /// The OAuth client.
     pub provider_app_id: ProviderAppId,
     /// The digest of the OAuth `state`.
     pub state_digest: Digest,
-    /// The digest of the cookie that binds the state to the browser.
+    /// The digest of the cookie that binds the `state` to the browser.
     pub browser_digest: Digest,
-    /// The PKCE code verifier and the key it is encrypted under, where the client has PKCE.
+    /// The PKCE code verifier and its data key, if the client uses PKCE.
     pub pkce_verifier: Option<(WrappedKey, Ciphertext)>,
-    /// How the page was shown.
+    /// Display mode of the link page.
     pub display: &'a str,
-    /// The origin of the web page that opened it.
+    /// Origin of the page that opened the link page.
     pub opener_origin: Option<&'a str>,
-    /// The present.
+    /// The current time.
     pub now: OffsetDateTime,
 }
 
-/// What a browser that came back from the provider finds.
+/// Result of looking up the session of an OAuth callback.
 #[derive(Debug)]
-pub enum Return {
-    /// Its session, which nothing else can take again.
-    Taken(Box<LinkSession>),
-    /// The session that it came back to before, and the account that came of it.
-    Linked(Box<LinkSession>, IntegratedAccountId),
-    /// The session that it came back to before is still being completed.
-    UnderWay,
-    /// A session of another browser. It is spent: the address of its end was seen elsewhere, so the customer starts
-    /// over. With the link token, the first time.
+pub enum SessionLookup {
+    /// The session; it is consumed and can't be consumed again.
+    Consumed(Box<LinkSession>),
+    /// The session was consumed before; this is the linked account.
+    AlreadyLinked(Box<LinkSession>, IntegratedAccountId),
+    /// The session was consumed before and is still being completed.
+    InProgress,
+    /// The session belongs to another browser. It is consumed, because its callback URL leaked, so the customer must
+    /// start over. Holds the link token the first time.
     OtherBrowser(Option<Box<LinkToken>>),
-    /// No session, or one that is over.
+    /// No session, or an expired one.
     Unknown,
 }
 
-/// How long a browser that comes back again is shown the outcome.
-const SHOWN_AGAIN: time::Duration = time::Duration::minutes(10);
-/// How long the completion of a link can take.
-const LONGEST_COMPLETION: time::Duration = time::Duration::minutes(2);
+/// How long a repeated callback shows the result again.
+const RESULT_TTL: time::Duration = time::Duration::minutes(10);
+/// Maximum duration of completing a link.
+const COMPLETION_TIMEOUT: time::Duration = time::Duration::minutes(2);
 
-/// A session whose browser came back from the provider.
+/// A session whose browser returned from the provider.
 #[derive(Debug, Clone)]
 pub struct LinkSession {
     /// The link token it belongs to.
     pub link: LinkToken,
-    /// How the page was shown.
+    /// Display mode of the link page.
     pub display: Option<String>,
-    /// The origin of the web page that opened it.
+    /// Origin of the page that opened the link page.
     pub opener_origin: Option<String>,
-    /// The PKCE code verifier and the key it is encrypted under, where the client has PKCE.
+    /// The PKCE code verifier and its data key, if the client uses PKCE.
     pub pkce_verifier: Option<(WrappedKey, Ciphertext)>,
 }
 
 impl TenantDb {
-    /// Adds a link token; gives when it ends, which is not after its key. `None` when the key that makes it was
-    /// revoked meanwhile: nothing is added.
+    /// Inserts a link token; returns when it expires, which is no later than its creating key. Returns `None`, and
+    /// inserts nothing, if that key was revoked meanwhile.
     ///
     /// # Errors
     ///
-    /// `Conflict` on `link_tokens_account_fkey` when the account is not of this environment.
+    /// `Conflict` on `link_tokens_account_fkey` when the account is not in this environment.
     pub async fn insert_link_token(
         &self,
         new: &NewLinkToken<'_>,
         audit: &AuditEntry<'_>,
     ) -> Result<Option<OffsetDateTime>, StoreError> {
-        let place = self.quotas.reserve(Quota::LinkTokens, self.environment_id).await;
+        let reservation = self.quotas.reserve(QuotaKind::LinkTokens, self.environment_id).await;
         let mut tx = self.pool.begin().await?;
-        place.admit(&mut tx).await?;
-        let Some(maker) = lock_maker(&mut tx, self.environment_id, new.made_by).await? else {
+        reservation.admit(&mut tx).await?;
+        let Some(maker) = lock_creating_key(&mut tx, self.environment_id, new.made_by).await?
+        else {
             return Ok(None);
         };
         let expires_at = maker.expires_at.map_or(new.expires_at, |end| end.min(new.expires_at));
@@ -171,8 +172,8 @@ impl TenantDb {
         Ok(Some(expires_at))
     }
 
-    /// Opens the session of an unused link token, in the place of one that was opened before. Answers
-    /// `false` when the token was spent meanwhile.
+    /// Starts the session of an unused link token and replaces an earlier one. Returns `false` if the token was used
+    /// meanwhile.
     ///
     /// # Errors
     ///
@@ -180,7 +181,7 @@ impl TenantDb {
     pub async fn start_link_session(
         &self,
         id: LinkTokenId,
-        start: &SessionStart<'_>,
+        start: &NewLinkSession<'_>,
     ) -> Result<bool, StoreError> {
         let (key, verifier) =
             start.pkce_verifier.as_ref().map(|(key, sealed)| (key, sealed)).unzip();
@@ -210,7 +211,7 @@ impl TenantDb {
 }
 
 impl Store {
-    /// The link token with that digest, spent and ended ones too.
+    /// Returns the link token with this digest, including used and expired ones.
     ///
     /// # Errors
     ///
@@ -233,18 +234,18 @@ impl Store {
         row.map(Row::read).transpose()
     }
 
-    /// The session with that OAuth state, for the browser whose secret has that digest: the session is taken,
-    /// and nothing else can take it again.
+    /// Consumes the session with this OAuth `state` for the browser whose secret has this digest. A session is consumed
+    /// once.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn take_link_session(
+    pub async fn consume_link_session(
         &self,
         state: &Digest,
         browser: Option<&Digest>,
         now: OffsetDateTime,
-    ) -> Result<Return, StoreError> {
+    ) -> Result<SessionLookup, StoreError> {
         let row = sqlx::query!(
             r#"SELECT environment_id AS "environment_id: EnvironmentId",
                    link_token_id AS "id: LinkTokenId", tenant_id, choices, provider,
@@ -259,11 +260,11 @@ impl Store {
         )
         .fetch_optional(&self.pool)
         .await?;
-        let Some(row) = row else { return Ok(Return::Unknown) };
+        let Some(row) = row else { return Ok(SessionLookup::Unknown) };
         let is_same =
             browser.is_some_and(|one| row.browser_digest.as_deref() == Some(digest_bytes(one)));
         if !is_same && !row.is_open {
-            return Ok(Return::OtherBrowser(None));
+            return Ok(SessionLookup::OtherBrowser(None));
         }
         let verifier = row.master_key_id.zip(row.data_key).zip(row.pkce_verifier);
         let session = LinkSession {
@@ -291,22 +292,22 @@ impl Store {
             .read()?,
         };
         if !row.is_open {
-            return Ok(session.seen_again(row.returned_at, now));
+            return Ok(session.repeated_callback(row.returned_at, now));
         }
         let link = Box::new(session.link.clone());
-        let taken = self.take(state, session, now).await?;
-        Ok(if is_same { taken } else { Return::OtherBrowser(Some(link)) })
+        let taken = self.consume(state, session, now).await?;
+        Ok(if is_same { taken } else { SessionLookup::OtherBrowser(Some(link)) })
     }
 
-    /// Takes an open session, unless the same browser is doing so already or the link is over.
-    async fn take(
+    /// Consumes an open session, unless a concurrent callback did or the link is completed.
+    async fn consume(
         &self,
         state: &Digest,
         session: LinkSession,
         now: OffsetDateTime,
-    ) -> Result<Return, StoreError> {
+    ) -> Result<SessionLookup, StoreError> {
         if session.link.used_at.is_some() || session.link.expires_at <= now {
-            return Ok(Return::Unknown);
+            return Ok(SessionLookup::Unknown);
         }
         let taken = sqlx::query!(
             "UPDATE link_tokens
@@ -318,18 +319,28 @@ impl Store {
         .execute(&self.pool)
         .await?;
         let is_taken = taken.rows_affected() == 1;
-        Ok(if is_taken { Return::Taken(Box::new(session)) } else { Return::UnderWay })
+        Ok(if is_taken {
+            SessionLookup::Consumed(Box::new(session))
+        } else {
+            SessionLookup::InProgress
+        })
     }
 }
 
 impl LinkSession {
-    /// What a browser finds that comes back to a session which was taken at `returned_at`.
-    fn seen_again(self, returned_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Return {
-        let age = returned_at.map(|at| now - at).filter(|age| *age < SHOWN_AGAIN);
+    /// Returns the result for a repeated callback of a session that was consumed at `returned_at`.
+    fn repeated_callback(
+        self,
+        returned_at: Option<OffsetDateTime>,
+        now: OffsetDateTime,
+    ) -> SessionLookup {
+        let age = returned_at.map(|at| now - at).filter(|age| *age < RESULT_TTL);
         match (age, self.link.linked_account_id, &self.link.failure) {
-            (Some(_), Some(account_id), _) => Return::Linked(Box::new(self), account_id),
-            (Some(age), None, None) if age < LONGEST_COMPLETION => Return::UnderWay,
-            _ => Return::Unknown,
+            (Some(_), Some(account_id), _) => {
+                SessionLookup::AlreadyLinked(Box::new(self), account_id)
+            }
+            (Some(age), None, None) if age < COMPLETION_TIMEOUT => SessionLookup::InProgress,
+            _ => SessionLookup::Unknown,
         }
     }
 }
@@ -353,10 +364,10 @@ struct Row {
 
 impl Row {
     fn read(self) -> Result<LinkToken, StoreError> {
-        let provider = named("link_tokens", "provider", &self.provider)?;
+        let provider = parse_name("link_tokens", "provider", &self.provider)?;
         let choices = match &*self.choices {
             [] => vec![provider],
-            some => all_named("link_tokens", "choices", some)?,
+            some => parse_names("link_tokens", "choices", some)?,
         };
         Ok(LinkToken {
             environment_id: self.environment_id,
@@ -372,7 +383,7 @@ impl Row {
             used_at: self.used_at,
             linked_account_id: self.linked_account_id,
             failure: self.failure,
-            away_since: self.away_since,
+            at_provider_since: self.away_since,
         })
     }
 }

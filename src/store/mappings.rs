@@ -1,19 +1,19 @@
-//! Custom mappings of an environment and of its accounts.
+//! Custom mappings of environments and accounts.
 
 use std::sync::Arc;
 
 use time::OffsetDateTime;
 
 use super::audit::{self, AuditEntry};
-use super::columns::named;
-use super::warm::SharedMappings;
-use super::{Change, StoreError, TenantDb};
+use super::cache::SharedMappings;
+use super::columns::parse_name;
+use super::{Invalidation, StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, MappingId};
 use crate::domain::mapping::{MappedResource, Mapping};
 use crate::domain::provider::Provider;
-use crate::domain::quota::Quota;
+use crate::domain::quota::QuotaKind;
 
-/// Which mappings a list shows. `None` shows all.
+/// Filter of a list of mappings; `None` matches all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MappingFilter {
     /// Those for this account, without the environment's.
@@ -25,20 +25,20 @@ pub struct MappingFilter {
 }
 
 impl TenantDb {
-    /// Adds a mapping.
+    /// Inserts a mapping.
     ///
     /// # Errors
     ///
-    /// `Conflict` on `mappings_place_key` when the field has one there, on `mappings_account_fkey` when
-    /// the account is not of this environment.
+    /// `Conflict` on `mappings_place_key` when the field has a mapping already, on `mappings_account_fkey` when the
+    /// account is not in this environment.
     pub async fn insert_mapping(
         &self,
         mapping: &Mapping,
         audit: &AuditEntry<'_>,
     ) -> Result<(), StoreError> {
-        let place = self.quotas.reserve(Quota::Mappings, self.environment_id).await;
+        let reservation = self.quotas.reserve(QuotaKind::Mappings, self.environment_id).await;
         let mut tx = self.pool.begin().await?;
-        place.admit(&mut tx).await?;
+        reservation.admit(&mut tx).await?;
         sqlx::query!(
             "INSERT INTO mappings (environment_id, mapping_id, integrated_account_id, provider, resource,
                  field, expression, created_at, updated_at)
@@ -57,11 +57,11 @@ impl TenantDb {
         .await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
-        self.forget_mappings(mapping.integrated_account_id);
+        self.invalidate_mappings(mapping.integrated_account_id);
         Ok(())
     }
 
-    /// The mappings of the environment that a filter shows, the oldest first.
+    /// Returns the mappings that match the filter, oldest first.
     ///
     /// # Errors
     ///
@@ -88,34 +88,38 @@ impl TenantDb {
         rows.into_iter().map(Row::read).collect()
     }
 
-    /// The mappings that hold for an account: its own, and the environment's for its provider where it
-    /// has none of its own.
+    /// Returns the mappings that apply to an account: its own, and the environment's for its provider where it has none
+    /// of its own.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn mappings_of(
+    pub async fn mappings_for_account(
         &self,
         account_id: IntegratedAccountId,
         provider: Provider,
     ) -> Result<Vec<Mapping>, StoreError> {
         let read = async || Ok::<_, StoreError>(Some(Arc::new(self.shared_mappings().await?)));
-        let Some(shared) = self.warm.shared_mappings.get(&self.environment_id, read).await? else {
+        let Some(shared) = self.caches.shared_mappings.get(&self.environment_id, read).await?
+        else {
             return Ok(Vec::new());
         };
-        let own = if shared.with_own.binary_search(&account_id).is_ok() {
+        let own = if shared.accounts_with_own.binary_search(&account_id).is_ok() {
             let filter = MappingFilter { account_id: Some(account_id), ..MappingFilter::default() };
             let read = async || Ok::<_, StoreError>(Some(Arc::from(self.mappings(&filter).await?)));
-            self.warm.own_mappings.get(&(self.environment_id, account_id), read).await?
+            self.caches.own_mappings.get(&(self.environment_id, account_id), read).await?
         } else {
             None
         };
         let own = own.as_deref().unwrap_or_default().iter();
-        let mut all: Vec<Mapping> =
-            own.chain(&shared.for_all).filter(|one| one.provider == provider).cloned().collect();
-        // Stable: the account's own stand before the environment's, and stay.
-        all.sort_by(|one, other| place(one).cmp(&place(other)));
-        all.dedup_by(|later, first| place(later) == place(first));
+        let mut all: Vec<Mapping> = own
+            .chain(&shared.for_all_accounts)
+            .filter(|one| one.provider == provider)
+            .cloned()
+            .collect();
+        // The sort is stable: the account's own mappings stay before the environment's.
+        all.sort_by(|one, other| target(one).cmp(&target(other)));
+        all.dedup_by(|later, first| target(later) == target(first));
         Ok(all)
     }
 
@@ -141,19 +145,19 @@ impl TenantDb {
         .await?;
         let mut with_own: Vec<IntegratedAccountId> = with_own;
         with_own.sort_unstable();
-        Ok(SharedMappings { for_all, with_own })
+        Ok(SharedMappings { for_all_accounts: for_all, accounts_with_own: with_own })
     }
 
-    fn forget_mappings(&self, account_id: Option<IntegratedAccountId>) {
-        self.warm.hear(&Change::Mappings(self.environment_id, account_id));
+    fn invalidate_mappings(&self, account_id: Option<IntegratedAccountId>) {
+        self.caches.invalidate(&Invalidation::Mappings(self.environment_id, account_id));
     }
 
-    /// Changes the expression of a mapping; `false` when it isn't there.
+    /// Updates the expression of a mapping; returns `false` if it doesn't exist.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn change_mapping(
+    pub async fn update_mapping(
         &self,
         id: MappingId,
         expression: &str,
@@ -175,11 +179,11 @@ impl TenantDb {
         let Some(account_id) = changed else { return Ok(false) };
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
-        self.forget_mappings(account_id);
+        self.invalidate_mappings(account_id);
         Ok(true)
     }
 
-    /// Deletes a mapping; `false` when it isn't there.
+    /// Deletes a mapping; returns `false` if it doesn't exist.
     ///
     /// # Errors
     ///
@@ -201,13 +205,13 @@ impl TenantDb {
         let Some(account_id) = deleted else { return Ok(false) };
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
-        self.forget_mappings(account_id);
+        self.invalidate_mappings(account_id);
         Ok(true)
     }
 }
 
-/// What an account has one mapping of.
-fn place(mapping: &Mapping) -> (&'static str, &str) {
+/// Returns the resource and field of a mapping: an account has at most one mapping for each.
+fn target(mapping: &Mapping) -> (&'static str, &str) {
     (mapping.resource.name(), &mapping.field)
 }
 
@@ -227,8 +231,8 @@ impl Row {
         Ok(Mapping {
             id: self.id,
             integrated_account_id: self.integrated_account_id,
-            provider: named("mappings", "provider", &self.provider)?,
-            resource: named("mappings", "resource", &self.resource)?,
+            provider: parse_name("mappings", "provider", &self.provider)?,
+            resource: parse_name("mappings", "resource", &self.resource)?,
             field: self.field,
             expression: self.expression,
             created_at: self.created_at,

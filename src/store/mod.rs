@@ -1,237 +1,183 @@
-//! The only SQL. One file an aggregate; a tenant's rows are reached through [`TenantDb`] alone, which
-//! is made from the environment of a proven caller and puts that environment into every query.
+//! The only module that contains SQL, with one file per aggregate. Rows of a tenant are reached through [`TenantDb`]
+//! alone: it is created from the environment of an authenticated caller and adds that environment to every query.
 //!
-//! A finder answers `Ok(None)` for a row that isn't there, and for another environment's row as well.
+//! A finder returns `Ok(None)` both for a missing row and for a row of another environment.
 
 mod account_states;
+mod account_stats;
 mod account_tokens;
 mod accounts;
+mod attempt_outcome;
 mod audit;
+mod cache;
+mod caller;
 mod columns;
 mod completed_links;
-mod condition;
 mod connections;
+mod created_by;
 mod credentials;
-mod ending;
+mod data_keys;
 mod environments;
+mod error;
 mod events;
-mod figures;
+mod expiring_tokens;
 mod gateways;
+mod grant_revocations;
 mod idempotency;
+mod key_last_used;
 mod key_uses;
 mod keys;
 mod link_attempts;
 mod link_failures;
+mod link_token_list;
 mod link_tokens;
-mod made_ends;
-mod made_links;
-mod makers;
 mod mappings;
 mod provider_apps;
 mod purge;
 mod quotas;
-mod refresh_outcome;
-mod refresh_pauses;
-mod revocations;
-mod rewrap;
+mod refresh_backoff;
+mod revocation_scope;
+mod server_info;
+mod stored_response_quota;
 mod tenants;
-mod unbound_pairs;
-mod warm;
+mod unbound_token_pairs;
 
 use std::sync::Arc;
 
 use sqlx::{Connection as _, PgConnection, PgPool};
 
-pub use account_tokens::{AccountToken, AddedToken, NewAccountToken};
+pub use account_tokens::{AccountToken, AccountTokenInsertion, NewAccountToken};
 pub use accounts::AccountFilter;
-pub use audit::{AuditEntry, AuditFilter, Audited, Noted, UseLog, UsedBy, Using};
-pub use completed_links::{LinkEnd, LinkedAccount};
-pub use condition::{Condition, DatabaseRole, Migrations};
-pub use connections::Deadlines;
+pub use attempt_outcome::AttemptOutcome;
+pub use audit::{
+    AuditEntry, AuditFilter, AuditedAction, CountedEntry, UsageContext, UsageGuard, UsageLog,
+    UsageSource,
+};
+pub use cache::{AccountKey, CacheConfig, Invalidation, ReadThroughCache};
+pub use caller::Caller;
+pub use completed_links::{LinkOutcome, LinkedAccount};
+pub use connections::DatabaseTimeouts;
+pub use created_by::CreatedByKey;
 pub use credentials::{Credentials, NewCredentials, RefreshLock};
-pub use ending::EndingToken;
+pub use data_keys::{KeyedRow, KeyedTable, MasterKeyUsage};
 pub use environments::{Environment, NewEnvironment};
+pub use error::StoreError;
 pub use events::{EventFilter, NewEvent};
-pub use idempotency::{Holder, IdempotencyKey, NewClaim, SealedAnswer};
-pub use keys::{Caller, NewApiKey, RotatedSecret};
-pub use link_tokens::{LinkSession, LinkToken, NewLinkToken, Return, SessionStart};
-pub use made_ends::EndMade;
-pub use made_links::ListedLinkToken;
-pub use makers::Made;
+pub use expiring_tokens::ExpiringToken;
+pub use grant_revocations::GrantRevocation;
+pub use idempotency::{ClaimHolder, IdempotencyKey, NewClaim, SealedResponse};
+pub use keys::{NewApiKey, SecretRotation};
+pub use link_token_list::LinkTokenSummary;
+pub use link_tokens::{LinkSession, LinkToken, NewLinkSession, NewLinkToken, SessionLookup};
 pub use mappings::MappingFilter;
 pub use provider_apps::{NewProviderApp, ProviderApp, ProviderAppLock};
-pub use refresh_outcome::RefreshOutcome;
-pub use refresh_pauses::RefreshPause;
-pub use revocations::Revocation;
-pub use rewrap::{KeyUse, KeyedRow, KeyedTable};
-pub use unbound_pairs::UnboundPair;
-pub use warm::{AccountKey, Cache, Change, Keeping};
+pub use refresh_backoff::RefreshBackoff;
+pub use revocation_scope::RevocationScope;
+pub use server_info::{DatabaseRole, MigrationStatus, ServerInfo};
+pub use unbound_token_pairs::UnboundPair;
 
-use self::connections::Connections;
-use self::key_uses::KeyUses;
-use self::quotas::Quotas;
-use self::warm::Warm;
-pub use crate::domain::audit::Outcome;
+use self::cache::RowCaches;
+use self::connections::TimedPool;
+use self::key_last_used::LastUsedBuffer;
+use self::quotas::QuotaUsage;
+pub use crate::domain::audit::AuditOutcome;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
-use crate::domain::quota::{Quota, QuotaLimits};
-use crate::telemetry::CacheFigures;
-
-/// What can go wrong between us and the database.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// A row like this is there already.
-    #[error("constraint {0} is violated")]
-    Conflict(String),
-    /// A row holds what this program never writes.
-    #[error("inconsistent value in {table}.{column}")]
-    Inconsistent {
-        /// The table.
-        table: &'static str,
-        /// The column.
-        column: &'static str,
-    },
-    /// The environment has as many rows of a kind as it may have.
-    #[error("the quota {} is used up: {most}", quota.name())]
-    QuotaExceeded {
-        /// Of what.
-        quota: Quota,
-        /// How many it may have.
-        most: i64,
-    },
-    /// The database can't be reached or didn't answer in time.
-    #[error("the database is not available")]
-    Unavailable(#[source] sqlx::Error),
-    /// The database is reachable and did not finish a statement in time: it waited for a lock, ran for too
-    /// long, or got into a deadlock. The same statement may succeed later.
-    #[error("the database did not finish a statement in time")]
-    Busy(#[source] sqlx::Error),
-    /// The database refused a statement.
-    #[error("the database refused a statement")]
-    Refused(#[source] sqlx::Error),
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        if let sqlx::Error::Database(database) = &error {
-            if let Some(constraint) = database.constraint() {
-                return Self::Conflict(constraint.to_owned());
-            }
-            return match database.code().as_deref() {
-                // The server is going down or coming up, has no room for more, or takes no changes since it
-                // was demoted.
-                Some(code)
-                    if code.starts_with("57P") || code.starts_with("53") || code == "25006" =>
-                {
-                    Self::Unavailable(error)
-                }
-                // Lock not available, query canceled, deadlock detected, serialization failure.
-                Some("55P03" | "57014" | "40P01" | "40001") => Self::Busy(error),
-                _ => Self::Refused(error),
-            };
-        }
-        let is_away = matches!(
-            error,
-            sqlx::Error::Io(_)
-                | sqlx::Error::Tls(_)
-                | sqlx::Error::Protocol(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed
-        );
-        if is_away { Self::Unavailable(error) } else { Self::Refused(error) }
-    }
-}
+use crate::domain::quota::QuotaLimits;
+use crate::telemetry::CacheStats;
 
 /// The database.
 #[derive(Debug, Clone)]
 pub struct Store {
-    pool: Connections,
-    warm: Arc<Warm>,
-    key_uses: Arc<KeyUses>,
-    quotas: Arc<Quotas>,
+    pool: TimedPool,
+    caches: Arc<RowCaches>,
+    last_used: Arc<LastUsedBuffer>,
+    quotas: Arc<QuotaUsage>,
 }
 
 impl Store {
-    /// The database behind `pool`.
+    /// Returns a store on `pool` with the default time-outs and cache configuration.
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self::with(pool, Deadlines::default(), Keeping::default())
+        Self::with_config(pool, DatabaseTimeouts::default(), CacheConfig::default())
     }
 
-    /// The database behind `pool`, with a cache of its rows. The cache is used while [`Store::listen`] runs.
+    /// Returns a store on `pool` that caches rows. The cache is used only while [`Store::listen`] runs.
     #[must_use]
-    pub fn with(pool: PgPool, deadlines: Deadlines, keeping: Keeping) -> Self {
-        let pool = Connections::new(pool, deadlines);
-        let quotas = Arc::new(Quotas::new(QuotaLimits::none()));
-        Self { pool, warm: Arc::new(Warm::new(keeping)), key_uses: Arc::default(), quotas }
+    pub fn with_config(pool: PgPool, timeouts: DatabaseTimeouts, config: CacheConfig) -> Self {
+        let pool = TimedPool::new(pool, timeouts);
+        let quotas = Arc::new(QuotaUsage::new(QuotaLimits::unlimited()));
+        Self { pool, caches: Arc::new(RowCaches::new(config)), last_used: Arc::default(), quotas }
     }
 
-    /// The same database with limits of what an environment may have.
+    /// Returns the same store with these quotas.
     #[must_use]
     pub fn with_quotas(self, limits: QuotaLimits) -> Self {
-        Self { quotas: Arc::new(Quotas::new(limits)), ..self }
+        Self { quotas: Arc::new(QuotaUsage::new(limits)), ..self }
     }
 
-    /// A cache of something that is made of an account's rows: it is forgotten when they change.
+    /// Creates a cache of values derived from an account's rows; a change of the account invalidates them.
     #[must_use]
-    pub fn cache_of_accounts<V>(&self, name: &'static str) -> Arc<Cache<AccountKey, V>>
+    pub fn account_cache<V>(&self, name: &'static str) -> Arc<ReadThroughCache<AccountKey, V>>
     where
         V: Clone + Send + Sync + 'static,
     {
-        self.warm.of_accounts(name)
+        self.caches.account_cache(name)
     }
 
-    /// The rows of one environment.
+    /// Returns access to the rows of one environment.
     #[must_use]
     pub fn tenant(&self, environment_id: EnvironmentId) -> TenantDb {
-        let (warm, quotas) = (Arc::clone(&self.warm), Arc::clone(&self.quotas));
-        TenantDb { pool: self.pool.clone(), environment_id, warm, quotas }
+        TenantDb {
+            pool: self.pool.clone(),
+            environment_id,
+            caches: Arc::clone(&self.caches),
+            quotas: Arc::clone(&self.quotas),
+        }
     }
 
-    /// Closes every connection; what is asked from here on fails.
+    /// Closes every connection; later queries fail.
     pub async fn close(&self) {
         self.pool.pool().close().await;
     }
 
-    /// The most connections there are at once.
+    /// Returns the maximum number of connections.
     #[must_use]
-    pub fn connections(&self) -> usize {
+    pub fn max_connections(&self) -> usize {
         usize::try_from(self.pool.pool().options().get_max_connections()).unwrap_or(usize::MAX)
     }
 
-    /// The connections at this moment: in use, idle, the most there may be.
+    /// Returns the current number of connections: in use, idle, maximum.
     #[must_use]
-    pub fn connections_now(&self) -> (usize, usize, usize) {
+    pub fn pool_usage(&self) -> (usize, usize, usize) {
         let all = usize::try_from(self.pool.pool().size()).unwrap_or(usize::MAX);
         let idle = self.pool.pool().num_idle();
-        (all.saturating_sub(idle), idle, self.connections())
+        (all.saturating_sub(idle), idle, self.max_connections())
     }
 
-    /// What is kept in memory.
+    /// Returns the size and hit rate of each cache.
     #[must_use]
-    pub fn kept(&self) -> Vec<CacheFigures> {
-        self.warm.figures()
+    pub fn cache_stats(&self) -> Vec<CacheStats> {
+        self.caches.stats()
     }
 
-    /// Applies the migrations that are missing, on a connection without deadlines: a migration may rewrite a
-    /// large table.
+    /// Applies pending migrations on a connection without time-outs, because a migration may rewrite a large table.
     ///
     /// # Errors
     ///
-    /// When the database can't be reached, or was migrated by a newer program.
+    /// When the database is unreachable or was migrated by a newer program.
     pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
         let mut connection = PgConnection::connect_with(&self.pool.connect_options()).await?;
         crate::MIGRATOR.run(&mut connection).await?;
         Ok(connection.close().await?)
     }
 
-    /// Whether the database answers and has every migration.
+    /// Returns whether every migration is applied.
     ///
     /// # Errors
     ///
-    /// When it doesn't answer.
+    /// When the database fails.
     pub async fn is_migrated(&self) -> Result<bool, StoreError> {
-        // The table is sqlx's own, made by the first migration run: not there to check the query with.
+        // The table is sqlx's own, created by the first migration run, so the query can't be checked at build time.
         let applied: i64 =
             sqlx::query_scalar("SELECT count(*) FROM _sqlx_migrations WHERE success")
                 .fetch_one(&self.pool)
@@ -243,21 +189,21 @@ impl Store {
 /// The rows of one environment.
 #[derive(Debug, Clone)]
 pub struct TenantDb {
-    pool: Connections,
+    pool: TimedPool,
     environment_id: EnvironmentId,
-    warm: Arc<Warm>,
-    quotas: Arc<Quotas>,
+    caches: Arc<RowCaches>,
+    quotas: Arc<QuotaUsage>,
 }
 
 impl TenantDb {
-    /// Whose rows these are.
+    /// Returns the environment of these rows.
     #[must_use]
     pub fn environment_id(&self) -> EnvironmentId {
         self.environment_id
     }
 
-    /// Forgets what is kept of an account: it was changed, or turned out to be out of date.
-    pub fn forget_account(&self, id: IntegratedAccountId) {
-        self.warm.hear(&Change::Account(self.environment_id, id));
+    /// Invalidates the cached rows of an account that was changed or found to be outdated.
+    pub fn invalidate_account(&self, id: IntegratedAccountId) {
+        self.caches.invalidate(&Invalidation::Account(self.environment_id, id));
     }
 }

@@ -1,14 +1,14 @@
-//! Provider apps: an environment's OAuth clients. The client secret is ciphertext here.
+//! Provider apps: an environment's OAuth clients, with encrypted client secrets.
 
 use time::OffsetDateTime;
 
 use super::audit::{self, AuditEntry};
-use super::columns::named;
+use super::columns::parse_name;
 use super::connections::Transaction;
 use super::{Store, StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, ProviderAppId};
 use crate::domain::provider::Provider;
-use crate::domain::quota::Quota;
+use crate::domain::quota::QuotaKind;
 use crate::domain::sealed::{Ciphertext, WrappedKey};
 
 /// An environment's OAuth client for a provider.
@@ -18,46 +18,46 @@ pub struct ProviderApp {
     pub id: ProviderAppId,
     /// The provider it is registered with.
     pub provider: Provider,
-    /// Its public id at the provider.
+    /// Its client id.
     pub client_id: String,
-    /// The key its secret is encrypted under.
+    /// The data key of its secrets.
     pub data_key: WrappedKey,
-    /// Its secret.
+    /// Its client secret.
     pub client_secret: Ciphertext,
-    /// What the provider signs its requests to us with.
+    /// The secret with which the provider signs its requests to us.
     pub signing_secret: Option<Ciphertext>,
-    /// The scopes a link asks for.
+    /// Scopes that a link requests.
     pub scopes: Vec<String>,
-    /// Whether it is registered for PKCE.
+    /// Whether links use PKCE.
     pub pkce: bool,
     /// When it was last changed.
     pub updated_at: OffsetDateTime,
 }
 
-/// A provider app to be added, or to take the place of the one with its client id.
+/// A provider app to insert, or to replace the one with its client id.
 #[derive(Debug)]
 pub struct NewProviderApp<'a> {
     /// The app.
     pub app: &'a ProviderApp,
-    /// The present.
+    /// The current time.
     pub now: OffsetDateTime,
 }
 
 impl TenantDb {
-    /// Adds a provider app.
+    /// Inserts a provider app.
     ///
     /// # Errors
     ///
-    /// `Conflict` on `provider_apps_client_key` when the environment has that client already.
+    /// `Conflict` on `provider_apps_client_key` when the environment already has this client.
     pub async fn insert_provider_app(
         &self,
         new: &NewProviderApp<'_>,
         audit: &AuditEntry<'_>,
     ) -> Result<(), StoreError> {
         let app = new.app;
-        let place = self.quotas.reserve(Quota::ProviderApps, self.environment_id).await;
+        let reservation = self.quotas.reserve(QuotaKind::ProviderApps, self.environment_id).await;
         let mut tx = self.pool.begin().await?;
-        place.admit(&mut tx).await?;
+        reservation.admit(&mut tx).await?;
         sqlx::query!(
             "INSERT INTO provider_apps (environment_id, provider_app_id, provider, client_id,
                  master_key_id, data_key, client_secret, signing_secret, scopes, pkce, created_at, updated_at)
@@ -80,7 +80,7 @@ impl TenantDb {
         Ok(tx.commit().await?)
     }
 
-    /// The provider app of that id.
+    /// Returns the provider app with this id.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl TenantDb {
         row.map(Row::read).transpose()
     }
 
-    /// The environment's newest app for a provider: the one that new links use.
+    /// Returns the environment's newest app for a provider, which new links use.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ impl TenantDb {
 }
 
 impl TenantDb {
-    /// The environment's provider apps, the oldest first.
+    /// Returns the environment's provider apps, oldest first.
     ///
     /// # Errors
     ///
@@ -142,9 +142,8 @@ impl TenantDb {
         rows.into_iter().map(Row::read).collect()
     }
 
-    /// Takes the right to change a provider app, waiting for whoever has it: its secrets share one key,
-    /// so two changes must not be made of the same row. Links that refer to it don't wait for that, as they hold
-    /// what its removal waits for.
+    /// Locks a provider app for a change: its secrets share one data key, so concurrent changes must not start from the
+    /// same row. Links that refer to the app don't wait, because the lock does not conflict with foreign keys.
     ///
     /// # Errors
     ///
@@ -170,7 +169,7 @@ impl TenantDb {
     }
 }
 
-/// The right to change one provider app.
+/// The exclusive right to change one provider app.
 pub struct ProviderAppLock {
     tx: Transaction,
     environment_id: EnvironmentId,
@@ -178,18 +177,18 @@ pub struct ProviderAppLock {
 }
 
 impl ProviderAppLock {
-    /// The app as it stands.
+    /// Returns the app under the lock.
     #[must_use]
     pub fn app(&self) -> &ProviderApp {
         &self.app
     }
 
-    /// Puts other secrets and scopes in the place of the app's.
+    /// Replaces the app's secrets and scopes.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn change(
+    pub async fn update(
         mut self,
         to: &ProviderApp,
         audit: &AuditEntry<'_>,
@@ -214,12 +213,12 @@ impl ProviderAppLock {
         Ok(self.tx.commit().await?)
     }
 
-    /// Removes the app, and the link tokens that were made for it.
+    /// Deletes the app and its link tokens.
     ///
     /// # Errors
     ///
-    /// `Conflict` on `integrated_accounts_provider_app_fkey` while an account was linked through it, a
-    /// disconnected one too.
+    /// `Conflict` on `integrated_accounts_provider_app_fkey` while an account was linked through it, including
+    /// disconnected ones.
     pub async fn delete(mut self, audit: &AuditEntry<'_>) -> Result<(), StoreError> {
         sqlx::query!(
             "DELETE FROM link_tokens WHERE environment_id = $1 AND provider_app_id = $2",
@@ -241,13 +240,13 @@ impl ProviderAppLock {
 }
 
 impl Store {
-    /// The apps of all environments that have a signing secret: a provider's request doesn't say whose
-    /// it is but by its signature.
+    /// Returns the apps of all environments with a signing secret: only the signature of a provider's request tells
+    /// which app it is for.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn signing_apps(
+    pub async fn apps_with_signing_secret(
         &self,
         provider: Provider,
     ) -> Result<Vec<(EnvironmentId, ProviderApp)>, StoreError> {
@@ -298,7 +297,7 @@ impl Row {
     fn read(self) -> Result<ProviderApp, StoreError> {
         Ok(ProviderApp {
             id: self.id,
-            provider: named("provider_apps", "provider", &self.provider)?,
+            provider: parse_name("provider_apps", "provider", &self.provider)?,
             client_id: self.client_id,
             data_key: WrappedKey { master_key_id: self.master_key_id, bytes: self.data_key },
             client_secret: Ciphertext(self.client_secret),

@@ -1,21 +1,20 @@
-//! The end of rows that nobody can use any more: link tokens, account tokens and API keys long after their end, with
-//! when they were last used, answers whose idempotency keys expired, and events that are not listed any more. The audit
-//! log is not among them.
+//! Purge of expired rows: link tokens, account tokens and API keys long after they expired or were revoked, their
+//! last-used times, stored responses of expired idempotency keys, and events beyond their retention. Not the audit log.
 
 use time::{Duration, OffsetDateTime};
 
-use super::connections::{Deadlines, Transaction};
+use super::connections::{DatabaseTimeouts, Transaction};
 use super::events;
 use super::{Store, StoreError};
 
-/// So many rows of a kind go in one transaction.
-const BATCH: i64 = 1_000;
-/// The advisory lock of whoever purges: one gateway at a time is enough.
-const LOCK: i64 = 0x7362_656e_6465_6420;
+/// Maximum number of rows of a kind deleted in one transaction.
+const BATCH_ROWS: i64 = 1_000;
+/// Advisory lock of a purge: one gateway at a time suffices.
+const PURGE_LOCK_ID: i64 = 0x7362_656e_6465_6420;
 
-/// The kinds of rows that end, in the order they are deleted.
+/// The kinds of rows that expire, in the order of their deletion.
 #[derive(Debug, Clone, Copy)]
-enum Kind {
+enum ExpiringRows {
     LinkTokens,
     AccountTokens,
     ApiKeys,
@@ -24,7 +23,7 @@ enum Kind {
     Events,
 }
 
-impl Kind {
+impl ExpiringRows {
     const ALL: [Self; 6] = [
         Self::LinkTokens,
         Self::AccountTokens,
@@ -34,8 +33,8 @@ impl Kind {
         Self::Events,
     ];
 
-    /// Deletes up to [`BATCH`] rows of all environments, and returns how many it deleted. Rows that others hold
-    /// are left for the next time.
+    /// Deletes up to [`BATCH_ROWS`] rows of all environments and returns their number. Locked rows are left for the
+    /// next purge.
     async fn purge(
         self,
         tx: &mut Transaction,
@@ -47,32 +46,32 @@ impl Kind {
             Self::LinkTokens => link_tokens(tx, before).await?,
             Self::AccountTokens => account_tokens(tx, before).await?,
             Self::ApiKeys => api_keys(tx, before).await?,
-            Self::KeyUses => key_uses(tx, before).await?,
+            Self::KeyUses => last_used_times(tx, before).await?,
             Self::IdempotencyKeys => idempotency_keys(tx, now).await?,
-            Self::Events => old_events(tx, now - events::KEPT).await?,
+            Self::Events => old_events(tx, now - events::RETENTION).await?,
         })
     }
 }
 
 impl Store {
-    /// Deletes the rows of all environments that ended longer than `retention` ago, a batch at a time, and
-    /// returns how many it deleted. Leaves it to another gateway that is at it already.
+    /// Deletes the rows of all environments that expired longer than `retention` ago, in batches, and returns their
+    /// number. Does nothing while another gateway purges.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn purge_ended(
+    pub async fn purge_expired(
         &self,
         now: OffsetDateTime,
         retention: Duration,
     ) -> Result<u64, StoreError> {
         let mut deleted = 0;
-        for kind in Kind::ALL {
+        for kind in ExpiringRows::ALL {
             loop {
-                let mut tx = self.pool.begin_within(Deadlines::MAINTENANCE).await?;
+                let mut tx = self.pool.begin_within(DatabaseTimeouts::MAINTENANCE).await?;
                 let is_alone = sqlx::query_scalar!(
                     r#"SELECT pg_try_advisory_xact_lock($1) AS "is_alone!""#,
-                    LOCK
+                    PURGE_LOCK_ID
                 )
                 .fetch_one(&mut *tx)
                 .await?;
@@ -82,7 +81,7 @@ impl Store {
                 let count = kind.purge(&mut tx, now, retention).await?;
                 tx.commit().await?;
                 deleted += u64::try_from(count).unwrap_or(0);
-                if count < BATCH {
+                if count < BATCH_ROWS {
                     break;
                 }
             }
@@ -100,7 +99,7 @@ async fn link_tokens(tx: &mut Transaction, before: OffsetDateTime) -> Result<i64
                RETURNING 1)
            SELECT count(*) AS "count!" FROM gone"#,
         before,
-        BATCH,
+        BATCH_ROWS,
     )
     .fetch_one(&mut **tx)
     .await
@@ -115,13 +114,13 @@ async fn account_tokens(tx: &mut Transaction, before: OffsetDateTime) -> Result<
                RETURNING 1)
            SELECT count(*) AS "count!" FROM gone"#,
         before,
-        BATCH,
+        BATCH_ROWS,
     )
     .fetch_one(&mut **tx)
     .await
 }
 
-/// But for keys that made others: these are found by them when a key is ended with all that it made.
+/// Deletes API keys, except those that created others: revoking a key with all it created needs them.
 async fn api_keys(tx: &mut Transaction, before: OffsetDateTime) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"WITH gone AS (
@@ -136,14 +135,14 @@ async fn api_keys(tx: &mut Transaction, before: OffsetDateTime) -> Result<i64, s
                RETURNING 1)
            SELECT count(*) AS "count!" FROM gone"#,
         before,
-        BATCH,
+        BATCH_ROWS,
     )
     .fetch_one(&mut **tx)
     .await
 }
 
-/// Of keys that are gone, by this purge or with their account.
-async fn key_uses(tx: &mut Transaction, before: OffsetDateTime) -> Result<i64, sqlx::Error> {
+/// Deletes last-used times of keys that no longer exist.
+async fn last_used_times(tx: &mut Transaction, before: OffsetDateTime) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"WITH gone AS (
                DELETE FROM key_uses WHERE ctid = ANY (ARRAY(
@@ -157,13 +156,13 @@ async fn key_uses(tx: &mut Transaction, before: OffsetDateTime) -> Result<i64, s
                RETURNING 1)
            SELECT count(*) AS "count!" FROM gone"#,
         before,
-        BATCH,
+        BATCH_ROWS,
     )
     .fetch_one(&mut **tx)
     .await
 }
 
-/// Of environments, too, in which no further key is claimed: each claim deletes some of its own.
+/// Deletes expired idempotency keys, also of environments without further claims; each claim purges some of its own.
 async fn idempotency_keys(tx: &mut Transaction, now: OffsetDateTime) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"WITH gone AS (
@@ -176,13 +175,13 @@ async fn idempotency_keys(tx: &mut Transaction, now: OffsetDateTime) -> Result<i
                RETURNING 1)
            SELECT count(*) AS "count!" FROM gone"#,
         now,
-        BATCH,
+        BATCH_ROWS,
     )
     .fetch_one(&mut **tx)
     .await
 }
 
-/// Of environments, too, in which nothing happens any more: each event deletes some before it.
+/// Deletes old events, also of environments without further events; each event purges some before it.
 async fn old_events(tx: &mut Transaction, before: OffsetDateTime) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"WITH gone AS (
@@ -194,7 +193,7 @@ async fn old_events(tx: &mut Transaction, before: OffsetDateTime) -> Result<i64,
                RETURNING 1)
            SELECT count(*) AS "count!" FROM gone"#,
         before,
-        BATCH,
+        BATCH_ROWS,
     )
     .fetch_one(&mut **tx)
     .await

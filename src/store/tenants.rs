@@ -1,20 +1,20 @@
-//! The live accounts of a tenant: what a caller may name instead of an account.
+//! Connected accounts of a tenant, which a caller may name instead of an account.
 
 use std::sync::Arc;
 
-use super::warm::Change;
+use super::cache::Invalidation;
 use super::{StoreError, TenantDb};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::domain::provider::Provider;
 
 impl TenantDb {
-    /// The tenant's live account for that organization: linking it again re-connects this one.
+    /// Returns the tenant's connected account for this organization; linking it again reconnects it.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn live_account(
+    pub async fn connected_account(
         &self,
         tenant_id: &str,
         provider: Provider,
@@ -33,27 +33,26 @@ impl TenantDb {
         .await?)
     }
 
-    /// The accounts that a tenant has at a provider and that were not disconnected, out of memory when they are
-    /// known there.
+    /// Returns the accounts of a tenant at a provider that are not disconnected, from the cache if possible.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn known_accounts_of(
+    pub async fn cached_accounts_of_tenant(
         &self,
         tenant_id: &str,
         provider: Provider,
     ) -> Result<Vec<Arc<IntegratedAccount>>, StoreError> {
         let key = (self.environment_id, provider, tenant_id.to_owned());
         let read = async || {
-            let ids = self.live_ids_of(tenant_id, provider).await?;
+            let ids = self.connected_account_ids(tenant_id, provider).await?;
             Ok::<_, StoreError>((!ids.is_empty()).then(|| ids.into()))
         };
-        let ids = self.warm.tenants.get(&key, read).await?;
+        let ids = self.caches.tenants.get(&key, read).await?;
         let mut accounts = Vec::new();
         for id in ids.as_deref().unwrap_or_default() {
-            let account = self.known_account(*id).await?;
-            // It may have gone since: of who goes the account tells, of who comes the tenant has to.
+            let account = self.cached_account(*id).await?;
+            // The cached list may be older than the account: removals invalidate the account only, additions the list.
             accounts.extend(account.filter(|account| {
                 account.tenant_id == tenant_id && account.status != AccountStatus::Disconnected
             }));
@@ -61,7 +60,7 @@ impl TenantDb {
         Ok(accounts)
     }
 
-    async fn live_ids_of(
+    async fn connected_account_ids(
         &self,
         tenant_id: &str,
         provider: Provider,
@@ -78,9 +77,9 @@ impl TenantDb {
         .await?)
     }
 
-    /// Forgets which accounts a tenant has at a provider: it has got one.
-    pub(super) fn forget_tenant(&self, provider: Provider, tenant_id: &str) {
+    /// Invalidates the cached list of a tenant's accounts at a provider, after one was added.
+    pub(super) fn invalidate_tenant(&self, provider: Provider, tenant_id: &str) {
         let tenant_id = tenant_id.to_owned();
-        self.warm.hear(&Change::Tenant(self.environment_id, provider, tenant_id));
+        self.caches.invalidate(&Invalidation::Tenant(self.environment_id, provider, tenant_id));
     }
 }

@@ -1,68 +1,68 @@
-//! The names of all metrics. `docs/METRICS.md` tells what each counts; a test holds both together.
+//! The names of all metrics. `docs/METRICS.md` documents each; a test keeps both in step.
 
-/// Requests answered, by `route`, `method` and `status` class.
+/// Completed requests, by `route`, `method` and `status` class.
 pub const HTTP_REQUESTS: &str = "switchboard_http_requests";
-/// How long requests took, by `route` and `method`.
+/// Duration of requests, by `route` and `method`.
 pub const HTTP_DURATION: &str = "switchboard_http_request_duration_seconds";
-/// Requests that are being answered.
-pub const HTTP_INSIDE: &str = "switchboard_http_requests_inside";
-/// Connections of callers.
+/// Requests in flight.
+pub const HTTP_IN_FLIGHT: &str = "switchboard_http_requests_in_flight";
+/// Open connections of callers.
 pub const HTTP_CONNECTIONS: &str = "switchboard_http_connections";
 /// Calls sent to providers, by `provider`, `method` and `outcome`.
 pub const PROVIDER_CALLS: &str = "switchboard_provider_calls";
-/// How long providers took to answer, by `provider` and `method`.
+/// Duration of provider calls, by `provider` and `method`.
 pub const PROVIDER_DURATION: &str = "switchboard_provider_call_duration_seconds";
-/// Calls that were not sent because their turn would have come too late, by `provider` and `method`.
+/// Calls rejected by the rate limiter, by `provider` and `method`.
 pub const LIMITER_REFUSALS: &str = "switchboard_limiter_refusals";
-/// How long calls waited for their turn, by `provider` and `method`.
+/// Wait of calls for their permit, by `provider` and `method`.
 pub const LIMITER_WAITS: &str = "switchboard_limiter_wait_duration_seconds";
-/// Calls that wait for their turn.
+/// Calls that wait for a permit.
 pub const LIMITER_WAITING: &str = "switchboard_limiter_waiting_calls";
-/// Budgets that are remembered.
+/// Rate-limit buckets in memory.
 pub const LIMITER_BUDGETS: &str = "switchboard_limiter_budgets";
-/// Budgets of which nothing is given until the provider's pause is over.
+/// Buckets blocked until a provider's pause is over.
 pub const LIMITER_BLOCKED: &str = "switchboard_limiter_blocked_budgets";
-/// Whether budgets are shared through Redis: 1, 0 while it is away, NaN when they are not meant to be.
+/// Whether buckets are shared through Redis: 1, 0 while it is unavailable, NaN with the local backend.
 pub const LIMITER_SHARED: &str = "switchboard_limiter_shared";
-/// Attempts to renew a pair of tokens, by `outcome`.
+/// Attempts to refresh a token pair, by `outcome`.
 pub const TOKEN_REFRESHES: &str = "switchboard_token_refreshes";
-/// How long providers took to answer an attempt to renew.
+/// Duration of attempts to refresh.
 pub const TOKEN_REFRESH_DURATION: &str = "switchboard_token_refresh_duration_seconds";
-/// Links that came to an end, by `outcome`.
+/// Finished links, by `outcome`.
 pub const LINKS: &str = "switchboard_links";
-/// Requests refused because the environment used all of a `quota`.
+/// Requests rejected by a `quota` of their environment.
 pub const QUOTA_REFUSALS: &str = "switchboard_quota_refusals";
 /// Integrated accounts, by `status`.
 pub const ACCOUNTS: &str = "switchboard_accounts";
-/// How long ago the access token that ends next was got.
+/// Age of the access token that expires next.
 pub const TOKEN_AGE: &str = "switchboard_oldest_token_age_seconds";
-/// How long until the next access token ends; below zero when one has ended.
-pub const TOKEN_NEXT_END: &str = "switchboard_next_token_end_seconds";
-/// Uses of credentials that are not in the audit log.
+/// Time until the next access token expires; negative when one has expired.
+pub const NEXT_TOKEN_EXPIRY: &str = "switchboard_next_token_end_seconds";
+/// Credential uses lost for the audit log.
 pub const AUDIT_LOST: &str = "switchboard_audit_rows_lost";
 
-/// Rows that wait to be in the audit log.
+/// Audit rows that wait to be written.
 pub const AUDIT_WAITING: &str = "switchboard_audit_rows_waiting";
-/// Work that goes on without a caller.
+/// Background tasks.
 pub const TASKS: &str = "switchboard_tasks";
 /// Connections to the database, by `state`.
 pub const DATABASE_CONNECTIONS: &str = "switchboard_database_connections";
-/// The most connections to the database.
-pub const DATABASE_MOST: &str = "switchboard_database_connections_max";
-/// Rows that are kept in memory, by `cache`.
+/// Maximum connections to the database.
+pub const DATABASE_MAX_CONNECTIONS: &str = "switchboard_database_connections_max";
+/// Cached rows, by `cache`.
 pub const CACHE_ROWS: &str = "switchboard_cache_rows";
-/// Looks at what is kept in memory, by `cache` and `outcome`.
+/// Cache lookups, by `cache` and `outcome`.
 pub const CACHE_LOOKUPS: &str = "switchboard_cache_lookups";
-/// The program's `version`.
+/// The `version` of the program.
 pub const BUILD: &str = "switchboard_build";
-/// What the process has of the machine's memory.
+/// Resident memory of the process.
 pub const RESIDENT_MEMORY: &str = "process_resident_memory_bytes";
 
-/// All of them.
+/// All names.
 pub const ALL: [&str; 28] = [
     HTTP_REQUESTS,
     HTTP_DURATION,
-    HTTP_INSIDE,
+    HTTP_IN_FLIGHT,
     HTTP_CONNECTIONS,
     PROVIDER_CALLS,
     PROVIDER_DURATION,
@@ -78,12 +78,12 @@ pub const ALL: [&str; 28] = [
     QUOTA_REFUSALS,
     ACCOUNTS,
     TOKEN_AGE,
-    TOKEN_NEXT_END,
+    NEXT_TOKEN_EXPIRY,
     AUDIT_LOST,
     AUDIT_WAITING,
     TASKS,
     DATABASE_CONNECTIONS,
-    DATABASE_MOST,
+    DATABASE_MAX_CONNECTIONS,
     CACHE_ROWS,
     CACHE_LOOKUPS,
     BUILD,

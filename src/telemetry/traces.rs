@@ -1,8 +1,8 @@
-//! Traces: what a request did, and how long each part took, sent to a collector by OTLP over HTTP. A
-//! caller's trace comes in by the W3C's `traceparent` and goes on to the provider.
+//! Traces, exported to a collector by OTLP over HTTP. The trace context of a caller (W3C `traceparent`) is continued
+//! and propagated to the provider.
 //!
-//! Nothing is global: the gateway makes one [`Traces`] and passes it on. Without a collector a [`Span`] is
-//! nothing, and costs nothing.
+//! There is no global state: the gateway creates one [`Traces`] and passes it on. Without a collector a [`Span`] is
+//! empty and costs nothing.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -23,20 +23,20 @@ use opentelemetry_sdk::trace::{IdGenerator, Sampler, SdkTracer, SdkTracerProvide
 
 use crate::domain::entropy::{Entropy, random_bytes};
 
-/// Who receives the spans.
+/// The receiver of the spans.
 pub struct Collector<C> {
-    /// Where its receiver of OTLP over HTTP is, without the path: `http://127.0.0.1:4318`.
+    /// The URL of its OTLP/HTTP receiver, without the path: `http://127.0.0.1:4318`.
     pub endpoint: String,
-    /// Headers that it wants, such as a key.
+    /// Request headers, such as a key.
     pub headers: HashMap<String, String>,
-    /// How many traces are sampled, from 0 to 1. One that a caller began and does not sample is not sampled here
-    /// either; one that it samples counts as any other, so that no caller decides how much is sent.
+    /// The share of sampled traces, from 0 to 1. A trace that its caller does not sample is not sampled here either; a
+    /// sampled one counts as any other, so that callers do not control the volume.
     pub sample: f64,
-    /// What sends to it.
+    /// The HTTP client that exports.
     pub client: C,
 }
 
-/// Where spans go. Clones are the same.
+/// The tracer of the process. Clones share it.
 #[derive(Clone, Default)]
 pub struct Traces(Option<Arc<Tracing>>);
 
@@ -48,42 +48,41 @@ struct Tracing {
 }
 
 impl Tracing {
-    /// What a caller says of its trace, with the flag that it is sampled only where we sample it, too.
-    fn admit(&self, theirs: Context) -> Context {
-        let caller = theirs.span().span_context().clone();
-        if !caller.is_sampled() || self.is_drawn() {
-            return theirs;
+    /// Returns a caller's trace context; its sampled flag stays set only if the trace is sampled here, too.
+    fn apply_sampling(&self, remote: Context) -> Context {
+        let caller = remote.span().span_context().clone();
+        if !caller.is_sampled() || self.is_sampled() {
+            return remote;
         }
         let (trace_id, span_id) = (caller.trace_id(), caller.span_id());
         let flags = caller.trace_flags().with_sampled(false);
         let state = caller.trace_state().clone();
-        theirs.with_remote_span_context(SpanContext::new(trace_id, span_id, flags, true, state))
+        remote.with_remote_span_context(SpanContext::new(trace_id, span_id, flags, true, state))
     }
 
-    fn is_drawn(&self) -> bool {
-        let drawn = u32::from_be_bytes(random_bytes(&*self.entropy));
-        f64::from(drawn) < self.sample * (f64::from(u32::MAX) + 1.0)
+    fn is_sampled(&self) -> bool {
+        let random = u32::from_be_bytes(random_bytes(&*self.entropy));
+        f64::from(random) < self.sample * (f64::from(u32::MAX) + 1.0)
     }
 }
 
-/// A part of what a request does; nothing, when nothing is traced. Clones are the same part, which ends with
-/// the last of them.
+/// A span; empty when tracing is off. Clones share the span, which ends with the last of them.
 #[derive(Clone, Default)]
-pub struct Span(Option<Box<Traced>>);
+pub struct Span(Option<Box<ActiveSpan>>);
 
 #[derive(Clone)]
-struct Traced {
+struct ActiveSpan {
     tracer: SdkTracer,
     context: Context,
 }
 
 impl Traces {
-    /// Sends what is traced to `collector`, in batches, from a thread of its own.
+    /// Creates a tracer that exports to `collector` in batches from a separate thread.
     ///
     /// # Errors
     ///
-    /// A sentence, when the collector's address can't be used.
-    pub fn to<C>(collector: Collector<C>, entropy: Arc<dyn Entropy>) -> Result<Self, String>
+    /// A text, when the collector's URL is invalid.
+    pub fn export_to<C>(collector: Collector<C>, entropy: Arc<dyn Entropy>) -> Result<Self, String>
     where
         C: HttpClient + 'static,
     {
@@ -101,97 +100,97 @@ impl Traces {
         let provider = SdkTracerProvider::builder()
             .with_resource(resource.with_attribute(version).build())
             .with_sampler(Sampler::ParentBased(Box::new(sampler)))
-            .with_id_generator(Drawn(Arc::clone(&entropy)))
+            .with_id_generator(EntropyIdGenerator(Arc::clone(&entropy)))
             .with_batch_exporter(exporter)
             .build();
         let tracer = provider.tracer("switchboard");
         Ok(Self(Some(Arc::new(Tracing { provider, tracer, sample, entropy }))))
     }
 
-    /// The span of a request that came with these headers.
+    /// Starts the span of an incoming request; `headers` may hold the caller's trace context.
     #[must_use]
     pub fn request(&self, headers: &HeaderMap) -> Span {
         let Some(tracing) = &self.0 else { return Span::default() };
-        let theirs =
-            TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
-        Span::begin(&tracing.tracer, &tracing.admit(theirs), "request", SpanKind::Server)
+        let remote = TraceContextPropagator::new()
+            .extract_with_context(&Context::new(), &HeaderExtractor(headers));
+        Span::start(&tracing.tracer, &tracing.apply_sampling(remote), "request", SpanKind::Server)
     }
 
-    /// Sends what was not sent yet; nothing is sent after it. It blocks.
-    pub fn finish(&self) {
+    /// Exports the remaining spans and shuts down; nothing is exported after it. Blocks the thread.
+    pub fn shutdown(&self) {
         if let Some(tracing) = &self.0
             && let Err(error) = tracing.provider.shutdown()
         {
-            tracing::warn!(%error, "the last traces could not be sent");
+            tracing::warn!(%error, "the last traces could not be exported");
         }
     }
 }
 
 impl Span {
-    /// Nothing is traced.
+    /// The empty span.
     pub const NONE: Self = Self(None);
 
-    fn begin(tracer: &SdkTracer, parent: &Context, name: &'static str, kind: SpanKind) -> Self {
+    fn start(tracer: &SdkTracer, parent: &Context, name: &'static str, kind: SpanKind) -> Self {
         let span = tracer.span_builder(name).with_kind(kind).start_with_context(tracer, parent);
         let (tracer, context) = (tracer.clone(), parent.with_span(span));
-        Self(Some(Box::new(Traced { tracer, context })))
+        Self(Some(Box::new(ActiveSpan { tracer, context })))
     }
 
-    /// A part of this part that stays in this process.
+    /// Starts a child span for work inside of this process.
     #[must_use]
-    pub fn part(&self, name: &'static str) -> Self {
-        self.child(name, SpanKind::Internal)
+    pub fn start_child(&self, name: &'static str) -> Self {
+        self.child_of_kind(name, SpanKind::Internal)
     }
 
-    /// A call to somebody else.
+    /// Starts a child span for a call to another system.
     #[must_use]
-    pub fn call(&self, name: &'static str) -> Self {
-        self.child(name, SpanKind::Client)
+    pub fn client_child(&self, name: &'static str) -> Self {
+        self.child_of_kind(name, SpanKind::Client)
     }
 
-    fn child(&self, name: &'static str, kind: SpanKind) -> Self {
-        let traced = self.0.as_deref();
-        traced.map_or_else(Self::default, |Traced { tracer, context }| {
-            Self::begin(tracer, context, name, kind)
+    fn child_of_kind(&self, name: &'static str, kind: SpanKind) -> Self {
+        let active = self.0.as_deref();
+        active.map_or_else(Self::default, |ActiveSpan { tracer, context }| {
+            Self::start(tracer, context, name, kind)
         })
     }
 
-    /// Names it by what is known by now.
+    /// Replaces the name.
     pub fn rename(&self, name: impl FnOnce() -> String) {
-        if let Some(traced) = &self.0 {
-            traced.context.span().update_name(name());
+        if let Some(active) = &self.0 {
+            active.context.span().update_name(name());
         }
     }
 
-    /// Notes a fact: an id, a method, a status; never a body, an address or a name of a person.
-    pub fn note<V: Into<Value>>(&self, key: &'static str, value: impl FnOnce() -> V) {
-        if let Some(traced) = &self.0 {
-            traced.context.span().set_attribute(KeyValue::new(key, value()));
+    /// Sets an attribute: an id, a method or a status; never a body, an e-mail address or a person's name.
+    pub fn set_attribute<V: Into<Value>>(&self, key: &'static str, value: impl FnOnce() -> V) {
+        if let Some(active) = &self.0 {
+            active.context.span().set_attribute(KeyValue::new(key, value()));
         }
     }
 
-    /// Notes that it failed, by the kind of failure.
-    pub fn fail(&self, kind: &'static str) {
-        if let Some(traced) = &self.0 {
-            let span = traced.context.span();
+    /// Marks the span as failed, with `error.type`.
+    pub fn set_error(&self, kind: &'static str) {
+        if let Some(active) = &self.0 {
+            let span = active.context.span();
             span.set_attribute(KeyValue::new("error.type", kind));
             span.set_status(Status::error(""));
         }
     }
 
-    /// Tells whoever receives these headers which trace they belong to.
-    pub fn tell(&self, headers: &mut HeaderMap) {
-        if let Some(traced) = &self.0 {
+    /// Writes the trace context into request headers.
+    pub fn inject(&self, headers: &mut HeaderMap) {
+        if let Some(active) = &self.0 {
             let propagator = TraceContextPropagator::new();
-            propagator.inject_context(&traced.context, &mut HeadersOut(headers));
+            propagator.inject_context(&active.context, &mut HeaderInjector(headers));
         }
     }
 }
 
-/// Ids drawn from the program's randomness.
-struct Drawn(Arc<dyn Entropy>);
+/// Generates ids from the program's entropy.
+struct EntropyIdGenerator(Arc<dyn Entropy>);
 
-impl IdGenerator for Drawn {
+impl IdGenerator for EntropyIdGenerator {
     fn new_trace_id(&self) -> TraceId {
         TraceId::from_bytes(random_bytes(&*self.0))
     }
@@ -201,10 +200,10 @@ impl IdGenerator for Drawn {
     }
 }
 
-/// Headers that a trace's context is read from.
-struct Headers<'a>(&'a HeaderMap);
+/// Reads a trace context from headers.
+struct HeaderExtractor<'a>(&'a HeaderMap);
 
-impl Extractor for Headers<'_> {
+impl Extractor for HeaderExtractor<'_> {
     fn get(&self, key: &str) -> Option<&str> {
         self.0.get(key)?.to_str().ok()
     }
@@ -214,13 +213,13 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// Headers that it is written to.
-struct HeadersOut<'a>(&'a mut HeaderMap);
+/// Writes a trace context into headers.
+struct HeaderInjector<'a>(&'a mut HeaderMap);
 
-impl Injector for HeadersOut<'_> {
+impl Injector for HeaderInjector<'_> {
     fn set(&mut self, key: &str, value: String) {
         let name = HeaderName::from_bytes(key.as_bytes());
-        // An empty `tracestate` says nothing.
+        // An empty `tracestate` is left out.
         if let (Ok(name), Ok(value)) = (name, HeaderValue::try_from(value))
             && !value.is_empty()
         {
@@ -229,9 +228,9 @@ impl Injector for HeadersOut<'_> {
     }
 }
 
-impl fmt::Debug for Drawn {
+impl fmt::Debug for EntropyIdGenerator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Drawn")
+        f.write_str("EntropyIdGenerator")
     }
 }
 

@@ -9,94 +9,94 @@ use utoipa::ToSchema;
 use crate::connectors::UnreadableRow;
 use crate::domain::ids::EnvironmentId;
 use crate::domain::mapping::Mapping;
-use crate::expressions::{Expressions, Failure, Inputs};
+use crate::expressions::{ExpressionError, ExpressionPool, JobInputs};
 
-/// Something that a response lacks: a custom field that could not be computed, and is null; or a row of the provider
-/// that could not be read, and is left out.
+/// A warning about missing data: a custom field that could not be computed and is null, or a provider's row that could
+/// not be read and is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
-    /// The field; of a row that could not be read, the path of the provider's field, such as
+    /// The field; for an unreadable row, the path of the provider's field, such as
     /// `admin.users.list: users[3].is_admin`.
     pub field: String,
-    /// Of which object, by id; `null` stands for all further objects of the response.
+    /// The object's id; `null` for all further objects of the response.
     pub id: Option<String>,
-    /// What went wrong.
+    /// The cause.
     pub message: String,
-    /// Of a row that could not be read, which one of the provider's page it is, from 0.
+    /// For an unreadable row, its index in the provider's page, from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
 }
 
 impl Warning {
-    /// That a row of the provider could not be read.
+    /// Returns the warning about an unreadable row.
     pub(super) fn of_row(row: UnreadableRow) -> Self {
         let UnreadableRow { method, list, index, id, field, reason } = row;
         let (dot, what) = if field.is_empty() { ("", "The row") } else { (".", &*field) };
         Self {
-            message: format!("{what} {reason}. The row is left out; the others are here."),
+            message: format!("{what} {reason}. The row is left out; the other rows are returned."),
             field: format!("{method}: {list}[{index}]{dot}{field}"),
             id,
             index: Some(index),
         }
     }
 
-    /// That more rows could not be read than are reported one by one.
+    /// Returns the warning about unreadable rows that are not reported individually.
     pub(super) fn of_further_rows(further: usize) -> Self {
         let message = format!("{further} more rows could not be read. They are left out.");
         Self { message, ..Self::default() }
     }
 }
 
-/// An object before its custom fields: the unified fields and the provider's objects.
-pub type Object<R> = (Map<String, Value>, Option<R>);
+/// The input of custom fields: an object's unified fields and the provider's objects.
+pub type MappingInput<R> = (Map<String, Value>, Option<R>);
 
-/// Custom fields and their values, for each object.
-pub type Fields<'m> = Vec<Vec<(&'m str, Box<RawValue>)>>;
+/// Names and values of custom fields, for each object.
+pub type MappedFields<'m> = Vec<Vec<(&'m str, Box<RawValue>)>>;
 
-/// The value of one expression for an object, given as JSON.
+/// Evaluates one expression on an object given as JSON.
 ///
 /// # Errors
 ///
-/// Why there is none.
+/// Why the expression has no value.
 pub async fn preview(
-    expressions: &Expressions,
+    expressions: &ExpressionPool,
     environment_id: EnvironmentId,
     expression: &str,
     (unified, remote): (&RawValue, &RawValue),
-) -> Result<Box<RawValue>, Failure> {
+) -> Result<Box<RawValue>, ExpressionError> {
     let write = |_: usize, out: &mut Vec<u8>| write_input(out, &unified, &remote);
-    let inputs = Inputs { count: 1, write: &write };
+    let inputs = JobInputs { count: 1, write: &write };
     let held = unified.get().len() + remote.get().len() + expression.len();
     let computed = expressions.compute(environment_id, &[expression], inputs, held).await;
-    match computed.failures.into_iter().next() {
-        Some(failed) => Err(failed.failure),
-        None => computed.values.into_iter().flatten().flatten().next().ok_or(Failure::Busy),
+    match computed.errors.into_iter().next() {
+        Some(failed) => Err(failed.error),
+        None => computed.values.into_iter().flatten().flatten().next().ok_or(ExpressionError::Busy),
     }
 }
 
-/// Computes the custom fields of objects. All expressions see the built-in fields.
+/// Computes the custom fields of objects. All expressions see the built-in fields. A failure is a warning.
 pub async fn apply<'m, R: Serialize + Send + Sync>(
-    expressions: &Expressions,
+    expressions: &ExpressionPool,
     environment_id: EnvironmentId,
     mappings: &[&'m Mapping],
-    objects: &[Object<R>],
-) -> (Fields<'m>, Vec<Warning>) {
+    objects: &[MappingInput<R>],
+) -> (MappedFields<'m>, Vec<Warning>) {
     let texts: Vec<&str> = mappings.iter().map(|mapping| mapping.expression.as_str()).collect();
     let write = |index: usize, out: &mut Vec<u8>| {
         if let Some((unified, remote)) = objects.get(index) {
             write_input(out, unified, remote);
         }
     };
-    let inputs = Inputs { count: objects.len(), write: &write };
-    // The objects are held by the response, with or without mappings.
+    let inputs = JobInputs { count: objects.len(), write: &write };
+    // The response holds the objects with or without mappings.
     let computed = expressions.compute(environment_id, &texts, inputs, 0).await;
-    let warnings = computed.failures.into_iter().filter_map(|failed| {
+    let warnings = computed.errors.into_iter().filter_map(|failed| {
         let object = failed.input.and_then(|input| objects.get(input));
         let id = object.and_then(|(unified, _)| unified.get("id")).and_then(Value::as_str);
         Some(Warning {
             field: mappings.get(failed.expression)?.field.clone(),
             id: id.map(str::to_owned),
-            message: failed.failure.to_string(),
+            message: failed.error.to_string(),
             index: None,
         })
     });

@@ -1,39 +1,40 @@
-//! The members of one group, page by page. The provider tells them all at once; the page is ours.
+//! Members of a group. The provider returns all of them in one response; pages are made here.
 
-use super::cursor::List;
+use super::cursor::ListScope;
 use super::{Directory, UnifiedError};
-use crate::connectors::Position;
-use crate::connectors::paging::Trail;
+use crate::connectors::PageToken;
+use crate::connectors::paging::PageHistory;
 use crate::domain::group::Group;
 use crate::domain::page::Page;
-use crate::domain::user::Reference;
+use crate::domain::user::ResourceRef;
 
 impl Directory<'_> {
-    /// A page of a group's members, by id.
+    /// Returns a page of a group's members, ordered by id.
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is no such group; `InvalidCursor` for a cursor of another list.
+    /// `NotFound` when there is no such group, `InvalidCursor` for a cursor of another list, or the provider's error.
     pub async fn group_members(
         &self,
         id: &str,
         limit: u16,
         cursor: Option<&str>,
-    ) -> Result<Page<Reference, String>, UnifiedError> {
+    ) -> Result<Page<ResourceRef, String>, UnifiedError> {
         let account = self.cx.account.id;
-        let list = List { account, resource: "group-members", question: id.to_owned() };
+        let list = ListScope { account, resource: "group-members", query: id.to_owned() };
         let after = cursor.map(|text| list.open(self.signer, text)).transpose()?;
-        let group = self.facet::<Group>()?.get(&self.cx, id).await?;
+        let group = self.reader::<Group>()?.get(&self.cx, id).await?;
         let group = group.ok_or(UnifiedError::NotFound { resource: "group" })?;
-        let mut items = group.unified.members;
+        let mut items = group.resource.members;
         items.sort_by(|one, other| one.id.cmp(&other.id));
-        items.retain(|member| after.as_ref().is_none_or(|(Position(after), _)| member.id > *after));
+        items
+            .retain(|member| after.as_ref().is_none_or(|(PageToken(after), _)| member.id > *after));
         let is_longer = items.len() > limit.into();
         items.truncate(limit.into());
         let end = items.last().filter(|_| is_longer);
         let next = end.map(|member| {
-            // The page is ours: its ids only grow.
-            list.seal(self.signer, &Position(member.id.clone()), &Trail::default())
+            // No history needed: ids only increase from page to page.
+            list.seal(self.signer, &PageToken(member.id.clone()), &PageHistory::default())
         });
         Ok(Page { items, next })
     }

@@ -1,6 +1,6 @@
-//! The use cases of the unified API: a page of a resource, one of a resource, a raw call.
+//! The use cases of the unified API: list a resource, get one object, change objects, proxy a call.
 //!
-//! What a provider can't do is answered here, once, from the facets its connector has.
+//! Whether a provider supports a resource is decided here, by the capabilities of its connector.
 
 mod changes;
 pub mod cursor;
@@ -8,27 +8,30 @@ pub mod mapping;
 mod members;
 pub mod passthrough;
 mod resource;
-mod shape;
+mod response_format;
 mod workspace_names;
 
-pub use changes::{Changed, Changes, Journal, Made, MatchedBy, OnConflict, Part, SignOut};
+pub use changes::{
+    AuditTrail, ChangeResult, ChangeStep, Changes, MatchedBy, ObjectOrigin, OnConflict, SignOut,
+};
 pub use resource::Resource;
-pub use shape::{ResponseFormat, Shape, Thing};
+pub use response_format::{RenderOptions, RenderedResource, ResponseFormat};
 pub use workspace_names::WorkspaceNames;
 
 use serde_json::value::RawValue;
 
 use self::mapping::Warning;
-use crate::connectors::paging::{Endless, Trail};
+use crate::connectors::paging::{EndlessList, PageHistory};
 use crate::connectors::{
-    CallContext, Connector, ConnectorError, Kind, Position, Question, Reads, Record,
+    CallContext, Connector, ConnectorError, ErrorKind, ListRequest, PageToken, ReadResource,
+    Unified,
 };
 use crate::domain::filter::{Expand, Filter as _, RemoteQuery};
-use crate::domain::input::Flaw;
 use crate::domain::mapping::Mapping;
 use crate::domain::page::{Page, PageRequest};
+use crate::domain::patch::ValidationError;
 use crate::domain::provider::Provider;
-use crate::expressions::Expressions;
+use crate::expressions::ExpressionPool;
 use crate::store::StoreError;
 use crate::vault::Signer;
 
@@ -38,7 +41,7 @@ pub enum UnifiedError {
     /// The provider's call failed.
     #[error(transparent)]
     Connector(#[from] ConnectorError),
-    /// The provider has no such resource.
+    /// The provider does not support the resource.
     #[error("{provider} has no {resource}")]
     Unsupported {
         /// The provider.
@@ -49,22 +52,22 @@ pub enum UnifiedError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The wish can't be granted.
-    #[error("the wish has {} flaws", .0.len())]
-    Flawed(Vec<Flaw>),
-    /// Somebody new is there already.
-    #[error("there is {id} already")]
+    /// The request is invalid.
+    #[error("the request has {} validation errors", .0.len())]
+    Invalid(Vec<ValidationError>),
+    /// The user to create exists already.
+    #[error("{id} exists already")]
     Exists {
-        /// Who is there.
+        /// The existing user's id.
         id: String,
-        /// What the provider said.
+        /// The provider's error.
         #[source]
         error: ConnectorError,
     },
-    /// The cursor is not one of ours, or not for this list, or too old for the provider.
-    #[error("the cursor can't be used here")]
+    /// The cursor is not signed by this gateway, or of another list, or expired at the provider.
+    #[error("the cursor is invalid for this list")]
     InvalidCursor,
-    /// There is nothing with that id.
+    /// There is no object with that id.
     #[error("no such {resource}")]
     NotFound {
         /// The resource.
@@ -73,50 +76,50 @@ pub enum UnifiedError {
 }
 
 impl UnifiedError {
-    /// Whether there is no such object, here or at the provider.
+    /// Whether the object was not found, here or at the provider.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         match self {
             Self::NotFound { .. } => true,
-            Self::Connector(error) => error.kind == Kind::NotFound,
+            Self::Connector(error) => error.kind == ErrorKind::NotFound,
             Self::Unsupported { .. }
             | Self::Store(_)
-            | Self::Flawed(_)
+            | Self::Invalid(_)
             | Self::Exists { .. }
             | Self::InvalidCursor => false,
         }
     }
 }
 
-/// The wish for one page of a list.
+/// The parameters of a list request, independent of the provider.
 #[derive(Debug)]
-pub struct ListWish<T: Resource> {
-    /// The most rows.
+pub struct ListParams<T: Resource> {
+    /// The maximum number of rows.
     pub limit: u16,
-    /// The cursor of the page before, for all but the first one.
+    /// The cursor of the preceding page; `None` for the first page.
     pub cursor: Option<String>,
-    /// What the rows must be like.
+    /// The filter.
     pub filter: T::Filter,
-    /// What they are to bring beyond the fields that come for nothing.
+    /// The requested expansions.
     pub expand: Expand,
-    /// Arguments for the provider's own list call.
+    /// Arguments passed to the provider's own list call.
     pub remote_query: RemoteQuery,
 }
 
-/// A thing, shaped for the caller.
+/// An object rendered for the caller.
 #[derive(Debug)]
-pub struct Shown {
-    /// The thing.
-    pub thing: Box<RawValue>,
+pub struct Rendered {
+    /// The object, as JSON.
+    pub resource: Box<RawValue>,
     /// The provider's rows that could not be read, and the custom fields that could not be computed.
     pub warnings: Vec<Warning>,
 }
 
-/// A page of things, shaped for the caller.
+/// A page of objects rendered for the caller.
 #[derive(Debug)]
-pub struct ShownPage<T> {
-    /// The things.
-    pub page: Page<Thing<T>, String>,
+pub struct RenderedPage<T> {
+    /// The objects and the next cursor.
+    pub page: Page<RenderedResource<T>, String>,
     /// The provider's rows that could not be read, and the custom fields that could not be computed.
     pub warnings: Vec<Warning>,
 }
@@ -124,17 +127,17 @@ pub struct ShownPage<T> {
 /// An account's directory, for one request.
 #[derive(Clone, Copy)]
 pub struct Directory<'a> {
-    /// The account and the way out.
+    /// The account, and the client for provider calls.
     pub cx: CallContext<'a>,
-    /// What its provider can do.
+    /// The provider's connector.
     pub connector: &'a dyn Connector,
-    /// What signs cursors.
+    /// Signs cursors.
     pub signer: &'a Signer,
-    /// The custom fields that hold for the account.
+    /// The custom fields of the account.
     pub mappings: &'a [Mapping],
-    /// What computes them.
-    pub expressions: &'a Expressions,
-    /// What names the workspaces that rows refer to.
+    /// Computes them.
+    pub expressions: &'a ExpressionPool,
+    /// Names of the workspaces that rows refer to.
     pub workspace_names: &'a WorkspaceNames,
 }
 
@@ -145,96 +148,100 @@ impl std::fmt::Debug for Directory<'_> {
 }
 
 impl Directory<'_> {
-    /// One page of the rows that the filter admits, shaped for the caller.
+    /// Returns one page of the rows that match the filter.
     ///
     /// # Errors
     ///
-    /// `InvalidCursor` for a cursor of another list or account; else what the provider said.
+    /// `InvalidCursor` for a cursor of another list or account, `Unsupported`, or the provider's error.
     pub async fn list<T: Resource>(
         &self,
-        wish: &ListWish<T>,
-        shape: &Shape,
-    ) -> Result<ShownPage<T>, UnifiedError> {
-        let facet = self.facet::<T>()?;
-        let ListWish { limit, cursor, filter, expand, remote_query } = wish;
-        let question = serde_json::to_string(&(filter, expand, remote_query)).unwrap_or_default();
-        let list = cursor::List { account: self.cx.account.id, resource: T::NAME, question };
+        params: &ListParams<T>,
+        shape: &RenderOptions,
+    ) -> Result<RenderedPage<T>, UnifiedError> {
+        let reader = self.reader::<T>()?;
+        let ListParams { limit, cursor, filter, expand, remote_query } = params;
+        let query = serde_json::to_string(&(filter, expand, remote_query)).unwrap_or_default();
+        let list = cursor::ListScope { account: self.cx.account.id, resource: T::NAME, query };
         let cursor = cursor.as_deref();
         let opened = cursor.map(|text| list.open(self.signer, text)).transpose()?;
         let (position, mut trail) =
             opened.map_or_else(Default::default, |(position, trail)| (Some(position), trail));
-        let page = PageRequest { position, limit: *limit };
-        let page = facet.list(&self.cx, Question { page, filter, expand, remote_query }).await;
+        let page = PageRequest { token: position, limit: *limit };
+        let page = reader.list(&self.cx, ListRequest { page, filter, expand, remote_query }).await;
         let page = page.map_err(|error| {
-            let is_stale = error.kind == Kind::InvalidCursor;
+            let is_stale = error.kind == ErrorKind::InvalidCursor;
             if is_stale { UnifiedError::InvalidCursor } else { error.into() }
         })?;
-        Self::guard(&mut trail, &page).map_err(|endless| self.endless::<T>(endless))?;
+        Self::check_page(&mut trail, &page).map_err(|endless| self.endless_list::<T>(endless))?;
         let next = page.next.map(|next| list.seal(self.signer, &next, &trail));
-        let wanted = page.items.into_iter().filter(|record| filter.admits(&record.unified));
-        let (items, warnings) = self.show(wanted.collect(), shape).await;
-        Ok(ShownPage {
+        let wanted = page.items.into_iter().filter(|record| filter.matches(&record.resource));
+        let (items, warnings) = self.render(wanted.collect(), shape).await;
+        Ok(RenderedPage {
             page: Page { items, next },
-            warnings: [self.unreadable(), warnings].concat(),
+            warnings: [self.unreadable_row_warnings(), warnings].concat(),
         })
     }
 
-    /// Takes a page for the trail of its list.
-    fn guard<T: Resource>(
-        trail: &mut Trail,
-        page: &Page<Record<T>, Position>,
-    ) -> Result<(), Endless> {
+    /// Adds a page to the history of its list; fails when the list repeats or is too long.
+    fn check_page<T: Resource>(
+        trail: &mut PageHistory,
+        page: &Page<Unified<T>, PageToken>,
+    ) -> Result<(), EndlessList> {
         let Some(next) = &page.next else { return Ok(()) };
-        trail.rows(page.items.iter().map(|record| record.unified.id()))?;
-        trail.step(&next.0)
+        trail.check_rows(page.items.iter().map(|record| record.resource.id()))?;
+        trail.visit(&next.0)
     }
 
-    /// The error of a list that has no end.
-    fn endless<T: Resource>(&self, endless: Endless) -> UnifiedError {
+    /// Returns the error of a list without an end.
+    fn endless_list<T: Resource>(&self, endless: EndlessList) -> UnifiedError {
         let provider = self.connector.provider();
-        let error = ConnectorError::new(provider, T::NAME, Kind::Trouble);
-        error.with_odd(endless.reason()).into()
+        let error = ConnectorError::new(provider, T::NAME, ErrorKind::ProviderError);
+        error.with_defect(endless.reason()).into()
     }
 
-    /// The provider's rows that could not be read so far.
-    fn unreadable(&self) -> Vec<Warning> {
+    /// Returns warnings for the provider's rows that could not be read so far.
+    fn unreadable_row_warnings(&self) -> Vec<Warning> {
         let (rows, further) = self.cx.unreadable_rows.take();
         let more = (further > 0).then(|| Warning::of_further_rows(further));
         rows.into_iter().map(Warning::of_row).chain(more).collect()
     }
 
-    /// The thing with that id, shaped for the caller.
+    /// Returns the object with that id.
     ///
     /// # Errors
     ///
-    /// `NotFound` when there is none; else what the provider said.
-    pub async fn get<T: Resource>(&self, id: &str, shape: &Shape) -> Result<Shown, UnifiedError> {
+    /// `NotFound` when there is none, `Unsupported`, or the provider's error.
+    pub async fn get<T: Resource>(
+        &self,
+        id: &str,
+        shape: &RenderOptions,
+    ) -> Result<Rendered, UnifiedError> {
         let missing = || UnifiedError::NotFound { resource: T::SINGULAR };
-        let found = self.facet::<T>()?.get(&self.cx, id).await?.ok_or_else(missing)?;
-        let (mut things, warnings) = self.show(vec![found], shape).await;
-        let warnings = [self.unreadable(), warnings].concat();
-        Ok(Shown { thing: things.pop().ok_or_else(missing)?.into_raw(), warnings })
+        let found = self.reader::<T>()?.get(&self.cx, id).await?.ok_or_else(missing)?;
+        let (mut things, warnings) = self.render(vec![found], shape).await;
+        let warnings = [self.unreadable_row_warnings(), warnings].concat();
+        Ok(Rendered { resource: things.pop().ok_or_else(missing)?.into_raw(), warnings })
     }
 
-    /// Records in the form wanted, with the names of their workspaces and their custom fields.
-    async fn show<T: Resource>(
+    /// Renders records, with the names of their workspaces and their custom fields.
+    async fn render<T: Resource>(
         &self,
-        mut records: Vec<Record<T>>,
-        shape: &Shape,
-    ) -> (Vec<Thing<T>>, Vec<Warning>) {
+        mut records: Vec<Unified<T>>,
+        shape: &RenderOptions,
+    ) -> (Vec<RenderedResource<T>>, Vec<Warning>) {
         let mut unnamed = None;
         if shape.format != ResponseFormat::Raw {
-            // Apart: it seldom has to read anything.
+            // Boxed to keep this future small: it seldom has to read anything.
             unnamed = Box::pin(self.name_workspaces(&mut records)).await;
         }
         let records = records.into_iter();
         let mapped = |mapping: &&Mapping| mapping.resource.name() == T::NAME;
         let mappings: Vec<&Mapping> = self.mappings.iter().filter(mapped).collect();
         if mappings.is_empty() || shape.format == ResponseFormat::Raw {
-            let things = records.map(|record| shape.apply(record)).collect();
+            let things = records.map(|record| shape.render(record)).collect();
             return (things, unnamed.into_iter().collect());
         }
-        let objects = records.map(|Record { unified, remote }| {
+        let objects = records.map(|Unified { resource: unified, remote }| {
             let unified = match serde_json::to_value(unified) {
                 Ok(serde_json::Value::Object(fields)) => fields,
                 _ => serde_json::Map::new(),
@@ -248,25 +255,25 @@ impl Directory<'_> {
         warnings.extend(unnamed);
         let shown = objects.into_iter().zip(fields);
         let shown = shown.map(|((unified, remote), fields)| {
-            Thing::Shaped(shape.finish_mapped(unified, fields, remote.as_ref()))
+            RenderedResource::Json(shape.render_fields(unified, fields, remote.as_ref()))
         });
         (shown.collect(), warnings)
     }
 
-    /// Whose token the account has, shaped for the caller.
+    /// Returns the identity behind the account's token.
     ///
     /// # Errors
     ///
-    /// What the provider said.
-    pub async fn me(&self, shape: &Shape) -> Result<Box<RawValue>, UnifiedError> {
+    /// The provider's error.
+    pub async fn me(&self, shape: &RenderOptions) -> Result<Box<RawValue>, UnifiedError> {
         let provider = self.connector.provider();
-        let facet = self.connector.identity();
-        let facet = facet.ok_or(UnifiedError::Unsupported { provider, resource: "identity" })?;
-        Ok(shape.apply(facet.me(&self.cx).await?).into_raw())
+        let reader = self.connector.identity();
+        let reader = reader.ok_or(UnifiedError::Unsupported { provider, resource: "identity" })?;
+        Ok(shape.render(reader.me(&self.cx).await?).into_raw())
     }
 
-    fn facet<T: Resource>(&self) -> Result<&dyn Reads<T>, UnifiedError> {
-        T::facet(self.connector).ok_or(UnifiedError::Unsupported {
+    fn reader<T: Resource>(&self) -> Result<&dyn ReadResource<T>, UnifiedError> {
+        T::reader(self.connector).ok_or(UnifiedError::Unsupported {
             provider: self.connector.provider(),
             resource: T::NAME,
         })

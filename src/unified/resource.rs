@@ -1,35 +1,35 @@
-//! The resources of the unified API and the facet that serves each.
+//! The resources of the unified API, and the connector capability that reads each.
 
 use serde::Serialize;
 
-use crate::connectors::{Connector, Reads};
+use crate::connectors::{Connector, ReadResource};
 use crate::domain::assignment::RoleAssignment;
-use crate::domain::filter::Filtered;
+use crate::domain::filter::Filterable;
 use crate::domain::group::Group;
 use crate::domain::role::Role;
-use crate::domain::user::{Reference, User};
+use crate::domain::user::{ResourceRef, User};
 use crate::domain::workspace::Workspace;
 
 /// A resource of the unified API.
-pub trait Resource: Filtered + Serialize + 'static {
-    /// Its name in paths.
+pub trait Resource: Filterable + Serialize + 'static {
+    /// The name in paths.
     const NAME: &'static str;
-    /// One of it, in sentences.
+    /// The singular, for messages.
     const SINGULAR: &'static str;
 
-    /// The field with the workspaces that it refers to.
-    const WORKSPACES: &'static str = "workspaces";
+    /// The field with references to workspaces.
+    const WORKSPACES_FIELD: &'static str = "workspaces";
 
-    /// Its id.
+    /// Returns the id.
     fn id(&self) -> &str;
 
-    /// The workspaces that it refers to.
-    fn workspaces(&mut self) -> &mut [Reference] {
+    /// Returns the references to workspaces.
+    fn workspaces(&mut self) -> &mut [ResourceRef] {
         &mut []
     }
 
-    /// What serves it, when the provider has it.
-    fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>>;
+    /// Returns the reader of the resource, when the provider supports it.
+    fn reader(connector: &dyn Connector) -> Option<&dyn ReadResource<Self>>;
 }
 
 impl Resource for User {
@@ -40,11 +40,11 @@ impl Resource for User {
         &self.id
     }
 
-    fn workspaces(&mut self) -> &mut [Reference] {
+    fn workspaces(&mut self) -> &mut [ResourceRef] {
         &mut self.workspaces
     }
 
-    fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
+    fn reader(connector: &dyn Connector) -> Option<&dyn ReadResource<Self>> {
         connector.users()
     }
 }
@@ -57,7 +57,7 @@ impl Resource for Role {
         &self.id
     }
 
-    fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
+    fn reader(connector: &dyn Connector) -> Option<&dyn ReadResource<Self>> {
         connector.roles()
     }
 }
@@ -65,17 +65,17 @@ impl Resource for Role {
 impl Resource for RoleAssignment {
     const NAME: &'static str = "role-assignments";
     const SINGULAR: &'static str = "role assignment";
-    const WORKSPACES: &'static str = "workspace";
+    const WORKSPACES_FIELD: &'static str = "workspace";
 
     fn id(&self) -> &str {
         &self.id
     }
 
-    fn workspaces(&mut self) -> &mut [Reference] {
+    fn workspaces(&mut self) -> &mut [ResourceRef] {
         &mut self.workspace
     }
 
-    fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
+    fn reader(connector: &dyn Connector) -> Option<&dyn ReadResource<Self>> {
         connector.role_assignments()
     }
 }
@@ -88,11 +88,11 @@ impl Resource for Group {
         &self.id
     }
 
-    fn workspaces(&mut self) -> &mut [Reference] {
+    fn workspaces(&mut self) -> &mut [ResourceRef] {
         self.workspaces.as_deref_mut().unwrap_or_default()
     }
 
-    fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
+    fn reader(connector: &dyn Connector) -> Option<&dyn ReadResource<Self>> {
         connector.groups()
     }
 }
@@ -105,7 +105,7 @@ impl Resource for Workspace {
         &self.id
     }
 
-    fn facet(connector: &dyn Connector) -> Option<&dyn Reads<Self>> {
+    fn reader(connector: &dyn Connector) -> Option<&dyn ReadResource<Self>> {
         connector.workspaces()
     }
 }

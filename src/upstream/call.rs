@@ -1,4 +1,4 @@
-//! One call: what its attempts share, and what of it is logged.
+//! One call: the data that its attempts share, its span, and its log line.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -7,55 +7,58 @@ use bytes::Bytes;
 use http::uri::Authority;
 use http::{Request, Uri, header};
 
-use super::answer::{Answer, Facts};
+use super::body::UpstreamRequestBody;
 use super::error::UpstreamError;
-use super::guard::NamedBy;
-use super::payload::Payload;
-use super::request::{CallOptions, Dialect, ProviderRequest, RequestBody};
+use super::request::{CallOptions, ProviderRequest, RequestBody, ResponseClassifier};
+use super::response::{CallStats, ProviderResponse};
 use super::secret_header::bearer;
+use super::ssrf::AddressSource;
 use crate::domain::account::IntegratedAccount;
-use crate::limit::Price;
+use crate::limit::Cost;
 use crate::telemetry::Span;
 use crate::vault::secret::AccessToken;
 
-/// Room for the headers of a request and, since hyper uses it again for those, of its answer, with ours behind them.
-const HEADERS: usize = 48;
+/// The capacity of a header map: hyper reuses that of the request for the response, and the gateway adds its own.
+const HEADER_CAPACITY: usize = 48;
 
-/// What the attempts of one call share.
-pub(super) struct Call<'a> {
+/// The data that the attempts of one call share.
+pub(super) struct ProviderCall<'a> {
     pub(super) account: &'a IntegratedAccount,
     pub(super) request: Box<ProviderRequest>,
-    pub(super) dialect: &'a dyn Dialect,
-    pub(super) price: Price,
+    pub(super) classifier: &'a dyn ResponseClassifier,
+    pub(super) cost: Cost,
     pub(super) options: CallOptions<'a>,
-    /// The token pair that the known path refused, and its code.
-    pub(super) invalid: Option<(i64, &'static str)>,
+    /// The generation of the token pair that a token check rejected, and the provider's code.
+    pub(super) rejected_token: Option<(i64, &'static str)>,
 }
 
-impl Call<'_> {
-    /// The part of the trace that an attempt is.
+impl ProviderCall<'_> {
+    /// Creates the span of an attempt.
     pub(super) fn span(&self, attempt: u32) -> Span {
-        let span = self.options.span.call("call provider");
+        let span = self.options.span.client_child("call provider");
         span.rename(|| self.request.name.to_string());
-        span.note("http.request.method", || self.request.method.to_string());
-        span.note("http.request.resend_count", || i64::from(attempt.saturating_sub(1)));
-        span.note("switchboard.provider", || self.account.provider.name());
-        span.note("switchboard.provider_method", || self.request.name.to_string());
+        span.set_attribute("http.request.method", || self.request.method.to_string());
+        span.set_attribute("http.request.resend_count", || i64::from(attempt.saturating_sub(1)));
+        span.set_attribute("switchboard.provider", || self.account.provider.name());
+        span.set_attribute("switchboard.provider_method", || self.request.name.to_string());
         span
     }
 
-    /// The request with its token; `None` when its body has passed through already.
-    pub(super) fn outgoing(&mut self, token: &AccessToken) -> Option<Box<Request<Payload>>> {
+    /// Builds the HTTP request with its token; `None` when the token can't stand in a header.
+    pub(super) fn build_request(
+        &mut self,
+        token: &AccessToken,
+    ) -> Option<Box<Request<UpstreamRequestBody>>> {
         let body = match &mut self.request.body {
             RequestBody::Empty => Bytes::new().into(),
             RequestBody::Bytes(bytes) => bytes.clone().into(),
-            RequestBody::Stream(body) => Payload::passing(std::mem::take(body)),
+            RequestBody::Stream(body) => UpstreamRequestBody::streamed(std::mem::take(body)),
         };
         let mut outgoing = Box::new(Request::new(body));
         outgoing.method_mut().clone_from(&self.request.method);
         outgoing.uri_mut().clone_from(&self.request.uri);
         let headers = outgoing.headers_mut();
-        headers.reserve(HEADERS);
+        headers.reserve(HEADER_CAPACITY);
         headers
             .extend(self.request.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
         headers.insert(header::AUTHORIZATION, bearer(token)?);
@@ -64,7 +67,7 @@ impl Call<'_> {
 }
 
 impl ProviderRequest {
-    pub(super) fn can_repeat(&self) -> bool {
+    pub(super) fn is_replayable(&self) -> bool {
         match self.body {
             RequestBody::Empty | RequestBody::Bytes(_) => true,
             RequestBody::Stream(_) => false,
@@ -72,35 +75,47 @@ impl ProviderRequest {
     }
 }
 
-/// The answer as the caller gets it.
-pub(super) fn finished(mut answer: Box<Answer>, facts: Facts, lasted: Duration) -> Box<Answer> {
-    answer.facts = Facts { waited: lasted.saturating_sub(facts.upstream), ..facts };
-    answer
+/// Returns the response with the call's attempts and durations.
+pub(super) fn with_stats(
+    mut response: Box<ProviderResponse>,
+    attempts: CallStats,
+    lasted: Duration,
+) -> Box<ProviderResponse> {
+    response.stats =
+        CallStats { waited: lasted.saturating_sub(attempts.provider_time), ..attempts };
+    response
 }
 
-/// Who named the address of an account's provider.
-pub(super) fn named_by(account: &IntegratedAccount) -> NamedBy {
-    if account.base_url.is_some() { NamedBy::Customer } else { NamedBy::Operator }
+/// Returns where the address of an account's provider comes from.
+pub(super) fn address_source(account: &IntegratedAccount) -> AddressSource {
+    if account.base_url.is_some() { AddressSource::Customer } else { AddressSource::Config }
 }
 
-/// The host of a call as the circuit breaker knows it: what one environment's customers named is nobody else's trouble.
-pub(super) fn host<'u>(account: &IntegratedAccount, uri: &'u Uri) -> Cow<'u, str> {
+/// Returns the circuit breaker's key of a call's host. For addresses of customers it includes the environment, so
+/// that failures do not affect other environments.
+pub(super) fn circuit_key<'u>(account: &IntegratedAccount, uri: &'u Uri) -> Cow<'u, str> {
     let authority = uri.authority().map_or("", Authority::as_str);
-    match named_by(account) {
-        NamedBy::Operator => Cow::Borrowed(authority),
-        NamedBy::Customer => Cow::Owned(format!("{authority} of {}", account.environment_id)),
+    match address_source(account) {
+        AddressSource::Config => Cow::Borrowed(authority),
+        AddressSource::Customer => Cow::Owned(format!("{authority} of {}", account.environment_id)),
     }
 }
 
-pub(super) fn log(call: &Call<'_>, facts: Facts, result: &Result<Box<Answer>, UpstreamError>) {
+pub(super) fn log_attempt(
+    call: &ProviderCall<'_>,
+    stats: CallStats,
+    result: &Result<Box<ProviderResponse>, UpstreamError>,
+) {
     let account = call.account.id;
     let method = &*call.request.name;
-    let (attempt, ms) = (facts.attempts, facts.upstream.as_millis());
+    let (attempt, ms) = (stats.attempts, stats.provider_time.as_millis());
     match result {
-        Ok(answer) => {
-            let (status, verdict) = (answer.status.as_u16(), &answer.verdict);
-            tracing::debug!(%account, method, attempt, status, ?verdict, ms, "provider answered");
+        Ok(response) => {
+            let (code, class) = (response.status.as_u16(), &response.class);
+            tracing::debug!(%account, method, attempt, status = code, ?class, ms, "provider call completed");
         }
-        Err(error) => tracing::debug!(%account, method, attempt, %error, ms, "no answer"),
+        Err(error) => {
+            tracing::debug!(%account, method, attempt, %error, ms, "provider call failed");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The one HTTP client: its connections, its time-outs, and where it may go.
+//! The HTTP client: connection pools, timeouts and the address policy.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -10,137 +10,149 @@ use http::{HeaderValue, Request, Response, header};
 use hyper::body::{Body as _, Frame, Incoming};
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
-use super::connect::Connector;
+use super::body::{BodyProgress, UpstreamRequestBody};
+use super::connector::Connector;
 use super::error::{ClientError, SendError};
-use super::guard::{NamedBy, Reach, may_be_public};
-use super::payload::{Payload, Progress};
-use super::pool::{Exchanged, Lent, Pool};
+use super::pool::{ConnectionPool, ExchangeResponse, PooledConnection};
+use super::ssrf::{AddressPolicy, AddressSource, may_be_public};
 
 /// The room, in bytes, that a declared length alone makes.
-const RESERVED: usize = 1 << 20;
+const MAX_PREALLOCATED: usize = 1 << 20;
 /// How many times the bytes that came already are made room for, when a longer body is declared.
 const GROWTH: usize = 8;
 
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
 
-/// How long a provider may take.
+/// The timeouts of a provider.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
-    /// To accept a connection, TLS included.
+    /// For a connection, TLS included.
     pub connect: Duration,
-    /// To begin its response once it has the request, and between two pieces of either.
+    /// From the end of the request to the head of the response, and between two chunks of either.
     pub read: Duration,
-    /// To send the rest of a response that is read as a whole.
-    pub whole: Duration,
+    /// For the rest of a buffered response.
+    pub buffered: Duration,
 }
 
 /// How the body of a response is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reading {
-    /// As a whole, within [`Timeouts::whole`].
-    Whole,
-    /// Its beginning, within [`Timeouts::read`]. What is passed on after that may take longer, as long as it moves.
-    Beginning,
+pub(crate) enum ReadMode {
+    /// Buffered, within the timeout of [`Timeouts`] for buffered responses.
+    Buffered,
+    /// Its prefix within [`Timeouts::read`]; the rest streams without a deadline as long as it makes progress.
+    Prefix,
 }
 
-/// The HTTP client that the whole program shares. Clones share their connections.
+/// The HTTP client of the process. Clones share their connections.
 #[derive(Debug, Clone)]
 pub struct HttpClient {
-    operator: Pool,
-    customer: Pool,
-    reach: Reach,
+    operator: ConnectionPool,
+    customer: ConnectionPool,
+    address_policy: AddressPolicy,
     timeouts: Timeouts,
 }
 
 impl HttpClient {
-    /// A client that follows no redirect, keeps connections open and unpacks nothing.
+    /// Creates a client that follows no redirects, reuses connections and decompresses nothing.
     ///
     /// # Errors
     ///
-    /// When the machine's TLS roots can't be read.
-    pub fn new(timeouts: Timeouts, reach: Reach) -> Result<Self, ClientError> {
-        let operator = Pool::new(Connector::new(Reach::Anywhere, timeouts.connect)?);
-        let customer = match reach {
-            Reach::Anywhere => operator.clone(),
-            Reach::Public => Pool::new(Connector::new(Reach::Public, timeouts.connect)?),
+    /// When the TLS roots of the system can't be read.
+    pub fn new(timeouts: Timeouts, policy: AddressPolicy) -> Result<Self, ClientError> {
+        let operator = ConnectionPool::new(Connector::new(AddressPolicy::Any, timeouts.connect)?);
+        let customer = match policy {
+            AddressPolicy::Any => operator.clone(),
+            AddressPolicy::PublicOnly => {
+                ConnectionPool::new(Connector::new(AddressPolicy::PublicOnly, timeouts.connect)?)
+            }
         };
-        Ok(Self { operator, customer, reach, timeouts })
+        Ok(Self { operator, customer, address_policy: policy, timeouts })
     }
 
-    /// The same client with connections of its own: a thread that uses no others' never waits for
-    /// another thread.
+    /// Returns the client with separate connection pools, so that a thread never waits for another thread.
     #[must_use]
     pub fn with_own_connections(&self) -> Self {
-        let (operator, customer) = (self.operator.apart(), self.customer.apart());
+        let (operator, customer) =
+            (self.operator.with_own_connections(), self.customer.with_own_connections());
         Self { operator, customer, ..*self }
     }
 
-    /// Where addresses that customers name may lead.
-    pub(crate) fn reach(&self) -> Reach {
-        self.reach
+    /// Returns the policy for addresses of customers.
+    pub(crate) fn address_policy(&self) -> AddressPolicy {
+        self.address_policy
     }
 
-    /// Returns how long a response may take that is read as a whole and has to be short, head and body together.
+    /// Returns the timeout of a short buffered response, head and body together.
     pub(super) fn response_timeout(&self) -> Duration {
         self.timeouts.read
     }
 
-    /// Sends a request as it is, without turn, token or repetition.
+    /// Sends a request once, without permit, token or retry.
     pub(crate) async fn execute(
         &self,
-        mut request: Box<Request<Payload>>,
-        named_by: NamedBy,
-        reading: Reading,
-    ) -> Result<Response<Arriving>, SendError> {
-        let pool = match named_by {
-            NamedBy::Operator => &self.operator,
-            NamedBy::Customer if self.reach == Reach::Public && !may_be_public(request.uri()) => {
+        mut request: Box<Request<UpstreamRequestBody>>,
+        source: AddressSource,
+        mode: ReadMode,
+    ) -> Result<Response<IncomingBody>, SendError> {
+        let pool = match source {
+            AddressSource::Config => &self.operator,
+            AddressSource::Customer
+                if self.address_policy == AddressPolicy::PublicOnly
+                    && !may_be_public(request.uri()) =>
+            {
                 return Err(SendError::NotAllowed);
             }
-            NamedBy::Customer => &self.customer,
+            AddressSource::Customer => &self.customer,
         };
         request.headers_mut().entry(header::USER_AGENT).or_insert(USER_AGENT);
-        let patience = self.timeouts.read;
+        let idle_timeout = self.timeouts.read;
         let progress = request.body().progress();
-        let Exchanged { response, lent } = match progress {
-            None => in_time(patience, None, pin!(pool.exchange(request))).await??,
-            // Apart, for it is rare and as large as all the rest.
+        let ExchangeResponse { response, connection } = match progress {
+            None => with_idle_timeout(idle_timeout, None, pin!(pool.exchange(request))).await??,
+            // Boxed: it is rare, and as large as the rest of this future.
             Some(progress) => {
-                Box::pin(while_it_moves(pool.exchange(request), &progress, patience)).await??
+                Box::pin(while_progressing(pool.exchange(request), &progress, idle_timeout))
+                    .await??
             }
         };
-        let limit = match reading {
-            Reading::Whole => self.timeouts.whole,
-            Reading::Beginning => patience,
+        let timeout = match mode {
+            ReadMode::Buffered => self.timeouts.buffered,
+            ReadMode::Prefix => idle_timeout,
         };
-        let deadline = Instant::now().checked_add(limit);
-        Ok(response.map(|body| Arriving { body, lent, patience: Some(patience), deadline }))
+        let deadline = Instant::now().checked_add(timeout);
+        Ok(response.map(|body| IncomingBody {
+            body,
+            connection,
+            idle_timeout: Some(idle_timeout),
+            deadline,
+        }))
     }
 
-    /// Sends a request to where the settings say, and reads an answer of `most` bytes at the most.
+    /// Sends a request to an address of the settings and buffers a response of up to `max_bytes`.
     ///
     /// # Errors
     ///
-    /// When there is no answer, or a larger one.
+    /// When there is no response, or a larger one.
     pub(crate) async fn fetch(
         &self,
         request: Request<Bytes>,
-        most: usize,
+        max_bytes: usize,
     ) -> Result<Response<Bytes>, SendError> {
-        let request = Box::new(request.map(Payload::from));
-        let answer = self.execute(request, NamedBy::Operator, Reading::Whole).await?;
+        let request = Box::new(request.map(UpstreamRequestBody::from));
+        let answer = self.execute(request, AddressSource::Config, ReadMode::Buffered).await?;
         let (head, mut body) = answer.into_parts();
-        let whole = body.whole(Bytes::new(), most).await?;
-        let whole = whole.ok_or_else(|| SendError::Broken("the answer is too large".into()))?;
+        let whole = body.read_to_end(Bytes::new(), max_bytes).await?;
+        let whole =
+            whole.ok_or_else(|| SendError::Interrupted("the answer is too large".into()))?;
         Ok(Response::from_parts(head, whole))
     }
 }
 
-/// Waits for something for `patience`, and until `deadline`, where there is one. What is there already needs no timer
-/// and gets none.
-async fn in_time<T>(
-    patience: Duration,
+/// Awaits a future for up to `idle_timeout`, and until `deadline` if there is one. A future that is ready needs no
+/// timer.
+async fn with_idle_timeout<T>(
+    idle_timeout: Duration,
     deadline: Option<Instant>,
     mut awaited: Pin<&mut impl Future<Output = T>>,
 ) -> Result<T, SendError> {
@@ -150,7 +162,7 @@ async fn in_time<T>(
             return Poll::Ready(Ok(here));
         }
         if timer.is_none() {
-            let end = Instant::now().checked_add(patience);
+            let end = Instant::now().checked_add(idle_timeout);
             timer.set(end.into_iter().chain(deadline).min().map(sleep_until));
         }
         let timer = timer.as_mut().as_pin_mut();
@@ -159,53 +171,53 @@ async fn in_time<T>(
     first.await
 }
 
-/// The least that a caller has to send within the patience between two pieces, in bytes, while there is more to come:
-/// a byte now and then would hold a place for ever.
-const MIN_SENT: usize = 8 * 1024;
+/// The minimum that a caller sends within an idle timeout, in bytes, while there is more to come. It stops callers
+/// that send a byte at a time from occupying a connection.
+const MIN_SENT_BYTES: usize = 8 * 1024;
 
-/// Waits for an answer as long as the request is on its way, and for `patience` after that.
-async fn while_it_moves<T>(
-    answer: impl Future<Output = T>,
-    progress: &Progress,
-    patience: Duration,
+/// Awaits a response while the body of the request makes progress, and for `idle_timeout` after that.
+async fn while_progressing<T>(
+    response: impl Future<Output = T>,
+    progress: &BodyProgress,
+    idle_timeout: Duration,
 ) -> Result<T, SendError> {
-    let mut answer = pin!(answer);
-    let (mut seen, mut window_ends) = (0, Instant::now() + patience);
+    let mut response = pin!(response);
+    let (mut seen, mut window_ends) = (0, Instant::now() + idle_timeout);
     let mut until = window_ends;
     loop {
-        if let Ok(answer) = timeout_at(until, &mut answer).await {
-            return Ok(answer);
+        if let Ok(response) = timeout_at(until, &mut response).await {
+            return Ok(response);
         }
         let (step, now) = (progress.last(), Instant::now());
-        let is_idle = step.at + patience <= now;
+        let is_idle = step.at + idle_timeout <= now;
         let is_over = window_ends <= now;
-        let is_slow = is_over && step.bytes.saturating_sub(seen) < MIN_SENT;
+        let is_slow = is_over && step.bytes.saturating_sub(seen) < MIN_SENT_BYTES;
         match step.awaits_caller {
             true if is_idle || is_slow => return Err(SendError::CallerStalled),
             false if is_idle => return Err(SendError::Timeout),
             true | false => {}
         }
         if is_over {
-            (seen, window_ends) = (step.bytes, now + patience);
+            (seen, window_ends) = (step.bytes, now + idle_timeout);
         }
-        until = window_ends.min(step.at + patience);
+        until = window_ends.min(step.at + idle_timeout);
     }
 }
 
-/// The body of an answer, on its way.
-pub(crate) struct Arriving {
+/// The body of a response that is arriving.
+pub(crate) struct IncomingBody {
     body: Incoming,
-    /// The line it comes on, when no other answer may come on it meanwhile.
-    lent: Option<Lent>,
-    /// Between two pieces.
-    patience: Option<Duration>,
-    /// For what is left of it.
+    /// The HTTP/1.1 connection it arrives on; `None` for HTTP/2.
+    connection: Option<PooledConnection>,
+    /// The timeout between two chunks.
+    idle_timeout: Option<Duration>,
+    /// The deadline for the rest.
     deadline: Option<Instant>,
 }
 
-impl std::fmt::Debug for Arriving {
+impl std::fmt::Debug for IncomingBody {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Arriving")
+        f.write_str("IncomingBody")
     }
 }
 
@@ -220,28 +232,29 @@ pub(crate) enum BodyRead {
     TooLarge,
 }
 
-impl Arriving {
-    /// Sets the end of reading the rest.
-    pub(super) fn limit(&mut self, deadline: Instant) {
+impl IncomingBody {
+    /// Sets the deadline for the rest.
+    pub(super) fn set_deadline(&mut self, deadline: Instant) {
         self.deadline = Some(deadline);
     }
 
-    /// Lets the rest take as long as it moves.
-    pub(super) fn lift_deadline(&mut self) {
+    /// Removes the deadline: the rest may take as long as it makes progress.
+    pub(super) fn clear_deadline(&mut self) {
         self.deadline = None;
     }
 
-    /// The next piece; `None` at the end.
+    /// Returns the next chunk; `None` at the end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, SendError> {
         while !self.body.is_end_stream() {
-            let (patience, deadline) = (self.patience.unwrap_or(Duration::MAX), self.deadline);
-            let frame = in_time(patience, deadline, pin!(self.frame())).await?;
-            let frame = frame.transpose().map_err(|error| SendError::Broken(error.into()))?;
+            let (idle_timeout, deadline) =
+                (self.idle_timeout.unwrap_or(Duration::MAX), self.deadline);
+            let frame = with_idle_timeout(idle_timeout, deadline, pin!(self.frame())).await?;
+            let frame = frame.transpose().map_err(|error| SendError::Interrupted(error.into()))?;
             let is_last = frame.is_none() || self.body.is_end_stream();
-            if is_last && let Some(lent) = self.lent.take() {
-                lent.give_back();
+            if is_last && let Some(connection) = self.connection.take() {
+                connection.release();
             }
-            // What is no data is trailers, which end with this hop.
+            // Frames without data are trailers, which end with this hop.
             match frame.map(Frame::into_data) {
                 None => break,
                 Some(Ok(data)) => return Ok(Some(data)),
@@ -252,16 +265,16 @@ impl Arriving {
     }
 
     async fn frame(&mut self) -> Option<Result<Frame<Bytes>, hyper::Error>> {
-        let Self { body, lent, .. } = self;
-        poll_fn(|cx| match lent {
-            Some(lent) => lent.line.poll_frame(body, cx),
+        let Self { body, connection, .. } = self;
+        poll_fn(|cx| match connection {
+            Some(connection) => connection.http1.poll_frame(body, cx),
             None => Pin::new(&mut *body).poll_frame(cx),
         })
         .await
     }
 
     /// What comes behind `head`, all of it; `None` when it is more than `most` bytes together.
-    pub(crate) async fn whole(
+    pub(crate) async fn read_to_end(
         &mut self,
         head: Bytes,
         most: usize,
@@ -271,8 +284,8 @@ impl Arriving {
         Ok((read != BodyRead::TooLarge).then(|| body.freeze()))
     }
 
-    /// Reads on until `body` has `enough` bytes, but no more than `most`. `count` is told of bytes before they are
-    /// held, and can refuse them.
+    /// Reads on until `body` has `enough` bytes, but no more than `most`. `count` is called with the number of bytes
+    /// before they are buffered, and can reject them.
     pub(crate) async fn read<E: From<SendError>>(
         &mut self,
         body: &mut BytesMut,
@@ -280,11 +293,11 @@ impl Arriving {
         most: usize,
         mut count: impl FnMut(usize) -> Result<(), E>,
     ) -> Result<BodyRead, E> {
-        let told = self.declared();
-        if told > most.saturating_sub(body.len()) {
+        let declared = self.declared();
+        if declared > most.saturating_sub(body.len()) {
             return Ok(BodyRead::TooLarge);
         }
-        body.reserve(told.min(RESERVED));
+        body.reserve(declared.min(MAX_PREALLOCATED));
         while body.len() < enough {
             let Some(chunk) = self.chunk().await? else { return Ok(BodyRead::Ended) };
             if body.len() + chunk.len() > most {
@@ -317,8 +330,8 @@ impl Arriving {
         usize::try_from(self.body.size_hint().lower()).unwrap_or(usize::MAX)
     }
 
-    /// Whether nothing more comes.
-    pub(crate) fn is_at_end(&self) -> bool {
+    /// Whether the body has ended.
+    pub(crate) fn is_end(&self) -> bool {
         self.body.is_end_stream()
     }
 }

@@ -1,4 +1,4 @@
-//! Why there is no answer of a provider, or no client to ask with.
+//! Errors of calls to providers and of the HTTP client.
 
 use std::error::Error;
 use std::time::Duration;
@@ -6,75 +6,75 @@ use std::time::Duration;
 use crate::limit::OverBudget;
 use crate::vault::TokenError;
 
-/// An error of whatever made it; its text holds no path and no query.
+/// The source of an error; its text holds no path and no query.
 pub type BoxError = Box<dyn Error + Send + Sync>;
 
-/// The client can't be built: no TLS roots, or no TLS at all.
+/// The HTTP client can't be built: no TLS roots, or no TLS.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client can't be built")]
 pub struct ClientError(#[source] pub(super) std::io::Error);
 
-/// Why a request has no answer.
+/// A request without a response.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SendError {
-    /// The address leads where customers' addresses may not.
-    #[error("the address is not one of the internet")]
+    /// The address policy forbids the address.
+    #[error("the address is not a public one")]
     NotAllowed,
-    /// There is no connection. Nothing was sent.
+    /// No connection. Nothing was sent.
     #[error("no connection")]
     Connect(#[source] BoxError),
-    /// Nothing came in time, or not all of it.
-    #[error("nothing came in time")]
+    /// No response in time, or not all of it.
+    #[error("the request timed out")]
     Timeout,
-    /// The caller whose body passes through sent no more of it.
+    /// The caller of a streamed request stopped sending its body.
     #[error("the caller stopped sending the body")]
     CallerStalled,
-    /// It broke off.
-    #[error("it broke off")]
-    Broken(#[source] BoxError),
+    /// The exchange was interrupted.
+    #[error("the response was interrupted")]
+    Interrupted(#[source] BoxError),
 }
 
-/// Why there is no answer.
+/// A call without a response.
 #[derive(Debug, thiserror::Error)]
 pub enum UpstreamError {
-    /// The call's turn would come too late. Nothing was sent.
-    #[error("no turn within the wait allowed")]
-    Limited {
-        /// When a turn can be expected.
+    /// The permit would come too late. Nothing was sent.
+    #[error("rate limit reached")]
+    RateLimited {
+        /// The time until a permit is expected.
         retry_after: Duration,
     },
-    /// Too many calls of the environment wait. Nothing was sent.
-    #[error("too many calls of the environment wait")]
+    /// The environment is at its limit of waiting calls. Nothing was sent.
+    #[error("the environment has too many waiting calls")]
     TooManyWaiting,
-    /// The provider could not be reached for a while and is left alone. Nothing was sent.
-    #[error("the provider could not be reached for a while")]
-    Resting {
-        /// When it is tried next.
+    /// The circuit of the provider's host is open. Nothing was sent.
+    #[error("circuit open: the provider was unreachable")]
+    CircuitOpen {
+        /// The time until the next probe.
         retry_after: Duration,
     },
-    /// There is no living token. Nothing was sent.
-    #[error("no token to call with")]
+    /// There is no valid token. Nothing was sent.
+    #[error("no valid token")]
     Token(#[from] TokenError),
-    /// The provider could not be reached. Nothing was done.
-    #[error("the provider could not be reached")]
+    /// The provider is unreachable. The call had no effect.
+    #[error("the provider is unreachable")]
     Connect(#[source] BoxError),
-    /// The provider did not answer in time. Something may have been done.
-    #[error("the provider did not answer in time")]
+    /// The provider did not respond in time. The call may have had an effect.
+    #[error("the provider did not respond in time")]
     Timeout,
-    /// The caller stopped sending the body that passes through. Something may have been done.
+    /// The caller of a streamed request stopped sending its body. The call may have had an effect.
     #[error("the caller stopped sending the body")]
     CallerStalled,
-    /// The answer broke off. Something may have been done.
-    #[error("the provider's answer broke off")]
-    Broken(#[source] BoxError),
-    /// The account's own address leads where customers' addresses may not. Nothing was sent.
-    #[error("the account's address may not be called")]
+    /// The response was interrupted. The call may have had an effect.
+    #[error("the provider's response was interrupted")]
+    Interrupted(#[source] BoxError),
+    /// The address policy forbids the account's address. Nothing was sent.
+    #[error("the account's address is not a public one")]
     NotAllowed,
-    /// Too much is held in memory to read the response. Something may have been done.
+    /// The limit of bytes in flight is reached. The call may have had an effect.
     #[error(transparent)]
     OverBudget(#[from] OverBudget),
-    /// The answer is larger than we read as a whole.
-    #[error("the provider's answer is too large")]
+    /// The response exceeds the maximum size of a buffered one.
+    #[error("the provider's response is too large")]
     TooLarge,
 }
 
@@ -85,7 +85,7 @@ impl From<SendError> for UpstreamError {
             SendError::Connect(error) => Self::Connect(error),
             SendError::Timeout => Self::Timeout,
             SendError::CallerStalled => Self::CallerStalled,
-            SendError::Broken(error) => Self::Broken(error),
+            SendError::Interrupted(error) => Self::Interrupted(error),
         }
     }
 }

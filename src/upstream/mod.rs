@@ -1,42 +1,43 @@
-//! The one way out to a provider. Everything that is sent goes through [`Upstream::send`]: it waits for
-//! its turn, carries a living token, is repeated where that is safe, and never logs what it carries.
+//! The HTTP client for providers. Every call goes through [`Upstream::send`]: it waits for a permit of the rate
+//! limiter, carries a valid access token, is retried where that is safe, and its content is never logged.
 //!
-//! A connector says what to send ([`ProviderRequest`]) and how to read the provider's mood
-//! ([`Dialect`]); it never retries, sleeps or sees a token.
+//! A connector defines the request ([`ProviderRequest`]) and classifies the response ([`ResponseClassifier`]); it
+//! never retries, sleeps or sees a token.
 
-mod answer;
-mod breaker;
+mod body;
 mod call;
+mod circuit_breaker;
 mod client;
-mod connect;
+mod connector;
+mod decompress;
 mod error;
-mod guard;
-mod line;
+mod http_conn;
 mod oauth;
 mod outcome;
-mod packed;
-mod payload;
 mod pool;
+mod rate_limit;
 mod request;
+mod response;
 mod retry;
 mod retry_after;
 mod secret_header;
 mod send;
-mod trial;
-mod trials;
-mod turns;
+mod ssrf;
+mod token_check;
 
-pub use answer::{Answer, Facts, Passed, Verdict, WholeBody};
-pub(crate) use client::Reading;
+pub use body::StreamBody;
+pub(crate) use client::ReadMode;
 pub use client::{HttpClient, Timeouts};
 pub use error::{BoxError, UpstreamError};
-pub use guard::{NamedBy, Reach};
 pub use oauth::{
-    CodeExchange, Consent, OAuthClient, OAuthEndpoints, OAuthError, TokenAnswer, TokenFields,
+    AuthorizationRequest, CodeExchange, CodeExchangeResponse, OAuthClient, OAuthEndpoints,
+    OAuthError, TokenFields,
 };
-pub use payload::OneWay;
 pub use request::{
-    Budget, CallOptions, Carried, Dialect, ProviderRequest, RequestBody, Safety, Validity,
+    CallOptions, Idempotency, ProviderBucket, ProviderRequest, RequestBody, RequestToken,
+    ResponseClassifier, TokenCheckResponse, TokenStatus,
 };
-pub use send::{Memory, Upstream};
-pub use trial::{TrialAnswer, try_token};
+pub use response::{BufferedBody, CallStats, ProviderResponse, ResponseBody, ResponseClass};
+pub use send::{ResponseMemory, Upstream};
+pub use ssrf::{AddressPolicy, AddressSource};
+pub use token_check::check_token;

@@ -1,62 +1,62 @@
-//! How an attempt ended, for the host's circuit, for metrics and for traces.
+//! Maps the result of an attempt to the circuit breaker, metrics and traces.
 
-use super::answer::{Answer, Verdict};
-use super::breaker::Reached;
+use super::circuit_breaker::Reachable;
 use super::error::UpstreamError;
-use crate::telemetry::{Called, Span};
+use super::response::{ProviderResponse, ResponseClass};
+use crate::telemetry::{CallOutcome, Span};
 
-/// What an attempt tells about the host: an answer of any kind is one.
-pub(super) fn reached(result: &Result<Box<Answer>, UpstreamError>) -> Reached {
+/// Returns whether the host was reached: any response counts.
+pub(super) fn reachable(result: &Result<Box<ProviderResponse>, UpstreamError>) -> Reachable {
     match result {
-        Err(UpstreamError::Connect(_) | UpstreamError::Timeout) => Reached::No,
+        Err(UpstreamError::Connect(_) | UpstreamError::Timeout) => Reachable::No,
         Ok(_)
         | Err(
             UpstreamError::CallerStalled
-            | UpstreamError::Broken(_)
+            | UpstreamError::Interrupted(_)
             | UpstreamError::NotAllowed
             | UpstreamError::OverBudget(_)
             | UpstreamError::TooLarge
-            | UpstreamError::Limited { .. }
+            | UpstreamError::RateLimited { .. }
             | UpstreamError::TooManyWaiting
-            | UpstreamError::Resting { .. }
+            | UpstreamError::CircuitOpen { .. }
             | UpstreamError::Token(_),
-        ) => Reached::Yes,
+        ) => Reachable::Yes,
     }
 }
 
-/// How a call is counted.
-pub(super) fn called(result: &Result<Box<Answer>, UpstreamError>) -> Called {
+/// Returns the outcome under which the call is counted.
+pub(super) fn call_outcome(result: &Result<Box<ProviderResponse>, UpstreamError>) -> CallOutcome {
     match result {
-        Ok(answer) => match answer.verdict {
-            Verdict::Final => Called::Answered,
-            Verdict::DeadToken => Called::DeadToken,
-            Verdict::RefusedToken => Called::RefusedToken,
-            Verdict::TooFast => Called::TooFast,
-            Verdict::Trouble => Called::Trouble,
+        Ok(response) => match response.class {
+            ResponseClass::Final => CallOutcome::Completed,
+            ResponseClass::TokenInvalid => CallOutcome::TokenInvalid,
+            ResponseClass::TokenRejected => CallOutcome::TokenRejected,
+            ResponseClass::RateLimited => CallOutcome::RateLimited,
+            ResponseClass::ServerError => CallOutcome::ServerError,
         },
-        Err(UpstreamError::Connect(_)) => Called::Unreachable,
-        Err(UpstreamError::Timeout) => Called::Timeout,
+        Err(UpstreamError::Connect(_)) => CallOutcome::Unreachable,
+        Err(UpstreamError::Timeout) => CallOutcome::Timeout,
         Err(
             UpstreamError::CallerStalled
-            | UpstreamError::Broken(_)
+            | UpstreamError::Interrupted(_)
             | UpstreamError::NotAllowed
             | UpstreamError::TooManyWaiting
-            | UpstreamError::Resting { .. }
+            | UpstreamError::CircuitOpen { .. }
             | UpstreamError::OverBudget(_)
             | UpstreamError::TooLarge
-            | UpstreamError::Limited { .. }
+            | UpstreamError::RateLimited { .. }
             | UpstreamError::Token(_),
-        ) => Called::Broken,
+        ) => CallOutcome::Interrupted,
     }
 }
 
-/// Notes how an attempt ended.
-pub(super) fn end(span: &Span, result: &Result<Box<Answer>, UpstreamError>) {
-    if let Ok(answer) = result {
-        span.note("http.response.status_code", || i64::from(answer.status.as_u16()));
+/// Records the result of an attempt in its span.
+pub(super) fn end_span(span: &Span, result: &Result<Box<ProviderResponse>, UpstreamError>) {
+    if let Ok(response) = result {
+        span.set_attribute("http.response.status_code", || i64::from(response.status.as_u16()));
     }
-    let outcome = called(result);
-    if outcome != Called::Answered {
-        span.fail(outcome.name());
+    let outcome = call_outcome(result);
+    if outcome != CallOutcome::Completed {
+        span.set_error(outcome.name());
     }
 }

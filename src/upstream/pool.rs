@@ -1,4 +1,4 @@
-//! The connections to providers that are kept for the next call.
+//! The pool of idle connections to providers.
 
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -10,278 +10,283 @@ use http::{HeaderValue, Request, Response, Uri, Version, header};
 use hyper::body::{Body as _, Incoming};
 use tower::Service as _;
 
-use super::connect::Connector;
+use super::body::UpstreamRequestBody;
+use super::connector::Connector;
 use super::error::SendError;
-use super::line::{self, Broken, Lanes, Line, Opened};
-use super::payload::Payload;
+use super::http_conn::{self, ExchangeError, Http1Connection, Http2Handle, HttpConnection};
 
-/// How often unused connections are looked through. One is kept for one round, so for twice as long at the most:
-/// less than servers commonly do, so that we close it first.
-const ROUND: Duration = Duration::from_secs(27);
-/// The most unused connections of one host.
-const MOST: usize = 256;
+/// The interval between two sweeps of idle connections. A connection survives one sweep, so it is idle for at most
+/// two intervals: less than the usual timeout of servers, so that this side closes first.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(27);
+/// The maximum number of idle HTTP/1.1 connections per host.
+const MAX_IDLE_PER_HOST: usize = 256;
 
-/// Connections; clones share them.
+/// A pool of connections. Clones share it.
 #[derive(Clone)]
-pub(super) struct Pool {
+pub(super) struct ConnectionPool {
     connector: Connector,
-    shelf: Arc<Shelf>,
+    idle: Arc<IdlePool>,
 }
 
-impl std::fmt::Debug for Pool {
+impl std::fmt::Debug for ConnectionPool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Pool")
+        f.write_str("ConnectionPool")
     }
 }
 
-/// Where connections lead, letter by letter: the same one written otherwise has others, and is as good.
+/// The scheme and authority of a host, compared byte by byte: another spelling has its own connections.
 #[derive(Clone)]
-struct Host {
+struct HostKey {
     scheme: Scheme,
     authority: Authority,
 }
 
-impl Host {
-    fn of(uri: &Uri) -> Option<Self> {
+impl HostKey {
+    fn from_uri(uri: &Uri) -> Option<Self> {
         Some(Self { scheme: uri.scheme()?.clone(), authority: uri.authority()?.clone() })
     }
 
-    fn text(&self) -> (&str, &str) {
+    fn parts(&self) -> (&str, &str) {
         (self.scheme.as_str(), self.authority.as_str())
     }
 }
 
-impl PartialEq for Host {
+impl PartialEq for HostKey {
     fn eq(&self, other: &Self) -> bool {
-        self.text() == other.text()
+        self.parts() == other.parts()
     }
 }
 
-impl Eq for Host {}
+impl Eq for HostKey {}
 
-impl Hash for Host {
+impl Hash for HostKey {
     fn hash<H: Hasher>(&self, hasher: &mut H) {
-        self.text().hash(hasher);
+        self.parts().hash(hasher);
     }
 }
 
-/// An answer whose body is still to come.
-pub(super) struct Exchanged {
+/// A response whose body is still to come.
+pub(super) struct ExchangeResponse {
     pub(super) response: Response<Incoming>,
-    /// The line it comes on, when no other answer may come on it meanwhile.
-    pub(super) lent: Option<Lent>,
+    /// The HTTP/1.1 connection it arrives on; `None` for HTTP/2, and when there is no body.
+    pub(super) connection: Option<PooledConnection>,
 }
 
-/// The connections that nobody uses at the moment.
+/// The idle connections.
 #[derive(Default)]
-struct Shelf(Mutex<Shelved>);
+struct IdlePool(Mutex<IdleState>);
 
 #[derive(Default)]
-struct Shelved {
-    hosts: HashMap<Host, Kept>,
-    /// How often they were looked through.
-    round: u64,
-    /// Whether a task lets go what gets old.
-    is_watched: bool,
+struct IdleState {
+    hosts: HashMap<HostKey, IdleHost>,
+    /// The number of sweeps so far.
+    sweeps: u64,
+    /// Whether the sweeper task runs.
+    is_sweeping: bool,
 }
 
-/// What is kept of one host.
+/// The idle connections of one host.
 #[derive(Default)]
-struct Kept {
-    /// With the round since which each is unused; the last one was used last.
-    lines: Vec<(Line, u64)>,
-    /// With the round in which it was used last. What is under way on it ends, when it is let go.
-    lanes: Option<(Lanes, u64)>,
+struct IdleHost {
+    /// Each with the sweep since which it is idle; the most recently used one is last.
+    http1: Vec<(Http1Connection, u64)>,
+    /// With the sweep in which it was used last. Its running exchanges end after it is dropped.
+    http2: Option<(Http2Handle, u64)>,
 }
 
-/// A line in use, that goes back when its answer was read.
-pub(super) struct Lent {
-    pub(super) line: Line,
-    host: Host,
-    home: Weak<Shelf>,
+/// An HTTP/1.1 connection in use, returned to the pool after its response was read.
+pub(super) struct PooledConnection {
+    pub(super) http1: Http1Connection,
+    host: HostKey,
+    pool: Weak<IdlePool>,
 }
 
-impl Lent {
-    /// Gives it back, unless it can't be used again.
-    pub(super) fn give_back(mut self) {
-        if self.line.is_free()
-            && let Some(home) = self.home.upgrade()
+impl PooledConnection {
+    /// Returns it to the pool, unless it can't be reused.
+    pub(super) fn release(mut self) {
+        if self.http1.is_ready()
+            && let Some(pool) = self.pool.upgrade()
         {
-            home.put(self.host, self.line);
+            pool.put_http1(self.host, self.http1);
         }
     }
 }
 
-impl Pool {
-    /// No connections yet.
+impl ConnectionPool {
+    /// Creates an empty pool.
     pub(super) fn new(connector: Connector) -> Self {
-        Self { connector, shelf: Arc::default() }
+        Self { connector, idle: Arc::default() }
     }
 
-    /// The same with connections of its own.
-    pub(super) fn apart(&self) -> Self {
+    /// Returns an empty pool with the same connector.
+    pub(super) fn with_own_connections(&self) -> Self {
         Self::new(self.connector.clone())
     }
 
-    /// Sends a request and waits for the head of the answer. One that a kept connection did not take,
-    /// because it was just being closed, is sent on another.
+    /// Sends a request and waits for the head of the response. A request that an idle connection did not accept,
+    /// because the peer was closing it, is sent over another one.
     pub(super) async fn exchange(
         &self,
-        mut request: Box<Request<Payload>>,
-    ) -> Result<Exchanged, SendError> {
-        let host =
-            Host::of(request.uri()).ok_or_else(|| SendError::Connect("no address".into()))?;
+        mut request: Box<Request<UpstreamRequestBody>>,
+    ) -> Result<ExchangeResponse, SendError> {
+        let host = HostKey::from_uri(request.uri())
+            .ok_or_else(|| SendError::Connect("no address".into()))?;
         loop {
-            let (opened, is_new) = match self.shelf.take(&host) {
-                Some(opened) => (opened, false),
-                // Apart, as all that is rare here: the future of every call would be as large.
-                None => (Box::pin(self.open(request.uri())).await?, true),
+            let (http_connection, is_new) = match self.idle.take(&host) {
+                Some(http_connection) => (http_connection, false),
+                // Boxed, as all rare paths here: they would enlarge the future of every call.
+                None => (Box::pin(self.connect(request.uri())).await?, true),
             };
-            let ended = match opened {
-                Opened::Lanes(mut lanes) => {
+            let result = match http_connection {
+                HttpConnection::Http2(mut handle) => {
                     if is_new {
-                        self.shelf.share(host.clone(), lanes.clone());
+                        self.idle.put_http2(host.clone(), handle.clone());
                     }
-                    fit_for_lanes(&mut request);
-                    let answer = line::exchange(&mut lanes, request);
-                    let answer = Box::pin(answer).await;
-                    answer.map(|response| Exchanged { response, lent: None })
+                    to_http2(&mut request);
+                    let response = http_conn::exchange_http2(&mut handle, request);
+                    let response = Box::pin(response).await;
+                    response.map(|response| ExchangeResponse { response, connection: None })
                 }
-                Opened::Line(line) => {
-                    let home = Arc::downgrade(&self.shelf);
-                    let mut lent = Lent { line, host: host.clone(), home };
-                    fit_for_line(&mut request, lent.line.host.clone());
-                    let answer = lent.line.exchange(request).await;
-                    answer.map(|answer| passing(answer, lent))
+                HttpConnection::Http1(http1) => {
+                    let pool = Arc::downgrade(&self.idle);
+                    let mut connection = PooledConnection { http1, host: host.clone(), pool };
+                    to_http1(&mut request, connection.http1.host.clone());
+                    let response = connection.http1.exchange(request).await;
+                    response.map(|response| attach_connection(response, connection))
                 }
             };
-            match ended {
-                Ok(answer) => return Ok(answer),
-                Err(Broken::Lost(error)) => return Err(SendError::Broken(error)),
-                Err(Broken::Unsent(_, error)) if is_new => return Err(SendError::Connect(error)),
-                Err(Broken::Unsent(mut unsent, _)) => {
-                    make_whole_again(&mut unsent, &host);
+            match result {
+                Ok(response) => return Ok(response),
+                Err(ExchangeError::MaybeSent(error)) => return Err(SendError::Interrupted(error)),
+                Err(ExchangeError::NotSent(_, error)) if is_new => {
+                    return Err(SendError::Connect(error));
+                }
+                Err(ExchangeError::NotSent(mut unsent, _)) => {
+                    restore(&mut unsent, &host);
                     request = unsent;
                 }
             }
         }
     }
 
-    async fn open(&self, uri: &Uri) -> Result<Opened, SendError> {
+    async fn connect(&self, uri: &Uri) -> Result<HttpConnection, SendError> {
         let connect = self.connector.clone().call(uri.clone());
         let stream = connect.await.map_err(SendError::Connect)?;
-        line::open(stream, host_header(uri)).await.map_err(SendError::Connect)
+        http_conn::handshake(stream, host_header(uri)).await.map_err(SendError::Connect)
     }
 }
 
-/// The answer; its line goes back at once when there is no body to wait for.
-fn passing(response: Response<Incoming>, lent: Lent) -> Exchanged {
+/// Attaches the connection to its response; releases it immediately when there is no body.
+fn attach_connection(
+    response: Response<Incoming>,
+    connection: PooledConnection,
+) -> ExchangeResponse {
     if response.body().is_end_stream() {
-        lent.give_back();
-        return Exchanged { response, lent: None };
+        connection.release();
+        return ExchangeResponse { response, connection: None };
     }
-    Exchanged { response, lent: Some(lent) }
+    ExchangeResponse { response, connection: Some(connection) }
 }
 
-impl Shelf {
-    fn shelved(&self) -> MutexGuard<'_, Shelved> {
+impl IdlePool {
+    fn state(&self) -> MutexGuard<'_, IdleState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection that can be used.
-    fn take(&self, host: &Host) -> Option<Opened> {
-        let mut shelved = self.shelved();
-        let round = shelved.round;
-        let kept = shelved.hosts.get_mut(host)?;
-        if let Some((lanes, used)) = &mut kept.lanes {
-            if !lanes.is_closed() {
+    /// Removes and returns a usable connection.
+    fn take(&self, host: &HostKey) -> Option<HttpConnection> {
+        let mut state = self.state();
+        let round = state.sweeps;
+        let idle = state.hosts.get_mut(host)?;
+        if let Some((handle, used)) = &mut idle.http2 {
+            if !handle.is_closed() {
                 *used = round;
-                return Some(Opened::Lanes(lanes.clone()));
+                return Some(HttpConnection::Http2(handle.clone()));
             }
-            kept.lanes = None;
+            idle.http2 = None;
         }
-        while let Some((mut line, _)) = kept.lines.pop() {
-            if line.is_free() {
-                return Some(Opened::Line(line));
+        while let Some((mut http1, _)) = idle.http1.pop() {
+            if http1.is_ready() {
+                return Some(HttpConnection::Http1(http1));
             }
         }
         None
     }
 
-    fn share(self: &Arc<Self>, host: Host, lanes: Lanes) {
-        self.keep(|shelved| {
-            let round = shelved.round;
-            shelved.hosts.entry(host).or_default().lanes = Some((lanes, round));
+    fn put_http2(self: &Arc<Self>, host: HostKey, handle: Http2Handle) {
+        self.insert(|state| {
+            let round = state.sweeps;
+            state.hosts.entry(host).or_default().http2 = Some((handle, round));
         });
     }
 
-    fn put(self: &Arc<Self>, host: Host, line: Line) {
-        self.keep(|shelved| {
-            let round = shelved.round;
-            let lines = &mut shelved.hosts.entry(host).or_default().lines;
-            if lines.len() < MOST {
-                lines.push((line, round));
+    fn put_http1(self: &Arc<Self>, host: HostKey, http1: Http1Connection) {
+        self.insert(|state| {
+            let round = state.sweeps;
+            let idle_connections = &mut state.hosts.entry(host).or_default().http1;
+            if idle_connections.len() < MAX_IDLE_PER_HOST {
+                idle_connections.push((http1, round));
             }
         });
     }
 
-    /// Puts something on the shelf, which is looked through from then on.
-    fn keep(self: &Arc<Self>, put: impl FnOnce(&mut Shelved)) {
-        let mut shelved = self.shelved();
-        put(&mut shelved);
-        let was_watched = std::mem::replace(&mut shelved.is_watched, true);
-        drop(shelved);
+    /// Inserts a connection and starts the sweeper if necessary.
+    fn insert(self: &Arc<Self>, put: impl FnOnce(&mut IdleState)) {
+        let mut state = self.state();
+        put(&mut state);
+        let was_watched = std::mem::replace(&mut state.is_sweeping, true);
+        drop(state);
         if !was_watched {
-            self.watch();
+            self.start_sweeper();
         }
     }
 
-    /// Lets connections go that nobody has used for long, until there is none.
-    fn watch(self: &Arc<Self>) {
-        let home = Arc::downgrade(self);
+    /// Sweeps idle connections until there is none.
+    fn start_sweeper(self: &Arc<Self>) {
+        let pool = Arc::downgrade(self);
         #[expect(
             clippy::disallowed_methods,
-            reason = "it ends with the last connection, nobody waits for it"
+            reason = "it ends with the last connection, no shutdown waits for it"
         )]
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(ROUND).await;
-                match home.upgrade() {
-                    Some(home) if !home.sweep() => {}
+                tokio::time::sleep(SWEEP_INTERVAL).await;
+                match pool.upgrade() {
+                    Some(pool) if !pool.sweep() => {}
                     Some(_) | None => return,
                 }
             }
         });
     }
 
-    /// Drops what is old or closed; whether nothing is left.
+    /// Drops connections that are old or closed; returns whether none is left.
     fn sweep(&self) -> bool {
-        let mut shelved = self.shelved();
-        let round = shelved.round;
-        for kept in shelved.hosts.values_mut() {
-            kept.lines.retain_mut(|(line, since)| *since == round && line.is_free());
-            kept.lanes.take_if(|(lanes, used)| *used != round || lanes.is_closed());
+        let mut state = self.state();
+        let round = state.sweeps;
+        for idle in state.hosts.values_mut() {
+            idle.http1.retain_mut(|(http1, since)| *since == round && http1.is_ready());
+            idle.http2.take_if(|(handle, used)| *used != round || handle.is_closed());
         }
-        shelved.round += 1;
-        shelved.hosts.retain(|_, kept| !kept.lines.is_empty() || kept.lanes.is_some());
-        shelved.is_watched = !shelved.hosts.is_empty();
-        !shelved.is_watched
+        state.sweeps += 1;
+        state.hosts.retain(|_, idle| !idle.http1.is_empty() || idle.http2.is_some());
+        state.is_sweeping = !state.hosts.is_empty();
+        !state.is_sweeping
     }
 }
 
-/// The header `host` of requests to an address.
+/// Returns the value of the header `host` for a URI.
 fn host_header(uri: &Uri) -> Option<HeaderValue> {
-    let usual = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    let default_port = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
     let authority = uri.authority()?;
     let name = match authority.port_u16() {
-        Some(port) if port != usual => authority.as_str(),
+        Some(port) if port != default_port => authority.as_str(),
         _ => authority.host(),
     };
     HeaderValue::from_str(name).ok()
 }
 
-/// Makes a request one of HTTP/1: the path alone, and the host in a header.
-fn fit_for_line(request: &mut Request<Payload>, host: Option<HeaderValue>) {
+/// Converts a request to HTTP/1.1: the path as the target, and the host in a header.
+fn to_http1(request: &mut Request<UpstreamRequestBody>, host: Option<HeaderValue>) {
     if let Some(host) = host {
         request.headers_mut().insert(header::HOST, host);
     }
@@ -290,14 +295,14 @@ fn fit_for_line(request: &mut Request<Payload>, host: Option<HeaderValue>) {
     }
 }
 
-/// Makes a request one of HTTP/2.
-fn fit_for_lanes(request: &mut Request<Payload>) {
+/// Converts a request to HTTP/2.
+fn to_http2(request: &mut Request<UpstreamRequestBody>) {
     *request.version_mut() = Version::HTTP_2;
     request.headers_mut().remove(header::HOST);
 }
 
-/// Makes a request what it was before it was made fit for a connection.
-fn make_whole_again(request: &mut Request<Payload>, host: &Host) {
+/// Reverts the conversion of a request for a connection.
+fn restore(request: &mut Request<UpstreamRequestBody>, host: &HostKey) {
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
     parts.scheme = Some(host.scheme.clone());
     parts.authority = Some(host.authority.clone());
@@ -319,37 +324,37 @@ mod tests {
 
     use super::*;
 
-    /// An HTTP/2 connection, and what ends with it.
-    async fn lanes() -> (Lanes, impl Future<Output = ()>) {
+    /// Returns an HTTP/2 connection and a future that ends with it.
+    async fn http2_connection() -> (Http2Handle, impl Future<Output = ()>) {
         let (near, far) = tokio::io::duplex(64 * 1024);
-        let answer = service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new())));
+        let service = service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new())));
         let serving = server::Builder::new(TokioExecutor::new());
         let tasks = TaskTracker::new();
-        let served = tasks.spawn(serving.serve_connection(TokioIo::new(far), answer));
-        let (lanes, connection) =
+        let served = tasks.spawn(serving.serve_connection(TokioIo::new(far), service));
+        let (handle, connection) =
             client::handshake(TokioExecutor::new(), TokioIo::new(near)).await.unwrap();
         tasks.spawn(connection);
-        (lanes, async move { drop(served.await.unwrap()) })
+        (handle, async move { drop(served.await.unwrap()) })
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_unused_http_2_connection_is_closed_and_one_in_use_stays() {
-        let host = |name: &str| Host::of(&name.parse().unwrap()).unwrap();
+    async fn closes_idle_http2_connections_only() {
+        let host = |name: &str| HostKey::from_uri(&name.parse().unwrap()).unwrap();
         let (used, unused) = (host("https://used.example"), host("https://unused.example"));
-        let shelf = Arc::<Shelf>::default();
-        let ((one, _stays), (other, closed)) = (lanes().await, lanes().await);
-        shelf.share(used.clone(), one);
-        shelf.share(unused.clone(), other);
+        let pool = Arc::<IdlePool>::default();
+        let ((one, _stays), (other, closed)) = (http2_connection().await, http2_connection().await);
+        pool.put_http2(used.clone(), one);
+        pool.put_http2(unused.clone(), other);
         for _ in 0..3 {
-            assert!(matches!(shelf.take(&used), Some(Opened::Lanes(_))));
-            tokio::time::sleep(ROUND).await;
+            assert!(matches!(pool.take(&used), Some(HttpConnection::Http2(_))));
+            tokio::time::sleep(SWEEP_INTERVAL).await;
         }
         closed.await;
-        assert!(shelf.take(&unused).is_none());
-        assert!(!shelf.shelved().hosts.contains_key(&unused), "nothing of the host stays");
-        assert!(shelf.take(&used).is_some());
-        tokio::time::sleep(3 * ROUND).await;
-        let shelved = shelf.shelved();
-        assert!(shelved.hosts.is_empty() && !shelved.is_watched);
+        assert!(pool.take(&unused).is_none());
+        assert!(!pool.state().hosts.contains_key(&unused), "the host is removed");
+        assert!(pool.take(&used).is_some());
+        tokio::time::sleep(3 * SWEEP_INTERVAL).await;
+        let state = pool.state();
+        assert!(state.hosts.is_empty() && !state.is_sweeping);
     }
 }

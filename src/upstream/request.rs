@@ -1,4 +1,4 @@
-//! What is sent to a provider, and how its answers are to be read.
+//! The description of a call to a provider, and the classification of its response.
 
 use std::borrow::Cow;
 
@@ -7,30 +7,29 @@ use http::{HeaderMap, Method, StatusCode, Uri};
 use tokio::time::Instant;
 use url::Url;
 
-use super::answer::Verdict;
-use super::payload::OneWay;
-use super::trial::TrialAnswer;
+use super::body::StreamBody;
+use super::response::ResponseClass;
 use crate::domain::account::IntegratedAccount;
-use crate::limit::{Class, Meter, Rate};
+use crate::limit::{LimitReport, Priority, Rate};
 use crate::telemetry::Span;
 
-/// Whether a call may be repeated after an answer that leaves open what happened.
+/// Whether a call may be retried when its effect is unknown (RFC 9110 §9.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Safety {
-    /// It changes nothing, or twice is as good as once.
-    Repeatable,
-    /// Twice would be twice.
-    Once,
+pub enum Idempotency {
+    /// A repetition has no further effect.
+    Idempotent,
+    /// A repetition may have a second effect.
+    NonIdempotent,
 }
 
-/// A budget at the provider that a call takes from.
+/// A rate-limit bucket at the provider that a call takes from.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Budget {
-    /// The provider's name for it: a method, or a set of them.
-    pub bucket: Cow<'static, str>,
-    /// Its pace.
+pub struct ProviderBucket {
+    /// The provider's name: a method, or a set of methods.
+    pub name: Cow<'static, str>,
+    /// Its rate.
     pub rate: Rate,
-    /// Whether the provider counts each client by itself, or all clients of an organization together.
+    /// Whether the provider counts each client separately, or all clients of an organization together.
     pub per_app: bool,
 }
 
@@ -39,79 +38,97 @@ pub struct Budget {
 pub enum RequestBody {
     /// None.
     Empty,
-    /// One that can be sent again.
+    /// A body in memory; it can be sent again.
     Bytes(Bytes),
-    /// One that passes through once.
-    Stream(OneWay),
+    /// A streamed body; it can be sent once only.
+    Stream(StreamBody),
 }
 
-/// Which of an account's tokens a call carries.
+/// The token of the account that a call carries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Carried {
-    /// The one for calls.
+pub enum RequestToken {
+    /// The access token.
     #[default]
     AccessToken,
-    /// The one for refreshes, for a call that gives it back. An account without one makes no such call.
+    /// The refresh token, for a call that revokes it. An account without one makes no such call.
     RefreshToken,
 }
 
-/// A call to a provider, without its token. It is handed on in a box, as answers are.
+/// A call to a provider, without its token.
 #[derive(Debug)]
 pub struct ProviderRequest {
-    /// What the provider calls it: for logs, problems and metrics.
+    /// The provider's name of the method, for logs, problems and metrics.
     pub name: Cow<'static, str>,
     /// The HTTP method.
     pub method: Method,
-    /// Where it goes.
+    /// The URI.
     pub uri: Uri,
-    /// Headers, without `authorization`.
+    /// The headers, without `authorization`.
     pub headers: HeaderMap,
     /// The body.
     pub body: RequestBody,
-    /// The budgets it takes from; the first one is blocked when the provider answers 429.
-    pub budgets: Vec<Budget>,
-    /// Whether it may be repeated.
-    pub safety: Safety,
-    /// Which token it carries.
-    pub carried: Carried,
+    /// The buckets it takes from; a 429 of the provider blocks the first one.
+    pub buckets: Vec<ProviderBucket>,
+    /// Whether it may be retried when its effect is unknown.
+    pub idempotency: Idempotency,
+    /// The token it carries.
+    pub token: RequestToken,
 }
 
-/// What a caller wants of one call.
+/// The options of one call.
 #[derive(Debug, Clone, Copy)]
 pub struct CallOptions<'a> {
-    /// Until when it may wait: for permits, a refresh of the token, and pauses between attempts. An attempt that is
-    /// under way then goes on; none begins after it but the first.
+    /// The deadline of all waits: for permits, a refresh of the token, and pauses between attempts. A running attempt
+    /// continues after it; none but the first begins after it.
     pub wait_until: Instant,
-    /// Who waits for it.
-    pub class: Class,
-    /// Where to note what is left of the budgets it takes from.
-    pub meter: Option<&'a Meter>,
-    /// What it is a part of.
+    /// Its priority.
+    pub priority: Priority,
+    /// Receives the status of the buckets it takes from.
+    pub limit_report: Option<&'a LimitReport>,
+    /// The parent span.
     pub span: &'a Span,
 }
 
-/// What the known path of an account, which works with every valid grant, says of its access token.
+/// The response to a token check.
+#[derive(Debug)]
+pub struct TokenCheckResponse {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body; `null` when it is not JSON.
+    pub body: serde_json::Value,
+    /// Whether the body is empty.
+    pub is_empty: bool,
+}
+
+/// The status of an access token by a token check: a request to a path that accepts every valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Validity {
-    /// The token is valid: what was refused is not for it.
+pub enum TokenStatus {
+    /// The token is valid; it does not permit the call that was rejected.
     Valid,
-    /// The provider itself says that it is invalid, with this code.
+    /// The provider reports the token as invalid, with this code.
     Invalid(&'static str),
-    /// It was refused, for a reason that a valid token can meet as well: an address that is not admitted.
-    Refused(&'static str),
-    /// The response is not the provider's word on the token: a page of a firewall, a server error, silence.
+    /// The token was rejected for a reason that also applies to valid tokens, such as an address that is not allowed.
+    Rejected(&'static str),
+    /// The response does not decide: a firewall's page, a server error, a timeout.
     Unknown,
 }
 
-/// How a provider's answers are to be read, as far as sending needs to know.
-pub trait Dialect: Send + Sync {
-    /// Reads an answer. `body` is the whole body where it was short enough to look at.
-    fn verdict(&self, status: StatusCode, headers: &HeaderMap, body: Option<&[u8]>) -> Verdict;
+/// Classifies the responses of a provider.
+pub trait ResponseClassifier: Send + Sync {
+    /// Returns the class of a response. `body` is the whole body if it is short, else `None`.
+    fn classify(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: Option<&[u8]>,
+    ) -> ResponseClass;
 
-    /// The known path of an account: a GET that changes nothing, works with every valid grant, and holds
-    /// nothing that a caller chose. `None` when the account has none.
-    fn trial_url(&self, account: &IntegratedAccount) -> Option<Url>;
+    /// Returns the URL of an account's token check: a GET without side effects, accepted with every valid token, and
+    /// without input of a caller. `None` when the account has none.
+    fn token_check_url(&self, account: &IntegratedAccount) -> Option<Url>;
 
-    /// Reads the response of the known path.
-    fn validity(&self, trial: &TrialAnswer) -> Validity;
+    /// Returns the token status that the response of a token check shows.
+    fn token_status(&self, response: &TokenCheckResponse) -> TokenStatus;
 }

@@ -1,73 +1,76 @@
-//! When a call is sent again: one table, for every provider and for the proxy as well.
+//! The retry policy: one table for all providers and the proxy.
 //!
-//! | an attempt ended with | safe to repeat | once only |
+//! | an attempt ended with | idempotent | not idempotent |
 //! | --- | --- | --- |
-//! | any sign of an invalid token, the first time | with a new token, when the known path confirms it; else done | the same: nothing was done |
-//! | the same, again | done | done |
-//! | rate limited | after the pause it asks for | after it: nothing was done |
-//! | a server error | after a pause, the one it asks for at least | done: it may have been done |
-//! | no connection | after a pause | after a pause: nothing was sent |
-//! | no answer, or a broken one | after a pause | failed: it may have been done |
-//! | an answer | done | done |
+//! | an invalid or rejected token, the first time | retry with a new token if a token check confirms it | the same |
+//! | an invalid or rejected token, again | return | return |
+//! | rate limited | retry after the requested pause | retry after it: the call had no effect |
+//! | a server error | retry after the backoff or the requested pause | return: the call may have had an effect |
+//! | no connection | retry after the backoff | retry after the backoff: nothing was sent |
+//! | no response, or an interrupted one | retry after the backoff | fail: the call may have had an effect |
+//! | any other response | return | return |
 //!
-//! All pauses end within the caller's wait, or the attempt was the last one.
+//! A pause that would end after the caller's deadline makes the attempt the last one.
 //!
-//! It is a table and not a stack of `tower` layers: the token, the turn and the pause that an attempt
-//! ends with decide on what the next one takes, and between two layers each would have to pass the
-//! others' business along.
+//! This is a table and not a stack of `tower` layers: the token, the permit and the pause of an attempt decide on
+//! the next one together, and each layer would have to pass on the state of the others.
 
 use std::time::Duration;
 
-use super::answer::{Answer, Verdict};
 use super::error::UpstreamError;
-use super::request::Safety;
+use super::request::Idempotency;
+use super::response::{ProviderResponse, ResponseClass};
 
-/// The pause after a rate limit that names none.
-const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
+/// The pause after a 429 without `Retry-After`.
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// What comes after an attempt.
+/// The action after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
-    /// Nothing: the answer or the error is what the caller gets.
-    Done,
-    /// The token has to be tried: when it is invalid, the same call with a newer one.
-    TryToken,
-    /// The same call, once the provider's pause is over.
-    Blocked(Duration),
-    /// The same call, after a pause of our own, and of this length at least.
-    Again(Duration),
+pub(super) enum RetryAction {
+    /// Return the response or the error.
+    Return,
+    /// Check the token; if it is invalid, retry with a newer one.
+    CheckToken,
+    /// Block the bucket for the provider's pause, and retry after it.
+    RetryAfter(Duration),
+    /// Retry after the backoff, and after this pause at least.
+    Backoff(Duration),
 }
 
-/// What comes after an attempt that ended so. `renewed` says whether the token was renewed already.
-pub(super) fn next(
-    end: &Result<Box<Answer>, UpstreamError>,
-    safety: Safety,
-    renewed: bool,
-) -> Next {
+/// Returns the action after an attempt with this result. `refreshed`: the token was already replaced once.
+pub(super) fn retry_action(
+    result: &Result<Box<ProviderResponse>, UpstreamError>,
+    safety: Idempotency,
+    refreshed: bool,
+) -> RetryAction {
     let when_safe = |pause| match safety {
-        Safety::Repeatable => Next::Again(pause),
-        Safety::Once => Next::Done,
+        Idempotency::Idempotent => RetryAction::Backoff(pause),
+        Idempotency::NonIdempotent => RetryAction::Return,
     };
-    match end {
-        Ok(answer) => match answer.verdict {
-            Verdict::Final => Next::Done,
-            Verdict::DeadToken | Verdict::RefusedToken if renewed => Next::Done,
-            Verdict::DeadToken | Verdict::RefusedToken => Next::TryToken,
-            Verdict::TooFast => Next::Blocked(answer.retry_after.unwrap_or(DEFAULT_PAUSE)),
-            Verdict::Trouble => when_safe(answer.retry_after.unwrap_or_default()),
+    match result {
+        Ok(response) => match response.class {
+            ResponseClass::Final => RetryAction::Return,
+            ResponseClass::TokenInvalid | ResponseClass::TokenRejected if refreshed => {
+                RetryAction::Return
+            }
+            ResponseClass::TokenInvalid | ResponseClass::TokenRejected => RetryAction::CheckToken,
+            ResponseClass::RateLimited => {
+                RetryAction::RetryAfter(response.retry_after.unwrap_or(DEFAULT_RETRY_AFTER))
+            }
+            ResponseClass::ServerError => when_safe(response.retry_after.unwrap_or_default()),
         },
-        Err(UpstreamError::Connect(_)) => Next::Again(Duration::ZERO),
-        Err(UpstreamError::Timeout | UpstreamError::Broken(_)) => when_safe(Duration::ZERO),
+        Err(UpstreamError::Connect(_)) => RetryAction::Backoff(Duration::ZERO),
+        Err(UpstreamError::Timeout | UpstreamError::Interrupted(_)) => when_safe(Duration::ZERO),
         Err(
             UpstreamError::CallerStalled
-            | UpstreamError::Limited { .. }
+            | UpstreamError::RateLimited { .. }
             | UpstreamError::Token(_)
             | UpstreamError::TooManyWaiting
-            | UpstreamError::Resting { .. }
+            | UpstreamError::CircuitOpen { .. }
             | UpstreamError::NotAllowed
             | UpstreamError::OverBudget(_)
             | UpstreamError::TooLarge,
-        ) => Next::Done,
+        ) => RetryAction::Return,
     }
 }
 
@@ -76,30 +79,57 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_holds() {
+    fn follows_the_table() {
         let seven = Duration::from_secs(7);
         let (some, none) = (Some(seven), None);
         let rows = [
-            (Verdict::Final, none, Next::Done, Next::Done),
-            (Verdict::DeadToken, none, Next::TryToken, Next::TryToken),
-            (Verdict::RefusedToken, none, Next::TryToken, Next::TryToken),
-            (Verdict::TooFast, some, Next::Blocked(seven), Next::Blocked(seven)),
-            (Verdict::TooFast, none, Next::Blocked(DEFAULT_PAUSE), Next::Blocked(DEFAULT_PAUSE)),
-            (Verdict::Trouble, none, Next::Again(Duration::ZERO), Next::Done),
-            (Verdict::Trouble, some, Next::Again(seven), Next::Done),
+            (ResponseClass::Final, none, RetryAction::Return, RetryAction::Return),
+            (ResponseClass::TokenInvalid, none, RetryAction::CheckToken, RetryAction::CheckToken),
+            (ResponseClass::TokenRejected, none, RetryAction::CheckToken, RetryAction::CheckToken),
+            (
+                ResponseClass::RateLimited,
+                some,
+                RetryAction::RetryAfter(seven),
+                RetryAction::RetryAfter(seven),
+            ),
+            (
+                ResponseClass::RateLimited,
+                none,
+                RetryAction::RetryAfter(DEFAULT_RETRY_AFTER),
+                RetryAction::RetryAfter(DEFAULT_RETRY_AFTER),
+            ),
+            (
+                ResponseClass::ServerError,
+                none,
+                RetryAction::Backoff(Duration::ZERO),
+                RetryAction::Return,
+            ),
+            (ResponseClass::ServerError, some, RetryAction::Backoff(seven), RetryAction::Return),
         ];
-        for (verdict, retry_after, repeatable, once) in rows {
-            let mut answer = Answer::of_verdict(verdict);
-            answer.retry_after = retry_after;
-            let end = Ok(answer);
-            assert_eq!(next(&end, Safety::Repeatable, false), repeatable, "{end:?}");
-            assert_eq!(next(&end, Safety::Once, false), once, "{end:?}");
+        for (class, retry_after, idempotent, non_idempotent) in rows {
+            let mut response = ProviderResponse::of_class(class);
+            response.retry_after = retry_after;
+            let result = Ok(response);
+            assert_eq!(
+                retry_action(&result, Idempotency::Idempotent, false),
+                idempotent,
+                "{result:?}"
+            );
+            assert_eq!(
+                retry_action(&result, Idempotency::NonIdempotent, false),
+                non_idempotent,
+                "{result:?}"
+            );
         }
-        for verdict in [Verdict::DeadToken, Verdict::RefusedToken] {
-            let twice = next(&Ok(Answer::of_verdict(verdict)), Safety::Repeatable, true);
-            assert_eq!(twice, Next::Done, "a token is renewed once");
+        for class in [ResponseClass::TokenInvalid, ResponseClass::TokenRejected] {
+            let twice =
+                retry_action(&Ok(ProviderResponse::of_class(class)), Idempotency::Idempotent, true);
+            assert_eq!(twice, RetryAction::Return, "a token is refreshed once");
         }
-        let resting = Err(UpstreamError::Resting { retry_after: seven });
-        assert_eq!(next(&resting, Safety::Repeatable, false), Next::Done);
+        let circuit_open = Err(UpstreamError::CircuitOpen { retry_after: seven });
+        assert_eq!(
+            retry_action(&circuit_open, Idempotency::Idempotent, false),
+            RetryAction::Return
+        );
     }
 }

@@ -1,23 +1,23 @@
-//! `Retry-After`: how long a provider or a token endpoint asks callers to stay away (RFC 9110 §10.2.3), as seconds, as
-//! one of the three date forms, or as a fraction, which the RFC does not have and servers send.
+//! Parses `Retry-After` (RFC 9110 §10.2.3): seconds, one of the three date forms, or a fraction of seconds, which the
+//! RFC does not define and servers send.
 
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, HeaderValue, header};
 use time::OffsetDateTime;
 
-/// The longest pause that is obeyed; after it the server is asked again.
+/// The maximum pause; a longer one is cut to it.
 pub(crate) const MAX_RETRY_AFTER: Duration = Duration::from_hours(1);
 
-/// Returns the pause that a response asks for at `now`, [`MAX_RETRY_AFTER`] at most; `None` when it asks for none: no
-/// header, zero, a negative number, a date in the past, or a value of another form.
+/// Returns the pause that a response requests at `now`, [`MAX_RETRY_AFTER`] at most; `None` for no header, zero, a
+/// negative number, a date in the past, or a value of another form.
 pub(crate) fn retry_after(headers: &HeaderMap, now: OffsetDateTime) -> Option<Duration> {
     let text = headers.get(header::RETRY_AFTER).map(HeaderValue::to_str)?.ok()?.trim();
     let pause = seconds(text).or_else(|| until_date(text, now))?.min(MAX_RETRY_AFTER);
     (!pause.is_zero()).then_some(pause)
 }
 
-/// Reads digits, with or without a fraction. More than a number holds is as long as can be.
+/// Parses digits with an optional fraction. A number out of range is the maximum.
 fn seconds(text: &str) -> Option<Duration> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let is_number =

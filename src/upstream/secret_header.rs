@@ -1,4 +1,4 @@
-//! Headers that hold a secret. Their memory is wiped when the last copy goes.
+//! Headers that hold a secret; their memory is wiped when the last copy is dropped.
 
 use std::fmt::{self, Write as _};
 
@@ -8,38 +8,39 @@ use zeroize::Zeroizing;
 
 use crate::vault::secret::AccessToken;
 
-/// A token as the header `authorization` has it; `None` when it can't stand in a header.
+/// Returns the value of `authorization` for a token; `None` when it holds bytes that no header allows.
 pub(super) fn bearer(token: &AccessToken) -> Option<HeaderValue> {
     secret_header(&format_args!("Bearer {}", token.expose_secret()))
 }
 
-/// A header with a secret, whose memory is wiped when the last copy goes; `None` for what can't stand in one.
+/// Returns a header value whose memory is wiped when the last copy is dropped; `None` when the text holds bytes that
+/// no header allows.
 pub(super) fn secret_header(text: &fmt::Arguments<'_>) -> Option<HeaderValue> {
-    let mut length = Length(0);
+    let mut length = ByteCounter(0);
     write!(length, "{text}").ok()?;
-    // With all of its room from the start: what grows leaves copies behind.
-    let mut line = Zeroizing::new(String::with_capacity(length.0));
-    write!(line, "{text}").ok()?;
-    let line = Bytes::from_owner(Line(line));
-    let mut value = HeaderValue::from_maybe_shared(line).ok()?;
+    // With its final capacity from the start: growing would leave copies behind.
+    let mut buffer = Zeroizing::new(String::with_capacity(length.0));
+    write!(buffer, "{text}").ok()?;
+    let bytes = Bytes::from_owner(WipedText(buffer));
+    let mut value = HeaderValue::from_maybe_shared(bytes).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
-/// How long a text is.
-struct Length(usize);
+/// Counts the bytes of a text.
+struct ByteCounter(usize);
 
-impl fmt::Write for Length {
+impl fmt::Write for ByteCounter {
     fn write_str(&mut self, part: &str) -> fmt::Result {
         self.0 += part.len();
         Ok(())
     }
 }
 
-/// Text that is wiped when the last that shares it goes.
-pub(super) struct Line(pub(super) Zeroizing<String>);
+/// Text that is wiped when dropped.
+pub(super) struct WipedText(pub(super) Zeroizing<String>);
 
-impl AsRef<[u8]> for Line {
+impl AsRef<[u8]> for WipedText {
     fn as_ref(&self) -> &[u8] {
         self.0.as_bytes()
     }

@@ -1,4 +1,4 @@
-//! One call: its turn, its token, its repetitions.
+//! Sends a call: circuit breaker, permit, token, attempts and retries.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -8,54 +8,54 @@ use futures_util::future::poll_immediate;
 use http::Request;
 use tokio::time::{Instant, timeout_at};
 
-use super::answer::{Answer, Facts, MAX_WHOLE};
-use super::breaker::Breakers;
-use super::call::{Call, finished, host, log, named_by};
-use super::client::{HttpClient, Reading};
+use super::body::UpstreamRequestBody;
+use super::call::{ProviderCall, address_source, circuit_key, log_attempt, with_stats};
+use super::circuit_breaker::CircuitBreakers;
+use super::client::{HttpClient, ReadMode};
 use super::error::UpstreamError;
-use super::guard::NamedBy;
-use super::outcome::{called, end, reached};
-use super::payload::Payload;
-use super::request::{CallOptions, Carried, Dialect, ProviderRequest, Validity};
-use super::retry::{Next, next};
-use super::trials::{Refusal, Trials, validity_of};
-use super::turns::Turns;
+use super::outcome::{call_outcome, end_span, reachable};
+use super::rate_limit::Throttle;
+use super::request::{CallOptions, ProviderRequest, RequestToken, ResponseClassifier, TokenStatus};
+use super::response::{CallStats, MAX_BUFFERED_BYTES, ProviderResponse};
+use super::retry::{RetryAction, retry_action};
+use super::ssrf::AddressSource;
+use super::token_check::{CallRejection, TokenCheckCache, token_status};
 use crate::domain::account::IntegratedAccount;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::{Entropy, random_bytes};
-use crate::limit::{ByteBudget, Limiter, Pacing, Places};
+use crate::limit::{ByteBudget, ConcurrencyLimit, Limiter, RateTable};
 use crate::telemetry::Metrics;
-use crate::vault::{Fresh, Tokens};
+use crate::vault::{AccessTokenLease, AccessTokens};
 
-/// How often a call is sent at the most.
-const ATTEMPTS: u32 = 4;
-/// The first pause between two attempts; it doubles, and chance takes a part of it away.
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// What the quota of waiting calls is called, for metrics.
-const WAITING_CALLS: &str = "waiting_calls";
+/// The maximum number of attempts of a call.
+const MAX_ATTEMPTS: u32 = 4;
+/// The first backoff; it doubles with each attempt, and has a jitter of half its length.
+const INITIAL_BACKOFF: Duration = Duration::from_millis(200);
+/// The metric label of the quota of waiting calls.
+const WAITING_CALLS_QUOTA: &str = "waiting_calls";
 
-/// The way out to every provider.
+/// The client for calls to providers on behalf of accounts.
 #[derive(Clone)]
 pub struct Upstream {
     client: HttpClient,
-    turns: Turns,
-    tokens: Tokens,
+    throttle: Throttle,
+    tokens: AccessTokens,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     metrics: Metrics,
-    breakers: Breakers,
-    trials: Trials,
-    memory: Memory,
-    waiting: Places,
+    circuit_breakers: CircuitBreakers,
+    token_checks: TokenCheckCache,
+    memory: ResponseMemory,
+    waiting_limit: ConcurrencyLimit,
 }
 
-/// How much of responses may be held as a whole.
+/// The memory limits of buffered responses.
 #[derive(Debug, Clone)]
-pub struct Memory {
-    /// All of them together.
+pub struct ResponseMemory {
+    /// The limit of all responses together.
     pub budget: ByteBudget,
-    /// One of an address that a customer names, in bytes.
-    pub max_named_response: usize,
+    /// The maximum size of a response from an address that a customer provides, in bytes.
+    pub max_customer_response: usize,
 }
 
 impl std::fmt::Debug for Upstream {
@@ -65,138 +65,163 @@ impl std::fmt::Debug for Upstream {
 }
 
 impl Upstream {
-    /// A way out through `client`, with the turns of `limiter` at the rates of `pacing`, and the tokens of
-    /// `tokens`. Calls that wait have places for each environment.
+    /// Creates the client from an HTTP client, the rate limiter with its rates, and the access tokens. `waiting` limits
+    /// the waiting calls of each environment.
     #[must_use]
     pub fn new(
         client: HttpClient,
         limiter: Arc<dyn Limiter>,
-        pacing: Pacing,
-        tokens: Tokens,
+        rates: RateTable,
+        tokens: AccessTokens,
         (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
         metrics: Metrics,
-        (memory, waiting): (Memory, Places),
+        (memory, waiting): (ResponseMemory, ConcurrencyLimit),
     ) -> Self {
-        let turns = Turns::new(limiter, pacing);
-        let (breakers, trials) = (Breakers::default(), Trials::default());
-        Self { client, turns, tokens, clock, entropy, metrics, breakers, trials, memory, waiting }
+        let throttle = Throttle::new(limiter, rates);
+        let (circuit_breakers, token_checks) =
+            (CircuitBreakers::default(), TokenCheckCache::default());
+        Self {
+            client,
+            throttle,
+            tokens,
+            clock,
+            entropy,
+            metrics,
+            circuit_breakers,
+            token_checks,
+            memory,
+            waiting_limit: waiting,
+        }
     }
 
-    /// The same way out with connections of its own.
+    /// Returns the client with separate connection pools.
     #[must_use]
     pub fn with_own_connections(&self) -> Self {
         Self { client: self.client.with_own_connections(), ..self.clone() }
     }
 
-    /// Sends a call and hands over the answer as soon as its head is here; the body streams.
+    /// Sends a call and returns the response when its head has arrived; the body streams.
     ///
     /// # Errors
     ///
-    /// When there is no answer. An answer of trouble that stayed is an `Ok` with that verdict.
+    /// When there is no response. A server error after all retries is an `Ok` with that class.
     pub async fn send(
         &self,
         account: &IntegratedAccount,
         request: Box<ProviderRequest>,
-        dialect: &dyn Dialect,
+        classifier: &dyn ResponseClassifier,
         options: CallOptions<'_>,
-    ) -> Result<Box<Answer>, UpstreamError> {
-        // Apart: whoever awaits this moves its own future, and would move this one with it.
-        Box::pin(self.run(account, request, dialect, options, false)).await
+    ) -> Result<Box<ProviderResponse>, UpstreamError> {
+        // Boxed: callers move their own future, and would move this one with it.
+        Box::pin(self.run(account, request, classifier, options, false)).await
     }
 
-    /// Sends a call and reads the whole answer; a body that breaks off counts as a failed attempt.
+    /// Sends a call and buffers the response; an interrupted body counts as a failed attempt.
     ///
     /// # Errors
     ///
-    /// When there is no answer, it is larger than 64 MiB or than a customer's server may send, or too much is held in
-    /// memory.
+    /// When there is no response, it is larger than 64 MiB or than the limit for addresses of customers, or the limit
+    /// of bytes in flight is reached.
     pub async fn fetch(
         &self,
         account: &IntegratedAccount,
         request: Box<ProviderRequest>,
-        dialect: &dyn Dialect,
+        classifier: &dyn ResponseClassifier,
         options: CallOptions<'_>,
-    ) -> Result<Box<Answer>, UpstreamError> {
-        Box::pin(self.run(account, request, dialect, options, true)).await
+    ) -> Result<Box<ProviderResponse>, UpstreamError> {
+        Box::pin(self.run(account, request, classifier, options, true)).await
     }
 
     async fn run(
         &self,
         account: &IntegratedAccount,
         request: Box<ProviderRequest>,
-        dialect: &dyn Dialect,
+        classifier: &dyn ResponseClassifier,
         options: CallOptions<'_>,
-        whole: bool,
-    ) -> Result<Box<Answer>, UpstreamError> {
+        is_buffered: bool,
+    ) -> Result<Box<ProviderResponse>, UpstreamError> {
         let began = Instant::now();
         let (mut now, wait_until) = (began, options.wait_until);
-        let price = self.turns.price(account, &request.budgets);
-        let mut call = Call { account, request, dialect, price, options, invalid: None };
+        let cost = self.throttle.cost(account, &request.buckets);
+        let mut call =
+            ProviderCall { account, request, classifier, cost, options, rejected_token: None };
         let uri = call.request.uri.clone();
-        let host = host(account, &uri);
-        let mut facts = Facts::default();
+        let host = circuit_key(account, &uri);
+        let mut stats = CallStats::default();
         loop {
-            facts.attempts += 1;
-            self.breakers.check(&host, now)?;
-            let (waited, fresh) = {
-                // In its place: futures of this size are dear to move.
-                let turn = pin!(self.turn_and_token(&mut call, now));
-                self.wait_in_place(account, turn).await??
+            stats.attempts += 1;
+            self.circuit_breakers.check(&host, now)?;
+            let (waited, lease) = {
+                // Pinned on the stack: a future of this size is expensive to move.
+                let permit = pin!(self.permit_and_token(&mut call, now));
+                self.count_waiting(account, permit).await??
             };
-            let Some(mut outgoing) = call.outgoing(&fresh.token) else {
+            let Some(mut outgoing) = call.build_request(&lease.token) else {
                 return Err(UpstreamError::TooLarge);
             };
-            let span = call.span(facts.attempts);
-            span.tell(outgoing.headers_mut());
+            let span = call.span(stats.attempts);
+            span.inject(outgoing.headers_mut());
             let started = Instant::now();
-            // Last, when nothing is waited for any more: others wait for what a trial finds.
-            let leave = self.breakers.enter(&host, started)?;
-            let result = self.attempt(outgoing, account, call.dialect, whole).await;
+            // Last, when nothing is left to wait for: other calls depend on the result of a probe.
+            let guard = self.circuit_breakers.admit(&host, started)?;
+            let result = self.attempt(outgoing, account, call.classifier, is_buffered).await;
             let ended = Instant::now();
-            leave.report(reached(&result), ended);
-            facts.upstream = ended - started;
-            log(&call, facts, &result);
-            end(&span, &result);
+            guard.report(reachable(&result), ended);
+            stats.provider_time = ended - started;
+            log_attempt(&call, stats, &result);
+            end_span(&span, &result);
             let (provider, name) = (call.account.provider, &call.request.name);
-            self.metrics.call(provider, name, called(&result), (waited, facts.upstream));
+            self.metrics.record_call(
+                provider,
+                name,
+                call_outcome(&result),
+                (waited, stats.provider_time),
+            );
             let may_repeat =
-                call.request.can_repeat() && facts.attempts < ATTEMPTS && ended < wait_until;
-            let is_last = call.invalid.is_some() || call.request.carried == Carried::RefreshToken;
-            match next(&result, call.request.safety, is_last) {
-                Next::Blocked(pause) => {
-                    self.turns.block(&call.price, pause);
+                call.request.is_replayable() && stats.attempts < MAX_ATTEMPTS && ended < wait_until;
+            let is_last =
+                call.rejected_token.is_some() || call.request.token == RequestToken::RefreshToken;
+            match retry_action(&result, call.request.idempotency, is_last) {
+                RetryAction::RetryAfter(pause) => {
+                    self.throttle.block(&call.cost, pause);
                     if !may_repeat {
-                        return Err(UpstreamError::Limited { retry_after: pause });
+                        return Err(UpstreamError::RateLimited { retry_after: pause });
                     }
                 }
-                Next::TryToken if may_repeat => {
+                RetryAction::CheckToken if may_repeat => {
                     let method = &call.request.name;
-                    let refusal = Refusal { account: account.id, method, refused_at: ended };
-                    let tried = self.invalid(account, dialect, &refusal, &fresh);
-                    // When the caller's wait is over it gets the refusal, and a later call tries the token.
-                    call.invalid = timeout_at(wait_until, tried).await.ok().flatten();
-                    if call.invalid.is_none() {
-                        return Ok(finished(result?, facts, ended - began));
+                    let rejection =
+                        CallRejection { account: account.id, method, rejected_at: ended };
+                    let check = self.confirm_invalid(account, classifier, &rejection, &lease);
+                    // After the caller's deadline it gets the rejection, and a later call checks the token.
+                    call.rejected_token = timeout_at(wait_until, check).await.ok().flatten();
+                    if call.rejected_token.is_none() {
+                        return Ok(with_stats(result?, stats, ended - began));
                     }
                 }
-                Next::Again(least)
+                RetryAction::Backoff(min_pause)
                     if may_repeat
-                        && self.pause(account, facts.attempts, least, wait_until).await => {}
-                Next::Done | Next::TryToken | Next::Again(_) => {
-                    let answer = finished(result?, facts, ended - began);
-                    if call.invalid.is_some() && answer.verdict.is_about_the_token() {
-                        self.trials.refused_anew(account.id, fresh.generation).await;
+                        && self.backoff(account, stats.attempts, min_pause, wait_until).await => {}
+                RetryAction::Return | RetryAction::CheckToken | RetryAction::Backoff(_) => {
+                    let response = with_stats(result?, stats, ended - began);
+                    if call.rejected_token.is_some() && response.class.is_token_error() {
+                        self.token_checks
+                            .record_new_token_rejected(account.id, lease.generation)
+                            .await;
                     }
-                    return Ok(answer);
+                    return Ok(response);
                 }
             }
             now = Instant::now();
         }
     }
 
-    /// Awaits something. While that takes time, it is in one of the places for calls of the account's environment that
-    /// wait; fails when all of these are taken.
-    async fn wait_in_place<T>(
+    /// Awaits work. If it is not ready immediately, it counts as a waiting call of the account's environment.
+    ///
+    /// # Errors
+    ///
+    /// `TooManyWaiting` when the environment is at its limit.
+    async fn count_waiting<T>(
         &self,
         account: &IntegratedAccount,
         mut work: Pin<&mut impl Future<Output = T>>,
@@ -204,19 +229,19 @@ impl Upstream {
         if let Some(done) = poll_immediate(work.as_mut()).await {
             return Ok(done);
         }
-        let Some(_place) = self.waiting.enter(account.environment_id) else {
-            self.metrics.over_quota(WAITING_CALLS);
+        let Some(_place) = self.waiting_limit.try_acquire(account.environment_id) else {
+            self.metrics.record_quota_rejection(WAITING_CALLS_QUOTA);
             return Err(UpstreamError::TooManyWaiting);
         };
         Ok(work.await)
     }
 
-    /// Whether a call would be refused without being sent: its host is left alone, its permit would come too late, or too
-    /// many calls of its environment wait. Nothing is taken, so what others take meanwhile can still refuse it.
+    /// Checks whether a call would be rejected without being sent. Nothing is taken, so a later call can still be
+    /// rejected.
     ///
     /// # Errors
     ///
-    /// When it would be.
+    /// When the circuit of its host is open, its permit would come too late, or too many calls of its environment wait.
     pub fn check(
         &self,
         account: &IntegratedAccount,
@@ -224,117 +249,119 @@ impl Upstream {
         options: CallOptions<'_>,
     ) -> Result<(), UpstreamError> {
         let now = Instant::now();
-        self.breakers.check(&host(account, &request.uri), now)?;
-        let price = self.turns.price(account, &request.budgets);
+        self.circuit_breakers.check(&circuit_key(account, &request.uri), now)?;
+        let cost = self.throttle.cost(account, &request.buckets);
         let wait = (now, options.wait_until);
-        let checked = self.turns.check(account, &price, options, wait);
+        let checked = self.throttle.check(account, &cost, options, wait);
         match checked {
-            Ok(expected) if expected.is_zero() || self.waiting.is_free(account.environment_id) => {
+            Ok(expected)
+                if expected.is_zero() || self.waiting_limit.has_permit(account.environment_id) =>
+            {
                 Ok(())
             }
             Ok(_) => {
-                self.metrics.over_quota(WAITING_CALLS);
+                self.metrics.record_quota_rejection(WAITING_CALLS_QUOTA);
                 Err(UpstreamError::TooManyWaiting)
             }
             Err(error) => {
-                self.metrics.limited(account.provider, &request.name);
+                self.metrics.record_rate_limited(account.provider, &request.name);
                 Err(error)
             }
         }
     }
 
-    /// Waits for the call's turn, then takes the newest token: it may have been renewed meanwhile. Gives how
-    /// long the turn took, too.
-    async fn turn_and_token(
+    /// Waits for the call's permit, then gets the newest token, which may have been refreshed meanwhile. Returns the
+    /// wait for the permit, too.
+    async fn permit_and_token(
         &self,
-        call: &mut Call<'_>,
+        call: &mut ProviderCall<'_>,
         mut asked: Instant,
-    ) -> Result<(Duration, Fresh), UpstreamError> {
+    ) -> Result<(Duration, AccessTokenLease), UpstreamError> {
         let until = call.options.wait_until;
-        if let Some((generation, code)) = call.invalid {
-            // First the token: a lost grant shall not wait for a turn.
-            Box::pin(self.tokens.newer_than(call.account, generation, code, until)).await?;
+        if let Some((generation, code)) = call.rejected_token {
+            // First the token: a lost grant is reported without waiting for a permit.
+            Box::pin(self.tokens.replace_rejected(call.account, generation, code, until)).await?;
             asked = Instant::now();
         }
-        let waiting = call.options.span.part("wait for turn");
+        let waiting = call.options.span.start_child("rate_limit.acquire");
         let wait = (asked, until);
-        let turn = self.turns.wait(call.account, &call.price, call.options, wait).await;
-        if turn.is_err() {
-            self.metrics.limited(call.account.provider, &call.request.name);
+        let permit = self.throttle.acquire(call.account, &call.cost, call.options, wait).await;
+        if permit.is_err() {
+            self.metrics.record_rate_limited(call.account.provider, &call.request.name);
         }
-        turn?;
+        permit?;
         drop(waiting);
         let waited = asked.elapsed();
-        let _span = call.options.span.part("take token");
-        let token = match call.request.carried {
-            Carried::AccessToken => self.tokens.fresh(call.account, until).await?,
-            Carried::RefreshToken => self.tokens.to_give_back(call.account).await?,
+        let _span = call.options.span.start_child("access_token.get");
+        let token = match call.request.token {
+            RequestToken::AccessToken => self.tokens.access_token(call.account, until).await?,
+            RequestToken::RefreshToken => self.tokens.token_for_revocation(call.account).await?,
         };
         Ok((waited, token))
     }
 
-    /// The pair of a call that was refused, with the code of the known path, when that confirms that it is
-    /// invalid. A refusal alone is no reason to spend a grant or to give an account up: a call is refused for
-    /// what the token may not do as well, and callers of raw calls can make a provider say anything.
-    async fn invalid(
+    /// Returns the generation of a rejected call's token pair and the provider's code, if a token check confirms that
+    /// the token is invalid. A rejection alone does not justify a refresh or giving up the account: a valid token
+    /// without the scope is rejected as well, and a raw call can provoke any response.
+    async fn confirm_invalid(
         &self,
         account: &IntegratedAccount,
-        dialect: &dyn Dialect,
-        refusal: &Refusal<'_>,
-        token: &Fresh,
+        classifier: &dyn ResponseClassifier,
+        rejection: &CallRejection<'_>,
+        token: &AccessTokenLease,
     ) -> Option<(i64, &'static str)> {
-        let url = dialect.trial_url(account)?;
-        let to = (&self.client, url, named_by(account));
-        let tried = validity_of(&token.token, to, dialect, self.clock.now());
-        match Box::pin(self.trials.of(refusal, token.generation, tried)).await {
-            Validity::Invalid(code) => Some((token.generation, code)),
-            // A new pair may be admitted; an account without one is not given up for that.
-            Validity::Refused(code) => token.is_renewable.then_some((token.generation, code)),
-            Validity::Valid | Validity::Unknown => None,
+        let url = classifier.token_check_url(account)?;
+        let to = (&self.client, url, address_source(account));
+        let check = token_status(&token.token, to, classifier, self.clock.now());
+        match Box::pin(self.token_checks.get_or_check(rejection, token.generation, check)).await {
+            TokenStatus::Invalid(code) => Some((token.generation, code)),
+            // A new pair may be accepted; an account without a refresh token is not given up for that.
+            TokenStatus::Rejected(code) => token.is_refreshable.then_some((token.generation, code)),
+            TokenStatus::Valid | TokenStatus::Unknown => None,
         }
     }
 
     async fn attempt(
         &self,
-        outgoing: Box<Request<Payload>>,
+        outgoing: Box<Request<UpstreamRequestBody>>,
         account: &IntegratedAccount,
-        dialect: &dyn Dialect,
-        whole: bool,
-    ) -> Result<Box<Answer>, UpstreamError> {
-        let reading = if whole { Reading::Whole } else { Reading::Beginning };
-        let response = self.client.execute(outgoing, named_by(account), reading).await;
-        let answer = Answer::receive(response?, &*self.clock, |status, headers, body| {
-            dialect.verdict(status, headers, body)
-        })
-        .await?;
-        if !whole {
-            return Ok(answer);
+        classifier: &dyn ResponseClassifier,
+        is_buffered: bool,
+    ) -> Result<Box<ProviderResponse>, UpstreamError> {
+        let mode = if is_buffered { ReadMode::Buffered } else { ReadMode::Prefix };
+        let response = self.client.execute(outgoing, address_source(account), mode).await;
+        let response =
+            ProviderResponse::receive(response?, &*self.clock, |status, headers, body| {
+                classifier.classify(status, headers, body)
+            })
+            .await?;
+        if !is_buffered {
+            return Ok(response);
         }
-        let most = match named_by(account) {
-            NamedBy::Operator => MAX_WHOLE,
-            NamedBy::Customer => self.memory.max_named_response,
+        let max_bytes = match address_source(account) {
+            AddressSource::Config => MAX_BUFFERED_BYTES,
+            AddressSource::Customer => self.memory.max_customer_response,
         };
-        answer.whole(most, self.memory.budget.hold(account.environment_id)).await
+        response.buffer(max_bytes, self.memory.budget.reserve(account.environment_id)).await
     }
 
-    /// Waits before the next attempt, `least` at least; tells whether the pause ends within the caller's wait, and does
-    /// not begin one that would not. Half of the pause is certain, the other half is chance: callers that failed
-    /// together come apart.
-    async fn pause(
+    /// Waits for the backoff before the next attempt, `least` at least. Returns `false` without waiting when the pause
+    /// would end after the caller's deadline. Half of the backoff is jitter, which spreads calls that failed together.
+    async fn backoff(
         &self,
         account: &IntegratedAccount,
         attempt: u32,
-        least: Duration,
+        min_pause: Duration,
         wait_until: Instant,
     ) -> bool {
-        let whole = FIRST_PAUSE * 2_u32.saturating_pow(attempt.saturating_sub(1));
+        let backoff = INITIAL_BACKOFF * 2_u32.saturating_pow(attempt.saturating_sub(1));
         let chance = u32::from(u16::from_be_bytes(random_bytes(&*self.entropy)));
-        let pause = whole / 2 + whole / 2 * chance / u32::from(u16::MAX);
-        let over = Instant::now() + pause.max(least);
-        if over > wait_until {
+        let pause = backoff / 2 + backoff / 2 * chance / u32::from(u16::MAX);
+        let end_at = Instant::now() + pause.max(min_pause);
+        if end_at > wait_until {
             return false;
         }
-        let pause = pin!(tokio::time::sleep_until(over));
-        self.wait_in_place(account, pause).await.is_ok()
+        let pause = pin!(tokio::time::sleep_until(end_at));
+        self.count_waiting(account, pause).await.is_ok()
     }
 }

@@ -1,7 +1,7 @@
 //! Envelope encryption: each row has a data key of its own, wrapped by a master key.
 //!
-//! XChaCha20-Poly1305 with random nonces of 24 bytes. The associated data is environment, row and
-//! column, so a ciphertext that is moved to another place doesn't open.
+//! XChaCha20-Poly1305 with random nonces of 24 bytes. The associated data is environment, row and column, so a
+//! ciphertext that is moved to another place does not decrypt.
 
 use std::fmt;
 
@@ -13,19 +13,19 @@ use crate::domain::entropy::{Entropy, random_bytes};
 use crate::domain::ids::EnvironmentId;
 use crate::domain::sealed::{Ciphertext, WrappedKey};
 
-const NONCE: usize = 24;
-/// The column that a wrapped key is bound to.
+const NONCE_BYTES: usize = 24;
+/// Column name in the associated data of a wrapped key.
 const DATA_KEY: &str = "data_key";
 
-/// What a ciphertext is bound to.
+/// The row that a ciphertext is bound to, as associated data.
 #[derive(Debug, Clone)]
-pub struct Binding {
+pub struct RowBinding {
     environment_id: EnvironmentId,
     row: String,
 }
 
-impl Binding {
-    /// The row named `row` of an environment.
+impl RowBinding {
+    /// Returns the binding to the row named `row` of an environment.
     #[must_use]
     pub fn new(environment_id: EnvironmentId, row: &impl fmt::Display) -> Self {
         Self { environment_id, row: row.to_string() }
@@ -36,25 +36,25 @@ impl Binding {
     }
 }
 
-/// A ciphertext that doesn't open.
+/// Reason why a ciphertext does not decrypt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CipherError {
-    /// It was wrapped by a master key that isn't configured any more.
+    /// Its data key was wrapped by a master key that is not configured.
     #[error("master key {0:?} is not configured")]
     UnknownMasterKey(String),
-    /// It was changed, moved, or encrypted under another key.
-    #[error("a stored secret does not open with the configured master keys")]
+    /// It was changed, moved, or encrypted with another key.
+    #[error("a stored secret does not decrypt with the configured master keys")]
     Corrupt,
 }
 
-/// A key list that can't be used.
+/// Reason why a list of master keys is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMasterKeys {
-    /// There is none.
+    /// It is empty.
     #[error("no master key is configured")]
     Empty,
-    /// Two have the same id.
-    #[error("master key id {0:?} stands twice")]
+    /// Two keys have the same id.
+    #[error("master key id {0:?} is not unique")]
     Duplicate(String),
 }
 
@@ -68,11 +68,11 @@ impl fmt::Debug for MasterKeys {
 }
 
 impl MasterKeys {
-    /// The keys with their ids, the encrypting one first.
+    /// Creates the list from ids and keys, the encrypting key first.
     ///
     /// # Errors
     ///
-    /// When there is none, or an id stands twice.
+    /// When the list is empty or an id is not unique.
     pub fn new(keys: Vec<(String, Zeroizing<[u8; 32]>)>) -> Result<Self, InvalidMasterKeys> {
         let mut list: Vec<(String, XChaCha20Poly1305)> = Vec::with_capacity(keys.len());
         for (id, key) in keys {
@@ -84,12 +84,12 @@ impl MasterKeys {
         if list.is_empty() { Err(InvalidMasterKeys::Empty) } else { Ok(Self(list)) }
     }
 
-    /// Their ids, the encrypting one first.
+    /// Returns the ids, the encrypting key's first.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(id, _)| id.as_str())
     }
 
-    /// The data key inside of `wrapped`, wrapped by the first master key.
+    /// Returns the data key in `wrapped`, wrapped by the first master key.
     ///
     /// # Errors
     ///
@@ -98,15 +98,15 @@ impl MasterKeys {
         &self,
         entropy: &dyn Entropy,
         wrapped: &WrappedKey,
-        binding: &Binding,
+        binding: &RowBinding,
     ) -> Result<WrappedKey, CipherError> {
         let (id, master) = self.0.first().ok_or(CipherError::Corrupt)?;
-        let key = self.bare_data_key(wrapped, binding)?;
+        let key = self.plain_data_key(wrapped, binding)?;
         let bytes = encrypt(master, entropy, &key, &binding.associated_data(DATA_KEY))?;
         Ok(WrappedKey { master_key_id: id.clone(), bytes })
     }
 
-    /// A new data key for a row, and the same wrapped by the first master key.
+    /// Generates a data key for a row; returns it with its form wrapped by the first master key.
     ///
     /// # Errors
     ///
@@ -114,7 +114,7 @@ impl MasterKeys {
     pub fn new_data_key(
         &self,
         entropy: &dyn Entropy,
-        binding: &Binding,
+        binding: &RowBinding,
     ) -> Result<(DataKey, WrappedKey), CipherError> {
         let (id, master) = self.0.first().ok_or(CipherError::Corrupt)?;
         let key = Zeroizing::new(random_bytes::<32>(entropy));
@@ -123,25 +123,25 @@ impl MasterKeys {
         Ok((DataKey::new(&key, binding), wrapped))
     }
 
-    /// The data key inside of `wrapped`.
+    /// Returns the data key in `wrapped`.
     ///
     /// # Errors
     ///
-    /// When the master key is not configured, or the row is not the one it was wrapped for.
+    /// When the master key is not configured, or the row is another one than it was wrapped for.
     pub fn unwrap_data_key(
         &self,
         wrapped: &WrappedKey,
-        binding: &Binding,
+        binding: &RowBinding,
     ) -> Result<DataKey, CipherError> {
-        let bytes = self.bare_data_key(wrapped, binding)?;
+        let bytes = self.plain_data_key(wrapped, binding)?;
         let key: &[u8; 32] = bytes.as_slice().try_into().map_err(|_| CipherError::Corrupt)?;
         Ok(DataKey::new(key, binding))
     }
 
-    fn bare_data_key(
+    fn plain_data_key(
         &self,
         wrapped: &WrappedKey,
-        binding: &Binding,
+        binding: &RowBinding,
     ) -> Result<Zeroizing<Vec<u8>>, CipherError> {
         let (_, master) = self
             .0
@@ -152,14 +152,14 @@ impl MasterKeys {
     }
 }
 
-/// The key of one row. It opens and closes the row's columns.
+/// The data key of one row, which encrypts and decrypts the row's columns.
 pub struct DataKey {
     cipher: XChaCha20Poly1305,
-    binding: Binding,
+    binding: RowBinding,
 }
 
 impl DataKey {
-    fn new(key: &[u8; 32], binding: &Binding) -> Self {
+    fn new(key: &[u8; 32], binding: &RowBinding) -> Self {
         Self { cipher: XChaCha20Poly1305::new(key.into()), binding: binding.clone() }
     }
 
@@ -178,14 +178,14 @@ impl DataKey {
         encrypt(&self.cipher, entropy, text.as_bytes(), &bound).map(Ciphertext)
     }
 
-    /// Decrypts what was encrypted for `column` of this row.
+    /// Decrypts a ciphertext of `column` in this row.
     ///
     /// # Errors
     ///
-    /// When it was changed, moved, or encrypted under another key.
+    /// When it was changed, moved, or encrypted with another key.
     pub fn open(&self, column: &str, sealed: &Ciphertext) -> Result<String, CipherError> {
         let bytes = decrypt(&self.cipher, &sealed.0, &self.binding.associated_data(column))?;
-        // The text moves into a secret type at once, which wipes it.
+        // The caller moves the text into a secret type, which wipes it.
         String::from_utf8(bytes.to_vec()).map_err(|_| CipherError::Corrupt)
     }
 }
@@ -196,7 +196,7 @@ fn encrypt(
     msg: &[u8],
     aad: &[u8],
 ) -> Result<Vec<u8>, CipherError> {
-    let nonce = random_bytes::<NONCE>(entropy);
+    let nonce = random_bytes::<NONCE_BYTES>(entropy);
     let sealed = cipher
         .encrypt(&XNonce::from(nonce), Payload { msg, aad })
         .map_err(|_| CipherError::Corrupt)?;
@@ -208,7 +208,7 @@ fn decrypt(
     sealed: &[u8],
     aad: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, CipherError> {
-    let (nonce, msg) = sealed.split_first_chunk::<NONCE>().ok_or(CipherError::Corrupt)?;
+    let (nonce, msg) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(CipherError::Corrupt)?;
     cipher
         .decrypt(&XNonce::from(*nonce), Payload { msg, aad })
         .map(Zeroizing::new)
@@ -234,10 +234,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_sealed_opens_again_and_only_where_it_was_sealed(text in ".{0,200}", seed: u64) {
+        fn decrypts_only_in_the_place_of_encryption(text in ".{0,200}", seed: u64) {
             let entropy = SeededEntropy::new(seed);
             let master = keys(&[("a", 1)]);
-            let home = Binding::new(environment(1), &"acc_1");
+            let home = RowBinding::new(environment(1), &"acc_1");
             let (key, wrapped) = master.new_data_key(&entropy, &home).unwrap();
             let sealed = key.seal(&entropy, "access_token", &text).unwrap();
             prop_assert_eq!(key.open("access_token", &sealed).unwrap(), text.clone());
@@ -246,15 +246,15 @@ mod tests {
                 text
             );
             prop_assert!(key.open("refresh_token", &sealed).is_err());
-            for elsewhere in [Binding::new(environment(1), &"acc_2"), Binding::new(environment(2), &"acc_1")] {
+            for elsewhere in [RowBinding::new(environment(1), &"acc_2"), RowBinding::new(environment(2), &"acc_1")] {
                 prop_assert!(master.unwrap_data_key(&wrapped, &elsewhere).is_err());
             }
         }
 
         #[test]
-        fn a_changed_bit_is_noticed(index in 0_usize..60, bit in 0_u8..8) {
+        fn detects_a_changed_bit(index in 0_usize..60, bit in 0_u8..8) {
             let entropy = SeededEntropy::new(7);
-            let binding = Binding::new(environment(1), &"acc_1");
+            let binding = RowBinding::new(environment(1), &"acc_1");
             let (key, _) = keys(&[("a", 1)]).new_data_key(&entropy, &binding).unwrap();
             let mut sealed = key.seal(&entropy, "access_token", "twenty characters...").unwrap();
             sealed.0[index] ^= 1 << bit;
@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn every_key_of_the_list_decrypts_and_the_first_encrypts() {
         let entropy = SeededEntropy::new(1);
-        let binding = Binding::new(environment(1), &"acc_1");
+        let binding = RowBinding::new(environment(1), &"acc_1");
         let (old, wrapped) = keys(&[("old", 1)]).new_data_key(&entropy, &binding).unwrap();
         let sealed = old.seal(&entropy, "c", "text").unwrap();
 
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn a_rewrapped_key_is_the_same_key_under_the_first_master_key() {
         let entropy = SeededEntropy::new(1);
-        let binding = Binding::new(environment(1), &"acc_1");
+        let binding = RowBinding::new(environment(1), &"acc_1");
         let (key, wrapped) = keys(&[("old", 1)]).new_data_key(&entropy, &binding).unwrap();
         let sealed = key.seal(&entropy, "c", "text").unwrap();
 
@@ -293,7 +293,7 @@ mod tests {
         let key = new.unwrap_data_key(&rewrapped, &binding).unwrap();
         assert_eq!(key.open("c", &sealed).unwrap(), "text");
 
-        let elsewhere = Binding::new(environment(1), &"acc_2");
+        let elsewhere = RowBinding::new(environment(1), &"acc_2");
         assert_eq!(both.rewrap(&entropy, &wrapped, &elsewhere), Err(CipherError::Corrupt));
         assert_eq!(
             new.rewrap(&entropy, &wrapped, &binding),

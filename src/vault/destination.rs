@@ -1,20 +1,20 @@
-//! Where an account's tokens are sent. It is part of what they are sealed for, so that a row whose provider or base URL
-//! was changed in the database opens no token: it would go to another server.
+//! Destination of an account's tokens: provider and base URL. It is part of the associated data of the encryption, so a
+//! row whose provider or base URL was changed in the database does not decrypt; its token would go to another server.
 //!
-//! Pairs that an older version sealed are bound to their row alone. They are sealed anew in the background; until then
-//! they open without the destination.
+//! Pairs sealed by an older version are bound to their row alone. They are re-sealed in the background; until then they
+//! open without the destination.
 
 use super::cipher::{CipherError, DataKey};
 use crate::domain::account::IntegratedAccount;
 use crate::domain::provider::Provider;
 use crate::domain::sealed::Ciphertext;
 
-/// Where an account's tokens are sent.
+/// Destination of an account's tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Destination<'a> {
-    /// The kind of directory: it decides how calls are made, and where to when there is no base URL.
+    /// The provider; it decides how calls are made, and the host if there is no base URL.
     pub provider: Provider,
-    /// Where the directory is, when every customer has one of their own.
+    /// The directory's base URL, if each customer has its own.
     pub base_url: Option<&'a str>,
 }
 
@@ -25,7 +25,7 @@ impl<'a> From<&'a IntegratedAccount> for Destination<'a> {
 }
 
 impl Destination<'_> {
-    /// What a column is named in the associated data. No part can hold a line break.
+    /// Returns the name of a column in the associated data. No part can contain a line break.
     pub(super) fn column(&self, name: &str) -> String {
         format!("{name}\n{}\n{}", self.provider.name(), self.base_url.unwrap_or_default())
     }

@@ -1,29 +1,29 @@
-//! API keys and account tokens: issues them with a MAC, so that a gateway recognizes its own keys without the database.
+//! Issuer of API keys and account tokens: they carry a MAC, so a gateway recognizes its own without the database.
 //!
 //! Format: `PREFIX` `v1_` and 48 bytes in base64url without padding: 32 random bytes and the first 16 bytes of
-//! an HMAC-SHA256 over the prefix and these random bytes. Keys issued before this format have 32 random bytes and no MAC;
-//! they stay valid, but only the database can confirm them.
+//! an HMAC-SHA256 over the prefix and these random bytes. Keys issued before this format have 32 random bytes and no
+//! MAC; they stay valid, but only the database can confirm them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::issue::IssuedSecret;
-use super::mac::{Signer, TAG};
+use super::hmac_signer::{Signer, TAG_BYTES};
+use super::issued_secret::IssuedSecret;
 use crate::domain::access::KeyKind;
 use crate::domain::entropy::{Entropy, random_bytes};
 
-/// The format's version, in front of the encoded bytes.
+/// The format's version, before the encoded bytes.
 const VERSION: &str = "v1_";
-/// The random part of a key, in bytes.
-const RANDOM: usize = 32;
+/// Length of the random part, in bytes.
+const RANDOM_BYTES: usize = 32;
 
-/// Issues API keys and account tokens, and verifies their MAC.
+/// Issuer and verifier of API keys and account tokens.
 #[derive(Clone, Debug)]
 pub struct KeyIssuer(Signer);
 
 impl KeyIssuer {
-    /// An issuer whose MAC keys are derived from the master keys: the first one signs, all of them verify.
+    /// Derives the MAC keys from the master keys: the first one signs, all verify.
     #[must_use]
     pub fn derive(master_keys: &[(String, Zeroizing<[u8; 32]>)]) -> Self {
         Self(Signer::derive(master_keys, "issued keys"))
@@ -32,26 +32,27 @@ impl KeyIssuer {
     /// Issues a key of this kind.
     #[must_use]
     pub fn issue(&self, kind: KeyKind, entropy: &dyn Entropy) -> IssuedSecret {
-        let random = Zeroizing::new(random_bytes::<RANDOM>(entropy));
+        let random = Zeroizing::new(random_bytes::<RANDOM_BYTES>(entropy));
         let mac = self.0.sign(kind.prefix(), random.as_slice());
         let bytes = Zeroizing::new([random.as_slice(), &mac].concat());
         let text = URL_SAFE_NO_PAD.encode(bytes.as_slice());
         IssuedSecret::from(format!("{}{VERSION}{text}", kind.prefix()))
     }
 
-    /// Whether `key` carries a valid MAC: it was issued by a gateway with one of these master keys. It may be expired or
-    /// revoked since.
+    /// Returns whether `key` carries a valid MAC: it was issued by a gateway with one of these master keys, but may be
+    /// expired or revoked since.
     #[must_use]
     pub fn has_valid_mac(&self, kind: KeyKind, key: &str) -> bool {
         let text = key.strip_prefix(kind.prefix()).and_then(|rest| rest.strip_prefix(VERSION));
         let Some(text) = text else { return false };
-        let mut bytes = Zeroizing::new([0_u8; RANDOM + TAG + 2]);
+        let mut bytes = Zeroizing::new([0_u8; RANDOM_BYTES + TAG_BYTES + 2]);
         let Ok(length) = URL_SAFE_NO_PAD.decode_slice(text, bytes.as_mut_slice()) else {
             return false;
         };
-        let decoded = bytes.get(..length).and_then(|bytes| bytes.split_first_chunk::<RANDOM>());
+        let decoded =
+            bytes.get(..length).and_then(|bytes| bytes.split_first_chunk::<RANDOM_BYTES>());
         let Some((random, mac)) = decoded else { return false };
-        <&[u8; TAG]>::try_from(mac).is_ok_and(|mac| self.0.verify(kind.prefix(), random, mac))
+        <&[u8; TAG_BYTES]>::try_from(mac).is_ok_and(|mac| self.0.verify(kind.prefix(), random, mac))
     }
 }
 
@@ -59,7 +60,7 @@ impl KeyIssuer {
 mod tests {
     use super::*;
     use crate::domain::entropy::SeededEntropy;
-    use crate::vault::issue;
+    use crate::vault::issued_secret::issue;
 
     fn master_key(byte: u8) -> (String, Zeroizing<[u8; 32]>) {
         (byte.to_string(), Zeroizing::new([byte; 32]))

@@ -1,39 +1,39 @@
-//! Secrets: their types, the envelope encryption, and keeping a grant fresh.
+//! Secrets: their types, envelope encryption, and refreshed access tokens.
 //!
 //! A provider's token or client secret leaves this folder as a type of [`secret`] only, and
 //! `expose_secret` is called here and in `upstream` alone; the architecture test counts.
 
-mod ahead;
-mod asked;
+mod access_token_lease;
+mod access_tokens;
+mod backoff;
 mod cipher;
-mod conclusion;
 mod destination;
-mod failure;
-mod flights;
-mod fresh;
-mod inspection;
-mod issue;
+mod error;
+mod hmac_signer;
+mod in_doubt;
+mod issued_secret;
 mod key_issuer;
-mod mac;
-mod pause;
-mod permits;
+mod key_report;
+mod proactive_refresh;
 mod rebinding;
-mod refresh;
-mod renewal;
+mod refresh_permits;
+mod refresh_response;
+mod refresh_result;
 mod rotation;
+mod sealing;
 pub mod secret;
-mod tokens;
+mod single_flight;
 
-pub use ahead::{Ahead, Looked};
-pub use cipher::{Binding, CipherError, DataKey, InvalidMasterKeys, MasterKeys};
+pub use access_token_lease::AccessTokenLease;
+pub use access_tokens::AccessTokens;
+pub use cipher::{CipherError, DataKey, InvalidMasterKeys, MasterKeys, RowBinding};
 pub use destination::Destination;
-pub use failure::{Outage, RefreshFailure, TokenError};
-pub use fresh::Fresh;
-pub use inspection::Inspected;
-pub use issue::{IssuedSecret, issue};
+pub use error::{EndpointFailure, RefreshFailure, TokenError};
+pub use hmac_signer::{Signer, verify_hmac};
+pub use issued_secret::{IssuedSecret, issue};
 pub use key_issuer::KeyIssuer;
-pub use mac::{Signer, verify_hmac};
-pub use refresh::Tokens;
-pub use renewal::{Refresher, Renewal};
-pub use rotation::{Rotated, RotationError, Told};
-pub use tokens::{Grant, SealedApp, Vault};
+pub use key_report::KeyReport;
+pub use proactive_refresh::{RefreshPass, RefreshScheduler};
+pub use refresh_response::{RefreshResponse, Refresher};
+pub use rotation::{RotationError, RotationProgress, RotationReport};
+pub use sealing::{Grant, SealedAppSecrets, Vault};

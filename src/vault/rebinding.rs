@@ -1,16 +1,16 @@
-//! Seals the pairs of older versions anew, for their destinations.
+//! Re-seals the token pairs of older versions for their destinations.
 
-use super::cipher::{Binding, CipherError};
+use super::cipher::{CipherError, RowBinding};
 use super::destination::Destination;
-use super::tokens::{ACCESS_TOKEN, REFRESH_TOKEN, Vault};
+use super::sealing::{ACCESS_TOKEN, REFRESH_TOKEN, Vault};
 use crate::domain::sealed::Ciphertext;
 use crate::store::{Store, StoreError, UnboundPair};
 
-/// So many rows are read at once.
-const BATCH: i64 = 200;
+/// Number of rows read by one query.
+const BATCH_ROWS: i64 = 200;
 
 impl Vault {
-    /// Seals the pairs of all accounts that an older version sealed for their destinations. Returns their number.
+    /// Seals all pairs that an older version sealed without their destination. Returns their number.
     ///
     /// # Errors
     ///
@@ -18,7 +18,7 @@ impl Vault {
     pub async fn bind_destinations(&self, store: &Store) -> Result<u64, StoreError> {
         let (mut bound, mut last) = (0, None);
         loop {
-            let rows = store.unbound_pairs(last.as_ref(), BATCH).await?;
+            let rows = store.unbound_pairs(last.as_ref(), BATCH_ROWS).await?;
             if rows.is_empty() {
                 return Ok(bound);
             }
@@ -29,7 +29,7 @@ impl Vault {
                         bound += u64::from(is_bound);
                     }
                     Err(error) => {
-                        tracing::warn!(account = %row.account_id, %error, "tokens can't be sealed anew");
+                        tracing::warn!(account = %row.account_id, %error, "tokens could not be re-sealed");
                     }
                 }
             }
@@ -38,7 +38,7 @@ impl Vault {
     }
 
     fn bind(&self, row: &UnboundPair) -> Result<(Ciphertext, Option<Ciphertext>), CipherError> {
-        let binding = Binding::new(row.environment_id, &row.account_id);
+        let binding = RowBinding::new(row.environment_id, &row.account_id);
         let key = self.keys.unwrap_data_key(&row.data_key, &binding)?;
         let to = Destination { provider: row.provider, base_url: row.base_url.as_deref() };
         let seal = |name: &str, sealed: &Ciphertext| {

@@ -1,46 +1,47 @@
-//! Rotation of master keys: every data key is wrapped anew under the first key of the list, while
-//! gateways go on. A row is one statement that changes nothing when the row got another key meanwhile,
-//! so a run can be killed anywhere, and the next one finds what is left by the keys alone.
+//! Rotation of master keys: rewraps every data key with the first master key while gateways run. Each row is updated by
+//! one statement that changes nothing if the row got another key meanwhile, so a run can be killed at any time and the
+//! next one finds the remaining rows by their keys.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cipher::{Binding, CipherError};
-use super::tokens::{Vault, answer_binding};
+use super::cipher::{CipherError, RowBinding};
+use super::sealing::{Vault, response_binding};
 use crate::domain::clock::Clock;
 use crate::domain::ids::{AuditId, EnvironmentId};
 use crate::store::{
-    AuditEntry, IdempotencyKey, KeyUse, KeyedRow, KeyedTable, Outcome, Store, StoreError, TenantDb,
+    AuditEntry, AuditOutcome, IdempotencyKey, KeyedRow, KeyedTable, MasterKeyUsage, Store,
+    StoreError, TenantDb,
 };
 
-/// So many rows are read at once.
-const BATCH: i64 = 200;
-/// How often the tables are gone through while gateways write rows under an older key.
-const PASSES: usize = 3;
+/// Number of rows read by one query.
+const BATCH_ROWS: i64 = 200;
+/// Maximum number of passes over the tables while gateways write rows with an older key.
+const MAX_PASSES: usize = 3;
 
-/// How a rotation ended.
+/// Result of a rotation.
 #[derive(Debug, Default)]
-pub struct Rotated {
-    /// How many rows were wrapped anew, by table.
+pub struct RotationReport {
+    /// Number of rewrapped rows by table.
     pub rows: BTreeMap<KeyedTable, u64>,
-    /// Rows whose data key does not open; they were left as they are.
-    pub broken: Vec<KeyedRow>,
-    /// Rows that are under another key than the first, the broken ones too.
-    pub left: Vec<KeyUse>,
-    /// Keys of the list that no row needs, the first one aside.
+    /// Rows whose data key could not be unwrapped; they are unchanged.
+    pub unreadable: Vec<KeyedRow>,
+    /// Rows still wrapped by another key than the first, including the unreadable ones.
+    pub remaining: Vec<MasterKeyUsage>,
+    /// Configured keys other than the first that no row needs.
     pub unused: Vec<String>,
 }
 
-/// Why nothing was rotated, or not everything.
+/// Reason why a rotation failed or is incomplete.
 #[derive(Debug, thiserror::Error)]
 pub enum RotationError {
-    /// Rows need a master key that isn't in the list. Nothing was changed.
+    /// Rows need a master key that is not configured. Nothing was changed.
     #[error(
-        "master key {id:?} is not in vault.keys, but {rows} rows need it: add it behind the first key"
+        "master key {id:?} is not in vault.keys, but {rows} rows need it: add it after the first key"
     )]
     MissingKey {
-        /// The key.
+        /// The id of the key.
         id: String,
-        /// How many rows.
+        /// Number of rows that need it.
         rows: u64,
     },
     /// The database failed.
@@ -51,45 +52,46 @@ pub enum RotationError {
     Cipher(#[from] CipherError),
 }
 
-/// What a rotation tells while it goes on: so many rows of this table are done.
-pub type Told<'a> = dyn FnMut(KeyedTable, u64) + Send + 'a;
+/// Progress callback: a table and the number of its rows done so far.
+pub type RotationProgress<'a> = dyn FnMut(KeyedTable, u64) + Send + 'a;
 
 impl Vault {
-    /// Wraps the data keys of all rows under the first master key.
+    /// Rewraps the data keys of all rows with the first master key.
     ///
     /// # Errors
     ///
-    /// When a row needs a key that isn't in the list, or the database fails.
+    /// When a row needs a key that is not configured, or the database fails.
     pub async fn rotate(
         &self,
         store: &Store,
         clock: &dyn Clock,
-        told: &mut Told<'_>,
-    ) -> Result<Rotated, RotationError> {
-        let mut rotated = Rotated::default();
-        for _ in 0..PASSES {
+        progress: &mut RotationProgress<'_>,
+    ) -> Result<RotationReport, RotationError> {
+        let mut report = RotationReport::default();
+        for _ in 0..MAX_PASSES {
             let others = self.not_under_first(store).await?;
-            rotated.broken.clear();
+            report.unreadable.clear();
             let environments: BTreeSet<_> = others.iter().map(|used| used.environment_id).collect();
             for environment_id in environments {
                 let db = store.tenant(environment_id);
-                self.rotate_environment(&db, clock, &mut rotated, told).await?;
+                self.rotate_environment(&db, clock, &mut report, progress).await?;
             }
-            rotated.left = self.not_under_first(store).await?;
-            let left: u64 = rotated.left.iter().map(|used| used.rows).sum();
-            if left == u64::try_from(rotated.broken.len()).unwrap_or(u64::MAX) {
+            report.remaining = self.not_under_first(store).await?;
+            let left: u64 = report.remaining.iter().map(|used| used.rows).sum();
+            if left == u64::try_from(report.unreadable.len()).unwrap_or(u64::MAX) {
                 break;
             }
         }
-        let used: BTreeSet<_> = rotated.left.iter().map(|one| one.master_key_id.as_str()).collect();
+        let used: BTreeSet<_> =
+            report.remaining.iter().map(|one| one.master_key_id.as_str()).collect();
         let unused = self.keys.ids().skip(1).filter(|id| !used.contains(id));
-        rotated.unused = unused.map(str::to_owned).collect();
-        Ok(rotated)
+        report.unused = unused.map(str::to_owned).collect();
+        Ok(report)
     }
 
-    /// What is under another key than the first, all of them known.
-    async fn not_under_first(&self, store: &Store) -> Result<Vec<KeyUse>, RotationError> {
-        let mut others = store.key_uses().await?;
+    /// Returns the usage of other keys than the first; fails if one of them is not configured.
+    async fn not_under_first(&self, store: &Store) -> Result<Vec<MasterKeyUsage>, RotationError> {
+        let mut others = store.master_key_usage().await?;
         others.retain(|used| used.master_key_id != self.first_key());
         for id in others.iter().map(|used| &used.master_key_id) {
             if !self.keys.ids().any(|known| known == id) {
@@ -105,26 +107,27 @@ impl Vault {
         &self,
         db: &TenantDb,
         clock: &dyn Clock,
-        rotated: &mut Rotated,
-        told: &mut Told<'_>,
+        report: &mut RotationReport,
+        progress: &mut RotationProgress<'_>,
     ) -> Result<(), RotationError> {
-        self.record(db, clock, Outcome::Started).await?;
+        self.record(db, clock, AuditOutcome::Started).await?;
         for table in KeyedTable::ALL {
-            self.rotate_table(db, table, rotated, told).await?;
+            self.rotate_table(db, table, report, progress).await?;
         }
-        Ok(self.record(db, clock, Outcome::Done).await?)
+        Ok(self.record(db, clock, AuditOutcome::Done).await?)
     }
 
     async fn rotate_table(
         &self,
         db: &TenantDb,
         table: KeyedTable,
-        rotated: &mut Rotated,
-        told: &mut Told<'_>,
+        report: &mut RotationReport,
+        progress: &mut RotationProgress<'_>,
     ) -> Result<(), RotationError> {
         let mut last = None;
         loop {
-            let rows = db.rows_not_under(self.first_key(), table, last.as_ref(), BATCH).await?;
+            let rows =
+                db.rows_not_wrapped_by(self.first_key(), table, last.as_ref(), BATCH_ROWS).await?;
             if rows.is_empty() {
                 return Ok(());
             }
@@ -132,15 +135,15 @@ impl Vault {
                 let binding = binding(db.environment_id(), &row);
                 match self.keys.rewrap(&*self.entropy, &row.data_key, &binding) {
                     Ok(new) => {
-                        let done = u64::from(db.rewrap(&row, &new).await?);
-                        *rotated.rows.entry(table).or_default() += done;
+                        let done = u64::from(db.replace_data_key(&row, &new).await?);
+                        *report.rows.entry(table).or_default() += done;
                     }
-                    Err(CipherError::Corrupt) => rotated.broken.push(row.clone()),
+                    Err(CipherError::Corrupt) => report.unreadable.push(row.clone()),
                     Err(missing @ CipherError::UnknownMasterKey(_)) => return Err(missing.into()),
                 }
                 last = Some(row);
             }
-            told(table, rotated.rows.get(&table).copied().unwrap_or_default());
+            progress(table, report.rows.get(&table).copied().unwrap_or_default());
         }
     }
 
@@ -148,7 +151,7 @@ impl Vault {
         &self,
         db: &TenantDb,
         clock: &dyn Clock,
-        outcome: Outcome,
+        outcome: AuditOutcome,
     ) -> Result<(), StoreError> {
         db.audit(&AuditEntry {
             id: AuditId::generate(clock, &*self.entropy),
@@ -163,22 +166,22 @@ impl Vault {
         .await
     }
 
-    /// The master key that encrypts.
+    /// Returns the id of the master key that encrypts.
     #[must_use]
     pub fn first_key(&self) -> &str {
         self.keys.ids().next().unwrap_or_default()
     }
 }
 
-/// What a row's secrets are bound to.
-pub(super) fn binding(environment_id: EnvironmentId, row: &KeyedRow) -> Binding {
+/// Returns the binding of a row's secrets.
+pub(super) fn binding(environment_id: EnvironmentId, row: &KeyedRow) -> RowBinding {
     match row.table {
         KeyedTable::AccountCredentials | KeyedTable::ProviderApps | KeyedTable::LinkTokens => {
-            Binding::new(environment_id, &row.id)
+            RowBinding::new(environment_id, &row.id)
         }
         KeyedTable::IdempotencyKeys => {
             let key = IdempotencyKey { scope: row.scope.clone(), key: row.id.clone() };
-            answer_binding(environment_id, &key)
+            response_binding(environment_id, &key)
         }
     }
 }

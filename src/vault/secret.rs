@@ -1,5 +1,5 @@
-//! The types of secrets. None can be printed, serialized or compared; the memory is wiped when
-//! the last copy goes; copies share it.
+//! Types of secrets. They can't be printed, serialized or compared; copies share the memory, which is wiped when the
+//! last one is dropped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ macro_rules! secrets {
         pub struct $name(Arc<SecretString>);
 
         impl $name {
-            /// The bare text. Only `vault` and `upstream` may ask for it.
+            /// Returns the plain text. Only `vault` and `upstream` may call it.
             pub(crate) fn expose_secret(&self) -> &str {
                 self.0.expose_secret()
             }
@@ -22,8 +22,8 @@ macro_rules! secrets {
 
         impl From<String> for $name {
             fn from(text: String) -> Self {
-                // Not as it is: the memory behind a text may be longer than the text, and would be given back
-                // without being wiped.
+                // Copied, because the string's buffer may be longer than the text and would be freed without being
+                // wiped.
                 let text = Zeroizing::new(text);
                 Self(Arc::new(SecretBox::new(Box::from(text.as_str()))))
             }
@@ -38,13 +38,13 @@ macro_rules! secrets {
 }
 
 secrets! {
-    /// What calls to a provider are made with.
+    /// An access token.
     AccessToken;
-    /// What a new pair of tokens is asked with.
+    /// A refresh token.
     RefreshToken;
-    /// An OAuth client's secret.
+    /// An OAuth client secret.
     ClientSecret;
-    /// What a provider signs its requests to us with.
+    /// A secret with which a provider signs its requests to us.
     SigningSecret;
     /// A PKCE code verifier.
     PkceVerifier;

@@ -1,27 +1,27 @@
-//! The three ways of the proxy's measurement, kept open to be looked at with a profiler. Only by its name:
+//! The three targets of the proxy's measurement, kept running for a profiler. Runs only by name:
 //! `SECONDS=600 cargo bench --bench bench -- hold`.
 
 use std::io::Write as _;
 use std::time::Duration;
 
-use super::proxy::Ways;
+use super::proxy::Targets;
 use super::soak::seconds;
 use super::table::Section;
 
-/// Tells what is where, and stays.
+/// Prints the addresses and waits.
 pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Section> {
-    let ways = Ways::open(runtime)?;
+    let targets = Targets::start(runtime)?;
     let mut section = Section::new(
-        "Ways to the provider",
-        format!("They stay for {} s.", seconds()),
-        &["way", "pid", "address", "token"],
+        "Targets",
+        format!("Running for {} s.", seconds()),
+        &["target", "pid", "address", "token"],
     );
-    section.rows.extend(ways.all().map(|way| {
-        let pid = way.pid.map(|pid| pid.to_string()).unwrap_or_default();
-        vec![way.name.to_owned(), pid, way.url, way.token.to_owned()]
+    section.rows.extend(targets.all().map(|target| {
+        let pid = target.pid.map(|pid| pid.to_string()).unwrap_or_default();
+        vec![target.name.to_owned(), pid, target.url, target.token.to_owned()]
     }));
     writeln!(std::io::stderr(), "{section}")?;
     std::thread::sleep(Duration::from_secs(seconds()));
-    ways.close(runtime);
+    targets.stop(runtime);
     Ok(section)
 }

@@ -1,4 +1,4 @@
-//! A hundred thousand users by `/users`, against the provider's own pages of them.
+//! A hundred thousand users by `/users`, against the provider's own pages.
 
 use std::time::Instant;
 
@@ -10,21 +10,21 @@ use serde_json::value::RawValue;
 use switchboard::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
 use url::Url;
 
-use super::fleet::{Caller, Fleet, Wish, text};
-use super::machine::{cpu_s, forget_most_memory, memory_mb, most_memory_mb};
+use super::fleet::{Caller, Fleet, FleetOptions, text};
+use super::machine::{cpu_s, memory_mb, peak_memory_mb, reset_peak_memory};
 use super::table::Section;
 
 const USERS: usize = 100_000;
-/// Rounds of which the middle one counts, in turns.
+/// Alternating rounds, of which the median counts.
 const ROUNDS: usize = 3;
-/// The budgets.
-const RATE: f64 = 0.9;
-const GROWTH_MB: f64 = 40.0;
-/// What a slower provider takes for a page, in seconds.
-const TIME_S: f64 = 0.05;
+/// Budgets.
+const MIN_RATE_RATIO: f64 = 0.9;
+const MAX_GROWTH_MB: f64 = 40.0;
+/// Time that a slow provider takes for a page, in seconds.
+const SLOW_PAGE_S: f64 = 0.05;
 const SCOPES: &str = "admin,admin.users:read,users:read";
 
-/// What one reading of everybody came to.
+/// Result of reading all users once.
 #[derive(Debug, Clone, Copy, Default)]
 struct Reading {
     users: usize,
@@ -33,7 +33,7 @@ struct Reading {
     cpu_s: f64,
 }
 
-/// A page of either side, of which nobody is looked at.
+/// A page of either side, whose rows are not parsed.
 #[derive(Debug, Deserialize)]
 struct Page<'a> {
     #[serde(borrow, alias = "users")]
@@ -48,34 +48,34 @@ struct Metadata {
     next_cursor: String,
 }
 
-/// Both ways of reading, with a provider that takes its time or none.
+/// Both ways of reading, with a fast and with a slow provider.
 #[derive(Debug)]
 struct Comparison {
     raw: Reading,
     ours: Reading,
 }
 
-/// Measures.
+/// Runs the measurement.
 pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Section> {
     let mut section = Section::new(
-        "A long list",
+        "Listing users",
         format!(
-            "{USERS} users of a sandbox without limits, page after page to the end: `admin.users.list` of the \
-             provider, and `/users?limit=1000` of the gateway; once as fast as the sandbox can, once with {} ms \
-             for each of its answers, which is still fast for a provider. The middle one of {ROUNDS} rounds, in \
-             turns; gateway, sandbox and reader are a process each. Processor time is the gateway's.",
-            TIME_S * 1e3
+            "{USERS} users of a sandbox without limits, all pages: `admin.users.list` of the provider, and \
+             `/users?limit=1000` of the gateway; once at the sandbox's full speed, once with {} ms for each of its \
+             responses, which is still fast for a provider. Median of {ROUNDS} alternating rounds; gateway, \
+             sandbox and reader are separate processes. Processor time is the gateway's.",
+            SLOW_PAGE_S * 1e3
         ),
-        &["way", "users", "pages", "users a second", "CPU µs a user", "budget"],
+        &["source", "users", "pages", "users/s", "CPU µs/user", "budget"],
     );
     let (comparisons, growth) = runtime.block_on(read())?;
-    let rate = |reading: Reading| amount(reading.users) / reading.seconds;
+    let rate = |reading: Reading| as_f64(reading.users) / reading.seconds;
     for (pace, Comparison { raw, ours }) in ["", ", slower"].into_iter().zip(comparisons) {
         let ratio = rate(ours) / rate(raw);
-        let missed = format!("{ratio:.2} of the provider's pace{pace}");
-        let word = section.judge(&missed, ratio >= RATE);
-        let cpu = format!("{:.1}", ours.cpu_s * 1e6 / amount(ours.users));
-        let verdict = format!("≥ {RATE} of the raw pages: {ratio:.2}, {word}");
+        let missed = format!("{ratio:.2} of the provider's rate{pace}");
+        let word = section.check(&missed, ratio >= MIN_RATE_RATIO);
+        let cpu = format!("{:.1}", ours.cpu_s * 1e6 / as_f64(ours.users));
+        let verdict = format!("≥ {MIN_RATE_RATIO} of the raw pages: {ratio:.2}, {word}");
         for (way, reading, cpu, verdict) in
             [("raw pages", raw, String::new(), String::new()), ("`/users`", ours, cpu, verdict)]
         {
@@ -84,28 +84,30 @@ pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Secti
             section.rows.push(vec![format!("{way}{pace}"), users, pages, per_second, cpu, verdict]);
         }
     }
-    let is_flat = section.judge(&format!("it grew by {growth:.0} MB"), growth <= GROWTH_MB);
-    let grown = ["the gateway grew by", "", "", "", ""].map(str::to_owned);
-    let grown = grown.into_iter().chain([format!("≤ {GROWTH_MB:.0} MB: {growth:.1}, {is_flat}")]);
+    let is_flat = section.check(&format!("memory grew by {growth:.0} MB"), growth <= MAX_GROWTH_MB);
+    let grown = ["memory growth of the gateway", "", "", "", ""].map(str::to_owned);
+    let grown =
+        grown.into_iter().chain([format!("≤ {MAX_GROWTH_MB:.0} MB: {growth:.1}, {is_flat}")]);
     section.rows.push(grown.collect());
     Ok(section)
 }
 
 async fn read() -> anyhow::Result<([Comparison; 2], f64)> {
-    let wish = Wish { gateways: 1, users: USERS, workspaces: 20, time_scale: None, redis: None };
-    let fleet = Fleet::start(&wish).await?;
+    let options =
+        FleetOptions { gateways: 1, users: USERS, workspaces: 20, time_scale: None, redis: None };
+    let fleet = Fleet::start(&options).await?;
     let provider = Caller::new()?;
     let token = token(&provider, &fleet.sandbox.url()).await?;
     let provider = provider.with("authorization", &format!("Bearer {token}"))?;
     let pid = fleet.gateways.first().context("no gateway")?.pid();
     let before = memory_mb(pid)?;
-    forget_most_memory(pid)?;
+    reset_peak_memory(pid)?;
     let fast = compare(&fleet, &provider, pid).await?;
     let slow = json!({"method": "admin.users.list", "kind": "latency", "probability": 1.0,
-        "seconds": TIME_S});
-    fleet.tell_sandbox("faults", &slow).await?;
+        "seconds": SLOW_PAGE_S});
+    fleet.sandbox_post("faults", &slow).await?;
     let slow = compare(&fleet, &provider, pid).await?;
-    let growth = most_memory_mb(pid)? - before;
+    let growth = peak_memory_mb(pid)? - before;
     fleet.stop().await;
     Ok(([fast, slow], growth))
 }
@@ -113,15 +115,15 @@ async fn read() -> anyhow::Result<([Comparison; 2], f64)> {
 async fn compare(fleet: &Fleet, provider: &Caller, pid: u32) -> anyhow::Result<Comparison> {
     let (mut raw, mut ours) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        raw.push(by_provider(provider, &fleet.sandbox.url()).await?);
-        ours.push(by_gateway(fleet, pid).await?);
+        raw.push(read_provider(provider, &fleet.sandbox.url()).await?);
+        ours.push(read_gateway(fleet, pid).await?);
     }
-    let (raw, ours) = (middle(raw), middle(ours));
+    let (raw, ours) = (median(raw), median(ours));
     anyhow::ensure!(raw.users == ours.users, "{raw:?} is not {ours:?}");
     Ok(Comparison { raw, ours })
 }
 
-/// A token for the provider itself.
+/// Returns a token of the provider.
 async fn token(provider: &Caller, sandbox: &str) -> anyhow::Result<String> {
     let back = "http://127.0.0.1:9/back";
     let arguments = [
@@ -139,29 +141,31 @@ async fn token(provider: &Caller, sandbox: &str) -> anyhow::Result<String> {
         .append_pair("code", &code)
         .append_pair("redirect_uri", back)
         .finish();
-    let answer = provider.form(&format!("{sandbox}/api/oauth.v2.access"), form).await?;
-    Ok(text(&answer, "/authed_user/access_token")?.to_owned())
+    let response = provider.form(&format!("{sandbox}/api/oauth.v2.access"), form).await?;
+    Ok(text(&response, "/authed_user/access_token")?.to_owned())
 }
 
-/// Reads the active and then the deactivated, as whoever has no gateway would.
-async fn by_provider(provider: &Caller, sandbox: &str) -> anyhow::Result<Reading> {
+/// Reads the active and then the deactivated users from the provider, as a caller without a gateway does.
+async fn read_provider(provider: &Caller, sandbox: &str) -> anyhow::Result<Reading> {
     let (began, mut reading) = (Instant::now(), Reading::default());
     for is_active in ["true", "false"] {
         let base = format!("{sandbox}/api/admin.users.list?is_active={is_active}&limit=1000");
-        reading.all(|cursor| provider.ask(Method::GET, &format!("{base}&cursor={cursor}"))).await?;
+        reading
+            .all(|cursor| provider.request(Method::GET, &format!("{base}&cursor={cursor}")))
+            .await?;
     }
     reading.seconds = began.elapsed().as_secs_f64();
     Ok(reading)
 }
 
-async fn by_gateway(fleet: &Fleet, pid: u32) -> anyhow::Result<Reading> {
+async fn read_gateway(fleet: &Fleet, pid: u32) -> anyhow::Result<Reading> {
     let base = fleet.urls().next().context("no gateway")?;
     let base = format!("{base}/users?limit=1000");
     let (began, before, mut reading) = (Instant::now(), cpu_s(pid)?, Reading::default());
     reading
         .all(|cursor| {
             let behind = if cursor.is_empty() { "" } else { "&next_cursor=" };
-            fleet.caller.ask(Method::GET, &format!("{base}{behind}{cursor}"))
+            fleet.caller.request(Method::GET, &format!("{base}{behind}{cursor}"))
         })
         .await?;
     reading.seconds = began.elapsed().as_secs_f64();
@@ -170,11 +174,11 @@ async fn by_gateway(fleet: &Fleet, pid: u32) -> anyhow::Result<Reading> {
 }
 
 impl Reading {
-    /// Reads pages to the end.
+    /// Reads all pages.
     async fn all(&mut self, request: impl Fn(&str) -> RequestBuilder) -> anyhow::Result<()> {
         let mut cursor = String::new();
         loop {
-            // Slack's cursors end with signs of equality.
+            // Slack's cursors end with equals signs.
             let encoded = cursor.replace('=', "%3D");
             let bytes = request(&encoded).send().await?.error_for_status()?.bytes().await?;
             let page: Page<'_> = serde_json::from_slice(&bytes).with_context(|| {
@@ -191,11 +195,11 @@ impl Reading {
     }
 }
 
-fn middle(mut readings: Vec<Reading>) -> Reading {
+fn median(mut readings: Vec<Reading>) -> Reading {
     readings.sort_by(|a, b| a.seconds.total_cmp(&b.seconds));
     readings.get(readings.len() / 2).copied().unwrap_or_default()
 }
 
-fn amount(count: usize) -> f64 {
+fn as_f64(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::INFINITY, f64::from)
 }

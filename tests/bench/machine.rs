@@ -1,15 +1,15 @@
-//! The machine and its processes: what it is, what a process has used of it.
+//! The machine and its processes: description, processor time and memory.
 
 use std::fs;
 
 use anyhow::Context as _;
 
-/// Clock ticks of a second, as `/proc` counts them on Linux.
-const TICKS: f64 = 100.0;
-/// Bytes of a page of memory.
-const PAGE: f64 = 4096.0;
+/// Clock ticks per second in `/proc` on Linux.
+const TICKS_PER_S: f64 = 100.0;
+/// Bytes per page of memory.
+const PAGE_BYTES: f64 = 4096.0;
 
-/// The machine in a line.
+/// Describes the machine in one line.
 pub(crate) fn description() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -23,36 +23,36 @@ pub(crate) fn description() -> String {
     format!("{cores} cores of {model}, {gb:.0} GB, Linux {}", kernel.trim())
 }
 
-/// The load when the measurement began: above 1 others were at work, too.
+/// Returns the load average; above 1 at the start, other programs were at work, too.
 pub(crate) fn load() -> String {
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     load.split(' ').next().unwrap_or_default().to_owned()
 }
 
-/// Processor time that a process has used, in seconds.
+/// Returns the processor time that a process has used, in seconds.
 pub(crate) fn cpu_s(pid: u32) -> anyhow::Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let (_, fields) = stat.rsplit_once(") ").context("no stat")?;
     let field =
         |number: usize| fields.split(' ').nth(number).and_then(|text| text.parse::<f64>().ok());
     let (user, system) = field(11).zip(field(12)).context("no times")?;
-    Ok((user + system) / TICKS)
+    Ok((user + system) / TICKS_PER_S)
 }
 
-/// Memory that a process holds, in megabytes.
+/// Returns the memory that a process holds, in megabytes.
 pub(crate) fn memory_mb(pid: u32) -> anyhow::Result<f64> {
     let statm = fs::read_to_string(format!("/proc/{pid}/statm"))?;
     let pages: f64 = statm.split(' ').nth(1).context("no statm")?.parse()?;
-    Ok(pages * PAGE / 1024.0 / 1024.0)
+    Ok(pages * PAGE_BYTES / 1024.0 / 1024.0)
 }
 
-/// From now on the most that a process holds is remembered, for [`most_memory_mb`].
-pub(crate) fn forget_most_memory(pid: u32) -> anyhow::Result<()> {
+/// Resets the peak that [`peak_memory_mb`] returns.
+pub(crate) fn reset_peak_memory(pid: u32) -> anyhow::Result<()> {
     Ok(fs::write(format!("/proc/{pid}/clear_refs"), "5")?)
 }
 
-/// The most memory that a process has held, in megabytes.
-pub(crate) fn most_memory_mb(pid: u32) -> anyhow::Result<f64> {
+/// Returns the peak memory of a process, in megabytes.
+pub(crate) fn peak_memory_mb(pid: u32) -> anyhow::Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kb: f64 =

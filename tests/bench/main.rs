@@ -1,14 +1,14 @@
-//! `make bench`: what Switchboard's parts achieve on this machine, against the budgets, as tables in
-//! Markdown. A file each; a new measurement is a file and a line in [`PARTS`].
+//! `make bench`: performance of Switchboard's parts on this machine against the budgets, as tables in
+//! Markdown. One file per measurement; a new measurement is a file and a line in [`PARTS`].
 //!
-//! Every figure is taken in one run on the same cores, so that they can be set against each other; the client
-//! of raw speed is [`wrk`](https://github.com/wg/wrk). All traffic stays on this machine. With the name
-//! of a part only that one is measured, and the report is printed and not written.
+//! All figures are taken in one run on the same cores, so that they can be compared; the load generator
+//! is [`wrk`](https://github.com/wg/wrk). All traffic stays on this machine. With the name
+//! of a part, only that part runs, and the report is printed and not written to the file.
 
 mod bulk;
-mod crowd;
 mod fleet;
 mod hold;
+mod idle_connections;
 mod listing;
 mod load;
 mod machine;
@@ -18,7 +18,7 @@ mod nginx;
 mod proxy;
 mod sandbox;
 mod soak;
-mod start;
+mod startup;
 mod storm;
 mod table;
 
@@ -28,48 +28,44 @@ use tokio::runtime::Runtime;
 
 use self::table::Section;
 
-/// The program's own.
+/// The allocator of the program.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Where the report goes.
+/// Path of the report.
 const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/BENCHMARKS.md");
 
 type Part = (&'static str, fn(&Runtime) -> anyhow::Result<Section>);
 
-/// What is measured, in the order of the report.
+/// All measurements, in the order of the report.
 const PARTS: &[Part] = &[
     ("proxy", proxy::section),
     ("listing", listing::section),
     ("makespan", makespan::section),
     ("storm", storm::section),
-    ("start", start::section),
+    ("startup", startup::section),
     ("memory", memory::section),
     ("sandbox", sandbox::section),
-    ("crowd", crowd::section),
+    ("idle_connections", idle_connections::section),
     ("soak", soak::section),
     ("hold", hold::section),
 ];
 
-/// What is done by its name alone: it takes long.
-const BY_NAME: &[&str] = &["soak", "hold"];
+/// Long measurements that run only by name.
+const ONLY_BY_NAME: &[&str] = &["soak", "hold"];
 
 fn main() -> anyhow::Result<()> {
     let only: Vec<String> =
         std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
     let wanted = |name: &str| {
-        only.iter().any(|only| only == name) || only.is_empty() && !BY_NAME.contains(&name)
+        only.iter().any(|only| only == name) || only.is_empty() && !ONLY_BY_NAME.contains(&name)
     };
     let mut report = format!(
-        "# Benchmarks\n\nWritten by `make bench`: {}. The load of the machine was {} when it began; run it on \
-         one that does nothing else. What counts are the ratios of one run, of {}.\n",
+        "# Benchmarks\n\nWritten by `make bench`: {}, with a load of {} at the start. Run it on an idle machine. \
+         Only the ratios within one run are comparable; this one measured {}.\n",
         machine::description(),
         machine::load(),
-        if fleet::is_named() {
-            "the program of a release"
-        } else {
-            "a program that is slower than a release"
-        },
+        if fleet::is_named() { "a release build" } else { "a build that is slower than a release" },
     );
     let mut out = std::io::stdout().lock();
     writeln!(out, "{report}")?;

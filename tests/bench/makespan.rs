@@ -1,45 +1,45 @@
-//! A bulk job ends when the provider's pace allows it, the provider never says "too fast", and people who
-//! call meanwhile hardly notice.
+//! A bulk job ends in the time that the provider's rates permit, the provider never responds with 429, and interactive
+//! calls beside it hardly wait.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use serde_json::Value;
 
-use super::bulk::{self, CHANGES, NEEDS, Subjects};
-use super::fleet::{Fleet, Redis, Wish};
+use super::bulk::{self, BUDGETS, CHANGES, Subjects};
+use super::fleet::{Fleet, FleetOptions, Redis};
 use super::table::Section;
 
-/// So many times as fast as Slack's: a call of SCIM's pace takes 56 ms here, one of tier 2 half a second.
-const SCALE: f64 = 6.0;
-/// How much longer than the shortest time it may take.
-const LONGEST: f64 = 1.05;
-/// The processes that share Redis.
+/// Multiple of Slack's rates: a call of SCIM's rate takes 56 ms here, one of tier 2 half a second.
+const TIME_SCALE: f64 = 6.0;
+/// Maximum duration, as a multiple of the shortest possible one.
+const MAX_RATIO: f64 = 1.05;
+/// Processes that share Redis.
 const PROCESSES: usize = 3;
 
-/// The scale for those who call beside a job: more calls in the same time.
-const FASTER: f64 = 20.0;
-/// The changes of each of two kinds that the job makes there.
-const BESIDE: usize = 200;
-/// The time that pays for a call of tier 2 there.
-const PERIOD: Duration = Duration::from_millis(150);
-/// How many periods a caller may wait, but for one in a hundred.
-const LONGEST_WAIT: f64 = 2.0;
-/// Callers come after each of so many periods, in turns: a third of the pace.
-const PAUSES: [u32; 5] = [1, 5, 2, 4, 3];
+/// Multiple of Slack's rates for interactive calls beside a job: more calls in the same time.
+const INTERACTIVE_TIME_SCALE: f64 = 20.0;
+/// Changes of each of two kinds that the job makes.
+const CHANGES_PER_BATCH: usize = 200;
+/// Emission interval of tier 2 at that scale.
+const EMISSION_INTERVAL: Duration = Duration::from_millis(150);
+/// 99th percentile of an interactive caller's wait, in emission intervals.
+const MAX_WAIT_INTERVALS: f64 = 2.0;
+/// Intervals between interactive calls, used in turn: a third of the rate.
+const CALL_INTERVALS: [u32; 5] = [1, 5, 2, 4, 3];
 
-/// Measures.
+/// Runs the measurement.
 pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Section> {
     let mut section = Section::new(
-        "A bulk job",
+        "Bulk job",
         format!(
-            "{CHANGES} changes under Slack's limits at {SCALE} times their pace, which the sandbox enforces: \
-             titles and groups by SCIM, roles, memberships, ends of sessions. The shortest time is that of the \
-             budget that takes longest, with its whole burst at the start. People beside a job: single calls of \
-             the two methods that two batches of {BESIDE} changes wait for, at {FASTER} times Slack's pace; what \
-             is measured is the whole call."
+            "{CHANGES} changes at {TIME_SCALE} times Slack's rates, which the sandbox enforces: titles and groups by \
+             SCIM, roles, memberships, session resets. The reference is the shortest possible time: that of the \
+             slowest budget with its whole burst at the start. Interactive calls: single calls of the two methods \
+             that two batches of {CHANGES_PER_BATCH} changes wait for, at {INTERACTIVE_TIME_SCALE} times Slack's \
+             rates; the whole call is measured."
         ),
-        &["what", "measured", "against", "429 by the provider", "budget"],
+        &["what", "measured", "reference", "429 by the provider", "budget"],
     );
     let (bottleneck, shortest) = shortest();
     let redis = Redis::start()?;
@@ -50,57 +50,63 @@ pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Secti
             _ => format!("{processes} processes that share Redis"),
         };
         let ratio = took.as_secs_f64() / shortest.as_secs_f64();
-        let keeps = ratio <= LONGEST && throttled == 0;
-        let word = section.judge(&format!("{what}: {ratio:.3}, {throttled} of 429"), keeps);
+        let is_met = ratio <= MAX_RATIO && throttled == 0;
+        let word = section.check(&format!("{what}: {ratio:.3}, {throttled} 429"), is_met);
         section.rows.push(vec![
             what,
             format!("{:.2} s", took.as_secs_f64()),
             format!("{:.2} s: `{bottleneck}`", shortest.as_secs_f64()),
             throttled.to_string(),
-            format!("≤ {LONGEST}, none of 429: {ratio:.3}, {word}"),
+            format!("≤ {MAX_RATIO}, no 429: {ratio:.3}, {word}"),
         ]);
     }
     drop(redis);
-    let (mut waits, throttled) = runtime.block_on(people_beside_a_job())?;
+    let (mut waits, throttled) = runtime.block_on(interactive_calls_beside_a_job())?;
     waits.sort();
-    let p99 = waits.get(waits.len() * 99 / 100).copied().context("nobody called")?;
-    let periods = p99.as_secs_f64() / PERIOD.as_secs_f64();
-    let keeps = periods <= LONGEST_WAIT && throttled == 0;
-    let word = section.judge(&format!("people beside a job: {periods:.2} periods"), keeps);
+    let p99 = waits.get(waits.len() * 99 / 100).copied().context("no interactive calls")?;
+    let intervals = p99.as_secs_f64() / EMISSION_INTERVAL.as_secs_f64();
+    let is_met = intervals <= MAX_WAIT_INTERVALS && throttled == 0;
+    let word =
+        section.check(&format!("interactive calls beside a job: {intervals:.2} intervals"), is_met);
     section.rows.push(vec![
-        format!("people beside a job, p99 of {} calls", waits.len()),
+        format!("interactive calls beside a job, p99 of {} calls", waits.len()),
         format!("{} ms", p99.as_millis()),
-        format!("a period of tier 2: {} ms", PERIOD.as_millis()),
+        format!("emission interval of tier 2: {} ms", EMISSION_INTERVAL.as_millis()),
         throttled.to_string(),
-        format!("≤ {LONGEST_WAIT} periods: {periods:.2}, {word}"),
+        format!("≤ {MAX_WAIT_INTERVALS} intervals: {intervals:.2}, {word}"),
     ]);
     Ok(section)
 }
 
-/// The budget that takes longest, and how long.
+/// Returns the budget that takes longest, and how long.
 fn shortest() -> (&'static str, Duration) {
-    let times = NEEDS.map(|(name, calls, a_minute, burst)| {
+    let times = BUDGETS.map(|(name, calls, a_minute, burst)| {
         let rest = u32::try_from(calls.saturating_sub(burst)).unwrap_or(u32::MAX);
-        (name, Duration::from_secs_f64(f64::from(rest) * 60.0 / a_minute / SCALE))
+        (name, Duration::from_secs_f64(f64::from(rest) * 60.0 / a_minute / TIME_SCALE))
     });
     times.into_iter().max_by_key(|(_, time)| *time).unwrap_or_default()
 }
 
-/// How long the job took, and how often the provider said "too fast".
+/// Returns how long the job took, and how many 429 the provider returned.
 async fn job(processes: usize, redis: Option<String>) -> anyhow::Result<(Duration, u64)> {
-    let wish =
-        Wish { gateways: processes, users: 300, workspaces: 8, time_scale: Some(SCALE), redis };
-    let fleet = Fleet::start(&wish).await?;
-    let subjects = Subjects::of(&fleet).await?;
+    let options = FleetOptions {
+        gateways: processes,
+        users: 300,
+        workspaces: 8,
+        time_scale: Some(TIME_SCALE),
+        redis,
+    };
+    let fleet = Fleet::start(&options).await?;
+    let subjects = Subjects::read(&fleet).await?;
     let took = bulk::send(&fleet, &subjects).await?;
-    let seen = fleet.ask_sandbox("requests").await?;
-    for (method, calls, ..) in NEEDS.iter().filter(|(name, ..)| !name.contains(' ')) {
+    let seen = fleet.sandbox_get("requests").await?;
+    for (method, calls, ..) in BUDGETS.iter().filter(|(name, ..)| !name.contains(' ')) {
         let count = |of: &str| {
             let count = seen.get(of).and_then(|counts| counts.get(method)?.as_u64());
             count.and_then(|count| usize::try_from(count).ok()).unwrap_or_default()
         };
         let done = count("counts") - count("throttled");
-        anyhow::ensure!(done == *calls, "{done} calls of {method} in place of {calls}");
+        anyhow::ensure!(done == *calls, "{done} calls of {method} instead of {calls}");
     }
     fleet.stop().await;
     Ok((took, throttled(&seen)))
@@ -111,30 +117,35 @@ fn throttled(seen: &Value) -> u64 {
     methods.filter_map(|(_, count)| count.as_u64()).sum()
 }
 
-/// How long people waited beside a job, and how often the provider said "too fast".
-async fn people_beside_a_job() -> anyhow::Result<(Vec<Duration>, u64)> {
-    let wish =
-        Wish { gateways: 1, users: 300, workspaces: 8, time_scale: Some(FASTER), redis: None };
-    let fleet = Fleet::start(&wish).await?;
-    let subjects = Subjects::of(&fleet).await?;
+/// Returns how long interactive calls waited beside a job, and how many 429 the provider returned.
+async fn interactive_calls_beside_a_job() -> anyhow::Result<(Vec<Duration>, u64)> {
+    let options = FleetOptions {
+        gateways: 1,
+        users: 300,
+        workspaces: 8,
+        time_scale: Some(INTERACTIVE_TIME_SCALE),
+        redis: None,
+    };
+    let fleet = Fleet::start(&options).await?;
+    let subjects = Subjects::read(&fleet).await?;
     let base = fleet.urls().next().context("no gateway")?;
-    let [roles, members] = subjects.operations(BESIDE);
-    let person = subjects.people.last().context("nobody")?;
-    let place = subjects.places.first().context("no workspace")?;
-    let (give, join) = ("admin.roles.addAssignments", "admin.users.assign");
-    let role = format!("role_id=Rl07&entity_ids={place}&user_ids={person}");
-    let member = format!("team_id={place}&user_id={person}");
+    let [roles, members] = subjects.operations(CHANGES_PER_BATCH);
+    let user = subjects.users.last().context("no user")?;
+    let workspace = subjects.workspaces.first().context("no workspace")?;
+    let (assign, join) = ("admin.roles.addAssignments", "admin.users.assign");
+    let role = format!("role_id=Rl07&entity_ids={workspace}&user_ids={user}");
+    let member = format!("team_id={workspace}&user_id={user}");
     let (one, other) = tokio::try_join!(
-        beside(&fleet, &base, &roles, give, &role),
-        beside(&fleet, &base, &members, join, &member),
+        calls_beside_batch(&fleet, &base, &roles, assign, &role),
+        calls_beside_batch(&fleet, &base, &members, join, &member),
     )?;
-    let seen = fleet.ask_sandbox("requests").await?;
+    let seen = fleet.sandbox_get("requests").await?;
     fleet.stop().await;
     Ok(([one, other].concat(), throttled(&seen)))
 }
 
-/// Single calls of a method for as long as a batch runs that needs it: how long each took.
-async fn beside(
+/// Calls a method while a batch that needs it runs; returns how long each call took.
+async fn calls_beside_batch(
     fleet: &Fleet,
     base: &str,
     operations: &[Value],
@@ -144,8 +155,8 @@ async fn beside(
     let url = format!("{base}/proxy/api/{method}");
     let mut waits = Vec::new();
     let call = async {
-        for pause in PAUSES.iter().cycle() {
-            tokio::time::sleep(PERIOD * *pause).await;
+        for pause in CALL_INTERVALS.iter().cycle() {
+            tokio::time::sleep(EMISSION_INTERVAL * *pause).await;
             let began = Instant::now();
             fleet.caller.form(&url, form.to_owned()).await?;
             waits.push(began.elapsed());

@@ -1,5 +1,5 @@
-//! nginx, as what is measured against, and as the provider behind both. One process each, on loopback,
-//! from a folder of its own; it ends with its owner.
+//! nginx, as the proxy to compare with and as the provider behind both. One worker process, on loopback,
+//! in a folder of its own; it ends with its owner.
 
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-/// Where it may write, inside of its folder.
-const TEMPORARY: &str =
+/// Folders for temporary files.
+const TEMP_FOLDERS: &str =
     "client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;
     uwsgi_temp_path uwsgi; scgi_temp_path scgi;";
 
-/// An nginx that runs.
+/// A running nginx.
 pub(crate) struct Nginx {
     process: Child,
     pub(crate) port: u16,
@@ -20,14 +20,14 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// One whose every path answers this body of JSON.
-    pub(crate) fn answering(body: &str) -> anyhow::Result<Self> {
+    /// Starts one that returns this JSON body for every path.
+    pub(crate) fn responding_with(body: &str) -> anyhow::Result<Self> {
         let location = format!("default_type application/json; return 200 '{body}';");
         Self::start("", &location)
     }
 
-    /// One that passes on to a port, with a token of its own.
-    pub(crate) fn passing_to(port: u16) -> anyhow::Result<Self> {
+    /// Starts one that proxies to a port with a fixed token.
+    pub(crate) fn proxying_to(port: u16) -> anyhow::Result<Self> {
         let upstream = format!(
             "upstream provider {{ server 127.0.0.1:{port}; keepalive 64; keepalive_requests 100000000; }}"
         );
@@ -44,7 +44,7 @@ impl Nginx {
         let settings = format!(
             "{user} daemon off; master_process off; worker_processes 1; pid pid; error_log stderr crit;
             events {{ worker_connections 1024; }}
-            http {{ access_log off; keepalive_requests 100000000; {TEMPORARY} {upstream}
+            http {{ access_log off; keepalive_requests 100000000; {TEMP_FOLDERS} {upstream}
               server {{ listen 127.0.0.1:{port}; location / {{ {location} }} }} }}"
         );
         std::fs::write(folder.path().join("nginx.conf"), settings)?;
@@ -75,7 +75,7 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // It has nothing to lose.
+        // It has no data to lose.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,8 +1,8 @@
-//! A part of the report: what was measured, against which budget, in Markdown.
+//! Section of the report in Markdown: what was measured, against which budget.
 
 use std::fmt;
 
-/// A part of the report.
+/// A section of the report.
 #[derive(Debug)]
 pub(crate) struct Section {
     pub(crate) title: &'static str,
@@ -10,21 +10,21 @@ pub(crate) struct Section {
     pub(crate) text: String,
     pub(crate) head: Vec<&'static str>,
     pub(crate) rows: Vec<Vec<String>>,
-    /// What was missed.
+    /// Budgets that were missed.
     pub(crate) missed: Vec<String>,
 }
 
 impl Section {
-    /// One without rows.
+    /// Creates a section without rows.
     pub(crate) fn new(title: &'static str, text: impl Into<String>, head: &[&'static str]) -> Self {
         let head = head.to_vec();
         Self { title, text: text.into(), head, rows: Vec::new(), missed: Vec::new() }
     }
 
-    /// Whether a figure keeps its budget, as a word; one that doesn't is remembered.
-    pub(crate) fn judge(&mut self, what: &str, keeps: bool) -> String {
-        if keeps {
-            return "kept".to_owned();
+    /// Returns whether a figure is within its budget, as text, and records it if it is not.
+    pub(crate) fn check(&mut self, what: &str, is_met: bool) -> String {
+        if is_met {
+            return "met".to_owned();
         }
         self.missed.push(format!("{}: {what}", self.title));
         "**missed**".to_owned()

@@ -1,4 +1,4 @@
-//! The arrows of the house: a folder uses those above it in the map of `src/lib.rs` and none below.
+//! The dependencies between layers: a folder uses those above it in the map of `src/lib.rs` and none below.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,11 +23,11 @@ const ORDER: &[&str] = &[
     "app",
     "cli",
 ];
-/// What the sandbox may use: code that it shared with the connectors would share their mistakes.
+/// What the sandbox may use: code that it shared with the connectors would share their errors.
 const SANDBOX_MAY_USE: &[&str] = &["domain", "sandbox"];
-/// Who may use the sandbox: only whoever starts it.
+/// Folders that may use the sandbox: only the commands that start it.
 const MAY_USE_SANDBOX: &[&str] = &["sandbox", "cli"];
-/// Where a secret may be laid bare.
+/// Where a secret may be exposed.
 const MAY_EXPOSE: &[&str] = &["vault", "upstream"];
 /// The longest a source file may be, less its inline tests.
 const MAX_LINES: usize = 400;
@@ -152,13 +152,20 @@ fn sql_stands_in_the_store_alone() {
 const MAY_READ_BODIES: [&str; 5] = [
     "http/extract/body.rs",
     "http/v1/batch/run.rs",
-    "http/idempotency/attempt.rs",
-    "http/idempotency/replay.rs",
-    "http/compat/ask.rs",
+    "http/idempotency/execution.rs",
+    "http/idempotency/resource_reader.rs",
+    "http/truto/loopback.rs",
 ];
 /// How a handler or a middleware would read a body past the bounds of the one reader.
-const OTHER_READERS: [&str; 6] =
-    ["to_bytes", ".into_data_stream(", ".collect().await", "Form<", "): Json<", "Multipart"];
+const OTHER_READERS: [&str; 7] = [
+    "to_bytes",
+    ".into_data_stream(",
+    ".collect().await",
+    "Form<",
+    "): Json<",
+    ": Multipart,",
+    "(multipart: Multipart",
+];
 /// The same, as an argument of a handler.
 const READING_ARGUMENTS: [&str; 2] = [": Bytes", ": String"];
 

@@ -1,4 +1,4 @@
-//! Expressions of tenants under attack: each costs its own value, never the gateway, another tenant or a list.
+//! Malicious expressions of tenants: each loses its own value and affects neither the gateway, other tenants nor lists.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -8,10 +8,10 @@ use futures_util::future::{join_all, try_join_all};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::support::{Answer, Client, TestApp};
+use crate::support::{ApiResponse, Client, TestApp};
 
-/// Memory without end, in several ways: no function is on a list.
-const HUGE: [&str; 6] = [
+/// Expressions without a bound on memory, in several ways: the defence is not a list of functions.
+const UNBOUNDED_MEMORY: [&str; 6] = [
     "$pad('x', 1000000000)",
     "$join([1..9999].($join([1..9999].($join([1..9999].('xxxxxxxxxx'))))))",
     "($d := function($s, $n){$n = 0 ? $s : $d($s & $s, $n - 1)}; $d('xxxxxxxx', 40))",
@@ -19,8 +19,8 @@ const HUGE: [&str; 6] = [
     "$split($pad('x', 30000000), '')",
     "$formatNumber(1, $pad('0', 900000000))",
 ];
-/// Time or depth without end, or a value that is too large.
-const LONG: [&str; 6] = [
+/// Expressions without a bound on time or depth, or with a value that is too large.
+const UNBOUNDED_TIME: [&str; 6] = [
     "($f := function($x){$f($x)}; $f(1))",
     "($f := function($x){1 + $f($x)}; $f(1))",
     "$sum([1..9999999])",
@@ -29,7 +29,7 @@ const LONG: [&str; 6] = [
     "($f := function($n){$n = 0 ? 1 : [[$f($n - 1)]]}; $f(60))",
 ];
 
-async fn preview(client: &Client, expression: &str) -> anyhow::Result<Answer> {
+async fn preview(client: &Client, expression: &str) -> anyhow::Result<ApiResponse> {
     client.post("mappings/preview", &json!({"expression": expression})).await
 }
 
@@ -39,7 +39,7 @@ async fn mapped(admin: &Client, field: &str, expression: &str) -> anyhow::Result
     Ok(())
 }
 
-/// A figure of this process, in KiB: the gateway runs in it.
+/// Returns a value of `/proc/self/status` in KiB: the gateway runs in this process.
 fn memory(name: &str) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such line")?;
@@ -47,7 +47,7 @@ fn memory(name: &str) -> anyhow::Result<u64> {
     Ok(figure.parse()?)
 }
 
-/// The workers of this process.
+/// Returns the workers of this process.
 fn workers() -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for task in std::fs::read_dir("/proc/self/task")? {
@@ -62,17 +62,17 @@ fn workers() -> anyhow::Result<Vec<PathBuf>> {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn refuses_expressions_beyond_any_limit(pool: PgPool) -> anyhow::Result<()> {
+async fn rejects_expressions_beyond_any_limit(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| setup.config.mappings.workers = 4).await?;
     let api = &app.home.api;
-    let hostile: Vec<&str> = HUGE.into_iter().chain(LONG).collect();
+    let hostile: Vec<&str> = UNBOUNDED_MEMORY.into_iter().chain(UNBOUNDED_TIME).collect();
     let all = join_all(hostile.iter().map(|expression| preview(api, expression))).await;
-    for (expression, answer) in hostile.iter().zip(all) {
-        let answer = answer?;
-        assert_eq!(answer.status, 422, "{expression}: {}", answer.text);
-        answer.problem(422, "invalid_body");
-        assert_eq!(answer.pointers(), ["/expression"], "{expression}");
-        assert!(answer.text.len() < 2_000, "{expression}");
+    for (expression, response) in hostile.iter().zip(all) {
+        let response = response?;
+        assert_eq!(response.status, 422, "{expression}: {}", response.text);
+        response.problem(422, "invalid_body");
+        assert_eq!(response.pointers(), ["/expression"], "{expression}");
+        assert!(response.text.len() < 2_000, "{expression}");
     }
     for deep in ["(", "[", "-", "{'a':", "function($x){", "$f(", "a.b[", "1 ? ", "$not(", "/a/ & ("]
     {
@@ -80,13 +80,13 @@ async fn refuses_expressions_beyond_any_limit(pool: PgPool) -> anyhow::Result<()
         preview(api, &expression).await?.problem(422, "invalid_body");
     }
     preview(api, &"1+".repeat(4_000)).await?.problem(422, "invalid_body");
-    let tried = preview(api, "$sum([1, 2])").await?.okay()?;
+    let tried = preview(api, "$sum([1, 2])").await?.success()?;
     assert_eq!(tried["result"], json!({"value": 3, "warning": null}));
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn hostile_expressions_leave_memory_and_other_tenants_alone(
+async fn malicious_expressions_affect_neither_memory_nor_other_tenants(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
@@ -94,13 +94,13 @@ async fn hostile_expressions_leave_memory_and_other_tenants_alone(
     let account = app.link_in(&other, "acme").await?;
     mapped(&other.admin, "card", "$uppercase(unified.name)").await?;
     let reader = other.api.clone().with("x-integrated-account-id", &account)?;
-    reader.get("users?limit=50").await?.okay()?;
+    reader.get("users?limit=50").await?.success()?;
     let before = memory("VmRSS")?;
-    let attacks = (0..100).map(|number| preview(&app.home.api, HUGE[number % 3]));
+    let attacks = (0..100).map(|number| preview(&app.home.api, UNBOUNDED_MEMORY[number % 3]));
     let attacks = async {
         for attack in join_all(attacks).await {
-            let answer = attack?;
-            assert!(matches!(answer.status, 422 | 503), "{}: {}", answer.status, answer.text);
+            let response = attack?;
+            assert!(matches!(response.status, 422 | 503), "{}: {}", response.status, response.text);
         }
         anyhow::Ok(())
     };
@@ -108,7 +108,7 @@ async fn hostile_expressions_leave_memory_and_other_tenants_alone(
         let mut slowest = Duration::ZERO;
         for _ in 0..20 {
             let began = Instant::now();
-            let page = reader.get("users?limit=5").await?.okay()?;
+            let page = reader.get("users?limit=5").await?.success()?;
             slowest = slowest.max(began.elapsed());
             assert_eq!(page.get("warnings"), None, "{page}");
             assert!(page["result"][0]["card"].is_string(), "{page}");
@@ -116,7 +116,7 @@ async fn hostile_expressions_leave_memory_and_other_tenants_alone(
         anyhow::Ok(slowest)
     };
     let ((), slowest) = tokio::try_join!(attacks, reads)?;
-    // One worker is free for other tenants: nothing here waits for an attack to end.
+    // One worker stays free for other tenants: nothing here waits for an attack to end.
     assert!(slowest < Duration::from_secs(3), "{slowest:?}");
     let grown = memory("VmHWM")?.saturating_sub(before);
     assert!(grown < 64 * 1024, "the gateway grew by {grown} KiB");
@@ -126,16 +126,16 @@ async fn hostile_expressions_leave_memory_and_other_tenants_alone(
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn stored_mappings_neither_fail_nor_bloat_a_list(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let admin = &app.home.admin;
-    for (number, hostile) in HUGE.iter().chain(&LONG[..2]).enumerate() {
+    for (number, hostile) in UNBOUNDED_MEMORY.iter().chain(&UNBOUNDED_TIME[..1]).enumerate() {
         mapped(admin, &format!("hostile_{number}"), hostile).await?;
     }
     mapped(admin, "large", "$pad(unified.name, 60000)").await?;
     mapped(admin, "good", "$uppercase(unified.name)").await?;
-    let answer = api.get("users?limit=120").await?;
-    assert!(answer.text.len() < 6 * 1024 * 1024, "{} bytes", answer.text.len());
-    let page = answer.okay()?;
+    let response = api.get("users?limit=120").await?;
+    assert!(response.text.len() < 6 * 1024 * 1024, "{} bytes", response.text.len());
+    let page = response.success()?;
     let rows = page["result"].as_array().context("no rows")?;
     assert_eq!(rows.len(), 120);
     for row in rows {
@@ -154,12 +154,12 @@ async fn stored_mappings_neither_fail_nor_bloat_a_list(pool: PgPool) -> anyhow::
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn workers_inherit_nothing_and_are_replaced(pool: PgPool) -> anyhow::Result<()> {
+async fn workers_inherit_no_resources_and_are_replaced(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let api = &app.home.api;
     assert_eq!(workers()?, Vec::<PathBuf>::new(), "none is started before it is needed");
     for _ in 0..3 {
-        preview(api, "1").await?.okay()?;
+        preview(api, "1").await?.success()?;
     }
     let [worker] = &workers()?[..] else { anyhow::bail!("{:?}", workers()?) };
     assert_eq!(std::fs::read(worker.join("environ"))?, b"");
@@ -186,8 +186,8 @@ async fn workers_inherit_nothing_and_are_replaced(pool: PgPool) -> anyhow::Resul
     let pid = worker.file_name().context("no pid")?;
     std::process::Command::new("kill").arg("-9").arg(pid).status()?;
     let tried = try_join_all((0..4).map(|_| preview(api, "1 + 1"))).await?;
-    for answer in tried {
-        assert_eq!(answer.okay()?["result"]["value"], 2);
+    for response in tried {
+        assert_eq!(response.success()?["result"]["value"], 2);
     }
     Ok(())
 }
@@ -195,15 +195,15 @@ async fn workers_inherit_nothing_and_are_replaced(pool: PgPool) -> anyhow::Resul
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn values_outside_json_are_warnings(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let numbers = ["1/0", "0/0", "[1, -1/0]", "{'a': 1e308 * 10}", "$sum([1e308, 1e308])"];
     for expression in numbers.into_iter().chain(["function($x){$x}", "{'f': $sum}"]) {
-        let tried = preview(&api, expression).await?.okay()?;
+        let tried = preview(&api, expression).await?.success()?;
         assert_eq!(tried["result"]["value"], Value::Null, "{expression}");
         assert!(tried["result"]["warning"].is_string(), "{expression}: {tried}");
     }
     mapped(&app.home.admin, "ratio", "1 / 0").await?;
-    let page = api.get("users?limit=2").await?.okay()?;
+    let page = api.get("users?limit=2").await?.success()?;
     assert_eq!(page["warnings"].as_array().map(Vec::len), Some(2), "{page}");
     Ok(())
 }
@@ -223,7 +223,7 @@ async fn lists_have_a_consistent_form(pool: PgPool) -> anyhow::Result<()> {
     ] {
         for (emails, expected) in lists.iter().zip(expected) {
             let wanted = json!({"expression": expression, "unified": {"emails": emails}});
-            let tried = app.home.api.post("mappings/preview", &wanted).await?.okay()?;
+            let tried = app.home.api.post("mappings/preview", &wanted).await?.success()?;
             let shown = json!({"value": expected, "warning": null});
             assert_eq!(tried["result"], shown, "{expression} over {emails}");
         }

@@ -1,5 +1,5 @@
-//! Nothing crosses an environment, and no key does more than its scopes: every route of the document,
-//! and the proxy, is tried. A route that is not in [`ROUTES`] fails the test.
+//! No data crosses environments, and no key exceeds its scopes: every route of the document and the
+//! proxy is tried. A route that is not in [`ROUTES`] fails the test.
 
 use std::collections::BTreeSet;
 
@@ -8,38 +8,43 @@ use http::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use switchboard::domain::access::Scope;
-use switchboard::sandbox::org::{Level, OrgLevel, Person};
+use switchboard::sandbox::org::{OrgLevel, Person, WorkspaceLevel};
 
-use crate::support::{Answer, Client, TestApp, bearer};
+use crate::support::{ApiResponse, Client, TestApp, bearer};
 
-/// What a key of another environment gets.
+/// Result for a key of another environment.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Foreign {
-    /// The account is not there.
+enum ForeignResult {
+    /// The account is not found.
     AccountNotFound,
-    /// An answer of its own environment, without a trace of the first one.
+    /// A response with data of its own environment only.
     Own,
-    /// "Not found", as for an id that nobody has.
+    /// "Not found", as for an id that does not exist.
     NotFound,
-    /// The same as everybody: the route is public.
+    /// The same for everybody: the route is public.
     Public,
 }
 
-/// A route: method and path of the document, what is sent, the scope it takes, what a foreign key gets.
+/// A route: method and path of the document, request body, required scope, result for a foreign key.
 struct Route {
     method: &'static str,
     path: &'static str,
     body: &'static str,
     scope: Option<Scope>,
-    foreign: Foreign,
+    foreign: ForeignResult,
 }
 
 const fn read(path: &'static str) -> Route {
-    let (scope, foreign) = (Some(Scope::Read), Foreign::AccountNotFound);
+    let (scope, foreign) = (Some(Scope::Read), ForeignResult::AccountNotFound);
     Route { method: "get", path, body: "", scope, foreign }
 }
 
-const fn post(path: &'static str, body: &'static str, scope: Scope, foreign: Foreign) -> Route {
+const fn post(
+    path: &'static str,
+    body: &'static str,
+    scope: Scope,
+    foreign: ForeignResult,
+) -> Route {
     Route { method: "post", path, body, scope: Some(scope), foreign }
 }
 
@@ -48,11 +53,11 @@ const fn delete(path: &'static str) -> Route {
 }
 
 const fn change(method: &'static str, path: &'static str, body: &'static str) -> Route {
-    Route { method, ..post(path, body, Scope::Write, Foreign::AccountNotFound) }
+    Route { method, ..post(path, body, Scope::Write, ForeignResult::AccountNotFound) }
 }
 
 const fn public(path: &'static str) -> Route {
-    Route { method: "get", path, body: "", scope: None, foreign: Foreign::Public }
+    Route { method: "get", path, body: "", scope: None, foreign: ForeignResult::Public }
 }
 
 /// Every route. `ACCOUNT` in a body is the first environment's account, `USER` an admin of its first workspace.
@@ -69,14 +74,14 @@ const ROUTES: &[Route] = &[
         "/role-assignments",
         r#"{"user_id": "USER", "role_id": "Rl01"}"#,
         Scope::Write,
-        Foreign::AccountNotFound,
+        ForeignResult::AccountNotFound,
     ),
     delete("/role-assignments/{id}"),
     post(
         "/workspaces/{id}/members",
         r#"{"user_id": "USER"}"#,
         Scope::Write,
-        Foreign::AccountNotFound,
+        ForeignResult::AccountNotFound,
     ),
     delete("/workspaces/{id}/members/{user_id}"),
     read("/workspaces/{id}/members"),
@@ -100,13 +105,13 @@ const ROUTES: &[Route] = &[
         "/batch",
         r#"{"operations": [{"method": "GET", "path": "/users/USER"}]}"#,
         Scope::Write,
-        Foreign::Own,
+        ForeignResult::Own,
     ),
-    Route { foreign: Foreign::Own, ..read("/integrated-accounts") },
+    Route { foreign: ForeignResult::Own, ..read("/integrated-accounts") },
     read("/integrated-accounts/{id}"),
     change("patch", "/integrated-accounts/{id}", r#"{"context": {"plan": "gold"}}"#),
-    post("/integrated-accounts/{id}/refresh", "", Scope::Write, Foreign::AccountNotFound),
-    post("/integrated-accounts/{id}/tokens", "{}", Scope::Read, Foreign::AccountNotFound),
+    post("/integrated-accounts/{id}/refresh", "", Scope::Write, ForeignResult::AccountNotFound),
+    post("/integrated-accounts/{id}/tokens", "{}", Scope::Read, ForeignResult::AccountNotFound),
     read("/integrated-accounts/{id}/tokens"),
     delete("/integrated-accounts/{id}/tokens/{token_id}"),
     read("/integrated-accounts/{id}/scopes"),
@@ -114,55 +119,67 @@ const ROUTES: &[Route] = &[
         "/link-tokens",
         r#"{"tenant_id": "acme", "integrated_account_id": "ACCOUNT"}"#,
         Scope::Write,
-        Foreign::AccountNotFound,
+        ForeignResult::AccountNotFound,
     ),
-    Route { foreign: Foreign::Own, ..read("/link-tokens") },
-    Route { foreign: Foreign::NotFound, ..delete("/link-tokens/{id}") },
+    Route { foreign: ForeignResult::Own, ..read("/link-tokens") },
+    Route { foreign: ForeignResult::NotFound, ..delete("/link-tokens/{id}") },
     post(
         "/provider-apps",
         r#"{"provider": "slack_enterprise", "client_id": "5.6", "client_secret": "x"}"#,
         Scope::Admin,
-        Foreign::Own,
+        ForeignResult::Own,
     ),
-    Route { foreign: Foreign::Own, scope: Some(Scope::Admin), ..read("/provider-apps") },
-    Route { foreign: Foreign::NotFound, scope: Some(Scope::Admin), ..read("/provider-apps/{id}") },
+    Route { foreign: ForeignResult::Own, scope: Some(Scope::Admin), ..read("/provider-apps") },
     Route {
-        foreign: Foreign::NotFound,
+        foreign: ForeignResult::NotFound,
+        scope: Some(Scope::Admin),
+        ..read("/provider-apps/{id}")
+    },
+    Route {
+        foreign: ForeignResult::NotFound,
         scope: Some(Scope::Admin),
         ..change("patch", "/provider-apps/{id}", r#"{"scopes": ["admin"]}"#)
     },
     Route {
-        foreign: Foreign::NotFound,
+        foreign: ForeignResult::NotFound,
         scope: Some(Scope::Admin),
         ..delete("/provider-apps/{id}")
     },
-    post("/environments", r#"{"name": "Brand New"}"#, Scope::Admin, Foreign::Own),
-    post("/api-keys", r#"{"name": "new", "scopes": ["read"]}"#, Scope::Admin, Foreign::Own),
-    post("/api-keys/{id}/rotate", r#"{"overlap_s": 60}"#, Scope::Admin, Foreign::NotFound),
-    Route { foreign: Foreign::NotFound, scope: Some(Scope::Admin), ..delete("/api-keys/{id}") },
-    Route { foreign: Foreign::Own, scope: Some(Scope::Admin), ..read("/audit-log") },
-    Route { foreign: Foreign::Own, scope: Some(Scope::Admin), ..read("/audit-log/export") },
-    Route { foreign: Foreign::Own, ..read("/mappings") },
+    post("/environments", r#"{"name": "Brand New"}"#, Scope::Admin, ForeignResult::Own),
+    post("/api-keys", r#"{"name": "new", "scopes": ["read"]}"#, Scope::Admin, ForeignResult::Own),
+    post("/api-keys/{id}/rotate", r#"{"overlap_s": 60}"#, Scope::Admin, ForeignResult::NotFound),
+    Route {
+        foreign: ForeignResult::NotFound,
+        scope: Some(Scope::Admin),
+        ..delete("/api-keys/{id}")
+    },
+    Route { foreign: ForeignResult::Own, scope: Some(Scope::Admin), ..read("/audit-log") },
+    Route { foreign: ForeignResult::Own, scope: Some(Scope::Admin), ..read("/audit-log/export") },
+    Route { foreign: ForeignResult::Own, ..read("/mappings") },
     post(
         "/mappings",
         r#"{"resource": "users", "field": "tried", "expression": "1"}"#,
         Scope::Admin,
-        Foreign::Own,
+        ForeignResult::Own,
     ),
-    post("/mappings/preview", r#"{"expression": "1"}"#, Scope::Read, Foreign::Own),
-    Route { foreign: Foreign::NotFound, ..read("/mappings/{id}") },
+    post("/mappings/preview", r#"{"expression": "1"}"#, Scope::Read, ForeignResult::Own),
+    Route { foreign: ForeignResult::NotFound, ..read("/mappings/{id}") },
     Route {
         method: "patch",
-        ..post("/mappings/{id}", r#"{"expression": "2"}"#, Scope::Admin, Foreign::NotFound)
+        ..post("/mappings/{id}", r#"{"expression": "2"}"#, Scope::Admin, ForeignResult::NotFound)
     },
-    Route { foreign: Foreign::NotFound, scope: Some(Scope::Admin), ..delete("/mappings/{id}") },
-    Route { foreign: Foreign::Own, ..read("/events") },
-    Route { foreign: Foreign::Own, scope: Some(Scope::Admin), ..read("/api-keys") },
-    Route { foreign: Foreign::NotFound, scope: Some(Scope::Admin), ..read("/api-keys/{id}") },
-    Route { foreign: Foreign::Own, ..read("/environments") },
-    Route { foreign: Foreign::NotFound, ..read("/environments/{id}") },
     Route {
-        foreign: Foreign::NotFound,
+        foreign: ForeignResult::NotFound,
+        scope: Some(Scope::Admin),
+        ..delete("/mappings/{id}")
+    },
+    Route { foreign: ForeignResult::Own, ..read("/events") },
+    Route { foreign: ForeignResult::Own, scope: Some(Scope::Admin), ..read("/api-keys") },
+    Route { foreign: ForeignResult::NotFound, scope: Some(Scope::Admin), ..read("/api-keys/{id}") },
+    Route { foreign: ForeignResult::Own, ..read("/environments") },
+    Route { foreign: ForeignResult::NotFound, ..read("/environments/{id}") },
+    Route {
+        foreign: ForeignResult::NotFound,
         scope: Some(Scope::Admin),
         ..change("patch", "/environments/{id}", r#"{"link_page": {"name": "Theirs"}}"#)
     },
@@ -170,15 +187,15 @@ const ROUTES: &[Route] = &[
     public("/readyz"),
     Route { scope: Some(Scope::Proxy), ..read("/proxy/api/auth.test") },
     Route { scope: Some(Scope::Proxy), ..read("/proxy/scim/v2/Users") },
-    // The last one: the account is gone then.
+    // The last one, because it deletes the account.
     delete("/integrated-accounts/{id}"),
 ];
 
-/// The first environment, linked, and things of its account to ask for.
-struct Scene {
+/// The first environment with a linked account, and ids of its resources.
+struct Fixture {
     app: TestApp,
     account: String,
-    /// Another customer's account of the same environment.
+    /// Another customer's account in the same environment.
     second: String,
     user: String,
     team: String,
@@ -186,15 +203,15 @@ struct Scene {
     key: String,
     mapping: String,
     token: String,
-    /// An OAuth client that no account uses.
+    /// An OAuth client without accounts.
     client: String,
     /// A link token for the account.
     link: String,
-    /// A custom field of the account alone.
+    /// A custom field of that account.
     own_mapping: String,
 }
 
-impl Scene {
+impl Fixture {
     async fn new(pool: PgPool) -> anyhow::Result<Self> {
         let app = TestApp::new(pool).await?;
         let account = app.link("acme").await?;
@@ -202,18 +219,18 @@ impl Scene {
         let (user, team, group) = app.sandbox.with_org(|org| {
             let is_admin = |person: &&Person| {
                 let level = person.membership(0).map(|one| one.level);
-                level == Some(Level::Admin) && person.org_level == OrgLevel::Member
+                level == Some(WorkspaceLevel::Admin) && person.org_level == OrgLevel::Member
             };
             let user = org.people().iter().find(is_admin).map(|person| person.id.clone());
-            let group = org.groups.of_identity_provider().next().map(|(_, group)| group.id.clone());
+            let group = org.groups.idp_groups().next().map(|(_, group)| group.id.clone());
             (user, org.workspaces.first().map(|team| team.id.clone()), group)
         });
         let (user, team) = (user.context("no user")?, team.context("no team")?);
-        let wish = json!({"name": "another", "scopes": ["read"]});
-        let key = app.home.admin.post("api-keys", &wish).await?.created()?;
+        let body = json!({"name": "another", "scopes": ["read"]});
+        let key = app.home.admin.post("api-keys", &body).await?.created()?;
         let key = key.pointer("/result/id").and_then(Value::as_str).context("no key")?.to_owned();
-        let wish = json!({"resource": "roles", "field": "ours", "expression": "1"});
-        let mapping = app.home.admin.post("mappings", &wish).await?.created()?;
+        let body = json!({"resource": "roles", "field": "ours", "expression": "1"});
+        let mapping = app.home.admin.post("mappings", &body).await?.created()?;
         let mapping = mapping.pointer("/result/id").and_then(Value::as_str);
         let mapping = mapping.context("no mapping")?.to_owned();
         let tokens = format!("integrated-accounts/{account}/tokens");
@@ -251,14 +268,18 @@ impl Scene {
         })
     }
 
-    /// Calls a route about the first environment's account with somebody's key.
-    async fn call(&self, route: &Route, client: &Client) -> anyhow::Result<Answer> {
+    /// Calls a route about the first environment's account with another key.
+    async fn call(&self, route: &Route, client: &Client) -> anyhow::Result<ApiResponse> {
         let named = client.clone().with("x-integrated-account-id", &self.account)?;
-        self.call_as_it_is(route, &named).await
+        self.call_without_account(route, &named).await
     }
 
-    /// The same without a header that names the account.
-    async fn call_as_it_is(&self, route: &Route, client: &Client) -> anyhow::Result<Answer> {
+    /// Calls it without the header that names the account.
+    async fn call_without_account(
+        &self,
+        route: &Route,
+        client: &Client,
+    ) -> anyhow::Result<ApiResponse> {
         let id = match route.path {
             "/users/{id}" => self.user.clone(),
             "/roles/{id}" => "org:member".to_owned(),
@@ -282,22 +303,22 @@ impl Scene {
         client.send(method, &path, body).await
     }
 
-    /// Checks that an answer holds nothing of the first environment.
-    fn assert_nothing_of_ours(&self, route: &Route, answer: &Answer) {
+    /// Checks that a response contains no data of the first environment.
+    fn assert_no_foreign_data(&self, route: &Route, response: &ApiResponse) {
         let name = self.app.sandbox.with_org(|org| org.name.clone());
         let ours = [&self.user, &self.team, &self.account, &self.key, &self.mapping, &name];
         let ours = ours.into_iter().chain([&self.client, &self.link, &self.own_mapping]);
         let environment = self.app.home.environment_id.to_string();
         for secret in ours.chain([&environment]) {
-            assert!(!answer.text.contains(secret), "{}: {}", route.path, answer.text);
+            assert!(!response.text.contains(secret), "{}: {}", route.path, response.text);
         }
     }
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn every_route_of_the_document_is_tried_here(pool: PgPool) -> anyhow::Result<()> {
+async fn the_table_contains_every_route_of_the_document(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let document = app.nobody()?.get("openapi.json").await?.okay()?;
+    let document = app.anonymous()?.get("openapi.json").await?.success()?;
     let mut documented = BTreeSet::new();
     for (path, methods) in document["paths"].as_object().context("no paths")? {
         let methods = methods.as_object().context("no methods")?;
@@ -308,45 +329,45 @@ async fn every_route_of_the_document_is_tried_here(pool: PgPool) -> anyhow::Resu
         here.map(|route| format!("{} {}", route.method, route.path)).collect();
     let untried: Vec<&String> = documented.difference(&tried).collect();
     assert!(untried.is_empty(), "add to ROUTES in tests/it/isolation.rs: {untried:?}");
-    let gone: Vec<&String> = tried.difference(&documented).collect();
-    assert!(gone.is_empty(), "no longer in the document: {gone:?}");
+    let removed: Vec<&String> = tried.difference(&documented).collect();
+    assert!(removed.is_empty(), "no longer in the document: {removed:?}");
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_right_key_passes_everywhere(pool: PgPool) -> anyhow::Result<()> {
-    let scene = Scene::new(pool).await?;
+async fn a_key_of_the_environment_passes_everywhere(pool: PgPool) -> anyhow::Result<()> {
+    let fixture = Fixture::new(pool).await?;
     for route in ROUTES {
-        let answer = scene.call(route, &scene.app.home.admin).await?;
-        // The assignment that is asked for need not be held, all else is there.
-        let missing = route.path == "/role-assignments/{id}" && answer.status == 404;
-        assert!(answer.status < 300 || missing, "{}: {}", route.path, answer.text);
+        let response = fixture.call(route, &fixture.app.home.admin).await?;
+        // The requested role assignment need not exist, everything else does.
+        let missing = route.path == "/role-assignments/{id}" && response.status == 404;
+        assert!(response.status < 300 || missing, "{}: {}", route.path, response.text);
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_key_of_another_environment_gets_nothing(pool: PgPool) -> anyhow::Result<()> {
-    let scene = Scene::new(pool).await?;
-    let other = scene.app.tenant("other").await?;
-    let asked = scene.app.sandbox.requests(None).requests.len();
+    let fixture = Fixture::new(pool).await?;
+    let other = fixture.app.tenant("other").await?;
+    let called = fixture.app.sandbox.requests(None).requests.len();
     for route in ROUTES {
-        let answer = scene.call(route, &other.admin).await?;
-        scene.assert_nothing_of_ours(route, &answer);
+        let response = fixture.call(route, &other.admin).await?;
+        fixture.assert_no_foreign_data(route, &response);
         match route.foreign {
-            Foreign::AccountNotFound => {
-                answer.refused(404, "account_not_found");
+            ForeignResult::AccountNotFound => {
+                response.api_error(404, "account_not_found");
             }
-            Foreign::NotFound => {
-                answer.problem(404, "not_found");
+            ForeignResult::NotFound => {
+                response.problem(404, "not_found");
             }
-            Foreign::Own | Foreign::Public => {
-                assert!(answer.status < 300, "{}: {}", route.path, answer.text);
+            ForeignResult::Own | ForeignResult::Public => {
+                assert!(response.status < 300, "{}: {}", route.path, response.text);
             }
         }
     }
-    assert_eq!(scene.app.sandbox.requests(None).requests.len(), asked, "a provider was asked");
-    let list = other.admin.get("integrated-accounts").await?.okay()?;
+    assert_eq!(fixture.app.sandbox.requests(None).requests.len(), called, "a provider was called");
+    let list = other.admin.get("integrated-accounts").await?.success()?;
     assert_eq!(list["result_count"], 0);
     let by_tenant = other.api.get("users?tenant_id=acme&provider=slack_enterprise").await?;
     by_tenant.problem(404, "account_not_found");
@@ -354,54 +375,54 @@ async fn a_key_of_another_environment_gets_nothing(pool: PgPool) -> anyhow::Resu
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn without_a_key_nothing_but_the_public_answers(pool: PgPool) -> anyhow::Result<()> {
-    let scene = Scene::new(pool).await?;
+async fn without_a_key_only_public_routes_respond(pool: PgPool) -> anyhow::Result<()> {
+    let fixture = Fixture::new(pool).await?;
     for route in ROUTES {
-        let answer = scene.call(route, &scene.app.nobody()?).await?;
-        scene.assert_nothing_of_ours(route, &answer);
-        if route.foreign == Foreign::Public {
-            answer.okay()?;
+        let response = fixture.call(route, &fixture.app.anonymous()?).await?;
+        fixture.assert_no_foreign_data(route, &response);
+        if route.foreign == ForeignResult::Public {
+            response.success()?;
         } else {
-            answer.refused(401, "unauthorized");
+            response.api_error(401, "unauthorized");
         }
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_key_without_the_scope_is_refused_and_told_which(pool: PgPool) -> anyhow::Result<()> {
-    let scene = Scene::new(pool).await?;
+async fn rejects_a_key_without_the_scope_and_names_it(pool: PgPool) -> anyhow::Result<()> {
+    let fixture = Fixture::new(pool).await?;
     for route in ROUTES {
         let Some(scope) = route.scope else { continue };
         let others: Vec<Scope> =
             Scope::ALL.iter().copied().filter(|other| *other != scope).collect();
-        let client = scene.app.client(scene.app.home.environment_id, &others).await?;
-        let answer = scene.call(route, &client).await?;
-        scene.assert_nothing_of_ours(route, &answer);
-        let detail = answer.refused(403, "insufficient_scope");
+        let client = fixture.app.client(fixture.app.home.environment_id, &others).await?;
+        let response = fixture.call(route, &client).await?;
+        fixture.assert_no_foreign_data(route, &response);
+        let detail = response.api_error(403, "insufficient_scope");
         assert!(detail.contains(&format!("`{scope}`")), "{}: {detail}", route.path);
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_document_tells_which_routes_are_public(pool: PgPool) -> anyhow::Result<()> {
+async fn the_document_declares_which_routes_are_public(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let document = app.nobody()?.get("openapi.json").await?.okay()?;
+    let document = app.anonymous()?.get("openapi.json").await?.success()?;
     assert!(document["security"][0]["key"].is_array(), "{}", document["security"]);
     for route in ROUTES.iter().filter(|route| !route.path.starts_with("/proxy/")) {
         let security = &document["paths"][route.path][route.method]["security"];
         let is_open = security.as_array().is_some_and(|all| {
             all.is_empty() || all.iter().any(|one| *one == serde_json::json!({}))
         });
-        assert_eq!(is_open, route.foreign == Foreign::Public, "{}: {security}", route.path);
+        assert_eq!(is_open, route.foreign == ForeignResult::Public, "{}: {security}", route.path);
         assert!(is_open || *security == Value::Null, "{}: {security}", route.path);
     }
     Ok(())
 }
 
-/// What the token of another account of the same environment gets.
-fn beside(route: &Route, names_account: bool) -> Option<(u16, &'static str)> {
+/// Expected result for the token of another account of the same environment.
+fn expected_for_other_token(route: &Route, names_account: bool) -> Option<(u16, &'static str)> {
     let settings = ["/link-tokens", "/environments"];
     match (route.scope, route.path) {
         (None, _) => None,
@@ -413,7 +434,7 @@ fn beside(route: &Route, names_account: bool) -> Option<(u16, &'static str)> {
             Some((404, "account_not_found"))
         }
         (_, "/mappings/{id}") => Some((404, "not_found")),
-        _ if route.foreign == Foreign::AccountNotFound && names_account => {
+        _ if route.foreign == ForeignResult::AccountNotFound && names_account => {
             Some((404, "account_not_found"))
         }
         _ => None,
@@ -422,38 +443,40 @@ fn beside(route: &Route, names_account: bool) -> Option<(u16, &'static str)> {
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_token_of_another_account_gets_nothing(pool: PgPool) -> anyhow::Result<()> {
-    let scene = Scene::new(pool).await?;
-    let second = &scene.second;
-    let wish = json!({"scopes": ["read", "write", "proxy"]});
+    let fixture = Fixture::new(pool).await?;
+    let second = &fixture.second;
+    let body = json!({"scopes": ["read", "write", "proxy"]});
     let tokens = format!("integrated-accounts/{second}/tokens");
-    let token = scene.app.home.api.post(&tokens, &wish).await?.created()?;
+    let token = fixture.app.home.api.post(&tokens, &body).await?.created()?;
     let token = token.pointer("/result/token").and_then(Value::as_str).context("no token")?;
-    let token = scene.app.nobody()?.with("authorization", &bearer(token))?;
-    // The organization is the same: only what is the first account's alone tells them apart.
-    let ours = [&scene.account, &scene.key, &scene.mapping, &scene.own_mapping, &scene.token];
-    let environment = scene.app.home.environment_id.to_string();
-    let ours = ours.into_iter().chain([&scene.client, &scene.link, &environment]);
+    let token = fixture.app.anonymous()?.with("authorization", &bearer(token))?;
+    // The organization is the same: only what belongs to the first account alone tells them apart.
+    let ours =
+        [&fixture.account, &fixture.key, &fixture.mapping, &fixture.own_mapping, &fixture.token];
+    let environment = fixture.app.home.environment_id.to_string();
+    let ours = ours.into_iter().chain([&fixture.client, &fixture.link, &environment]);
     let ours: Vec<&String> = ours.collect();
     for (route, names_account) in ROUTES.iter().flat_map(|route| [(route, true), (route, false)]) {
-        let answer = if names_account {
-            scene.call(route, &token).await?
+        let response = if names_account {
+            fixture.call(route, &token).await?
         } else {
-            scene.call_as_it_is(route, &token).await?
+            fixture.call_without_account(route, &token).await?
         };
-        let what = format!("{} {}: {}", route.method, route.path, answer.text);
-        // Its own account names its environment.
+        let what = format!("{} {}: {}", route.method, route.path, response.text);
+        // Its own account determines its environment.
         let is_own_account = route.path == "/integrated-accounts";
         for secret in ours.iter().filter(|one| !is_own_account || **one != &environment) {
-            assert!(!answer.text.contains(*secret), "{what}");
+            assert!(!response.text.contains(*secret), "{what}");
         }
-        if let Some((status, kind)) = beside(route, names_account) {
-            assert_eq!(answer.status, status, "{what}");
-            answer.refused(status, kind);
+        if let Some((status, kind)) = expected_for_other_token(route, names_account) {
+            assert_eq!(response.status, status, "{what}");
+            response.api_error(status, kind);
         }
     }
-    let foreign = token.get(&format!("mappings?integrated_account_id={}", scene.account)).await?;
+    let foreign = token.get(&format!("mappings?integrated_account_id={}", fixture.account)).await?;
     foreign.problem(404, "account_not_found");
-    let first = scene.app.home.api.get(&format!("integrated-accounts/{}", scene.account)).await?;
-    assert_eq!(first.okay()?["result"]["status"], "active");
+    let first =
+        fixture.app.home.api.get(&format!("integrated-accounts/{}", fixture.account)).await?;
+    assert_eq!(first.success()?["result"]["status"], "active");
     Ok(())
 }

@@ -1,25 +1,26 @@
-//! The tests of the program, through its front door: one binary.
+//! Integration tests of the program through its public interfaces, in one binary.
 
 mod architecture;
-mod bad_input;
+mod cache;
 mod chaos;
 mod conformance;
 mod edge;
 mod embedded;
 mod expressions;
 mod hostile;
+mod import_cycles;
+mod invalid_input;
 mod isolation;
 mod limits;
 mod migrations;
 mod operations;
-mod outages_by_silence;
 mod process;
 mod properties;
 mod proxy;
 mod races;
 mod rotation;
 mod routes;
-mod story;
 mod support;
 mod tokens;
-mod warm;
+mod unresponsive_peers;
+mod user_lifecycle;

@@ -1,4 +1,4 @@
-//! Every migration runs over data: each new table gets a row before the next migration comes.
+//! Every migration runs with data: each new table gets a row before the next migration.
 
 use std::collections::BTreeSet;
 
@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use sqlx::migrate::Migrate as _;
 use sqlx::{PgConnection, PgPool};
 
-/// A row for each table. A migration that makes a table needs an entry here, and keeps it as it was
-/// when the table was made.
+/// A row for each table. A migration that creates a table needs an entry here, which stays as it was
+/// when the table was created.
 const SAMPLES: &[(&str, &str)] = &[
     ("gateways", "insert into gateways values ('0123456789abcdef', now())"),
     ("environments", "insert into environments values ('env_1', 'home', now())"),
@@ -78,7 +78,7 @@ async fn tables(connection: &mut PgConnection) -> sqlx::Result<BTreeSet<String>>
 }
 
 #[sqlx::test(migrations = false)]
-async fn every_migration_runs_over_data(pool: PgPool) -> anyhow::Result<()> {
+async fn every_migration_runs_with_data(pool: PgPool) -> anyhow::Result<()> {
     let mut connection = pool.acquire().await?;
     let mut known = tables(&mut connection).await?;
     assert!(known.is_empty(), "{known:?}");
@@ -106,6 +106,6 @@ async fn every_migration_runs_over_data(pool: PgPool) -> anyhow::Result<()> {
         assert!(known.contains(*table), "{table} is in SAMPLES and no longer in the database");
     }
     let rest = switchboard::MIGRATOR.run(&pool).await;
-    rest.context("what was applied here is not what the program knows")?;
+    rest.context("the applied migrations differ from the program's")?;
     Ok(())
 }

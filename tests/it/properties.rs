@@ -1,5 +1,5 @@
-//! What holds for any wish and any list: what is written is read back, and paging gives each thing
-//! once while the organization changes elsewhere.
+//! Properties of any input and any list: what is written is read back, and pagination returns each row
+//! once while the organization changes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ use switchboard::sandbox::org::Person;
 
 use crate::support::TestApp;
 
-/// The fields that are one line of text, at the provider as with us.
+/// Fields that are one line of text, at the provider and here.
 const LINES: [&str; 8] = [
     "first_name",
     "last_name",
@@ -25,49 +25,49 @@ const LINES: [&str; 8] = [
     "employee_number",
 ];
 
-fn draw<T>(runner: &mut TestRunner, strategy: impl Strategy<Value = T>) -> anyhow::Result<T> {
+fn generate<T>(runner: &mut TestRunner, strategy: impl Strategy<Value = T>) -> anyhow::Result<T> {
     let tree = strategy.new_tree(runner).map_err(|reason| anyhow::anyhow!("{reason}"))?;
     Ok(tree.current())
 }
 
-/// Some of the lines, each with a text: letters of several alphabets, spaces only inside.
+/// Generates some of the lines with texts: letters of several alphabets, spaces only inside.
 fn lines() -> impl Strategy<Value = BTreeMap<&'static str, String>> {
     let text = "[A-Za-zäößéçñøåЖ字0-9]([A-Za-zäößéçñøåЖ字0-9 .'&-]{0,20}[A-Za-z0-9])?";
     proptest::collection::btree_map(proptest::sample::select(&LINES), text, 0..LINES.len())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn what_is_written_is_read_back(pool: PgPool) -> anyhow::Result<()> {
+async fn written_users_are_read_back(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let mut runner = TestRunner::deterministic();
     for number in 0..24 {
-        let mut wish = draw(&mut runner, lines())?;
-        // The provider names somebody who has no name at all.
-        wish.entry("first_name").or_insert_with(|| "Ada".to_owned());
-        wish.entry("last_name").or_insert_with(|| "Lovelace".to_owned());
+        let mut request = generate(&mut runner, lines())?;
+        // The provider derives a name for a user without one.
+        request.entry("first_name").or_insert_with(|| "Ada".to_owned());
+        request.entry("last_name").or_insert_with(|| "Lovelace".to_owned());
         let mut body: Map<String, Value> =
-            wish.iter().map(|(name, text)| ((*name).to_owned(), text.as_str().into())).collect();
+            request.iter().map(|(name, text)| ((*name).to_owned(), text.as_str().into())).collect();
         body.insert("email".to_owned(), format!("person{number}@example.com").into());
-        let made = api.post("users", &Value::Object(body)).await?.created()?;
-        let path = format!("users/{}", made["result"]["id"].as_str().context("no id")?);
-        let mut expected = wish;
+        let issued = api.post("users", &Value::Object(body)).await?.created()?;
+        let path = format!("users/{}", issued["result"]["id"].as_str().context("no id")?);
+        let mut expected = request;
         for _ in 0..2 {
-            let read = api.get(&path).await?.okay()?["result"].clone();
+            let read = api.get(&path).await?.success()?["result"].clone();
             assert_eq!(read["emails"][0]["email"], format!("person{number}@example.com"));
             for name in LINES {
                 let value = expected.get(name).map(String::as_str);
                 assert_eq!(read[name].as_str(), value, "{name} of {read} after {expected:?}");
             }
-            let change = draw(&mut runner, lines())?;
-            api.patch(&path, &json!(change)).await?.okay()?;
+            let change = generate(&mut runner, lines())?;
+            api.patch(&path, &json!(change)).await?.success()?;
             expected.extend(change);
         }
     }
     Ok(())
 }
 
-/// Each filter as a query, and whom it admits.
+/// Each filter as a query, and its predicate.
 type Case = (&'static str, fn(&Person) -> bool);
 
 const CASES: [Case; 6] = [
@@ -76,8 +76,8 @@ const CASES: [Case; 6] = [
     ("status=inactive", |person| !person.is_active()),
     ("user_type=bot", Person::is_bot),
     ("role[id]=ws:member", |person| {
-        let is_member = |one: &switchboard::sandbox::org::Membership| {
-            one.level == switchboard::sandbox::org::Level::Member
+        let is_member = |one: &switchboard::sandbox::org::WorkspaceMembership| {
+            one.level == switchboard::sandbox::org::WorkspaceLevel::Member
         };
         person.is_active() && !person.is_bot() && person.memberships.iter().any(is_member)
     }),
@@ -85,13 +85,13 @@ const CASES: [Case; 6] = [
 ];
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn paging_gives_each_once_while_others_come_and_go(pool: PgPool) -> anyhow::Result<()> {
+async fn pagination_returns_each_row_once_during_changes(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let mut runner = TestRunner::deterministic();
     for round in 0..12_usize {
-        let (query, admits) = draw(&mut runner, proptest::sample::select(&CASES))?;
-        let limit = draw(&mut runner, 3_usize..90)?;
+        let (query, admits) = generate(&mut runner, proptest::sample::select(&CASES))?;
+        let limit = generate(&mut runner, 3_usize..90)?;
         let org = app.sandbox.snapshot();
         let mut wanted: BTreeSet<String> = org
             .people()
@@ -102,7 +102,7 @@ async fn paging_gives_each_once_while_others_come_and_go(pool: PgPool) -> anyhow
         let first = format!("users?limit={limit}&{query}");
         let (mut seen, mut path, mut page_number) = (BTreeMap::new(), first.clone(), 0_usize);
         loop {
-            let page = api.get(&path).await?.okay()?;
+            let page = api.get(&path).await?.success()?;
             for row in page["result"].as_array().context("no rows")? {
                 let id = row["id"].as_str().context("no id")?.to_owned();
                 *seen.entry(id).or_insert(0_usize) += 1;
@@ -111,14 +111,14 @@ async fn paging_gives_each_once_while_others_come_and_go(pool: PgPool) -> anyhow
                 Some(next) => path = format!("{first}&next_cursor={next}"),
                 None => break,
             }
-            // Somebody new, and somebody else changed: nobody whom this list is about.
+            // A new user and a changed one, neither of which the list contains.
             if page_number < 3 {
                 let email = format!("new{round}x{page_number}@example.com");
                 api.post("users", &json!({ "email": email })).await?.created()?;
                 let other = org.people().iter().find(|one| !admits(one) && !one.is_bot());
                 if let Some(other) = other {
                     let title = json!({"title": format!("Title {round}")});
-                    api.patch(&format!("users/{}", other.id), &title).await?.okay()?;
+                    api.patch(&format!("users/{}", other.id), &title).await?.success()?;
                 }
             }
             page_number += 1;
@@ -132,9 +132,9 @@ async fn paging_gives_each_once_while_others_come_and_go(pool: PgPool) -> anyhow
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn twenty_thousand_users_cost_their_pages_and_no_more(pool: PgPool) -> anyhow::Result<()> {
+async fn twenty_thousand_users_cost_one_call_per_page(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| setup.sandbox.users = 20_000).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let (active, all) = app.sandbox.with_org(|org| {
         let active = org.people().iter().filter(|person| person.is_active()).count();
         (active, org.people().len())

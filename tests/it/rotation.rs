@@ -1,4 +1,4 @@
-//! Rotation of master keys over real rows: under traffic, cut off in the middle, and refused.
+//! Rotation of master keys over real rows: under traffic, interrupted, and rejected.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +12,12 @@ use sqlx::PgPool;
 use switchboard::domain::clock::SystemClock;
 use switchboard::domain::entropy::SeededEntropy;
 use switchboard::store::KeyedTable;
-use switchboard::vault::{MasterKeys, Rotated, RotationError, Vault};
+use switchboard::vault::{MasterKeys, RotationError, RotationReport, Vault};
 use zeroize::Zeroizing;
 
 use crate::support::{Browser, TestApp, link_url};
 
-/// A vault under these keys of [`app`]'s gateway.
+/// Returns a vault with these keys for the gateway of [`app`].
 fn vault(ids: &[&str]) -> anyhow::Result<Vault> {
     let key =
         |id: &&str| ((*id).to_owned(), Zeroizing::new([if *id == "old" { 1 } else { 2 }; 32]));
@@ -25,7 +25,7 @@ fn vault(ids: &[&str]) -> anyhow::Result<Vault> {
     Ok(Vault::new(keys, Arc::new(SeededEntropy::new(1_000_000))))
 }
 
-/// A gateway that encrypts under `old` and knows `new`.
+/// Starts a gateway that encrypts under `old` and knows `new`.
 async fn app(pool: PgPool) -> anyhow::Result<TestApp> {
     let key = |byte| base64::engine::general_purpose::STANDARD.encode([byte; 32]);
     TestApp::with(pool, |setup| {
@@ -34,20 +34,23 @@ async fn app(pool: PgPool) -> anyhow::Result<TestApp> {
     .await
 }
 
-async fn rotate(app: &TestApp, ids: &[&str]) -> anyhow::Result<Result<Rotated, RotationError>> {
+async fn rotate(
+    app: &TestApp,
+    ids: &[&str],
+) -> anyhow::Result<Result<RotationReport, RotationError>> {
     Ok(vault(ids)?.rotate(&app.state.store, &SystemClock, &mut |_, _| ()).await)
 }
 
-/// How many rows of all tables are under a master key.
-async fn under(app: &TestApp, id: &str) -> anyhow::Result<u64> {
-    let uses = app.state.store.key_uses().await?;
+/// Returns how many rows of all tables are under a master key.
+async fn count_under(app: &TestApp, id: &str) -> anyhow::Result<u64> {
+    let uses = app.state.store.master_key_usage().await?;
     Ok(uses.iter().filter(|used| used.master_key_id == id).map(|used| used.rows).sum())
 }
 
-/// A change that is asked for with an idempotency key.
-async fn once(app: &TestApp, number: usize) -> anyhow::Result<Value> {
+/// Makes a request with an idempotency key.
+async fn with_idempotency_key(app: &TestApp, number: usize) -> anyhow::Result<Value> {
     let client = app.home.admin.clone().with("idempotency-key", &format!("once-{number}"))?;
-    // A resource takes 50 mappings.
+    // A resource has at most 50 mappings.
     let resource = if number < 50 { "users" } else { "groups" };
     let mapping = json!({"provider": "slack_enterprise", "resource": resource,
         "field": format!("once_{number}"), "expression": "'one'"});
@@ -55,25 +58,23 @@ async fn once(app: &TestApp, number: usize) -> anyhow::Result<Value> {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn under_traffic_no_call_fails_and_all_is_under_the_new_key(
-    pool: PgPool,
-) -> anyhow::Result<()> {
+async fn rotates_every_row_under_traffic_without_a_failed_call(pool: PgPool) -> anyhow::Result<()> {
     let app = app(pool).await?;
     let accounts = [app.link("acme").await?, app.link("globex").await?];
-    let answers = join_all((0..10).map(|number| once(&app, number))).await;
+    let responses = join_all((0..10).map(|number| with_idempotency_key(&app, number))).await;
     let mut browser = Browser::new()?;
     let link = link_url(&app.home, &json!({"tenant_id": "initech"})).await?;
-    let consent = browser.leave(&link).await?;
+    let consent = browser.start_consent(&link).await?;
 
     let (stop, app) = (AtomicBool::new(false), &app);
     let traffic = join_all(accounts.iter().map(|account| {
         let stop = &stop;
         async move {
-            let (api, mut calls) = (app.on(account)?, 0);
+            let (api, mut calls) = (app.client_for(account)?, 0);
             let refresh = format!("integrated-accounts/{account}/refresh");
             while !stop.load(Ordering::Relaxed) || calls < 20 {
-                api.get("users?limit=1").await?.okay()?;
-                api.send(http::Method::POST, &refresh, None).await?.okay()?;
+                api.get("users?limit=1").await?.success()?;
+                api.send(http::Method::POST, &refresh, None).await?.success()?;
                 calls += 1;
             }
             anyhow::Ok(calls)
@@ -81,7 +82,7 @@ async fn under_traffic_no_call_fails_and_all_is_under_the_new_key(
     }));
     let rotation = async {
         for _ in 0..5 {
-            // The gateway still encrypts under the old key: some rows may come under it again.
+            // The gateway still encrypts under the old key: new rows may use it again.
             rotate(app, &["new", "old"]).await??;
         }
         stop.store(true, Ordering::Relaxed);
@@ -94,33 +95,33 @@ async fn under_traffic_no_call_fails_and_all_is_under_the_new_key(
     }
 
     let rotated = rotate(app, &["new", "old"]).await??;
-    assert!(rotated.left.is_empty() && rotated.broken.is_empty(), "{rotated:?}");
+    assert!(rotated.remaining.is_empty() && rotated.unreadable.is_empty(), "{rotated:?}");
     assert_eq!(rotated.unused, ["old"]);
-    assert_eq!(under(app, "old").await?, 0);
+    assert_eq!(count_under(app, "old").await?, 0);
     for account in &accounts {
-        app.on(account)?.get("users?limit=1").await?.okay()?;
+        app.client_for(account)?.get("users?limit=1").await?.success()?;
     }
-    // A link that was under way goes through, and what was answered is answered again.
-    let back = browser.decide(&consent, "decision=approve&install=org").await?;
+    // A link in progress completes, and stored responses are replayed.
+    let back = browser.submit_consent(&consent, "decision=approve&install=org").await?;
     assert_eq!(browser.get(&back).await?.status, 200);
-    for (number, answer) in answers.into_iter().enumerate() {
-        assert_eq!(once(app, number).await?, answer?);
+    for (number, response) in responses.into_iter().enumerate() {
+        assert_eq!(with_idempotency_key(app, number).await?, response?);
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_run_that_is_cut_off_goes_on(pool: PgPool) -> anyhow::Result<()> {
+async fn an_interrupted_run_resumes(pool: PgPool) -> anyhow::Result<()> {
     let app = app(pool).await?;
     let account = app.link("acme").await?;
-    for answer in join_all((0..60).map(|number| once(&app, number))).await {
-        answer?;
+    for response in join_all((0..60).map(|number| with_idempotency_key(&app, number))).await {
+        response?;
     }
-    let (mut runs, mut left) = (0, under(&app, "old").await?);
+    let (mut runs, mut left) = (0, count_under(&app, "old").await?);
     for wait in (0..).map(|run| Duration::from_millis(3 + run)) {
         runs += 1;
         let done = tokio::time::timeout(wait, rotate(&app, &["new", "old"])).await;
-        let now = under(&app, "old").await?;
+        let now = count_under(&app, "old").await?;
         assert!(now <= left, "{now} rows are under the old key, after {left}");
         left = now;
         if let Ok(rotated) = done {
@@ -130,51 +131,52 @@ async fn a_run_that_is_cut_off_goes_on(pool: PgPool) -> anyhow::Result<()> {
     }
     assert_eq!(left, 0);
     assert!(runs > 1, "not one run was cut off");
-    once(&app, 0).await?;
-    app.on(&account)?.get("users?limit=1").await?.okay()?;
-    // A run that is cut off after its last row leaves nothing for the next one to finish.
-    let told: Vec<String> = sqlx::query_scalar(
+    with_idempotency_key(&app, 0).await?;
+    app.client_for(&account)?.get("users?limit=1").await?.success()?;
+    // A run that is interrupted after its last row leaves nothing to the next one.
+    let reported: Vec<String> = sqlx::query_scalar(
         "select distinct subject from audit_log where actor = 'cli' and action = 'secrets.rotated'",
     )
     .fetch_all(&app.pool)
     .await?;
-    assert_eq!(told, ["new"]);
+    assert_eq!(reported, ["new"]);
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn without_a_key_that_rows_need_nothing_changes(pool: PgPool) -> anyhow::Result<()> {
+async fn changes_nothing_without_a_key_that_rows_need(pool: PgPool) -> anyhow::Result<()> {
     let app = app(pool).await?;
     app.link("acme").await?;
-    let rows = under(&app, "old").await?;
-    let refused = rotate(&app, &["new"]).await?.err().context("it rotated")?;
+    let rows = count_under(&app, "old").await?;
+    let rejected = rotate(&app, &["new"]).await?.err().context("it rotated")?;
     assert_eq!(
-        refused.to_string(),
+        rejected.to_string(),
         format!(
-            "master key \"old\" is not in vault.keys, but {rows} rows need it: add it behind the first key"
+            "master key \"old\" is not in vault.keys, but {rows} rows need it: add it after the first key"
         )
     );
-    assert_eq!((under(&app, "old").await?, under(&app, "new").await?), (rows, 0));
+    assert_eq!((count_under(&app, "old").await?, count_under(&app, "new").await?), (rows, 0));
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_row_that_does_not_open_is_told_and_stays(pool: PgPool) -> anyhow::Result<()> {
+async fn reports_and_skips_a_row_that_does_not_decrypt(pool: PgPool) -> anyhow::Result<()> {
     let app = app(pool).await?;
     let (good, bad) = (app.link("acme").await?, app.link("globex").await?);
     let spoil =
         "update account_credentials set data_key = '\\x0102' where integrated_account_id = $1";
     sqlx::query(spoil).bind(&bad).execute(&app.pool).await?;
     let rotated = rotate(&app, &["new", "old"]).await??;
-    let broken: Vec<_> = rotated.broken.iter().map(|row| (row.table, row.id.as_str())).collect();
+    let broken: Vec<_> =
+        rotated.unreadable.iter().map(|row| (row.table, row.id.as_str())).collect();
     assert_eq!(broken, [(KeyedTable::AccountCredentials, bad.as_str())]);
-    assert_eq!((under(&app, "old").await?, rotated.unused.len()), (1, 0));
-    app.on(&good)?.get("users?limit=1").await?.okay()?;
+    assert_eq!((count_under(&app, "old").await?, rotated.unused.len()), (1, 0));
+    app.client_for(&good)?.get("users?limit=1").await?.success()?;
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_row_copied_to_another_account_does_not_open(pool: PgPool) -> anyhow::Result<()> {
+async fn a_row_copied_to_another_account_does_not_decrypt(pool: PgPool) -> anyhow::Result<()> {
     let app = app(pool).await?;
     let (rich, poor) = (app.link("acme").await?, app.link("globex").await?);
     for rotates in [false, true] {
@@ -189,10 +191,10 @@ async fn a_row_copied_to_another_account_does_not_open(pool: PgPool) -> anyhow::
         sqlx::query(copy).bind(&rich).bind(&poor).execute(&app.pool).await?;
         let before = app.sandbox.requests(None).counts;
         for path in ["users?limit=1", "proxy/api/auth.test"] {
-            app.on(&poor)?.get(path).await?.refused(500, "internal");
+            app.client_for(&poor)?.get(path).await?.api_error(500, "internal");
         }
         assert_eq!(app.sandbox.requests(None).counts, before, "something was sent");
-        app.on(&rich)?.get("users?limit=1").await?.okay()?;
+        app.client_for(&rich)?.get("users?limit=1").await?.success()?;
     }
     Ok(())
 }
@@ -208,6 +210,6 @@ async fn every_table_with_a_data_key_is_rotated(pool: PgPool) -> anyhow::Result<
     tables.sort();
     let mut known = KeyedTable::ALL.map(KeyedTable::name);
     known.sort_unstable();
-    assert_eq!(tables, known, "add the table to src/store/rewrap.rs");
+    assert_eq!(tables, known, "add the table to src/store/data_keys.rs");
     Ok(())
 }

@@ -1,7 +1,7 @@
 /** Where the hosted link page is shown. */
 export type LinkMode = "popup" | "iframe" | "redirect";
 
-/** Why a link did not come about. */
+/** The reason of a failed link. */
 export type LinkErrorCode =
   | "aborted" | "blocked" | "closed" | "invalid_options"
   | "unknown_link" | "expired" | "used" | "other_provider"
@@ -13,18 +13,18 @@ export type LinkErrorCode =
 export interface LinkOptions {
   /** Default: `"popup"`. Call `connect` from a click, or browsers block the popup. */
   mode?: LinkMode;
-  /** The gateway, when this module was not imported from it. */
+  /** The base URL of the gateway, if this module is not imported from it. */
   baseUrl?: string;
-  /** Gives up, and takes the popup or the frame away. */
+  /** Aborts, and closes the popup or removes the frame. */
   signal?: AbortSignal;
 }
 
 export interface LinkSuccess {
   result: "success";
-  /** The kind of directory that was connected, such as `slack_enterprise`. */
+  /** The provider that was connected, such as `slack_enterprise`. */
   provider: string;
   integrated_account_id: string;
-  /** Permissions that were asked for and not granted. */
+  /** Requested scopes that were not granted. */
   missing_scopes: string[];
 }
 
@@ -34,8 +34,8 @@ export class LinkError extends Error {
 }
 
 /**
- * Lets a customer connect a directory. Rejects with a `LinkError`. With `mode: "redirect"` the page is
- * left and the promise never settles: the customer comes back to the link token's `redirect_uri`.
+ * Lets a customer connect a directory. Rejects with a `LinkError`. With `mode: "redirect"` the page navigates away
+ * and the promise never settles: the customer returns to the link token's `redirect_uri`.
  *
  * @param linkToken the `link_token`, or the `link_url`, of `POST /link-tokens`
  */
@@ -49,7 +49,7 @@ export interface AuthenticateOptions {
   integration?: string;
 }
 
-/** The signature of Truto's link SDK, for those who move. Rejects with `"closed"` or an error with `error_type`. */
+/** The signature of Truto's link SDK, for migrations. Rejects with `"closed"` or an error with `error_type`. */
 export default function authenticate(
   linkToken: string,
   options?: AuthenticateOptions,

@@ -1,17 +1,17 @@
-// Switchboard's browser SDK: opens the hosted link page and tells how it ended.
+// Switchboard's browser SDK: opens the hosted link page and returns the result.
 
-const LAYER = "position:fixed;inset:0;width:100%;height:100%;border:0;z-index:2147483647;background:rgba(10,14,20,.55);color-scheme:normal";
-const LOOK_EVERY_MS = 1000;
-// Looks at a popup whose tie was cut before it counts as closed.
-const PATIENCE = 600;
+const FRAME_STYLE = "position:fixed;inset:0;width:100%;height:100%;border:0;z-index:2147483647;background:rgba(10,14,20,.55);color-scheme:normal";
+const POLL_INTERVAL_MS = 1000;
+// Maximum polls of a popup whose opener relation was cut, before it counts as closed.
+const MAX_DETACHED_POLLS = 600;
 
-/** A link that did not come about. `code` names the reason; see `LinkErrorCode`. */
+/** A failed link. `code` is the reason; see `LinkErrorCode`. */
 export class LinkError extends Error {
-  constructor(code, message, facts = {}) {
+  constructor(code, message, details = {}) {
     super(message);
     this.name = "LinkError";
     this.code = code;
-    Object.assign(this, facts);
+    Object.assign(this, details);
   }
 }
 
@@ -28,21 +28,21 @@ export function connect(linkToken, options = {}) {
   try {
     page = address(linkToken, options.baseUrl, mode);
   } catch {
-    return Promise.reject(new LinkError("invalid_options", "The link token or the base URL can't be used."));
+    return Promise.reject(new LinkError("invalid_options", "The link token or the base URL is invalid."));
   }
   if (mode === "redirect") {
     window.location.assign(page.href);
     return new Promise(() => {});
   }
   if (mode !== "popup" && mode !== "iframe") {
-    return Promise.reject(new LinkError("invalid_options", `There is no mode "${mode}".`));
+    return Promise.reject(new LinkError("invalid_options", `Unknown mode "${mode}".`));
   }
   const surface = mode === "popup" ? popup(page) : frame(page);
   return surface ? follow(page, surface, options.signal)
-    : Promise.reject(new LinkError("blocked", "The browser blocked the popup: open it from a click."));
+    : Promise.reject(new LinkError("blocked", "The browser blocked the popup: call connect from a click handler."));
 }
 
-/** The address of the hosted page. */
+/** Returns the URL of the hosted page. */
 function address(linkToken, baseUrl, mode) {
   const isUrl = /^https?:/.test(linkToken);
   const base = baseUrl ?? new URL("..", import.meta.url).href;
@@ -65,16 +65,16 @@ function frame(page) {
   const element = document.createElement("iframe");
   element.src = page.href;
   element.title = "Connect your directory";
-  element.style.cssText = LAYER;
+  element.style.cssText = FRAME_STYLE;
   document.body.append(element);
   return { window: element.contentWindow, close: () => element.remove(), isGone: () => !element.isConnected };
 }
 
-/** Waits for the page's word, and looks for it where a provider's page has cut the tie to a popup. */
+/** Waits for the page's message, and polls the link status for a popup that the provider's page has detached. */
 function follow(page, surface, signal) {
   return new Promise((resolve, reject) => {
-    let [goneFor, isCut, failure] = [0, false, null];
-    const timer = setInterval(look, LOOK_EVERY_MS);
+    let [goneFor, isDetached, failure] = [0, false, null];
+    const timer = setInterval(poll, POLL_INTERVAL_MS);
     window.addEventListener("message", listen);
     signal?.addEventListener("abort", abort);
 
@@ -93,17 +93,17 @@ function follow(page, surface, signal) {
       if (event.origin !== page.origin || event.source !== surface.window || data?.source !== "switchboard-link") return;
       if (data.result === "success") end(resolve, success(data));
       else if (data.result === "closed") end(reject, failure ?? closed());
-      // The customer reads the reason and may try again: the promise waits for the end.
+      // The customer sees the reason and may try again: the promise settles at the end.
       else failure = new LinkError(data.code, data.error);
     }
-    async function look() {
+    async function poll() {
       if (!surface.isGone()) return void (goneFor = 0);
       goneFor += 1;
       const state = await status(page);
-      // A tie that the provider's page cuts is cut when the customer gets there.
-      if (goneFor === 1) isCut = state.status === "under_way" && state.for_s < 10;
+      // A provider's page detaches the popup as soon as it loads.
+      if (goneFor === 1) isDetached = state.status === "in_progress" && state.for_s < 10;
       if (state.status === "linked") end(resolve, success(state));
-      else if (goneFor < 3 || (isCut && state.status === "under_way" && goneFor < PATIENCE)) return;
+      else if (goneFor < 3 || (isDetached && state.status === "in_progress" && goneFor < MAX_DETACHED_POLLS)) return;
       else if (state.status === "failed") end(reject, failure ?? new LinkError(state.code, "The link failed."));
       else if (state.status === "expired") end(reject, new LinkError("expired", "The link has expired."));
       else end(reject, failure ?? closed());
@@ -129,7 +129,7 @@ async function status(page) {
 }
 
 /**
- * The signature of another gateway's SDK, for those who move: `iframe` is its default.
+ * The signature of Truto's SDK, for migrations; its default is `iframe`.
  *
  * @param {string} linkToken
  * @param {{baseUrl?: string, iframe?: boolean, sameWindow?: boolean, integration?: string}} [options]

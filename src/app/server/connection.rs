@@ -1,4 +1,4 @@
-//! One connection: its protocol, its time-outs, its end.
+//! Serves one connection of a caller: protocol, timeouts, graceful shutdown.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -18,35 +18,35 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::slow_reader::{StreamExecutor, in_pieces};
-use super::stall::Stall;
+use super::slow_reader::{StreamExecutor, split_into_pieces};
 use super::tls;
+use super::write_timeout::WriteTimeoutStream;
 use crate::config;
-use crate::http::Front;
+use crate::http::HttpService;
 use crate::telemetry::OpenConnection;
 
-/// What callers are held to.
-pub(in crate::app) struct Rules {
+/// The configuration of connections.
+pub(in crate::app) struct ConnectionConfig {
     pub(super) max_connections: usize,
     http1: http1::Builder,
-    /// Only where TLS agrees on it: on a plain connection nobody says so before the first byte, and who
-    /// sends none would never be timed out.
+    /// Only when TLS negotiates it: on a plain connection the first bytes decide, and a caller that sends none would
+    /// never time out.
     http2: http2::Builder<StreamExecutor>,
     tls: Option<TlsAcceptor>,
-    /// For TLS to be agreed on, and for the head of a request.
+    /// For the TLS handshake, and for the head of a request.
     head_timeout: Duration,
     write_timeout: Duration,
-    /// How long a connection without a request stays after the order to stop.
+    /// How long an idle connection stays open after the shutdown signal.
     linger: Duration,
 }
 
-impl Rules {
-    /// The rules of the settings.
+impl ConnectionConfig {
+    /// Creates the configuration from the settings.
     ///
     /// # Errors
     ///
-    /// When the certificate or its key can't be used.
-    pub(in crate::app) fn new(server: &config::Server) -> anyhow::Result<Self> {
+    /// When the certificate or its key is invalid.
+    pub(in crate::app) fn new(server: &config::ServerSettings) -> anyhow::Result<Self> {
         let mut http1 = http1::Builder::new();
         http1
             .timer(TokioTimer::new())
@@ -72,54 +72,59 @@ impl Rules {
     }
 }
 
-/// A connection that was just taken.
-pub(super) struct Visitor {
+/// An accepted connection.
+pub(super) struct ServerConnection {
     pub(super) stream: std::net::TcpStream,
-    pub(super) seat: OwnedSemaphorePermit,
-    pub(super) rules: Arc<Rules>,
+    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) config: Arc<ConnectionConfig>,
     pub(super) stop: CancellationToken,
-    pub(super) counted: OpenConnection,
+    pub(super) open_connection: OpenConnection,
 }
 
-impl Visitor {
-    /// Answers its requests until it ends.
-    pub(super) async fn attend(self, front: Arc<Front>) {
-        let Self { stream, seat: _seat, rules, stop, counted: _counted } = self;
+impl ServerConnection {
+    /// Serves its requests until it ends.
+    pub(super) async fn serve(self, service: Arc<HttpService>) {
+        let Self { stream, permit: _seat, config, stop, open_connection: _counted } = self;
         let Ok(stream) = TcpStream::from_std(stream) else { return };
         let Ok(peer) = stream.peer_addr() else { return };
-        let stream = Stall::new(stream, rules.write_timeout);
-        // A part of it: no two threads look at the same one after each answer.
+        let stream = WriteTimeoutStream::new(stream, config.write_timeout);
+        // A child token: threads do not contend for the same one after each response.
         let stopped = stop.child_token();
-        let answer =
-            service_fn(move |request| answer(Arc::clone(&front), peer, request, stopped.clone()));
+        let http_service = service_fn(move |request| {
+            respond(Arc::clone(&service), peer, request, stopped.clone())
+        });
         let end = async {
             stop.cancelled().await;
-            tokio::time::sleep(rules.linger).await;
+            tokio::time::sleep(config.linger).await;
         };
-        let Some(tls) = &rules.tls else {
+        let Some(tls) = &config.tls else {
             let stream = TokioIo::new(stream);
-            until(end, rules.http1.serve_connection(stream, answer)).await;
+            serve_until(end, config.http1.serve_connection(stream, http_service)).await;
             return;
         };
-        match tokio::time::timeout(rules.head_timeout, tls.accept(stream)).await {
+        match tokio::time::timeout(config.head_timeout, tls.accept(stream)).await {
             Ok(Ok(stream)) => {
                 let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP2);
                 let stream = TokioIo::new(stream);
                 if is_http2 {
-                    // It is told which requests were taken: nothing is lost when it ends at once.
-                    until(stop.cancelled(), rules.http2.serve_connection(stream, answer)).await;
+                    // GOAWAY names the accepted requests: nothing is lost by an immediate shutdown.
+                    serve_until(
+                        stop.cancelled(),
+                        config.http2.serve_connection(stream, http_service),
+                    )
+                    .await;
                 } else {
-                    until(end, rules.http1.serve_connection(stream, answer)).await;
+                    serve_until(end, config.http1.serve_connection(stream, http_service)).await;
                 }
             }
-            Ok(Err(error)) => tracing::debug!(%error, "no TLS"),
-            Err(_) => tracing::debug!("no TLS in time"),
+            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+            Err(_) => tracing::debug!("TLS handshake timed out"),
         }
     }
 }
 
-/// Talks until the caller goes, or until `end`: then running requests end.
-async fn until<C>(end: impl Future<Output = ()>, connection: C)
+/// Drives a connection until the caller closes it, or until `end`; then it finishes the running requests.
+async fn serve_until<C>(end: impl Future<Output = ()>, connection: C)
 where
     C: GracefulConnection<Error = hyper::Error>,
 {
@@ -133,13 +138,13 @@ where
         }
     };
     if let Err(error) = ended {
-        // Callers hang up, send garbage, or are too slow: theirs to know.
-        tracing::debug!(%error, "a connection broke off");
+        // Callers disconnect, send malformed requests, or are too slow.
+        tracing::debug!(%error, "a connection of a caller failed");
     }
 }
 
-async fn answer(
-    front: Arc<Front>,
+async fn respond(
+    service: Arc<HttpService>,
     peer: SocketAddr,
     request: Request<Incoming>,
     stop: CancellationToken,
@@ -147,13 +152,13 @@ async fn answer(
     let can_close = request.version() <= Version::HTTP_11;
     let mut request =
         request.map(|body| if body.is_end_stream() { Body::empty() } else { Body::new(body) });
-    let mut response = front.answer(&mut request, peer).await;
+    let mut response = service.call(&mut request, peer).await;
     if can_close && stop.is_cancelled() {
-        // A proxy in front may be sending the next request at this moment: it has to know beforehand.
+        // A proxy in front may be sending the next request now: it has to be informed beforehand.
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if !can_close {
-        response = in_pieces(response);
+        response = split_into_pieces(response);
     }
     Ok(response)
 }

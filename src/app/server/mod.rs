@@ -1,14 +1,14 @@
-//! The HTTP server: takes connections, and gives each to the thread that has the fewest.
+//! The HTTP server: accepts connections and dispatches each to the worker with the fewest.
 //!
-//! A thread moves the bytes of its callers and of its own connections to the providers, so that a raw
-//! call never waits for another thread; what computes is done on the main runtime ([`Front`]).
+//! A worker does the I/O of its callers and of its own connections to providers, so a raw call never waits for
+//! another thread; computation runs on the main runtime ([`HttpService`]).
 
 mod connection;
-mod processors;
+mod cpu_affinity;
 mod slow_reader;
-mod stall;
-mod threads;
 mod tls;
+mod workers;
+mod write_timeout;
 
 use std::io;
 use std::sync::Arc;
@@ -20,74 +20,77 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(super) use self::connection::Rules;
-use self::connection::Visitor;
-pub(super) use self::threads::Threads;
-use crate::http::Front;
+pub(super) use self::connection::ConnectionConfig;
+use self::connection::ServerConnection;
+pub(super) use self::workers::Workers;
+use crate::http::HttpService;
 use crate::telemetry::Metrics;
 
-/// The pause after the system could not give a connection, mostly for want of file handles.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The pause after a failed `accept`, mostly for lack of file descriptors.
+const ACCEPT_ERROR_PAUSE: Duration = Duration::from_millis(100);
 
-/// How a connection is tried that says nothing: its other end may have gone without a word.
+/// TCP keepalive, which detects a peer that disappeared without closing the connection.
 const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_mins(1))
     .with_interval(Duration::from_secs(10))
     .with_retries(3);
 
-/// Where connections are attended to.
-pub(super) enum Place {
-    /// On the runtime that takes them.
-    Here(Arc<Front>),
-    /// On threads of their own.
-    Threads(Threads),
+/// Where connections are served.
+pub(super) enum ConnectionExecutor {
+    /// On the current runtime.
+    Current(Arc<HttpService>),
+    /// On worker threads.
+    Workers(Workers),
 }
 
-/// Takes connections until `stop`, then lets running requests end. Dropping it cuts them off.
+/// Accepts connections until `stop`, then finishes the running requests. Dropping it interrupts them.
 pub(super) async fn serve(
     listener: TcpListener,
-    place: &Place,
-    rules: Rules,
+    executor: &ConnectionExecutor,
+    config: ConnectionConfig,
     metrics: &Metrics,
     stop: CancellationToken,
 ) {
-    let rules = Arc::new(rules);
-    let seats = Arc::new(Semaphore::new(rules.max_connections));
-    let open = TaskTracker::new();
-    while let Some((stream, seat)) = next(&listener, &seats, &stop).await {
-        let (rules, stop, counted) = (Arc::clone(&rules), stop.clone(), metrics.open_connection());
-        let visitor = Visitor { stream, seat, rules, stop, counted };
-        match place {
-            Place::Here(front) => drop(open.spawn(visitor.attend(Arc::clone(front)))),
-            Place::Threads(threads) => threads.give(visitor, &open),
+    let config = Arc::new(config);
+    let permits = Arc::new(Semaphore::new(config.max_connections));
+    let connections = TaskTracker::new();
+    while let Some((stream, permit)) = accept(&listener, &permits, &stop).await {
+        let (config, stop, open_connection) =
+            (Arc::clone(&config), stop.clone(), metrics.open_connection());
+        let connection = ServerConnection { stream, permit, config, stop, open_connection };
+        match executor {
+            ConnectionExecutor::Current(service) => {
+                drop(connections.spawn(connection.serve(Arc::clone(service))));
+            }
+            ConnectionExecutor::Workers(workers) => workers.dispatch(connection, &connections),
         }
     }
     drop(listener);
-    open.close();
-    open.wait().await;
+    connections.close();
+    connections.wait().await;
 }
 
-/// The next connection and its seat; `None` once told to stop.
-async fn next(
+/// Returns the next connection and its permit; `None` after `stop`.
+async fn accept(
     listener: &TcpListener,
-    seats: &Arc<Semaphore>,
+    permits: &Arc<Semaphore>,
     stop: &CancellationToken,
 ) -> Option<(std::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
     loop {
         let accepted = async {
-            let seat = Arc::clone(seats).acquire_owned().await.map_err(io::Error::other)?;
+            let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
-            Ok::<_, io::Error>((stream.into_std()?, seat))
+            Ok::<_, io::Error>((stream.into_std()?, permit))
         };
         tokio::select! {
             () = stop.cancelled() => return None,
             accepted = accepted => match accepted {
                 Ok(accepted) => return Some(accepted),
                 Err(error) => {
-                    tracing::debug!(%error, "no connection");
-                    tokio::time::sleep(PAUSE).await;
+                    tracing::debug!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_ERROR_PAUSE).await;
                 }
             },
         }

@@ -1,6 +1,6 @@
-//! HTTP/2 callers that take nothing of a response. A window of zero holds a stream, its response and the provider's
-//! connection behind it, and no time-out of the socket sees it: other frames move. So the body is offered in pieces,
-//! and the task of a stream whose piece is not taken in time is dropped, which resets the stream.
+//! Protects against HTTP/2 callers that do not read a response. A flow-control window of zero occupies a stream, its
+//! response and the provider's connection, and no socket timeout detects it, because other frames move. So bodies
+//! are sent in pieces, and a stream whose piece is not read within the write timeout is reset.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,27 +13,27 @@ use hyper::body::{Frame, SizeHint};
 use hyper::rt::Executor;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The most bytes that are offered together, so that a slow caller shows progress: one frame of HTTP/2.
-const PIECE: usize = 16 * 1024;
-/// The last byte of a body above this size is offered apart: else the task would end before its last piece was taken.
-const SMALL: usize = 1024;
+/// The maximum size of a piece in bytes, one HTTP/2 frame, so that a slow caller shows progress.
+const MAX_PIECE_BYTES: usize = 16 * 1024;
+/// The last byte of a body above this size is a separate piece: else the task would end before the last piece is read.
+const MAX_SINGLE_PIECE_BYTES: usize = 1024;
 
 tokio::task_local! {
-    /// The piece that the stream of this task offers.
-    static OFFERED: Offered;
+    /// The pending piece of this task's stream.
+    static PENDING: PendingPiece;
 }
 
-/// Since when a piece is offered; `None` when the body has to come up with the next one.
+/// Since when a piece is pending; `None` while the body produces the next one.
 #[derive(Debug, Clone, Default)]
-struct Offered(Arc<Mutex<Option<Instant>>>);
+struct PendingPiece(Arc<Mutex<Option<Instant>>>);
 
-impl Offered {
+impl PendingPiece {
     fn since(&self) -> MutexGuard<'_, Option<Instant>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Runs the streams of a connection, and drops those that take no piece within `write_timeout`.
+/// Runs the streams of a connection, and drops those whose piece is not read within `write_timeout`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StreamExecutor {
     pub(super) write_timeout: Duration,
@@ -44,10 +44,10 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     fn execute(&self, stream: F) {
-        let offered = Offered::default();
-        let watched = Watched {
-            stream: Box::pin(OFFERED.scope(offered.clone(), stream)),
-            offered,
+        let pending = PendingPiece::default();
+        let watched = TimedStream {
+            stream: Box::pin(PENDING.scope(pending.clone(), stream)),
+            pending,
             write_timeout: self.write_timeout,
             timer: None,
         };
@@ -59,39 +59,39 @@ where
     }
 }
 
-/// A stream, and the time that its offer has left.
-struct Watched<F> {
+/// A stream with the timeout of its pending piece.
+struct TimedStream<F> {
     stream: Pin<Box<F>>,
-    offered: Offered,
+    pending: PendingPiece,
     write_timeout: Duration,
-    /// Made by the first offer that has to wait.
+    /// Created by the first piece that has to wait.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl<F: Future<Output = ()>> Future for Watched<F> {
+impl<F: Future<Output = ()>> Future for TimedStream<F> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         if self.stream.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        let Some(since) = *self.offered.since() else { return Poll::Pending };
+        let Some(since) = *self.pending.since() else { return Poll::Pending };
         let end = since + self.write_timeout;
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
         if timer.deadline() != end {
             timer.as_mut().reset(end);
         }
         ready!(timer.as_mut().poll(cx));
-        tracing::debug!("a caller took nothing of a response");
+        tracing::debug!("stream reset: the caller did not read the response");
         Poll::Ready(())
     }
 }
 
-/// Offers the body of a response of HTTP/2 in pieces. Outside of a stream's task it stays as it is.
-pub(super) fn in_pieces(response: Response<Body>) -> Response<Body> {
-    match OFFERED.try_with(Clone::clone) {
-        Ok(offered) if !response.body().is_end_stream() => response
-            .map(|whole| Body::new(Pieces { whole, rest: Bytes::new(), is_end: false, offered })),
+/// Splits the body of an HTTP/2 response into pieces. Outside of a stream's task it is unchanged.
+pub(super) fn split_into_pieces(response: Response<Body>) -> Response<Body> {
+    match PENDING.try_with(Clone::clone) {
+        Ok(pending) if !response.body().is_end_stream() => response
+            .map(|whole| Body::new(Pieces { whole, rest: Bytes::new(), is_end: false, pending })),
         Ok(_) | Err(_) => response,
     }
 }
@@ -99,19 +99,19 @@ pub(super) fn in_pieces(response: Response<Body>) -> Response<Body> {
 /// A body in pieces.
 struct Pieces {
     whole: Body,
-    /// What is left of its last frame.
+    /// The rest of its last frame.
     rest: Bytes,
-    /// Whether that was the last one.
+    /// Whether that frame was the last one.
     is_end: bool,
-    offered: Offered,
+    pending: PendingPiece,
 }
 
 impl Pieces {
     fn piece(&mut self) -> Bytes {
-        let is_last = self.is_end && self.rest.len() <= PIECE;
+        let is_last = self.is_end && self.rest.len() <= MAX_PIECE_BYTES;
         let length = match self.rest.len() {
-            all if is_last && all > SMALL => all - 1,
-            all => all.min(PIECE),
+            all if is_last && all > MAX_SINGLE_PIECE_BYTES => all - 1,
+            all => all.min(MAX_PIECE_BYTES),
         };
         self.rest.split_to(length)
     }
@@ -125,8 +125,8 @@ impl HttpBody for Pieces {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        // Whoever asks has room: the last piece is on its way.
-        *self.offered.since() = None;
+        // A poll means that there is room: the last piece was accepted.
+        *self.pending.since() = None;
         if self.rest.is_empty() {
             match ready!(Pin::new(&mut self.whole).poll_frame(cx)).transpose()? {
                 None => return Poll::Ready(None),
@@ -138,7 +138,7 @@ impl HttpBody for Pieces {
             self.is_end = self.whole.is_end_stream();
         }
         let piece = self.piece();
-        *self.offered.since() = Some(Instant::now());
+        *self.pending.since() = Some(Instant::now());
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
@@ -164,20 +164,28 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn offers_all_of_a_body_in_small_pieces() {
-        for length in [0, 1, SMALL, SMALL + 1, PIECE, PIECE + 1, 3 * PIECE + 7] {
+    async fn splits_a_whole_body_into_small_pieces() {
+        for length in [
+            0,
+            1,
+            MAX_SINGLE_PIECE_BYTES,
+            MAX_SINGLE_PIECE_BYTES + 1,
+            MAX_PIECE_BYTES,
+            MAX_PIECE_BYTES + 1,
+            3 * MAX_PIECE_BYTES + 7,
+        ] {
             let sent: Bytes = (0..=u8::MAX).cycle().take(length).collect();
             let response = Response::new(Body::from(sent.clone()));
-            let offered = Offered::default();
-            let mut response = OFFERED.sync_scope(offered, || in_pieces(response));
+            let pending = PendingPiece::default();
+            let mut response = PENDING.sync_scope(pending, || split_into_pieces(response));
             assert_eq!(response.body().size_hint().exact(), Some(length as u64));
-            let mut came = Vec::new();
+            let mut received = Vec::new();
             while let Some(frame) = response.body_mut().frame().await {
                 let data = frame.unwrap().into_data().unwrap();
-                assert!(data.len() <= PIECE, "{length}");
-                came.extend_from_slice(&data);
+                assert!(data.len() <= MAX_PIECE_BYTES, "{length}");
+                received.extend_from_slice(&data);
             }
-            assert_eq!(came, sent);
+            assert_eq!(received, sent);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! TLS, where no load balancer does it.
+//! TLS for installations without a load balancer that terminates it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::config;
 
-/// The name of HTTP/2 where TLS agrees on a protocol.
+/// The ALPN protocol id of HTTP/2.
 pub(super) const HTTP2: &[u8] = b"h2";
 
-/// What agrees on TLS with callers; `None` when the settings have no certificate.
+/// Creates the TLS acceptor; `None` when the settings have no certificate.
 ///
 /// # Errors
 ///
-/// When a file can't be read or used; the text names the setting.
-pub(super) fn acceptor(server: &config::Server) -> anyhow::Result<Option<TlsAcceptor>> {
+/// When a file can't be read or is invalid; the text names the setting.
+pub(super) fn acceptor(server: &config::ServerSettings) -> anyhow::Result<Option<TlsAcceptor>> {
     let (cert_file, key_file) = (&server.tls_cert_file, &server.tls_key_file);
     if cert_file.as_os_str().is_empty() {
         return Ok(None);

@@ -1,5 +1,4 @@
-//! The customer's browser, played by the program: it opens the link page, goes on to the provider,
-//! approves, and comes back.
+//! A scripted browser in place of the customer's: opens the link page, approves at the provider, follows the callback.
 
 use std::time::Duration;
 
@@ -7,34 +6,34 @@ use anyhow::{Context as _, ensure};
 use http::{Method, Request, Response, header};
 use url::Url;
 
-use crate::upstream::{HttpClient, NamedBy, Reach, Reading, Timeouts};
+use crate::upstream::{AddressPolicy, AddressSource, HttpClient, ReadMode, Timeouts};
 
 /// A browser with one cookie.
 #[derive(Debug)]
-pub(super) struct Browser {
+pub(super) struct ScriptedBrowser {
     http: HttpClient,
 }
 
-impl Browser {
-    /// A new browser.
+impl ScriptedBrowser {
+    /// Creates a browser.
     pub(super) fn new() -> anyhow::Result<Self> {
         let patience = Duration::from_secs(10);
-        let timeouts = Timeouts { connect: patience, read: patience, whole: patience };
-        Ok(Self { http: HttpClient::new(timeouts, Reach::Anywhere)? })
+        let timeouts = Timeouts { connect: patience, read: patience, buffered: patience };
+        Ok(Self { http: HttpClient::new(timeouts, AddressPolicy::Any)? })
     }
 
-    /// Goes through a link from its page to the end.
+    /// Follows a link from its page to the end.
     pub(super) async fn follow(&self, link: &Url) -> anyhow::Result<()> {
         let page = self.send(Method::GET, link, None, "").await?;
-        ensure!(page.status().is_success(), "the link page answered {}", page.status());
+        ensure!(page.status().is_success(), "the link page returned {}", page.status());
         let left = self.send(Method::POST, link, None, "").await?;
         let cookie = left.headers().get(header::SET_COOKIE).cloned();
         let consent =
-            location(link, &left).context("the link page did not lead to the provider")?;
+            location(link, &left).context("the link page did not redirect to the provider")?;
         let back = self.approve(&consent).await?;
         let cookie = cookie.as_ref().and_then(|cookie| cookie.to_str().ok()?.split(';').next());
         let done = self.send(Method::GET, &back, cookie, "").await?;
-        ensure!(done.status().is_success(), "the way back answered {}", done.status());
+        ensure!(done.status().is_success(), "the callback returned {}", done.status());
         Ok(())
     }
 
@@ -53,20 +52,24 @@ impl Browser {
             request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
         let request = request.body(bytes::Bytes::from_static(form.as_bytes()).into())?;
-        Ok(self.http.execute(Box::new(request), NamedBy::Operator, Reading::Whole).await?.map(drop))
+        Ok(self
+            .http
+            .execute(Box::new(request), AddressSource::Config, ReadMode::Buffered)
+            .await?
+            .map(drop))
     }
 
     /// Approves on the provider's consent page, for the whole organization.
     async fn approve(&self, consent: &Url) -> anyhow::Result<Url> {
         let page = self.send(Method::GET, consent, None, "").await?;
-        ensure!(page.status().is_success(), "the consent page answered {}", page.status());
+        ensure!(page.status().is_success(), "the consent page returned {}", page.status());
         let approval = "decision=approve&install=org";
-        let answer = self.send(Method::POST, consent, None, approval).await?;
-        location(consent, &answer).context("the consent page did not lead back")
+        let response = self.send(Method::POST, consent, None, approval).await?;
+        location(consent, &response).context("the consent page did not redirect to the callback")
     }
 }
 
-/// Where an answer to a request for `from` leads.
+/// Returns the URL that a response to a request for `from` redirects to.
 fn location<T>(from: &Url, response: &Response<T>) -> Option<Url> {
     from.join(response.headers().get(header::LOCATION)?.to_str().ok()?).ok()
 }

@@ -1,4 +1,4 @@
-//! The demo's data directory: kept when it was named, gone at the end when not.
+//! The demo's data directory: permanent if `--data-dir` is set, else temporary.
 
 use std::fs;
 use std::io::Write as _;
@@ -12,56 +12,56 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 
 use crate::domain::entropy::{SystemEntropy, random_bytes};
 
-/// A database that was stopped in the middle of its start goes on writing for a moment.
-const REMOVAL_MAY_TAKE: Duration = Duration::from_secs(3);
+/// Maximum time to remove the directory: a database that was stopped during startup writes for a moment.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The demo's data directory.
 #[derive(Debug)]
 pub(super) struct DataDir {
     path: PathBuf,
-    is_kept: bool,
+    is_permanent: bool,
 }
 
 impl DataDir {
-    /// The directory that was named, or a new temporary one.
+    /// Opens the given directory, or creates a temporary one.
     pub(super) fn open(named: Option<&Path>) -> anyhow::Result<Self> {
         if let Some(path) = named {
             fs::create_dir_all(path)
-                .with_context(|| format!("{} can't be made", path.display()))?;
+                .with_context(|| format!("{} cannot be created", path.display()))?;
             let path = path.canonicalize()?;
-            return Ok(Self { path, is_kept: true });
+            return Ok(Self { path, is_permanent: true });
         }
         let name = URL_SAFE_NO_PAD.encode(random_bytes::<9>(&SystemEntropy));
         let path = std::env::temp_dir().join(format!("switchboard-demo-{name}"));
         fs::DirBuilder::new()
             .mode(0o700)
             .create(&path)
-            .with_context(|| format!("{} can't be made", path.display()))?;
-        Ok(Self { path, is_kept: false })
+            .with_context(|| format!("{} cannot be created", path.display()))?;
+        Ok(Self { path, is_permanent: false })
     }
 
-    /// Where it is.
+    /// Returns the path.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it outlives the program.
-    pub(super) fn is_kept(&self) -> bool {
-        self.is_kept
+    /// Whether it is permanent.
+    pub(super) fn is_permanent(&self) -> bool {
+        self.is_permanent
     }
 
-    /// Where the sandbox keeps its grants.
+    /// Returns the file of the sandbox's grants.
     pub(super) fn grants_file(&self) -> PathBuf {
         self.path.join("sandbox-grants.json")
     }
 
-    /// The file with the master key; it is made when there is none.
+    /// Returns the file with the master key; creates it if it does not exist.
     pub(super) fn master_key_file(&self) -> anyhow::Result<PathBuf> {
         let path = self.path.join("master.key");
         if path.exists() {
             return Ok(path);
         }
-        // Written aside and renamed: a kill in the middle leaves no half a key.
+        // Written to a temporary file and renamed, so that a crash leaves no partial key.
         let draft = self.path.join("master.key.new");
         let mut file = fs::OpenOptions::new()
             .write(true)
@@ -69,7 +69,7 @@ impl DataDir {
             .truncate(true)
             .mode(0o600)
             .open(&draft)
-            .with_context(|| format!("{} can't be written", draft.display()))?;
+            .with_context(|| format!("{} is not writable", draft.display()))?;
         let key = STANDARD.encode(random_bytes::<32>(&SystemEntropy));
         writeln!(file, "demo:{key}")?;
         file.sync_all()?;
@@ -80,8 +80,8 @@ impl DataDir {
 
 impl Drop for DataDir {
     fn drop(&mut self) {
-        let deadline = Instant::now() + REMOVAL_MAY_TAKE;
-        while !self.is_kept && self.path.exists() && fs::remove_dir_all(&self.path).is_err() {
+        let deadline = Instant::now() + REMOVAL_TIMEOUT;
+        while !self.is_permanent && self.path.exists() && fs::remove_dir_all(&self.path).is_err() {
             if Instant::now() > deadline {
                 tracing::warn!(path = %self.path.display(), "temporary data could not be removed");
                 return;

@@ -1,10 +1,10 @@
-//! `switchboard demo`: database, sandbox and gateway in one process, and an account that was linked
-//! through the real OAuth flow, with this program in the part of the customer's browser.
+//! `switchboard demo`: runs database, sandbox and gateway in one process, with an account linked through the OAuth flow
+//! by a scripted browser.
 
 mod browser;
 mod data;
 mod report;
-mod stage;
+mod run;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,77 +14,77 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use self::data::DataDir;
-use self::stage::Stage;
-use super::signals::stop_order;
-use crate::app::{Database, Sharing};
+use self::run::Demo;
+use super::signals::shutdown_signal;
+use crate::app::{Database, Exclusivity};
 use crate::config::Config;
 use crate::domain::clock::SystemClock;
-use crate::sandbox::{Options, Sandbox};
+use crate::sandbox::{Sandbox, SandboxOptions};
 
-/// The port that is tried when none is asked for; a free one is taken when it is in use.
-const USUAL_PORT: u16 = 8080;
-/// How long running requests may go on after the order to stop, in seconds.
+/// The default port; a free one is used if it is taken.
+const DEFAULT_PORT: u16 = 8080;
+/// Seconds for requests in flight after a shutdown signal.
 const SHUTDOWN_TIMEOUT_S: u64 = 2;
 
-/// What to try on.
+/// The arguments of `demo`.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct DemoArguments {
     /// Print one line of JSON when ready, and nothing else
     #[arg(long)]
     json: bool,
-    /// The gateway's port on 127.0.0.1; without it 8080, or a free one when that is in use
-    #[arg(long)]
+    /// Port of the gateway on 127.0.0.1 (default: 8080, or a free one if it is taken)
+    #[arg(long, value_name = "PORT")]
     port: Option<u16>,
-    /// How many people and bots the sandbox has
-    #[arg(long, default_value_t = 200)]
+    /// Number of users and bots of the sandbox
+    #[arg(long, value_name = "COUNT", default_value_t = 200)]
     users: usize,
-    /// How many workspaces the sandbox has
-    #[arg(long, default_value_t = 5)]
+    /// Number of workspaces of the sandbox
+    #[arg(long, value_name = "COUNT", default_value_t = 5)]
     workspaces: usize,
-    /// How many times as fast as Slack's the rate limits refill; 1 is Slack's true pace
-    #[arg(long, default_value_t = 60.0)]
+    /// Speed of rate limits relative to Slack's
+    #[arg(long, value_name = "FACTOR", default_value_t = 60.0)]
     time_scale: f64,
-    /// Where data is kept for the next run; without it everything is gone at the end
+    /// Directory that stores data between runs (default: temporary)
     #[arg(long, value_name = "DIR")]
     data_dir: Option<std::path::PathBuf>,
 }
 
-/// Runs the demo until told to stop.
-pub(super) async fn run(mut config: Config, arguments: Arguments) -> anyhow::Result<()> {
-    // What is printed shall stay in sight, unless somebody asked for more.
+/// Runs the demo until a shutdown signal.
+pub(super) async fn run(mut config: Config, arguments: DemoArguments) -> anyhow::Result<()> {
+    // Fewer logs by default, so that the printed information stays visible.
     if config.log.filter == "info" {
         "warn".clone_into(&mut config.log.filter);
     }
     config.validate_log()?;
     crate::telemetry::init(&config.log);
-    let stop = stop_order()?;
+    let stop = shutdown_signal()?;
     let data = DataDir::open(arguments.data_dir.as_deref())?;
     let listener = listen(arguments.port).await?;
     let provider = TcpListener::bind(("127.0.0.1", 0)).await?;
     let sandbox_url = format!("http://{}", provider.local_addr()?);
-    settle(&mut config, &data, &sandbox_url, arguments.time_scale)?;
+    override_settings(&mut config, &data, &sandbox_url, arguments.time_scale)?;
     config.validate()?;
     let sandbox = Sandbox::new(
-        Options {
+        SandboxOptions {
             users: arguments.users,
             workspaces: arguments.workspaces,
             time_scale: arguments.time_scale,
-            grants_file: data.is_kept().then(|| data.grants_file()),
+            grants_file: data.is_permanent().then(|| data.grants_file()),
             base_url: Some(sandbox_url.clone()),
-            ..Options::default()
+            ..SandboxOptions::default()
         },
         Arc::new(SystemClock),
     )?;
-    let open = Database::open(&config.database, data.is_kept(), Sharing::Alone);
+    let open = Database::open(&config.database, data.is_permanent(), Exclusivity::Exclusive);
     let mut database = tokio::select! {
         database = open => database?,
         () = stop.cancelled() => return Ok(()),
     };
-    let stage = Stage { json: arguments.json, listener, provider, sandbox, sandbox_url, stop };
+    let stage = Demo { json: arguments.json, listener, provider, sandbox, sandbox_url, stop };
     let pool = database.pool.clone();
     let ran = tokio::select! {
-        ran = stage.play(&config, pool) => ran,
-        () = database.ended() => Err(anyhow::anyhow!("the embedded PostgreSQL ended")),
+        ran = stage.run(&config, pool) => ran,
+        () = database.embedded_exited() => Err(anyhow::anyhow!("the embedded PostgreSQL ended")),
     };
     database.close().await;
     ran
@@ -94,17 +94,16 @@ async fn listen(port: Option<u16>) -> anyhow::Result<TcpListener> {
     let host = "127.0.0.1";
     if let Some(port) = port {
         let bound = TcpListener::bind((host, port)).await;
-        return bound
-            .with_context(|| format!("port {port} can't be listened at; try another --port"));
+        return bound.with_context(|| format!("port {port} is not available; try another --port"));
     }
-    match TcpListener::bind((host, USUAL_PORT)).await {
+    match TcpListener::bind((host, DEFAULT_PORT)).await {
         Ok(listener) => Ok(listener),
         Err(_) => Ok(TcpListener::bind((host, 0)).await?),
     }
 }
 
-/// The settings of a demo: its own database, key and provider.
-fn settle(
+/// Overrides the settings for a demo: its own database, key and provider.
+fn override_settings(
     config: &mut Config,
     data: &DataDir,
     sandbox_url: &str,
@@ -112,7 +111,7 @@ fn settle(
 ) -> anyhow::Result<()> {
     config.server.shutdown_timeout_s = SHUTDOWN_TIMEOUT_S;
     config.server.linger_s = 0.0;
-    // Plain HTTP on this machine, whatever a real gateway has in its settings.
+    // Plain HTTP on this machine, whatever the settings are.
     config.server.public_url.clear();
     config.server.tls_cert_file.clear();
     config.server.tls_key_file.clear();
@@ -123,7 +122,7 @@ fn settle(
     config.vault.keys.clear();
     config.vault.keys_file = data.master_key_file()?;
     config.limits.time_scale = time_scale;
-    // The sandbox's SCIM is on this machine, for whoever wants to connect it by its address.
+    // The sandbox's SCIM API is on this machine and can be linked by its URL.
     config.upstream.allow_private_addresses = true;
     sandbox_url.clone_into(&mut config.slack_enterprise.web_url);
     sandbox_url.clone_into(&mut config.slack_enterprise.api_url);

@@ -1,14 +1,14 @@
-//! What the demo tells when it is ready.
+//! The information that the demo prints when it is ready.
 
 use serde::Serialize;
 
-use crate::cli::output::say;
+use crate::cli::output::print_line;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::vault::IssuedSecret;
 
-/// What there is to try.
+/// URLs and credentials of the demo.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct DemoInfo {
     pub(super) base_url: String,
     pub(super) api_key: IssuedSecret,
     pub(super) admin_key: IssuedSecret,
@@ -19,13 +19,13 @@ pub(super) struct Report {
     pub(super) link_url: String,
 }
 
-impl Report {
-    /// Prints it: for people, or as one line of JSON.
+impl DemoInfo {
+    /// Prints it as text, or as one line of JSON.
     pub(super) fn print(&self, json: bool) -> anyhow::Result<()> {
         if json {
-            say(serde_json::to_string(self)?)?;
+            print_line(serde_json::to_string(self)?)?;
         } else {
-            say(self.text())?;
+            print_line(self.text())?;
         }
         Ok(())
     }
@@ -37,7 +37,7 @@ impl Report {
         format!(
             "
 Switchboard is ready: a gateway, its database, and a Slack Enterprise Grid sandbox whose
-organization was linked through the real OAuth flow.
+organization is linked through the OAuth flow.
 
   gateway    {base_url}
   sandbox    {sandbox_url}
@@ -47,21 +47,21 @@ organization was linked through the real OAuth flow.
 
 Try, in another terminal:
 
-  # the values of the README and the guides
+  # Variables of the README and the guides
   export BASE={base_url} KEY={api_key} ADMIN={admin_key} \
     ACCOUNT={account} SANDBOX={sandbox_url}
 
-  # the people of the organization, one shape for every directory
+  # List users: one format for every directory
   curl -s '{base_url}/users?limit=3&integrated_account_id={account}' -H 'Authorization: Bearer {api_key}'
 
-  # who may do what, and where
+  # List role assignments
   curl -s '{base_url}/role-assignments?limit=3&integrated_account_id={account}' -H 'Authorization: Bearer {api_key}'
 
-  # Slack's own API, with the token, the limits and the retries done for you
+  # Call Slack's own API; the gateway adds token, rate limits and retries
   curl -s '{base_url}/proxy/api/auth.test?integrated_account_id={account}' -H 'Authorization: Bearer {api_key}'
 
 Link another customer in a browser: {link_url}
-See what there is:                  {console_url}
+Open the console:                   {console_url}
 
 Ctrl-C stops everything."
         )

@@ -1,23 +1,23 @@
-//! What the machine lets us have: open files and memory. Of memory only Linux tells.
+//! Checks the limits of the machine: open files, and on Linux memory.
 
 use std::fs;
 
-use super::report::Report;
-use crate::cli::files;
+use super::report::DoctorReport;
+use crate::cli::rlimit;
 use crate::config::Config;
 
-/// A caller and the provider it waits for are two open files; so many are too few for a busy gateway.
-const FEW_FILES: u64 = 4_096;
-/// What a gateway takes before it keeps anything, in MiB.
+/// Minimum open files for a busy gateway: a call needs two, for its caller and for the provider.
+const MIN_OPEN_FILES: u64 = 4_096;
+/// Memory of an idle gateway, in MiB.
 const IDLE_MIB: u64 = 64;
-/// What an account, its keys and its tokens take in memory, in bytes. Measured: docs/BENCHMARKS.md.
+/// Memory of a cached account with its keys and tokens, in bytes. Measured: docs/BENCHMARKS.md.
 const ACCOUNT_BYTES: u64 = 1_500;
 const MIB: u64 = 1 << 20;
 
-pub(super) fn check(config: &Config, report: &mut Report) {
-    let limit = files::most();
-    let found = format!("{limit} may be open at once");
-    if limit < FEW_FILES {
+pub(super) fn check(config: &Config, report: &mut DoctorReport) {
+    let limit = rlimit::hard_limit();
+    let found = format!("the limit is {limit}");
+    if limit < MIN_OPEN_FILES {
         let fix =
             "raise the hard limit to 65536: ulimit -Hn, LimitNOFILE= of systemd, ulimits of Docker";
         report.warn("open files", found, fix);
@@ -34,14 +34,14 @@ pub(super) fn check(config: &Config, report: &mut Report) {
             "{memory} MiB; a full cache of {accounts} accounts and the workers of mappings need {needed} MiB"
         );
         if memory < needed {
-            report.warn("memory", found, "give it more, or lower cache.accounts");
+            report.warn("memory", found, "add memory, or lower cache.accounts");
         } else {
             report.ok("memory", found);
         }
     }
 }
 
-/// What we may use: the limit of the container, else what the machine has left.
+/// Returns the usable memory: the limit of the container, else what the machine has available.
 fn memory_mib() -> Option<u64> {
     let of_group = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
         .iter()
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernels_table_is_read() {
+    fn reads_available_memory() {
         assert_eq!(available("MemTotal: 99 kB\nMemAvailable:    2097152 kB\n"), Some(2_048));
     }
 }

@@ -1,5 +1,5 @@
-//! `switchboard doctor`: checks the settings and what they lead to. It changes nothing, prints no secret, and
-//! says for all that isn't well how to fix it.
+//! `switchboard doctor`: checks the settings and the services they refer to. Changes nothing, prints no secrets, and
+//! prints a fix for each problem.
 
 mod address;
 mod database;
@@ -12,28 +12,28 @@ mod vault;
 use anyhow::ensure;
 use clap::Args;
 
-use self::report::Report;
+use self::report::DoctorReport;
 use crate::config::{Config, ConfigError};
 
-/// How to tell.
+/// The arguments of `doctor`.
 #[derive(Debug, Args)]
-pub(super) struct Arguments {
+pub(super) struct DoctorArguments {
     /// Print one JSON object instead of lines
     #[arg(long)]
     json: bool,
 }
 
-/// Checks everything. It fails when a check does; a warning is no failure.
+/// Runs all checks. Fails if a check fails; warnings do not.
 pub(super) async fn run(
     config: Result<Config, ConfigError>,
-    arguments: &Arguments,
+    arguments: &DoctorArguments,
 ) -> anyhow::Result<()> {
-    let mut report = Report::default();
+    let mut report = DoctorReport::default();
     match config {
-        Ok(config) => examine(&config, &mut report).await,
+        Ok(config) => run_checks(&config, &mut report).await,
         Err(error) => {
             let error = anyhow::Error::from(error);
-            report.fail("settings", format!("{error:#}"), "name a TOML file of settings");
+            report.fail("settings", format!("{error:#}"), "pass a TOML file with settings");
         }
     }
     if arguments.json {
@@ -46,37 +46,37 @@ pub(super) async fn run(
     Ok(())
 }
 
-async fn examine(config: &Config, report: &mut Report) {
-    let mistakes = config.mistakes();
-    if mistakes.is_empty() {
-        let changed = config.changed().count();
-        report.ok("settings", format!("valid; {changed} are not at their defaults"));
+async fn run_checks(config: &Config, report: &mut DoctorReport) {
+    let errors = config.validation_errors();
+    if errors.is_empty() {
+        let changed = config.changed_settings().count();
+        report.ok("settings", format!("valid; {changed} differ from the defaults"));
     }
-    let is_well = |section: &str| !mistakes.iter().any(|mistake| mistake.starts_with(section));
-    for mistake in &mistakes {
-        report.fail("settings", mistake, "correct it; config/default.toml explains every setting");
+    let is_valid = |section: &str| !errors.iter().any(|error| error.starts_with(section));
+    for error in &errors {
+        report.fail("settings", error, "correct it; config/default.toml documents every setting");
     }
     machine::check(config, report);
     address::check(&config.server, report);
     address::check_proxies(&config.server, report);
     let of_database = async {
-        let mut report = Report::default();
-        // What is wrong with these settings is told above; what they lead to can't be asked.
-        if is_well("database.") {
-            database::check(config, is_well("vault."), &mut report).await;
+        let mut report = DoctorReport::default();
+        // Invalid settings are reported above; the service cannot be checked with them.
+        if is_valid("database.") {
+            database::check(config, is_valid("vault."), &mut report).await;
         }
         report
     };
     let of_redis = async {
-        let mut report = Report::default();
-        if is_well("limits.") {
+        let mut report = DoctorReport::default();
+        if is_valid("limits.") {
             redis::check(&config.limits, &mut report).await;
         }
         report
     };
     let of_providers = async {
-        let mut report = Report::default();
-        if is_well("slack_enterprise.") && is_well("upstream.") {
+        let mut report = DoctorReport::default();
+        if is_valid("slack_enterprise.") && is_valid("upstream.") {
             providers::check(config, &mut report).await;
         }
         report

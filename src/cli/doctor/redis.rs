@@ -1,31 +1,30 @@
-//! Redis, when the limits are shared through it.
+//! Checks Redis, if rate limits are shared through it.
 
-use super::report::Report;
-use crate::config::{LimitBackend, Limits};
-use crate::limit::{RedisAway, probe_redis};
+use super::report::DoctorReport;
+use crate::config::{LimitBackend, LimitSettings};
+use crate::limit::{RedisCheckError, check_redis};
 
 const NAME: &str = "redis";
 
-pub(super) async fn check(limits: &Limits, report: &mut Report) {
+pub(super) async fn check(limits: &LimitSettings, report: &mut DoctorReport) {
     match limits.backend {
         LimitBackend::Local => {
             report.ok(NAME, "not used: limits.backend is \"local\", right for one gateway");
         }
-        LimitBackend::Redis => probe(limits, report).await,
+        LimitBackend::Redis => report_redis(limits, report).await,
     }
 }
 
-async fn probe(limits: &Limits, report: &mut Report) {
-    // A file that can't be read is told with the settings.
+async fn report_redis(limits: &LimitSettings, report: &mut DoctorReport) {
+    // An unreadable file is reported with the settings.
     let Ok(url) = limits.redis_url() else { return };
-    let needed =
-        "start Redis or correct limits.redis_url; meanwhile each gateway keeps to its share";
-    match probe_redis(&url).await {
-        Err(error @ RedisAway::Address(_)) => {
+    let needed = "start Redis or correct limits.redis_url; meanwhile each gateway uses its share of the rates";
+    match check_redis(&url).await {
+        Err(error @ RedisCheckError::InvalidUrl(_)) => {
             report.fail(NAME, error.to_string(), "correct limits.redis_url");
         }
-        Err(RedisAway::Failed(reason)) => {
-            report.fail(NAME, format!("can't be asked: {reason}"), needed);
+        Err(RedisCheckError::Failed(reason)) => {
+            report.fail(NAME, format!("unreachable: {reason}"), needed);
         }
         Ok(facts) => {
             let ms = facts.round_trip.as_secs_f64() * 1_000.0;

@@ -1,22 +1,22 @@
-//! What the doctor found: a line for each check, for people or as JSON.
+//! The report of the checks: one line each, or JSON.
 
 use serde::Serialize;
 
-use crate::cli::output::say;
+use crate::cli::output::print_line;
 
-/// How a check ended; the worst of all is how the examination ended.
+/// The status of a check; that of the report is the worst one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Outcome {
-    /// All is well.
+pub(super) enum CheckStatus {
+    /// No problem.
     Ok,
-    /// It works, and not as well as it should.
+    /// It works with a limitation.
     Warn,
     /// It does not work.
     Fail,
 }
 
-impl Outcome {
+impl CheckStatus {
     fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -26,26 +26,26 @@ impl Outcome {
     }
 }
 
-/// One check.
+/// The result of one check.
 #[derive(Debug, Serialize)]
-pub(super) struct Check {
+pub(super) struct CheckResult {
     name: &'static str,
-    status: Outcome,
+    status: CheckStatus,
     found: String,
     fix: Option<String>,
 }
 
-/// All checks, in the order they are told.
+/// All results, in the order of output.
 #[derive(Debug, Default)]
-pub(super) struct Report(Vec<Check>);
+pub(super) struct DoctorReport(Vec<CheckResult>);
 
-impl Report {
-    /// It is well.
+impl DoctorReport {
+    /// Adds a passed check.
     pub(super) fn ok(&mut self, name: &'static str, found: impl Into<String>) {
-        self.0.push(Check { name, status: Outcome::Ok, found: found.into(), fix: None });
+        self.0.push(CheckResult { name, status: CheckStatus::Ok, found: found.into(), fix: None });
     }
 
-    /// It works, and should be better.
+    /// Adds a warning.
     pub(super) fn warn(
         &mut self,
         name: &'static str,
@@ -53,10 +53,10 @@ impl Report {
         fix: impl Into<String>,
     ) {
         let fix = Some(fix.into());
-        self.0.push(Check { name, status: Outcome::Warn, found: found.into(), fix });
+        self.0.push(CheckResult { name, status: CheckStatus::Warn, found: found.into(), fix });
     }
 
-    /// It does not work.
+    /// Adds a failure.
     pub(super) fn fail(
         &mut self,
         name: &'static str,
@@ -64,34 +64,34 @@ impl Report {
         fix: impl Into<String>,
     ) {
         let fix = Some(fix.into());
-        self.0.push(Check { name, status: Outcome::Fail, found: found.into(), fix });
+        self.0.push(CheckResult { name, status: CheckStatus::Fail, found: found.into(), fix });
     }
 
-    /// Puts another report behind this one.
+    /// Appends another report.
     pub(super) fn append(&mut self, mut other: Self) {
         self.0.append(&mut other.0);
     }
 
-    /// How many checks failed.
+    /// Returns the number of failures.
     pub(super) fn failures(&self) -> usize {
-        self.0.iter().filter(|check| check.status == Outcome::Fail).count()
+        self.0.iter().filter(|check| check.status == CheckStatus::Fail).count()
     }
 
-    /// Prints it for people: `ok    database   …`, and below what is not well the way to fix it.
+    /// Prints a line for each check: `ok    database   …`, followed by the fix of a problem.
     pub(super) fn print(&self) -> std::io::Result<()> {
-        for Check { name, status, found, fix } in &self.0 {
-            say(format!("{:<5} {name:<12} {found}", status.name()))?;
+        for CheckResult { name, status, found, fix } in &self.0 {
+            print_line(format!("{:<5} {name:<12} {found}", status.name()))?;
             if let Some(fix) = fix {
-                say(format!("{:<18} fix: {fix}", ""))?;
+                print_line(format!("{:<18} fix: {fix}", ""))?;
             }
         }
         Ok(())
     }
 
-    /// Prints it for programs: one object.
+    /// Prints one JSON object.
     pub(super) fn print_json(&self) -> anyhow::Result<()> {
-        let status = self.0.iter().map(|check| check.status).max().unwrap_or(Outcome::Ok);
+        let status = self.0.iter().map(|check| check.status).max().unwrap_or(CheckStatus::Ok);
         let whole = serde_json::json!({"status": status, "checks": self.0});
-        Ok(say(serde_json::to_string_pretty(&whole)?)?)
+        Ok(print_line(serde_json::to_string_pretty(&whole)?)?)
     }
 }

@@ -1,27 +1,29 @@
-//! Groups, as RFC 7644 lists them: one call a page, one for a group.
+//! Reads SCIM groups: one call per page, one per group.
 
 use async_trait::async_trait;
 
-use super::{Scim, map};
-use crate::connectors::{CallContext, ConnectorError, Position, Question, Reads, Record};
+use super::{ScimConnector, map};
+use crate::connectors::{
+    CallContext, ConnectorError, ListRequest, PageToken, ReadResource, Unified,
+};
 use crate::domain::group::Group;
 use crate::domain::page::Page;
 
 #[async_trait]
-impl Reads<Group> for Scim {
+impl ReadResource<Group> for ScimConnector {
     async fn list(
         &self,
         cx: &CallContext<'_>,
-        question: Question<'_, Group>,
-    ) -> Result<Page<Record<Group>, Position>, ConnectorError> {
-        self.page(cx, "scim.groups.list", "Groups", question, map::group).await
+        request: ListRequest<'_, Group>,
+    ) -> Result<Page<Unified<Group>, PageToken>, ConnectorError> {
+        self.list_page(cx, "scim.groups.list", "Groups", request, map::group).await
     }
 
     async fn get(
         &self,
         cx: &CallContext<'_>,
         id: &str,
-    ) -> Result<Option<Record<Group>>, ConnectorError> {
-        self.one(cx, "scim.groups.get", "Groups", id, map::group).await
+    ) -> Result<Option<Unified<Group>>, ConnectorError> {
+        self.get_by_id(cx, "scim.groups.get", "Groups", id, map::group).await
     }
 }

@@ -1,29 +1,29 @@
-//! The form of a SCIM account: where the server is, and a token that is tried there before it is kept.
+//! Links a SCIM account by a form: the base URL, and a token that is checked before it is stored.
 
 use http::StatusCode;
 use serde_json::Value;
 use url::Url;
 
-use super::Scim;
-use crate::connectors::{FormLink, LinkRefusal};
+use super::ScimConnector;
+use crate::connectors::{FormLink, LinkRejection};
 use crate::domain::account::Organization;
-use crate::upstream::{Reach, TrialAnswer};
+use crate::upstream::{AddressPolicy, TokenCheckResponse};
 
-/// How many users tell an organization from another one at the same address.
-const SAMPLE: usize = 20;
-/// The longest base URL, in bytes.
-const LONGEST: usize = 1_000;
+/// Number of users that distinguish organizations with the same base URL.
+const SAMPLE_USERS: usize = 20;
+/// Maximum length of a base URL, in bytes.
+const MAX_BASE_URL_BYTES: usize = 1_000;
 
-impl FormLink for Scim {
-    fn base_url(&self, text: &str, reach: Reach) -> Result<Url, &'static str> {
+impl FormLink for ScimConnector {
+    fn base_url(&self, text: &str, reach: AddressPolicy) -> Result<Url, &'static str> {
         let text = text.trim();
         let Ok(mut url) = Url::parse(text) else {
-            return Err("It must be a whole address, such as https://scim.example.com/v2.");
+            return Err("It must be a complete URL, such as https://scim.example.com/v2.");
         };
-        if text.len() > LONGEST {
-            return Err("It is too long for a base address.");
+        if text.len() > MAX_BASE_URL_BYTES {
+            return Err("It must have at most 1,000 characters.");
         }
-        let may_go_without_tls = reach == Reach::Anywhere;
+        let may_go_without_tls = reach == AddressPolicy::Any;
         let is_fit = match url.scheme() {
             "https" => true,
             "http" => may_go_without_tls,
@@ -34,7 +34,7 @@ impl FormLink for Scim {
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(
-                "It must not hold a name or a password: the token goes into its own field.",
+                "It must not contain a user name or password: the token has its own field.",
             );
         }
         if url.query().is_some() || url.fragment().is_some() {
@@ -47,52 +47,51 @@ impl FormLink for Scim {
         Ok(url)
     }
 
-    /// `ServiceProviderConfig` may be read without a token (RFC 7644 §4), so the people are asked for: one
-    /// of them tells whether the token is good for them.
-    fn trial_url(&self, base_url: &Url) -> Option<Url> {
-        trial_url(base_url)
+    /// Returns the URL of a page of one user: `ServiceProviderConfig` may be readable without a token (RFC 7644 §4).
+    fn token_check_url(&self, base_url: &Url) -> Option<Url> {
+        token_check_url(base_url)
     }
 
     fn sample_url(&self, base_url: &Url) -> Option<Url> {
         let mut url = base_url.join("Users").ok()?;
-        url.set_query(Some(&format!("count={SAMPLE}")));
+        url.set_query(Some(&format!("count={SAMPLE_USERS}")));
         Some(url)
     }
 
-    fn read_sample(&self, answer: &TrialAnswer) -> Vec<String> {
-        let users = answer.body.get("Resources").and_then(Value::as_array);
+    fn read_sample(&self, response: &TokenCheckResponse) -> Vec<String> {
+        let users = response.body.get("Resources").and_then(Value::as_array);
         let ids = users.into_iter().flatten().filter_map(|user| user.get("id")?.as_str());
-        ids.filter(|id| !id.is_empty()).take(SAMPLE).map(str::to_owned).collect()
+        ids.filter(|id| !id.is_empty()).take(SAMPLE_USERS).map(str::to_owned).collect()
     }
 
-    fn read_trial(
+    fn read_token_check(
         &self,
         base_url: &Url,
-        answer: &TrialAnswer,
-    ) -> Result<Organization, LinkRefusal> {
-        match answer.status {
+        response: &TokenCheckResponse,
+    ) -> Result<Organization, LinkRejection> {
+        match response.status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                return Err(LinkRefusal::TokenRefused);
+                return Err(LinkRejection::TokenRejected);
             }
             StatusCode::OK => {}
-            _ => return Err(LinkRefusal::NotTheProvider),
+            _ => return Err(LinkRejection::WrongProvider),
         }
-        if !is_list(&answer.body) {
-            return Err(LinkRefusal::NotTheProvider);
+        if !is_list(&response.body) {
+            return Err(LinkRejection::WrongProvider);
         }
-        let host = base_url.host_str().ok_or(LinkRefusal::NotTheProvider)?;
+        let host = base_url.host_str().ok_or(LinkRejection::WrongProvider)?;
         Ok(Organization { id: base_url.as_str().into(), name: host.to_owned() })
     }
 }
 
-/// Where a token is tried below an address.
-pub(super) fn trial_url(base_url: &Url) -> Option<Url> {
+/// Returns the token check URL of a base URL.
+pub(super) fn token_check_url(base_url: &Url) -> Option<Url> {
     let mut url = base_url.join("Users").ok()?;
     url.set_query(Some("count=1"));
     Some(url)
 }
 
-/// Whether a body is a list: RFC 7644 §3.4.2 puts the total into every response to a query.
+/// Whether a body is a list response, which has `totalResults` (RFC 7644 §3.4.2).
 pub(super) fn is_list(body: &Value) -> bool {
     body.get("totalResults").is_some_and(Value::is_u64)
 }
@@ -101,13 +100,13 @@ pub(super) fn is_list(body: &Value) -> bool {
 mod tests {
     use super::*;
 
-    fn read(text: &str, reach: Reach) -> Option<String> {
-        let scim = Scim::new(&crate::config::Scim { per_minute: 1.0, burst: 1 });
+    fn read(text: &str, reach: AddressPolicy) -> Option<String> {
+        let scim = ScimConnector::new(&crate::config::ScimSettings { per_minute: 1.0, burst: 1 });
         scim.base_url(text, reach).ok().map(String::from)
     }
 
     #[test]
-    fn an_address_is_kept_in_one_spelling_and_nothing_odd_is_taken() {
+    fn normalizes_base_urls_and_rejects_unsafe_ones() {
         let rows = [
             (" https://SCIM.example.com/v2 ", Some("https://scim.example.com/v2/")),
             ("https://scim.example.com:443/v2/", Some("https://scim.example.com/v2/")),
@@ -121,9 +120,9 @@ mod tests {
             ("javascript:alert(1)", None),
         ];
         for (text, expected) in rows {
-            assert_eq!(read(text, Reach::Public).as_deref(), expected, "{text}");
+            assert_eq!(read(text, AddressPolicy::PublicOnly).as_deref(), expected, "{text}");
         }
-        let inside = read("http://127.0.0.1:9/scim/v2", Reach::Anywhere);
+        let inside = read("http://127.0.0.1:9/scim/v2", AddressPolicy::Any);
         assert_eq!(inside.as_deref(), Some("http://127.0.0.1:9/scim/v2/"));
     }
 }

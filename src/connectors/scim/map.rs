@@ -1,23 +1,23 @@
-//! SCIM's shapes into ours.
+//! Maps SCIM resources to unified objects.
 
 use time::OffsetDateTime;
 
 use super::wire;
 use crate::domain::group::Group;
-use crate::domain::moment::Moment;
-use crate::domain::user::{Address, Email, Phone, Photo, Reference, User, UserStatus, UserType};
+use crate::domain::timestamp::Timestamp;
+use crate::domain::user::{Address, Email, Phone, Photo, ResourceRef, User, UserStatus, UserType};
 
-/// A person.
-pub(super) fn user(wire: wire::User) -> User {
+/// Maps a SCIM user.
+pub(super) fn user(wire: wire::UserResource) -> User {
     let is_off = wire.active == Some(false);
     let status = if is_off { UserStatus::Inactive } else { UserStatus::Active };
-    let name = wire.name.unwrap_or(wire::Name { formatted: None, given: None, family: None });
+    let name = wire.name.unwrap_or(wire::NameValue { formatted: None, given: None, family: None });
     let meta = wire.meta.as_ref();
     let user = User {
         external_id: wire.external_id,
-        name: filled(name.formatted)
-            .or_else(|| whole(name.given.as_deref(), name.family.as_deref()))
-            .or_else(|| filled(wire.display_name)),
+        name: non_blank(name.formatted)
+            .or_else(|| full_name(name.given.as_deref(), name.family.as_deref()))
+            .or_else(|| non_blank(wire.display_name)),
         first_name: name.given,
         last_name: name.family,
         username: wire.handle,
@@ -31,8 +31,8 @@ pub(super) fn user(wire: wire::User) -> User {
         groups: wire.groups.map(references),
         timezone: wire.timezone,
         locale: wire.locale,
-        created_at: meta.and_then(|meta| moment(meta.created.as_deref())),
-        updated_at: meta.and_then(|meta| moment(meta.last_modified.as_deref())),
+        created_at: meta.and_then(|meta| timestamp(meta.created.as_deref())),
+        updated_at: meta.and_then(|meta| timestamp(meta.last_modified.as_deref())),
         ..User::bare(wire.id, status, UserType::Member)
     };
     match wire.enterprise {
@@ -41,10 +41,10 @@ pub(super) fn user(wire: wire::User) -> User {
     }
 }
 
-fn with_enterprise(user: User, enterprise: wire::Enterprise) -> User {
+fn with_enterprise(user: User, enterprise: wire::EnterpriseExtension) -> User {
     let manager = enterprise
         .manager
-        .and_then(|manager| manager.value.map(|id| Reference { id, name: manager.display_name }));
+        .and_then(|manager| manager.value.map(|id| ResourceRef { id, name: manager.display_name }));
     User {
         employee_number: enterprise.employee_number,
         cost_center: enterprise.cost_center,
@@ -56,8 +56,8 @@ fn with_enterprise(user: User, enterprise: wire::Enterprise) -> User {
     }
 }
 
-/// A group.
-pub(super) fn group(wire: wire::Group) -> Group {
+/// Maps a SCIM group.
+pub(super) fn group(wire: wire::GroupResource) -> Group {
     let members = references(wire.members.unwrap_or_default());
     Group {
         name: wire.display_name.unwrap_or_else(|| wire.id.clone()),
@@ -66,23 +66,23 @@ pub(super) fn group(wire: wire::Group) -> Group {
         member_count: Some(members.len() as u64),
         members,
         workspaces: None,
-        created_at: wire.meta.and_then(|meta| moment(meta.created.as_deref())),
+        created_at: wire.meta.and_then(|meta| timestamp(meta.created.as_deref())),
     }
 }
 
-/// A text that says something: some servers send empty ones for what they don't know.
-fn filled(text: Option<String>) -> Option<String> {
+/// Drops blank text: some servers send it for absent values.
+fn non_blank(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
 }
 
-fn whole(first: Option<&str>, last: Option<&str>) -> Option<String> {
+fn full_name(first: Option<&str>, last: Option<&str>) -> Option<String> {
     let parts: Vec<&str> =
         [first, last].into_iter().flatten().filter(|part| !part.trim().is_empty()).collect();
     (!parts.is_empty()).then(|| parts.join(" "))
 }
 
-/// The one that is primary by its own word, else the first.
-fn emails(all: Vec<wire::Plural>) -> Vec<Email> {
+/// Maps e-mail addresses. The one marked primary is primary, otherwise the first.
+fn emails(all: Vec<wire::MultiValue>) -> Vec<Email> {
     let primary = all.iter().position(|one| one.primary == Some(true)).unwrap_or(0);
     let numbered = all.into_iter().enumerate();
     numbered
@@ -92,11 +92,11 @@ fn emails(all: Vec<wire::Plural>) -> Vec<Email> {
         .collect()
 }
 
-fn values(all: Option<Vec<wire::Plural>>) -> impl Iterator<Item = (String, Option<String>)> {
+fn values(all: Option<Vec<wire::MultiValue>>) -> impl Iterator<Item = (String, Option<String>)> {
     all.unwrap_or_default().into_iter().filter_map(|one| Some((one.value?, one.kind)))
 }
 
-fn address(wire: wire::Address) -> Address {
+fn address(wire: wire::AddressValue) -> Address {
     Address {
         street: wire.street,
         city: wire.locality,
@@ -106,13 +106,13 @@ fn address(wire: wire::Address) -> Address {
     }
 }
 
-fn references(all: Vec<wire::Member>) -> Vec<Reference> {
-    let named = |one: wire::Member| Some(Reference { id: one.value?, name: one.display });
+fn references(all: Vec<wire::GroupMember>) -> Vec<ResourceRef> {
+    let named = |one: wire::GroupMember| Some(ResourceRef { id: one.value?, name: one.display });
     all.into_iter().filter_map(named).collect()
 }
 
-fn moment(text: Option<&str>) -> Option<OffsetDateTime> {
-    Some(text?.parse::<Moment>().ok()?.utc())
+fn timestamp(text: Option<&str>) -> Option<OffsetDateTime> {
+    Some(text?.parse::<Timestamp>().ok()?.utc())
 }
 
 #[cfg(test)]

@@ -1,10 +1,9 @@
-//! Any server of SCIM 2.0 at its customer's own address: RFC 7643 (what people and groups are), RFC 7644 (how
-//! they are asked for).
+//! The connector of SCIM 2.0 servers: RFC 7643 (schemas), RFC 7644 (protocol).
 //!
-//! An account brings the address and the token that its customer gave in a form.
+//! Each account has its own base URL and token, which the customer entered in a form.
 
 mod api;
-mod dialect;
+mod classify;
 mod groups;
 mod link;
 mod map;
@@ -13,8 +12,8 @@ mod users;
 mod wire;
 
 use super::{
-    AssignmentWrites, Connector, GroupWrites, Identity, Linking, MembershipWrites, Passthrough,
-    Reads, UserWrites, WorkspaceWrites,
+    AssignmentWrites, Connector, GroupWrites, Linking, MembershipWrites, Passthrough, ReadIdentity,
+    ReadResource, UserWrites, WorkspaceWrites,
 };
 use crate::config;
 use crate::domain::assignment::RoleAssignment;
@@ -24,23 +23,23 @@ use crate::domain::role::Role;
 use crate::domain::user::User;
 use crate::domain::workspace::Workspace;
 use crate::limit::Rate;
-use crate::upstream::{Budget, Dialect};
+use crate::upstream::{ProviderBucket, ResponseClassifier};
 
-/// The one budget of a customer's server: whoever calls it calls the same machine.
+/// The only budget of a customer's server.
 const BUDGET: &str = "scim";
 
-/// The connector of SCIM 2.0.
-pub(super) struct Scim {
+/// The connector of SCIM 2.0 servers.
+pub(super) struct ScimConnector {
     rate: Rate,
 }
 
-impl Scim {
-    /// The connector with the pace in `config`.
-    pub(super) fn new(config: &config::Scim) -> Self {
+impl ScimConnector {
+    /// Builds the connector with the rate in `config`.
+    pub(super) fn new(config: &config::ScimSettings) -> Self {
         Self { rate: Rate { per_minute: config.per_minute, burst: config.burst } }
     }
 
-    /// The names of its calls, as metrics have them: the proxy's too.
+    /// Returns the method names of its calls, including those through the proxy.
     pub(super) fn known_methods() -> impl Iterator<Item = String> {
         let verbs = ["list", "get", "post", "put", "patch", "delete"];
         let kinds =
@@ -48,19 +47,19 @@ impl Scim {
         kinds.into_iter().flat_map(move |kind| verbs.map(|verb| format!("scim.{kind}.{verb}")))
     }
 
-    /// What every call takes from.
-    fn budgets(&self) -> Vec<Budget> {
-        vec![Budget { bucket: BUDGET.into(), rate: self.rate, per_app: false }]
+    /// Returns the budgets of every call.
+    fn budgets(&self) -> Vec<ProviderBucket> {
+        vec![ProviderBucket { name: BUDGET.into(), rate: self.rate, per_app: false }]
     }
 }
 
-impl Connector for Scim {
+impl Connector for ScimConnector {
     fn provider(&self) -> Provider {
         Provider::Scim
     }
 
-    fn dialect(&self) -> &dyn Dialect {
-        &dialect::ScimDialect
+    fn response_classifier(&self) -> &dyn ResponseClassifier {
+        &classify::ScimClassifier
     }
 
     fn has_budget(&self, name: &str) -> bool {
@@ -79,27 +78,27 @@ impl Connector for Scim {
         self
     }
 
-    fn users(&self) -> Option<&dyn Reads<User>> {
+    fn users(&self) -> Option<&dyn ReadResource<User>> {
         Some(self)
     }
 
-    fn roles(&self) -> Option<&dyn Reads<Role>> {
+    fn roles(&self) -> Option<&dyn ReadResource<Role>> {
         None
     }
 
-    fn role_assignments(&self) -> Option<&dyn Reads<RoleAssignment>> {
+    fn role_assignments(&self) -> Option<&dyn ReadResource<RoleAssignment>> {
         None
     }
 
-    fn workspaces(&self) -> Option<&dyn Reads<Workspace>> {
+    fn workspaces(&self) -> Option<&dyn ReadResource<Workspace>> {
         None
     }
 
-    fn groups(&self) -> Option<&dyn Reads<Group>> {
+    fn groups(&self) -> Option<&dyn ReadResource<Group>> {
         Some(self)
     }
 
-    fn identity(&self) -> Option<&dyn Identity> {
+    fn identity(&self) -> Option<&dyn ReadIdentity> {
         None
     }
 

@@ -1,27 +1,29 @@
-//! People, as RFC 7644 lists them: one call a page, one for a person.
+//! Reads SCIM users: one call per page, one per user.
 
 use async_trait::async_trait;
 
-use super::{Scim, map};
-use crate::connectors::{CallContext, ConnectorError, Position, Question, Reads, Record};
+use super::{ScimConnector, map};
+use crate::connectors::{
+    CallContext, ConnectorError, ListRequest, PageToken, ReadResource, Unified,
+};
 use crate::domain::page::Page;
 use crate::domain::user::User;
 
 #[async_trait]
-impl Reads<User> for Scim {
+impl ReadResource<User> for ScimConnector {
     async fn list(
         &self,
         cx: &CallContext<'_>,
-        question: Question<'_, User>,
-    ) -> Result<Page<Record<User>, Position>, ConnectorError> {
-        self.page(cx, "scim.users.list", "Users", question, map::user).await
+        request: ListRequest<'_, User>,
+    ) -> Result<Page<Unified<User>, PageToken>, ConnectorError> {
+        self.list_page(cx, "scim.users.list", "Users", request, map::user).await
     }
 
     async fn get(
         &self,
         cx: &CallContext<'_>,
         id: &str,
-    ) -> Result<Option<Record<User>>, ConnectorError> {
-        self.one(cx, "scim.users.get", "Users", id, map::user).await
+    ) -> Result<Option<Unified<User>>, ConnectorError> {
+        self.get_by_id(cx, "scim.users.get", "Users", id, map::user).await
     }
 }

@@ -1,54 +1,54 @@
-//! SCIM's own shapes (RFC 7643 §4, RFC 7644 §3.4.2). Servers differ in what they leave out, so all but the
-//! id may be absent or null.
+//! SCIM wire types (RFC 7643 §4, RFC 7644 §3.4.2). Servers differ in what they leave out, so every field except the id
+//! may be absent or null.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::connectors::rows::Rows;
 
-/// The answer to a query.
+/// A list response.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct List<'a> {
+pub(super) struct ScimListResponse<'a> {
     pub(super) total_results: Option<u64>,
     #[serde(rename = "Resources", borrow)]
     pub(super) resources: Option<Rows<&'a RawValue>>,
 }
 
-/// A failure.
+/// An error response.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Failure {
+pub(super) struct ScimErrorBody {
     pub(super) scim_type: Option<String>,
 }
 
-/// A person.
+/// A user.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct User {
+pub(super) struct UserResource {
     pub(super) id: String,
     pub(super) external_id: Option<String>,
     #[serde(rename = "userName")]
     pub(super) handle: Option<String>,
-    pub(super) name: Option<Name>,
+    pub(super) name: Option<NameValue>,
     pub(super) display_name: Option<String>,
     pub(super) title: Option<String>,
     pub(super) locale: Option<String>,
     pub(super) timezone: Option<String>,
     pub(super) active: Option<bool>,
-    pub(super) emails: Option<Vec<Plural>>,
-    pub(super) phone_numbers: Option<Vec<Plural>>,
-    pub(super) photos: Option<Vec<Plural>>,
-    pub(super) addresses: Option<Vec<Address>>,
-    pub(super) groups: Option<Vec<Member>>,
-    pub(super) meta: Option<Meta>,
+    pub(super) emails: Option<Vec<MultiValue>>,
+    pub(super) phone_numbers: Option<Vec<MultiValue>>,
+    pub(super) photos: Option<Vec<MultiValue>>,
+    pub(super) addresses: Option<Vec<AddressValue>>,
+    pub(super) groups: Option<Vec<GroupMember>>,
+    pub(super) meta: Option<ResourceMeta>,
     #[serde(rename = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User")]
-    pub(super) enterprise: Option<Enterprise>,
+    pub(super) enterprise: Option<EnterpriseExtension>,
 }
 
 /// The parts of a name.
 #[derive(Debug, Deserialize)]
-pub(super) struct Name {
+pub(super) struct NameValue {
     pub(super) formatted: Option<String>,
     #[serde(rename = "givenName")]
     pub(super) given: Option<String>,
@@ -56,9 +56,9 @@ pub(super) struct Name {
     pub(super) family: Option<String>,
 }
 
-/// One of several values.
+/// An entry of a multi-valued attribute.
 #[derive(Debug, Deserialize)]
-pub(super) struct Plural {
+pub(super) struct MultiValue {
     pub(super) value: Option<String>,
     #[serde(rename = "type")]
     pub(super) kind: Option<String>,
@@ -68,7 +68,7 @@ pub(super) struct Plural {
 /// A postal address.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Address {
+pub(super) struct AddressValue {
     #[serde(rename = "streetAddress")]
     pub(super) street: Option<String>,
     pub(super) locality: Option<String>,
@@ -77,37 +77,37 @@ pub(super) struct Address {
     pub(super) country: Option<String>,
 }
 
-/// A group of a person, or a person of a group.
+/// A group of a user, or a member of a group.
 #[derive(Debug, Deserialize)]
-pub(super) struct Member {
+pub(super) struct GroupMember {
     pub(super) value: Option<String>,
     pub(super) display: Option<String>,
 }
 
-/// When a thing was made and changed.
+/// The metadata of a resource.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Meta {
+pub(super) struct ResourceMeta {
     pub(super) created: Option<String>,
     pub(super) last_modified: Option<String>,
 }
 
-/// What a company keeps of a person.
+/// The enterprise extension of a user.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Enterprise {
+pub(super) struct EnterpriseExtension {
     pub(super) employee_number: Option<String>,
     pub(super) cost_center: Option<String>,
     pub(super) organization: Option<String>,
     pub(super) division: Option<String>,
     pub(super) department: Option<String>,
-    pub(super) manager: Option<Manager>,
+    pub(super) manager: Option<ManagerValue>,
 }
 
-/// Whom a person reports to.
+/// The manager of a user.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Manager {
+pub(super) struct ManagerValue {
     #[serde(alias = "managerId")]
     pub(super) value: Option<String>,
     pub(super) display_name: Option<String>,
@@ -116,11 +116,11 @@ pub(super) struct Manager {
 /// A group.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Group {
+pub(super) struct GroupResource {
     pub(super) id: String,
     pub(super) display_name: Option<String>,
-    pub(super) members: Option<Vec<Member>>,
-    pub(super) meta: Option<Meta>,
+    pub(super) members: Option<Vec<GroupMember>>,
+    pub(super) meta: Option<ResourceMeta>,
 }
 
 #[cfg(test)]
@@ -135,7 +135,8 @@ mod tests {
         let value = json!([{"value": "v", "display": "d", "type": "work", "primary": true}]);
         let meta =
             json!({"created": "2026-01-01T00:00:00Z", "lastModified": "2026-01-01T00:00:00Z"});
-        assert_null_is_absent::<User>(&json!({"id": "1", "externalId": "e", "userName": "a",
+        assert_null_is_absent::<UserResource>(
+            &json!({"id": "1", "externalId": "e", "userName": "a",
             "name": {"formatted": "A B", "givenName": "A", "familyName": "B"}, "displayName": "A",
             "title": "t", "locale": "en", "timezone": "UTC", "active": true, "emails": value,
             "phoneNumbers": value, "photos": value, "groups": value, "meta": meta,
@@ -143,9 +144,12 @@ mod tests {
                 "country": "c"}],
             "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User": {"employeeNumber": "1",
                 "costCenter": "c", "organization": "o", "division": "d", "department": "e",
-                "manager": {"value": "2", "displayName": "B"}}}));
-        assert_null_is_absent::<Group>(&json!({"id": "1", "displayName": "n", "members": value,
-            "meta": meta}));
-        assert_null_is_absent::<Failure>(&json!({"scimType": "tooMany"}));
+                "manager": {"value": "2", "displayName": "B"}}}),
+        );
+        assert_null_is_absent::<GroupResource>(
+            &json!({"id": "1", "displayName": "n", "members": value,
+            "meta": meta}),
+        );
+        assert_null_is_absent::<ScimErrorBody>(&json!({"scimType": "tooMany"}));
     }
 }

@@ -1,57 +1,57 @@
-//! Slack's error codes, sorted by what the caller can do about them: `config/slack_enterprise_errors.tsv`.
+//! Slack's error codes with their kind and fix, from `config/slack_enterprise_errors.tsv`.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use super::dialect::is_trouble;
-use crate::connectors::Kind;
+use super::classify::is_server_error;
+use crate::connectors::ErrorKind;
 
-const TABLE: &str = include_str!("../../../config/slack_enterprise_errors.tsv");
+const ERROR_TABLE: &str = include_str!("../../../config/slack_enterprise_errors.tsv");
 
-/// A code of the table.
+/// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Known {
-    kind: Kind,
+struct ErrorCode {
+    kind: ErrorKind,
     fix: &'static str,
 }
 
-static KNOWN: LazyLock<HashMap<&'static str, Known>> = LazyLock::new(|| rows().collect());
+static ERROR_CODES: LazyLock<HashMap<&'static str, ErrorCode>> = LazyLock::new(|| rows().collect());
 
-/// The rows of the table; one that can't be read is none, which a test would tell.
-fn rows() -> impl Iterator<Item = (&'static str, Known)> {
-    TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+/// Parses the table. Skips malformed rows; a test checks that there are none.
+fn rows() -> impl Iterator<Item = (&'static str, ErrorCode)> {
+    ERROR_TABLE.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let mut cells = line.split('\t');
-        let (code, kind, fix) = (cells.next()?, named(cells.next()?)?, cells.next()?);
-        Some((code, Known { kind, fix }))
+        let (code, kind, fix) = (cells.next()?, parse_kind(cells.next()?)?, cells.next()?);
+        Some((code, ErrorCode { kind, fix }))
     })
 }
 
-fn named(kind: &str) -> Option<Kind> {
+fn parse_kind(kind: &str) -> Option<ErrorKind> {
     Some(match kind {
-        "conflict" => Kind::Conflict,
-        "forbidden" => Kind::Forbidden,
-        "invalid_argument" => Kind::InvalidArgument,
-        "invalid_cursor" => Kind::InvalidCursor,
-        "missing_scope" => Kind::MissingScope,
-        "not_found" => Kind::NotFound,
-        "rate_limited" => Kind::RateLimited,
-        "trouble" => Kind::Trouble,
+        "conflict" => ErrorKind::Conflict,
+        "forbidden" => ErrorKind::Forbidden,
+        "invalid_argument" => ErrorKind::InvalidArgument,
+        "invalid_cursor" => ErrorKind::InvalidCursor,
+        "missing_scope" => ErrorKind::MissingScope,
+        "not_found" => ErrorKind::NotFound,
+        "rate_limited" => ErrorKind::RateLimited,
+        "trouble" => ErrorKind::ProviderError,
         _ => return None,
     })
 }
 
-/// The kind of a code. One that is not in the table is an argument the provider did not like; the
-/// code itself always reaches the caller.
-pub(super) fn kind(code: &str) -> Kind {
-    if is_trouble(code) {
-        return Kind::Trouble;
+/// Returns the kind of a code; `InvalidArgument` for a code that is not in the table. The code itself always reaches
+/// the caller.
+pub(super) fn kind(code: &str) -> ErrorKind {
+    if is_server_error(code) {
+        return ErrorKind::ProviderError;
     }
-    KNOWN.get(code).map_or(Kind::InvalidArgument, |known| known.kind)
+    ERROR_CODES.get(code).map_or(ErrorKind::InvalidArgument, |known| known.kind)
 }
 
-/// How to fix what a code says, when that is known.
+/// Returns the fix of a code, when it is known.
 pub(super) fn fix(code: &str) -> Option<&'static str> {
-    KNOWN.get(code).map(|known| known.fix)
+    ERROR_CODES.get(code).map(|known| known.fix)
 }
 
 #[cfg(test)]
@@ -59,20 +59,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_row_can_be_read_and_stands_once_in_order() {
-        let lines = TABLE.lines().filter(|line| !line.starts_with('#')).count();
+    fn every_row_is_valid_unique_and_sorted() {
+        let lines = ERROR_TABLE.lines().filter(|line| !line.starts_with('#')).count();
         let codes: Vec<&str> = rows().map(|(code, _)| code).collect();
         assert_eq!(codes.len(), lines, "a row can't be read");
         assert!(codes.is_sorted_by(|one, other| one < other), "out of order, or twice");
     }
 
     #[test]
-    fn every_row_agrees_with_what_sending_knows_and_says_what_to_do() {
+    fn every_row_agrees_with_the_classifier_and_has_a_fix() {
         for (code, known) in rows() {
             assert_eq!(kind(code), known.kind, "{code}");
             assert!(known.fix.ends_with('.') && known.fix.len() > 10, "{code}: {}", known.fix);
         }
-        assert_eq!(kind("never_heard_of"), Kind::InvalidArgument);
+        assert_eq!(kind("never_heard_of"), ErrorKind::InvalidArgument);
         assert_eq!(fix("never_heard_of"), None);
     }
 

@@ -1,43 +1,46 @@
-//! Groups of the customer's identity provider, as SCIM lists them: one call a page, one for a group.
+//! Reads groups of the customer's identity provider by SCIM: one call per page, one per group.
 
 use async_trait::async_trait;
 
-use super::api::{found, is_id, refuse_reserved};
-use super::{SlackEnterprise, map, wire};
+use super::api::{is_id, not_found_as_none, reject_reserved};
+use super::{SlackConnector, map, wire};
+use crate::connectors::page_token::{decode, encode};
 use crate::connectors::paging::ScimPage;
-use crate::connectors::position::{encode, position};
-use crate::connectors::rows::Listed;
-use crate::connectors::{CallContext, ConnectorError, Position, Question, Reads, Record};
+use crate::connectors::rows::ResponseRows;
+use crate::connectors::{
+    CallContext, ConnectorError, ListRequest, PageToken, ReadResource, Unified,
+};
 use crate::domain::group::Group;
 use crate::domain::page::Page;
 
 const LIST: &str = "scim.groups.list";
 const GET: &str = "scim.groups.get";
-/// SCIM counts from one.
+/// The start index of the first row: SCIM counts from one.
 const FIRST: u64 = 1;
 
 #[async_trait]
-impl Reads<Group> for SlackEnterprise {
+impl ReadResource<Group> for SlackConnector {
     async fn list(
         &self,
         cx: &CallContext<'_>,
-        question: Question<'_, Group>,
-    ) -> Result<Page<Record<Group>, Position>, ConnectorError> {
-        let Question { page, remote_query, .. } = question;
+        request: ListRequest<'_, Group>,
+    ) -> Result<Page<Unified<Group>, PageToken>, ConnectorError> {
+        let ListRequest { page, remote_query, .. } = request;
         let names: Vec<&str> = remote_query.names().collect();
-        refuse_reserved(cx, LIST, remote_query, &names)?;
-        let at: Option<u64> = position(cx, LIST, page.position.as_ref())?;
+        reject_reserved(cx, LIST, remote_query, &names)?;
+        let at: Option<u64> = decode(cx, LIST, page.token.as_ref())?;
         let start = at.unwrap_or(FIRST);
         let (from, count) = (start.to_string(), page.limit.to_string());
         let query = [("startIndex", &*from), ("count", &*count)];
-        let answer = self.scim_list(cx, LIST, "v2", "Groups", &query).await?;
-        let list: wire::ScimList<'_> = answer.read(cx)?;
+        let response = self.scim_list(cx, LIST, "v2", "Groups", &query).await?;
+        let list: wire::SlackScimList<'_> = response.read(cx)?;
         let sent = list.resources.as_ref().map(|rows| rows.0.len());
         let rows = list.resources.map(|rows| rows.0).unwrap_or_default();
-        let rows = Listed { method: LIST, list: "Resources", most: page.limit.into(), rows };
-        let items = rows.read(cx, |group, remote| Some(Record::new(map::group(group), remote)))?;
+        let rows =
+            ResponseRows { method: LIST, list: "Resources", max_rows: page.limit.into(), rows };
+        let items = rows.read(cx, |group, remote| Some(Unified::new(map::group(group), remote)))?;
         let next = ScimPage { start, rows: sent, total: list.total_results }.next();
-        let next = next.map_err(|odd| cx.unreadable(LIST, odd))?;
+        let next = next.map_err(|odd| cx.invalid_response(LIST, odd))?;
         Ok(Page { items, next: next.map(|next| encode(&next)) })
     }
 
@@ -45,14 +48,16 @@ impl Reads<Group> for SlackEnterprise {
         &self,
         cx: &CallContext<'_>,
         id: &str,
-    ) -> Result<Option<Record<Group>>, ConnectorError> {
+    ) -> Result<Option<Unified<Group>>, ConnectorError> {
         if !is_id(id) {
             return Ok(None);
         }
-        let Some(answer) = found(self.scim_get(cx, GET, &format!("Groups/{id}")).await)? else {
+        let Some(response) =
+            not_found_as_none(self.scim_get(cx, GET, &format!("Groups/{id}")).await)?
+        else {
             return Ok(None);
         };
-        let remote = cx.wants_remote.then(|| answer.remote());
-        Ok(Some(Record::new(map::group(answer.read(cx)?), remote)))
+        let remote = cx.include_remote.then(|| response.remote());
+        Ok(Some(Unified::new(map::group(response.read(cx)?), remote)))
     }
 }

@@ -1,4 +1,4 @@
-//! From Slack's shapes to ours.
+//! Maps Slack's wire types to unified objects.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -6,32 +6,32 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
-use super::roles::{self, Level};
+use super::roles::{self, AdminLevel};
 use super::wire;
 use crate::domain::assignment::RoleAssignment;
 use crate::domain::group::Group;
-use crate::domain::moment::Moment;
 use crate::domain::role::RoleScope;
+use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{
-    Address, Email, Phone, Photo, Reference, User, UserRole, UserStatus, UserType,
+    Address, Email, Phone, Photo, ResourceRef, User, UserRole, UserStatus, UserType,
 };
 use crate::domain::workspace::{PrimaryOwner, Workspace};
 
-/// Unix seconds, with 0 for none.
+/// Converts Unix seconds; 0 means none.
 pub(super) fn seconds(at: Option<i64>) -> Option<OffsetDateTime> {
-    at.filter(|at| *at > 0).and_then(|at| Some(Moment::from_unix(at).ok()?.utc()))
+    at.filter(|at| *at > 0).and_then(|at| Some(Timestamp::from_unix(at).ok()?.utc()))
 }
 
 fn rfc3339(at: Option<&str>) -> Option<OffsetDateTime> {
-    at.and_then(|at| Some(at.parse::<Moment>().ok()?.utc()))
+    at.and_then(|at| Some(at.parse::<Timestamp>().ok()?.utc()))
 }
 
-fn filled(text: Option<String>) -> Option<String> {
+fn non_blank(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.trim().is_empty())
 }
 
-fn reference(id: String) -> Reference {
-    Reference { id, name: None }
+fn reference(id: String) -> ResourceRef {
+    ResourceRef { id, name: None }
 }
 
 fn user_type(is_bot: bool, is_restricted: bool, is_ultra_restricted: bool) -> UserType {
@@ -46,25 +46,25 @@ fn user_type(is_bot: bool, is_restricted: bool, is_ultra_restricted: bool) -> Us
     }
 }
 
-/// Whose level the flags of a row tell.
+/// The scope of the level flags of a row.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum View<'a> {
-    /// The organization's.
+pub(super) enum RowScope<'a> {
+    /// The organization.
     Organization,
-    /// That of one workspace.
+    /// One workspace.
     Workspace {
         /// The workspace.
         team: &'a str,
-        /// The role that the row tells there.
+        /// The role of the row in the workspace.
         role: Option<&'static str>,
     },
 }
 
-/// A row of `admin.users.list`.
-pub(super) fn listed_user(
+/// Maps a row of `admin.users.list`.
+pub(super) fn user_from_admin_list(
     mut row: wire::AdminUser,
     active_pass: bool,
-    view: View<'_>,
+    view: RowScope<'_>,
     organization: &Arc<str>,
 ) -> User {
     let status = if row.is_active.unwrap_or(active_pass) {
@@ -75,11 +75,11 @@ pub(super) fn listed_user(
     let kind = user_type(row.is_bot, row.is_restricted, row.is_ultra_restricted);
     let mut workspaces = std::mem::take(&mut row.workspaces);
     let mut roles = match view {
-        View::Organization => {
-            level_roles(Level::in_organization(&row), kind, &workspaces, organization)
+        RowScope::Organization => {
+            level_roles(AdminLevel::in_organization(&row), kind, &workspaces, organization)
         }
-        View::Workspace { team, role } => {
-            // Of somebody deactivated the row names no workspace, though it is a row of this one.
+        RowScope::Workspace { team, role } => {
+            // The row of a deactivated user has no workspaces, although it is listed in this one.
             if !workspaces.iter().any(|one| one == team) {
                 workspaces.push(team.to_owned());
             }
@@ -97,8 +97,8 @@ pub(super) fn listed_user(
         }
     }));
     User {
-        name: filled(row.full_name),
-        username: filled(row.username),
+        name: non_blank(row.full_name),
+        username: non_blank(row.username),
         emails: primary_email(row.email),
         is_2fa_enabled: row.has_2fa,
         is_sso_enabled: row.has_sso,
@@ -112,7 +112,7 @@ pub(super) fn listed_user(
     }
 }
 
-/// A role of ours held in one workspace.
+/// Returns a level or guest role in one workspace.
 pub(super) fn workspace_role(id: &'static str, team: &str, organization: &Arc<str>) -> UserRole {
     UserRole {
         id: id.into(),
@@ -123,9 +123,9 @@ pub(super) fn workspace_role(id: &'static str, team: &str, organization: &Arc<st
     }
 }
 
-/// The levels that a user's flags tell: one in the organization, or a guest's in each workspace.
+/// Returns the roles of a user's flags: a level in the organization, or a guest role in each workspace.
 fn level_roles(
-    level: Level,
+    level: AdminLevel,
     kind: UserType,
     workspaces: &[String],
     organization: &Arc<str>,
@@ -148,10 +148,10 @@ fn level_roles(
     workspaces.iter().map(|id| held(guest, RoleScope::Workspace, Some(id.clone()))).collect()
 }
 
-/// Where a user's id in the organization stands.
+/// The name in `identifiers` of a user's id in the organization.
 const ENTERPRISE_USER: &str = "enterprise_user";
 
-/// The ids under which Slack knows the same user.
+/// Returns the ids under which Slack lists the same user.
 pub(super) fn ids(user: &User) -> impl Iterator<Item = &str> + Clone {
     [Some(&user.id), user.identifiers.get(ENTERPRISE_USER)]
         .into_iter()
@@ -159,8 +159,8 @@ pub(super) fn ids(user: &User) -> impl Iterator<Item = &str> + Clone {
         .map(String::as_str)
 }
 
-/// The user of `users.info`.
-pub(super) fn informed_user(user: wire::WebUser, organization: &Arc<str>) -> User {
+/// Maps the user of `users.info`.
+pub(super) fn user_from_info(user: wire::WebUser, organization: &Arc<str>) -> User {
     let status = if user.deleted {
         UserStatus::Inactive
     } else if user.is_invited_user {
@@ -170,8 +170,8 @@ pub(super) fn informed_user(user: wire::WebUser, organization: &Arc<str>) -> Use
     };
     let kind = user_type(user.is_bot, user.is_restricted, user.is_ultra_restricted);
     let (level, workspaces, enterprise_id) = match user.enterprise_user {
-        Some(part) => (Level::in_enterprise(&part), part.teams, part.id),
-        None => (Level::Member, Vec::new(), None),
+        Some(part) => (AdminLevel::in_enterprise(&part), part.teams, part.id),
+        None => (AdminLevel::Member, Vec::new(), None),
     };
     let roles =
         if user.deleted { Vec::new() } else { level_roles(level, kind, &workspaces, organization) };
@@ -180,17 +180,17 @@ pub(super) fn informed_user(user: wire::WebUser, organization: &Arc<str>) -> Use
         identifiers: enterprise_id
             .map(|id| BTreeMap::from([(ENTERPRISE_USER.to_owned(), id)]))
             .unwrap_or_default(),
-        first_name: filled(profile.first_name),
-        last_name: filled(profile.last_name),
-        name: filled(profile.real_name).or_else(|| filled(user.real_name)),
-        username: filled(user.name),
-        title: filled(profile.title),
+        first_name: non_blank(profile.first_name),
+        last_name: non_blank(profile.last_name),
+        name: non_blank(profile.real_name).or_else(|| non_blank(user.real_name)),
+        username: non_blank(user.name),
+        title: non_blank(profile.title),
         emails: primary_email(profile.email),
-        phones: filled(profile.phone)
+        phones: non_blank(profile.phone)
             .map(|number| Phone { number, extension: None, kind: None })
             .into_iter()
             .collect(),
-        photos: filled(profile.image_512)
+        photos: non_blank(profile.image_512)
             .map(|url| Photo { url, kind: Some("image_512".to_owned()) })
             .into_iter()
             .collect(),
@@ -198,24 +198,23 @@ pub(super) fn informed_user(user: wire::WebUser, organization: &Arc<str>) -> Use
         is_2fa_enabled: user.has_2fa,
         roles,
         workspaces: workspaces.into_iter().map(reference).collect(),
-        timezone: filled(user.tz),
-        locale: filled(user.locale),
+        timezone: non_blank(user.tz),
+        locale: non_blank(user.locale),
         updated_at: seconds(user.updated),
         ..User::bare(user.id, status, kind)
     }
 }
 
 fn primary_email(email: Option<String>) -> Vec<Email> {
-    filled(email)
+    non_blank(email)
         .map(|email| Email { email, kind: Some("work".to_owned()), is_primary: true })
         .into_iter()
         .collect()
 }
 
-/// What SCIM knows beyond `users.info`. Where both know, SCIM wins: it is what the customer's identity
-/// provider wrote.
+/// Adds the fields of SCIM. Where both have a value, SCIM wins: it was written by the customer's identity provider.
 pub(super) fn add_scim(user: &mut User, scim: wire::ScimUser) {
-    user.external_id = filled(scim.external_id);
+    user.external_id = non_blank(scim.external_id);
     let (given, family) =
         scim.name.map_or((None, None), |name| (name.given_name, name.family_name));
     prefer(&mut user.first_name, given);
@@ -225,66 +224,66 @@ pub(super) fn add_scim(user: &mut User, scim: wire::ScimUser) {
     prefer(&mut user.timezone, scim.timezone);
     prefer(&mut user.locale, scim.locale);
     if let Some(enterprise) = scim.enterprise {
-        user.employee_number = filled(enterprise.employee_number);
-        user.cost_center = filled(enterprise.cost_center);
-        user.organization = filled(enterprise.organization);
-        user.division = filled(enterprise.division);
-        user.department = filled(enterprise.department);
-        let manager = enterprise.manager.and_then(|manager| filled(manager.manager_id));
+        user.employee_number = non_blank(enterprise.employee_number);
+        user.cost_center = non_blank(enterprise.cost_center);
+        user.organization = non_blank(enterprise.organization);
+        user.division = non_blank(enterprise.division);
+        user.department = non_blank(enterprise.department);
+        let manager = enterprise.manager.and_then(|manager| non_blank(manager.manager_id));
         user.manager = manager.map(reference);
     }
     user.created_at = rfc3339(scim.meta.and_then(|meta| meta.created).as_deref());
     if let Some(guest) = scim.guest {
         user.expires_at = rfc3339(guest.expiration.as_deref());
-        // Of a deactivated guest, SCIM alone still knows that it was one.
+        // Only SCIM has the guest type of a deactivated guest.
         user.user_type = match guest.kind.as_deref() {
             Some("single") => UserType::GuestSingleChannel,
             Some("multi") => UserType::GuestMultiChannel,
             _ => user.user_type,
         };
     }
-    if let Some(date) = scim.profile.and_then(|profile| filled(profile.start_date)) {
+    if let Some(date) = scim.profile.and_then(|profile| non_blank(profile.start_date)) {
         user.custom_fields.insert("start_date".to_owned(), date.into());
     }
     replace(&mut user.emails, scim.emails, |email| {
-        let address = filled(email.value)?;
+        let address = non_blank(email.value)?;
         Some(Email { email: address, kind: email.kind, is_primary: email.primary == Some(true) })
     });
     replace(&mut user.phones, scim.phone_numbers, |phone| {
-        Some(Phone { number: filled(phone.value)?, extension: None, kind: phone.kind })
+        Some(Phone { number: non_blank(phone.value)?, extension: None, kind: phone.kind })
     });
     replace(&mut user.photos, scim.photos, |photo| {
-        Some(Photo { url: filled(photo.value)?, kind: photo.kind })
+        Some(Photo { url: non_blank(photo.value)?, kind: photo.kind })
     });
     replace(&mut user.addresses, scim.addresses, address);
     let mut groups = Vec::new();
     replace(&mut groups, scim.groups, |group| {
-        Some(Reference { id: filled(group.value)?, name: group.display })
+        Some(ResourceRef { id: non_blank(group.value)?, name: group.display })
     });
     user.groups = Some(groups);
 }
 
 fn address(address: wire::ScimAddress) -> Option<Address> {
     let mapped = Address {
-        street: filled(address.street_address),
-        city: filled(address.locality),
-        region: filled(address.region),
-        postal_code: filled(address.postal_code),
-        country: filled(address.country),
+        street: non_blank(address.street_address),
+        city: non_blank(address.locality),
+        region: non_blank(address.region),
+        postal_code: non_blank(address.postal_code),
+        country: non_blank(address.country),
     };
     let empty =
         Address { street: None, city: None, region: None, postal_code: None, country: None };
     (mapped != empty).then_some(mapped)
 }
 
-/// Takes SCIM's word where it has one.
+/// Replaces a field by SCIM's value, if it is not blank.
 fn prefer(field: &mut Option<String>, scim: Option<String>) {
-    if let Some(text) = filled(scim) {
+    if let Some(text) = non_blank(scim) {
         *field = Some(text);
     }
 }
 
-/// Takes SCIM's list where it has any entry.
+/// Replaces a list by SCIM's list, if it is not empty.
 fn replace<S, T>(field: &mut Vec<T>, scim: Vec<S>, map: impl FnMut(S) -> Option<T>) {
     let mapped: Vec<T> = scim.into_iter().filter_map(map).collect();
     if !mapped.is_empty() {
@@ -292,14 +291,14 @@ fn replace<S, T>(field: &mut Vec<T>, scim: Vec<S>, map: impl FnMut(S) -> Option<
     }
 }
 
-/// A SCIM group.
+/// Maps a SCIM group.
 pub(super) fn group(group: wire::ScimGroup) -> Group {
     let members = group.members.into_iter().filter_map(|member| {
-        Some(Reference { id: filled(member.value)?, name: filled(member.display) })
+        Some(ResourceRef { id: non_blank(member.value)?, name: non_blank(member.display) })
     });
-    let members: Vec<Reference> = members.collect();
+    let members: Vec<ResourceRef> = members.collect();
     Group {
-        name: filled(group.display_name).unwrap_or_else(|| group.id.clone()),
+        name: non_blank(group.display_name).unwrap_or_else(|| group.id.clone()),
         id: group.id,
         description: None,
         member_count: u64::try_from(members.len()).ok(),
@@ -309,18 +308,18 @@ pub(super) fn group(group: wire::ScimGroup) -> Group {
     }
 }
 
-/// A row of `admin.teams.list`.
+/// Maps a row of `admin.teams.list`.
 pub(super) fn workspace(team: wire::AdminTeam) -> Workspace {
     Workspace {
-        name: filled(team.name).unwrap_or_else(|| team.id.clone()),
+        name: non_blank(team.name).unwrap_or_else(|| team.id.clone()),
         id: team.id,
         description: None,
         domain: team.team_url.as_deref().and_then(domain),
-        url: filled(team.team_url),
-        discoverability: filled(team.discoverability),
+        url: non_blank(team.team_url),
+        discoverability: non_blank(team.discoverability),
         icon_url: None,
         primary_owner: team.primary_owner.and_then(|owner| {
-            Some(PrimaryOwner { id: owner.user_id?, email: filled(owner.email) })
+            Some(PrimaryOwner { id: owner.user_id?, email: non_blank(owner.email) })
         }),
         owner_ids: None,
         admin_ids: None,
@@ -330,14 +329,14 @@ pub(super) fn workspace(team: wire::AdminTeam) -> Workspace {
     }
 }
 
-/// The first label of a workspace's address: `https://acme.slack.com/` is of the domain `acme`.
+/// Returns the first label of a workspace's host: `acme` for `https://acme.slack.com/`.
 fn domain(url: &str) -> Option<String> {
     let url = url::Url::parse(url).ok()?;
     let host = url.domain()?;
     host.split_once('.').map(|(label, _)| label.to_owned())
 }
 
-/// A row of `admin.roles.listAssignments`.
+/// Maps a row of `admin.roles.listAssignments`.
 pub(super) fn system_assignment(row: wire::SystemAssignment, organization: &str) -> RoleAssignment {
     let scope = match row.entity_id.as_bytes().first() {
         Some(b'E') => RoleScope::Organization,
@@ -350,7 +349,7 @@ pub(super) fn system_assignment(row: wire::SystemAssignment, organization: &str)
     }
 }
 
-/// A row of `admin.roles.listAssignments` as one of a user's roles.
+/// Maps a row of `admin.roles.listAssignments` to a user's role.
 pub(super) fn system_role(row: wire::SystemAssignment, organization: &Arc<str>) -> UserRole {
     let held = system_assignment(row, organization);
     UserRole {
@@ -362,7 +361,7 @@ pub(super) fn system_role(row: wire::SystemAssignment, organization: &Arc<str>) 
     }
 }
 
-/// One role held by one user at one entity.
+/// Returns the assignment of one role to one user in one organization, workspace or channel.
 pub(super) fn assignment(
     role_id: &str,
     user_id: String,

@@ -1,59 +1,63 @@
-//! Whose token we have: `auth.test`, and the person in full, which is four calls, three of them at once.
-//! And giving it back: `auth.revoke`.
+//! Reads the identity behind the token (`auth.test` and the user, four calls, three of them concurrent), and revokes
+//! the token (`auth.revoke`).
 
 use async_trait::async_trait;
 
-use super::api::Okay;
-use super::dialect::is_refused_token;
-use super::{SlackEnterprise, wire};
-use crate::connectors::reading::together;
-use crate::connectors::{CallContext, ConnectorError, Identity, Kind, Reads, Record};
-use crate::domain::input::Done;
+use super::api::SuccessBody;
+use super::classify::is_token_error;
+use super::{SlackConnector, wire};
+use crate::connectors::response::merge_remote;
+use crate::connectors::{
+    CallContext, ConnectorError, ErrorKind, ReadIdentity, ReadResource, Unified,
+};
 use crate::domain::me::Me;
+use crate::domain::patch::WriteOutcome;
 use crate::domain::user::User;
-use crate::upstream::Carried;
+use crate::upstream::RequestToken;
 
 const TEST: &str = "auth.test";
 const REVOKE: &str = "auth.revoke";
 
-/// A token that is dead already, or isn't there, has been given back.
-fn given_back(answer: Result<Okay, ConnectorError>) -> Result<Done, ConnectorError> {
-    match answer {
-        Ok(_) => Ok(Done::Done),
-        Err(error) if is_dead(&error) => Ok(Done::Already),
+/// Returns the outcome of a revocation: `Unchanged` for a token that was invalid or missing.
+fn revocation_outcome(
+    response: Result<SuccessBody, ConnectorError>,
+) -> Result<WriteOutcome, ConnectorError> {
+    match response {
+        Ok(_) => Ok(WriteOutcome::Applied),
+        Err(error) if is_token_invalid(&error) => Ok(WriteOutcome::Unchanged),
         Err(error) => Err(error),
     }
 }
 
-fn is_dead(error: &ConnectorError) -> bool {
-    error.kind == Kind::NeedsReauth || error.code.as_deref().is_some_and(is_refused_token)
+fn is_token_invalid(error: &ConnectorError) -> bool {
+    error.kind == ErrorKind::NeedsReauth || error.code.as_deref().is_some_and(is_token_error)
 }
 
 #[async_trait]
-impl Identity for SlackEnterprise {
-    async fn me(&self, cx: &CallContext<'_>) -> Result<Record<Me>, ConnectorError> {
-        let answer = self.web(cx, TEST, &[]).await?;
-        let test: wire::AuthTest = answer.read(cx)?;
-        let user = Reads::<User>::get(self, cx, &test.user_id).await?;
-        let remote = cx.wants_remote.then(|| together([(TEST, Some(&*answer.remote()))]));
+impl ReadIdentity for SlackConnector {
+    async fn me(&self, cx: &CallContext<'_>) -> Result<Unified<Me>, ConnectorError> {
+        let response = self.web(cx, TEST, &[]).await?;
+        let test: wire::AuthTest = response.read(cx)?;
+        let user = ReadResource::<User>::get(self, cx, &test.user_id).await?;
+        let remote = cx.include_remote.then(|| merge_remote([(TEST, Some(&*response.remote()))]));
         let unified = Me {
-            user: user.map(|record| *record.unified),
+            user: user.map(|record| *record.resource),
             organization: cx.account.organization.clone(),
             url: test.url,
             is_organization_wide: test.is_enterprise_install,
             granted_scopes: cx.account.granted_scopes.to_vec(),
             missing_scopes: cx.account.missing_scopes.to_vec(),
         };
-        Ok(Record::new(unified, remote))
+        Ok(Unified::new(unified, remote))
     }
 
-    async fn revoke(&self, cx: &CallContext<'_>) -> Result<Done, ConnectorError> {
-        let revoked = given_back(self.web(cx, REVOKE, &[]).await)?;
-        // Where tokens rotate, each is given back by itself: the grant would live on in the other one.
+    async fn revoke(&self, cx: &CallContext<'_>) -> Result<WriteOutcome, ConnectorError> {
+        let revoked = revocation_outcome(self.web(cx, REVOKE, &[]).await)?;
+        // With token rotation, the access and the refresh token are revoked separately: either keeps the grant valid.
         // <https://docs.slack.dev/authentication/using-token-rotation#uninstalling-apps>
         let mut request = self.web_request(cx, REVOKE, [])?;
-        request.carried = Carried::RefreshToken;
-        given_back(self.web_send(cx, REVOKE, request).await)?;
+        request.token = RequestToken::RefreshToken;
+        revocation_outcome(self.web_send(cx, REVOKE, request).await)?;
         Ok(revoked)
     }
 }

@@ -1,23 +1,23 @@
-//! Members of workspaces: put in, taken out, invited.
+//! Adds and removes members of workspaces.
 
 use async_trait::async_trait;
 
-use super::SlackEnterprise;
-use crate::connectors::{CallContext, ConnectorError, Membership, MembershipWrites};
-use crate::domain::input::Done;
+use super::SlackConnector;
+use crate::connectors::{CallContext, ConnectorError, MembershipRequest, MembershipWrites};
+use crate::domain::patch::WriteOutcome;
 use crate::domain::user::UserType;
 
 const ASSIGN: &str = "admin.users.assign";
 const REMOVE: &str = "admin.users.remove";
 
 #[async_trait]
-impl MembershipWrites for SlackEnterprise {
+impl MembershipWrites for SlackConnector {
     async fn add(
         &self,
         cx: &CallContext<'_>,
         user_id: &str,
-        membership: Membership<'_>,
-    ) -> Result<Done, ConnectorError> {
+        membership: MembershipRequest<'_>,
+    ) -> Result<WriteOutcome, ConnectorError> {
         let channels = membership.channel_ids.join(",");
         let mut arguments = vec![
             ("user_id", user_id),
@@ -25,7 +25,7 @@ impl MembershipWrites for SlackEnterprise {
             ("channel_ids", &*channels),
         ];
         arguments.extend(guest_flags(membership.user_type));
-        self.web(cx, ASSIGN, &arguments).await.map(|_| Done::Done)
+        self.web(cx, ASSIGN, &arguments).await.map(|_| WriteOutcome::Applied)
     }
 
     async fn remove(
@@ -33,13 +33,13 @@ impl MembershipWrites for SlackEnterprise {
         cx: &CallContext<'_>,
         user_id: &str,
         workspace_id: &str,
-    ) -> Result<Done, ConnectorError> {
+    ) -> Result<WriteOutcome, ConnectorError> {
         let arguments = [("user_id", user_id), ("team_id", workspace_id)];
-        self.web(cx, REMOVE, &arguments).await.map(|_| Done::Done)
+        self.web(cx, REMOVE, &arguments).await.map(|_| WriteOutcome::Applied)
     }
 }
 
-/// What tells Slack that somebody is to be a guest.
+/// Returns the arguments that make a user a guest.
 pub(super) fn guest_flags(kind: UserType) -> &'static [(&'static str, &'static str)] {
     match kind {
         UserType::Member | UserType::Bot => &[],

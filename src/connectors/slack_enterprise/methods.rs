@@ -1,4 +1,4 @@
-//! The table of methods: what each costs of which budget, and whether it may be repeated.
+//! The table of methods: budgets, rates and idempotency of each.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -9,17 +9,17 @@ use serde::Deserialize;
 
 use crate::connectors::path::is_kind;
 use crate::limit::Rate;
-use crate::upstream::{Budget, Safety};
+use crate::upstream::{Idempotency, ProviderBucket};
 
-/// Read once for the whole program, so that the methods' names need no copies.
-static TABLE: LazyLock<Result<Table, toml::de::Error>> =
+/// Parsed once, so that method names need no copies.
+static TABLE: LazyLock<Result<TableFile, toml::de::Error>> =
     LazyLock::new(|| toml::from_str(include_str!("../../../config/slack_enterprise.toml")));
-/// What a method that is not in the table is taken for.
+/// The tier and budget of methods that are not in the table.
 const UNKNOWN: &str = "unknown";
 
 /// The paths of the audit log.
 const AUDIT_PATHS: [&str; 3] = ["logs", "schemas", "actions"];
-/// What the budgets of SCIM are called.
+/// The names of SCIM's budgets.
 const SCIM_BUDGETS: [&str; 10] = [
     "scim.groups.create",
     "scim.groups.delete",
@@ -33,43 +33,43 @@ const SCIM_BUDGETS: [&str; 10] = [
     "scim.write",
 ];
 
-/// The table can't be read: a mistake in our own file.
+/// Why the table of methods can't be used.
 #[derive(Debug, thiserror::Error)]
-pub enum TableError {
-    /// It is no TOML of the wanted shape.
+pub enum MethodTableError {
+    /// The file is not valid TOML, or has unexpected fields.
     #[error(transparent)]
     Toml(#[from] toml::de::Error),
-    /// A method names a tier that isn't there.
+    /// A method has an unknown tier.
     #[error("method {0} has an unknown tier")]
     Tier(String),
 }
 
-/// What every method of Slack costs.
+/// Budgets and idempotency of Slack's methods.
 #[derive(Debug)]
-pub(super) struct Methods {
-    table: &'static Table,
+pub(super) struct MethodTable {
+    table: &'static TableFile,
     unknown: Rate,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Table {
-    tiers: HashMap<String, Pace>,
-    scim: Scim,
-    audit: Pace,
+struct TableFile {
+    tiers: HashMap<String, TableRate>,
+    scim: ScimRates,
+    audit: TableRate,
     methods: HashMap<String, WebMethod>,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Pace {
+struct TableRate {
     per_minute: f64,
     burst: u32,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Scim {
+struct ScimRates {
     sets: ScimSets,
     endpoints: ScimEndpoints,
 }
@@ -77,19 +77,19 @@ struct Scim {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ScimSets {
-    read: Pace,
-    write: Pace,
+    read: TableRate,
+    write: TableRate,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ScimEndpoints {
-    get_one: Pace,
-    write: Pace,
-    update_group: Pace,
+    get_one: TableRate,
+    write: TableRate,
+    update_group: TableRate,
 }
 
-/// A method of the Web API. The scopes and the way of paging are for readers and for the tests.
+/// A Web API method. Scopes and pagination style are documentation, and used by tests.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WebMethod {
@@ -106,27 +106,27 @@ struct WebMethod {
     max_limit: Option<u32>,
 }
 
-impl From<Pace> for Rate {
-    fn from(pace: Pace) -> Self {
+impl From<TableRate> for Rate {
+    fn from(pace: TableRate) -> Self {
         Self { per_minute: pace.per_minute, burst: pace.burst }
     }
 }
 
-impl Methods {
+impl MethodTable {
     /// Reads the table.
-    pub(super) fn load() -> Result<Self, TableError> {
+    pub(super) fn load() -> Result<Self, MethodTableError> {
         let table = TABLE.as_ref().map_err(Clone::clone)?;
         if let Some((name, _)) =
             table.methods.iter().find(|(_, method)| !table.tiers.contains_key(&method.tier))
         {
-            return Err(TableError::Tier(name.clone()));
+            return Err(MethodTableError::Tier(name.clone()));
         }
         let unknown =
-            table.tiers.get(UNKNOWN).ok_or_else(|| TableError::Tier(UNKNOWN.to_owned()))?;
+            table.tiers.get(UNKNOWN).ok_or_else(|| MethodTableError::Tier(UNKNOWN.to_owned()))?;
         Ok(Self { unknown: (*unknown).into(), table })
     }
 
-    /// The names of the methods in the table, and of SCIM calls: our own, and those that pass through.
+    /// Returns the names of the methods in the table, and of SCIM calls, including those through the proxy.
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
         let scim = ["users", "groups"].into_iter().flat_map(|kind| {
             let ours = ["list", "get", "create", "update", "delete"];
@@ -136,10 +136,13 @@ impl Methods {
         self.table.methods.keys().cloned().chain(scim).chain(["audit.logs".to_owned()])
     }
 
-    /// The name, the budget and the safety of a Web API method. One that is not in the table is taken for slow,
-    /// and for a change: Slack's methods do the same by GET as by POST. All of these share one
-    /// budget: callers invent names.
-    pub(super) fn web(&self, name: &str) -> (Cow<'static, str>, (Vec<Budget>, Safety)) {
+    /// Returns the name, the budget and the idempotency of a Web API method. A method that is not in the table counts
+    /// as slow and as a change: Slack's methods do the same by GET as by POST. All of these share one budget, since
+    /// callers can invent names.
+    pub(super) fn web(
+        &self,
+        name: &str,
+    ) -> (Cow<'static, str>, (Vec<ProviderBucket>, Idempotency)) {
         let (name, bucket, rate, is_read) = match self.table.methods.get_key_value(name) {
             Some((name, method)) => {
                 let pace = self.table.tiers.get(&method.tier);
@@ -148,29 +151,29 @@ impl Methods {
             }
             None => (Cow::Owned(name.to_owned()), UNKNOWN, self.unknown, false),
         };
-        let budget = Budget { bucket: Cow::Borrowed(bucket), rate, per_app: true };
-        (name, (vec![budget], safety(is_read)))
+        let budget = ProviderBucket { name: Cow::Borrowed(bucket), rate, per_app: true };
+        (name, (vec![budget], idempotency(is_read)))
     }
 
-    /// The field of a method's answer that holds the rows of a list, when the table has it.
+    /// Returns the response field with the rows of a list method, if it is in the table.
     pub(super) fn items(&self, name: &str) -> Option<&str> {
         self.table.methods.get(name)?.items.as_deref()?.split(',').next()
     }
 
-    /// The most rows that a method gives at once, when the table has it.
+    /// Returns the maximum page size of a method, if it is in the table.
     pub(super) fn max_limit(&self, name: &str) -> Option<u32> {
         self.table.methods.get(name)?.max_limit
     }
 
-    /// The budgets and the safety of a SCIM call. `path` is what follows the version, such as
-    /// `Users/U1`; the object's own kind and presence decide.
-    pub(super) fn scim(&self, http: &Method, path: &str) -> (Vec<Budget>, Safety) {
-        let Scim { sets, endpoints } = &self.table.scim;
+    /// Returns the budgets and the idempotency of a SCIM call. `path` follows the version, such as `Users/U1`; the
+    /// resource type and the presence of an id decide.
+    pub(super) fn scim(&self, http: &Method, path: &str) -> (Vec<ProviderBucket>, Idempotency) {
+        let ScimRates { sets, endpoints } = &self.table.scim;
         let (resource, id) = path.split_once('/').unwrap_or((path, ""));
         let is_read = matches!(*http, Method::GET | Method::HEAD);
         let is_group = is_kind(resource, "groups");
-        let budget = |bucket: &'static str, pace: Pace| Budget {
-            bucket: Cow::Borrowed(bucket),
+        let budget = |bucket: &'static str, pace: TableRate| ProviderBucket {
+            name: Cow::Borrowed(bucket),
             rate: pace.into(),
             per_app: false,
         };
@@ -192,10 +195,10 @@ impl Methods {
         let set =
             if is_read { budget("scim.read", sets.read) } else { budget("scim.write", sets.write) };
         let repeatable = is_read || matches!(*http, Method::PUT | Method::DELETE);
-        (endpoint.into_iter().chain([set]).collect(), safety(repeatable))
+        (endpoint.into_iter().chain([set]).collect(), idempotency(repeatable))
     }
 
-    /// Whether there is a budget of that name: a method, or one of SCIM's or of the audit log's.
+    /// Whether there is a budget of that name: of a method, of SCIM or of the audit log.
     pub(super) fn has_budget(&self, name: &str) -> bool {
         let is_audit = name.strip_prefix("audit.").is_some_and(|path| audit_path(path) == path);
         is_audit
@@ -204,22 +207,22 @@ impl Methods {
             || self.table.methods.contains_key(name)
     }
 
-    /// The budget of an audit log call: by GET they all only read. An organization has one for all apps.
+    /// Returns the budget of an audit log call, shared by all apps of an organization. A GET only reads.
     /// <https://docs.slack.dev/reference/audit-logs-api/methods-actions-reference#rate-limits>
-    pub(super) fn audit(&self, http: &Method, path: &str) -> (Vec<Budget>, Safety) {
+    pub(super) fn audit(&self, http: &Method, path: &str) -> (Vec<ProviderBucket>, Idempotency) {
         let bucket = Cow::Owned(format!("audit.{}", audit_path(path)));
-        let budget = Budget { bucket, rate: self.table.audit.into(), per_app: false };
-        (vec![budget], safety(matches!(*http, Method::GET | Method::HEAD)))
+        let budget = ProviderBucket { name: bucket, rate: self.table.audit.into(), per_app: false };
+        (vec![budget], idempotency(matches!(*http, Method::GET | Method::HEAD)))
     }
 }
 
-/// The path of an audit log call as its budget names it: all unknown ones share one.
+/// Returns the budget name of an audit log path: all unknown paths share one.
 fn audit_path(path: &str) -> &str {
     if AUDIT_PATHS.contains(&path) { path } else { UNKNOWN }
 }
 
-fn safety(repeatable: bool) -> Safety {
-    if repeatable { Safety::Repeatable } else { Safety::Once }
+fn idempotency(repeatable: bool) -> Idempotency {
+    if repeatable { Idempotency::Idempotent } else { Idempotency::NonIdempotent }
 }
 
 #[cfg(test)]
@@ -228,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_table_is_complete_and_every_tier_in_it_is_known() {
-        let methods = Methods::load().unwrap();
+        let methods = MethodTable::load().unwrap();
         assert_eq!(methods.table.methods.len(), 370);
         let mut by_tier: Vec<(String, usize)> = Vec::new();
         for tier in ["1", "2", "3", "4", "special", "unknown"] {
@@ -240,32 +243,32 @@ mod tests {
     }
 
     #[test]
-    fn a_method_takes_the_pace_of_its_tier_and_an_unknown_one_is_slow() {
-        let methods = Methods::load().unwrap();
+    fn a_method_has_the_rate_of_its_tier_and_an_unknown_one_is_slow() {
+        let methods = MethodTable::load().unwrap();
         let rate = |name: &'static str| methods.web(name).1.0.first().unwrap().rate.per_minute;
         assert!((rate("admin.users.list") - 100.0).abs() < f64::EPSILON);
         assert!((rate("admin.teams.create") - 1.0).abs() < f64::EPSILON);
-        assert!((rate("nobody.knows") - 20.0).abs() < f64::EPSILON);
+        assert!((rate("not.documented") - 20.0).abs() < f64::EPSILON);
     }
 
     #[test]
-    fn what_changes_something_is_not_repeated() {
-        let methods = Methods::load().unwrap();
+    fn changes_are_not_idempotent() {
+        let methods = MethodTable::load().unwrap();
         let web = |name: &'static str| methods.web(name).1.1;
-        assert_eq!(web("admin.users.list"), Safety::Repeatable);
-        assert_eq!(web("admin.users.invite"), Safety::Once);
-        assert_eq!(web("nobody.knows"), Safety::Once);
-        assert_eq!(methods.audit(&Method::GET, "logs").1, Safety::Repeatable);
-        assert_eq!(methods.audit(&Method::POST, "logs").1, Safety::Once);
-        assert_eq!(methods.scim(&Method::POST, "Users").1, Safety::Once);
-        assert_eq!(methods.scim(&Method::GET, "Users").1, Safety::Repeatable);
+        assert_eq!(web("admin.users.list"), Idempotency::Idempotent);
+        assert_eq!(web("admin.users.invite"), Idempotency::NonIdempotent);
+        assert_eq!(web("not.documented"), Idempotency::NonIdempotent);
+        assert_eq!(methods.audit(&Method::GET, "logs").1, Idempotency::Idempotent);
+        assert_eq!(methods.audit(&Method::POST, "logs").1, Idempotency::NonIdempotent);
+        assert_eq!(methods.scim(&Method::POST, "Users").1, Idempotency::NonIdempotent);
+        assert_eq!(methods.scim(&Method::GET, "Users").1, Idempotency::Idempotent);
     }
 
     #[test]
-    fn a_scim_call_takes_from_its_endpoint_and_from_its_set() {
-        let methods = Methods::load().unwrap();
+    fn a_scim_call_uses_the_budgets_of_its_endpoint_and_its_set() {
+        let methods = MethodTable::load().unwrap();
         let buckets = |http, path| -> Vec<_> {
-            methods.scim(&http, path).0.into_iter().map(|budget| budget.bucket).collect()
+            methods.scim(&http, path).0.into_iter().map(|budget| budget.name).collect()
         };
         assert_eq!(buckets(Method::GET, "Users"), ["scim.read"]);
         assert_eq!(buckets(Method::GET, "Users/U1"), ["scim.users.get", "scim.read"]);
@@ -284,12 +287,12 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_not_in_the_table_share_a_budget() {
-        let methods = Methods::load().unwrap();
-        for name in ["nobody.knows", "x"] {
-            assert_eq!(methods.web(name).1.0[0].bucket, "unknown");
-            assert_eq!(methods.audit(&Method::GET, name).0[0].bucket, "audit.unknown");
+    fn unknown_methods_share_a_budget() {
+        let methods = MethodTable::load().unwrap();
+        for name in ["not.documented", "x"] {
+            assert_eq!(methods.web(name).1.0[0].name, "unknown");
+            assert_eq!(methods.audit(&Method::GET, name).0[0].name, "audit.unknown");
         }
-        assert_eq!(methods.audit(&Method::GET, "logs").0[0].bucket, "audit.logs");
+        assert_eq!(methods.audit(&Method::GET, "logs").0[0].name, "audit.logs");
     }
 }

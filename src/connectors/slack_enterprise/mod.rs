@@ -1,32 +1,32 @@
-//! Slack Enterprise Grid: the admin Web API, and SCIM for what the Web API doesn't tell.
+//! The connector of Slack Enterprise Grid: the admin Web API, and SCIM for data that the Web API lacks.
 //!
-//! The provider's own shapes live in `wire` and become ours in `map`. Which method costs what is data:
+//! Slack's wire types are in `wire` and are mapped to unified objects in `map`. Rates of methods are data:
 //! `config/slack_enterprise.toml`.
 
 mod api;
 mod assignments;
-mod dialect;
+mod classify;
 mod error;
+pub mod events;
 mod group_writes;
 mod groups;
-mod holdings;
-mod levels;
+mod level_writes;
 mod map;
 mod me;
 mod memberships;
 mod methods;
-pub mod notices;
 mod oauth;
-mod pages;
 mod passthrough;
-mod ranks;
+mod raw_pages;
 mod remote_data;
+mod role_writes;
 mod roles;
 mod scim_user;
 mod user_writes;
 mod users;
-mod walk;
 mod wire;
+mod workspace_admins;
+mod workspace_scan;
 mod workspace_writes;
 mod workspaces;
 
@@ -34,12 +34,12 @@ use std::sync::Arc;
 
 use url::Url;
 
-use self::dialect::SlackDialect;
-use self::methods::Methods;
-use super::path::Base;
+use self::classify::SlackClassifier;
+use self::methods::MethodTable;
+use super::path::BaseUrl;
 use super::{
-    AssignmentWrites, Connector, GroupWrites, Identity, Linking, MembershipWrites, Passthrough,
-    Reads, UserWrites, WorkspaceWrites,
+    AssignmentWrites, Connector, GroupWrites, Linking, MembershipWrites, Passthrough, ReadIdentity,
+    ReadResource, UserWrites, WorkspaceWrites,
 };
 use crate::config;
 use crate::domain::assignment::RoleAssignment;
@@ -48,67 +48,67 @@ use crate::domain::provider::Provider;
 use crate::domain::role::Role;
 use crate::domain::user::User;
 use crate::domain::workspace::Workspace;
-use crate::upstream::{Dialect, OAuthEndpoints};
+use crate::upstream::{OAuthEndpoints, ResponseClassifier};
 
 /// The connector of Slack Enterprise Grid.
-pub struct SlackEnterprise {
-    /// Where `/api/…` is.
-    web: Base,
-    /// Where `/scim/…` and `/audit/…` are.
-    api: Base,
-    methods: Methods,
+pub struct SlackConnector {
+    /// The base URL of `/api/…`.
+    web: BaseUrl,
+    /// The base URL of `/scim/…` and `/audit/…`.
+    api: BaseUrl,
+    methods: MethodTable,
     oauth: OAuthEndpoints,
-    dialect: SlackDialect,
+    classifier: SlackClassifier,
 }
 
-/// The connector can't be built.
+/// Why the connector can't be built.
 #[derive(Debug, thiserror::Error)]
-pub enum BuildError {
-    /// An address is none.
-    #[error("a base URL can't be read: {0}")]
+pub enum SlackBuildError {
+    /// A base URL is invalid.
+    #[error("invalid base URL: {0}")]
     Url(#[from] url::ParseError),
-    /// The table of methods can't be read.
-    #[error("the table of methods can't be read: {0}")]
-    Methods(#[from] methods::TableError),
+    /// The table of methods is invalid.
+    #[error("invalid table of methods: {0}")]
+    Methods(#[from] methods::MethodTableError),
 }
 
-impl SlackEnterprise {
-    /// The connector for the Slack at these addresses.
+impl SlackConnector {
+    /// Builds the connector for the base URLs in `config`.
     ///
     /// # Errors
     ///
-    /// When an address is none, or the table of methods can't be read.
-    pub fn new(config: &config::SlackEnterprise) -> Result<Self, BuildError> {
+    /// When a base URL or the table of methods is invalid.
+    pub fn new(config: &config::SlackSettings) -> Result<Self, SlackBuildError> {
         let (web_url, api_url) = (base(&config.web_url)?, base(&config.api_url)?);
-        let base = |url: &Url| Base::of(url).ok_or(url::ParseError::EmptyHost);
+        let base = |url: &Url| BaseUrl::from_url(url).ok_or(url::ParseError::EmptyHost);
         let oauth = oauth::endpoints(&web_url)?;
         Ok(Self {
-            dialect: SlackDialect { trial_url: oauth.trial_url.clone() },
+            classifier: SlackClassifier { trial_url: oauth.token_check_url.clone() },
             oauth,
             web: base(&web_url)?,
             api: base(&api_url)?,
-            methods: Methods::load()?,
+            methods: MethodTable::load()?,
         })
     }
 
-    /// The names of the methods that are documented.
+    /// Returns the names of documented methods.
     pub(super) fn known_methods(&self) -> impl Iterator<Item = String> {
         self.methods.names()
     }
 }
 
-/// A base URL that paths can be joined to.
+/// Parses a base URL, with a trailing slash added.
 fn base(url: &str) -> Result<Url, url::ParseError> {
     Url::parse(&format!("{}/", url.trim_end_matches('/')))
 }
 
-impl Connector for SlackEnterprise {
+impl Connector for SlackConnector {
     fn provider(&self) -> Provider {
         Provider::SlackEnterprise
     }
 
-    fn dialect(&self) -> &dyn Dialect {
-        &self.dialect
+    fn response_classifier(&self) -> &dyn ResponseClassifier {
+        &self.classifier
     }
 
     fn has_budget(&self, name: &str) -> bool {
@@ -127,27 +127,27 @@ impl Connector for SlackEnterprise {
         self
     }
 
-    fn users(&self) -> Option<&dyn Reads<User>> {
+    fn users(&self) -> Option<&dyn ReadResource<User>> {
         Some(self)
     }
 
-    fn roles(&self) -> Option<&dyn Reads<Role>> {
+    fn roles(&self) -> Option<&dyn ReadResource<Role>> {
         Some(self)
     }
 
-    fn role_assignments(&self) -> Option<&dyn Reads<RoleAssignment>> {
+    fn role_assignments(&self) -> Option<&dyn ReadResource<RoleAssignment>> {
         Some(self)
     }
 
-    fn workspaces(&self) -> Option<&dyn Reads<Workspace>> {
+    fn workspaces(&self) -> Option<&dyn ReadResource<Workspace>> {
         Some(self)
     }
 
-    fn groups(&self) -> Option<&dyn Reads<Group>> {
+    fn groups(&self) -> Option<&dyn ReadResource<Group>> {
         Some(self)
     }
 
-    fn identity(&self) -> Option<&dyn Identity> {
+    fn identity(&self) -> Option<&dyn ReadIdentity> {
         Some(self)
     }
 
@@ -172,12 +172,12 @@ impl Connector for SlackEnterprise {
     }
 }
 
-/// The unified user of a row of `admin.users.list`, as the whole organization sees it.
+/// Maps a row of `admin.users.list`, requested for the whole organization, to a unified user.
 ///
 /// # Errors
 ///
-/// When the row can't be read.
-pub fn read_listed_user(row: &str, organization: &Arc<str>) -> serde_json::Result<User> {
+/// When the row can't be parsed.
+pub fn parse_admin_list_user(row: &str, organization: &Arc<str>) -> serde_json::Result<User> {
     let row = serde_json::from_str(row)?;
-    Ok(map::listed_user(row, true, map::View::Organization, organization))
+    Ok(map::user_from_admin_list(row, true, map::RowScope::Organization, organization))
 }

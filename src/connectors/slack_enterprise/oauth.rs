@@ -1,8 +1,8 @@
-//! OAuth v2 of Slack: <https://docs.slack.dev/authentication/installing-with-oauth>.
+//! Slack's OAuth v2: <https://docs.slack.dev/authentication/installing-with-oauth>.
 //!
-//! Slack's answer is no RFC 6749 answer: a failure is a 200, and the token of the person who installed
-//! is inside of `authed_user`. [`locate`] finds the standard's fields; a refresh answers at the top or
-//! inside, so both places are read.
+//! Slack's token response differs from RFC 6749: a failure is a 200, and the user's token is inside `authed_user`.
+//! [`locate_token_fields`] finds the standard's fields; a refresh response has them at the top or inside, so both are
+//! read.
 
 use std::collections::HashMap;
 
@@ -10,12 +10,12 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::SlackEnterprise;
-use crate::connectors::{LinkRefusal, LinkedGrant, OAuthLink};
+use super::SlackConnector;
+use crate::connectors::{LinkRejection, LinkedGrant, OAuthLink};
 use crate::domain::account::Organization;
-use crate::upstream::{OAuthEndpoints, TokenAnswer, TokenFields, TrialAnswer};
+use crate::upstream::{CodeExchangeResponse, OAuthEndpoints, TokenCheckResponse, TokenFields};
 
-/// The scopes of the person who installs, all on the organization. SCIM needs `admin`.
+/// The user scopes to request, all for the organization. SCIM needs `admin`.
 const SCOPES: &[&str] = &[
     "admin",
     "admin.users:read",
@@ -32,7 +32,7 @@ const SCOPES: &[&str] = &[
     "auditlogs:read",
 ];
 
-/// What the token answer keeps beside the standard's fields.
+/// Fields of the token response beside the standard's.
 const USER_ID: &str = "user_id";
 const ENTERPRISE: &str = "enterprise";
 const IS_ENTERPRISE_INSTALL: &str = "is_enterprise_install";
@@ -41,12 +41,12 @@ pub(super) fn endpoints(web_url: &Url) -> Result<OAuthEndpoints, url::ParseError
     Ok(OAuthEndpoints {
         authorize_url: web_url.join("oauth/v2/authorize")?,
         token_url: web_url.join("api/oauth.v2.access")?,
-        trial_url: web_url.join("api/auth.test")?,
-        locate,
+        token_check_url: web_url.join("api/auth.test")?,
+        extract_fields: locate_token_fields,
     })
 }
 
-impl OAuthLink for SlackEnterprise {
+impl OAuthLink for SlackConnector {
     fn endpoints(&self) -> &OAuthEndpoints {
         &self.oauth
     }
@@ -61,53 +61,52 @@ impl OAuthLink for SlackEnterprise {
 
     fn describe_scope(&self, scope: &str) -> Option<&'static str> {
         Some(match scope {
-            "admin" => "Provision people and groups (SCIM)",
-            "admin.users:read" | "users:read" => "See the people of the organization",
-            "users:read.email" => "See people's e-mail addresses",
-            "admin.users:write" => "Invite, change and remove people",
-            "admin.teams:read" | "team:read" => "See the workspaces",
+            "admin" => "Provision users and groups (SCIM)",
+            "admin.users:read" | "users:read" => "View the users of the organization",
+            "users:read.email" => "View e-mail addresses of users",
+            "admin.users:write" => "Invite, change and remove users",
+            "admin.teams:read" | "team:read" => "View workspaces",
             "admin.teams:write" => "Create and change workspaces",
-            "admin.roles:read" => "See who holds which role",
-            "admin.roles:write" => "Give and take roles",
-            "admin.usergroups:read" => "See the user groups",
-            "admin.usergroups:write" => "Change the user groups",
+            "admin.roles:read" => "View role assignments",
+            "admin.roles:write" => "Assign and remove roles",
+            "admin.usergroups:read" => "View user groups",
+            "admin.usergroups:write" => "Change user groups",
             "auditlogs:read" => "Read the audit log",
             _ => return None,
         })
     }
 
-    fn read_grant(&self, answer: TokenAnswer) -> Result<LinkedGrant, LinkRefusal> {
-        let TokenAnswer { grant, scopes, mut extra } = answer;
+    fn read_grant(&self, response: CodeExchangeResponse) -> Result<LinkedGrant, LinkRejection> {
+        let CodeExchangeResponse { grant, scopes, mut extra } = response;
         if extra.get(IS_ENTERPRISE_INSTALL) != Some(&Value::Bool(true)) {
-            return Err(LinkRefusal::NotOrganizationWide);
+            return Err(LinkRejection::NotOrganizationWide);
         }
         let Some(Value::String(installer_id)) = extra.remove(USER_ID) else {
-            return Err(LinkRefusal::NoUserToken);
+            return Err(LinkRejection::NoUserToken);
         };
-        let enterprise = extra.remove(ENTERPRISE).ok_or(LinkRefusal::Unreadable)?;
+        let enterprise = extra.remove(ENTERPRISE).ok_or(LinkRejection::Unreadable)?;
         let field = |name| enterprise.get(name).and_then(Value::as_str).map(str::to_owned);
-        let id = field("id").ok_or(LinkRefusal::Unreadable)?;
+        let id = field("id").ok_or(LinkRejection::Unreadable)?;
         let name = field("name").unwrap_or_else(|| id.clone());
         let (organization, installer_id) =
             (Organization { id: id.into(), name }, Some(installer_id));
         Ok(LinkedGrant { grant, organization, installer_id, scopes, sample: Vec::new() })
     }
 
-    /// <https://docs.slack.dev/reference/methods/auth.test>; the header `x-oauth-scopes` has what the
-    /// token permits.
-    fn read_trial(
+    /// Reads <https://docs.slack.dev/reference/methods/auth.test>; the header `x-oauth-scopes` has the granted scopes.
+    fn read_token_check(
         &self,
-        answer: &TrialAnswer,
+        response: &TokenCheckResponse,
         linked: &mut LinkedGrant,
-    ) -> Result<(), LinkRefusal> {
-        let field = |name| answer.body.get(name).and_then(Value::as_str);
-        let is_ours = answer.body.get("ok") == Some(&Value::Bool(true))
+    ) -> Result<(), LinkRejection> {
+        let field = |name| response.body.get(name).and_then(Value::as_str);
+        let is_ours = response.body.get("ok") == Some(&Value::Bool(true))
             && field("user_id") == linked.installer_id.as_deref()
             && field("enterprise_id").is_none_or(|id| id == &*linked.organization.id);
         if !is_ours {
-            return Err(LinkRefusal::NotAccepted);
+            return Err(LinkRejection::NotAccepted);
         }
-        let scopes = answer.headers.get("x-oauth-scopes").and_then(|held| held.to_str().ok());
+        let scopes = response.headers.get("x-oauth-scopes").and_then(|held| held.to_str().ok());
         if let Some(scopes) = scopes {
             let scopes = scopes.split(',').map(str::trim).filter(|scope| !scope.is_empty());
             linked.scopes = scopes.map(str::to_owned).collect();
@@ -123,9 +122,9 @@ fn text(fields: &mut Map<String, Value>, name: &str) -> Option<String> {
     }
 }
 
-/// Finds the standard's fields in Slack's object. It is a refusal when it says so itself: by `"ok": false`, or as RFC 6749
-/// §5.2 has it; an object without either, and without tokens, is not Slack's.
-fn locate(status: StatusCode, object: &mut Value) -> TokenFields {
+/// Finds the standard's fields in Slack's object. It is an error response by `"ok": false`, or by RFC 6749 §5.2; an
+/// object without either, and without tokens, is not Slack's.
+fn locate_token_fields(status: StatusCode, object: &mut Value) -> TokenFields {
     let Value::Object(top) = object else { return TokenFields::default() };
     let ok = top.remove("ok");
     let says_no = match &ok {
@@ -135,7 +134,7 @@ fn locate(status: StatusCode, object: &mut Value) -> TokenFields {
     };
     let code = text(top, "error").filter(|code| !code.trim().is_empty());
     if let Some(code) = code.filter(|_| says_no) {
-        return TokenFields { refusal: Some(code), ..TokenFields::default() };
+        return TokenFields { error_code: Some(code), ..TokenFields::default() };
     }
     let mut extra: HashMap<String, Value> = [ENTERPRISE, IS_ENTERPRISE_INSTALL]
         .into_iter()
@@ -149,7 +148,7 @@ fn locate(status: StatusCode, object: &mut Value) -> TokenFields {
     let mut field = |name: &str| {
         let take = |map: &mut Map<String, Value>| map.remove(name).filter(|value| !value.is_null());
         match (person, bot) {
-            // What stands beside the bot's token is the bot's.
+            // Fields beside the bot's token belong to the bot.
             (true, true) => take(&mut user),
             (true, false) => take(&mut user).or_else(|| take(top)),
             (false, _) => take(top).or_else(|| take(&mut user)),
@@ -166,7 +165,7 @@ fn locate(status: StatusCode, object: &mut Value) -> TokenFields {
     if let id @ Value::String(_) = field("id") {
         extra.insert(USER_ID.to_owned(), id);
     }
-    // Whatever was not taken is wiped with the rest.
+    // Fields that were not taken are wiped with the rest.
     top.insert("authed_user".to_owned(), Value::Object(user));
     TokenFields { extra, ..fields }
 }
@@ -184,11 +183,11 @@ mod tests {
     use super::*;
 
     fn located(status: u16, mut object: Value) -> TokenFields {
-        locate(status.try_into().unwrap(), &mut object)
+        locate_token_fields(status.try_into().unwrap(), &mut object)
     }
 
     #[test]
-    fn the_token_of_the_person_is_taken_and_the_bots_is_not() {
+    fn reads_the_user_token_and_not_the_bot_token() {
         let fields = located(
             200,
             json!({
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refreshed_token_is_read_at_the_top_and_inside() {
+    fn reads_a_refreshed_token_at_the_top_and_inside() {
         let top = json!({"ok": true, "access_token": "a", "refresh_token": "r", "expires_in": 5});
         let inside =
             json!({"authed_user": {"access_token": "a", "refresh_token": "r"}, "expires_in": 5});
@@ -222,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_says_no_is_a_refusal() {
+    fn only_an_error_response_is_a_rejection() {
         let code = "invalid_refresh_token";
         for (status, object, expected) in [
             (200, json!({"ok": false, "error": code}), Some(code)),
@@ -236,7 +235,7 @@ mod tests {
             (200, json!({}), None),
         ] {
             let fields = located(status, object.clone());
-            assert_eq!(fields.refusal.as_deref(), expected, "{status} {object}");
+            assert_eq!(fields.error_code.as_deref(), expected, "{status} {object}");
         }
     }
 }

@@ -1,16 +1,16 @@
-//! Slack's own API, passed through: `api/METHOD`, `scim/v1/…`, `scim/v2/…`, `audit/v1/…`.
+//! Proxies Slack's native API: `api/METHOD`, `scim/v1/…`, `scim/v2/…`, `audit/v1/…`.
 
 use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
-use super::SlackEnterprise;
-use crate::connectors::path::{MAX_METHOD_NAME, check, scim_name};
-use crate::connectors::{PageFailure, Passthrough, RawPage, Reach, UnknownPath};
-use crate::upstream::{Carried, ProviderRequest, RequestBody};
+use super::SlackConnector;
+use crate::connectors::path::{MAX_METHOD_NAME_BYTES, check_path, scim_name};
+use crate::connectors::{PageFailure, Passthrough, RawPage, UnknownPath, UrlTarget};
+use crate::upstream::{ProviderRequest, RequestBody, RequestToken};
 
 const KNOWN: &str = "the provider's paths are api/METHOD, scim/v1/…, scim/v2/… and audit/v1/…, without dot segments";
 
-impl Passthrough for SlackEnterprise {
+impl Passthrough for SlackConnector {
     fn route(
         &self,
         _: Option<&str>,
@@ -19,8 +19,8 @@ impl Passthrough for SlackEnterprise {
         query: Option<&str>,
     ) -> Result<Box<ProviderRequest>, UnknownPath> {
         let refused = |reason| UnknownPath { reason, known: KNOWN };
-        let unknown = || refused(UnknownPath::NOT_ONE);
-        check(path).map_err(refused)?;
+        let unknown = || refused(UnknownPath::NO_SUCH_PATH);
+        check_path(path).map_err(refused)?;
         let (base, name, (budgets, safety)) = match path.split_once('/') {
             Some(("api", name)) if is_method(name) => {
                 let (name, cost) = self.methods.web(name);
@@ -41,19 +41,19 @@ impl Passthrough for SlackEnterprise {
         Ok(Box::new(ProviderRequest {
             name,
             method: method.clone(),
-            uri: base.at(path, query).ok_or_else(unknown)?,
+            uri: base.join(path, query).ok_or_else(unknown)?,
             headers: HeaderMap::new(),
             body: RequestBody::Empty,
-            budgets,
-            safety,
-            carried: Carried::AccessToken,
+            buckets: budgets,
+            idempotency: safety,
+            token: RequestToken::AccessToken,
         }))
     }
 
-    fn reach(&self, _: Option<&str>, url: &Url) -> Reach {
-        match self.web.reach(url) {
-            Reach::Path(path) => Reach::Path(path),
-            Reach::Beyond | Reach::Elsewhere => self.api.reach(url),
+    fn classify_url(&self, _: Option<&str>, url: &Url) -> UrlTarget {
+        match self.web.classify_url(url) {
+            UrlTarget::Path(path) => UrlTarget::Path(path),
+            UrlTarget::NotProxied | UrlTarget::OtherHost => self.api.classify_url(url),
         }
     }
 
@@ -62,7 +62,7 @@ impl Passthrough for SlackEnterprise {
     }
 
     fn page_query(&self, path: &str, query: Option<&str>) -> Option<String> {
-        self.largest_pages(path, query)
+        self.page_size_query(path, query)
     }
 
     fn read_page<'b>(
@@ -72,12 +72,12 @@ impl Passthrough for SlackEnterprise {
         status: StatusCode,
         body: &'b [u8],
     ) -> Result<RawPage<'b>, PageFailure> {
-        self.page_of(path, query, status, body)
+        self.read_raw_page(path, query, status, body)
     }
 }
 
 fn is_method(name: &str) -> bool {
-    (1..=MAX_METHOD_NAME).contains(&name.len())
+    (1..=MAX_METHOD_NAME_BYTES).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(&byte))
 }
 
@@ -85,8 +85,8 @@ fn is_method(name: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn slack() -> SlackEnterprise {
-        SlackEnterprise::new(&crate::config::SlackEnterprise {
+    fn slack() -> SlackConnector {
+        SlackConnector::new(&crate::config::SlackSettings {
             web_url: "https://slack.test".to_owned(),
             api_url: "https://api.slack.test".to_owned(),
         })
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_go_to_the_host_that_serves_them() {
+    fn routes_paths_to_their_hosts() {
         for (path, url) in [
             ("api/users.info", "https://slack.test/api/users.info?a=1"),
             ("scim/v2/Users", "https://api.slack.test/scim/v2/Users?a=1"),
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn no_path_leaves_the_provider() {
+    fn rejects_paths_that_leave_the_provider() {
         for path in [
             "",
             "api",

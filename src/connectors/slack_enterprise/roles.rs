@@ -1,21 +1,22 @@
-//! Roles. Slack has no method that lists them: the levels and kinds of guest are ours to name, and the
-//! system roles are the table of <https://docs.slack.dev/reference/methods/admin.roles.addAssignments>.
+//! The table of roles. Slack has no method that lists them: levels and guest types have ids of Switchboard, system
+//! roles are those of <https://docs.slack.dev/reference/methods/admin.roles.addAssignments>.
 
 use async_trait::async_trait;
 
-use super::SlackEnterprise;
-use super::api::refuse_reserved;
+use super::SlackConnector;
+use super::api::reject_reserved;
 use super::wire;
-use crate::connectors::position::{encode, position};
-use crate::connectors::{CallContext, ConnectorError, Position, Question, Reads, Record};
+use crate::connectors::page_token::{decode, encode};
+use crate::connectors::{
+    CallContext, ConnectorError, ListRequest, PageToken, ReadResource, Unified,
+};
 use crate::domain::filter::Filter as _;
 use crate::domain::page::Page;
 use crate::domain::role::RoleScope::{Channel, Organization, Workspace};
 use crate::domain::role::{Role, RoleKind, RoleScope};
 
-/// A row of the table: id, name, what it permits, kind, where it applies, whether its holder can harm
-/// others.
-struct Known {
+/// A row of the table.
+struct RoleDefinition {
     id: &'static str,
     name: &'static str,
     description: &'static str,
@@ -30,13 +31,27 @@ const fn level(
     description: &'static str,
     place: &'static [RoleScope],
     is_privileged: bool,
-) -> Known {
-    Known { id, name, description, kind: RoleKind::Level, applicable_in: place, is_privileged }
+) -> RoleDefinition {
+    RoleDefinition {
+        id,
+        name,
+        description,
+        kind: RoleKind::Level,
+        applicable_in: place,
+        is_privileged,
+    }
 }
 
-const fn guest(id: &'static str, name: &'static str, description: &'static str) -> Known {
+const fn guest(id: &'static str, name: &'static str, description: &'static str) -> RoleDefinition {
     let kind = RoleKind::Guest;
-    Known { id, name, description, kind, applicable_in: &[Workspace], is_privileged: false }
+    RoleDefinition {
+        id,
+        name,
+        description,
+        kind,
+        applicable_in: &[Workspace],
+        is_privileged: false,
+    }
 }
 
 const fn system(
@@ -44,8 +59,15 @@ const fn system(
     name: &'static str,
     description: &'static str,
     applicable_in: &'static [RoleScope],
-) -> Known {
-    Known { id, name, description, kind: RoleKind::System, applicable_in, is_privileged: true }
+) -> RoleDefinition {
+    RoleDefinition {
+        id,
+        name,
+        description,
+        kind: RoleKind::System,
+        applicable_in,
+        is_privileged: true,
+    }
 }
 
 const ORG: &[RoleScope] = &[Organization];
@@ -53,11 +75,11 @@ const WS: &[RoleScope] = &[Workspace];
 const ORG_OR_WS: &[RoleScope] = &[Organization, Workspace];
 const ANYWHERE: &[RoleScope] = &[Organization, Workspace, Channel];
 
-const KNOWN: &[Known] = &[
+const ROLES: &[RoleDefinition] = &[
     level(
         "org:primary_owner",
         "Primary Org Owner",
-        "Answers for the organization; only one.",
+        "Has final responsibility for the organization; only one.",
         ORG,
         true,
     ),
@@ -73,7 +95,7 @@ const KNOWN: &[Known] = &[
     level(
         "ws:primary_owner",
         "Primary Workspace Owner",
-        "Answers for a workspace; only one.",
+        "Has final responsibility for a workspace; only one.",
         WS,
         true,
     ),
@@ -87,12 +109,12 @@ const KNOWN: &[Known] = &[
     ),
     guest("ws:guest_single_channel", "Single-Channel Guest", "Sees one channel."),
     system("Rl01", "Channel Admin", "Manages channels.", ORG_OR_WS),
-    system("Rl02", "Role Admin", "Gives and takes system roles.", ORG_OR_WS),
+    system("Rl02", "Role Admin", "Assigns and removes system roles.", ORG_OR_WS),
     system("Rl03", "User Admin", "Manages people.", ORG_OR_WS),
     system("Rl04", "Legal Holds Admin", "Manages legal holds.", ORG),
     system("Rl05", "Conversation Admin", "Manages conversations.", ORG_OR_WS),
     system("Rl09", "DLP Admin", "Manages data loss prevention.", ORG),
-    system("Rl0A", "Channel Manager", "Manages the channels given.", ANYWHERE),
+    system("Rl0A", "Channel Manager", "Manages the assigned channels.", ANYWHERE),
     system("Rl0B", "Slack Platform Developer", "Builds and manages apps.", ORG_OR_WS),
     system("Rl0C", "Audit Logs Admin", "Reads the audit logs.", ORG_OR_WS),
     system("Rl0D", "Integrations Manager", "Manages apps and integrations.", ORG),
@@ -105,21 +127,21 @@ const KNOWN: &[Known] = &[
     system("Rl0L", "Analytics Admin", "Reads analytics.", ORG_OR_WS),
 ];
 
-/// The name of a role in the table.
+/// Returns the name of a role in the table.
 pub(super) fn name(id: &str) -> Option<&'static str> {
     find(id).map(|known| known.name)
 }
 
-/// Whether a role's holder can harm others. One that nobody knows is taken for one who can.
+/// Whether a role is privileged. An unknown role counts as privileged.
 pub(super) fn is_privileged(id: &str) -> bool {
     find(id).is_none_or(|known| known.is_privileged)
 }
 
-fn find(id: &str) -> Option<&'static Known> {
-    KNOWN.iter().find(|known| known.id == id)
+fn find(id: &str) -> Option<&'static RoleDefinition> {
+    ROLES.iter().find(|known| known.id == id)
 }
 
-impl Known {
+impl RoleDefinition {
     fn role(&self) -> Role {
         let is_primary = self.id.ends_with(":primary_owner");
         Role {
@@ -135,26 +157,26 @@ impl Known {
     }
 }
 
-/// Whether an id is one of a system or custom role.
+/// Whether an id is of a system or custom role.
 pub(super) fn is_provider_id(id: &str) -> bool {
     id.len() > 2 && id.starts_with("Rl") && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
-/// Whether somebody can hold a role with that id at all.
+/// Whether a role with that id can exist.
 pub(super) fn can_be_held(id: &str) -> bool {
     find(id).is_some() || is_provider_id(id)
 }
 
-/// A rung of the ladder of levels.
+/// A level of the organization or of a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Level {
+pub(super) enum AdminLevel {
     PrimaryOwner,
     Owner,
     Admin,
     Member,
 }
 
-impl Level {
+impl AdminLevel {
     pub(super) fn of(is_primary_owner: bool, is_owner: bool, is_admin: bool) -> Self {
         if is_primary_owner {
             Self::PrimaryOwner
@@ -167,18 +189,17 @@ impl Level {
         }
     }
 
-    /// The level that the flags of a row of `admin.users.list` tell: of the organization, or of the
-    /// workspace that was asked for.
+    /// Returns the level of a row of `admin.users.list`: in the organization, or in the requested workspace.
     pub(super) fn in_organization(row: &wire::AdminUser) -> Self {
         Self::of(row.is_primary_owner, row.is_owner, row.is_admin)
     }
 
-    /// The level in the organization that `users.info` tells.
+    /// Returns the level in the organization of a user of `users.info`.
     pub(super) fn in_enterprise(part: &wire::EnterpriseUser) -> Self {
         Self::of(part.is_primary_owner, part.is_owner, part.is_admin)
     }
 
-    /// Our id of this level of the organization.
+    /// Returns the role id of this level of the organization.
     pub(super) fn organization_role(self) -> &'static str {
         match self {
             Self::PrimaryOwner => "org:primary_owner",
@@ -188,13 +209,13 @@ impl Level {
         }
     }
 
-    /// The level that an id of ours names in a workspace.
+    /// Returns the level of a workspace role id.
     pub(super) fn of_workspace_role(id: &str) -> Option<Self> {
         let all = [Self::PrimaryOwner, Self::Owner, Self::Admin, Self::Member];
         all.into_iter().find(|level| level.workspace_role() == id)
     }
 
-    /// Our id of this level of a workspace.
+    /// Returns the role id of this level of a workspace.
     pub(super) fn workspace_role(self) -> &'static str {
         match self {
             Self::PrimaryOwner => "ws:primary_owner",
@@ -205,7 +226,7 @@ impl Level {
     }
 }
 
-/// The role that a row of a workspace's members tells; `None` for a bot.
+/// Returns the role of a row of a workspace's members; `None` for a bot.
 pub(super) fn workspace_role(
     user: &wire::AdminUser,
     is_primary_owner: bool,
@@ -217,30 +238,30 @@ pub(super) fn workspace_role(
     } else if user.is_restricted {
         Some("ws:guest_multi_channel")
     } else if is_primary_owner {
-        Some(Level::PrimaryOwner.workspace_role())
+        Some(AdminLevel::PrimaryOwner.workspace_role())
     } else {
-        Some(Level::in_organization(user).workspace_role())
+        Some(AdminLevel::in_organization(user).workspace_role())
     }
 }
 
 #[async_trait]
-impl Reads<Role> for SlackEnterprise {
+impl ReadResource<Role> for SlackConnector {
     async fn list(
         &self,
         cx: &CallContext<'_>,
-        question: Question<'_, Role>,
-    ) -> Result<Page<Record<Role>, Position>, ConnectorError> {
-        let Question { page, filter, remote_query, .. } = question;
-        // There is no call that they could go to.
-        refuse_reserved(cx, "roles", remote_query, &remote_query.names().collect::<Vec<_>>())?;
-        let start: usize = position(cx, "roles", page.position.as_ref())?;
-        let admitted = (0_usize..).zip(KNOWN).skip(start);
+        request: ListRequest<'_, Role>,
+    ) -> Result<Page<Unified<Role>, PageToken>, ConnectorError> {
+        let ListRequest { page, filter, remote_query, .. } = request;
+        // There is no provider call that takes arguments.
+        reject_reserved(cx, "roles", remote_query, &remote_query.names().collect::<Vec<_>>())?;
+        let start: usize = decode(cx, "roles", page.token.as_ref())?;
+        let admitted = (0_usize..).zip(ROLES).skip(start);
         let mut admitted = admitted.filter_map(|(number, known)| {
             let role = known.role();
-            filter.admits(&role).then_some((number, role))
+            filter.matches(&role).then_some((number, role))
         });
         let rows = admitted.by_ref().take(page.limit.into());
-        let items = rows.map(|(_, unified)| Record::new(unified, None)).collect();
+        let items = rows.map(|(_, unified)| Unified::new(unified, None)).collect();
         let next = admitted.next().map(|(number, _)| encode(&number));
         Ok(Page { items, next })
     }
@@ -249,9 +270,9 @@ impl Reads<Role> for SlackEnterprise {
         &self,
         _: &CallContext<'_>,
         id: &str,
-    ) -> Result<Option<Record<Role>>, ConnectorError> {
+    ) -> Result<Option<Unified<Role>>, ConnectorError> {
         let unlisted = || {
-            // Custom roles, and system roles that are newer than the table.
+            // Custom roles, and system roles newer than the table.
             is_provider_id(id).then(|| Role {
                 id: id.to_owned(),
                 name: id.to_owned(),
@@ -263,7 +284,7 @@ impl Reads<Role> for SlackEnterprise {
                 applicable_in: ORG_OR_WS.to_vec(),
             })
         };
-        let role = find(id).map(Known::role).or_else(unlisted);
-        Ok(role.map(|unified| Record::new(unified, None)))
+        let role = find(id).map(RoleDefinition::role).or_else(unlisted);
+        Ok(role.map(|unified| Unified::new(unified, None)))
     }
 }

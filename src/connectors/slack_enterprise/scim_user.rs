@@ -1,40 +1,40 @@
-//! Users as SCIM v2.0 wants them written: a whole one to create, operations to change one.
+//! SCIM v2.0 bodies of users: a resource to create one, operations to change one.
 //! <https://docs.slack.dev/reference/scim-api#users>
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::input::Field;
+use crate::domain::patch::PatchField;
 use crate::domain::user::UserType;
-use crate::domain::user_input::{AddressInput, PhoneInput, PhotoInput, UserInput, WishedStatus};
+use crate::domain::user_input::{AddressInput, PhoneInput, PhotoInput, UserInput, UserStatusInput};
 
 pub(super) const CORE: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 pub(super) const ENTERPRISE: &str = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
 pub(super) const GUEST: &str = "urn:ietf:params:scim:schemas:extension:slack:guest:2.0:User";
 pub(super) const PROFILE: &str = "urn:ietf:params:scim:schemas:extension:slack:profile:2.0:User";
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
-/// The custom field that Slack's profile extension has.
+/// The only custom field of Slack's profile extension.
 pub(super) const START_DATE: &str = "start_date";
 pub(super) const MANAGER: &str = "manager.managerId";
-/// The part of a caller's own data that is sent as it is, as operations.
+/// The field of `remote_data` with operations that are sent unchanged.
 pub(super) const OPERATIONS: &str = "Operations";
-/// The longest short name.
-const LONGEST_USERNAME: usize = 21;
+/// Maximum length of a username, in characters.
+const MAX_USERNAME_CHARS: usize = 21;
 
-/// One attribute: the schema it is of, its name there, and what is said about it.
-struct Said<'a> {
+/// The change of one attribute: its schema, its name there, and its value.
+struct AttributeChange<'a> {
     schema: &'a str,
     name: Cow<'a, str>,
-    value: Field<Value>,
+    value: PatchField<Value>,
 }
 
-/// The body that creates a user of that short name.
-pub(super) fn creation(wish: &UserInput, username: &str) -> Value {
+/// Returns the body that creates a user with that username.
+pub(super) fn create_body(input: &UserInput, username: &str) -> Value {
     let mut body = Map::new();
     let mut schemas = vec![CORE];
-    for Said { schema, name, value } in attributes(wish) {
-        let Field::Set(value) = value else { continue };
+    for AttributeChange { schema, name, value } in attributes(input) {
+        let PatchField::Set(value) = value else { continue };
         let part = if schema == CORE {
             &mut body
         } else {
@@ -47,16 +47,16 @@ pub(super) fn creation(wish: &UserInput, username: &str) -> Value {
         };
         insert(part, &name, value);
     }
-    if let Some(email) = wish.email.value().filter(|_| wish.emails.is_keep()) {
+    if let Some(email) = input.email.value().filter(|_| input.emails.is_absent()) {
         let address = json!([{"value": email, "type": "work", "primary": true}]);
         body.insert("emails".to_owned(), address);
     }
     body.insert("userName".to_owned(), username.into());
-    if let Some(guest) = guest(wish) {
+    if let Some(guest) = guest(input) {
         schemas.push(GUEST);
         body.insert(GUEST.to_owned(), guest);
     }
-    let remote = wish.remote_data.iter().filter(|(name, _)| !is_envelope(name));
+    let remote = input.remote_data.iter().filter(|(name, _)| !is_envelope(name));
     for (name, value) in remote {
         if name.starts_with("urn:") && !schemas.contains(&name.as_str()) {
             schemas.push(name);
@@ -70,47 +70,47 @@ pub(super) fn creation(wish: &UserInput, username: &str) -> Value {
     Value::Object(body)
 }
 
-/// The bodies that change a user, one after the other; none when nothing is said that SCIM can change. Operations have
-/// the forms of Slack's reference; the day that somebody begins is changed by a resource of its schema alone.
-pub(super) fn changes(wish: &UserInput) -> Vec<Value> {
-    let mut operations: Vec<Value> = attributes(wish).into_iter().filter_map(operation).collect();
-    operations.extend(operation(Said {
+/// Returns the bodies that change a user, to be sent in order; none when SCIM has nothing to change. Operations have
+/// the forms of Slack's reference; the start date is changed by a resource with only its schema.
+pub(super) fn update_bodies(input: &UserInput) -> Vec<Value> {
+    let mut operations: Vec<Value> = attributes(input).into_iter().filter_map(operation).collect();
+    operations.extend(operation(AttributeChange {
         schema: CORE,
         name: "userName".into(),
-        value: text(&wish.username),
+        value: text(&input.username),
     }));
-    if wish.emails.is_keep()
-        && let Some(email) = wish.email.value()
+    if input.emails.is_absent()
+        && let Some(email) = input.email.value()
     {
         let address = json!({"value": email, "type": "work", "primary": true});
         operations.push(json!({"op": "add", "path": "emails", "value": address}));
     }
-    match wish.kind() {
+    match input.kind() {
         Some(UserType::Member) => operations.push(json!({"op": "remove", "path": GUEST})),
         Some(UserType::GuestMultiChannel) => {
-            operations.push(json!({"op": "add", "path": GUEST, "value": guest(wish)}));
+            operations.push(json!({"op": "add", "path": GUEST, "value": guest(input)}));
         }
         Some(UserType::GuestSingleChannel | UserType::Bot) | None => {}
     }
-    let remote = remote_attributes(wish);
-    let profile: Map<String, Value> = attributes(wish)
+    let remote = remote_attributes(input);
+    let profile: Map<String, Value> = attributes(input)
         .into_iter()
-        .chain(remote.iter().map(Said::borrowed))
+        .chain(remote.iter().map(AttributeChange::borrowed))
         .filter(|said| said.schema == PROFILE)
         .filter_map(|said| Some((said.name.into_owned(), said.value.value()?.clone())))
         .collect();
     operations.extend(remote.into_iter().filter_map(operation));
-    if let Some(Value::Array(theirs)) = wish.remote_data.get(OPERATIONS) {
+    if let Some(Value::Array(theirs)) = input.remote_data.get(OPERATIONS) {
         operations.extend(theirs.iter().cloned());
     }
     let by_operations = (!operations.is_empty()).then(|| patch(&operations));
     let by_profile = (!profile.is_empty()).then(|| json!({"schemas": [PROFILE], PROFILE: profile}));
-    // First what is refused more easily.
+    // First the one that is rejected more often.
     by_profile.into_iter().chain(by_operations).collect()
 }
 
-/// The body that lets a guest of several channels stay without an end.
-pub(super) fn no_end() -> Value {
+/// Returns the body that removes the expiry of a multi-channel guest.
+pub(super) fn clear_expiration_body() -> Value {
     patch(&[json!({"op": "remove", "path": format!("{GUEST}.expiration")})])
 }
 
@@ -118,22 +118,22 @@ fn patch(operations: &[Value]) -> Value {
     json!({"schemas": [PATCH], "Operations": operations})
 }
 
-/// A short name made of an address: what Slack's rules leave of the part before the `@`, with a
-/// number behind it when the plain one is taken.
-pub(super) fn username_of(email: &str, attempt: usize) -> String {
+/// Derives a username from an e-mail address: the local part by Slack's rules, with a number appended from the second
+/// attempt on.
+pub(super) fn username_from_email(email: &str, attempt: usize) -> String {
     let local = email.split('@').next().unwrap_or_default().to_ascii_lowercase();
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || ".-_".contains(letter);
     let number = if attempt == 0 { String::new() } else { (attempt + 1).to_string() };
     let mut name: String = local
         .chars()
         .map(|letter| if allowed(letter) { letter } else { '_' })
-        .take(LONGEST_USERNAME - number.len())
+        .take(MAX_USERNAME_CHARS - number.len())
         .collect();
     name.push_str(&number);
     name
 }
 
-/// Puts a value at a name of one or two parts.
+/// Sets a value at a name of one or two parts.
 fn insert(part: &mut Map<String, Value>, name: &str, value: Value) {
     match name.split_once('.') {
         None => {
@@ -147,58 +147,60 @@ fn insert(part: &mut Map<String, Value>, name: &str, value: Value) {
     }
 }
 
-/// What is said about an attribute as an operation. Parts of an extension are added behind a colon and taken away behind
-/// a dot.
-fn operation(Said { schema, name, value }: Said<'_>) -> Option<Value> {
+/// Converts a change to an operation. Attributes of an extension are added after a colon and removed after a dot.
+fn operation(AttributeChange { schema, name, value }: AttributeChange<'_>) -> Option<Value> {
     let said = match (schema, value) {
-        (_, Field::Keep) | (PROFILE, Field::Set(_)) => return None,
-        (CORE, Field::Clear) => json!({"op": "remove", "path": name}),
-        (schema, Field::Clear) => json!({"op": "remove", "path": format!("{schema}.{name}")}),
-        (CORE, Field::Set(value)) if matches!(&*name, "photos" | "addresses") => {
+        (_, PatchField::Absent) | (PROFILE, PatchField::Set(_)) => return None,
+        (CORE, PatchField::Clear) => json!({"op": "remove", "path": name}),
+        (schema, PatchField::Clear) => json!({"op": "remove", "path": format!("{schema}.{name}")}),
+        (CORE, PatchField::Set(value)) if matches!(&*name, "photos" | "addresses") => {
             json!({"op": "add", "path": name, "value": value})
         }
-        (CORE, Field::Set(value)) => json!({"op": "replace", "path": name, "value": value}),
-        (schema, Field::Set(value)) if name == MANAGER => {
+        (CORE, PatchField::Set(value)) => json!({"op": "replace", "path": name, "value": value}),
+        (schema, PatchField::Set(value)) if name == MANAGER => {
             json!({"op": "replace", "path": schema, "value": {"manager": {"managerId": value}}})
         }
-        (schema, Field::Set(value)) => {
+        (schema, PatchField::Set(value)) => {
             json!({"op": "add", "path": format!("{schema}:{name}"), "value": value})
         }
     };
     Some(said)
 }
 
-/// The day that somebody begins.
-fn start(wish: &UserInput) -> Field<Value> {
-    wish.custom_fields
-        .get(START_DATE)
-        .cloned()
-        .map_or(Field::Keep, |date| if date.is_null() { Field::Clear } else { Field::Set(date) })
+/// Returns the change of the start date.
+fn start_date(input: &UserInput) -> PatchField<Value> {
+    input.custom_fields.get(START_DATE).cloned().map_or(PatchField::Absent, |date| {
+        if date.is_null() { PatchField::Clear } else { PatchField::Set(date) }
+    })
 }
 
-/// Everything that stands in both, but for the short name, the single address and the guest.
-fn attributes(wish: &UserInput) -> Vec<Said<'static>> {
-    let (first, last) = wish.names();
-    let core = |name: &'static str, value| Said { schema: CORE, name: name.into(), value };
-    let enterprise =
-        |name: &'static str, value| Said { schema: ENTERPRISE, name: name.into(), value };
-    let active = wish
-        .status
-        .value()
-        .map_or(Field::Keep, |status| Field::Set((*status == WishedStatus::Active).into()));
-    let manager = map(&wish.manager, |manager| manager.id.as_str().into());
+/// Returns the changes that creation and update have in common: all except the username, the single e-mail address and
+/// the guest.
+fn attributes(input: &UserInput) -> Vec<AttributeChange<'static>> {
+    let (first, last) = input.name_parts();
+    let core =
+        |name: &'static str, value| AttributeChange { schema: CORE, name: name.into(), value };
+    let enterprise = |name: &'static str, value| AttributeChange {
+        schema: ENTERPRISE,
+        name: name.into(),
+        value,
+    };
+    let active = input.status.value().map_or(PatchField::Absent, |status| {
+        PatchField::Set((*status == UserStatusInput::Active).into())
+    });
+    let manager = map(&input.manager, |manager| manager.id.as_str().into());
     vec![
-        core("externalId", text(&wish.external_id)),
+        core("externalId", text(&input.external_id)),
         core("name.givenName", text(&first)),
         core("name.familyName", text(&last)),
-        core("title", text(&wish.title)),
-        core("timezone", text(&wish.timezone)),
-        core("locale", text(&wish.locale)),
+        core("title", text(&input.title)),
+        core("timezone", text(&input.timezone)),
+        core("locale", text(&input.locale)),
         core("active", active),
         core(
             "emails",
-            map(&wish.emails, |emails| {
-                let main = wish.primary_email();
+            map(&input.emails, |emails| {
+                let main = input.primary_email();
                 let all = emails.iter().map(|email| {
                     let is_main = Some(email.email.as_str()) == main;
                     let kind = email.kind.as_deref().unwrap_or("work");
@@ -209,27 +211,27 @@ fn attributes(wish: &UserInput) -> Vec<Said<'static>> {
         ),
         core(
             "phoneNumbers",
-            map(&wish.phones, |phones| {
-                // Slack has two, the main one and the mobile one. Their types mean the opposite in requests and in
-                // answers, so that it is told by the mark of the main one.
+            map(&input.phones, |phones| {
+                // Slack has two numbers, the main and the mobile one. Their types are reversed between requests and
+                // responses, so the main one is marked by `primary`.
                 let all = phones.iter();
                 all.map(|phone| json!({"value": phone.number, "primary": !is_mobile(phone)}))
                     .collect()
             }),
         ),
-        core("photos", map(&wish.photos, |all| photos(all))),
-        core("addresses", map(&wish.addresses, |all| all.iter().map(address).collect())),
-        enterprise("employeeNumber", text(&wish.employee_number)),
-        enterprise("costCenter", text(&wish.cost_center)),
-        enterprise("organization", text(&wish.organization)),
-        enterprise("division", text(&wish.division)),
-        enterprise("department", text(&wish.department)),
+        core("photos", map(&input.photos, |all| photos(all))),
+        core("addresses", map(&input.addresses, |all| all.iter().map(address).collect())),
+        enterprise("employeeNumber", text(&input.employee_number)),
+        enterprise("costCenter", text(&input.cost_center)),
+        enterprise("organization", text(&input.organization)),
+        enterprise("division", text(&input.division)),
+        enterprise("department", text(&input.department)),
         enterprise(MANAGER, manager),
-        Said { schema: PROFILE, name: "startDate".into(), value: start(wish) },
+        AttributeChange { schema: PROFILE, name: "startDate".into(), value: start_date(input) },
     ]
 }
 
-/// Whether a number is the mobile one of the two that Slack keeps.
+/// Whether a number is the mobile one of Slack's two numbers.
 pub(super) fn is_mobile(phone: &PhoneInput) -> bool {
     phone.kind.as_deref() == Some("mobile")
 }
@@ -249,38 +251,44 @@ fn address(address: &AddressInput) -> Value {
     })
 }
 
-/// The extension of a guest of several channels, which is the only kind that SCIM makes. One of a single channel is born
-/// as such, and becomes the other kind where its channel is: what fails in between leaves no full member behind.
-fn guest(wish: &UserInput) -> Option<Value> {
-    if !matches!(wish.kind(), Some(UserType::GuestMultiChannel | UserType::GuestSingleChannel)) {
+/// Returns the extension of a multi-channel guest, the only kind that SCIM creates. A single-channel guest is created
+/// as one, and becomes the other kind in its workspace: a failure in between leaves no full member behind.
+fn guest(input: &UserInput) -> Option<Value> {
+    if !matches!(input.kind(), Some(UserType::GuestMultiChannel | UserType::GuestSingleChannel)) {
         return None;
     }
     let mut guest = json!({"type": "multi"});
-    let end =
-        wish.expiry().and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok());
+    let end = input
+        .expiry()
+        .and_then(|at| at.format(&time::format_description::well_known::Rfc3339).ok());
     if let (Some(end), Some(guest)) = (end, guest.as_object_mut()) {
         guest.insert("expiration".to_owned(), end.into());
     }
     Some(guest)
 }
 
-impl Said<'_> {
-    fn borrowed(&self) -> Said<'_> {
-        Said { schema: self.schema, name: (&*self.name).into(), value: self.value.clone() }
+impl AttributeChange<'_> {
+    fn borrowed(&self) -> AttributeChange<'_> {
+        AttributeChange {
+            schema: self.schema,
+            name: (&*self.name).into(),
+            value: self.value.clone(),
+        }
     }
 }
 
-/// Whether a name of a caller's own data belongs to the form of a request and not to the user.
+/// Whether a name in `remote_data` belongs to the request and not to the user.
 pub(super) fn is_envelope(name: &str) -> bool {
     matches!(name, OPERATIONS | "schemas")
 }
 
-/// What a caller's own data says, as attributes: an extension's and a name's parts each.
-fn remote_attributes(wish: &UserInput) -> Vec<Said<'_>> {
-    let said =
-        |value: &Value| if value.is_null() { Field::Clear } else { Field::Set(value.clone()) };
+/// Returns the changes of `remote_data`, with each sub-attribute of an extension and of a name.
+fn remote_attributes(input: &UserInput) -> Vec<AttributeChange<'_>> {
+    let said = |value: &Value| {
+        if value.is_null() { PatchField::Clear } else { PatchField::Set(value.clone()) }
+    };
     let mut attributes = Vec::new();
-    let data = wish.remote_data.iter().filter(|(name, _)| !is_envelope(name));
+    let data = input.remote_data.iter().filter(|(name, _)| !is_envelope(name));
     for (name, value) in data {
         match value {
             Value::Object(parts) if name.starts_with("urn:") => {
@@ -289,13 +297,13 @@ fn remote_attributes(wish: &UserInput) -> Vec<Said<'_>> {
                     let manager = value.get("managerId").filter(|_| part == "manager");
                     let name = if manager.is_some() { MANAGER } else { part.as_str() };
                     let value = said(manager.unwrap_or(value));
-                    Said { schema, name: name.into(), value }
+                    AttributeChange { schema, name: name.into(), value }
                 }));
             }
             Value::Object(parts) if name == "name" => {
                 attributes.extend(parts.iter().map(|(part, value)| {
                     let name = format!("name.{part}").into();
-                    Said { schema: CORE, name, value: said(value) }
+                    AttributeChange { schema: CORE, name, value: said(value) }
                 }));
             }
             value @ (Value::Null
@@ -304,22 +312,26 @@ fn remote_attributes(wish: &UserInput) -> Vec<Said<'_>> {
             | Value::String(_)
             | Value::Array(_)
             | Value::Object(_)) => {
-                attributes.push(Said { schema: CORE, name: name.into(), value: said(value) });
+                attributes.push(AttributeChange {
+                    schema: CORE,
+                    name: name.into(),
+                    value: said(value),
+                });
             }
         }
     }
     attributes
 }
 
-fn text(field: &Field<String>) -> Field<Value> {
+fn text(field: &PatchField<String>) -> PatchField<Value> {
     map(field, |text| text.as_str().into())
 }
 
-fn map<T>(field: &Field<T>, value: impl FnOnce(&T) -> Value) -> Field<Value> {
+fn map<T>(field: &PatchField<T>, value: impl FnOnce(&T) -> Value) -> PatchField<Value> {
     match field {
-        Field::Keep => Field::Keep,
-        Field::Clear => Field::Clear,
-        Field::Set(set) => Field::Set(value(set)),
+        PatchField::Absent => PatchField::Absent,
+        PatchField::Clear => PatchField::Clear,
+        PatchField::Set(set) => PatchField::Set(value(set)),
     }
 }
 
@@ -327,14 +339,14 @@ fn map<T>(field: &Field<T>, value: impl FnOnce(&T) -> Value) -> Field<Value> {
 mod tests {
     use super::*;
 
-    fn wish(json: Value) -> UserInput {
+    fn input(json: Value) -> UserInput {
         serde_json::from_value(json).unwrap()
     }
 
     #[test]
-    fn a_new_user_names_the_schemas_it_uses() {
-        let body = creation(
-            &wish(json!({"email": "ada@example.com", "name": "Ada Lovelace",
+    fn a_new_user_lists_its_schemas() {
+        let body = create_body(
+            &input(json!({"email": "ada@example.com", "name": "Ada Lovelace",
                 "department": "Research", "manager": {"id": "U1"}, "remote_data": {"nickName": "a"}})),
             "ada",
         );
@@ -352,9 +364,9 @@ mod tests {
     }
 
     #[test]
-    fn a_change_says_only_what_was_said() {
-        assert_eq!(changes(&wish(json!({}))), Vec::<Value>::new());
-        let bodies = changes(&wish(json!({"title": null, "department": "Sales",
+    fn an_update_has_only_the_given_fields() {
+        assert_eq!(update_bodies(&input(json!({}))), Vec::<Value>::new());
+        let bodies = update_bodies(&input(json!({"title": null, "department": "Sales",
             "email": "b@c.d", "manager": null, "user_type": "guest_multi_channel"})));
         assert_eq!(bodies.len(), 1);
         assert_eq!(
@@ -371,8 +383,8 @@ mod tests {
     }
 
     #[test]
-    fn a_manager_is_set_in_the_extension_and_a_first_day_by_a_body_of_its_own() {
-        let bodies = changes(&wish(json!({"manager": {"id": "U1"},
+    fn sets_the_manager_in_the_extension_and_the_start_date_in_a_separate_body() {
+        let bodies = update_bodies(&input(json!({"manager": {"id": "U1"},
             "custom_fields": {"start_date": "2026-12-01T00:00:00+0000"}})));
         assert_eq!(
             bodies,
@@ -382,15 +394,15 @@ mod tests {
                     "value": {"manager": {"managerId": "U1"}}}]}),
             ]
         );
-        let bodies = changes(&wish(json!({"custom_fields": {"start_date": null}})));
+        let bodies = update_bodies(&input(json!({"custom_fields": {"start_date": null}})));
         let gone = json!([{"op": "remove", "path": format!("{PROFILE}.startDate")}]);
         assert_eq!(bodies[0]["Operations"], gone);
     }
 
     #[test]
-    fn the_main_number_is_the_one_that_is_not_mobile() {
+    fn marks_the_number_that_is_not_mobile_as_primary() {
         let marked = |phones: Value| {
-            let body = creation(&wish(json!({"email": "a@b.c", "phones": phones})), "a");
+            let body = create_body(&input(json!({"email": "a@b.c", "phones": phones})), "a");
             body["phoneNumbers"].clone()
         };
         assert_eq!(
@@ -408,14 +420,14 @@ mod tests {
     }
 
     #[test]
-    fn short_names_keep_to_the_rules() {
+    fn derives_valid_usernames() {
         for (email, attempt, expected) in [
             ("Ada.L@example.com", 0, "ada.l"),
             ("o'hara+x@example.com", 0, "o_hara_x"),
             ("a-very-long-name-indeed@example.com", 0, "a-very-long-name-inde"),
             ("a-very-long-name-indeed@example.com", 1, "a-very-long-name-ind2"),
         ] {
-            assert_eq!(username_of(email, attempt), expected);
+            assert_eq!(username_from_email(email, attempt), expected);
         }
     }
 }

@@ -1,19 +1,19 @@
-//! Users made, invited, changed, switched off and signed out. Accounts are SCIM's, except for
-//! invitations, the end of a guest's stay in a workspace, and sessions.
+//! Changes users: create, invite, update, deactivate, end sessions. By SCIM, except for invitations, a guest's expiry
+//! in a workspace, and sessions.
 
 use async_trait::async_trait;
 use http::Method;
 use time::OffsetDateTime;
 
-use super::SlackEnterprise;
+use super::SlackConnector;
 use super::api::is_id;
 use super::map::seconds;
 use super::memberships::guest_flags;
 use super::remote_data;
 use super::scim_user::{self, START_DATE};
 use super::wire;
-use crate::connectors::{CallContext, ConnectorError, Invitation, Kind, UserWrites};
-use crate::domain::input::{Done, Field, Flaw};
+use crate::connectors::{CallContext, ConnectorError, ErrorKind, InvitationRequest, UserWrites};
+use crate::domain::patch::{PatchField, ValidationError, WriteOutcome};
 use crate::domain::user::UserType;
 use crate::domain::user_input::UserInput;
 
@@ -26,65 +26,71 @@ const GET_EXPIRY: &str = "admin.users.getExpiration";
 const RESET: &str = "admin.users.session.reset";
 const SESSIONS: &str = "admin.users.session.list";
 const READ: &str = "scim.users.get";
-/// So many short names are tried for somebody who was given none.
-const NAMES: usize = 5;
+/// Maximum number of usernames to try for a new user without one.
+const MAX_USERNAME_ATTEMPTS: usize = 5;
 
 #[async_trait]
-impl UserWrites for SlackEnterprise {
-    fn flaws(&self, wish: &UserInput, new: bool) -> Vec<Flaw> {
-        let mut flaws = Vec::new();
-        let unknown = wish.custom_fields.keys().filter(|name| *name != START_DATE);
-        flaws.extend(unknown.map(|name| {
-            let message = "Slack's SCIM has no such field; `start_date` is the one it has";
-            Flaw::at(format!("/custom_fields/{name}"), message)
+impl UserWrites for SlackConnector {
+    fn validate(&self, input: &UserInput, new: bool) -> Vec<ValidationError> {
+        let mut errors = Vec::new();
+        let unknown = input.custom_fields.keys().filter(|name| *name != START_DATE);
+        errors.extend(unknown.map(|name| {
+            let message = "is not a field of Slack's SCIM; only `start_date` is supported";
+            ValidationError::at(format!("/custom_fields/{name}"), message)
         }));
-        if !new && !wish.external_id.is_keep() {
-            flaws.push(Flaw::at("/external_id", "Slack sets it once, when the account is made"));
+        if !new && !input.external_id.is_absent() {
+            errors.push(ValidationError::at("/external_id", "can only be set on a new account"));
         }
-        flaws.extend(remote_data::flaws_of_remote_data(wish, new));
-        if new && wish.invite {
-            flaws.extend(flaws_of_invitation(wish));
+        errors.extend(remote_data::validate_remote_data(input, new));
+        if new && input.invite {
+            errors.extend(validate_invitation(input));
         }
-        if !new && wish.kind() == Some(UserType::GuestSingleChannel) {
-            let message = "is given by POST /workspaces/{id}/members, with the one channel";
-            flaws.push(Flaw::at("/user_type", message));
+        if !new && input.kind() == Some(UserType::GuestSingleChannel) {
+            let message = "is set by POST /workspaces/{id}/members, with the one channel";
+            errors.push(ValidationError::at("/user_type", message));
         }
-        if wish.email == Field::Clear || wish.emails == Field::Clear {
-            flaws.push(Flaw::at("/email", "every account has an address"));
+        if input.email == PatchField::Clear || input.emails == PatchField::Clear {
+            errors.push(ValidationError::at(
+                "/email",
+                "can't be cleared: every account has an address",
+            ));
         }
-        let phones = wish.phones.value().map(Vec::as_slice).unwrap_or_default();
+        let phones = input.phones.value().map(Vec::as_slice).unwrap_or_default();
         let mobile = phones.iter().filter(|phone| scim_user::is_mobile(phone)).count();
         if mobile > 1 || phones.len() - mobile > 1 {
-            let message = "Slack keeps two numbers: one of type `mobile`, and one of any other";
-            flaws.push(Flaw::at("/phones", message));
+            let message = "must have at most one number of type `mobile` and one of another type";
+            errors.push(ValidationError::at("/phones", message));
         }
-        if wish.username == Field::Clear {
-            flaws.push(Flaw::at("/username", "every account has a short name"));
+        if input.username == PatchField::Clear {
+            errors.push(ValidationError::at(
+                "/username",
+                "can't be cleared: every account has a username",
+            ));
         }
-        flaws
+        errors
     }
 
     async fn create(
         &self,
         cx: &CallContext<'_>,
-        wish: &UserInput,
+        input: &UserInput,
     ) -> Result<String, ConnectorError> {
-        let email = wish.primary_email().unwrap_or_default();
+        let email = input.primary_email().unwrap_or_default();
         let mut attempt = 0;
         loop {
-            let made = scim_user::username_of(email, attempt);
-            let username = wish.username.value().unwrap_or(&made);
-            let body = scim_user::creation(wish, username);
-            let answer = self.scim(cx, CREATE, Method::POST, "Users", Some(&body)).await;
+            let made = scim_user::username_from_email(email, attempt);
+            let username = input.username.value().unwrap_or(&made);
+            let body = scim_user::create_body(input, username);
+            let response = self.scim(cx, CREATE, Method::POST, "Users", Some(&body)).await;
             attempt += 1;
-            match answer {
-                Ok(answer) => return Ok(answer.read::<wire::ScimId>(cx)?.id),
-                // A clean refusal of a name that was ours to choose.
+            match response {
+                Ok(response) => return Ok(response.read::<wire::ScimId>(cx)?.id),
+                // A rejected username that was derived here: try the next one.
                 Err(error)
-                    if wish.username.is_keep()
-                        && attempt < NAMES
+                    if input.username.is_absent()
+                        && attempt < MAX_USERNAME_ATTEMPTS
                         && error.code.as_deref() == Some("username_taken") => {}
-                Err(error) => return Err(pointed(error)),
+                Err(error) => return Err(with_pointer(error)),
             }
         }
     }
@@ -92,9 +98,9 @@ impl UserWrites for SlackEnterprise {
     async fn invite(
         &self,
         cx: &CallContext<'_>,
-        invitation: Invitation<'_>,
-    ) -> Result<Done, ConnectorError> {
-        let Invitation { email, name, membership, expires_at } = invitation;
+        invitation: InvitationRequest<'_>,
+    ) -> Result<WriteOutcome, ConnectorError> {
+        let InvitationRequest { email, name, membership, expires_at } = invitation;
         let channels = membership.channel_ids.join(",");
         let expires = expires_at.map(|at| at.unix_timestamp().to_string()).unwrap_or_default();
         let mut arguments = vec![
@@ -105,21 +111,21 @@ impl UserWrites for SlackEnterprise {
             ("guest_expiration_ts", &*expires),
         ];
         arguments.extend(guest_flags(membership.user_type));
-        self.web(cx, INVITE, &arguments).await.map(|_| Done::Done).map_err(pointed)
+        self.web(cx, INVITE, &arguments).await.map(|_| WriteOutcome::Applied).map_err(with_pointer)
     }
 
     async fn update(
         &self,
         cx: &CallContext<'_>,
         id: &str,
-        wish: &UserInput,
-    ) -> Result<Done, ConnectorError> {
+        input: &UserInput,
+    ) -> Result<WriteOutcome, ConnectorError> {
         let path = user_path(cx, UPDATE, id)?;
-        let bodies = scim_user::changes(wish);
+        let bodies = scim_user::update_bodies(input);
         for body in &bodies {
-            self.scim(cx, UPDATE, Method::PATCH, &path, Some(body)).await.map_err(pointed)?;
+            self.scim(cx, UPDATE, Method::PATCH, &path, Some(body)).await.map_err(with_pointer)?;
         }
-        Ok(if bodies.is_empty() { Done::Already } else { Done::Done })
+        Ok(if bodies.is_empty() { WriteOutcome::Unchanged } else { WriteOutcome::Applied })
     }
 
     async fn set_expiry(
@@ -128,27 +134,37 @@ impl UserWrites for SlackEnterprise {
         id: &str,
         workspace_id: &str,
         at: Option<OffsetDateTime>,
-    ) -> Result<Done, ConnectorError> {
+    ) -> Result<WriteOutcome, ConnectorError> {
         let at = at.map_or(0, OffsetDateTime::unix_timestamp).to_string();
         let arguments = [("user_id", id), ("team_id", workspace_id), ("expiration_ts", &*at)];
-        self.web(cx, EXPIRE, &arguments).await.map(|_| Done::Done)
+        self.web(cx, EXPIRE, &arguments).await.map(|_| WriteOutcome::Applied)
     }
 
-    async fn lift_expiry(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError> {
+    async fn clear_expiry(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+    ) -> Result<WriteOutcome, ConnectorError> {
         let path = user_path(cx, UPDATE, id)?;
-        let body = scim_user::no_end();
-        self.scim(cx, UPDATE, Method::PATCH, &path, Some(&body)).await.map(|_| Done::Done)
+        let body = scim_user::clear_expiration_body();
+        self.scim(cx, UPDATE, Method::PATCH, &path, Some(&body))
+            .await
+            .map(|_| WriteOutcome::Applied)
     }
 
-    async fn deactivate(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError> {
+    async fn deactivate(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+    ) -> Result<WriteOutcome, ConnectorError> {
         let path = user_path(cx, DELETE, id)?;
-        // Slack accepts it for an account that was deactivated before.
+        // Slack accepts the call for an account that was deactivated before.
         let before = self.scim_get(cx, READ, &path).await;
-        let before = before.and_then(|answer| answer.read::<wire::ScimActive>(cx));
+        let before = before.and_then(|response| response.read::<wire::ScimActive>(cx));
         if matches!(before, Ok(wire::ScimActive { active: Some(false) })) {
-            return Ok(Done::Already);
+            return Ok(WriteOutcome::Unchanged);
         }
-        self.scim(cx, DELETE, Method::DELETE, &path, None).await.map(|_| Done::Done)
+        self.scim(cx, DELETE, Method::DELETE, &path, None).await.map(|_| WriteOutcome::Applied)
     }
 
     async fn expiry(
@@ -158,8 +174,8 @@ impl UserWrites for SlackEnterprise {
         workspace_id: &str,
     ) -> Result<Option<OffsetDateTime>, ConnectorError> {
         let arguments = [("user_id", id), ("target_team", workspace_id)];
-        let answer = self.web(cx, GET_EXPIRY, &arguments).await?;
-        Ok(seconds(answer.read::<wire::Expiration>(cx)?.user.expiration_ts))
+        let response = self.web(cx, GET_EXPIRY, &arguments).await?;
+        Ok(seconds(response.read::<wire::Expiration>(cx)?.user.expiration_ts))
     }
 
     async fn has_sessions(&self, cx: &CallContext<'_>, id: &str) -> Result<bool, ConnectorError> {
@@ -172,49 +188,53 @@ impl UserWrites for SlackEnterprise {
         }
     }
 
-    async fn end_sessions(&self, cx: &CallContext<'_>, id: &str) -> Result<Done, ConnectorError> {
-        self.web(cx, RESET, &[("user_id", id)]).await.map(|_| Done::Done)
+    async fn end_sessions(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+    ) -> Result<WriteOutcome, ConnectorError> {
+        self.web(cx, RESET, &[("user_id", id)]).await.map(|_| WriteOutcome::Applied)
     }
 }
 
-/// The path of a user; nothing but an id goes into it.
+/// Returns the SCIM path of a user; fails for a text that is not an id.
 fn user_path(
     cx: &CallContext<'_>,
     method: &'static str,
     id: &str,
 ) -> Result<String, ConnectorError> {
-    let missing = || cx.error(method, Kind::NotFound).with_code("no_such_user");
+    let missing = || cx.error(method, ErrorKind::NotFound).with_code("no_such_user");
     is_id(id).then(|| format!("Users/{id}")).ok_or_else(missing)
 }
 
-/// What an invitation can't carry: Slack takes the name, the channels and the end of the stay with it.
-fn flaws_of_invitation(wish: &UserInput) -> Vec<Flaw> {
-    let mut flaws = Vec::new();
-    if wish.workspaces.first().is_some_and(|first| first.channel_ids.is_empty()) {
+/// Returns errors for fields that an invitation does not support: it has the name, the channels and the expiry.
+fn validate_invitation(input: &UserInput) -> Vec<ValidationError> {
+    let mut errors = Vec::new();
+    if input.workspaces.first().is_some_and(|first| first.channel_ids.is_empty()) {
         let message =
-            "must name at least one channel: Slack invites into channels of the workspace";
-        flaws.push(Flaw::at("/workspaces/0/channel_ids", message));
+            "must have at least one channel: Slack invites into channels of the workspace";
+        errors.push(ValidationError::at("/workspaces/0/channel_ids", message));
     }
     let rest = UserInput {
-        email: Field::Keep,
-        emails: Field::Keep,
-        first_name: Field::Keep,
-        last_name: Field::Keep,
-        name: Field::Keep,
-        user_type: Field::Keep,
-        status: Field::Keep,
-        ..wish.clone()
+        email: PatchField::Absent,
+        emails: PatchField::Absent,
+        first_name: PatchField::Absent,
+        last_name: PatchField::Absent,
+        name: PatchField::Absent,
+        user_type: PatchField::Absent,
+        status: PatchField::Absent,
+        ..input.clone()
     };
-    flaws.extend(rest.profile_fields().into_iter().map(|field| {
+    errors.extend(rest.profile_fields().into_iter().map(|field| {
         let message =
-            "is not carried by an invitation: PATCH the user afterwards, or leave out invite";
-        Flaw::at(field, message)
+            "is not supported by an invitation: PATCH the user afterwards, or omit `invite`";
+        ValidationError::at(field, message)
     }));
-    flaws
+    errors
 }
 
-/// The error with the field of the request that its code is about.
-fn pointed(error: ConnectorError) -> ConnectorError {
+/// Adds the field of the request that the error's code is about.
+fn with_pointer(error: ConnectorError) -> ConnectorError {
     let field = match error.code.as_deref().unwrap_or_default() {
         "username_taken" | "username_too_long" | "username_invalid" | "username_not_allowed" => {
             "/username"

@@ -1,14 +1,13 @@
-//! Slack's own shapes, with Slack's own field names. Only what we read is named; what is not required may be absent or
-//! null.
+//! Slack's wire types, with Slack's field names. Only used fields are listed; optional fields may be absent or null.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::connectors::rows::Rows;
 
-/// What every answer of the Web API has.
+/// The fields of every Web API response.
 #[derive(Debug, Deserialize)]
-pub(super) struct Envelope {
+pub(super) struct ResponseEnvelope {
     pub(super) ok: Option<bool>,
     pub(super) error: Option<String>,
     pub(super) needed: Option<String>,
@@ -20,7 +19,7 @@ pub(super) struct ResponseMetadata {
     pub(super) next_cursor: Option<String>,
 }
 
-/// `admin.users.list`, with its rows read as `R`.
+/// `admin.users.list`, with rows parsed as `R`.
 #[derive(Debug, Deserialize)]
 pub(super) struct AdminUsersList<R> {
     pub(super) users: Rows<R>,
@@ -86,7 +85,7 @@ pub(super) struct WebUser {
     pub(super) real_name: Option<String>,
     #[serde(default)]
     pub(super) deleted: bool,
-    /// This flag and the next are of the workspace that was asked about.
+    /// This flag and the next are of the requested workspace.
     #[serde(default)]
     pub(super) is_admin: bool,
     #[serde(default)]
@@ -110,7 +109,7 @@ pub(super) struct WebUser {
 }
 
 impl WebUser {
-    /// The ids under which Slack knows the same person: that of the workspace, and that of the organization.
+    /// Returns the ids under which Slack lists the same user: of the workspace, and of the organization.
     pub(super) fn ids(&self) -> impl Iterator<Item = &str> + Clone {
         let part = self.enterprise_user.as_ref();
         [Some(&self.id), part.and_then(|part| part.id.as_ref())]
@@ -131,7 +130,7 @@ pub(super) struct WebProfile {
     pub(super) image_512: Option<String>,
 }
 
-/// A user as a part of the organization.
+/// A user within the organization.
 #[derive(Debug, Deserialize)]
 pub(super) struct EnterpriseUser {
     pub(super) id: Option<String>,
@@ -235,7 +234,7 @@ pub(super) struct ScimProfile {
     pub(super) start_date: Option<String>,
 }
 
-/// A SCIM failure. Slack's code is `detail` in v2.0, `Errors.description` in v1.1.
+/// A SCIM error. Slack's code is `detail` in v2.0, `Errors.description` in v1.1.
 #[derive(Debug, Deserialize)]
 pub(super) struct ScimFailure {
     pub(super) detail: Option<String>,
@@ -244,7 +243,7 @@ pub(super) struct ScimFailure {
 }
 
 impl ScimFailure {
-    /// The code, wherever the version has it.
+    /// Returns the code of either version.
     pub(super) fn code(self) -> Option<String> {
         self.detail.or(self.errors.and_then(|errors| errors.description))
     }
@@ -258,7 +257,7 @@ pub(super) struct ScimErrors {
 /// A page of SCIM.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ScimList<'a> {
+pub(super) struct SlackScimList<'a> {
     #[serde(borrow, rename = "Resources")]
     pub(super) resources: Option<Rows<&'a RawValue>>,
     pub(super) total_results: Option<u64>,
@@ -275,7 +274,7 @@ pub(super) struct ScimGroup {
     pub(super) members: Vec<ScimValue>,
 }
 
-/// Of a SCIM resource, its id.
+/// The id of a SCIM resource.
 #[derive(Debug, Deserialize)]
 pub(super) struct ScimId {
     pub(super) id: String,
@@ -344,7 +343,7 @@ pub(super) struct TeamIcon {
 
 /// `admin.teams.owners.list` and `admin.teams.admins.list`.
 #[derive(Debug, Deserialize)]
-pub(super) struct TeamPeople<'a> {
+pub(super) struct TeamAdminIds<'a> {
     #[serde(borrow, alias = "owner_ids", alias = "admin_ids")]
     pub(super) ids: Rows<&'a RawValue>,
     #[serde(default)]
@@ -369,20 +368,20 @@ pub(super) struct SystemAssignment {
     pub(super) date_create: Option<i64>,
 }
 
-/// The answer of `admin.users.getExpiration`.
+/// `admin.users.getExpiration`.
 #[derive(Debug, Deserialize)]
 pub(super) struct Expiration {
     pub(super) user: ExpirationUser,
 }
 
-/// The guest in it.
+/// The guest in `admin.users.getExpiration`.
 #[derive(Debug, Deserialize)]
 pub(super) struct ExpirationUser {
     #[serde(default)]
     pub(super) expiration_ts: Option<i64>,
 }
 
-/// Whether an account of SCIM can sign in.
+/// The status of a SCIM user.
 #[derive(Debug, Deserialize)]
 pub(super) struct ScimActive {
     pub(super) active: Option<bool>,
@@ -418,7 +417,7 @@ mod tests {
             "icon": {"image_230": "a", "image_132": "b"}}));
         assert_null_is_absent::<SystemAssignment>(&json!({"role_id": "Rl01", "entity_id": "T1",
             "user_id": "U1", "date_create": 1}));
-        assert_null_is_absent::<Envelope>(&json!({"ok": true, "error": "e", "needed": "a",
+        assert_null_is_absent::<ResponseEnvelope>(&json!({"ok": true, "error": "e", "needed": "a",
             "provided": "b"}));
         assert_null_is_absent::<AuthTest>(&json!({"user_id": "U1", "url": "https://a",
             "is_enterprise_install": true}));

@@ -1,25 +1,25 @@
-//! Workspaces made and set up: `admin.teams.create`, and a method for each setting.
+//! Changes workspaces: `admin.teams.create`, and a method for each setting.
 
 use async_trait::async_trait;
 
-use super::{SlackEnterprise, wire};
+use super::{SlackConnector, wire};
 use crate::connectors::{CallContext, ConnectorError, WorkspaceWrites};
-use crate::domain::input::{Done, Field};
-use crate::domain::workspace_input::{WorkspaceSetting, WorkspaceWish};
+use crate::domain::patch::{PatchField, WriteOutcome};
+use crate::domain::workspace_input::{WorkspaceInput, WorkspaceSettingInput};
 
 const CREATE: &str = "admin.teams.create";
 
 #[async_trait]
-impl WorkspaceWrites for SlackEnterprise {
+impl WorkspaceWrites for SlackConnector {
     async fn create(
         &self,
         cx: &CallContext<'_>,
-        wish: &WorkspaceWish,
+        input: &WorkspaceInput,
     ) -> Result<String, ConnectorError> {
-        let address = wish.address();
-        let text = |field: &Field<String>| field.value().cloned().unwrap_or_default();
+        let address = input.domain_or_default();
+        let text = |field: &PatchField<String>| field.value().cloned().unwrap_or_default();
         let [name, description, discoverability] =
-            [&wish.name, &wish.description, &wish.discoverability].map(text);
+            [&input.name, &input.description, &input.discoverability].map(text);
         let arguments = [
             ("team_domain", &*address),
             ("team_name", &*name),
@@ -29,29 +29,29 @@ impl WorkspaceWrites for SlackEnterprise {
         Ok(self.web(cx, CREATE, &arguments).await?.read::<wire::CreatedTeam>(cx)?.team)
     }
 
-    async fn set(
+    async fn update_setting(
         &self,
         cx: &CallContext<'_>,
         id: &str,
-        setting: WorkspaceSetting<'_>,
-    ) -> Result<Done, ConnectorError> {
+        setting: WorkspaceSettingInput<'_>,
+    ) -> Result<WriteOutcome, ConnectorError> {
         let channels;
         let (method, name, value) = match setting {
-            WorkspaceSetting::Name(name) => ("admin.teams.settings.setName", "name", name),
-            WorkspaceSetting::Description(text) => {
+            WorkspaceSettingInput::Name(name) => ("admin.teams.settings.setName", "name", name),
+            WorkspaceSettingInput::Description(text) => {
                 ("admin.teams.settings.setDescription", "description", text)
             }
-            WorkspaceSetting::Discoverability(word) => {
+            WorkspaceSettingInput::Discoverability(word) => {
                 ("admin.teams.settings.setDiscoverability", "discoverability", word)
             }
-            WorkspaceSetting::Icon(url) => ("admin.teams.settings.setIcon", "image_url", url),
-            WorkspaceSetting::DefaultChannels(ids) => {
+            WorkspaceSettingInput::Icon(url) => ("admin.teams.settings.setIcon", "image_url", url),
+            WorkspaceSettingInput::DefaultChannels(ids) => {
                 channels = ids.join(",");
                 ("admin.teams.settings.setDefaultChannels", "channel_ids", &*channels)
             }
         };
-        // What is emptied is said so: each of them is an argument that Slack requires.
+        // Empty values are sent as well: Slack requires each argument.
         let request = self.web_request(cx, method, [("team_id", id), (name, value)])?;
-        self.web_send(cx, method, request).await.map(|_| Done::Done)
+        self.web_send(cx, method, request).await.map(|_| WriteOutcome::Applied)
     }
 }

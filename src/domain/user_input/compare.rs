@@ -1,15 +1,15 @@
-//! Whether a user that was read is as requested: field by field, and unknown where the provider stores
-//! a value in a form of its own.
+//! Comparison of user input with a user as read: field by field, `Unknown` where the provider stores a value in
+//! another form.
 
-use super::{AddressInput, UserInput, WishedStatus};
-use crate::domain::input::{Comparison, Field};
+use super::{AddressInput, UserInput, UserStatusInput};
+use crate::domain::patch::{Comparison, PatchField};
 use crate::domain::user::{Address, User, UserStatus};
 
 impl UserInput {
-    /// Compares everything requested of the account with a user read in full.
+    /// Compares every requested field of the account with a user read in full.
     #[must_use]
     pub fn compare(&self, user: &User) -> Comparison {
-        let (first, last) = self.names();
+        let (first, last) = self.name_parts();
         let texts = [
             (&first, &user.first_name),
             (&last, &user.last_name),
@@ -24,12 +24,12 @@ impl UserInput {
         ];
         let texts = texts.into_iter().map(|(requested, is)| requested.compare(is.as_ref()));
         let status = self.status.value().is_none_or(|status| match status {
-            WishedStatus::Active => user.status == UserStatus::Active,
-            WishedStatus::Inactive => user.status == UserStatus::Inactive,
+            UserStatusInput::Active => user.status == UserStatus::Active,
+            UserStatusInput::Inactive => user.status == UserStatus::Inactive,
         });
         let parts = [
-            Comparison::of(status),
-            Comparison::of(self.kind().is_none_or(|kind| kind == user.user_type)),
+            Comparison::of_equality(status),
+            Comparison::of_equality(self.kind().is_none_or(|kind| kind == user.user_type)),
             self.compare_end(user),
             self.compare_username(user),
             self.compare_emails(user),
@@ -40,31 +40,31 @@ impl UserInput {
             compare_list(&self.locale, user.locale.is_none(), |locale| {
                 user.locale.as_ref() == Some(locale)
             }),
-            // Pictures are copied to addresses of the provider's own.
-            Comparison::or_unknown(self.photos.is_keep()),
+            // Pictures are copied to the provider's own URLs.
+            Comparison::or_unknown(self.photos.is_absent()),
             Comparison::or_unknown(self.remote_data.is_empty()),
         ];
         Comparison::all(texts.chain(parts))
     }
 
-    /// Times are stored in whole seconds.
+    /// Compares in seconds, as providers store times.
     fn compare_end(&self, user: &User) -> Comparison {
         let is = user.expires_at.map(time::OffsetDateTime::unix_timestamp);
         match &self.expires_at {
-            Field::Keep => Comparison::Equal,
-            Field::Clear => Comparison::of(is.is_none()),
-            Field::Set(at) => Comparison::of(is == Some(at.utc().unix_timestamp())),
+            PatchField::Absent => Comparison::Equal,
+            PatchField::Clear => Comparison::of_equality(is.is_none()),
+            PatchField::Set(at) => Comparison::of_equality(is == Some(at.utc().unix_timestamp())),
         }
     }
 
-    /// Providers replace letters that they do not permit.
+    /// Compares without case; providers replace characters that they do not allow.
     fn compare_username(&self, user: &User) -> Comparison {
         let is = user.username.as_deref().unwrap_or_default();
         let requested = self.username.value();
         Comparison::or_unknown(requested.is_none_or(|name| name.eq_ignore_ascii_case(is)))
     }
 
-    /// The primary address decides; a provider may store fewer of the others.
+    /// Compares the primary address exactly; a provider may store fewer of the others.
     fn compare_emails(&self, user: &User) -> Comparison {
         let primary = user.emails.iter().find(|email| email.is_primary);
         let primary = primary.or(user.emails.first()).map_or("", |email| email.email.as_str());
@@ -76,7 +76,7 @@ impl UserInput {
         Comparison::or_unknown(requested.all(|email| has(&email.email)))
     }
 
-    /// A manager may be named by another id than the provider's.
+    /// Compares the manager, whose id may be another than the provider's.
     fn compare_manager(&self, user: &User) -> Comparison {
         compare_list(&self.manager, user.manager.is_none(), |manager| {
             user.manager.as_ref().is_some_and(|is| is.id == manager.id)
@@ -100,7 +100,7 @@ impl UserInput {
     fn compare_custom_fields(&self, user: &User) -> Comparison {
         Comparison::all(self.custom_fields.iter().map(|(name, value)| {
             match (value.is_null(), user.custom_fields.get(name)) {
-                (true, is) => Comparison::of(is.is_none()),
+                (true, is) => Comparison::of_equality(is.is_none()),
                 (false, None) => Comparison::Different,
                 (false, Some(is)) => Comparison::or_unknown(is == value),
             }
@@ -108,18 +108,18 @@ impl UserInput {
     }
 }
 
-/// Compares a field whose values can be stored in another form than they were sent in.
+/// Compares a field whose values may be stored in another form.
 fn compare_list<T>(
-    field: &Field<T>,
+    field: &PatchField<T>,
     is_empty: bool,
     is_equal: impl FnOnce(&T) -> bool,
 ) -> Comparison {
     match field {
-        Field::Keep => Comparison::Equal,
-        Field::Clear => Comparison::of(is_empty),
-        Field::Set(value) if is_equal(value) => Comparison::Equal,
-        Field::Set(_) if is_empty => Comparison::Different,
-        Field::Set(_) => Comparison::Unknown,
+        PatchField::Absent => Comparison::Equal,
+        PatchField::Clear => Comparison::of_equality(is_empty),
+        PatchField::Set(value) if is_equal(value) => Comparison::Equal,
+        PatchField::Set(_) if is_empty => Comparison::Different,
+        PatchField::Set(_) => Comparison::Unknown,
     }
 }
 

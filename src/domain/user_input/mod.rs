@@ -1,27 +1,27 @@
-//! What a caller wishes a user to be: the same for somebody new and for a change.
+//! Input that creates or changes a user.
 
 mod compare;
-mod flaws;
 mod names;
+mod validate;
 
-pub use flaws::contradicting_roles;
+pub use validate::contradicting_roles;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::input::Field;
-use super::moment::Moment;
+use super::patch::PatchField;
+use super::timestamp::Timestamp;
 use super::user::UserType;
 
-/// Whether a user can sign in, as far as a caller decides it.
+/// The status of a user that a request can set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum WishedStatus {
+pub enum UserStatusInput {
     /// Can sign in.
     Active,
-    /// Switched off.
+    /// Deactivated.
     Inactive,
 }
 
@@ -31,10 +31,10 @@ pub enum WishedStatus {
 pub struct EmailInput {
     /// The address.
     pub email: String,
-    /// What it is for: `work`, `home`, …
+    /// The type: `work`, `home`, …
     #[serde(rename = "type")]
     pub kind: Option<String>,
-    /// Whether it is the one to write to; else the first one is.
+    /// Whether it is the primary address; otherwise the first one is.
     #[serde(default)]
     pub is_primary: bool,
 }
@@ -45,7 +45,7 @@ pub struct EmailInput {
 pub struct PhoneInput {
     /// The number.
     pub number: String,
-    /// What it is for: `work`, `mobile`, …
+    /// The type: `work`, `mobile`, …
     #[serde(rename = "type")]
     pub kind: Option<String>,
 }
@@ -70,153 +70,154 @@ pub struct AddressInput {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PhotoInput {
-    /// Where the provider can fetch it.
+    /// The URL that the provider fetches the picture from.
     pub url: String,
 }
 
-/// Somebody named by id.
+/// The manager of a user.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Named {
-    /// The id.
+pub struct ManagerInput {
+    /// The manager's user id.
     pub id: String,
 }
 
-/// A workspace to be in.
+/// A workspace to add the user to.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct WorkspaceInput {
+pub struct WorkspaceMembershipInput {
     /// The workspace.
     pub id: String,
-    /// A guest's channels there.
+    /// The guest's channels in the workspace.
     #[serde(default)]
     pub channel_ids: Vec<String>,
 }
 
-/// A role to be held.
+/// A role to assign.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleInput {
-    /// The role, as `/roles` has it.
+    /// The role's id, as in `/roles`.
     pub id: String,
-    /// The workspace it is held in; absent for the whole organization.
+    /// The workspace of the assignment; absent for the whole organization.
     pub workspace_id: Option<String>,
-    /// The channel it is held in.
+    /// The channel of the assignment.
     pub channel_id: Option<String>,
 }
 
-/// How a user is to be. Absent fields are left as they are, `null` clears one.
+/// The requested state of a user. Absent fields are unchanged, `null` clears a field.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize, ToSchema)]
 #[schema(example = json!({"email": "grace@example.com", "name": "Grace Hopper", "department": "Engineering"}))]
 #[serde(deny_unknown_fields)]
 pub struct UserInput {
-    /// The primary e-mail address; short for `emails` with one entry.
+    /// The primary e-mail address; shorthand for `emails` with one entry.
     #[schema(value_type = Option<String>, example = "ada@example.com")]
     #[serde(default)]
-    pub email: Field<String>,
+    pub email: PatchField<String>,
     /// All e-mail addresses.
     #[schema(value_type = Option<Vec<EmailInput>>)]
     #[serde(default)]
-    pub emails: Field<Vec<EmailInput>>,
-    /// The short name; made of the address when a new user has none.
+    pub emails: PatchField<Vec<EmailInput>>,
+    /// The username; derived from the e-mail address when absent for a new user.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    pub username: Field<String>,
-    /// The id that the customer's identity provider gave; only for somebody new.
+    pub username: PatchField<String>,
+    /// The id assigned by the customer's identity provider; only for a new user.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    pub external_id: Field<String>,
+    pub external_id: PatchField<String>,
     /// Given name.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    pub first_name: Field<String>,
+    pub first_name: PatchField<String>,
     /// Family name.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    pub last_name: Field<String>,
-    /// The whole name, for callers that have no parts of it.
+    pub last_name: PatchField<String>,
+    /// The full name, for callers without separate parts.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    pub name: Field<String>,
+    pub name: PatchField<String>,
     /// Job title.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    pub title: Field<String>,
+    pub title: PatchField<String>,
     /// Department.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    pub department: Field<String>,
+    pub department: PatchField<String>,
     /// Division.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    pub division: Field<String>,
-    /// Organization, as the directory's profile has it.
+    pub division: PatchField<String>,
+    /// Organization, as in the directory's profile.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    pub organization: Field<String>,
+    pub organization: PatchField<String>,
     /// Cost center.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    pub cost_center: Field<String>,
+    pub cost_center: PatchField<String>,
     /// Employee number.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    pub employee_number: Field<String>,
+    pub employee_number: PatchField<String>,
     /// Telephone numbers.
     #[schema(value_type = Option<Vec<PhoneInput>>)]
     #[serde(default)]
-    pub phones: Field<Vec<PhoneInput>>,
+    pub phones: PatchField<Vec<PhoneInput>>,
     /// Pictures.
     #[schema(value_type = Option<Vec<PhotoInput>>)]
     #[serde(default)]
-    pub photos: Field<Vec<PhotoInput>>,
+    pub photos: PatchField<Vec<PhotoInput>>,
     /// Postal addresses.
     #[schema(value_type = Option<Vec<AddressInput>>)]
     #[serde(default)]
-    pub addresses: Field<Vec<AddressInput>>,
-    /// Who the user reports to.
-    #[schema(value_type = Option<Named>)]
+    pub addresses: PatchField<Vec<AddressInput>>,
+    /// The user's manager.
+    #[schema(value_type = Option<ManagerInput>)]
     #[serde(default)]
-    pub manager: Field<Named>,
+    pub manager: PatchField<ManagerInput>,
     /// IANA time zone.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    pub timezone: Field<String>,
+    pub timezone: PatchField<String>,
     /// Language and region.
     #[schema(value_type = Option<String>)]
     #[serde(default)]
-    pub locale: Field<String>,
-    /// Further fields, by the provider's name.
+    pub locale: PatchField<String>,
+    /// Custom profile fields, by the provider's name.
     #[serde(default)]
     pub custom_fields: Map<String, Value>,
-    /// Whether the user can sign in.
-    #[schema(value_type = Option<WishedStatus>)]
+    /// The status.
+    #[schema(value_type = Option<UserStatusInput>)]
     #[serde(default)]
-    pub status: Field<WishedStatus>,
+    pub status: PatchField<UserStatusInput>,
     /// The kind of member.
     #[schema(value_type = Option<UserType>)]
     #[serde(default)]
-    pub user_type: Field<UserType>,
+    pub user_type: PatchField<UserType>,
     /// When a guest's access ends (RFC 3339).
     #[schema(value_type = Option<String>, format = DateTime)]
     #[serde(default)]
-    pub expires_at: Field<Moment>,
-    /// The workspaces to be put into; only for somebody new.
+    pub expires_at: PatchField<Timestamp>,
+    /// The workspaces to add the user to; only for a new user.
     #[serde(default)]
-    pub workspaces: Vec<WorkspaceInput>,
-    /// The roles to be given; only for somebody new.
+    pub workspaces: Vec<WorkspaceMembershipInput>,
+    /// The roles to assign; only for a new user.
     #[serde(default)]
     pub roles: Vec<RoleInput>,
-    /// Invites by e-mail into the first workspace instead of making the account at once; only for somebody new.
+    /// Invites the user by e-mail into the first workspace instead of creating the account immediately; only for a new
+    /// user.
     #[serde(default)]
     pub invite: bool,
-    /// The provider's own fields, passed on untouched.
+    /// The provider's own fields, passed on unchanged.
     #[serde(default)]
     pub remote_data: Map<String, Value>,
 }
 
 impl UserInput {
-    /// The address to write to.
+    /// Returns the primary e-mail address.
     #[must_use]
     pub fn primary_email(&self) -> Option<&str> {
         let listed = self.emails.value().and_then(|emails| {
@@ -225,45 +226,44 @@ impl UserInput {
         self.email.value().map(String::as_str).or_else(|| listed.map(|email| email.email.as_str()))
     }
 
-    /// Returns when a guest's access is to end, in whole seconds as providers hold it.
+    /// Returns when the guest's access ends, truncated to seconds as stored by providers.
     #[must_use]
     pub fn expiry(&self) -> Option<OffsetDateTime> {
         let at = self.expires_at.value()?.utc();
         Some(at - time::Duration::nanoseconds(at.nanosecond().into()))
     }
 
-    /// The kind of member, when one is requested.
+    /// Returns the requested kind of member.
     #[must_use]
     pub fn kind(&self) -> Option<UserType> {
         self.user_type.value().copied()
     }
 
-    /// The fields that say something about the person's profile or whether they can sign in: JSON
-    /// pointers.
+    /// Returns the JSON pointers of the fields that change the profile or the status.
     #[must_use]
     pub fn profile_fields(&self) -> Vec<&'static str> {
         let fields = [
-            ("/email", self.email.is_keep()),
-            ("/emails", self.emails.is_keep()),
-            ("/username", self.username.is_keep()),
-            ("/external_id", self.external_id.is_keep()),
-            ("/first_name", self.first_name.is_keep()),
-            ("/last_name", self.last_name.is_keep()),
-            ("/name", self.name.is_keep()),
-            ("/title", self.title.is_keep()),
-            ("/department", self.department.is_keep()),
-            ("/division", self.division.is_keep()),
-            ("/organization", self.organization.is_keep()),
-            ("/cost_center", self.cost_center.is_keep()),
-            ("/employee_number", self.employee_number.is_keep()),
-            ("/phones", self.phones.is_keep()),
-            ("/photos", self.photos.is_keep()),
-            ("/addresses", self.addresses.is_keep()),
-            ("/manager", self.manager.is_keep()),
-            ("/timezone", self.timezone.is_keep()),
-            ("/locale", self.locale.is_keep()),
-            ("/status", self.status.is_keep()),
-            ("/user_type", self.user_type.is_keep()),
+            ("/email", self.email.is_absent()),
+            ("/emails", self.emails.is_absent()),
+            ("/username", self.username.is_absent()),
+            ("/external_id", self.external_id.is_absent()),
+            ("/first_name", self.first_name.is_absent()),
+            ("/last_name", self.last_name.is_absent()),
+            ("/name", self.name.is_absent()),
+            ("/title", self.title.is_absent()),
+            ("/department", self.department.is_absent()),
+            ("/division", self.division.is_absent()),
+            ("/organization", self.organization.is_absent()),
+            ("/cost_center", self.cost_center.is_absent()),
+            ("/employee_number", self.employee_number.is_absent()),
+            ("/phones", self.phones.is_absent()),
+            ("/photos", self.photos.is_absent()),
+            ("/addresses", self.addresses.is_absent()),
+            ("/manager", self.manager.is_absent()),
+            ("/timezone", self.timezone.is_absent()),
+            ("/locale", self.locale.is_absent()),
+            ("/status", self.status.is_absent()),
+            ("/user_type", self.user_type.is_absent()),
             ("/custom_fields", self.custom_fields.is_empty()),
             ("/remote_data", self.remote_data.is_empty()),
         ];
@@ -280,19 +280,19 @@ mod tests {
     }
 
     #[test]
-    fn absent_null_and_a_value_are_three_things() {
-        let wish = input(serde_json::json!({"title": null, "department": "Sales"}));
-        assert_eq!(wish.title, Field::Clear);
-        assert_eq!(wish.department, Field::Set("Sales".to_owned()));
-        assert_eq!(wish.division, Field::Keep);
-        assert_eq!(wish.profile_fields(), ["/title", "/department"]);
+    fn distinguishes_absent_null_and_value() {
+        let input = input(serde_json::json!({"title": null, "department": "Sales"}));
+        assert_eq!(input.title, PatchField::Clear);
+        assert_eq!(input.department, PatchField::Set("Sales".to_owned()));
+        assert_eq!(input.division, PatchField::Absent);
+        assert_eq!(input.profile_fields(), ["/title", "/department"]);
     }
 
     #[test]
-    fn the_address_is_the_primary_one() {
-        let wish = input(serde_json::json!({"emails": [{"email": "a@b.c"},
+    fn returns_the_primary_email() {
+        let user = input(serde_json::json!({"emails": [{"email": "a@b.c"},
             {"email": "d@e.f", "is_primary": true}]}));
-        assert_eq!(wish.primary_email(), Some("d@e.f"));
+        assert_eq!(user.primary_email(), Some("d@e.f"));
         assert_eq!(input(serde_json::json!({"email": "g@h.i"})).primary_email(), Some("g@h.i"));
     }
 }

@@ -1,51 +1,51 @@
-//! The parts of a person's name, and whether the ways to give them agree.
+//! Given and family name of user input, and contradictions between `name` and its parts.
 
 use super::UserInput;
-use crate::domain::input::{Field, Flaw};
+use crate::domain::patch::{PatchField, ValidationError};
 
 /// Given and family name.
-type Names = (Field<String>, Field<String>);
+type NameParts = (PatchField<String>, PatchField<String>);
 
 impl UserInput {
-    /// Given and family name: as given, else the parts of the whole name; `null` for the whole name
-    /// clears both.
+    /// Returns given and family name: as given, otherwise the parts of the full name; `null` for the full name clears
+    /// both.
     #[must_use]
-    pub fn names(&self) -> Names {
+    pub fn name_parts(&self) -> NameParts {
         let given = (self.first_name.clone(), self.last_name.clone());
         match (&self.name, &given) {
-            (Field::Keep, _) => given,
-            (Field::Clear, _) => (Field::Clear, Field::Clear),
-            (Field::Set(whole), (first, last)) => {
+            (PatchField::Absent, _) => given,
+            (PatchField::Clear, _) => (PatchField::Clear, PatchField::Clear),
+            (PatchField::Set(whole), (first, last)) => {
                 split(whole, first.value(), last.value()).unwrap_or(given)
             }
         }
     }
 
-    /// The fields for names that contradict each other.
-    pub(super) fn contradicting_names(&self) -> Vec<Flaw> {
+    /// Returns the errors of contradicting name fields.
+    pub(super) fn contradicting_names(&self) -> Vec<ValidationError> {
         let parts = [("/first_name", &self.first_name), ("/last_name", &self.last_name)];
         let agrees = match &self.name {
-            Field::Keep => return Vec::new(),
-            Field::Clear => parts.iter().all(|(_, part)| part.value().is_none()),
-            Field::Set(whole) => {
+            PatchField::Absent => return Vec::new(),
+            PatchField::Clear => parts.iter().all(|(_, part)| part.value().is_none()),
+            PatchField::Set(whole) => {
                 split(whole, self.first_name.value(), self.last_name.value()).is_some()
-                    && (self.first_name.is_keep() || self.first_name.value().is_some())
+                    && (self.first_name.is_absent() || self.first_name.value().is_some())
                     && (!self.last_name.is_clear() || words(whole).len() == 1)
             }
         };
         if agrees {
             return Vec::new();
         }
-        let given = parts.into_iter().filter(|(_, part)| !part.is_keep());
-        given.flat_map(|(pointer, _)| Flaw::pair("/name", pointer)).collect()
+        let given = parts.into_iter().filter(|(_, part)| !part.is_absent());
+        given.flat_map(|(pointer, _)| ValidationError::conflict("/name", pointer)).collect()
     }
 }
 
-/// A whole name in its parts, which are those that are given; `None` where it has others.
-fn split(whole: &str, first: Option<&String>, last: Option<&String>) -> Option<Names> {
+/// Splits a full name into the given parts; `None` when it contradicts them.
+fn split(whole: &str, first: Option<&String>, last: Option<&String>) -> Option<NameParts> {
     let words = words(whole);
     let (first, last) = (first.map(|part| self::words(part)), last.map(|part| self::words(part)));
-    // Where nothing is given, the family name is the last word.
+    // Without given parts, the family name is the last word.
     let begins = match (&first, &last) {
         (Some(first), _) => first.len(),
         (None, Some(last)) => words.len().checked_sub(last.len())?,
@@ -59,7 +59,7 @@ fn split(whole: &str, first: Option<&String>, last: Option<&String>) -> Option<N
         return None;
     }
     let field = |words: &[&str]| {
-        if words.is_empty() { Field::Clear } else { Field::Set(words.join(" ")) }
+        if words.is_empty() { PatchField::Clear } else { PatchField::Set(words.join(" ")) }
     };
     Some((field(given), field(family)))
 }
@@ -80,18 +80,18 @@ mod tests {
 
     #[test]
     fn splits_a_whole_name_where_the_given_parts_say() {
-        let set = |text: &str| Field::Set(text.to_owned());
+        let set = |text: &str| PatchField::Set(text.to_owned());
         for (body, expected) in [
             (json!({"name": "Ada King Lovelace"}), (set("Ada King"), set("Lovelace"))),
-            (json!({"name": "Ada"}), (set("Ada"), Field::Clear)),
+            (json!({"name": "Ada"}), (set("Ada"), PatchField::Clear)),
             (json!({"name": "Ada K L", "first_name": "Ada"}), (set("Ada"), set("K L"))),
             (json!({"name": "Ada K L", "last_name": "K L"}), (set("Ada"), set("K L"))),
-            (json!({"name": null}), (Field::Clear, Field::Clear)),
-            (json!({"last_name": "Z"}), (Field::Keep, set("Z"))),
-            (json!({}), (Field::Keep, Field::Keep)),
+            (json!({"name": null}), (PatchField::Clear, PatchField::Clear)),
+            (json!({"last_name": "Z"}), (PatchField::Absent, set("Z"))),
+            (json!({}), (PatchField::Absent, PatchField::Absent)),
         ] {
             assert_eq!(input(body.clone()).contradicting_names(), [], "{body}");
-            assert_eq!(input(body.clone()).names(), expected, "{body}");
+            assert_eq!(input(body.clone()).name_parts(), expected, "{body}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Who calls: a key that is alive and has the scope that the handler's signature names.
+//! Authenticates the caller and checks that its key has the scope that the handler's signature names.
 
 use std::marker::PhantomData;
 use std::net::IpAddr;
@@ -9,22 +9,21 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use time::OffsetDateTime;
-use tokio::time::Instant;
 
-use super::client::address;
+use super::client_ip::client_ip;
 use crate::admin::Administrator;
 use crate::domain::access::{KeyKind, Scope};
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::networks::Networks;
 use crate::domain::sealed::Digest;
-use crate::http::current::CurrentRequest;
 use crate::http::problem::{Problem, ProblemKind};
+use crate::http::request_context::RequestContext;
 use crate::http::state::{AppState, Services};
-use crate::limit::{Damper, network};
-use crate::store::{AuditEntry, Caller, TenantDb, UsedBy};
+use crate::limit::{FailureThrottle, source_network};
+use crate::store::{AuditEntry, Caller, TenantDb, UsageContext, UsageSource};
 
-/// A scope, as a part of a signature.
-pub(in crate::http) trait Permission: Send + Sync + 'static {
+/// A scope as a type, for handler signatures.
+pub(in crate::http) trait RequiredScope: Send + Sync + 'static {
     /// The scope.
     const SCOPE: Scope;
 }
@@ -35,56 +34,57 @@ macro_rules! permissions {
         #[derive(Debug, Clone, Copy)]
         pub(in crate::http) struct $name;
 
-        impl Permission for $name {
+        impl RequiredScope for $name {
             const SCOPE: Scope = Scope::$name;
         }
     )*};
 }
 
 permissions! {
-    /// May read.
+    /// The scope `read`.
     Read;
-    /// May change.
+    /// The scope `write`.
     Write;
-    /// May pass raw calls.
+    /// The scope `proxy`.
     Proxy;
-    /// May manage the environment.
+    /// The scope `admin`.
     Admin;
 }
 
-/// A caller who has the scope `P`, and the rows of its environment.
+/// A caller with the scope `P`, and the rows of its environment.
 #[derive(Debug)]
 pub(in crate::http) struct Access<P> {
-    /// Who calls.
+    /// The caller.
     pub(in crate::http) caller: Arc<Caller>,
-    /// The rows it may see.
+    /// The rows of the caller's environment.
     pub(in crate::http) db: TenantDb,
-    request: CurrentRequest,
+    request: RequestContext,
     permission: PhantomData<P>,
 }
 
 impl<P> Access<P> {
-    /// The request's id.
+    /// Returns the request's id.
     pub(in crate::http) fn request_id(&self) -> &str {
         self.request.id()
     }
 
-    /// The request.
-    pub(in crate::http) fn request(&self) -> &CurrentRequest {
+    /// Returns the request's context.
+    pub(in crate::http) fn request(&self) -> &RequestContext {
         &self.request
     }
 
-    /// Refuses an account token where the response is about more than its account.
-    pub(in crate::http) fn refuse_account_token(&self, what: &str) -> Result<(), Problem> {
+    /// Fails for an account token where the response concerns more than its account.
+    pub(in crate::http) fn reject_account_token(&self, what: &str) -> Result<(), Problem> {
         if self.caller.account_id.is_none() {
             return Ok(());
         }
-        let detail =
-            format!("An account token is for its own account, not for {what}: use an API key.");
+        let detail = format!(
+            "An account token gives access to its own account only, not to {what}. Use an API key."
+        );
         Err(Problem::new(ProblemKind::InsufficientScope, detail))
     }
 
-    /// This caller as the administrator of its environment.
+    /// Returns this caller as the administrator of its environment.
     pub(in crate::http) fn administrator<'a>(
         &'a self,
         services: &'a Services,
@@ -98,8 +98,8 @@ impl<P> Access<P> {
         }
     }
 
-    /// A row of the audit log that says this caller did something.
-    pub(in crate::http) fn entry<'e>(
+    /// Returns an audit entry with this caller as the actor.
+    pub(in crate::http) fn audit_entry<'e>(
         &'e self,
         services: &Services,
         action: &'e str,
@@ -110,36 +110,42 @@ impl<P> Access<P> {
         AuditEntry { account_id, subject, request_id, ..new }
     }
 
-    /// This caller as the user of an account's token.
-    pub(in crate::http) fn user<'a>(
+    /// Returns the usage context for calls with an account's token.
+    pub(in crate::http) fn usage_context<'a>(
         &'a self,
         services: &'a Services,
         action: &'static str,
         account_id: IntegratedAccountId,
-    ) -> UsedBy<'a> {
-        UsedBy {
+    ) -> UsageContext<'a> {
+        UsageContext {
             log: &services.uses,
-            environment_id: self.caller.environment_id,
-            actor: &self.caller.key_id,
-            action,
-            account_id,
-            request_id: Some(self.request.id()),
+            source: UsageSource {
+                environment_id: self.caller.environment_id,
+                actor: &self.caller.key_id,
+                action,
+                account_id,
+                request_id: Some(self.request.id()),
+            },
         }
     }
 }
 
-impl<P: Permission> Access<P> {
-    /// The caller of this request, when it has the scope.
-    pub(in crate::http) async fn of(
+impl<P: RequiredScope> Access<P> {
+    /// Authenticates the caller and checks the scope.
+    ///
+    /// # Errors
+    ///
+    /// `unauthorized`, or `insufficient_scope` if the key does not have the scope `P`.
+    pub(in crate::http) async fn authorize(
         headers: &HeaderMap,
         state: &AppState,
-        request: CurrentRequest,
+        request: RequestContext,
     ) -> Result<Self, Problem> {
         let caller = authenticate(headers, state, &request).await?;
         if !caller.scopes.contains(&P::SCOPE) {
             return Err(Problem::new(
                 ProblemKind::InsufficientScope,
-                format!("This needs a key with the scope `{}`.", P::SCOPE),
+                format!("This request requires the scope `{}`.", P::SCOPE),
             ));
         }
         let db = state.store.tenant(caller.environment_id);
@@ -147,99 +153,106 @@ impl<P: Permission> Access<P> {
     }
 }
 
-impl<P: Permission> FromRequestParts<AppState> for Access<P> {
+impl<P: RequiredScope> FromRequestParts<AppState> for Access<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        Self::of(&parts.headers, state, CurrentRequest::of(&parts.extensions)).await
+        Self::authorize(&parts.headers, state, RequestContext::of(&parts.extensions)).await
     }
 }
 
-/// Proves who calls, once in a request: the caller stays with it.
+/// Authenticates the caller, once in a request: the context stores the result.
 pub(in crate::http) async fn authenticate(
     headers: &HeaderMap,
     state: &AppState,
-    request: &CurrentRequest,
+    request: &RequestContext,
 ) -> Result<Arc<Caller>, Problem> {
     if let Some(proven) = request.caller() {
         return Ok(Arc::clone(proven));
     }
-    let caller = prove(Source::of(headers, state, request)).await?;
-    note(&caller, state, request)?;
+    let caller = authenticate_header(ClientSource::of(headers, state, request)).await?;
+    set_caller(&caller, state, request)?;
     Ok(caller)
 }
 
-/// Notes who calls, unless the environment has as many requests under way as it may have.
-fn note(caller: &Arc<Caller>, state: &AppState, request: &CurrentRequest) -> Result<(), Problem> {
-    if request.is_of(caller, &state.places) {
+/// Stores the caller in the context, if the environment has a request slot left.
+fn set_caller(
+    caller: &Arc<Caller>,
+    state: &AppState,
+    request: &RequestContext,
+) -> Result<(), Problem> {
+    if request.set_caller(caller, &state.places) {
         return Ok(());
     }
-    state.metrics.over_quota("requests");
+    state.metrics.record_quota_rejection("requests");
     let detail =
-        "The environment has as many requests under way as `quotas.request_share` permits.";
+        "The environment has reached its share of concurrent requests (`quotas.request_share`).";
     Err(Problem::new(ProblemKind::EnvironmentOverloaded, detail)
-        .retry_after(Duration::from_secs(1)))
+        .with_retry_after(Duration::from_secs(1)))
 }
 
-const WRONG_KEYS: &str = "Too many unknown keys came from this address, so this one was not looked up. Retry after `Retry-After` seconds.";
-const ENDED_KEY: &str =
-    "This key is expired or revoked and was used too often since. Send a valid key.";
+const TOO_MANY_UNKNOWN_KEYS: &str = "Too many unknown keys were sent from this address, so this one was \
+    not checked. Retry after `Retry-After` seconds.";
+const TOO_MANY_USES_OF_INVALID_KEY: &str =
+    "This key is expired or revoked and has been used too often since. Send a valid key.";
 
-/// Refuses a caller that has to wait.
-fn refuse_for(wait: Duration, why: &'static str) -> Result<(), Problem> {
+/// Fails while the throttle asks the caller to wait.
+fn check_throttle(wait: Duration, why: &'static str) -> Result<(), Problem> {
     if wait.is_zero() {
         return Ok(());
     }
-    Err(Problem::new(ProblemKind::TooManyWrongKeys, why).retry_after(wait))
+    Err(Problem::new(ProblemKind::TooManyWrongKeys, why).with_retry_after(wait))
 }
 
-/// Where a request comes from.
+/// The client that sent a request, identified by its address.
 #[derive(Clone, Copy)]
-pub(in crate::http) struct Source<'a> {
-    request: &'a CurrentRequest,
+pub(in crate::http) struct ClientSource<'a> {
+    request: &'a RequestContext,
     headers: &'a HeaderMap,
     state: &'a AppState,
 }
 
-impl<'a> Source<'a> {
-    /// Where this request comes from.
+impl<'a> ClientSource<'a> {
+    /// Returns the client of this request.
     pub(in crate::http) fn of(
         headers: &'a HeaderMap,
         state: &'a AppState,
-        request: &'a CurrentRequest,
+        request: &'a RequestContext,
     ) -> Self {
         Self { request, headers, state }
     }
 
-    /// Refuses a caller that is elsewhere.
-    fn check(self, allowed: &Networks) -> Result<(), Problem> {
-        let detail = match address(self.request.peer(), self.headers, &self.state.trusted_proxies) {
-            Some(address) if allowed.have(address) => return Ok(()),
-            Some(address) => format!("The key may not be used from {address}."),
-            None => "The key is bound to addresses, and the caller's can't be told.".to_owned(),
-        };
+    /// Checks the client address against the key's allowed networks.
+    fn check_networks(self, allowed: &Networks) -> Result<(), Problem> {
+        let detail =
+            match client_ip(self.request.peer(), self.headers, &self.state.trusted_proxies) {
+                Some(address) if allowed.contains(address) => return Ok(()),
+                Some(address) => format!("The key must not be used from {address}."),
+                None => "The key is restricted to addresses, and the client address is unknown."
+                    .to_owned(),
+            };
         Err(Problem::new(ProblemKind::AddressNotAllowed, detail))
     }
 
-    /// Its address, as far as anybody can tell.
-    fn likely(self) -> Option<IpAddr> {
+    /// Returns the client address, or that of the connection if proxies sent an unreadable one.
+    fn client_address(self) -> Option<IpAddr> {
         let peer = self.request.peer();
-        let told = address(peer, self.headers, &self.state.trusted_proxies);
-        told.or_else(|| Some(peer?.ip().to_canonical()))
+        let forwarded = client_ip(peer, self.headers, &self.state.trusted_proxies);
+        forwarded.or_else(|| Some(peer?.ip().to_canonical()))
     }
 
-    /// Refuses a caller whose address has failed too often by this damper's measure.
-    pub(in crate::http) fn hold_up(
+    /// Fails if the client address has failed too often, according to this throttle.
+    pub(in crate::http) fn throttle(
         self,
-        damper: &Damper<IpAddr>,
+        throttle: &FailureThrottle<IpAddr>,
         why: &'static str,
     ) -> Result<(), Problem> {
-        let wait = |source| damper.wait(network(source), Instant::now());
-        refuse_for(self.likely().map_or(Duration::ZERO, wait), why)
+        let wait = |source| throttle.retry_after(&source_network(source));
+        check_throttle(self.client_address().map_or(Duration::ZERO, wait), why)
     }
 
-    /// Looks a key up in the database. Failures with keys that were issued here count for that key alone: callers
-    /// behind one address, such as a proxy's, can't lock each other out by keys that they make up.
+    /// Looks up a key in the database. Failures of keys issued here count for that key alone: clients behind one
+    /// address, such as a proxy's, cannot lock each other out with invented keys.
     async fn look_up(
         self,
         kind: KeyKind,
@@ -250,55 +263,59 @@ impl<'a> Source<'a> {
         let Self { state, .. } = self;
         let issued_here = state.keys.has_valid_mac(kind, key);
         if issued_here {
-            refuse_for(state.ended_keys.wait(*digest, Instant::now()), ENDED_KEY)?;
-        } else if !state.store.is_known(digest) {
-            self.hold_up(&state.damper, WRONG_KEYS)?;
+            check_throttle(
+                state.invalid_key_throttle.retry_after(digest),
+                TOO_MANY_USES_OF_INVALID_KEY,
+            )?;
+        } else if !state.store.is_cached(digest) {
+            self.throttle(&state.failed_auth_throttle, TOO_MANY_UNKNOWN_KEYS)?;
         }
         let caller = state.store.caller(kind, digest, now).await?;
         if caller.is_none() && issued_here {
-            state.ended_keys.failed(*digest, Instant::now());
-            // Somebody still has it: its environment is told.
-            if let Some((environment_id, key_id)) = state.store.ended_key(kind, digest).await? {
-                self.request.is_refused(environment_id, &key_id);
+            state.invalid_key_throttle.record_failure(digest);
+            // The key is still in use: record it for its environment.
+            if let Some((environment_id, key_id)) = state.store.inactive_key(kind, digest).await? {
+                self.request.set_rejected_key(environment_id, &key_id);
             }
         } else if caller.is_none() {
-            self.has_failed(&state.damper);
+            self.record_failure(&state.failed_auth_throttle);
         }
         Ok(caller)
     }
 
-    /// Notes that what came from there was none.
-    pub(in crate::http) fn has_failed(self, damper: &Damper<IpAddr>) {
-        if let Some(address) = self.likely() {
-            damper.failed(network(address), Instant::now());
+    /// Records a failed authentication of the client address.
+    pub(in crate::http) fn record_failure(self, throttle: &FailureThrottle<IpAddr>) {
+        if let Some(address) = self.client_address() {
+            throttle.record_failure(&source_network(address));
         }
     }
 }
 
-/// The key in a request's header, when it has one.
+/// Returns the bearer token of the `Authorization` header.
 pub(in crate::http) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let header = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, key) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
-/// Proves a caller who sent an account token elsewhere than in the header.
-pub(in crate::http) async fn prove_token(
+/// Authenticates an account token that was sent outside of the `Authorization` header.
+pub(in crate::http) async fn authenticate_token(
     token: &str,
     headers: &HeaderMap,
     state: &AppState,
-    request: &CurrentRequest,
+    request: &RequestContext,
 ) -> Result<(), Problem> {
     if KeyKind::of(token) == Some(KeyKind::ApiKey) {
-        let detail = "An API key may stand in the `Authorization` header alone. Send it there, or an account token here.";
+        let detail = "An API key is accepted in the `Authorization` header only. \
+                      Send it there, or an account token here.";
         return Err(Problem::new(ProblemKind::Unauthorized, detail));
     }
-    let caller = prove_key(Source::of(headers, state, request), token).await?;
-    note(&caller, state, request)?;
+    let caller = authenticate_key(ClientSource::of(headers, state, request), token).await?;
+    set_caller(&caller, state, request)?;
     Ok(())
 }
 
-async fn prove(source: Source<'_>) -> Result<Arc<Caller>, Problem> {
+async fn authenticate_header(source: ClientSource<'_>) -> Result<Arc<Caller>, Problem> {
     let refused = |detail: &str| Problem::new(ProblemKind::Unauthorized, detail);
     if !source.headers.contains_key(header::AUTHORIZATION) {
         let detail = "Send `Authorization: Bearer KEY` with an API key or an account token.";
@@ -306,24 +323,24 @@ async fn prove(source: Source<'_>) -> Result<Arc<Caller>, Problem> {
     }
     let key = bearer(source.headers);
     let key = key.ok_or_else(|| refused("The authorization header is not `Bearer KEY`."))?;
-    prove_key(source, key).await
+    authenticate_key(source, key).await
 }
 
-async fn prove_key(source: Source<'_>, key: &str) -> Result<Arc<Caller>, Problem> {
+async fn authenticate_key(source: ClientSource<'_>, key: &str) -> Result<Arc<Caller>, Problem> {
     let state = source.state;
     let unknown =
         || Problem::new(ProblemKind::Unauthorized, "The key is unknown, expired or revoked.");
     let kind = KeyKind::of(key).ok_or_else(unknown)?;
     let (digest, now) = (Digest::of(key), state.clock.now());
-    let caller = match state.store.known_caller(&digest, now) {
+    let caller = match state.store.cached_caller(&digest, now) {
         Some(caller) => caller,
         None => Box::pin(source.look_up(kind, key, &digest, now)).await?.ok_or_else(unknown)?,
     };
     if let Some(allowed) = &caller.allowed_addresses {
-        source.check(allowed).inspect_err(|_| {
-            source.request.is_refused(caller.environment_id, &caller.key_id);
+        source.check_networks(allowed).inspect_err(|_| {
+            source.request.set_rejected_key(caller.environment_id, &caller.key_id);
         })?;
     }
-    state.store.note_use(&caller, now);
+    state.store.record_key_use(&caller, now);
     Ok(caller)
 }

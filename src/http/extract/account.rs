@@ -1,4 +1,4 @@
-//! For which account: named by id, by header, by tenant and provider, or implied by an account token.
+//! Resolves the account of a request: by id, header, tenant and provider, or the account token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
-use super::access::{Access, Permission, Write};
-use super::params::{Params, contradicting, invalid};
+use super::access::{Access, RequiredScope, Write};
+use super::params::{Params, contradicting_parameters, invalid_parameter};
 use crate::connectors::CallContext;
 use crate::domain::access::Scope;
 use crate::domain::account::{AccountStatus, IntegratedAccount};
@@ -19,53 +19,53 @@ use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::{IntegratedAccountId, InvalidId};
 use crate::domain::mapping::Mapping;
 use crate::domain::provider::Provider;
-use crate::http::current::CurrentRequest;
 use crate::http::problem::{Problem, ProblemKind, account_disconnected, needs_reauth};
+use crate::http::request_context::RequestContext;
 use crate::http::state::{AppState, Services};
-use crate::limit::Class;
-use crate::unified::{Changes, Directory, Journal};
+use crate::limit::Priority;
+use crate::unified::{AuditTrail, Changes, Directory};
 use crate::upstream::CallOptions;
 
-/// The header that names the account.
+/// The header with the account id.
 pub(in crate::http) const HEADER: HeaderName = HeaderName::from_static("x-integrated-account-id");
-/// The same header as problems name it.
-const HEADER_SHOWN: &str = "X-Integrated-Account-Id";
-/// The parameter that names it.
-const ACCOUNT: &str = "integrated_account_id";
-/// The parameters that select it by its tenant.
-const TENANT: &str = "tenant_id";
-const PROVIDER: &str = "provider";
-/// What selects the account of an account token.
-const TOKEN: &str = "Authorization";
-/// The header that says how long a request may wait.
+/// The same header, as shown in problems.
+const HEADER_DISPLAY_NAME: &str = "X-Integrated-Account-Id";
+/// The parameter with the account id.
+const ACCOUNT_PARAM: &str = "integrated_account_id";
+/// The parameters that select the account by its tenant.
+const TENANT_PARAM: &str = "tenant_id";
+const PROVIDER_PARAM: &str = "provider";
+/// The header whose account token implies the account.
+const AUTHORIZATION_HEADER: &str = "Authorization";
+/// The header with the preferred maximum wait.
 pub(in crate::http) const PREFER: HeaderName = HeaderName::from_static("prefer");
-/// The longest wait that a caller can ask for.
-const LONGEST_WAIT: Duration = Duration::from_mins(2);
+/// The maximum wait that a caller can request.
+const MAX_WAIT: Duration = Duration::from_mins(2);
 
-/// The account a request is about.
+/// The parameters that select the account of a request.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct AccountQuery {
-    /// The account, when no account token implies it. The header `X-Integrated-Account-Id` does the same.
+    /// Account id; required unless an account token implies it. Same as the header `X-Integrated-Account-Id`.
     #[param(value_type = Option<String>, example = "acc_01J8ZQ5V9Y3M7T2K4N6P8R0S1T")]
     pub integrated_account_id: Option<String>,
-    /// With `provider`: the tenant's account, when exactly one matches.
+    /// With `provider`: selects the tenant's account, if exactly one matches.
     pub tenant_id: Option<String>,
-    /// With `tenant_id`: the provider.
+    /// With `tenant_id`: provider of the account.
     pub provider: Option<Provider>,
 }
 
 impl AccountQuery {
-    /// Takes the parameters that name an account.
+    /// Takes the account parameters.
     pub(super) fn take(params: &mut Params) -> Result<Self, Problem> {
         Ok(Self {
-            integrated_account_id: params.take(ACCOUNT)?,
-            tenant_id: params.take(TENANT)?,
-            provider: params.parse(PROVIDER)?,
+            integrated_account_id: params.take(ACCOUNT_PARAM)?,
+            tenant_id: params.take(TENANT_PARAM)?,
+            provider: params.parse(PROVIDER_PARAM)?,
         })
     }
 
-    /// The id that the query or the header names, and which of them. Both must agree.
+    /// Returns the account id and the parameter or header that has it. If both have one, they must agree.
     pub(in crate::http) fn id(
         &self,
         headers: &HeaderMap,
@@ -73,60 +73,75 @@ impl AccountQuery {
         let in_query = self.integrated_account_id.as_deref().map(read_id).transpose()?;
         let in_header = header_value(headers)?.map(read_id).transpose()?;
         match (in_query, in_header) {
-            (Some(one), Some(other)) if one != other => {
-                Err(contradicting([ACCOUNT, HEADER_SHOWN], "names another account"))
-            }
-            (Some(id), _) => Ok(Some((id, ACCOUNT))),
-            (None, Some(id)) => Ok(Some((id, HEADER_SHOWN))),
+            (Some(one), Some(other)) if one != other => Err(contradicting_parameters(
+                [ACCOUNT_PARAM, HEADER_DISPLAY_NAME],
+                "names another account",
+            )),
+            (Some(id), _) => Ok(Some((id, ACCOUNT_PARAM))),
+            (None, Some(id)) => Ok(Some((id, HEADER_DISPLAY_NAME))),
             (None, None) => Ok(None),
         }
     }
 
-    /// Refuses a tenant or a provider that is not the one of the account that `selector` named.
-    fn check(&self, account: &IntegratedAccount, selector: &'static str) -> Result<(), Problem> {
+    /// Fails if the tenant or provider differs from that of the account that `selector` names.
+    fn check_selectors(
+        &self,
+        account: &IntegratedAccount,
+        selector: &'static str,
+    ) -> Result<(), Problem> {
         if self.tenant_id.as_ref().is_some_and(|tenant| *tenant != account.tenant_id) {
-            return Err(contradicting([selector, TENANT], "the account is of another tenant"));
+            return Err(contradicting_parameters(
+                [selector, TENANT_PARAM],
+                "the account belongs to another tenant",
+            ));
         }
         if self.provider.is_some_and(|provider| provider != account.provider) {
-            return Err(contradicting([selector, PROVIDER], "the account is of another provider"));
+            return Err(contradicting_parameters(
+                [selector, PROVIDER_PARAM],
+                "the account belongs to another provider",
+            ));
         }
         Ok(())
     }
 }
 
-/// The account whose rows are wanted of a list that has rows of several accounts; the query or the header names it, and
-/// both must agree.
+/// Takes the account filter of a list with rows of several accounts. If query and header have one, they must agree.
 pub(in crate::http) fn account_filter(
     params: &mut Params,
     headers: &HeaderMap,
 ) -> Result<Option<IntegratedAccountId>, Problem> {
-    let in_query: Option<IntegratedAccountId> = params.parse(ACCOUNT)?;
+    let in_query: Option<IntegratedAccountId> = params.parse(ACCOUNT_PARAM)?;
     let read = |text: &str| {
-        let refused = |error: InvalidId| invalid(HEADER_SHOWN, error.to_string());
+        let refused = |error: InvalidId| invalid_parameter(HEADER_DISPLAY_NAME, error.to_string());
         text.parse::<IntegratedAccountId>().map_err(refused)
     };
     let in_header = header_value(headers)?.map(read).transpose()?;
     if in_query.zip(in_header).is_some_and(|(one, other)| one != other) {
-        return Err(contradicting([ACCOUNT, HEADER_SHOWN], "names another account"));
+        return Err(contradicting_parameters(
+            [ACCOUNT_PARAM, HEADER_DISPLAY_NAME],
+            "names another account",
+        ));
     }
     Ok(in_query.or(in_header))
 }
 
-/// What the header says; it stands once.
+/// Returns the header's value; the header must occur once.
 fn header_value(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut values = headers.get_all(HEADER).iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let refused = |message| Err(invalid(HEADER_SHOWN, message));
+    let refused = |message| Err(invalid_parameter(HEADER_DISPLAY_NAME, message));
     match value.to_str().map(str::trim) {
-        _ if values.next().is_some() => refused("stands more than once"),
-        Ok("") => refused("must not be empty: leave the header out, or give it a value"),
+        _ if values.next().is_some() => refused("occurs more than once"),
+        Ok("") => refused("must not be empty; omit the header or set a value"),
         Ok(text) => Ok(Some(text)),
-        Err(_) => refused("must be an account's id"),
+        Err(_) => refused("must be an account id"),
     }
 }
 
 fn read_id(text: &str) -> Result<IntegratedAccountId, Problem> {
-    text.parse().map_err(|error: InvalidId| not_found().at(ACCOUNT, error.to_string()))
+    text.parse().map_err(|error: InvalidId| {
+        account_not_found().with_error(ACCOUNT_PARAM, error.to_string())
+    })
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for AccountQuery {
@@ -140,55 +155,55 @@ impl<S: Send + Sync> FromRequestParts<S> for AccountQuery {
     }
 }
 
-/// What of a request says which account it is about, and how to go about it.
+/// The parts of a request that select the account and its call options.
 #[derive(Clone, Copy)]
-pub(in crate::http) struct Head<'a> {
+pub(in crate::http) struct RequestHead<'a> {
     pub(in crate::http) uri: &'a Uri,
     pub(in crate::http) headers: &'a HeaderMap,
     pub(in crate::http) extensions: &'a Extensions,
 }
 
-/// The account that the request of a caller with the scope `P` is about.
+/// The account of a request, for a caller with the scope `P`.
 #[derive(Debug)]
 pub(in crate::http) struct Account<P> {
-    /// Of the caller's environment, and in working order.
-    connected: Arc<IntegratedAccount>,
+    /// In the caller's environment, with the status `active`.
+    row: Arc<IntegratedAccount>,
     max_wait: Duration,
-    class: Class,
-    /// What a call to the provider is in the audit log.
-    action: &'static str,
+    class: Priority,
+    /// The audit action of provider calls.
+    audit_action: &'static str,
     access: Access<P>,
-    /// The custom fields that hold for it.
+    /// The account's custom field mappings.
     mappings: Vec<Mapping>,
 }
 
 impl<P> Account<P> {
-    /// Its id.
+    /// Returns the account id.
     pub(in crate::http) fn id(&self) -> IntegratedAccountId {
-        self.connected.id
+        self.row.id
     }
 
-    /// Its provider.
+    /// Returns the provider.
     pub(in crate::http) fn provider(&self) -> Provider {
-        self.connected.provider
+        self.row.provider
     }
 
-    /// The request's id.
+    /// Returns the request's id.
     pub(in crate::http) fn request_id(&self) -> &str {
         self.access.request_id()
     }
 
-    /// The request.
-    pub(in crate::http) fn request(&self) -> &CurrentRequest {
+    /// Returns the request's context.
+    pub(in crate::http) fn request(&self) -> &RequestContext {
         self.access.request()
     }
 
-    /// The provider's methods that the caller's key is bound to.
+    /// Returns the provider methods that the caller's key is restricted to.
     pub(in crate::http) fn allowed_methods(&self) -> Option<&AllowedMethods> {
         self.access.caller.allowed_methods.as_deref()
     }
 
-    /// The account's directory.
+    /// Returns the account's directory.
     pub(in crate::http) fn directory<'a>(
         &'a self,
         services: &'a Services,
@@ -196,21 +211,21 @@ impl<P> Account<P> {
     ) -> Directory<'a> {
         Directory {
             cx: CallContext {
-                account: &self.connected,
+                account: &self.row,
                 upstream: &services.upstream,
                 options: CallOptions {
-                    // All calls of one use of the directory share the wait.
+                    // All provider calls of one operation share the deadline.
                     wait_until: Instant::now() + self.max_wait,
-                    class: self.class,
-                    meter: Some(self.access.request().meter()),
+                    priority: self.class,
+                    limit_report: Some(self.access.request().limit_report()),
                     span: self.access.request().span(),
                 },
-                // The expressions see the provider's objects, whether the caller does or not.
-                wants_remote: wants_remote || !self.mappings.is_empty(),
+                // Mapping expressions read the provider's objects even if the response omits them.
+                include_remote: wants_remote || !self.mappings.is_empty(),
                 unreadable_rows: self.access.request().unreadable_rows(),
-                used_by: self.access.user(services, self.action, self.connected.id),
+                usage: self.access.usage_context(services, self.audit_action, self.row.id),
             },
-            connector: services.registry.connector(self.connected.provider),
+            connector: services.registry.connector(self.row.provider),
             signer: &services.cursors,
             mappings: &self.mappings,
             expressions: &services.expressions,
@@ -220,109 +235,126 @@ impl<P> Account<P> {
 }
 
 impl Account<Write> {
-    /// The account's directory, to be changed.
+    /// Returns the account's directory with write access.
     pub(in crate::http) fn changes<'a>(
         &'a self,
         services: &'a Services,
         wants_remote: bool,
     ) -> Changes<'a> {
-        let journal = Journal {
+        let journal = AuditTrail {
             db: &self.access.db,
             actor: &self.access.caller.key_id,
-            account_id: self.connected.id,
+            account_id: self.row.id,
             request_id: self.access.request_id(),
             clock: &*services.clock,
             entropy: &*services.entropy,
         };
-        Changes { directory: self.directory(services, wants_remote), journal }
+        Changes { directory: self.directory(services, wants_remote), audit_trail: journal }
     }
 }
 
-impl<P: Permission> FromRequestParts<AppState> for Account<P> {
+impl<P: RequiredScope> FromRequestParts<AppState> for Account<P> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let request = CurrentRequest::of(&parts.extensions);
+        let request = RequestContext::of(&parts.extensions);
         let Parts { uri, headers, extensions, .. } = &*parts;
-        Self::of(Head { uri, headers, extensions }, state, request).await
+        Self::resolve(RequestHead { uri, headers, extensions }, state, request).await
     }
 }
 
-impl<P: Permission> Account<P> {
-    /// The account that this request is about.
-    pub(in crate::http) async fn of(
-        head: Head<'_>,
+impl<P: RequiredScope> Account<P> {
+    /// Authenticates the caller and resolves the account.
+    ///
+    /// # Errors
+    ///
+    /// The problems of [`Access::authorize`]; `account_required`, `account_not_found` or `ambiguous_account`;
+    /// `account_needs_reauth` or `account_disconnected`.
+    pub(in crate::http) async fn resolve(
+        head: RequestHead<'_>,
         state: &AppState,
-        request: CurrentRequest,
+        request: RequestContext,
     ) -> Result<Self, Problem> {
-        let Head { uri, headers, extensions } = head;
-        let access = Access::<P>::of(headers, state, request).await?;
+        let RequestHead { uri, headers, extensions } = head;
+        let access = Access::<P>::authorize(headers, state, request).await?;
         let named_otherwise = access.caller.account_id.is_some() || headers.contains_key(HEADER);
         let query = if P::SCOPE == Scope::Proxy && named_otherwise {
-            // What else is in a raw call's query is the provider's, a `provider` of its own too.
-            let names_it = uri.query().is_some_and(|query| query.contains(ACCOUNT));
-            let named = if names_it { Params::of(uri).take(ACCOUNT)? } else { None };
+            // All other parameters of a raw call belong to the provider, even one named `provider`.
+            let names_it = uri.query().is_some_and(|query| query.contains(ACCOUNT_PARAM));
+            let named = if names_it { Params::of(uri).take(ACCOUNT_PARAM)? } else { None };
             AccountQuery { integrated_account_id: named, ..AccountQuery::default() }
         } else {
             AccountQuery::take(&mut Params::of(uri))?
         };
-        let account = find(&access, headers, &query).await?;
-        access.request().is_about(account.id, account.provider);
-        match account.status {
+        let integrated_account = find_account(&access, headers, &query).await?;
+        access.request().set_account_id(integrated_account.id, integrated_account.provider);
+        match integrated_account.status {
             AccountStatus::Active => {}
             AccountStatus::NeedsReauth => {
-                return Err(needs_reauth(account.status_reason.as_deref()));
+                return Err(needs_reauth(integrated_account.status_reason.as_deref()));
             }
             AccountStatus::Disconnected => {
                 return Err(account_disconnected());
             }
         }
         let max_wait = max_wait(headers, state);
-        // Raw calls pass as they are.
+        // Raw calls have no custom fields.
         let mappings = match P::SCOPE {
             Scope::Proxy => Vec::new(),
             Scope::Read | Scope::Write | Scope::Admin => {
-                Box::pin(access.db.mappings_of(account.id, account.provider)).await?
+                Box::pin(
+                    access
+                        .db
+                        .mappings_for_account(integrated_account.id, integrated_account.provider),
+                )
+                .await?
             }
         };
-        let class = extensions.get::<Class>().copied().unwrap_or_default();
+        let class = extensions.get::<Priority>().copied().unwrap_or_default();
         let action = if P::SCOPE == Scope::Proxy { "proxy.called" } else { "directory.called" };
-        Ok(Self { connected: account, max_wait, class, action, access, mappings })
+        Ok(Self {
+            row: integrated_account,
+            max_wait,
+            class,
+            audit_action: action,
+            access,
+            mappings,
+        })
     }
 }
 
-async fn find<P>(
+async fn find_account<P>(
     access: &Access<P>,
     headers: &HeaderMap,
     query: &AccountQuery,
 ) -> Result<Arc<IntegratedAccount>, Problem> {
     let named = query.id(headers)?;
     let (id, selector) = match (access.caller.account_id, named) {
-        (Some(own), Some((id, _))) if own != id => return Err(not_found()),
-        (Some(own), _) => (own, TOKEN),
+        (Some(own), Some((id, _))) if own != id => return Err(account_not_found()),
+        (Some(own), _) => (own, AUTHORIZATION_HEADER),
         (None, Some(named)) => named,
-        (None, None) => return Box::pin(find_by_tenant(access, query)).await,
+        (None, None) => return Box::pin(find_account_by_tenant(access, query)).await,
     };
-    let account = access.db.known_account(id).await?.ok_or_else(not_found)?;
-    query.check(&account, selector)?;
+    let account = access.db.cached_account(id).await?.ok_or_else(account_not_found)?;
+    query.check_selectors(&account, selector)?;
     Ok(account)
 }
 
-async fn find_by_tenant<P>(
+async fn find_account_by_tenant<P>(
     access: &Access<P>,
     query: &AccountQuery,
 ) -> Result<Arc<IntegratedAccount>, Problem> {
     let (Some(tenant_id), Some(provider)) = (&query.tenant_id, query.provider) else {
         return Err(Problem::new(
             ProblemKind::AccountRequired,
-            "Name the account: integrated_account_id in the query, the header X-Integrated-Account-Id, \
-             or tenant_id and provider.",
+            "Send the account id: `integrated_account_id` in the query, the header `X-Integrated-Account-Id`, \
+             or `tenant_id` with `provider`.",
         ));
     };
-    let mut live = access.db.known_accounts_of(tenant_id, provider).await?;
+    let mut live = access.db.cached_accounts_of_tenant(tenant_id, provider).await?;
     match (live.pop(), live.is_empty()) {
         (Some(account), true) => Ok(account),
-        (None, _) => Err(not_found()),
+        (None, _) => Err(account_not_found()),
         (Some(_), false) => Err(Problem::new(
             ProblemKind::AmbiguousAccount,
             format!("{} accounts have this tenant and provider.", live.len() + 1),
@@ -330,19 +362,19 @@ async fn find_by_tenant<P>(
     }
 }
 
-fn not_found() -> Problem {
+fn account_not_found() -> Problem {
     Problem::new(
         ProblemKind::AccountNotFound,
-        "There is no such account in this environment. GET /integrated-accounts lists those there are.",
+        "No such account in this environment. GET /integrated-accounts lists its accounts.",
     )
 }
 
-/// How long a request may wait: as its `Prefer: wait=N` says (RFC 7240), else as the settings do.
+/// Returns the maximum wait for a rate limit permit: `Prefer: wait=N` (RFC 7240), else the setting.
 pub(in crate::http) fn max_wait(headers: &HeaderMap, services: &Services) -> Duration {
     preferred_wait(headers).unwrap_or(services.max_wait)
 }
 
-/// `Prefer: wait=N`, in seconds; the first one counts.
+/// Returns the first `Prefer: wait=N`, in seconds.
 fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
     let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
     let mut preferences = values.flat_map(|value| value.split(','));
@@ -350,7 +382,7 @@ fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
         let (name, value) = preference.split(';').next()?.split_once('=')?;
         name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"'))
     })?;
-    Some(Duration::from_secs(wait.parse().ok()?).min(LONGEST_WAIT))
+    Some(Duration::from_secs(wait.parse().ok()?).min(MAX_WAIT))
 }
 
 #[cfg(test)]
@@ -358,7 +390,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_preferred_wait() {
+    fn parses_the_preferred_wait() {
         for (values, seconds) in [
             (&["wait=5"][..], Some(5)),
             (&["return=minimal, Wait = \"7\""], Some(7)),

@@ -1,4 +1,4 @@
-//! A JSON body: its type, its size, its fields are checked, and each mistake is pointed at.
+//! Reads request bodies within size and time limits, and parses JSON strictly with a pointer to each error.
 
 use std::time::Duration;
 
@@ -12,118 +12,126 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
-use super::strict::Strict;
-use crate::http::current::CurrentRequest;
+use super::strict_json::StrictDeserializer;
 use crate::http::problem::{Problem, ProblemKind};
+use crate::http::request_context::RequestContext;
 use crate::http::state::{AppState, Services};
 
-/// So many characters of a content type are shown in a problem.
-const LONGEST_SHOWN: usize = 100;
-/// So many times a byte of a body counts: for itself and for what is read of it.
-const WEIGHT: usize = 3;
-/// How long callers wait before they send again what there was no memory for.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Maximum characters of a content type that a problem repeats.
+const MAX_SHOWN_CHARS: usize = 100;
+/// Memory per byte of a body: the text and the parsed value.
+const MEMORY_PER_BYTE: usize = 3;
+/// `Retry-After` when no memory is left.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// How JSON writes U+0000.
-const NUL: &[u8] = b"\\u0000";
+/// U+0000 as JSON escapes it.
+const ESCAPED_NUL: &[u8] = b"\\u0000";
 
-/// A body that was JSON and fits `T`.
+/// A parsed JSON body.
 #[derive(Debug)]
-pub(in crate::http) struct Body<T>(pub(in crate::http) T);
+pub(in crate::http) struct JsonBody<T>(pub(in crate::http) T);
 
-impl<T: DeserializeOwned> FromRequest<AppState> for Body<T> {
+impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        check_type(request.headers())?;
-        let current = CurrentRequest::of(request.extensions());
+        check_content_type(request.headers())?;
+        let current = RequestContext::of(request.extensions());
         let bytes = read_whole(request.into_body(), state, &current).await?;
-        refuse_nul(&bytes)?;
+        reject_nul(&bytes)?;
         let mut json = serde_json::Deserializer::from_slice(&bytes);
-        let value = read(&mut json).map_err(|(pointer, message)| {
-            Problem::new(ProblemKind::InvalidBody, "The body is not what this route wants.")
-                .at(pointer, message)
+        let value = parse_strict(&mut json).map_err(|(pointer, message)| {
+            Problem::new(
+                ProblemKind::InvalidBody,
+                "The request body does not match the schema of this route.",
+            )
+            .with_error(pointer, message)
         })?;
         json.end().map_err(|error| {
-            Problem::new(ProblemKind::InvalidBody, "Something stands behind the JSON value.")
-                .at("", error.to_string())
+            Problem::new(ProblemKind::InvalidBody, "The body has data after the JSON value.")
+                .with_error("", error.to_string())
         })?;
         Ok(Self(value))
     }
 }
 
-/// Reads a value strictly; else the place and the message of what is wrong with it.
-pub(in crate::http) fn read<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+/// Parses a value strictly.
+///
+/// # Errors
+///
+/// The JSON pointer and the message of the error.
+pub(in crate::http) fn parse_strict<'de, T: DeserializeOwned, D: Deserializer<'de>>(
     json: D,
 ) -> Result<T, (String, String)> {
     let mut track = serde_path_to_error::Track::new();
     let tracked = serde_path_to_error::Deserializer::new(json, &mut track);
-    T::deserialize(Strict(tracked)).map_err(|error| (pointer(&track.path()), error.to_string()))
+    T::deserialize(StrictDeserializer(tracked))
+        .map_err(|error| (pointer(&track.path()), error.to_string()))
 }
 
-/// Reads a body to its end, when it is neither too large nor too slow. Who calls has been proven before.
+/// Reads a body to its end, within the limits of size, time and memory. The caller is authenticated before.
 pub(in crate::http) async fn read_whole(
     body: axum::body::Body,
     services: &Services,
-    request: &CurrentRequest,
+    request: &RequestContext,
 ) -> Result<Bytes, Problem> {
-    let most = services.max_body_bytes;
+    let max = services.max_body_bytes;
     if let Some(environment_id) = request.environment_id() {
-        let told = body.size_hint().upper().and_then(|told| usize::try_from(told).ok());
-        let mut held = services.memory.hold(environment_id);
-        let weight = told.map_or(most, |told| told.min(most)).saturating_mul(WEIGHT);
+        let declared = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
+        let mut held = services.memory.reserve(environment_id);
+        let weight = declared.map_or(max, |length| length.min(max)).saturating_mul(MEMORY_PER_BYTE);
         held.grow(weight).map_err(|_| {
-            let detail = "There is no memory left for the body: those in flight are too many or too large. Send fewer \
-                          requests at the same time.";
-            Problem::new(ProblemKind::Overloaded, detail).retry_after(PAUSE)
+            let detail = "No memory is left for the body: too many or too large bodies are in flight. Send fewer \
+                          concurrent requests.";
+            Problem::new(ProblemKind::Overloaded, detail).with_retry_after(RETRY_AFTER)
         })?;
-        request.hold(held);
+        request.reserve_bytes(held);
     }
-    read_up_to(most, body, services).await
+    read_up_to(max, body, services).await
 }
 
-/// Reads a body of `max` bytes at the most. Every request's body that is not passed on as it comes is read here.
+/// Reads a body of at most `max` bytes. Every request body that is not streamed is read here.
 pub(in crate::http) async fn read_up_to(
     max: usize,
     body: axum::body::Body,
     services: &Services,
 ) -> Result<Bytes, Problem> {
     let too_large = || {
-        Problem::new(ProblemKind::BodyTooLarge, format!("The body must have {max} bytes at most."))
+        Problem::new(ProblemKind::BodyTooLarge, format!("The body must not exceed {max} bytes."))
     };
     if body.size_hint().lower() > max as u64 {
         return Err(too_large());
     }
     let reading = axum::body::to_bytes(body, max);
     let whole = tokio::time::timeout(services.body_timeout, reading).await;
-    let whole = whole.map_err(|_| too_slow(services))?;
+    let whole = whole.map_err(|_| body_timeout(services))?;
     whole.map_err(|error| {
         let is_too_large = error.into_inner().is::<LengthLimitError>();
-        if is_too_large { too_large() } else { broken() }
+        if is_too_large { too_large() } else { incomplete_body() }
     })
 }
 
-/// The beginning of a body.
-pub(in crate::http) struct Ahead {
-    /// What was read.
+/// A body whose beginning has been read.
+pub(in crate::http) struct PartialBody {
+    /// The bytes that were read.
     pub(in crate::http) begin: Bytes,
-    /// What comes behind it, when there is more.
+    /// The rest of the body, if there is more.
     pub(in crate::http) rest: Option<axum::body::Body>,
 }
 
-/// Reads the first `most` bytes of a body, and no more than its last piece beyond; `admit` says whether there is room for so
-/// many more.
-pub(in crate::http) async fn read_ahead(
-    most: usize,
+/// Reads the first `max` bytes of a body, plus the remainder of the last chunk; `admit` checks the memory for each
+/// chunk.
+pub(in crate::http) async fn read_prefix(
+    max: usize,
     mut body: axum::body::Body,
     services: &Services,
     mut admit: impl FnMut(usize) -> Result<(), Problem>,
-) -> Result<Ahead, Problem> {
+) -> Result<PartialBody, Problem> {
     let mut begin = Vec::new();
     let reading = async {
-        while begin.len() < most {
+        while begin.len() < max {
             let Some(frame) = body.frame().await else { return Ok::<_, Problem>(None) };
-            let frame = frame.map_err(|_| broken())?;
+            let frame = frame.map_err(|_| incomplete_body())?;
             if let Some(piece) = frame.data_ref() {
                 admit(piece.len())?;
                 begin.extend_from_slice(piece);
@@ -132,27 +140,30 @@ pub(in crate::http) async fn read_ahead(
         Ok(Some(body))
     };
     let rest = tokio::time::timeout(services.body_timeout, reading).await;
-    let rest = rest.map_err(|_| too_slow(services))??;
-    Ok(Ahead { begin: begin.into(), rest })
+    let rest = rest.map_err(|_| body_timeout(services))??;
+    Ok(PartialBody { begin: begin.into(), rest })
 }
 
-fn too_slow(services: &Services) -> Problem {
+fn body_timeout(services: &Services) -> Problem {
     let time = services.body_timeout.as_secs_f64();
-    Problem::new(ProblemKind::RequestTimeout, format!("The body did not come within {time} s."))
+    Problem::new(
+        ProblemKind::RequestTimeout,
+        format!("The request body was not received within {time} s."),
+    )
 }
 
-fn broken() -> Problem {
-    let detail = "The body broke off before its end. Send it again, whole.";
+fn incomplete_body() -> Problem {
+    let detail = "The request body ended early. Send the complete body.";
     Problem::new(ProblemKind::InvalidBody, detail)
 }
 
-/// No text of ours holds U+0000: neither the database nor a provider takes it.
-fn refuse_nul(bytes: &[u8]) -> Result<(), Problem> {
-    let is_suspect = bytes.windows(NUL.len()).any(|window| window == NUL);
+/// Fails for U+0000 in a text: neither the database nor a provider accepts it.
+fn reject_nul(bytes: &[u8]) -> Result<(), Problem> {
+    let is_suspect = bytes.windows(ESCAPED_NUL.len()).any(|window| window == ESCAPED_NUL);
     let holds_nul = || serde_json::from_slice(bytes).is_ok_and(|value: Value| has_nul(&value));
     if is_suspect && holds_nul() {
-        return Err(Problem::new(ProblemKind::InvalidBody, "The body can't be used.")
-            .at("", "must not hold the character U+0000"));
+        return Err(Problem::new(ProblemKind::InvalidBody, "The body contains U+0000.")
+            .with_error("", "must not contain the character U+0000"));
     }
     Ok(())
 }
@@ -168,8 +179,8 @@ fn has_nul(value: &Value) -> bool {
     }
 }
 
-/// Refuses a body that is not declared as JSON; what was declared instead is named.
-fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+/// Checks that the body is declared as JSON; the problem names the declared type.
+fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     let declared = headers.get(header::CONTENT_TYPE).map(|kind| kind.to_str().unwrap_or_default());
     let kind = declared.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("application/json") || kind.to_ascii_lowercase().ends_with("+json")
@@ -179,15 +190,15 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     let (detail, message) = if declared.is_none() {
         ("The request has no `Content-Type` header.".to_owned(), "is missing")
     } else {
-        let shown: String = kind.chars().take(LONGEST_SHOWN).collect();
+        let shown: String = kind.chars().take(MAX_SHOWN_CHARS).collect();
         (format!("The body is declared as `{shown}`."), "must be application/json")
     };
     let fix = "Send JSON with the header `Content-Type: application/json`.";
     let detail = format!("{detail} {fix}");
-    Err(Problem::new(ProblemKind::UnsupportedMediaType, detail).at("Content-Type", message))
+    Err(Problem::new(ProblemKind::UnsupportedMediaType, detail).with_error("Content-Type", message))
 }
 
-/// The path as a JSON pointer, RFC 6901.
+/// Returns the path as a JSON pointer (RFC 6901).
 fn pointer(path: &serde_path_to_error::Path) -> String {
     path.iter()
         .map(|segment| match segment {

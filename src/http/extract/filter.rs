@@ -1,4 +1,4 @@
-//! The filters of lists, and what a list brings beyond the fields that come for nothing.
+//! Parses list filters, `expand[]` and `remote_query` from the query.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -8,50 +8,50 @@ use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use utoipa::IntoParams;
 
-use super::params::{Params, invalid};
+use super::params::{Params, invalid_parameter};
 use crate::domain::assignment::RoleAssignment;
 use crate::domain::filter::{
     AssignmentFilter, Expand, Expansion, GroupFilter, RoleFilter, UserFilter, WorkspaceFilter,
 };
 use crate::domain::group::Group;
-use crate::domain::moment::Moment;
 use crate::domain::role::{Role, RoleScope};
+use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{User, UserStatus, UserType};
 use crate::domain::workspace::Workspace;
 use crate::http::problem::Problem;
 use crate::unified::Resource;
 
-/// A resource whose filter is read from the query.
+/// A resource whose filter is parsed from the query.
 pub(in crate::http) trait TakeFilter: Resource {
-    /// Takes the parameters of the filter.
+    /// Takes the filter parameters.
     fn take_filter(params: &mut Params) -> Result<Self::Filter, Problem>;
 }
 
-/// Filters of `/users`.
+/// Filter parameters of `/users`.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes the parameters; they are taken one by one")]
+#[expect(dead_code, reason = "documents the parameters; they are parsed one by one")]
 pub(in crate::http) struct UserFilterQuery {
-    /// One of the user's addresses, in any case.
+    /// E-mail address of the user, case-insensitive.
     email: Option<String>,
-    /// The short name, in any case.
+    /// User name, case-insensitive.
     username: Option<String>,
-    /// Whether the user can sign in.
+    /// Status of the user.
     status: Option<UserStatus>,
-    /// The kind of member.
+    /// User type.
     user_type: Option<UserType>,
-    /// A workspace that the user is in.
+    /// Workspace that the user belongs to.
     #[param(rename = "workspace[id]")]
     workspace_id: Option<String>,
-    /// A role that the user holds.
+    /// Role that the user holds.
     #[param(rename = "role[id]")]
     role_id: Option<String>,
-    /// Changed after this moment (RFC 3339).
+    /// Updated after this time (RFC 3339).
     #[param(rename = "updated_at[gt]", value_type = Option<String>, format = DateTime)]
     updated_after: Option<String>,
-    /// A part of a name, an address or the title, in any case.
+    /// Part of a name, an e-mail address or the title, case-insensitive.
     search: Option<String>,
-    /// Fields that cost further provider calls: `profile`, `groups`, `roles`; may stand several times.
+    /// Fields that need additional provider calls: `profile`, `groups`, `roles`. Repeatable.
     #[param(rename = "expand[]")]
     expand: Option<Vec<Expansion>>,
 }
@@ -61,48 +61,48 @@ impl TakeFilter for User {
         Ok(UserFilter {
             email: params.take("email")?,
             username: params.take("username")?,
-            status: word(params, "status")?,
+            status: take_enum(params, "status")?,
             workspace_id: params.take("workspace[id]")?,
             role_id: params.take("role[id]")?,
-            user_type: word(params, "user_type")?,
-            updated_after: moment(params, "updated_at[gt]")?,
+            user_type: take_enum(params, "user_type")?,
+            updated_after: take_timestamp(params, "updated_at[gt]")?,
             search: params.take("search")?,
         })
     }
 }
 
-/// Filters of `/roles`.
+/// Filter parameters of `/roles`.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes the parameters; they are taken one by one")]
+#[expect(dead_code, reason = "documents the parameters; they are parsed one by one")]
 pub(in crate::http) struct RoleFilterQuery {
-    /// The place that the role can be given in.
+    /// Scope in which the role can be assigned.
     scope: Option<RoleScope>,
-    /// A workspace that the role can be given in.
+    /// Workspace in which the role can be assigned.
     #[param(rename = "workspace[id]")]
     workspace_id: Option<String>,
 }
 
 impl TakeFilter for Role {
     fn take_filter(params: &mut Params) -> Result<RoleFilter, Problem> {
-        let scope = word(params, "scope")?;
+        let scope = take_enum(params, "scope")?;
         Ok(RoleFilter { scope, workspace_id: params.take("workspace[id]")? })
     }
 }
 
-/// Filters of `/role-assignments`.
+/// Filter parameters of `/role-assignments`.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(clippy::struct_field_names, reason = "that is how the parameters are called")]
-#[expect(dead_code, reason = "describes the parameters; they are taken one by one")]
+#[expect(clippy::struct_field_names, reason = "the names of the parameters")]
+#[expect(dead_code, reason = "documents the parameters; they are parsed one by one")]
 pub(in crate::http) struct AssignmentFilterQuery {
-    /// The role.
+    /// Role of the assignment.
     #[param(rename = "role[id]")]
     role_id: Option<String>,
-    /// Who holds it.
+    /// User that holds the role.
     #[param(rename = "user[id]")]
     user_id: Option<String>,
-    /// The workspace it is held in.
+    /// Workspace of the assignment.
     #[param(rename = "workspace[id]")]
     workspace_id: Option<String>,
 }
@@ -117,14 +117,14 @@ impl TakeFilter for RoleAssignment {
     }
 }
 
-/// Filters of `/groups`.
+/// Filter parameters of `/groups`.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes the parameters; they are taken one by one")]
+#[expect(dead_code, reason = "documents the parameters; they are parsed one by one")]
 pub(in crate::http) struct GroupFilterQuery {
     /// The name, in any case.
     name: Option<String>,
-    /// Who is in it.
+    /// User that is a member of the group.
     #[param(rename = "user[id]")]
     user_id: Option<String>,
 }
@@ -135,16 +135,16 @@ impl TakeFilter for Group {
     }
 }
 
-/// Filters of `/workspaces`.
+/// Filter parameters of `/workspaces`.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes the parameters; they are taken one by one")]
+#[expect(dead_code, reason = "documents the parameters; they are parsed one by one")]
 pub(in crate::http) struct WorkspaceFilterQuery {
     /// The name, in any case.
     name: Option<String>,
-    /// Who can find and join it, in the provider's word.
+    /// Discoverability of the workspace, as the provider names it.
     discoverability: Option<String>,
-    /// Fields that cost further provider calls: `owners`, `settings`; may stand several times.
+    /// Fields that need additional provider calls: `owners`, `settings`. Repeatable.
     #[param(rename = "expand[]")]
     expand: Option<Vec<Expansion>>,
 }
@@ -156,53 +156,54 @@ impl TakeFilter for Workspace {
     }
 }
 
-/// What goes to the provider's own list call.
+/// Parameters for the provider's own list call.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "describes the parameter; it is taken by its brackets")]
+#[expect(dead_code, reason = "documents the parameter; it is parsed by its brackets")]
 pub(in crate::http) struct RemoteQueryParameter {
-    /// Arguments for the provider's own list call, such as `remote_query[include_deactivated_user_workspaces]=true`. One that a parameter of this API sets is refused.
+    /// Parameters for the provider's own list call, such as `remote_query[include_deactivated_user_workspaces]=true`.
+    /// Those that a parameter of this API sets are rejected.
     #[param(style = DeepObject, explode, value_type = Option<Object>)]
     remote_query: Option<HashMap<String, String>>,
 }
 
-/// Takes what is to be brought beyond the fields that come for nothing.
+/// Takes the values of `expand[]`.
 pub(super) fn take_expand(params: &mut Params, known: &[Expansion]) -> Result<Expand, Problem> {
     let words = params.take_all("expand[]")?;
     let read = |text: String| {
         let expansion: Option<Expansion> = serde_json::from_value(text.into()).ok();
         let known_one = expansion.filter(|one| known.contains(one));
-        known_one.ok_or_else(|| invalid("expand[]", one_of(known)))
+        known_one.ok_or_else(|| invalid_parameter("expand[]", expected_one_of(known)))
     };
     words.into_iter().map(read).collect::<Result<_, _>>().map(Expand)
 }
 
-/// Takes one word of a closed list.
-fn word<T: DeserializeOwned>(params: &mut Params, name: &str) -> Result<Option<T>, Problem> {
+/// Takes the value of an enumeration.
+fn take_enum<T: DeserializeOwned>(params: &mut Params, name: &str) -> Result<Option<T>, Problem> {
     let read = |text: String| {
         let word = serde_json::from_value(text.into());
-        // Serde names the words that there are.
-        word.map_err(|error: serde_json::Error| invalid(name, error))
+        // The error of Serde lists the variants.
+        word.map_err(|error: serde_json::Error| invalid_parameter(name, error))
     };
     params.take(name)?.map(read).transpose()
 }
 
-/// Takes a parameter that names a moment.
-pub(in crate::http) fn moment(
+/// Takes a timestamp parameter.
+pub(in crate::http) fn take_timestamp(
     params: &mut Params,
     name: &str,
 ) -> Result<Option<OffsetDateTime>, Problem> {
-    Ok(params.parse::<Moment>(name)?.map(Moment::utc))
+    Ok(params.parse::<Timestamp>(name)?.map(Timestamp::utc))
 }
 
-fn one_of(known: &[impl Serialize]) -> String {
+fn expected_one_of(known: &[impl Serialize]) -> String {
     if known.is_empty() {
-        return "nothing can be added to this list".to_owned();
+        return "is not supported by this list".to_owned();
     }
     known.iter().enumerate().fold(String::from("must be one of"), |mut text, (number, one)| {
         let word = serde_json::to_string(one).unwrap_or_default();
         let comma = if number == 0 { " " } else { ", " };
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{comma}{}", word.trim_matches('"'));
         text
     })

@@ -1,27 +1,28 @@
-//! What a handler's signature can ask for: who calls, for which account, with which parameters.
+//! Extractors of handlers: caller, account, query parameters, body.
 
 mod access;
 mod account;
 mod body;
-mod client;
+mod client_ip;
 mod filter;
 mod params;
 mod query;
-mod strict;
+mod strict_json;
 
 pub(super) use access::{
-    Access, Admin, Proxy, Read, Source, Write, authenticate, bearer, prove_token,
+    Access, Admin, ClientSource, Proxy, Read, Write, authenticate, authenticate_token, bearer,
 };
 pub(super) use account::{
-    Account, AccountQuery, HEADER as ACCOUNT_HEADER, Head, PREFER, account_filter, max_wait,
+    Account, AccountQuery, HEADER as ACCOUNT_HEADER, PREFER, RequestHead, account_filter, max_wait,
 };
-pub(super) use body::{Ahead, Body, read, read_ahead, read_up_to, read_whole};
-pub(super) use client::{HEADERS as ADDRESS_HEADERS, connection};
+pub(super) use body::{JsonBody, PartialBody, parse_strict, read_prefix, read_up_to, read_whole};
+pub(super) use client_ip::{HEADERS as ADDRESS_HEADERS, connection};
 pub(super) use filter::{
     AssignmentFilterQuery, GroupFilterQuery, RemoteQueryParameter, RoleFilterQuery,
-    UserFilterQuery, WorkspaceFilterQuery, moment,
+    UserFilterQuery, WorkspaceFilterQuery, take_timestamp,
 };
-pub(super) use params::{Params, contradicting, invalid};
+pub(super) use params::{Params, contradicting_parameters, invalid_parameter};
 pub(super) use query::{
-    CreateQuery, ItemQuery, LeaveQuery, ListQuery, NoQuery, PageOnlyQuery, PageQuery, ShapeQuery,
+    CreateUserQuery, DeactivateUserQuery, ItemQuery, ListQuery, NoQuery, PageOnlyQuery, PageQuery,
+    ResponseFormatQuery,
 };

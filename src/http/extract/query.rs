@@ -1,4 +1,4 @@
-//! The parameters of lists and of single things.
+//! Query parameters of lists, single resources and writes.
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -6,49 +6,49 @@ use utoipa::IntoParams;
 
 use super::account::AccountQuery;
 use super::filter::{TakeFilter, take_expand};
-use super::params::{Params, contradicting, invalid};
+use super::params::{Params, contradicting_parameters, invalid_parameter};
 use crate::domain::filter::RemoteQuery;
 use crate::domain::page::{DEFAULT_LIMIT, MAX_LIMIT};
 use crate::http::problem::Problem;
-use crate::unified::{ListWish, OnConflict, Resource, ResponseFormat, Shape};
+use crate::unified::{ListParams, OnConflict, RenderOptions, Resource, ResponseFormat};
 
-/// Which page of a list.
+/// The page of a list.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct PageQuery {
-    /// The most rows of a page.
+    /// Maximum number of rows per page.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 1000, default = 100)]
     pub limit: u16,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     pub next_cursor: Option<String>,
 }
 
 impl PageQuery {
-    /// Takes the parameters that name a page.
+    /// Takes the pagination parameters.
     pub(in crate::http) fn take(params: &mut Params) -> Result<Self, Problem> {
         let limit = params.parse::<u16>("limit")?.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(invalid("limit", format!("must be between 1 and {MAX_LIMIT}")));
+            return Err(invalid_parameter("limit", format!("must be between 1 and {MAX_LIMIT}")));
         }
         let next_cursor = params.take("next_cursor")?;
         Ok(Self { limit, next_cursor })
     }
 }
 
-/// What a thing looks like in the answer.
+/// The format of resources in the response.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::http) struct ShapeQuery {
-    /// `unified`: every unified field; `normalized`: those that have a value; `raw`: the provider's own.
+pub(in crate::http) struct ResponseFormatQuery {
+    /// `unified`: all unified fields; `normalized`: those that have a value; `raw`: the provider's own object.
     pub response_format: Option<ResponseFormat>,
-    /// Puts the provider's objects beside the unified fields, as `remote_data`.
+    /// Include the provider's object as `remote_data`.
     pub include_remote_data: Option<bool>,
-    /// Fields to leave out; may stand several times.
-    #[param(rename = "exclude_fields[]")]
+    /// Fields to omit. Repeatable.
+    #[param(rename = "exclude_fields[]", required = false)]
     pub exclude_fields: Vec<String>,
 }
 
-impl ShapeQuery {
+impl ResponseFormatQuery {
     fn take(params: &mut Params) -> Result<Self, Problem> {
         let response_format = match params.take("response_format")?.as_deref() {
             None => None,
@@ -56,20 +56,23 @@ impl ShapeQuery {
             Some("normalized") => Some(ResponseFormat::Normalized),
             Some("raw") => Some(ResponseFormat::Raw),
             Some(_) => {
-                return Err(invalid("response_format", "must be unified, normalized or raw"));
+                return Err(invalid_parameter(
+                    "response_format",
+                    "must be unified, normalized or raw",
+                ));
             }
         };
         let include_remote_data = params.parse("include_remote_data")?;
         let exclude_fields = params.take_all("exclude_fields[]")?;
         if response_format == Some(ResponseFormat::Raw) && !exclude_fields.is_empty() {
-            let message = "the provider's own object has no unified fields to leave out";
-            return Err(contradicting(["response_format", "exclude_fields[]"], message));
+            let message = "the provider's own object has no unified fields to omit";
+            return Err(contradicting_parameters(["response_format", "exclude_fields[]"], message));
         }
         Ok(Self { response_format, include_remote_data, exclude_fields })
     }
 
-    fn shape(self) -> Shape {
-        Shape {
+    fn shape(self) -> RenderOptions {
+        RenderOptions {
             format: self.response_format.unwrap_or_default(),
             include_remote_data: self.include_remote_data.unwrap_or_default(),
             exclude_fields: self.exclude_fields,
@@ -77,62 +80,66 @@ impl ShapeQuery {
     }
 }
 
-/// The parameters of a list of an account's things.
+/// The parameters of a list of an account's resources.
 #[derive(Debug)]
 pub(in crate::http) struct ListQuery<T: Resource> {
-    /// Which page, and of what.
-    pub(in crate::http) wish: ListWish<T>,
-    /// What its rows look like.
-    pub(in crate::http) shape: Shape,
+    /// The page, filter and fields.
+    pub(in crate::http) request: ListParams<T>,
+    /// The format of the rows.
+    pub(in crate::http) shape: RenderOptions,
 }
 
-/// The parameters of one of an account's things.
+/// The parameters of a single resource.
 #[derive(Debug)]
 pub(in crate::http) struct ItemQuery {
-    /// What it looks like.
-    pub(in crate::http) shape: Shape,
+    /// The format of the resource.
+    pub(in crate::http) shape: RenderOptions,
 }
 
-/// How a user is made.
+/// The parameters of creating a user.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::http) struct CreateQuery {
-    /// When somebody with that address or short name is there: `fail` refuses, `return` answers with who is there, `update` brings them to the wish.
-    #[param(value_type = Option<String>, default = "fail", pattern = "^(fail|return|update)$")]
+pub(in crate::http) struct CreateUserQuery {
+    /// If a user with that e-mail address or user name exists: `fail` returns 409, `return` returns the existing user,
+    /// `update`
+    /// updates it to match the request.
+    #[param(value_type = Option<OnConflict>, default = "fail")]
     pub(in crate::http) on_conflict: OnConflict,
-    /// What the answer looks like.
+    /// The format of the response.
     #[param(ignore)]
-    pub(in crate::http) shape: Shape,
+    pub(in crate::http) shape: RenderOptions,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for CreateQuery {
+impl<S: Send + Sync> FromRequestParts<S> for CreateUserQuery {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let mut params = Params::of(&parts.uri);
         AccountQuery::take(&mut params)?;
-        let shape = ShapeQuery::take(&mut params)?.shape();
+        let shape = ResponseFormatQuery::take(&mut params)?.shape();
         let on_conflict = match params.take("on_conflict")?.as_deref() {
             None | Some("fail") => OnConflict::Fail,
             Some("return") => OnConflict::Return,
             Some("update") => OnConflict::Update,
-            Some(_) => return Err(invalid("on_conflict", "must be fail, return or update")),
+            Some(_) => {
+                return Err(invalid_parameter("on_conflict", "must be fail, return or update"));
+            }
         };
         params.finish()?;
         Ok(Self { on_conflict, shape })
     }
 }
 
-/// How a user is switched off.
+/// The parameters of deactivating a user.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub(in crate::http) struct LeaveQuery {
-    /// Ends the user's sessions at once.
+pub(in crate::http) struct DeactivateUserQuery {
+    /// End the user's sessions immediately.
     #[param(value_type = Option<bool>, default = false)]
     pub(in crate::http) sign_out: bool,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for LeaveQuery {
+impl<S: Send + Sync> FromRequestParts<S> for DeactivateUserQuery {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -144,7 +151,7 @@ impl<S: Send + Sync> FromRequestParts<S> for LeaveQuery {
     }
 }
 
-/// The parameters of a list whose rows have one shape only.
+/// The parameters of a list with a fixed format.
 #[derive(Debug)]
 pub(in crate::http) struct PageOnlyQuery(pub(in crate::http) PageQuery);
 
@@ -160,7 +167,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PageOnlyQuery {
     }
 }
 
-/// No parameters at all.
+/// No parameters.
 #[derive(Debug)]
 pub(in crate::http) struct NoQuery;
 
@@ -171,13 +178,13 @@ impl<T: TakeFilter, S: Send + Sync> FromRequestParts<S> for ListQuery<T> {
         let mut params = Params::of(&parts.uri);
         AccountQuery::take(&mut params)?;
         let page = PageQuery::take(&mut params)?;
-        let shape = ShapeQuery::take(&mut params)?.shape();
+        let shape = ResponseFormatQuery::take(&mut params)?.shape();
         let filter = T::take_filter(&mut params)?;
         let expand = take_expand(&mut params, T::EXPANSIONS)?;
         let remote_query = RemoteQuery(params.take_keyed("remote_query")?);
         params.finish()?;
         let PageQuery { limit, next_cursor: cursor } = page;
-        Ok(Self { wish: ListWish { limit, cursor, filter, expand, remote_query }, shape })
+        Ok(Self { request: ListParams { limit, cursor, filter, expand, remote_query }, shape })
     }
 }
 
@@ -187,7 +194,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ItemQuery {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let mut params = Params::of(&parts.uri);
         AccountQuery::take(&mut params)?;
-        let shape = ShapeQuery::take(&mut params)?.shape();
+        let shape = ResponseFormatQuery::take(&mut params)?.shape();
         params.finish()?;
         Ok(Self { shape })
     }

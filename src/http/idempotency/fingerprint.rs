@@ -1,4 +1,4 @@
-//! What makes two requests the same one.
+//! Computes the fingerprint that identifies repetitions of a request.
 
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, header};
@@ -8,12 +8,12 @@ use url::form_urlencoded;
 use crate::domain::sealed::Digest;
 use crate::http::extract::ACCOUNT_HEADER;
 
-/// The digest of method, path, query, account, content type and body. The order of the parameters does
-/// not count, but for those of one name.
+/// Returns the digest of method, path, query, account, content type and body. The order of parameters with different
+/// names is ignored.
 pub(super) fn of(parts: &Parts, body: &[u8]) -> Digest {
     let mut hash = Sha256::new();
     let mut add = |part: &[u8]| {
-        // Without its length the end of one part could be the begin of the next.
+        // The length separates the parts: otherwise bytes could move between them.
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
         hash.update(part);
     };
@@ -43,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn every_part_counts_and_the_order_of_parameters_does_not() {
+    fn depends_on_every_part_but_not_on_parameter_order() {
         let json = || (header::CONTENT_TYPE, "application/json");
         let first = digest("POST", "/users?a=1&b=2&b=3", json(), "{}");
         assert_eq!(first, digest("POST", "/users?b=2&a=1&b=%33", json(), "{}"));

@@ -1,15 +1,17 @@
-//! `Idempotency-Key`: a change that is asked for twice is made once. The first request with a key holds
-//! it; the same request again gets the stored answer, another one is refused.
+//! Middleware for `Idempotency-Key`: the first request with a key claims it; a repetition gets the stored response, and
+//! a different request is rejected.
 //!
-//! While it runs, its process says so in the row. A row that was silent for too long belongs to a
-//! process that died: what it did is told, and nothing is done again.
+//! While it runs, its process renews the claim. After [`CLAIM_TIMEOUT`] without a heartbeat the outcome is unknown: the
+//! response lists the recorded actions, and nothing is executed again.
 
-mod attempt;
+mod execution;
 mod fingerprint;
 mod replay;
+mod request;
+mod resource_reader;
 mod scope;
+mod stored;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,35 +19,33 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
-use time::OffsetDateTime;
 
-use self::attempt::{Attempt, HEARTBEAT};
-use self::replay::Again;
-pub(super) use self::replay::{ReadAgain, ShownOnce};
-use super::current::CurrentRequest;
+use self::execution::{HEARTBEAT, KeyedExecution};
+use self::request::KeyedRequest;
+use self::resource_reader::ResourceReader;
+use self::stored::RETENTION;
+pub(super) use self::stored::{ReadResourceAgain, SecretShownOnce};
 use super::extract::{authenticate, read_whole};
-use super::problem::{InDoubt, KnownDeed, Problem, ProblemKind};
+use super::problem::{Problem, ProblemKind, RecordedAction, UnknownOutcome};
+use super::request_context::RequestContext;
 use super::state::AppState;
-use crate::domain::sealed::Digest;
-use crate::store::{Caller, Holder, IdempotencyKey, NewClaim, TenantDb};
+use crate::store::{Caller, ClaimHolder, IdempotencyKey, NewClaim};
 
-/// The header that names the key.
+/// The header with the idempotency key.
 pub(super) const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
-/// How long an answer is kept, and its key with it.
-const KEPT: Duration = Duration::from_hours(24);
-/// The longest key.
-pub(super) const LONGEST_KEY: usize = 255;
-/// How long a running request can be silent; beyond that its process is taken for dead.
-const LONGEST_SILENCE: Duration = Duration::from_mins(2);
-/// When to ask again for the answer of a request that still runs.
-const IN_FLIGHT_PAUSE: Duration = Duration::from_secs(1);
-/// The route whose requests consist of parts with keys of their own.
-const BATCH: &str = "/batch";
-/// A key can be given back between the attempt to take it and the look at its holder; so often we try.
-const TRIES: usize = 3;
+/// Maximum length of a key, in characters.
+pub(super) const MAX_KEY_CHARS: usize = 255;
+/// The maximum time between heartbeats; after it the process counts as terminated.
+const CLAIM_TIMEOUT: Duration = Duration::from_mins(2);
+/// `Retry-After` for a key whose request is running.
+const IN_FLIGHT_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// The route whose operations have keys of their own.
+const BATCH_PATH: &str = "/batch";
+/// Attempts to claim a key: it can be released between the claim and reading its holder.
+const MAX_CLAIM_ATTEMPTS: usize = 3;
 
-/// Lets a change with a key through once; to its repetitions it gives the stored answer.
-pub(super) async fn guard(
+/// Executes the first request with a key; returns the stored response to its repetitions.
+pub(super) async fn handle(
     State(state): State<AppState>,
     request: Request,
     next: Next,
@@ -54,45 +54,29 @@ pub(super) async fn guard(
         return Ok(next.run(request).await);
     }
     let (parts, body) = request.into_parts();
-    let current = CurrentRequest::of(&parts.extensions);
+    let current = RequestContext::of(&parts.extensions);
     let caller = authenticate(&parts.headers, &state, &current).await?;
     let key = key_of(&parts.headers, &caller)?;
     let body = read_whole(body, &state, &current).await?;
-    let wish = Wish {
+    let keyed = KeyedRequest {
         fingerprint: fingerprint::of(&parts, &body),
         request_id: current.id().to_owned(),
         current,
         now: state.clock.now(),
-        has_parts: parts.uri.path() == BATCH,
-        again: Again::of(&parts),
+        has_operations: parts.uri.path() == BATCH_PATH,
+        reread: ResourceReader::of(&parts),
         db: state.store.tenant(caller.environment_id),
         caller,
         key,
     };
     let request = Request::from_parts(parts, Body::from(body));
-    // The claim and the run are one task: a caller who hangs up leaves no claim that nobody runs.
+    // Claim and execution are one task: a disconnected caller must not leave a claim without execution.
     let tasks = state.tasks.clone();
-    let done = tasks.spawn(wish.claim_and_run(state, request, next)).await;
+    let done = tasks.spawn(keyed.claim_and_run(state, request, next)).await;
     done.unwrap_or_else(|_| Err(Problem::internal()))
 }
 
-/// A request that came with a key.
-struct Wish {
-    caller: Arc<Caller>,
-    db: TenantDb,
-    key: IdempotencyKey,
-    fingerprint: Digest,
-    request_id: String,
-    current: CurrentRequest,
-    now: OffsetDateTime,
-    /// Whether its parts have keys of their own: then a dead one is gone on with, and each part that
-    /// was done answers from what is stored.
-    has_parts: bool,
-    /// What reads the object of a stored response again.
-    again: Again,
-}
-
-impl Wish {
+impl KeyedRequest {
     async fn claim_and_run(
         self,
         state: AppState,
@@ -100,19 +84,26 @@ impl Wish {
         next: Next,
     ) -> Result<Response, Problem> {
         if let Some(holder) = self.claim().await?
-            && let Some(answer) = self.answer_from(&state, holder).await?
+            && let Some(response) = self.response_from(&state, holder).await?
         {
-            return Ok(answer);
+            return Ok(response);
         }
-        let Self { db, key, request_id, has_parts, now, .. } = self;
-        let attempt = Attempt { state, db, key, request_id, has_parts, started_at: now };
+        let Self { db, key, request_id, has_operations: has_parts, now, .. } = self;
+        let attempt = KeyedExecution {
+            state,
+            db,
+            key,
+            request_id,
+            has_operations: has_parts,
+            started_at: now,
+        };
         Ok(attempt.run(request, next).await)
     }
 
-    /// Takes the key; else tells who holds it.
-    async fn claim(&self) -> Result<Option<Holder>, Problem> {
+    /// Claims the key; returns its holder if another request has it.
+    async fn claim(&self) -> Result<Option<ClaimHolder>, Problem> {
         let claim = self.as_claim();
-        for _ in 0..TRIES {
+        for _ in 0..MAX_CLAIM_ATTEMPTS {
             if self.db.claim_idempotency_key(&claim).await? {
                 return Ok(None);
             }
@@ -130,76 +121,77 @@ impl Wish {
             caller_scopes: &self.caller.scopes,
             request_id: &self.request_id,
             now: self.now,
-            expires_at: self.now + KEPT,
+            expires_at: self.now + RETENTION,
         }
     }
 
-    /// What a request gets whose key another one holds; nothing when it is to go on with what a dead
-    /// one began.
-    async fn answer_from(
+    /// Returns the response for a key that another request holds; `None` if this request resumes an interrupted batch.
+    async fn response_from(
         &self,
         state: &AppState,
-        holder: Holder,
+        holder: ClaimHolder,
     ) -> Result<Option<Response>, Problem> {
         if holder.fingerprint != self.fingerprint {
             return Err(Problem::new(
                 ProblemKind::IdempotencyKeyReused,
-                "This idempotency key came with another request in the last 24 hours.",
+                "This idempotency key was used for a different request within the last 24 hours. Send a new key.",
             ));
         }
-        // The answer may hold what only a caller with these scopes was allowed to get.
+        // The response may contain data that requires these scopes.
         let missing = holder.caller_scopes.iter().find(|one| !self.caller.scopes.contains(one));
         if let Some(scope) = missing {
             return Err(Problem::new(
                 ProblemKind::InsufficientScope,
-                format!("The stored answer was given to a key with the scope `{scope}` too."),
+                format!("The stored response requires the scope `{scope}`."),
             ));
         }
-        if holder.answer.is_some() {
+        if holder.response.is_some() {
             self.audit_replay(state, &holder).await?;
             return self.replay(state, holder).await.map(Some);
         }
-        // A part can have begun after the last sign of the whole.
-        let more = if self.has_parts { HEARTBEAT } else { Duration::ZERO };
-        if holder.silent_for <= LONGEST_SILENCE + more {
+        // An operation can have started after the last heartbeat of the batch.
+        let more = if self.has_operations { HEARTBEAT } else { Duration::ZERO };
+        if holder.heartbeat_age <= CLAIM_TIMEOUT + more {
             return Err(in_flight());
         }
-        if !self.has_parts {
-            return Err(self.in_doubt(holder).await?);
+        if !self.has_operations {
+            return Err(self.unknown_outcome(holder).await?);
         }
         let is_ours = self.db.take_over_idempotency_key(&self.as_claim(), &holder).await?;
         if is_ours { Ok(None) } else { Err(in_flight()) }
     }
 
-    async fn in_doubt(&self, holder: Holder) -> Result<Problem, Problem> {
-        let deeds = self.db.audited(&holder.request_id, holder.started_at).await?;
-        let known = deeds.into_iter().map(|deed| KnownDeed {
-            action: deed.action,
-            subject: deed.subject,
-            outcome: deed.outcome.name(),
-            at: deed.at,
+    async fn unknown_outcome(&self, holder: ClaimHolder) -> Result<Problem, Problem> {
+        let entries = self.db.audited_actions(&holder.request_id, holder.started_at).await?;
+        let recorded = entries.into_iter().map(|entry| RecordedAction {
+            action: entry.action,
+            subject: entry.subject,
+            outcome: entry.outcome.name(),
+            at: entry.at,
         });
-        let doubt = InDoubt { known: known.collect(), request_id: holder.request_id };
+        let doubt =
+            UnknownOutcome { recorded_actions: recorded.collect(), request_id: holder.request_id };
         Ok(Problem::new(
             ProblemKind::IdempotencyInDoubt,
-            "The service stopped in the middle of the first request with this key. What is known of it \
-             stands in `known`; whether the rest was done can only be seen at the provider.",
+            "The gateway stopped during the original request with this key. Its recorded actions are in \
+             `recorded_actions`; check at the provider whether the remaining steps were applied.",
         )
-        .in_doubt(doubt))
+        .with_unknown_outcome(doubt))
     }
 }
 
-/// The one key of a request, where it counts.
+/// Returns the key of a request, scoped to its caller.
 fn key_of(headers: &HeaderMap, caller: &Caller) -> Result<IdempotencyKey, Problem> {
     let mut values = headers.get_all(HEADER).iter();
     let key = values.next().map(HeaderValue::as_bytes).unwrap_or_default();
-    let is_good = (1..=LONGEST_KEY).contains(&key.len())
+    let is_good = (1..=MAX_KEY_CHARS).contains(&key.len())
         && key.iter().all(u8::is_ascii_graphic)
         && values.next().is_none();
     if !is_good {
+        let max = MAX_KEY_CHARS;
         return Err(Problem::new(
             ProblemKind::IdempotencyKeyInvalid,
-            format!("Send one Idempotency-Key of 1 to {LONGEST_KEY} visible ASCII characters."),
+            format!("Send one `Idempotency-Key` header of 1 to {max} visible ASCII characters."),
         ));
     }
     Ok(IdempotencyKey { scope: scope::of(caller), key: String::from_utf8_lossy(key).into_owned() })
@@ -208,7 +200,7 @@ fn key_of(headers: &HeaderMap, caller: &Caller) -> Result<IdempotencyKey, Proble
 fn in_flight() -> Problem {
     Problem::new(
         ProblemKind::IdempotencyKeyInFlight,
-        "The first request with this idempotency key still runs. Its answer can be had soon.",
+        "The original request with this idempotency key is still running. Retry after `Retry-After` seconds.",
     )
-    .retry_after(IN_FLIGHT_PAUSE)
+    .with_retry_after(IN_FLIGHT_RETRY_AFTER)
 }

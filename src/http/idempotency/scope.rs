@@ -1,5 +1,5 @@
-//! Who shares idempotency keys: callers with the same identity and the same bounds. A stored response
-//! never reaches a caller that could not have made the request.
+//! Scopes idempotency keys to callers with the same identity and permissions, so that a stored response only reaches
+//! callers that could have sent the request.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::store::Caller;
 
-/// The scope of a caller's keys: the API key, or the account that a token is bound to, with a digest of
-/// scopes, methods and addresses.
+/// Returns the scope of a caller's keys: the API key, or the account of an account token, with a digest of scopes,
+/// methods and networks.
 pub(super) fn of(caller: &Caller) -> String {
     let Caller { environment_id: _, key_id, scopes, allowed_methods, allowed_addresses, .. } =
         caller;

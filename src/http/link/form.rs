@@ -1,5 +1,4 @@
-//! The form of a provider without a consent page: where it is, and a token for it. What is wrong with it is
-//! said on the form, so that it can be corrected there.
+//! The form of a provider without OAuth: base URL and token. Validation errors are shown on the form.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
@@ -7,31 +6,33 @@ use maud::{Markup, html};
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use super::failures;
-use super::outcome;
-use super::shown::{Display, Offering, Shown, introduction, other_choice, way_out};
-use super::words;
-use crate::connectors::LinkRefusal;
-use crate::domain::link_page::{LinkPage, own_origin};
+use super::callback;
+use super::error_page;
+use super::layout::{
+    DisplayMode, LinkPageView, PageContext, cancel_link, introduction, other_provider_link,
+};
+use super::messages;
+use crate::connectors::LinkRejection;
+use crate::domain::link_page::{LinkPage, redirect_origin};
 use crate::domain::provider::Provider;
 use crate::http::state::AppState;
-use crate::link::{Asked, Filled, LinkError, Offer, Visit};
+use crate::link::{FormSubmission, LaunchContext, LinkError, LinkOptions, SameOrganization};
 use crate::vault::secret::AccessToken;
 
-/// A try that went wrong: the address that was given, and what to do about it.
+/// The error of the last submission and the base URL that was entered.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Flawed<'a> {
+pub(super) struct FormError<'a> {
     base_url: &'a str,
     error: &'a LinkError,
 }
 
-/// The page.
+/// Renders the page.
 pub(super) fn page(
-    offering: &Offering<'_>,
+    offering: &LinkPageView<'_>,
     provider: Provider,
-    flawed: Option<Flawed<'_>>,
+    form_error: Option<FormError<'_>>,
 ) -> Response {
-    let Offering { offer, token, .. } = offering;
+    let LinkPageView { offer, token, .. } = offering;
     let title = match &offer.organization {
         Some(_) => "Reconnect your directory",
         None => "Connect your directory",
@@ -39,62 +40,63 @@ pub(super) fn page(
     let body = html! {
         h1 { (offer.page.headline.as_deref().unwrap_or(title)) }
         p { (introduction(&offer.page, None)) }
-        @if let Some(Flawed { error, .. }) = flawed {
+        @if let Some(FormError { error, .. }) = form_error {
             div.notice role="alert" {
-                p { strong { (words::of(error).1) } }
-                @for line in words::of(error).2 { p { (line) } }
+                p { strong { (messages::text_of(error).1) } }
+                @for line in messages::text_of(error).2 { p { (line) } }
             }
         }
         (steps(offer))
         form method="post" action={ "/link/" (token) } autocomplete="off" {
             (offering.fields(provider))
-            (inputs(flawed))
-            button type="submit" { "Try and connect" }
+            (inputs(form_error))
+            button type="submit" { "Verify and connect" }
         }
-        (other_choice(offering))
-        (way_out(offer))
-        p.note { "The token is tried once, then kept encrypted; nobody sees it again. You end the connection by withdrawing it where you made it." }
+        (other_provider_link(offering))
+        (cancel_link(offer))
+        p.note { "We verify the token, then store it encrypted; it is never shown again. To disconnect, revoke it in your directory." }
     };
-    // Browsers hold the way after a form against the same policy as the form.
-    let leaves_for = offer.redirect_uri.as_deref().and_then(own_origin).unwrap_or_default();
+    // Browsers apply the form's policy to redirects after it.
+    let leaves_for = offer.redirect_uri.as_deref().and_then(redirect_origin).unwrap_or_default();
     let mut response = offering.respond(title, body, &leaves_for);
-    if let Some(Flawed { error, .. }) = flawed {
-        *response.status_mut() = words::of(error).0;
+    if let Some(FormError { error, .. }) = form_error {
+        *response.status_mut() = messages::text_of(error).0;
     }
     response
 }
 
-fn steps(offer: &Offer) -> Markup {
+fn steps(offer: &LinkOptions) -> Markup {
     html! {
         ol.steps {
             li {
                 @match &offer.organization {
                     Some(organization) => { "Open the administration of the directory at " strong { (organization) } ", which was connected before." }
-                    None => { "Open the administration of your directory, as somebody who may set up " strong { "SCIM" } " (often called provisioning)." }
+                    None => { "Open the administration of your directory as an admin who can set up " strong { "SCIM" } " (often called provisioning)." }
                 }
             }
-            li { "Make a token there that may read people and groups." }
-            li { "Paste the address of the SCIM service and the token below." }
+            li { "Create a token that can read users and groups." }
+            li { "Enter the address of the SCIM service and the token below." }
         }
     }
 }
 
-fn inputs(flawed: Option<Flawed<'_>>) -> Markup {
+fn inputs(form_error: Option<FormError<'_>>) -> Markup {
     let at_fault = |of_token: bool| {
-        flawed.is_some_and(|flawed| {
-            let is_token = matches!(flawed.error, LinkError::Grant(LinkRefusal::TokenRefused));
+        form_error.is_some_and(|form_error| {
+            let is_token =
+                matches!(form_error.error, LinkError::InvalidGrant(LinkRejection::TokenRejected));
             is_token == of_token
         })
     };
     html! {
         label for="base_url" { "Address of the SCIM service" }
         input #base_url type="url" name="base_url" required maxlength="1000" spellcheck="false"
-            placeholder="https://scim.example.com/v2" value=[flawed.map(|flawed| flawed.base_url)]
+            placeholder="https://scim.example.com/v2" value=[form_error.map(|form_error| form_error.base_url)]
             aria-invalid=[at_fault(false).then_some("true")];
         label for="token" { "Token" }
         input #token type="password" name="token" required maxlength="8192" autocomplete="off"
             spellcheck="false" aria-invalid=[at_fault(true).then_some("true")];
-        @if flawed.is_some_and(|flawed| matches!(flawed.error, LinkError::OtherUsers)) {
+        @if form_error.is_some_and(|form_error| matches!(form_error.error, LinkError::OtherUsers)) {
             label {
                 input type="checkbox" name="same_organization" value="yes";
                 " This is the organization that was connected before"
@@ -103,56 +105,62 @@ fn inputs(flawed: Option<Flawed<'_>>) -> Markup {
     }
 }
 
-/// Takes what a form was filled with.
+/// Connects a directory with a submitted form.
 pub(super) async fn connect(
     state: &AppState,
     link_token: &str,
-    visit: &Visit<'_>,
+    visit: &LaunchContext<'_>,
     (provider, form): (Provider, &str),
     request_id: &str,
 ) -> Response {
     let field = |wanted: &str| {
         let mut pairs = form_urlencoded::parse(form.as_bytes());
         let (_, value) = pairs.find(|(name, _)| name == wanted)?;
-        // It may be a token.
+        // The value may be a token.
         let value = Zeroizing::new(value.into_owned());
         Some(value.trim().to_owned())
     };
     let base_url = field("base_url").unwrap_or_default();
     let token = AccessToken::from(field("token").unwrap_or_default());
     let is_confirmed = field("same_organization").as_deref() == Some("yes");
-    let asked = if is_confirmed { Asked::Confirmed } else { Asked::No };
-    let filled = Filled { provider, base_url: &base_url, token, asked, request_id };
-    let (way, outcome) = state.links.connect(link_token, visit, filled).await;
-    let looks = way.as_ref().map_or_else(LinkPage::default, |way| way.page.clone());
-    let display = Display::named(visit.display);
-    let shown = Shown { page: &looks, display, opener: visit.opener_origin };
-    let error = match (&way, outcome) {
-        (Some(way), Ok(linked)) => return outcome::done(way, &linked),
+    let asked =
+        if is_confirmed { SameOrganization::Confirmed } else { SameOrganization::Unconfirmed };
+    let filled =
+        FormSubmission { provider, base_url: &base_url, token, confirmation: asked, request_id };
+    let (return_context, outcome) = state.links.submit_form(link_token, visit, filled).await;
+    let page_settings = return_context
+        .as_ref()
+        .map_or_else(LinkPage::default, |return_context| return_context.page.clone());
+    let display = DisplayMode::from_name(visit.display);
+    let shown = PageContext { page: &page_settings, display, opener: visit.opener_origin };
+    let error = match (&return_context, outcome) {
+        (Some(return_context), Ok(linked)) => {
+            return callback::completed_response(return_context, &linked);
+        }
         (_, Ok(_)) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         (_, Err(error)) => error,
     };
     if let Some(quota) = error.quota() {
-        state.metrics.over_quota(quota.name());
+        state.metrics.record_quota_rejection(quota.name());
     }
-    if is_for_the_form(&error)
-        && let Ok(offer) = state.links.offer(link_token).await
+    if is_form_error(&error)
+        && let Ok(offer) = state.links.options(link_token).await
     {
-        failures::log(&error);
-        let offering = Offering { shown: &shown, offer: &offer, token: link_token };
-        return page(&offering, provider, Some(Flawed { base_url: &base_url, error: &error }));
+        error_page::log_error(&error);
+        let offering = LinkPageView { context: &shown, offer: &offer, token: link_token };
+        return page(&offering, provider, Some(FormError { base_url: &base_url, error: &error }));
     }
-    let again = way.as_ref().map(|_| format!("/link/{link_token}"));
-    failures::after(&shown, &error, again.as_deref(), way.as_ref())
+    let again = return_context.as_ref().map(|_| format!("/link/{link_token}"));
+    error_page::page_after_callback(&shown, &error, again.as_deref(), return_context.as_ref())
 }
 
-/// Whether the customer can mend it in the form.
-fn is_for_the_form(error: &LinkError) -> bool {
+/// Whether the customer can correct the error in the form.
+fn is_form_error(error: &LinkError) -> bool {
     matches!(
         error,
-        LinkError::BaseUrl(_)
-            | LinkError::NoDirectory(_)
-            | LinkError::Grant(LinkRefusal::TokenRefused | LinkRefusal::NotTheProvider)
+        LinkError::InvalidBaseUrl(_)
+            | LinkError::DirectoryNotFound(_)
+            | LinkError::InvalidGrant(LinkRejection::TokenRejected | LinkRejection::WrongProvider)
             | LinkError::OtherOrganization
             | LinkError::OtherUsers
     )

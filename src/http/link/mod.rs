@@ -1,19 +1,19 @@
-//! The hosted link page, the leave for the provider's consent and the way back, or the provider's form; for the web page that
-//! opened it, how far the customer has come.
+//! The hosted link pages: provider selection, consent, callback or form, and the status endpoint for the web page that
+//! opened them.
 
-mod asked;
-mod choice;
+mod authorize;
+mod callback;
 mod consent;
 mod cookie;
-mod failures;
+mod error_page;
 mod form;
-mod outcome;
+mod layout;
+mod messages;
+mod params;
+mod prefetch;
+mod provider_picker;
 mod redirect;
-mod shown;
-mod speculative;
-mod start;
 mod status;
-mod words;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
@@ -21,25 +21,28 @@ use axum::{Router, middleware};
 
 use super::state::AppState;
 
-/// What the hosted pages run. It only tells of what the server has said.
-const HOSTED: &str = include_str!("../../../web/hosted.js");
+/// The script of the hosted pages. It reports what the server has rendered.
+const HOSTED_SCRIPT: &str = include_str!("../../../web/hosted.js");
 /// The browser SDK.
-const SDK: &str = include_str!("../../../web/sdk/link.js");
+const SDK_SCRIPT: &str = include_str!("../../../web/sdk/link.js");
 
-/// The pages, and the scripts that go with them.
+/// Returns the routes of the pages and their scripts.
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
-        .route("/link/{token}", get(start::show).post(start::leave))
-        .route("/link/{token}/status", get(status::tell))
-        // A safe method changes nothing: HEAD leaves the session as it is.
-        .route("/oauth/callback", get(outcome::come_back).head(|| async { redirect::careful() }))
-        .route("/connect-account", get(start::show_theirs))
-        .route_layer(middleware::from_fn(speculative::refuse))
-        .route("/sdk/link.js", get(|| async { script(SDK, "*") }))
-        .route("/sdk/hosted.js", get(|| async { script(HOSTED, "null") }))
+        .route("/link/{token}", get(authorize::link_page).post(authorize::authorize))
+        .route("/link/{token}/status", get(status::get_status))
+        // HEAD is a safe method: it does not consume the session.
+        .route(
+            "/oauth/callback",
+            get(callback::callback).head(|| async { redirect::no_store_headers() }),
+        )
+        .route("/connect-account", get(authorize::truto_link_page))
+        .route_layer(middleware::from_fn(prefetch::reject_speculative))
+        .route("/sdk/link.js", get(|| async { script(SDK_SCRIPT, "*") }))
+        .route("/sdk/hosted.js", get(|| async { script(HOSTED_SCRIPT, "null") }))
 }
 
-/// A script; `*` lets any page import it.
+/// Returns a script; with `*`, any page may import it.
 fn script(
     text: &'static str,
     origins: &'static str,

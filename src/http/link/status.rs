@@ -1,5 +1,5 @@
-//! `GET /link/{token}/status`: how far the customer has come, for a web page whose popup can't tell.
-//! A provider's page may cut the tie between a popup and its opener.
+//! `GET /link/{token}/status`: the status of a link, for a web page whose popup cannot report it because the provider's
+//! page may cut the tie to its opener.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -7,30 +7,30 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use serde_json::json;
 
-use super::redirect::careful;
+use super::redirect::no_store_headers;
 use crate::http::state::AppState;
-use crate::link::{LinkError, Progress};
+use crate::link::{LinkError, LinkStatus};
 
-/// Tells it to pages of admitted origins, and to our own frame.
-pub(super) async fn tell(
+/// Serves the status to pages of allowed origins and to our own frame.
+pub(super) async fn get_status(
     State(state): State<AppState>,
     Path(token): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let (status, body, page) = match state.links.progress(&token).await {
-        Ok((progress, page)) => (StatusCode::OK, told(progress), Some(page)),
+    let (status, body, page) = match state.links.status(&token).await {
+        Ok((progress, page)) => (StatusCode::OK, status_body(progress), Some(page)),
         Err(LinkError::UnknownToken) => {
             (StatusCode::NOT_FOUND, json!({ "status": "unknown" }), None)
         }
         Err(error) => {
-            tracing::warn!(%error, "the progress of a link can't be told");
+            tracing::warn!(%error, "the status of a link could not be read");
             (StatusCode::SERVICE_UNAVAILABLE, json!({ "status": "unavailable" }), None)
         }
     };
     let mut response = (status, Json(body)).into_response();
-    response.headers_mut().extend(careful());
+    response.headers_mut().extend(no_store_headers());
     let origin = headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-    let admitted = origin.filter(|origin| page.is_none_or(|page| page.admits(origin)));
+    let admitted = origin.filter(|origin| page.is_none_or(|page| page.allows_origin(origin)));
     if let Some(origin) = admitted.and_then(|origin| HeaderValue::try_from(origin).ok()) {
         response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         response.headers_mut().insert(header::VARY, HeaderValue::from_static("origin"));
@@ -38,15 +38,15 @@ pub(super) async fn tell(
     response
 }
 
-fn told(progress: Progress) -> serde_json::Value {
+fn status_body(progress: LinkStatus) -> serde_json::Value {
     match progress {
-        Progress::Open => json!({ "status": "open" }),
-        Progress::UnderWay { elapsed } => {
-            json!({ "status": "under_way", "for_s": elapsed.whole_seconds() })
+        LinkStatus::Pending => json!({ "status": "pending" }),
+        LinkStatus::InProgress { elapsed } => {
+            json!({ "status": "in_progress", "for_s": elapsed.whole_seconds() })
         }
-        Progress::Failed(code) => json!({ "status": "failed", "code": code }),
-        Progress::Expired => json!({ "status": "expired" }),
-        Progress::Linked { account_id, provider, missing_scopes } => json!({
+        LinkStatus::Failed(code) => json!({ "status": "failed", "code": code }),
+        LinkStatus::Expired => json!({ "status": "expired" }),
+        LinkStatus::Linked { account_id, provider, missing_scopes } => json!({
             "status": "linked", "integrated_account_id": account_id, "provider": provider,
             "missing_scopes": missing_scopes,
         }),

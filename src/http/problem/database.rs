@@ -1,22 +1,21 @@
-//! The problems of a database that does not answer.
+//! The problems of an unavailable database.
 
 use std::time::Duration;
 
 use super::{Problem, ProblemKind};
 
-/// How long to stay away while the database is.
-const DATABASE_PAUSE: Duration = Duration::from_secs(5);
+/// Time after which clients retry.
+const DATABASE_RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// The problem of a database that can not be reached.
+/// Returns `unavailable` for a database that can't be reached.
 pub(super) fn unavailable() -> Problem {
-    Problem::new(ProblemKind::Unavailable, "The database can't be reached at the moment.")
-        .retry_after(DATABASE_PAUSE)
+    Problem::new(ProblemKind::Unavailable, "The database is unavailable.")
+        .with_retry_after(DATABASE_RETRY_AFTER)
 }
 
-/// The problem of a statement that did not finish in time.
+/// Returns `unavailable` for a statement that timed out.
 pub(super) fn busy() -> Problem {
-    let detail = "The database did not finish a statement in time, because other work holds the same rows \
-                  or it is overloaded. Nothing was changed by that statement; send the request again after \
-                  the time in Retry-After.";
-    Problem::new(ProblemKind::Unavailable, detail).retry_after(DATABASE_PAUSE)
+    let detail = "A database statement timed out because of a lock on its rows or because of load. It changed \
+                  nothing; retry after `Retry-After` seconds.";
+    Problem::new(ProblemKind::Unavailable, detail).with_retry_after(DATABASE_RETRY_AFTER)
 }

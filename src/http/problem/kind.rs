@@ -1,38 +1,38 @@
-//! The kinds of problem: name, status, title, and what to do. A kind's name never changes.
+//! The problem types: name, status, title and advice. The name of a type never changes.
 
 use axum::http::StatusCode;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident = $name:literal, $status:ident, $title:literal, $advice:literal;)*) => {
-        /// What kind of problem it is.
+        /// Type of a problem.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum ProblemKind {
             $($(#[$doc])* $kind,)*
         }
 
         impl ProblemKind {
-            /// Every kind, in the order of the pages.
+            /// All types, in the order of the pages.
             pub const ALL: &[Self] = &[$(Self::$kind,)*];
 
-            /// The last part of its type: stable, in `snake_case`.
+            /// Returns the last segment of its `type` URI: stable, in `snake_case`.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$kind => $name,)* }
             }
 
-            /// Its HTTP status.
+            /// Returns its HTTP status.
             #[must_use]
             pub fn status(self) -> StatusCode {
                 match self { $(Self::$kind => StatusCode::$status,)* }
             }
 
-            /// The kind in a few words.
+            /// Returns its title: a noun phrase of at most six words.
             #[must_use]
             pub fn title(self) -> &'static str {
                 match self { $(Self::$kind => $title,)* }
             }
 
-            /// What it means and what to do, for its page.
+            /// Returns the meaning and the next action, for its page.
             #[must_use]
             pub fn advice(self) -> &'static str {
                 match self { $(Self::$kind => $advice,)* }
@@ -42,153 +42,153 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// No key, or none that is good.
-    Unauthorized = "unauthorized", UNAUTHORIZED, "A valid key is needed",
-        "Send `Authorization: Bearer KEY` with an API key (`sb_live_…`) or an account token (`sb_acct_…`). Keys end when they expire or are revoked.";
-    /// Too many bad keys came from there.
-    TooManyWrongKeys = "too_many_wrong_keys", TOO_MANY_REQUESTS, "Too many wrong keys came from this address",
+    /// The key is missing, unknown, expired or revoked.
+    Unauthorized = "unauthorized", UNAUTHORIZED, "Valid key required",
+        "Send `Authorization: Bearer KEY` with an API key (`sb_live_…`) or an account token (`sb_acct_…`). Expired and revoked keys are rejected.";
+    /// Too many failed authentications came from the address.
+    TooManyWrongKeys = "too_many_wrong_keys", TOO_MANY_REQUESTS, "Too many failed authentication attempts",
         "Retry after `Retry-After` seconds with a valid key. Keys in the current format (`sb_live_v1_…`, `sb_acct_v1_…`) are not affected by failures of other callers at the same address. The operator sets the allowance as `server.failed_auth_per_minute`.";
     /// The key lacks a scope.
-    InsufficientScope = "insufficient_scope", FORBIDDEN, "The key lacks a scope",
-        "Use a key with the scope that the detail names: `read`, `write`, `proxy` or `admin`.";
-    /// The key may not call that method of the provider.
-    MethodForbidden = "method_forbidden", FORBIDDEN, "The key may not call this method",
-        "The key was made for some of the provider's methods only. Use one whose `allowed_methods` has this one, or make such a token.";
-    /// The key may not be used from there.
-    AddressNotAllowed = "address_not_allowed", FORBIDDEN, "The key may not be used from this address",
-        "The key was made for some addresses only: its `allowed_addresses`. Call from one of them. Behind a proxy, the operator names it in `server.trusted_proxies`, so that the address in front of it counts.";
-    /// No such route.
-    RouteNotFound = "route_not_found", NOT_FOUND, "There is nothing at this path",
+    InsufficientScope = "insufficient_scope", FORBIDDEN, "Insufficient scope",
+        "Use a key with the scope named in `detail`: `read`, `write`, `proxy` or `admin`.";
+    /// The key is restricted to other methods of the provider.
+    MethodForbidden = "method_forbidden", FORBIDDEN, "Provider method not allowed",
+        "The key is restricted to some of the provider's methods. Use a key whose `allowed_methods` includes this one, or create an account token that does.";
+    /// The key is restricted to other client addresses.
+    AddressNotAllowed = "address_not_allowed", FORBIDDEN, "Client address not allowed",
+        "The key is restricted to the networks in its `allowed_addresses`. Call from one of them. Behind a reverse proxy, the operator lists the proxy in `server.trusted_proxies`, so that the address it forwards is used.";
+    /// No route matches the path.
+    RouteNotFound = "route_not_found", NOT_FOUND, "Route not found",
         "Check the path. `/openapi.json` lists every route.";
-    /// The route has other methods.
-    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "The path has other methods",
+    /// The route does not support the HTTP method.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "HTTP method not allowed",
         "`/openapi.json` lists the methods of every route.";
-    /// A query parameter is wrong.
-    InvalidQuery = "invalid_query", BAD_REQUEST, "A query parameter is wrong",
-        "Each entry of `errors` names a parameter and what is wrong with it. Unknown parameters are an error, so that a misspelt filter is never ignored.";
-    /// The body is no JSON, or too far from what is wanted.
-    InvalidBody = "invalid_body", UNPROCESSABLE_ENTITY, "The body can't be used",
-        "Send JSON as the reference describes it. Each entry of `errors` points at a mistake. Unknown fields are an error.";
-    /// The body is too large.
-    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The body is too large",
-        "Send less at once. The operator sets the limit as `server.max_body_bytes`.";
-    /// The body has the wrong type.
-    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "The body is not JSON",
+    /// A query parameter is unknown or invalid.
+    InvalidQuery = "invalid_query", BAD_REQUEST, "Invalid query parameter",
+        "Each entry of `errors` names a parameter and the rule it violates. Unknown parameters are rejected, so that a misspelt filter is never ignored.";
+    /// The body is not valid JSON or violates the schema.
+    InvalidBody = "invalid_body", UNPROCESSABLE_ENTITY, "Invalid request body",
+        "Send JSON that matches the schema in the API reference. Each entry of `errors` points at an invalid value. Unknown fields are rejected.";
+    /// The body exceeds the size limit.
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "Request body too large",
+        "Split the request into smaller ones. The operator sets the limit as `server.max_body_bytes`.";
+    /// The content type is not JSON.
+    UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type",
         "Send `Content-Type: application/json`.";
-    /// The body did not come in time.
-    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request came too slowly",
+    /// The body did not arrive in time.
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "Request timeout",
         "Send the whole body within the time that the operator sets as `server.body_timeout_s`.";
-    /// Too many requests are inside.
-    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The gateway has too much to do",
-        "Send the same again after `Retry-After` seconds. The operator sets how many requests are taken at the same time as `server.max_requests`, and how much memory bodies and responses take as `server.max_bytes_in_flight` and, for one environment, `server.max_environment_bytes_in_flight`.";
-    /// The environment has too many requests inside, or too many calls that wait.
-    EnvironmentOverloaded = "environment_overloaded", SERVICE_UNAVAILABLE, "Environment has too many requests",
-        "Send the request again after `Retry-After` seconds, and fewer at the same time. The operator sets how many requests of one environment are served at the same time as `quotas.request_share`, and how many of its calls wait for a permit, a refresh or a retry as `quotas.waiting_share`; other environments are not affected.";
-    /// The environment has as many rows as it may have.
-    QuotaExceeded = "quota_exceeded", FORBIDDEN, "Quota of the environment is used up",
-        "The environment stores as many objects of one kind as it may; the detail names the quota. Delete those that are not needed. Ended keys and tokens count until they are deleted, `database.ended_retention_days` after their end; responses stored for idempotency keys until they expire. The operator sets the quotas in `[quotas]`.";
-    /// No account was named.
-    AccountRequired = "account_required", BAD_REQUEST, "The request names no account",
-        "Name the account with `integrated_account_id` in the query, with the header `X-Integrated-Account-Id`, or with `tenant_id` and `provider`; or use an account token.";
-    /// There is no such account in this environment.
-    AccountNotFound = "account_not_found", NOT_FOUND, "There is no such account",
-        "The account is not in the environment of this key. `/integrated-accounts` lists those that are.";
-    /// More than one account fits.
-    AmbiguousAccount = "ambiguous_account", BAD_REQUEST, "More than one account fits",
-        "Several accounts have this tenant and provider: name one by `integrated_account_id`.";
-    /// The account's grant is lost.
-    AccountNeedsReauth = "account_needs_reauth", CONFLICT, "The account must be linked again",
-        "The provider refuses the account's tokens for good. Create a link token with this `integrated_account_id` and send the customer to its page: the account keeps its id.";
+    /// The gateway has reached a limit of requests or memory in flight.
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "Gateway overloaded",
+        "Retry after `Retry-After` seconds. The operator sets the number of concurrent requests as `server.max_requests`, and the memory for bodies and responses as `server.max_bytes_in_flight` and, for one environment, `server.max_environment_bytes_in_flight`.";
+    /// The environment has too many requests in flight, or too many calls that wait.
+    EnvironmentOverloaded = "environment_overloaded", SERVICE_UNAVAILABLE, "Environment overloaded",
+        "Retry after `Retry-After` seconds, with fewer concurrent requests. The operator sets the share of concurrent requests of one environment as `quotas.request_share`, and the share of its calls that wait for a permit, a refresh or a retry as `quotas.waiting_share`. Other environments are not affected.";
+    /// The environment has reached a quota of stored objects.
+    QuotaExceeded = "quota_exceeded", FORBIDDEN, "Environment quota exceeded",
+        "The environment stores the maximum number of objects of one kind; `quota` names it. Delete objects that are not needed. Expired and revoked keys and tokens count until they are deleted, `database.ended_retention_days` after their end; responses stored for idempotency keys count until they expire. The operator sets the quotas in `[quotas]`.";
+    /// The request names no account.
+    AccountRequired = "account_required", BAD_REQUEST, "Account not specified",
+        "Specify the account with `integrated_account_id` in the query, with the header `X-Integrated-Account-Id`, or with `tenant_id` and `provider`; or use an account token.";
+    /// No such account exists in this environment.
+    AccountNotFound = "account_not_found", NOT_FOUND, "Account not found",
+        "The account is not in the environment of this key. `GET /integrated-accounts` lists the environment's accounts.";
+    /// Several accounts match.
+    AmbiguousAccount = "ambiguous_account", BAD_REQUEST, "Ambiguous account",
+        "Several accounts have this tenant and provider. Specify one with `integrated_account_id`.";
+    /// The account's grant is revoked or expired.
+    AccountNeedsReauth = "account_needs_reauth", CONFLICT, "Account requires reauthorization",
+        "The provider permanently rejects the account's tokens. Create a link token with this `integrated_account_id` and send the customer to its page. The account keeps its id.";
     /// The account's grant has no refresh token.
-    NoRefreshToken = "no_refresh_token", CONFLICT, "The account has no refresh token",
-        "The provider gave this account an access token that can't be renewed, and it is used as it is. Refresh accounts whose `token_expires_at` is not null.";
-    /// An account token asks for new tokens too soon.
-    RefreshTooSoon = "refresh_too_soon", TOO_MANY_REQUESTS, "Tokens are too new to refresh",
-        "With an account token, tokens are refreshed when they are at least a minute old. Retry after `Retry-After` seconds, or use an API key. Calls need no refresh: the gateway refreshes tokens before they expire.";
+    NoRefreshToken = "no_refresh_token", CONFLICT, "No refresh token",
+        "The provider issued this account an access token that can't be refreshed; it is used until it expires. Refresh only accounts whose `token_expires_at` is not null.";
+    /// An account token requests a refresh too soon.
+    RefreshTooSoon = "refresh_too_soon", TOO_MANY_REQUESTS, "Token refresh too soon",
+        "An account token can refresh tokens that are at least one minute old. Retry after `Retry-After` seconds, or use an API key. Calls need no explicit refresh: the gateway refreshes tokens before they expire.";
     /// The account was disconnected.
-    AccountDisconnected = "account_disconnected", CONFLICT, "The account is disconnected",
-        "Its tokens are erased. Link the customer anew.";
+    AccountDisconnected = "account_disconnected", CONFLICT, "Account disconnected",
+        "The account's tokens are deleted. Create a link token and let the customer connect again.";
     /// The environment has no OAuth client.
-    NoProviderApp = "no_provider_app", CONFLICT, "The environment has no app for this provider",
+    NoProviderApp = "no_provider_app", CONFLICT, "Provider app not configured",
         "Register an OAuth client at the provider and add it with `POST /provider-apps`.";
-    /// The provider does not accept the environment's OAuth client.
-    ProviderAppRefused = "provider_app_refused", CONFLICT, "The provider refuses the environment's app",
-        "The provider does not accept the client id or secret of the environment's app, so no token can be renewed. Look at the app at the provider; customers need not link again.";
+    /// The provider rejects the environment's OAuth client.
+    ProviderAppRefused = "provider_app_refused", CONFLICT, "Provider app credentials rejected",
+        "The provider rejects the client id or secret of the environment's app, so no token can be refreshed. Check the app at the provider and update it with `PATCH /provider-apps/{id}`. Customers need not link again.";
     /// Accounts were linked through the OAuth client.
-    ProviderAppInUse = "provider_app_in_use", CONFLICT, "Accounts were linked through this app",
-        "An app stays as long as accounts that were linked through it, disconnected ones too: their history names it. Give it another secret with `PATCH /provider-apps/{id}`, or add a second app, which new links use.";
-    /// A cursor is wrong.
-    InvalidCursor = "invalid_cursor", BAD_REQUEST, "The cursor can't be used here",
-        "A cursor is good for the list, the account and the filters it came from, and only as long as the provider keeps it. Begin again without a cursor.";
-    /// There is nothing with that id.
-    NotFound = "not_found", NOT_FOUND, "There is nothing with that id",
-        "Check the id. What another environment owns is not found either.";
-    /// A row like this is there already.
-    AlreadyExists = "already_exists", CONFLICT, "It is there already",
-        "Another object of this environment has the same name or key.";
-    /// The idempotency key is none.
-    IdempotencyKeyInvalid = "idempotency_key_invalid", BAD_REQUEST, "The idempotency key can't be used",
+    ProviderAppInUse = "provider_app_in_use", CONFLICT, "Provider app in use",
+        "An app can't be deleted while accounts linked through it exist, disconnected ones included: their history refers to it. Change its secret with `PATCH /provider-apps/{id}`, or add a second app, which new links use.";
+    /// A cursor is invalid or expired.
+    InvalidCursor = "invalid_cursor", BAD_REQUEST, "Invalid cursor",
+        "A cursor is valid for the list, the account and the filters it was issued for, and until the provider expires it. Start again without a cursor.";
+    /// No resource has that id.
+    NotFound = "not_found", NOT_FOUND, "Resource not found",
+        "Check the id. Resources of other environments are not found either.";
+    /// A resource with the same name or key exists.
+    AlreadyExists = "already_exists", CONFLICT, "Resource already exists",
+        "Another resource of this environment has the same name or key.";
+    /// The idempotency key is malformed.
+    IdempotencyKeyInvalid = "idempotency_key_invalid", BAD_REQUEST, "Invalid idempotency key",
         "Send one header `Idempotency-Key` of 1 to 255 visible ASCII characters, such as a UUID.";
     /// The idempotency key was used for another request.
-    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "The idempotency key was used for another request",
-        "A key belongs to one request: method, path, query, account and body. Make a new key for each new request, and keep it for repetitions.";
-    /// The first request with the key still runs.
-    IdempotencyKeyInFlight = "idempotency_key_in_flight", CONFLICT, "The first request with this key still runs",
-        "Send the same again after `Retry-After` seconds: it gets the answer of the first request.";
-    /// Nobody knows how the first request with the key ended.
-    IdempotencyInDoubt = "idempotency_in_doubt", CONFLICT, "Nobody knows how the first request with this key ended",
-        "The service stopped in the middle of it. `known` lists what was written down about the request `first_request_id`: look at the provider whether the rest was done. Nothing is done again under this key; to do it, send the request with a new key.";
-    /// The first request with the key showed a secret, which is not stored.
-    SecretShownOnce = "secret_shown_once", CONFLICT, "Secret was shown once",
-        "The first request with this idempotency key was done, and its response showed a secret, which is not stored. If that response was lost, revoke what was created and send a new request with another idempotency key.";
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "Idempotency key reused",
+        "A key belongs to one request: method, path, query, account and body. Generate a new key for each new request, and reuse it for retries only.";
+    /// The original request with the key is in progress.
+    IdempotencyKeyInFlight = "idempotency_key_in_flight", CONFLICT, "Original request still in progress",
+        "Retry after `Retry-After` seconds: the retry returns the response of the original request.";
+    /// The outcome of the original request with the key is unknown.
+    IdempotencyInDoubt = "idempotency_in_doubt", CONFLICT, "Outcome of original request unknown",
+        "The process that handled the original request stopped before it finished. `recorded_actions` lists the audit entries of the request `first_request_id`; check at the provider whether the rest was applied. The request is not executed again under this key. To execute it, send it with a new key.";
+    /// The response to the original request with the key contained a secret, which is not stored.
+    SecretShownOnce = "secret_shown_once", CONFLICT, "Secret no longer available",
+        "The original request with this idempotency key succeeded, and its response contained a secret, which is not stored. If that response was lost, revoke what was created and send a new request with another idempotency key.";
     /// A role that can't be assigned or removed as requested.
-    RoleNotAssignable = "role_not_assignable", UNPROCESSABLE_ENTITY, "Role not assignable here",
-        "The gateway refused the change of the role; nothing was sent to the provider. The detail says why and what to do instead.";
-    /// A step that was not tried.
-    StepSkipped = "step_skipped", CONFLICT, "Step not tried",
-        "An earlier step of the same request left nothing to do this one with; nothing was sent to the provider for it. The detail says what to do.";
-    /// The answers of a batch are too large.
-    BatchTooLarge = "batch_too_large", PAYLOAD_TOO_LARGE, "The batch's answers are too large",
-        "This operation was not begun, because the answers before it are too large together. Send it in another batch, and ask for smaller pages.";
-    /// The path is none of the provider's.
-    UnknownProviderPath = "unknown_provider_path", NOT_FOUND, "The provider has no such path",
+    RoleNotAssignable = "role_not_assignable", UNPROCESSABLE_ENTITY, "Role not assignable",
+        "The gateway rejected the role change; nothing was sent to the provider. `detail` gives the reason and the alternative.";
+    /// A step that was not attempted.
+    StepSkipped = "step_skipped", CONFLICT, "Step not attempted",
+        "An earlier step of the same request did not provide what this one needs; nothing was sent to the provider for it. `detail` gives the next action.";
+    /// The responses of a batch exceed the size limit.
+    BatchTooLarge = "batch_too_large", PAYLOAD_TOO_LARGE, "Batch response too large",
+        "This operation was not started, because the responses of the operations before it exceed the size limit. Send it in another batch, and request smaller pages.";
+    /// The path does not exist at the provider.
+    UnknownProviderPath = "unknown_provider_path", NOT_FOUND, "Unknown provider path",
         "The part behind `/proxy/` is the provider's own path, for example `api/users.info` or `scim/v2/Users`.";
-    /// The provider can't do that.
-    UnsupportedByProvider = "unsupported_by_provider", NOT_IMPLEMENTED, "The provider can't do that",
-        "The provider of this account has no such resource.";
-    /// The provider did not like an argument.
-    ProviderInvalidArgument = "provider_invalid_argument", UNPROCESSABLE_ENTITY, "The provider refused an argument",
+    /// The provider has no such resource or operation.
+    UnsupportedByProvider = "unsupported_by_provider", NOT_IMPLEMENTED, "Not supported by the provider",
+        "The provider of this account has no such resource or operation.";
+    /// The provider rejected an argument.
+    ProviderInvalidArgument = "provider_invalid_argument", UNPROCESSABLE_ENTITY, "Argument rejected by the provider",
         "`provider.error` is the provider's own code.";
-    /// The provider does not know the thing.
-    ProviderNotFound = "provider_not_found", NOT_FOUND, "The provider does not know it",
+    /// The resource does not exist at the provider.
+    ProviderNotFound = "provider_not_found", NOT_FOUND, "Not found at the provider",
         "`provider.error` is the provider's own code.";
     /// The grant lacks a scope.
-    ProviderMissingScope = "provider_missing_scope", FORBIDDEN, "The customer's grant lacks a scope",
-        "`provider.needed_scope` names it. Add it to the provider app and let the customer link again.";
-    /// The person who installed may not do this.
-    ProviderForbidden = "provider_forbidden", FORBIDDEN, "The provider does not permit it",
-        "The person who installed the app may not do this, or the organization's plan does not have it. `provider.error` tells which.";
-    /// It can't be done in the present state.
-    ProviderConflict = "provider_conflict", CONFLICT, "The provider can't do it in the present state",
-        "`provider.error` is the provider's own code.";
-    /// The turn would come too late.
-    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "The provider's limit is used up",
-        "Come back after `Retry-After` seconds, or let the request wait longer with `Prefer: wait=N`.";
+    ProviderMissingScope = "provider_missing_scope", FORBIDDEN, "Missing scope at the provider",
+        "`provider.needed_scope` names the scope. Add it to the provider app and let the customer link again.";
+    /// The user who installed the app lacks the permission.
+    ProviderForbidden = "provider_forbidden", FORBIDDEN, "Forbidden by the provider",
+        "The user who installed the app lacks the permission, or the organization's plan does not include the feature. `provider.error` is the provider's own code.";
+    /// The current state at the provider does not permit the operation.
+    ProviderConflict = "provider_conflict", CONFLICT, "Conflict at the provider",
+        "The current state at the provider does not permit the operation. `provider.error` is the provider's own code.";
+    /// No permit is available within the wait.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Provider rate limit reached",
+        "Retry after `Retry-After` seconds, or let the request wait longer with `Prefer: wait=N`.";
     /// The provider failed.
-    ProviderError = "provider_error", BAD_GATEWAY, "The provider failed",
-        "The provider answered with a failure of its own, or with something that can't be read. Reading again is safe.";
-    /// The provider did not answer in time.
-    ProviderTimeout = "provider_timeout", GATEWAY_TIMEOUT, "The provider did not answer in time",
-        "What was asked may or may not have been done. Reading again is safe.";
-    /// It is not known whether a change was done.
+    ProviderError = "provider_error", BAD_GATEWAY, "Provider error",
+        "The provider returned an error of its own, or a response that can't be parsed. Reads can be retried.";
+    /// The provider did not respond in time.
+    ProviderTimeout = "provider_timeout", GATEWAY_TIMEOUT, "Provider timeout",
+        "A change may or may not have been applied. Reads can be retried.";
+    /// The outcome of a change is unknown.
     ProviderOutcomeUnknown = "provider_outcome_unknown", BAD_GATEWAY, "Outcome of the change unknown",
-        "The provider's response to a change was lost, and reading back did not show whether it was done. Look at the provider before you repeat it. With an idempotency key the change is not tried again under that key.";
-    /// We failed.
-    Internal = "internal", INTERNAL_SERVER_ERROR, "Something failed on our side",
-        "The log has the cause under the request's id.";
-    /// The database is away.
-    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The service is not ready",
-        "The database can't be reached at the moment. Come back after `Retry-After` seconds.";
+        "The provider's response to a change was lost, and reading back did not show whether it was applied. Check at the provider before you retry. With an idempotency key, the change is not attempted again under that key.";
+    /// The gateway failed.
+    Internal = "internal", INTERNAL_SERVER_ERROR, "Internal error",
+        "The gateway's log has the cause under the request id.";
+    /// The database is unavailable.
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "Service unavailable",
+        "The database is unavailable. Retry after `Retry-After` seconds.";
 }
 
 #[cfg(test)]
@@ -200,6 +200,8 @@ mod tests {
         for kind in ProblemKind::ALL {
             let same = ProblemKind::ALL.iter().filter(|other| other.name() == kind.name()).count();
             assert_eq!(same, 1, "{}", kind.name());
+            assert!(kind.title().split_whitespace().count() <= 6, "{}", kind.name());
+            assert!(!kind.title().ends_with('.'), "{}", kind.name());
             assert!(kind.advice().ends_with(['.', '`']), "{}", kind.name());
             assert!(kind.status().is_client_error() || kind.status().is_server_error());
         }

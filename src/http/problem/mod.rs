@@ -1,9 +1,11 @@
-//! Problems: RFC 9457, one stable type for each way a request can fail. This folder alone knows which
-//! failure is which problem; the inside of a failure goes to the log, never to the caller.
+//! Problem details (RFC 9457): one stable type for each way a request can fail. Only this folder maps errors
+//! to problems; causes go to the log, never to the caller.
 
+mod connector;
 mod database;
 mod from;
 mod kind;
+mod openapi;
 mod page;
 mod quota;
 mod token;
@@ -21,12 +23,13 @@ use utoipa::ToSchema;
 
 pub(super) use from::account_disconnected;
 pub use kind::ProblemKind;
+pub(super) use openapi::{ProblemResponses, Problems};
 pub(super) use page::{list_problems, show_problem};
 pub(super) use token::needs_reauth;
 
-use crate::domain::quota::Quota;
+use crate::domain::quota::QuotaKind;
 
-/// A failed request, before it has an id.
+/// Describes a failed request; the request id is added when it is written.
 #[derive(Debug, Clone)]
 pub struct Problem {
     kind: ProblemKind,
@@ -34,103 +37,107 @@ pub struct Problem {
     errors: Vec<FieldError>,
     provider: Option<ProviderFailure>,
     retry_after: Option<Duration>,
-    in_doubt: Option<InDoubt>,
-    /// The quota that is used up.
-    quota: Option<Quota>,
-    /// Whether the request had no credentials at all.
+    unknown_outcome: Option<UnknownOutcome>,
+    /// The exceeded quota.
+    quota: Option<QuotaKind>,
+    /// Whether the request had no credentials.
     no_credentials: bool,
-    /// For the log only: the whole chain of causes.
+    /// The error chain, for the log only.
     cause: Option<String>,
 }
 
-/// One mistake in a request.
+/// A validation error of one value in a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// Where it is: a JSON pointer into the body, or the name of a query parameter.
+    /// JSON pointer into the body, or name of a query parameter.
     pub pointer: String,
-    /// What is wrong.
+    /// The violated rule.
     pub message: String,
 }
 
-/// What the provider said.
+/// Error of the provider.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ProviderFailure {
-    /// The provider.
+    /// Name of the provider.
+    #[schema(example = "slack_enterprise")]
     pub name: String,
-    /// Its method.
+    /// Provider's method.
+    #[schema(example = "admin.users.list")]
     pub method: String,
-    /// Its own error code.
+    /// Provider's own error code.
     pub error: Option<String>,
-    /// How to fix it, when that is known.
+    /// Known fix for the error code.
     pub fix: Option<String>,
-    /// Its id of the request.
+    /// Provider's id of the request.
     pub request_id: Option<String>,
-    /// The scope that was needed.
+    /// Required scope.
     pub needed_scope: Option<String>,
-    /// The scopes that were there.
+    /// Granted scopes.
     pub provided_scope: Option<String>,
 }
 
-/// What is known about a request whose end nobody saw.
+/// Recorded facts about a request whose outcome is unknown.
 #[derive(Debug, Clone)]
-pub(super) struct InDoubt {
-    /// The id of that request.
+pub(super) struct UnknownOutcome {
+    /// Id of that request.
     pub(super) request_id: String,
-    /// What the audit log tells about it.
-    pub(super) known: Vec<KnownDeed>,
+    /// Its audit entries, in order.
+    pub(super) recorded_actions: Vec<RecordedAction>,
 }
 
-/// A deed that the audit log tells about.
+/// An action of the request that the audit log recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct KnownDeed {
-    /// What was done, such as `account_token.created`.
+pub struct RecordedAction {
+    /// The action, such as `account_token.created`.
+    #[schema(example = "account_token.created")]
     pub action: String,
-    /// To what, by id.
+    /// Id of the affected resource.
     pub subject: Option<String>,
-    /// How it ended: `done`, `failed`, or `started` when it was about to be sent.
+    /// Outcome: `done`, `failed`, or `started` when the outcome is unknown.
+    #[schema(value_type = crate::domain::audit::AuditOutcome)]
     pub outcome: &'static str,
-    /// When.
+    /// Time of the entry.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
 }
 
-/// A problem as it is sent: `application/problem+json`, RFC 9457.
+/// Problem details (`application/problem+json`, RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub struct ProblemBody<'a> {
-    /// What kind of problem it is: a path of this server that explains it.
+    /// Type of the problem: a path on this server that explains it.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The kind in a few words.
+    /// Title of the type: the condition.
     pub title: &'a str,
-    /// The HTTP status.
+    /// HTTP status.
     pub status: u16,
-    /// What happened this time, and what to do.
+    /// This occurrence and the next action.
     pub detail: &'a str,
-    /// The request's id: quote it when you ask for help.
+    /// Id of the request, for support and for the log.
     pub request_id: &'a str,
-    /// The single mistakes, where there are some.
+    /// Validation errors, if any.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     pub errors: &'a [FieldError],
-    /// What the provider said, where it was asked.
+    /// Error of the provider, if it was called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<&'a ProviderFailure>,
-    /// When to come back, in seconds.
+    /// Seconds until the next attempt; the same as `Retry-After`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_s: Option<u64>,
-    /// The quota that is used up.
+    /// Name of the exceeded quota.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quota: Option<&'static str>,
-    /// The request whose end nobody saw.
+    /// Id of the original request, whose outcome is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_request_id: Option<&'a str>,
-    /// What the audit log tells about that request, in order.
+    /// Audit entries of the original request, in order.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub known: Option<&'a [KnownDeed]>,
+    pub recorded_actions: Option<&'a [RecordedAction]>,
 }
 
 impl Problem {
-    /// A problem of a kind, with what happened this time.
+    /// Returns a problem of the given type with the detail of this occurrence.
     pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
         Self {
             kind,
@@ -138,87 +145,88 @@ impl Problem {
             errors: Vec::new(),
             provider: None,
             retry_after: None,
-            in_doubt: None,
+            unknown_outcome: None,
             quota: None,
             no_credentials: false,
             cause: None,
         }
     }
 
-    /// Our own failure, without words about its inside.
+    /// Returns an internal error; its cause is not disclosed.
     #[must_use]
     pub fn internal() -> Self {
         Self::new(
             ProblemKind::Internal,
-            "Something failed on our side. The log has it under this request's id.",
+            "An internal error occurred. The log has its cause under this request id.",
         )
     }
 
-    /// The same with one mistake named.
+    /// Adds a validation error at a JSON pointer or query parameter.
     #[must_use]
-    pub fn at(mut self, pointer: impl Into<String>, message: impl Into<String>) -> Self {
+    pub fn with_error(mut self, pointer: impl Into<String>, message: impl Into<String>) -> Self {
         self.errors.push(FieldError { pointer: pointer.into(), message: message.into() });
         self
     }
 
-    /// The same with a time to come back after.
+    /// Sets `Retry-After`.
     #[must_use]
-    pub(super) fn retry_after(mut self, pause: Duration) -> Self {
+    pub(super) fn with_retry_after(mut self, pause: Duration) -> Self {
         self.retry_after = Some(pause);
         self
     }
 
-    /// The same with what is known about a request whose end nobody saw.
+    /// Adds the recorded facts about a request whose outcome is unknown.
     #[must_use]
-    pub(super) fn in_doubt(mut self, doubt: InDoubt) -> Self {
-        self.in_doubt = Some(doubt);
+    pub(super) fn with_unknown_outcome(mut self, doubt: UnknownOutcome) -> Self {
+        self.unknown_outcome = Some(doubt);
         self
     }
 
-    /// The same of a request that had no credentials at all.
+    /// Marks the request as one without credentials.
     #[must_use]
     pub(super) fn without_credentials(mut self) -> Self {
         self.no_credentials = true;
         self
     }
 
-    /// Whether the request had no credentials at all.
+    /// Whether the request had no credentials.
     pub(super) fn has_no_credentials(&self) -> bool {
         self.no_credentials
     }
 
-    /// What the provider said, where it was asked.
+    /// Returns the provider's error, if it was called.
     pub(super) fn provider(&self) -> Option<&ProviderFailure> {
         self.provider.as_ref()
     }
 
-    /// What happened and what to do, then each error with its place.
-    pub(super) fn sentences(&self) -> impl Iterator<Item = String> {
+    /// Returns the detail, then each validation error with its pointer.
+    pub(super) fn messages(&self) -> impl Iterator<Item = String> {
         let errors =
             self.errors.iter().map(|error| format!("{}: {}", error.pointer, error.message));
         std::iter::once(self.detail.clone()).chain(errors)
     }
 
-    /// The quota that is used up.
+    /// Returns the name of the exceeded quota.
     pub(super) fn quota(&self) -> Option<&'static str> {
-        self.quota.map(Quota::name)
+        self.quota.map(QuotaKind::name)
     }
 
-    /// What kind of problem it is.
+    /// Returns the type.
     pub(super) fn kind(&self) -> ProblemKind {
         self.kind
     }
 
-    /// What happened this time.
+    /// Returns the detail of this occurrence.
     pub(super) fn detail(&self) -> &str {
         &self.detail
     }
 
-    fn because(mut self, cause: &dyn Error) -> Self {
+    /// Records the error chain of `cause` for the log.
+    fn with_source(mut self, cause: &dyn Error) -> Self {
         let mut text = cause.to_string();
         let mut next = cause.source();
         while let Some(source) = next {
-            // Writing into a text can't fail.
+            // Writing into a `String` can't fail.
             let _ = write!(text, ": {source}");
             next = source.source();
         }
@@ -226,17 +234,17 @@ impl Problem {
         self
     }
 
-    /// Writes the failure down, once: loud when it is ours.
+    /// Logs the failure: 5xx at `error`, 4xx at `debug`.
     pub(super) fn log(&self, request_id: &str) {
         let (kind, cause) = (self.kind.name(), self.cause.as_deref().unwrap_or("none"));
         if self.kind.status().is_server_error() {
             tracing::error!(request_id, kind, cause, "request failed");
         } else {
-            tracing::debug!(request_id, kind, cause, "request refused");
+            tracing::debug!(request_id, kind, cause, "request rejected");
         }
     }
 
-    /// The problem inside of another answer.
+    /// Returns the problem as JSON, for use inside another response.
     pub(super) fn to_json(&self, request_id: &str) -> serde_json::Value {
         serde_json::to_value(self.body(request_id)).unwrap_or_default()
     }
@@ -255,12 +263,15 @@ impl Problem {
             provider: self.provider.as_ref(),
             retry_after_s,
             quota: self.quota(),
-            first_request_id: self.in_doubt.as_ref().map(|doubt| doubt.request_id.as_str()),
-            known: self.in_doubt.as_ref().map(|doubt| doubt.known.as_slice()),
+            first_request_id: self.unknown_outcome.as_ref().map(|doubt| doubt.request_id.as_str()),
+            recorded_actions: self
+                .unknown_outcome
+                .as_ref()
+                .map(|doubt| doubt.recorded_actions.as_slice()),
         }
     }
 
-    /// Makes `response` the answer that tells of this problem.
+    /// Writes status, headers and body of the problem into `response`.
     pub(super) fn write(&self, response: &mut Response, request_id: &str) {
         let body = self.body(request_id);
         *response.status_mut() = self.kind.status();
@@ -277,11 +288,11 @@ impl Problem {
     }
 }
 
-/// A problem that was written into a response already, for what is noted about the request.
+/// A problem already written into a response, for the audit log.
 #[derive(Debug, Clone)]
-pub(super) struct Written(pub(super) Problem);
+pub(super) struct WrittenProblem(pub(super) Problem);
 
-/// The edge writes the body, because it knows the request's id.
+/// The outermost middleware writes the body, because it knows the request id.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.kind.status().into_response();

@@ -1,17 +1,20 @@
-//! `/problems` and `/problems/{name}`: what each kind of problem means and what to do.
+//! `/problems` and `/problems/{name}`: the HTML reference of the problem types.
 
 use axum::extract::Path;
 use axum::response::{IntoResponse as _, Response};
 use maud::html;
 
 use super::{Problem, ProblemKind};
-use crate::http::page;
+use crate::http::html_page;
 
-/// Shows the page of a kind.
+/// Serves the page of a problem type.
 pub(in crate::http) async fn show_problem(Path(name): Path<String>) -> Result<Response, Problem> {
     let kind = ProblemKind::ALL.iter().find(|kind| kind.name() == name);
     let kind = kind.ok_or_else(|| {
-        Problem::new(ProblemKind::RouteNotFound, "There is no such problem. /problems lists them.")
+        Problem::new(
+            ProblemKind::RouteNotFound,
+            "No such problem type exists. /problems lists them.",
+        )
     })?;
     let body = html! {
         p.eyebrow { "Problem " code { "/problems/" (kind.name()) } " · HTTP " (kind.status().as_u16()) }
@@ -19,10 +22,10 @@ pub(in crate::http) async fn show_problem(Path(name): Path<String>) -> Result<Re
         p { (kind.advice()) }
         p { a href="/problems" { "All problems" } }
     };
-    Ok(page::plain(kind.title(), &body).into_response())
+    Ok(html_page::plain(kind.title(), &body).into_response())
 }
 
-/// Lists every kind.
+/// Serves the list of problem types.
 pub(in crate::http) async fn list_problems() -> Response {
     let body = html! {
         h1 { "Problems" }
@@ -36,5 +39,5 @@ pub(in crate::http) async fn list_problems() -> Response {
             }
         }
     };
-    page::plain("Problems", &body).into_response()
+    html_page::plain("Problems", &body).into_response()
 }

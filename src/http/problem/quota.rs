@@ -1,13 +1,13 @@
-//! The problem of a quota that is used up.
+//! The problem of an exceeded quota.
 
 use super::{Problem, ProblemKind};
-use crate::domain::quota::Quota;
+use crate::domain::quota::QuotaKind;
 
-/// The problem of one row more than the environment may have.
-pub(super) fn over_quota(quota: Quota, most: i64) -> Problem {
+/// Returns `quota_exceeded` for a quota of `most` stored objects.
+pub(super) fn quota_exceeded(quota: QuotaKind, most: i64) -> Problem {
     let name = quota.name();
     let detail =
-        format!("The environment has used up its quota of {name}: `quotas.{name}` permits {most}.");
+        format!("The environment has reached its quota of {name}: `quotas.{name}` is {most}.");
     let problem = Problem::new(ProblemKind::QuotaExceeded, detail);
     Problem { quota: Some(quota), ..problem }
 }

@@ -1,4 +1,4 @@
-//! The problems of calls without an access token: the grant is lost, or the token could not be refreshed.
+//! The problems of calls without an access token: the grant is invalid, or the refresh failed.
 
 use std::time::Duration;
 
@@ -7,32 +7,32 @@ use super::{Problem, ProblemKind};
 use crate::store::StoreError;
 use crate::vault::{RefreshFailure, TokenError};
 
-/// The problem of an account whose grant is lost.
+/// Returns `account_needs_reauth` with the provider's reason.
 pub(in crate::http) fn needs_reauth(reason: Option<&str>) -> Problem {
     let reason = reason.unwrap_or("unknown");
     let detail = format!(
-        "The provider refuses the account's tokens ({reason}). Create a link token with this \
+        "The provider rejects the account's tokens ({reason}). Create a link token with this \
          integrated_account_id and let the customer link again."
     );
     Problem::new(ProblemKind::AccountNeedsReauth, detail)
 }
 
-/// The problem of a call that had no token to go with.
-pub(super) fn no_token(error: &TokenError) -> Problem {
+/// Returns the problem of a call for which no access token is available.
+pub(super) fn token_problem(error: &TokenError) -> Problem {
     match error {
         TokenError::NeedsReauth { reason } => needs_reauth(Some(reason)),
         TokenError::NoRefreshToken => Problem::new(
             ProblemKind::NoRefreshToken,
-            "The account's grant has no refresh token, so its access token can't be renewed. Use the \
+            "The account's grant has no refresh token, so its access token can't be refreshed. Use the \
              account as it is: nothing was changed.",
         ),
-        TokenError::Refresh { failure, retry_after } => not_renewed(failure, *retry_after),
+        TokenError::Refresh { failure, retry_after } => refresh_problem(failure, *retry_after),
         TokenError::Pending { retry_after } => Problem::new(
             ProblemKind::ProviderTimeout,
-            "The access token is still being refreshed, and the request's wait for that is over. Nothing else was \
-             sent. Send it again, or let it wait longer with `Prefer: wait=N`.",
+            "The access token is still being refreshed, and the request's maximum wait is over. Nothing else was \
+             sent. Retry, or let the request wait longer with `Prefer: wait=N`.",
         )
-        .retry_after(*retry_after),
+        .with_retry_after(*retry_after),
         TokenError::Store(store) if matches!(**store, StoreError::Unavailable(_)) => unavailable(),
         TokenError::Store(store) if matches!(**store, StoreError::Busy(_)) => busy(),
         TokenError::Store(_) | TokenError::Cipher(_) | TokenError::Interrupted => {
@@ -41,28 +41,27 @@ pub(super) fn no_token(error: &TokenError) -> Problem {
     }
 }
 
-/// The problem of a token that is at its end and could not be renewed.
-fn not_renewed(failure: &RefreshFailure, retry_after: Duration) -> Problem {
+/// Returns the problem of an expired token whose refresh failed.
+fn refresh_problem(failure: &RefreshFailure, retry_after: Duration) -> Problem {
     let why = match failure {
-        RefreshFailure::Refused(code) => return needs_reauth(Some(code)),
-        RefreshFailure::ClientRefused(code) => {
+        RefreshFailure::Rejected(code) => return needs_reauth(Some(code)),
+        RefreshFailure::ClientRejected(code) => {
             let detail = format!(
-                "The access token could not be renewed: the provider refuses the client id or \
-                 secret of the environment's app ({code}). The customer's grant is untouched."
+                "The access token could not be refreshed: the provider rejects the client id or \
+                 secret of the environment's app ({code}). The customer's grant is not affected."
             );
             return Problem::new(ProblemKind::ProviderAppRefused, detail);
         }
         RefreshFailure::Busy => {
-            let detail =
-                "Too many other access tokens are being refreshed. The provider was not asked.";
-            return Problem::new(ProblemKind::Overloaded, detail).retry_after(retry_after);
+            let detail = "Too many other access tokens are being refreshed. Nothing was sent to the provider.";
+            return Problem::new(ProblemKind::Overloaded, detail).with_retry_after(retry_after);
         }
-        RefreshFailure::Unclear(_) => "the provider refused it for a reason of its own",
-        RefreshFailure::TimedOut => "the provider did not answer in time",
+        RefreshFailure::RequestRejected(_) => "the provider rejected it without a known reason",
+        RefreshFailure::TimedOut => "the provider did not respond in time",
         RefreshFailure::Unreachable => "the provider could not be reached",
-        RefreshFailure::Down(_) => "the provider is in trouble",
-        RefreshFailure::AnswerLost(_) => "the provider's answer was lost",
+        RefreshFailure::ServerError(_) => "the provider returned a server error",
+        RefreshFailure::ResponseLost(_) => "the provider's response was lost",
     };
-    let detail = format!("The access token could not be renewed: {why}. Nothing else was sent.");
-    Problem::new(ProblemKind::ProviderError, detail).retry_after(retry_after)
+    let detail = format!("The access token could not be refreshed: {why}. Nothing else was sent.");
+    Problem::new(ProblemKind::ProviderError, detail).with_retry_after(retry_after)
 }

@@ -1,4 +1,4 @@
-//! `/audit-log`: who did what to which account, for whoever has to answer for it.
+//! `/audit-log`: the environment's audit log, as pages and as an NDJSON export.
 
 use std::convert::Infallible;
 
@@ -13,45 +13,56 @@ use serde_json::json;
 use time::OffsetDateTime;
 use utoipa::IntoParams;
 
-use super::answers::List;
-use crate::domain::audit::{AuditKind, AuditRow, Outcome};
+use super::response::{EnvelopeSchema, ListResponse};
+use crate::domain::audit::{AuditKind, AuditOutcome, AuditRow};
 use crate::domain::ids::{AuditId, IntegratedAccountId};
 use crate::domain::page::Page;
 use crate::http::cursor::Cursors;
 use crate::http::extract::{
-    Access, Admin, PageQuery, Params, account_filter, contradicting, moment,
+    Access, Admin, PageQuery, Params, account_filter, contradicting_parameters, take_timestamp,
 };
-use crate::http::openapi::Problems;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Problems};
 use crate::http::state::AppState;
-use crate::store::{AuditFilter, Noted};
+use crate::store::{AuditFilter, CountedEntry};
 
-/// So many rows of an export are in memory at a time.
-const EXPORTED_AT_ONCE: u16 = 1_000;
+type AuditEntryList = EnvelopeSchema<ListResponse<AuditRow>>;
 
-/// Which rows.
+/// Number of rows of an export in memory at a time.
+const EXPORT_PAGE_SIZE: u16 = 1_000;
+
+/// A line of an export, for the OpenAPI document.
+const EXPORT_EXAMPLE: &str = concat!(
+    r#"{"id":"aud_01J8ZQ5V9Y3M7T2K4N6P8R0S1T","at":"2026-01-15T09:30:00Z","kind":"change","#,
+    r#""actor":"key_01J8ZQ5V9Y3M7T2K4N6P8R0S1T","action":"user.deactivated","#,
+    r#""integrated_account_id":"acc_01J8ZQ5V9Y3M7T2K4N6P8R0S1T","subject":"U0EXAMPLE","#,
+    r#""provider_method":null,"status":null,"duration_ms":null,"calls":1,"#,
+    r#""request_id":"req_01J8ZQ5V9Y3M7T2K4N6P8R0S1T","outcome":"done","reason":null}"#,
+    "\n",
+);
+
+/// Filter of the audit log.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct FilterQuery {
-    /// `change` for what was changed, `use` for calls that used an account's token.
+    /// `change` for changes, `use` for calls with an account's token.
     kind: Option<AuditKind>,
-    /// Those of this key, by its id, or of a part of the program.
+    /// Actor: the id of a key, or a component of the program.
     actor: Option<String>,
-    /// Those of this action, such as `user.deactivated`.
+    /// Action, such as `user.deactivated`.
     action: Option<String>,
-    /// Those about this account. The header `X-Integrated-Account-Id` does the same.
+    /// Integrated account. The header `X-Integrated-Account-Id` is equivalent.
     #[param(value_type = Option<String>)]
     integrated_account_id: Option<IntegratedAccountId>,
-    /// Calls of this method of the provider.
+    /// Provider method.
     provider_method: Option<String>,
-    /// Those of this request.
+    /// Request id.
     request_id: Option<String>,
-    /// Those that ended so.
-    outcome: Option<Outcome>,
-    /// Not before this moment (RFC 3339).
+    /// Outcome.
+    outcome: Option<AuditOutcome>,
+    /// Earliest time, inclusive (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]
     from: Option<OffsetDateTime>,
-    /// Before this moment (RFC 3339).
+    /// Latest time, exclusive (RFC 3339).
     #[param(value_type = Option<String>, format = DateTime)]
     to: Option<OffsetDateTime>,
 }
@@ -76,11 +87,11 @@ impl FilterQuery {
             provider_method: params.take("provider_method")?,
             request_id: params.take("request_id")?,
             outcome: params.parse("outcome")?,
-            from: moment(params, "from")?,
-            to: moment(params, "to")?,
+            from: take_timestamp(params, "from")?,
+            to: take_timestamp(params, "to")?,
         };
         if from.zip(to).is_some_and(|(from, to)| from >= to) {
-            return Err(contradicting(["from", "to"], "`from` must be before `to`"));
+            return Err(contradicting_parameters(["from", "to"], "`from` must be before `to`"));
         }
         let account_id = integrated_account_id;
         Ok(AuditFilter {
@@ -97,33 +108,35 @@ impl FilterQuery {
     }
 }
 
-/// Lists who did what to which account in this environment, the newest first. Rows of kind `use` come within a second after the call that they tell of.
+/// List audit entries
+///
+/// Returns entries of the environment, newest first. Entries of kind `use` appear within one second after the call.
 #[utoipa::path(get, path = "/audit-log", tag = "Administration", params(PageQuery, FilterQuery),
-    responses((status = 200, description = "A page", body = List<AuditRow>), Problems))]
+    responses((status = 200, description = "A page of audit entries", body = AuditEntryList), Problems))]
 pub(in crate::http) async fn list_audit_log(
     State(state): State<AppState>,
     access: Access<Admin>,
     uri: Uri,
     headers: HeaderMap,
-) -> Result<Json<List<AuditRow>>, Problem> {
+) -> Result<Json<ListResponse<AuditRow>>, Problem> {
     let mut params = Params::of(&uri);
     let page = PageQuery::take(&mut params)?;
     let filter = FilterQuery::take(&mut params, &headers)?;
     params.finish()?;
     let cursors = Cursors::of(&state.cursors, &access.caller, "audit-log", &filter);
-    note_read(&access, &state, "audit_log.read");
+    record_read(&access, &state, "audit_log.read");
     let before = page.next_cursor.map(|cursor| cursors.open(&cursor)).transpose()?;
     let mut items = access.db.audit_log(&filter, before, i64::from(page.limit) + 1).await?;
     let limit = usize::from(page.limit);
     let more = items.len() > limit;
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| cursors.seal(&last.id));
-    Ok(Json(List::of(Page { items, next }, page.limit)))
+    Ok(Json(ListResponse::of(Page { items, next }, page.limit)))
 }
 
-/// Notes that the log is read.
-fn note_read(access: &Access<Admin>, state: &AppState, action: &'static str) {
-    state.uses.note(&Noted {
+/// Records the read of the audit log.
+fn record_read(access: &Access<Admin>, state: &AppState, action: &'static str) {
+    state.uses.count_entry(&CountedEntry {
         environment_id: access.caller.environment_id,
         actor: &access.caller.key_id,
         action,
@@ -134,10 +147,12 @@ fn note_read(access: &Access<Admin>, state: &AppState, action: &'static str) {
     });
 }
 
-/// Exports the audit log as NDJSON, a row a line, the newest first; a failure on the way is the last line, `{"error": problem}`.
+/// Export the audit log
+///
+/// Returns NDJSON, one entry a line, newest first. An error during the export is the last line: `{"error": PROBLEM}`.
 #[utoipa::path(get, path = "/audit-log/export", tag = "Administration", params(FilterQuery),
-    responses((status = 200, description = "The rows, one a line", body = AuditRow,
-        content_type = "application/x-ndjson"), Problems))]
+    responses((status = 200, description = "The entries, one a line, each as in `GET /audit-log`", body = String,
+        content_type = "application/x-ndjson", example = json!(EXPORT_EXAMPLE)), Problems))]
 pub(in crate::http) async fn export_audit_log(
     State(state): State<AppState>,
     access: Access<Admin>,
@@ -147,9 +162,9 @@ pub(in crate::http) async fn export_audit_log(
     let mut params = Params::of(&uri);
     let filter = FilterQuery::take(&mut params, &headers)?;
     params.finish()?;
-    note_read(&access, &state, "audit_log.exported");
+    record_read(&access, &state, "audit_log.exported");
     let export = Export { access, filter };
-    // The first page is read before anything is answered: what fails at once is a problem like any other.
+    // The first page is read before the response starts, so that an early error is an ordinary problem.
     let first = export.page(None).await?;
     let pages = stream::unfold((Some(first), export), |(page, export)| async move {
         let ExportedPage { mut lines, last } = page?;
@@ -170,13 +185,13 @@ pub(in crate::http) async fn export_audit_log(
     Ok(response)
 }
 
-/// An export on its way.
+/// An export in progress.
 struct Export {
     access: Access<Admin>,
     filter: AuditFilter,
 }
 
-/// A page of it, and the row to go on behind; `None` at the end.
+/// A page of an export, and the row to continue after; `None` at the end.
 struct ExportedPage {
     lines: Vec<u8>,
     last: Option<AuditId>,
@@ -184,9 +199,9 @@ struct ExportedPage {
 
 impl Export {
     async fn page(&self, before: Option<AuditId>) -> Result<ExportedPage, Problem> {
-        let limit = i64::from(EXPORTED_AT_ONCE);
+        let limit = i64::from(EXPORT_PAGE_SIZE);
         let rows = self.access.db.audit_log(&self.filter, before, limit).await?;
-        let is_full = rows.len() == usize::from(EXPORTED_AT_ONCE);
+        let is_full = rows.len() == usize::from(EXPORT_PAGE_SIZE);
         let last = rows.last().filter(|_| is_full).map(|row| row.id);
         let mut lines = Vec::new();
         for row in &rows {
@@ -196,7 +211,7 @@ impl Export {
         Ok(ExportedPage { lines, last })
     }
 
-    /// The line that tells of a failure on the way.
+    /// Returns the last line of an export that failed.
     fn failure(&self, problem: &Problem) -> Vec<u8> {
         let request_id = self.access.request_id();
         problem.log(request_id);

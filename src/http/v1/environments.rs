@@ -1,4 +1,4 @@
-//! `/environments`: the one environment that a key can see, which is its own; and another one, made.
+//! `/environments`: the environment of the key, and the creation of others.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -8,106 +8,117 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use super::answers::{Item, List};
+use super::response::{EnvelopeSchema, ItemResponse, ListResponse};
 use crate::domain::ids::{ApiKeyId, EnvironmentId};
 use crate::domain::link_page::LinkPage;
 use crate::domain::page::{MAX_LIMIT, Page};
-use crate::http::extract::{Access, Admin, Body, NoQuery, Read};
-use crate::http::idempotency::ShownOnce;
-use crate::http::openapi::Problems;
-use crate::http::problem::{Problem, ProblemKind};
+use crate::http::extract::{Access, Admin, JsonBody, NoQuery, Read};
+use crate::http::idempotency::SecretShownOnce;
+use crate::http::problem::{Problem, ProblemKind, Problems};
 use crate::http::state::AppState;
 use crate::store::{Environment, TenantDb};
 
-/// The longest name of an environment.
-const LONGEST_NAME: usize = 100;
+type CreatedEnvironmentResponse = EnvelopeSchema<ItemResponse<CreatedEnvironment>>;
+type EnvironmentList = EnvelopeSchema<ListResponse<EnvironmentView>>;
+type EnvironmentResponse = EnvelopeSchema<ItemResponse<EnvironmentView>>;
+
+/// Maximum length of a name, in characters.
+const MAX_NAME_LENGTH: usize = 100;
 
 /// An environment.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Environment)]
-pub(in crate::http) struct ShownEnvironment {
-    /// Its id.
+pub(in crate::http) struct EnvironmentView {
+    /// Id.
     id: EnvironmentId,
-    /// Its name.
+    /// Name.
+    #[schema(example = "staging")]
     name: String,
-    /// How its link page looks, and who may open it.
+    /// Branding of the link page, and the origins that may open it.
     link_page: LinkPage,
-    /// When it was made.
+    /// Creation time.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
-    /// The key of another environment that made it; `null` when none did.
+    /// Key of another environment that created it; `null` if none did.
     made_by: Option<String>,
 }
 
-/// The environment of a key.
-async fn own(db: &TenantDb) -> Result<Option<ShownEnvironment>, Problem> {
+/// Returns the environment of a key.
+async fn own(db: &TenantDb) -> Result<Option<EnvironmentView>, Problem> {
     let Some(Environment { id, name, created_at, made_by }) = db.environment().await? else {
         return Ok(None);
     };
-    let link_page = db.link_page().await?;
-    Ok(Some(ShownEnvironment { id, name, link_page, created_at, made_by }))
+    let link_page = db.link_page_settings().await?;
+    Ok(Some(EnvironmentView { id, name, link_page, created_at, made_by }))
 }
 
-/// The environment of a key, when it has that id.
-async fn own_named(db: &TenantDb, id: &str) -> Result<ShownEnvironment, Problem> {
+/// Returns the environment of a key; fails if it has another id.
+async fn find_own(db: &TenantDb, id: &str) -> Result<EnvironmentView, Problem> {
     own(db).await?.filter(|own| own.id.to_string() == id).ok_or_else(|| {
-        Problem::new(ProblemKind::NotFound, "The key is of another environment, or there is none.")
+        Problem::new(
+            ProblemKind::NotFound,
+            "The key belongs to another environment, or the environment does not exist.",
+        )
     })
 }
 
-/// Lists the environment of the key. Another one needs a key of its own.
+/// List environments
+///
+/// Returns the environment of the key. Other environments require a key of their own.
 #[utoipa::path(get, path = "/environments", tag = "Administration",
-    responses((status = 200, description = "The environment", body = List<ShownEnvironment>), Problems))]
+    responses((status = 200, description = "The environment", body = EnvironmentList), Problems))]
 pub(in crate::http) async fn list_environments(
     access: Access<Read>,
     _: NoQuery,
-) -> Result<Json<List<ShownEnvironment>>, Problem> {
-    access.refuse_account_token("the settings of the environment")?;
+) -> Result<Json<ListResponse<EnvironmentView>>, Problem> {
+    access.reject_account_token("the settings of the environment")?;
     let items = own(&access.db).await?.into_iter().collect();
-    Ok(Json(List::of(Page { items, next: None }, MAX_LIMIT)))
+    Ok(Json(ListResponse::of(Page { items, next: None }, MAX_LIMIT)))
 }
 
-/// Reads the environment of the key.
+/// Get an environment
 #[utoipa::path(get, path = "/environments/{id}", tag = "Administration",
     params(("id" = EnvironmentId, Path, description = "The environment's id")),
-    responses((status = 200, description = "The environment", body = Item<ShownEnvironment>), Problems))]
+    responses((status = 200, description = "The environment", body = EnvironmentResponse), Problems))]
 pub(in crate::http) async fn get_environment(
     access: Access<Read>,
     Path(id): Path<String>,
     _: NoQuery,
-) -> Result<Json<Item<ShownEnvironment>>, Problem> {
-    access.refuse_account_token("the settings of the environment")?;
-    Ok(Json(Item::of(own_named(&access.db, &id).await?)))
+) -> Result<Json<ItemResponse<EnvironmentView>>, Problem> {
+    access.reject_account_token("the settings of the environment")?;
+    Ok(Json(ItemResponse::of(find_own(&access.db, &id).await?)))
 }
 
-/// A change of an environment; what is absent stays.
+/// Request body for updating an environment. Absent fields are unchanged.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"link_page": {"name": "Acme HR", "accent_color": "#7a3cff"}}))]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct EnvironmentChange {
-    /// Its name: a label, which need not be unique.
+pub(in crate::http) struct UpdateEnvironmentRequest {
+    /// Name: a label, not necessarily unique.
     #[schema(min_length = 1, max_length = 100)]
     name: Option<String>,
-    /// How the link page looks, and who may open it: as a whole, in the place of what was there.
+    /// Branding of the link page, and the origins that may open it. Replaces the previous value as a whole.
     link_page: Option<LinkPage>,
 }
 
-/// Changes the environment of the key: its name, how its link page looks, and which web pages may open it.
+/// Update an environment
+///
+/// Changes the name, or the branding and allowed origins of the link page.
 #[utoipa::path(patch, path = "/environments/{id}", tag = "Administration",
     params(("id" = EnvironmentId, Path, description = "The environment's id")),
-    request_body = EnvironmentChange,
-    responses((status = 200, description = "The environment as it is now", body = Item<ShownEnvironment>), Problems))]
-pub(in crate::http) async fn change_environment(
+    request_body = UpdateEnvironmentRequest,
+    responses((status = 200, description = "The updated environment", body = EnvironmentResponse), Problems))]
+pub(in crate::http) async fn update_environment(
     State(state): State<AppState>,
     access: Access<Admin>,
     Path(id): Path<String>,
     _: NoQuery,
-    Body(EnvironmentChange { name, link_page }): Body<EnvironmentChange>,
-) -> Result<Json<Item<ShownEnvironment>>, Problem> {
-    let mut own = own_named(&access.db, &id).await?;
-    let flaws = link_page.as_ref().map(LinkPage::flaws).unwrap_or_default();
-    if !flaws.is_empty() {
-        return Err(Problem::flawed(flaws));
+    JsonBody(UpdateEnvironmentRequest { name, link_page }): JsonBody<UpdateEnvironmentRequest>,
+) -> Result<Json<ItemResponse<EnvironmentView>>, Problem> {
+    let mut own = find_own(&access.db, &id).await?;
+    let errors = link_page.as_ref().map(LinkPage::validate).unwrap_or_default();
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
     }
     if let Some(name) = name {
         check_name(&name)?;
@@ -115,75 +126,80 @@ pub(in crate::http) async fn change_environment(
         own.name = name;
     }
     if let Some(link_page) = link_page {
-        let entry = access.entry(&state, "environment.changed", (None, Some(&id)));
-        access.db.set_link_page(&link_page, &entry).await?;
+        let entry = access.audit_entry(&state, "environment.changed", (None, Some(&id)));
+        access.db.set_link_page_settings(&link_page, &entry).await?;
         own.link_page = link_page;
     }
-    Ok(Json(Item::of(own)))
+    Ok(Json(ItemResponse::of(own)))
 }
 
-/// The wish for an environment.
+/// Request body for creating an environment.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"name": "staging"}))]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct NewEnvironment {
-    /// Its name: a label, which need not be unique.
+pub(in crate::http) struct CreateEnvironmentRequest {
+    /// Name: a label, not necessarily unique.
     #[schema(min_length = 1, max_length = 100)]
     name: String,
 }
 
-/// A new environment and its first key. The key is shown this once.
+/// A new environment and its first key. The secret is returned once.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct MadeEnvironment {
-    /// Its id.
+pub(in crate::http) struct CreatedEnvironment {
+    /// Id.
     id: EnvironmentId,
-    /// Its name.
+    /// Name.
+    #[schema(example = "staging")]
     name: String,
-    /// When it was made.
+    /// Creation time.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
-    /// The id of its first key.
+    /// Id of its first key.
     key_id: ApiKeyId,
-    /// Its first key, with the scope `admin` alone: what stands behind `Bearer`. It ends with the key that made it.
+    /// Secret of its first key, which has the scope `admin` only and expires with the key that created it.
+    #[schema(example = "sb_live_v1_EXAMPLE")]
     key: String,
 }
 
-/// Makes another environment. The key that makes it sees nothing of it: the first key of the new one is in the answer.
-#[utoipa::path(post, path = "/environments", tag = "Administration", request_body = NewEnvironment,
-    responses((status = 201, description = "The environment, its key shown once", body = Item<MadeEnvironment>), Problems))]
+/// Create an environment
+///
+/// The response contains the first key of the new environment. The key that creates it has no access to it.
+#[utoipa::path(post, path = "/environments", tag = "Administration", request_body = CreateEnvironmentRequest,
+    responses((status = 201, description = "The new environment and its first key", body = CreatedEnvironmentResponse), Problems))]
 pub(in crate::http) async fn create_environment(
     State(state): State<AppState>,
     access: Access<Admin>,
     _: NoQuery,
-    Body(NewEnvironment { name }): Body<NewEnvironment>,
+    JsonBody(CreateEnvironmentRequest { name }): JsonBody<CreateEnvironmentRequest>,
 ) -> Result<Response, Problem> {
     check_name(&name)?;
     let caller = &access.caller;
     if caller.allowed_methods.is_some() || caller.allowed_addresses.is_some() {
         return Err(Problem::new(
             ProblemKind::InsufficientScope,
-            "A key that is bound to methods or addresses can't make environments, which would not be.",
+            "A key restricted to methods or addresses can't create environments, which would be unrestricted.",
         ));
     }
     let by_us = access.administrator(&state);
-    // What a key makes ends no later than the key, in another environment too.
-    let maker = (&*caller.key_id, caller.ends_at.as_deref().copied());
-    let (made, key) = by_us.make_environment(&state.store, &state.keys, &name, maker).await?;
-    let result = MadeEnvironment {
+    // What a key creates expires no later than the key, in other environments too.
+    let maker = (&*caller.key_id, caller.expires_at.as_deref().copied());
+    let (made, key) =
+        by_us.create_child_environment(&state.store, &state.keys, &name, maker).await?;
+    let result = CreatedEnvironment {
         id: made.id,
         name,
         created_at: made.created_at,
         key_id: key.id,
         key: key.secret.reveal().to_owned(),
     };
-    let shown_once = Extension(ShownOnce(key.id.to_string()));
-    Ok((StatusCode::CREATED, shown_once, Json(Item::of(result))).into_response())
+    let shown_once = Extension(SecretShownOnce(key.id.to_string()));
+    Ok((StatusCode::CREATED, shown_once, Json(ItemResponse::of(result))).into_response())
 }
 
 fn check_name(name: &str) -> Result<(), Problem> {
-    if (1..=LONGEST_NAME).contains(&name.chars().count()) {
+    if (1..=MAX_NAME_LENGTH).contains(&name.chars().count()) {
         return Ok(());
     }
-    Err(Problem::new(ProblemKind::InvalidBody, "The name can't be used.")
-        .at("/name", format!("must have 1 to {LONGEST_NAME} characters")))
+    Err(Problem::new(ProblemKind::InvalidBody, "The name has an invalid length.")
+        .with_error("/name", format!("must have 1 to {MAX_NAME_LENGTH} characters")))
 }

@@ -1,29 +1,30 @@
-//! `/events`: what happened to the environment's accounts, for whoever asks again and again.
+//! `/events`: status changes of the environment's accounts, for polling.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use utoipa::IntoParams;
 
-use super::answers::List;
+use super::response::{EnvelopeSchema, ListResponse};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::page::Page;
 use crate::http::cursor::Cursors;
 use crate::http::extract::{Access, PageQuery, Params, Read, account_filter};
-use crate::http::openapi::Problems;
-use crate::http::problem::{Problem, ProblemKind};
+use crate::http::problem::{Problem, ProblemKind, Problems};
 use crate::http::state::AppState;
 use crate::store::EventFilter;
 
-/// Which events.
+type EventList = EnvelopeSchema<ListResponse<Event>>;
+
+/// Filter of the events.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct FilterQuery {
-    /// Those of this type.
+    /// Type.
     #[param(rename = "type")]
     kind: Option<EventKind>,
-    /// Those of this account. The header `X-Integrated-Account-Id` does the same.
+    /// Integrated account. The header `X-Integrated-Account-Id` is equivalent.
     #[param(value_type = Option<String>)]
     integrated_account_id: Option<IntegratedAccountId>,
 }
@@ -38,24 +39,27 @@ impl FilterQuery {
     }
 }
 
-/// Lists what happened to the environment's accounts in the last 30 days, the oldest first. A page with events always has a `next_cursor`: keep it, and ask with it later for what is new. An empty page has none: the cursor you asked with stays good.
+/// List account events
+///
+/// Returns events of the last 30 days, oldest first. A page with events always has a `next_cursor`: store it and
+/// request newer events with it later. An empty page has none; the cursor of the request stays valid.
 #[utoipa::path(get, path = "/events", tag = "Events", params(PageQuery, FilterQuery),
-    responses((status = 200, description = "A page", body = List<Event>), Problems))]
+    responses((status = 200, description = "A page of events", body = EventList), Problems))]
 pub(in crate::http) async fn list_events(
     State(state): State<AppState>,
     access: Access<Read>,
     uri: Uri,
     headers: HeaderMap,
-) -> Result<Json<List<Event>>, Problem> {
+) -> Result<Json<ListResponse<Event>>, Problem> {
     let mut params = Params::of(&uri);
     let page = PageQuery::take(&mut params)?;
     let mut filter = FilterQuery::take(&mut params, &headers)?;
     params.finish()?;
     if let Some(own) = access.caller.account_id {
-        if filter.account_id.is_some_and(|wanted| wanted != own) {
+        if filter.account_id.is_some_and(|requested| requested != own) {
             return Err(Problem::new(
                 ProblemKind::AccountNotFound,
-                "An account token sees the events of its own account alone.",
+                "An account token can read the events of its own account only.",
             ));
         }
         filter.account_id = Some(own);
@@ -66,5 +70,5 @@ pub(in crate::http) async fn list_events(
     let events = access.db.events(&filter, behind, limit, state.clock.now()).await?;
     let next = events.last().map(|(position, _)| cursors.seal(position));
     let items = events.into_iter().map(|(_, event)| event).collect();
-    Ok(Json(List::of(Page { items, next }, page.limit)))
+    Ok(Json(ListResponse::of(Page { items, next }, page.limit)))
 }

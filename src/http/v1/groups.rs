@@ -1,4 +1,4 @@
-//! `/groups`: people whom the customer's identity provider keeps together.
+//! `/groups`: groups of users, as managed by the customer's identity provider.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -7,20 +7,27 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answers::{Composed, Item, List, Written};
-use crate::domain::group::{Group, GroupWish};
-use crate::domain::user::Reference;
+use super::response::{EnvelopeSchema, ItemResponse, ListResponse, MultiStepResponse, WriteResult};
+use crate::domain::group::{Group, GroupInput};
+use crate::domain::user::ResourceRef;
 use crate::http::extract::{
-    Account, AccountQuery, Body, GroupFilterQuery, ItemQuery, ListQuery, PageOnlyQuery, PageQuery,
-    Read, RemoteQueryParameter, ShapeQuery, Write,
+    Account, AccountQuery, GroupFilterQuery, ItemQuery, JsonBody, ListQuery, PageOnlyQuery,
+    PageQuery, Read, RemoteQueryParameter, ResponseFormatQuery, Write,
 };
-use crate::http::openapi::Problems;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Problems};
 use crate::http::state::AppState;
 
-/// Lists groups with their members. Costs one provider call a page.
-#[utoipa::path(get, path = "/groups", tag = "Groups", params(AccountQuery, GroupFilterQuery, RemoteQueryParameter, PageQuery, ShapeQuery),
-    responses((status = 200, description = "A page", body = List<Group>), Problems))]
+type GroupChangeResponse = EnvelopeSchema<MultiStepResponse<Group>>;
+type GroupList = EnvelopeSchema<ListResponse<Group>>;
+type GroupResponse = EnvelopeSchema<ItemResponse<Group>>;
+type ResourceRefList = EnvelopeSchema<ListResponse<ResourceRef>>;
+type WriteResultResponse = EnvelopeSchema<ItemResponse<WriteResult>>;
+
+/// List groups
+///
+/// Includes the members. Costs one provider call a page.
+#[utoipa::path(get, path = "/groups", tag = "Groups", params(AccountQuery, GroupFilterQuery, RemoteQueryParameter, PageQuery, ResponseFormatQuery),
+    responses((status = 200, description = "A page of groups", body = GroupList), Problems))]
 pub(in crate::http) async fn list_groups(
     State(state): State<AppState>,
     account: Account<Read>,
@@ -29,10 +36,12 @@ pub(in crate::http) async fn list_groups(
     super::list(&state, &account, query).await
 }
 
-/// Reads one group with its members. Costs one provider call.
+/// Get a group
+///
+/// Includes the members. Costs one provider call.
 #[utoipa::path(get, path = "/groups/{id}", tag = "Groups",
-    params(("id" = String, Path, description = "The provider's id"), AccountQuery, ShapeQuery),
-    responses((status = 200, description = "The group", body = Item<Group>), Problems))]
+    params(("id" = String, Path, description = "The group's id at the provider"), AccountQuery, ResponseFormatQuery),
+    responses((status = 200, description = "The group", body = GroupResponse), Problems))]
 pub(in crate::http) async fn get_group(
     State(state): State<AppState>,
     account: Account<Read>,
@@ -42,45 +51,51 @@ pub(in crate::http) async fn get_group(
     super::get::<Group>(&state, &account, &id, query).await
 }
 
-/// Makes a group with its members. Costs two provider calls, three with workspaces.
-#[utoipa::path(post, path = "/groups", tag = "Groups", params(AccountQuery, ShapeQuery),
-    request_body = GroupWish,
-    responses((status = 201, description = "The new group", body = Composed<Group>),
-        (status = 207, description = "The new group; it was not linked to the workspaces", body = Composed<Group>), Problems))]
+/// Create a group
+///
+/// Costs two provider calls, three with workspaces.
+#[utoipa::path(post, path = "/groups", tag = "Groups", params(AccountQuery, ResponseFormatQuery),
+    request_body = GroupInput,
+    responses((status = 201, description = "The new group", body = GroupChangeResponse),
+        (status = 207, description = "The new group; linking it to the workspaces failed", body = GroupChangeResponse), Problems))]
 pub(in crate::http) async fn create_group(
     State(state): State<AppState>,
     account: Account<Write>,
     query: ItemQuery,
-    Body(wish): Body<GroupWish>,
+    JsonBody(body): JsonBody<GroupInput>,
 ) -> Result<Response, Problem> {
-    let changes = account.changes(&state, query.shape.wants_remote());
-    let outcome = changes.create_group(&wish, &query.shape).await?;
+    let changes = account.changes(&state, query.shape.needs_remote_data());
+    let outcome = changes.create_group(&body, &query.shape).await?;
     let path = path_of(outcome.id.as_deref().unwrap_or_default());
-    Ok(Composed::of(outcome, &path, account.request_id(), StatusCode::CREATED))
+    Ok(MultiStepResponse::of(outcome, &path, account.request_id(), StatusCode::CREATED))
 }
 
-/// Changes the name, the members or the workspaces of a group. Costs two provider calls, three with workspaces.
+/// Update a group
+///
+/// Changes name, members or workspaces. Costs two provider calls, three with workspaces.
 #[utoipa::path(patch, path = "/groups/{id}", tag = "Groups",
-    params(("id" = String, Path, description = "The provider's id"), AccountQuery, ShapeQuery),
-    request_body = GroupWish,
-    responses((status = 200, description = "The group as it is now", body = Composed<Group>),
-        (status = 207, description = "The group; a step failed", body = Composed<Group>), Problems))]
+    params(("id" = String, Path, description = "The group's id at the provider"), AccountQuery, ResponseFormatQuery),
+    request_body = GroupInput,
+    responses((status = 200, description = "The updated group", body = GroupChangeResponse),
+        (status = 207, description = "The group; a step failed", body = GroupChangeResponse), Problems))]
 pub(in crate::http) async fn update_group(
     State(state): State<AppState>,
     account: Account<Write>,
     Path(id): Path<String>,
     query: ItemQuery,
-    Body(wish): Body<GroupWish>,
+    JsonBody(body): JsonBody<GroupInput>,
 ) -> Result<Response, Problem> {
-    let changes = account.changes(&state, query.shape.wants_remote());
-    let outcome = changes.update_group(&id, &wish, &query.shape).await?;
-    Ok(Composed::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
+    let changes = account.changes(&state, query.shape.needs_remote_data());
+    let outcome = changes.update_group(&id, &body, &query.shape).await?;
+    Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 
-/// Deletes a group for good; whoever came into a workspace by it stays there. Costs one provider call.
+/// Delete a group
+///
+/// Deletion is permanent. Members who joined a workspace through the group stay in it. Costs one provider call.
 #[utoipa::path(delete, path = "/groups/{id}", tag = "Groups",
-    params(("id" = String, Path, description = "The provider's id"), AccountQuery),
-    responses((status = 200, description = "What came of it", body = Item<Written>), Problems))]
+    params(("id" = String, Path, description = "The group's id at the provider"), AccountQuery),
+    responses((status = 200, description = "Result of the operation", body = WriteResultResponse), Problems))]
 pub(in crate::http) async fn delete_group(
     State(state): State<AppState>,
     account: Account<Write>,
@@ -88,13 +103,15 @@ pub(in crate::http) async fn delete_group(
     _: ItemQuery,
 ) -> Result<Response, Problem> {
     let outcome = account.changes(&state, false).delete_group(&id).await?;
-    Ok(Json(Item::of(Written { id, outcome })).into_response())
+    Ok(Json(ItemResponse::of(WriteResult { id, outcome })).into_response())
 }
 
-/// Lists the members of a group, by id. Costs one provider call.
+/// List group members
+///
+/// Returns ids and names. Costs one provider call.
 #[utoipa::path(get, path = "/groups/{id}/members", tag = "Groups",
-    params(("id" = String, Path, description = "The provider's id"), AccountQuery, PageQuery),
-    responses((status = 200, description = "A page", body = List<Reference>), Problems))]
+    params(("id" = String, Path, description = "The group's id at the provider"), AccountQuery, PageQuery),
+    responses((status = 200, description = "A page of members", body = ResourceRefList), Problems))]
 pub(in crate::http) async fn list_group_members(
     State(state): State<AppState>,
     account: Account<Read>,
@@ -104,51 +121,55 @@ pub(in crate::http) async fn list_group_members(
     let directory = account.directory(&state, false);
     let cursor = page.next_cursor.as_deref();
     let members = directory.group_members(&id, page.limit, cursor).await?;
-    Ok(Json(List::of(members, page.limit)).into_response())
+    Ok(Json(ListResponse::of(members, page.limit)).into_response())
 }
 
-/// Somebody to be put into a group.
+/// Request body for adding a group member.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"user_id": "U0EXAMPLE"}))]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct NewGroupMember {
-    /// Who.
+pub(in crate::http) struct AddGroupMemberRequest {
+    /// Id of the user.
     user_id: String,
 }
 
-/// Puts a user into a group. Costs two provider calls.
+/// Add a user to a group
+///
+/// Costs two provider calls.
 #[utoipa::path(post, path = "/groups/{id}/members", tag = "Groups",
-    params(("id" = String, Path, description = "The provider's id"), AccountQuery, ShapeQuery),
-    request_body = NewGroupMember,
-    responses((status = 201, description = "The group as it is now", body = Composed<Group>), Problems))]
+    params(("id" = String, Path, description = "The group's id at the provider"), AccountQuery, ResponseFormatQuery),
+    request_body = AddGroupMemberRequest,
+    responses((status = 201, description = "The updated group", body = GroupChangeResponse), Problems))]
 pub(in crate::http) async fn add_group_member(
     State(state): State<AppState>,
     account: Account<Write>,
     Path(id): Path<String>,
     query: ItemQuery,
-    Body(NewGroupMember { user_id }): Body<NewGroupMember>,
+    JsonBody(AddGroupMemberRequest { user_id }): JsonBody<AddGroupMemberRequest>,
 ) -> Result<Response, Problem> {
-    let changes = account.changes(&state, query.shape.wants_remote());
-    let wish = GroupWish { add_member_ids: vec![user_id], ..GroupWish::default() };
-    let outcome = changes.update_group(&id, &wish, &query.shape).await?;
-    Ok(Composed::of(outcome, &path_of(&id), account.request_id(), StatusCode::CREATED))
+    let changes = account.changes(&state, query.shape.needs_remote_data());
+    let body = GroupInput { add_member_ids: vec![user_id], ..GroupInput::default() };
+    let outcome = changes.update_group(&id, &body, &query.shape).await?;
+    Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::CREATED))
 }
 
-/// Takes a user out of a group. Costs two provider calls.
+/// Remove a user from a group
+///
+/// Costs two provider calls.
 #[utoipa::path(delete, path = "/groups/{id}/members/{user_id}", tag = "Groups",
-    params(("id" = String, Path, description = "The provider's id"),
-        ("user_id" = String, Path, description = "The user's id"), AccountQuery, ShapeQuery),
-    responses((status = 200, description = "The group as it is now", body = Composed<Group>), Problems))]
+    params(("id" = String, Path, description = "The group's id at the provider"),
+        ("user_id" = String, Path, description = "The user's id"), AccountQuery, ResponseFormatQuery),
+    responses((status = 200, description = "The updated group", body = GroupChangeResponse), Problems))]
 pub(in crate::http) async fn remove_group_member(
     State(state): State<AppState>,
     account: Account<Write>,
     Path((id, user_id)): Path<(String, String)>,
     query: ItemQuery,
 ) -> Result<Response, Problem> {
-    let changes = account.changes(&state, query.shape.wants_remote());
-    let wish = GroupWish { remove_member_ids: vec![user_id], ..GroupWish::default() };
-    let outcome = changes.update_group(&id, &wish, &query.shape).await?;
-    Ok(Composed::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
+    let changes = account.changes(&state, query.shape.needs_remote_data());
+    let body = GroupInput { remove_member_ids: vec![user_id], ..GroupInput::default() };
+    let outcome = changes.update_group(&id, &body, &query.shape).await?;
+    Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 
 fn path_of(id: &str) -> String {

@@ -1,4 +1,4 @@
-//! `/link-tokens`: one-time permissions to connect, or connect again, one account.
+//! `/link-tokens`: one-time tokens to connect or reconnect one account.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -10,47 +10,51 @@ use time::{Duration, OffsetDateTime};
 use url::Url;
 use utoipa::ToSchema;
 
-use super::answers::{Item, List};
+use super::response::{EnvelopeSchema, ItemResponse, ListResponse};
 use crate::domain::ids::{IntegratedAccountId, LinkTokenId};
-use crate::domain::input::Flaw;
 use crate::domain::page::Page;
+use crate::domain::patch::ValidationError;
 use crate::domain::provider::Provider;
 use crate::http::cursor::Cursors;
-use crate::http::extract::{Access, Body, NoQuery, PageQuery, Params, Read, Write};
-use crate::http::idempotency::ShownOnce;
-use crate::http::openapi::Problems;
-use crate::http::problem::{Problem, ProblemKind};
+use crate::http::extract::{Access, JsonBody, NoQuery, PageQuery, Params, Read, Write};
+use crate::http::idempotency::SecretShownOnce;
+use crate::http::problem::{Problem, ProblemKind, Problems};
 use crate::http::state::AppState;
 use crate::link::LinkRequest;
-use crate::store::ListedLinkToken;
+use crate::store::LinkTokenSummary;
 
-/// How long a link token is good when nothing is said, in seconds: a day.
+type CreatedLinkTokenResponse = EnvelopeSchema<ItemResponse<CreatedLinkToken>>;
+type LinkTokenList = EnvelopeSchema<ListResponse<LinkToken>>;
+type RevokedLinkTokenResponse = EnvelopeSchema<ItemResponse<RevokedLinkToken>>;
+
+/// Default lifetime in seconds: one day.
 const DEFAULT_LIFETIME_S: u32 = 24 * 3600;
-/// The longest a link token can be good, in seconds: a week.
-const LONGEST_LIFETIME_S: u32 = 7 * 24 * 3600;
+/// Maximum lifetime in seconds: one week.
+const MAX_LIFETIME_S: u32 = 7 * 24 * 3600;
 
-/// The wish for a link token.
+/// Request body for creating a link token.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"tenant_id": "acme", "context": {"plan": "gold"}}))]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct NewLinkToken {
-    /// Your own name for the customer, 1 to 255 characters.
+pub(in crate::http) struct CreateLinkTokenRequest {
+    /// The caller's own id of the customer.
+    #[schema(min_length = 1, max_length = 255)]
     tenant_id: String,
-    /// The kind of directory: that of the account, or `slack_enterprise`, when nothing is said.
+    /// Provider; by default that of the account, or `slack_enterprise`.
     provider: Option<Provider>,
-    /// The kinds of directory that the customer chooses from, in the place of `provider`.
+    /// Providers for the customer to choose from, instead of `provider`.
     #[serde(default)]
     providers: Vec<Provider>,
-    /// The account to connect again.
+    /// Account to reconnect.
     integrated_account_id: Option<IntegratedAccountId>,
-    /// Where the customer's browser goes at the end, with `result` and `integrated_account_id` added.
+    /// Where the customer's browser is redirected at the end, with `result` and `integrated_account_id` in the query.
     /// `https`, or `http` on a loopback address.
     #[schema(value_type = Option<String>)]
     redirect_uri: Option<Url>,
-    /// Your own data, kept on the account.
+    /// The caller's own data, stored with the account.
     #[serde(default)]
     context: Map<String, Value>,
-    /// How long the link is good, in seconds. It ends no later than the key that makes it, and with that key.
+    /// Lifetime in seconds. The token expires no later than the key that creates it, and is revoked with it.
     #[serde(default = "default_lifetime")]
     #[schema(default = 86_400, minimum = 60, maximum = 604_800)]
     expires_in_s: u32,
@@ -60,87 +64,92 @@ fn default_lifetime() -> u32 {
     DEFAULT_LIFETIME_S
 }
 
-/// A new link token. The token is shown this once.
+/// A new link token. The secret is returned once.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct ShownLinkToken {
-    /// Its id.
+pub(in crate::http) struct CreatedLinkToken {
+    /// Id.
     pub id: LinkTokenId,
-    /// The token.
+    /// The secret.
+    #[schema(example = "lt_EXAMPLE")]
     pub link_token: String,
-    /// The hosted page: open it in the customer's browser.
+    /// URL of the hosted link page, for the customer's browser.
+    #[schema(example = "https://gateway.example.com/link/lt_EXAMPLE")]
     pub link_url: String,
-    /// When it ends.
+    /// Expiry.
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
 }
 
-/// Makes a link token and its page.
-#[utoipa::path(post, path = "/link-tokens", tag = "Linking", request_body = NewLinkToken,
-    responses((status = 201, description = "The link token, shown once", body = Item<ShownLinkToken>),
+/// Create a link token
+///
+/// Returns the URL of the hosted link page. The secret is returned once.
+#[utoipa::path(post, path = "/link-tokens", tag = "Linking", request_body = CreateLinkTokenRequest,
+    responses((status = 201, description = "The new link token", body = CreatedLinkTokenResponse),
         Problems))]
 pub(in crate::http) async fn create_link_token(
     State(state): State<AppState>,
     access: Access<Write>,
     _: NoQuery,
-    Body(wish): Body<NewLinkToken>,
+    JsonBody(body): JsonBody<CreateLinkTokenRequest>,
 ) -> Result<Response, Problem> {
-    check(&wish)?;
-    access.refuse_account_token("link tokens")?;
-    let mut providers = wish.providers;
-    providers.extend(wish.provider);
+    check(&body)?;
+    access.reject_account_token("link tokens")?;
+    let mut providers = body.providers;
+    providers.extend(body.provider);
     let request = LinkRequest {
-        tenant_id: &wish.tenant_id,
+        tenant_id: &body.tenant_id,
         providers: &providers,
-        account_id: wish.integrated_account_id,
-        redirect_uri: wish.redirect_uri.as_ref(),
-        context: &Value::Object(wish.context),
-        lifetime: Duration::seconds(wish.expires_in_s.into()),
+        account_id: body.integrated_account_id,
+        redirect_uri: body.redirect_uri.as_ref(),
+        context: &Value::Object(body.context),
+        lifetime: Duration::seconds(body.expires_in_s.into()),
         actor: &access.caller.key_id,
-        made_by: Some(&access.caller.key_id),
+        created_by: Some(&access.caller.key_id),
         request_id: Some(access.request_id()),
     };
     let link = state.links.create(access.caller.environment_id, &request).await?;
-    let result = ShownLinkToken {
+    let result = CreatedLinkToken {
         id: link.id,
         link_token: link.token.reveal().to_owned(),
         link_url: link.url.into(),
         expires_at: link.expires_at,
     };
-    let shown_once = Extension(ShownOnce(link.id.to_string()));
-    Ok((StatusCode::CREATED, shown_once, Json(Item::of(result))).into_response())
+    let shown_once = Extension(SecretShownOnce(link.id.to_string()));
+    Ok((StatusCode::CREATED, shown_once, Json(ItemResponse::of(result))).into_response())
 }
 
-/// A link token as it is listed, without the token.
+/// A link token, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct LinkToken {
-    /// Its id.
+    /// Id.
     id: LinkTokenId,
-    /// Your own name for the customer.
+    /// The caller's own id of the customer.
+    #[schema(example = "acme")]
     tenant_id: String,
-    /// The kinds of directory that the customer chooses from.
+    /// Providers for the customer to choose from.
     providers: Vec<Provider>,
-    /// The account to connect again.
+    /// Account to reconnect.
     integrated_account_id: Option<IntegratedAccountId>,
-    /// The id of the API key that made it.
+    /// Id of the API key that created it.
     made_by: Option<String>,
-    /// When it was made.
+    /// Creation time.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
-    /// When it ends, or ended.
+    /// Expiry.
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
-    /// When it was used.
+    /// Time of use.
     #[serde(with = "time::serde::rfc3339::option")]
     used_at: Option<OffsetDateTime>,
-    /// When it was revoked.
+    /// Time of revocation.
     #[serde(with = "time::serde::rfc3339::option")]
     revoked_at: Option<OffsetDateTime>,
-    /// The account that came of it.
+    /// Account linked with it.
     linked_account_id: Option<IntegratedAccountId>,
 }
 
-impl From<ListedLinkToken> for LinkToken {
-    fn from(token: ListedLinkToken) -> Self {
+impl From<LinkTokenSummary> for LinkToken {
+    fn from(token: LinkTokenSummary) -> Self {
         Self {
             id: token.id,
             tenant_id: token.tenant_id,
@@ -156,18 +165,20 @@ impl From<ListedLinkToken> for LinkToken {
     }
 }
 
-/// Lists the link tokens of the environment that are good, or ended or were used less than a day ago, the oldest first.
+/// List link tokens
+///
+/// Returns valid link tokens and those that ended or were used less than a day ago, oldest first.
 #[utoipa::path(get, path = "/link-tokens", tag = "Linking", params(PageQuery),
-    responses((status = 200, description = "A page", body = List<LinkToken>), Problems))]
+    responses((status = 200, description = "A page of link tokens", body = LinkTokenList), Problems))]
 pub(in crate::http) async fn list_link_tokens(
     State(state): State<AppState>,
     access: Access<Read>,
     uri: axum::http::Uri,
-) -> Result<Json<List<LinkToken>>, Problem> {
+) -> Result<Json<ListResponse<LinkToken>>, Problem> {
     let mut params = Params::of(&uri);
     let page = PageQuery::take(&mut params)?;
     params.finish()?;
-    access.refuse_account_token("link tokens")?;
+    access.reject_account_token("link tokens")?;
     let cursors = Cursors::of(&state.cursors, &access.caller, "link-tokens", &());
     let after = page.next_cursor.map(|cursor| cursors.open(&cursor)).transpose()?;
     let most = i64::from(page.limit) + 1;
@@ -177,66 +188,68 @@ pub(in crate::http) async fn list_link_tokens(
     items.truncate(limit);
     let next = items.last().filter(|_| more).map(|last| cursors.seal(&last.id));
     let items = items.into_iter().map(Into::into).collect();
-    Ok(Json(List::of(Page { items, next }, page.limit)))
+    Ok(Json(ListResponse::of(Page { items, next }, page.limit)))
 }
 
-/// A link token that was revoked.
+/// A revoked link token.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct RevokedLinkToken {
-    /// Its id.
+    /// Id.
     id: LinkTokenId,
-    /// Since when.
+    /// Time of revocation.
     #[serde(with = "time::serde::rfc3339")]
     revoked_at: OffsetDateTime,
 }
 
-/// Revokes a link token: its page leads nowhere any more, and a browser at the provider's consent comes back in vain.
+/// Revoke a link token
+///
+/// Its link page stops working, and a consent in progress at the provider can't be completed.
 #[utoipa::path(delete, path = "/link-tokens/{id}", tag = "Linking",
     params(("id" = LinkTokenId, Path, description = "The link token's id")),
-    responses((status = 200, description = "It is revoked, now or before", body = Item<RevokedLinkToken>), Problems))]
+    responses((status = 200, description = "The link token is revoked", body = RevokedLinkTokenResponse), Problems))]
 pub(in crate::http) async fn revoke_link_token(
     State(state): State<AppState>,
     access: Access<Write>,
     Path(id): Path<String>,
     _: NoQuery,
-) -> Result<Json<Item<RevokedLinkToken>>, Problem> {
-    access.refuse_account_token("link tokens")?;
+) -> Result<Json<ItemResponse<RevokedLinkToken>>, Problem> {
+    access.reject_account_token("link tokens")?;
     let not_found =
-        || Problem::new(ProblemKind::NotFound, "There is no such link token in this environment.");
+        || Problem::new(ProblemKind::NotFound, "No such link token exists in this environment.");
     let token: LinkTokenId = id.parse().map_err(|_| not_found())?;
-    let entry = access.entry(&state, "link_token.revoked", (None, Some(&id)));
+    let entry = access.audit_entry(&state, "link_token.revoked", (None, Some(&id)));
     let revoked = access.db.revoke_link_token(token, state.clock.now(), &entry).await?;
     let revoked_at = revoked.ok_or_else(not_found)?;
-    Ok(Json(Item::of(RevokedLinkToken { id: token, revoked_at })))
+    Ok(Json(ItemResponse::of(RevokedLinkToken { id: token, revoked_at })))
 }
 
-fn check(wish: &NewLinkToken) -> Result<(), Problem> {
+fn check(body: &CreateLinkTokenRequest) -> Result<(), Problem> {
     let invalid = |pointer: &str, message: &str| {
-        Err(Problem::new(ProblemKind::InvalidBody, "A value of the body can't be used.")
-            .at(pointer, message))
+        Err(Problem::new(ProblemKind::InvalidBody, "The request body is invalid; see `errors`.")
+            .with_error(pointer, message))
     };
-    if !(1..=255).contains(&wish.tenant_id.chars().count()) {
+    if !(1..=255).contains(&body.tenant_id.chars().count()) {
         return invalid("/tenant_id", "must have 1 to 255 characters");
     }
-    if !(60..=LONGEST_LIFETIME_S).contains(&wish.expires_in_s) {
+    if !(60..=MAX_LIFETIME_S).contains(&body.expires_in_s) {
         return invalid("/expires_in_s", "must be between 60 and 604800");
     }
-    if wish.provider.is_some() && !wish.providers.is_empty() {
-        let flaws = Flaw::pair("/provider", "/providers");
-        return Err(Problem::flawed(flaws.into()));
+    if body.provider.is_some() && !body.providers.is_empty() {
+        let errors = ValidationError::conflict("/provider", "/providers");
+        return Err(Problem::invalid(errors.into()));
     }
     let is_repeated =
-        |one: &Provider| wish.providers.iter().filter(|other| *other == one).count() > 1;
-    if wish.providers.iter().any(is_repeated) {
-        return invalid("/providers", "names a provider twice");
+        |one: &Provider| body.providers.iter().filter(|other| *other == one).count() > 1;
+    if body.providers.iter().any(is_repeated) {
+        return invalid("/providers", "must not repeat a provider");
     }
-    if wish.redirect_uri.as_ref().is_some_and(|uri| !may_redirect(uri)) {
+    if body.redirect_uri.as_ref().is_some_and(|uri| !is_allowed_redirect(uri)) {
         return invalid("/redirect_uri", "must be https, or http on a loopback address");
     }
     Ok(())
 }
 
-fn may_redirect(uri: &Url) -> bool {
+fn is_allowed_redirect(uri: &Url) -> bool {
     match (uri.scheme(), uri.host()) {
         ("https", Some(_)) => uri.username().is_empty() && uri.password().is_none(),
         ("http", Some(url::Host::Domain(host))) => host == "localhost",

@@ -1,4 +1,4 @@
-//! `/mappings`: unified fields that the caller computes itself, by a JSONata expression each.
+//! `/mappings`: custom unified fields, computed by JSONata expressions.
 
 use std::time::Duration;
 
@@ -9,34 +9,37 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
-use super::answers::{Item, List};
+use super::response::{EnvelopeSchema, ItemResponse, ListResponse};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, MappingId};
 use crate::domain::mapping::{MappedResource, Mapping};
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::domain::provider::Provider;
-use crate::expressions::Failure;
-use crate::http::extract::{Access, Admin, Body, NoQuery, Params, Read, account_filter};
-use crate::http::openapi::Problems;
-use crate::http::problem::{Problem, ProblemKind};
+use crate::expressions::ExpressionError;
+use crate::http::extract::{Access, Admin, JsonBody, NoQuery, Params, Read, account_filter};
+use crate::http::problem::{Problem, ProblemKind, Problems};
 use crate::http::state::AppState;
 use crate::store::{AuditEntry, MappingFilter, StoreError};
 use crate::unified::mapping;
 
-/// When a request comes again for which no worker was free.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// The most mappings of one resource at one place.
-const MOST: usize = 50;
+type MappingList = EnvelopeSchema<ListResponse<Mapping>>;
+type MappingPreviewResponse = EnvelopeSchema<ItemResponse<MappingPreview>>;
+type MappingResponse = EnvelopeSchema<ItemResponse<Mapping>>;
 
-/// Which mappings.
+/// Time after which clients retry if no worker is free.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Maximum number of mappings of one resource, for the environment or for one account.
+const MAX_MAPPINGS: usize = 50;
+
+/// Filter of the mappings.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(in crate::http) struct FilterQuery {
-    /// Those for this account, without the environment's. The header `X-Integrated-Account-Id` does the same.
+    /// Integrated account; excludes mappings of the environment. The header `X-Integrated-Account-Id` is equivalent.
     #[param(value_type = Option<String>)]
     integrated_account_id: Option<IntegratedAccountId>,
-    /// Those for this provider.
+    /// Provider.
     provider: Option<Provider>,
-    /// Those of this resource.
+    /// Resource.
     resource: Option<MappedResource>,
 }
 
@@ -53,96 +56,104 @@ impl FilterQuery {
     }
 }
 
-/// Lists the mappings of the environment and of its accounts, the oldest first. An account token sees those of its own account.
+/// List mappings
+///
+/// Returns the mappings of the environment and of its accounts, oldest first. An account token sees those of its own
+/// account.
 #[utoipa::path(get, path = "/mappings", tag = "Mappings", params(FilterQuery),
-    responses((status = 200, description = "All mappings", body = List<Mapping>), Problems))]
+    responses((status = 200, description = "All mappings", body = MappingList), Problems))]
 pub(in crate::http) async fn list_mappings(
     access: Access<Read>,
     uri: Uri,
     headers: HeaderMap,
-) -> Result<Json<List<Mapping>>, Problem> {
+) -> Result<Json<ListResponse<Mapping>>, Problem> {
     let mut filter = FilterQuery::take(&uri, &headers)?;
     if let Some(own) = access.caller.account_id {
-        if filter.account_id.is_some_and(|wanted| wanted != own) {
+        if filter.account_id.is_some_and(|requested| requested != own) {
             return Err(Problem::new(
                 ProblemKind::AccountNotFound,
-                "An account token sees the mappings of its own account alone.",
+                "An account token can read the mappings of its own account only.",
             ));
         }
         filter.account_id = Some(own);
     }
     let items = access.db.mappings(&filter).await?;
-    Ok(Json(List::of(Page { items, next: None }, MAX_LIMIT)))
+    Ok(Json(ListResponse::of(Page { items, next: None }, MAX_LIMIT)))
 }
 
-/// Reads one mapping.
+/// Get a mapping
 #[utoipa::path(get, path = "/mappings/{id}", tag = "Mappings",
     params(("id" = MappingId, Path, description = "The mapping's id")),
-    responses((status = 200, description = "The mapping", body = Item<Mapping>), Problems))]
+    responses((status = 200, description = "The mapping", body = MappingResponse), Problems))]
 pub(in crate::http) async fn get_mapping(
     access: Access<Read>,
     Path(id): Path<String>,
     _: NoQuery,
-) -> Result<Json<Item<Mapping>>, Problem> {
-    Ok(Json(Item::of(find(&access, &id).await?)))
+) -> Result<Json<ItemResponse<Mapping>>, Problem> {
+    Ok(Json(ItemResponse::of(find(&access, &id).await?)))
 }
 
-/// A mapping to be made.
+/// Request body for creating a mapping.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"resource": "users", "field": "badge", "expression": "unified.employee_number & '-' & unified.department"}))]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct NewMapping {
-    /// The one account it is for; absent for all of the environment.
+pub(in crate::http) struct CreateMappingRequest {
+    /// Integrated account; absent: all accounts of the environment.
     integrated_account_id: Option<IntegratedAccountId>,
-    /// The kind of directory it is for: the account's, when one is named; otherwise `slack_enterprise` when absent.
+    /// Provider; by default that of the account, or `slack_enterprise`.
     provider: Option<Provider>,
-    /// The resource.
+    /// Resource.
     resource: MappedResource,
-    /// The field: a new one, or a built-in one whose place it takes. Letters, digits and `_`.
+    /// Field: a new one, or a built-in one to override. Letters, digits and `_`.
     #[schema(example = "badge_number", pattern = "^[a-z][a-z0-9_]{0,63}$")]
     field: String,
-    /// The JSONata expression. Its input has the unified fields as `unified` and the provider's objects as `remote`.
-    /// A path over a list has no value for no element, a bare value for one and a list for more: write
-    /// `[unified.emails.email]` for a list in every case.
+    /// JSONata expression. Its input has the unified fields as `unified` and the provider's objects as `remote`.
+    /// A path over a list evaluates to no value for no element, to a bare value for one, and to a list for more:
+    /// write `[unified.emails.email]` to get a list in every case.
     #[schema(example = "unified.employee_number & '-' & unified.department", max_length = 4096)]
     expression: String,
 }
 
-/// The kind of directory that a new mapping is for.
-async fn provider_of(access: &Access<Admin>, wish: &NewMapping) -> Result<Provider, Problem> {
-    let default = wish.provider.unwrap_or(Provider::SlackEnterprise);
-    let Some(id) = wish.integrated_account_id else { return Ok(default) };
-    // That there is no such account is found out by the insert.
-    let Some(account) = access.db.known_account(id).await? else { return Ok(default) };
-    if wish.provider.is_some_and(|provider| provider != account.provider) {
-        let detail = "The mapping's provider is not that of its account.";
+/// Returns the provider of a new mapping.
+async fn provider_of(
+    access: &Access<Admin>,
+    body: &CreateMappingRequest,
+) -> Result<Provider, Problem> {
+    let default = body.provider.unwrap_or(Provider::SlackEnterprise);
+    let Some(id) = body.integrated_account_id else { return Ok(default) };
+    // The insert detects an account that does not exist.
+    let Some(account) = access.db.cached_account(id).await? else { return Ok(default) };
+    if body.provider.is_some_and(|provider| provider != account.provider) {
+        let detail = "The mapping and its account have different providers.";
         return Err(Problem::new(ProblemKind::InvalidBody, detail)
-            .at("/provider", format!("must be {}, or absent", account.provider))
-            .at("/integrated_account_id", "is of another provider"));
+            .with_error("/provider", format!("must be {}, or absent", account.provider))
+            .with_error("/integrated_account_id", "has another provider"));
     }
     Ok(account.provider)
 }
 
-/// Adds a custom field, or takes the place of a built-in one. An account's own take the place of the environment's.
-#[utoipa::path(post, path = "/mappings", tag = "Mappings", request_body = NewMapping,
-    responses((status = 201, description = "The mapping", body = Item<Mapping>), Problems))]
+/// Create a mapping
+///
+/// Adds a custom field or overrides a built-in one. Mappings of an account override those of the environment.
+#[utoipa::path(post, path = "/mappings", tag = "Mappings", request_body = CreateMappingRequest,
+    responses((status = 201, description = "The mapping", body = MappingResponse), Problems))]
 pub(in crate::http) async fn create_mapping(
     State(state): State<AppState>,
     access: Access<Admin>,
     _: NoQuery,
-    Body(wish): Body<NewMapping>,
-) -> Result<(StatusCode, Json<Item<Mapping>>), Problem> {
-    check_field(&wish.field)?;
-    check_expression(&state, access.db.environment_id(), &wish.expression).await?;
-    let provider = provider_of(&access, &wish).await?;
+    JsonBody(body): JsonBody<CreateMappingRequest>,
+) -> Result<(StatusCode, Json<ItemResponse<Mapping>>), Problem> {
+    check_field(&body.field)?;
+    check_expression(&state, access.db.environment_id(), &body.expression).await?;
+    let provider = provider_of(&access, &body).await?;
     let now = state.clock.now();
     let mapping = Mapping {
         id: MappingId::generate(&*state.clock, &*state.entropy),
-        integrated_account_id: wish.integrated_account_id,
+        integrated_account_id: body.integrated_account_id,
         provider,
-        resource: wish.resource,
-        field: wish.field,
-        expression: wish.expression,
+        resource: body.resource,
+        field: body.field,
+        expression: body.expression,
         created_at: now,
         updated_at: now,
     };
@@ -151,73 +162,78 @@ pub(in crate::http) async fn create_mapping(
         provider: Some(mapping.provider),
         resource: Some(mapping.resource),
     };
-    if access.db.mappings(&here).await?.len() >= MOST {
-        let detail = format!("A resource has {MOST} mappings at most.");
-        return Err(Problem::new(ProblemKind::InvalidBody, detail).at("/field", "is one too many"));
+    if access.db.mappings(&here).await?.len() >= MAX_MAPPINGS {
+        let detail = format!("A resource can have at most {MAX_MAPPINGS} mappings.");
+        return Err(Problem::new(ProblemKind::InvalidBody, detail)
+            .with_error("/field", "exceeds the maximum number of mappings"));
     }
     let subject = mapping.id.to_string();
     let entry = entry(&state, &access, "mapping.created", &mapping, &subject);
-    access.db.insert_mapping(&mapping, &entry).await.map_err(refused)?;
-    Ok((StatusCode::CREATED, Json(Item::of(mapping))))
+    access.db.insert_mapping(&mapping, &entry).await.map_err(insert_problem)?;
+    Ok((StatusCode::CREATED, Json(ItemResponse::of(mapping))))
 }
 
-/// Another expression for a mapping.
+/// Request body for updating a mapping.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"expression": "$uppercase(unified.name)"}))]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct MappingChange {
-    /// The JSONata expression.
+pub(in crate::http) struct UpdateMappingRequest {
+    /// JSONata expression.
     #[schema(max_length = 4096)]
     expression: String,
 }
 
-/// Changes the expression of a mapping.
+/// Update a mapping
+///
+/// Replaces the expression.
 #[utoipa::path(patch, path = "/mappings/{id}", tag = "Mappings",
-    params(("id" = MappingId, Path, description = "The mapping's id")), request_body = MappingChange,
-    responses((status = 200, description = "The mapping as it is now", body = Item<Mapping>), Problems))]
-pub(in crate::http) async fn change_mapping(
+    params(("id" = MappingId, Path, description = "The mapping's id")), request_body = UpdateMappingRequest,
+    responses((status = 200, description = "The updated mapping", body = MappingResponse), Problems))]
+pub(in crate::http) async fn update_mapping(
     State(state): State<AppState>,
     access: Access<Admin>,
     Path(id): Path<String>,
     _: NoQuery,
-    Body(MappingChange { expression }): Body<MappingChange>,
-) -> Result<Json<Item<Mapping>>, Problem> {
+    JsonBody(UpdateMappingRequest { expression }): JsonBody<UpdateMappingRequest>,
+) -> Result<Json<ItemResponse<Mapping>>, Problem> {
     check_expression(&state, access.db.environment_id(), &expression).await?;
     let mapping = find(&access, &id).await?;
     let entry = entry(&state, &access, "mapping.changed", &mapping, &id);
-    access.db.change_mapping(mapping.id, &expression, state.clock.now(), &entry).await?;
-    Ok(Json(Item::of(find(&access, &id).await?)))
+    access.db.update_mapping(mapping.id, &expression, state.clock.now(), &entry).await?;
+    Ok(Json(ItemResponse::of(find(&access, &id).await?)))
 }
 
-/// Deletes a mapping: the built-in field comes back.
+/// Delete a mapping
+///
+/// A built-in field that it overrode is restored.
 #[utoipa::path(delete, path = "/mappings/{id}", tag = "Mappings",
     params(("id" = MappingId, Path, description = "The mapping's id")),
-    responses((status = 200, description = "The mapping that was", body = Item<Mapping>), Problems))]
+    responses((status = 200, description = "The deleted mapping", body = MappingResponse), Problems))]
 pub(in crate::http) async fn delete_mapping(
     State(state): State<AppState>,
     access: Access<Admin>,
     Path(id): Path<String>,
     _: NoQuery,
-) -> Result<Json<Item<Mapping>>, Problem> {
+) -> Result<Json<ItemResponse<Mapping>>, Problem> {
     let mapping = find(&access, &id).await?;
     let entry = entry(&state, &access, "mapping.deleted", &mapping, &id);
     access.db.delete_mapping(mapping.id, &entry).await?;
-    Ok(Json(Item::of(mapping)))
+    Ok(Json(ItemResponse::of(mapping)))
 }
 
-/// An expression to be tried on an object.
+/// Request body for previewing an expression.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"expression": "$uppercase(unified.name)", "unified": {"name": "Ada Lovelace"}}))]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct Preview {
-    /// The JSONata expression.
+pub(in crate::http) struct PreviewMappingRequest {
+    /// JSONata expression.
     #[schema(example = "$uppercase(unified.name)", max_length = 4096)]
     expression: String,
-    /// The unified fields, as `GET` by id answers them.
+    /// Unified fields, as returned by a get operation.
     #[serde(default = "null")]
     #[schema(value_type = serde_json::Value, example = json!({"name": "Ada Lovelace"}))]
     unified: Box<RawValue>,
-    /// The provider's objects, as `include_remote_data=true` shows them.
+    /// Provider's objects, as returned with `include_remote_data=true`.
     #[serde(default = "null")]
     #[schema(value_type = serde_json::Value)]
     remote: Box<RawValue>,
@@ -227,40 +243,48 @@ fn null() -> Box<RawValue> {
     RawValue::NULL.to_owned()
 }
 
-/// What an expression makes of an object.
+/// Value of an expression.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct Previewed {
-    /// The value of the field.
+#[schema(example = json!({"value": "ADA LOVELACE", "warning": null}))]
+pub(in crate::http) struct MappingPreview {
+    /// Value of the field.
     #[schema(value_type = serde_json::Value)]
     value: Box<RawValue>,
-    /// Why it is null, when the expression failed.
+    /// Error, if the expression failed and the value is null.
     warning: Option<String>,
 }
 
-/// Tries an expression on an object. Read one with `include_remote_data=true` and send it here.
+/// Preview a mapping expression
 ///
-/// An expression that needs more time, memory or room for its value than an expression may use is refused.
-#[utoipa::path(post, path = "/mappings/preview", tag = "Mappings", request_body = Preview,
-    responses((status = 200, description = "The value", body = Item<Previewed>), Problems))]
+/// Evaluates an expression on an object, such as one read with `include_remote_data=true`. Expressions that exceed
+/// the limits for time, memory or size of the value are rejected.
+#[utoipa::path(post, path = "/mappings/preview", tag = "Mappings", request_body = PreviewMappingRequest,
+    responses((status = 200, description = "The value", body = MappingPreviewResponse), Problems))]
 pub(in crate::http) async fn preview_mapping(
     State(state): State<AppState>,
     access: Access<Read>,
     _: NoQuery,
-    Body(Preview { expression, unified, remote }): Body<Preview>,
-) -> Result<Json<Item<Previewed>>, Problem> {
+    JsonBody(PreviewMappingRequest { expression, unified, remote }): JsonBody<
+        PreviewMappingRequest,
+    >,
+) -> Result<Json<ItemResponse<MappingPreview>>, Problem> {
     let environment_id = access.db.environment_id();
     let object = (&*unified, &*remote);
     let previewed = mapping::preview(&state.expressions, environment_id, &expression, object).await;
     let shown = match previewed {
-        Ok(value) => Previewed { value, warning: None },
-        Err(Failure::Expression(message)) => {
-            Previewed { value: null(), warning: Some(message.as_ref().to_owned()) }
+        Ok(value) => MappingPreview { value, warning: None },
+        Err(ExpressionError::Evaluation(message)) => {
+            MappingPreview { value: null(), warning: Some(message.as_ref().to_owned()) }
         }
-        Err(failure @ (Failure::Syntax(_) | Failure::Limit(_) | Failure::Busy)) => {
-            return Err(unusable(&failure));
+        Err(
+            failure @ (ExpressionError::Syntax(_)
+            | ExpressionError::Limit(_)
+            | ExpressionError::Busy),
+        ) => {
+            return Err(expression_problem(&failure));
         }
     };
-    Ok(Json(Item::of(shown)))
+    Ok(Json(ItemResponse::of(shown)))
 }
 
 fn check_field(field: &str) -> Result<(), Problem> {
@@ -271,9 +295,9 @@ fn check_field(field: &str) -> Result<(), Problem> {
     if fits && !matches!(field, "id" | "remote_data") {
         return Ok(());
     }
-    let detail = "The field can't be mapped.";
-    let message = "must have small letters, digits and `_`, and be neither `id` nor `remote_data`";
-    Err(Problem::new(ProblemKind::InvalidBody, detail).at("/field", message))
+    let detail = "The name of the field is invalid.";
+    let message = "must have 1 to 64 lowercase letters, digits and `_`, begin with a letter, and not be `id` or `remote_data`";
+    Err(Problem::new(ProblemKind::InvalidBody, detail).with_error("/field", message))
 }
 
 async fn check_expression(
@@ -282,20 +306,22 @@ async fn check_expression(
     expression: &str,
 ) -> Result<(), Problem> {
     let checked = state.expressions.check(environment_id, expression).await;
-    checked.map_err(|failure| unusable(&failure))
+    checked.map_err(|failure| expression_problem(&failure))
 }
 
-fn unusable(failure: &Failure) -> Problem {
+fn expression_problem(failure: &ExpressionError) -> Problem {
     let detail = match failure {
-        Failure::Busy => {
+        ExpressionError::Busy => {
             let detail = "Too many expressions of this environment wait to be evaluated. \
-                Send the request again after `Retry-After` seconds.";
-            return Problem::new(ProblemKind::Overloaded, detail).retry_after(RETRY_AFTER);
+                Retry after `Retry-After` seconds.";
+            return Problem::new(ProblemKind::Overloaded, detail).with_retry_after(RETRY_AFTER);
         }
-        Failure::Limit(_) => "The expression exceeds a limit. Simplify it or shorten its value.",
-        Failure::Syntax(_) | Failure::Expression(_) => "The expression is invalid.",
+        ExpressionError::Limit(_) => {
+            "The expression exceeds a limit. Simplify it or shorten its value."
+        }
+        ExpressionError::Syntax(_) | ExpressionError::Evaluation(_) => "The expression is invalid.",
     };
-    Problem::new(ProblemKind::InvalidBody, detail).at("/expression", failure.to_string())
+    Problem::new(ProblemKind::InvalidBody, detail).with_error("/expression", failure.to_string())
 }
 
 async fn find<P>(access: &Access<P>, id: &str) -> Result<Mapping, Problem> {
@@ -304,25 +330,25 @@ async fn find<P>(access: &Access<P>, id: &str) -> Result<Mapping, Problem> {
     let mappings = access.db.mappings(&visible).await?;
     let found = mappings.into_iter().find(|mapping| mapping.id.to_string() == id);
     found.ok_or_else(|| {
-        Problem::new(ProblemKind::NotFound, "There is no such mapping in this environment.")
+        Problem::new(ProblemKind::NotFound, "No such mapping exists in this environment.")
     })
 }
 
-fn refused(error: StoreError) -> Problem {
+fn insert_problem(error: StoreError) -> Problem {
     match error {
         StoreError::Conflict(constraint) if constraint == "mappings_place_key" => Problem::new(
             ProblemKind::AlreadyExists,
-            "The field has a mapping there: PATCH that one.",
+            "The field already has a mapping there; update it with PATCH.",
         ),
         StoreError::Conflict(_) => Problem::new(
             ProblemKind::AccountNotFound,
-            "There is no such account in this environment.",
+            "No such account exists in this environment.",
         ),
         other @ (StoreError::Inconsistent { .. }
         | StoreError::QuotaExceeded { .. }
         | StoreError::Unavailable(_)
         | StoreError::Busy(_)
-        | StoreError::Refused(_)) => other.into(),
+        | StoreError::Rejected(_)) => other.into(),
     }
 }
 
@@ -333,5 +359,5 @@ fn entry<'e>(
     mapping: &Mapping,
     subject: &'e str,
 ) -> AuditEntry<'e> {
-    access.entry(state, action, (mapping.integrated_account_id, Some(subject)))
+    access.audit_entry(state, action, (mapping.integrated_account_id, Some(subject)))
 }

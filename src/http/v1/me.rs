@@ -1,25 +1,28 @@
-//! `/me`: whose token an account has.
+//! `/me`: the identity behind an account's token.
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 
-use super::answers::Item;
+use super::response::{EnvelopeSchema, ItemResponse};
 use crate::domain::me::Me;
-use crate::http::extract::{Account, AccountQuery, ItemQuery, Read, ShapeQuery};
-use crate::http::openapi::Problems;
-use crate::http::problem::Problem;
+use crate::http::extract::{Account, AccountQuery, ItemQuery, Read, ResponseFormatQuery};
+use crate::http::problem::{Problem, Problems};
 use crate::http::state::AppState;
 
-/// Says whose token the account has, what it permits, and for which organization. Costs four provider calls.
-#[utoipa::path(get, path = "/me", tag = "Me", params(AccountQuery, ShapeQuery),
-    responses((status = 200, description = "Whose token it is", body = Item<Me>), Problems))]
+type MeResponse = EnvelopeSchema<ItemResponse<Me>>;
+
+/// Get the identity behind the token
+///
+/// Returns user, organization and scopes of the account's token. Costs four provider calls.
+#[utoipa::path(get, path = "/me", tag = "Me", params(AccountQuery, ResponseFormatQuery),
+    responses((status = 200, description = "The identity", body = MeResponse), Problems))]
 pub(in crate::http) async fn get_me(
     State(state): State<AppState>,
     account: Account<Read>,
     query: ItemQuery,
 ) -> Result<Response, Problem> {
-    let directory = account.directory(&state, query.shape.wants_remote());
+    let directory = account.directory(&state, query.shape.needs_remote_data());
     let result = directory.me(&query.shape).await?;
-    Ok(Json(Item::of(result)).into_response())
+    Ok(Json(ItemResponse::of(result)).into_response())
 }

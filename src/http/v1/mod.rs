@@ -1,8 +1,6 @@
-//! Our own API, a file a resource. The four resources of the unified API differ in their type alone,
-//! so their lists and lookups are two functions.
+//! The native API, one file for each resource. The resources of the unified API share their list and get handlers.
 
 pub(super) mod account_tokens;
-pub(super) mod answers;
 pub(super) mod api_keys;
 pub(super) mod audit_log;
 pub(super) mod batch;
@@ -14,6 +12,7 @@ pub(super) mod link_tokens;
 pub(super) mod mappings;
 pub(super) mod me;
 pub(super) mod provider_apps;
+pub(super) mod response;
 pub(super) mod role_assignments;
 pub(super) mod roles;
 pub(super) mod users;
@@ -23,32 +22,32 @@ pub(super) mod workspaces;
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 
-use self::answers::{Item, List};
+use self::response::{ItemResponse, ListResponse};
 use super::extract::{Account, ItemQuery, ListQuery, Read};
 use super::problem::Problem;
 use super::state::Services;
-use crate::unified::{Resource, ShownPage};
+use crate::unified::{RenderedPage, Resource};
 
-/// A page of a resource.
+/// Handles the list operation of a resource.
 async fn list<T: Resource>(
     services: &Services,
     account: &Account<Read>,
     query: ListQuery<T>,
 ) -> Result<Response, Problem> {
-    let directory = account.directory(services, query.shape.wants_remote());
-    let ShownPage { page, warnings } = directory.list(&query.wish, &query.shape).await?;
-    let list = List { warnings, ..List::of(page, query.wish.limit) };
-    Ok(list.written())
+    let directory = account.directory(services, query.shape.needs_remote_data());
+    let RenderedPage { page, warnings } = directory.list(&query.request, &query.shape).await?;
+    let list = ListResponse { warnings, ..ListResponse::of(page, query.request.limit) };
+    Ok(list.into_json_response())
 }
 
-/// One of a resource.
+/// Handles the get operation of a resource.
 async fn get<T: Resource>(
     services: &Services,
     account: &Account<Read>,
     id: &str,
     query: ItemQuery,
 ) -> Result<Response, Problem> {
-    let directory = account.directory(services, query.shape.wants_remote());
+    let directory = account.directory(services, query.shape.needs_remote_data());
     let shown = directory.get::<T>(id, &query.shape).await?;
-    Ok(Json(Item::shown(shown)).into_response())
+    Ok(Json(ItemResponse::rendered(shown)).into_response())
 }

@@ -1,21 +1,25 @@
-//! `/roles`: the roles that a directory can give.
+//! `/roles`: roles that a directory offers.
 
 use axum::extract::{Path, State};
 use axum::response::Response;
 
-use super::answers::{Item, List};
+use super::response::{EnvelopeSchema, ItemResponse, ListResponse};
 use crate::domain::role::Role;
 use crate::http::extract::{
     Account, AccountQuery, ItemQuery, ListQuery, PageQuery, Read, RemoteQueryParameter,
-    RoleFilterQuery, ShapeQuery,
+    ResponseFormatQuery, RoleFilterQuery,
 };
-use crate::http::openapi::Problems;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Problems};
 use crate::http::state::AppState;
 
-/// Lists roles: levels, kinds of guest, system roles. Costs no provider call on Slack.
-#[utoipa::path(get, path = "/roles", tag = "Roles", params(AccountQuery, RoleFilterQuery, RemoteQueryParameter, PageQuery, ShapeQuery),
-    responses((status = 200, description = "A page", body = List<Role>), Problems))]
+type RoleList = EnvelopeSchema<ListResponse<Role>>;
+type RoleResponse = EnvelopeSchema<ItemResponse<Role>>;
+
+/// List roles
+///
+/// Returns levels, guest types and system roles. Costs no provider call at Slack.
+#[utoipa::path(get, path = "/roles", tag = "Roles", params(AccountQuery, RoleFilterQuery, RemoteQueryParameter, PageQuery, ResponseFormatQuery),
+    responses((status = 200, description = "A page of roles", body = RoleList), Problems))]
 pub(in crate::http) async fn list_roles(
     State(state): State<AppState>,
     account: Account<Read>,
@@ -24,10 +28,12 @@ pub(in crate::http) async fn list_roles(
     super::list(&state, &account, query).await
 }
 
-/// Reads one role. An `Rl…` id that is not in the list is a custom or a new role. Costs no provider call on Slack.
+/// Get a role
+///
+/// An `Rl…` id that is not in the list is a custom or a new role. Costs no provider call at Slack.
 #[utoipa::path(get, path = "/roles/{id}", tag = "Roles",
-    params(("id" = String, Path, description = "The role's id, such as `ws:admin` or `Rl0A`"), AccountQuery, ShapeQuery),
-    responses((status = 200, description = "The role", body = Item<Role>), Problems))]
+    params(("id" = String, Path, description = "The role's id, such as `ws:admin` or `Rl0A`"), AccountQuery, ResponseFormatQuery),
+    responses((status = 200, description = "The role", body = RoleResponse), Problems))]
 pub(in crate::http) async fn get_role(
     State(state): State<AppState>,
     account: Account<Read>,

@@ -1,4 +1,4 @@
-//! `/workspaces/{id}/members`: who is in a workspace.
+//! `/workspaces/{id}/members`: members of a workspace.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -7,47 +7,55 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answers::{Item, List, Written};
-use crate::connectors::Membership;
+use super::response::{EnvelopeSchema, ItemResponse, ListResponse, WriteResult};
+use crate::connectors::MembershipRequest;
 use crate::domain::user::{User, UserType};
 use crate::http::extract::{
-    Account, AccountQuery, Body, ItemQuery, ListQuery, PageQuery, Read, RemoteQueryParameter,
-    ShapeQuery, UserFilterQuery, Write, contradicting,
+    Account, AccountQuery, ItemQuery, JsonBody, ListQuery, PageQuery, Read, RemoteQueryParameter,
+    ResponseFormatQuery, UserFilterQuery, Write, contradicting_parameters,
 };
-use crate::http::openapi::Problems;
-use crate::http::problem::{Problem, ProblemKind};
+use crate::http::problem::{Problem, ProblemKind, Problems};
 use crate::http::state::AppState;
 
-/// Lists the members of a workspace, guests and deactivated accounts included, with the role that each has there. Takes the filters of `/users`. Costs one provider call a page.
+type UserList = EnvelopeSchema<ListResponse<User>>;
+type WriteResultResponse = EnvelopeSchema<ItemResponse<WriteResult>>;
+
+/// List workspace members
+///
+/// Includes guests and deactivated users, each with the role in this workspace. Accepts the filters of `GET /users`.
+/// Costs one provider call a page.
 #[utoipa::path(get, path = "/workspaces/{id}/members", tag = "Workspaces",
-    params(("id" = String, Path, description = "The workspace's id"), AccountQuery, UserFilterQuery, RemoteQueryParameter, PageQuery, ShapeQuery),
-    responses((status = 200, description = "A page", body = List<User>), Problems))]
+    params(("id" = String, Path, description = "The workspace's id"), AccountQuery, UserFilterQuery, RemoteQueryParameter, PageQuery, ResponseFormatQuery),
+    responses((status = 200, description = "A page of users", body = UserList), Problems))]
 pub(in crate::http) async fn list_workspace_members(
     State(state): State<AppState>,
     account: Account<Read>,
     Path(workspace_id): Path<String>,
     mut query: ListQuery<User>,
 ) -> Result<Response, Problem> {
-    let filter = &mut query.wish.filter.workspace_id;
+    let filter = &mut query.request.filter.workspace_id;
     if filter.as_ref().is_some_and(|filter| *filter != workspace_id) {
-        return Err(contradicting(["id", "workspace[id]"], "names another workspace"));
+        return Err(contradicting_parameters(
+            ["id", "workspace[id]"],
+            "differs from the workspace in the path",
+        ));
     }
     *filter = Some(workspace_id);
     super::list(&state, &account, query).await
 }
 
-/// Somebody to be put into a workspace.
+/// Request body for adding a workspace member.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"user_id": "U0EXAMPLE", "user_type": "member"}))]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct NewMember {
-    /// Who.
+pub(in crate::http) struct AddWorkspaceMemberRequest {
+    /// Id of the user.
     user_id: String,
-    /// As what: a full member when nothing is said.
+    /// Type of the member; default `member`.
     #[serde(default = "full_member")]
     #[schema(default = "member")]
     user_type: UserType,
-    /// The channels of a guest; a guest of one channel has exactly one.
+    /// Channels of a guest; exactly one for `guest_single_channel`.
     #[serde(default)]
     channel_ids: Vec<String>,
 }
@@ -56,44 +64,51 @@ fn full_member() -> UserType {
     UserType::Member
 }
 
-/// Puts a user into a workspace, as a full member or as a guest. A user who was switched off is switched on again. Costs one provider call.
+/// Add a user to a workspace
+///
+/// Adds a full member or a guest. A deactivated user is reactivated. Costs one provider call.
 #[utoipa::path(post, path = "/workspaces/{id}/members", tag = "Workspaces",
     params(("id" = String, Path, description = "The workspace's id"), AccountQuery),
-    request_body = NewMember,
-    responses((status = 201, description = "What came of it", body = Item<Written>), Problems))]
+    request_body = AddWorkspaceMemberRequest,
+    responses((status = 201, description = "Result of the operation", body = WriteResultResponse), Problems))]
 pub(in crate::http) async fn add_workspace_member(
     State(state): State<AppState>,
     account: Account<Write>,
     Path(workspace_id): Path<String>,
     _: ItemQuery,
-    Body(wish): Body<NewMember>,
+    JsonBody(body): JsonBody<AddWorkspaceMemberRequest>,
 ) -> Result<Response, Problem> {
-    let NewMember { user_id, user_type, channel_ids } = wish;
+    let AddWorkspaceMemberRequest { user_id, user_type, channel_ids } = body;
     let fits = match user_type {
         UserType::Member => true,
         UserType::GuestMultiChannel => !channel_ids.is_empty(),
         UserType::GuestSingleChannel => channel_ids.len() == 1,
         UserType::Bot => {
-            return Err(Problem::new(ProblemKind::InvalidBody, "Nobody is made a bot.")
-                .at("/user_type", "must be member or one of the kinds of guest"));
+            return Err(Problem::new(ProblemKind::InvalidBody, "A user can't be added as a bot.")
+                .with_error(
+                    "/user_type",
+                    "must be `member`, `guest_multi_channel` or `guest_single_channel`",
+                ));
         }
     };
     if !fits {
-        return Err(Problem::new(ProblemKind::InvalidBody, "A guest needs channels.")
-            .at("/channel_ids", "must name the guest's channels: one, or some"));
+        return Err(Problem::new(ProblemKind::InvalidBody, "The channels do not fit the type of guest.")
+            .with_error("/channel_ids", "must have one channel for `guest_single_channel`, at least one for `guest_multi_channel`"));
     }
     let membership =
-        Membership { workspace_id: &workspace_id, user_type, channel_ids: &channel_ids };
+        MembershipRequest { workspace_id: &workspace_id, user_type, channel_ids: &channel_ids };
     let outcome = account.changes(&state, false).add_member(&user_id, membership).await?;
-    let result = Written { id: user_id, outcome };
-    Ok((StatusCode::CREATED, Json(Item::of(result))).into_response())
+    let result = WriteResult { id: user_id, outcome };
+    Ok((StatusCode::CREATED, Json(ItemResponse::of(result))).into_response())
 }
 
-/// Takes a user out of a workspace. Costs one provider call.
+/// Remove a user from a workspace
+///
+/// Costs one provider call.
 #[utoipa::path(delete, path = "/workspaces/{id}/members/{user_id}", tag = "Workspaces",
     params(("id" = String, Path, description = "The workspace's id"),
         ("user_id" = String, Path, description = "The user's id"), AccountQuery),
-    responses((status = 200, description = "What came of it", body = Item<Written>), Problems))]
+    responses((status = 200, description = "Result of the operation", body = WriteResultResponse), Problems))]
 pub(in crate::http) async fn remove_workspace_member(
     State(state): State<AppState>,
     account: Account<Write>,
@@ -101,5 +116,5 @@ pub(in crate::http) async fn remove_workspace_member(
     _: ItemQuery,
 ) -> Result<Response, Problem> {
     let outcome = account.changes(&state, false).remove_member(&user_id, &workspace_id).await?;
-    Ok(Json(Item::of(Written { id: user_id, outcome })).into_response())
+    Ok(Json(ItemResponse::of(WriteResult { id: user_id, outcome })).into_response())
 }

@@ -1,23 +1,28 @@
-//! `/workspaces`: the workspaces of an organization.
+//! `/workspaces`: workspaces of an organization.
 
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::answers::{Composed, Item, List};
+use super::response::{EnvelopeSchema, ItemResponse, ListResponse, MultiStepResponse};
 use crate::domain::workspace::Workspace;
-use crate::domain::workspace_input::WorkspaceWish;
+use crate::domain::workspace_input::WorkspaceInput;
 use crate::http::extract::{
-    Account, AccountQuery, Body, ItemQuery, ListQuery, PageQuery, Read, RemoteQueryParameter,
-    ShapeQuery, WorkspaceFilterQuery, Write,
+    Account, AccountQuery, ItemQuery, JsonBody, ListQuery, PageQuery, Read, RemoteQueryParameter,
+    ResponseFormatQuery, WorkspaceFilterQuery, Write,
 };
-use crate::http::openapi::Problems;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Problems};
 use crate::http::state::AppState;
 
-/// Lists workspaces. Costs one provider call a page.
-#[utoipa::path(get, path = "/workspaces", tag = "Workspaces", params(AccountQuery, WorkspaceFilterQuery, RemoteQueryParameter, PageQuery, ShapeQuery),
-    responses((status = 200, description = "A page", body = List<Workspace>), Problems))]
+type WorkspaceChangeResponse = EnvelopeSchema<MultiStepResponse<Workspace>>;
+type WorkspaceList = EnvelopeSchema<ListResponse<Workspace>>;
+type WorkspaceResponse = EnvelopeSchema<ItemResponse<Workspace>>;
+
+/// List workspaces
+///
+/// Costs one provider call a page.
+#[utoipa::path(get, path = "/workspaces", tag = "Workspaces", params(AccountQuery, WorkspaceFilterQuery, RemoteQueryParameter, PageQuery, ResponseFormatQuery),
+    responses((status = 200, description = "A page of workspaces", body = WorkspaceList), Problems))]
 pub(in crate::http) async fn list_workspaces(
     State(state): State<AppState>,
     account: Account<Read>,
@@ -26,10 +31,12 @@ pub(in crate::http) async fn list_workspaces(
     super::list(&state, &account, query).await
 }
 
-/// Reads one workspace with its owners, admins and settings. Costs four provider calls at once.
+/// Get a workspace
+///
+/// Includes owners, admins and settings. Costs four concurrent provider calls.
 #[utoipa::path(get, path = "/workspaces/{id}", tag = "Workspaces",
-    params(("id" = String, Path, description = "The provider's id"), AccountQuery, ShapeQuery),
-    responses((status = 200, description = "The workspace", body = Item<Workspace>), Problems))]
+    params(("id" = String, Path, description = "The workspace's id at the provider"), AccountQuery, ResponseFormatQuery),
+    responses((status = 200, description = "The workspace", body = WorkspaceResponse), Problems))]
 pub(in crate::http) async fn get_workspace(
     State(state): State<AppState>,
     account: Account<Read>,
@@ -39,39 +46,44 @@ pub(in crate::http) async fn get_workspace(
     super::get::<Workspace>(&state, &account, &id, query).await
 }
 
-/// Makes a workspace. Costs five provider calls, one of which Slack takes once a minute only, and one more with a picture.
-#[utoipa::path(post, path = "/workspaces", tag = "Workspaces", params(AccountQuery, ShapeQuery),
-    request_body = WorkspaceWish,
-    responses((status = 201, description = "The new workspace", body = Composed<Workspace>),
-        (status = 207, description = "The new workspace; a setting was refused", body = Composed<Workspace>), Problems))]
+/// Create a workspace
+///
+/// Costs five provider calls, one of which Slack limits to one a minute, and one more with an icon.
+#[utoipa::path(post, path = "/workspaces", tag = "Workspaces", params(AccountQuery, ResponseFormatQuery),
+    request_body = WorkspaceInput,
+    responses((status = 201, description = "The new workspace", body = WorkspaceChangeResponse),
+        (status = 207, description = "The new workspace; some settings were rejected", body = WorkspaceChangeResponse), Problems))]
 pub(in crate::http) async fn create_workspace(
     State(state): State<AppState>,
     account: Account<Write>,
     query: ItemQuery,
-    Body(wish): Body<WorkspaceWish>,
+    JsonBody(body): JsonBody<WorkspaceInput>,
 ) -> Result<Response, Problem> {
-    let changes = account.changes(&state, query.shape.wants_remote());
-    let outcome = changes.create_workspace(&wish, &query.shape).await?;
+    let changes = account.changes(&state, query.shape.needs_remote_data());
+    let outcome = changes.create_workspace(&body, &query.shape).await?;
     let path = path_of(outcome.id.as_deref().unwrap_or_default());
-    Ok(Composed::of(outcome, &path, account.request_id(), StatusCode::CREATED))
+    Ok(MultiStepResponse::of(outcome, &path, account.request_id(), StatusCode::CREATED))
 }
 
-/// Changes settings of a workspace. Costs one provider call for each, and four to read it again.
+/// Update a workspace
+///
+/// `parts` has the result for each setting. Costs one provider call for each setting, and four to read the workspace
+/// back.
 #[utoipa::path(patch, path = "/workspaces/{id}", tag = "Workspaces",
-    params(("id" = String, Path, description = "The provider's id"), AccountQuery, ShapeQuery),
-    request_body = WorkspaceWish,
-    responses((status = 200, description = "The workspace as it is now", body = Composed<Workspace>),
-        (status = 207, description = "The workspace; some settings were refused", body = Composed<Workspace>), Problems))]
+    params(("id" = String, Path, description = "The workspace's id at the provider"), AccountQuery, ResponseFormatQuery),
+    request_body = WorkspaceInput,
+    responses((status = 200, description = "The updated workspace", body = WorkspaceChangeResponse),
+        (status = 207, description = "The workspace; some settings were rejected", body = WorkspaceChangeResponse), Problems))]
 pub(in crate::http) async fn update_workspace(
     State(state): State<AppState>,
     account: Account<Write>,
     Path(id): Path<String>,
     query: ItemQuery,
-    Body(wish): Body<WorkspaceWish>,
+    JsonBody(body): JsonBody<WorkspaceInput>,
 ) -> Result<Response, Problem> {
-    let changes = account.changes(&state, query.shape.wants_remote());
-    let outcome = changes.update_workspace(&id, &wish, &query.shape).await?;
-    Ok(Composed::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
+    let changes = account.changes(&state, query.shape.needs_remote_data());
+    let outcome = changes.update_workspace(&id, &body, &query.shape).await?;
+    Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 
 fn path_of(id: &str) -> String {

@@ -1,4 +1,4 @@
-//! Who goes before whom.
+//! Tests of the order in which calls are admitted.
 
 use std::sync::Mutex;
 
@@ -6,53 +6,53 @@ use super::*;
 
 const TIER_2: Rate = Rate { per_minute: 20.0, burst: 6 };
 
-/// The order in which calls of these accounts and classes have their turns, all asked at once after the
+/// Returns the order in which calls of these accounts and priorities are admitted, all requested together after the
 /// burst has been used up.
-async fn order(rate: Rate, calls: &[(u64, Class)]) -> Vec<(u64, Class)> {
-    let (limiter, price, order) =
-        (FairLimiter::local(), price(&[("a", rate)]), Mutex::new(Vec::new()));
-    while ask(&limiter, &price, Duration::ZERO).await.is_ok() {}
-    join_all(calls.iter().map(|(number, class)| async {
-        let claim = Claim {
-            price: &price,
+async fn order(rate: Rate, calls: &[(u64, Priority)]) -> Vec<(u64, Priority)> {
+    let (limiter, cost, order) =
+        (FairLimiter::local(), cost(&[("a", rate)]), Mutex::new(Vec::new()));
+    while acquire(&limiter, &cost, Duration::ZERO).await.is_ok() {}
+    join_all(calls.iter().map(|(number, priority)| async {
+        let request = AcquireRequest {
+            cost: &cost,
             account: account(*number),
-            class: *class,
+            priority: *priority,
             max_wait: MINUTE * 60,
         };
-        limiter.acquire(claim).await.unwrap();
-        order.lock().unwrap().push((*number, *class));
+        limiter.acquire(request).await.unwrap();
+        order.lock().unwrap().push((*number, *priority));
     }))
     .await;
     order.into_inner().unwrap()
 }
 
 #[tokio::test(start_paused = true)]
-async fn accounts_take_turns_however_much_one_of_them_asks() {
-    let class = Class::Interactive;
-    let calls: Vec<_> = [1, 1, 1, 1, 1, 2, 2, 3].map(|number| (number, class)).into();
+async fn accounts_are_served_round_robin() {
+    let priority = Priority::Interactive;
+    let calls: Vec<_> = [1, 1, 1, 1, 1, 2, 2, 3].map(|number| (number, priority)).into();
     let order: Vec<_> = order(SLOW, &calls).await.into_iter().map(|(number, _)| number).collect();
     assert_eq!(order, [1, 2, 3, 1, 2, 1, 1, 1]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn people_go_before_bulk_work_and_bulk_work_is_not_forgotten() {
-    let (people, bulk) = (Class::Interactive, Class::Background);
-    let mut calls = vec![(1, bulk); 3];
-    calls.extend(vec![(2, people); 30]);
+async fn interactive_calls_go_first_and_background_calls_do_not_starve() {
+    let (interactive, background) = (Priority::Interactive, Priority::Background);
+    let mut calls = vec![(1, background); 3];
+    calls.extend(vec![(2, interactive); 30]);
     let order = order(SLOW, &calls).await;
-    let places: Vec<_> = (0..order.len()).filter(|at| order[*at].1 == bulk).collect();
-    // Every tenth turn is theirs.
-    assert_eq!(places, [9, 19, 29]);
+    let positions: Vec<_> = (0..order.len()).filter(|at| order[*at].1 == background).collect();
+    // Every tenth permit is theirs.
+    assert_eq!(positions, [9, 19, 29]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_accounts_own_calls_go_in_the_order_of_asking() {
-    let (limiter, price, order) =
-        (FairLimiter::local(), price(&[("a", SLOW)]), Mutex::new(Vec::new()));
+async fn calls_of_one_account_are_first_in_first_out() {
+    let (limiter, cost, order) =
+        (FairLimiter::local(), cost(&[("a", SLOW)]), Mutex::new(Vec::new()));
     join_all((0..9).map(|number| {
-        let (limiter, price, order) = (&limiter, &price, &order);
+        let (limiter, cost, order) = (&limiter, &cost, &order);
         async move {
-            ask(limiter, price, MINUTE).await.unwrap();
+            acquire(limiter, cost, MINUTE).await.unwrap();
             order.lock().unwrap().push(number);
         }
     }))
@@ -61,79 +61,80 @@ async fn an_accounts_own_calls_go_in_the_order_of_asking() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_stops_waiting_costs_nobody_a_turn() {
-    let (limiter, price) = (FairLimiter::local(), price(&[("a", SLOW)]));
-    while ask(&limiter, &price, Duration::ZERO).await.is_ok() {}
+async fn a_cancelled_wait_loses_no_permit() {
+    let (limiter, cost) = (FairLimiter::local(), cost(&[("a", SLOW)]));
+    while acquire(&limiter, &cost, Duration::ZERO).await.is_ok() {}
     let start = Instant::now();
-    let gone = |ms| {
-        let waits = ask(&limiter, &price, MINUTE);
+    let cancelled = |ms| {
+        let waits = acquire(&limiter, &cost, MINUTE);
         let ended = tokio::time::timeout(Duration::from_millis(ms), waits);
         async { ended.await.unwrap_err() }
     };
-    let stays = async {
-        ask(&limiter, &price, MINUTE).await.unwrap();
+    let completed = async {
+        acquire(&limiter, &cost, MINUTE).await.unwrap();
         start.elapsed()
     };
-    // The head goes first, then the next one, then one in the middle.
-    let (_, _, stays, _) = tokio::join!(gone(300), gone(700), stays, gone(900));
-    assert_eq!(stays.as_millis(), 1_000);
-    assert_eq!(limiter.figures().waiting, 0);
+    // The head is cancelled first, then the next one, then one in the middle.
+    let (_, _, completed, _) =
+        tokio::join!(cancelled(300), cancelled(700), completed, cancelled(900));
+    assert_eq!(completed.as_millis(), 1_000);
+    assert_eq!(limiter.stats().waiting, 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn lanes_that_share_a_budget_take_turns_at_it() {
+async fn queues_that_share_a_bucket_are_served_round_robin() {
     let limiter = FairLimiter::local();
     let fast = Rate { per_minute: 600.0, burst: 5 };
-    let lanes = [
-        price(&[("one", fast), ("all", SLOW)]),
-        price(&[("two", fast), ("all", SLOW)]),
-        price(&[("all", SLOW)]),
+    let queues = [
+        cost(&[("one", fast), ("all", SLOW)]),
+        cost(&[("two", fast), ("all", SLOW)]),
+        cost(&[("all", SLOW)]),
     ];
-    while ask(&limiter, &lanes[2], Duration::ZERO).await.is_ok() {}
+    while acquire(&limiter, &queues[2], Duration::ZERO).await.is_ok() {}
     let order = Mutex::new(Vec::new());
-    let calls = (0..3).flat_map(|lane| std::iter::repeat_n(lane, 4)).map(|lane| {
-        let (limiter, order, price) = (&limiter, &order, &lanes[lane]);
+    let calls = (0..3).flat_map(|queue| std::iter::repeat_n(queue, 4)).map(|queue| {
+        let (limiter, order, cost) = (&limiter, &order, &queues[queue]);
         async move {
-            ask(limiter, price, MINUTE).await.unwrap();
-            order.lock().unwrap().push(lane);
+            acquire(limiter, cost, MINUTE).await.unwrap();
+            order.lock().unwrap().push(queue);
         }
     });
     join_all(calls).await;
     let order = order.into_inner().unwrap();
     for round in order.chunks(3) {
-        let mut lanes = round.to_vec();
-        lanes.sort_unstable();
-        assert_eq!(lanes, [0, 1, 2], "{order:?}");
+        let mut queues = round.to_vec();
+        queues.sort_unstable();
+        assert_eq!(queues, [0, 1, 2], "{order:?}");
     }
 }
 
-/// While a job keeps a budget at its limit, whoever asks now and then waits two periods at the most in
-/// ninety-nine of a hundred cases.
+/// While a background job uses a bucket at its rate, an occasional interactive call waits at most two periods at the
+/// 99th percentile.
 #[tokio::test(start_paused = true)]
-async fn people_wait_two_periods_at_the_most_while_a_job_runs() {
+async fn interactive_calls_wait_at_most_two_periods_during_a_job() {
     for rate in [Rate { per_minute: 1.0, burst: 1 }, TIER_2, Rate { per_minute: 180.0, burst: 20 }]
     {
-        let (limiter, price) = (FairLimiter::local(), price(&[("a", rate)]));
-        let (limiter, price, period) = (&limiter, &price, rate.period());
+        let (limiter, cost) = (FairLimiter::local(), cost(&[("a", rate)]));
+        let (limiter, cost, period) = (&limiter, &cost, rate.period());
         let job = join_all((0..900).map(|number| async move {
-            let (class, max_wait) = (Class::Background, period * 2_000);
+            let (priority, max_wait) = (Priority::Background, period * 2_000);
             let account = account(number % 3);
-            limiter.acquire(Claim { price, account, class, max_wait }).await.unwrap();
+            limiter.acquire(AcquireRequest { cost, account, priority, max_wait }).await.unwrap();
         }));
-        let people = async {
+        let interactive = async {
             let mut waits = Vec::new();
             for number in 0..100_u32 {
                 tokio::time::sleep(period * (3 + number % 7) / 2).await;
                 let start = Instant::now();
-                ask(limiter, price, MINUTE * 60).await.unwrap();
+                acquire(limiter, cost, MINUTE * 60).await.unwrap();
                 waits.push(start.elapsed());
             }
             waits
         };
-        tokio::pin!(job, people);
+        tokio::pin!(job, interactive);
         let mut waits = tokio::select! {
-            _ = &mut job => panic!("the job ended before the people"),
-            waits = &mut people => waits,
+            _ = &mut job => panic!("the job ended before the interactive calls"),
+            waits = &mut interactive => waits,
         };
         waits.sort_unstable();
         let p99 = waits[98];

@@ -1,4 +1,4 @@
-//! `/_sandbox`: look behind the scenes and move them. Slack has nothing like it.
+//! `/_sandbox`: the control API of the sandbox, without a counterpart at Slack.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -13,106 +13,106 @@ use time::Duration;
 use super::web::list_methods;
 use crate::sandbox::{Fault, Sandbox};
 
-/// The furthest that the clock is moved in one go, in seconds: a century.
-const FURTHEST: f64 = 3_155_760_000.0;
+/// Maximum clock advance per request in seconds: 100 years.
+const MAX_CLOCK_ADVANCE_S: f64 = 3_155_760_000.0;
 
 /// `POST /_sandbox/advance-clock`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Advance {
+pub(super) struct AdvanceClockRequest {
     seconds: f64,
 }
 
 /// `POST /_sandbox/limits`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct LimitSwitch {
+pub(super) struct SetLimitsRequest {
     enabled: bool,
 }
 
 /// `GET /_sandbox/requests`
 #[derive(Debug, Deserialize)]
-pub(super) struct Wanted {
+pub(super) struct RequestLogQuery {
     method: Option<String>,
 }
 
-/// The figures.
+/// Returns the counters.
 pub(super) fn show_state(State(sandbox): State<Sandbox>) -> std::future::Ready<Response> {
-    answer(Json(sandbox.state()))
+    ready(Json(sandbox.stats()))
 }
 
-/// The methods of the Web API that are served, with what each asks for.
+/// Returns the supported Web API methods with rate limit, scope and arguments.
 pub(super) fn show_methods() -> std::future::Ready<Response> {
-    answer(Json(list_methods()))
+    ready(Json(list_methods()))
 }
 
-/// The files that were uploaded, with a digest of what they hold.
+/// Returns the uploaded files with size and digest.
 pub(super) fn list_files(State(sandbox): State<Sandbox>) -> std::future::Ready<Response> {
-    answer(Json(json!({"files": sandbox.files()})))
+    ready(Json(json!({"files": sandbox.files()})))
 }
 
-/// Everything as at the start, but for grants.
+/// Resets the organization; grants stay.
 pub(super) fn reset(State(sandbox): State<Sandbox>) -> std::future::Ready<Response> {
     sandbox.reset();
-    answer(Json(sandbox.state()))
+    ready(Json(sandbox.stats()))
 }
 
-/// Moves the provider's clock.
+/// Advances the provider's clock.
 pub(super) fn advance_clock(
     State(sandbox): State<Sandbox>,
-    Told(advance): Told<Advance>,
+    LenientJson(advance): LenientJson<AdvanceClockRequest>,
 ) -> std::future::Ready<Response> {
-    if !advance.seconds.is_finite() || advance.seconds.abs() > FURTHEST {
-        return answer((
+    if !advance.seconds.is_finite() || advance.seconds.abs() > MAX_CLOCK_ADVANCE_S {
+        return ready((
             StatusCode::BAD_REQUEST,
-            Json(json!({"error": "seconds is out of range"})),
+            Json(json!({"error": "seconds must be finite and within ±3155760000 (100 years)"})),
         ));
     }
     sandbox.advance_clock(Duration::seconds_f64(advance.seconds));
-    answer(Json(sandbox.state()))
+    ready(Json(sandbox.stats()))
 }
 
-/// The journal.
+/// Returns the request log.
 pub(super) fn list_requests(
     State(sandbox): State<Sandbox>,
-    Query(wanted): Query<Wanted>,
+    Query(query): Query<RequestLogQuery>,
 ) -> std::future::Ready<Response> {
-    answer(Json(sandbox.requests(wanted.method.as_deref())))
+    ready(Json(sandbox.requests(query.method.as_deref())))
 }
 
-/// The faults that wait.
+/// Returns the pending faults.
 pub(super) fn list_faults(State(sandbox): State<Sandbox>) -> std::future::Ready<Response> {
-    answer(Json(json!({"faults": sandbox.faults()})))
+    ready(Json(json!({"faults": sandbox.faults()})))
 }
 
-/// One more fault.
+/// Adds a fault.
 pub(super) fn add_fault(
     State(sandbox): State<Sandbox>,
-    Told(fault): Told<Fault>,
+    LenientJson(fault): LenientJson<Fault>,
 ) -> std::future::Ready<Response> {
     let id = sandbox.add_fault(fault);
-    answer((StatusCode::CREATED, Json(json!({"id": id}))))
+    ready((StatusCode::CREATED, Json(json!({"id": id}))))
 }
 
-/// No more faults.
+/// Removes all faults.
 pub(super) fn clear_faults(State(sandbox): State<Sandbox>) -> std::future::Ready<Response> {
     sandbox.clear_faults();
-    answer(Json(json!({"faults": []})))
+    ready(Json(json!({"faults": []})))
 }
 
-/// Limits on or off.
+/// Enables or disables the rate limits.
 pub(super) fn set_limits(
     State(sandbox): State<Sandbox>,
-    Told(switch): Told<LimitSwitch>,
+    LenientJson(switch): LenientJson<SetLimitsRequest>,
 ) -> std::future::Ready<Response> {
     sandbox.set_limits(switch.enabled);
-    answer(Json(json!({"enabled": sandbox.limits_enabled()})))
+    ready(Json(json!({"enabled": sandbox.limits_enabled()})))
 }
 
-/// A body in JSON whatever it calls itself, so that a bare `curl -d` works.
-pub(super) struct Told<T>(pub(super) T);
+/// Extracts a JSON body regardless of its content type, so that a bare `curl -d` works.
+pub(super) struct LenientJson<T>(pub(super) T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Told<T> {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for LenientJson<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
@@ -125,7 +125,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Told<T> {
     }
 }
 
-/// An answer that needs no waiting.
-pub(super) fn answer(response: impl IntoResponse) -> std::future::Ready<Response> {
+/// Returns a future that is ready with the response.
+pub(super) fn ready(response: impl IntoResponse) -> std::future::Ready<Response> {
     std::future::ready(response.into_response())
 }

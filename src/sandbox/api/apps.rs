@@ -1,4 +1,4 @@
-//! `/_sandbox/apps`: what a developer does on an app's settings pages at Slack.
+//! `/_sandbox/apps`: the app settings that developers edit on Slack's website.
 
 use axum::Json;
 use axum::extract::State;
@@ -7,13 +7,13 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::admin::{Told, answer};
-use crate::sandbox::{App, Redirects, Sandbox};
+use super::admin::{LenientJson, ready};
+use crate::sandbox::{Redirects, Sandbox, SlackApp};
 
 /// `POST /_sandbox/apps`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct NewApp {
+pub(super) struct RegisterAppRequest {
     client_id: String,
     client_secret: String,
     name: String,
@@ -25,44 +25,46 @@ pub(super) struct NewApp {
     pkce_enabled: Option<bool>,
 }
 
-/// The apps.
+/// Returns all apps.
 pub(super) fn list(State(sandbox): State<Sandbox>) -> std::future::Ready<Response> {
-    let apps: Vec<Value> = sandbox.apps().iter().map(shown).collect();
-    answer(Json(json!({"apps": apps})))
+    let apps: Vec<Value> = sandbox.apps().iter().map(app_json).collect();
+    ready(Json(json!({"apps": apps})))
 }
 
-/// One more app, or new settings for one that is known.
+/// Registers an app, or replaces the settings of a registered one.
 pub(super) fn register(
     State(sandbox): State<Sandbox>,
-    Told(wish): Told<NewApp>,
+    LenientJson(request): LenientJson<RegisterAppRequest>,
 ) -> std::future::Ready<Response> {
-    let refuse = |text: &str| answer((StatusCode::BAD_REQUEST, Json(json!({"error": text}))));
-    if [&wish.client_id, &wish.client_secret, &wish.name].iter().any(|text| text.trim().is_empty())
+    let refuse = |text: &str| ready((StatusCode::BAD_REQUEST, Json(json!({"error": text}))));
+    if [&request.client_id, &request.client_secret, &request.name]
+        .iter()
+        .any(|text| text.trim().is_empty())
     {
-        return refuse("client_id, client_secret and name may not be empty");
+        return refuse("client_id, client_secret and name must not be empty");
     }
-    let known = sandbox.app(&wish.client_id);
-    let rotation = wish.token_rotation.unwrap_or(true);
-    let public = wish.pkce_enabled.unwrap_or(false);
+    let known = sandbox.app(&request.client_id);
+    let rotation = request.token_rotation.unwrap_or(true);
+    let public = request.pkce_enabled.unwrap_or(false);
     if known.as_ref().is_some_and(|known| known.rotation && !rotation) {
-        return refuse("token rotation cannot be turned off once it is on");
+        return refuse("token_rotation cannot be disabled once enabled");
     }
     if known.is_some_and(|known| known.public && !public) {
-        return refuse("PKCE cannot be turned off once it is on");
+        return refuse("pkce_enabled cannot be disabled once enabled");
     }
-    let app = App {
-        redirects: wish.redirect_urls.map_or(Redirects::Loopback, Redirects::Listed),
+    let app = SlackApp {
+        redirects: request.redirect_urls.map_or(Redirects::Loopback, Redirects::Listed),
         rotation,
         public,
-        ..App::new(&wish.client_id, &wish.client_secret, &wish.name)
+        ..SlackApp::new(&request.client_id, &request.client_secret, &request.name)
     };
-    let body = shown(&app);
+    let body = app_json(&app);
     sandbox.register_app(app);
-    answer((StatusCode::CREATED, Json(body)))
+    ready((StatusCode::CREATED, Json(body)))
 }
 
-/// An app without its secret.
-fn shown(app: &App) -> Value {
+/// Returns an app as JSON, without its client secret.
+fn app_json(app: &SlackApp) -> Value {
     let redirects = match &app.redirects {
         Redirects::Loopback => None,
         Redirects::Listed(list) => Some(list),

@@ -1,5 +1,5 @@
-//! `/_sandbox/event-subscriptions` and `/_sandbox/event-deliveries`: what an app's settings page
-//! does at Slack, and a look at what was sent.
+//! `/_sandbox/event-subscriptions` and `/_sandbox/event-deliveries`: event settings of apps, and
+//! the delivery log.
 
 use axum::Json;
 use axum::extract::{Query, State};
@@ -8,24 +8,24 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::admin::{Told, answer};
+use super::admin::{LenientJson, ready};
 use crate::sandbox::{Sandbox, SubscriptionRequest};
 
 /// `DELETE /_sandbox/event-subscriptions`
 #[derive(Debug, Deserialize)]
-pub(super) struct Whose {
+pub(super) struct SubscriptionQuery {
     client_id: Option<String>,
 }
 
-/// The subscriptions.
+/// Returns all subscriptions.
 pub(super) fn list(State(sandbox): State<Sandbox>) -> std::future::Ready<Response> {
-    answer(Json(json!({"subscriptions": sandbox.subscriptions()})))
+    ready(Json(json!({"subscriptions": sandbox.subscriptions()})))
 }
 
-/// One more subscription, or another one for the same app.
+/// Adds a subscription, or replaces that of the same app.
 pub(super) async fn subscribe(
     State(sandbox): State<Sandbox>,
-    Told(request): Told<SubscriptionRequest>,
+    LenientJson(request): LenientJson<SubscriptionRequest>,
 ) -> Response {
     match sandbox.subscribe(request).await {
         Ok(subscription) => (StatusCode::CREATED, Json(subscription)).into_response(),
@@ -35,16 +35,16 @@ pub(super) async fn subscribe(
     }
 }
 
-/// No subscription any more: of the app that is named, or of all.
+/// Removes the subscription of the given app, or all.
 pub(super) fn unsubscribe(
     State(sandbox): State<Sandbox>,
-    Query(whose): Query<Whose>,
+    Query(whose): Query<SubscriptionQuery>,
 ) -> std::future::Ready<Response> {
     sandbox.unsubscribe(whose.client_id.as_deref());
-    answer(Json(json!({"subscriptions": sandbox.subscriptions()})))
+    ready(Json(json!({"subscriptions": sandbox.subscriptions()})))
 }
 
-/// What was sent.
+/// Returns the delivery log.
 pub(super) fn deliveries(State(sandbox): State<Sandbox>) -> std::future::Ready<Response> {
-    answer(Json(sandbox.deliveries()))
+    ready(Json(sandbox.deliveries()))
 }

@@ -1,10 +1,10 @@
-//! The HTTP skin: routes, and nothing that decides anything about the organization.
+//! The HTTP layer: routes, extraction and rendering. All decisions are made by the state.
 
 mod admin;
 mod apps;
 mod audit;
 mod events;
-mod exchange;
+mod fault_injection;
 mod oauth;
 mod page;
 mod scim;
@@ -16,15 +16,15 @@ mod web;
 use axum::Router;
 use axum::routing::{any, get, post};
 
-pub(in crate::sandbox) use self::web::{View, user_object, usergroup_object};
+pub(in crate::sandbox) use self::web::{UserObjectOptions, user_object, usergroup_object};
 use super::Sandbox;
 
-/// Everything the sandbox serves.
+/// Returns the router of all routes of the sandbox.
 pub fn router(sandbox: Sandbox) -> Router {
     Router::new()
-        .route("/", get(page::show_page).post(page::obey))
+        .route("/", get(page::show_page).post(page::submit_fault_form))
         .route("/api/{method}", any(web::call_method))
-        .route("/upload/v1/{ticket}", post(upload::take_file))
+        .route("/upload/v1/{ticket}", post(upload::upload_file))
         .route("/scim/{version}", any(scim::call_root))
         .route("/scim/{version}/{*path}", any(scim::call_path))
         .route("/audit/v1/{*path}", any(audit::call_path))

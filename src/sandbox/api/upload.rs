@@ -1,4 +1,4 @@
-//! `POST /upload/v1/…`: where files are sent to. The address itself is the permission, as at Slack:
+//! `POST /upload/v1/…`: the upload URLs of files. The URL itself grants access, as at Slack:
 //! <https://docs.slack.dev/reference/methods/files.getUploadURLExternal>.
 
 use std::fmt::Write as _;
@@ -11,60 +11,66 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use sha2::{Digest as _, Sha256};
 
-use super::exchange::{Outcome, Voice, exchange};
+use super::fault_injection::{ApiErrorFormat, PendingResponse, handle_request};
 use super::web::FORM_DATA;
 use crate::sandbox::Sandbox;
-use crate::sandbox::files::{Content, NoFile};
+use crate::sandbox::files::{FileDigest, FileError};
 
-/// Its name in the journal and for faults.
-const NAME: &str = "upload";
+/// Method name for the request log and for faults.
+const METHOD_NAME: &str = "upload";
 
-const VOICE: Voice = Voice {
-    rate_limited: || refusal(StatusCode::TOO_MANY_REQUESTS, "ratelimited"),
-    server_error: || refusal(StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
+const ERROR_FORMAT: ApiErrorFormat = ApiErrorFormat {
+    rate_limited: || error_response(StatusCode::TOO_MANY_REQUESTS, "ratelimited"),
+    server_error: || error_response(StatusCode::INTERNAL_SERVER_ERROR, "internal_error"),
     content_type: "text/plain; charset=utf-8",
 };
 
-/// Takes a file, as raw bytes or as the first part of a form, of any size.
-pub(super) async fn take_file(
+/// Receives a file of any size, as raw bytes or as the first part of a form.
+pub(super) async fn upload_file(
     State(sandbox): State<Sandbox>,
     Path(ticket): Path<String>,
     request: Request,
 ) -> Response {
-    let content = read(request).await;
-    exchange(&sandbox, NAME, None, VOICE, || {
+    let content = read_upload(request).await;
+    handle_request(&sandbox, METHOD_NAME, None, ERROR_FORMAT, || {
         let Some(content) = content else {
-            return refusal(StatusCode::BAD_REQUEST, "broken_body");
+            return error_response(StatusCode::BAD_REQUEST, "broken_body");
         };
         let size = content.size;
-        match sandbox.with_files(|files| files.take(&ticket, content)) {
-            Ok(()) => Outcome::new(StatusCode::OK, format!("OK - {size}").into_bytes(), None),
-            Err(NoFile::OtherLength) => refusal(StatusCode::BAD_REQUEST, "other_length"),
-            Err(NoFile::NotFound | NoFile::Foreign | NoFile::Deleted) => {
-                refusal(StatusCode::NOT_FOUND, "unknown_upload")
+        match sandbox.with_files(|files| files.receive(&ticket, content)) {
+            Ok(()) => {
+                PendingResponse::new(StatusCode::OK, format!("OK - {size}").into_bytes(), None)
+            }
+            Err(FileError::LengthMismatch) => {
+                error_response(StatusCode::BAD_REQUEST, "other_length")
+            }
+            Err(FileError::NotFound | FileError::NotOwner | FileError::Deleted) => {
+                error_response(StatusCode::NOT_FOUND, "unknown_upload")
             }
         }
     })
     .await
 }
 
-fn refusal(status: StatusCode, error: &str) -> Outcome {
-    Outcome::new(status, error.as_bytes().to_vec(), Some(error.to_owned()))
+fn error_response(status: StatusCode, error: &str) -> PendingResponse {
+    PendingResponse::new(status, error.as_bytes().to_vec(), Some(error.to_owned()))
 }
 
-/// What was sent; none when it broke off.
-async fn read(request: Request) -> Option<Content> {
+/// Reads the upload; `None` if the connection breaks off.
+async fn read_upload(request: Request) -> Option<FileDigest> {
     let content_type = request.headers().get(CONTENT_TYPE)?.to_str().ok()?.to_owned();
     let body = Body::into_data_stream(request.into_body());
     if !content_type.starts_with(FORM_DATA) {
-        return measure(body).await;
+        return digest_stream(body).await;
     }
     let boundary = multer::parse_boundary(&content_type).ok()?;
     let mut parts = multer::Multipart::new(body, boundary);
-    measure(parts.next_field().await.ok()??).await
+    digest_stream(parts.next_field().await.ok()??).await
 }
 
-async fn measure<E>(mut pieces: impl Stream<Item = Result<Bytes, E>> + Unpin) -> Option<Content> {
+async fn digest_stream<E>(
+    mut pieces: impl Stream<Item = Result<Bytes, E>> + Unpin,
+) -> Option<FileDigest> {
     let (mut size, mut hash) = (0, Sha256::new());
     while let Some(piece) = pieces.next().await {
         let piece = piece.ok()?;
@@ -75,5 +81,5 @@ async fn measure<E>(mut pieces: impl Stream<Item = Result<Bytes, E>> + Unpin) ->
     for byte in hash.finalize() {
         write!(sha256, "{byte:02x}").ok()?;
     }
-    Some(Content { size, sha256 })
+    Some(FileDigest { size, sha256 })
 }

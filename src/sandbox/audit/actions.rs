@@ -1,7 +1,6 @@
-//! The names of actions that a query may ask for, in the families of `/audit/v1/actions`.
+//! Names of the audit actions, grouped as in `/audit/v1/actions`.
 
-/// Families of actions. Others than those of accounts, roles, groups, workspaces and apps never
-/// happen here; their names are known all the same.
+/// Actions by family. Most families never occur here, but queries may name all of them.
 pub(crate) const ACTIONS: &[(&str, &[&str])] = &[
     ("workspace_or_org", WORKSPACE_OR_ORG),
     ("user", USER),
@@ -12,7 +11,7 @@ pub(crate) const ACTIONS: &[(&str, &[&str])] = &[
     ("role", ROLE),
 ];
 
-/// Whether a query may ask for an action.
+/// Whether this is the name of an audit action.
 pub(crate) fn is_action(name: &str) -> bool {
     ACTIONS.iter().any(|(_, family)| family.contains(&name))
 }

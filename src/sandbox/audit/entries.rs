@@ -1,116 +1,127 @@
-//! What the audit log says about a change. Where Slack's page knows no action for it, the nearest
-//! one stands, and the details say more.
+//! Audit log entries of a change. If Slack's reference has no action for it, the closest one is
+//! used and the details say more.
 
 use std::sync::Arc;
 
-use super::{AppFace, Detail, Entity, Entry, Face, Named, Place, RoleFace, Site};
-use crate::sandbox::grants::{Grant, Install};
+use super::log::{
+    AuditApp, AuditDetail, AuditEntity, AuditGroup, AuditLocation, AuditLogEntry, AuditRole,
+    AuditTeam, AuditUser,
+};
+use crate::sandbox::grants::{InstallTarget, Installation};
 use crate::sandbox::org::{
-    Actor, Change, GroupIndex, Level, OrgLevel, Organization, Person, PersonIndex, Recorded,
-    RoleAssignment, role_name,
+    Actor, GridOrganization, GroupIndex, OrgChange, OrgLevel, Person, PersonIndex, RecordedChange,
+    SystemRoleAssignment, WorkspaceLevel, role_name,
 };
 
-/// The entries of one change.
+/// Returns the entries of one change.
 pub(crate) fn entries(
-    org: &Organization,
-    recorded: &Recorded,
-    app: Option<&Arc<AppFace>>,
-) -> Vec<Entry> {
-    let scribe = Scribe { org, recorded, app };
+    org: &GridOrganization,
+    recorded: &RecordedChange,
+    app: Option<&Arc<AuditApp>>,
+) -> Vec<AuditLogEntry> {
+    let builder = EntryBuilder { org, recorded, app };
     match &recorded.change {
-        Change::Created(person) => scribe.user(*person, None, ("guest_created", "user_created")),
-        Change::Invited { person, workspace } => {
-            scribe.user(*person, Some(*workspace), ("guest_created", "user_created"))
+        OrgChange::Created(person) => {
+            builder.user(*person, None, ("guest_created", "user_created"))
         }
-        Change::Profile(person) => scribe.user(*person, None, same("user_profile_updated")),
-        Change::Deactivated(person) => {
+        OrgChange::Invited { person, workspace } => {
+            builder.user(*person, Some(*workspace), ("guest_created", "user_created"))
+        }
+        OrgChange::Profile(person) => {
+            builder.user(*person, None, same_action("user_profile_updated"))
+        }
+        OrgChange::Deactivated(person) => {
             let guest = match recorded.actor {
                 Actor::Person(_) => "guest_deactivated",
                 Actor::Provider => "guest_expired",
             };
-            scribe.user(*person, None, (guest, "user_deactivated"))
+            builder.user(*person, None, (guest, "user_deactivated"))
         }
-        Change::Reactivated(person) => {
-            scribe.user(*person, None, ("guest_reactivated", "user_reactivated"))
+        OrgChange::Reactivated(person) => {
+            builder.user(*person, None, ("guest_reactivated", "user_reactivated"))
         }
-        Change::Joined { person, workspace } => {
+        OrgChange::Joined { person, workspace } => {
             let actions = ("guest_joined_workspace", "user_joined_workspace");
-            scribe.user(*person, Some(*workspace), actions)
+            builder.user(*person, Some(*workspace), actions)
         }
-        Change::Left { person, workspace } => {
-            scribe.user(*person, Some(*workspace), same("user_removed_from_workspace"))
+        OrgChange::Left { person, workspace } => {
+            builder.user(*person, Some(*workspace), same_action("user_removed_from_workspace"))
         }
-        Change::Level { person, workspace, level } => {
-            scribe.user(*person, Some(*workspace), same(level_action(*level)))
+        OrgChange::Level { person, workspace, level } => {
+            builder.user(*person, Some(*workspace), same_action(level_action(*level)))
         }
-        Change::OrgLevel { person, level } => {
-            scribe.user(*person, None, same(org_level_action(*level)))
+        OrgChange::OrgLevel { person, level } => {
+            builder.user(*person, None, same_action(org_level_action(*level)))
         }
-        Change::Expiration { person, at } => scribe.expiration(*person, *at),
-        Change::RoleAssigned(row) => scribe.role(row, "role_assigned"),
-        Change::RoleRemoved(row) => scribe.role(row, "role_removed"),
-        Change::WorkspaceCreated(workspace) => {
-            scribe.workspace(*workspace, "workspace_created", None)
+        OrgChange::Expiration { person, at } => builder.expiration(*person, *at),
+        OrgChange::RoleAssigned(row) => builder.role(row, "role_assigned"),
+        OrgChange::RoleRemoved(row) => builder.role(row, "role_removed"),
+        OrgChange::WorkspaceCreated(workspace) => {
+            builder.workspace(*workspace, "workspace_created", None)
         }
-        Change::WorkspaceRenamed(workspace) => {
-            scribe.workspace(*workspace, "prefs_setting_changed", Some("name"))
+        OrgChange::WorkspaceRenamed(workspace) => {
+            builder.workspace(*workspace, "prefs_setting_changed", Some("name"))
         }
-        Change::WorkspaceSetting { workspace, setting } => {
-            scribe.workspace(*workspace, "prefs_setting_changed", Some(setting))
+        OrgChange::WorkspaceSetting { workspace, setting } => {
+            builder.workspace(*workspace, "prefs_setting_changed", Some(setting))
         }
-        Change::GroupCreated(group) => scribe.group(*group, "created"),
-        Change::GroupChanged(group) => scribe.group(*group, "updated"),
-        Change::GroupMembers { group, added, removed } => scribe.members(*group, added, removed),
-        Change::GroupDeleted { id, name } => {
-            let group = Arc::new(Named { id: id.clone(), name: name.clone() });
-            vec![scribe.group_entry(&group, "deleted")]
+        OrgChange::GroupCreated(group) => builder.group(*group, "created"),
+        OrgChange::GroupChanged(group) => builder.group(*group, "updated"),
+        OrgChange::GroupMembers { group, added, removed } => {
+            builder.members(*group, added, removed)
         }
-        Change::SessionsEnded(person) => {
-            scribe.user(*person, None, same("user_session_reset_by_admin"))
+        OrgChange::GroupDeleted { id, name } => {
+            let group = Arc::new(AuditGroup { id: id.clone(), name: name.clone() });
+            vec![builder.group_entry(&group, "deleted")]
         }
-        Change::SessionEnded(person) => {
-            scribe.user(*person, None, same("user_session_invalidated"))
+        OrgChange::SessionsEnded(person) => {
+            builder.user(*person, None, same_action("user_session_reset_by_admin"))
         }
-        Change::SessionSettings(person) => {
-            scribe.user(*person, None, same("user_session_settings_changed"))
+        OrgChange::SessionEnded(person) => {
+            builder.user(*person, None, same_action("user_session_invalidated"))
+        }
+        OrgChange::SessionSettings(person) => {
+            builder.user(*person, None, same_action("user_session_settings_changed"))
         }
     }
 }
 
-/// The entry of an app that came or went.
+/// Returns the entry of an app that was installed or uninstalled.
 pub(super) fn app_entry(
-    org: &Organization,
+    org: &GridOrganization,
     (at, action): (i64, &'static str),
-    grant: &Grant,
-    app: AppFace,
-) -> Entry {
+    grant: &Installation,
+    app: AuditApp,
+) -> AuditLogEntry {
     let workspace = match &grant.install {
-        Install::Org => None,
-        Install::Workspace(id) => org.workspace(id).map(|(number, _)| number),
+        InstallTarget::Org => None,
+        InstallTarget::Workspace(id) => org.workspace(id).map(|(number, _)| number),
     };
-    Entry {
+    AuditLogEntry {
         at,
         action,
-        actor: org.find(&grant.user_id).map(|(_, person)| face(org, person, workspace)),
-        entity: Entity::App(Arc::new(app)),
-        place: place(org, workspace),
+        actor: org.find(&grant.user_id).map(|(_, person)| audit_user(org, person, workspace)),
+        entity: AuditEntity::App(Arc::new(app)),
+        location: audit_location(org, workspace),
         app: None,
         details: Vec::new(),
     }
 }
 
-/// One action for guests and full members alike.
-fn same(action: &'static str) -> (&'static str, &'static str) {
+/// Returns one action for guests and full members.
+fn same_action(action: &'static str) -> (&'static str, &'static str) {
     (action, action)
 }
 
-fn level_action(level: Level) -> &'static str {
+fn level_action(level: WorkspaceLevel) -> &'static str {
     match level {
-        Level::SingleChannelGuest | Level::MultiChannelGuest => "role_change_to_guest",
-        Level::Member => "role_change_to_user",
-        Level::Admin => "role_change_to_admin",
-        Level::Owner => "role_change_to_owner",
-        Level::PrimaryOwner => "owner_transferred",
+        WorkspaceLevel::SingleChannelGuest | WorkspaceLevel::MultiChannelGuest => {
+            "role_change_to_guest"
+        }
+        WorkspaceLevel::Member => "role_change_to_user",
+        WorkspaceLevel::Admin => "role_change_to_admin",
+        WorkspaceLevel::Owner => "role_change_to_owner",
+        WorkspaceLevel::PrimaryOwner => "owner_transferred",
     }
 }
 
@@ -123,65 +134,74 @@ fn org_level_action(level: OrgLevel) -> &'static str {
     }
 }
 
-/// Writes the entries of one change.
-struct Scribe<'a> {
-    org: &'a Organization,
-    recorded: &'a Recorded,
-    app: Option<&'a Arc<AppFace>>,
+/// Builds the entries of one change.
+struct EntryBuilder<'a> {
+    org: &'a GridOrganization,
+    recorded: &'a RecordedChange,
+    app: Option<&'a Arc<AuditApp>>,
 }
 
-impl Scribe<'_> {
-    fn entry(&self, action: &'static str, entity: Entity, workspace: Option<usize>) -> Entry {
+impl EntryBuilder<'_> {
+    fn entry(
+        &self,
+        action: &'static str,
+        entity: AuditEntity,
+        workspace: Option<usize>,
+    ) -> AuditLogEntry {
         let actor = match self.recorded.actor {
             Actor::Person(index) => self.org.person(index),
             Actor::Provider => None,
         };
-        Entry {
+        AuditLogEntry {
             at: self.recorded.at,
             action,
-            actor: actor.map(|person| face(self.org, person, None)),
+            actor: actor.map(|person| audit_user(self.org, person, None)),
             entity,
-            place: place(self.org, workspace),
+            location: audit_location(self.org, workspace),
             app: self.app.cloned(),
             details: Vec::new(),
         }
     }
 
-    /// The entry about an account: the first action for guests, the second for others.
+    /// Returns the entry about an account: the first action for guests, the second for others.
     fn user(
         &self,
         index: PersonIndex,
         workspace: Option<usize>,
         (guest, member): (&'static str, &'static str),
-    ) -> Vec<Entry> {
+    ) -> Vec<AuditLogEntry> {
         let person = self.org.person(index).into_iter();
         let entry = |person: &Person| {
-            let action = if person.guest().is_some() { guest } else { member };
-            self.entry(action, Entity::User(face(self.org, person, workspace)), workspace)
+            let action = if person.guest_level().is_some() { guest } else { member };
+            self.entry(
+                action,
+                AuditEntity::User(audit_user(self.org, person, workspace)),
+                workspace,
+            )
         };
         person.map(entry).collect()
     }
 
-    fn expiration(&self, person: PersonIndex, at: i64) -> Vec<Entry> {
+    fn expiration(&self, person: PersonIndex, at: i64) -> Vec<AuditLogEntry> {
         if at == 0 {
-            return self.user(person, None, same("guest_expiration_cleared"));
+            return self.user(person, None, same_action("guest_expiration_cleared"));
         }
-        let mut entries = self.user(person, None, same("guest_expiration_set"));
+        let mut entries = self.user(person, None, same_action("guest_expiration_set"));
         for entry in &mut entries {
-            entry.details.push(("expires_on", Detail::Number(at)));
+            entry.details.push(("expires_on", AuditDetail::Number(at)));
         }
         entries
     }
 
-    fn role(&self, row: &RoleAssignment, action: &'static str) -> Vec<Entry> {
+    fn role(&self, row: &SystemRoleAssignment, action: &'static str) -> Vec<AuditLogEntry> {
         let name = role_name(&row.role_id).unwrap_or(&row.role_id).to_owned();
-        let role = RoleFace { id: row.role_id.clone(), name, kind: "system" };
+        let role = AuditRole { id: row.role_id.clone(), name, kind: "system" };
         let workspace = self.org.workspace(&row.entity_id).map(|(number, _)| number);
-        let mut entry = self.entry(action, Entity::Role(Arc::new(role)), workspace);
+        let mut entry = self.entry(action, AuditEntity::Role(Arc::new(role)), workspace);
         if let Some(person) = self.org.person(row.user) {
-            entry.details.push(("target_user", Detail::Text(person.id.clone())));
+            entry.details.push(("target_user", AuditDetail::Text(person.id.clone())));
         }
-        entry.details.push(("target_entity", Detail::Text(row.entity_id.clone())));
+        entry.details.push(("target_entity", AuditDetail::Text(row.entity_id.clone())));
         vec![entry]
     }
 
@@ -190,64 +210,64 @@ impl Scribe<'_> {
         workspace: usize,
         action: &'static str,
         setting: Option<&'static str>,
-    ) -> Vec<Entry> {
-        let Some(site) = site(self.org, workspace) else {
+    ) -> Vec<AuditLogEntry> {
+        let Some(team) = audit_team(self.org, workspace) else {
             return Vec::new();
         };
-        let mut entry = self.entry(action, Entity::Workspace(site), Some(workspace));
-        entry.details.extend(setting.map(|name| ("pref_name", Detail::Text(name.to_owned()))));
+        let mut entry = self.entry(action, AuditEntity::Workspace(team), Some(workspace));
+        entry.details.extend(setting.map(|name| ("pref_name", AuditDetail::Text(name.to_owned()))));
         vec![entry]
     }
 
-    fn group(&self, index: GroupIndex, action: &'static str) -> Vec<Entry> {
-        self.named(index).map(|group| self.group_entry(&group, action)).into_iter().collect()
+    fn group(&self, index: GroupIndex, action: &'static str) -> Vec<AuditLogEntry> {
+        self.audit_group(index).map(|group| self.group_entry(&group, action)).into_iter().collect()
     }
 
-    fn group_entry(&self, group: &Arc<Named>, action: &'static str) -> Entry {
-        let entity = Entity::Usergroup(Arc::clone(group));
+    fn group_entry(&self, group: &Arc<AuditGroup>, action: &'static str) -> AuditLogEntry {
+        let entity = AuditEntity::Usergroup(Arc::clone(group));
         let mut entry = self.entry("usergroup_updated", entity, None);
-        entry.details.push(("subteam", Detail::Text(group.id.clone())));
-        entry.details.push(("action", Detail::Text(action.to_owned())));
+        entry.details.push(("subteam", AuditDetail::Text(group.id.clone())));
+        entry.details.push(("action", AuditDetail::Text(action.to_owned())));
         entry
     }
 
-    /// An entry for everybody who came into a group or left it.
+    /// Returns an entry for each account that was added to a group or removed.
     fn members(
         &self,
         group: GroupIndex,
         added: &[PersonIndex],
         removed: &[PersonIndex],
-    ) -> Vec<Entry> {
-        let Some(group) = self.named(group) else {
+    ) -> Vec<AuditLogEntry> {
+        let Some(group) = self.audit_group(group) else {
             return Vec::new();
         };
         let came = added.iter().map(|index| (*index, "user_added_to_usergroup"));
         let left = removed.iter().map(|index| (*index, "user_removed_from_usergroup"));
         let entry = |(index, action)| {
             let person = self.org.person(index)?;
-            let mut entry = self.entry(action, Entity::Usergroup(Arc::clone(&group)), None);
-            entry.details.push(("user", Detail::Text(person.id.clone())));
+            let mut entry = self.entry(action, AuditEntity::Usergroup(Arc::clone(&group)), None);
+            entry.details.push(("user", AuditDetail::Text(person.id.clone())));
             Some(entry)
         };
         came.chain(left).filter_map(entry).collect()
     }
 
-    fn named(&self, index: GroupIndex) -> Option<Arc<Named>> {
+    fn audit_group(&self, index: GroupIndex) -> Option<Arc<AuditGroup>> {
         let group = self.org.groups.get(index)?;
-        Some(Arc::new(Named { id: group.id.clone(), name: group.name.clone() }))
+        Some(Arc::new(AuditGroup { id: group.id.clone(), name: group.name.clone() }))
     }
 }
 
-fn site(org: &Organization, workspace: usize) -> Option<Arc<Site>> {
+fn audit_team(org: &GridOrganization, workspace: usize) -> Option<Arc<AuditTeam>> {
     let workspace = org.workspaces.get(workspace)?;
     let (id, name, domain) = (&workspace.id, &workspace.name, &workspace.domain);
-    Some(Arc::new(Site { id: id.clone(), name: name.clone(), domain: domain.clone() }))
+    Some(Arc::new(AuditTeam { id: id.clone(), name: name.clone(), domain: domain.clone() }))
 }
 
-fn place(org: &Organization, workspace: Option<usize>) -> Place {
-    match workspace.and_then(|number| site(org, number)) {
-        Some(site) => Place::Workspace(site),
-        None => Place::Enterprise(Arc::new(Site {
+fn audit_location(org: &GridOrganization, workspace: Option<usize>) -> AuditLocation {
+    match workspace.and_then(|number| audit_team(org, number)) {
+        Some(team) => AuditLocation::Workspace(team),
+        None => AuditLocation::Enterprise(Arc::new(AuditTeam {
             id: org.id.clone(),
             name: org.name.clone(),
             domain: org.domain.clone(),
@@ -255,10 +275,10 @@ fn place(org: &Organization, workspace: Option<usize>) -> Place {
     }
 }
 
-/// An account as it is in a workspace, or in the organization.
-fn face(org: &Organization, person: &Person, workspace: Option<usize>) -> Arc<Face> {
+/// Returns an account as it is in a workspace, or in the organization.
+fn audit_user(org: &GridOrganization, person: &Person, workspace: Option<usize>) -> Arc<AuditUser> {
     let team = workspace.and_then(|number| org.workspaces.get(number));
-    Arc::new(Face {
+    Arc::new(AuditUser {
         id: person.id.clone(),
         name: person.full_name(),
         email: person.email.clone(),
@@ -269,14 +289,14 @@ fn face(org: &Organization, person: &Person, workspace: Option<usize>) -> Arc<Fa
 
 fn account_type(person: &Person, workspace: Option<usize>) -> &'static str {
     let there = workspace.and_then(|number| person.membership(number)).map(|one| one.level);
-    if let Some(level) = there.or_else(|| person.guest()) {
+    if let Some(level) = there.or_else(|| person.guest_level()) {
         return match level {
-            Level::SingleChannelGuest => "single_channel_guest",
-            Level::MultiChannelGuest => "multi_channel_guest",
-            Level::Member => "member",
-            Level::Admin => "admin",
-            Level::Owner => "owner",
-            Level::PrimaryOwner => "primary_owner",
+            WorkspaceLevel::SingleChannelGuest => "single_channel_guest",
+            WorkspaceLevel::MultiChannelGuest => "multi_channel_guest",
+            WorkspaceLevel::Member => "member",
+            WorkspaceLevel::Admin => "admin",
+            WorkspaceLevel::Owner => "owner",
+            WorkspaceLevel::PrimaryOwner => "primary_owner",
         };
     }
     match person.org_level {

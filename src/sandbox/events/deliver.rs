@@ -1,4 +1,4 @@
-//! The way out: one signed request for each event, and again when it fails.
+//! Delivery of events: one signed request for each event, retried on failure.
 
 use std::time::Duration;
 
@@ -8,85 +8,77 @@ use http::header::CONTENT_TYPE;
 use reqwest::redirect::{Attempt, Policy};
 use sha2::Sha256;
 
-use super::outbox::Letter;
-use super::{Events, Subscription};
+use super::dispatcher::EventDispatcher;
+use super::outbox::{DeliveryError, QueuedEvent};
+use super::subscription::Subscription;
 use crate::sandbox::Sandbox;
 use crate::sandbox::apps::is_loopback;
 use crate::sandbox::locks::lock;
 
-/// An app has so long to answer, whatever the provider's clock does.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Slack follows so many redirects.
-const REDIRECTS: usize = 2;
-
-/// A request that did not arrive, or was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Failure {
-    /// Slack's word for it.
-    pub(super) reason: &'static str,
-    /// Whether it is worth another attempt: the app may say that it is not.
-    pub(super) retry: bool,
-}
+/// Response timeout in real time, independent of the provider's clock.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(3);
+/// Maximum number of redirects, as at Slack.
+const MAX_REDIRECTS: usize = 2;
 
 impl Sandbox {
-    /// Sends events until `stop` is there. Whoever serves the sandbox runs this beside the server.
+    /// Delivers events until `stop` resolves. The program runs it beside the server.
     pub async fn deliver_events(self, stop: impl Future<Output = ()> + Send) {
         tokio::select! {
             () = stop => {}
-            () = self.deliver_for_ever() => {}
+            () = self.delivery_loop() => {}
         }
     }
 
-    async fn deliver_for_ever(&self) {
+    async fn delivery_loop(&self) {
         loop {
             let now = self.now();
             let due = lock(&self.events().outbox).take_due(now);
             if due.is_empty() {
-                self.wait_for_letters().await;
+                self.wait_for_due_event().await;
             } else {
-                join_all(due.into_iter().map(|letter| self.deliver(letter))).await;
+                join_all(due.into_iter().map(|event| self.deliver(event))).await;
             }
         }
     }
 
-    /// Waits until something may be due: the bell rings, or the time of a retry comes.
-    async fn wait_for_letters(&self) {
-        let bell = self.events().bell.notified();
+    /// Waits until an event may be due: on a notification, or at the next retry.
+    async fn wait_for_due_event(&self) {
+        let notified = self.events().notify.notified();
         let next = lock(&self.events().outbox).next_due();
         match next {
-            None => bell.await,
+            None => notified.await,
             Some(due) => {
                 let wait = Duration::try_from(due - self.now()).unwrap_or_default();
-                // The error says that the time is up; then the outbox is looked at as well.
-                let _ = tokio::time::timeout(wait, bell).await;
+                // The error means that the time has come; then the outbox is checked as well.
+                let _ = tokio::time::timeout(wait, notified).await;
             }
         }
     }
 
-    async fn deliver(&self, letter: Letter) {
-        let subscription = lock(&self.events().subscriptions).get(&letter.client_id);
-        // Whoever ended the subscription wants none of the rest either.
+    async fn deliver(&self, event: QueuedEvent) {
+        let subscription = lock(&self.events().subscriptions).get(&event.client_id);
+        // After an unsubscription the queued events are dropped.
         let Some(subscription) = subscription else {
             return;
         };
         let started = self.now();
         let at = started.unix_timestamp();
-        let sent = send(self.events(), &subscription, &letter.body, at, letter.retry).await;
+        let sent = send(self.events(), &subscription, &event.body, at, event.retry).await;
         let scale = self.options().time_scale;
         let scale = if scale.is_finite() && scale > 0.0 { scale } else { 1.0 };
-        lock(&self.events().outbox).settle(letter, sent.map(|_| ()), started, scale);
+        lock(&self.events().outbox).record_result(event, sent.map(|_| ()), started, scale);
     }
 }
 
-/// Sends one request and gives the body of the answer, if the app took it.
+/// Sends one request. Returns the body of a successful response.
 pub(super) async fn send(
-    events: &Events,
+    events: &EventDispatcher,
     to: &Subscription,
     body: &str,
     at: i64,
     retry: Option<(u8, &'static str)>,
-) -> Result<String, Failure> {
-    let client = client(events).map_err(|error| failed(&error))?;
+) -> Result<String, DeliveryError> {
+    let client = client(events).map_err(|error| delivery_error(&error))?;
     let mut request = client
         .post(to.url.clone())
         .header(CONTENT_TYPE, "application/json")
@@ -97,15 +89,16 @@ pub(super) async fn send(
             .header("x-slack-retry-num", u16::from(number))
             .header("x-slack-retry-reason", reason);
     }
-    let answer = request.body(body.to_owned()).send().await.map_err(|error| failed(&error))?;
-    if !answer.status().is_success() {
-        let unwanted = answer.headers().get("x-slack-no-retry").is_some_and(|value| value == "1");
-        return Err(Failure { reason: "http_error", retry: !unwanted });
+    let response =
+        request.body(body.to_owned()).send().await.map_err(|error| delivery_error(&error))?;
+    if !response.status().is_success() {
+        let no_retry = response.headers().get("x-slack-no-retry").is_some_and(|value| value == "1");
+        return Err(DeliveryError { reason: "http_error", retry: !no_retry });
     }
-    answer.text().await.map_err(|error| failed(&error))
+    response.text().await.map_err(|error| delivery_error(&error))
 }
 
-fn failed(error: &reqwest::Error) -> Failure {
+fn delivery_error(error: &reqwest::Error) -> DeliveryError {
     let reason = if error.is_timeout() {
         "http_timeout"
     } else if error.is_redirect() {
@@ -115,12 +108,12 @@ fn failed(error: &reqwest::Error) -> Failure {
     } else {
         "unknown_error"
     };
-    Failure { reason, retry: true }
+    DeliveryError { reason, retry: true }
 }
 
-/// The signature by which an app tells Slack's requests from others'.
+/// Returns the value of the `X-Slack-Signature` header.
 fn signature(secret: &str, at: i64, body: &str) -> String {
-    // HMAC takes keys of any length.
+    // HMAC accepts keys of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.as_bytes()) else {
         return String::new();
     };
@@ -130,30 +123,30 @@ fn signature(secret: &str, at: i64, body: &str) -> String {
     format!("v0={}", hex.concat())
 }
 
-/// The client, which is built when it is first needed.
+/// Returns the HTTP client, which is built on first use.
 #[expect(clippy::disallowed_methods, reason = "the sandbox shares no code with the gateway")]
-fn client(events: &Events) -> Result<reqwest::Client, reqwest::Error> {
+fn client(events: &EventDispatcher) -> Result<reqwest::Client, reqwest::Error> {
     if let Some(client) = events.client.get() {
         return Ok(client.clone());
     }
-    // A second installation is refused, and that is fine: the first one stands.
+    // A second installation fails, which is fine: the first one stays active.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
-        .timeout(PATIENCE)
-        .redirect(Policy::custom(follow))
+        .timeout(DELIVERY_TIMEOUT)
+        .redirect(Policy::custom(follow_redirect))
         .no_proxy()
         .user_agent("Slackbot 1.0 (+https://api.slack.com/robots)")
         .build()?;
-    // Another call may have been first; one client is as good as the other.
+    // A concurrent call may have set it first; the clients are equivalent.
     let _ = events.client.set(client.clone());
     Ok(client)
 }
 
-/// Follows a redirect on this machine, but not for ever.
-fn follow(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+/// Follows redirects to loopback hosts, up to the maximum.
+fn follow_redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     if !is_loopback(attempt.url()) {
         attempt.stop()
-    } else if attempt.previous().len() > REDIRECTS {
+    } else if attempt.previous().len() > MAX_REDIRECTS {
         attempt.error("too many redirects")
     } else {
         attempt.follow()
@@ -165,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_signature_is_that_of_slacks_own_example() {
+    fn signature_matches_slacks_example() {
         let body = "token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow\
                     &channel_id=G8PSS9T3V&channel_name=foobar&user_id=U2CERLKJA\
                     &user_name=roadrunner&command=%2Fwebhook-collect&text=\

@@ -1,51 +1,50 @@
-//! An event and the envelope around it.
+//! The event object and its envelope.
 
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 
-use super::Subscription;
-use super::subscription::verification_token;
-use crate::sandbox::grants::{Grant, Install};
-use crate::sandbox::org::Organization;
+use super::subscription::{Subscription, verification_token};
+use crate::sandbox::grants::{InstallTarget, Installation};
+use crate::sandbox::org::GridOrganization;
 
-/// Something that apps are told of.
+/// An event for apps.
 #[derive(Debug, Clone)]
-pub(super) struct Event {
-    /// Its type.
+pub(super) struct AppEvent {
+    /// Event type.
     pub(super) kind: &'static str,
-    /// The workspace it happened in, `T…`; none for the whole organization.
+    /// Workspace of the event, `T…`; `None` for the organization.
     pub(super) team: Option<String>,
-    /// The workspaces that see it. An installation on the organization sees everything.
+    /// Workspaces whose installations get the event. Installations on the organization get all.
     pub(super) seen_in: Vec<String>,
-    /// Its own fields.
+    /// Type-specific fields.
     pub(super) fields: Map<String, Value>,
 }
 
-impl Event {
-    /// Whether an installation is told of it, which takes a scope for most.
-    pub(super) fn is_seen_by(&self, grant: &Grant, scope: Option<&str>) -> bool {
+impl AppEvent {
+    /// Whether an installation gets the event. Most events require a scope.
+    pub(super) fn is_visible_to(&self, grant: &Installation, scope: Option<&str>) -> bool {
         let scopes = || grant.user_scopes.iter().chain(&grant.bot_scopes);
         let allowed = scope.is_none_or(|scope| scopes().any(|held| held == scope));
         let near = match &grant.install {
-            Install::Org => true,
-            Install::Workspace(id) => self.seen_in.contains(id),
+            InstallTarget::Org => true,
+            InstallTarget::Workspace(id) => self.seen_in.contains(id),
         };
         allowed && near
     }
 }
 
-/// The body of the request that brings an event to an app.
+/// Returns the JSON body of the request that delivers an event to an app.
 pub(super) fn envelope(
-    org: &Organization,
+    org: &GridOrganization,
     to: &Subscription,
-    event: &Event,
-    grant: &Grant,
+    event: &AppEvent,
+    grant: &Installation,
     event_id: &str,
     now: OffsetDateTime,
 ) -> String {
     let (team, installed_in) = match &grant.install {
-        Install::Org => (event.team.as_ref().unwrap_or(&org.id), None),
-        Install::Workspace(id) => (id, Some(id)),
+        InstallTarget::Org => (event.team.as_ref().unwrap_or(&org.id), None),
+        InstallTarget::Workspace(id) => (id, Some(id)),
     };
     let by_bot = grant.user_scopes.is_empty();
     let bot = grant.bot_user_id.as_ref().filter(|_| by_bot);
@@ -73,7 +72,7 @@ pub(super) fn envelope(
             "team_id": installed_in,
             "user_id": user_id,
             "is_bot": bot.is_some(),
-            "is_enterprise_install": grant.install == Install::Org,
+            "is_enterprise_install": grant.install == InstallTarget::Org,
         }],
         "is_ext_shared_channel": false,
         "event_id": event_id,
@@ -83,7 +82,7 @@ pub(super) fn envelope(
     .to_string()
 }
 
-/// An app that may not see addresses is not told them either.
+/// Removes e-mail addresses for an app without the scope to read them.
 fn hide_email(inner: &mut Map<String, Value>) {
     let profile = inner.get_mut("user").and_then(|user| user.get_mut("profile"));
     if let Some(profile) = profile.and_then(Value::as_object_mut) {

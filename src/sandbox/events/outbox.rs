@@ -1,4 +1,4 @@
-//! What waits to be sent, and what became of what was sent.
+//! The queue of events to send, and the log of delivery attempts.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -6,29 +6,28 @@ use serde::Serialize;
 use time::serde::rfc3339;
 use time::{Duration, OffsetDateTime};
 
-use super::Subscription;
-use super::deliver::Failure;
+use super::subscription::Subscription;
 
-/// No more letters wait; what comes then is lost, as it is at Slack.
-const WAITING: usize = 30_000;
-/// So many of the newest deliveries are kept.
-const KEPT: usize = 1_000;
+/// Maximum length of the queue; further events are dropped, as at Slack.
+const MAX_QUEUED: usize = 30_000;
+/// Maximum number of delivery attempts in the log.
+const MAX_DELIVERIES: usize = 1_000;
 
-/// An event on its way.
+/// A queued event.
 #[derive(Debug, Clone)]
-pub(super) struct Letter {
+pub(super) struct QueuedEvent {
     number: u64,
     pub(super) client_id: String,
     kind: &'static str,
     event_id: String,
     pub(super) body: String,
-    /// Which retry this is, and why.
+    /// Retry number and reason.
     pub(super) retry: Option<(u8, &'static str)>,
     due: OffsetDateTime,
 }
 
-impl Letter {
-    /// A letter that is due at once.
+impl QueuedEvent {
+    /// Returns an event that is due immediately.
     pub(super) fn new(
         number: u64,
         to: &Subscription,
@@ -40,8 +39,13 @@ impl Letter {
         Self { number, client_id: to.client_id.clone(), kind, event_id, body, retry: None, due }
     }
 
-    /// The same letter once more: nearly at once, then after a minute, then after five.
-    fn again(mut self, reason: &'static str, started: OffsetDateTime, scale: f64) -> Option<Self> {
+    /// Returns the next attempt: after almost no time, one minute, or five minutes.
+    fn next_attempt(
+        mut self,
+        reason: &'static str,
+        started: OffsetDateTime,
+        scale: f64,
+    ) -> Option<Self> {
         let (next, wait) = match self.retry {
             None => (1, 0.0),
             Some((1, _)) => (2, 60.0),
@@ -54,123 +58,132 @@ impl Letter {
     }
 }
 
+/// A failed delivery attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct DeliveryError {
+    /// Reason, as in Slack's `X-Slack-Retry-Reason`.
+    pub(super) reason: &'static str,
+    /// Whether to retry: the app can forbid it.
+    pub(super) retry: bool,
+}
+
 /// One attempt to deliver an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Delivery {
-    /// When it was made, by the provider's clock.
+    /// Time of the attempt, by the provider's clock.
     #[serde(with = "rfc3339")]
     pub at: OffsetDateTime,
-    /// The app it was for.
+    /// The receiving app.
     pub client_id: String,
     /// `Ev…`.
     pub event_id: String,
-    /// The type of the event.
+    /// Event type.
     #[serde(rename = "type")]
     pub kind: String,
     /// 0 for the first attempt.
     pub retry_num: u8,
-    /// Whether the app took it.
+    /// Whether the app accepted it.
     pub delivered: bool,
-    /// Why it did not.
+    /// Reason of the failure.
     pub error: Option<String>,
-    /// When it will be tried again.
+    /// Time of the next attempt.
     #[serde(with = "rfc3339::option")]
     pub next_attempt_at: Option<OffsetDateTime>,
 }
 
-/// A view of the outbox.
+/// Contents of the outbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Deliveries {
-    /// Events that are still to be sent or to be sent again.
+pub struct DeliveryLog {
+    /// Number of queued events.
     pub waiting: usize,
-    /// Events that were lost because too many were waiting.
+    /// Number of events dropped because the queue was full.
     pub dropped: u64,
-    /// The newest attempts, oldest of them first.
+    /// The newest attempts, oldest first.
     pub deliveries: Vec<Delivery>,
 }
 
-/// Letters and deliveries.
+/// Queue and delivery log.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
-    waiting: VecDeque<Letter>,
+    queue: VecDeque<QueuedEvent>,
     deliveries: VecDeque<Delivery>,
     last: u64,
     dropped: u64,
 }
 
 impl Outbox {
-    /// The number of the next letter.
+    /// Returns the next sequence number.
     pub(super) fn next_number(&mut self) -> u64 {
         self.last += 1;
         self.last
     }
 
-    /// Adds a letter.
-    pub(super) fn push(&mut self, letter: Letter) {
-        if self.waiting.len() < WAITING {
-            self.waiting.push_back(letter);
+    /// Adds an event, or drops it if the queue is full.
+    pub(super) fn push(&mut self, event: QueuedEvent) {
+        if self.queue.len() < MAX_QUEUED {
+            self.queue.push_back(event);
         } else {
             self.dropped += 1;
         }
     }
 
-    /// Takes out the oldest letter that is due of each app, so that each app gets one at a time.
-    pub(super) fn take_due(&mut self, now: OffsetDateTime) -> Vec<Letter> {
+    /// Removes and returns the oldest due event of each app, so that each app gets one at a time.
+    pub(super) fn take_due(&mut self, now: OffsetDateTime) -> Vec<QueuedEvent> {
         let mut apps = BTreeSet::new();
         let mut due = Vec::new();
-        self.waiting.retain(|letter| {
-            let taken = letter.due <= now && apps.insert(letter.client_id.clone());
+        self.queue.retain(|event| {
+            let taken = event.due <= now && apps.insert(event.client_id.clone());
             if taken {
-                due.push(letter.clone());
+                due.push(event.clone());
             }
             !taken
         });
         due
     }
 
-    /// When the next letter is due.
+    /// Returns when the next event is due.
     pub(super) fn next_due(&self) -> Option<OffsetDateTime> {
-        self.waiting.iter().map(|letter| letter.due).min()
+        self.queue.iter().map(|event| event.due).min()
     }
 
-    /// Writes down what became of a letter that was sent at `started`, and keeps it for another
-    /// attempt if there is one.
-    pub(super) fn settle(
+    /// Records the result of an attempt started at `started`, and requeues the event if a retry
+    /// remains.
+    pub(super) fn record_result(
         &mut self,
-        letter: Letter,
-        result: Result<(), Failure>,
+        event: QueuedEvent,
+        result: Result<(), DeliveryError>,
         started: OffsetDateTime,
         scale: f64,
     ) {
         let mut delivery = Delivery {
             at: started,
-            client_id: letter.client_id.clone(),
-            event_id: letter.event_id.clone(),
-            kind: letter.kind.to_owned(),
-            retry_num: letter.retry.map_or(0, |(number, _)| number),
+            client_id: event.client_id.clone(),
+            event_id: event.event_id.clone(),
+            kind: event.kind.to_owned(),
+            retry_num: event.retry.map_or(0, |(number, _)| number),
             delivered: result.is_ok(),
             error: None,
             next_attempt_at: None,
         };
         if let Err(failure) = result {
             delivery.error = Some(failure.reason.to_owned());
-            let again = letter.again(failure.reason, started, scale);
-            if let Some(letter) = again.filter(|_| failure.retry) {
-                delivery.next_attempt_at = Some(letter.due);
-                let place = self.waiting.partition_point(|other| other.number < letter.number);
-                self.waiting.insert(place, letter);
+            let retry = event.next_attempt(failure.reason, started, scale);
+            if let Some(event) = retry.filter(|_| failure.retry) {
+                delivery.next_attempt_at = Some(event.due);
+                let position = self.queue.partition_point(|other| other.number < event.number);
+                self.queue.insert(position, event);
             }
         }
-        if self.deliveries.len() == KEPT {
+        if self.deliveries.len() == MAX_DELIVERIES {
             self.deliveries.pop_front();
         }
         self.deliveries.push_back(delivery);
     }
 
-    /// How it stands.
-    pub(super) fn view(&self) -> Deliveries {
-        Deliveries {
-            waiting: self.waiting.len(),
+    /// Returns the current contents.
+    pub(super) fn view(&self) -> DeliveryLog {
+        DeliveryLog {
+            waiting: self.queue.len(),
             dropped: self.dropped,
             deliveries: self.deliveries.iter().cloned().collect(),
         }

@@ -1,94 +1,95 @@
-//! Authorization codes: ten minutes, one use, one address, and the verifier that belongs to it.
+//! Authorization codes: single use, ten minutes, bound to app, redirect URI and PKCE challenge.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Grant, Grants, OAuthError, TokenPair, digest};
+use super::{GrantStore, Installation, OAuthErrorCode, TokenPair, digest};
 
-/// How long a code lives, in seconds.
-const CODE_LIFE: i64 = 600;
+/// Lifetime of a code in seconds.
+const CODE_LIFETIME_S: i64 = 600;
 
-/// What an approval on the consent page settles.
+/// The data of an approval on the consent page.
 #[derive(Debug, Clone)]
 pub(crate) struct CodeRequest {
-    /// The installation as it will be.
-    pub(crate) grant: Grant,
-    /// Where the code is sent.
+    /// The installation to create.
+    pub(crate) grant: Installation,
+    /// Redirect URI that receives the code.
     pub(crate) redirect_uri: String,
-    /// The S256 challenge, when there is one.
+    /// PKCE challenge (S256), if any.
     pub(crate) challenge: Option<String>,
 }
 
-/// A code as it is kept.
+/// A stored code.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Code {
-    grant: Grant,
+pub(super) struct AuthorizationCode {
+    grant: Installation,
     redirect_uri: String,
     challenge: Option<String>,
     expires_at: i64,
     used: bool,
 }
 
-/// What a code is handed in with.
+/// A request to exchange a code.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Redemption<'a> {
-    /// The app, whose secret has been checked.
+    /// The app; its secret has been verified.
     pub(crate) client_id: &'a str,
-    /// Whether it came without a secret, as a public client may that has a verifier.
-    pub(crate) public: bool,
+    /// Whether the request has no secret, which a public client with a verifier may omit.
+    pub(crate) without_secret: bool,
     /// The code.
     pub(crate) code: &'a str,
-    /// The address it was sent to.
+    /// Redirect URI of the authorization request.
     pub(crate) redirect_uri: Option<&'a str>,
-    /// The verifier, when there was a challenge.
+    /// PKCE verifier, if any.
     pub(crate) verifier: Option<&'a str>,
 }
 
-impl Grants {
-    /// Makes a code for an approval.
+impl GrantStore {
+    /// Creates a code for an approval.
     pub(crate) fn issue_code(&mut self, request: CodeRequest, now: i64) -> String {
         let CodeRequest { grant, redirect_uri, challenge } = request;
-        let code = self.draw("").chars().take(64).collect::<String>();
+        let code = self.next_secret("").chars().take(64).collect::<String>();
         let code = format!("{}.{code}", grant.client_id);
-        let expires_at = now + CODE_LIFE;
-        self.codes.retain(|_, code| code.expires_at + CODE_LIFE > now);
-        let kept = Code { grant, redirect_uri, challenge, expires_at, used: false };
-        self.codes.insert(digest(&code), kept);
+        let expires_at = now + CODE_LIFETIME_S;
+        self.codes.retain(|_, code| code.expires_at + CODE_LIFETIME_S > now);
+        let stored = AuthorizationCode { grant, redirect_uri, challenge, expires_at, used: false };
+        self.codes.insert(digest(&code), stored);
         code
     }
 
-    /// Exchanges a code for the tokens of a new installation: its number, and a pair for each kind
-    /// of token that was asked for.
+    /// Exchanges a code for the tokens of a new installation. Returns its number and a token pair
+    /// for each requested kind.
     ///
     /// # Errors
     ///
-    /// Says what does not fit. A code that was handed in wrongly is not spent by it.
+    /// The [`OAuthErrorCode`] of the first failed check. A failed exchange does not use up the
+    /// code.
     pub(crate) fn redeem(
         &mut self,
         redemption: Redemption<'_>,
         now: i64,
-    ) -> Result<(u64, Vec<TokenPair>), OAuthError> {
+    ) -> Result<(u64, Vec<TokenPair>), OAuthErrorCode> {
         let key = digest(redemption.code);
-        let code = self.codes.get_mut(&key).ok_or(OAuthError::InvalidCode)?;
+        let code = self.codes.get_mut(&key).ok_or(OAuthErrorCode::InvalidCode)?;
         if code.grant.client_id != redemption.client_id {
-            return Err(OAuthError::InvalidCode);
+            return Err(OAuthErrorCode::InvalidCode);
         }
         if code.used {
-            return Err(OAuthError::CodeAlreadyUsed);
+            return Err(OAuthErrorCode::CodeAlreadyUsed);
         }
         if now > code.expires_at {
-            return Err(OAuthError::InvalidCode);
+            return Err(OAuthErrorCode::InvalidCode);
         }
         if redemption.redirect_uri != Some(code.redirect_uri.as_str()) {
-            return Err(OAuthError::BadRedirectUri);
+            return Err(OAuthErrorCode::BadRedirectUri);
         }
-        if !fits(code.challenge.as_deref(), redemption.verifier) {
-            return Err(OAuthError::InvalidCodeVerifier);
+        if !verifier_matches(code.challenge.as_deref(), redemption.verifier) {
+            return Err(OAuthErrorCode::InvalidCodeVerifier);
         }
-        if redemption.public && code.challenge.is_none() {
-            return Err(OAuthError::BadClientSecret);
+        if redemption.without_secret && code.challenge.is_none() {
+            return Err(OAuthErrorCode::BadClientSecret);
         }
         code.used = true;
         let grant = code.grant.clone();
@@ -96,8 +97,8 @@ impl Grants {
     }
 }
 
-/// Whether the verifier belongs to the challenge; without a challenge there must be none.
-fn fits(challenge: Option<&str>, verifier: Option<&str>) -> bool {
+/// Whether the verifier matches the challenge; without a challenge there must be no verifier.
+fn verifier_matches(challenge: Option<&str>, verifier: Option<&str>) -> bool {
     match (challenge, verifier.filter(|verifier| !verifier.is_empty())) {
         (None, None) => true,
         (Some(challenge), Some(verifier)) => {

@@ -1,74 +1,74 @@
-//! Why a grant or a token is refused, in Slack's words.
+//! Error codes of OAuth requests and of tokens, as Slack names them.
 
-/// A request to the OAuth endpoints that is refused.
+/// Error code of a rejected OAuth request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum OAuthError {
-    /// No such app.
+pub enum OAuthErrorCode {
+    /// Unknown client id.
     #[error("invalid_client_id")]
     InvalidClientId,
-    /// The secret is not the app's.
+    /// Wrong client secret.
     #[error("bad_client_secret")]
     BadClientSecret,
-    /// No such code, another app's, or too old.
+    /// The code is unknown, expired or belongs to another app.
     #[error("invalid_code")]
     InvalidCode,
-    /// A code serves once.
+    /// The code was used before.
     #[error("code_already_used")]
     CodeAlreadyUsed,
-    /// Not the address that the code was sent to, or not one of the app's.
+    /// Not the redirect URI of the code, or not one of the app's.
     #[error("bad_redirect_uri")]
     BadRedirectUri,
-    /// The verifier does not fit the challenge.
+    /// The verifier does not match the challenge.
     #[error("invalid_code_verifier")]
     InvalidCodeVerifier,
-    /// Neither a code nor a refresh.
+    /// Neither a code nor a refresh token.
     #[error("invalid_grant_type")]
     InvalidGrantType,
-    /// No such refresh token, another app's, or used before.
+    /// The refresh token is unknown, used or belongs to another app.
     #[error("invalid_refresh_token")]
     InvalidRefreshToken,
-    /// Only an app that is a public client may leave its secret out.
+    /// Only a public client may omit the client secret.
     #[error("pkce_not_allowed")]
     PkceNotAllowed,
-    /// No such long-lived token, or another app's.
+    /// The long-lived token is unknown or belongs to another app.
     #[error("invalid_token")]
     InvalidToken,
-    /// A long-lived token is exchanged once.
+    /// The long-lived token was exchanged before.
     #[error("token_already_exchanged")]
     TokenAlreadyExchanged,
-    /// The app has not turned rotation on.
+    /// Token rotation is not enabled for the app.
     #[error("token_rotation_not_enabled")]
     TokenRotationNotEnabled,
-    /// The installation is gone.
+    /// The app is not installed any more.
     #[error("authorization_not_found")]
     AuthorizationNotFound,
-    /// Nothing was asked for.
+    /// No scopes were requested.
     #[error("no_scopes")]
     NoScopes,
-    /// A scope that is not asked for in this way.
+    /// The scope cannot be requested in this way.
     #[error("invalid_scope")]
     InvalidScope,
-    /// A challenge that is not S256.
+    /// The challenge method is not S256.
     #[error("invalid_code_challenge")]
     InvalidCodeChallenge,
 }
 
-/// A token that opens nothing.
+/// Error code of a rejected access token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum TokenError {
-    /// None was sent.
+pub(crate) enum TokenRejection {
+    /// No token was sent.
     #[error("not_authed")]
     Missing,
-    /// Never issued here.
+    /// The token was never issued.
     #[error("invalid_auth")]
     Unknown,
-    /// Its time is over.
+    /// The token has expired.
     #[error("token_expired")]
     Expired,
-    /// It was taken back.
+    /// The token was revoked.
     #[error("token_revoked")]
     Revoked,
-    /// Its user was deactivated.
+    /// The user of the token was deactivated.
     #[error("account_inactive")]
     Inactive,
 }

@@ -1,17 +1,17 @@
-//! The grants on disk, so that a sandbox started again knows the tokens it gave out.
+//! The grants file, which preserves grants across restarts.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::Grants;
+use super::GrantStore;
 
-/// Reads the grants, or none when there is no file yet.
+/// Loads the grants; `None` if the file does not exist.
 ///
 /// # Errors
 ///
-/// When the file is there and cannot be read or understood.
-pub(crate) fn load(path: &Path) -> io::Result<Option<Grants>> {
+/// An I/O or JSON error of an existing file.
+pub(crate) fn load(path: &Path) -> io::Result<Option<GrantStore>> {
     match File::open(path) {
         Ok(file) => Ok(Some(serde_json::from_reader(io::BufReader::new(file))?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -19,13 +19,13 @@ pub(crate) fn load(path: &Path) -> io::Result<Option<Grants>> {
     }
 }
 
-/// Writes the grants beside the old ones and puts them in their place, so that a crash leaves
-/// either the old file or the new one. Nobody but the owner may read it.
+/// Saves the grants. It writes a temporary file, readable by the owner only, and renames it, so
+/// that a crash leaves the old or the new file.
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
-pub(crate) fn save(path: &Path, grants: &Grants) -> io::Result<()> {
+/// An I/O error.
+pub(crate) fn save(path: &Path, grants: &GrantStore) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".new");
     let mut options = OpenOptions::new();

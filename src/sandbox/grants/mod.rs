@@ -1,8 +1,8 @@
-//! What has been granted to apps: codes, installations, and the tokens of each.
+//! Grants of apps: authorization codes, installations and their tokens.
 //!
-//! Rules of <https://docs.slack.dev/authentication/using-token-rotation>: an access token lives
-//! 43,200 s; a refresh token serves once and is taken again for a short grace; an installation has
-//! at most two live access tokens of a kind, and one more revokes the oldest.
+//! Rules of <https://docs.slack.dev/authentication/using-token-rotation>: an access token is valid
+//! for 43,200 s; a refresh token works once, and again within a short grace period; an installation
+//! has at most two valid access tokens of a kind, and a third revokes the oldest.
 
 mod codes;
 mod error;
@@ -19,118 +19,121 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub(crate) use codes::{CodeRequest, Redemption};
-pub use error::OAuthError;
-pub(crate) use error::TokenError;
+pub use error::OAuthErrorCode;
+pub(crate) use error::TokenRejection;
 pub(crate) use file::{load, save};
-pub(crate) use tokens::Identity;
+pub(crate) use tokens::TokenIdentity;
 pub use tokens::TokenPair;
 
-/// How long an access token lives, in seconds.
-pub(crate) const ACCESS_LIFE: i64 = 43_200;
+/// Lifetime of an access token in seconds.
+pub(crate) const ACCESS_TOKEN_LIFETIME_S: i64 = 43_200;
 
-/// A bot's token or a user's.
+/// Kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum TokenKind {
-    /// Acts as the app's own account.
+pub enum SlackTokenType {
+    /// Acts as the app's bot account.
     Bot,
-    /// Acts as the person who approved.
+    /// Acts as the user who approved.
     User,
 }
 
-/// Where an app was installed.
+/// Where an app is installed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Install {
+pub enum InstallTarget {
     /// On the organization.
     Org,
     /// On one workspace, `T…`.
     Workspace(String),
 }
 
-/// One installation that somebody approved.
+/// An installation of an app, approved by a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Grant {
+pub(crate) struct Installation {
     /// The app.
     pub(crate) client_id: String,
-    /// Who approved.
+    /// User who approved.
     pub(crate) user_id: String,
-    /// The app's own account, when it asked for bot scopes.
+    /// Bot account of the app, if bot scopes were requested.
     pub(crate) bot_user_id: Option<String>,
-    /// Where.
-    pub(crate) install: Install,
-    /// Scopes of the user's token.
+    /// Organization or workspace.
+    pub(crate) install: InstallTarget,
+    /// Scopes of the user token.
     pub(crate) user_scopes: Vec<String>,
-    /// Scopes of the bot's token.
+    /// Scopes of the bot token.
     pub(crate) bot_scopes: Vec<String>,
     /// Whether its tokens expire.
     pub(crate) rotation: bool,
-    /// Whether the app is a public client, whose refresh tokens expire as well.
+    /// Whether the app is a public client, whose refresh tokens expire too.
     #[serde(default)]
     pub(crate) public: bool,
-    /// Cleared when the app is uninstalled.
+    /// False once the app is uninstalled.
     pub(crate) live: bool,
 }
 
-impl Grant {
-    /// The scopes of one kind of token.
-    pub(crate) fn scopes(&self, kind: TokenKind) -> &[String] {
+impl Installation {
+    /// Returns the scopes of one kind of token.
+    pub(crate) fn scopes(&self, kind: SlackTokenType) -> &[String] {
         match kind {
-            TokenKind::Bot => &self.bot_scopes,
-            TokenKind::User => &self.user_scopes,
+            SlackTokenType::Bot => &self.bot_scopes,
+            SlackTokenType::User => &self.user_scopes,
         }
     }
 }
 
-/// Everything granted so far. Tokens and codes are kept as digests only.
+/// All grants. Tokens and codes are stored as digests.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Grants {
-    /// The seed that tokens are drawn from.
+pub(crate) struct GrantStore {
+    /// Seed of the generated tokens.
     seed: u64,
-    /// Counts the strings drawn, so that none is drawn twice.
+    /// Number of generated secrets, so that each is unique.
     drawn: u64,
-    /// How far the provider's clock has been moved, in milliseconds.
+    /// Offset of the provider's clock in milliseconds.
     pub(crate) clock_offset_ms: i64,
-    /// Access tokens issued.
+    /// Number of access tokens issued.
     pub(crate) tokens_issued: u64,
-    /// Refreshes that succeeded.
+    /// Number of successful refreshes.
     pub(crate) refreshes: u64,
-    installs: BTreeMap<u64, Grant>,
+    installs: BTreeMap<u64, Installation>,
     access: HashMap<String, tokens::AccessToken>,
     refresh: HashMap<String, tokens::RefreshToken>,
-    codes: HashMap<String, codes::Code>,
+    codes: HashMap<String, codes::AuthorizationCode>,
 }
 
-impl Grants {
-    /// Nothing granted yet.
+impl GrantStore {
+    /// Returns a store without grants.
     pub(crate) fn new(seed: u64) -> Self {
         Self { seed, ..Self::default() }
     }
 
-    /// The installation with a number.
-    pub(crate) fn grant(&self, number: u64) -> Option<&Grant> {
+    /// Returns the installation with this number.
+    pub(crate) fn installation(&self, number: u64) -> Option<&Installation> {
         self.installs.get(&number)
     }
 
-    /// The installations of an app that are there, oldest first.
-    pub(crate) fn live(&self, client_id: &str) -> impl Iterator<Item = &Grant> {
+    /// Returns the active installations of an app, oldest first.
+    pub(crate) fn active_installations(
+        &self,
+        client_id: &str,
+    ) -> impl Iterator<Item = &Installation> {
         self.installs.values().filter(move |grant| grant.live && grant.client_id == client_id)
     }
 
-    /// Forgets the counts that `state` shows, and nothing else.
+    /// Resets the counters that `/_sandbox/state` shows.
     pub(crate) fn clear_counts(&mut self) {
         self.tokens_issued = 0;
         self.refreshes = 0;
     }
 
-    fn add_grant(&mut self, grant: Grant) -> u64 {
+    fn add_installation(&mut self, grant: Installation) -> u64 {
         let number = self.installs.keys().next_back().map_or(1, |last| last + 1);
         self.installs.insert(number, grant);
         number
     }
 
-    /// A string that nobody has seen before and that the seed repeats.
-    fn draw(&mut self, prefix: &str) -> String {
+    /// Returns a unique secret, deterministic for a seed.
+    fn next_secret(&mut self, prefix: &str) -> String {
         self.drawn += 1;
         let mut text = prefix.to_owned();
         for half in 0..2_u8 {
@@ -145,7 +148,7 @@ impl Grants {
     }
 }
 
-/// What is kept of a token or a code.
+/// Returns the stored form of a token or code.
 fn digest(secret: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(secret.as_bytes()))
 }

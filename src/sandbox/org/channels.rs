@@ -1,7 +1,7 @@
-//! The channels of the workspaces, as far as administrators read them. Who is in which one follows
-//! from the account and the channel, so that no table is needed for it; guests alone are written down.
+//! The channels of the workspaces, as far as administrators read them. Memberships are computed
+//! from account and channel, without a table; only those of guests are stored.
 
-use super::{Organization, Person, PersonIndex};
+use super::{GridOrganization, Person, PersonIndex};
 
 /// A channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,11 +10,11 @@ pub struct Channel {
     pub id: String,
     /// Name without the `#`.
     pub name: String,
-    /// What it is for.
+    /// Its purpose.
     pub purpose: String,
-    /// Whether only its members see it.
+    /// Whether only members see it.
     pub is_private: bool,
-    /// Whether it is closed.
+    /// Whether it is archived.
     pub is_archived: bool,
     /// Whether new members join it.
     pub is_default: bool,
@@ -23,16 +23,16 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// An open channel that new members join.
+    /// Returns a public channel that new members join.
     #[must_use]
-    pub fn first(id: String, name: &str, created: i64) -> Self {
+    pub fn new_default(id: String, name: &str, created: i64) -> Self {
         let purpose = format!("Where everybody is: {name}");
-        Self { is_default: true, ..Self::topical(id, name, &purpose, created) }
+        Self { is_default: true, ..Self::new_public(id, name, &purpose, created) }
     }
 
-    /// An open channel for a topic.
+    /// Returns a public channel.
     #[must_use]
-    pub fn topical(id: String, name: &str, purpose: &str, created: i64) -> Self {
+    pub fn new_public(id: String, name: &str, purpose: &str, created: i64) -> Self {
         Self {
             id,
             name: name.to_owned(),
@@ -44,15 +44,15 @@ impl Channel {
         }
     }
 
-    /// Whether everybody of the workspace is in it.
+    /// Whether all full members of the workspace are in it.
     #[must_use]
     pub fn is_general(&self) -> bool {
         self.name == "general"
     }
 }
 
-impl Organization {
-    /// The channel with an id, and the position of its workspace.
+impl GridOrganization {
+    /// Returns the channel with this id, and the position of its workspace.
     #[must_use]
     pub fn channel(&self, id: &str) -> Option<(usize, &Channel)> {
         let all = self.workspaces.iter().enumerate();
@@ -64,7 +64,7 @@ impl Organization {
     /// Whether an account is in a channel of a workspace.
     #[must_use]
     pub fn is_in_channel(&self, index: PersonIndex, team: usize, channel: &Channel) -> bool {
-        let Some(membership) = self.person(index).and_then(|one| in_use(one)?.membership(team))
+        let Some(membership) = self.person(index).and_then(|one| if_active(one)?.membership(team))
         else {
             return false;
         };
@@ -80,11 +80,11 @@ impl Organization {
             (false, false, false) => 3,
             (false, false, true) => 8,
         };
-        mixed(index, &channel.id).is_multiple_of(share)
+        stable_hash(index, &channel.id).is_multiple_of(share)
     }
 
-    /// Who is in a channel, oldest account first, from a position of the list on.
-    #[must_use = "an iterator does nothing by itself"]
+    /// Returns the members of a channel, oldest account first, starting at position `from`.
+    #[must_use = "an iterator does nothing unless consumed"]
     pub fn channel_members<'o>(
         &'o self,
         team: usize,
@@ -97,12 +97,12 @@ impl Organization {
     }
 }
 
-fn in_use(person: &Person) -> Option<&Person> {
+fn if_active(person: &Person) -> Option<&Person> {
     Some(person).filter(|person| person.is_active())
 }
 
-/// A number that an account and a channel always have together: FNV-1a.
-fn mixed(index: PersonIndex, channel: &str) -> u64 {
+/// Returns a hash of account and channel: FNV-1a.
+fn stable_hash(index: PersonIndex, channel: &str) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325_u64;
     for byte in channel.bytes().chain(index.to_le_bytes()) {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);

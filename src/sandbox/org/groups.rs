@@ -1,63 +1,63 @@
-//! Groups: those that the identity provider keeps, and those that a workspace made for itself.
-//! Slack gives both an id with `S` and shows both to `usergroups.*`; SCIM knows the first alone.
+//! Groups: those managed by the identity provider, and user groups of a workspace. Slack gives both
+//! ids with `S` and lists both in `usergroups.*`; SCIM lists only the former.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::PersonIndex;
 
-/// The number of a group. It is never given to another one.
+/// Number of a group. Numbers are not reused.
 pub type GroupIndex = usize;
 
 /// A group of accounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Group {
+pub struct OrgGroup {
     /// `S…`.
     pub id: String,
-    /// Its name.
+    /// Display name.
     pub name: String,
-    /// What it is mentioned by, without the `@`.
+    /// Mention handle, without the `@`.
     pub handle: String,
-    /// A sentence about it.
+    /// Description.
     pub description: String,
-    /// Who keeps it.
-    pub keeper: Keeper,
-    /// Who is in it.
+    /// Who manages it.
+    pub owner: GroupOwner,
+    /// Members.
     pub members: BTreeSet<PersonIndex>,
     /// The workspaces that a group of the identity provider is linked to.
     pub workspaces: BTreeSet<usize>,
-    /// The channels that its members are put into, `C…`.
+    /// Default channels of its members, `C…`.
     pub channels: Vec<String>,
-    /// Who made it.
+    /// Account that created it.
     pub created_by: PersonIndex,
-    /// Who changed it last.
+    /// Account that last changed it.
     pub updated_by: PersonIndex,
     /// Unix seconds.
     pub created: i64,
     /// Unix seconds.
     pub updated: i64,
-    /// Unix seconds since when it is switched off; 0 while it is on.
+    /// Unix seconds when it was disabled; 0 while it is enabled.
     pub disabled: i64,
 }
 
-/// Who keeps a group.
+/// Who manages a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keeper {
+pub enum GroupOwner {
     /// The identity provider, through SCIM.
     IdentityProvider,
-    /// The workspace with this position, through `usergroups.*`.
+    /// The workspace at this position, through `usergroups.*`.
     Workspace(usize),
 }
 
-impl Group {
-    /// A group without anybody in it.
+impl OrgGroup {
+    /// Returns a group without members.
     #[must_use]
-    pub fn new(id: String, name: &str, keeper: Keeper, by: PersonIndex, created: i64) -> Self {
+    pub fn new(id: String, name: &str, keeper: GroupOwner, by: PersonIndex, created: i64) -> Self {
         Self {
             id,
             name: name.to_owned(),
             handle: String::new(),
             description: String::new(),
-            keeper,
+            owner: keeper,
             members: BTreeSet::new(),
             workspaces: BTreeSet::new(),
             channels: Vec::new(),
@@ -72,51 +72,51 @@ impl Group {
 
 /// All groups, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct GroupBook {
-    rows: BTreeMap<GroupIndex, Group>,
+pub struct GroupTable {
+    rows: BTreeMap<GroupIndex, OrgGroup>,
     next: GroupIndex,
 }
 
-impl GroupBook {
+impl GroupTable {
     /// Adds a group.
-    pub(super) fn add(&mut self, group: Group) -> GroupIndex {
+    pub(super) fn add(&mut self, group: OrgGroup) -> GroupIndex {
         let index = self.next;
         self.next += 1;
         self.rows.insert(index, group);
         index
     }
 
-    /// Forgets a group.
-    pub(super) fn remove(&mut self, index: GroupIndex) -> Option<Group> {
+    /// Removes a group and returns it.
+    pub(super) fn remove(&mut self, index: GroupIndex) -> Option<OrgGroup> {
         self.rows.remove(&index)
     }
 
-    /// Changes a group.
-    pub(super) fn get_mut(&mut self, index: GroupIndex) -> Option<&mut Group> {
+    /// Returns a group for changes.
+    pub(super) fn get_mut(&mut self, index: GroupIndex) -> Option<&mut OrgGroup> {
         self.rows.get_mut(&index)
     }
 
-    /// The group with a number.
+    /// Returns the group with this number.
     #[must_use]
-    pub fn get(&self, index: GroupIndex) -> Option<&Group> {
+    pub fn get(&self, index: GroupIndex) -> Option<&OrgGroup> {
         self.rows.get(&index)
     }
 
-    /// The group with an id.
+    /// Returns the group with this id.
     #[must_use]
-    pub fn find(&self, id: &str) -> Option<(GroupIndex, &Group)> {
+    pub fn find(&self, id: &str) -> Option<(GroupIndex, &OrgGroup)> {
         self.iter().find(|(_, group)| group.id == id)
     }
 
-    /// All groups with their numbers.
-    #[must_use = "an iterator does nothing by itself"]
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (GroupIndex, &Group)> {
+    /// Returns all groups with their numbers.
+    #[must_use = "an iterator does nothing unless consumed"]
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (GroupIndex, &OrgGroup)> {
         self.rows.iter().map(|(index, group)| (*index, group))
     }
 
-    /// The groups that the identity provider keeps.
-    #[must_use = "an iterator does nothing by itself"]
-    pub fn of_identity_provider(&self) -> impl Iterator<Item = (GroupIndex, &Group)> {
-        self.iter().filter(|(_, group)| group.keeper == Keeper::IdentityProvider)
+    /// Returns the groups managed by the identity provider.
+    #[must_use = "an iterator does nothing unless consumed"]
+    pub fn idp_groups(&self) -> impl Iterator<Item = (GroupIndex, &OrgGroup)> {
+        self.iter().filter(|(_, group)| group.owner == GroupOwner::IdentityProvider)
     }
 }

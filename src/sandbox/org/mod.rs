@@ -1,73 +1,79 @@
-//! The organization: its accounts, workspaces, system roles and groups, and ways to find them.
-//! Rules and state only; `api` gives them Slack's shapes, `seed` makes them up.
+//! The organization: its accounts, workspaces, system roles and groups, and lookups. State and
+//! rules only; `api` renders it in Slack's formats, `seed` generates it.
 
 mod channels;
+mod derived_attributes;
 mod edit;
 mod groups;
 mod people;
 mod profile;
-mod record;
 mod role_names;
 mod roles;
+mod scim_attributes;
 mod sessions;
+mod time_zones;
 mod workspaces;
-mod zones;
 
 use std::collections::{BTreeSet, HashMap};
 
 pub use channels::Channel;
 pub use edit::{
-    Actor, Change, Devices, Edit, Entry, Flaw, GroupFlaw, GroupWish, Invitation, LONGEST_DOMAIN,
-    NewWorkspace, ProfileText, Rank, Recorded, Rule, Scope, Setting,
+    Actor, AssignableLevel, DeviceFilter, Edit, EditError, EmailInvitation, GroupError, LevelScope,
+    MAX_DOMAIN_LENGTH, MembershipInput, OrgChange, ProfileError, ProfileText, RecordedChange,
+    UserGroupInput, WorkspaceSettingChange, WorkspaceSpec,
 };
-pub use groups::{Group, GroupBook, GroupIndex, Keeper};
-pub use people::{Job, Kind, Level, Membership, OrgLevel, Person, Place, Standing};
-pub use profile::{Profile, Stay, Wanted};
-pub use record::Record;
+pub use groups::{GroupIndex, GroupOwner, GroupTable, OrgGroup};
+pub use people::{
+    JobInfo, Location, OrgLevel, Person, PersonKind, PersonStatus, WorkspaceLevel,
+    WorkspaceMembership,
+};
+pub use profile::{GuestAccess, PersonUpdate, Profile};
 pub use role_names::role_name;
-pub use roles::{RoleAssignment, RoleBook};
-pub use sessions::{Device, MOST_SESSIONS, Session, SessionBook, SessionSettings};
+pub use roles::{RoleAssignmentTable, SystemRoleAssignment};
+pub use scim_attributes::ScimAttributes;
+pub use sessions::{DeviceModel, MAX_SESSIONS, Session, SessionSettings, SessionTable};
 use sha2::{Digest, Sha256};
-pub use workspaces::{Discoverability, Workspace};
+pub use workspaces::{Discoverability, GridWorkspace};
 
-/// Where an account stands in the organization's list. Slack deletes no account, so it is stable.
+/// Position of an account in the organization's list. It is stable, because Slack deletes no
+/// account.
 pub type PersonIndex = usize;
 
-/// A whole Grid organization.
+/// A Grid organization.
 #[derive(Debug, Clone)]
-pub struct Organization {
+pub struct GridOrganization {
     /// `E…`.
     pub id: String,
-    /// The name people read.
+    /// Display name.
     pub name: String,
-    /// The first part of its host name.
+    /// First label of its host name.
     pub domain: String,
-    /// The domain of the company's own addresses.
+    /// Domain of the company's e-mail addresses.
     pub email_domain: String,
     /// The workspaces, oldest first.
-    pub workspaces: Vec<Workspace>,
+    pub workspaces: Vec<GridWorkspace>,
     /// The groups, oldest first.
-    pub groups: GroupBook,
-    /// Who holds which system role.
-    pub roles: RoleBook,
+    pub groups: GroupTable,
+    /// Assignments of system roles.
+    pub roles: RoleAssignmentTable,
     people: Vec<Person>,
-    /// The positions of the accounts that SCIM shows: all but bots.
+    /// Positions of the accounts that SCIM lists: all but bots.
     directory: Vec<PersonIndex>,
     by_id: HashMap<String, PersonIndex>,
     by_email: HashMap<String, PersonIndex>,
     by_username: HashMap<String, PersonIndex>,
-    /// When guests' stays end. An entry may be out of date: the account itself decides.
-    stays: BTreeSet<(i64, PersonIndex)>,
-    /// What was done about sessions.
-    pub sessions: SessionBook,
-    /// The channels of those guests who were put into some.
+    /// When guests' access expires. Entries may be outdated: the account's own value decides.
+    guest_expirations: BTreeSet<(i64, PersonIndex)>,
+    /// Ended sessions and session settings.
+    pub sessions: SessionTable,
+    /// Channels of the guests who were added to some.
     guest_channels: HashMap<PersonIndex, Vec<String>>,
-    /// Counts the ids made since the start, so that none is made twice.
-    ids_made: u64,
+    /// Number of ids generated since the start, so that each is unique.
+    id_count: u64,
 }
 
-impl Organization {
-    /// An organization without anybody in it.
+impl GridOrganization {
+    /// Returns an organization without accounts.
     pub(crate) fn empty(id: String, name: &str, domain: &str, email_domain: &str) -> Self {
         Self {
             id,
@@ -75,21 +81,21 @@ impl Organization {
             domain: domain.to_owned(),
             email_domain: email_domain.to_owned(),
             workspaces: Vec::new(),
-            groups: GroupBook::default(),
-            roles: RoleBook::default(),
+            groups: GroupTable::default(),
+            roles: RoleAssignmentTable::default(),
             people: Vec::new(),
             directory: Vec::new(),
             by_id: HashMap::new(),
             by_email: HashMap::new(),
             by_username: HashMap::new(),
-            stays: BTreeSet::new(),
-            sessions: SessionBook::default(),
+            guest_expirations: BTreeSet::new(),
+            sessions: SessionTable::default(),
             guest_channels: HashMap::new(),
-            ids_made: 0,
+            id_count: 0,
         }
     }
 
-    /// Adds an account and enters it into the indexes and its workspaces' lists.
+    /// Adds an account and updates the indexes, workspaces and groups.
     pub(crate) fn add_person(&mut self, person: Person) -> PersonIndex {
         let index = self.people.len();
         self.by_id.insert(person.id.clone(), index);
@@ -111,40 +117,45 @@ impl Organization {
             }
         }
         self.people.push(person);
-        self.note_stay(index);
+        self.index_guest_expiration(index);
         index
     }
 
     /// Adds a group.
-    pub(crate) fn add_group(&mut self, group: Group) -> GroupIndex {
+    pub(crate) fn add_group(&mut self, group: OrgGroup) -> GroupIndex {
         self.groups.add(group)
     }
 
-    /// All accounts, oldest first.
+    /// Returns all accounts, oldest first.
     #[must_use]
     pub fn people(&self) -> &[Person] {
         &self.people
     }
 
-    /// The accounts that SCIM shows, oldest first.
+    /// Returns the accounts that SCIM lists, oldest first.
     #[must_use]
     pub fn directory(&self) -> &[PersonIndex] {
         &self.directory
     }
 
-    /// The account at a position.
+    /// Returns the account at a position.
     #[must_use]
     pub fn person(&self, index: PersonIndex) -> Option<&Person> {
         self.people.get(index)
     }
 
-    /// Changes one account. The indexes are the caller's to keep.
+    /// Returns an account for changes. The caller updates the indexes.
     pub(super) fn person_mut(&mut self, index: PersonIndex) -> Option<&mut Person> {
         self.people.get_mut(index)
     }
 
-    /// Gives an account its rank in a workspace where it is.
-    pub(crate) fn rank(&mut self, index: PersonIndex, workspace: usize, level: Level) {
+    /// Sets the level of an account in a workspace that it is a member of.
+    pub(crate) fn set_workspace_level(
+        &mut self,
+        index: PersonIndex,
+        workspace: usize,
+        level: WorkspaceLevel,
+    ) {
         let person = self.people.get_mut(index);
         let memberships = person.into_iter().flat_map(|person| &mut person.memberships);
         for membership in memberships.filter(|one| one.workspace == workspace) {
@@ -152,40 +163,40 @@ impl Organization {
         }
     }
 
-    /// The account with an id.
+    /// Returns the account with this id.
     #[must_use]
     pub fn find(&self, id: &str) -> Option<(PersonIndex, &Person)> {
         let index = *self.by_id.get(id)?;
         Some((index, self.people.get(index)?))
     }
 
-    /// The account with an address, in whatever case it is written.
+    /// Returns the account with this e-mail address, ignoring case.
     #[must_use]
     pub fn find_by_email(&self, email: &str) -> Option<(PersonIndex, &Person)> {
         let index = *self.by_email.get(&email.trim().to_lowercase())?;
         Some((index, self.people.get(index)?))
     }
 
-    /// The one primary owner.
+    /// Returns the primary owner.
     #[must_use]
     pub fn primary_owner(&self) -> Option<&Person> {
         self.people.iter().find(|person| person.org_level == OrgLevel::PrimaryOwner)
     }
 
-    /// The workspace with an id, and its position.
+    /// Returns the workspace with this id, and its position.
     #[must_use]
-    pub fn workspace(&self, id: &str) -> Option<(usize, &Workspace)> {
+    pub fn workspace(&self, id: &str) -> Option<(usize, &GridWorkspace)> {
         self.workspaces.iter().enumerate().find(|(_, workspace)| workspace.id == id)
     }
 
-    /// The account with a handle, in whatever case it is written.
+    /// Returns the account with this username, ignoring case.
     #[must_use]
     pub fn find_by_username(&self, username: &str) -> Option<(PersonIndex, &Person)> {
         let index = *self.by_username.get(&username.trim().to_lowercase())?;
         Some((index, self.people.get(index)?))
     }
 
-    /// Gives an account another handle.
+    /// Changes the username of an account.
     pub(super) fn rename(&mut self, index: PersonIndex, username: &str) {
         let Some(person) = self.people.get_mut(index) else {
             return;
@@ -195,8 +206,8 @@ impl Organization {
         self.by_username.insert(username.to_lowercase(), index);
     }
 
-    /// Gives an account another primary address.
-    pub(super) fn readdress(&mut self, index: PersonIndex, email: &str) {
+    /// Changes the primary e-mail address of an account.
+    pub(super) fn change_email(&mut self, index: PersonIndex, email: &str) {
         let Some(person) = self.people.get_mut(index) else {
             return;
         };
@@ -205,18 +216,19 @@ impl Organization {
         self.by_email.insert(email.to_lowercase(), index);
     }
 
-    /// Writes down when a guest's stay ends, so that somebody looks when it does.
-    pub(super) fn note_stay(&mut self, index: PersonIndex) {
+    /// Indexes when a guest's access expires.
+    pub(super) fn index_guest_expiration(&mut self, index: PersonIndex) {
         let expires = self.people.get(index).map_or(0, Person::expires);
         if expires > 0 {
-            self.stays.insert((expires, index));
+            self.guest_expirations.insert((expires, index));
         }
     }
 
-    /// The guests who are still active although their stay has ended at `now`, in Unix seconds.
-    pub(super) fn stays_until(&mut self, now: i64) -> Vec<PersonIndex> {
-        let later = self.stays.split_off(&(now + 1, 0));
-        let ended = std::mem::replace(&mut self.stays, later);
+    /// Returns the active guests whose access has expired at `now`, in Unix seconds, and removes
+    /// their index entries.
+    pub(super) fn take_expired_guests(&mut self, now: i64) -> Vec<PersonIndex> {
+        let later = self.guest_expirations.split_off(&(now + 1, 0));
+        let ended = std::mem::replace(&mut self.guest_expirations, later);
         let is_over = |index: &PersonIndex| {
             let person = self.people.get(*index).filter(|person| person.is_active());
             person.is_some_and(|person| (1..=now).contains(&person.expires()))
@@ -224,32 +236,32 @@ impl Organization {
         ended.into_iter().map(|(_, index)| index).filter(is_over).collect()
     }
 
-    /// Whether a guest's stay has ended that nobody has looked at yet.
-    pub(crate) fn has_stays_until(&self, now: i64) -> bool {
-        self.stays.first().is_some_and(|(at, _)| *at <= now)
+    /// Whether the index has entries that have expired at `now`.
+    pub(crate) fn has_expired_guests(&self, now: i64) -> bool {
+        self.guest_expirations.first().is_some_and(|(at, _)| *at <= now)
     }
 
-    /// A new id: the prefix and ten capitals and digits, the same ones after the same start.
+    /// Returns a new id: the prefix and ten capitals and digits; deterministic for a seed.
     pub(super) fn new_id(&mut self, prefix: &str) -> String {
         const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-        self.ids_made += 1;
-        let digest = Sha256::digest(format!("{} {prefix} {}", self.id, self.ids_made));
+        self.id_count += 1;
+        let digest = Sha256::digest(format!("{} {prefix} {}", self.id, self.id_count));
         let letter = |byte: &u8| {
             let place = usize::from(*byte) % ALPHABET.len();
             ALPHABET.get(place).map_or('0', |byte| char::from(*byte))
         };
-        // The generator's own ids have a 0 in the second place; these have a 1.
+        // Generated ids have a 0 at the second place; these have a 1.
         format!("{prefix}1{}", digest.iter().take(9).map(letter).collect::<String>())
     }
 
-    /// The workspaces' ids of one account, in its own order.
+    /// Returns the ids of an account's workspaces, in its order.
     #[must_use]
     pub fn workspace_ids(&self, person: &Person) -> Vec<&str> {
-        let of = |membership: &Membership| self.workspaces.get(membership.workspace);
+        let of = |membership: &WorkspaceMembership| self.workspaces.get(membership.workspace);
         person.memberships.iter().filter_map(of).map(|workspace| workspace.id.as_str()).collect()
     }
 
-    /// Where the organization's pages are.
+    /// Returns the base URL of the organization's pages.
     #[must_use]
     pub fn url(&self) -> String {
         format!("https://{}.enterprise.slack.com/", self.domain)

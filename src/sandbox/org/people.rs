@@ -1,68 +1,68 @@
-//! The accounts of the organization: people, guests and bots, and where each of them belongs.
+//! The accounts of the organization: people, guests and bots, and their memberships.
 
 use std::borrow::Cow;
 
-use super::{GroupIndex, PersonIndex, Record};
+use super::{GroupIndex, PersonIndex, ScimAttributes};
 
-/// One account. Slack knows it by the same id in every workspace of the organization.
+/// An account. It has the same id in every workspace of the organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
     /// `U…` or `W…`.
     pub id: String,
     /// A person or a bot.
-    pub kind: Kind,
-    /// The handle, unique in the organization, at most 21 characters.
+    pub kind: PersonKind,
+    /// Username, unique in the organization, at most 21 characters.
     pub username: String,
-    /// The primary address, unique in the organization. Bots have none.
+    /// Primary e-mail address, unique in the organization. Bots have none.
     pub email: String,
     /// Given name.
     pub first_name: String,
     /// Family name.
     pub last_name: String,
-    /// The name shown in conversations.
+    /// Name shown in conversations.
     pub display_name: String,
-    /// Job and place in the company.
-    pub job: Job,
+    /// Job data.
+    pub job: JobInfo,
     /// Telephone number, empty when unknown.
     pub phone: String,
-    /// Where and how the person lives: time zone, language, city.
-    pub place: Place,
-    /// What the identity provider wrote about the person, if it ever did.
-    pub record: Option<Box<Record>>,
-    /// For a guest who is in no workspace yet: Unix seconds when the stay ends, 0 for no end.
-    pub unplaced: Option<i64>,
-    /// The rank in the organization as a whole.
+    /// Time zone, locale and city.
+    pub location: Location,
+    /// Attributes that only SCIM reads and writes, if any were written.
+    pub scim: Option<Box<ScimAttributes>>,
+    /// For a guest who is in no workspace yet: Unix seconds when access expires, 0 for never.
+    pub pending_guest_expiration: Option<i64>,
+    /// Level in the organization.
     pub org_level: OrgLevel,
-    /// The workspaces this account is in, in the order it came to them.
-    pub memberships: Vec<Membership>,
-    /// The groups this account is in.
+    /// Workspace memberships, oldest first.
+    pub memberships: Vec<WorkspaceMembership>,
+    /// Groups that the account is in.
     pub groups: Vec<GroupIndex>,
     /// Whether a second factor is set up.
     pub has_2fa: bool,
     /// Whether the account signs in through the identity provider.
     pub has_sso: bool,
     /// Active, invited or deactivated.
-    pub standing: Standing,
+    pub status: PersonStatus,
     /// Unix seconds.
     pub created: i64,
     /// Unix seconds of the last change of the profile.
     pub updated: i64,
-    /// Unix seconds, 0 when the account was never used.
+    /// Unix seconds, 0 if the account was never used.
     pub last_active: i64,
 }
 
-/// What sort of account it is.
+/// Kind of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum PersonKind {
     /// A person.
     Human,
     /// An app's account.
     Bot,
 }
 
-/// The attributes that an identity provider sends about a person's work.
+/// Job attributes, as an identity provider sends them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Job {
+pub struct JobInfo {
     /// For example "Staff Engineer".
     pub title: String,
     /// For example "Engineering".
@@ -71,22 +71,22 @@ pub struct Job {
     pub division: String,
     /// For example "CC-4100".
     pub cost_center: String,
-    /// The company's own number for the person.
+    /// Employee number.
     pub employee_number: String,
     /// "Employee", "Contractor" or "Partner".
     pub user_type: String,
-    /// Who the person reports to.
+    /// The person's manager.
     pub manager: Option<PersonIndex>,
 }
 
-/// Time zone, language and city.
+/// Time zone, locale and city.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// IANA name.
     pub timezone: Cow<'static, str>,
-    /// The name in words.
+    /// Display name of the time zone.
     pub timezone_label: Cow<'static, str>,
-    /// Seconds east of UTC, winter time.
+    /// Seconds east of UTC in winter.
     pub offset: i32,
     /// For example `en-US`.
     pub locale: Cow<'static, str>,
@@ -96,8 +96,8 @@ pub struct Place {
     pub country: Cow<'static, str>,
 }
 
-impl Place {
-    /// The place of somebody of whom nothing is known.
+impl Location {
+    /// Returns the location of a person without any data.
     #[must_use]
     pub const fn unknown() -> Self {
         Self {
@@ -111,55 +111,55 @@ impl Place {
     }
 }
 
-impl Place {
-    /// The language as Slack's own clients name it, whatever the identity provider sent.
+impl Location {
+    /// Returns the locale in the form of Slack's clients, such as `en-US`.
     #[must_use]
     pub fn language(&self) -> String {
         if self.locale.is_empty() { "en-US".to_owned() } else { self.locale.replace('_', "-") }
     }
 }
 
-/// Rank in the organization as a whole.
+/// Level in the organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OrgLevel {
-    /// No rank.
+    /// Ordinary member.
     Member,
     /// Org admin.
     Admin,
     /// Org owner.
     Owner,
-    /// The one primary owner.
+    /// The only primary owner.
     PrimaryOwner,
 }
 
 /// Whether the account can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum PersonStatus {
     /// In use.
     Active,
-    /// Invited, and never seen since.
+    /// Invited and never active.
     Invited,
-    /// Switched off everywhere.
+    /// Deactivated in all workspaces.
     Deactivated {
         /// Unix seconds.
         at: i64,
     },
 }
 
-/// One account in one workspace.
+/// Membership of an account in one workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Membership {
+pub struct WorkspaceMembership {
     /// Position of the workspace in the organization's list.
     pub workspace: usize,
-    /// The rank there.
-    pub level: Level,
-    /// Unix seconds when a guest's stay ends, 0 for no end.
+    /// Level in this workspace.
+    pub level: WorkspaceLevel,
+    /// Unix seconds when a guest's access expires, 0 for never.
     pub expires: i64,
 }
 
-/// Rank in one workspace.
+/// Level in one workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
+pub enum WorkspaceLevel {
     /// A guest with one channel.
     SingleChannelGuest,
     /// A guest with several channels.
@@ -170,12 +170,12 @@ pub enum Level {
     Admin,
     /// Workspace owner.
     Owner,
-    /// The one primary owner of the workspace.
+    /// The only primary owner of the workspace.
     PrimaryOwner,
 }
 
-impl Level {
-    /// Whether this is one of the two kinds of guest.
+impl WorkspaceLevel {
+    /// Whether this is one of the two guest levels.
     #[must_use]
     pub fn is_guest(self) -> bool {
         self < Self::Member
@@ -183,62 +183,62 @@ impl Level {
 }
 
 impl Person {
-    /// First and last name.
+    /// Returns first and last name.
     #[must_use]
     pub fn full_name(&self) -> String {
         format!("{} {}", self.first_name, self.last_name).trim().to_owned()
     }
 
-    /// Whether this is an app's account.
+    /// Whether this is a bot.
     #[must_use]
     pub fn is_bot(&self) -> bool {
-        self.kind == Kind::Bot
+        self.kind == PersonKind::Bot
     }
 
-    /// Whether the account is switched on; an invited one is.
+    /// Whether the account is not deactivated; an invited one counts as active.
     #[must_use]
     pub fn is_active(&self) -> bool {
-        !matches!(self.standing, Standing::Deactivated { .. })
+        !matches!(self.status, PersonStatus::Deactivated { .. })
     }
 
-    /// Unix seconds of the deactivation, 0 when active.
+    /// Returns the Unix seconds of the deactivation, 0 if active.
     #[must_use]
     pub fn deactivated_at(&self) -> i64 {
-        match self.standing {
-            Standing::Deactivated { at } => at,
-            Standing::Active | Standing::Invited => 0,
+        match self.status {
+            PersonStatus::Deactivated { at } => at,
+            PersonStatus::Active | PersonStatus::Invited => 0,
         }
     }
 
-    /// The membership in one workspace.
+    /// Returns the membership in a workspace.
     #[must_use]
-    pub fn membership(&self, workspace: usize) -> Option<&Membership> {
+    pub fn membership(&self, workspace: usize) -> Option<&WorkspaceMembership> {
         self.memberships.iter().find(|membership| membership.workspace == workspace)
     }
 
-    /// The kind of guest, for an account that is a guest wherever it is.
+    /// Returns the guest level of an account that is a guest in all its workspaces.
     #[must_use]
-    pub fn guest(&self) -> Option<Level> {
+    pub fn guest_level(&self) -> Option<WorkspaceLevel> {
         match self.memberships.iter().map(|membership| membership.level).max() {
             Some(highest) => highest.is_guest().then_some(highest),
-            None => self.unplaced.map(|_| Level::MultiChannelGuest),
+            None => self.pending_guest_expiration.map(|_| WorkspaceLevel::MultiChannelGuest),
         }
     }
 
-    /// When the last of a guest's stays ends, 0 for no end.
+    /// Returns when the last of a guest's memberships expires, 0 for never.
     #[must_use]
     pub fn expires(&self) -> i64 {
         if self.memberships.iter().any(|membership| membership.expires == 0) {
             return 0;
         }
         let last = self.memberships.iter().map(|membership| membership.expires).max();
-        last.or(self.unplaced).unwrap_or(0)
+        last.or(self.pending_guest_expiration).unwrap_or(0)
     }
 
-    /// Takes the end from stays that have ended.
-    pub(super) fn forget_ended_stays(&mut self, now: i64) {
+    /// Sets expirations that have passed to 0 (never).
+    pub(super) fn clear_past_expirations(&mut self, now: i64) {
         let ends = self.memberships.iter_mut().map(|one| &mut one.expires);
-        for end in ends.chain(&mut self.unplaced).filter(|end| **end <= now) {
+        for end in ends.chain(&mut self.pending_guest_expiration).filter(|end| **end <= now) {
             *end = 0;
         }
     }

@@ -1,26 +1,26 @@
-//! Everything about a person that an identity provider may write, as one value: taken from the
-//! person, changed at will, and given back to an edit that holds it against the rules.
+//! All attributes of a person that an identity provider may write, as one value. It is read from
+//! the person, changed freely and passed to an edit, which validates it.
 
-use super::{Job, Level, Organization, Person, Record};
+use super::{GridOrganization, JobInfo, Person, ScimAttributes, WorkspaceLevel};
 
-/// The whole of a person's attributes.
+/// All attributes of a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Profile {
-    /// The handle, or what one is to be made from.
+    /// Username, or the text to derive one from.
     pub username: String,
-    /// The primary address.
+    /// Primary e-mail address.
     pub email: String,
     /// Given name.
     pub first_name: String,
     /// Family name.
     pub last_name: String,
-    /// The name shown in conversations.
+    /// Name shown in conversations.
     pub display_name: String,
-    /// Job and place in the company.
-    pub job: Job,
-    /// The first telephone number.
+    /// Job data.
+    pub job: JobInfo,
+    /// First telephone number.
     pub phone: String,
-    /// IANA name, or whatever the identity provider takes for one.
+    /// IANA name; an unknown name is accepted.
     pub timezone: String,
     /// For example `en_US`.
     pub locale: String,
@@ -28,43 +28,44 @@ pub struct Profile {
     pub city: String,
     /// Country.
     pub country: String,
-    /// The rest.
-    pub record: Record,
+    /// The attributes that only SCIM has.
+    pub scim: ScimAttributes,
 }
 
-/// A guest's stay.
+/// Level and expiration of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stay {
-    /// The kind of guest.
-    pub level: Level,
-    /// Unix seconds when it ends, 0 for no end.
+pub struct GuestAccess {
+    /// The guest level.
+    pub level: WorkspaceLevel,
+    /// Unix seconds when access expires, 0 for never.
     pub expires: i64,
 }
 
-/// How a person is to be.
+/// The intended state of a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct PersonUpdate {
     /// The attributes.
     pub profile: Profile,
-    /// A guest's stay; none for a full member.
-    pub stay: Option<Stay>,
-    /// Switched on or off; as before when absent.
+    /// Guest level and expiration; `None` for a full member.
+    pub guest_access: Option<GuestAccess>,
+    /// Whether the account is active; `None` leaves it unchanged.
     pub active: Option<bool>,
 }
 
-impl Wanted {
-    /// A person as it is.
+impl PersonUpdate {
+    /// Returns the current state of a person.
     #[must_use]
-    pub fn of(org: &Organization, person: &Person) -> Self {
-        let stay = person.guest().map(|level| Stay { level, expires: person.expires() });
-        Self { profile: Profile::of(org, person), stay, active: None }
+    pub fn of(org: &GridOrganization, person: &Person) -> Self {
+        let stay =
+            person.guest_level().map(|level| GuestAccess { level, expires: person.expires() });
+        Self { profile: Profile::of(org, person), guest_access: stay, active: None }
     }
 }
 
 impl Profile {
-    /// The attributes of a person.
+    /// Returns the attributes of a person.
     #[must_use]
-    pub fn of(org: &Organization, person: &Person) -> Self {
+    pub fn of(org: &GridOrganization, person: &Person) -> Self {
         Self {
             username: person.username.clone(),
             email: person.email.clone(),
@@ -73,11 +74,11 @@ impl Profile {
             display_name: person.display_name.clone(),
             job: person.job.clone(),
             phone: person.phone.clone(),
-            timezone: person.place.timezone.to_string(),
-            locale: person.place.locale.to_string(),
-            city: person.place.city.to_string(),
-            country: person.place.country.to_string(),
-            record: org.record_of(person).into_owned(),
+            timezone: person.location.timezone.to_string(),
+            locale: person.location.locale.to_string(),
+            city: person.location.city.to_string(),
+            country: person.location.country.to_string(),
+            scim: org.scim_attributes(person).into_owned(),
         }
     }
 }

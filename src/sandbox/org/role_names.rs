@@ -1,6 +1,6 @@
-//! What Slack calls the roles it has.
+//! Names of Slack's system roles.
 
-/// The names of Slack's own system roles by id.
+/// Names of the system roles by id.
 const NAMES: &[(&str, &str)] = &[
     ("Rl01", "Channel Admin"),
     ("Rl02", "Role Admin"),
@@ -21,7 +21,7 @@ const NAMES: &[(&str, &str)] = &[
     ("Rl0L", "Analytics Admin"),
 ];
 
-/// The name of a role, for those that Slack brings along.
+/// Returns the name of a system role, or `None` for an unknown id.
 #[must_use]
 pub fn role_name(id: &str) -> Option<&'static str> {
     NAMES.iter().find(|(role, _)| *role == id).map(|(_, name)| *name)

@@ -1,74 +1,74 @@
-//! Where people are signed in. Sessions follow from the account, so that two hundred thousand people
-//! need no table; what was ended, and settings of single accounts, are written down.
+//! Login sessions. They are computed from the account, without a table; only ended sessions and
+//! settings of single accounts are stored.
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Kind, Organization, PersonIndex, Standing};
+use super::{GridOrganization, PersonIndex, PersonKind, PersonStatus};
 
-/// The most sessions of one account.
-pub const MOST_SESSIONS: usize = 3;
+/// Maximum number of sessions of an account.
+pub const MAX_SESSIONS: usize = 3;
 
-/// A device that somebody is signed in on.
+/// A login session on a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
-    /// Its number, unique in the organization.
+    /// Id, unique in the organization.
     pub id: u64,
-    /// Whose it is.
+    /// The account.
     pub person: PersonIndex,
     /// The device.
-    pub device: &'static Device,
-    /// Whether Slack's client was renewed since it began.
-    pub is_renewed: bool,
+    pub device: &'static DeviceModel,
+    /// Whether Slack's client was updated since the session began.
+    pub is_client_updated: bool,
 }
 
-/// A kind of device.
+/// A device model.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Device {
-    /// The model, in its maker's words.
+pub struct DeviceModel {
+    /// Hardware model.
     pub hardware: &'static str,
     /// The operating system.
     pub os: &'static str,
-    /// Its version.
+    /// Version of the operating system.
     pub os_version: &'static str,
-    /// Slack's client.
+    /// Version of Slack's client.
     pub client: &'static str,
-    /// The client before that one.
+    /// Previous version of Slack's client.
     pub old_client: &'static str,
-    /// Whether it is a telephone.
+    /// Whether it is a phone.
     pub is_mobile: bool,
 }
 
-/// Settings of one account's sessions.
+/// Session settings of one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionSettings {
-    /// Whether closing the client signs out, when that is set.
+    /// Whether closing the client signs out, if set.
     pub quit_signs_out: Option<bool>,
-    /// Seconds until one has to sign in again, when that is set.
+    /// Seconds until a new sign-in is required, if set.
     pub duration: Option<i64>,
 }
 
-/// What is written down about sessions.
+/// Ended sessions and session settings.
 #[derive(Debug, Clone, Default)]
-pub struct SessionBook {
+pub struct SessionTable {
     ended: HashMap<PersonIndex, BTreeSet<u64>>,
     pub(super) settings: HashMap<PersonIndex, SessionSettings>,
 }
 
-impl SessionBook {
-    /// Ends a session for good.
+impl SessionTable {
+    /// Marks a session as ended.
     pub(super) fn end(&mut self, session: Session) {
         self.ended.entry(session.person).or_default().insert(session.id);
     }
 
-    /// The settings of an account, when it has any of its own.
+    /// Returns the settings of an account, if it has any.
     #[must_use]
     pub fn settings(&self, index: PersonIndex) -> Option<SessionSettings> {
         self.settings.get(&index).copied()
     }
 }
 
-const DEVICES: [Device; MOST_SESSIONS] = [
-    Device {
+const DEVICES: [DeviceModel; MAX_SESSIONS] = [
+    DeviceModel {
         hardware: "MacBook Pro",
         os: "macOS",
         os_version: "15.5",
@@ -76,7 +76,7 @@ const DEVICES: [Device; MOST_SESSIONS] = [
         old_client: "4.43.51",
         is_mobile: false,
     },
-    Device {
+    DeviceModel {
         hardware: "iPhone 16",
         os: "iOS",
         os_version: "19.1",
@@ -84,7 +84,7 @@ const DEVICES: [Device; MOST_SESSIONS] = [
         old_client: "25.05.10",
         is_mobile: true,
     },
-    Device {
+    DeviceModel {
         hardware: "ThinkPad X1",
         os: "Windows",
         os_version: "11",
@@ -94,21 +94,21 @@ const DEVICES: [Device; MOST_SESSIONS] = [
     },
 ];
 
-impl Organization {
-    /// The sessions of an account that have not been ended.
+impl GridOrganization {
+    /// Returns the active sessions of an account.
     #[must_use]
     pub fn sessions_of(&self, index: PersonIndex) -> Vec<Session> {
         let uses = |person: &&super::Person| {
-            person.standing == Standing::Active && person.kind == Kind::Human
+            person.status == PersonStatus::Active && person.kind == PersonKind::Human
         };
         let Some(person) = self.person(index).filter(uses) else { return Vec::new() };
         let ended = self.sessions.ended.get(&index);
-        let count = if person.last_active == 0 { 0 } else { 1 + index % MOST_SESSIONS };
+        let count = if person.last_active == 0 { 0 } else { 1 + index % MAX_SESSIONS };
         let sessions = DEVICES.iter().enumerate().take(count).map(|(number, device)| Session {
-            id: u64::try_from(index * MOST_SESSIONS + number).unwrap_or(0) + 10_000_000_001,
+            id: u64::try_from(index * MAX_SESSIONS + number).unwrap_or(0) + 10_000_000_001,
             person: index,
             device,
-            is_renewed: (index / MOST_SESSIONS + number).is_multiple_of(2),
+            is_client_updated: (index / MAX_SESSIONS + number).is_multiple_of(2),
         });
         sessions.filter(|one| ended.is_none_or(|ended| !ended.contains(&one.id))).collect()
     }

@@ -4,24 +4,24 @@ use std::collections::BTreeSet;
 
 use super::{Channel, PersonIndex};
 
-/// One workspace.
+/// A workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Workspace {
+pub struct GridWorkspace {
     /// `T…`.
     pub id: String,
-    /// The name people read.
+    /// Display name.
     pub name: String,
-    /// The first part of its host name, at most 21 characters.
+    /// First label of its host name, at most 21 characters.
     pub domain: String,
-    /// A sentence about it.
+    /// Description.
     pub description: String,
-    /// Who may find and enter it.
+    /// Who can find and join it.
     pub discoverability: Discoverability,
-    /// The address of its picture, when it has one.
+    /// URL of its icon, if it has one.
     pub icon: Option<String>,
-    /// Who has the last word in it.
+    /// Primary owner.
     pub primary_owner: PersonIndex,
-    /// Everybody in it, guests, bots and deactivated accounts included.
+    /// All members, including guests, bots and deactivated accounts.
     pub members: BTreeSet<PersonIndex>,
     /// Its channels, oldest first.
     pub channels: Vec<Channel>,
@@ -29,29 +29,29 @@ pub struct Workspace {
     pub created: i64,
 }
 
-/// Who may find and enter a workspace.
+/// Who can find and join a workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Discoverability {
-    /// Anybody may enter.
+    /// Visible; anyone may join.
     Open,
-    /// Anybody may see it; one is invited.
+    /// Visible; joining needs an invitation.
     InviteOnly,
-    /// Seen by name, entry on request.
+    /// Name visible; joining needs approval.
     Closed,
-    /// Not shown.
+    /// Hidden.
     Unlisted,
 }
 
 impl Discoverability {
-    /// What a word of Slack's says.
+    /// Parses Slack's name of the value.
     #[must_use]
-    pub fn of(word: &str) -> Option<Self> {
+    pub fn parse(word: &str) -> Option<Self> {
         [Self::Open, Self::InviteOnly, Self::Closed, Self::Unlisted]
             .into_iter()
             .find(|one| one.as_str() == word)
     }
 
-    /// Slack's word for it.
+    /// Returns Slack's name of the value.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -63,17 +63,17 @@ impl Discoverability {
     }
 }
 
-impl Workspace {
-    /// Where its pages are.
+impl GridWorkspace {
+    /// Returns the base URL of its pages.
     #[must_use]
     pub fn url(&self) -> String {
         format!("https://{}.slack.com/", self.domain)
     }
 }
 
-impl Workspace {
-    /// The channels that new members join.
-    #[must_use = "an iterator does nothing by itself"]
+impl GridWorkspace {
+    /// Returns the channels that new members join.
+    #[must_use = "an iterator does nothing unless consumed"]
     pub fn default_channels(&self) -> impl Iterator<Item = &Channel> {
         self.channels.iter().filter(|channel| channel.is_default)
     }

@@ -1,28 +1,28 @@
-//! Makes up an organization: the same one for the same seed, whatever the day.
+//! Generates an organization; the same seed gives the same one.
 //!
-//! All dates hang on [`ANCHOR`] and not on the clock, so that a sandbox started again tomorrow
-//! with the same seed has the very same people in it.
+//! All dates are relative to [`REFERENCE_DATE`] instead of the clock, so that a later start with
+//! the same seed gives the same people.
 
-mod cast;
 mod dates;
-mod dice;
+mod distribution;
 mod names;
 mod people;
+mod rng;
 #[cfg(test)]
 mod tests;
 
-use cast::parts;
-pub(crate) use dates::{ANCHOR, DAY, FOUNDED};
-use dice::Dice;
+pub(crate) use dates::{FOUNDING_DATE, REFERENCE_DATE, SECONDS_PER_DAY};
+use distribution::distribute_roles;
 use names::{CHANNELS, DEPARTMENTS, WORKSPACES};
-use people::Writer;
+use people::PersonGenerator;
+use rng::SeededRng;
 
 use super::org::{
-    Channel, Discoverability, Group, Keeper, Level, OrgLevel, Organization, PersonIndex,
-    RoleAssignment, Workspace,
+    Channel, Discoverability, GridOrganization, GridWorkspace, GroupOwner, OrgGroup, OrgLevel,
+    PersonIndex, SystemRoleAssignment, WorkspaceLevel,
 };
 
-/// System roles: id, and whether they can be held for one workspace.
+/// System roles: id, and whether they can be assigned for one workspace.
 const SYSTEM_ROLES: &[(&str, bool)] = &[
     ("Rl01", true),
     ("Rl02", true),
@@ -42,38 +42,38 @@ const SYSTEM_ROLES: &[(&str, bool)] = &[
     ("Rl0L", true),
 ];
 
-/// Makes up an organization of so many accounts and workspaces.
-pub(crate) fn organization(seed: u64, users: usize, workspaces: usize) -> Organization {
-    let mut dice = Dice::new(seed);
+/// Generates an organization with this number of accounts and workspaces.
+pub(crate) fn organization(seed: u64, users: usize, workspaces: usize) -> GridOrganization {
+    let mut rng = SeededRng::new(seed);
     let mut org =
-        Organization::empty(dice.id("E"), "Lumen Works", "lumenworks", "lumenworks.example");
+        GridOrganization::empty(rng.id("E"), "Lumen Works", "lumenworks", "lumenworks.example");
     for number in 0..workspaces.max(1) {
-        let workspace = workspace(&mut dice, number);
+        let workspace = workspace(&mut rng, number);
         org.workspaces.push(workspace);
     }
     let groups = DEPARTMENTS.iter().map(|department| department.name);
     for name in groups.chain(["All Employees", "On-call"]) {
-        let created = FOUNDED + dice.seconds(30 * DAY);
-        let id = dice.id("S");
-        org.add_group(Group::new(id, name, Keeper::IdentityProvider, 0, created));
+        let created = FOUNDING_DATE + rng.seconds(30 * SECONDS_PER_DAY);
+        let id = rng.id("S");
+        org.add_group(OrgGroup::new(id, name, GroupOwner::IdentityProvider, 0, created));
     }
-    let parts = parts(users, &mut dice);
-    let mut writer = Writer::new(&mut dice, parts.len());
+    let parts = distribute_roles(users, &mut rng);
+    let mut generator = PersonGenerator::new(&mut rng, parts.len());
     for (number, part) in parts.into_iter().enumerate() {
-        writer.add(&mut org, number, part);
+        generator.add(&mut org, number, part);
     }
     for number in 0..org.workspaces.len() {
-        rank_workspace(&mut org, &mut dice, number);
+        assign_workspace_levels(&mut org, &mut rng, number);
     }
-    assign_system_roles(&mut org, &mut dice);
-    // Last, so that what came before is the same with and without them.
+    assign_system_roles(&mut org, &mut rng);
+    // Last, so that the data above does not depend on it.
     for workspace in &mut org.workspaces {
-        workspace.channels.extend(topics(&mut dice));
+        workspace.channels.extend(topic_channels(&mut rng));
     }
     org
 }
 
-fn workspace(dice: &mut Dice, number: usize) -> Workspace {
+fn workspace(rng: &mut SeededRng, number: usize) -> GridWorkspace {
     let (name, domain, description) = WORKSPACES.get(number).map_or_else(
         || {
             let floor = number + 1;
@@ -88,9 +88,9 @@ fn workspace(dice: &mut Dice, number: usize) -> Workspace {
         _ => Discoverability::Open,
     };
     let channels = ["general", "random"];
-    let channels = channels.map(|name| Channel::first(dice.id("C"), name, FOUNDED));
-    Workspace {
-        id: dice.id("T"),
+    let channels = channels.map(|name| Channel::new_default(rng.id("C"), name, FOUNDING_DATE));
+    GridWorkspace {
+        id: rng.id("T"),
         name,
         domain: format!("lumenworks-{domain}"),
         description,
@@ -99,15 +99,15 @@ fn workspace(dice: &mut Dice, number: usize) -> Workspace {
         primary_owner: 0,
         members: std::collections::BTreeSet::new(),
         channels: channels.to_vec(),
-        created: FOUNDED + i64::try_from(number).unwrap_or(0) * DAY,
+        created: FOUNDING_DATE + i64::try_from(number).unwrap_or(0) * SECONDS_PER_DAY,
     }
 }
 
-/// The channels of a workspace beside those that everybody is in.
-fn topics(dice: &mut Dice) -> Vec<Channel> {
-    let open = CHANNELS
-        .iter()
-        .map(|(name, purpose)| Channel::topical(dice.id("C"), name, purpose, FOUNDED + 100 * DAY));
+/// Returns the channels of a workspace besides those of all members.
+fn topic_channels(rng: &mut SeededRng) -> Vec<Channel> {
+    let open = CHANNELS.iter().map(|(name, purpose)| {
+        Channel::new_public(rng.id("C"), name, purpose, FOUNDING_DATE + 100 * SECONDS_PER_DAY)
+    });
     let mut channels: Vec<Channel> = open.collect();
     if let Some(leads) = channels.iter_mut().find(|channel| channel.name == "leads") {
         leads.is_private = true;
@@ -118,14 +118,15 @@ fn topics(dice: &mut Dice) -> Vec<Channel> {
     channels
 }
 
-/// Names the primary owner, the owners and the admins of one workspace from its members.
-fn rank_workspace(org: &mut Organization, dice: &mut Dice, number: usize) {
+/// Assigns the primary owner, owners and admins of a workspace from its members.
+fn assign_workspace_levels(org: &mut GridOrganization, rng: &mut SeededRng, number: usize) {
     let Some(workspace) = org.workspaces.get(number) else {
         return;
     };
     let is_candidate = |index: &PersonIndex| {
         let of = |person: &super::org::Person| {
-            let member = person.membership(number).is_some_and(|one| one.level == Level::Member);
+            let member =
+                person.membership(number).is_some_and(|one| one.level == WorkspaceLevel::Member);
             member && person.is_active() && !person.is_bot()
         };
         org.person(*index).is_some_and(of)
@@ -141,47 +142,49 @@ fn rank_workspace(org: &mut Organization, dice: &mut Dice, number: usize) {
         return;
     };
     candidates.retain(|index| *index != first);
-    dice.shuffle(&mut candidates);
+    rng.shuffle(&mut candidates);
     let owners = (candidates.len() / 40).clamp(1, 3);
     let admins = (candidates.len() / 20).clamp(1, 6);
-    let ranks =
-        std::iter::repeat_n(Level::Owner, owners).chain(std::iter::repeat_n(Level::Admin, admins));
-    let ranked: Vec<(PersonIndex, Level)> = candidates.into_iter().zip(ranks).collect();
-    for (index, level) in ranked.into_iter().chain([(first, Level::PrimaryOwner)]) {
-        org.rank(index, number, level);
+    let ranks = std::iter::repeat_n(WorkspaceLevel::Owner, owners)
+        .chain(std::iter::repeat_n(WorkspaceLevel::Admin, admins));
+    let ranked: Vec<(PersonIndex, WorkspaceLevel)> = candidates.into_iter().zip(ranks).collect();
+    for (index, level) in ranked.into_iter().chain([(first, WorkspaceLevel::PrimaryOwner)]) {
+        org.set_workspace_level(index, number, level);
     }
     if let Some(workspace) = org.workspaces.get_mut(number) {
         workspace.primary_owner = first;
     }
 }
 
-fn assign_system_roles(org: &mut Organization, dice: &mut Dice) {
+fn assign_system_roles(org: &mut GridOrganization, rng: &mut SeededRng) {
     let full: Vec<PersonIndex> = org
         .people()
         .iter()
         .enumerate()
-        .filter(|(_, person)| person.is_active() && !person.is_bot() && person.guest().is_none())
+        .filter(|(_, person)| {
+            person.is_active() && !person.is_bot() && person.guest_level().is_none()
+        })
         .map(|(index, _)| index)
         .collect();
     let count = (full.len() / 12).clamp(2, 400);
-    let mut created = FOUNDED + 200 * DAY;
+    let mut created = FOUNDING_DATE + 200 * SECONDS_PER_DAY;
     for _ in 0..count {
-        let Some(user) = dice.pick(&full).copied() else {
+        let Some(user) = rng.pick(&full).copied() else {
             return;
         };
-        let Some((role, in_workspace)) = dice.pick(SYSTEM_ROLES).copied() else {
+        let Some((role, in_workspace)) = rng.pick(SYSTEM_ROLES).copied() else {
             return;
         };
-        created += 1 + dice.seconds((ANCHOR - FOUNDED - 200 * DAY) / 400);
-        let workspace = org.workspaces.get(dice.below(org.workspaces.len()));
+        created += 1 + rng.seconds((REFERENCE_DATE - FOUNDING_DATE - 200 * SECONDS_PER_DAY) / 400);
+        let workspace = org.workspaces.get(rng.below(org.workspaces.len()));
         let entity_id = match workspace {
-            Some(workspace) if role == "Rl0A" && dice.chance(40) => {
+            Some(workspace) if role == "Rl0A" && rng.chance(40) => {
                 workspace.channels.first().map_or_else(String::new, |one| one.id.clone())
             }
-            Some(workspace) if in_workspace && dice.chance(60) => workspace.id.clone(),
+            Some(workspace) if in_workspace && rng.chance(60) => workspace.id.clone(),
             Some(_) | None => org.id.clone(),
         };
         let role_id = role.to_owned();
-        org.roles.add(RoleAssignment { role_id, entity_id, user, created });
+        org.roles.add(SystemRoleAssignment { role_id, entity_id, user, created });
     }
 }

@@ -1,12 +1,12 @@
-//! The lists that the generator draws from. Every name comes with its plain spelling for handles.
+//! Lists of names and places for the generator. Each name has an ASCII spelling for usernames.
 
 use std::borrow::Cow;
 
-use crate::sandbox::org::Place;
+use crate::sandbox::org::Location;
 
-/// First names and their plain spelling.
+/// First names and their ASCII spelling.
 #[rustfmt::skip]
-pub(super) const FIRST: &[(&str, &str)] = &[
+pub(super) const FIRST_NAMES: &[(&str, &str)] = &[
     ("Ada", "ada"), ("Adrián", "adrian"), ("Aiko", "aiko"), ("Alejandra", "alejandra"),
     ("Amara", "amara"), ("Anders", "anders"), ("Anjali", "anjali"), ("Anouk", "anouk"),
     ("Arash", "arash"), ("Astrid", "astrid"), ("Beatriz", "beatriz"), ("Benedikt", "benedikt"),
@@ -34,9 +34,9 @@ pub(super) const FIRST: &[(&str, &str)] = &[
     ("Wei", "wei"), ("Yara", "yara"), ("Yusuf", "yusuf"), ("Zoë", "zoe"),
 ];
 
-/// Family names and their plain spelling.
+/// Family names and their ASCII spelling.
 #[rustfmt::skip]
-pub(super) const LAST: &[(&str, &str)] = &[
+pub(super) const LAST_NAMES: &[(&str, &str)] = &[
     ("Abara", "abara"), ("Acheampong", "acheampong"), ("Almeida", "almeida"),
     ("Andersson", "andersson"), ("Aoki", "aoki"), ("Baptiste", "baptiste"), ("Bauer", "bauer"),
     ("Bennett", "bennett"), ("Bianchi", "bianchi"), ("Brânză", "branza"), ("Byrne", "byrne"),
@@ -65,7 +65,7 @@ pub(super) const LAST: &[(&str, &str)] = &[
     ("Zhang", "zhang"), ("Zimmermann", "zimmermann"),
 ];
 
-/// A department: name, division, cost center, titles from the head down.
+/// A department: name, division, cost center, job titles from the head down.
 pub(super) struct Department {
     pub(super) name: &'static str,
     pub(super) division: &'static str,
@@ -119,7 +119,7 @@ pub(super) const DEPARTMENTS: &[Department] = &[
     ]),
 ];
 
-/// Workspaces: name, end of the domain, what it is for.
+/// Workspaces: name, end of the domain, description.
 pub(super) const WORKSPACES: &[(&str, &str, &str)] = &[
     ("Headquarters", "hq", "Announcements and everything that concerns everybody"),
     ("Engineering", "eng", "Building and running the product"),
@@ -135,7 +135,7 @@ pub(super) const WORKSPACES: &[(&str, &str, &str)] = &[
     ("Partners", "partners", "Agencies and resellers"),
 ];
 
-/// Channels of every workspace: name, what it is for.
+/// Channels of every workspace: name, purpose.
 pub(super) const CHANNELS: &[(&str, &str)] = &[
     ("help-desk", "Ask anything about tools and access"),
     ("projects", "What is going on and who is on it"),
@@ -144,15 +144,15 @@ pub(super) const CHANNELS: &[(&str, &str)] = &[
     ("summer-party-2023", "It was fun"),
 ];
 
-const fn place(
+const fn location(
     timezone: &'static str,
     timezone_label: &'static str,
     offset: i32,
     locale: &'static str,
     city: &'static str,
     country: &'static str,
-) -> Place {
-    Place {
+) -> Location {
+    Location {
         timezone: Cow::Borrowed(timezone),
         timezone_label: Cow::Borrowed(timezone_label),
         offset,
@@ -162,21 +162,28 @@ const fn place(
     }
 }
 
-/// Where people live.
-pub(super) const PLACES: &[Place] = &[
-    place("America/New_York", "Eastern Standard Time", -18_000, "en-US", "New York", "US"),
-    place("America/Chicago", "Central Standard Time", -21_600, "en-US", "Chicago", "US"),
-    place("America/Los_Angeles", "Pacific Standard Time", -28_800, "en-US", "Portland", "US"),
-    place("Europe/London", "Greenwich Mean Time", 0, "en-GB", "London", "GB"),
-    place("Europe/Berlin", "Central European Time", 3_600, "de-DE", "Berlin", "DE"),
-    place("Europe/Madrid", "Central European Time", 3_600, "es-ES", "Madrid", "ES"),
-    place("America/Sao_Paulo", "Brasilia Standard Time", -10_800, "pt-BR", "São Paulo", "BR"),
-    place("Asia/Tokyo", "Japan Standard Time", 32_400, "ja-JP", "Tokyo", "JP"),
-    place("Asia/Kolkata", "India Standard Time", 19_800, "en-GB", "Bengaluru", "IN"),
-    place("Australia/Sydney", "Australian Eastern Standard Time", 36_000, "en-GB", "Sydney", "AU"),
+/// Locations of people.
+pub(super) const LOCATIONS: &[Location] = &[
+    location("America/New_York", "Eastern Standard Time", -18_000, "en-US", "New York", "US"),
+    location("America/Chicago", "Central Standard Time", -21_600, "en-US", "Chicago", "US"),
+    location("America/Los_Angeles", "Pacific Standard Time", -28_800, "en-US", "Portland", "US"),
+    location("Europe/London", "Greenwich Mean Time", 0, "en-GB", "London", "GB"),
+    location("Europe/Berlin", "Central European Time", 3_600, "de-DE", "Berlin", "DE"),
+    location("Europe/Madrid", "Central European Time", 3_600, "es-ES", "Madrid", "ES"),
+    location("America/Sao_Paulo", "Brasilia Standard Time", -10_800, "pt-BR", "São Paulo", "BR"),
+    location("Asia/Tokyo", "Japan Standard Time", 32_400, "ja-JP", "Tokyo", "JP"),
+    location("Asia/Kolkata", "India Standard Time", 19_800, "en-GB", "Bengaluru", "IN"),
+    location(
+        "Australia/Sydney",
+        "Australian Eastern Standard Time",
+        36_000,
+        "en-GB",
+        "Sydney",
+        "AU",
+    ),
 ];
 
-/// Names of apps with a bot account, and their handles.
+/// Names of apps with a bot account, and their usernames.
 pub(super) const BOTS: &[(&str, &str)] = &[
     ("Deploy Bot", "deploybot"),
     ("Incident Keeper", "incidentkeeper"),
@@ -188,6 +195,6 @@ pub(super) const BOTS: &[(&str, &str)] = &[
     ("Build Light", "buildlight"),
 ];
 
-/// Where guests come from.
+/// E-mail domains of guests.
 pub(super) const GUEST_DOMAINS: &[&str] =
     &["brightpath.example", "studio-ostra.example", "kestrel-legal.example", "oakline.example"];

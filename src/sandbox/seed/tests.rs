@@ -1,17 +1,17 @@
-//! The organization is the same for the same seed and makes sense at any size.
+//! Tests of the generator: determinism and consistency at every size.
 
 use std::collections::HashSet;
 
-use super::super::org::{Level, OrgLevel, Standing};
-use super::{ANCHOR, organization};
+use super::super::org::{OrgLevel, PersonStatus, WorkspaceLevel};
+use super::{REFERENCE_DATE, organization};
 
 #[test]
-fn the_same_seed_gives_the_same_organization() {
+fn same_seed_gives_same_organization() {
     let (one, two) = (organization(7, 120, 4), organization(7, 120, 4));
     assert_eq!(one.people(), two.people());
     assert_eq!(one.workspaces, two.workspaces);
     assert_eq!(one.groups, two.groups);
-    let rows = |org: &super::Organization| {
+    let rows = |org: &super::GridOrganization| {
         org.roles.rows().map(|(_, row)| row.clone()).collect::<Vec<_>>()
     };
     assert_eq!(rows(&one), rows(&two));
@@ -19,7 +19,7 @@ fn the_same_seed_gives_the_same_organization() {
 }
 
 #[test]
-fn every_size_is_a_consistent_organization() {
+fn organization_is_consistent_at_every_size() {
     for users in [1, 2, 3, 4, 5, 8, 10, 50, 200, 1_000] {
         let org = organization(1, users, 5);
         assert_eq!(org.people().len(), users);
@@ -31,30 +31,30 @@ fn every_size_is_a_consistent_organization() {
         for (number, workspace) in org.workspaces.iter().enumerate() {
             let first = |index: &&usize| {
                 let membership = org.person(**index).and_then(|one| one.membership(number));
-                membership.is_some_and(|one| one.level == Level::PrimaryOwner)
+                membership.is_some_and(|one| one.level == WorkspaceLevel::PrimaryOwner)
             };
             let primary: Vec<&usize> = workspace.members.iter().filter(first).collect();
             assert_eq!(primary, [&workspace.primary_owner], "{users} users, {}", workspace.name);
         }
         for person in org.people() {
             assert!(person.username.len() <= 21, "{}", person.username);
-            assert!(person.created <= ANCHOR && person.updated <= ANCHOR);
-            assert!(person.deactivated_at() <= ANCHOR);
+            assert!(person.created <= REFERENCE_DATE && person.updated <= REFERENCE_DATE);
+            assert!(person.deactivated_at() <= REFERENCE_DATE);
         }
     }
 }
 
 #[test]
-fn two_hundred_people_hold_something_of_everything() {
+fn two_hundred_people_cover_every_kind_of_data() {
     let org = organization(1, 200, 5);
     let count = |of: fn(&super::super::org::Person) -> bool| {
         org.people().iter().filter(|one| of(one)).count()
     };
     assert_eq!(count(super::super::org::Person::is_bot), 4);
     assert_eq!(count(|one| !one.is_active()), 16);
-    assert_eq!(count(|one| one.standing == Standing::Invited), 6);
-    assert!(count(|one| one.guest() == Some(Level::MultiChannelGuest)) >= 12);
-    assert_eq!(count(|one| one.guest() == Some(Level::SingleChannelGuest)), 6);
+    assert_eq!(count(|one| one.status == PersonStatus::Invited), 6);
+    assert!(count(|one| one.guest_level() == Some(WorkspaceLevel::MultiChannelGuest)) >= 12);
+    assert_eq!(count(|one| one.guest_level() == Some(WorkspaceLevel::SingleChannelGuest)), 6);
     assert!(count(|one| one.memberships.is_empty()) > 0);
     assert!(org.roles.len() > 10);
     assert!(org.groups.iter().any(|(_, group)| group.members.len() > 100));

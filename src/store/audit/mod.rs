@@ -1,67 +1,67 @@
-//! The audit log: who did what to which account, and how it ended. Append-only, never bodies.
+//! Audit log: actor, action, account and outcome of each operation. Append-only, without request bodies.
 //!
-//! A change is written down in the transaction that makes it, or before it is sent to a provider. What only
-//! uses a credential is told in memory and written down in batches (`uses`): calls don't wait for it.
+//! A change is recorded in the transaction that makes it, or before it is sent to a provider. Uses of credentials are
+//! buffered in memory and inserted in batches (`usage`): calls don't wait for them.
 
 mod purge;
-mod read;
-mod uses;
+mod query;
+mod usage;
 
 use time::OffsetDateTime;
 
-pub use self::read::AuditFilter;
-pub use self::uses::{Noted, UseLog, UsedBy, Using};
-use super::columns::named;
+pub use self::query::AuditFilter;
+pub use self::usage::{CountedEntry, UsageContext, UsageGuard, UsageLog, UsageSource};
+use super::columns::parse_name;
 use super::{StoreError, TenantDb};
-use crate::domain::audit::Outcome;
+use crate::domain::audit::AuditOutcome;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{AuditId, EnvironmentId, IntegratedAccountId};
 
-/// The longest text of a row, in bytes. Callers choose some of them, and no row is ever deleted.
-const MAX_TEXT: usize = 255;
+/// Maximum length of a text, in bytes. Callers choose some of the texts, and rows are kept for long.
+const MAX_TEXT_BYTES: usize = 255;
 
-/// The start of a text that is not longer than a row may have.
-fn bounded(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or_default()
+/// Truncates a text to the maximum length.
+fn truncated(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(MAX_TEXT_BYTES)).unwrap_or_default()
 }
 
-/// A row to be added to the audit log.
+/// A row to append to the audit log.
 #[derive(Debug)]
 pub struct AuditEntry<'a> {
     /// Its id.
     pub id: AuditId,
     /// When it happened.
     pub at: OffsetDateTime,
-    /// Who did it: a key's id, or a part of this program.
+    /// The actor: id of an API key or name of a component.
     pub actor: &'a str,
-    /// What was done, such as `integrated_account.linked`.
+    /// The action, such as `integrated_account.linked`.
     pub action: &'a str,
-    /// To which account.
+    /// The account concerned, if any.
     pub account_id: Option<IntegratedAccountId>,
-    /// To what else, by id.
+    /// Id of any other object concerned.
     pub subject: Option<&'a str>,
-    /// In which request.
+    /// Id of the request.
     pub request_id: Option<&'a str>,
-    /// How it ended.
-    pub outcome: Outcome,
+    /// The outcome.
+    pub outcome: AuditOutcome,
 }
 
-/// A deed as the audit log tells it.
+/// An action that the audit log recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Audited {
+pub struct AuditedAction {
     /// When it happened.
     pub at: OffsetDateTime,
-    /// What was done, such as `integrated_account.linked`.
+    /// The action, such as `integrated_account.linked`.
     pub action: String,
-    /// To what, by id.
+    /// Id of the object concerned.
     pub subject: Option<String>,
-    /// How it ended.
-    pub outcome: Outcome,
+    /// The outcome.
+    pub outcome: AuditOutcome,
 }
 
 impl<'a> AuditEntry<'a> {
-    /// That something was done just now, to nothing yet.
+    /// Returns an entry for an action that is done now, without account or subject.
     pub fn new(action: &'a str, actor: &'a str, clock: &dyn Clock, entropy: &dyn Entropy) -> Self {
         Self {
             id: AuditId::generate(clock, entropy),
@@ -71,23 +71,23 @@ impl<'a> AuditEntry<'a> {
             account_id: None,
             subject: None,
             request_id: None,
-            outcome: Outcome::Done,
+            outcome: AuditOutcome::Done,
         }
     }
 }
 
 impl TenantDb {
-    /// What was done in a request, in order: ids of one moment are in none, but what was done had begun
-    /// before. An id that its caller uses again is told apart by `since`.
+    /// Returns the changes recorded for a request, by time; at equal times `started` comes first. `since` excludes
+    /// earlier requests with the same id.
     ///
     /// # Errors
     ///
     /// When the database fails.
-    pub async fn audited(
+    pub async fn audited_actions(
         &self,
         request_id: &str,
         since: OffsetDateTime,
-    ) -> Result<Vec<Audited>, StoreError> {
+    ) -> Result<Vec<AuditedAction>, StoreError> {
         let rows = sqlx::query!(
             r#"SELECT at, action, coalesce(subject, integrated_account_id) AS subject, outcome
                FROM audit_log WHERE environment_id = $1 AND request_id = $2 AND NOT is_use AND at >= $3
@@ -100,13 +100,13 @@ impl TenantDb {
         .await?;
         rows.into_iter()
             .map(|row| {
-                let outcome = named("audit_log", "outcome", &row.outcome)?;
-                Ok(Audited { at: row.at, action: row.action, subject: row.subject, outcome })
+                let outcome = parse_name("audit_log", "outcome", &row.outcome)?;
+                Ok(AuditedAction { at: row.at, action: row.action, subject: row.subject, outcome })
             })
             .collect()
     }
 
-    /// Adds a row to the audit log.
+    /// Appends a row to the audit log.
     ///
     /// # Errors
     ///
@@ -116,7 +116,7 @@ impl TenantDb {
     }
 }
 
-/// Adds a row in the transaction of what it tells about.
+/// Appends a row in the transaction of the change that it records.
 pub(in crate::store) async fn append(
     executor: impl sqlx::PgExecutor<'_>,
     environment_id: EnvironmentId,
@@ -125,7 +125,7 @@ pub(in crate::store) async fn append(
     append_with_reason(executor, environment_id, entry, None).await
 }
 
-/// The same of what failed, with the reason.
+/// Appends a row with the reason of a failure.
 pub(in crate::store) async fn append_with_reason(
     executor: impl sqlx::PgExecutor<'_>,
     environment_id: EnvironmentId,
@@ -139,13 +139,13 @@ pub(in crate::store) async fn append_with_reason(
         environment_id as EnvironmentId,
         entry.id as AuditId,
         entry.at,
-        bounded(entry.actor),
+        truncated(entry.actor),
         entry.action,
         entry.account_id as Option<IntegratedAccountId>,
-        entry.subject.map(bounded),
-        entry.request_id.map(bounded),
+        entry.subject.map(truncated),
+        entry.request_id.map(truncated),
         entry.outcome.name(),
-        reason.map(bounded),
+        reason.map(truncated),
     )
     .execute(executor)
     .await?;

@@ -1,26 +1,26 @@
-//! The end of old rows of the audit log: the one way by which a row leaves it.
+//! Purge of old audit log rows: the only way to delete any.
 
 use time::OffsetDateTime;
 
-use super::read::SLACK;
+use super::query::MAX_ID_SKEW;
 use crate::domain::ids::{AuditId, EnvironmentId};
-use crate::store::connections::Deadlines;
+use crate::store::connections::DatabaseTimeouts;
 use crate::store::{Store, StoreError};
 
-/// So many rows go in one transaction.
-const BATCH: i64 = 10_000;
-/// The advisory lock of whoever purges the audit log: two grants on one table at the same moment fail.
-const LOCK: i64 = 0x7362_6175_6469_7470;
+/// Maximum number of rows deleted in one transaction.
+const BATCH_ROWS: i64 = 10_000;
+/// Advisory lock of a purge: two concurrent grants on one table fail.
+const PURGE_LOCK_ID: i64 = 0x7362_6175_6469_7470;
 
 impl Store {
-    /// Deletes the rows of all environments that are older than `before`, a batch at a time, and returns how many
-    /// it deleted. The trigger of the table keeps those of the last 90 days, whatever is asked. Each batch goes on
-    /// behind the last row of the one before, so that no batch reads again what others deleted.
+    /// Deletes the rows of all environments that are older than `before`, in batches, and returns their number. The
+    /// table's trigger rejects rows of the last 90 days. Each batch starts after the last row of the previous one, so
+    /// no batch re-reads deleted rows.
     ///
     /// # Errors
     ///
-    /// When the database fails, when rows are too young, or when this role doesn't own the table: then it
-    /// can't take the right to delete that the table's owner gave up.
+    /// When the database fails, rows are too young, or this role does not own the table: only the owner can grant
+    /// itself the revoked right to delete.
     pub async fn purge_audit_log(&self, before: OffsetDateTime) -> Result<u64, StoreError> {
         let environments = sqlx::query_scalar!(
             r#"SELECT environment_id AS "id: EnvironmentId" FROM environments ORDER BY environment_id"#
@@ -40,18 +40,18 @@ impl Store {
         Ok(deleted)
     }
 
-    /// Deletes the first old rows of an environment behind the row `after`; returns how many those were and which
-    /// was the last one.
+    /// Deletes the first old rows of an environment after the row `after`; returns their number and the id of the last
+    /// one, or `None` if there were none.
     async fn purge_audit_batch(
         &self,
         environment_id: EnvironmentId,
         after: &str,
         before: OffsetDateTime,
     ) -> Result<Option<(u64, String)>, StoreError> {
-        // The order of ids is that of time, as far as an index needs it.
-        let end = before.checked_add(SLACK).map(|end| AuditId::first_of(end).to_string());
-        let mut tx = self.pool.begin_within(Deadlines::MAINTENANCE).await?;
-        sqlx::query!("SELECT pg_advisory_xact_lock($1)", LOCK).execute(&mut *tx).await?;
+        // Ids sort by time, up to `MAX_ID_SKEW`.
+        let end = before.checked_add(MAX_ID_SKEW).map(|end| AuditId::first_of(end).to_string());
+        let mut tx = self.pool.begin_within(DatabaseTimeouts::MAINTENANCE).await?;
+        sqlx::query!("SELECT pg_advisory_xact_lock($1)", PURGE_LOCK_ID).execute(&mut *tx).await?;
         sqlx::query!("GRANT DELETE ON audit_log TO CURRENT_USER").execute(&mut *tx).await?;
         let batch = sqlx::query!(
             r#"WITH gone AS (
@@ -66,7 +66,7 @@ impl Store {
             after,
             end,
             before,
-            BATCH,
+            BATCH_ROWS,
         )
         .fetch_one(&mut *tx)
         .await?;

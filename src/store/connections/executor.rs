@@ -1,15 +1,15 @@
-//! Statements on connections and on the pool: `sqlx`'s [`Executor`], with the deadlines.
+//! Statements on connections and on the pool: `sqlx`'s [`Executor`] with time-outs.
 
 use futures_util::{TryFutureExt as _, TryStreamExt as _, stream};
 use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo, Postgres};
 use sqlx::{Describe, Either, Error, Execute, Executor, SqlStr};
 
-use super::{Connection, Connections, in_time};
+use super::{TimedConnection, TimedPool, within_timeout};
 
 type BoxFuture<'e, T> = futures_util::future::BoxFuture<'e, Result<T, Error>>;
 type BoxStream<'e, T> = futures_util::stream::BoxStream<'e, Result<T, Error>>;
 
-impl<'c> Executor<'c> for &'c mut Connection {
+impl<'c> Executor<'c> for &'c mut TimedConnection {
     type Database = Postgres;
 
     fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Either<PgQueryResult, PgRow>>
@@ -18,10 +18,10 @@ impl<'c> Executor<'c> for &'c mut Connection {
         E: 'q + Execute<'q, Postgres>,
     {
         let all = async move {
-            let (limit, query) = (self.limit, self.statement(query));
+            let (limit, query) = (self.timeout, self.statement(query));
             let rows = self.inner()?.fetch_many(query).try_collect::<Vec<_>>();
-            let rows = in_time(limit, rows).await;
-            self.settle(rows)
+            let rows = within_timeout(limit, rows).await;
+            self.close_if_unusable(rows)
         };
         Box::pin(all.map_ok(|rows| stream::iter(rows.into_iter().map(Ok))).try_flatten_stream())
     }
@@ -33,8 +33,8 @@ impl<'c> Executor<'c> for &'c mut Connection {
     {
         Box::pin(async move {
             let query = self.statement(query);
-            let row = in_time(self.limit, self.inner()?.fetch_optional(query)).await;
-            self.settle(row)
+            let row = within_timeout(self.timeout, self.inner()?.fetch_optional(query)).await;
+            self.close_if_unusable(row)
         })
     }
 
@@ -43,8 +43,9 @@ impl<'c> Executor<'c> for &'c mut Connection {
         'c: 'e,
     {
         Box::pin(async move {
-            let statement = in_time(self.limit, self.inner()?.prepare_with(sql, types)).await;
-            self.settle(statement)
+            let statement =
+                within_timeout(self.timeout, self.inner()?.prepare_with(sql, types)).await;
+            self.close_if_unusable(statement)
         })
     }
 
@@ -53,13 +54,13 @@ impl<'c> Executor<'c> for &'c mut Connection {
         'c: 'e,
     {
         Box::pin(async move {
-            let described = in_time(self.limit, self.inner()?.describe(sql)).await;
-            self.settle(described)
+            let described = within_timeout(self.timeout, self.inner()?.describe(sql)).await;
+            self.close_if_unusable(described)
         })
     }
 }
 
-impl<'p> Executor<'p> for &'p Connections {
+impl<'p> Executor<'p> for &'p TimedPool {
     type Database = Postgres;
 
     fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Either<PgQueryResult, PgRow>>
@@ -68,7 +69,7 @@ impl<'p> Executor<'p> for &'p Connections {
         E: 'q + Execute<'q, Postgres>,
     {
         let all = async move {
-            let mut connection = self.acquire_for_one().await?;
+            let mut connection = self.acquire_for_statement().await?;
             let rows = connection.fetch_many(query).try_collect::<Vec<_>>().await?;
             connection.commit().await?;
             Ok(rows)
@@ -82,7 +83,7 @@ impl<'p> Executor<'p> for &'p Connections {
         E: 'q + Execute<'q, Postgres>,
     {
         Box::pin(async move {
-            let mut connection = self.acquire_for_one().await?;
+            let mut connection = self.acquire_for_statement().await?;
             let row = connection.fetch_optional(query).await?;
             connection.commit().await?;
             Ok(row)
@@ -93,13 +94,13 @@ impl<'p> Executor<'p> for &'p Connections {
     where
         'p: 'e,
     {
-        Box::pin(async move { self.acquire(self.deadlines).await?.prepare_with(sql, types).await })
+        Box::pin(async move { self.acquire(self.timeouts).await?.prepare_with(sql, types).await })
     }
 
     fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Describe<Postgres>>
     where
         'p: 'e,
     {
-        Box::pin(async move { self.acquire(self.deadlines).await?.describe(sql).await })
+        Box::pin(async move { self.acquire(self.timeouts).await?.describe(sql).await })
     }
 }

@@ -1,9 +1,9 @@
-//! Connections to PostgreSQL on which nothing takes longer than its deadline. A host that vanishes without
-//! closing its connections sends neither a result nor an error: the server's own limits don't help against
-//! that, so each statement has a deadline on both sides, and a connection that missed one is closed.
+//! Connections to PostgreSQL with a time-out for every operation. A host that vanishes without closing its connections
+//! sends neither a result nor an error, and the server's own time-outs don't help. So each statement has a time-out on
+//! both sides, and a connection that exceeded one is closed.
 //!
-//! Until it is proven that each connection is a session of its own, statements have no names and each runs in a
-//! transaction: a pooler that lends connections by the transaction mixes up everything else.
+//! Until each connection is known to be a session of its own, statements are unnamed and each runs in a transaction:
+//! a pooler in transaction mode breaks anything else.
 
 mod executor;
 mod statement;
@@ -19,43 +19,43 @@ use sqlx::{AssertSqlSafe, Connection as _, Error};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use self::statement::Statement;
+use self::statement::MaybeNamed;
 
-/// How much longer than the server we wait for the end of a statement, so that its own error arrives first.
-const GRACE: Duration = Duration::from_secs(1);
-/// How long an idle connection may take to show that it works before another is opened in its place.
-const CHECK_LIMIT: Duration = Duration::from_secs(1);
-/// How long a transaction may rest between two statements. A refresh holds one while the provider is asked.
-const IDLE_IN_TRANSACTION: Duration = Duration::from_mins(5);
+/// How much longer than the server we wait for the end of a statement, so that the server's error arrives first.
+const CLIENT_GRACE: Duration = Duration::from_secs(1);
+/// Maximum time for an idle connection to respond before another is opened.
+const PING_TIMEOUT: Duration = Duration::from_secs(1);
+/// Maximum idle time within a transaction. A refresh holds one during its request to the provider.
+const IDLE_IN_TRANSACTION_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// How long anything may take at the database.
+/// Time-outs of database operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadlines {
-    /// How long a statement waits for a connection.
+pub struct DatabaseTimeouts {
+    /// Maximum wait for a connection.
     pub acquire: Duration,
-    /// How long a statement runs.
+    /// Maximum duration of a statement.
     pub statement: Duration,
-    /// How long a statement waits for a lock; less than it may run.
+    /// Maximum wait for a lock; less than the statement's duration.
     pub lock: Duration,
 }
 
-impl Default for Deadlines {
+impl Default for DatabaseTimeouts {
     fn default() -> Self {
         let (acquire, lock) = (Duration::from_secs(5), Duration::from_secs(5));
         Self { acquire, statement: Duration::from_secs(10), lock }
     }
 }
 
-impl Deadlines {
-    /// For work in the background on many rows, which disturbs no caller by running long.
+impl DatabaseTimeouts {
+    /// For background work on many rows, where a long duration delays no caller.
     pub(super) const MAINTENANCE: Self = Self {
         acquire: Duration::from_secs(5),
         statement: Duration::from_mins(5),
         lock: Duration::from_mins(1),
     };
 
-    /// Options for up to `max_connections` connections on which the server observes these deadlines, too,
-    /// and notices that we have vanished.
+    /// Returns options of a pool with up to `max_connections` connections, on which the server enforces these time-outs
+    /// too and detects a vanished client.
     #[must_use]
     pub fn pool(self, max_connections: u32) -> PgPoolOptions {
         let session = format!(
@@ -65,36 +65,36 @@ impl Deadlines {
              SET tcp_user_timeout = 60000",
             self.statement.as_millis(),
             self.lock.as_millis(),
-            IDLE_IN_TRANSACTION.as_millis(),
+            IDLE_IN_TRANSACTION_TIMEOUT.as_millis(),
         );
-        let check = CHECK_LIMIT.min(self.acquire / 4);
+        let check = PING_TIMEOUT.min(self.acquire / 4);
         PgPoolOptions::new()
             .max_connections(max_connections)
             .acquire_timeout(self.acquire)
-            // Ours has a limit.
+            // `before_acquire` below has a time-out.
             .test_before_acquire(false)
             .before_acquire(move |connection, _| {
                 async move { Ok(matches!(timeout(check, connection.ping()).await, Ok(Ok(())))) }
                     .boxed()
             })
-            // Not by the options of the startup message: poolers refuse those.
+            // Not in the startup message: poolers reject such options.
             .after_connect(move |connection, _| {
                 let session = session.clone();
                 async move {
                     let set = sqlx::raw_sql(AssertSqlSafe(session)).execute(connection);
-                    in_time(self.client_side(), set).await.map(|_| ())
+                    within_timeout(self.client_timeout(), set).await.map(|_| ())
                 }
                 .boxed()
             })
     }
 
-    /// How long we wait for the end of a statement.
-    fn client_side(self) -> Duration {
-        self.statement + GRACE
+    /// Returns how long we wait for the end of a statement.
+    fn client_timeout(self) -> Duration {
+        self.statement + CLIENT_GRACE
     }
 
-    /// The statement that begins a transaction.
-    fn begin(self) -> String {
+    /// Returns the statements that begin a transaction.
+    fn begin_sql(self) -> String {
         format!(
             "BEGIN; SET LOCAL statement_timeout = {}; SET LOCAL lock_timeout = {}",
             self.statement.as_millis(),
@@ -103,114 +103,122 @@ impl Deadlines {
     }
 }
 
-/// A pool on which every statement has a deadline.
+/// A pool with a time-out for every statement.
 #[derive(Debug, Clone)]
-pub(super) struct Connections {
+pub(super) struct TimedPool {
     pool: PgPool,
-    deadlines: Deadlines,
+    timeouts: DatabaseTimeouts,
     /// Whether each connection is known to be a session of its own.
     has_sessions: Arc<AtomicBool>,
 }
 
-impl Connections {
-    /// Those of `pool`.
-    pub(super) fn new(pool: PgPool, deadlines: Deadlines) -> Self {
-        Self { pool, deadlines, has_sessions: Arc::default() }
+impl TimedPool {
+    /// Wraps `pool`.
+    pub(super) fn new(pool: PgPool, deadlines: DatabaseTimeouts) -> Self {
+        Self { pool, timeouts: deadlines, has_sessions: Arc::default() }
     }
 
-    /// Whether each connection is a session of its own, as it was found out.
+    /// Sets whether each connection is known to be a session of its own.
     pub(super) fn set_has_sessions(&self, has_sessions: bool) {
         self.has_sessions.store(has_sessions, Ordering::Relaxed);
     }
 
-    /// The pool itself, to look at.
+    /// Returns the pool, for statistics.
     pub(super) fn pool(&self) -> &PgPool {
         &self.pool
     }
 
-    /// How to open one more connection.
+    /// Returns the options to open a separate connection.
     pub(super) fn connect_options(&self) -> PgConnectOptions {
         (*self.pool.connect_options()).clone()
     }
 
     /// Begins a transaction.
     pub(super) async fn begin(&self) -> Result<Transaction, Error> {
-        self.begin_within(self.deadlines).await
+        self.begin_within(self.timeouts).await
     }
 
-    /// Begins a transaction whose statements have other deadlines.
-    pub(super) async fn begin_within(&self, deadlines: Deadlines) -> Result<Transaction, Error> {
+    /// Begins a transaction with other time-outs.
+    pub(super) async fn begin_within(
+        &self,
+        deadlines: DatabaseTimeouts,
+    ) -> Result<Transaction, Error> {
         let mut connection = self.acquire(deadlines).await?;
         connection.begin(deadlines).await?;
         Ok(Transaction(connection))
     }
 
-    /// Whether the database answers within `limit`.
+    /// Returns whether the database responds within `limit`.
     pub(super) async fn is_reachable(&self, limit: Duration) -> bool {
         let ask = async { sqlx::raw_sql("SELECT 1").execute(self).await };
         matches!(timeout(limit, ask).await, Ok(Ok(_)))
     }
 
-    async fn acquire(&self, deadlines: Deadlines) -> Result<Connection, Error> {
+    async fn acquire(&self, deadlines: DatabaseTimeouts) -> Result<TimedConnection, Error> {
         let acquired = timeout(deadlines.acquire, self.pool.acquire()).await;
         let inner = Some(acquired.unwrap_or(Err(Error::PoolTimedOut))?);
         let is_session = self.has_sessions.load(Ordering::Relaxed);
-        let limit = deadlines.client_side();
-        Ok(Connection { inner, limit, is_session, is_in_transaction: false })
+        let limit = deadlines.client_timeout();
+        Ok(TimedConnection {
+            inner,
+            timeout: limit,
+            has_session: is_session,
+            is_in_transaction: false,
+        })
     }
 
-    /// A connection for one statement.
-    async fn acquire_for_one(&self) -> Result<Connection, Error> {
-        let mut connection = self.acquire(self.deadlines).await?;
-        if !connection.is_session {
-            connection.begin(self.deadlines).await?;
+    /// Acquires a connection for one statement.
+    async fn acquire_for_statement(&self) -> Result<TimedConnection, Error> {
+        let mut connection = self.acquire(self.timeouts).await?;
+        if !connection.has_session {
+            connection.begin(self.timeouts).await?;
         }
         Ok(connection)
     }
 }
 
-/// A transaction; it is rolled back when it is dropped without a commit.
+/// A transaction; dropped without a commit it is rolled back.
 #[derive(Debug)]
-pub(super) struct Transaction(Connection);
+pub(super) struct Transaction(TimedConnection);
 
 impl Transaction {
-    /// Ends it and makes its changes last.
+    /// Commits its changes.
     pub(super) async fn commit(self) -> Result<(), Error> {
         self.0.commit().await
     }
 }
 
 impl std::ops::Deref for Transaction {
-    type Target = Connection;
+    type Target = TimedConnection;
 
-    fn deref(&self) -> &Connection {
+    fn deref(&self) -> &TimedConnection {
         &self.0
     }
 }
 
 impl std::ops::DerefMut for Transaction {
-    fn deref_mut(&mut self) -> &mut Connection {
+    fn deref_mut(&mut self) -> &mut TimedConnection {
         &mut self.0
     }
 }
 
-/// A connection of the pool, taken for a while.
+/// A connection acquired from the pool.
 #[derive(Debug)]
-pub(super) struct Connection {
-    /// `None` once it was closed.
+pub(super) struct TimedConnection {
+    /// `None` after it was closed.
     inner: Option<PoolConnection<Postgres>>,
-    limit: Duration,
-    is_session: bool,
+    timeout: Duration,
+    has_session: bool,
     is_in_transaction: bool,
 }
 
-impl Connection {
-    async fn begin(&mut self, deadlines: Deadlines) -> Result<(), Error> {
+impl TimedConnection {
+    async fn begin(&mut self, deadlines: DatabaseTimeouts) -> Result<(), Error> {
         self.is_in_transaction = true;
-        sqlx::raw_sql(AssertSqlSafe(deadlines.begin())).execute(self).await.map(|_| ())
+        sqlx::raw_sql(AssertSqlSafe(deadlines.begin_sql())).execute(self).await.map(|_| ())
     }
 
-    /// Ends the transaction, if one was begun, and makes its changes last.
+    /// Commits the transaction, if one was begun.
     async fn commit(mut self) -> Result<(), Error> {
         if self.is_in_transaction {
             sqlx::raw_sql("COMMIT").execute(&mut self).await?;
@@ -219,19 +227,19 @@ impl Connection {
         Ok(())
     }
 
-    fn statement<E>(&self, query: E) -> Statement<E> {
-        Statement { query, may_have_name: self.is_session }
+    fn statement<E>(&self, query: E) -> MaybeNamed<E> {
+        MaybeNamed { query, may_be_named: self.has_session }
     }
 
-    /// The connection that is behind it, unless it was closed.
+    /// Returns the underlying connection, unless it was closed.
     fn inner(&mut self) -> Result<&mut PgConnection, Error> {
         self.inner.as_deref_mut().ok_or(Error::WorkerCrashed)
     }
 
-    /// Closes the connection when an error says that it is of no use.
-    fn settle<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
+    /// Closes the connection if the error shows that it is unusable.
+    fn close_if_unusable<T>(&mut self, result: Result<T, Error>) -> Result<T, Error> {
         if let Err(error) = &result
-            && is_lost(error)
+            && is_unusable(error)
             && let Some(connection) = self.inner.take()
         {
             drop(connection.detach());
@@ -240,21 +248,21 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for TimedConnection {
     fn drop(&mut self) {
-        let connection = Returning(self.inner.take());
+        let connection = ReturnGuard(self.inner.take());
         if let Ok(runtime) = Handle::try_current()
             && connection.0.is_some()
         {
-            runtime.spawn(give_back(connection, self.is_in_transaction, self.limit));
+            runtime.spawn(return_to_pool(connection, self.is_in_transaction, self.timeout));
         }
     }
 }
 
-/// A connection on its way back to the pool. Dropped on the way it is closed: the pool would wait for it.
-struct Returning(Option<PoolConnection<Postgres>>);
+/// A connection being returned to the pool. Dropped before that it is closed: the pool would wait for it.
+struct ReturnGuard(Option<PoolConnection<Postgres>>);
 
-impl Drop for Returning {
+impl Drop for ReturnGuard {
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
             drop(connection.detach());
@@ -262,24 +270,24 @@ impl Drop for Returning {
     }
 }
 
-/// Brings a connection back to the pool, within a limit: the pool's own way waits without end for a host
-/// that is silent, and nobody else can have the place meanwhile.
-async fn give_back(mut returning: Returning, rolls_back: bool, limit: Duration) {
+/// Returns a connection to the pool within a time limit: the pool's own way waits forever for a silent host and blocks
+/// its slot meanwhile.
+async fn return_to_pool(mut returning: ReturnGuard, rolls_back: bool, limit: Duration) {
     let Some(connection) = returning.0.as_mut() else { return };
     if rolls_back {
         let rollback = sqlx::raw_sql("ROLLBACK").execute(&mut **connection);
-        if in_time(limit, rollback).await.is_err() {
+        if within_timeout(limit, rollback).await.is_err() {
             return;
         }
     }
-    // From here on the pool's own future holds the connection, and closes it when it is dropped.
+    // From here on the pool's future owns the connection and closes it when dropped.
     let returned = returning.0.take().map(|mut connection| connection.return_to_pool());
     if let Some(returned) = returned {
         let _ = timeout(limit, returned).await;
     }
 }
 
-async fn in_time<T>(
+async fn within_timeout<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
@@ -287,9 +295,9 @@ async fn in_time<T>(
     timeout(limit, work).await.unwrap_or_else(|_| missed())
 }
 
-/// Whether the connection is of no use after this error: it broke, its server takes no changes any more, or
-/// names of statements are not where we prepared them.
-fn is_lost(error: &Error) -> bool {
+/// Returns whether the connection is unusable after this error: it broke, its server became read-only, or prepared
+/// statements are missing.
+fn is_unusable(error: &Error) -> bool {
     if let Error::Database(error) = error {
         return error.code().is_some_and(|code| {
             code.starts_with("57P") || matches!(&*code, "25006" | "26000" | "42P05")

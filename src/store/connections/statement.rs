@@ -1,16 +1,16 @@
-//! Statements that are prepared under a name only where that is safe.
+//! Statements that are named only where named prepared statements are safe.
 
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgStatement, Postgres};
 use sqlx::{Execute, SqlStr};
 
-/// A statement that is prepared under a name only where the name is sure to be found again.
-pub(super) struct Statement<E> {
+/// A statement that is prepared under a name only if later statements will find that name.
+pub(super) struct MaybeNamed<E> {
     pub(super) query: E,
-    pub(super) may_have_name: bool,
+    pub(super) may_be_named: bool,
 }
 
-impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Statement<E> {
+impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for MaybeNamed<E> {
     fn sql(self) -> SqlStr {
         self.query.sql()
     }
@@ -24,6 +24,6 @@ impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Statement<E> {
     }
 
     fn persistent(&self) -> bool {
-        self.may_have_name && self.query.persistent()
+        self.may_be_named && self.query.persistent()
     }
 }

@@ -1,7 +1,7 @@
-//! The metrics: counted where things happen, written in the text format of `OpenMetrics`, which
-//! Prometheus reads. There is no global state: the gateway makes one [`Metrics`] and passes it on.
+//! The metrics of a gateway in the `OpenMetrics` text format, for Prometheus. There is no global state: the gateway
+//! creates one [`Metrics`] and passes it on.
 //!
-//! What is counted is here; what is looked at when somebody asks is in `gauges`.
+//! Counters and histograms are here; values read at a scrape are in `gauges`.
 
 mod gauges;
 mod labels;
@@ -20,24 +20,23 @@ use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
 use self::gauges::Gauges;
-pub use self::gauges::{CacheFigures, Figures, OpenConnection, Standing};
-use self::labels::Labels;
+pub use self::gauges::{CacheStats, DatabaseStats, GatewayStats, OpenConnection};
+use self::labels::{HandleCache, Labels};
 use self::outcomes::OTHER;
-pub use self::outcomes::{Called, Renewed};
+pub use self::outcomes::{CallOutcome, RefreshResult};
 use super::names;
-use super::per_name::PerName;
 use crate::domain::provider::Provider;
-use crate::domain::quota::Quota;
+use crate::domain::quota::QuotaKind;
 
-/// The borders of the durations, in seconds.
-const SECONDS: [f64; 13] =
+/// The upper bounds of the histogram buckets, in seconds.
+const DURATION_BUCKETS: [f64; 13] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
-/// The methods of requests that are told apart: anybody may send a made-up one.
+/// The values of the label `method`: a caller may send any method, and others are `other`.
 const METHODS: [&str; 8] = ["GET", "POST", "PATCH", "PUT", "DELETE", "HEAD", "OPTIONS", OTHER];
 /// The classes of HTTP statuses.
-const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-/// The figures of the database are read anew when they are older.
-const FIGURES_LAST: Duration = Duration::from_secs(5);
+const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+/// The maximum age of the values from the database.
+const DATABASE_STATS_MAX_AGE: Duration = Duration::from_secs(5);
 
 type Counters<const N: usize> = Family<Labels<N>, Counter>;
 type Histograms<const N: usize> = Family<Labels<N>, Histogram>;
@@ -50,14 +49,14 @@ struct Inner {
     registry: Registry,
     http_requests: Counters<3>,
     http_duration: Histograms<2>,
-    /// Of each of [`METHODS`].
-    routes: [PerName<RouteHandles>; 8],
+    /// By the index in [`METHODS`].
+    routes: [HandleCache<RouteHandles>; 8],
     provider_calls: Counters<3>,
     provider_duration: Histograms<2>,
     limiter_refusals: Counters<2>,
     limiter_waits: Histograms<2>,
-    /// Of each provider.
-    methods: Vec<(Provider, PerName<MethodHandles>)>,
+    /// By provider.
+    methods: Vec<(Provider, HandleCache<MethodHandles>)>,
     known_methods: HashSet<String>,
     refreshes: Counters<1>,
     refresh_duration: Histogram,
@@ -65,7 +64,7 @@ struct Inner {
     quota_refusals: Counters<1>,
     audit_lost: Counter,
     gauges: Gauges,
-    looked_at: Mutex<Option<Instant>>,
+    database_stats_read_at: Mutex<Option<Instant>>,
 }
 
 struct RouteHandles {
@@ -81,10 +80,10 @@ struct MethodHandles {
 }
 
 impl Metrics {
-    /// Nothing counted yet. Only the provider methods among `known_methods` get a label of their own.
+    /// Creates metrics without values. Provider methods outside of `known_methods` share the label `other`.
     #[must_use]
     pub fn new(known_methods: HashSet<String>) -> Self {
-        let histograms = || Histogram::new(SECONDS);
+        let histograms = || Histogram::new(DURATION_BUCKETS);
         let mut inner = Inner {
             registry: Registry::default(),
             http_requests: Family::default(),
@@ -94,7 +93,7 @@ impl Metrics {
             provider_duration: Family::new_with_constructor(histograms),
             limiter_refusals: Family::default(),
             limiter_waits: Family::new_with_constructor(histograms),
-            methods: Provider::ALL.iter().map(|one| (*one, PerName::default())).collect(),
+            methods: Provider::ALL.iter().map(|one| (*one, HandleCache::default())).collect(),
             known_methods,
             refreshes: Family::default(),
             refresh_duration: histograms(),
@@ -102,29 +101,35 @@ impl Metrics {
             quota_refusals: Family::default(),
             audit_lost: Counter::default(),
             gauges: Gauges::default(),
-            looked_at: Mutex::default(),
+            database_stats_read_at: Mutex::default(),
         };
         inner.register();
-        for (_, outcome) in Renewed::ALL {
-            // From the start, so that a first failure is seen as a rise.
+        for (_, outcome) in RefreshResult::ALL {
+            // Created at the start, so that the first failure is an increase.
             drop(inner.refreshes.get_or_create(&[("outcome", outcome.into())]));
         }
-        let rows = Quota::ALL.map(Quota::name);
+        let rows = QuotaKind::ALL.map(QuotaKind::name);
         for quota in ["requests", "waiting_calls"].into_iter().chain(rows) {
             drop(inner.quota_refusals.get_or_create(&[("quota", quota.into())]));
         }
         Self(Arc::new(inner))
     }
 
-    /// A request was answered. `route` is its template, never its path.
-    pub fn request(&self, method: &http::Method, route: &str, status: u16, took: Duration) {
-        let known = METHODS.iter().position(|one| *one == method.as_str());
-        let known = known.unwrap_or(METHODS.len() - 1);
-        let (Some(method), Some(routes)) = (METHODS.get(known), self.0.routes.get(known)) else {
+    /// Records a completed request. `route` is its template, never its path.
+    pub fn record_request(
+        &self,
+        method: &http::Method,
+        route: &str,
+        status: u16,
+        duration: Duration,
+    ) {
+        let index = METHODS.iter().position(|one| *one == method.as_str());
+        let index = index.unwrap_or(METHODS.len() - 1);
+        let (Some(method), Some(routes)) = (METHODS.get(index), self.0.routes.get(index)) else {
             return;
         };
         let handles = routes.get(route, || RouteHandles {
-            classes: CLASSES.map(|class| {
+            classes: STATUS_CLASSES.map(|class| {
                 let labels = [
                     ("route", route.to_owned().into()),
                     ("method", (*method).into()),
@@ -140,87 +145,89 @@ impl Metrics {
         if let Some(class) = handles.classes.get(usize::from(status / 100).saturating_sub(1)) {
             class.inc();
         }
-        handles.duration.observe(took.as_secs_f64());
+        handles.duration.observe(duration.as_secs_f64());
     }
 
-    /// A call was sent to a provider after it had `waited` for its turn, and this came of it.
-    pub fn call(
+    /// Records a call sent to a provider, with its wait for the permit and its duration.
+    pub fn record_call(
         &self,
         provider: Provider,
         name: &str,
-        outcome: Called,
-        (waited, took): (Duration, Duration),
+        outcome: CallOutcome,
+        (waited, duration): (Duration, Duration),
     ) {
         let Some(handles) = self.method(provider, name) else { return };
-        let place = Called::ALL.iter().position(|(one, _)| *one == outcome);
-        if let Some(counter) = place.and_then(|place| handles.outcomes.get(place)) {
+        let index = CallOutcome::ALL.iter().position(|(one, _)| *one == outcome);
+        if let Some(counter) = index.and_then(|index| handles.outcomes.get(index)) {
             counter.inc();
         }
-        handles.duration.observe(took.as_secs_f64());
+        handles.duration.observe(duration.as_secs_f64());
         handles.waits.observe(waited.as_secs_f64());
     }
 
-    /// A call was not sent, because its turn would have come too late.
-    pub fn limited(&self, provider: Provider, name: &str) {
+    /// Records a call rejected by the rate limiter.
+    pub fn record_rate_limited(&self, provider: Provider, name: &str) {
         if let Some(handles) = self.method(provider, name) {
             handles.refusals.inc();
         }
     }
 
-    /// A provider was asked for new tokens.
-    pub fn refresh(&self, outcome: Renewed, took: Duration) {
-        let name = Renewed::ALL.iter().find(|(one, _)| *one == outcome).map_or(OTHER, |one| one.1);
+    /// Records an attempt to refresh tokens.
+    pub fn record_refresh(&self, outcome: RefreshResult, duration: Duration) {
+        let name =
+            RefreshResult::ALL.iter().find(|(one, _)| *one == outcome).map_or(OTHER, |one| one.1);
         self.0.refreshes.get_or_create(&[("outcome", name.into())]).inc();
-        self.0.refresh_duration.observe(took.as_secs_f64());
+        self.0.refresh_duration.observe(duration.as_secs_f64());
     }
 
-    /// A link came to an end: `linked`, or the code of its failure.
-    pub fn link(&self, outcome: &'static str) {
+    /// Records a finished link: `linked`, or the code of its failure.
+    pub fn record_link(&self, outcome: &'static str) {
         self.0.links.get_or_create(&[("outcome", outcome.into())]).inc();
     }
 
-    /// A request was refused because its environment used all of a quota.
-    pub fn over_quota(&self, quota: &'static str) {
+    /// Records a request rejected by a quota of its environment.
+    pub fn record_quota_rejection(&self, quota: &'static str) {
         self.0.quota_refusals.get_or_create(&[("quota", quota.into())]).inc();
     }
 
-    /// A use of a credential did not get into the audit log.
-    pub fn audit_lost(&self) {
+    /// Records a credential use that is lost for the audit log.
+    pub fn record_lost_audit_row(&self) {
         self.0.audit_lost.inc();
     }
 
-    /// Whether the figures of the database are to be read anew. Whoever hears so reads them.
+    /// Returns whether the values from the database are due; the caller that gets `true` reads them.
     #[must_use]
-    pub fn are_figures_due(&self) -> bool {
-        let mut looked_at = self.0.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_due = looked_at.is_none_or(|at| at.elapsed() > FIGURES_LAST);
+    pub fn are_database_stats_due(&self) -> bool {
+        let mut looked_at =
+            self.0.database_stats_read_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = looked_at.is_none_or(|at| at.elapsed() > DATABASE_STATS_MAX_AGE);
         if is_due {
             *looked_at = Some(Instant::now());
         }
         is_due
     }
 
-    /// Takes over the figures of the database.
-    pub fn set_figures(&self, figures: &Figures) {
-        self.0.gauges.set_figures(figures);
+    /// Sets the values from the database.
+    pub fn set_database_stats(&self, stats: &DatabaseStats) {
+        self.0.gauges.set_database_stats(stats);
     }
 
-    /// Takes over how the gateway stands.
-    pub fn set_standing(&self, standing: &Standing) {
-        self.0.gauges.set_standing(standing);
+    /// Sets the values from the gateway.
+    pub fn set_gateway_stats(&self, stats: &GatewayStats) {
+        self.0.gauges.set_gateway_stats(stats);
     }
 
-    /// A caller's connection was opened; it is counted until the answer is dropped.
+    /// Counts a connection of a caller until the returned guard is dropped.
     #[must_use]
     pub fn open_connection(&self) -> OpenConnection {
         self.0.gauges.open_connection()
     }
 
-    /// All of it as text.
+    /// Returns all metrics as text.
     ///
     /// # Errors
     ///
-    /// Never in practice: a text takes whatever is written.
+    /// Never in practice: writing to a string does not fail.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         text::encode(&mut text, &self.0.registry)?;
@@ -236,7 +243,7 @@ impl Metrics {
                 [("provider", provider.name().into()), ("method", method.to_owned().into())];
             let [provider_label, method_label] = labels.clone();
             MethodHandles {
-                outcomes: Called::ALL.map(|(_, outcome)| {
+                outcomes: CallOutcome::ALL.map(|(_, outcome)| {
                     let outcome = ("outcome", outcome.into());
                     let labels = [provider_label.clone(), method_label.clone(), outcome];
                     inner.provider_calls.get_or_create_owned(&labels)
@@ -253,47 +260,43 @@ impl Metrics {
 impl Inner {
     fn register(&mut self) {
         let registry = &mut self.registry;
-        registry.register(names::HTTP_REQUESTS, "Requests answered", self.http_requests.clone());
-        registry.register(
-            names::HTTP_DURATION,
-            "How long requests took",
-            self.http_duration.clone(),
-        );
+        registry.register(names::HTTP_REQUESTS, "Completed requests", self.http_requests.clone());
+        registry.register(names::HTTP_DURATION, "Duration of requests", self.http_duration.clone());
         registry.register(names::PROVIDER_CALLS, "Calls to providers", self.provider_calls.clone());
         registry.register(
             names::PROVIDER_DURATION,
-            "How long providers took to answer",
+            "Duration of provider calls",
             self.provider_duration.clone(),
         );
         registry.register(
             names::LIMITER_REFUSALS,
-            "Calls not sent because their turn would have come too late",
+            "Calls rejected by the rate limiter",
             self.limiter_refusals.clone(),
         );
         registry.register(
             names::LIMITER_WAITS,
-            "How long calls waited for their turn",
+            "Wait of calls for their permit",
             self.limiter_waits.clone(),
         );
         registry.register(
             names::TOKEN_REFRESHES,
-            "Attempts to renew a pair of tokens",
+            "Attempts to refresh a token pair",
             self.refreshes.clone(),
         );
         registry.register(
             names::TOKEN_REFRESH_DURATION,
-            "How long providers took to answer an attempt to renew",
+            "Duration of attempts to refresh",
             self.refresh_duration.clone(),
         );
         registry.register(
             names::QUOTA_REFUSALS,
-            "Requests refused because the environment used all of a quota",
+            "Requests rejected by a quota of their environment",
             self.quota_refusals.clone(),
         );
-        registry.register(names::LINKS, "Links that came to an end", self.links.clone());
+        registry.register(names::LINKS, "Finished links", self.links.clone());
         registry.register(
             names::AUDIT_LOST,
-            "Uses of credentials that are not in the audit log",
+            "Credential uses lost for the audit log",
             self.audit_lost.clone(),
         );
         self.gauges.register(registry);
@@ -311,17 +314,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_callers_make_up_is_no_label() {
+    fn labels_hold_no_input_of_callers() {
         let metrics = Metrics::new(HashSet::from_iter(["users.info".to_owned()]));
         let second = Duration::from_secs(1);
         for name in ["users.info", "U0123", "mallory@example.com"] {
-            metrics.call(Provider::SlackEnterprise, name, Called::Answered, (second, second));
+            metrics.record_call(
+                Provider::SlackEnterprise,
+                name,
+                CallOutcome::Completed,
+                (second, second),
+            );
         }
-        metrics.request(&"MALLORY".parse().unwrap(), "unmatched", 404, second);
+        metrics.record_request(&"MALLORY".parse().unwrap(), "unmatched", 404, second);
         let text = metrics.encode().unwrap();
         assert!(text.contains("method=\"users.info\""), "{text}");
         assert!(!text.contains("U0123") && !text.contains("mallory@"), "{text}");
         assert!(!text.contains("MALLORY"), "{text}");
-        assert!(text.contains("method=\"other\",outcome=\"answered\"} 2"), "{text}");
+        assert!(text.contains("method=\"other\",outcome=\"completed\"} 2"), "{text}");
     }
 }

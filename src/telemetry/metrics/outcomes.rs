@@ -1,78 +1,78 @@
-//! How things ended that are counted by their end.
+//! The outcomes of provider calls and of refreshes, as metric labels.
 
-/// What an end is called that has no name of its own.
+/// The label of values without a label of their own.
 pub(super) const OTHER: &str = "other";
 
-/// How a call to a provider ended.
+/// The outcome of a call to a provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Called {
-    /// With an answer to pass on.
-    Answered,
-    /// The access token is dead.
-    DeadToken,
-    /// The provider did not take the token: it is dead, or not for this.
-    RefusedToken,
-    /// The provider said "too fast": HTTP 429.
-    TooFast,
-    /// The provider is in trouble.
-    Trouble,
-    /// It could not be reached.
+pub enum CallOutcome {
+    /// A response to pass on.
+    Completed,
+    /// The access token is invalid.
+    TokenInvalid,
+    /// The provider rejected the access token: it is invalid, or does not permit the call.
+    TokenRejected,
+    /// The provider's rate limit: HTTP 429.
+    RateLimited,
+    /// A server error.
+    ServerError,
+    /// The provider is unreachable.
     Unreachable,
-    /// It did not answer in time.
+    /// No response in time.
     Timeout,
-    /// Its answer broke off, or can't be read.
-    Broken,
+    /// The response was interrupted or can't be read.
+    Interrupted,
 }
 
-impl Called {
+impl CallOutcome {
     pub(super) const ALL: [(Self, &'static str); 8] = [
-        (Self::Answered, "answered"),
-        (Self::DeadToken, "dead_token"),
-        (Self::RefusedToken, "refused_token"),
-        (Self::TooFast, "too_fast"),
-        (Self::Trouble, "trouble"),
+        (Self::Completed, "completed"),
+        (Self::TokenInvalid, "token_invalid"),
+        (Self::TokenRejected, "token_rejected"),
+        (Self::RateLimited, "rate_limited"),
+        (Self::ServerError, "server_error"),
         (Self::Unreachable, "unreachable"),
         (Self::Timeout, "timeout"),
-        (Self::Broken, "broken"),
+        (Self::Interrupted, "interrupted"),
     ];
 
-    /// Its name as a label.
+    /// Returns its label.
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(one, _)| *one == self).map_or(OTHER, |one| one.1)
     }
 }
 
-/// How an attempt to renew tokens ended.
+/// The outcome of an attempt to refresh tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Renewed {
-    /// With a new pair.
+pub enum RefreshResult {
+    /// A new token pair.
     Refreshed,
-    /// The grant is lost.
-    Refused,
-    /// Our client was refused.
-    ClientRefused,
-    /// The request was refused for a reason that does not name the grant.
+    /// The provider rejected the refresh token: the grant is lost.
+    Rejected,
+    /// The provider rejected the client credentials.
+    ClientRejected,
+    /// The provider rejected the request with a code that does not concern the grant.
     Unclear,
-    /// The provider did not answer in time.
+    /// No response in time.
     TimedOut,
-    /// The provider could not be reached.
+    /// The provider is unreachable.
     Unreachable,
-    /// The provider is in trouble.
-    Down,
-    /// The answer was lost.
-    AnswerLost,
+    /// A server error.
+    ServerError,
+    /// The response was lost.
+    ResponseLost,
 }
 
-impl Renewed {
+impl RefreshResult {
     pub(super) const ALL: [(Self, &'static str); 8] = [
         (Self::Refreshed, "refreshed"),
-        (Self::Refused, "refused"),
-        (Self::ClientRefused, "client_refused"),
+        (Self::Rejected, "refused"),
+        (Self::ClientRejected, "client_refused"),
         (Self::Unclear, "unclear"),
         (Self::TimedOut, "timed_out"),
         (Self::Unreachable, "unreachable"),
-        (Self::Down, "down"),
-        (Self::AnswerLost, "answer_lost"),
+        (Self::ServerError, "down"),
+        (Self::ResponseLost, "answer_lost"),
     ];
 }

@@ -1,111 +1,122 @@
-//! Groups made, changed, linked to workspaces, deleted.
+//! Changes of groups: create, update, link to workspaces, delete.
 
 use std::collections::BTreeSet;
 
-use super::outcome::{Changed, Made, Part, Seen};
-use super::{Changes, refuse};
+use super::outcome::{ChangeResult, ChangeStep, ObjectOrigin, ReadBackResult};
+use super::{Changes, reject_invalid};
 use crate::connectors::{ConnectorError, GroupWrites};
-use crate::domain::group::{Group, GroupWish};
-use crate::domain::input::{Comparison, Done};
-use crate::unified::{Shape, UnifiedError};
+use crate::domain::group::{Group, GroupInput};
+use crate::domain::patch::{Comparison, WriteOutcome};
+use crate::unified::{RenderOptions, UnifiedError};
 
 impl Changes<'_> {
-    /// Makes a group with its members.
+    /// Creates a group with its members.
     ///
     /// # Errors
     ///
-    /// `Flawed` for a request that contradicts itself or has no name; else what the provider said.
+    /// `Invalid` for a request that contradicts itself or has no name, or the provider's error.
     pub async fn create_group(
         &self,
-        wish: &GroupWish,
-        shape: &Shape,
-    ) -> Result<Changed, UnifiedError> {
-        refuse(wish.flaws_of_new())?;
-        let name = wish.name.value().map(String::as_str).unwrap_or_default();
-        let send = self.group_writes()?.create(&self.directory.cx, wish);
-        // Groups may share a name: the new one is that which was not there before.
+        input: &GroupInput,
+        shape: &RenderOptions,
+    ) -> Result<ChangeResult, UnifiedError> {
+        reject_invalid(input.validate_create())?;
+        let name = input.name.value().map(String::as_str).unwrap_or_default();
+        let send = self.group_writes()?.create(&self.directory.cx, input);
+        // Names of groups are not unique: the new group is the one that was not there before.
         let before = self.groups_named(name).await;
         let seen = async {
             let before = before?.map(|groups| ids(&groups));
             let (Some(before), Some(after)) = (before, self.groups_named(name).await?) else {
-                return Ok(Seen::Undecided);
+                return Ok(ReadBackResult::Inconclusive);
             };
             let mut new = after.iter().filter(|group| !before.contains(&group.id));
             Ok(match (new.next(), new.next()) {
-                (None, _) => Seen::NotDone,
-                (Some(group), None) if has_members(group, wish) => Seen::Done(group.id.clone()),
-                // Another request may have made it meanwhile.
-                (Some(_), _) => Seen::Undecided,
+                (None, _) => ReadBackResult::NotApplied,
+                (Some(group), None) if has_members(group, input) => {
+                    ReadBackResult::Applied(group.id.clone())
+                }
+                // Another request may have created it in the meantime.
+                (Some(_), _) => ReadBackResult::Inconclusive,
             })
         };
-        let id = self.step("group.created", name, send, seen).await??;
-        let mut parts = vec![Part::of("group", &id, Ok(Done::Done))];
-        parts.extend(self.link(&id, wish).await?);
-        self.changed::<Group>(&id, Made::New, parts, shape).await
+        let id = self.create_step("group.created", name, send, seen).await??;
+        let mut parts = vec![ChangeStep::of("group", &id, Ok(WriteOutcome::Applied))];
+        parts.extend(self.link_workspaces(&id, input).await?);
+        self.change_result::<Group>(&id, ObjectOrigin::Created, parts, shape).await
     }
 
     /// Changes the name and the members, and links the group to workspaces.
     ///
     /// # Errors
     ///
-    /// `Flawed` for a request that contradicts itself; what the provider said of the first step. A
-    /// failure of the second one is a part.
+    /// `Invalid` for a request that contradicts itself, or the provider's error of the first step. A failure of the
+    /// second step is in the steps.
     pub async fn update_group(
         &self,
         id: &str,
-        wish: &GroupWish,
-        shape: &Shape,
-    ) -> Result<Changed, UnifiedError> {
-        refuse(wish.flaws_of_change())?;
+        input: &GroupInput,
+        shape: &RenderOptions,
+    ) -> Result<ChangeResult, UnifiedError> {
+        reject_invalid(input.validate_update())?;
         let mut parts = Vec::new();
-        if wish.changes_group() {
-            parts.push(Part::of("group", id, Ok(self.change_group(id, wish).await??)));
+        if input.changes_group() {
+            parts.push(ChangeStep::of("group", id, Ok(self.change_group(id, input).await??)));
         }
-        parts.extend(self.link(id, wish).await?);
-        if let [Part { outcome: Err(error), .. }] = &*parts {
-            return Err(error.copy().into());
+        parts.extend(self.link_workspaces(id, input).await?);
+        if let [ChangeStep { outcome: Err(error), .. }] = &*parts {
+            return Err(error.without_source().into());
         }
-        self.changed::<Group>(id, Made::Existing, parts, shape).await
+        self.change_result::<Group>(id, ObjectOrigin::Existing, parts, shape).await
     }
 
-    /// Deletes a group for good. Whoever came into a workspace by it stays there.
+    /// Deletes a group permanently. Members that it added to a workspace remain there.
     ///
     /// # Errors
     ///
-    /// What the provider said.
-    pub async fn delete_group(&self, id: &str) -> Result<Done, UnifiedError> {
+    /// The provider's error.
+    pub async fn delete_group(&self, id: &str) -> Result<WriteOutcome, UnifiedError> {
         let send = self.group_writes()?.delete(&self.directory.cx, id);
         let seen = async {
             let is_gone = self.read::<Group>(id).await?.is_none();
-            Ok(if is_gone { Seen::Done(Done::Done) } else { Seen::NotDone })
+            Ok(if is_gone {
+                ReadBackResult::Applied(WriteOutcome::Applied)
+            } else {
+                ReadBackResult::NotApplied
+            })
         };
-        Ok(self.step("group.deleted", id, send, seen).await??)
+        Ok(self.create_step("group.deleted", id, send, seen).await??)
     }
 
     async fn change_group(
         &self,
         id: &str,
-        wish: &GroupWish,
-    ) -> Result<Result<Done, ConnectorError>, UnifiedError> {
-        let send = self.group_writes()?.update(&self.directory.cx, id, wish);
-        let state = self.compare(id, |group: &Group| wish.compare(group));
-        self.reach("group.updated", id, send, state).await
+        input: &GroupInput,
+    ) -> Result<Result<WriteOutcome, ConnectorError>, UnifiedError> {
+        let send = self.group_writes()?.update(&self.directory.cx, id, input);
+        let state = self.compare(id, |group: &Group| input.compare(group));
+        self.update_step("group.updated", id, send, state).await
     }
 
-    /// Links the group to the workspaces of a request, if it names some. No provider shows them.
-    async fn link(&self, id: &str, wish: &GroupWish) -> Result<Option<Part>, UnifiedError> {
-        if wish.add_workspace_ids.is_empty() {
+    /// Links the group to the workspaces of a request, if there are any. No provider returns the links.
+    async fn link_workspaces(
+        &self,
+        id: &str,
+        input: &GroupInput,
+    ) -> Result<Option<ChangeStep>, UnifiedError> {
+        if input.add_workspace_ids.is_empty() {
             return Ok(None);
         }
-        let send = self.group_writes()?.link(&self.directory.cx, id, &wish.add_workspace_ids);
+        let send =
+            self.group_writes()?.link_workspaces(&self.directory.cx, id, &input.add_workspace_ids);
         let state = async { Ok(Comparison::Unknown) };
-        let outcome = self.reach("group.linked", id, send, state).await?;
-        Ok(Some(Part::of("workspaces", id, outcome)))
+        let outcome = self.update_step("group.linked", id, send, state).await?;
+        Ok(Some(ChangeStep::of("workspaces", id, outcome)))
     }
 
     fn group_writes(&self) -> Result<&dyn GroupWrites, UnifiedError> {
-        let facet = self.directory.connector.group_writes();
-        facet.ok_or_else(|| self.unsupported("changes of groups"))
+        let writer = self.directory.connector.group_writes();
+        writer.ok_or_else(|| self.unsupported("changes of groups"))
     }
 }
 
@@ -113,8 +124,8 @@ fn ids(groups: &[Group]) -> BTreeSet<String> {
     groups.iter().map(|group| group.id.clone()).collect()
 }
 
-/// Whether a group has the members that a new one was to have.
-fn has_members(group: &Group, wish: &GroupWish) -> bool {
+/// Whether a group has exactly the requested initial members.
+fn has_members(group: &Group, input: &GroupInput) -> bool {
     let members: BTreeSet<&String> = group.members.iter().map(|member| &member.id).collect();
-    members == wish.initial_members()
+    members == input.initial_members()
 }

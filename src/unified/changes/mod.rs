@@ -1,38 +1,37 @@
-//! Changes: of users, of members of workspaces, of roles, of workspaces, of groups. Every step is
-//! written down before it is sent and after it. One whose response was lost is read back, and a refusal
-//! because of the present state is compared with it, so that an outcome says what was seen and not what
-//! was requested.
+//! Changes of users, workspace members, roles, workspaces and groups. Every step is recorded in the audit log before it
+//! is sent and after it ended. A step whose response was lost is read back, and a conflict with the present state is
+//! compared with that state, so that an outcome reports what was observed and not what was requested.
 
-mod found;
+mod audit;
 mod groups;
-mod journal;
+mod lookup;
 mod members;
 mod new_user;
 mod outcome;
-mod people;
 mod roles;
+mod users;
 mod workspaces;
 
 use std::future::Future;
 
-pub use journal::Journal;
+pub use audit::AuditTrail;
 pub use new_user::OnConflict;
-pub use outcome::{Changed, Made, MatchedBy, Part};
-pub use people::SignOut;
+pub use outcome::{ChangeResult, ChangeStep, MatchedBy, ObjectOrigin};
+pub use users::SignOut;
 
-use self::outcome::{Seen, settle, settle_goal};
-use super::{Directory, Resource, Shape, UnifiedError};
+use self::outcome::{ReadBackResult, resolve_by_read_back, resolve_by_state};
+use super::{Directory, RenderOptions, Resource, UnifiedError};
 use crate::connectors::ConnectorError;
-use crate::domain::input::{Comparison, Done, Flaw};
-use crate::store::Outcome;
+use crate::domain::patch::{Comparison, ValidationError, WriteOutcome};
+use crate::store::AuditOutcome;
 
 /// An account's directory, for one request that changes it.
 #[derive(Clone, Copy)]
 pub struct Changes<'a> {
     /// The directory.
     pub directory: Directory<'a>,
-    /// Where each step is written down.
-    pub journal: Journal<'a>,
+    /// Records each step in the audit log.
+    pub audit_trail: AuditTrail<'a>,
 }
 
 impl std::fmt::Debug for Changes<'_> {
@@ -42,68 +41,74 @@ impl std::fmt::Debug for Changes<'_> {
 }
 
 impl Changes<'_> {
-    /// One step that makes something. `seen` reads what was made when the response was lost.
-    async fn step<T>(
+    /// Runs one step that creates an object. `seen` reads the object back when the response was lost.
+    async fn create_step<T>(
         &self,
         action: &str,
         subject: &str,
         send: impl Future<Output = Result<T, ConnectorError>>,
-        seen: impl Future<Output = Result<Seen<T>, ConnectorError>>,
+        seen: impl Future<Output = Result<ReadBackResult<T>, ConnectorError>>,
     ) -> Result<Result<T, ConnectorError>, UnifiedError> {
-        self.journal.note(action, subject, Outcome::Started).await?;
-        let outcome = settle(send.await, seen).await;
-        self.close(action, subject, &outcome).await;
+        self.audit_trail.record(action, subject, AuditOutcome::Started).await?;
+        let outcome = resolve_by_read_back(send.await, seen).await;
+        self.record_outcome(action, subject, &outcome).await;
         Ok(outcome)
     }
 
-    /// One step towards a state. `state` compares what is there with that: it decides a step whose
-    /// response was lost, and whether one that the present state forbids was so already.
-    async fn reach(
+    /// Runs one step towards a state. `state` compares the present state with it: it decides the outcome of a step
+    /// whose response was lost, or that conflicts with the present state.
+    async fn update_step(
         &self,
         action: &str,
         subject: &str,
-        send: impl Future<Output = Result<Done, ConnectorError>>,
+        send: impl Future<Output = Result<WriteOutcome, ConnectorError>>,
         state: impl Future<Output = Result<Comparison, ConnectorError>>,
-    ) -> Result<Result<Done, ConnectorError>, UnifiedError> {
-        self.journal.note(action, subject, Outcome::Started).await?;
-        let outcome = settle_goal(send.await, state).await;
-        self.close(action, subject, &outcome).await;
+    ) -> Result<Result<WriteOutcome, ConnectorError>, UnifiedError> {
+        self.audit_trail.record(action, subject, AuditOutcome::Started).await?;
+        let outcome = resolve_by_state(send.await, state).await;
+        self.record_outcome(action, subject, &outcome).await;
         Ok(outcome)
     }
 
-    /// Writes down how a step ended. One of unknown outcome stays begun, which is what is known of it.
-    async fn close<T>(&self, action: &str, subject: &str, outcome: &Result<T, ConnectorError>) {
+    /// Records the outcome of a step. A step of unknown outcome has no second entry.
+    async fn record_outcome<T>(
+        &self,
+        action: &str,
+        subject: &str,
+        outcome: &Result<T, ConnectorError>,
+    ) {
         let ended = match outcome {
-            Ok(_) => Outcome::Done,
+            Ok(_) => AuditOutcome::Done,
             Err(error) if error.is_outcome_unknown() => return,
-            Err(_) => Outcome::Failed,
+            Err(_) => AuditOutcome::Failed,
         };
-        self.journal.close(action, subject, ended).await;
+        self.audit_trail.record_end(action, subject, ended).await;
     }
 
-    /// The object with that id, unshaped.
+    /// Returns the unified object with that id.
     async fn read<T: Resource>(&self, id: &str) -> Result<Option<T>, ConnectorError> {
-        let Some(facet) = T::facet(self.directory.connector) else { return Ok(None) };
-        let record = facet.get(&self.directory.cx, id).await?;
-        Ok(record.map(|record| *record.unified))
+        let Some(reader) = T::reader(self.directory.connector) else { return Ok(None) };
+        let record = reader.get(&self.directory.cx, id).await?;
+        Ok(record.map(|record| *record.resource))
     }
 
     /// Reads the object of a change after its steps.
     ///
     /// # Errors
     ///
-    /// Why it can't be read, when none of the steps succeeded either, or when nothing was changed because there is no
-    /// such object.
-    pub(super) async fn changed<T: Resource>(
+    /// Why the object can't be read, when no step succeeded, or when nothing was changed because the object does not
+    /// exist.
+    pub(super) async fn change_result<T: Resource>(
         &self,
         id: &str,
-        made: Made,
-        parts: Vec<Part>,
-        shape: &Shape,
-    ) -> Result<Changed, UnifiedError> {
+        made: ObjectOrigin,
+        parts: Vec<ChangeStep>,
+        shape: &RenderOptions,
+    ) -> Result<ChangeResult, UnifiedError> {
         let object = self.directory.get::<T>(id, shape).await;
         let has_succeeded = parts.iter().any(|part| part.outcome.is_ok());
-        let has_changed = parts.iter().any(|part| matches!(part.outcome, Ok(Done::Done)));
+        let has_changed =
+            parts.iter().any(|part| matches!(part.outcome, Ok(WriteOutcome::Applied)));
         let is_final =
             |error: &UnifiedError| !has_succeeded || (!has_changed && error.is_not_found());
         if object.as_ref().is_err_and(is_final)
@@ -111,10 +116,16 @@ impl Changes<'_> {
         {
             return Err(error);
         }
-        Ok(Changed { id: Some(id.to_owned()), object, made, matched_by: None, parts })
+        Ok(ChangeResult {
+            id: Some(id.to_owned()),
+            object,
+            origin: made,
+            matched_by: None,
+            steps: parts,
+        })
     }
 
-    /// Compares the object with that id, where there is one.
+    /// Compares the object with that id; `Different` when there is none.
     async fn compare<T: Resource>(
         &self,
         id: &str,
@@ -129,7 +140,7 @@ impl Changes<'_> {
     }
 }
 
-/// Refuses a request that has flaws.
-fn refuse(flaws: Vec<Flaw>) -> Result<(), UnifiedError> {
-    if flaws.is_empty() { Ok(()) } else { Err(UnifiedError::Flawed(flaws)) }
+/// Rejects a request with validation errors.
+fn reject_invalid(errors: Vec<ValidationError>) -> Result<(), UnifiedError> {
+    if errors.is_empty() { Ok(()) } else { Err(UnifiedError::Invalid(errors)) }
 }

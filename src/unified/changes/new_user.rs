@@ -1,226 +1,258 @@
-//! New users: made or invited with everything that belongs to them in one request, or matched with
-//! somebody who is there.
+//! Creation of users: create or invite, with workspaces, roles and expiry in one request, or match an existing user.
 
 use time::{Duration, OffsetDateTime};
 
-use super::members::Before;
-use super::outcome::{Changed, Made, MatchedBy, Part, Seen};
-use super::people::membership;
-use super::{Changes, refuse};
-use crate::connectors::{ConnectorError, Invitation, Kind};
-use crate::domain::input::{Comparison, Done, Field};
+use super::members::PriorMembership;
+use super::outcome::{ChangeResult, ChangeStep, MatchedBy, ObjectOrigin, ReadBackResult};
+use super::users::membership;
+use super::{Changes, reject_invalid};
+use crate::connectors::{ConnectorError, ErrorKind, InvitationRequest};
+use crate::domain::patch::{Comparison, PatchField, WriteOutcome};
 use crate::domain::user::{User, UserType};
 use crate::domain::user_input::UserInput;
-use crate::unified::{Shape, UnifiedError};
+use crate::unified::{RenderOptions, UnifiedError};
 
-/// The most that a provider's clock may be behind ours.
+/// Maximum time that a provider's clock may be behind.
 const CLOCK_SKEW: Duration = Duration::minutes(2);
 
-/// What to do when somebody new is there already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What to do when the user exists already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, utoipa::ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum OnConflict {
-    /// Refuse.
+    /// Reject the request.
     #[default]
     Fail,
-    /// Answer with who is there, unchanged.
+    /// Return the existing user, unchanged.
     Return,
-    /// Bring who is there to what was requested.
+    /// Update the existing user to the requested state.
     Update,
 }
 
-/// The account of somebody new.
-enum Account {
-    /// It can be read.
-    Visible { id: String, made: Made },
-    /// It was made, and the provider does not show it yet.
+/// The account of a new user.
+enum NewAccount {
+    /// The account can be read.
+    Visible { id: String, made: ObjectOrigin },
+    /// The account was created, and the provider does not return it yet.
     NotVisible,
 }
 
 impl Changes<'_> {
-    /// Makes or invites somebody, with workspaces, roles and the end of a guest's stay. Once the account
-    /// is there, a step that fails is a failed part and stops nothing else.
+    /// Creates or invites a user, with workspaces, roles and a guest's expiry. Once the account exists, a failed step
+    /// stops no other step.
     ///
     /// # Errors
     ///
-    /// `Flawed` for a request that can't be granted, before anything is sent; what the provider said when
-    /// there is no account; `Exists` when there is one with that address and `on_conflict` says so.
+    /// `Invalid` before anything is sent; `Exists` for an existing user with that address and `OnConflict::Fail`; the
+    /// provider's error when no account was created.
     pub async fn create_user(
         &self,
-        wish: UserInput,
+        input: UserInput,
         on_conflict: OnConflict,
-        shape: &Shape,
-    ) -> Result<Changed, UnifiedError> {
-        refuse(self.flaws_of_new(&wish)?)?;
-        let made = if wish.invite { self.invite(&wish).await? } else { self.make(&wish).await? };
+        shape: &RenderOptions,
+    ) -> Result<ChangeResult, UnifiedError> {
+        reject_invalid(self.validate_create(&input)?)?;
+        let made = if input.invite {
+            self.invite(&input).await?
+        } else {
+            self.create_account(&input).await?
+        };
         let (id, made) = match made {
-            Ok(Account::Visible { id, made }) => (id, made),
-            Ok(Account::NotVisible) => return Ok(self.not_visible(&wish)),
-            Err(refused) if refused.kind == Kind::Conflict => {
-                return self.resolve(wish, refused, on_conflict, shape).await;
+            Ok(NewAccount::Visible { id, made }) => (id, made),
+            Ok(NewAccount::NotVisible) => return Ok(self.not_visible(&input)),
+            Err(refused) if refused.kind == ErrorKind::Conflict => {
+                return self.resolve_conflict(input, refused, on_conflict, shape).await;
             }
             Err(error) => return Err(error.into()),
         };
-        let mut parts = vec![Part::of("account", &id, Ok(Done::Done))];
-        let before = if made == Made::New { Before::Outside } else { Before::Unknown };
-        let invited = usize::from(wish.invite);
-        parts.extend(self.settle_in(&id, wish, invited, before).await?);
-        self.changed::<User>(&id, made, parts, shape).await
+        let mut parts = vec![ChangeStep::of("account", &id, Ok(WriteOutcome::Applied))];
+        let before = if made == ObjectOrigin::Created {
+            PriorMembership::NotMember
+        } else {
+            PriorMembership::Unknown
+        };
+        let invited = usize::from(input.invite);
+        parts.extend(self.add_memberships_and_roles(&id, input, invited, before).await?);
+        self.change_result::<User>(&id, made, parts, shape).await
     }
 
-    /// What happens to somebody who is there already, matched by the address alone. Any other clash is
-    /// the provider's refusal.
-    async fn resolve(
+    /// Resolves a conflict with an existing user, matched by the e-mail address only. Any other conflict is the
+    /// provider's error.
+    async fn resolve_conflict(
         &self,
-        wish: UserInput,
+        input: UserInput,
         refused: ConnectorError,
         on_conflict: OnConflict,
-        shape: &Shape,
-    ) -> Result<Changed, UnifiedError> {
-        let Some(found) = self.find(&wish).await? else { return Err(refused.into()) };
+        shape: &RenderOptions,
+    ) -> Result<ChangeResult, UnifiedError> {
+        let Some(found) = self.find_user(&input).await? else { return Err(refused.into()) };
         let id = found.id.clone();
         let parts = match on_conflict {
             OnConflict::Fail => {
-                let error = refused.about("/email");
+                let error = refused.with_field("/email");
                 return Err(UnifiedError::Exists { id, error });
             }
-            OnConflict::Return => vec![Part::of("account", &id, Ok(Done::Already))],
+            OnConflict::Return => vec![ChangeStep::of("account", &id, Ok(WriteOutcome::Unchanged))],
             OnConflict::Update => {
-                let mut parts = self.adjust(&found, &wish).await?;
-                parts.extend(self.settle_in(&id, wish, 0, Before::Unknown).await?);
+                let mut parts = self.update_existing(&found, &input).await?;
+                parts.extend(
+                    self.add_memberships_and_roles(&id, input, 0, PriorMembership::Unknown).await?,
+                );
                 parts
             }
         };
-        let changed = self.changed::<User>(&id, Made::Existing, parts, shape).await?;
-        Ok(Changed { matched_by: Some(MatchedBy::Email), ..changed })
+        let changed = self.change_result::<User>(&id, ObjectOrigin::Existing, parts, shape).await?;
+        Ok(ChangeResult { matched_by: Some(MatchedBy::Email), ..changed })
     }
 
-    /// The account alone.
-    async fn make(
+    /// Creates the account only.
+    async fn create_account(
         &self,
-        wish: &UserInput,
-    ) -> Result<Result<Account, ConnectorError>, UnifiedError> {
-        let email = wish.primary_email().unwrap_or_default();
-        let send = self.user_writes()?.create(&self.directory.cx, wish);
-        let started = self.journal.clock.now();
+        input: &UserInput,
+    ) -> Result<Result<NewAccount, ConnectorError>, UnifiedError> {
+        let email = input.primary_email().unwrap_or_default();
+        let send = self.user_writes()?.create(&self.directory.cx, input);
+        let started = self.audit_trail.clock.now();
         let seen = async {
-            let Some(user) = self.find(wish).await? else { return Ok(Seen::NotDone) };
-            // Of one channel they are made later, in their workspace.
-            let kind = wish.kind().map(|kind| match kind {
+            let Some(user) = self.find_user(input).await? else {
+                return Ok(ReadBackResult::NotApplied);
+            };
+            // A single-channel guest becomes one later, in the workspace.
+            let kind = input.kind().map(|kind| match kind {
                 UserType::GuestSingleChannel => UserType::GuestMultiChannel,
                 UserType::Member | UserType::GuestMultiChannel | UserType::Bot => kind,
             });
-            let account =
-                UserInput { user_type: kind.map_or(Field::Keep, Field::Set), ..wish.clone() };
+            let account = UserInput {
+                user_type: kind.map_or(PatchField::Absent, PatchField::Set),
+                ..input.clone()
+            };
             Ok(match (is_older(&user, started), account.compare(&user)) {
-                (Some(true), _) | (_, Comparison::Different) => Seen::NotDone,
-                (Some(false), _) | (None, Comparison::Equal) => Seen::Done(user.id),
-                (None, Comparison::Unknown) => Seen::Undecided,
+                (Some(true), _) | (_, Comparison::Different) => ReadBackResult::NotApplied,
+                (Some(false), _) | (None, Comparison::Equal) => ReadBackResult::Applied(user.id),
+                (None, Comparison::Unknown) => ReadBackResult::Inconclusive,
             })
         };
-        let made = self.step("user.created", &subject(email), send, seen).await?;
-        Ok(made.map(|id| Account::Visible { id, made: Made::New }))
+        let made = self.create_step("user.created", &redacted_email(email), send, seen).await?;
+        Ok(made.map(|id| NewAccount::Visible { id, made: ObjectOrigin::Created }))
     }
 
-    /// The invitation, and the account that it made.
+    /// Sends the invitation, and finds the account that it created.
     async fn invite(
         &self,
-        wish: &UserInput,
-    ) -> Result<Result<Account, ConnectorError>, UnifiedError> {
-        let email = wish.primary_email().unwrap_or_default();
-        let Some(first) = wish.workspaces.first() else {
+        input: &UserInput,
+    ) -> Result<Result<NewAccount, ConnectorError>, UnifiedError> {
+        let email = input.primary_email().unwrap_or_default();
+        let Some(first) = input.workspaces.first() else {
             return Err(UnifiedError::NotFound { resource: "workspace" });
         };
-        let (given, family) = wish.names();
-        let name = [&given, &family].into_iter().filter_map(Field::value).cloned();
+        let (given, family) = input.name_parts();
+        let name = [&given, &family].into_iter().filter_map(PatchField::value).cloned();
         let name = name.collect::<Vec<_>>().join(" ");
-        let invitation = Invitation {
+        let invitation = InvitationRequest {
             email,
             name: Some(name.as_str()).filter(|name| !name.is_empty()),
-            membership: membership(wish.kind(), first),
-            expires_at: wish.expiry(),
+            membership: membership(input.kind(), first),
+            expires_at: input.expiry(),
         };
         let send = self.user_writes()?.invite(&self.directory.cx, invitation);
-        let started = self.journal.clock.now();
+        let started = self.audit_trail.clock.now();
         let seen = async {
-            let found = self.find(wish).await?;
+            let found = self.find_user(input).await?;
             let is_in = |user: &User| user.workspaces.iter().any(|one| one.id == first.id);
             Ok(match found.filter(is_in).map(|user| is_older(&user, started)) {
-                None => Seen::NotDone,
-                Some(Some(false)) => Seen::Done(Done::Done),
-                Some(Some(true) | None) => Seen::Undecided,
+                None => ReadBackResult::NotApplied,
+                Some(Some(false)) => ReadBackResult::Applied(WriteOutcome::Applied),
+                Some(Some(true) | None) => ReadBackResult::Inconclusive,
             })
         };
-        if let Err(error) = self.step("user.invited", &subject(email), send, seen).await? {
+        if let Err(error) =
+            self.create_step("user.invited", &redacted_email(email), send, seen).await?
+        {
             return Ok(Err(error));
         }
-        // The invitation is sent: a failure to read is no failure of it.
-        Ok(Ok(match self.find(wish).await {
+        // The invitation was sent: a failed read is not a failure of it.
+        Ok(Ok(match self.find_user(input).await {
             Ok(Some(user)) => {
                 let existed = is_older(&user, started) == Some(true);
-                let made = if existed { Made::Existing } else { Made::New };
-                Account::Visible { id: user.id, made }
+                let made = if existed { ObjectOrigin::Existing } else { ObjectOrigin::Created };
+                NewAccount::Visible { id: user.id, made }
             }
-            Ok(None) | Err(_) => Account::NotVisible,
+            Ok(None) | Err(_) => NewAccount::NotVisible,
         }))
     }
 
-    /// An invitation whose account the provider does not show yet: what belongs to it was not tried.
-    fn not_visible(&self, wish: &UserInput) -> Changed {
+    /// Returns the result of an invitation whose account the provider does not return yet: further steps are skipped.
+    fn not_visible(&self, input: &UserInput) -> ChangeResult {
         let skipped = || {
             let provider = self.directory.connector.provider();
-            Err(ConnectorError::new(provider, "users", Kind::Skipped).with_fix(NOT_VISIBLE))
+            Err(ConnectorError::new(provider, "users", ErrorKind::Skipped).with_fix(NOT_VISIBLE))
         };
-        let account = Part { name: "account", id: None, place_id: None, outcome: Ok(Done::Done) };
-        let workspaces = wish.workspaces.iter().skip(1);
-        let workspaces = workspaces.map(|one| Part::of("workspace", &one.id, skipped()));
-        let roles = wish.roles.iter().map(|role| Part::of("role", &role.id, skipped()));
+        let account = ChangeStep {
+            name: "account",
+            id: None,
+            place_id: None,
+            outcome: Ok(WriteOutcome::Applied),
+        };
+        let workspaces = input.workspaces.iter().skip(1);
+        let workspaces = workspaces.map(|one| ChangeStep::of("workspace", &one.id, skipped()));
+        let roles = input.roles.iter().map(|role| ChangeStep::of("role", &role.id, skipped()));
         let parts = std::iter::once(account).chain(workspaces).chain(roles).collect();
         let object = Err(UnifiedError::NotFound { resource: "invited user yet" });
-        Changed { id: None, object, made: Made::New, matched_by: None, parts }
+        ChangeResult {
+            id: None,
+            object,
+            origin: ObjectOrigin::Created,
+            matched_by: None,
+            steps: parts,
+        }
     }
 
-    /// Brings somebody who is there to what was requested.
-    async fn adjust(&self, found: &User, wish: &UserInput) -> Result<Vec<Part>, UnifiedError> {
+    /// Updates an existing user to the requested state.
+    async fn update_existing(
+        &self,
+        found: &User,
+        input: &UserInput,
+    ) -> Result<Vec<ChangeStep>, UnifiedError> {
         let change = UserInput {
-            email: Field::Keep,
-            external_id: Field::Keep,
-            // A guest of one channel is made one by the workspace.
-            user_type: match wish.kind() {
-                Some(UserType::GuestSingleChannel) | None => Field::Keep,
-                Some(kind) => Field::Set(kind),
+            email: PatchField::Absent,
+            external_id: PatchField::Absent,
+            // A single-channel guest becomes one in the workspace.
+            user_type: match input.kind() {
+                Some(UserType::GuestSingleChannel) | None => PatchField::Absent,
+                Some(kind) => PatchField::Set(kind),
             },
             workspaces: Vec::new(),
             roles: Vec::new(),
-            ..wish.clone()
+            ..input.clone()
         };
         let outcome = if change.compare(found) == Comparison::Equal {
-            Ok(Done::Already)
+            Ok(WriteOutcome::Unchanged)
         } else {
             self.update(&found.id, &change).await?
         };
-        let mut parts = vec![Part::of("account", &found.id, outcome)];
-        if wish.external_id.compare(found.external_id.as_ref()) == Comparison::Different {
+        let mut parts = vec![ChangeStep::of("account", &found.id, outcome)];
+        if input.external_id.compare(found.external_id.as_ref()) == Comparison::Different {
             let provider = self.directory.connector.provider();
-            let skipped = ConnectorError::new(provider, "users", Kind::Skipped);
-            let skipped = skipped.with_fix(EXTERNAL_ID).about("/external_id");
-            parts.push(Part::of("external_id", &found.id, Err(skipped)));
+            let skipped = ConnectorError::new(provider, "users", ErrorKind::Skipped);
+            let skipped = skipped.with_fix(EXTERNAL_ID).with_field("/external_id");
+            parts.push(ChangeStep::of("external_id", &found.id, Err(skipped)));
         }
         Ok(parts)
     }
 }
 
-/// Why what belongs to an invited user was not tried.
-const NOT_VISIBLE: &str = "The invitation was sent, and the provider does not show the user yet. Find the \
-    user with GET /users?email= and add the rest then.";
-/// Why an id of the identity provider was not set.
-const EXTERNAL_ID: &str = "The user was there with another `external_id` or with none, and it is set only with a new account.";
+/// Why further steps of an invitation were skipped.
+const NOT_VISIBLE: &str = "The invitation was sent, and the provider does not return the user yet. Find the user \
+    with GET /users?email= later and apply the remaining changes then.";
+/// Why `external_id` was not set.
+const EXTERNAL_ID: &str = "The user exists with another `external_id` or without one, and it can only be set on a \
+    new account.";
 
-/// Whether an account was there before a request began; `None` when the provider does not show since when.
+/// Whether an account was created before a request began; `None` when the provider does not return the time.
 fn is_older(user: &User, started: OffsetDateTime) -> Option<bool> {
     user.created_at.map(|at| at < started.saturating_sub(CLOCK_SKEW))
 }
 
-/// What the log says instead of an address, which is personal.
-fn subject(email: &str) -> String {
+/// Returns the subject of the audit entry: the address without its personal part.
+fn redacted_email(email: &str) -> String {
     email.rsplit_once('@').map_or_else(String::new, |(_, host)| format!("*@{host}"))
 }

@@ -1,37 +1,41 @@
-//! What came of a change: each step, and the object as it was read afterwards. That it could not be
-//! read is no failure of the change.
+//! Results of changes: the outcome of each step, and the object as read afterwards. A failed read is not a failure of
+//! the change.
 
 use std::future::Future;
 
 use crate::connectors::{ConnectorError, ReadBack};
-use crate::domain::input::{Comparison, Done};
-use crate::unified::{Shown, UnifiedError};
+use crate::domain::patch::{Comparison, WriteOutcome};
+use crate::unified::{Rendered, UnifiedError};
 
-/// One step of a request that takes several, and what came of it.
+/// One step of a change, and its outcome.
 #[derive(Debug)]
-pub struct Part {
-    /// What was done: `account`, `workspace`, `role`, …
+pub struct ChangeStep {
+    /// The kind of step: `account`, `workspace`, `role`, …
     pub name: &'static str,
-    /// What it was done with, by id: the workspace, the role.
+    /// The id of the workspace, role, …
     pub id: Option<String>,
-    /// Where.
+    /// The id of the organization, workspace or channel, where it applies.
     pub place_id: Option<String>,
-    /// What came of it.
-    pub outcome: Result<Done, ConnectorError>,
+    /// The outcome.
+    pub outcome: Result<WriteOutcome, ConnectorError>,
 }
 
-impl Part {
-    pub(super) fn of(name: &'static str, id: &str, outcome: Result<Done, ConnectorError>) -> Self {
+impl ChangeStep {
+    pub(super) fn of(
+        name: &'static str,
+        id: &str,
+        outcome: Result<WriteOutcome, ConnectorError>,
+    ) -> Self {
         Self { name, id: Some(id.to_owned()), place_id: None, outcome }
     }
 }
 
-/// Where the object of a change came from.
+/// Whether the object of a change is new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Made {
-    /// It is new.
-    New,
-    /// It was there.
+pub enum ObjectOrigin {
+    /// It was created.
+    Created,
+    /// It existed before.
     Existing,
 }
 
@@ -42,67 +46,67 @@ pub enum MatchedBy {
     Email,
 }
 
-/// What a change left behind.
+/// The result of a change.
 #[derive(Debug)]
-pub struct Changed {
-    /// The object's id; `None` when the provider does not show it yet.
+pub struct ChangeResult {
+    /// The object's id; `None` when the provider does not return it yet.
     pub id: Option<String>,
-    /// The object as it is now, or why it could not be read.
-    pub object: Result<Shown, UnifiedError>,
-    /// Whether it is new.
-    pub made: Made,
-    /// How it was matched, when it was there.
+    /// The object after the change, or why it could not be read.
+    pub object: Result<Rendered, UnifiedError>,
+    /// Whether the object is new.
+    pub origin: ObjectOrigin,
+    /// The field by which an existing object was matched.
     pub matched_by: Option<MatchedBy>,
     /// The steps.
-    pub parts: Vec<Part>,
+    pub steps: Vec<ChangeStep>,
 }
 
-/// What a read after a lost response shows.
+/// The result of reading back a step whose response was lost.
 #[derive(Debug)]
-pub(super) enum Seen<T> {
-    /// It was done.
-    Done(T),
-    /// It was not done.
-    NotDone,
-    /// The provider does not show enough to decide.
-    Undecided,
+pub(super) enum ReadBackResult<T> {
+    /// The step was applied.
+    Applied(T),
+    /// The step was not applied.
+    NotApplied,
+    /// The provider does not return enough to decide.
+    Inconclusive,
 }
 
-/// The outcome of a step; one in doubt is decided by what is seen afterwards.
-pub(super) async fn settle<T>(
+/// Returns the outcome of a step; an uncertain one is decided by the read-back.
+pub(super) async fn resolve_by_read_back<T>(
     outcome: Result<T, ConnectorError>,
-    seen: impl Future<Output = Result<Seen<T>, ConnectorError>>,
+    seen: impl Future<Output = Result<ReadBackResult<T>, ConnectorError>>,
 ) -> Result<T, ConnectorError> {
     match outcome {
-        Err(error) if error.is_in_doubt() => match seen.await {
-            Ok(Seen::Done(value)) => Ok(value),
-            Ok(Seen::NotDone) => Err(error.read_back(ReadBack::NotThere)),
-            Ok(Seen::Undecided) => Err(error.read_back(ReadBack::Undecided)),
-            Err(_) => Err(error.read_back(ReadBack::Unreadable)),
+        Err(error) if error.needs_read_back() => match seen.await {
+            Ok(ReadBackResult::Applied(value)) => Ok(value),
+            Ok(ReadBackResult::NotApplied) => Err(error.with_read_back(ReadBack::NotApplied)),
+            Ok(ReadBackResult::Inconclusive) => Err(error.with_read_back(ReadBack::Inconclusive)),
+            Err(_) => Err(error.with_read_back(ReadBack::Unreadable)),
         },
         decided => decided,
     }
 }
 
-/// The outcome of a step towards a state, of which `state` says whether it is reached.
-pub(super) async fn settle_goal(
-    outcome: Result<Done, ConnectorError>,
+/// Returns the outcome of a step towards a state; an uncertain one, or a conflict, is decided by `state`.
+pub(super) async fn resolve_by_state(
+    outcome: Result<WriteOutcome, ConnectorError>,
     state: impl Future<Output = Result<Comparison, ConnectorError>>,
-) -> Result<Done, ConnectorError> {
+) -> Result<WriteOutcome, ConnectorError> {
     match outcome {
-        Err(refused) if refused.is_refused_by_state() => match state.await {
-            Ok(Comparison::Equal) => Ok(Done::Already),
+        Err(refused) if refused.is_state_conflict() => match state.await {
+            Ok(Comparison::Equal) => Ok(WriteOutcome::Unchanged),
             Ok(Comparison::Different | Comparison::Unknown) | Err(_) => Err(refused),
         },
         outcome => {
             let seen = async {
                 Ok(match state.await? {
-                    Comparison::Equal => Seen::Done(Done::Done),
-                    Comparison::Different => Seen::NotDone,
-                    Comparison::Unknown => Seen::Undecided,
+                    Comparison::Equal => ReadBackResult::Applied(WriteOutcome::Applied),
+                    Comparison::Different => ReadBackResult::NotApplied,
+                    Comparison::Unknown => ReadBackResult::Inconclusive,
                 })
             };
-            settle(outcome, seen).await
+            resolve_by_read_back(outcome, seen).await
         }
     }
 }

@@ -1,85 +1,92 @@
-//! Workspaces made and set up, each setting a part.
+//! Changes of workspaces: create, and update each setting in a step.
 
-use super::outcome::{Changed, Made, Part, Seen};
-use super::{Changes, refuse};
+use super::outcome::{ChangeResult, ChangeStep, ObjectOrigin, ReadBackResult};
+use super::{Changes, reject_invalid};
 use crate::connectors::WorkspaceWrites;
-use crate::domain::input::Done;
+use crate::domain::patch::WriteOutcome;
 use crate::domain::workspace::Workspace;
-use crate::domain::workspace_input::{WorkspaceSetting, WorkspaceWish};
-use crate::unified::{Directory, Shape, UnifiedError};
+use crate::domain::workspace_input::{WorkspaceInput, WorkspaceSettingInput};
+use crate::unified::{Directory, RenderOptions, UnifiedError};
 
 impl Changes<'_> {
-    /// Makes a workspace.
+    /// Creates a workspace.
     ///
     /// # Errors
     ///
-    /// `Flawed` for a request that can't be granted, before anything is sent; else what the provider said.
+    /// `Invalid` before anything is sent, or the provider's error.
     pub async fn create_workspace(
         &self,
-        wish: &WorkspaceWish,
-        shape: &Shape,
-    ) -> Result<Changed, UnifiedError> {
-        refuse(wish.flaws_of_new())?;
-        let send = self.workspace_writes()?.create(&self.directory.cx, wish);
-        // An address that was taken before is not that of the new workspace.
-        let before = self.workspaces_at(wish).await;
+        input: &WorkspaceInput,
+        shape: &RenderOptions,
+    ) -> Result<ChangeResult, UnifiedError> {
+        reject_invalid(input.validate_create())?;
+        let send = self.workspace_writes()?.create(&self.directory.cx, input);
+        // A workspace that had the domain before is not the new one.
+        let before = self.workspaces_with_domain(input).await;
         let seen = async {
-            let (before, after) = (before?, self.workspaces_at(wish).await?);
+            let (before, after) = (before?, self.workspaces_with_domain(input).await?);
             let new = after.into_iter().find(|id| !before.contains(id));
-            Ok(new.map_or(Seen::NotDone, Seen::Done))
+            Ok(new.map_or(ReadBackResult::NotApplied, ReadBackResult::Applied))
         };
-        let address = wish.address();
-        let id = self.step("workspace.created", &address, send, seen).await??;
-        self.forget_names();
-        let mut parts = vec![Part::of("workspace", &id, Ok(Done::Done))];
-        for setting in wish.settings() {
-            // The rest came with the workspace.
-            if let WorkspaceSetting::Icon(_) = setting {
-                parts.push(self.set(&id, setting).await?);
+        let address = input.domain_or_default();
+        let id = self.create_step("workspace.created", &address, send, seen).await??;
+        self.invalidate_names();
+        let mut parts = vec![ChangeStep::of("workspace", &id, Ok(WriteOutcome::Applied))];
+        for setting in input.settings() {
+            // The other settings were sent with the workspace.
+            if let WorkspaceSettingInput::Icon(_) = setting {
+                parts.push(self.update_setting(&id, setting).await?);
             }
         }
-        self.changed::<Workspace>(&id, Made::New, parts, shape).await
+        self.change_result::<Workspace>(&id, ObjectOrigin::Created, parts, shape).await
     }
 
     /// Changes settings of a workspace.
     ///
     /// # Errors
     ///
-    /// `Flawed` for a request that can't be granted, before anything is sent; what the provider said when
-    /// the only setting was refused. With several, one that fails is a failed part.
+    /// `Invalid` before anything is sent, or the provider's error of the only setting. With several settings, failures
+    /// are in the steps.
     pub async fn update_workspace(
         &self,
         id: &str,
-        wish: &WorkspaceWish,
-        shape: &Shape,
-    ) -> Result<Changed, UnifiedError> {
-        refuse(wish.flaws_of_change())?;
+        input: &WorkspaceInput,
+        shape: &RenderOptions,
+    ) -> Result<ChangeResult, UnifiedError> {
+        reject_invalid(input.validate_update())?;
         let mut parts = Vec::new();
-        for setting in wish.settings() {
-            parts.push(self.set(id, setting).await?);
+        for setting in input.settings() {
+            parts.push(self.update_setting(id, setting).await?);
         }
-        if let [Part { outcome: Err(error), .. }] = &*parts {
-            return Err(error.copy().into());
+        if let [ChangeStep { outcome: Err(error), .. }] = &*parts {
+            return Err(error.without_source().into());
         }
-        self.changed::<Workspace>(id, Made::Existing, parts, shape).await
+        self.change_result::<Workspace>(id, ObjectOrigin::Existing, parts, shape).await
     }
 
-    async fn set(&self, id: &str, setting: WorkspaceSetting<'_>) -> Result<Part, UnifiedError> {
-        let send = self.workspace_writes()?.set(&self.directory.cx, id, setting);
+    async fn update_setting(
+        &self,
+        id: &str,
+        setting: WorkspaceSettingInput<'_>,
+    ) -> Result<ChangeStep, UnifiedError> {
+        let send = self.workspace_writes()?.update_setting(&self.directory.cx, id, setting);
         let state = self.compare(id, |workspace: &Workspace| setting.compare(workspace));
-        let outcome = self.reach("workspace.updated", id, send, state).await?;
-        self.forget_names();
-        Ok(Part { place_id: Some(id.to_owned()), ..Part::of("setting", setting.field(), outcome) })
+        let outcome = self.update_step("workspace.updated", id, send, state).await?;
+        self.invalidate_names();
+        Ok(ChangeStep {
+            place_id: Some(id.to_owned()),
+            ..ChangeStep::of("setting", setting.field(), outcome)
+        })
     }
 
-    /// Whatever names were read before are those of before.
-    fn forget_names(&self) {
+    /// Invalidates the cached workspace names of the account.
+    fn invalidate_names(&self) {
         let Directory { cx, workspace_names, .. } = self.directory;
-        workspace_names.forget(cx.account.id);
+        workspace_names.invalidate(cx.account.id);
     }
 
     fn workspace_writes(&self) -> Result<&dyn WorkspaceWrites, UnifiedError> {
-        let facet = self.directory.connector.workspace_writes();
-        facet.ok_or_else(|| self.unsupported("changes of workspaces"))
+        let writer = self.directory.connector.workspace_writes();
+        writer.ok_or_else(|| self.unsupported("changes of workspaces"))
     }
 }

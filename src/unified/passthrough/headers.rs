@@ -1,9 +1,9 @@
-//! Which headers cross the proxy. A caller's by a list of what may, a provider's all but what may not.
+//! Header filters of the proxy: an allow list for the caller's headers, a deny list for the provider's.
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-/// What of the caller's headers the provider gets to see, unless the caller's `Connection` names it.
-const REQUEST: &[HeaderName] = &[
+/// Request headers that are forwarded, unless the caller's `Connection` names them.
+const FORWARDED_REQUEST_HEADERS: &[HeaderName] = &[
     header::ACCEPT,
     header::ACCEPT_ENCODING,
     header::ACCEPT_LANGUAGE,
@@ -15,47 +15,48 @@ const REQUEST: &[HeaderName] = &[
     header::IF_NONE_MATCH,
     header::RANGE,
 ];
-/// How our own headers begin: a provider can't say what only we know.
-const OURS: &str = "switchboard-";
+/// The prefix of the gateway's own headers: a provider can't set them.
+const OWN_PREFIX: &str = "switchboard-";
 
-/// The caller's headers as the provider gets them.
+/// Returns the caller's headers to forward to the provider.
 #[must_use]
 pub fn for_provider(caller: &HeaderMap) -> HeaderMap {
-    let mut kept = HeaderMap::new();
+    let mut forwarded = HeaderMap::new();
     for (name, value) in caller {
-        if REQUEST.contains(name) {
-            kept.append(name, value.clone());
+        if FORWARDED_REQUEST_HEADERS.contains(name) {
+            forwarded.append(name, value.clone());
         }
     }
     if caller.contains_key(header::CONNECTION) {
-        for name in named(caller) {
-            kept.remove(&name);
+        for name in connection_options(caller) {
+            forwarded.remove(&name);
         }
     }
-    kept
+    forwarded
 }
 
-/// Takes out of the provider's headers what the caller does not get. Nobody in between keeps the answer, whatever the
-/// provider says: to a cache, two accounts' answers are of one address.
+/// Removes the provider's headers that are not forwarded to the caller, and forbids caching: responses for two accounts
+/// have the same URL.
 pub fn for_caller(provider: &mut HeaderMap) {
     if provider.contains_key(header::CONNECTION) {
-        for name in named(provider) {
-            // They say how long the body is, whatever a provider says about them.
+        for name in connection_options(provider) {
+            // They describe the body, whatever the provider's `Connection` says.
             if name != header::CONTENT_LENGTH && name != header::CONTENT_TYPE {
                 provider.remove(&name);
             }
         }
     }
-    let dropped: Vec<HeaderName> = provider.keys().filter(|name| !goes_on(name)).cloned().collect();
+    let dropped: Vec<HeaderName> =
+        provider.keys().filter(|name| !is_forwarded(name)).cloned().collect();
     for name in dropped {
         provider.remove(name);
     }
     provider.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
 }
 
-/// How the names of families begin that never reach a caller: ours, and rules for browsers. A browser would take the
-/// provider's rules for those of our address.
-const FAMILIES: [&str; 8] = [
+/// Prefixes of headers that are never forwarded: the gateway's own, and browser policies, which a browser would apply
+/// to the gateway's origin.
+const DROPPED_PREFIXES: [&str; 8] = [
     "access-control-",
     "attribution-reporting-",
     "content-security-policy",
@@ -63,13 +64,12 @@ const FAMILIES: [&str; 8] = [
     "integrity-policy",
     "public-key-pins",
     "sec-",
-    OURS,
+    OWN_PREFIX,
 ];
 
-/// Whether a provider's header is for the caller: not for one hop, and neither a cookie, a challenge nor a rule of the
-/// provider's for our address.
-fn goes_on(name: &HeaderName) -> bool {
-    // By their texts: a comparison of names for each of them is many times as dear.
+/// Whether a provider's header is forwarded: no hop-by-hop header, cookie, challenge or browser policy.
+fn is_forwarded(name: &HeaderName) -> bool {
+    // Compared as text: comparing `HeaderName`s is several times as expensive.
     match name.as_str() {
         "accept-ch"
         | "accept-ch-lifetime"
@@ -131,13 +131,12 @@ fn goes_on(name: &HeaderName) -> bool {
         | "x-ua-compatible"
         | "x-webkit-csp"
         | "x-xss-protection" => false,
-        other => !FAMILIES.iter().any(|family| other.starts_with(family)),
+        other => !DROPPED_PREFIXES.iter().any(|family| other.starts_with(family)),
     }
 }
 
-/// The headers that `Connection` names: they are for one hop. Mostly it names none, and says only whether the
-/// connection stays.
-fn named(headers: &HeaderMap) -> Vec<HeaderName> {
+/// Returns the hop-by-hop headers that `Connection` names, without `keep-alive` and `close`.
+fn connection_options(headers: &HeaderMap) -> Vec<HeaderName> {
     let values = headers.get_all(header::CONNECTION).iter().map(HeaderValue::as_bytes);
     let words = values.flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
     let names = words.filter(|word| {
@@ -162,8 +161,8 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_sends_on_what_the_list_has() {
-        let kept = for_provider(&map(&[
+    fn forwards_only_allowed_request_headers() {
+        let forwarded = for_provider(&map(&[
             ("accept", "application/json"),
             ("content-type", "text/plain"),
             ("accept-language", "de"),
@@ -177,11 +176,11 @@ mod tests {
             ("x-forwarded-for", "10.0.0.1"),
         ]));
         let expected = [("accept", "application/json"), ("content-type", "text/plain")];
-        assert_eq!(kept, map(&expected));
+        assert_eq!(forwarded, map(&expected));
     }
 
     #[test]
-    fn a_provider_sends_on_all_but_what_is_for_one_hop_or_for_its_own_address() {
+    fn drops_hop_by_hop_headers_and_browser_policies() {
         let mut headers = map(&[
             ("content-type", "application/json"),
             ("content-length", "12"),
@@ -209,8 +208,8 @@ mod tests {
         assert_eq!(headers, map(&expected));
     }
 
-    /// Some of what no provider gets through to a caller.
-    const KEPT_BACK: [&str; 14] = [
+    /// Examples of headers that are dropped.
+    const DROPPED_HEADERS: [&str; 14] = [
         "alt-svc",
         "connection",
         "proxy-authenticate",
@@ -243,13 +242,13 @@ mod tests {
             if let Ok(hops) = HeaderValue::from_str(&hops) {
                 headers.insert(header::CONNECTION, hops);
             }
-            let kept = for_provider(&headers);
-            assert!(kept.keys().all(|name| REQUEST.contains(name)));
-            for name in KEPT_BACK {
+            let forwarded = for_provider(&headers);
+            assert!(forwarded.keys().all(|name| FORWARDED_REQUEST_HEADERS.contains(name)));
+            for name in DROPPED_HEADERS {
                 headers.append(name, HeaderValue::from_static("x"));
             }
             for_caller(&mut headers);
-            for name in KEPT_BACK {
+            for name in DROPPED_HEADERS {
                 assert!(!headers.contains_key(name));
             }
         }

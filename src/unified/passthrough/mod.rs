@@ -1,24 +1,24 @@
-//! A raw call to the provider: its own path, query, body and status pass; the token, the pace and the
-//! repetitions are ours.
+//! Calls through the proxy: the provider's own path, query, body and status are passed through; token, rate limit and
+//! retries are the gateway's.
 
 pub mod headers;
 mod pages;
-mod targets;
+mod url_rewrite;
 
 use std::borrow::Cow;
 
 use http::{HeaderMap, Method};
 use url::Url;
 
-pub use pages::{PagedCall, Rows};
+pub use pages::{PageCall, PageLines};
 
 use super::Directory;
 use crate::connectors::{ConnectorError, UnknownPath};
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::store::StoreError;
-use crate::upstream::{Answer, ProviderRequest, RequestBody, Safety};
+use crate::upstream::{Idempotency, ProviderRequest, ProviderResponse, RequestBody};
 
-/// A raw call.
+/// A call through the proxy.
 #[derive(Debug)]
 pub struct RawCall<'a> {
     /// The HTTP method.
@@ -27,94 +27,95 @@ pub struct RawCall<'a> {
     pub path: &'a str,
     /// The raw query.
     pub query: Option<&'a str>,
-    /// The caller's headers, all of them.
+    /// The caller's headers, unfiltered.
     pub headers: &'a HeaderMap,
     /// The body.
     pub body: RequestBody,
-    /// The provider's methods that the caller's key is bound to.
+    /// The provider methods that the caller's key may call; `None` for all.
     pub allowed: Option<&'a AllowedMethods>,
-    /// Our own address, for headers of the provider's that lead back to it.
-    pub own: &'a Url,
+    /// The gateway's own URL, for provider headers that contain provider URLs.
+    pub own_url: &'a Url,
 }
 
-/// Why a raw call failed.
+/// Why a call through the proxy failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PassthroughError {
-    /// The path is none of the provider's.
+    /// The provider has no such path.
     #[error(transparent)]
     UnknownPath(#[from] UnknownPath),
-    /// The caller's key is bound to other methods.
+    /// The caller's key may not call the method.
     #[error("the key may not call {0}")]
     Forbidden(Cow<'static, str>),
-    /// The answer is no page of a list that we know how to follow.
-    #[error("{0} is no list that can be followed")]
+    /// The response is not a page of a list that can be followed.
+    #[error("{0} is not a list that can be followed")]
     NotAList(Cow<'static, str>),
-    /// There is no answer.
+    /// The call failed without a response.
     #[error(transparent)]
     Connector(#[from] ConnectorError),
-    /// The audit log could not take that a change is about to be sent: it was not.
+    /// The audit entry of a change could not be written; the change was not sent.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// An answer that is passed on.
+/// A response that is passed through.
 #[derive(Debug)]
-pub struct RawAnswer {
-    /// What the provider calls the method.
+pub struct RawResponse {
+    /// The provider's name of the method.
     pub method: Cow<'static, str>,
-    /// The answer; its headers are those that the caller gets.
-    pub answer: Box<Answer>,
+    /// The response, with headers filtered for the caller.
+    pub response: Box<ProviderResponse>,
 }
 
 impl Directory<'_> {
-    /// Passes a raw call on. The answer's body streams; its headers are already filtered.
+    /// Sends a call to the provider. Returns the response with a streaming body and filtered headers.
     ///
     /// # Errors
     ///
-    /// When the path is none of the provider's, the key may not, or there is no answer.
-    pub async fn pass(&self, call: RawCall<'_>) -> Result<RawAnswer, PassthroughError> {
+    /// `UnknownPath`, `Forbidden`, `Store` when a change can't be recorded, `Connector` when there is no response.
+    pub async fn forward(&self, call: RawCall<'_>) -> Result<RawResponse, PassthroughError> {
         let mut request = self.route(&call.method, call.path, call.query, call.allowed)?;
         request.body = call.body;
         request.headers = headers::for_provider(call.headers);
         let method = request.name.clone();
-        let (account, dialect) = (self.cx.account, self.connector.dialect());
-        let used_by = &self.cx.used_by;
+        let (account, dialect) = (self.cx.account, self.connector.response_classifier());
+        let used_by = &self.cx.usage;
         let is_change = may_change(&request);
-        // What is refused anyhow leaves no row of its own: callers would fill the log with changes that are not made, and
-        // with names that they invent.
+        // A call that is rejected anyway has no entry of its own: callers could fill the log with changes that are not
+        // made and with invented names.
         if is_change || matches!(method, Cow::Owned(_)) {
             let provider = self.connector.provider();
             let checked = self.cx.upstream.check(account, &request, self.cx.options);
-            checked.map_err(|error| ConnectorError::unanswered(provider, method.clone(), error))?;
+            checked
+                .map_err(|error| ConnectorError::from_upstream(provider, method.clone(), error))?;
         }
         let using = if is_change {
             Box::pin(used_by.begin_change(method.clone())).await?
         } else {
             used_by.begin(method.clone())
         };
-        let answer = self.cx.upstream.send(account, request, dialect, self.cx.options).await;
-        using.end(answer.as_ref().ok().map(|answer| answer.status.as_u16()));
-        match answer {
-            Ok(mut answer) => {
-                headers::for_caller(&mut answer.headers);
-                if targets::has_targets(&answer.headers) {
-                    self.lead_back(
+        let response = self.cx.upstream.send(account, request, dialect, self.cx.options).await;
+        using.finish(response.as_ref().ok().map(|response| response.status.as_u16()));
+        match response {
+            Ok(mut response) => {
+                headers::for_caller(&mut response.headers);
+                if url_rewrite::has_urls(&response.headers) {
+                    self.rewrite_urls(
                         &(call.method, call.path, call.query),
-                        call.own,
-                        &mut answer.headers,
+                        call.own_url,
+                        &mut response.headers,
                     );
                 }
-                Ok(RawAnswer { method, answer })
+                Ok(RawResponse { method, response })
             }
             Err(error) => {
                 let provider = self.connector.provider();
-                Err(ConnectorError::unanswered(provider, method, error).into())
+                Err(ConnectorError::from_upstream(provider, method, error).into())
             }
         }
     }
 
-    /// Rewrites the addresses in a response's headers that lead to the provider.
-    fn lead_back(
+    /// Rewrites provider URLs in a response's headers.
+    fn rewrite_urls(
         &self,
         (method, path, query): &(Method, &str, Option<&str>),
         own: &Url,
@@ -128,11 +129,12 @@ impl Directory<'_> {
         else {
             return;
         };
-        let reach = |url: &Url| passthrough.reach(base_url, url);
-        targets::Targets { own, called: &called, reach: &reach }.rewrite(headers);
+        let reach = |url: &Url| passthrough.classify_url(base_url, url);
+        url_rewrite::UrlRewriter { own_url: own, request_url: &called, classify: &reach }
+            .rewrite(headers);
     }
 
-    /// The call for a path, when the key may make it.
+    /// Builds the provider request of a path, if the key may call its method.
     fn route(
         &self,
         method: &Method,
@@ -143,7 +145,7 @@ impl Directory<'_> {
         let base_url = self.cx.account.base_url.as_deref();
         let request = self.connector.passthrough().route(base_url, method, path, query)?;
         match allowed {
-            Some(allowed) if !allowed.admits(&request.name) => {
+            Some(allowed) if !allowed.allows(&request.name) => {
                 Err(PassthroughError::Forbidden(request.name))
             }
             Some(_) | None => Ok(request),
@@ -151,8 +153,8 @@ impl Directory<'_> {
     }
 }
 
-/// Whether a call may change something at the provider: it must not be repeated, or its method says so.
+/// Whether a call may change data at the provider: it is not idempotent, or its HTTP method changes data.
 fn may_change(request: &ProviderRequest) -> bool {
     let says_so = matches!(request.method, Method::PUT | Method::PATCH | Method::DELETE);
-    says_so || request.safety == Safety::Once
+    says_so || request.idempotency == Idempotency::NonIdempotent
 }

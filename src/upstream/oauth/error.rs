@@ -1,23 +1,23 @@
-//! Why a token endpoint gave no tokens.
+//! Errors of requests to a token endpoint.
 
-use crate::vault::Outage;
+use crate::vault::EndpointFailure;
 
-/// Why there are no tokens.
+/// A request to a token endpoint without tokens.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum OAuthError {
-    /// The provider said no, with this code.
-    #[error("the provider answered {0:?}")]
-    Refused(String),
-    /// It could not be reached: nothing was done.
-    #[error("it could not be reached")]
+    /// The provider rejected the request, with this code.
+    #[error("the provider rejected the request with {0:?}")]
+    Rejected(String),
+    /// The endpoint is unreachable: the request had no effect.
+    #[error("the endpoint is unreachable")]
     Unreachable,
-    /// It did not answer in time: what was asked may have been done.
-    #[error("it did not answer in time")]
+    /// No response in time: the request may have had an effect.
+    #[error("no response in time")]
     TimedOut,
-    /// It has a failure of its own.
-    #[error("it answered {0}")]
-    Down(Outage),
-    /// The answer was lost, or can't be read: what was asked may have been done.
+    /// A server error.
+    #[error("the endpoint responded with {0}")]
+    ServerError(EndpointFailure),
+    /// The response was lost or can't be parsed: the request may have had an effect.
     #[error("{0}")]
-    NoAnswer(String),
+    ResponseLost(String),
 }

@@ -1,12 +1,12 @@
-//! OAuth 2.0 with any provider: the consent URL with state and, where it is taken, PKCE (by the `oauth2` crate), the
-//! code exchange, the refresh. Here secrets are laid bare, so that connectors never see one.
+//! The OAuth 2.0 client for all providers: authorization URL with state and PKCE (by the `oauth2` crate), code
+//! exchange and refresh. Secrets are exposed here, so that connectors never see one.
 //!
-//! The crate's response types refuse what providers really send, and a token that is refused here is lost. So
-//! `response` reads the token endpoint's responses.
+//! The crate's response types reject responses that providers send in practice, and a rejected token is lost. So
+//! `response` parses the responses of token endpoints.
 
 mod error;
 mod response;
-mod wiped;
+mod zeroizing_buffer;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -26,62 +26,62 @@ use zeroize::Zeroizing;
 pub use self::error::OAuthError;
 pub use self::response::TokenFields;
 use self::response::TokenResponse;
-use self::wiped::Collected;
-use super::client::{HttpClient, Reading};
+use self::zeroizing_buffer::WipedBuffer;
+use super::body::UpstreamRequestBody;
+use super::client::{HttpClient, ReadMode};
 use super::error::SendError;
-use super::guard::NamedBy;
-use super::payload::Payload;
 use super::retry_after::retry_after;
-use super::secret_header::{Line, secret_header};
+use super::secret_header::{WipedText, secret_header};
+use super::ssrf::AddressSource;
 use crate::domain::entropy::Entropy;
 use crate::vault::secret::{ClientSecret, PkceVerifier, RefreshToken};
-use crate::vault::{Grant, IssuedSecret, Outage, Renewal, issue};
+use crate::vault::{EndpointFailure, Grant, IssuedSecret, RefreshResponse, issue};
 
-/// Where a provider's OAuth is, and what is odd about its answers.
+/// The OAuth endpoints of a provider.
 #[derive(Debug, Clone)]
 pub struct OAuthEndpoints {
-    /// The consent page.
+    /// The authorization endpoint.
     pub authorize_url: Url,
-    /// Where codes and refresh tokens are exchanged.
+    /// The token endpoint.
     pub token_url: Url,
-    /// Where a new token is tried before it is kept, by a GET that changes nothing.
-    pub trial_url: Url,
-    /// Takes the fields of RFC 6749 §5 out of the object that the token endpoint answers with; the rest is wiped.
-    pub locate: fn(http::StatusCode, &mut Value) -> TokenFields,
+    /// The URL of the token check: a GET without side effects that verifies a new token before it is stored.
+    pub token_check_url: Url,
+    /// Extracts the fields of RFC 6749 §5 from the object in a response of the token endpoint; the rest is wiped.
+    pub extract_fields: fn(http::StatusCode, &mut Value) -> TokenFields,
 }
 
-/// An OAuth client and how it speaks with its provider.
+/// An OAuth client at a provider.
 #[derive(Debug, Clone, Copy)]
 pub struct OAuthClient<'a> {
-    /// Where the provider is.
+    /// The provider's endpoints.
     pub endpoints: &'a OAuthEndpoints,
-    /// The client's public id.
+    /// The client id.
     pub client_id: &'a str,
-    /// The client's secret.
+    /// The client secret.
     pub client_secret: &'a ClientSecret,
 }
 
-/// Where to send a customer's browser, and what to keep until it comes back.
-pub struct Consent {
-    /// The provider's consent page with all parameters.
+/// An authorization request: the URL for the customer's browser, and the verifier for the code exchange.
+pub struct AuthorizationRequest {
+    /// The authorization endpoint with all parameters.
     pub url: Url,
-    /// The PKCE verifier that belongs to the challenge in the URL, if there is one.
+    /// The PKCE verifier for the challenge in the URL, if there is one.
     pub pkce_verifier: Option<PkceVerifier>,
 }
 
-impl fmt::Debug for Consent {
+impl fmt::Debug for AuthorizationRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Consent(…)")
+        f.write_str("AuthorizationRequest(…)")
     }
 }
 
-/// What a browser brought back.
+/// The parameters of a code exchange.
 pub struct CodeExchange {
     /// The authorization code.
     pub code: String,
-    /// The redirect URI that was used, to the letter.
+    /// The redirect URI of the authorization request, byte for byte.
     pub redirect_uri: Url,
-    /// The verifier of the challenge that was sent, if one was: it takes the secret's place.
+    /// The PKCE verifier, if a challenge was sent: it replaces the client secret.
     pub pkce_verifier: Option<PkceVerifier>,
 }
 
@@ -91,23 +91,23 @@ impl fmt::Debug for CodeExchange {
     }
 }
 
-/// The tokens, and what else the provider said.
+/// The response of a code exchange.
 #[derive(Debug)]
-pub struct TokenAnswer {
+pub struct CodeExchangeResponse {
     /// The tokens.
     pub grant: Grant,
     /// The scopes granted.
     pub scopes: Vec<String>,
-    /// What else the provider's connector found in it.
+    /// Further fields for the provider's connector.
     pub extra: HashMap<String, Value>,
 }
 
 impl OAuthClient<'_> {
-    /// The consent page to send a browser to. `scopes` go into the parameter named `scope_parameter`,
-    /// comma-separated. With `pkce` the client proves itself by a verifier, as a public one; Slack takes none from
-    /// others (`pkce_not_allowed`). <https://docs.slack.dev/authentication/using-pkce>
+    /// Creates an authorization request. `scopes` go into the parameter `scope_parameter`, separated by commas. With
+    /// `pkce` the client authenticates by a verifier, as a public client; Slack accepts none from confidential clients
+    /// (`pkce_not_allowed`). <https://docs.slack.dev/authentication/using-pkce>
     #[must_use]
-    pub fn consent(
+    pub fn authorization_request(
         &self,
         redirect_uri: &Url,
         state: &IssuedSecret,
@@ -115,7 +115,7 @@ impl OAuthClient<'_> {
         scopes: &[String],
         pkce: bool,
         entropy: &dyn Entropy,
-    ) -> Consent {
+    ) -> AuthorizationRequest {
         let verifier = pkce.then(|| PkceCodeVerifier::new(issue("", entropy).reveal().to_owned()));
         let state = CsrfToken::new(state.reveal().to_owned());
         let client = BasicClient::new(ClientId::new(self.client_id.to_owned()))
@@ -128,62 +128,70 @@ impl OAuthClient<'_> {
             request = request.set_pkce_challenge(challenge);
         }
         let (url, _) = request.url();
-        Consent { url, pkce_verifier: verifier.map(|verifier| verifier.into_secret().into()) }
+        AuthorizationRequest {
+            url,
+            pkce_verifier: verifier.map(|verifier| verifier.into_secret().into()),
+        }
     }
 
-    /// Exchanges an authorization code for tokens. `now` dates their end.
+    /// Exchanges an authorization code for tokens. `now` is the base of their expiry.
     ///
     /// # Errors
     ///
-    /// When the provider says no, or says nothing that can be read.
+    /// When the provider rejects the request, or sends no response that can be parsed.
     pub async fn exchange(
         &self,
         http: &HttpClient,
         exchange: CodeExchange,
         now: OffsetDateTime,
-    ) -> Result<TokenAnswer, OAuthError> {
-        let mut form = Form::new("authorization_code");
+    ) -> Result<CodeExchangeResponse, OAuthError> {
+        let mut form = TokenForm::new("authorization_code");
         form.add("code", &exchange.code);
         form.add("redirect_uri", exchange.redirect_uri.as_str());
         if let Some(verifier) = &exchange.pkce_verifier {
             form.add("code_verifier", verifier.expose_secret());
         }
         let is_public = exchange.pkce_verifier.is_some();
-        let TokenResponse { renewal, scopes, extra } = self.ask(http, form, is_public, now).await?;
-        let none = || OAuthError::NoAnswer("its response has no access token".to_owned());
-        Ok(TokenAnswer { grant: renewal.first(now).ok_or_else(none)?, scopes, extra })
+        let TokenResponse { renewal, scopes, extra } =
+            self.request_tokens(http, form, is_public, now).await?;
+        let no_token = || OAuthError::ResponseLost("the response has no access token".to_owned());
+        Ok(CodeExchangeResponse {
+            grant: renewal.into_first_grant(now).ok_or_else(no_token)?,
+            scopes,
+            extra,
+        })
     }
 
-    /// Exchanges a refresh token for a new pair. `now` dates the pause that the provider asks for.
+    /// Exchanges a refresh token for a new pair. `now` is the base of a requested pause.
     ///
     /// # Errors
     ///
-    /// When the provider says no, or says nothing that can be read.
+    /// When the provider rejects the request, or sends no response that can be parsed.
     pub async fn refresh(
         &self,
         http: &HttpClient,
         refresh_token: &RefreshToken,
         now: OffsetDateTime,
-    ) -> Result<Renewal, OAuthError> {
-        let mut form = Form::new("refresh_token");
+    ) -> Result<RefreshResponse, OAuthError> {
+        let mut form = TokenForm::new("refresh_token");
         form.add("refresh_token", refresh_token.expose_secret());
-        let response = self.ask(http, form, false, now).await?;
+        let response = self.request_tokens(http, form, false, now).await?;
         Ok(response.renewal)
     }
 
-    /// Posts `form` to the token endpoint. A public client names itself in the body, another one proves
-    /// itself by its secret (RFC 6749 §2.3.1).
-    async fn ask(
+    /// Posts `form` to the token endpoint. A public client sends its id in the body, a confidential one authenticates
+    /// by its secret (RFC 6749 §2.3.1).
+    async fn request_tokens(
         &self,
         http: &HttpClient,
-        mut form: Form,
+        mut form: TokenForm,
         is_public: bool,
         now: OffsetDateTime,
     ) -> Result<TokenResponse, OAuthError> {
         if is_public {
             form.add("client_id", self.client_id);
         }
-        let body = Payload::from(form.into_body());
+        let body = UpstreamRequestBody::from(form.into_body());
         let mut request = Request::post(self.endpoints.token_url.as_str())
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
@@ -193,9 +201,10 @@ impl OAuthClient<'_> {
             let basic = self.basic().ok_or(OAuthError::Unreachable)?;
             request.headers_mut().insert(header::AUTHORIZATION, basic);
         }
-        let (head, body) = whole(http, request, NamedBy::Operator).await?.into_parts();
-        let down = down(head.status, &head.headers, now);
-        response::read((head.status, &head.headers, &body), down, self.endpoints.locate)
+        let (head, body) =
+            send_and_buffer(http, request, AddressSource::Config).await?.into_parts();
+        let down = server_error(head.status, &head.headers, now);
+        response::parse((head.status, &head.headers, &body), down, self.endpoints.extract_fields)
     }
 
     fn basic(&self) -> Option<HeaderValue> {
@@ -209,17 +218,17 @@ impl OAuthClient<'_> {
     }
 }
 
-/// The body of a request to a token endpoint. It is wiped once it was sent.
-struct Form(Zeroizing<String>);
+/// The body of a request to a token endpoint; it is wiped after it was sent.
+struct TokenForm(Zeroizing<String>);
 
-impl Form {
+impl TokenForm {
     fn new(grant_type: &str) -> Self {
         let mut form = Self(Zeroizing::new(String::with_capacity(Self::CAPACITY)));
         form.add("grant_type", grant_type);
         form
     }
 
-    /// Room for what such bodies hold, so that none is copied while it grows.
+    /// The initial capacity in bytes, large enough that no copy is left behind by growing.
     const CAPACITY: usize = 4 * 1024;
 
     fn add(&mut self, name: &str, value: &str) {
@@ -232,63 +241,65 @@ impl Form {
     }
 
     fn into_body(self) -> Bytes {
-        Bytes::from_owner(Line(self.0))
+        Bytes::from_owner(WipedText(self.0))
     }
 }
 
-/// The largest answer that is read, in bytes: whoever a customer names could send without end.
-const LARGEST: usize = 1024 * 1024;
+/// The maximum size of a response, in bytes: the server of a customer could send without end.
+const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 
-/// Sends one request and reads the whole response of any status, which has to be here within the time of its head. Its
-/// body is wiped once it was read.
-async fn whole(
+/// Sends one request and buffers the response of any status, which has to arrive within the timeout of its head. The
+/// body is wiped after use.
+async fn send_and_buffer(
     http: &HttpClient,
-    request: Request<Payload>,
-    named_by: NamedBy,
+    request: Request<UpstreamRequestBody>,
+    source: AddressSource,
 ) -> Result<http::Response<Zeroizing<Vec<u8>>>, OAuthError> {
     let deadline = Instant::now() + http.response_timeout();
-    let answer = http.execute(Box::new(request), named_by, Reading::Whole).await;
-    let (head, mut body) = answer.map_err(lost)?.into_parts();
-    body.limit(deadline);
-    let mut collected = Collected::default();
-    while let Some(piece) = body.chunk().await.map_err(lost)? {
-        if collected.len() + piece.len() > LARGEST {
-            return Err(OAuthError::NoAnswer("its answer is too large".to_owned()));
+    let response = http.execute(Box::new(request), source, ReadMode::Buffered).await;
+    let (head, mut body) = response.map_err(send_failure)?.into_parts();
+    body.set_deadline(deadline);
+    let mut collected = WipedBuffer::default();
+    while let Some(chunk) = body.chunk().await.map_err(send_failure)? {
+        if collected.len() + chunk.len() > MAX_RESPONSE_BYTES {
+            return Err(OAuthError::ResponseLost("the response is too large".to_owned()));
         }
-        collected.push(piece);
+        collected.push(chunk);
     }
     Ok(http::Response::from_parts(head, collected.into_whole()))
 }
 
-/// The same, with the failure of a server as an error.
-pub(super) async fn ask(
+/// Sends one request and buffers the response; a server error or a 429 is an `Err`.
+pub(super) async fn send_checked(
     http: &HttpClient,
-    request: Request<Payload>,
-    named_by: NamedBy,
+    request: Request<UpstreamRequestBody>,
+    source: AddressSource,
     now: OffsetDateTime,
 ) -> Result<http::Response<Zeroizing<Vec<u8>>>, OAuthError> {
-    let answer = whole(http, request, named_by).await?;
-    down(answer.status(), answer.headers(), now).map_or(Ok(answer), Err)
+    let response = send_and_buffer(http, request, source).await?;
+    server_error(response.status(), response.headers(), now).map_or(Ok(response), Err)
 }
 
-/// The failure that a status stands for.
-fn down(
+/// Returns the error for a server error or a 429.
+fn server_error(
     status: http::StatusCode,
     headers: &http::HeaderMap,
     now: OffsetDateTime,
 ) -> Option<OAuthError> {
     let is_down = status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS;
     let status = format!("HTTP {}", status.as_u16());
-    is_down.then(|| OAuthError::Down(Outage { status, retry_after: retry_after(headers, now) }))
+    is_down.then(|| {
+        OAuthError::ServerError(EndpointFailure { status, retry_after: retry_after(headers, now) })
+    })
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the last that is heard of an error")]
-fn lost(error: SendError) -> OAuthError {
+#[expect(clippy::needless_pass_by_value, reason = "the error is consumed")]
+fn send_failure(error: SendError) -> OAuthError {
     match error {
         SendError::NotAllowed | SendError::Connect(_) => OAuthError::Unreachable,
         SendError::Timeout => OAuthError::TimedOut,
-        SendError::CallerStalled | SendError::Broken(_) => {
-            OAuthError::NoAnswer("its answer broke off".to_owned())
+        SendError::CallerStalled | SendError::Interrupted(_) => {
+            OAuthError::ResponseLost("the response was interrupted".to_owned())
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Reads the responses of token endpoints: whatever tokens are in one are taken, and only what the endpoint itself
-//! clearly says is a refusal. A page of a firewall, `{}`, a list or an empty body says nothing.
+//! Parses responses of token endpoints: all tokens in one are used, and only a clear error response of the endpoint
+//! counts as a rejection. A firewall's page, `{}`, a list or an empty body does not.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,60 +12,60 @@ use url::form_urlencoded;
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::error::OAuthError;
-use super::wiped::wipe;
-use crate::upstream::packed::plain;
-use crate::vault::Renewal;
+use super::zeroizing_buffer::wipe;
+use crate::upstream::decompress::decompress_prefix;
+use crate::vault::RefreshResponse;
 use crate::vault::secret::{AccessToken, RefreshToken};
 
-/// The longest lifetime that is believed; a longer one is no lifetime.
+/// The maximum lifetime; a longer one is ignored.
 const MAX_LIFETIME: Duration = Duration::days(10 * 365);
-/// The shortest lifetime; less is a token that could not be used.
+/// The minimum lifetime; a shorter one is ignored.
 const MIN_LIFETIME: Duration = Duration::seconds(1);
 
-/// The fields of RFC 6749 §5, wherever a provider puts them. An absent field is `Null`.
+/// The fields of RFC 6749 §5 in a provider's response. An absent field is `Null`.
 #[derive(Default)]
 pub struct TokenFields {
     /// The access token.
     pub access_token: Value,
     /// The refresh token.
     pub refresh_token: Value,
-    /// How many seconds the access token is valid.
+    /// The lifetime of the access token in seconds.
     pub expires_in: Value,
-    /// What was granted: text with spaces or commas, or a list.
+    /// The granted scopes: text with spaces or commas, or a list.
     pub scope: Value,
-    /// The code of a refusal, when the object is clearly one of this endpoint.
-    pub refusal: Option<String>,
-    /// What else the connector needs.
+    /// The error code, when the object is clearly an error response of this endpoint.
+    pub error_code: Option<String>,
+    /// Further fields for the connector.
     pub extra: HashMap<String, Value>,
 }
 
-/// What a token endpoint granted.
+/// The tokens of a successful response.
 pub(super) struct TokenResponse {
     /// At least one token.
-    pub(super) renewal: Renewal,
+    pub(super) renewal: RefreshResponse,
     /// The scopes granted.
     pub(super) scopes: Vec<String>,
-    /// What else the connector found.
+    /// Further fields for the connector.
     pub(super) extra: HashMap<String, Value>,
 }
 
-/// Reads a response; `down` is the failure that its status stands for, when it holds no tokens.
+/// Parses a response; `down` is the error of its status, returned when it holds no tokens.
 ///
 /// # Errors
 ///
-/// `Refused` with the code of a refusal; `Down` or `NoAnswer` for what is no response of a token endpoint.
-pub(super) fn read(
+/// `Rejected` with the error code; `ServerError` or `ResponseLost` when it is not a response of a token endpoint.
+pub(super) fn parse(
     (status, headers, body): (StatusCode, &HeaderMap, &[u8]),
-    down: Option<OAuthError>,
+    server_error: Option<OAuthError>,
     locate: fn(StatusCode, &mut Value) -> TokenFields,
 ) -> Result<TokenResponse, OAuthError> {
-    let mut fields = object(headers, body).map_or_else(TokenFields::default, |mut object| {
+    let mut fields = parse_object(headers, body).map_or_else(TokenFields::default, |mut object| {
         let fields = locate(status, &mut object);
-        // What is left may be another token, such as that of a bot.
+        // The rest may hold another token, such as that of a bot.
         wipe(&mut object);
         fields
     });
-    let renewal = Renewal {
+    let renewal = RefreshResponse {
         access_token: token(fields.access_token.take()).map(AccessToken::from),
         refresh_token: token(fields.refresh_token.take()).map(RefreshToken::from),
         lifetime: lifetime(&fields.expires_in),
@@ -74,24 +74,24 @@ pub(super) fn read(
         let extra = std::mem::take(&mut fields.extra);
         return Ok(TokenResponse { renewal, scopes: scopes(&fields.scope), extra });
     }
-    if let Some(down) = down {
-        return Err(down);
+    if let Some(server_error) = server_error {
+        return Err(server_error);
     }
-    let code = fields.refusal.take().filter(|_| !status.is_redirection());
+    let code = fields.error_code.take().filter(|_| !status.is_redirection());
     Err(code.map_or_else(
-        || OAuthError::NoAnswer("its response is not one of a token endpoint".to_owned()),
-        OAuthError::Refused,
+        || OAuthError::ResponseLost("the response is not one of a token endpoint".to_owned()),
+        OAuthError::Rejected,
     ))
 }
 
-/// The object in a body: JSON whatever its content type says, or a form.
-fn object(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
-    let unpacked;
-    let text = match plain(headers, body)? {
+/// Parses the object in a body: JSON regardless of the content type, or a form.
+fn parse_object(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
+    let decompressed;
+    let text = match decompress_prefix(headers, body)? {
         Cow::Borrowed(text) => text,
         Cow::Owned(text) => {
-            unpacked = Zeroizing::new(text);
-            &**unpacked
+            decompressed = Zeroizing::new(text);
+            &**decompressed
         }
     };
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
@@ -111,8 +111,8 @@ fn object(headers: &HeaderMap, body: &[u8]) -> Option<Value> {
     )
 }
 
-/// The fields of the first JSON object in a text. What follows the object is ignored, and a field that can't be read,
-/// such as one that is nested too deeply, is null: tokens beside it are not lost.
+/// Returns the fields of the first JSON object in a text. Text after the object is ignored, and a field that can't be
+/// parsed, such as one nested too deeply, is null: tokens beside it are not lost.
 fn json_fields(text: &[u8]) -> Option<Map<String, Value>> {
     let repaired;
     let text = match String::from_utf8_lossy(text) {
@@ -129,7 +129,7 @@ fn json_fields(text: &[u8]) -> Option<Map<String, Value>> {
     Some(fields.into_iter().map(|(name, raw)| (name, read(raw))).collect())
 }
 
-/// A token that can stand in a header.
+/// Returns a token that is valid in a header.
 fn token(value: Value) -> Option<String> {
     let Value::String(mut text) = value else { return None };
     let trimmed = text.trim();
@@ -142,7 +142,7 @@ fn token(value: Value) -> Option<String> {
     token
 }
 
-/// A lifetime, as a number or as text, whole or with a fraction.
+/// Parses a lifetime, as a number or as text, with or without a fraction.
 fn lifetime(value: &Value) -> Option<Duration> {
     let seconds = match value {
         Value::Number(number) => number.as_f64()?,
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lifetimes_are_read_as_numbers_and_as_text_within_bounds() {
+    fn parses_lifetimes_as_numbers_and_text_within_bounds() {
         for (value, expected) in [
             (json!(43_200), Some(43_200.0)),
             (json!("43200"), Some(43_200.0)),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_can_not_be_read_hide_no_tokens() {
+    fn unparsable_fields_hide_no_tokens() {
         let deep = format!("{}1{}", "[".repeat(5_000), "]".repeat(5_000));
         for text in [
             r#"{"access_token":"A"}"#.to_owned(),
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_text_that_can_stand_in_a_header() {
+    fn accepts_tokens_that_are_valid_in_a_header_only() {
         for (value, expected) in [
             (json!("xoxe-1"), Some("xoxe-1")),
             (json!(" xoxe-1\n"), Some("xoxe-1")),

@@ -1,4 +1,4 @@
-//! Accounts that were never linked: their rows are written directly, as a link would have left them.
+//! Accounts that were never linked: their rows are written directly, as a link would have stored them.
 
 use anyhow::Context as _;
 use switchboard::domain::clock::SystemClock;
@@ -8,10 +8,10 @@ use switchboard::domain::provider::Provider;
 use switchboard::domain::sealed::Digest;
 use switchboard::vault::{Destination, Grant, IssuedSecret, issue};
 
-use super::home::{Home, vault};
+use super::deployment::{Deployment, vault};
 
-impl Home {
-    /// Accounts with the provider's `token`, each with an account token of its own.
+impl Deployment {
+    /// Inserts accounts with the provider's `token`, each with an account token.
     pub(crate) async fn accounts(
         &self,
         count: usize,
@@ -28,9 +28,9 @@ impl Home {
             .bind(&app)
             .execute(pool)
             .await?;
-        let mut made = Vec::with_capacity(count);
-        while made.len() < count {
-            let now = made.len();
+        let mut created = Vec::with_capacity(count);
+        while created.len() < count {
+            let now = created.len();
             let part: Vec<_> = (now..count.min(now + 1_000))
                 .map(|_| {
                     (IntegratedAccountId::generate(clock, entropy), issue("sb_acct_", entropy))
@@ -94,12 +94,12 @@ impl Home {
             .execute(pool)
             .await
             .context("account tokens")?;
-            made.extend(part);
+            created.extend(part);
         }
-        Ok(made)
+        Ok(created)
     }
 
-    /// The accounts after `last`, with their tokens' digests, in their order.
+    /// Returns the accounts after `last` in order, with the digests of their tokens.
     pub(crate) async fn digests(
         &self,
         last: &str,

@@ -1,11 +1,11 @@
-//! Whoever calls: a customer's product with its key, and a customer with a browser.
+//! HTTP callers: a customer's product with its key, and a customer with a browser.
 
 use anyhow::Context as _;
 use reqwest::{Method, RequestBuilder, Response, header};
 use serde_json::Value;
 use url::Url;
 
-/// An HTTP client, with the headers that it sends to the gateways.
+/// An HTTP client with the headers that it sends to the gateways.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
     http: reqwest::Client,
@@ -13,10 +13,10 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// One without headers. It follows no redirect.
+    /// Creates a client without headers. It follows no redirects.
     #[expect(clippy::disallowed_methods, reason = "a stranger's client, not the gateway's")]
     pub(crate) fn new() -> anyhow::Result<Self> {
-        // A second installation is refused, and that is fine: the first one stands.
+        // The crypto provider may be installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let stay = reqwest::redirect::Policy::none();
         let http =
@@ -24,55 +24,57 @@ impl Caller {
         Ok(Self { http, headers: header::HeaderMap::new() })
     }
 
-    /// The same with a header more.
+    /// Adds a header.
     pub(crate) fn with(mut self, name: &'static str, value: &str) -> anyhow::Result<Self> {
         self.headers.insert(name, value.parse()?);
         Ok(self)
     }
 
-    /// A request with the headers.
-    pub(crate) fn ask(&self, method: Method, url: &str) -> RequestBuilder {
+    /// Builds a request with the headers.
+    pub(crate) fn request(&self, method: Method, url: &str) -> RequestBuilder {
         self.http.request(method, url).headers(self.headers.clone())
     }
 
-    /// The JSON at an address.
+    /// Returns the JSON at a URL.
     pub(crate) async fn get(&self, url: &str) -> anyhow::Result<Value> {
-        json(self.ask(Method::GET, url)).await
+        json(self.request(Method::GET, url)).await
     }
 
-    /// What is answered to JSON.
+    /// Posts JSON and returns the response.
     pub(crate) async fn post(&self, url: &str, body: &Value) -> anyhow::Result<Value> {
-        let request = self.ask(Method::POST, url).header(header::CONTENT_TYPE, "application/json");
+        let request =
+            self.request(Method::POST, url).header(header::CONTENT_TYPE, "application/json");
         json(request.body(body.to_string())).await
     }
 
-    /// What is answered to a form.
+    /// Posts a form and returns the response.
     pub(crate) async fn form(&self, url: &str, form: String) -> anyhow::Result<Value> {
-        json(as_form(self.ask(Method::POST, url), form)).await
+        json(as_form(self.request(Method::POST, url), form)).await
     }
 
-    /// A browser's way through a link from its page to the end.
+    /// Follows a link from its page to the end, as a browser does.
     pub(crate) async fn follow(&self, link: &str) -> anyhow::Result<()> {
-        self.ask(Method::GET, link).send().await?.error_for_status()?;
-        let left = self.ask(Method::POST, link).send().await?;
+        self.request(Method::GET, link).send().await?.error_for_status()?;
+        let left = self.request(Method::POST, link).send().await?;
         let cookie = left.headers().get(header::SET_COOKIE).and_then(|it| it.to_str().ok());
         let cookie = cookie.and_then(|it| it.split(';').next()).unwrap_or_default().to_owned();
         let consent = location(&left).context("the link did not lead to the provider")?;
         let back = self.approve(consent).await?;
-        let done = self.ask(Method::GET, back.as_str()).header(header::COOKIE, cookie);
+        let done = self.request(Method::GET, back.as_str()).header(header::COOKIE, cookie);
         done.send().await?.error_for_status()?;
         Ok(())
     }
 
-    /// Approves at the provider, for the whole organization; gives the way back.
+    /// Approves at the provider for the whole organization; returns the callback URL.
     pub(crate) async fn approve(&self, consent: Url) -> anyhow::Result<Url> {
         let decision = "decision=approve&install=org".to_owned();
-        let answer = as_form(self.ask(Method::POST, consent.as_str()), decision).send().await?;
-        location(&answer).context("the consent page did not lead back")
+        let response =
+            as_form(self.request(Method::POST, consent.as_str()), decision).send().await?;
+        location(&response).context("the consent page did not lead back")
     }
 }
 
-/// The JSON of a success.
+/// Returns the JSON of a successful response.
 pub(crate) async fn json(request: RequestBuilder) -> anyhow::Result<Value> {
     let response = request.send().await?;
     let (status, text) = (response.status(), response.text().await?);
@@ -80,7 +82,7 @@ pub(crate) async fn json(request: RequestBuilder) -> anyhow::Result<Value> {
     Ok(serde_json::from_str(&text)?)
 }
 
-/// The text at a place of a JSON value.
+/// Returns the text at a JSON pointer.
 pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> anyhow::Result<&'a str> {
     let found = value.pointer(pointer).and_then(Value::as_str);
     found.with_context(|| format!("no text at {pointer} of {value}"))

@@ -1,9 +1,9 @@
-//! Gateways as processes of their own on one database, a sandbox as another, and an organization of the
+//! Gateways in processes of their own on one database, a sandbox in another, and an organization of the
 //! sandbox that was linked through the real OAuth flow.
 
 mod accounts;
 mod caller;
-mod home;
+mod deployment;
 mod program;
 mod redis;
 
@@ -16,64 +16,65 @@ use switchboard::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
 use self::program::free_port;
 
 pub(crate) use self::caller::{Caller, json, text};
-pub(crate) use self::home::Home;
+pub(crate) use self::deployment::Deployment;
 pub(crate) use self::program::{Program, is_named};
 pub(crate) use self::redis::Redis;
 
-/// The pace of a provider without limits, as many times Slack's.
-pub(crate) const NO_LIMITS: f64 = 1_000_000.0;
-/// How far calls may come together on their way, in milliseconds, where provider, gateways, database and caller
-/// share two cores. It costs the makespan less than a hundredth.
-const SPREAD_MS: u32 = 300;
+/// `limits.time_scale` for a provider without limits, as a multiple of Slack's rates.
+pub(crate) const UNLIMITED_TIME_SCALE: f64 = 1_000_000.0;
+/// `limits.arrival_spread_ms` where provider, gateways, database and caller share two cores. It lengthens the makespan
+/// by less than 1 %.
+const ARRIVAL_SPREAD_MS: u32 = 300;
 
-/// What is wanted.
+/// What to start.
 #[derive(Debug)]
-pub(crate) struct Wish {
+pub(crate) struct FleetOptions {
     pub(crate) gateways: usize,
     pub(crate) users: usize,
     pub(crate) workspaces: usize,
-    /// How many times as fast as Slack's the limits refill, on both sides; without it there are none.
+    /// Multiple of Slack's rates at which the limits refill, on both sides; `None` turns them off.
     pub(crate) time_scale: Option<f64>,
-    /// Where the gateways' Redis is.
+    /// URL of the gateways' Redis.
     pub(crate) redis: Option<String>,
 }
 
-/// Gateways, their provider, and an account.
+/// Gateways, their provider, and a linked account.
 #[derive(Debug)]
 pub(crate) struct Fleet {
     pub(crate) gateways: Vec<Program>,
     pub(crate) sandbox: Program,
-    /// The account's caller; its calls wait for as long as they can.
+    /// The account's caller; its calls wait as long as the API permits.
     pub(crate) caller: Caller,
     account: String,
-    home: Home,
+    deployment: Deployment,
     _folder: tempfile::TempDir,
 }
 
 impl Fleet {
-    /// Starts all of it and links the organization.
-    pub(crate) async fn start(wish: &Wish) -> anyhow::Result<Self> {
+    /// Starts everything and links the organization.
+    pub(crate) async fn start(options: &FleetOptions) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
-        let scale = wish.time_scale.unwrap_or(NO_LIMITS);
-        let sandbox = start_sandbox(&folder, wish, scale)?;
-        let mut limits = format!("time_scale = {scale:.1}\narrival_spread_ms = {SPREAD_MS}");
-        if let Some(url) = &wish.redis {
+        let scale = options.time_scale.unwrap_or(UNLIMITED_TIME_SCALE);
+        let sandbox = start_sandbox(&folder, options, scale)?;
+        let mut limits =
+            format!("time_scale = {scale:.1}\narrival_spread_ms = {ARRIVAL_SPREAD_MS}");
+        if let Some(url) = &options.redis {
             write!(limits, "\nbackend = \"redis\"\nredis_url = '{url}'")?;
         }
-        let home = Home::new(&sandbox.url(), &limits).await?;
+        let deployment = Deployment::new(&sandbox.url(), &limits).await?;
         let mut gateways = Vec::new();
-        for _ in 0..wish.gateways {
-            let mut gateway = home.serve()?;
+        for _ in 0..options.gateways {
+            let mut gateway = deployment.serve()?;
             gateway.ready("/readyz")?;
             gateways.push(gateway);
         }
         let caller = Caller::new()?
-            .with("authorization", &format!("Bearer {}", home.key().await?))?
+            .with("authorization", &format!("Bearer {}", deployment.key().await?))?
             .with("prefer", "wait=120")?;
         let account = String::new();
-        let mut fleet = Self { gateways, sandbox, caller, account, home, _folder: folder };
-        if wish.time_scale.is_none() {
-            fleet.tell_sandbox("limits", &json!({"enabled": false})).await?;
+        let mut fleet = Self { gateways, sandbox, caller, account, deployment, _folder: folder };
+        if options.time_scale.is_none() {
+            fleet.sandbox_post("limits", &json!({"enabled": false})).await?;
         }
         fleet.account = fleet.link().await?;
         fleet.caller = fleet.caller.with("x-integrated-account-id", &fleet.account)?;
@@ -85,49 +86,53 @@ impl Fleet {
         let app = json!({"provider": "slack_enterprise", "client_id": DEFAULT_CLIENT_ID,
             "client_secret": DEFAULT_CLIENT_SECRET});
         self.caller.post(&format!("{base}/provider-apps"), &app).await?;
-        let wish = json!({"tenant_id": "acme"});
-        let link = self.caller.post(&format!("{base}/link-tokens"), &wish).await?;
+        let body = json!({"tenant_id": "acme"});
+        let link = self.caller.post(&format!("{base}/link-tokens"), &body).await?;
         Caller::new()?.follow(text(&link, "/result/link_url")?).await?;
         let accounts = self.caller.get(&format!("{base}/integrated-accounts")).await?;
         Ok(text(&accounts, "/result/0/id")?.to_owned())
     }
 
-    /// A token that is for the account alone.
+    /// Creates an account token.
     pub(crate) async fn account_token(&self) -> anyhow::Result<String> {
         let base = self.urls().next().context("no gateway")?;
         let url = format!("{base}/integrated-accounts/{}/tokens", self.account);
-        let made = self.caller.post(&url, &json!({})).await?;
-        Ok(text(&made, "/result/token")?.to_owned())
+        let created = self.caller.post(&url, &json!({})).await?;
+        Ok(text(&created, "/result/token")?.to_owned())
     }
 
-    /// Where the gateways are.
+    /// Returns the gateways' URLs.
     pub(crate) fn urls(&self) -> impl Iterator<Item = String> + Clone {
         self.gateways.iter().map(Program::url)
     }
 
-    /// What the sandbox says behind the scenes.
-    pub(crate) async fn ask_sandbox(&self, what: &str) -> anyhow::Result<Value> {
+    /// Reads from the sandbox's control API.
+    pub(crate) async fn sandbox_get(&self, what: &str) -> anyhow::Result<Value> {
         Caller::new()?.get(&format!("{}/_sandbox/{what}", self.sandbox.url())).await
     }
 
-    /// Moves something behind the scenes of the sandbox.
-    pub(crate) async fn tell_sandbox(&self, what: &str, body: &Value) -> anyhow::Result<()> {
+    /// Posts to the sandbox's control API.
+    pub(crate) async fn sandbox_post(&self, what: &str, body: &Value) -> anyhow::Result<()> {
         let url = format!("{}/_sandbox/{what}", self.sandbox.url());
         Caller::new()?.post(&url, body).await?;
         Ok(())
     }
 
-    /// Stops all of it.
+    /// Stops everything.
     pub(crate) async fn stop(self) {
         drop((self.gateways, self.sandbox));
-        self.home.close().await;
+        self.deployment.close().await;
     }
 }
 
-fn start_sandbox(folder: &tempfile::TempDir, wish: &Wish, scale: f64) -> anyhow::Result<Program> {
+fn start_sandbox(
+    folder: &tempfile::TempDir,
+    options: &FleetOptions,
+    scale: f64,
+) -> anyhow::Result<Program> {
     let port = free_port()?;
     let [port_text, users, workspaces] =
-        [usize::from(port), wish.users, wish.workspaces].map(|number| number.to_string());
+        [usize::from(port), options.users, options.workspaces].map(|number| number.to_string());
     let scale = scale.to_string();
     let arguments = [
         ["sandbox", "--port"],

@@ -1,4 +1,4 @@
-//! The program as a process of its own, with its log in a file. Dropping it is `kill -9`.
+//! The program in a process of its own, with its log in a file. Dropping it sends SIGKILL.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-/// The variable that names the program to measure, as it was released.
-const NAMED: &str = "SWITCHBOARD_PROGRAM";
-/// What is measured when none is named.
-const BUILT: &str = env!("CARGO_BIN_EXE_switchboard");
-/// How long a start may take before it counts as failed.
-const START: Duration = Duration::from_mins(1);
-/// How often is looked whether it has come.
-const GLANCE: Duration = Duration::from_millis(1);
+/// Environment variable with the path of the program to measure.
+const PROGRAM_VARIABLE: &str = "SWITCHBOARD_PROGRAM";
+/// The program to measure if the variable is not set.
+const DEFAULT_PROGRAM: &str = env!("CARGO_BIN_EXE_switchboard");
+/// Timeout of a start.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+/// Interval of the checks whether it has started.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// A process of the program that listens.
+/// A process of the program that listens on a port.
 #[derive(Debug)]
 pub(crate) struct Program {
     child: Child,
@@ -28,7 +28,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts it in a folder. It is told to listen at `port`.
+    /// Starts it in a folder, listening on `port`.
     pub(crate) fn start(folder: &Path, port: u16, arguments: &[&str]) -> anyhow::Result<Self> {
         let log = folder.join(format!("{port}.log"));
         let binary = binary();
@@ -57,15 +57,15 @@ impl Program {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Waits until it answers a path with 200.
+    /// Waits until a path returns 200.
     pub(crate) fn ready(&mut self, path: &str) -> anyhow::Result<()> {
-        let until = Instant::now() + START;
-        while !is_answered(self.port, path) {
+        let until = Instant::now() + START_TIMEOUT;
+        while !responds(self.port, path) {
             let has_ended = self.child.try_wait()?.is_some();
             if has_ended || Instant::now() > until {
                 anyhow::bail!("it is not ready: {}", std::fs::read_to_string(&self.log)?);
             }
-            std::thread::sleep(GLANCE);
+            std::thread::sleep(POLL_INTERVAL);
         }
         Ok(())
     }
@@ -73,36 +73,36 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // What it leaves in the database or in memory goes with the measurement.
+        // The database and the shared memory are deleted with the measurement.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 fn binary() -> OsString {
-    std::env::var_os(NAMED).unwrap_or_else(|| BUILT.into())
+    std::env::var_os(PROGRAM_VARIABLE).unwrap_or_else(|| DEFAULT_PROGRAM.into())
 }
 
-/// Whether a program is named; the other one is built for the measurement, and slower.
+/// Returns whether a program is named. If not, the slower build of this measurement is used.
 pub(crate) fn is_named() -> bool {
-    std::env::var_os(NAMED).is_some()
+    std::env::var_os(PROGRAM_VARIABLE).is_some()
 }
 
-/// A port that nobody listens at.
+/// Returns a free port.
 pub(crate) fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-fn is_answered(port: u16, path: &str) -> bool {
+fn responds(port: u16, path: &str) -> bool {
     let ask = || {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_read_timeout(Some(Duration::from_secs(1)))?;
         let request =
             format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes())?;
-        let mut answer = [0; 12];
-        stream.read_exact(&mut answer)?;
-        std::io::Result::Ok(answer)
+        let mut response = [0; 12];
+        stream.read_exact(&mut response)?;
+        std::io::Result::Ok(response)
     };
-    ask().is_ok_and(|answer| answer == *b"HTTP/1.1 200")
+    ask().is_ok_and(|response| response == *b"HTTP/1.1 200")
 }

@@ -1,4 +1,4 @@
-//! A Redis server that keeps nothing, on loopback; it ends with its owner.
+//! A Redis server without persistence on loopback; it ends with its owner.
 
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
@@ -8,10 +8,10 @@ use anyhow::Context as _;
 
 use super::program::free_port;
 
-/// The first of these that is installed is used.
+/// Programs to try; the first one that is installed is used.
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 
-/// A Redis server that runs.
+/// A running Redis server.
 #[derive(Debug)]
 pub(crate) struct Redis {
     process: Child,
@@ -48,7 +48,7 @@ impl Redis {
 
 impl Drop for Redis {
     fn drop(&mut self) {
-        // It has nothing to lose.
+        // It has no data to lose.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,4 +1,4 @@
-//! A caller of the sandbox's own routes.
+//! Caller of the sandbox's routes.
 
 use std::sync::Arc;
 
@@ -6,25 +6,25 @@ use axum::body::{Body, to_bytes};
 use http::Request;
 use serde_json::Value;
 use switchboard::domain::clock::SystemClock;
-use switchboard::sandbox::{App, DEFAULT_CLIENT_ID, Options, Sandbox, router};
+use switchboard::sandbox::{DEFAULT_CLIENT_ID, Sandbox, SandboxOptions, SlackApp, router};
 use tower::ServiceExt as _;
 
-/// A sandbox without limits, and a way to call it.
+/// A sandbox without limits, and a client for it.
 pub(crate) struct Caller {
     pub(crate) sandbox: Sandbox,
 }
 
 impl Caller {
-    /// A caller of an organization of `users` accounts.
+    /// Creates one for an organization of `users` accounts.
     pub(crate) fn new(users: usize) -> anyhow::Result<Self> {
-        let options = Options { users, enforce_limits: false, ..Options::default() };
+        let options = SandboxOptions { users, enforce_limits: false, ..SandboxOptions::default() };
         let sandbox = Sandbox::new(options, Arc::new(SystemClock))?;
-        // Its tokens do not expire, so that the clock can be moved.
-        sandbox.register_app(App { rotation: false, ..App::default_app() });
+        // Its tokens do not expire, so that the clock can be advanced.
+        sandbox.register_app(SlackApp { rotation: false, ..SlackApp::default_app() });
         Ok(Self { sandbox })
     }
 
-    /// A token of the primary owner with these scopes.
+    /// Returns a token of the primary owner with these scopes.
     pub(crate) fn token(&self, scopes: &[&str]) -> anyhow::Result<String> {
         Ok(self.sandbox.install(DEFAULT_CLIENT_ID, scopes)?.access_token)
     }
@@ -44,7 +44,7 @@ impl Caller {
         Ok(self.send(request).await?.1)
     }
 
-    /// Calls SCIM: the status and the body, null when there is none.
+    /// Calls SCIM; returns the status and the body, null if there is none.
     pub(crate) async fn scim(
         &self,
         token: &str,
@@ -61,7 +61,7 @@ impl Caller {
         self.send(request).await
     }
 
-    /// Reads one of the sandbox's own pages.
+    /// Reads from the sandbox's control API.
     pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
         Ok(self.send(Request::get(path).body(Body::empty())?).await?.1)
     }
@@ -75,7 +75,7 @@ impl Caller {
     }
 }
 
-/// What stands at a JSON pointer; null when nothing does.
+/// Returns the value at a JSON pointer, or null.
 pub(crate) fn at<'v>(value: &'v Value, pointer: &str) -> &'v Value {
     value.pointer(pointer).unwrap_or(&Value::Null)
 }

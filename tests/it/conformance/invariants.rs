@@ -1,4 +1,4 @@
-//! Whatever is done in whatever order, the organization stays one that could exist.
+//! No sequence of operations leaves the organization in an invalid state.
 
 use proptest::collection::vec;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -14,11 +14,11 @@ const SCOPES: &[&str] =
 fn no_sequence_of_operations_breaks_the_organization() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let config = Config { cases: 64, failure_persistence: None, ..Config::default() };
-    let told = TestRunner::new(config).run(&vec(operation(), 1..40), |operations| {
+    let reported = TestRunner::new(config).run(&vec(operation(), 1..40), |operations| {
         let ran = runtime.block_on(run(&operations));
         ran.map_err(|error| TestCaseError::fail(format!("{error:#}")))
     });
-    told.map_err(|error| anyhow::anyhow!("{error}"))
+    reported.map_err(|error| anyhow::anyhow!("{error}"))
 }
 
 async fn run(operations: &[Operation]) -> anyhow::Result<()> {

@@ -1,4 +1,4 @@
-//! The sandbox, held against what the provider's documentation says.
+//! The sandbox against the provider's documentation.
 
 mod call;
 mod invariants;

@@ -1,12 +1,12 @@
-//! What anybody may do to an organization through the Web API and SCIM, drawn at random.
+//! Random operations on an organization through the Web API and SCIM.
 
 use proptest::prelude::{Strategy, any, prop_oneof};
 use serde_json::{Value, json};
-use switchboard::sandbox::org::Organization;
+use switchboard::sandbox::org::GridOrganization;
 
 use super::call::{Caller, at};
 
-/// One thing that is done. Numbers point into the organization's lists, around and around.
+/// An operation. Numbers are indexes into the organization's lists, modulo their lengths.
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
     Level { person: usize, place: usize, level: usize },
@@ -28,7 +28,7 @@ pub(crate) enum Operation {
     Days { days: u32 },
 }
 
-/// Any operation.
+/// Generates any operation.
 pub(crate) fn operation() -> impl Strategy<Value = Operation> {
     use Operation as Op;
     let person = || 0..60_usize;
@@ -68,28 +68,27 @@ const USER: &str = "urn:ietf:params:scim:schemas:core:2.0:User";
 const GUEST: &str = "urn:ietf:params:scim:schemas:extension:slack:guest:2.0:User";
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 const PATCH: &str = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
-/// Takes a role, gives one.
+/// Removes or assigns a role.
 const ROLE_METHODS: (&str, &str) = ("admin.roles.removeAssignments", "admin.roles.addAssignments");
 const DAY_S: i64 = 86_400;
 
-fn person(org: &Organization, number: usize) -> String {
+fn person(org: &GridOrganization, number: usize) -> String {
     let people = org.people();
     people.get(number % people.len()).map(|one| one.id.clone()).unwrap_or_default()
 }
 
-fn team(org: &Organization, number: usize) -> String {
+fn team(org: &GridOrganization, number: usize) -> String {
     let teams = &org.workspaces;
     teams.get(number % teams.len()).map(|one| one.id.clone()).unwrap_or_default()
 }
 
-/// A workspace, or now and then the organization itself.
-fn place(org: &Organization, number: usize) -> String {
+/// Returns a workspace, or sometimes the organization.
+fn place(org: &GridOrganization, number: usize) -> String {
     if number == 0 { org.id.clone() } else { team(org, number) }
 }
 
-fn group(org: &Organization, number: usize) -> String {
-    let groups: Vec<&str> =
-        org.groups.of_identity_provider().map(|(_, group)| group.id.as_str()).collect();
+fn group(org: &GridOrganization, number: usize) -> String {
+    let groups: Vec<&str> = org.groups.idp_groups().map(|(_, group)| group.id.as_str()).collect();
     groups.get(number % groups.len().max(1)).map_or_else(|| "S0".to_owned(), |id| (*id).to_owned())
 }
 
@@ -101,20 +100,20 @@ fn guest_args(kind: usize, args: &mut Vec<(&'static str, String)>) {
     }
 }
 
-fn channel(org: &Organization, number: usize) -> String {
+fn channel(org: &GridOrganization, number: usize) -> String {
     let team = org.workspaces.get(number % org.workspaces.len());
     let channel = team.and_then(|team| team.default_channels().next());
     channel.map(|channel| channel.id.clone()).unwrap_or_default()
 }
 
-/// How an operation is sent.
-enum Sent {
+/// Request of an operation.
+enum Request {
     Web(&'static str, Vec<(&'static str, String)>),
     Scim(&'static str, String, Option<Value>),
     Clock(u32),
 }
 
-fn sent(operation: &Operation, org: &Organization, now: i64) -> Sent {
+fn request(operation: &Operation, org: &GridOrganization, now: i64) -> Request {
     use Operation as Op;
     let user = |path: &str, number: usize| format!("{path}/Users/{}", person(org, number));
     let patch = |operation: Value| Some(json!({"schemas": [PATCH], "Operations": [operation]}));
@@ -125,38 +124,38 @@ fn sent(operation: &Operation, org: &Organization, now: i64) -> Sent {
                 Some(&"setOwner") => "admin.users.setOwner",
                 _ => "admin.users.setRegular",
             };
-            Sent::Web(method, vec![("user_id", person(org, who)), ("team_id", place(org, at))])
+            Request::Web(method, vec![("user_id", person(org, who)), ("team_id", place(org, at))])
         }
         Op::Assign { person: who, team: at, guest } => {
             let mut args = vec![("user_id", person(org, who)), ("team_id", team(org, at))];
             guest_args(guest, &mut args);
             args.push(("channel_ids", channel(org, at)));
-            Sent::Web("admin.users.assign", args)
+            Request::Web("admin.users.assign", args)
         }
         Op::Remove { person: who, team: at } => {
             let args = vec![("user_id", person(org, who)), ("team_id", team(org, at))];
-            Sent::Web("admin.users.remove", args)
+            Request::Web("admin.users.remove", args)
         }
         Op::Invite { name, team: at, guest } => {
             let mut args = vec![("email", format!("new{name}@lumenworks.example"))];
             args.extend([("team_id", team(org, at)), ("channel_ids", channel(org, at))]);
             guest_args(guest, &mut args);
-            Sent::Web("admin.users.invite", args)
+            Request::Web("admin.users.invite", args)
         }
         Op::Expire { person: who, team: at, days } => {
             let mut args = vec![("user_id", person(org, who)), ("team_id", team(org, at))];
             args.push(("expiration_ts", (now + days * DAY_S).to_string()));
-            Sent::Web("admin.users.setExpiration", args)
+            Request::Web("admin.users.setExpiration", args)
         }
         Op::Role { person: who, role, place: at, give } => {
             let role = ROLES.get(role).copied().unwrap_or_default();
             let args = vec![("role_id", role.to_owned()), ("user_ids", person(org, who))];
             let args = [args, vec![("entity_ids", place(org, at))]].concat();
-            Sent::Web(if give { ROLE_METHODS.1 } else { ROLE_METHODS.0 }, args)
+            Request::Web(if give { ROLE_METHODS.1 } else { ROLE_METHODS.0 }, args)
         }
         Op::NewTeam { name } => {
             let args = vec![("team_domain", format!("new-{name}"))];
-            Sent::Web(
+            Request::Web(
                 "admin.teams.create",
                 [args, vec![("team_name", format!("New {name}"))]].concat(),
             )
@@ -165,34 +164,34 @@ fn sent(operation: &Operation, org: &Organization, now: i64) -> Sent {
             let email = format!("new{name}@lumenworks.example");
             let body = json!({"schemas": [USER], "userName": format!("new{name}"),
                 "emails": [{"value": email, "primary": true}]});
-            Sent::Scim("POST", "/scim/v2/Users".to_owned(), Some(body))
+            Request::Scim("POST", "/scim/v2/Users".to_owned(), Some(body))
         }
         Op::Active { person: who, active, version: 1 } => {
             let body = json!({"schemas": ["urn:scim:schemas:core:1.0"], "active": active});
-            Sent::Scim("PATCH", user("/scim/v1", who), Some(body))
+            Request::Scim("PATCH", user("/scim/v1", who), Some(body))
         }
         Op::Active { person: who, active, .. } => {
             let operation = json!({"op": "replace", "path": "active", "value": active});
-            Sent::Scim("PATCH", user("/scim/v2", who), patch(operation))
+            Request::Scim("PATCH", user("/scim/v2", who), patch(operation))
         }
-        Op::Delete { person: who } => Sent::Scim("DELETE", user("/scim/v2", who), None),
+        Op::Delete { person: who } => Request::Scim("DELETE", user("/scim/v2", who), None),
         Op::Guest { person: who, guest } => {
             let operation = if guest {
                 json!({"op": "add", "path": GUEST, "value": {"type": "multi"}})
             } else {
                 json!({"op": "remove", "path": GUEST})
             };
-            Sent::Scim("PATCH", user("/scim/v2", who), patch(operation))
+            Request::Scim("PATCH", user("/scim/v2", who), patch(operation))
         }
         Op::Rename { person: who, name } => {
             let value = format!("new{name}");
             let operation = json!({"op": "replace", "path": "userName", "value": value});
-            Sent::Scim("PATCH", user("/scim/v2", who), patch(operation))
+            Request::Scim("PATCH", user("/scim/v2", who), patch(operation))
         }
         Op::NewGroup { name, person: who } => {
             let body = json!({"schemas": [GROUP], "displayName": format!("New {name}"),
                 "members": [{"value": person(org, who)}]});
-            Sent::Scim("POST", "/scim/v2/Groups".to_owned(), Some(body))
+            Request::Scim("POST", "/scim/v2/Groups".to_owned(), Some(body))
         }
         Op::GroupMember { group: which, person: who, add } => {
             let id = person(org, who);
@@ -202,40 +201,40 @@ fn sent(operation: &Operation, org: &Organization, now: i64) -> Sent {
                 json!({"op": "remove", "path": format!("members[value eq \"{id}\"]")})
             };
             let to = format!("/scim/v2/Groups/{}", group(org, which));
-            Sent::Scim("PATCH", to, patch(operation))
+            Request::Scim("PATCH", to, patch(operation))
         }
         Op::DeleteGroup { group: which } => {
-            Sent::Scim("DELETE", format!("/scim/v2/Groups/{}", group(org, which)), None)
+            Request::Scim("DELETE", format!("/scim/v2/Groups/{}", group(org, which)), None)
         }
         Op::Sessions { person: who } => {
-            Sent::Web("admin.users.session.reset", vec![("user_id", person(org, who))])
+            Request::Web("admin.users.session.reset", vec![("user_id", person(org, who))])
         }
-        Op::Days { days } => Sent::Clock(days),
+        Op::Days { days } => Request::Clock(days),
     }
 }
 
-/// Does it. Refusals are fine; trouble of the sandbox's own is not.
+/// Executes it. A rejection is valid; a server error of the sandbox is not.
 pub(crate) async fn perform(
     caller: &Caller,
     token: &str,
     operation: &Operation,
 ) -> anyhow::Result<()> {
     let now = caller.sandbox.now().unix_timestamp();
-    match caller.sandbox.with_org(|org| sent(operation, org, now)) {
-        Sent::Web(method, args) => {
+    match caller.sandbox.with_org(|org| request(operation, org, now)) {
+        Request::Web(method, args) => {
             let args: Vec<_> =
                 args.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            let answer = caller.web(token, method, &args).await?;
-            let code = at(&answer, "/error").as_str().unwrap_or_default();
-            anyhow::ensure!(at(&answer, "/ok").is_boolean(), "{operation:?}: {answer}");
+            let response = caller.web(token, method, &args).await?;
+            let code = at(&response, "/error").as_str().unwrap_or_default();
+            anyhow::ensure!(at(&response, "/ok").is_boolean(), "{operation:?}: {response}");
             let surprises = ["internal_error", "fatal_error", "unknown_method", "missing_scope"];
-            anyhow::ensure!(!surprises.contains(&code), "{operation:?}: {answer}");
+            anyhow::ensure!(!surprises.contains(&code), "{operation:?}: {response}");
         }
-        Sent::Scim(verb, path, body) => {
-            let (status, answer) = caller.scim(token, verb, &path, body.as_ref()).await?;
-            anyhow::ensure!(status < 500 && status != 405, "{operation:?}: {status} {answer}");
+        Request::Scim(verb, path, body) => {
+            let (status, response) = caller.scim(token, verb, &path, body.as_ref()).await?;
+            anyhow::ensure!(status < 500 && status != 405, "{operation:?}: {status} {response}");
         }
-        Sent::Clock(days) => {
+        Request::Clock(days) => {
             caller.sandbox.advance_clock(time::Duration::days(days.into()));
         }
     }

@@ -1,13 +1,13 @@
-//! What stands in the table for `{…}`: ids of the organization that the call is made on.
+//! Placeholders `{…}` of the table: ids of the organization that the call is made on.
 
 use anyhow::Context as _;
 use serde_json::Value;
-use switchboard::sandbox::org::{Level, Organization, Person};
+use switchboard::sandbox::org::{GridOrganization, Person, WorkspaceLevel};
 use switchboard::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
 
 use super::call::Caller;
 
-/// Arguments as the table writes them, with every `{…}` filled in.
+/// Fills every `{…}` in arguments of the table.
 pub(crate) async fn fill(
     caller: &Caller,
     token: &str,
@@ -30,32 +30,32 @@ async fn find(caller: &Caller, token: &str, place: &str) -> anyhow::Result<Strin
         "client_id" => Ok(DEFAULT_CLIENT_ID.to_owned()),
         "client_secret" => Ok(DEFAULT_CLIENT_SECRET.to_owned()),
         "session" => {
-            let member = stands_for(caller, "member")?;
-            let team = stands_for(caller, "team")?;
+            let member = resolve(caller, "member")?;
+            let team = resolve(caller, "team")?;
             let args = [("user_id".to_owned(), member), ("team_id".to_owned(), team)];
             let list = caller.web(token, "admin.users.session.list", &args).await?;
             text(&list, "/active_sessions/0/session_id")
         }
         "usergroup" => {
-            let team = ("team_id".to_owned(), stands_for(caller, "team")?);
+            let team = ("team_id".to_owned(), resolve(caller, "team")?);
             let number = caller.sandbox.with_org(|org| org.groups.iter().count());
             let args = [team, ("name".to_owned(), format!("Shift {number}"))];
-            let made = caller.web(token, "usergroups.create", &args).await?;
-            text(&made, "/usergroup/id")
+            let created = caller.web(token, "usergroups.create", &args).await?;
+            text(&created, "/usergroup/id")
         }
-        place => stands_for(caller, place),
+        place => resolve(caller, place),
     }
 }
 
-fn text(answer: &Value, pointer: &str) -> anyhow::Result<String> {
-    match answer.pointer(pointer) {
+fn text(response: &Value, pointer: &str) -> anyhow::Result<String> {
+    match response.pointer(pointer) {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(Value::Number(number)) => Ok(number.to_string()),
-        _ => anyhow::bail!("no {pointer} in {answer}"),
+        _ => anyhow::bail!("no {pointer} in {response}"),
     }
 }
 
-fn stands_for(caller: &Caller, place: &str) -> anyhow::Result<String> {
+fn resolve(caller: &Caller, place: &str) -> anyhow::Result<String> {
     let found = caller.sandbox.with_org(|org| {
         let member = org.people().iter().find(|person| is_plain(person));
         let guest = org.people().iter().find(|person| person.is_active() && is_guest(person));
@@ -75,27 +75,27 @@ fn stands_for(caller: &Caller, place: &str) -> anyhow::Result<String> {
                 org.workspaces.get(number)?.default_channels().next().map(|one| one.id.clone())
             }
             "idp_group" => {
-                let group = org.groups.of_identity_provider().next();
+                let group = org.groups.idp_groups().next();
                 group.map(|(_, group)| group.id.clone())
             }
             _ => None,
         }
     });
-    found.with_context(|| format!("nothing stands for {{{place}}}"))
+    found.with_context(|| format!("no value for {{{place}}}"))
 }
 
-/// A full member without rank, here and in the organization, who is not in every workspace.
+/// Returns a full member without admin rights, here and in the organization, who is not in every workspace.
 fn is_plain(person: &Person) -> bool {
-    let members = person.memberships.iter().all(|one| one.level == Level::Member);
+    let members = person.memberships.iter().all(|one| one.level == WorkspaceLevel::Member);
     let somewhere = (1..4).contains(&person.memberships.len());
     person.is_active() && !person.is_bot() && members && somewhere
 }
 
 fn is_guest(person: &Person) -> bool {
-    person.guest().is_some()
+    person.guest_level().is_some()
 }
 
-fn elsewhere(org: &Organization, person: &Person) -> Option<String> {
+fn elsewhere(org: &GridOrganization, person: &Person) -> Option<String> {
     let mut teams = org.workspaces.iter().enumerate();
     let other = teams.find(|(number, _)| person.membership(*number).is_none());
     other.map(|(_, team)| team.id.clone())

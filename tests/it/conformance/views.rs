@@ -1,14 +1,14 @@
-//! The organization as its own state has it, and as the two APIs show it: they must agree.
+//! The organization's state and its views in both APIs, which must agree.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::ensure;
 use serde_json::Value;
-use switchboard::sandbox::org::{Level, OrgLevel, Organization, Person};
+use switchboard::sandbox::org::{GridOrganization, OrgLevel, Person, WorkspaceLevel};
 
 use super::call::{Caller, at};
 
-/// What both APIs tell of an account.
+/// What both APIs return about an account.
 #[derive(Debug, PartialEq, Eq)]
 struct Account {
     username: String,
@@ -17,8 +17,8 @@ struct Account {
     guest: bool,
 }
 
-/// Whether the state keeps the rules that hold at any time.
-pub(crate) fn check_state(org: &Organization) -> anyhow::Result<()> {
+/// Checks the invariants of the state.
+pub(crate) fn check_state(org: &GridOrganization) -> anyhow::Result<()> {
     let primary = org.people().iter().filter(|one| one.org_level == OrgLevel::PrimaryOwner);
     let primary: Vec<&Person> = primary.collect();
     ensure!(matches!(primary[..], [owner] if owner.is_active()), "primary owners: {primary:?}");
@@ -28,10 +28,11 @@ pub(crate) fn check_state(org: &Organization) -> anyhow::Result<()> {
     for (number, team) in org.workspaces.iter().enumerate() {
         let level = |index: &usize| Some(org.person(*index)?.membership(number)?.level);
         let levels: Vec<_> = team.members.iter().map(level).collect();
-        ensure!(!levels.contains(&None), "{} lists somebody who is not in it", team.name);
-        let first = levels.iter().filter(|level| **level == Some(Level::PrimaryOwner)).count();
+        ensure!(!levels.contains(&None), "{} lists a user who is not a member", team.name);
+        let first =
+            levels.iter().filter(|level| **level == Some(WorkspaceLevel::PrimaryOwner)).count();
         ensure!(first == 1, "{} has {first} primary owners", team.name);
-        ensure!(level(&team.primary_owner) == Some(Level::PrimaryOwner), "{}", team.name);
+        ensure!(level(&team.primary_owner) == Some(WorkspaceLevel::PrimaryOwner), "{}", team.name);
     }
     for (index, group) in org.groups.iter() {
         for member in &group.members {
@@ -42,7 +43,7 @@ pub(crate) fn check_state(org: &Organization) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn check_person(org: &Organization, index: usize, person: &Person) -> anyhow::Result<()> {
+fn check_person(org: &GridOrganization, index: usize, person: &Person) -> anyhow::Result<()> {
     let id = &person.id;
     let found = org.find(id).map(|(found, _)| found);
     ensure!(found == Some(index), "{id} is found at {found:?}, not at {index}");
@@ -55,7 +56,7 @@ fn check_person(org: &Organization, index: usize, person: &Person) -> anyhow::Re
     let guests: BTreeSet<bool> =
         person.memberships.iter().map(|one| one.level.is_guest()).collect();
     ensure!(guests.len() < 2, "{id} is guest and member: {:?}", person.memberships);
-    if person.guest().is_some() {
+    if person.guest_level().is_some() {
         ensure!(person.org_level == OrgLevel::Member, "guest {id} ranks");
     }
     let places: BTreeSet<usize> = person.memberships.iter().map(|one| one.workspace).collect();
@@ -71,7 +72,7 @@ fn check_person(org: &Organization, index: usize, person: &Person) -> anyhow::Re
     Ok(())
 }
 
-/// Whether the administrators' view and SCIM's show the same people.
+/// Checks that the administrators' view and SCIM's contain the same users.
 pub(crate) async fn check_views(caller: &Caller, token: &str) -> anyhow::Result<()> {
     let admin = admin_view(caller, token).await?;
     let scim = scim_view(caller, token).await?;
@@ -80,8 +81,8 @@ pub(crate) async fn check_views(caller: &Caller, token: &str) -> anyhow::Result<
     for (id, account) in &people {
         ensure!(scim.get(*id) == Some(account), "{id}: {account:?} but {:?}", scim.get(*id));
     }
-    ensure!(people.len() == scim.len(), "{} people, SCIM has {}", people.len(), scim.len());
-    let state = caller.sandbox.state();
+    ensure!(people.len() == scim.len(), "{} users, SCIM has {}", people.len(), scim.len());
+    let state = caller.sandbox.stats();
     let active = admin.values().filter(|(_, account)| account.active).count();
     ensure!((state.users, state.active_users) == (admin.len(), active), "{state:?}");
     Ok(())

@@ -1,7 +1,7 @@
-//! Every method of the Web API that the sandbox serves, against the methods' own pages at
-//! <https://docs.slack.dev/reference/methods>. `web_methods.tsv` holds what those pages say: tier,
-//! scopes, arguments; its last column is a call that succeeds, `-` where that takes a whole
-//! story, which is then told by tests of the sandbox itself.
+//! Every Web API method that the sandbox serves, against its page in
+//! <https://docs.slack.dev/reference/methods>. `web_methods.tsv` contains the data of those pages: tier,
+//! scopes, arguments; its last column is a call that succeeds, `-` where that takes several
+//! calls, which the tests of the sandbox contain.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use super::call::Caller;
 use super::places::fill;
 
 const TABLE: &str = include_str!("web_methods.tsv");
-/// A scope that opens none of the methods.
-const USELESS: &str = "chat:write";
-/// Methods that answer missing arguments with a code of their own.
-const OWN_CODES: &[(&str, &str, &str)] = &[
+/// A scope that permits none of the methods.
+const UNRELATED_SCOPE: &str = "chat:write";
+/// Methods that return a code of their own for missing arguments.
+const SPECIFIC_CODES: &[(&str, &str, &str)] = &[
     ("admin.usergroups.addTeams", "team_ids", "no_team_ids_given"),
     ("admin.teams.create", "team_domain", "must_provide_team_domain"),
     ("admin.teams.create", "team_name", "must_provide_team_name"),
@@ -54,12 +54,12 @@ fn every_scope() -> anyhow::Result<Vec<&'static str>> {
     Ok(scopes.collect::<BTreeSet<_>>().into_iter().collect())
 }
 
-fn code(answer: &Value) -> &str {
-    answer.get("error").and_then(Value::as_str).unwrap_or_default()
+fn code(response: &Value) -> &str {
+    response.get("error").and_then(Value::as_str).unwrap_or_default()
 }
 
 fn missing_code(method: &Method, argument: &str) -> &'static str {
-    let own = OWN_CODES.iter().find(|(name, arg, _)| *name == method.name && *arg == argument);
+    let own = SPECIFIC_CODES.iter().find(|(name, arg, _)| *name == method.name && *arg == argument);
     own.map_or("invalid_arguments", |(_, _, code)| code)
 }
 
@@ -69,14 +69,13 @@ fn per_minute(tier: &str) -> Option<u64> {
         "2" => Some(20),
         "3" => Some(50),
         "4" => Some(100),
-        // Its page gives it a rule of its own, or none is known.
+        // Its page documents a rate of its own, or no rate is known.
         _ => None,
     }
 }
 
 #[tokio::test]
-async fn the_sandbox_serves_the_methods_of_the_table_as_their_pages_describe_them()
--> anyhow::Result<()> {
+async fn the_sandbox_serves_the_documented_methods() -> anyhow::Result<()> {
     let served = Caller::new(10)?.get("/_sandbox/methods").await?;
     let served = served.get("methods").and_then(Value::as_array).context("methods")?;
     let mut wrong = Vec::new();
@@ -111,25 +110,25 @@ async fn the_sandbox_serves_the_methods_of_the_table_as_their_pages_describe_the
 }
 
 #[tokio::test]
-async fn a_call_without_the_scope_says_which_one_it_needs() -> anyhow::Result<()> {
+async fn a_call_without_the_scope_names_the_required_scope() -> anyhow::Result<()> {
     let caller = Caller::new(50)?;
-    let token = caller.token(&[USELESS])?;
+    let token = caller.token(&[UNRELATED_SCOPE])?;
     for method in methods()?.iter().filter(|method| !method.scopes.is_empty()) {
         let name = method.name;
-        let answer = caller.web(&token, name, &[]).await?;
-        assert_eq!(code(&answer), "missing_scope", "{name}: {answer}");
-        let needed = answer["needed"].as_str().unwrap_or_default();
+        let response = caller.web(&token, name, &[]).await?;
+        assert_eq!(code(&response), "missing_scope", "{name}: {response}");
+        let needed = response["needed"].as_str().unwrap_or_default();
         let documented = needed.split(',').all(|scope| method.scopes.contains(&scope));
-        assert!(documented && !needed.is_empty(), "{name}: {answer}");
-        assert_eq!(answer["provided"], USELESS, "{name}");
-        let answer = caller.web("xoxp-nobody-knows-this", name, &[]).await?;
-        assert_eq!(code(&answer), "invalid_auth", "{name}: {answer}");
+        assert!(documented && !needed.is_empty(), "{name}: {response}");
+        assert_eq!(response["provided"], UNRELATED_SCOPE, "{name}");
+        let response = caller.web("xoxp-nobody-knows-this", name, &[]).await?;
+        assert_eq!(code(&response), "invalid_auth", "{name}: {response}");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn every_required_argument_is_missed_by_name() -> anyhow::Result<()> {
+async fn names_every_missing_argument() -> anyhow::Result<()> {
     let caller = Caller::new(50)?;
     let token = caller.token(&every_scope()?)?;
     for method in methods()?.iter().filter(|method| !method.required.is_empty()) {
@@ -140,13 +139,13 @@ async fn every_required_argument_is_missed_by_name() -> anyhow::Result<()> {
         let args = fill(&caller, &token, good).await.with_context(|| name.to_owned())?;
         for missing in &method.required {
             let rest: Vec<_> = args.iter().filter(|(name, _)| name != missing).cloned().collect();
-            let answer = caller.web(&token, name, &rest).await?;
+            let response = caller.web(&token, name, &rest).await?;
             let wanted = missing_code(method, missing);
-            assert_eq!(code(&answer), wanted, "{name} without {missing}: {answer}");
+            assert_eq!(code(&response), wanted, "{name} without {missing}: {response}");
             if wanted == "invalid_arguments" {
-                let said = answer.pointer("/response_metadata/messages").map(Value::to_string);
-                let said = said.unwrap_or_default();
-                assert!(said.contains(missing), "{name} without {missing}: {said}");
+                let output = response.pointer("/response_metadata/messages").map(Value::to_string);
+                let output = output.unwrap_or_default();
+                assert!(output.contains(missing), "{name} without {missing}: {output}");
             }
         }
     }
@@ -154,14 +153,14 @@ async fn every_required_argument_is_missed_by_name() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_good_call_succeeds() -> anyhow::Result<()> {
+async fn a_valid_call_succeeds() -> anyhow::Result<()> {
     for method in methods()? {
         let Some(good) = method.good else { continue };
         let caller = Caller::new(200)?;
         let token = caller.token(&every_scope()?)?;
         let args = fill(&caller, &token, good).await.with_context(|| method.name.to_owned())?;
-        let answer = caller.web(&token, method.name, &args).await?;
-        assert_eq!(answer["ok"], true, "{} {args:?}: {answer}", method.name);
+        let response = caller.web(&token, method.name, &args).await?;
+        assert_eq!(response["ok"], true, "{} {args:?}: {response}", method.name);
     }
     Ok(())
 }

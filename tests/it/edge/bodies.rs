@@ -1,4 +1,4 @@
-//! Bodies that never come: who calls is asked first, then the body has to come in time and within its size.
+//! Request bodies that never arrive: authentication comes first, then the body has to arrive within its time and size.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::{first, send};
 use crate::support::{TestApp, link_url};
 
-/// Every route that takes a body, but for those of the API, where the signature of each handler names the caller first.
+/// Every route with a body, except those of the API, whose handlers authenticate by the order of their arguments.
 const ROUTES: [(&str, &str); 12] = [
     ("POST", "/users"),
     ("POST", "/batch"),
@@ -27,8 +27,8 @@ const ROUTES: [(&str, &str); 12] = [
     ("POST", "/link/nobodys"),
 ];
 
-/// A request whose body of `length` bytes begins and stops.
-fn half((method, path): (&str, &str), key: &str, length: usize) -> String {
+/// A request with a body of `length` bytes that stops halfway.
+fn incomplete((method, path): (&str, &str), key: &str, length: usize) -> String {
     format!(
         "{method} {path} HTTP/1.1\r\nHost: a\r\n{key}Content-Type: application/json\r\n\
          Idempotency-Key: k-{length}\r\nContent-Length: {length}\r\n\r\n{{"
@@ -37,25 +37,25 @@ fn half((method, path): (&str, &str), key: &str, length: usize) -> String {
 
 async fn account_token(app: &TestApp, account: &str) -> anyhow::Result<String> {
     let path = format!("integrated-accounts/{account}/tokens");
-    let made = app.home.admin.post(&path, &json!({})).await?.created()?;
-    let token = made.pointer("/result/token").and_then(serde_json::Value::as_str);
+    let issued = app.home.admin.post(&path, &json!({})).await?.created()?;
+    let token = issued.pointer("/result/token").and_then(serde_json::Value::as_str);
     Ok(token.unwrap_or_default().to_owned())
 }
 
-fn status(answer: &str) -> &str {
-    answer.split(' ').nth(1).unwrap_or_default()
+fn status(response: &str) -> &str {
+    response.split(' ').nth(1).unwrap_or_default()
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn asks_who_calls_before_the_body(pool: PgPool) -> anyhow::Result<()> {
+async fn authenticates_before_the_body(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     for key in ["", "Authorization: Bearer sb_live_nobody\r\n"] {
         for route in ROUTES {
-            // Nothing more of the body comes, and none of the routes waits for it.
-            let mut stream = send(&app.base_url, &half(route, key, 100)).await?;
-            let answer = first(&mut stream).await?;
+            // The rest of the body never arrives, and no route waits for it.
+            let mut stream = send(&app.base_url, &incomplete(route, key, 100)).await?;
+            let response = first(&mut stream).await?;
             let expected = if route.1.starts_with("/link/") { "404" } else { "401" };
-            assert_eq!(status(&answer), expected, "{route:?}: {answer}");
+            assert_eq!(status(&response), expected, "{route:?}: {response}");
         }
     }
     Ok(())
@@ -75,13 +75,13 @@ async fn bounds_every_body_in_time_and_size(pool: PgPool) -> anyhow::Result<()> 
     let link = ("POST", link.path());
     for route in ROUTES.into_iter().filter(|(_, path)| *path != "/link/nobodys").chain([link]) {
         for (length, expected) in [(100, "408"), (10_001, "413")] {
-            // The proxy has a bound of its own, and an account token may not manage accounts.
+            // The proxy has a time of its own, and an account token may not manage accounts.
             if length > 10_000 && route.1.starts_with("/proxy/") {
                 continue;
             }
-            let mut stream = send(&app.base_url, &half(route, &key, length)).await?;
-            let answer = first(&mut stream).await?;
-            assert_eq!(status(&answer), expected, "{route:?} {length}: {answer}");
+            let mut stream = send(&app.base_url, &incomplete(route, &key, length)).await?;
+            let response = first(&mut stream).await?;
+            assert_eq!(status(&response), expected, "{route:?} {length}: {response}");
         }
     }
     Ok(())
@@ -96,7 +96,7 @@ async fn ends_a_streamed_upload_that_stalls(pool: PgPool) -> anyhow::Result<()> 
         "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
         "Content-Length: 2000000\r\n\r\nhello",
     ];
-    // So many that the host would be left alone, if it were to blame.
+    // Enough to throttle the address if these counted as failed authentication.
     let stalled = (0..12).flat_map(|_| framings).map(|framing| {
         let head = format!(
             "POST /proxy/scim/v2/Users HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\n\
@@ -105,13 +105,13 @@ async fn ends_a_streamed_upload_that_stalls(pool: PgPool) -> anyhow::Result<()> 
         let gateway = app.base_url.clone();
         async move { first(&mut send(&gateway, &head).await?).await }
     });
-    for answer in join_all(stalled).await {
-        let answer = answer?;
-        assert_eq!(status(&answer), "408", "{answer}");
-        assert!(answer.contains("/problems/request_timeout"), "{answer}");
+    for response in join_all(stalled).await {
+        let response = response?;
+        assert_eq!(status(&response), "408", "{response}");
+        assert!(response.contains("/problems/request_timeout"), "{response}");
     }
-    let other = app.on(&account)?;
-    other.send(Method::GET, "proxy/scim/v2/Users?count=1", None).await?.okay()?;
+    let other = app.client_for(&account)?;
+    other.send(Method::GET, "proxy/scim/v2/Users?count=1", None).await?.success()?;
     Ok(())
 }
 
@@ -125,23 +125,23 @@ async fn ends_a_streamed_upload_that_trickles(pool: PgPool) -> anyhow::Result<()
          Content-Type: application/json\r\nContent-Length: 2000000\r\n\r\n"
     );
     let stream = send(&app.base_url, &head).await?;
-    let (mut answers, mut body) = stream.into_split();
+    let (mut responses, mut body) = stream.into_split();
     let trickle = async {
         while body.write_all(b" ").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
         std::future::pending::<()>().await;
     };
-    let answer = tokio::select! {
-        answer = first(&mut answers) => answer?,
+    let response = tokio::select! {
+        response = first(&mut responses) => response?,
         () = trickle => String::new(),
     };
-    assert_eq!(status(&answer), "408", "{answer}");
+    assert_eq!(status(&response), "408", "{response}");
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn bodies_of_unproven_callers_leave_places_to_others(pool: PgPool) -> anyhow::Result<()> {
+async fn unauthenticated_bodies_leave_slots_to_others(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| setup.config.server.max_requests = 16).await?;
     let link = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
     let heads = [
@@ -157,18 +157,18 @@ async fn bodies_of_unproven_callers_leave_places_to_others(pool: PgPool) -> anyh
         );
         held.push(send(&app.base_url, &head).await?);
     }
-    // All but two of them are answered without their bodies.
-    let answers = held.iter_mut().map(|stream| async {
+    // All but two of them get a response without their bodies.
+    let responses = held.iter_mut().map(|stream| async {
         tokio::time::timeout(Duration::from_secs(3), first(stream)).await.ok()
     });
     let mut waiting = 0;
-    for answer in join_all(answers).await {
-        match answer {
-            Some(answer) => assert_eq!(status(&answer?), "503"),
+    for response in join_all(responses).await {
+        match response {
+            Some(response) => assert_eq!(status(&response?), "503"),
             None => waiting += 1,
         }
     }
-    assert!(waiting <= 2, "{waiting} hold a place");
-    app.home.api.get("integrated-accounts").await?.okay()?;
+    assert!(waiting <= 2, "{waiting} hold a slot");
+    app.home.api.get("integrated-accounts").await?.success()?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What browsers are told with every answer, and that no page of another origin may read one.
+//! Security headers of every response, and CORS: no page of another origin can read a response.
 
 use http::Method;
 use sqlx::PgPool;
@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use crate::support::TestApp;
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn answers_are_not_kept_framed_or_guessed_at(pool: PgPool) -> anyhow::Result<()> {
+async fn responses_are_not_cached_framed_or_sniffed(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| {
         "https://switchboard.example".clone_into(&mut setup.config.server.public_url);
     })
@@ -20,16 +20,16 @@ async fn answers_are_not_kept_framed_or_guessed_at(pool: PgPool) -> anyhow::Resu
         "openapi.json",
         "healthz",
     ] {
-        let answer = api.get(path).await?;
-        assert_eq!(answer.header("cache-control"), "no-store", "{path}");
-        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
-        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
-        assert_eq!(answer.header("strict-transport-security"), "max-age=31536000", "{path}");
-        let policy = answer.header("content-security-policy").to_owned();
+        let response = api.get(path).await?;
+        assert_eq!(response.header("cache-control"), "no-store", "{path}");
+        assert_eq!(response.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(response.header("referrer-policy"), "no-referrer", "{path}");
+        assert_eq!(response.header("strict-transport-security"), "max-age=31536000", "{path}");
+        let policy = response.header("content-security-policy").to_owned();
         assert_eq!(policy, "default-src 'none'; frame-ancestors 'none'", "{path}");
     }
     for path in ["", "docs", "problems/unauthorized"] {
-        let policy = app.nobody()?.get(path).await?.header("content-security-policy").to_owned();
+        let policy = app.anonymous()?.get(path).await?.header("content-security-policy").to_owned();
         assert!(policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
         assert!(!policy.contains("unsafe-eval") && !policy.contains('*'), "{path}: {policy}");
     }
@@ -39,15 +39,15 @@ async fn answers_are_not_kept_framed_or_guessed_at(pool: PgPool) -> anyhow::Resu
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn pages_of_other_origins_can_not_read_the_api(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?.with("origin", "https://elsewhere.example")?;
+    let api = app.linked_client().await?.with("origin", "https://elsewhere.example")?;
     for path in ["users?limit=1", "proxy/api/auth.test", "integrated-accounts"] {
-        let answer = api.get(path).await?;
-        assert_eq!(answer.status, 200, "{path}");
-        let allowed = answer.headers.get("access-control-allow-origin");
+        let response = api.get(path).await?;
+        assert_eq!(response.status, 200, "{path}");
+        let allowed = response.headers.get("access-control-allow-origin");
         assert!(allowed.is_none(), "{path}: {allowed:?}");
     }
-    let asks = api.with("access-control-request-method", "GET")?;
-    let preflight = asks.send(Method::OPTIONS, "users", None).await?;
+    let cors = api.with("access-control-request-method", "GET")?;
+    let preflight = cors.send(Method::OPTIONS, "users", None).await?;
     preflight.problem(405, "method_not_allowed");
     assert!(preflight.headers.get("access-control-allow-origin").is_none());
     Ok(())

@@ -1,11 +1,11 @@
-//! Callers that are too slow or too many, and those that come by TLS, at the door of the real server.
+//! Slow callers, too many callers, and callers with TLS, at a real server.
 
 mod bodies;
+mod failed_authentication;
 mod headers;
 mod quotas;
 mod slow_readers;
 mod tls;
-mod wrong_keys;
 
 use std::time::Duration;
 
@@ -17,53 +17,56 @@ use url::Url;
 
 use crate::support::TestApp;
 
-/// More than any of these tests needs.
-const LONG: Duration = Duration::from_secs(20);
+/// Longer than any of these tests takes.
+const LONG_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A connection to a gateway.
+/// Connects to a gateway.
 async fn connect(gateway: &Url) -> anyhow::Result<TcpStream> {
     let address = gateway.socket_addrs(|| None)?.first().copied().context("no address")?;
     Ok(TcpStream::connect(address).await?)
 }
 
-/// A connection, and what was sent on it.
+/// Connects and sends bytes.
 async fn send(gateway: &Url, text: &str) -> anyhow::Result<TcpStream> {
     let mut stream = connect(gateway).await?;
     stream.write_all(text.as_bytes()).await?;
     Ok(stream)
 }
 
-/// Everything that comes until the gateway closes the connection.
+/// Reads until the gateway closes the connection.
 async fn rest(mut stream: TcpStream) -> anyhow::Result<String> {
     let mut text = String::new();
-    tokio::time::timeout(LONG, stream.read_to_string(&mut text)).await.context("not closed")??;
+    tokio::time::timeout(LONG_TIMEOUT, stream.read_to_string(&mut text))
+        .await
+        .context("not closed")??;
     Ok(text)
 }
 
-/// What comes first.
+/// Reads the first bytes.
 async fn first(stream: &mut (impl AsyncRead + Unpin)) -> anyhow::Result<String> {
     let mut bytes = vec![0; 4096];
-    let length = tokio::time::timeout(LONG, stream.read(&mut bytes)).await.context("nothing")??;
+    let length =
+        tokio::time::timeout(LONG_TIMEOUT, stream.read(&mut bytes)).await.context("nothing")??;
     bytes.truncate(length);
     Ok(String::from_utf8(bytes)?)
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_head_that_never_ends_holds_no_connection(pool: PgPool) -> anyhow::Result<()> {
+async fn closes_a_connection_whose_head_never_ends(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| setup.config.server.header_timeout_s = 0.2).await?;
     let slow = send(&app.base_url, "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: ").await?;
     let idle = send(&app.base_url, "").await?;
     let mut served = send(&app.base_url, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await?;
     assert!(first(&mut served).await?.starts_with("HTTP/1.1 200 "));
-    let told = rest(slow).await?;
-    assert!(told.is_empty() || told.starts_with("HTTP/1.1 408 "), "{told}");
+    let reported = rest(slow).await?;
+    assert!(reported.is_empty() || reported.starts_with("HTTP/1.1 408 "), "{reported}");
     assert_eq!(rest(idle).await?, "");
     assert_eq!(rest(served).await?, "", "it may stay no longer without a request either");
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_body_that_never_ends_is_a_problem(pool: PgPool) -> anyhow::Result<()> {
+async fn reports_a_body_that_never_ends(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| setup.config.server.body_timeout_s = 0.2).await?;
     let mut slow = send(
         &app.base_url,
@@ -71,33 +74,34 @@ async fn a_body_that_never_ends_is_a_problem(pool: PgPool) -> anyhow::Result<()>
          Content-Length: 100\r\n\r\n{",
     )
     .await?;
-    let answer = first(&mut slow).await?;
-    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
-    assert!(answer.contains("/problems/request_timeout"), "{answer}");
+    let response = first(&mut slow).await?;
+    assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+    assert!(response.contains("/problems/request_timeout"), "{response}");
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn requests_beyond_the_most_are_sent_away_and_health_is_still_told(
+async fn sheds_requests_beyond_the_maximum_except_health_checks(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| setup.config.server.max_requests = 1).await?;
-    // Its body is awaited: it is inside.
+    // It is in flight: its body has not arrived.
     let inside =
         send(&app.base_url, "POST /events/slack HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{")
             .await?;
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     let sent_away = async {
         loop {
-            let answer = rest(send(&app.base_url, &get("/problems")).await?).await?;
-            if answer.starts_with("HTTP/1.1 503 ") {
-                return anyhow::Ok(answer);
+            let response = rest(send(&app.base_url, &get("/problems")).await?).await?;
+            if response.starts_with("HTTP/1.1 503 ") {
+                return anyhow::Ok(response);
             }
         }
     };
-    let answer = tokio::time::timeout(LONG, sent_away).await.context("nobody sent away")??;
-    assert!(answer.contains("/problems/overloaded"), "{answer}");
-    assert!(answer.to_ascii_lowercase().contains("retry-after: 1"), "{answer}");
+    let response =
+        tokio::time::timeout(LONG_TIMEOUT, sent_away).await.context("no load was shed")??;
+    assert!(response.contains("/problems/overloaded"), "{response}");
+    assert!(response.to_ascii_lowercase().contains("retry-after: 1"), "{response}");
     assert!(rest(send(&app.base_url, &get("/healthz")).await?).await?.starts_with("HTTP/1.1 200 "));
     drop(inside);
     let let_in = async {
@@ -107,16 +111,16 @@ async fn requests_beyond_the_most_are_sent_away_and_health_is_still_told(
         {}
         anyhow::Ok(())
     };
-    tokio::time::timeout(LONG, let_in).await.context("nobody let in")?
+    tokio::time::timeout(LONG_TIMEOUT, let_in).await.context("no connection was accepted")?
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn connections_beyond_the_most_wait_until_one_ends(pool: PgPool) -> anyhow::Result<()> {
+async fn connections_beyond_the_maximum_wait_until_one_closes(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let mut config = app.config.clone();
     config.server.max_connections = 2;
-    // One of its own, that nobody else has connections to.
-    let (gateway, _state) = app.beside(&config).await?;
+    // A listener of its own, to which nothing else is connected.
+    let (gateway, _state) = app.second_gateway(&config).await?;
     let get = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
     let mut held = Vec::new();
     for _ in 0..2 {

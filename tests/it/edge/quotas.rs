@@ -1,4 +1,4 @@
-//! What one environment may use of the gateway: beyond it that environment alone is refused.
+//! Quotas of in-flight requests per environment: above its quota only that environment is rejected.
 
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
@@ -6,11 +6,11 @@ use futures_util::stream::FuturesUnordered;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use super::{LONG, send};
+use super::{LONG_TIMEOUT, send};
 use crate::support::{Script, TestApp};
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn an_environment_beyond_its_share_is_refused_alone(pool: PgPool) -> anyhow::Result<()> {
+async fn rejects_only_the_environment_that_exceeds_its_quota(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| setup.config.server.max_requests = 8).await?;
     let other = app.tenant("other").await?;
     let account = app.link("acme").await?;
@@ -22,23 +22,24 @@ async fn an_environment_beyond_its_share_is_refused_alone(pool: PgPool) -> anyho
          Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{{"
     );
     let mut waiting = Vec::new();
-    let refused = async {
+    let rejected = async {
         loop {
-            // Awaits its body in a place, unless the request below had the last one.
+            // Waits for its body in a slot, unless the request below had the last one.
             waiting.push(send(&app.base_url, &head).await?);
-            let answer = app.home.api.get("integrated-accounts").await?;
-            if answer.status != 200 {
-                return anyhow::Ok(answer);
+            let response = app.home.api.get("integrated-accounts").await?;
+            if response.status != 200 {
+                return anyhow::Ok(response);
             }
         }
     };
-    let refused = tokio::time::timeout(LONG, refused).await.context("never refused")??;
-    refused.problem(503, "environment_overloaded");
-    assert_eq!(refused.header("retry-after"), "1");
+    let rejected =
+        tokio::time::timeout(LONG_TIMEOUT, rejected).await.context("never rejected")??;
+    rejected.problem(503, "environment_overloaded");
+    assert_eq!(rejected.header("retry-after"), "1");
     for _ in 0..4 {
-        other.api.get("integrated-accounts").await?.okay()?;
+        other.api.get("integrated-accounts").await?.success()?;
     }
-    let metrics = app.nobody()?.get("metrics").await?.text;
+    let metrics = app.anonymous()?.get("metrics").await?.text;
     let counted = metrics.lines().find_map(|line| {
         line.strip_prefix("switchboard_quota_refusals_total{quota=\"requests\"} ")
     });
@@ -48,11 +49,11 @@ async fn an_environment_beyond_its_share_is_refused_alone(pool: PgPool) -> anyho
         while app.home.api.get("integrated-accounts").await?.status != 200 {}
         anyhow::Ok(())
     };
-    tokio::time::timeout(LONG, admitted).await.context("never admitted")?
+    tokio::time::timeout(LONG_TIMEOUT, admitted).await.context("never admitted")?
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn calls_that_wait_leave_places_to_others(pool: PgPool) -> anyhow::Result<()> {
+async fn waiting_calls_leave_slots_to_others(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let other = app.tenant("other").await?;
     let slow = app.link("acme").await?;
@@ -60,38 +61,39 @@ async fn calls_that_wait_leave_places_to_others(pool: PgPool) -> anyhow::Result<
     app.sandbox.advance_clock(time::Duration::hours(13));
     let fresh = app.link_in(&other, "globex").await?;
     let (url, provider) = app
-        .through_middleman(|config| {
+        .through_fault_proxy(|config| {
             config.server.max_requests = 16;
             config.quotas.waiting_share = 0.125;
         })
         .await?;
     provider.set("/api/oauth.v2.access", Script::Hang);
-    let waits = app.on(&slow)?.at(url.clone()).with("prefer", "wait=30")?;
-    // Two wait for a refresh; a third one is refused, and nothing else ends before their wait does.
+    let waits = app.client_for(&slow)?.at(url.clone()).with("prefer", "wait=30")?;
+    // Two wait for a refresh; a third one is rejected, and nothing else ends before their wait does.
     let mut calls: FuturesUnordered<_> = (0..3).map(|_| waits.get("users?limit=1")).collect();
-    let first = tokio::time::timeout(LONG, calls.next()).await.context("none was refused")?;
-    let refused = first.context("no call")??;
-    refused.problem(503, "environment_overloaded");
-    assert_eq!(refused.header("retry-after"), "1");
-    waits.get("proxy/api/users.info").await?.refused(503, "environment_overloaded");
-    // What need not wait is served, here and elsewhere.
-    waits.get("integrated-accounts").await?.okay()?;
+    let first =
+        tokio::time::timeout(LONG_TIMEOUT, calls.next()).await.context("none was rejected")?;
+    let rejected = first.context("no call")??;
+    rejected.problem(503, "environment_overloaded");
+    assert_eq!(rejected.header("retry-after"), "1");
+    waits.get("proxy/api/users.info").await?.api_error(503, "environment_overloaded");
+    // Calls that need not wait succeed, here and in other environments.
+    waits.get("integrated-accounts").await?.success()?;
     let other = other.api.at(url.clone()).with("x-integrated-account-id", &fresh)?;
-    other.get("users?limit=1").await?.okay()?;
-    let metrics = app.nobody()?.at(url).get("metrics").await?.text;
+    other.get("users?limit=1").await?.success()?;
+    let metrics = app.anonymous()?.at(url).get("metrics").await?.text;
     let counted = r#"switchboard_quota_refusals_total{quota="waiting_calls"} 2"#;
     assert!(metrics.contains(counted), "{metrics}");
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_operations_of_a_batch_are_in_its_place(pool: PgPool) -> anyhow::Result<()> {
+async fn the_operations_of_a_batch_share_its_slot(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| setup.config.quotas.request_share = 0.000_001).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let roles = json!({"method": "GET", "path": "/roles"});
     let batch = json!({"operations": [roles, roles, roles], "concurrency": 3});
-    let answer = api.post("batch", &batch).await?.okay()?;
-    assert_eq!(answer["succeeded"], 3, "{answer}");
+    let response = api.post("batch", &batch).await?.success()?;
+    assert_eq!(response["succeeded"], 3, "{response}");
     let rows = api.get("proxy/api/admin.users.list?limit=50&paginate=true").await?;
     assert!(rows.status == 200 && !rows.text.contains("\"error\""), "{}", rows.text);
     Ok(())

@@ -1,5 +1,5 @@
-//! TLS where no load balancer does it: HTTP/2 for those that want it, HTTP/1.1 for the others, nothing for
-//! those without. The certificate and its key are of these tests alone.
+//! TLS without a load balancer: HTTP/2 for clients that offer it, HTTP/1.1 for others, nothing for
+//! clients without TLS. The certificate and its key are for these tests only.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,8 +32,8 @@ fn file(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/edge")).join(name)
 }
 
-/// A connection with TLS, for somebody who speaks these protocols.
-pub(super) async fn secured(
+/// Connects with TLS and offers these protocols.
+pub(super) async fn connect_tls(
     gateway: &Url,
     protocols: &[&[u8]],
 ) -> anyhow::Result<TlsStream<TcpStream>> {
@@ -49,7 +49,7 @@ pub(super) async fn secured(
     Ok(TlsConnector::from(Arc::new(config)).connect(name, connect(gateway).await?).await?)
 }
 
-/// A gateway beside `app` with a certificate, whose settings `change` changed.
+/// Starts a gateway beside `app` with a certificate and settings changed by `change`.
 pub(super) async fn with_tls(
     app: &TestApp,
     change: impl FnOnce(&mut Config),
@@ -58,40 +58,38 @@ pub(super) async fn with_tls(
     config.server.tls_cert_file = file("certificate.pem");
     config.server.tls_key_file = file("key.pem");
     change(&mut config);
-    app.beside(&config).await
+    app.second_gateway(&config).await
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn callers_come_by_tls_when_there_is_a_certificate(pool: PgPool) -> anyhow::Result<()> {
+async fn serves_tls_when_a_certificate_is_configured(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let (gateway, _state) = with_tls(&app, |_| {}).await?;
 
-    let mut simple = secured(&gateway, &[]).await?;
+    let mut simple = connect_tls(&gateway, &[]).await?;
     simple.write_all(GET.as_bytes()).await?;
     assert!(first(&mut simple).await?.starts_with("HTTP/1.1 200 "));
 
-    let stream = secured(&gateway, &[b"h2", b"http/1.1"]).await?;
-    let (mut lanes, connection) =
+    let stream = connect_tls(&gateway, &[b"h2", b"http/1.1"]).await?;
+    let (mut http2_sender, connection) =
         http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
     TaskTracker::new().spawn(connection);
     let request = Request::get("https://localhost/healthz").body(Empty::<Bytes>::new())?;
-    let answer = lanes.send_request(request).await.context("HTTP/2")?;
-    assert_eq!((answer.status(), answer.version()), (StatusCode::OK, Version::HTTP_2));
+    let response = http2_sender.send_request(request).await.context("HTTP/2")?;
+    assert_eq!((response.status(), response.version()), (StatusCode::OK, Version::HTTP_2));
 
-    let told = rest(send(&gateway, GET).await?).await.unwrap_or_default();
-    assert!(!told.contains("HTTP/1.1"), "a caller without TLS was answered: {told}");
+    let reported = rest(send(&gateway, GET).await?).await.unwrap_or_default();
+    assert!(!reported.contains("HTTP/1.1"), "a caller without TLS got a response: {reported}");
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_certificate_that_can_not_be_used_is_told_by_its_setting(
-    pool: PgPool,
-) -> anyhow::Result<()> {
+async fn names_the_setting_of_an_invalid_certificate(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let mut config = app.config.clone();
     config.server.tls_cert_file = file("key.pem");
     config.server.tls_key_file = file("key.pem");
-    let error = app.beside(&config).await.err().context("it was taken")?;
+    let error = app.second_gateway(&config).await.err().context("it was taken")?;
     assert!(format!("{error:#}").contains("server.tls_cert_file"), "{error:#}");
     Ok(())
 }

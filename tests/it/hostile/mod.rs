@@ -1,13 +1,13 @@
-//! Providers with odd responses: a table of what is odd, run against every list, lookup and change of both connectors,
-//! against the raw lists and against the token endpoint. Whatever comes, the response is right, or it says what was odd; nothing panics, waits
-//! without end, is empty without a reason or ends an account. A further row is one line in [`odd::rows`].
+//! Providers with malformed responses: a table of faults, run against every list, lookup and change of both connectors,
+//! against raw lists and against the token endpoint. Either the result is right, or it names the fault; nothing panics,
+//! hangs, is empty without a reason or invalidates an account. A new row is one line in [`malformed::rows`].
 
-mod circles;
+mod cursor_cycles;
+mod malformed;
 mod memory;
-mod odd;
 mod reads;
 mod refreshes;
-mod two_ids;
+mod user_aliases;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,22 +22,24 @@ use switchboard::sandbox::DEFAULT_CLIENT_ID;
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use self::odd::{Expected, rows};
-use crate::support::{Answer, Browser, Change, Client, Middleman, Script, TestApp, link_url};
+use self::malformed::{Expected, rows};
+use crate::support::{
+    ApiResponse, Browser, Client, FaultProxy, Rewrite, Script, TestApp, link_url,
+};
 
-/// So many rows are tried at the same time, each with a gateway of its own.
-const TOGETHER: usize = 6;
-/// No response takes longer.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// Concurrent rows, each with a gateway of its own.
+const MAX_CONCURRENT_ROWS: usize = 6;
+/// Maximum time of a response.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// A gateway whose provider is reached through a server between, and callers of its two accounts.
-struct Stage {
-    middleman: Middleman,
+/// A gateway behind a fault proxy, and clients of its two accounts.
+struct Scenario {
+    fault_proxy: FaultProxy,
     slack: Client,
     scim: Client,
 }
 
-/// The ids that paths name.
+/// Ids in the paths.
 struct Ids([(&'static str, String); 4]);
 
 impl Ids {
@@ -48,8 +50,8 @@ impl Ids {
 
 async fn ids(api: &Client) -> anyhow::Result<Ids> {
     let first = async |list: &str, pointer: &str| -> anyhow::Result<String> {
-        let page = api.get(list).await?.okay()?;
-        Ok(page.pointer(pointer).and_then(Value::as_str).context("nothing there")?.to_owned())
+        let page = api.get(list).await?.success()?;
+        Ok(page.pointer(pointer).and_then(Value::as_str).context("not found")?.to_owned())
     };
     Ok(Ids([
         ("{user}", first("users?limit=1", "/result/0/id").await?),
@@ -59,9 +61,9 @@ async fn ids(api: &Client) -> anyhow::Result<Ids> {
     ]))
 }
 
-/// An application whose customers may name addresses of this machine.
+/// Starts a gateway whose customers may connect to loopback addresses.
 async fn open_app(pool: PgPool) -> anyhow::Result<TestApp> {
-    // The gateways beside share the connections.
+    // All gateways share the connections.
     let options = pool.connect_options().as_ref().clone();
     let pool = PgPoolOptions::new().max_connections(20).connect_with(options).await?;
     TestApp::with(pool, |setup| {
@@ -71,60 +73,64 @@ async fn open_app(pool: PgPool) -> anyhow::Result<TestApp> {
     .await
 }
 
-/// Links the sandbox's SCIM, behind a server between, as a customer's directory; gives the account's id.
-async fn link_scim(app: &TestApp, middleman: &Middleman) -> anyhow::Result<String> {
+/// Links the sandbox's SCIM behind a fault proxy as a customer's directory; returns the account's id.
+async fn link_scim(app: &TestApp, fault_proxy: &FaultProxy) -> anyhow::Result<String> {
     let token = app.sandbox.install(DEFAULT_CLIENT_ID, &["admin"])?.access_token;
-    let base_url = format!("{}/scim/v2", middleman.url);
-    let tenant = middleman.url.rsplit(':').next().unwrap_or_default();
-    let wish = json!({"tenant_id": tenant, "provider": "scim"});
-    let link: Url = link_url(&app.home, &wish).await?;
+    let base_url = format!("{}/scim/v2", fault_proxy.url);
+    let tenant = fault_proxy.url.rsplit(':').next().unwrap_or_default();
+    let body = json!({"tenant_id": tenant, "provider": "scim"});
+    let link: Url = link_url(&app.home, &body).await?;
     let mut form = Serializer::new(String::new());
     form.extend_pairs([("provider", "scim"), ("base_url", &base_url), ("token", &token)]);
     let page = Browser::new()?.post(&link, &form.finish()).await?;
     anyhow::ensure!(page.status == 200, "{}", page.text);
     let path = format!("integrated-accounts?tenant_id={tenant}");
-    let list = app.home.api.get(&path).await?.okay()?;
+    let list = app.home.api.get(&path).await?.success()?;
     let account = list.pointer("/result/0/id").and_then(Value::as_str).context("no account")?;
     Ok(account.to_owned())
 }
 
-impl Stage {
-    /// A stage for this script, which is not played yet.
+impl Scenario {
+    /// Creates a scenario for this fault, which is not active yet.
     async fn set(app: &TestApp, slack: &str, script: Option<&Script>) -> anyhow::Result<Self> {
         let is_slow = matches!(script, Some(Script::Hang | Script::Trickle { .. }));
-        let (url, middleman) = app
-            .through_middleman(|config| {
+        let (url, fault_proxy) = app
+            .through_fault_proxy(|config| {
                 if is_slow {
-                    // Nothing else than what is slow comes through this gateway before the last look.
+                    // Only what is slow passes through this gateway before the last check.
                     let limits = &mut config.upstream;
                     (limits.response_timeout_s, limits.whole_response_timeout_s) = (1.0, 1.0);
                 }
             })
             .await?;
-        let scim = link_scim(app, &middleman).await?;
-        let on = |account: &str| anyhow::Ok(app.on(account)?.at(url.clone()));
-        Ok(Self { slack: on(slack)?, scim: on(&scim)?, middleman })
+        let scim = link_scim(app, &fault_proxy).await?;
+        let on = |account: &str| anyhow::Ok(app.client_for(account)?.at(url.clone()));
+        Ok(Self { slack: on(slack)?, scim: on(&scim)?, fault_proxy })
     }
 
-    /// Both accounts can still be used, through the first gateway as well.
+    /// Checks that both accounts can still be used, through the first gateway as well.
     async fn assert_active(&self, app: &TestApp, row: &str) -> anyhow::Result<()> {
-        self.middleman.clear();
+        self.fault_proxy.clear();
         for api in [&self.slack, &self.scim] {
             let again = api.clone().at(app.base_url.clone()).get("users?limit=1").await?;
-            anyhow::ensure!(again.status == 200, "{row}: the account is gone: {}", again.text);
+            anyhow::ensure!(
+                again.status == 200,
+                "{row}: the account is not active: {}",
+                again.text
+            );
         }
         Ok(())
     }
 }
 
-/// What a response says beside its rows: the detail of its problem, or its warnings.
-fn told(answer: &Answer) -> Option<String> {
-    let problem = answer.body.get("detail").and_then(Value::as_str).map(str::to_owned);
-    problem.or(answer.body.get("warnings").map(Value::to_string))
+/// Returns what a response reports beside its rows: the detail of its problem, or its warnings.
+fn reported(response: &ApiResponse) -> Option<String> {
+    let problem = response.body.get("detail").and_then(Value::as_str).map(str::to_owned);
+    problem.or(response.body.get("warnings").map(Value::to_string))
 }
 
-/// The changes of Slack's directory, each of a person, group or workspace of its own where it makes one.
-async fn change(api: &Client, ids: &Ids, name: &str) -> anyhow::Result<Vec<(String, Answer)>> {
+/// Changes of Slack's directory, each to a user, group or workspace of its own where it creates one.
+async fn change(api: &Client, ids: &Ids, name: &str) -> anyhow::Result<Vec<(String, ApiResponse)>> {
     let body = |text: Value| {
         serde_json::from_str::<Value>(&ids.path(&text.to_string())).unwrap_or_default()
     };
@@ -150,38 +156,38 @@ async fn change(api: &Client, ids: &Ids, name: &str) -> anyhow::Result<Vec<(Stri
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn changes_are_told_or_say_what_is_odd(pool: PgPool) -> anyhow::Result<()> {
+async fn changes_are_reported_or_name_the_malformed_response(pool: PgPool) -> anyhow::Result<()> {
     let app = open_app(pool).await?;
     let slack = app.link("acme").await?;
-    let ids = ids(&app.on(&slack)?).await?;
-    // What can be read all the same changes nothing here.
-    let odd = rows().into_iter().filter(|row| match row.expected {
-        Expected::Clear => true,
-        Expected::Told(what) => ["ok", "not JSON"].contains(&what),
-        Expected::Same | Expected::Read => false,
+    let ids = ids(&app.client_for(&slack)?).await?;
+    // Faults that can be read correctly need no test here.
+    let malformed = rows().into_iter().filter(|row| match row.expected {
+        Expected::Problem => true,
+        Expected::Reported(what) => ["ok", "not JSON"].contains(&what),
+        Expected::Unchanged | Expected::Readable => false,
     });
-    let odd = odd.enumerate();
-    let tried = stream::iter(odd.map(Ok::<_, anyhow::Error>));
+    let malformed = malformed.enumerate();
+    let tried = stream::iter(malformed.map(Ok::<_, anyhow::Error>));
     tried
-        .try_for_each_concurrent(TOGETHER, async |(number, row)| {
-            let stage = Stage::set(&app, &slack, Some(&row.script)).await?;
-            stage.middleman.set("", row.script.clone());
+        .try_for_each_concurrent(MAX_CONCURRENT_ROWS, async |(number, row)| {
+            let scenario = Scenario::set(&app, &slack, Some(&row.script)).await?;
+            scenario.fault_proxy.set("", row.script.clone());
             let person = format!("odd{number}");
-            let changes = change(&stage.slack, &ids, &person);
-            let changes = tokio::time::timeout(PATIENCE * 2, changes);
-            for (name, answer) in changes.await.with_context(|| row.name)?? {
-                let place = format!("{} / {name}: {} {}", row.name, answer.status, answer.text);
-                anyhow::ensure!(answer.status != 500, "{place}");
-                let is_problem = answer.status >= 400;
-                anyhow::ensure!(!is_problem || told(&answer).is_some(), "{place}");
-                anyhow::ensure!(is_problem || !answer.body.is_null(), "{place}");
+            let changes = change(&scenario.slack, &ids, &person);
+            let changes = tokio::time::timeout(RESPONSE_TIMEOUT * 2, changes);
+            for (name, response) in changes.await.with_context(|| row.name)?? {
+                let place = format!("{} / {name}: {} {}", row.name, response.status, response.text);
+                anyhow::ensure!(response.status != 500, "{place}");
+                let is_problem = response.status >= 400;
+                anyhow::ensure!(!is_problem || reported(&response).is_some(), "{place}");
+                anyhow::ensure!(is_problem || !response.body.is_null(), "{place}");
             }
-            stage.assert_active(&app, row.name).await
+            scenario.assert_active(&app, row.name).await
         })
         .await
 }
 
-/// A script that makes another body of each.
-fn changing(change: impl Fn(&str) -> String + Send + Sync + 'static) -> Script {
-    Script::Change(Change(Arc::new(change)))
+/// Creates a fault that rewrites the body.
+fn rewriting(change: impl Fn(&str) -> String + Send + Sync + 'static) -> Script {
+    Script::Rewrite(Rewrite(Arc::new(change)))
 }

@@ -1,4 +1,4 @@
-//! Reads of providers with odd responses: each is right, or it says what was odd.
+//! Reads of providers with malformed responses: each is right, or it names the fault.
 
 use anyhow::Context as _;
 use futures_util::future::try_join_all;
@@ -6,11 +6,11 @@ use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use super::odd::{Expected, Row, rows};
-use super::{Ids, PATIENCE, Stage, TOGETHER, ids, open_app, told};
-use crate::support::{Answer, TestApp};
+use super::malformed::{Expected, Row, rows};
+use super::{Ids, MAX_CONCURRENT_ROWS, RESPONSE_TIMEOUT, Scenario, ids, open_app, reported};
+use crate::support::{ApiResponse, TestApp};
 
-/// What is read of Slack; `{user}`, `{team}`, `{group}` and `{role}` stand for ids that are there.
+/// Reads of Slack; `{user}`, `{team}`, `{group}` and `{role}` stand for existing ids.
 const SLACK: &[&str] = &[
     "users?limit=40",
     "users?limit=3&expand[]=profile&expand[]=roles",
@@ -31,111 +31,120 @@ const SLACK: &[&str] = &[
     "proxy/api/admin.users.list?limit=50&paginate=true",
     "proxy/scim/v2/Users?count=50&paginate=true",
 ];
-/// What is read of a directory of SCIM.
+/// Reads of a SCIM directory.
 const SCIM: &[&str] = &["users?limit=40", "users/{user}", "groups?limit=5", "groups/{group}"];
 
-impl Stage {
-    /// Every read of both accounts, by name.
-    async fn read(&self, ids: &Ids) -> anyhow::Result<Vec<(String, Answer)>> {
+impl Scenario {
+    /// Returns every read of both accounts, by name.
+    async fn read(&self, ids: &Ids) -> anyhow::Result<Vec<(String, ApiResponse)>> {
         let slack = SLACK.iter().map(|path| ("slack", &self.slack, *path));
         let scim = SCIM.iter().map(|path| ("scim", &self.scim, *path));
         let reads = slack.chain(scim).map(|(name, api, path)| async move {
             let name = format!("{name} {path}");
-            let read = tokio::time::timeout(PATIENCE, api.get(&ids.path(path))).await;
-            let read = read.with_context(|| format!("{name} has no end"))??;
+            let read = tokio::time::timeout(RESPONSE_TIMEOUT, api.get(&ids.path(path))).await;
+            let read = read.with_context(|| format!("{name} is endless"))??;
             anyhow::Ok((name, read))
         });
         try_join_all(reads).await
     }
 }
 
-/// What of a response must stay the same: its rows, and whether there are more.
-fn content(answer: &Answer) -> Value {
-    let goes_on = answer.body.get("next_cursor").is_some_and(Value::is_string);
-    json!([answer.body.get("result"), goes_on])
+/// Returns the part of a response that must not change: its rows, and whether there are more.
+fn content(response: &ApiResponse) -> Value {
+    let goes_on = response.body.get("next_cursor").is_some_and(Value::is_string);
+    json!([response.body.get("result"), goes_on])
 }
 
-fn is_empty(answer: &Answer) -> bool {
-    match answer.body.get("result") {
+fn is_empty(response: &ApiResponse) -> bool {
+    match response.body.get("result") {
         Some(Value::Array(rows)) => {
-            rows.is_empty() && !answer.body.get("next_cursor").is_some_and(Value::is_string)
+            rows.is_empty() && !response.body.get("next_cursor").is_some_and(Value::is_string)
         }
         Some(other) => other.is_null(),
-        None => answer.text.trim().is_empty(),
+        None => response.text.trim().is_empty(),
     }
 }
 
-/// Holds a response against what is expected of it; gives whether it was another one than usual.
-fn judge(row: &Row, name: &str, usual: &Answer, answer: &Answer) -> anyhow::Result<bool> {
-    let text = answer.text.get(..600).unwrap_or(&answer.text);
-    let place = format!("{} / {name}: {} {text}", row.name, answer.status);
-    anyhow::ensure!(answer.status != 500, "{place}");
+/// Checks a response against the expected result; returns whether it differs from the usual one.
+fn check(
+    row: &Row,
+    name: &str,
+    usual: &ApiResponse,
+    response: &ApiResponse,
+) -> anyhow::Result<bool> {
+    let text = response.text.get(..600).unwrap_or(&response.text);
+    let place = format!("{} / {name}: {} {text}", row.name, response.status);
+    anyhow::ensure!(response.status != 500, "{place}");
     if name.contains("proxy/") {
-        // Raw rows are the provider's own, odd as they are; a refusal has its shape, too.
-        anyhow::ensure!(!is_empty(answer), "empty: {place}");
+        // Raw rows are passed through malformed; a rejection has their shape, too.
+        anyhow::ensure!(!is_empty(response), "empty: {place}");
         return Ok(false);
     }
-    let is_problem = answer.status >= 400;
+    let is_problem = response.status >= 400;
     if is_problem {
-        let kind = answer.header("content-type");
+        let kind = response.header("content-type");
         anyhow::ensure!(kind.starts_with("application/problem+json"), "{place}");
-        let kind = answer.body.get("type").and_then(Value::as_str);
+        let kind = response.body.get("type").and_then(Value::as_str);
         anyhow::ensure!(kind != Some("/problems/account_needs_reauth"), "{place}");
     }
-    let said = told(answer);
-    let is_silent = said.is_none();
-    anyhow::ensure!(!is_empty(answer) || !is_silent, "empty: {place}");
-    let is_usual = answer.status == usual.status && content(answer) == content(usual) && is_silent;
+    let output = reported(response);
+    let is_silent = output.is_none();
+    anyhow::ensure!(!is_empty(response) || !is_silent, "empty: {place}");
+    let is_usual =
+        response.status == usual.status && content(response) == content(usual) && is_silent;
     match row.expected {
-        Expected::Same => anyhow::ensure!(is_usual, "another response: {place}"),
-        Expected::Read => anyhow::ensure!(!is_problem && is_silent, "it can be read: {place}"),
-        Expected::Told(what) => {
-            let tells = said.as_deref().is_some_and(|said| said.contains(what));
-            anyhow::ensure!(is_usual || tells, "does not tell of {what:?}: {place}");
+        Expected::Unchanged => anyhow::ensure!(is_usual, "another response: {place}"),
+        Expected::Readable => anyhow::ensure!(!is_problem && is_silent, "it can be read: {place}"),
+        Expected::Reported(what) => {
+            let is_named = output.as_deref().is_some_and(|output| output.contains(what));
+            anyhow::ensure!(is_usual || is_named, "does not contain {what:?}: {place}");
         }
-        Expected::Clear => {
-            anyhow::ensure!(!is_problem || said.is_some_and(|said| said.len() > 20), "{place}");
+        Expected::Problem => {
+            anyhow::ensure!(
+                !is_problem || output.is_some_and(|output| output.len() > 20),
+                "{place}"
+            );
         }
     }
     Ok(!is_usual)
 }
 
-/// Tries a row on every read; gives what is not as it should be.
+/// Runs a row against every read; returns the failures.
 async fn try_row(
     app: &TestApp,
     slack: &str,
     ids: &Ids,
-    usual: &[(String, Answer)],
+    usual: &[(String, ApiResponse)],
     row: Row,
 ) -> anyhow::Result<Vec<String>> {
-    let stage = Stage::set(app, slack, Some(&row.script)).await?;
-    stage.middleman.set("", row.script.clone());
-    let reads = stage.read(ids).await.context(row.name)?;
+    let scenario = Scenario::set(app, slack, Some(&row.script)).await?;
+    scenario.fault_proxy.set("", row.script.clone());
+    let reads = scenario.read(ids).await.context(row.name)?;
     let (mut wrong, mut changed) = (Vec::new(), 0);
-    for ((name, usual), (_, answer)) in usual.iter().zip(&reads) {
-        match judge(&row, name, usual, answer) {
+    for ((name, usual), (_, response)) in usual.iter().zip(&reads) {
+        match check(&row, name, usual, response) {
             Ok(is_changed) => changed += usize::from(is_changed),
             Err(error) => wrong.push(error.to_string()),
         }
     }
-    if matches!(row.expected, Expected::Told(_)) && changed == 0 {
-        wrong.push(format!("{}: no response tells of it", row.name));
+    if matches!(row.expected, Expected::Reported(_)) && changed == 0 {
+        wrong.push(format!("{}: no response differs", row.name));
     }
-    stage.assert_active(app, row.name).await?;
+    scenario.assert_active(app, row.name).await?;
     Ok(wrong)
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn reads_are_right_or_say_what_is_odd(pool: PgPool) -> anyhow::Result<()> {
+async fn reads_are_right_or_name_the_malformed_response(pool: PgPool) -> anyhow::Result<()> {
     let app = open_app(pool).await?;
     let slack = app.link("acme").await?;
-    let ids = ids(&app.on(&slack)?).await?;
-    let usual = Stage::set(&app, &slack, None).await?.read(&ids).await?;
-    for (name, answer) in &usual {
-        anyhow::ensure!(answer.status == 200 && !is_empty(answer), "{name}: {}", answer.text);
+    let ids = ids(&app.client_for(&slack)?).await?;
+    let usual = Scenario::set(&app, &slack, None).await?.read(&ids).await?;
+    for (name, response) in &usual {
+        anyhow::ensure!(response.status == 200 && !is_empty(response), "{name}: {}", response.text);
     }
     let tried = stream::iter(rows()).map(|row| try_row(&app, &slack, &ids, &usual, row));
-    let tried: Vec<_> = tried.buffer_unordered(TOGETHER).collect().await;
+    let tried: Vec<_> = tried.buffer_unordered(MAX_CONCURRENT_ROWS).collect().await;
     let mut wrong = Vec::new();
     for tried in tried {
         wrong.extend(tried?);

@@ -1,5 +1,5 @@
-//! Who shares the rates: the gateways count themselves with calls or without, while Redis is unavailable and in a
-//! cluster of Redis servers.
+//! Shares of the rates: the gateways count themselves with or without calls, while Redis is unavailable and in a Redis
+//! Cluster.
 
 use std::time::{Duration, Instant};
 
@@ -10,42 +10,46 @@ use switchboard::domain::clock::ManualClock;
 use switchboard::domain::entropy::SeededEntropy;
 use switchboard::domain::ids::IntegratedAccountId;
 use switchboard::limit::{
-    Claim, Class, FairLimiter, LimitKey, Limiter as _, Price, Rate, Shared, probe_redis,
+    AcquireRequest, BucketKey, Cost, FairLimiter, Limiter as _, Priority, Rate, RedisBackend,
+    check_redis,
 };
 use tokio_util::task::TaskTracker;
 
 use crate::support::{RedisCluster, RedisServer, TestApp};
 
-/// A rate that gives nothing back within a test.
-const SLOW: Rate = Rate { per_minute: 0.1, burst: 12 };
+/// A rate that does not refill during a test.
+const SLOW_RATE: Rate = Rate { per_minute: 0.1, burst: 12 };
 
-fn price(organization: &str, rate: Rate) -> Price {
-    let key = LimitKey { app: None, organization: organization.into(), bucket: "a".into() };
-    Price::new([(key, rate)])
+fn cost(organization: &str, rate: Rate) -> Cost {
+    let key = BucketKey { app: None, organization: organization.into(), bucket: "a".into() };
+    Cost::new([(key, rate)])
 }
 
-/// Whether a call gets its permit within the wait.
-async fn ask(limiter: &FairLimiter, price: &Price, max_wait: Duration) -> bool {
+/// Returns whether a call gets its permit within the wait.
+async fn is_granted(limiter: &FairLimiter, cost: &Cost, max_wait: Duration) -> bool {
     let clock = ManualClock::at(time::OffsetDateTime::UNIX_EPOCH);
     let account = IntegratedAccountId::generate(&clock, &SeededEntropy::new(1));
-    limiter.acquire(Claim { price, account, class: Class::Interactive, max_wait }).await.is_ok()
+    limiter
+        .acquire(AcquireRequest { cost, account, priority: Priority::Interactive, max_wait })
+        .await
+        .is_ok()
 }
 
-/// How many permits a limiter has at the moment.
-async fn burst(limiter: &FairLimiter, price: &Price) -> u32 {
+/// Returns how many permits a limiter grants immediately.
+async fn available_permits(limiter: &FairLimiter, cost: &Cost) -> u32 {
     let mut permits = 0;
-    while ask(limiter, price, Duration::ZERO).await {
+    while is_granted(limiter, cost, Duration::ZERO).await {
         permits += 1;
     }
     permits
 }
 
-fn shared(url: &str, name: &str) -> anyhow::Result<Shared> {
-    Ok(Shared::new(url, name.to_owned(), TaskTracker::new())?)
+fn shared(url: &str, name: &str) -> anyhow::Result<RedisBackend> {
+    Ok(RedisBackend::new(url, name.to_owned(), TaskTracker::new())?)
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_gateway_that_starts_without_redis_takes_its_share_of_what_the_database_counts(
+async fn a_gateway_that_starts_without_redis_takes_its_share_by_the_count_of_the_database(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| {
@@ -53,8 +57,8 @@ async fn a_gateway_that_starts_without_redis_takes_its_share_of_what_the_databas
         setup.config.limits.redis_url = "redis://127.0.0.1:1/0".to_owned();
     })
     .await?;
-    // Two more, of which none has a call.
-    app.beside(&app.config).await?;
+    // Two more, neither with a call.
+    app.second_gateway(&app.config).await?;
     let deadline = Instant::now() + Duration::from_secs(15);
     while sqlx::query_scalar::<_, i64>("select count(*) from gateways").fetch_one(&app.pool).await?
         < 2
@@ -62,12 +66,12 @@ async fn a_gateway_that_starts_without_redis_takes_its_share_of_what_the_databas
         anyhow::ensure!(Instant::now() < deadline, "they are not counted");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let (_, third) = app.beside(&app.config).await?;
+    let (_, third) = app.second_gateway(&app.config).await?;
     let account = IntegratedAccountId::generate(&app.clock, &SeededEntropy::new(1));
     for number in 0.. {
-        let price = price(&format!("E{number}"), SLOW);
-        let (class, max_wait) = (Class::Interactive, Duration::ZERO);
-        let claim = Claim { price: &price, account, class, max_wait };
+        let cost = cost(&format!("E{number}"), SLOW_RATE);
+        let (priority, max_wait) = (Priority::Interactive, Duration::ZERO);
+        let claim = AcquireRequest { cost: &cost, account, priority, max_wait };
         let mut permits = 0;
         while third.limiter.acquire(claim).await.is_ok() {
             permits += 1;
@@ -78,12 +82,12 @@ async fn a_gateway_that_starts_without_redis_takes_its_share_of_what_the_databas
         anyhow::ensure!(Instant::now() < deadline, "{permits} permits are no third of 12");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // A fourth one learns it before its first call.
+    // A fourth one reads the count before its first call.
     let late = shared("redis://127.0.0.1:1/0", "late")?;
-    let count = app.state.store.count_gateways("late").await?;
+    let count = app.state.store.register_gateway("late").await?;
     assert_eq!(count, 4);
-    late.set_floor(count);
-    assert_eq!(burst(&FairLimiter::shared(late), &price("E9", SLOW)).await, 3);
+    late.set_min_processes(count);
+    assert_eq!(available_permits(&FairLimiter::with_redis(late), &cost("E9", SLOW_RATE)).await, 3);
     Ok(())
 }
 
@@ -92,54 +96,53 @@ async fn processes_without_calls_are_counted_by_their_timer() -> anyhow::Result<
     let Some(mut redis) = RedisServer::start().await? else { return Ok(()) };
     let all = [shared(&redis.url(), "a")?, shared(&redis.url(), "b")?, shared(&redis.url(), "c")?];
     for one in all.iter().chain(&all) {
-        one.tick().await;
+        one.heartbeat().await;
     }
     redis.kill()?;
     let [busy, ..] = all;
-    let limiter = FairLimiter::shared(busy.clone());
-    // Finds out that Redis is unavailable.
-    busy.tick().await;
-    assert_eq!(limiter.figures().shared, Some(false));
-    assert_eq!(burst(&limiter, &price("E1", SLOW)).await, 4);
+    let limiter = FairLimiter::with_redis(busy.clone());
+    // Detects that Redis is unavailable.
+    busy.heartbeat().await;
+    assert_eq!(limiter.stats().redis_connected, Some(false));
+    assert_eq!(available_permits(&limiter, &cost("E1", SLOW_RATE)).await, 4);
     Ok(())
 }
 
 #[tokio::test]
-async fn a_cluster_of_redis_servers_keeps_one_pace_for_all() -> anyhow::Result<()> {
+async fn limiters_share_rates_through_a_redis_cluster() -> anyhow::Result<()> {
     let Some(cluster) = RedisCluster::start().await? else { return Ok(()) };
-    let facts = probe_redis(&cluster.url()).await?;
+    let facts = check_redis(&cluster.url()).await?;
     assert!(facts.is_cluster, "{facts:?}");
     let (first, second) = (shared(&cluster.url(), "a")?, shared(&cluster.url(), "b")?);
     first.connect().await;
     second.connect().await;
-    let (first, second) = (FairLimiter::shared(first), FairLimiter::shared(second));
+    let (first, second) = (FairLimiter::with_redis(first), FairLimiter::with_redis(second));
     let rate = Rate { per_minute: 0.1, burst: 2 };
     // Their keys are on all three nodes.
     for number in 0..12 {
-        let price = price(&format!("E{number}"), rate);
-        assert!(ask(&first, &price, Duration::ZERO).await, "E{number}");
-        assert!(ask(&second, &price, Duration::ZERO).await, "E{number}");
-        assert!(!ask(&first, &price, Duration::ZERO).await, "E{number} is used up");
-        assert!(!ask(&second, &price, Duration::ZERO).await, "E{number} is used up");
+        let cost = cost(&format!("E{number}"), rate);
+        assert!(is_granted(&first, &cost, Duration::ZERO).await, "E{number}");
+        assert!(is_granted(&second, &cost, Duration::ZERO).await, "E{number}");
+        assert!(!is_granted(&first, &cost, Duration::ZERO).await, "E{number} is used up");
+        assert!(!is_granted(&second, &cost, Duration::ZERO).await, "E{number} is used up");
     }
     for limiter in [&first, &second] {
-        assert_eq!(limiter.figures().shared, Some(true), "it is taken for unavailable");
+        assert_eq!(limiter.stats().redis_connected, Some(true), "it is taken for unavailable");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn a_server_whose_clock_is_behind_makes_nobody_wait_for_the_difference() -> anyhow::Result<()>
-{
+async fn a_redis_server_with_a_late_clock_delays_no_caller() -> anyhow::Result<()> {
     let Some(redis) = RedisServer::start().await? else { return Ok(()) };
     let one = shared(&redis.url(), "a")?;
     one.connect().await;
-    let limiter = FairLimiter::shared(one);
+    let limiter = FairLimiter::with_redis(one);
     let rate = Rate { per_minute: 600.0, burst: 3 };
     let mut connection =
         redis::Client::open(redis.url())?.get_multiplexed_async_connection().await?;
     let (seconds, micros): (u64, u64) = redis::cmd("TIME").query_async(&mut connection).await?;
-    // As the server before it wrote them, whose clock was an hour ahead. The second is of an earlier version.
+    // State written by an earlier server whose clock was an hour ahead. The second key is of an earlier version.
     let ahead = (seconds + 3_600) * 1_000_000 + micros;
     let brief = ahead + 50_000;
     for (organization, fields) in [
@@ -153,10 +156,10 @@ async fn a_server_whose_clock_is_behind_makes_nobody_wait_for_the_difference() -
             set.arg(field).arg(value);
         }
         set.exec_async(&mut connection).await?;
-        let price = price(organization, rate);
-        assert!(ask(&limiter, &price, Duration::from_secs(5)).await, "{organization} waits");
+        let cost = cost(organization, rate);
+        assert!(is_granted(&limiter, &cost, Duration::from_secs(5)).await, "{organization} waits");
     }
-    // A process that nobody hears of any more does not count for an hour.
+    // A process without a heartbeat does not count for an hour.
     redis::cmd("ZADD")
         .arg("switchboard:limit:processes")
         .arg(ahead)

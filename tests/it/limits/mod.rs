@@ -1,11 +1,11 @@
-//! The provider's pace and its accidents: waited out, repeated, or told.
+//! Rate limits and failures of the provider: waited for, retried, or reported.
 
 mod fleet;
 mod headers;
 mod makespan;
+mod redis_backend;
 mod retry_after;
-mod shared;
-mod waits;
+mod timeouts;
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -14,20 +14,20 @@ use switchboard::sandbox::{Fault, FaultKind};
 
 use crate::support::TestApp;
 
-/// So many times as fast as Slack's: tier 3 is fifty calls a second.
-const BRISK: f64 = 60.0;
+/// Multiple of Slack's rates: tier 3 is fifty calls a second.
+const TIME_SCALE: f64 = 60.0;
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn many_calls_at_once_keep_the_providers_pace(pool: PgPool) -> anyhow::Result<()> {
+async fn concurrent_calls_stay_within_the_providers_rate(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| {
-        setup.sandbox.time_scale = BRISK;
-        setup.config.limits.time_scale = BRISK;
+        setup.sandbox.time_scale = TIME_SCALE;
+        setup.config.limits.time_scale = TIME_SCALE;
     })
     .await?;
-    let api = app.linked().await?;
-    let answers = join_all((0..80).map(|_| api.get("workspaces?limit=1"))).await;
-    for answer in answers {
-        answer?.okay()?;
+    let api = app.linked_client().await?;
+    let responses = join_all((0..80).map(|_| api.get("workspaces?limit=1"))).await;
+    for response in responses {
+        response?.success()?;
     }
     let seen = app.sandbox.requests(None);
     assert_eq!(seen.counts.get("admin.teams.list"), Some(&80));
@@ -36,17 +36,17 @@ async fn many_calls_at_once_keep_the_providers_pace(pool: PgPool) -> anyhow::Res
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn two_accounts_of_one_organization_share_its_pace(pool: PgPool) -> anyhow::Result<()> {
+async fn two_accounts_of_one_organization_share_its_rate(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| {
-        setup.sandbox.time_scale = BRISK;
-        setup.config.limits.time_scale = BRISK;
+        setup.sandbox.time_scale = TIME_SCALE;
+        setup.config.limits.time_scale = TIME_SCALE;
     })
     .await?;
-    let first = app.on(&app.link("acme").await?)?;
-    let second = app.on(&app.link("globex").await?)?;
+    let first = app.client_for(&app.link("acme").await?)?;
+    let second = app.client_for(&app.link("globex").await?)?;
     let calls = (0..40).flat_map(|_| [&first, &second]);
-    for answer in join_all(calls.map(|api| api.get("workspaces?limit=1"))).await {
-        answer?.okay()?;
+    for response in join_all(calls.map(|api| api.get("workspaces?limit=1"))).await {
+        response?.success()?;
     }
     let seen = app.sandbox.requests(None);
     assert!(seen.throttled.is_empty(), "{:?}", seen.throttled);
@@ -54,11 +54,11 @@ async fn two_accounts_of_one_organization_share_its_pace(pool: PgPool) -> anyhow
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_pause_that_the_provider_asks_for_is_kept(pool: PgPool) -> anyhow::Result<()> {
+async fn respects_a_pause_that_the_provider_requests(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
-    app.sandbox.add_fault(Fault::next("admin.users.list", FaultKind::RateLimited, 1));
-    api.get("users?limit=1").await?.okay()?;
+    let api = app.linked_client().await?;
+    app.sandbox.add_fault(Fault::for_next_calls("admin.users.list", FaultKind::RateLimited, 1));
+    api.get("users?limit=1").await?.success()?;
     let seen = app.sandbox.requests(Some("admin.users.list")).requests;
     let (first, second) = (seen.first(), seen.get(1));
     let (Some(first), Some(second)) = (first, second) else {
@@ -70,32 +70,34 @@ async fn a_pause_that_the_provider_asks_for_is_kept(pool: PgPool) -> anyhow::Res
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn who_would_wait_too_long_is_told_how_long(pool: PgPool) -> anyhow::Result<()> {
+async fn rejects_a_call_that_would_wait_too_long_with_retry_after(
+    pool: PgPool,
+) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?.with("prefer", "wait=0")?;
-    let fault = Fault::next("admin.users.list", FaultKind::RateLimited, 1);
+    let api = app.linked_client().await?.with("prefer", "wait=0")?;
+    let fault = Fault::for_next_calls("admin.users.list", FaultKind::RateLimited, 1);
     app.sandbox.add_fault(Fault { seconds: Some(30.0), ..fault });
     for _ in 0..2 {
-        let refused = api.get("users?limit=1").await?;
-        let problem = refused.problem(429, "rate_limited");
+        let rejected = api.get("users?limit=1").await?;
+        let problem = rejected.problem(429, "rate_limited");
         assert!((29..=30).contains(&problem["retry_after_s"].as_u64().unwrap_or(0)), "{problem}");
-        assert_eq!(refused.header("retry-after"), problem["retry_after_s"].to_string());
+        assert_eq!(rejected.header("retry-after"), problem["retry_after_s"].to_string());
         assert_eq!(problem["provider"]["method"], "admin.users.list");
     }
-    assert_eq!(app.calls("admin.users.list"), 1, "nobody calls during the pause");
-    api.get("workspaces?limit=1").await?.okay()?;
+    assert_eq!(app.calls("admin.users.list"), 1, "no call is sent during the pause");
+    api.get("workspaces?limit=1").await?.success()?;
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn an_accident_of_the_provider_is_repeated_for_a_read(pool: PgPool) -> anyhow::Result<()> {
+async fn retries_a_read_after_a_server_error(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let accidents =
         [FaultKind::ServerError, FaultKind::Html, FaultKind::CutBody, FaultKind::LostAnswer];
     for (kind, before) in accidents.into_iter().zip([0, 2, 4, 6]) {
-        app.sandbox.add_fault(Fault::next("admin.users.list", kind, 1));
-        let page = api.get("users?limit=3").await?.okay()?;
+        app.sandbox.add_fault(Fault::for_next_calls("admin.users.list", kind, 1));
+        let page = api.get("users?limit=3").await?.success()?;
         assert_eq!(page["result_count"], 3, "{kind:?}");
         assert_eq!(app.calls("admin.users.list"), before + 2, "{kind:?}");
     }
@@ -103,12 +105,12 @@ async fn an_accident_of_the_provider_is_repeated_for_a_read(pool: PgPool) -> any
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_provider_that_stays_broken_is_a_bad_gateway(pool: PgPool) -> anyhow::Result<()> {
+async fn reports_persistent_server_errors_as_bad_gateway(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     for kind in [FaultKind::ServerError, FaultKind::Html, FaultKind::CutBody] {
         app.sandbox.clear_faults();
-        app.sandbox.add_fault(Fault::next("admin.users.list", kind, 1_000));
+        app.sandbox.add_fault(Fault::for_next_calls("admin.users.list", kind, 1_000));
         let failed = api.get("users?limit=1").await?;
         let problem = failed.problem(502, "provider_error");
         assert_eq!(problem["provider"]["name"], "slack_enterprise", "{kind:?}");
@@ -117,15 +119,15 @@ async fn a_provider_that_stays_broken_is_a_bad_gateway(pool: PgPool) -> anyhow::
     }
     assert_eq!(app.calls("admin.users.list"), 3 * 4, "four attempts each");
     app.sandbox.clear_faults();
-    api.get("users?limit=1").await?.okay()?;
+    api.get("users?limit=1").await?.success()?;
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_provider_that_does_not_answer_is_a_timeout(pool: PgPool) -> anyhow::Result<()> {
+async fn reports_an_unresponsive_provider_as_timeout(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| setup.config.upstream.response_timeout_s = 0.1).await?;
-    let api = app.linked().await?;
-    let fault = Fault::next("admin.users.list", FaultKind::Timeout, 1_000);
+    let api = app.linked_client().await?;
+    let fault = Fault::for_next_calls("admin.users.list", FaultKind::Timeout, 1_000);
     app.sandbox.add_fault(Fault { seconds: Some(20.0), ..fault });
     let failed = api.get("users?limit=1").await?;
     failed.problem(504, "provider_timeout");
@@ -133,34 +135,38 @@ async fn a_provider_that_does_not_answer_is_a_timeout(pool: PgPool) -> anyhow::R
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_change_that_may_have_been_done_is_not_repeated(pool: PgPool) -> anyhow::Result<()> {
+async fn does_not_retry_a_change_that_may_have_been_applied(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     for (kind, status) in [(FaultKind::LostAnswer, 502), (FaultKind::ServerError, 500)] {
         let before = app.calls("auth.revoke");
-        app.sandbox.add_fault(Fault::next("auth.revoke", kind, 1));
+        app.sandbox.add_fault(Fault::for_next_calls("auth.revoke", kind, 1));
         let form = ("application/x-www-form-urlencoded", "test=true");
         let path = "proxy/api/auth.revoke";
-        let answer = api.send(http::Method::POST, path, Some(form)).await?;
-        assert_eq!(answer.status, status, "{kind:?}: {}", answer.text);
+        let response = api.send(http::Method::POST, path, Some(form)).await?;
+        assert_eq!(response.status, status, "{kind:?}: {}", response.text);
         assert_eq!(app.calls("auth.revoke"), before + 1, "{kind:?}");
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn what_the_account_may_not_read_is_told_with_the_scope(pool: PgPool) -> anyhow::Result<()> {
+async fn names_the_scope_that_the_account_lacks(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let poor = app.tenant("poor").await?;
     let client = serde_json::json!({"provider": "slack_enterprise", "client_id": "77.88",
         "client_secret": "another-secret", "scopes": ["users:read"]});
-    app.sandbox.register_app(switchboard::sandbox::App::new("77.88", "another-secret", "Poor"));
-    app.clock.advance(time::Duration::seconds(1)); // The newest client is taken.
+    app.sandbox.register_app(switchboard::sandbox::SlackApp::new(
+        "77.88",
+        "another-secret",
+        "Poor",
+    ));
+    app.clock.advance(time::Duration::seconds(1)); // The newest client is used.
     poor.admin.post("provider-apps", &client).await?.created()?;
     let account = app.link_in(&poor, "acme").await?;
     let api = poor.api.clone().with("x-integrated-account-id", &account)?;
-    let refused = api.get("users").await?;
-    let problem = refused.problem(403, "provider_missing_scope");
+    let rejected = api.get("users").await?;
+    let problem = rejected.problem(403, "provider_missing_scope");
     assert_eq!(problem["provider"]["needed_scope"], "admin.users:read");
     assert_eq!(problem["provider"]["provided_scope"], "users:read");
     assert_eq!(problem["provider"]["error"], "missing_scope");

@@ -1,9 +1,9 @@
-//! `compose.yaml` and the proxy in it.
+//! `compose.yaml` and its proxy.
 
 use anyhow::Context as _;
 use serde_json::Value;
 
-use super::{at, entries, is_command, port, settings, stops_within, text, yaml};
+use super::{at, entries, is_command, port, settings, shutdown_timeout_s, text, yaml};
 
 fn compose() -> anyhow::Result<Value> {
     yaml("compose.yaml")
@@ -14,7 +14,7 @@ fn words(value: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn the_gateways_settings_are_real_and_whole() -> anyhow::Result<()> {
+fn the_gateways_settings_exist_and_are_complete() -> anyhow::Result<()> {
     let compose = compose()?;
     let gateway = at(&compose, "/services/gateway")?;
     assert_eq!(at(gateway, "/deploy/replicas")?, &Value::from(2));
@@ -28,12 +28,12 @@ fn the_gateways_settings_are_real_and_whole() -> anyhow::Result<()> {
 
     let grace = at(gateway, "/stop_grace_period")?.as_str().unwrap_or_default();
     let grace: u64 = grace.trim_end_matches('s').parse()?;
-    assert!(grace >= stops_within(&config), "{grace} s");
+    assert!(grace >= shutdown_timeout_s(&config), "{grace} s");
     Ok(())
 }
 
 #[test]
-fn every_secret_that_is_named_is_mounted_and_made() -> anyhow::Result<()> {
+fn every_named_secret_is_mounted_and_created() -> anyhow::Result<()> {
     let compose = compose()?;
     let script = text("scripts/compose_secrets.sh")?;
     for service in ["gateway", "migrate", "postgres"] {
@@ -47,7 +47,7 @@ fn every_secret_that_is_named_is_mounted_and_made() -> anyhow::Result<()> {
             assert!(mounted.contains(&name), "{name} is not mounted");
             let file = at(&compose, &format!("/secrets/{name}/file"))?.as_str();
             let file = file.and_then(|file| file.strip_prefix("./")).context("no file")?;
-            assert!(script.contains(file), "{file} is not made by the script");
+            assert!(script.contains(file), "{file} is not created by the script");
         }
     }
     Ok(())
@@ -73,7 +73,7 @@ fn the_gateways_trust_their_network_and_use_the_role_without_rights_on_tables() 
         let (_, file) = file.context("no database")?;
         let file = file.rsplit('/').next().unwrap_or_default();
         let line = script.lines().position(|line| line.ends_with(&format!("keep {file}")));
-        let line = line.with_context(|| format!("{file} is not made"))?;
+        let line = line.with_context(|| format!("{file} is not created"))?;
         let url = script.lines().nth(line - 1).unwrap_or_default();
         assert!(url.contains(&format!("postgres://{role}:")), "{url}");
         assert!(roles.contains(role), "{role} is not created");
@@ -95,7 +95,7 @@ fn the_proxy_logs_no_secret_of_a_path() -> anyhow::Result<()> {
 }
 
 #[test]
-fn nothing_of_ours_may_do_more_than_it_needs() -> anyhow::Result<()> {
+fn our_services_have_least_privilege() -> anyhow::Result<()> {
     let compose = compose()?;
     for service in ["gateway", "migrate", "sandbox"] {
         let service = at(&compose, &format!("/services/{service}"))?;
@@ -106,7 +106,7 @@ fn nothing_of_ours_may_do_more_than_it_needs() -> anyhow::Result<()> {
 }
 
 #[test]
-fn services_wait_for_those_that_there_are_and_commands_are_ours() -> anyhow::Result<()> {
+fn services_wait_for_existing_services_and_commands_exist() -> anyhow::Result<()> {
     let compose = compose()?;
     let services = at(&compose, "/services")?.as_object().context("no services")?;
     for (name, service) in services {
@@ -127,7 +127,7 @@ fn services_wait_for_those_that_there_are_and_commands_are_ours() -> anyhow::Res
 }
 
 #[test]
-fn the_proxy_leads_to_the_gateways_and_is_more_patient_than_they() -> anyhow::Result<()> {
+fn the_proxy_forwards_to_the_gateways_with_longer_timeouts() -> anyhow::Result<()> {
     let compose = compose()?;
     let config = settings(&entries(at(&compose, "/services/gateway/environment")?)?, true)?;
     let mount = at(&compose, "/services/proxy/volumes/0")?.as_str().unwrap_or_default();
@@ -141,11 +141,11 @@ fn the_proxy_leads_to_the_gateways_and_is_more_patient_than_they() -> anyhow::Re
     let (outer, inner) = outside.split_once(':').context("no port")?;
     assert!(nginx.contains(&format!("listen {inner};")), "{nginx}");
     assert!(config.server.public_url.ends_with(&format!(":{outer}")));
-    let (_, patience) = nginx.split_once("proxy_read_timeout ").context("no timeout")?;
-    let patience: f64 = patience.split('s').next().unwrap_or_default().parse()?;
+    let (_, timeout) = nginx.split_once("proxy_read_timeout ").context("no timeout")?;
+    let timeout: f64 = timeout.split('s').next().unwrap_or_default().parse()?;
     let one_call = config.upstream.response_timeout_s + config.upstream.whole_response_timeout_s;
     let needed = config.limits.max_wait_s + one_call;
-    assert!(patience > needed, "{patience} s against {needed} s");
+    assert!(timeout > needed, "{timeout} s against {needed} s");
     assert_eq!(nginx.matches('{').count(), nginx.matches('}').count());
     Ok(())
 }

@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 use switchboard::config::Config;
 
-use super::{at, entries, is_command, number, port, settings, stops_within, yaml};
+use super::{at, entries, is_command, number, port, settings, shutdown_timeout_s, yaml};
 
 const FOLDER: &str = "docs/operations/kubernetes";
 
@@ -25,7 +25,7 @@ fn container(name: &str) -> anyhow::Result<Value> {
 }
 
 #[test]
-fn every_manifest_is_one_and_is_applied() -> anyhow::Result<()> {
+fn every_manifest_is_valid_and_applied() -> anyhow::Result<()> {
     let applied = manifest("kustomization")?;
     let applied = at(&applied, "/resources")?.as_array().context("no resources")?.clone();
     for entry in std::fs::read_dir(super::path(FOLDER))? {
@@ -41,7 +41,7 @@ fn every_manifest_is_one_and_is_applied() -> anyhow::Result<()> {
 }
 
 #[test]
-fn the_settings_are_real_and_the_secrets_are_where_they_say() -> anyhow::Result<()> {
+fn the_settings_exist_and_the_secrets_are_mounted() -> anyhow::Result<()> {
     config()?;
     let secret = manifest("secret.example")?;
     let keys: Vec<_> =
@@ -59,15 +59,15 @@ fn the_settings_are_real_and_the_secrets_are_where_they_say() -> anyhow::Result<
 }
 
 #[test]
-fn probes_ask_routes_at_the_port_that_is_listened_at() -> anyhow::Result<()> {
+fn probes_call_routes_at_the_listening_port() -> anyhow::Result<()> {
     let (config, container) = (config()?, container("deployment")?);
     let document = serde_json::to_value(switchboard::http::document())?;
     let routes = at(&document, "/paths")?.as_object().context("no paths")?;
     for (probe, path) in
         [("startupProbe", "/healthz"), ("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")]
     {
-        let asked = at(&container, &format!("/{probe}/httpGet/path"))?;
-        assert_eq!(asked, path, "{probe}");
+        let called = at(&container, &format!("/{probe}/httpGet/path"))?;
+        assert_eq!(called, path, "{probe}");
         assert!(routes.contains_key(path), "{path} is no route");
         assert_eq!(at(&container, &format!("/{probe}/httpGet/port"))?, "http", "{probe}");
     }
@@ -89,15 +89,15 @@ fn probes_ask_routes_at_the_port_that_is_listened_at() -> anyhow::Result<()> {
 }
 
 #[test]
-fn a_gateway_has_the_time_it_needs_to_stop_and_to_wait_for_its_database() -> anyhow::Result<()> {
+fn grace_and_readiness_periods_cover_the_gateways_timeouts() -> anyhow::Result<()> {
     let (config, pod) = (config()?, pod("deployment")?);
     let container = at(&pod, "/containers/0")?;
     let grace = number(&pod, "/terminationGracePeriodSeconds")?;
     let before = number(container, "/lifecycle/preStop/sleep/seconds")?;
-    assert!(grace >= before + stops_within(&config), "{grace} s");
+    assert!(grace >= before + shutdown_timeout_s(&config), "{grace} s");
     let every = number(container, "/readinessProbe/periodSeconds")?;
-    let patience = every * number(container, "/readinessProbe/failureThreshold")?;
-    assert!(config.cache.keep_in_outage().as_secs() <= patience, "{patience} s");
+    let readiness_period = every * number(container, "/readinessProbe/failureThreshold")?;
+    assert!(config.cache.serve_stale_for().as_secs() <= readiness_period, "{readiness_period} s");
     Ok(())
 }
 
@@ -108,7 +108,7 @@ fn pods_have_no_rights_and_nothing_to_write_to() -> anyhow::Result<()> {
         assert_eq!(at(&pod, "/securityContext/runAsNonRoot")?, true);
         assert!(number(&pod, "/securityContext/runAsUser")? > 0);
         assert_eq!(at(&pod, "/automountServiceAccountToken")?, false);
-        // They would come as SWITCHBOARD_… variables.
+        // They would be set as SWITCHBOARD_… variables.
         assert_eq!(at(&pod, "/enableServiceLinks")?, false);
         let context = at(&pod, "/containers/0/securityContext")?;
         assert_eq!(at(context, "/readOnlyRootFilesystem")?, true);
@@ -133,7 +133,7 @@ fn the_network_policy_covers_both_ports() -> anyhow::Result<()> {
 }
 
 #[test]
-fn the_service_and_the_budget_mean_the_gateways_and_not_the_job() -> anyhow::Result<()> {
+fn the_service_and_the_disruption_budget_select_the_gateways_only() -> anyhow::Result<()> {
     let deployment = manifest("deployment")?;
     let label = |value: &Value, pointer: &str| Ok::<_, anyhow::Error>(at(value, pointer)?.clone());
     let ours = label(&deployment, "/spec/template/metadata/labels")?;

@@ -1,5 +1,5 @@
-//! What is shipped beside the program: the image, Compose, Kubernetes, scripts, their pages. They are read as
-//! their tools read them and held against the program: settings, ports, routes, times.
+//! Files shipped beside the program: the image, Compose, Kubernetes, scripts and their pages. They are parsed as
+//! their tools parse them and checked against the program: settings, ports, routes, times.
 
 mod compose;
 mod image;
@@ -17,7 +17,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 use switchboard::config::Config;
 
-/// A file of the repository.
+/// Returns the path of a file of the repository.
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
@@ -26,12 +26,12 @@ fn text(name: &str) -> anyhow::Result<String> {
     std::fs::read_to_string(path(name)).with_context(|| name.to_owned())
 }
 
-/// A file of YAML as JSON.
+/// Parses a YAML file as JSON.
 fn yaml(name: &str) -> anyhow::Result<Value> {
     serde_saphyr::from_str(&text(name)?).with_context(|| name.to_owned())
 }
 
-/// The entries of an object as text.
+/// Returns the entries of an object as text.
 fn entries(value: &Value) -> anyhow::Result<Vec<(String, String)>> {
     let pairs = value.as_object().context("no object")?;
     let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
@@ -46,8 +46,7 @@ fn number(value: &Value, pointer: &str) -> anyhow::Result<u64> {
     at(value, pointer)?.as_u64().with_context(|| format!("{pointer} is no number"))
 }
 
-/// The settings that these variables make. What is wrong with them, aside from secrets that are not here, is
-/// an error.
+/// Loads the settings that these variables make. Invalid ones are an error, except missing secrets.
 fn settings(variables: &[(String, String)], needs_keys: bool) -> anyhow::Result<Config> {
     let pairs = variables.iter().map(|(name, value)| (OsString::from(name), value.into()));
     let config = Config::assemble(None, pairs)?;
@@ -58,23 +57,26 @@ fn settings(variables: &[(String, String)], needs_keys: bool) -> anyhow::Result<
         mistake.contains("_file: /run/secrets/")
             || (!needs_keys && mistake.starts_with("vault.keys: is empty"))
     };
-    let wrong: Vec<_> =
-        config.mistakes().into_iter().filter(|mistake| !is_absent_secret(mistake)).collect();
+    let wrong: Vec<_> = config
+        .validation_errors()
+        .into_iter()
+        .filter(|mistake| !is_absent_secret(mistake))
+        .collect();
     anyhow::ensure!(wrong.is_empty(), "{wrong:#?}");
     Ok(config)
 }
 
-/// The port in an address such as 0.0.0.0:8080.
+/// Returns the port of an address such as 0.0.0.0:8080.
 fn port(address: &str) -> anyhow::Result<u64> {
     Ok(address.rsplit_once(':').context("no port")?.1.parse()?)
 }
 
-/// How long a gateway takes to stop at most: its requests, what they began, and its connections.
-fn stops_within(config: &Config) -> u64 {
+/// Returns the maximum time of a shutdown: requests, background work and connections.
+fn shutdown_timeout_s(config: &Config) -> u64 {
     2 * config.server.shutdown_timeout_s + 2
 }
 
-/// The first words of a command have to be one of the program's.
+/// Checks that a command begins with one of the program's.
 fn is_command(words: &[&str]) -> anyhow::Result<()> {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_switchboard"));
     let ran = command.args(words).arg("--help").output()?;

@@ -1,5 +1,5 @@
-//! `docs/operations/alerts.yaml` and `docs/operations/grafana.json`: they ask for what `/metrics` serves, in the
-//! words of `docs/METRICS.md`.
+//! `docs/operations/alerts.yaml` and `docs/operations/grafana.json`: they query the metrics of `/metrics` as named in
+//! `docs/METRICS.md`.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use super::{at, number, text, yaml};
 const ALERTS: &str = "docs/operations/alerts.yaml";
 const DASHBOARD: &str = "docs/operations/grafana.json";
 const PAGE: &str = "docs/METRICS.md";
-/// The labels whose values are few and documented.
+/// Labels with few, documented values.
 const LABELS: [&str; 4] = ["outcome", "state", "status", "cache"];
 
 fn dashboard() -> anyhow::Result<Value> {
@@ -28,23 +28,23 @@ fn list<'a>(value: &'a Value, pointer: &str) -> anyhow::Result<&'a Vec<Value>> {
     at(value, pointer)?.as_array().with_context(|| format!("{pointer} is no list"))
 }
 
-/// What a file asks of Prometheus: each `expr` in it.
-fn asked(value: &Value) -> Vec<&str> {
+/// Returns the Prometheus queries of a file: each `expr`.
+fn queries(value: &Value) -> Vec<&str> {
     let own = value.get("expr").and_then(Value::as_str);
     let fields = value.as_object().into_iter().flat_map(serde_json::Map::values);
     let inside = value.as_array().into_iter().flatten().chain(fields);
-    own.into_iter().chain(inside.flat_map(asked)).collect()
+    own.into_iter().chain(inside.flat_map(queries)).collect()
 }
 
-/// The words of a text that are names of metrics, or are meant to be.
-fn named(text: &str) -> Vec<&str> {
+/// Returns the words of a text that look like metrics.
+fn metric_names(text: &str) -> Vec<&str> {
     text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
         .filter(|word| word.starts_with("switchboard_") || word.starts_with("process_"))
         .collect()
 }
 
-/// The names that a metric is served under, by its kind in the page.
-fn served(metric: &str, page: &str) -> anyhow::Result<Vec<String>> {
+/// Returns the names of a metric's samples, by its type in the page.
+fn sample_names(metric: &str, page: &str) -> anyhow::Result<Vec<String>> {
     let begins = format!("| `{metric}` | ");
     let row = page.lines().find_map(|line| line.strip_prefix(&begins));
     let row = row.with_context(|| format!("{metric} is not in {PAGE}"))?;
@@ -58,8 +58,8 @@ fn served(metric: &str, page: &str) -> anyhow::Result<Vec<String>> {
     Ok(endings.iter().map(|ending| format!("{metric}{ending}")).collect())
 }
 
-/// The labels that are matched in an `expr`, each with every value it is matched with.
-fn matched(expr: &str) -> Vec<(&str, &str)> {
+/// Returns the label matchers of an `expr`, each with every value.
+fn label_matchers(expr: &str) -> Vec<(&str, &str)> {
     let braces = expr.split('{').skip(1).filter_map(|rest| rest.split('}').next());
     let matchers = braces.flat_map(|inside| inside.split(','));
     matchers
@@ -71,22 +71,22 @@ fn matched(expr: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// Statuses are the classes of HTTP, and those of accounts.
+/// Statuses are HTTP classes or account statuses.
 fn is_status(value: &str) -> bool {
     let is_class = ["1xx", "2xx", "3xx", "4xx", "5xx"].contains(&value);
     is_class || value.parse::<AccountStatus>().is_ok()
 }
 
 #[test]
-fn every_metric_that_is_named_is_served() -> anyhow::Result<()> {
+fn every_referenced_metric_is_served() -> anyhow::Result<()> {
     let page = text(PAGE)?;
     let mut known = BTreeSet::new();
     for metric in names::ALL {
-        known.extend(served(metric, &page)?);
+        known.extend(sample_names(metric, &page)?);
     }
     for (file, value) in files()? {
         let whole = text(file)?;
-        for name in asked(&value).into_iter().chain([&*whole]).flat_map(named) {
+        for name in queries(&value).into_iter().chain([&*whole]).flat_map(metric_names) {
             assert!(known.contains(name), "{file}: {name}");
         }
     }
@@ -97,20 +97,20 @@ fn every_metric_that_is_named_is_served() -> anyhow::Result<()> {
 fn every_metric_is_in_a_panel() -> anyhow::Result<()> {
     let (page, dashboard) = (text(PAGE)?, dashboard()?);
     let shown: BTreeSet<&str> =
-        asked(at(&dashboard, "/panels")?).into_iter().flat_map(named).collect();
+        queries(at(&dashboard, "/panels")?).into_iter().flat_map(metric_names).collect();
     for metric in names::ALL {
-        let names = served(metric, &page)?;
+        let names = sample_names(metric, &page)?;
         assert!(names.iter().any(|name| shown.contains(&**name)), "{metric} is in no panel");
     }
     Ok(())
 }
 
 #[test]
-fn every_value_that_is_matched_is_documented() -> anyhow::Result<()> {
+fn every_matched_label_value_is_documented() -> anyhow::Result<()> {
     let page = text(PAGE)?;
     let mut count = 0;
     for (file, value) in files()? {
-        for (label, value) in asked(&value).into_iter().flat_map(matched) {
+        for (label, value) in queries(&value).into_iter().flat_map(label_matchers) {
             if !LABELS.contains(&label) {
                 continue;
             }
@@ -125,7 +125,7 @@ fn every_value_that_is_matched_is_documented() -> anyhow::Result<()> {
 }
 
 #[test]
-fn every_alert_says_when_how_bad_it_is_and_what_to_do() -> anyhow::Result<()> {
+fn every_alert_has_a_duration_a_severity_and_a_description() -> anyhow::Result<()> {
     let alerts = yaml(ALERTS)?;
     let rules = list(&alerts, "/groups/0/rules")?;
     let mut names = BTreeSet::new();
@@ -133,8 +133,8 @@ fn every_alert_says_when_how_bad_it_is_and_what_to_do() -> anyhow::Result<()> {
         let name = at(rule, "/alert")?.as_str().unwrap_or_default();
         assert!(!name.is_empty() && names.insert(name), "{name} is there twice");
         for field in ["/expr", "/for", "/annotations/summary", "/annotations/description"] {
-            let told = at(rule, field)?.as_str().unwrap_or_default();
-            assert!(!told.trim().is_empty(), "{name}: {field}");
+            let reported = at(rule, field)?.as_str().unwrap_or_default();
+            assert!(!reported.trim().is_empty(), "{name}: {field}");
         }
         let severity = at(rule, "/labels/severity")?;
         assert!(severity == "page" || severity == "ticket", "{name}: {severity}");
@@ -144,7 +144,7 @@ fn every_alert_says_when_how_bad_it_is_and_what_to_do() -> anyhow::Result<()> {
 }
 
 #[test]
-fn every_panel_has_a_name_and_asks_and_the_dashboard_is_nobodys() -> anyhow::Result<()> {
+fn every_panel_has_a_title_and_a_query_and_the_dashboard_no_owner() -> anyhow::Result<()> {
     let dashboard = dashboard()?;
     assert_eq!(at(&dashboard, "/uid")?, "switchboard");
     assert!(at(&dashboard, "/id")?.is_null());

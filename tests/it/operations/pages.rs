@@ -1,11 +1,11 @@
-//! The pages of operations: their links lead somewhere, their settings and commands are real.
+//! The pages of operations: their links, settings and commands exist.
 
 use super::{is_command, path, text};
 
 const PAGES: [&str; 2] = ["docs/operations/install.md", "docs/operations/running.md"];
 
 #[test]
-fn links_lead_to_files() -> anyhow::Result<()> {
+fn links_resolve_to_files() -> anyhow::Result<()> {
     for page in PAGES {
         let folder = path(page);
         let folder = folder.parent().unwrap_or(&folder);
@@ -18,7 +18,7 @@ fn links_lead_to_files() -> anyhow::Result<()> {
 }
 
 #[test]
-fn settings_that_are_named_are_settings() -> anyhow::Result<()> {
+fn referenced_settings_exist() -> anyhow::Result<()> {
     let known = switchboard::config::DEFAULTS;
     let defaults: toml::Table = known.parse()?;
     for page in PAGES {
@@ -35,7 +35,7 @@ fn settings_that_are_named_are_settings() -> anyhow::Result<()> {
 }
 
 #[test]
-fn commands_that_are_named_are_commands() -> anyhow::Result<()> {
+fn referenced_commands_exist() -> anyhow::Result<()> {
     for page in PAGES {
         let page = text(page)?;
         for command in page.lines().filter_map(|line| line.strip_prefix("switchboard ")) {

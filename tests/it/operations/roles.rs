@@ -31,7 +31,7 @@ fn create_roles(pool: &PgPool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A pool of the same database for another role.
+/// Connects to the same database as another role.
 async fn pool_of(pool: &PgPool, role: &str) -> anyhow::Result<PgPool> {
     let options = (*pool.connect_options()).clone().username(role);
     Ok(PgPoolOptions::new().max_connections(5).connect_with(options).await?)
@@ -49,13 +49,13 @@ async fn the_runtime_role_serves_and_changes_neither_tables_nor_the_audit_log(
     let runtime = pool_of(&pool, "switchboard_runtime").await?;
 
     let app = TestApp::new(runtime.clone()).await?;
-    let api = app.linked().await?;
-    api.get("users?limit=1").await?.okay()?;
+    let api = app.linked_client().await?;
+    api.get("users?limit=1").await?.success()?;
     api.post("users", &json!({"email": "ada@example.com", "name": "Ada"})).await?.created()?;
-    let audited = app.home.admin.get("audit-log").await?.okay()?;
+    let audited = app.home.admin.get("audit-log").await?.success()?;
     assert!(audited.pointer("/result/0").is_some(), "{audited}");
 
-    for refused in [
+    for rejected in [
         "UPDATE audit_log SET outcome = 'done'",
         "DELETE FROM audit_log",
         "TRUNCATE audit_log",
@@ -65,10 +65,10 @@ async fn the_runtime_role_serves_and_changes_neither_tables_nor_the_audit_log(
         "DELETE FROM _sqlx_migrations",
         "GRANT DELETE ON audit_log TO CURRENT_USER",
     ] {
-        let result = sqlx::query(refused).execute(&runtime).await;
-        // A GRANT of what one does not have is a warning in PostgreSQL.
-        let is_grant = refused.starts_with("GRANT");
-        assert!(is_grant || result.is_err(), "{refused} was done");
+        let result = sqlx::query(rejected).execute(&runtime).await;
+        // A GRANT of missing privileges is a warning in PostgreSQL.
+        let is_grant = rejected.starts_with("GRANT");
+        assert!(is_grant || result.is_err(), "{rejected} was permitted");
     }
     assert!(sqlx::query("DELETE FROM audit_log").execute(&runtime).await.is_err());
     Ok(())

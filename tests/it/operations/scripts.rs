@@ -1,4 +1,4 @@
-//! The scripts: read by their shell, and by shellcheck where it is installed.
+//! The scripts: parsed by their shell, and checked by shellcheck where it is installed.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,7 +20,7 @@ fn scripts() -> anyhow::Result<Vec<PathBuf>> {
 }
 
 #[test]
-fn every_shell_understands_its_script() -> anyhow::Result<()> {
+fn every_script_parses_in_its_shell() -> anyhow::Result<()> {
     for script in scripts()? {
         let first = std::fs::read_to_string(&script)?;
         let first = first.lines().next().unwrap_or_default().to_owned();
@@ -32,7 +32,7 @@ fn every_shell_understands_its_script() -> anyhow::Result<()> {
 }
 
 #[test]
-fn shellcheck_finds_nothing() -> anyhow::Result<()> {
+fn shellcheck_reports_nothing() -> anyhow::Result<()> {
     if Command::new("shellcheck").arg("--version").output().is_err() {
         return Ok(());
     }
@@ -45,7 +45,7 @@ fn shellcheck_finds_nothing() -> anyhow::Result<()> {
 }
 
 #[test]
-fn the_secrets_of_compose_are_made_once_and_kept() -> anyhow::Result<()> {
+fn the_secrets_of_compose_are_created_once() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     std::fs::create_dir(folder.path().join("scripts"))?;
     let script = folder.path().join("scripts/make.sh");
@@ -55,7 +55,7 @@ fn the_secrets_of_compose_are_made_once_and_kept() -> anyhow::Result<()> {
         let ran = Command::new("sh").arg(&script).output()?;
         assert!(ran.status.success(), "{ran:?}");
         let read = |name| std::fs::read_to_string(folder.path().join("secrets").join(name));
-        let made = [
+        let created = [
             read("database_url")?,
             read("vault_keys")?,
             read("database_owner_url")?,
@@ -65,9 +65,9 @@ fn the_secrets_of_compose_are_made_once_and_kept() -> anyhow::Result<()> {
             read("postgres_runtime_password")?,
             read("redis_password")?,
         ];
-        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
-        assert!(made.iter().all(|secret| !said.contains(secret)), "{said}");
-        runs.push(made);
+        let message = String::from_utf8_lossy(&ran.stdout).into_owned();
+        assert!(created.iter().all(|secret| !message.contains(secret)), "{message}");
+        runs.push(created);
     }
     assert_eq!(runs[0], runs[1]);
     let variables = [("URL", &runs[0][0]), ("KEYS", &runs[0][1])].map(|(name, value)| {

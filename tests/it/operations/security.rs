@@ -1,10 +1,10 @@
-//! The page on security: each claim names a test, and the test is there.
+//! The security page: each claim names an existing test.
 
 use super::text;
 
 const PAGE: &str = "docs/security.md";
 
-/// The rows of the page's tables of claims: file and test.
+/// Returns the rows of the page's tables of claims: file and test.
 fn claims(page: &str) -> impl Iterator<Item = (&str, &str)> {
     page.lines().filter_map(|line| {
         let cell = line.strip_suffix(" |")?.rsplit(" | ").next()?;
@@ -15,7 +15,7 @@ fn claims(page: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 #[test]
-fn every_claim_names_a_test_that_is_there() -> anyhow::Result<()> {
+fn every_claim_names_an_existing_test() -> anyhow::Result<()> {
     let page = text(PAGE)?;
     let mut count = 0;
     for (file, test) in claims(&page) {

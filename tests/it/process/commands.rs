@@ -1,4 +1,4 @@
-//! The commands: their help, their mistakes, and those that need no database.
+//! The commands: help, errors, and the commands that need no database.
 
 use std::collections::VecDeque;
 
@@ -6,12 +6,13 @@ use reqwest::Method;
 use serde_json::Value;
 
 use super::demo::Demo;
-use super::home::Home;
+use super::http_client::{Client, number};
 use super::program::{Program, run};
-use super::talk::{Client, number};
-use super::{START, STOP};
+use super::test_dir::TestDir;
+use super::{START_TIMEOUT, STOP_TIMEOUT};
+use crate::support::plain_words::check_words;
 
-/// The lines of a section of a help page, without their indentation.
+/// Returns the lines of a section of a help page, without their indentation.
 fn section<'a>(help: &'a str, title: &str) -> Vec<&'a str> {
     let lines = help.lines().skip_while(|line| *line != title).skip(1);
     lines.take_while(|line| line.starts_with(' ')).map(str::trim).collect()
@@ -19,7 +20,7 @@ fn section<'a>(help: &'a str, title: &str) -> Vec<&'a str> {
 
 #[tokio::test]
 async fn every_option_of_every_command_is_described() -> anyhow::Result<()> {
-    let home = Home::new()?;
+    let home = TestDir::new()?;
     let mut waiting = VecDeque::from([Vec::<String>::new()]);
     let mut seen = Vec::new();
     while let Some(command) = waiting.pop_front() {
@@ -29,6 +30,7 @@ async fn every_option_of_every_command_is_described() -> anyhow::Result<()> {
         assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""), "{arguments:?}");
         let page = &help.stdout;
         assert!(page.lines().next().is_some_and(|line| line.len() > 10), "{page}");
+        check_words(page);
         for title in ["Commands:", "Options:", "Arguments:"] {
             for line in section(page, title) {
                 let described = line.split("  ").map(str::trim).filter(|part| !part.is_empty());
@@ -72,7 +74,7 @@ async fn every_option_of_every_command_is_described() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn the_printed_openapi_document_is_the_served_one() -> anyhow::Result<()> {
-    let home = Home::new()?;
+    let home = TestDir::new()?;
     let demo = Demo::start(&home, &[]).await?;
     let printed = run(&home, &["openapi"]).await?;
     assert_eq!(printed.code, Some(0), "{}", printed.stderr);
@@ -84,30 +86,30 @@ async fn the_printed_openapi_document_is_the_served_one() -> anyhow::Result<()> 
 }
 
 #[tokio::test]
-async fn the_sandbox_serves_alone() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn the_sandbox_runs_standalone() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let arguments = ["sandbox", "--port", "0", "--users", "30", "--workspaces", "2"];
     let mut sandbox = Program::start(&home, &arguments, &[])?;
     let address = |out: &str, _: &str| {
         let line = out.lines().find(|line| line.contains("sandbox at "))?;
         Some(line.rsplit_once(' ')?.1.to_owned())
     };
-    let url = sandbox.says(address, START).await?;
+    let url = sandbox.wait_for_output(address, START_TIMEOUT).await?;
     let client = Client::new()?;
     let state = client.get(&format!("{url}/_sandbox/state")).await?.ok()?;
     assert_eq!((number(&state, "/users")?, number(&state, "/workspaces")?), (30, 2));
-    let refused = client.get(&format!("{url}/api/auth.test")).await?.ok()?;
-    assert_eq!(refused.get("error"), Some(&Value::from("not_authed")), "{refused}");
+    let rejected = client.get(&format!("{url}/api/auth.test")).await?.ok()?;
+    assert_eq!(rejected.get("error"), Some(&Value::from("not_authed")), "{rejected}");
     assert_eq!(sandbox.stop().await?.code(), Some(0));
     Ok(())
 }
 
 #[tokio::test]
-async fn missing_settings_are_listed_at_once() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn missing_settings_are_listed_together() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let database: &[&str] = &["database.url"];
     let all: &[&str] = &["database.url", "vault.keys"];
-    // What works on the database alone needs no master key.
+    // Commands that only use the database need no master key.
     for (command, needed) in
         [(&["serve"][..], all), (&["migrate"], database), (&["keys", "list"], database)]
     {
@@ -123,8 +125,8 @@ async fn missing_settings_are_listed_at_once() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn mistakes_in_a_file_of_settings_are_named() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn errors_in_a_settings_file_are_named() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let file = home.file("bad.toml");
     for (text, named) in [
         ("[server]\nlisten_on = 1\n", "listen_on"),
@@ -144,18 +146,18 @@ async fn mistakes_in_a_file_of_settings_are_named() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn an_unknown_option_is_refused_without_a_trace() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn rejects_an_unknown_option_without_side_effects() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let mut program = Program::start(&home, &["demo", "--jason"], &[])?;
-    assert_eq!(program.exit(STOP).await?.code(), Some(2));
+    assert_eq!(program.exit(STOP_TIMEOUT).await?.code(), Some(2));
     assert!(program.stderr()?.contains("--json"), "no hint at the right one");
-    assert!(home.left_over()?.is_empty());
+    assert!(home.leftovers()?.is_empty());
     Ok(())
 }
 
 #[tokio::test]
-async fn the_sandbox_takes_faults_from_a_file_and_explains_a_wrong_one() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn the_sandbox_reads_faults_from_a_file_and_explains_an_invalid_one() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let file = home.path().join("faults.json");
     std::fs::write(&file, r#"[{"method": "api.test", "kind": "server_error"}]"#)?;
     let arguments = ["sandbox", "--port", "0", "--faults", &file.display().to_string()];
@@ -164,15 +166,15 @@ async fn the_sandbox_takes_faults_from_a_file_and_explains_a_wrong_one() -> anyh
         let line = out.lines().find_map(|line| line.split_once("sandbox at "));
         line.map(|(_, address)| address.trim().to_owned())
     };
-    let base = program.says(address, START).await?;
+    let base = program.wait_for_output(address, START_TIMEOUT).await?;
     let client = Client::new()?;
     for status in [500, 200] {
-        let answer = client.send(Method::GET, &format!("{base}/api/api.test"), &[], None).await?;
-        assert_eq!(answer.status, status);
+        let response = client.send(Method::GET, &format!("{base}/api/api.test"), &[], None).await?;
+        assert_eq!(response.status, status);
     }
     std::fs::write(&file, r#"{"method": "api.test"}"#)?;
     let ended = run(&home, &arguments).await?;
     assert_eq!(ended.code, Some(1));
-    assert!(ended.stderr.contains("faults.json must hold an array"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("faults.json must contain an array"), "{}", ended.stderr);
     Ok(())
 }

@@ -1,17 +1,17 @@
-//! `kill -9`: whatever the program was doing, the next run goes on with the same data.
+//! `kill -9`: whatever the program was doing, the next run recovers with the same data.
 
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::demo::{Demo, Report};
-use super::home::Home;
+use super::demo::{Demo, DemoInfo};
+use super::http_client::{Client, list};
 use super::program::Program;
-use super::talk::{Client, list};
+use super::test_dir::TestDir;
 
-/// What was promised by the first run holds in this one.
-async fn honours(demo: &Demo, first: &Report) -> anyhow::Result<()> {
+/// Checks that confirmed results of the first run hold in this one.
+async fn check_confirmed_results(demo: &Demo, first: &DemoInfo) -> anyhow::Result<()> {
     let get = |path| demo.call(reqwest::Method::GET, path, &first.api_key, None);
     assert_eq!(demo.report.integrated_account_id, first.integrated_account_id);
     assert_eq!(demo.report.environment_id, first.environment_id);
@@ -23,42 +23,42 @@ async fn honours(demo: &Demo, first: &Report) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn killed_under_traffic_it_goes_on_where_it_was() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn recovers_after_a_kill_under_traffic() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let mut demo = Demo::start_on_data(&home).await?;
     let first = demo.report.clone();
     for _ in 0..2 {
         let pid = demo.program.pid();
-        // Some of these are answered, some are cut off; the kill comes when the first is through.
+        // Some of these get a response, some are cut off; the kill comes when the first is through.
         let (through, mut arrived) = tokio::sync::mpsc::channel(64);
         let traffic = join_all((0..40).map(|number| {
             let through = through.clone();
             let demo = &demo;
             async move {
                 let path = if number % 2 == 0 { "/users?limit=1" } else { "/proxy/api/auth.test" };
-                let answer = demo.get(path).await;
+                let response = demo.get(path).await;
                 let _ = through.try_send(());
-                answer
+                response
             }
         }));
         let kill = async {
             arrived.recv().await;
             super::program::signal(pid, "KILL")
         };
-        let (answers, killed) = tokio::join!(traffic, kill);
+        let (responses, killed) = tokio::join!(traffic, kill);
         killed?;
-        assert!(answers.iter().flatten().all(|answer| answer.status == 200), "{answers:?}");
-        demo.program.exit(super::STOP).await?;
+        assert!(responses.iter().flatten().all(|response| response.status == 200), "{responses:?}");
+        demo.program.exit(super::STOP_TIMEOUT).await?;
         demo = Demo::start_on_data(&home).await?;
-        honours(&demo, &first).await?;
+        check_confirmed_results(&demo, &first).await?;
     }
     assert_eq!(demo.program.stop().await?.code(), Some(0));
     Ok(())
 }
 
 #[tokio::test]
-async fn killed_after_an_answer_it_gives_the_same_one_again() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn replays_a_stored_response_after_a_kill() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let mut demo = Demo::start_on_data(&home).await?;
     let first = demo.report.clone();
     let authorization = format!("Bearer {}", first.admin_key);
@@ -72,7 +72,7 @@ async fn killed_after_an_answer_it_gives_the_same_one_again() -> anyhow::Result<
     };
     let token = ask(&demo).await?;
     demo.program.kill()?;
-    demo.program.exit(super::STOP).await?;
+    demo.program.exit(super::STOP_TIMEOUT).await?;
     let mut demo = Demo::start_on_data(&home).await?;
     assert_eq!(ask(&demo).await?, token);
     assert_eq!(demo.program.stop().await?.code(), Some(0));
@@ -80,8 +80,8 @@ async fn killed_after_an_answer_it_gives_the_same_one_again() -> anyhow::Result<
 }
 
 #[tokio::test]
-async fn killed_while_tokens_are_renewed_it_keeps_the_grant() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn keeps_the_grant_after_a_kill_during_a_refresh() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let mut demo = Demo::start_on_data(&home).await?;
     let first = demo.report.clone();
     for moment_ms in [2, 8, 15, 30] {
@@ -94,17 +94,17 @@ async fn killed_while_tokens_are_renewed_it_keeps_the_grant() -> anyhow::Result<
         };
         let (_, killed) = tokio::join!(traffic, kill);
         killed?;
-        demo.program.exit(super::STOP).await?;
+        demo.program.exit(super::STOP_TIMEOUT).await?;
         demo = Demo::start_on_data(&home).await?;
-        honours(&demo, &first).await?;
+        check_confirmed_results(&demo, &first).await?;
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn killed_at_any_moment_of_its_start_it_starts_again() -> anyhow::Result<()> {
+async fn starts_again_after_a_kill_at_any_moment_of_its_startup() -> anyhow::Result<()> {
     for moment_ms in [10, 60, 150, 300, 500, 750, 1000, 1300] {
-        let home = Home::new()?;
+        let home = TestDir::new()?;
         let data = home.data().display().to_string();
         let arguments = ["demo", "--json", "--port", "0", "--data-dir", &data];
         let mut program = Program::start(&home, &arguments, &[])?;
@@ -112,14 +112,14 @@ async fn killed_at_any_moment_of_its_start_it_starts_again() -> anyhow::Result<(
         program.kill()?;
         let mut demo = Demo::start_on_data(&home).await?;
         let first = demo.report.clone();
-        honours(&demo, &first).await?;
+        check_confirmed_results(&demo, &first).await?;
         demo.program.kill()?;
-        // Once more with the data complete.
+        // Once more with complete data.
         let mut program = Program::start(&home, &arguments, &[])?;
         tokio::time::sleep(Duration::from_millis(moment_ms)).await;
         program.kill()?;
         let mut demo = Demo::start_on_data(&home).await?;
-        honours(&demo, &first).await?;
+        check_confirmed_results(&demo, &first).await?;
         assert_eq!(demo.program.stop().await?.code(), Some(0));
     }
     Ok(())

@@ -1,33 +1,33 @@
-//! The demo for people: the commands it prints work as they stand.
+//! The demo's interactive output: the commands it prints work as printed.
 
 use std::process::Command;
 
 use anyhow::Context as _;
 use serde_json::Value;
 
-use super::home::Home;
+use super::http_client::list;
 use super::program::Program;
-use super::talk::list;
-use super::{START, note};
+use super::test_dir::TestDir;
+use super::{START_TIMEOUT, note};
 
 #[tokio::test]
 async fn the_commands_that_the_demo_prints_work() -> anyhow::Result<()> {
     if Command::new("curl").arg("--version").output().is_err() {
         return note(format_args!("skipped: there is no curl to run the printed commands with"));
     }
-    let home = Home::new()?;
+    let home = TestDir::new()?;
     let mut demo = Program::start(&home, &["demo", "--port", "0"], &[])?;
     let whole = |out: &str, _: &str| out.contains("Ctrl-C stops").then(|| out.to_owned());
-    let text = demo.says(whole, START).await?;
+    let text = demo.wait_for_output(whole, START_TIMEOUT).await?;
     let lines: Vec<_> =
         text.lines().map(str::trim).filter(|line| line.starts_with("curl ")).collect();
     assert_eq!(lines.len(), 3, "{text}");
     for line in lines {
         let ran = Command::new("sh").args(["-c", line]).output()?;
         assert!(ran.status.success(), "{line}: {ran:?}");
-        let answer: Value =
+        let response: Value =
             serde_json::from_slice(&ran.stdout).with_context(|| format!("{ran:?}"))?;
-        check(line, &answer).with_context(|| line.to_owned())?;
+        check(line, &response).with_context(|| line.to_owned())?;
     }
     for page in
         text.split_whitespace().filter(|word| word.contains("/link/") || word.ends_with("/console"))
@@ -39,17 +39,17 @@ async fn the_commands_that_the_demo_prints_work() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn check(line: &str, answer: &Value) -> anyhow::Result<()> {
+fn check(line: &str, response: &Value) -> anyhow::Result<()> {
     if line.contains("/proxy/api/auth.test") {
-        anyhow::ensure!(answer.get("ok") == Some(&Value::Bool(true)), "{answer}");
+        anyhow::ensure!(response.get("ok") == Some(&Value::Bool(true)), "{response}");
         return Ok(());
     }
     let key = if line.contains("/role-assignments?") { "role_id" } else { "emails" };
-    let items = list(answer, "/result")?;
-    anyhow::ensure!(items.len() == 3, "{answer}");
-    anyhow::ensure!(items.iter().all(|item| item.get(key).is_some()), "{answer}");
+    let items = list(response, "/result")?;
+    anyhow::ensure!(items.len() == 3, "{response}");
+    anyhow::ensure!(items.iter().all(|item| item.get(key).is_some()), "{response}");
     for key in ["next_cursor", "prev_cursor", "limit", "result_count"] {
-        anyhow::ensure!(answer.get(key).is_some(), "no {key} in {answer}");
+        anyhow::ensure!(response.get(key).is_some(), "no {key} in {response}");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `switchboard demo --json`, started and talked to.
+//! `switchboard demo --json` as a process, and its client.
 
 use std::time::{Duration, Instant};
 
@@ -7,14 +7,14 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::home::Home;
+use super::http_client::{Client, HttpResponse, text};
 use super::program::Program;
-use super::talk::{Answer, Client, text};
+use super::test_dir::TestDir;
 
-/// What the demo tells when it is ready.
+/// The JSON that the demo prints when it is ready.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Report {
+pub(super) struct DemoInfo {
     pub(super) base_url: String,
     pub(super) api_key: String,
     pub(super) admin_key: String,
@@ -25,30 +25,30 @@ pub(super) struct Report {
     pub(super) link_url: String,
 }
 
-/// A running demo. Dropping it is `kill -9`.
+/// A running demo. Dropping it sends SIGKILL.
 #[derive(Debug)]
 pub(super) struct Demo {
     pub(super) program: Program,
-    pub(super) report: Report,
+    pub(super) report: DemoInfo,
     pub(super) ready_after: Duration,
     client: Client,
 }
 
 impl Demo {
-    /// Starts one whose data are gone with it.
-    pub(super) async fn start(home: &Home, arguments: &[&str]) -> anyhow::Result<Self> {
+    /// Starts one whose data is deleted with it.
+    pub(super) async fn start(home: &TestDir, arguments: &[&str]) -> anyhow::Result<Self> {
         Self::start_with(home, arguments, &[]).await
     }
 
-    /// Starts one whose data stay in the home.
-    pub(super) async fn start_on_data(home: &Home) -> anyhow::Result<Self> {
+    /// Starts one whose data stays in the folder.
+    pub(super) async fn start_on_data(home: &TestDir) -> anyhow::Result<Self> {
         let data = home.data().display().to_string();
         Self::start(home, &["--data-dir", &data]).await
     }
 
-    /// Starts one with variables of its environment.
+    /// Starts one with environment variables.
     pub(super) async fn start_with(
-        home: &Home,
+        home: &TestDir,
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
@@ -56,20 +56,20 @@ impl Demo {
         let all = [&["demo", "--json", "--port", "0"], arguments].concat();
         let mut program = Program::start(home, &all, variables)?;
         let whole = |out: &str, _: &str| Some(out.split_once('\n')?.0.to_owned());
-        let line = program.says(whole, super::START).await?;
+        let line = program.wait_for_output(whole, super::START_TIMEOUT).await?;
         let ready_after = started.elapsed();
         let report = serde_json::from_str(&line).with_context(|| line.clone())?;
         Ok(Self { program, report, ready_after, client: Client::new()? })
     }
 
-    /// Asks the gateway, with the account named in a header.
+    /// Calls the gateway with the account in a header.
     pub(super) async fn call(
         &self,
         method: Method,
         path: &str,
         key: &str,
         body: Option<&Value>,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<HttpResponse> {
         let bearer = format!("Bearer {key}");
         let account = self.report.integrated_account_id.as_str();
         let headers = [("authorization", bearer.as_str()), ("x-integrated-account-id", account)];
@@ -77,54 +77,54 @@ impl Demo {
         self.client.send(method, &url, &headers, body).await
     }
 
-    /// Reads from the gateway with the demo's key.
-    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+    /// Sends GET to the gateway with the demo's key.
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<HttpResponse> {
         self.call(Method::GET, path, &self.report.api_key, None).await
     }
 
-    /// Sends JSON to the gateway with the demo's key.
-    pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+    /// Posts JSON to the gateway with the demo's key.
+    pub(super) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<HttpResponse> {
         self.call(Method::POST, path, &self.report.api_key, Some(body)).await
     }
 
-    /// Asks the sandbox about itself.
-    pub(super) async fn ask_sandbox(&self, what: &str) -> anyhow::Result<Value> {
+    /// Reads from the sandbox's control API.
+    pub(super) async fn sandbox_get(&self, what: &str) -> anyhow::Result<Value> {
         let url = format!("{}/_sandbox/{what}", self.report.sandbox_url);
         self.client.get(&url).await?.ok()
     }
 
-    /// Tells the sandbox something.
-    pub(super) async fn tell_sandbox(&self, what: &str, body: &Value) -> anyhow::Result<Value> {
+    /// Posts to the sandbox's control API.
+    pub(super) async fn sandbox_post(&self, what: &str, body: &Value) -> anyhow::Result<Value> {
         let url = format!("{}/_sandbox/{what}", self.report.sandbox_url);
         self.client.send(Method::POST, &url, &[], Some(body)).await?.ok()
     }
 
-    /// Moves the provider's clock beyond the end of every access token.
+    /// Advances the provider's clock past the expiry of every access token.
     pub(super) async fn age_tokens(&self) -> anyhow::Result<()> {
-        let wish = serde_json::json!({"seconds": 46_800});
-        self.tell_sandbox("advance-clock", &wish).await.map(drop)
+        let body = serde_json::json!({"seconds": 46_800});
+        self.sandbox_post("advance-clock", &body).await.map(drop)
     }
 
-    /// A token bound to the linked account.
+    /// Returns an account token of the linked account.
     pub(super) async fn account_token(&self) -> anyhow::Result<String> {
         let path = format!("/integrated-accounts/{}/tokens", self.report.integrated_account_id);
-        let wish = serde_json::json!({});
-        let made = self.post(&path, &wish).await?;
-        text(&made.ok()?, "/result/token")
+        let body = serde_json::json!({});
+        let created = self.post(&path, &body).await?;
+        text(&created.ok()?, "/result/token")
     }
 
-    /// Every user through the unified API.
+    /// Returns every user of the unified API.
     pub(super) async fn all_users(&self) -> anyhow::Result<Vec<Value>> {
         let mut users = Vec::new();
         let mut cursor = String::new();
         for _ in 0..100 {
             let page = self.get(&format!("/users?limit=90{cursor}")).await?.ok()?;
-            users.extend_from_slice(super::talk::list(&page, "/result")?);
+            users.extend_from_slice(super::http_client::list(&page, "/result")?);
             let Ok(next) = text(&page, "/next_cursor") else {
                 return Ok(users);
             };
             cursor = format!("&next_cursor={next}");
         }
-        anyhow::bail!("the list of users has no end")
+        anyhow::bail!("the list of users is endless")
     }
 }

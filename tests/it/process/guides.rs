@@ -1,4 +1,4 @@
-//! The guides: what they tell to type is typed, page by page, against one demo.
+//! The guides: the commands of each page run against one demo.
 
 use std::fs;
 use std::path::Path;
@@ -6,19 +6,19 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
-use super::demo::{Demo, Report};
-use super::home::Home;
+use super::demo::{Demo, DemoInfo};
 use super::note;
-use super::readme::marked;
+use super::readme::marked_blocks;
+use super::test_dir::TestDir;
 
-/// Where they are, from the root.
+/// Folder of the pages.
 const FOLDER: &str = "docs/guides";
 
-/// What stands directly before a block that is run here.
-const MARK: &str = "<!-- run by tests/it/process/guides.rs -->";
+/// Marker directly before a block that is run.
+const MARKER: &str = "<!-- run by tests/it/process/guides.rs -->";
 
-/// What the commands of each page show, as far as it is the same every time.
-const SHOWN: &[(&str, &[&str])] = &[
+/// Expected output of each page's commands, as far as it is constant.
+const EXPECTED_OUTPUT: &[(&str, &[&str])] = &[
     (
         "errors.md",
         &[
@@ -27,7 +27,7 @@ const SHOWN: &[(&str, &[&str])] = &[
             r#""/problems/provider_error""#,
             r#""method":"admin.users.list""#,
             r#""Sales""#,
-            "Read back afterwards, it was not done",
+            "Read back afterwards, it was not applied",
             "/problems/account_needs_reauth",
             r#"{"status":"needs_reauth","status_reason":"invalid_refresh_token"}"#,
             r#"{"status":"active"}"#,
@@ -37,7 +37,7 @@ const SHOWN: &[(&str, &[&str])] = &[
     (
         "first-link.md",
         &[
-            r#"{"status":"open"}"#,
+            r#"{"status":"pending"}"#,
             r#"{"status":"linked","integrated_account_id":"acc_"#,
             r#""tenant_id":"initech","status":"active"}"#,
             r#""plan": "gold""#,
@@ -53,7 +53,7 @@ const SHOWN: &[(&str, &[&str])] = &[
             r#""Research""#,
             "replayed: true",
             "/problems/idempotency_key_reused",
-            r#""outcome":"done","why":null}"#,
+            r#""outcome":"applied","why":null}"#,
             r#"{"id":"Rl01","place_id":"T0NOWHERE","outcome":"failed","why":"Slack"#,
             r#"{"role_name":"Workspace Admin","workspace_id":"T"#,
             r#""inactive""#,
@@ -77,7 +77,7 @@ const SHOWN: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The pages: the name of each and what it says, in the order of the names.
+/// Returns name and text of each page, sorted by name.
 fn pages() -> anyhow::Result<Vec<(String, String)>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(FOLDER);
     let mut pages = Vec::new();
@@ -90,8 +90,8 @@ fn pages() -> anyhow::Result<Vec<(String, String)>> {
     Ok(pages)
 }
 
-/// Runs commands as a reader would, in one shell; gives what they say, complaints last.
-fn run(home: &Home, demo: &Report, commands: &str) -> anyhow::Result<String> {
+/// Runs commands in one shell; returns standard output followed by standard error.
+fn run(home: &TestDir, demo: &DemoInfo, commands: &str) -> anyhow::Result<String> {
     let ran = Command::new("bash")
         .args(["-euo", "pipefail", "-c", commands])
         .current_dir(home.path())
@@ -102,53 +102,54 @@ fn run(home: &Home, demo: &Report, commands: &str) -> anyhow::Result<String> {
         .env("ACCOUNT", &demo.integrated_account_id)
         .env("SANDBOX", &demo.sandbox_url)
         .output()?;
-    let said = [ran.stdout, ran.stderr].concat();
-    let said = String::from_utf8_lossy(&said).into_owned();
-    anyhow::ensure!(ran.status.success(), "{}:\n{said}", ran.status);
-    Ok(said)
+    let message = [ran.stdout, ran.stderr].concat();
+    let message = String::from_utf8_lossy(&message).into_owned();
+    anyhow::ensure!(ran.status.success(), "{}:\n{message}", ran.status);
+    Ok(message)
 }
 
-/// Whether something in backticks means a file or a folder of this repository.
+/// Returns whether something in backticks is a file or a folder of this repository.
 fn is_path(word: &str) -> bool {
     word.contains('/') && !word.starts_with('/') && !word.contains(char::is_whitespace)
 }
 
 #[tokio::test]
-async fn the_guides_lead_where_they_say() -> anyhow::Result<()> {
+async fn the_guides_commands_produce_the_documented_output() -> anyhow::Result<()> {
     let is_missing = |name: &&str| Command::new(name).arg("--version").output().is_err();
     if let Some(name) = ["bash", "curl", "jq"].iter().find(|name| is_missing(name)) {
         return note(format_args!("skipped: there is no {name} to run the guides with"));
     }
-    let home = Home::new()?;
+    let home = TestDir::new()?;
     let mut demo = Demo::start(&home, &[]).await?;
     let mut ran = Vec::new();
     for (name, page) in pages()? {
-        let commands = marked(&page, MARK).with_context(|| name.clone())?.join("\n");
+        let commands = marked_blocks(&page, MARKER).with_context(|| name.clone())?.join("\n");
         if commands.is_empty() {
             continue;
         }
-        let said = run(&home, &demo.report, &commands).with_context(|| name.clone())?;
-        let shown = SHOWN.iter().find(|(of, _)| *of == name);
-        let (_, parts) = shown.with_context(|| format!("what {name} shows is not told here"))?;
+        let message = run(&home, &demo.report, &commands).with_context(|| name.clone())?;
+        let shown = EXPECTED_OUTPUT.iter().find(|(of, _)| *of == name);
+        let (_, parts) =
+            shown.with_context(|| format!("the expected output of {name} is missing here"))?;
         for part in *parts {
-            assert!(said.contains(part), "{name}: {part} is not in\n{said}");
+            assert!(message.contains(part), "{name}: {part} is not in\n{message}");
         }
         ran.push(name);
     }
-    let told: Vec<&str> = SHOWN.iter().map(|(name, _)| *name).collect();
-    assert_eq!(ran, told);
+    let reported: Vec<&str> = EXPECTED_OUTPUT.iter().map(|(name, _)| *name).collect();
+    assert_eq!(ran, reported);
     assert_eq!(demo.program.stop().await?.code(), Some(0));
     Ok(())
 }
 
 #[test]
-fn the_files_that_the_guide_for_connectors_names_are_there() -> anyhow::Result<()> {
+fn the_files_named_in_the_connector_guide_exist() -> anyhow::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let page = fs::read_to_string(root.join(FOLDER).join("new-connector.md"))?;
     let named: Vec<&str> =
         page.split('`').skip(1).step_by(2).filter(|word| is_path(word)).collect();
     assert!(named.len() > 30, "{named:?}");
-    let gone: Vec<_> = named.iter().filter(|path| !root.join(path).exists()).collect();
-    assert!(gone.is_empty(), "{gone:?}");
+    let removed: Vec<_> = named.iter().filter(|path| !root.join(path).exists()).collect();
+    assert!(removed.is_empty(), "{removed:?}");
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! What must not stand in a log, and the search for it.
+//! Secrets that must not appear in a log, and the search for them.
 
-/// How secrets begin, and where one is about to follow.
-const MARKS: [&str; 8] = [
+/// Prefixes of secrets, and words that precede one.
+const SECRET_MARKERS: [&str; 8] = [
     "sb_live_",
     "sb_acct_",
     "sb_link_",
@@ -12,30 +12,32 @@ const MARKS: [&str; 8] = [
     switchboard::sandbox::DEFAULT_CLIENT_SECRET,
 ];
 
-/// Things that must not be told, by what they are.
+/// Values that must not be logged, by kind.
 #[derive(Debug, Default)]
 pub(super) struct Secrets(Vec<(String, String)>);
 
 impl Secrets {
-    /// Adds one; an empty one is none.
+    /// Adds one, unless it is empty.
     pub(super) fn add(&mut self, what: &str, secret: &str) {
         if !secret.is_empty() {
             self.0.push((what.to_owned(), secret.to_owned()));
         }
     }
 
-    /// How many there are of a kind.
+    /// Returns how many there are of a kind.
     pub(super) fn count(&self, what: &str) -> usize {
         self.0.iter().filter(|(kind, _)| kind == what).count()
     }
 
-    /// The lines of `log` that tell something, each once, with what it tells.
-    pub(super) fn told_in(&self, log: &str) -> Vec<String> {
-        log.lines().filter_map(|line| Some(format!("{}: {line}", self.told_by(line)?))).collect()
+    /// Returns the lines of `log` that leak a value, each once, with the value.
+    pub(super) fn leaks_in(&self, log: &str) -> Vec<String> {
+        log.lines()
+            .filter_map(|line| Some(format!("{}: {line}", self.value_leaked_by(line)?)))
+            .collect()
     }
 
-    fn told_by(&self, line: &str) -> Option<String> {
-        if let Some(mark) = MARKS.iter().find(|mark| line.contains(**mark)) {
+    fn value_leaked_by(&self, line: &str) -> Option<String> {
+        if let Some(mark) = SECRET_MARKERS.iter().find(|mark| line.contains(**mark)) {
             return Some(format!("{mark:?}"));
         }
         if let Some((what, _)) = self.0.iter().find(|(_, secret)| line.contains(secret)) {
@@ -45,7 +47,7 @@ impl Secrets {
     }
 }
 
-/// Anything like an e-mail address, also one that is percent-encoded.
+/// Returns anything like an e-mail address, also if percent-encoded.
 fn address(line: &str) -> Option<&str> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "._%+-".contains(c);
     line.split(|c: char| !is_part(c) && c != '@').find(|word| {
@@ -73,13 +75,13 @@ fn each_kind_of_leak_is_found() {
         "GET /api/users.lookupByEmail?email=ada%40lumenworks.example",
         "secret is sandbox-client-secret-not-a-secret.",
     ] {
-        assert_eq!(secrets.told_in(line).len(), 1, "{line}");
+        assert_eq!(secrets.leaks_in(line).len(), 1, "{line}");
     }
 }
 
 #[test]
-fn a_harmless_line_is_no_leak() {
+fn a_line_without_secrets_is_no_leak() {
     let line = "INFO switchboard::http::edge: answered request_id=\"req_01M\" method=GET \
         route=\"/link/{token}\" status=200 ms=4 at 127.0.0.1:80 user@ @home a@b";
-    assert_eq!(Secrets::default().told_in(line), Vec::<String>::new());
+    assert_eq!(Secrets::default().leaks_in(line), Vec::<String>::new());
 }

@@ -1,25 +1,25 @@
-//! The logs at their most talkative: no secret, no address, no name.
+//! The logs at level `trace`: no secret, no address, no name.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::demo::Demo;
-use super::home::Home;
+use super::http_client::{Client, text};
 use super::leaks::Secrets;
-use super::talk::{Client, text};
+use super::test_dir::TestDir;
 
 #[tokio::test]
-async fn logs_for_people_tell_no_secret() -> anyhow::Result<()> {
-    tells_no_secret("pretty").await
+async fn text_logs_contain_no_secret() -> anyhow::Result<()> {
+    logs_no_secret("pretty").await
 }
 
 #[tokio::test]
-async fn logs_for_machines_tell_no_secret() -> anyhow::Result<()> {
-    tells_no_secret("json").await
+async fn json_logs_contain_no_secret() -> anyhow::Result<()> {
+    logs_no_secret("json").await
 }
 
-async fn tells_no_secret(format: &str) -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn logs_no_secret(format: &str) -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let data = home.data();
     let arguments = ["--data-dir", &data.display().to_string()];
     let variables = [("SWITCHBOARD__LOG__FILTER", "trace"), ("SWITCHBOARD__LOG__FORMAT", format)];
@@ -38,25 +38,25 @@ async fn tells_no_secret(format: &str) -> anyhow::Result<()> {
     assert!(secrets.count("e-mail address") > 100);
     let log = demo.program.stderr()?;
     for speaker in ["TRACE", "switchboard::http", "switchboard::upstream", "sqlx", "hyper"] {
-        assert!(log.contains(speaker), "{speaker} is silent: is the filter at work?");
+        assert!(log.contains(speaker), "{speaker} logs nothing: is a filter active?");
     }
-    let mut told = secrets.told_in(&log);
-    told.extend(secrets.told_in(&std::fs::read_to_string(data.join("postgres.log"))?));
+    let mut reported = secrets.leaks_in(&log);
+    reported.extend(secrets.leaks_in(&std::fs::read_to_string(data.join("postgres.log"))?));
     assert!(!log.contains('\u{1b}'), "colours, though this is no terminal");
-    assert!(told.is_empty(), "{} lines:\n{}", told.len(), told.join("\n"));
+    assert!(reported.is_empty(), "{} lines:\n{}", reported.len(), reported.join("\n"));
     if format == "json" {
         let report = &demo.report;
         let whose = [&report.environment_id, &report.integrated_account_id];
-        assert!(says_whose_it_was(&log, whose), "no line tells whose a request was");
+        assert!(logs_the_caller(&log, whose), "no line has the caller of a request");
     }
     Ok(())
 }
 
-/// Whether a request for people was logged with its id, environment, account, method, route, status and time.
-fn says_whose_it_was(log: &str, [environment, account]: [&String; 2]) -> bool {
+/// Checks that a request for users was logged with its id, environment, account, method, route, status and time.
+fn logs_the_caller(log: &str, [environment, account]: [&String; 2]) -> bool {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut told = lines.filter_map(|line| line.get("fields").cloned());
-    told.any(|fields| {
+    let mut reported = lines.filter_map(|line| line.get("fields").cloned());
+    reported.any(|fields| {
         let is = |name: &str, value: &str| fields.get(name) == Some(&json!(value));
         is("environment", environment)
             && is("account", account)
@@ -67,7 +67,7 @@ fn says_whose_it_was(log: &str, [environment, account]: [&String; 2]) -> bool {
     })
 }
 
-/// Reads people in every way, and remembers who they are.
+/// Reads users in every way, and records their personal data.
 async fn read(demo: &Demo, secrets: &mut Secrets) -> anyhow::Result<()> {
     for user in demo.all_users().await? {
         let Ok(address) = text(&user, "/emails/0/email") else { continue };
@@ -91,7 +91,7 @@ async fn read(demo: &Demo, secrets: &mut Secrets) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Everything that is refused, with something in it that is nobody's business.
+/// Sends requests that are rejected, with a secret in each.
 async fn refuse(demo: &Demo, secrets: &mut Secrets) -> anyhow::Result<()> {
     let key = demo.report.api_key.clone();
     secrets.add("bad key", "sesame-open-up");
@@ -123,12 +123,12 @@ async fn refuse(demo: &Demo, secrets: &mut Secrets) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A refresh that the provider spoils at first, and one on demand.
+/// A refresh that fails at first, and a forced one.
 async fn renew(demo: &Demo) -> anyhow::Result<()> {
     demo.age_tokens().await?;
     for kind in ["cut_body", "server_error"] {
         let fault = json!({"method": "oauth.v2.access", "kind": kind, "count": 1});
-        demo.tell_sandbox("faults", &fault).await?;
+        demo.sandbox_post("faults", &fault).await?;
     }
     demo.get("/users?limit=1").await?.ok()?;
     let path = format!("/integrated-accounts/{}/refresh", demo.report.integrated_account_id);
@@ -136,11 +136,11 @@ async fn renew(demo: &Demo) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A provider in all kinds of trouble.
+/// A provider with all kinds of faults.
 async fn fail(demo: &Demo) -> anyhow::Result<()> {
     for kind in ["server_error", "html", "cut_body", "lost_answer", "rate_limited"] {
         let fault = json!({"method": "*", "kind": kind, "count": 4, "seconds": 0.1});
-        demo.tell_sandbox("faults", &fault).await?;
+        demo.sandbox_post("faults", &fault).await?;
         assert_ne!(demo.get("/users?limit=1").await?.status, 401, "{kind}");
         demo.get("/proxy/api/users.list?limit=3").await?;
         let sandbox = format!("{}/_sandbox/faults", demo.report.sandbox_url);
@@ -154,9 +154,10 @@ async fn link(demo: &Demo, secrets: &mut Secrets) -> anyhow::Result<()> {
     let client = Client::new()?;
     assert_eq!(client.get(&demo.report.link_url).await?.status, 200);
     client.send(Method::POST, &demo.report.link_url, &[], None).await?;
-    let wish = json!({"tenant_id": "initech", "provider": "slack_enterprise"});
-    let made = demo.call(Method::POST, "/link-tokens", &demo.report.admin_key, Some(&wish)).await?;
-    if let Some(Value::String(token)) = made.ok()?.pointer("/result/link_token") {
+    let body = json!({"tenant_id": "initech", "provider": "slack_enterprise"});
+    let created =
+        demo.call(Method::POST, "/link-tokens", &demo.report.admin_key, Some(&body)).await?;
+    if let Some(Value::String(token)) = created.ok()?.pointer("/result/link_token") {
         secrets.add("link token", token);
     }
     Ok(())

@@ -1,42 +1,42 @@
-//! The program as a stranger runs it: the real binary, its output, its signals, its traces.
+//! End-to-end tests: the real binary, its output, its signals, its leftovers.
 //!
-//! Every test has a [`home::Home`] of its own, every port is the system's choice, and nothing is
-//! ended but what the test itself has started.
+//! Every test has a [`test_dir::TestDir`] of its own, every port is chosen by the system, and only processes that the
+//! test itself started are ended.
 
 mod admin;
 mod clients;
 mod commands;
+mod concurrency;
+mod cpu_affinity;
 mod crash;
 mod curl_lines;
 mod demo;
 mod doctor;
 mod fleet;
 mod guides;
-mod home;
+mod http_client;
 mod leaks;
 mod logs;
-mod parallel;
 mod processes;
-mod processors;
 mod program;
 mod readme;
 mod secrets;
 mod serve;
 mod slack_sdk;
 mod start_stop;
-mod talk;
+mod test_dir;
 
 use std::io::Write as _;
 use std::time::Duration;
 
-/// How often another process is looked at.
-const GLANCE: Duration = Duration::from_millis(20);
-/// A whole start, on a machine that has much else to do.
-const START: Duration = Duration::from_mins(1);
-/// What the end of everything may take from the signal on.
-const STOP: Duration = Duration::from_secs(15);
+/// Interval of checks on another process.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Timeout of a start, on a busy machine.
+const START_TIMEOUT: Duration = Duration::from_mins(1);
+/// Timeout of a shutdown, from the signal on.
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// Tells whoever runs the tests; the harness does not hold it back.
+/// Prints a note for the developer; the harness does not capture it.
 fn note(text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {
     writeln!(std::io::stderr(), "process: {text}")?;
     Ok(())

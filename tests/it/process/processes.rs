@@ -1,21 +1,21 @@
-//! What runs on this machine, read from `/proc`.
+//! Processes on this machine, read from `/proc`.
 
 use std::fs;
 use std::time::Instant;
 
-use super::{GLANCE, STOP};
+use super::{POLL_INTERVAL, STOP_TIMEOUT};
 
-/// A process, told apart from a later one with the same id by the time of its start.
+/// A process, identified by its id and start time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Process {
     pub(super) pid: u32,
     parent: u32,
     started: u64,
-    /// Its command line, or the title it gave itself.
+    /// Its command line, or the title it has set.
     pub(super) title: String,
 }
 
-/// Every living process. One that ended and that nobody asked about yet lives no more.
+/// Returns every running process, without zombies.
 fn all() -> anyhow::Result<Vec<Process>> {
     let entries = fs::read_dir("/proc")?.flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -24,7 +24,7 @@ fn all() -> anyhow::Result<Vec<Process>> {
 
 fn read(pid: u32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before the last bracket may hold anything.
+    // The name before the last bracket may contain anything.
     let (_, rest) = stat.rsplit_once(')')?;
     let fields: Vec<_> = rest.split_whitespace().collect();
     if matches!(*fields.first()?, "Z" | "X") {
@@ -36,8 +36,8 @@ fn read(pid: u32) -> Option<Process> {
     Some(Process { pid, parent, started, title })
 }
 
-/// Everything that `ancestor` has started, and what that has started, and so on.
-pub(super) fn below(ancestor: u32) -> anyhow::Result<Vec<Process>> {
+/// Returns all descendants of `ancestor`.
+pub(super) fn descendants(ancestor: u32) -> anyhow::Result<Vec<Process>> {
     let mut rest = all()?;
     let mut found: Vec<Process> = Vec::new();
     loop {
@@ -53,57 +53,59 @@ pub(super) fn below(ancestor: u32) -> anyhow::Result<Vec<Process>> {
     }
 }
 
-/// Every process with `needle` in its title.
-pub(super) fn about(needle: &str) -> anyhow::Result<Vec<Process>> {
+/// Returns every process with `needle` in its title.
+pub(super) fn titled(needle: &str) -> anyhow::Result<Vec<Process>> {
     Ok(all()?.into_iter().filter(|process| process.title.contains(needle)).collect())
 }
 
 /// Waits for the end of `processes` until `deadline`.
-pub(super) async fn gone(processes: &[Process], deadline: Instant) -> anyhow::Result<()> {
+pub(super) async fn wait_for_end(processes: &[Process], deadline: Instant) -> anyhow::Result<()> {
     loop {
-        let alive = all()?;
+        let running = all()?;
         let left: Vec<_> = processes
             .iter()
-            .filter(|one| alive.iter().any(|now| now.pid == one.pid && now.started == one.started))
+            .filter(|one| {
+                running.iter().any(|now| now.pid == one.pid && now.started == one.started)
+            })
             .collect();
         if left.is_empty() {
             return Ok(());
         }
         anyhow::ensure!(Instant::now() < deadline, "still there: {left:#?}");
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
 /// Waits until no process has `needle` in its title.
-pub(super) async fn none_about(needle: &str) -> anyhow::Result<()> {
-    let deadline = Instant::now() + STOP;
+pub(super) async fn wait_for_none_titled(needle: &str) -> anyhow::Result<()> {
+    let deadline = Instant::now() + STOP_TIMEOUT;
     loop {
-        let left = about(needle)?;
+        let left = titled(needle)?;
         if left.is_empty() {
             return Ok(());
         }
         anyhow::ensure!(Instant::now() < deadline, "still there: {left:#?}");
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
 #[tokio::test]
-async fn descendants_are_found_and_their_end_is_noticed() -> anyhow::Result<()> {
+async fn finds_descendants_and_detects_their_end() -> anyhow::Result<()> {
     let mut shell = std::process::Command::new("sh").args(["-c", "sleep 60 & wait"]).spawn()?;
-    let deadline = Instant::now() + STOP;
+    let deadline = Instant::now() + STOP_TIMEOUT;
     let family = loop {
-        let family = below(shell.id())?;
+        let family = descendants(shell.id())?;
         if family.iter().any(|process| process.title == "sleep 60") {
             break family;
         }
         anyhow::ensure!(Instant::now() < deadline, "{family:?}");
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     };
-    assert!(gone(&family, Instant::now()).await.is_err(), "it sleeps");
+    assert!(wait_for_end(&family, Instant::now()).await.is_err(), "it sleeps");
     shell.kill()?;
     shell.wait()?;
     for process in &family {
         super::program::signal(process.pid, "KILL")?;
     }
-    gone(&family, deadline).await
+    wait_for_end(&family, deadline).await
 }

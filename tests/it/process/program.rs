@@ -8,22 +8,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
-use super::GLANCE;
-use super::home::Home;
+use super::POLL_INTERVAL;
+use super::test_dir::TestDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_switchboard");
 
-/// The program of a release, when one is named: what is measured is told of that one alone.
+/// Returns the released program, if one is named: performance is asserted for that one only.
 pub(super) fn release() -> Option<OsString> {
     std::env::var_os("SWITCHBOARD_PROGRAM")
 }
 
-/// A command with this binary that sees nothing of the settings of whoever runs the tests.
-fn command(home: &Home) -> Command {
+/// Returns a command with this binary, without the settings of the developer's environment.
+fn command(home: &TestDir) -> Command {
     command_of(home, &release().unwrap_or_else(|| BINARY.into()))
 }
 
-fn command_of(home: &Home, program: &OsStr) -> Command {
+fn command_of(home: &TestDir, program: &OsStr) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("SWITCHBOARD") {
@@ -34,7 +34,7 @@ fn command_of(home: &Home, program: &OsStr) -> Command {
     command
 }
 
-/// What a run to the end gave.
+/// Result of a completed run.
 #[derive(Debug)]
 pub(super) struct Finished {
     pub(super) code: Option<i32>,
@@ -42,14 +42,17 @@ pub(super) struct Finished {
     pub(super) stderr: String,
 }
 
-/// Runs to the end, which is expected to come by itself.
-pub(super) async fn run<A: AsRef<OsStr>>(home: &Home, arguments: &[A]) -> anyhow::Result<Finished> {
+/// Runs a command to its end.
+pub(super) async fn run<A: AsRef<OsStr>>(
+    home: &TestDir,
+    arguments: &[A],
+) -> anyhow::Result<Finished> {
     let mut program = Program::start(home, arguments, &[])?;
-    let status = program.exit(super::START).await?;
+    let status = program.exit(super::START_TIMEOUT).await?;
     Ok(Finished { code: status.code(), stdout: program.stdout()?, stderr: program.stderr()? })
 }
 
-/// The binary at work. Dropping it is `kill -9`.
+/// The running binary. Dropping it sends SIGKILL.
 #[derive(Debug)]
 pub(super) struct Program {
     child: Child,
@@ -60,16 +63,16 @@ pub(super) struct Program {
 impl Program {
     /// Starts it.
     pub(super) fn start<A: AsRef<OsStr>>(
-        home: &Home,
+        home: &TestDir,
         arguments: &[A],
         variables: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
         Self::spawn(home, command(home).args(arguments), variables)
     }
 
-    /// Starts it with an address space of so many KiB: it gets no memory beyond that, and ends when it can't do without.
+    /// Starts it with an address space of so many KiB: allocations beyond that fail.
     pub(super) fn start_limited<A: AsRef<OsStr>>(
-        home: &Home,
+        home: &TestDir,
         arguments: &[A],
         address_space_kib: u64,
     ) -> anyhow::Result<Self> {
@@ -81,7 +84,7 @@ impl Program {
     }
 
     fn spawn(
-        home: &Home,
+        home: &TestDir,
         command: &mut Command,
         variables: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
@@ -100,18 +103,18 @@ impl Program {
         self.child.id()
     }
 
-    /// What it has written to standard output so far.
+    /// Returns its standard output so far.
     pub(super) fn stdout(&self) -> anyhow::Result<String> {
         Ok(fs::read_to_string(&self.out)?)
     }
 
-    /// What it has written to standard error so far.
+    /// Returns its standard error so far.
     pub(super) fn stderr(&self) -> anyhow::Result<String> {
         Ok(fs::read_to_string(&self.err)?)
     }
 
-    /// Waits until `wanted` finds what it looks for in standard output and standard error.
-    pub(super) async fn says<T>(
+    /// Waits until `wanted` returns a value for standard output and standard error.
+    pub(super) async fn wait_for_output<T>(
         &mut self,
         wanted: impl Fn(&str, &str) -> Option<T>,
         within: Duration,
@@ -126,8 +129,11 @@ impl Program {
             if let Some(status) = ended {
                 bail!("it ended early, {status}:\n{out}\n{err}");
             }
-            anyhow::ensure!(Instant::now() < deadline, "not said in {within:?}:\n{out}\n{err}");
-            tokio::time::sleep(GLANCE).await;
+            anyhow::ensure!(
+                Instant::now() < deadline,
+                "no such output in {within:?}:\n{out}\n{err}"
+            );
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -138,18 +144,22 @@ impl Program {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
             }
-            anyhow::ensure!(Instant::now() < deadline, "no end in {within:?}: {}", self.stderr()?);
-            tokio::time::sleep(GLANCE).await;
+            anyhow::ensure!(
+                Instant::now() < deadline,
+                "still running after {within:?}: {}",
+                self.stderr()?
+            );
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// Orders it to stop and waits for its end.
+    /// Stops it gracefully and waits for its end.
     pub(super) async fn stop(&mut self) -> anyhow::Result<ExitStatus> {
         signal(self.pid(), "TERM")?;
-        self.exit(super::STOP).await
+        self.exit(super::STOP_TIMEOUT).await
     }
 
-    /// Ends it without a chance to tidy up.
+    /// Kills it.
     pub(super) fn kill(&mut self) -> anyhow::Result<()> {
         self.child.kill()?;
         self.child.wait()?;
@@ -159,7 +169,7 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // A child that has ended and was waited for is refused by the standard library itself.
+        // The standard library rejects a signal to a child that was waited for.
         if self.child.kill().is_ok() {
             let _ = self.child.wait();
         }

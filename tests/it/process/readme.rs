@@ -1,19 +1,19 @@
-//! The README's example: its block runs as it stands, against a demo.
+//! The README's example: its block runs as printed, against a demo.
 
 use std::process::Command;
 
 use anyhow::Context as _;
 use serde_json::Value;
 
-use super::home::Home;
 use super::program::Program;
-use super::{START, note};
+use super::test_dir::TestDir;
+use super::{START_TIMEOUT, note};
 
-/// What stands directly before a block that is run here.
-const MARK: &str = "<!-- run by tests/it/process/readme.rs -->";
+/// Marker directly before a block that is run.
+const MARKER: &str = "<!-- run by tests/it/process/readme.rs -->";
 
-/// The blocks of a page that this comment stands before, in their order.
-pub(super) fn marked<'p>(page: &'p str, mark: &str) -> anyhow::Result<Vec<&'p str>> {
+/// Returns the blocks of a page behind this comment, in order.
+pub(super) fn marked_blocks<'p>(page: &'p str, mark: &str) -> anyhow::Result<Vec<&'p str>> {
     let blocks = page.split(mark).skip(1).map(|text| {
         let (block, _) = text.strip_prefix("\n```sh\n")?.split_once("\n```\n")?;
         Some(block)
@@ -21,23 +21,23 @@ pub(super) fn marked<'p>(page: &'p str, mark: &str) -> anyhow::Result<Vec<&'p st
     blocks.collect::<Option<_>>().context("a mark has no block of sh behind it")
 }
 
-/// The block of the README.
+/// Returns the block of the README.
 fn block() -> anyhow::Result<String> {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"))?;
-    let blocks = marked(&readme, MARK)?;
+    let blocks = marked_blocks(&readme, MARKER)?;
     Ok((*blocks.first().context("the README has no such block")?).to_owned())
 }
 
 #[tokio::test]
-async fn the_readme_tells_a_life_that_happens() -> anyhow::Result<()> {
+async fn the_readmes_example_runs() -> anyhow::Result<()> {
     if Command::new("jq").arg("--version").output().is_err() {
         return note(format_args!("skipped: there is no jq to run the README's example with"));
     }
-    let home = Home::new()?;
+    let home = TestDir::new()?;
     let mut demo = Program::start(&home, &["demo", "--port", "0", "--json"], &[])?;
     let line =
         |out: &str, _: &str| out.lines().next().and_then(|one| serde_json::from_str(one).ok());
-    let ready: Value = demo.says(line, START).await?;
+    let ready: Value = demo.wait_for_output(line, START_TIMEOUT).await?;
     let text = |field: &str| ready[field].as_str().unwrap_or_default().to_owned();
     let ran = Command::new("sh")
         .args(["-euc", &block()?])
@@ -45,7 +45,7 @@ async fn the_readme_tells_a_life_that_happens() -> anyhow::Result<()> {
         .env("KEY", text("api_key"))
         .env("ACCOUNT", text("integrated_account_id"))
         .output()?;
-    let said = String::from_utf8_lossy(&ran.stdout).into_owned();
+    let message = String::from_utf8_lossy(&ran.stdout).into_owned();
     anyhow::ensure!(ran.status.success(), "{ran:?}");
     for row in [
         r#""role_id":"ws:admin""#,
@@ -56,9 +56,9 @@ async fn the_readme_tells_a_life_that_happens() -> anyhow::Result<()> {
         r#"{"role_name":"Workspace Admin","workspace_id":"T"#,
         r#"{"name":"Grace Hopper","status":"inactive"}"#,
     ] {
-        assert!(said.contains(row), "{row} is not in {said}");
+        assert!(message.contains(row), "{row} is not in {message}");
     }
-    assert!(!said.contains(r#""outcome":"failed""#), "{said}");
+    assert!(!message.contains(r#""outcome":"failed""#), "{message}");
     assert_eq!(demo.stop().await?.code(), Some(0));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `switchboard serve` with a database of its own, and the commands beside it.
+//! `switchboard serve` with a separate database, and the commands beside it.
 
 use std::time::Instant;
 
@@ -10,18 +10,18 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::home::Home;
+use super::http_client::{Client, HttpResponse, list};
 use super::program::{Program, run, signal};
-use super::talk::{Answer, Client, list};
-use super::{GLANCE, START, processes};
+use super::test_dir::TestDir;
+use super::{POLL_INTERVAL, START_TIMEOUT, processes};
 
-/// A fresh master key with its id, as `vault.keys` wants it.
+/// Returns a new master key with its id, in the format of `vault.keys`.
 pub(super) fn master_key(id: &str) -> String {
     format!("{id}:{}", STANDARD.encode(rand::random::<[u8; 32]>()))
 }
 
-/// A file of settings in the home, with a fresh master key in `vault.key`.
-pub(super) fn settings(home: &Home) -> anyhow::Result<String> {
+/// Writes a settings file in the folder, with a new master key in `vault.key`.
+pub(super) fn settings(home: &TestDir) -> anyhow::Result<String> {
     let keys_file = home.file("vault.key");
     std::fs::write(&keys_file, master_key("test"))?;
     let data = home.data();
@@ -35,8 +35,8 @@ pub(super) fn settings(home: &Home) -> anyhow::Result<String> {
     Ok(file.display().to_string())
 }
 
-/// A gateway, and the address that it logs.
-pub(super) async fn serve(home: &Home, config: &str) -> anyhow::Result<(Program, String)> {
+/// Starts a gateway; returns it with the URL that it logs.
+pub(super) async fn serve(home: &TestDir, config: &str) -> anyhow::Result<(Program, String)> {
     let mut gateway = Program::start(home, &["serve", "--config", config], &[])?;
     let address = |_: &str, err: &str| {
         err.lines().find_map(|line| {
@@ -44,26 +44,30 @@ pub(super) async fn serve(home: &Home, config: &str) -> anyhow::Result<(Program,
             Some(line.pointer("/fields/public_url")?.as_str()?.trim_end_matches('/').to_owned())
         })
     };
-    let url = gateway.says(address, START).await?;
+    let url = gateway.wait_for_output(address, START_TIMEOUT).await?;
     Ok((gateway, url))
 }
 
-async fn accounts(client: &Client, url: &str, key: &str) -> anyhow::Result<Answer> {
+async fn accounts(client: &Client, url: &str, key: &str) -> anyhow::Result<HttpResponse> {
     let bearer = format!("Bearer {key}");
     let url = format!("{url}/integrated-accounts");
     client.send(Method::GET, &url, &[("authorization", &bearer)], None).await
 }
 
-/// What `switchboard keys` prints.
-pub(super) async fn keys(home: &Home, config: &str, arguments: &[&str]) -> anyhow::Result<String> {
+/// Returns the output of `switchboard keys`.
+pub(super) async fn keys(
+    home: &TestDir,
+    config: &str,
+    arguments: &[&str],
+) -> anyhow::Result<String> {
     let done = run(home, &[&["keys", "--config", config], arguments].concat()).await?;
     anyhow::ensure!(done.code == Some(0), "{done:?}");
     Ok(done.stdout.trim().to_owned())
 }
 
 #[tokio::test]
-async fn keys_made_beside_a_running_gateway_work_until_they_are_revoked() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn keys_created_beside_a_running_gateway_work_until_they_are_revoked() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let config = settings(&home)?;
     let (mut gateway, url) = serve(&home, &config).await?;
     let client = Client::new()?;
@@ -71,23 +75,23 @@ async fn keys_made_beside_a_running_gateway_work_until_they_are_revoked() -> any
 
     let key = keys(&home, &config, &["create"]).await?;
     assert!(key.starts_with("sb_live_") && key.lines().count() == 1, "{key}");
-    let answer = accounts(&client, &url, &key).await?.ok()?;
-    assert!(list(&answer, "/result")?.is_empty());
+    let response = accounts(&client, &url, &key).await?.ok()?;
+    assert!(list(&response, "/result")?.is_empty());
 
     let listed = keys(&home, &config, &["list"]).await?;
-    assert!(listed.contains("alive") && !listed.contains(&key), "{listed}");
+    assert!(listed.contains("valid") && !listed.contains(&key), "{listed}");
     let id = listed.split('\t').next().unwrap_or_default();
     keys(&home, &config, &["revoke", id]).await?;
     assert_eq!(accounts(&client, &url, &key).await?.status, 401);
     assert!(run(&home, &["keys", "--config", &config, "revoke", id]).await?.code == Some(1));
 
     assert_eq!(gateway.stop().await?.code(), Some(0), "{}", gateway.stderr()?);
-    processes::none_about(&home.path().display().to_string()).await
+    processes::wait_for_none_titled(&home.path().display().to_string()).await
 }
 
 #[tokio::test]
-async fn metrics_have_a_listener_of_their_own() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn metrics_have_a_separate_listener() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let config = settings(&home)?;
     let text = std::fs::read_to_string(&config)?;
     let text = text.replace("[server]\n", "[server]\nmetrics_listen = \"127.0.0.1:0\"\n");
@@ -99,7 +103,7 @@ async fn metrics_have_a_listener_of_their_own() -> anyhow::Result<()> {
             Some(line.pointer("/fields/address")?.as_str()?.to_owned())
         })
     };
-    let metrics = gateway.says(address, START).await?;
+    let metrics = gateway.wait_for_output(address, START_TIMEOUT).await?;
     let client = Client::new()?;
     let shown = client.get(&format!("http://{metrics}/metrics")).await?;
     assert_eq!(shown.status, 200);
@@ -110,11 +114,11 @@ async fn metrics_have_a_listener_of_their_own() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn keys_made_before_the_gateway_runs_work_then() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn keys_created_before_the_gateway_starts_work() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let config = settings(&home)?;
     let key = keys(&home, &config, &["create", "--environment", "production"]).await?;
-    processes::none_about(&home.path().display().to_string()).await?;
+    processes::wait_for_none_titled(&home.path().display().to_string()).await?;
     let client = Client::new()?;
     for _ in 0..2 {
         let (mut gateway, url) = serve(&home, &config).await?;
@@ -125,8 +129,8 @@ async fn keys_made_before_the_gateway_runs_work_then() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn a_second_gateway_on_the_same_data_is_refused() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn rejects_a_second_gateway_on_the_same_data() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let config = settings(&home)?;
     let (gateway, url) = serve(&home, &config).await?;
     let second = run(&home, &["serve", "--config", &config]).await?;
@@ -137,36 +141,36 @@ async fn a_second_gateway_on_the_same_data_is_refused() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Asks on a connection that is kept, and gives the head of the answer and what came with it.
-pub(super) async fn ask_again(stream: &mut TcpStream) -> anyhow::Result<String> {
+/// Sends a request on a keep-alive connection; returns the head of the response and the bytes that came with it.
+pub(super) async fn request_again(stream: &mut TcpStream) -> anyhow::Result<String> {
     stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await?;
     let mut bytes = vec![0; 4096];
     let length =
-        tokio::time::timeout(START, stream.read(&mut bytes)).await.context("nothing")??;
+        tokio::time::timeout(START_TIMEOUT, stream.read(&mut bytes)).await.context("nothing")??;
     bytes.truncate(length);
     Ok(String::from_utf8(bytes)?)
 }
 
 #[tokio::test]
-async fn told_to_stop_it_answers_once_more_on_connections_that_are_kept() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn serves_one_more_request_on_keep_alive_connections_at_shutdown() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let config = settings(&home)?;
     let text = std::fs::read_to_string(&config)?;
     std::fs::write(&config, text.replace("[server]\n", "[server]\nlinger_s = 9.0\n"))?;
     let (mut gateway, url) = serve(&home, &config).await?;
     let address = url.trim_start_matches("http://");
-    let mut kept = TcpStream::connect(address).await?;
-    let first = ask_again(&mut kept).await?;
+    let mut stored = TcpStream::connect(address).await?;
+    let first = request_again(&mut stored).await?;
     assert!(first.starts_with("HTTP/1.1 200 ") && !first.contains("connection: close"), "{first}");
     signal(gateway.pid(), "TERM")?;
-    let deadline = Instant::now() + START;
+    let deadline = Instant::now() + START_TIMEOUT;
     while TcpStream::connect(address).await.is_ok() {
         anyhow::ensure!(Instant::now() < deadline, "it takes connections still");
-        tokio::time::sleep(GLANCE).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
-    let last = ask_again(&mut kept).await?;
+    let last = request_again(&mut stored).await?;
     assert!(last.starts_with("HTTP/1.1 200 ") && last.contains("connection: close"), "{last}");
-    assert_eq!(kept.read(&mut [0; 16]).await?, 0, "it is closed");
-    assert_eq!(gateway.exit(START).await?.code(), Some(0), "{}", gateway.stderr()?);
+    assert_eq!(stored.read(&mut [0; 16]).await?, 0, "it is closed");
+    assert_eq!(gateway.exit(START_TIMEOUT).await?.code(), Some(0), "{}", gateway.stderr()?);
     Ok(())
 }

@@ -1,7 +1,7 @@
 """Slack's Python SDK on a tour of a directory: python slack_sdk_tour.py BASE_URL TOKEN
 
-Prints what it has seen as one JSON object. Everything goes through the gateway's proxy; the SDK is
-told nothing but the address and the token.
+Prints its results as one JSON object. All calls go through the gateway's proxy; the SDK gets only
+the URL and the token.
 """
 
 import json
@@ -13,7 +13,7 @@ from slack_sdk.scim import SCIMClient
 
 
 def by_cursor(call, field):
-    """Everything of a list that is paged by cursor."""
+    """Returns all rows of a list with cursors."""
     found, cursor = [], None
     for _ in range(100):
         page = call(limit=37, cursor=cursor)
@@ -25,7 +25,7 @@ def by_cursor(call, field):
 
 
 def by_index(call, field):
-    """Everything of a list that is paged by start index, and how much was promised."""
+    """Returns all rows of a list with a start index, and its declared total."""
     found = []
     for _ in range(100):
         page = call(start_index=len(found) + 1, count=37)
@@ -39,7 +39,7 @@ def by_index(call, field):
 
 
 def ids(things):
-    """How many different ones there are; none may come twice."""
+    """Returns how many there are, checking that none is repeated."""
     seen = [thing["id"] if isinstance(thing, dict) else thing.id for thing in things]
     assert len(seen) == len(set(seen)), "something came twice"
     return len(seen)

@@ -1,4 +1,4 @@
-//! `switchboard demo --json`: ready soon, and gone without a trace.
+//! `switchboard demo --json`: starts fast and leaves nothing behind.
 
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt as _;
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 
 use super::demo::Demo;
-use super::home::Home;
 use super::program::{Program, signal};
-use super::{START, STOP, note, processes};
+use super::test_dir::TestDir;
+use super::{START_TIMEOUT, STOP_TIMEOUT, note, processes};
 
 const KEYS: [&str; 8] = [
     "base_url",
@@ -25,8 +25,8 @@ const KEYS: [&str; 8] = [
 const SIGTERM: i32 = 15;
 
 #[tokio::test]
-async fn the_settings_of_a_real_gateway_are_not_the_demos() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn the_demo_ignores_the_settings_of_a_real_gateway() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let variables = [
         ("SWITCHBOARD__SERVER__PUBLIC_URL", "https://gateway.example"),
         ("SWITCHBOARD__SERVER__TLS_CERT_FILE", "certificate.pem"),
@@ -38,25 +38,25 @@ async fn the_settings_of_a_real_gateway_are_not_the_demos() -> anyhow::Result<()
 }
 
 #[tokio::test]
-async fn sigterm_leaves_nothing_of_the_demo() -> anyhow::Result<()> {
-    leaves_nothing("TERM").await
+async fn sigterm_cleans_up_the_demo() -> anyhow::Result<()> {
+    cleans_up("TERM").await
 }
 
 #[tokio::test]
-async fn ctrl_c_leaves_nothing_of_the_demo() -> anyhow::Result<()> {
-    leaves_nothing("INT").await
+async fn ctrl_c_cleans_up_the_demo() -> anyhow::Result<()> {
+    cleans_up("INT").await
 }
 
-async fn leaves_nothing(order: &str) -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn cleans_up(order: &str) -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let mut demo = Demo::start(&home, &[]).await?;
-    // The client keeps its connection open: the stop must not wait for it.
+    // The client keeps its connection open: the shutdown must not wait for it.
     demo.get("/users?limit=1").await?.ok()?;
     let expression = json!({"expression": "6 * 7"});
     let previewed = demo.post("/mappings/preview", &expression).await?.ok()?;
     assert_eq!(previewed.pointer("/result/value"), Some(&json!(42)));
     let pid = demo.program.pid();
-    let family = processes::below(pid)?;
+    let family = processes::descendants(pid)?;
     assert!(family.iter().any(|one| one.title.contains("expression-worker")), "{family:#?}");
     let data_dir = format!("-D {}/", home.temporary().display());
     let server = family.iter().find(|process| process.title.contains("cluster_name=switchboard-"));
@@ -64,11 +64,11 @@ async fn leaves_nothing(order: &str) -> anyhow::Result<()> {
 
     let ordered = Instant::now();
     signal(pid, order)?;
-    let status = demo.program.exit(STOP).await?;
-    processes::gone(&family, ordered + STOP).await?;
+    let status = demo.program.exit(STOP_TIMEOUT).await?;
+    processes::wait_for_end(&family, ordered + STOP_TIMEOUT).await?;
     let stopped_after = ordered.elapsed();
     assert_eq!(status.code(), Some(0), "{}", demo.program.stderr()?);
-    assert_eq!(home.left_over()?, Vec::<std::path::PathBuf>::new());
+    assert_eq!(home.leftovers()?, Vec::<std::path::PathBuf>::new());
     for url in [&demo.report.base_url, &demo.report.sandbox_url] {
         let address = url.trim_start_matches("http://");
         assert!(std::net::TcpStream::connect(address).is_err(), "{address} is still open");
@@ -77,10 +77,10 @@ async fn leaves_nothing(order: &str) -> anyhow::Result<()> {
 }
 
 #[tokio::test]
-async fn the_report_is_one_line_of_json_and_all_of_standard_output() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn standard_output_is_one_line_of_json() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let mut demo = Demo::start(&home, &[]).await?;
-    assert!(demo.ready_after < START);
+    assert!(demo.ready_after < START_TIMEOUT);
     demo.get("/users?limit=1").await?.ok()?;
     demo.program.stop().await?;
 
@@ -97,37 +97,37 @@ async fn the_report_is_one_line_of_json_and_all_of_standard_output() -> anyhow::
     assert!(report.environment_id.starts_with("env_"), "{}", report.environment_id);
     assert!(report.integrated_account_id.starts_with("acc_"));
     assert_ne!(report.api_key, report.admin_key);
-    assert_eq!(demo.program.stderr()?, "", "nothing went wrong, so nothing is said");
+    assert_eq!(demo.program.stderr()?, "", "nothing is logged without an error");
     Ok(())
 }
 
 #[tokio::test]
-async fn stopped_while_it_starts_it_leaves_nothing() -> anyhow::Result<()> {
+async fn cleans_up_when_stopped_during_startup() -> anyhow::Result<()> {
     for moment_ms in [5, 40, 120, 310, 590, 700, 950, 1010, 1190, 1220, 1250, 1290, 1400] {
-        let home = Home::new()?;
+        let home = TestDir::new()?;
         let mut program = Program::start(&home, &["demo", "--json", "--port", "0"], &[])?;
         tokio::time::sleep(Duration::from_millis(moment_ms)).await;
         signal(program.pid(), "TERM")?;
-        let status = program.exit(START).await?;
-        // Before the program has said how it takes signals, the system ends it.
+        let status = program.exit(START_TIMEOUT).await?;
+        // Until the program has installed its signal handlers, the system ends it.
         let is_in_order = status.code() == Some(0) || status.signal() == Some(SIGTERM);
         assert!(is_in_order, "after {moment_ms} ms: {status}\n{}", program.stderr()?);
-        processes::none_about(&home.path().display().to_string()).await?;
-        let left = home.left_over()?;
+        processes::wait_for_none_titled(&home.path().display().to_string()).await?;
+        let left = home.leftovers()?;
         assert!(left.is_empty(), "after {moment_ms} ms: {left:?}");
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_explained_and_leaves_nothing() -> anyhow::Result<()> {
-    let home = Home::new()?;
+async fn explains_a_port_in_use_and_cleans_up() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
     let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
     let port = taken.local_addr()?.port().to_string();
     let ended = super::program::run(&home, &["demo", "--json", "--port", &port]).await?;
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains(&port) && ended.stderr.contains("--port"), "{}", ended.stderr);
     assert_eq!(ended.stdout, "");
-    assert!(home.left_over()?.is_empty());
+    assert!(home.leftovers()?.is_empty());
     Ok(())
 }

@@ -1,15 +1,15 @@
-//! Paths byte for byte to the provider, and its headers back: addresses lead to the proxy, rules for browsers nowhere.
+//! Paths reach the provider byte for byte; in its headers, addresses lead to the proxy and browser policies are cut.
 
 use anyhow::Context as _;
 use sqlx::PgPool;
 use url::form_urlencoded;
 
-use super::{permits, raw, with_provider};
+use super::{method_restrictions, raw, with_provider};
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn what_stays_at_the_provider_passes_byte_for_byte(pool: PgPool) -> anyhow::Result<()> {
+async fn valid_paths_pass_byte_for_byte(pool: PgPool) -> anyhow::Result<()> {
     let (app, _, provider) = with_provider(pool).await?;
-    let key = permits::token(&app, &serde_json::json!({"scopes": ["proxy"]})).await?;
+    let key = method_restrictions::token(&app, &serde_json::json!({"scopes": ["proxy"]})).await?;
     let key = format!("Bearer {key}");
     for path in [
         "scim/v2/Users/a%20b",
@@ -27,16 +27,14 @@ async fn what_stays_at_the_provider_passes_byte_for_byte(pool: PgPool) -> anyhow
     ] {
         let status = raw(&app, &key, &format!("GET /proxy/{path} HTTP/1.1")).await?;
         assert_eq!(status, "HTTP/1.1 200 OK", "{path}");
-        let (_, target, _) = provider.seen.borrow().clone().context("nothing was sent")?;
+        let (_, target, _) = provider.seen.borrow().clone().context("no call was sent")?;
         assert_eq!(target, format!("/{path}"));
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn an_address_of_the_provider_comes_back_as_one_of_the_proxy(
-    pool: PgPool,
-) -> anyhow::Result<()> {
+async fn rewrites_provider_urls_in_headers_to_the_proxy(pool: PgPool) -> anyhow::Result<()> {
     let (app, client, provider) = with_provider(pool).await?;
     let (own, theirs) = (app.base_url.as_str(), &provider.url);
     let host = theirs.trim_start_matches("http:");
@@ -54,22 +52,22 @@ async fn an_address_of_the_provider_comes_back_as_one_of_the_proxy(
         for name in ["location", "content-location"] {
             let query =
                 form_urlencoded::Serializer::new(String::new()).append_pair(name, &from).finish();
-            let answer = client.get(&format!("proxy/scim/v2/Says?{query}")).await?;
-            assert_eq!((answer.status, answer.text.as_str()), (201, "said"));
-            assert_eq!(answer.header(name), to, "{from}");
+            let response = client.get(&format!("proxy/scim/v2/Says?{query}")).await?;
+            assert_eq!((response.status, response.text.as_str()), (201, "said"));
+            assert_eq!(response.header(name), to, "{from}");
         }
         let link = format!("<{from}>; rel=\"next\"; title=\"a, b\", <https://e.test/>; rel=x");
         let query =
             form_urlencoded::Serializer::new(String::new()).append_pair("link", &link).finish();
-        let answer = client.get(&format!("proxy/scim/v2/Says?{query}")).await?;
+        let response = client.get(&format!("proxy/scim/v2/Says?{query}")).await?;
         let expected = format!("<{to}>; rel=\"next\"; title=\"a, b\", <https://e.test/>; rel=x");
-        assert_eq!(answer.header("link"), expected);
+        assert_eq!(response.header("link"), expected);
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn no_rule_for_browsers_passes(pool: PgPool) -> anyhow::Result<()> {
+async fn no_browser_policy_header_passes(pool: PgPool) -> anyhow::Result<()> {
     let (_app, client, _provider) = with_provider(pool).await?;
     let rules = [
         "access-control-allow-credentials",
@@ -111,25 +109,25 @@ async fn no_rule_for_browsers_passes(pool: PgPool) -> anyhow::Result<()> {
     for name in rules.iter().chain(&["x-slack-req-id", "etag", "ratelimit-remaining"]) {
         query.append_pair(name, "theirs");
     }
-    // Ours stand in the place of these.
+    // Replaced by the gateway's own.
     for name in
         ["content-security-policy", "referrer-policy", "x-content-type-options", "cache-control"]
     {
         query.append_pair(name, "theirs");
     }
-    let answer = client.get(&format!("proxy/scim/v2/Says?{}", query.finish())).await?;
+    let response = client.get(&format!("proxy/scim/v2/Says?{}", query.finish())).await?;
     for name in rules {
-        assert!(!answer.headers.contains_key(name), "{name}: {:?}", answer.headers);
+        assert!(!response.headers.contains_key(name), "{name}: {:?}", response.headers);
     }
     for name in ["x-slack-req-id", "etag", "ratelimit-remaining"] {
-        assert_eq!(answer.header(name), "theirs", "{name}");
+        assert_eq!(response.header(name), "theirs", "{name}");
     }
     assert_eq!(
-        answer.header("content-security-policy"),
+        response.header("content-security-policy"),
         "default-src 'none'; frame-ancestors 'none'"
     );
-    assert_eq!(answer.header("referrer-policy"), "no-referrer");
-    assert_eq!(answer.header("x-content-type-options"), "nosniff");
-    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(response.header("referrer-policy"), "no-referrer");
+    assert_eq!(response.header("x-content-type-options"), "nosniff");
+    assert_eq!(response.header("cache-control"), "no-store");
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The circuit breaker of a host: the one call that tries whether the host is back is sent at once. A call that waits for
-//! its permit or its token keeps nobody from a host that has recovered.
+//! The circuit breaker of a host: the call that probes a half-open circuit is sent immediately. A call that waits for
+//! its permit or its token blocks no other call to a host that has recovered.
 
 use std::future::IntoFuture as _;
 use std::pin::pin;
@@ -15,20 +15,20 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::support::{Client, TestApp};
-use crate::tokens::endpoint::{Endpoint, account, come_back};
+use crate::tokens::endpoint::{Endpoint, account, return_to_callback};
 
-/// Longer than the breaker is open.
-const LIMIT: Duration = Duration::from_secs(20);
+/// Longer than the circuit stays open.
+const MAX_WAIT: Duration = Duration::from_secs(20);
 const CALL: &str = "proxy/scim/v2/Users";
 
 async fn client(app: &TestApp, tenant: &str) -> anyhow::Result<Client> {
-    assert_eq!(come_back(app, tenant, &format!("code-{tenant}")).await?, 200);
+    assert_eq!(return_to_callback(app, tenant, &format!("code-{tenant}")).await?, 200);
     let account = account(app, tenant).await?;
-    app.on(account.get("id").and_then(Value::as_str).context("no id")?)
+    app.client_for(account.get("id").and_then(Value::as_str).context("no id")?)
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_call_that_waits_for_its_token_does_not_hold_the_trial(
+async fn a_call_that_waits_for_its_token_does_not_block_the_probe(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let closed = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -39,35 +39,35 @@ async fn a_call_that_waits_for_its_token_does_not_hold_the_trial(
     .await?;
     let (waits, ready) = (client(&app, "waits").await?, client(&app, "ready").await?);
     drop(closed);
-    for answer in join_all((0..10).map(|_| ready.get(CALL))).await {
-        assert_eq!(answer?.status, 502);
+    for response in join_all((0..10).map(|_| ready.get(CALL))).await {
+        assert_eq!(response?.status, 502);
     }
-    // Its host is back, and nobody has tried it yet.
+    // Its host is back, and no call has probed it yet.
     let back = TcpListener::bind(address).await?;
     let list = json!({"totalResults": 0, "Resources": []});
     let router = Router::new().fallback(async || Json(list));
     TaskTracker::new().spawn(axum::serve(back, router).into_future());
 
     app.clock.advance(time::Duration::hours(13));
-    ready.get("proxy/api/team.info").await?.okay()?;
-    let held = endpoint.hold("refresh-code-waits");
+    ready.get("proxy/api/team.info").await?.success()?;
+    let delayed = endpoint.delay("refresh-code-waits");
     let waits = waits.with("prefer", "wait=60")?;
     let mut waiting = pin!(async {
         loop {
-            let answer = waits.get(CALL).await?;
-            // The host is left alone for some seconds.
-            if answer.status != 502 {
-                return anyhow::Ok(answer);
+            let response = waits.get(CALL).await?;
+            // The circuit stays open for some seconds.
+            if response.status != 502 {
+                return anyhow::Ok(response);
             }
         }
     });
     tokio::select! {
         ended = &mut waiting => anyhow::bail!("it did not wait: {}", ended?.text),
-        came = timeout(LIMIT, held.came()) => came?,
+        received = timeout(MAX_WAIT, delayed.requested()) => received?,
     }
-    // It passed the breaker and waits for its token: another call finds out that the host is back.
-    ready.get(CALL).await?.okay()?;
-    held.release();
-    waiting.await?.okay()?;
+    // It passed the breaker and waits for its token: another call probes the host.
+    ready.get(CALL).await?.success()?;
+    delayed.release();
+    waiting.await?.success()?;
     Ok(())
 }

@@ -1,12 +1,12 @@
-//! A provider of the test's own, for what the sandbox doesn't have: large bodies, odd headers, odd answers.
-//! It stands in the place of Slack's SCIM host.
+//! A provider for cases that the sandbox does not have: large bodies, unusual headers and responses.
+//! It stands in for Slack's SCIM host.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Request, State};
+use axum::extract::{Request, State as Shared};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::serve::ListenerExt as _;
@@ -16,29 +16,29 @@ use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 use url::form_urlencoded;
 
-/// One piece of a large body.
-pub(super) const PIECE: usize = 64 * 1024;
-/// So many of them are 100 MB.
-pub(super) const PIECES: usize = 100 * 1024 * 1024 / PIECE;
+/// Chunk of a large body.
+pub(super) const CHUNK: usize = 64 * 1024;
+/// Chunks in 100 MB.
+pub(super) const CHUNKS: usize = 100 * 1024 * 1024 / CHUNK;
 
-/// What the provider was asked, and how far its large bodies have come.
+/// Requests that the provider received, and the progress of its large bodies.
 #[derive(Clone)]
 pub(super) struct Provider {
-    /// Its address.
+    /// Its URL.
     pub(super) url: String,
-    /// The last request's method, target and headers.
+    /// Method, target and headers of the last request.
     pub(super) seen: watch::Receiver<Option<(Method, String, HeaderMap)>>,
-    /// The last body of a call of the Web API; `None` when it broke off.
+    /// Last body of a call of the Web API; `None` if it broke off.
     pub(super) body: watch::Receiver<Option<Bytes>>,
-    /// Pieces of the large answer that have been handed to the network.
+    /// Chunks of the large response that have been written to the network.
     pub(super) sent: watch::Receiver<usize>,
-    /// Lets the reader of a large request go on.
+    /// Resumes the reader of a large request.
     pub(super) go: Arc<Notify>,
-    /// The connections that were made to it.
+    /// Number of connections accepted.
     pub(super) connections: Arc<AtomicUsize>,
 }
 
-struct Inside {
+struct State {
     seen: watch::Sender<Option<(Method, String, HeaderMap)>>,
     body: watch::Sender<Option<Bytes>>,
     sent: watch::Sender<usize>,
@@ -54,12 +54,12 @@ impl Provider {
         let (body, body_by_test) = watch::channel(None);
         let (sent, sent_by_test) = watch::channel(0);
         let go = Arc::new(Notify::new());
-        let inside = Arc::new(Inside { seen, body, sent, go: Arc::clone(&go) });
-        let router = Router::new().fallback(answer).with_state(inside);
+        let inside = Arc::new(State { seen, body, sent, go: Arc::clone(&go) });
+        let router = Router::new().fallback(respond).with_state(inside);
         let connections = Arc::new(AtomicUsize::new(0));
-        let made = Arc::clone(&connections);
+        let created = Arc::clone(&connections);
         let listener = listener.tap_io(move |_| {
-            made.fetch_add(1, Ordering::SeqCst);
+            created.fetch_add(1, Ordering::SeqCst);
         });
         TaskTracker::new().spawn(axum::serve(listener, router).into_future());
         Ok(Self {
@@ -73,7 +73,7 @@ impl Provider {
     }
 }
 
-async fn answer(State(inside): State<Arc<Inside>>, request: Request) -> Response {
+async fn respond(Shared(inside): Shared<Arc<State>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let second = parts.uri.query().is_some_and(|query| query.contains("startIndex"));
     let kind = parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned();
@@ -86,7 +86,7 @@ async fn answer(State(inside): State<Arc<Inside>>, request: Request) -> Response
         return ([(header::CONTENT_TYPE, "application/json")], "{\"ok\":true}").into_response();
     }
     match kind.as_str() {
-        // Says what it is asked to say in its headers.
+        // Returns the headers that the request asks for.
         "Says" => {
             let mut response = (StatusCode::CREATED, "said").into_response();
             for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -98,9 +98,9 @@ async fn answer(State(inside): State<Arc<Inside>>, request: Request) -> Response
             response
         }
         "Large" => {
-            let pieces = stream::iter(0..PIECES).map(move |piece| {
+            let pieces = stream::iter(0..CHUNKS).map(move |piece| {
                 inside.sent.send_replace(piece + 1);
-                Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; PIECE]))
+                Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; CHUNK]))
             });
             Body::from_stream(pieces).into_response()
         }
@@ -122,7 +122,7 @@ async fn answer(State(inside): State<Arc<Inside>>, request: Request) -> Response
             let body = "{\"totalResults\":4,\"startIndex\":1,\"Resources\":[{\n\"id\": \"a\"},{\"id\":\"b\"}]}";
             ([(header::CONTENT_TYPE, "application/json")], body).into_response()
         }
-        // Three pages of two; the second one waits until it may come.
+        // Three pages of two rows; the second one waits for the test.
         "Paged" => {
             let at =
                 form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "startIndex");
@@ -158,7 +158,7 @@ async fn answer(State(inside): State<Arc<Inside>>, request: Request) -> Response
             response
         }
         "Closed" => ([(header::CONNECTION, "close")], "fine").into_response(),
-        "Middling" => Body::from(vec![b'x'; PIECE]).into_response(),
+        "Middling" => Body::from(vec![b'x'; CHUNK]).into_response(),
         _ => "fine".into_response(),
     }
 }

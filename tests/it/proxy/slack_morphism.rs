@@ -11,7 +11,7 @@ use slack_morphism::prelude::{
 use sqlx::PgPool;
 use url::Url;
 
-use super::permits;
+use super::method_restrictions;
 use crate::support::TestApp;
 
 type Sdk = SlackClient<SlackClientHyperConnector<HttpConnector>>;
@@ -21,27 +21,26 @@ fn sdk(base_url: &Url) -> Sdk {
     SlackClient::new(connector.with_slack_api_url(&format!("{base_url}proxy/api")))
 }
 
-/// The body of a failure that has a status of its own.
-fn told(error: &SlackClientError) -> anyhow::Result<(u16, Value)> {
+/// Body of a failure with an HTTP status.
+fn error_response(error: &SlackClientError) -> anyhow::Result<(u16, Value)> {
     let SlackClientError::HttpError(failure) = error else { anyhow::bail!("{error:?}") };
     let body = failure.http_response_body.as_deref().context("no body")?;
     Ok((failure.status_code.as_u16(), serde_json::from_str(body)?))
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_rust_sdk_works_with_nothing_changed_but_its_base_url(
-    pool: PgPool,
-) -> anyhow::Result<()> {
+async fn slack_morphism_works_with_another_base_url(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let token = permits::token(&app, &json!({"scopes": ["proxy"]})).await?;
+    let token = method_restrictions::token(&app, &json!({"scopes": ["proxy"]})).await?;
     let sdk_here = sdk(&app.base_url);
     let token = SlackApiToken::new(token.into());
     let session = sdk_here.open_session(&token);
     let me = session.auth_test().await?;
     let own = session.users_info(&SlackApiUsersInfoRequest::new(me.user_id.clone())).await?;
     assert_eq!(own.user.id, me.user_id);
-    let nobody = SlackApiUsersInfoRequest::new(SlackUserId("W00000000".to_owned()));
-    let unknown = session.users_info(&nobody).await.err().context("somebody unknown was found")?;
+    let anonymous = SlackApiUsersInfoRequest::new(SlackUserId("W00000000".to_owned()));
+    let unknown =
+        session.users_info(&anonymous).await.err().context("an unknown user was found")?;
     let SlackClientError::ApiError(unknown) = unknown else { anyhow::bail!("{unknown:?}") };
     assert_eq!(unknown.code, "user_not_found");
 
@@ -57,23 +56,23 @@ async fn the_rust_sdk_works_with_nothing_changed_but_its_base_url(
         if cursor.is_none() {
             break;
         }
-        assert!(people.len() < 1_000, "the list has no end");
+        assert!(people.len() < 1_000, "the list is endless");
     }
     assert!(people.len() > 20, "{}", people.len());
 
-    // It reads our own refusals as Slack's.
+    // It parses the gateway's errors as Slack's.
     let wrong = SlackApiToken::new("sb_acct_wrong".to_owned().into());
-    let refused = sdk_here.open_session(&wrong).auth_test().await.err().context("not refused")?;
-    let (status, body) = told(&refused)?;
+    let rejected = sdk_here.open_session(&wrong).auth_test().await.err().context("not rejected")?;
+    let (status, body) = error_response(&rejected)?;
     assert_eq!((status, &body["error"]), (401, &json!("invalid_auth")));
     let mut guarded = app.config.clone();
     guarded.server.failed_auth_per_minute = 1;
-    let (url, _) = app.beside(&guarded).await?;
+    let (url, _) = app.second_gateway(&guarded).await?;
     let throttled = sdk(&url);
     let throttled = throttled.open_session(&wrong);
-    assert_eq!(told(&throttled.auth_test().await.err().context("not refused")?)?.0, 401);
-    let refused = throttled.auth_test().await.err().context("not throttled")?;
-    let SlackClientError::RateLimitError(limit) = refused else { anyhow::bail!("{refused:?}") };
+    assert_eq!(error_response(&throttled.auth_test().await.err().context("not rejected")?)?.0, 401);
+    let rejected = throttled.auth_test().await.err().context("not throttled")?;
+    let SlackClientError::RateLimitError(limit) = rejected else { anyhow::bail!("{rejected:?}") };
     assert_eq!(limit.code.as_deref(), Some("ratelimited"));
     assert!(limit.retry_after.is_some_and(|pause| !pause.is_zero()), "{limit:?}");
     Ok(())

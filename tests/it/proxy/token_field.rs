@@ -1,4 +1,4 @@
-//! The account token in the body, where Slack's SDKs may send it; and no token of a caller's at the provider.
+//! The account token in the body, where Slack's SDKs may send it; no token of a caller reaches the provider.
 
 use anyhow::Context as _;
 use bytes::Bytes;
@@ -9,40 +9,40 @@ use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::permits;
+use super::method_restrictions;
 use super::provider::Provider;
 use crate::support::{Client, TestApp, bearer};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const MULTIPART: &str = "multipart/form-data; boundary=b0";
 const JSON: &str = "application/json";
-/// More than what is read ahead.
+/// More than the gateway buffers.
 const LARGE: usize = 3 * 1024 * 1024;
 
-/// A gateway with the test's own Slack, an account token, and its caller without a key.
-async fn scene(pool: PgPool) -> anyhow::Result<(TestApp, Provider, Client, String)> {
+/// A gateway with the test's own Slack, an account token, and a client without a key.
+async fn fixture(pool: PgPool) -> anyhow::Result<(TestApp, Provider, Client, String)> {
     let app = TestApp::new(pool).await?;
-    let token = permits::token(&app, &json!({"scopes": ["proxy"]})).await?;
+    let token = method_restrictions::token(&app, &json!({"scopes": ["proxy"]})).await?;
     let provider = Provider::start().await?;
     let mut config = app.config.clone();
     config.slack_enterprise.web_url.clone_from(&provider.url);
-    let (url, _) = app.beside(&config).await?;
-    let nobody = app.nobody()?.at(url);
-    Ok((app, provider, nobody, token))
+    let (url, _) = app.second_gateway(&config).await?;
+    let anonymous = app.anonymous()?.at(url);
+    Ok((app, provider, anonymous, token))
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_body_that_does_not_come_is_refused_before_and_after_its_caller_is_known(
+async fn rejects_a_stalled_body_before_and_after_authentication(
     pool: PgPool,
 ) -> anyhow::Result<()> {
-    let (app, provider, _, token) = scene(pool).await?;
+    let (app, provider, _, token) = fixture(pool).await?;
     let mut hasty = app.config.clone();
     hasty.server.body_timeout_s = 0.2;
-    let (url, _) = app.beside(&hasty).await?;
+    let (url, _) = app.second_gateway(&hasty).await?;
     let at = (url.host_str().context("no host")?, url.port().context("no port")?);
     let key = format!("authorization: {}\r\n", bearer(&token));
     for (path, key) in [("api/auth.test", ""), ("api/auth.test", &*key), ("scim/v2/Users", &*key)] {
-        // Its length is said, and most of it never comes.
+        // It declares its length, and most of it never arrives.
         let head = format!(
             "POST /proxy/{path} HTTP/1.1\r\nhost: x\r\ncontent-type: {FORM}\r\ncontent-length: 90\r\n{key}\r\ntoken="
         );
@@ -52,36 +52,36 @@ async fn a_body_that_does_not_come_is_refused_before_and_after_its_caller_is_kno
         stream.read_exact(&mut status).await?;
         assert_eq!(&status, b"HTTP/1.1 408", "{path} {key}");
     }
-    assert!(!provider.seen.has_changed()?, "nothing of it was sent");
+    assert!(!provider.seen.has_changed()?, "no call was sent");
     Ok(())
 }
 
-/// A part of a form.
+/// Builds a part of a form.
 fn part(name: &str, value: &str) -> String {
     format!("--b0\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_token_in_the_body_is_taken_for_the_headers_and_goes_no_further(
+async fn a_token_in_the_body_authenticates_and_is_not_forwarded(
     pool: PgPool,
 ) -> anyhow::Result<()> {
-    let (_app, provider, nobody, token) = scene(pool).await?;
-    let named = nobody.clone().with("authorization", &bearer(&token))?;
+    let (_app, provider, anonymous, token) = fixture(pool).await?;
+    let named = anonymous.clone().with("authorization", &bearer(&token))?;
     let end = "--b0--\r\n";
     let (text, file) = (part("text", "a token"), part("file\"; filename=\"token", "b"));
     let large = "x".repeat(900 * 1024);
     let rows = [
-        (&nobody, FORM, format!("token={token}"), String::new()),
-        (&nobody, FORM, format!("a=%20b&token={token}&c=d+e"), "a=%20b&c=d+e".to_owned()),
-        (&nobody, FORM, format!("text={large}&%74oken={token}"), format!("text={large}")),
+        (&anonymous, FORM, format!("token={token}"), String::new()),
+        (&anonymous, FORM, format!("a=%20b&token={token}&c=d+e"), "a=%20b&c=d+e".to_owned()),
+        (&anonymous, FORM, format!("text={large}&%74oken={token}"), format!("text={large}")),
         (
-            &nobody,
+            &anonymous,
             MULTIPART,
             format!("{}{text}{end}", part("token", &token)),
             format!("{text}{end}"),
         ),
         (
-            &nobody,
+            &anonymous,
             MULTIPART,
             format!("{file}{}{text}{end}", part("token", &token)),
             format!("{file}{text}{end}"),
@@ -105,52 +105,52 @@ async fn a_token_in_the_body_is_taken_for_the_headers_and_goes_no_further(
     ];
     for (client, content_type, body, expected) in rows {
         let start = &body[..body.len().min(80)];
-        let answer = client
+        let response = client
             .send(Method::POST, "proxy/api/chat.postMessage", Some((content_type, &body)))
             .await?;
-        assert_eq!(answer.okay()?, json!({"ok": true}), "{start}");
-        let (_, _, headers) = provider.seen.borrow().clone().context("nothing was sent")?;
+        assert_eq!(response.success()?, json!({"ok": true}), "{start}");
+        let (_, _, headers) = provider.seen.borrow().clone().context("no call was sent")?;
         let authorization = headers.get("authorization").context("no token")?.to_str()?;
         assert!(authorization.starts_with("Bearer xoxe"), "{start}");
         let sent = provider.body.borrow().clone().context("no body")?;
         assert_eq!(sent, expected.as_bytes(), "{start}");
     }
     let query = named.get("proxy/api/auth.test?a=%20&token=xoxb-1&%74oken%5B%5D=xoxb-2&b").await?;
-    query.okay()?;
-    let (_, target, _) = provider.seen.borrow().clone().context("nothing was sent")?;
+    query.success()?;
+    let (_, target, _) = provider.seen.borrow().clone().context("no call was sent")?;
     assert_eq!(target, "/api/auth.test?a=%20&b");
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_token_that_is_not_the_callers_own_goes_nowhere(pool: PgPool) -> anyhow::Result<()> {
-    let (app, mut provider, nobody, token) = scene(pool).await?;
-    let named = nobody.clone().with("authorization", &bearer(&token))?;
-    let packed = nobody.clone().with("content-encoding", "gzip")?;
+async fn a_foreign_token_in_the_body_is_not_forwarded(pool: PgPool) -> anyhow::Result<()> {
+    let (app, mut provider, anonymous, token) = fixture(pool).await?;
+    let named = anonymous.clone().with("authorization", &bearer(&token))?;
+    let packed = anonymous.clone().with("content-encoding", "gzip")?;
     let key = app.client(app.home.environment_id, switchboard::domain::access::Scope::ALL).await?;
-    let accounts = key.get("integrated-accounts").await?.okay()?;
+    let accounts = key.get("integrated-accounts").await?.success()?;
     let account = accounts.pointer("/result/0/id").and_then(Value::as_str).context("no account")?;
-    let key = key.with("x-integrated-account-id", account)?.at(nobody.base_url().clone());
+    let key = key.with("x-integrated-account-id", account)?.at(anonymous.base_url().clone());
     let (theirs, ours) = ("token=xoxb-theirs", format!("token={token}"));
     let both = part("token", &token);
     let rows = [
-        (&nobody, FORM, theirs.to_owned(), 401, "invalid_auth"),
-        (&nobody, FORM, "token=".to_owned(), 401, "invalid_auth"),
-        (&nobody, FORM, "token=sb_live_x".to_owned(), 401, "invalid_auth"),
-        (&nobody, FORM, "token=sb_acct_x".to_owned(), 401, "invalid_auth"),
-        (&nobody, FORM, format!("{ours}&{theirs}"), 401, "invalid_auth"),
-        (&nobody, FORM, "a=1".to_owned(), 401, "not_authed"),
-        (&nobody, JSON, format!("{{\"token\":\"{token}\"}}"), 401, "not_authed"),
+        (&anonymous, FORM, theirs.to_owned(), 401, "invalid_auth"),
+        (&anonymous, FORM, "token=".to_owned(), 401, "invalid_auth"),
+        (&anonymous, FORM, "token=sb_live_x".to_owned(), 401, "invalid_auth"),
+        (&anonymous, FORM, "token=sb_acct_x".to_owned(), 401, "invalid_auth"),
+        (&anonymous, FORM, format!("{ours}&{theirs}"), 401, "invalid_auth"),
+        (&anonymous, FORM, "a=1".to_owned(), 401, "not_authed"),
+        (&anonymous, JSON, format!("{{\"token\":\"{token}\"}}"), 401, "not_authed"),
         (
-            &nobody,
+            &anonymous,
             MULTIPART,
             format!("{}--b0--", part("token", "xoxb-theirs")),
             401,
             "invalid_auth",
         ),
-        (&nobody, "multipart/form-data", both.clone(), 415, "invalid_post_type"),
+        (&anonymous, "multipart/form-data", both.clone(), 415, "invalid_post_type"),
         (
-            &nobody,
+            &anonymous,
             "multipart/form-data; boundary=a; boundary=b0",
             both.clone(),
             415,
@@ -165,30 +165,29 @@ async fn a_token_that_is_not_the_callers_own_goes_nowhere(pool: PgPool) -> anyho
         (&key, FORM, ours.clone(), 401, "invalid_auth"),
     ];
     for (client, content_type, body, status, code) in rows {
-        let answer =
+        let response =
             client.send(Method::POST, "proxy/api/auth.test", Some((content_type, &body))).await?;
         assert_eq!(
-            (answer.status, &answer.body["error"]),
+            (response.status, &response.body["error"]),
             (status, &json!(code)),
             "{body}: {}",
-            answer.text
+            response.text
         );
-        assert!(answer.header("link").contains("/problems/"), "{body}");
+        assert!(response.header("link").contains("/problems/"), "{body}");
     }
-    let query = nobody.get(&format!("proxy/api/auth.test?{ours}")).await?;
+    let query = anonymous.get(&format!("proxy/api/auth.test?{ours}")).await?;
     assert_eq!((query.status, &query.body["error"]), (401, &json!("not_authed")));
-    let elsewhere = nobody.send(Method::POST, "proxy/scim/v2/Users", Some((FORM, &ours))).await?;
-    elsewhere.refused(401, "unauthorized");
-    assert!(!provider.seen.has_changed()?, "nothing of it was sent");
+    let elsewhere =
+        anonymous.send(Method::POST, "proxy/scim/v2/Users", Some((FORM, &ours))).await?;
+    elsewhere.api_error(401, "unauthorized");
+    assert!(!provider.seen.has_changed()?, "no call was sent");
     provider.seen.mark_unchanged();
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_large_form_streams_with_its_token_first_and_is_broken_off_with_it_late(
-    pool: PgPool,
-) -> anyhow::Result<()> {
-    let (_app, provider, nobody, token) = scene(pool).await?;
+async fn a_large_form_streams_only_if_its_token_comes_first(pool: PgPool) -> anyhow::Result<()> {
+    let (_app, provider, anonymous, token) = fixture(pool).await?;
     let large = |pieces: Vec<String>| {
         reqwest::Body::wrap_stream(stream::iter(
             pieces.into_iter().map(|piece| Ok::<_, std::io::Error>(Bytes::from(piece))),
@@ -200,12 +199,12 @@ async fn a_large_form_streams_with_its_token_first_and_is_broken_off_with_it_lat
     let send = async |client: &Client, body| {
         client.open(Method::POST, "proxy/api/files.upload", Some(body)).await
     };
-    let typed = nobody.clone().with("content-type", MULTIPART)?;
+    let typed = anonymous.clone().with("content-type", MULTIPART)?;
     assert_eq!(send(&typed, first).await?.status(), 200);
     let sent = provider.body.borrow().clone().context("no body")?;
     assert!(sent == format!("{file}{end}").as_bytes(), "{} bytes", sent.len());
 
-    // Without the header nothing is begun; with it, the call is broken off before the field.
+    // Without the header no call is sent; with it, the call is aborted before the field.
     let late = || large(vec![file.clone(), own.clone(), end.clone()]);
     let unproven = send(&typed, late()).await?;
     assert_eq!(unproven.status(), 401);

@@ -1,4 +1,4 @@
-//! Traces: what a request did is told to a collector, and a caller's trace goes on to the provider.
+//! Traces: spans of a request are exported to a collector, and the caller's trace context reaches the provider.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,14 +22,14 @@ use crate::support::TestApp;
 const TRACE: u128 = 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c;
 const PARENT: u128 = 0xb7ad_6b71_6920_3331;
 
-/// What came: the collector's headers and the spans.
-type Came = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
+/// Received: the collector's headers and the spans.
+type Received = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 
-/// A collector of OTLP over HTTP, and a gateway that sends to it.
+/// An OTLP/HTTP collector, and a gateway that exports to it.
 struct Traced {
     app: TestApp,
     provider: Provider,
-    came: Came,
+    received: Received,
 }
 
 impl Traced {
@@ -37,15 +37,16 @@ impl Traced {
         Self::sampling(pool, 1.0).await
     }
 
-    /// One that samples this share.
+    /// Starts both with this sampling ratio.
     async fn sampling(pool: PgPool, sample: f64) -> anyhow::Result<Self> {
-        let came = Came::default();
+        let received = Received::default();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let endpoint = format!("http://{}", listener.local_addr()?);
-        let take = |State(came): State<Came>, headers: HeaderMap, body: Bytes| async move {
-            came.lock().unwrap_or_else(PoisonError::into_inner).push((headers, body));
+        let take = |State(received): State<Received>, headers: HeaderMap, body: Bytes| async move {
+            received.lock().unwrap_or_else(PoisonError::into_inner).push((headers, body));
         };
-        let router = Router::new().route("/v1/traces", post(take)).with_state(Arc::clone(&came));
+        let router =
+            Router::new().route("/v1/traces", post(take)).with_state(Arc::clone(&received));
         TaskTracker::new().spawn(axum::serve(listener, router).into_future());
         let provider = Provider::start().await?;
         let url = provider.url.clone();
@@ -55,16 +56,16 @@ impl Traced {
             setup.config.traces.sample = sample;
             "x-api-key=hunter2, x-team=core".clone_into(&mut setup.config.traces.otlp_headers);
         });
-        Ok(Self { app: app.await?, provider, came })
+        Ok(Self { app: app.await?, provider, received })
     }
 
-    /// The spans of the caller's trace, by their names, once all have come.
+    /// Returns the spans of the caller's trace by name, once all have arrived.
     async fn spans(&self) -> anyhow::Result<HashMap<String, Span>> {
         let traces = self.app.state.traces.clone();
-        tokio::task::spawn_blocking(move || traces.finish()).await?;
-        let came = self.came.lock().unwrap_or_else(PoisonError::into_inner);
+        tokio::task::spawn_blocking(move || traces.shutdown()).await?;
+        let received = self.received.lock().unwrap_or_else(PoisonError::into_inner);
         let mut spans = HashMap::new();
-        for (headers, body) in &*came {
+        for (headers, body) in &*received {
             assert_eq!(headers.get("x-api-key").context("no key")?, "hunter2");
             let request = ExportTraceServiceRequest::decode(body.clone())?;
             let scopes = request.resource_spans.into_iter().flat_map(|one| one.scope_spans);
@@ -75,10 +76,10 @@ impl Traced {
         Ok(spans)
     }
 
-    /// What the provider was told of the trace.
-    fn told(&self) -> anyhow::Result<String> {
+    /// Returns the trace context that the provider received.
+    fn propagated_context(&self) -> anyhow::Result<String> {
         let seen = self.provider.seen.borrow();
-        let (_, _, headers) = seen.as_ref().context("nothing was asked")?;
+        let (_, _, headers) = seen.as_ref().context("no call was sent")?;
         Ok(headers.get("traceparent").context("no trace")?.to_str()?.to_owned())
     }
 }
@@ -87,28 +88,26 @@ fn id(bytes: &[u8]) -> u128 {
     bytes.iter().fold(0, |id, byte| id << 8 | u128::from(*byte))
 }
 
-/// The header of the caller's trace.
+/// Returns the caller's `traceparent`.
 fn traceparent(flags: &str) -> String {
     format!("00-{TRACE:032x}-{PARENT:016x}-{flags}")
 }
 
-/// Its facts as one text.
-fn facts(span: &Span) -> String {
+/// Returns its attributes as one text.
+fn attributes(span: &Span) -> String {
     format!("{:?} {:?}", span.attributes, span.status)
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_callers_trace_is_taken_up_and_goes_on_to_the_provider(
-    pool: PgPool,
-) -> anyhow::Result<()> {
+async fn continues_the_callers_trace_and_propagates_it(pool: PgPool) -> anyhow::Result<()> {
     let traced = Traced::new(pool).await?;
     let account = traced.app.link("acme").await?;
-    let api = traced.app.on(&account)?.with("traceparent", &traceparent("01"))?;
+    let api = traced.app.client_for(&account)?.with("traceparent", &traceparent("01"))?;
     api.get("proxy/scim/v2/Users?filter=userName%20eq%20%22ada%22").await?;
-    let told = traced.told()?;
+    let reported = traced.propagated_context()?;
 
     let spans = traced.spans().await?;
-    let names = ["GET /proxy/{*path}", "scim.users.get", "wait for turn", "take token"];
+    let names = ["GET /proxy/{*path}", "scim.users.get", "rate_limit.acquire", "access_token.get"];
     for name in names {
         assert!(spans.contains_key(name), "{name} is not in {:?}", spans.keys());
     }
@@ -117,9 +116,9 @@ async fn a_callers_trace_is_taken_up_and_goes_on_to_the_provider(
     for part in &names[1..] {
         assert_eq!(spans[*part].trace_id, request.trace_id);
     }
-    assert_eq!(told, format!("00-{TRACE:032x}-{:016x}-01", id(&call.span_id)));
+    assert_eq!(reported, format!("00-{TRACE:032x}-{:016x}-01", id(&call.span_id)));
     for (span, fact) in [(call, "switchboard.provider_method"), (call, "slack_enterprise")] {
-        assert!(facts(span).contains(fact), "{fact} is not in {}", facts(span));
+        assert!(attributes(span).contains(fact), "{fact} is not in {}", attributes(span));
     }
     for span in spans.values() {
         for secret in ["ada", "acme", "xoxp", "sb_live"] {
@@ -130,37 +129,41 @@ async fn a_callers_trace_is_taken_up_and_goes_on_to_the_provider(
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn what_a_caller_does_not_sample_is_not_sent(pool: PgPool) -> anyhow::Result<()> {
+async fn does_not_export_an_unsampled_trace(pool: PgPool) -> anyhow::Result<()> {
     let traced = Traced::new(pool).await?;
     let account = traced.app.link("acme").await?;
-    let api = traced.app.on(&account)?.with("traceparent", &traceparent("00"))?;
+    let api = traced.app.client_for(&account)?.with("traceparent", &traceparent("00"))?;
     assert_eq!(api.get("proxy/scim/v2/Users").await?.status, 200);
     assert!(
-        traced.told()?.starts_with(&format!("00-{TRACE:032x}-")) && traced.told()?.ends_with("-00")
+        traced.propagated_context()?.starts_with(&format!("00-{TRACE:032x}-"))
+            && traced.propagated_context()?.ends_with("-00")
     );
     assert!(traced.spans().await?.is_empty());
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_caller_has_no_more_sampled_than_the_settings_say(pool: PgPool) -> anyhow::Result<()> {
+async fn callers_can_not_exceed_the_sampling_ratio(pool: PgPool) -> anyhow::Result<()> {
     let traced = Traced::sampling(pool, 0.0).await?;
     let account = traced.app.link("acme").await?;
-    let api = traced.app.on(&account)?.with("traceparent", &traceparent("01"))?;
+    let api = traced.app.client_for(&account)?.with("traceparent", &traceparent("01"))?;
     assert_eq!(api.get("proxy/scim/v2/Users").await?.status, 200);
-    let told = traced.told()?;
-    assert!(told.starts_with(&format!("00-{TRACE:032x}-")) && told.ends_with("-00"), "{told}");
+    let reported = traced.propagated_context()?;
+    assert!(
+        reported.starts_with(&format!("00-{TRACE:032x}-")) && reported.ends_with("-00"),
+        "{reported}"
+    );
     assert!(traced.spans().await?.is_empty());
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn without_a_collector_nobody_is_told_of_a_trace(pool: PgPool) -> anyhow::Result<()> {
+async fn without_a_collector_no_trace_is_propagated(pool: PgPool) -> anyhow::Result<()> {
     let (_app, client, provider) = super::with_provider(pool).await?;
     let client = client.with("traceparent", &traceparent("01"))?;
     client.get("proxy/scim/v2/Users").await?;
     let seen = provider.seen.borrow();
-    let (_, _, headers) = seen.as_ref().context("nothing was asked")?;
+    let (_, _, headers) = seen.as_ref().context("no call was sent")?;
     assert!(headers.get("traceparent").is_none(), "{headers:?}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `/audit-log`: who did what to which account; nobody changes it, and it says nothing of anybody.
+//! `/audit-log`: which key did what to which account; entries are immutable and contain no personal data.
 
 use std::time::{Duration, Instant};
 
@@ -9,11 +9,11 @@ use sqlx::PgPool;
 
 use crate::support::{Client, TestApp};
 
-/// The rows of a list, once there are as many as wanted: those of uses come within a second.
+/// Returns the rows of a list, once there are as many as expected: usage entries are written within a second.
 async fn rows(admin: &Client, query: &str, wanted: usize) -> anyhow::Result<Vec<Value>> {
     let began = Instant::now();
     loop {
-        let list = admin.get(&format!("audit-log?{query}")).await?.okay()?;
+        let list = admin.get(&format!("audit-log?{query}")).await?.success()?;
         let rows = list.get("result").and_then(Value::as_array).context("no rows")?.clone();
         if rows.len() >= wanted {
             return Ok(rows);
@@ -31,26 +31,26 @@ async fn form(api: &Client, path: &str, id: &str) -> anyhow::Result<u16> {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn every_call_with_an_accounts_token_is_told(pool: PgPool) -> anyhow::Result<()> {
+async fn every_call_with_an_accounts_token_is_logged(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let account = app.link("acme").await?;
-    let (admin, api) = (&app.home.admin, app.on(&account)?);
+    let (admin, api) = (&app.home.admin, app.client_for(&account)?);
     let before = rows(admin, "kind=use", 0).await?.len();
     assert_eq!(before, 0);
     let raw = api.clone().with("x-request-id", "raw-1")?;
-    raw.get("proxy/api/auth.test?token=U0SECRET").await?.okay()?;
+    raw.get("proxy/api/auth.test?token=U0SECRET").await?.success()?;
     let read = api.clone().with("x-request-id", "read-1")?;
     read.get("users?limit=1&email=somebody%40example.com").await?;
 
-    let told = rows(admin, "kind=use&request_id=raw-1", 1).await?;
-    let row = &told[0];
+    let reported = rows(admin, "kind=use&request_id=raw-1", 1).await?;
+    let row = &reported[0];
     assert_eq!(row["action"], "proxy.called");
     assert_eq!(row["provider_method"], "auth.test");
     assert_eq!((&row["status"], &row["outcome"]), (&json!(200), &json!("answered")));
     assert_eq!(row["integrated_account_id"], account);
     assert!(row["duration_ms"].is_u64() && row["actor"].as_str().unwrap().starts_with("key_"));
-    let told = rows(admin, "kind=use&request_id=read-1", 1).await?;
-    assert!(told.iter().all(|row| row["action"] == "directory.called"), "{told:?}");
+    let reported = rows(admin, "kind=use&request_id=read-1", 1).await?;
+    assert!(reported.iter().all(|row| row["action"] == "directory.called"), "{reported:?}");
 
     let text = admin.get("audit-log").await?.text;
     for secret in ["U0SECRET", "somebody", "example.com"] {
@@ -60,44 +60,48 @@ async fn every_call_with_an_accounts_token_is_told(pool: PgPool) -> anyhow::Resu
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn many_calls_that_are_alike_are_counted_and_none_is_missing(
-    pool: PgPool,
-) -> anyhow::Result<()> {
+async fn identical_calls_are_aggregated_and_none_is_missing(pool: PgPool) -> anyhow::Result<()> {
     const CALLS: u64 = 60;
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     for _ in 0..CALLS {
-        api.get("proxy/api/auth.test").await?.okay()?;
+        api.get("proxy/api/auth.test").await?.success()?;
     }
     let other = api.clone().with("x-request-id", "other")?;
-    other.get("proxy/api/team.info").await?.okay()?;
+    other.get("proxy/api/team.info").await?.success()?;
     rows(&app.home.admin, "provider_method=team.info&request_id=other", 1).await?;
-    let told = rows(&app.home.admin, "provider_method=auth.test&limit=100", 1).await?;
+    let reported = rows(&app.home.admin, "provider_method=auth.test&limit=100", 1).await?;
     let calls = |row: &Value| row.get("calls").and_then(Value::as_u64).unwrap_or_default();
-    assert_eq!(told.iter().map(calls).sum::<u64>(), CALLS, "{told:?}");
-    let (many, single): (Vec<_>, Vec<_>) = told.iter().partition(|row| calls(row) > 1);
-    assert!(!many.is_empty() && single.len() >= 10, "{told:?}");
+    assert_eq!(reported.iter().map(calls).sum::<u64>(), CALLS, "{reported:?}");
+    let (many, single): (Vec<_>, Vec<_>) = reported.iter().partition(|row| calls(row) > 1);
+    assert!(!many.is_empty() && single.len() >= 10, "{reported:?}");
     assert!(many.iter().all(|row| row["request_id"].is_null()), "{many:?}");
     assert!(single.iter().all(|row| row["request_id"].is_string()), "{single:?}");
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_raw_change_is_written_down_before_it_is_sent(pool: PgPool) -> anyhow::Result<()> {
+async fn a_raw_change_is_logged_before_it_is_sent(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     form(&api, "proxy/api/admin.users.session.reset", "change-1").await?;
-    // At once, whatever waits in memory.
+    // Immediately, whatever is buffered.
     let rows_now = rows(&app.home.admin, "request_id=change-1&kind=change", 1).await?;
     assert!(rows_now.iter().any(|row| row["outcome"] == "started"), "{rows_now:?}");
     app.state.uses.finish().await;
-    let mut told = rows(&app.home.admin, "request_id=change-1&kind=change", 2).await?;
-    told.sort_by_key(|row| row["outcome"].to_string());
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert_eq!((&told[0]["outcome"], &told[0]["status"]), (&json!("answered"), &json!(200)));
-    assert_eq!((&told[1]["outcome"], &told[1]["status"]), (&json!("started"), &Value::Null));
-    assert!(told.iter().all(|row| row["provider_method"] == "admin.users.session.reset"));
-    // What only reads by POST is no change.
+    let mut reported = rows(&app.home.admin, "request_id=change-1&kind=change", 2).await?;
+    reported.sort_by_key(|row| row["outcome"].to_string());
+    assert_eq!(reported.len(), 2, "{reported:?}");
+    assert_eq!(
+        (&reported[0]["outcome"], &reported[0]["status"]),
+        (&json!("answered"), &json!(200))
+    );
+    assert_eq!(
+        (&reported[1]["outcome"], &reported[1]["status"]),
+        (&json!("started"), &Value::Null)
+    );
+    assert!(reported.iter().all(|row| row["provider_method"] == "admin.users.session.reset"));
+    // A read by POST is not a change.
     form(&api, "proxy/api/users.info", "read-1").await?;
     app.state.uses.finish().await;
     assert_eq!(rows(&app.home.admin, "request_id=read-1&kind=use", 1).await?.len(), 1);
@@ -108,7 +112,7 @@ async fn a_raw_change_is_written_down_before_it_is_sent(pool: PgPool) -> anyhow:
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn an_unknown_method_counts_as_a_change(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     for (method, path, is_change) in [
         (Method::GET, "api/users.profile.erase", true),
         (Method::HEAD, "api/users.profile.erase", true),
@@ -122,25 +126,28 @@ async fn an_unknown_method_counts_as_a_change(pool: PgPool) -> anyhow::Result<()
         let caller = api.clone().with("x-request-id", &id)?;
         caller.send(method, &format!("proxy/{path}"), None).await?;
         let filter = format!("request_id={id}&kind=change");
-        let told = app.home.admin.get(&format!("audit-log?{filter}")).await?.okay()?;
-        let rows = told["result"].as_array().map_or(&[][..], Vec::as_slice);
+        let reported = app.home.admin.get(&format!("audit-log?{filter}")).await?.success()?;
+        let rows = reported["result"].as_array().map_or(&[][..], Vec::as_slice);
         let is_told = rows.iter().any(|row| row["outcome"] == "started");
-        assert_eq!(is_told, is_change, "{id}: {told}");
+        assert_eq!(is_told, is_change, "{id}: {reported}");
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_caller_who_hangs_up_leaves_a_trace(pool: PgPool) -> anyhow::Result<()> {
+async fn a_caller_that_disconnects_is_logged(pool: PgPool) -> anyhow::Result<()> {
     use switchboard::sandbox::{Fault, FaultKind};
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?.with("x-request-id", "gone-1")?;
-    let slow = Fault::next("auth.test", FaultKind::Timeout, 1);
+    let api = app.linked_client().await?.with("x-request-id", "gone-1")?;
+    let slow = Fault::for_next_calls("auth.test", FaultKind::Timeout, 1);
     app.sandbox.add_fault(Fault { seconds: Some(20.0), ..slow });
     let call = api.get("proxy/api/auth.test");
     assert!(tokio::time::timeout(Duration::from_millis(500), call).await.is_err());
-    let told = rows(&app.home.admin, "request_id=gone-1", 1).await?;
-    assert_eq!((&told[0]["outcome"], &told[0]["status"]), (&json!("abandoned"), &Value::Null));
+    let reported = rows(&app.home.admin, "request_id=gone-1", 1).await?;
+    assert_eq!(
+        (&reported[0]["outcome"], &reported[0]["status"]),
+        (&json!("abandoned"), &Value::Null)
+    );
     Ok(())
 }
 
@@ -151,8 +158,8 @@ async fn the_log_is_paged_filtered_and_exported(pool: PgPool) -> anyhow::Result<
     let admin = &app.home.admin;
     for field in ["a", "b", "c", "d"] {
         app.clock.advance(time::Duration::minutes(10));
-        let wish = json!({"resource": "users", "field": field, "expression": "1"});
-        admin.post("mappings", &wish).await?.created()?;
+        let body = json!({"resource": "users", "field": field, "expression": "1"});
+        admin.post("mappings", &body).await?.created()?;
     }
     let (all, pages) = admin.all("audit-log?limit=2").await?;
     assert!(pages > 2 && all.len() >= 6, "{all:?}");
@@ -163,19 +170,19 @@ async fn the_log_is_paged_filtered_and_exported(pool: PgPool) -> anyhow::Result<
     ids.dedup();
     assert_eq!(ids.len(), all.len());
 
-    let made = rows(admin, "action=mapping.created", 4).await?;
-    assert_eq!(made.len(), 4);
-    let actor = made[0]["actor"].as_str().context("no actor")?;
+    let issued = rows(admin, "action=mapping.created", 4).await?;
+    assert_eq!(issued.len(), 4);
+    let actor = issued[0]["actor"].as_str().context("no actor")?;
     assert_eq!(rows(admin, &format!("actor={actor}&action=mapping.created"), 4).await?.len(), 4);
     let linked = rows(admin, &format!("integrated_account_id={account}&kind=change"), 1).await?;
     assert!(linked.iter().any(|row| row["action"] == "integrated_account.linked"), "{linked:?}");
-    let moment = at(&made[1]);
+    let moment = at(&issued[1]);
     let since = rows(admin, &format!("action=mapping.created&from={moment}"), 2).await?;
     assert_eq!(since.len(), 2);
     let until = rows(admin, &format!("action=mapping.created&to={moment}"), 2).await?;
     assert_eq!(until.len(), 2);
 
-    let cursor = admin.get("audit-log?limit=2").await?.okay()?["next_cursor"].clone();
+    let cursor = admin.get("audit-log?limit=2").await?.success()?["next_cursor"].clone();
     let cursor = cursor.as_str().context("no cursor")?;
     let elsewhere = format!("audit-log?limit=2&kind=change&next_cursor={cursor}");
     admin.get(&elsewhere).await?.problem(400, "invalid_cursor");
@@ -216,7 +223,7 @@ async fn a_long_export_has_every_row_once(pool: PgPool) -> anyhow::Result<()> {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_database_lets_nobody_change_the_log(pool: PgPool) -> anyhow::Result<()> {
+async fn the_database_rejects_changes_to_the_log(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     for change in [
         "update audit_log set actor = 'nobody'",
@@ -225,8 +232,8 @@ async fn the_database_lets_nobody_change_the_log(pool: PgPool) -> anyhow::Result
         "truncate environments cascade",
         "delete from environments",
     ] {
-        let refused = sqlx::query(change).execute(&app.pool).await;
-        let error = refused.err().with_context(|| format!("{change} was done"))?.to_string();
+        let rejected = sqlx::query(change).execute(&app.pool).await;
+        let error = rejected.err().with_context(|| format!("{change} was done"))?.to_string();
         assert!(error.contains("append-only"), "{change}: {error}");
     }
     let owns: bool = sqlx::query_scalar(
@@ -240,7 +247,7 @@ async fn the_database_lets_nobody_change_the_log(pool: PgPool) -> anyhow::Result
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn only_old_rows_leave_the_log(pool: PgPool) -> anyhow::Result<()> {
+async fn only_old_rows_are_purged(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     sqlx::query(
         "insert into audit_log (environment_id, audit_id, at, actor, action, outcome)
@@ -258,31 +265,31 @@ async fn only_old_rows_leave_the_log(pool: PgPool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The largest of some figures of the audit log.
+/// Returns the largest of some metrics of the audit log.
 async fn largest(app: &TestApp, figure: &str) -> anyhow::Result<i32> {
     let query = format!("SELECT coalesce(max({figure}), 0) FROM audit_log");
     Ok(sqlx::query_scalar(sqlx::AssertSqlSafe(query)).fetch_one(&app.pool).await?)
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn names_that_callers_invent_fill_neither_log_nor_budgets(
+async fn names_invented_by_callers_fill_neither_log_nor_buckets(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let account = app.link("acme").await?;
-    let (admin, api) = (&app.home.admin, app.on(&account)?);
+    let (admin, api) = (&app.home.admin, app.client_for(&account)?);
     let long = "x".repeat(5_000);
     for path in ["api", "audit/v1"] {
-        let refused = api.get(&format!("proxy/{path}/{long}")).await?;
-        // In the provider's own shape, where it has one.
-        assert!(refused.text.contains("no such path"), "{}", refused.text);
+        let rejected = api.get(&format!("proxy/{path}/{long}")).await?;
+        // In the provider's error format, where it has one.
+        assert!(rejected.text.contains("no such path"), "{}", rejected.text);
     }
-    let budgets = app.state.limiter.figures().keys;
+    let budgets = app.state.limiter.stats().buckets;
     for number in 0..20 {
         api.get(&format!("proxy/api/invented.method{number}")).await?;
         api.get(&format!("proxy/audit/v1/invented{number}")).await?;
     }
-    let invented = app.state.limiter.figures().keys.saturating_sub(budgets);
+    let invented = app.state.limiter.stats().buckets.saturating_sub(budgets);
     assert!(invented <= 2, "{invented} budgets for names that no provider has");
     api.get(&format!("proxy/scim/v2/{long}/1")).await?;
     let verb = Method::from_bytes("X".repeat(300).as_bytes())?;

@@ -1,4 +1,4 @@
-//! `/events`: what happened to accounts, told once, in order, to whoever keeps its cursor.
+//! `/events`: events of accounts, each once and in order, for consumers that store their cursor.
 
 use anyhow::Context as _;
 use futures_util::future::join_all;
@@ -9,39 +9,39 @@ use time::Duration;
 
 use crate::support::{Browser, Client, TestApp, bearer};
 
-/// The events behind a cursor, and the cursor to keep.
-async fn news(api: &Client, cursor: &mut String) -> anyhow::Result<Vec<Value>> {
+/// Returns the events after a cursor, and the next cursor.
+async fn read_events(api: &Client, cursor: &mut String) -> anyhow::Result<Vec<Value>> {
     let behind = if cursor.is_empty() { String::new() } else { format!("next_cursor={cursor}") };
-    let page = api.get(&format!("events?{behind}")).await?.okay()?;
+    let page = api.get(&format!("events?{behind}")).await?.success()?;
     if let Some(next) = page.pointer("/next_cursor").and_then(Value::as_str) {
         next.clone_into(cursor);
     }
     Ok(page.pointer("/result").and_then(Value::as_array).context("no events")?.clone())
 }
 
-/// Their types, without what is the same in all of them.
-fn kinds(events: &[Value]) -> Vec<&str> {
+/// Returns their types, checking the fields that all share.
+fn event_types(events: &[Value]) -> Vec<&str> {
     let names = events.iter().filter_map(|event| event.get("type").and_then(Value::as_str));
     names.filter_map(|name| name.strip_prefix("integrated_account.")).collect()
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_life_of_an_account_is_told_in_order(pool: PgPool) -> anyhow::Result<()> {
+async fn reports_the_lifecycle_of_an_account_in_order(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let (api, mut cursor) = (&app.home.api, String::new());
-    assert!(news(api, &mut cursor).await?.is_empty() && cursor.is_empty());
+    assert!(read_events(api, &mut cursor).await?.is_empty() && cursor.is_empty());
 
     let account = app.link("acme").await?;
-    let linked = news(api, &mut cursor).await?;
-    assert_eq!(kinds(&linked), ["created", "active"]);
-    assert!(news(api, &mut cursor).await?.is_empty());
+    let linked = read_events(api, &mut cursor).await?;
+    assert_eq!(event_types(&linked), ["created", "active"]);
+    assert!(read_events(api, &mut cursor).await?.is_empty());
 
     app.uninstall(&account).await?;
     for _ in 0..3 {
-        app.on(&account)?.get("users?limit=1").await?.problem(409, "account_needs_reauth");
+        app.client_for(&account)?.get("users?limit=1").await?.problem(409, "account_needs_reauth");
     }
-    let lost = news(api, &mut cursor).await?;
-    assert_eq!(kinds(&lost), ["needs_reauth"]);
+    let lost = read_events(api, &mut cursor).await?;
+    assert_eq!(event_types(&lost), ["needs_reauth"]);
     let lost = lost.first().context("none")?;
     assert_eq!(lost.get("integrated_account_id"), Some(&json!(account)));
     assert!(lost["id"].as_str().is_some_and(|id| id.starts_with("evt_")), "{lost}");
@@ -52,51 +52,52 @@ async fn the_life_of_an_account_is_told_in_order(pool: PgPool) -> anyhow::Result
             "status": "needs_reauth", "missing_scopes": [], "reason": "invalid_refresh_token"})
     );
 
-    app.link_again("acme", &account).await?;
+    app.relink("acme", &account).await?;
     for _ in 0..2 {
-        app.home.api.delete(&format!("integrated-accounts/{account}")).await?.okay()?;
+        app.home.api.delete(&format!("integrated-accounts/{account}")).await?.success()?;
     }
-    let end = news(api, &mut cursor).await?;
-    assert_eq!(kinds(&end), ["reactivated", "disconnected"]);
+    let end = read_events(api, &mut cursor).await?;
+    assert_eq!(event_types(&end), ["reactivated", "disconnected"]);
     let (all, _) = api.all("events?limit=2").await?;
-    assert_eq!(kinds(&all), ["created", "active", "needs_reauth", "reactivated", "disconnected"]);
+    assert_eq!(
+        event_types(&all),
+        ["created", "active", "needs_reauth", "reactivated", "disconnected"]
+    );
     for secret in ["xoxe", "xoxp", "xoxb", DEFAULT_CLIENT_SECRET] {
-        assert!(!json!(all).to_string().contains(secret), "{secret} is told: {all:?}");
+        assert!(!json!(all).to_string().contains(secret), "{secret} is in the events: {all:?}");
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_refresh_that_fails_and_fails_is_told_once_in_an_hour(
-    pool: PgPool,
-) -> anyhow::Result<()> {
+async fn reports_repeated_refresh_failures_once_an_hour(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let account = app.link("acme").await?;
-    let (api, mut cursor) = (app.on(&account)?, String::new());
-    news(&app.home.api, &mut cursor).await?;
+    let (api, mut cursor) = (app.client_for(&account)?, String::new());
+    read_events(&app.home.api, &mut cursor).await?;
     app.sandbox.advance_clock(Duration::hours(13));
-    app.sandbox.add_fault(Fault::next("oauth.v2.access", FaultKind::Html, 1_000));
+    app.sandbox.add_fault(Fault::for_next_calls("oauth.v2.access", FaultKind::Html, 1_000));
     for expected in [1, 1] {
         for _ in 0..3 {
             api.get("users?limit=1").await?.problem(502, "provider_error");
         }
-        let told = news(&app.home.api, &mut cursor).await?;
-        assert_eq!(kinds(&told), vec!["refresh_failed"; expected]);
-        assert_eq!(told[0]["data"]["reason"], "provider_down");
-        assert_eq!(told[0]["data"]["status"], "active");
+        let reported = read_events(&app.home.api, &mut cursor).await?;
+        assert_eq!(event_types(&reported), vec!["refresh_failed"; expected]);
+        assert_eq!(reported[0]["data"]["reason"], "provider_down");
+        assert_eq!(reported[0]["data"]["status"], "active");
         app.clock.advance(Duration::hours(1));
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn events_are_chosen_by_type_and_account(pool: PgPool) -> anyhow::Result<()> {
+async fn filters_events_by_type_and_account(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let (one, two) = (app.link("acme").await?, app.link("globex").await?);
     let api = &app.home.api;
     let token = api.post(&format!("integrated-accounts/{one}/tokens"), &json!({})).await?;
     let token = token.created()?["result"]["token"].as_str().context("no token")?.to_owned();
-    let token = app.nobody()?.with("authorization", &bearer(&token))?;
+    let token = app.anonymous()?.with("authorization", &bearer(&token))?;
     let stranger = app.tenant("other").await?.api;
     for (client, filter, expected) in [
         (api, String::new(), 4),
@@ -109,19 +110,19 @@ async fn events_are_chosen_by_type_and_account(pool: PgPool) -> anyhow::Result<(
         (&stranger, String::new(), 0),
         (&stranger, format!("integrated_account_id={one}"), 0),
     ] {
-        let page = client.get(&format!("events?{filter}")).await?.okay()?;
+        let page = client.get(&format!("events?{filter}")).await?.success()?;
         assert_eq!(page["result_count"], expected, "{filter}: {page}");
     }
     let foreign = token.get(&format!("events?integrated_account_id={two}")).await?;
     foreign.problem(404, "account_not_found");
     for wrong in ["type=user.created", "integrated_account_id=acc_1", "kind=x", "limit=0"] {
-        let answer = api.get(&format!("events?{wrong}")).await?;
-        answer.problem(400, "invalid_query");
-        assert_eq!(answer.pointers(), [wrong.split('=').next().context("no name")?]);
+        let response = api.get(&format!("events?{wrong}")).await?;
+        response.problem(400, "invalid_query");
+        assert_eq!(response.pointers(), [wrong.split('=').next().context("no name")?]);
     }
-    let page = api.get("events?limit=1").await?.okay()?;
+    let page = api.get("events?limit=1").await?.success()?;
     let cursor = page["next_cursor"].as_str().context("no cursor")?;
-    api.get(&format!("events?next_cursor={cursor}")).await?.okay()?;
+    api.get(&format!("events?next_cursor={cursor}")).await?.success()?;
     let cut = &cursor[..cursor.len() - 1];
     for (client, wrong) in [
         (api, "next_cursor=x".to_owned()),
@@ -132,9 +133,9 @@ async fn events_are_chosen_by_type_and_account(pool: PgPool) -> anyhow::Result<(
         (&token, format!("next_cursor={cursor}")),
         (&stranger, format!("next_cursor={cursor}")),
     ] {
-        let answer = client.get(&format!("events?{wrong}")).await?;
-        answer.problem(400, "invalid_cursor");
-        assert_eq!(answer.pointers(), ["next_cursor"], "{wrong}");
+        let response = client.get(&format!("events?{wrong}")).await?;
+        response.problem(400, "invalid_cursor");
+        assert_eq!(response.pointers(), ["next_cursor"], "{wrong}");
     }
     let accounts = api.get(&format!("integrated-accounts?next_cursor={cursor}")).await?;
     accounts.problem(400, "invalid_cursor");
@@ -142,16 +143,14 @@ async fn events_are_chosen_by_type_and_account(pool: PgPool) -> anyhow::Result<(
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn whoever_keeps_its_cursor_misses_nothing_of_what_happens_at_once(
-    pool: PgPool,
-) -> anyhow::Result<()> {
+async fn a_stored_cursor_misses_no_concurrent_event(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let tenants: Vec<String> = (0..12).map(|number| format!("tenant-{number}")).collect();
     let links = join_all(tenants.iter().map(|tenant| app.link(tenant)));
     let reader = async {
         let (mut cursor, mut seen) = (String::new(), Vec::new());
         while seen.len() < 2 * tenants.len() {
-            seen.extend(news(&app.home.api, &mut cursor).await?);
+            seen.extend(read_events(&app.home.api, &mut cursor).await?);
         }
         anyhow::Ok(seen)
     };
@@ -166,22 +165,22 @@ async fn whoever_keeps_its_cursor_misses_nothing_of_what_happens_at_once(
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn events_are_kept_for_thirty_days(pool: PgPool) -> anyhow::Result<()> {
+async fn events_are_retained_for_thirty_days(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let (api, mut cursor) = (&app.home.api, String::new());
     app.link("acme").await?;
-    news(api, &mut cursor).await?;
+    read_events(api, &mut cursor).await?;
     app.clock.advance(Duration::days(29));
-    assert_eq!(news(api, &mut String::new()).await?.len(), 2);
+    assert_eq!(read_events(api, &mut String::new()).await?.len(), 2);
     app.clock.advance(Duration::days(1));
-    assert!(news(api, &mut String::new()).await?.is_empty());
+    assert!(read_events(api, &mut String::new()).await?.is_empty());
     app.clock.advance(Duration::seconds(1));
-    // The next event clears away those that nobody sees any more; an old cursor stays good.
+    // The next event purges old ones; an old cursor stays valid.
     let link = api.post("link-tokens", &json!({"tenant_id": "globex"})).await?.created()?;
     let url = link["result"]["link_url"].as_str().context("no link")?.parse()?;
-    assert_eq!(Browser::new()?.follow(&url).await?.status, 200);
-    let fresh = news(api, &mut cursor).await?;
-    assert_eq!(kinds(&fresh), ["created", "active"]);
+    assert_eq!(Browser::new()?.complete_link(&url).await?.status, 200);
+    let fresh = read_events(api, &mut cursor).await?;
+    assert_eq!(event_types(&fresh), ["created", "active"]);
     let rows: i64 = sqlx::query_scalar("select count(*) from events").fetch_one(&app.pool).await?;
     assert_eq!(rows, 2);
     Ok(())

@@ -1,4 +1,4 @@
-//! `expand[]` and `remote_query[…]`: what a list brings beyond the fields that come for nothing.
+//! `expand[]` and `remote_query[…]`: fields of a list that cost further calls.
 
 use std::collections::HashMap;
 
@@ -13,22 +13,22 @@ fn by_id(rows: &[Value]) -> HashMap<&str, &Value> {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_list_of_users_brings_profiles_groups_and_the_places_of_roles(
+async fn a_list_of_users_expands_profiles_groups_and_role_resources(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let org = app.sandbox.snapshot();
-    let plain = api.get("users?limit=40").await?.okay()?;
+    let plain = api.get("users?limit=40").await?.success()?;
     assert_eq!(plain.pointer("/result/0/department"), Some(&Value::Null));
     let query = "users?limit=1000&expand[]=profile&expand[]=groups&expand[]=roles";
     let (rows, _) = api.all(query).await?;
     let rows = by_id(&rows);
     for person in org.people().iter().filter(|one| one.is_active() && !one.is_bot()) {
-        let row = rows.get(person.id.as_str()).context("somebody is missing")?;
+        let row = rows.get(person.id.as_str()).context("a user is missing")?;
         let department = Some(person.job.department.as_str()).filter(|name| !name.is_empty());
         assert_eq!(row["department"], json!(department), "{person:?}");
-        let single = api.get(&format!("users/{}", person.id)).await?.okay()?;
+        let single = api.get(&format!("users/{}", person.id)).await?.success()?;
         for field in ["groups", "title", "manager", "employee_number", "phones"] {
             assert_eq!(row[field], single["result"][field], "{field} of {person:?}");
         }
@@ -47,10 +47,10 @@ async fn a_list_of_users_brings_profiles_groups_and_the_places_of_roles(
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn only_admitted_rows_are_expanded(pool: PgPool) -> anyhow::Result<()> {
+async fn only_matching_rows_are_expanded(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
-    let page = api.get("users?role[id]=org:owner&expand[]=profile").await?.okay()?;
+    let api = app.linked_client().await?;
+    let page = api.get("users?role[id]=org:owner&expand[]=profile").await?.success()?;
     let admitted = page["result_count"].as_u64().context("no count")?;
     assert!(admitted > 0);
     assert_eq!(app.calls("scim.users.get"), admitted, "one call for each row");
@@ -58,14 +58,14 @@ async fn only_admitted_rows_are_expanded(pool: PgPool) -> anyhow::Result<()> {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_list_of_workspaces_brings_leaders_and_settings(pool: PgPool) -> anyhow::Result<()> {
+async fn a_list_of_workspaces_expands_admins_and_settings(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let (rows, _) = api.all("workspaces?limit=2&expand[]=owners&expand[]=settings").await?;
     assert_eq!(rows.len(), app.sandbox.snapshot().workspaces.len());
     for row in &rows {
         let id = row["id"].as_str().context("no id")?;
-        let single = api.get(&format!("workspaces/{id}")).await?.okay()?;
+        let single = api.get(&format!("workspaces/{id}")).await?.success()?;
         assert_eq!(*row, single["result"], "as it is read alone");
         assert!(row["owner_ids"].is_array() && row["default_channels"].is_array());
     }
@@ -73,16 +73,16 @@ async fn a_list_of_workspaces_brings_leaders_and_settings(pool: PgPool) -> anyho
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn arguments_of_the_provider_reach_its_call(pool: PgPool) -> anyhow::Result<()> {
+async fn remote_query_arguments_reach_the_provider(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let guests = api.get("users?limit=500&remote_query[only_guests]=true").await?;
-    // It is an argument of ours for some filters, so it is never the caller's.
+    // Some filters of ours set this argument, so a caller may not.
     guests.problem(400, "invalid_query");
     let query =
         "users?limit=500&status=inactive&remote_query[include_deactivated_user_workspaces]=true";
     let (rows, _) = api.all(query).await?;
     let housed = rows.iter().filter(|row| row["workspaces"] != json!([])).count();
-    assert!(housed > 0, "workspaces of the deactivated come when the provider is asked for them");
+    assert!(housed > 0, "workspaces of deactivated users are included on request");
     Ok(())
 }

@@ -1,17 +1,17 @@
-//! `/groups` and `/me`: groups of the identity provider, and whose token it is.
+//! `/groups` and `/me`: groups of the identity provider, and the token's identity.
 
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use switchboard::sandbox::org::Organization;
+use switchboard::sandbox::org::GridOrganization;
 
 use crate::support::TestApp;
 
-/// Every group of the identity provider with the ids of its members, sorted.
-fn groups(org: &Organization) -> Vec<(String, BTreeSet<String>)> {
-    let all = org.groups.of_identity_provider().map(|(_, group)| {
+/// Returns every group of the identity provider with the ids of its members, sorted.
+fn groups(org: &GridOrganization) -> Vec<(String, BTreeSet<String>)> {
+    let all = org.groups.idp_groups().map(|(_, group)| {
         let members = group.members.iter().filter_map(|index| org.person(*index));
         (group.id.clone(), members.map(|person| person.id.clone()).collect())
     });
@@ -26,9 +26,9 @@ fn ids(rows: &Value) -> BTreeSet<String> {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn paging_gives_every_group_once_with_its_members(pool: PgPool) -> anyhow::Result<()> {
+async fn pagination_returns_every_group_once_with_its_members(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let expected = groups(&app.sandbox.snapshot());
     assert!(expected.len() > 3);
     for limit in [2, 1_000] {
@@ -41,7 +41,7 @@ async fn paging_gives_every_group_once_with_its_members(pool: PgPool) -> anyhow:
         assert_eq!(listed, expected, "with a limit of {limit}");
     }
     let (id, members) = expected.iter().max_by_key(|one| one.1.len()).context("no group")?;
-    let group = api.get(&format!("groups/{id}")).await?.okay()?;
+    let group = api.get(&format!("groups/{id}")).await?.success()?;
     assert_eq!(group["result"]["member_count"], members.len());
     let (paged, pages) = api.all(&format!("groups/{id}/members?limit=3")).await?;
     assert_eq!(&ids(&json!(paged)), members);
@@ -55,22 +55,22 @@ async fn paging_gives_every_group_once_with_its_members(pool: PgPool) -> anyhow:
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_group_is_made_changed_and_deleted(pool: PgPool) -> anyhow::Result<()> {
+async fn a_group_is_created_updated_and_deleted(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let org = app.sandbox.snapshot();
     let people: Vec<String> = org
         .people()
         .iter()
-        .filter(|one| one.is_active() && !one.is_bot() && one.guest().is_none())
+        .filter(|one| one.is_active() && !one.is_bot() && one.guest_level().is_none())
         .map(|one| one.id.clone())
         .take(3)
         .collect();
-    let [one, two, three] = &people[..] else { anyhow::bail!("too few people") };
-    let wish = json!({"name": "Night Shift", "member_ids": [one, two]});
-    let made = api.post("groups", &wish).await?.created()?;
-    let id = made["result"]["id"].as_str().context("no id")?;
-    assert_eq!(made["result"]["name"], "Night Shift");
+    let [one, two, three] = &people[..] else { anyhow::bail!("too few users") };
+    let request = json!({"name": "Night Shift", "member_ids": [one, two]});
+    let issued = api.post("groups", &request).await?.created()?;
+    let id = issued["result"]["id"].as_str().context("no id")?;
+    assert_eq!(issued["result"]["name"], "Night Shift");
     let members = || {
         let all = groups(&app.sandbox.snapshot());
         all.into_iter().find(|group| group.0 == id).map(|group| group.1).unwrap_or_default()
@@ -79,24 +79,24 @@ async fn a_group_is_made_changed_and_deleted(pool: PgPool) -> anyhow::Result<()>
     assert_eq!(members(), set(&[one, two]));
     let path = format!("groups/{id}");
     let body = json!({"name": "Day Shift", "add_member_ids": [three], "remove_member_ids": [one]});
-    let changed = api.patch(&path, &body).await?.okay()?;
+    let changed = api.patch(&path, &body).await?.success()?;
     assert_eq!(changed["result"]["name"], "Day Shift");
     assert_eq!(members(), set(&[two, three]));
     api.post(&format!("{path}/members"), &json!({"user_id": one})).await?.created()?;
     assert_eq!(members(), set(&[one, two, three]));
-    api.delete(&format!("{path}/members/{two}")).await?.okay()?;
+    api.delete(&format!("{path}/members/{two}")).await?.success()?;
     assert_eq!(members(), set(&[one, three]));
     let team = &org.workspaces.last().context("no workspace")?.id;
-    let linked = api.patch(&path, &json!({"add_workspace_ids": [team]})).await?.okay()?;
-    assert_eq!(linked["parts"][0]["outcome"], "done", "{linked}");
-    let gone = api.delete(&path).await?.okay()?;
-    assert_eq!(gone["result"]["outcome"], "done");
+    let linked = api.patch(&path, &json!({"add_workspace_ids": [team]})).await?.success()?;
+    assert_eq!(linked["parts"][0]["outcome"], "applied", "{linked}");
+    let removed = api.delete(&path).await?.success()?;
+    assert_eq!(removed["result"]["outcome"], "applied");
     api.get(&path).await?.problem(404, "not_found");
     let nameless = api.post("groups", &json!({"member_ids": [one]})).await?;
     nameless.problem(422, "invalid_body");
     assert_eq!(nameless.pointers(), ["/name"]);
     let both = json!({"name": "x", "member_ids": [one], "add_member_ids": [two]});
-    for (answer, pointers) in [
+    for (response, pointers) in [
         (api.post("groups", &both).await?, vec!["/member_ids", "/add_member_ids"]),
         (api.patch(&path, &both).await?, vec!["/member_ids", "/add_member_ids"]),
         (api.patch(&path, &json!({"name": null})).await?, vec!["/name"]),
@@ -105,19 +105,19 @@ async fn a_group_is_made_changed_and_deleted(pool: PgPool) -> anyhow::Result<()>
             vec!["/remove_member_ids"],
         ),
     ] {
-        answer.problem(422, "invalid_body");
-        assert_eq!(answer.pointers(), pointers, "{}", answer.text);
+        response.problem(422, "invalid_body");
+        assert_eq!(response.pointers(), pointers, "{}", response.text);
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_token_says_whose_it_is(pool: PgPool) -> anyhow::Result<()> {
+async fn me_returns_the_identity_of_the_token(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let org = app.sandbox.snapshot();
     let owner = org.primary_owner().context("no owner")?;
-    let me = api.get("me").await?.okay()?;
+    let me = api.get("me").await?.success()?;
     assert_eq!(me["result"]["user"]["id"], owner.id.as_str());
     assert_eq!(me["result"]["organization"], json!({"id": org.id, "name": org.name}));
     assert_eq!(me["result"]["is_organization_wide"], true);

@@ -8,13 +8,13 @@ use time::Duration;
 
 use crate::support::{Client, TestApp, bearer};
 
-/// A client whose key is a new token of an account.
-async fn token_client(app: &TestApp, account: &str, wish: Value) -> anyhow::Result<Client> {
+/// Returns a client whose key is a new token of an account.
+async fn token_client(app: &TestApp, account: &str, body: Value) -> anyhow::Result<Client> {
     let path = format!("integrated-accounts/{account}/tokens");
-    let token = app.home.api.post(&path, &wish).await?.created()?;
+    let token = app.home.api.post(&path, &body).await?.created()?;
     let token = token.pointer("/result/token").and_then(Value::as_str).context("no token")?;
     assert!(token.starts_with("sb_acct_"));
-    app.nobody()?.with("authorization", &bearer(token))
+    app.anonymous()?.with("authorization", &bearer(token))
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
@@ -38,71 +38,71 @@ async fn accounts_are_listed_by_pages_and_filters(pool: PgPool) -> anyhow::Resul
         ("status=needs_reauth", 0),
         ("provider=slack_enterprise&tenant_id=acme&status=active", 1),
     ] {
-        let list = api.get(&format!("integrated-accounts?{filter}")).await?.okay()?;
+        let list = api.get(&format!("integrated-accounts?{filter}")).await?.success()?;
         assert_eq!(list["result_count"], expected, "{filter}");
     }
     for wrong in ["status=asleep", "provider=myspace", "tenant=acme"] {
-        let answer = api.get(&format!("integrated-accounts?{wrong}")).await?;
-        answer.problem(400, "invalid_query");
-        assert_eq!(answer.pointers(), [wrong.split('=').next().context("no name")?]);
+        let response = api.get(&format!("integrated-accounts?{wrong}")).await?;
+        response.problem(400, "invalid_query");
+        assert_eq!(response.pointers(), [wrong.split('=').next().context("no name")?]);
     }
-    let page = api.get("integrated-accounts?limit=1").await?.okay()?;
+    let page = api.get("integrated-accounts?limit=1").await?.success()?;
     let cursor = page["next_cursor"].as_str().context("no cursor")?;
     for wrong in ["x".to_owned(), ids[0].clone(), format!("{cursor}&tenant_id=acme")] {
-        let answer = api.get(&format!("integrated-accounts?next_cursor={wrong}")).await?;
-        answer.problem(400, "invalid_cursor");
+        let response = api.get(&format!("integrated-accounts?next_cursor={wrong}")).await?;
+        response.problem(400, "invalid_cursor");
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn an_account_is_named_in_four_ways(pool: PgPool) -> anyhow::Result<()> {
+async fn an_account_is_selected_in_four_ways(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let id = app.link("acme").await?;
     let api = &app.home.api;
     let by_token = token_client(&app, &id, json!({})).await?;
     let named = format!("users?limit=1&integrated_account_id={id}");
     let by_tenant = "users?limit=1&tenant_id=acme&provider=slack_enterprise";
-    let expected = api.get(&named).await?.okay()?["result"].clone();
+    let expected = api.get(&named).await?.success()?["result"].clone();
     assert!(expected[0]["id"].is_string());
-    assert_eq!(api.get(by_tenant).await?.okay()?["result"], expected);
-    assert_eq!(app.on(&id)?.get("users?limit=1").await?.okay()?["result"], expected);
-    assert_eq!(by_token.get("users?limit=1").await?.okay()?["result"], expected);
+    assert_eq!(api.get(by_tenant).await?.success()?["result"], expected);
+    assert_eq!(app.client_for(&id)?.get("users?limit=1").await?.success()?["result"], expected);
+    assert_eq!(by_token.get("users?limit=1").await?.success()?["result"], expected);
 
     api.get("users").await?.problem(400, "account_required");
     api.get("users?tenant_id=acme").await?.problem(400, "account_required");
     let unknown = api.get("users?tenant_id=acme&provider=myspace").await?;
     unknown.problem(400, "invalid_query");
     assert_eq!(unknown.pointers(), ["provider"]);
-    let nobody = api.get("users?tenant_id=nobody&provider=slack_enterprise").await?;
-    nobody.problem(404, "account_not_found");
+    let unknown_tenant = api.get("users?tenant_id=nobody&provider=slack_enterprise").await?;
+    unknown_tenant.problem(404, "account_not_found");
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_refresh_by_hand_renews_the_tokens(pool: PgPool) -> anyhow::Result<()> {
+async fn a_forced_refresh_replaces_the_tokens(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let id = app.link("acme").await?;
     let path = format!("integrated-accounts/{id}/refresh");
-    let answer = app.home.api.send(http::Method::POST, &path, None).await?.okay()?;
-    assert_eq!(answer["result"]["id"], id);
-    assert_eq!(app.sandbox.state().refreshes, 1);
-    app.on(&id)?.get("users?limit=1").await?.okay()?;
+    let response = app.home.api.send(http::Method::POST, &path, None).await?.success()?;
+    assert_eq!(response["result"]["id"], id);
+    assert_eq!(app.sandbox.stats().refreshes, 1);
+    app.client_for(&id)?.get("users?limit=1").await?.success()?;
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn an_account_token_reaches_its_own_account_alone(pool: PgPool) -> anyhow::Result<()> {
+async fn an_account_token_reaches_only_its_own_account(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let (own, other) = (app.link("acme").await?, app.link("globex").await?);
     let client = token_client(&app, &own, json!({})).await?;
-    client.get("users?limit=1").await?.okay()?;
-    let list = client.get("integrated-accounts").await?.okay()?;
+    client.get("users?limit=1").await?.success()?;
+    let list = client.get("integrated-accounts").await?.success()?;
     assert_eq!((&list["result_count"], &list["result"][0]["id"]), (&json!(1), &json!(own)));
 
     let named = client.clone().with("x-integrated-account-id", &other)?;
     for path in ["users", "roles", "workspaces", "role-assignments", "proxy/api/auth.test"] {
-        named.get(path).await?.refused(404, "account_not_found");
+        named.get(path).await?.api_error(404, "account_not_found");
     }
     client
         .get(&format!("users?integrated_account_id={other}"))
@@ -117,14 +117,14 @@ async fn an_account_token_reaches_its_own_account_alone(pool: PgPool) -> anyhow:
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn an_account_token_ends_and_can_do_no_more_than_its_maker(
+async fn an_account_token_expires_and_does_not_exceed_its_creator(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let id = app.link("acme").await?;
     let client = token_client(&app, &id, json!({"expires_in_s": 60, "scopes": ["read"]})).await?;
-    client.get("users?limit=1").await?.okay()?;
-    client.get("proxy/api/auth.test").await?.refused(403, "insufficient_scope");
+    client.get("users?limit=1").await?.success()?;
+    client.get("proxy/api/auth.test").await?.api_error(403, "insufficient_scope");
     let path = format!("integrated-accounts/{id}/tokens");
     app.clock.advance(Duration::seconds(60));
     client.get("users?limit=1").await?.problem(401, "unauthorized");
@@ -143,7 +143,7 @@ async fn an_account_token_ends_and_can_do_no_more_than_its_maker(
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_token_can_not_make_another_one_that_outlives_it(pool: PgPool) -> anyhow::Result<()> {
+async fn a_token_can_not_create_one_that_outlives_it(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let id = app.link("acme").await?;
     let client = token_client(&app, &id, json!({"expires_in_s": 60})).await?;
@@ -154,71 +154,73 @@ async fn a_token_can_not_make_another_one_that_outlives_it(pool: PgPool) -> anyh
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_key_that_was_made_up_is_refused(pool: PgPool) -> anyhow::Result<()> {
+async fn rejects_an_unknown_key(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     for wrong in ["Bearer sb_live_made-up", "Bearer sb_acct_made-up", "Bearer", "Basic YTpi", "x"] {
-        let client = app.nobody()?.with("authorization", wrong)?;
-        let refused = client.get("integrated-accounts").await?;
-        refused.problem(401, "unauthorized");
-        assert_eq!(refused.header("www-authenticate"), "Bearer");
+        let client = app.anonymous()?.with("authorization", wrong)?;
+        let rejected = client.get("integrated-accounts").await?;
+        rejected.problem(401, "unauthorized");
+        assert_eq!(rejected.header("www-authenticate"), "Bearer");
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_callers_own_facts_about_an_account_change(pool: PgPool) -> anyhow::Result<()> {
+async fn updates_the_callers_metadata_of_an_account(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let account = app.link("acme").await?;
     let path = format!("integrated-accounts/{account}");
     let change = json!({"tenant_id": "acme-inc", "context": {"plan": "gold"}});
-    let changed = app.home.api.patch(&path, &change).await?.okay()?;
+    let changed = app.home.api.patch(&path, &change).await?.success()?;
     assert_eq!(changed["result"]["tenant_id"], "acme-inc");
-    let kept = app.home.api.patch(&path, &json!({"context": {}})).await?.okay()?;
+    let stored = app.home.api.patch(&path, &json!({"context": {}})).await?.success()?;
     assert_eq!(
-        (&kept["result"]["tenant_id"], &kept["result"]["context"]),
+        (&stored["result"]["tenant_id"], &stored["result"]["context"]),
         (&json!("acme-inc"), &json!({}))
     );
-    let answer = app.home.api.patch(&path, &json!({"tenant_id": ""})).await?;
-    answer.problem(422, "invalid_body");
-    assert_eq!(answer.pointers(), ["/tenant_id"]);
+    let response = app.home.api.patch(&path, &json!({"tenant_id": ""})).await?;
+    response.problem(422, "invalid_body");
+    assert_eq!(response.pointers(), ["/tenant_id"]);
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn disconnecting_revokes_at_the_provider_and_erases(pool: PgPool) -> anyhow::Result<()> {
+async fn disconnecting_revokes_at_the_provider_and_deletes_tokens(
+    pool: PgPool,
+) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let account = app.link("acme").await?;
-    let api = app.on(&account)?;
+    let api = app.client_for(&account)?;
     let path = format!("integrated-accounts/{account}");
-    // While the provider can't be told, nothing is erased.
-    app.sandbox.add_fault(Fault::next("auth.revoke", FaultKind::ServerError, 1_000));
+    // While the revocation can't reach the provider, nothing is deleted.
+    app.sandbox.add_fault(Fault::for_next_calls("auth.revoke", FaultKind::ServerError, 1_000));
     app.home.api.delete(&path).await?.problem(502, "provider_error");
-    api.get("users?limit=1").await?.okay()?;
+    api.get("users?limit=1").await?.success()?;
     app.sandbox.clear_faults();
     let before = app.calls("auth.revoke");
-    let gone = app.home.api.delete(&path).await?.okay()?;
-    assert_eq!(gone["result"]["status"], "disconnected");
+    let removed = app.home.api.delete(&path).await?.success()?;
+    assert_eq!(removed["result"]["status"], "disconnected");
     assert_eq!(app.calls("auth.revoke"), before + 2, "either of the two tokens");
-    let refused = app.sandbox.requests(Some("auth.revoke")).requests;
-    assert!(refused.iter().rev().take(2).all(|call| call.error.is_none()), "{refused:?}");
+    let rejected = app.sandbox.requests(Some("auth.revoke")).requests;
+    assert!(rejected.iter().rev().take(2).all(|call| call.error.is_none()), "{rejected:?}");
     api.get("users?limit=1").await?.problem(409, "account_disconnected");
-    let again = app.home.api.delete(&path).await?.okay()?;
+    let again = app.home.api.delete(&path).await?.success()?;
     assert_eq!(again["result"]["status"], "disconnected");
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn an_account_token_lasts_until_it_is_revoked(pool: PgPool) -> anyhow::Result<()> {
+async fn an_account_token_is_valid_until_it_is_revoked(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let id = app.link("acme").await?;
     let client = token_client(&app, &id, json!({"expires_in_s": null})).await?;
     token_client(&app, &id, json!({"expires_in_s": 60})).await?;
     app.clock.advance(Duration::days(2000));
     app.sandbox.advance_clock(Duration::days(2000));
-    client.get("roles").await?.okay()?;
+    client.get("roles").await?.success()?;
 
     let path = format!("integrated-accounts/{id}/tokens");
-    let list = app.home.api.get(&path).await?.okay()?;
+    let list = app.home.api.get(&path).await?.success()?;
     assert_eq!(list["result_count"], 1, "the other one ended long ago: {list}");
     let token = &list["result"][0];
     assert_eq!((&token["expires_at"], &token["revoked_at"]), (&Value::Null, &Value::Null));
@@ -227,8 +229,8 @@ async fn an_account_token_lasts_until_it_is_revoked(pool: PgPool) -> anyhow::Res
 
     let path = format!("{path}/{}", token["id"].as_str().unwrap_or_default());
     client.delete(&path).await?.problem(403, "insufficient_scope");
-    let first = app.home.api.delete(&path).await?.okay()?;
-    assert_eq!(app.home.api.delete(&path).await?.okay()?, first, "once more is the same");
+    let first = app.home.api.delete(&path).await?.success()?;
+    assert_eq!(app.home.api.delete(&path).await?.success()?, first, "once more is the same");
     client.get("roles").await?.problem(401, "unauthorized");
     let unknown = format!("integrated-accounts/{id}/tokens/atk_unknown");
     app.home.api.delete(&unknown).await?.problem(404, "not_found");
@@ -236,13 +238,13 @@ async fn an_account_token_lasts_until_it_is_revoked(pool: PgPool) -> anyhow::Res
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_scopes_of_an_account_are_told_in_words(pool: PgPool) -> anyhow::Result<()> {
+async fn describes_the_scopes_of_an_account(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let id = app.link("acme").await?;
     let path = format!("integrated-accounts/{id}/scopes");
-    let list = app.home.api.get(&path).await?.okay()?;
+    let list = app.home.api.get(&path).await?.success()?;
     let expected = json!({"scope": "admin.users:read", "is_granted": true,
-        "description": "See the people of the organization"});
+        "description": "View the users of the organization"});
     let rows = list["result"].as_array().cloned().unwrap_or_default();
     assert!(rows.contains(&expected), "{list}");
     assert!(rows.iter().all(|row| row["is_granted"] == true), "{list}");

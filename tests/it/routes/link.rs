@@ -14,33 +14,33 @@ use crate::support::{Browser, TestApp, link_url};
 const APPROVE: &str = "decision=approve&install=org";
 
 async fn accounts(app: &TestApp) -> anyhow::Result<usize> {
-    let list = app.home.api.get("integrated-accounts").await?.okay()?;
+    let list = app.home.api.get("integrated-accounts").await?.success()?;
     Ok(list.get("result").and_then(Value::as_array).context("no rows")?.len())
 }
 
-/// Lets web pages of these origins open the link page.
-pub(super) async fn admit(app: &TestApp, origins: &[&str]) -> anyhow::Result<()> {
+/// Permits pages of these origins to embed the link page.
+pub(super) async fn permit_origins(app: &TestApp, origins: &[&str]) -> anyhow::Result<()> {
     let path = format!("environments/{}", app.home.environment_id);
-    app.home.admin.patch(&path, &json!({"link_page": {"origins": origins}})).await?.okay()?;
+    app.home.admin.patch(&path, &json!({"link_page": {"origins": origins}})).await?.success()?;
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_customer_who_approves_is_linked(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let wish = json!({"tenant_id": "acme", "context": {"plan": "gold"}});
-    let url = link_url(&app.home, &wish).await?;
+    let body = json!({"tenant_id": "acme", "context": {"plan": "gold"}});
+    let url = link_url(&app.home, &body).await?;
     let mut browser = Browser::new()?;
     let page = browser.get(&url).await?;
     assert!(page.text.contains("Connect") && page.text.contains("admin.users:read"));
-    let consent = browser.leave(&url).await?;
-    let back = browser.decide(&consent, APPROVE).await?;
+    let consent = browser.start_consent(&url).await?;
+    let back = browser.submit_consent(&consent, APPROVE).await?;
     let end = browser.get(&back).await?;
     let name = app.sandbox.with_org(|org| org.name.clone());
     assert_eq!(end.status, 200);
     assert!(end.text.contains("Connected") && end.text.contains(&name), "{}", end.text);
 
-    let list = app.home.api.get("integrated-accounts").await?.okay()?;
+    let list = app.home.api.get("integrated-accounts").await?.success()?;
     let account = &list["result"][0];
     let (organization, owner) = app.sandbox.with_org(|org| {
         (org.id.clone(), org.primary_owner().map(|owner| owner.id.clone()).unwrap_or_default())
@@ -59,11 +59,11 @@ async fn a_customer_who_approves_is_linked(pool: PgPool) -> anyhow::Result<()> {
 async fn a_link_works_once(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
-    assert_eq!(Browser::new()?.follow(&url).await?.status, 200);
+    assert_eq!(Browser::new()?.complete_link(&url).await?.status, 200);
     let mut browser = Browser::new()?;
     for page in [browser.get(&url).await?, browser.post(&url, "").await?] {
         assert_eq!(page.status, 410);
-        assert!(page.text.contains("used already"), "{}", page.text);
+        assert!(page.text.contains("already been used"), "{}", page.text);
     }
     assert_eq!(accounts(&app).await?, 1);
     Ok(())
@@ -72,8 +72,8 @@ async fn a_link_works_once(pool: PgPool) -> anyhow::Result<()> {
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn an_old_link_and_an_unknown_one_are_explained(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let wish = json!({"tenant_id": "acme", "expires_in_s": 60});
-    let url = link_url(&app.home, &wish).await?;
+    let body = json!({"tenant_id": "acme", "expires_in_s": 60});
+    let url = link_url(&app.home, &body).await?;
     let mut browser = Browser::new()?;
     app.clock.advance(Duration::seconds(59));
     assert_eq!(browser.get(&url).await?.status, 200);
@@ -85,56 +85,58 @@ async fn an_old_link_and_an_unknown_one_are_explained(pool: PgPool) -> anyhow::R
     let unknown = app.base_url.join("link/sb_link_nobody-made-this")?;
     for page in [browser.get(&unknown).await?, browser.post(&unknown, "").await?] {
         assert_eq!(page.status, 404);
-        assert!(page.text.contains("not known"), "{}", page.text);
+        assert!(page.text.contains("not found"), "{}", page.text);
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_link_that_expires_during_the_consent_links_nobody(pool: PgPool) -> anyhow::Result<()> {
+async fn a_link_that_expires_during_the_consent_creates_no_account(
+    pool: PgPool,
+) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let wish = json!({"tenant_id": "acme", "expires_in_s": 60});
-    let url = link_url(&app.home, &wish).await?;
+    let body = json!({"tenant_id": "acme", "expires_in_s": 60});
+    let url = link_url(&app.home, &body).await?;
     let mut browser = Browser::new()?;
-    let consent = browser.leave(&url).await?;
+    let consent = browser.start_consent(&url).await?;
     app.clock.advance(Duration::minutes(10));
-    let back = browser.decide(&consent, APPROVE).await?;
+    let back = browser.submit_consent(&consent, APPROVE).await?;
     let page = browser.get(&back).await?;
     assert_eq!(page.status, 400);
-    assert!(page.text.contains("took too long"), "{}", page.text);
+    assert!(page.text.contains("expired or was already used"), "{}", page.text);
     assert_eq!(accounts(&app).await?, 0);
     assert_eq!(browser.get(&url).await?.status, 410);
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_customer_who_cancels_can_begin_again(pool: PgPool) -> anyhow::Result<()> {
+async fn a_customer_who_cancels_can_start_again(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
     let mut browser = Browser::new()?;
-    let consent = browser.leave(&url).await?;
-    let back = browser.decide(&consent, "decision=cancel").await?;
+    let consent = browser.start_consent(&url).await?;
+    let back = browser.submit_consent(&consent, "decision=cancel").await?;
     let page = browser.get(&back).await?;
     assert!(page.text.contains("not approved"), "{}", page.text);
     assert!(page.text.contains("access_denied"), "{}", page.text);
     assert_eq!(accounts(&app).await?, 0);
-    assert_eq!(browser.follow(&url).await?.status, 200);
+    assert_eq!(browser.complete_link(&url).await?.status, 200);
     assert_eq!(accounts(&app).await?, 1);
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn an_install_on_one_workspace_is_refused_with_advice(pool: PgPool) -> anyhow::Result<()> {
+async fn rejects_an_install_on_one_workspace_with_advice(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
     let mut browser = Browser::new()?;
-    let consent = browser.leave(&url).await?;
-    let back = browser.decide(&consent, "decision=approve&install=workspace").await?;
+    let consent = browser.start_consent(&url).await?;
+    let back = browser.submit_consent(&consent, "decision=approve&install=workspace").await?;
     let page = browser.get(&back).await?;
     assert_eq!(page.status, 409);
     assert!(page.text.contains("whole organization"), "{}", page.text);
     assert_eq!(accounts(&app).await?, 0);
-    assert_eq!(browser.follow(&url).await?.status, 200, "the link stays good");
+    assert_eq!(browser.complete_link(&url).await?.status, 200, "the link stays good");
     Ok(())
 }
 
@@ -143,27 +145,27 @@ async fn another_browser_can_not_finish_a_link(pool: PgPool) -> anyhow::Result<(
     let app = TestApp::new(pool).await?;
     let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
     let mut victim = Browser::new()?;
-    let consent = victim.leave(&url).await?;
-    let back = victim.decide(&consent, APPROVE).await?;
+    let consent = victim.start_consent(&url).await?;
+    let back = victim.submit_consent(&consent, APPROVE).await?;
     let page = Browser::new()?.get(&back).await?;
     assert_eq!(page.status, 400);
-    assert!(page.text.contains("not the browser that began"), "{}", page.text);
+    assert!(page.text.contains("Session started in another browser"), "{}", page.text);
 
     let mut other = Browser::new()?;
-    let consent = other.leave(&url).await?;
-    let back = other.decide(&consent, APPROVE).await?;
+    let consent = other.start_consent(&url).await?;
+    let back = other.submit_consent(&consent, APPROVE).await?;
     assert_eq!(victim.get(&back).await?.status, 400, "a cookie of an earlier session");
     assert_eq!(accounts(&app).await?, 0);
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_state_is_good_for_one_return(pool: PgPool) -> anyhow::Result<()> {
+async fn a_state_is_valid_for_one_callback(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
     let mut browser = Browser::new()?;
-    let consent = browser.leave(&url).await?;
-    let back = browser.decide(&consent, APPROVE).await?;
+    let consent = browser.start_consent(&url).await?;
+    let back = browser.submit_consent(&consent, APPROVE).await?;
     assert_eq!(browser.get(&back).await?.status, 200);
     let exchanges = app.calls("oauth.v2.access");
     let made_up = app.base_url.join("oauth/callback?state=made-up&code=made-up")?;
@@ -173,7 +175,7 @@ async fn a_state_is_good_for_one_return(pool: PgPool) -> anyhow::Result<()> {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_cookie_is_for_the_way_back_alone(pool: PgPool) -> anyhow::Result<()> {
+async fn the_cookie_is_sent_only_to_the_callback(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
     let mut browser = Browser::new()?;
@@ -187,7 +189,7 @@ async fn the_cookie_is_for_the_way_back_alone(pool: PgPool) -> anyhow::Result<()
     for name in ["state", "user_scope"] {
         assert!(parameters.iter().any(|one| one == name), "{name} of {consent}");
     }
-    let back = browser.decide(&consent, APPROVE).await?;
+    let back = browser.submit_consent(&consent, APPROVE).await?;
     let end = browser.get(&back).await?;
     assert!(end.cookie.is_some_and(|cookie| cookie.contains("Max-Age=600")));
     Ok(())
@@ -200,8 +202,8 @@ async fn reload_after_success_shows_success_to_the_same_browser_for_a_while(
     let app = TestApp::new(pool).await?;
     let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
     let mut browser = Browser::new()?;
-    let consent = browser.leave(&url).await?;
-    let back = browser.decide(&consent, APPROVE).await?;
+    let consent = browser.start_consent(&url).await?;
+    let back = browser.submit_consent(&consent, APPROVE).await?;
     let first = browser.get(&back).await?;
     let exchanges = app.calls("oauth.v2.access");
     app.clock.advance(Duration::minutes(9));
@@ -210,14 +212,18 @@ async fn reload_after_success_shows_success_to_the_same_browser_for_a_while(
         assert_eq!((again.status, again.text), (200, first.text.clone()));
     }
     assert_eq!(app.calls("oauth.v2.access"), exchanges, "the code was sent again");
-    let metrics = app.nobody()?.get("metrics").await?.text;
+    let metrics = app.anonymous()?.get("metrics").await?.text;
     assert!(metrics.contains("switchboard_links_total{outcome=\"linked\"} 1"), "{metrics}");
     let stranger = Browser::new()?.get(&back).await?;
     assert!(stranger.status == 400 && stranger.text.contains("other_browser"), "{}", stranger.text);
 
     app.clock.advance(Duration::minutes(2));
     let late = browser.get(&back).await?;
-    assert!(late.status == 400 && late.text.contains("done already"), "{}", late.text);
+    assert!(
+        late.status == 400 && late.text.contains("expired or was already used"),
+        "{}",
+        late.text
+    );
     assert_eq!(accounts(&app).await?, 1);
     Ok(())
 }
@@ -227,8 +233,8 @@ async fn speculative_loads_change_nothing(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
     let mut browser = Browser::new()?;
-    let consent = browser.leave(&url).await?;
-    let back = browser.decide(&consent, APPROVE).await?;
+    let consent = browser.start_consent(&url).await?;
+    let back = browser.submit_consent(&consent, APPROVE).await?;
     let exchanges = app.calls("oauth.v2.access");
     for (method, header, value) in [
         (Method::HEAD, "accept", "*/*"),
@@ -256,10 +262,10 @@ async fn a_failing_flow_leaves_another_tabs_cookie(pool: PgPool) -> anyhow::Resu
     let one = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
     let two = link_url(&app.home, &json!({"tenant_id": "globex"})).await?;
     let (mut first, mut second) = (Browser::new()?, Browser::new()?);
-    let consent = first.leave(&one).await?;
-    let failing = first.decide(&consent, "decision=cancel").await?;
-    let consent = second.leave(&two).await?;
-    let back = second.decide(&consent, APPROVE).await?;
+    let consent = first.start_consent(&one).await?;
+    let failing = first.submit_consent(&consent, "decision=cancel").await?;
+    let consent = second.start_consent(&two).await?;
+    let back = second.submit_consent(&consent, APPROVE).await?;
     // Both are tabs of one browser.
     let mut browser = first.with_cookies_of(&second);
     let page = browser.get(&failing).await?;
@@ -272,7 +278,7 @@ async fn a_failing_flow_leaves_another_tabs_cookie(pool: PgPool) -> anyhow::Resu
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn over_tls_the_cookie_is_of_the_host_alone(pool: PgPool) -> anyhow::Result<()> {
+async fn over_tls_the_cookie_is_host_only(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| {
         setup.config.server.public_url = "https://switchboard.example/".to_owned();
     })
@@ -289,12 +295,12 @@ async fn over_tls_the_cookie_is_of_the_host_alone(pool: PgPool) -> anyhow::Resul
     let consent = left.location.context("no consent page")?;
     let state = consent.query_pairs().find(|(name, _)| name == "state").context("no state")?.1;
     let back = app.base_url.join(&format!("oauth/callback?state={state}&error=access_denied"))?;
-    // A host beside this one could set the earlier name: it is not taken for a session of today.
+    // A sibling host could set the old cookie name: it is not accepted as a session.
     let value = cookie.split(['=', ';']).nth(1).context("no value")?;
     let mut tossed = Browser::with_cookie(&format!("sb_link={value}"))?;
     let page = tossed.get(&back).await?;
     assert!(page.text.contains("other_browser"), "{}", page.text);
-    // One that left with an earlier version still comes back.
+    // A browser that left with an earlier version can still return.
     let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
     let left = Browser::new()?.post(&app.base_url.join(url.path())?, "").await?;
     let consent = left.location.context("no consent page")?;
@@ -313,13 +319,13 @@ async fn over_tls_the_cookie_is_of_the_host_alone(pool: PgPool) -> anyhow::Resul
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_saas_gets_its_customer_back_with_the_account(pool: PgPool) -> anyhow::Result<()> {
+async fn redirects_the_customer_to_the_saas_with_the_account(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let home = "https://saas.example/done?step=3";
-    admit(&app, &["https://saas.example"]).await?;
+    permit_origins(&app, &["https://saas.example"]).await?;
     let url = link_url(&app.home, &json!({"tenant_id": "acme", "redirect_uri": home})).await?;
-    let end = Browser::new()?.follow(&url).await?;
-    let list = app.home.api.get("integrated-accounts").await?.okay()?;
+    let end = Browser::new()?.complete_link(&url).await?;
+    let list = app.home.api.get("integrated-accounts").await?.success()?;
     let id = list["result"][0]["id"].as_str().context("no account")?;
     let expected = format!("{home}&result=success&integrated_account_id={id}");
     assert_eq!(end.location, Some(Url::parse(&expected)?));
@@ -327,50 +333,50 @@ async fn the_saas_gets_its_customer_back_with_the_account(pool: PgPool) -> anyho
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn linking_again_keeps_the_account(pool: PgPool) -> anyhow::Result<()> {
+async fn linking_again_preserves_the_account(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let id = app.link("acme").await?;
     let named = json!({"tenant_id": "acme", "integrated_account_id": id});
-    for wish in [json!({"tenant_id": "acme"}), named] {
-        let url = link_url(&app.home, &wish).await?;
-        assert_eq!(Browser::new()?.follow(&url).await?.status, 200);
+    for body in [json!({"tenant_id": "acme"}), named] {
+        let url = link_url(&app.home, &body).await?;
+        assert_eq!(Browser::new()?.complete_link(&url).await?.status, 200);
     }
-    let list = app.home.api.get("integrated-accounts").await?.okay()?;
+    let list = app.home.api.get("integrated-accounts").await?.success()?;
     assert_eq!(list["result_count"], 1);
     assert_eq!(list["result"][0]["id"], id);
-    app.on(&id)?.get("users?limit=1").await?.okay()?;
+    app.client_for(&id)?.get("users?limit=1").await?.success()?;
     assert_ne!(app.link("globex").await?, id, "another tenant has an account of its own");
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn an_account_of_another_tenant_is_not_linked_again(pool: PgPool) -> anyhow::Result<()> {
+async fn does_not_relink_an_account_of_another_tenant(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let id = app.link("acme").await?;
-    let wish = json!({"tenant_id": "globex", "integrated_account_id": id});
-    app.home.api.post("link-tokens", &wish).await?.problem(404, "account_not_found");
+    let body = json!({"tenant_id": "globex", "integrated_account_id": id});
+    app.home.api.post("link-tokens", &body).await?.problem(404, "account_not_found");
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_provider_failing_at_the_exchange_is_told(pool: PgPool) -> anyhow::Result<()> {
+async fn reports_a_failed_code_exchange(pool: PgPool) -> anyhow::Result<()> {
     use switchboard::sandbox::{Fault, FaultKind};
 
     let app = TestApp::new(pool).await?;
     let url = link_url(&app.home, &json!({"tenant_id": "acme"})).await?;
-    app.sandbox.add_fault(Fault::next("oauth.v2.access", FaultKind::ServerError, 1));
-    let page = Browser::new()?.follow(&url).await?;
+    app.sandbox.add_fault(Fault::for_next_calls("oauth.v2.access", FaultKind::ServerError, 1));
+    let page = Browser::new()?.complete_link(&url).await?;
     assert_eq!(page.status, 502);
-    assert_eq!(Browser::new()?.follow(&url).await?.status, 200, "the link stays good");
+    assert_eq!(Browser::new()?.complete_link(&url).await?.status, 200, "the link stays good");
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn no_secret_is_in_the_database_as_it_is(pool: PgPool) -> anyhow::Result<()> {
+async fn no_secret_is_stored_in_plain_text(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    app.linked().await?;
+    app.linked_client().await?;
     let waiting = link_url(&app.home, &json!({"tenant_id": "globex"})).await?;
-    Browser::new()?.leave(&waiting).await?;
+    Browser::new()?.start_consent(&waiting).await?;
     let token = waiting.path().trim_start_matches("/link/").to_owned();
     let secrets = ["xox", switchboard::sandbox::DEFAULT_CLIENT_SECRET, "sb_live_", &token];
     let tables: Vec<String> = sqlx::query_scalar(
@@ -381,7 +387,7 @@ async fn no_secret_is_in_the_database_as_it_is(pool: PgPool) -> anyhow::Result<(
     .await?;
     let mut rows = 0;
     for table in &tables {
-        // Binary columns come as hexadecimal digits.
+        // Binary columns are hexadecimal digits.
         let dump = format!("select coalesce(string_agg(t::text, ' '), '') from {table} t");
         let dump: String =
             sqlx::query_scalar(sqlx::AssertSqlSafe(dump)).fetch_one(&app.pool).await?;

@@ -1,4 +1,4 @@
-//! Accounts that are linked by a form: the address of a SCIM service and a token, tried before they are kept.
+//! Accounts that are linked by a form: URL of a SCIM service and a token, verified before they are stored.
 //! The sandbox's SCIM 2.0 is the service.
 
 use std::io::Write as _;
@@ -12,9 +12,9 @@ use switchboard::sandbox::{DEFAULT_CLIENT_ID, Fault, FaultKind};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use crate::support::{Answer, Browser, Client, ClosedPort, TestApp, link_url};
+use crate::support::{ApiResponse, Browser, Client, ClosedPort, TestApp, link_url};
 
-/// A gateway that lets customers name addresses of this machine, and the address of the sandbox.
+/// Starts a gateway that lets customers connect to loopback addresses; returns the URL of the sandbox.
 async fn open_app(pool: PgPool) -> anyhow::Result<(TestApp, String)> {
     let mut sandbox_url = String::new();
     let app = TestApp::with(pool, |setup| {
@@ -25,20 +25,20 @@ async fn open_app(pool: PgPool) -> anyhow::Result<(TestApp, String)> {
     Ok((app, format!("{sandbox_url}/scim/v2")))
 }
 
-/// A token that the service takes.
+/// Returns a token that the service accepts.
 fn token(app: &TestApp) -> anyhow::Result<String> {
     Ok(app.sandbox.install(DEFAULT_CLIENT_ID, &["admin"])?.access_token)
 }
 
 async fn scim_link(app: &TestApp, more: Value) -> anyhow::Result<Url> {
-    let mut wish = json!({"tenant_id": "acme", "provider": "scim"});
-    if let (Some(wish), Value::Object(more)) = (wish.as_object_mut(), more) {
-        wish.extend(more);
+    let mut body = json!({"tenant_id": "acme", "provider": "scim"});
+    if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
+        body.extend(more);
     }
-    link_url(&app.home, &wish).await
+    link_url(&app.home, &body).await
 }
 
-/// Fills in the form of a link.
+/// Submits the form of a link.
 async fn fill(link: &Url, base_url: &str, token: &str) -> anyhow::Result<(u16, String)> {
     let mut form = Serializer::new(String::new());
     form.extend_pairs([("provider", "scim"), ("base_url", base_url), ("token", token)]);
@@ -47,22 +47,22 @@ async fn fill(link: &Url, base_url: &str, token: &str) -> anyhow::Result<(u16, S
 }
 
 async fn account(app: &TestApp) -> anyhow::Result<Value> {
-    let list = app.home.api.get("integrated-accounts?provider=scim").await?.okay()?;
+    let list = app.home.api.get("integrated-accounts?provider=scim").await?.success()?;
     assert_eq!(list.get("result_count"), Some(&json!(1)), "{list}");
     list.pointer("/result/0").cloned().context("no account")
 }
 
-fn id(thing: &Value) -> &str {
-    thing.get("id").and_then(Value::as_str).unwrap_or_default()
+fn id(resource: &Value) -> &str {
+    resource.get("id").and_then(Value::as_str).unwrap_or_default()
 }
 
-async fn progress(link: &Url) -> anyhow::Result<Value> {
+async fn link_status(link: &Url) -> anyhow::Result<Value> {
     let status = Url::parse(&format!("{link}/status"))?;
-    Client::new(status)?.get("").await?.okay()
+    Client::new(status)?.get("").await?.success()
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_directory_is_connected_by_its_address_and_a_token(pool: PgPool) -> anyhow::Result<()> {
+async fn connects_a_directory_by_url_and_token(pool: PgPool) -> anyhow::Result<()> {
     let (app, base_url) = open_app(pool).await?;
     let link = scim_link(&app, json!({"context": {"plan": "gold"}})).await?;
     let page = Browser::new()?.get(&link).await?;
@@ -83,25 +83,25 @@ async fn a_directory_is_connected_by_its_address_and_a_token(pool: PgPool) -> an
         (&account["provider_app_id"], &account["installer_id"]),
         (&Value::Null, &Value::Null)
     );
-    let done = progress(&link).await?;
+    let done = link_status(&link).await?;
     assert_eq!((&done["status"], &done["provider"]), (&json!("linked"), &json!("scim")));
     assert_eq!(fill(&link, &base_url, &token(&app)?).await?.0, 410, "it works once");
-    reads(&app.on(id(&account))?).await?;
+    reads(&app.client_for(id(&account))?).await?;
 
-    let gone =
-        app.home.api.delete(&format!("integrated-accounts/{}", id(&account))).await?.okay()?;
-    assert_eq!(gone["result"]["status"], "disconnected");
+    let removed =
+        app.home.api.delete(&format!("integrated-accounts/{}", id(&account))).await?.success()?;
+    assert_eq!(removed["result"]["status"], "disconnected");
     Ok(())
 }
 
-/// What such an account is good for.
+/// Reads all resources of such an account.
 async fn reads(api: &Client) -> anyhow::Result<()> {
-    let raw = api.get("proxy/Users?count=1000").await?.okay()?;
+    let raw = api.get("proxy/Users?count=1000").await?.success()?;
     let total = raw.get("totalResults").and_then(Value::as_u64).context("no total")?;
     let (users, _) = api.all("users?limit=37").await?;
     assert_eq!(users.len() as u64, total);
     let first = users.first().context("no users")?;
-    let one = api.get(&format!("users/{}", id(first))).await?.okay()?;
+    let one = api.get(&format!("users/{}", id(first))).await?.success()?;
     assert_eq!(one.pointer("/result/emails"), first.get("emails"));
     let email = first.pointer("/emails/0/email").and_then(Value::as_str);
     assert!(email.is_some_and(|email| email.contains('@')), "{first}");
@@ -132,18 +132,18 @@ async fn reads(api: &Client) -> anyhow::Result<()> {
     for outside in
         ["proxy/Users/..%2f..%2fapi", "proxy//api/auth.test", "proxy/https://example.com"]
     {
-        api.get(outside).await?.refused(404, "unknown_provider_path");
+        api.get(outside).await?.api_error(404, "unknown_provider_path");
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn what_is_wrong_is_said_on_the_form_and_nothing_is_made(pool: PgPool) -> anyhow::Result<()> {
+async fn the_form_shows_errors_and_creates_no_account(pool: PgPool) -> anyhow::Result<()> {
     let (app, base_url) = open_app(pool).await?;
     let link = scim_link(&app, json!({})).await?;
     let good = token(&app)?;
-    let closed = ClosedPort::take()?;
-    let nobody = closed.address()?;
+    let closed = ClosedPort::reserve()?;
+    let anonymous = closed.address()?;
     let rows = [
         (base_url.as_str(), "wrong", 422, "not_accepted"),
         (base_url.as_str(), "", 422, "not_accepted"),
@@ -153,43 +153,43 @@ async fn what_is_wrong_is_said_on_the_form_and_nothing_is_made(pool: PgPool) -> 
         ("scim.example.com", &good, 422, "unusable_base_url"),
         ("ftp://scim.example.com", &good, 422, "unusable_base_url"),
         ("https://me:secret@scim.example.com", &good, 422, "unusable_base_url"),
-        (&format!("http://{nobody}/"), &good, 422, "not_the_provider"),
+        (&format!("http://{anonymous}/"), &good, 422, "not_the_provider"),
     ];
     for (address, token, expected, code) in rows {
         let (status, text) = fill(&link, address, token).await?;
         assert_eq!(status, expected, "{address} {code}: {text}");
         assert!(text.contains(r#"role="alert""#) && text.contains(r#"name="token""#), "{text}");
         assert!(token.len() < 3 || !text.contains(token), "the token is shown again: {text}");
-        assert_eq!(progress(&link).await?, json!({"status": "failed", "code": code}));
+        assert_eq!(link_status(&link).await?, json!({"status": "failed", "code": code}));
     }
-    let accounts = app.home.api.get("integrated-accounts").await?.okay()?;
+    let accounts = app.home.api.get("integrated-accounts").await?.success()?;
     assert_eq!(accounts["result_count"], 0);
     assert_eq!(fill(&link, &base_url, &good).await?.0, 200, "the link is good until it works");
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_form_tries_no_address_without_end_and_says_the_same_of_all_that_fail(
+async fn limits_attempts_of_a_form_and_reports_all_failures_alike(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let (app, base_url) = open_app(pool).await?;
     let link = scim_link(&app, json!({})).await?;
     let good = token(&app)?;
-    let closed = ClosedPort::take()?;
+    let closed = ClosedPort::reserve()?;
     let closed = format!("http://{}/", closed.address()?);
     let over_tls = base_url.replace("http://", "https://");
     let not_found = base_url.replace("/scim/v2", "/api/nothing");
     let mut pages = Vec::new();
     for address in [&closed, &over_tls, &not_found, &base_url.replace("/scim/v2", "")] {
         let (status, text) = fill(&link, address, &good).await?;
-        pages.push((status, text.replace(address, ""), progress(&link).await?));
+        pages.push((status, text.replace(address, ""), link_status(&link).await?));
     }
     let first = pages.first().context("no page")?;
     assert_eq!(first.0, 422);
     for page in &pages {
-        assert_eq!(page, first, "a page tells causes apart");
+        assert_eq!(page, first, "a page distinguishes the causes");
     }
-    // What is not sent costs no attempt.
+    // A form that is not sent costs no attempt.
     for _ in 0..30 {
         assert_eq!(fill(&link, "scim.example.com", &good).await?.0, 422);
     }
@@ -198,8 +198,8 @@ async fn a_form_tries_no_address_without_end_and_says_the_same_of_all_that_fail(
     }
     let (status, text) = fill(&link, &base_url, &good).await?;
     assert_eq!(status, 429, "{text}");
-    assert_eq!(progress(&link).await?, json!({"status": "failed", "code": "too_many_attempts"}));
-    // An environment's links share a larger allowance.
+    assert_eq!(link_status(&link).await?, json!({"status": "failed", "code": "too_many_attempts"}));
+    // The links of an environment share a larger allowance.
     let link = scim_link(&app, json!({})).await?;
     sqlx::query("update link_tokens set attempts = 500 where attempted_at is not null")
         .execute(&app.pool)
@@ -214,7 +214,7 @@ async fn a_form_tries_no_address_without_end_and_says_the_same_of_all_that_fail(
     Ok(())
 }
 
-/// A server that answers once and never ends; gives its address, and in the end how much it could send.
+/// Starts a server whose response never ends; returns its URL, and at the end how much it sent.
 fn endless() -> anyhow::Result<(String, std::thread::JoinHandle<usize>)> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let address = format!("http://{}/", listener.local_addr()?);
@@ -234,7 +234,7 @@ fn endless() -> anyhow::Result<(String, std::thread::JoinHandle<usize>)> {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn an_answer_without_an_end_is_not_read_to_it(pool: PgPool) -> anyhow::Result<()> {
+async fn stops_reading_an_endless_response(pool: PgPool) -> anyhow::Result<()> {
     let (app, _) = open_app(pool).await?;
     let link = scim_link(&app, json!({})).await?;
     let (address, sender) = endless()?;
@@ -246,7 +246,7 @@ async fn an_answer_without_an_end_is_not_read_to_it(pool: PgPool) -> anyhow::Res
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn an_address_of_ours_is_never_called(pool: PgPool) -> anyhow::Result<()> {
+async fn never_connects_to_internal_addresses(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let link = scim_link(&app, json!({})).await?;
     let inside = TcpListener::bind("127.0.0.1:0")?;
@@ -291,18 +291,18 @@ async fn the_customer_chooses_among_several_kinds(pool: PgPool) -> anyhow::Resul
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_token_that_was_withdrawn_is_mended_by_a_new_one(pool: PgPool) -> anyhow::Result<()> {
+async fn a_new_token_replaces_a_revoked_one(pool: PgPool) -> anyhow::Result<()> {
     let (app, base_url) = open_app(pool).await?;
     let first = token(&app)?;
     let link = scim_link(&app, json!({})).await?;
     assert_eq!(fill(&link, &base_url, &first).await?.0, 200);
     let account_id = id(&account(&app).await?).to_owned();
-    let api = app.on(&account_id)?;
+    let api = app.client_for(&account_id)?;
     let provider = Url::parse(&base_url)?.join("/")?;
     let theirs = Client::new(provider)?.with("authorization", &format!("Bearer {first}"))?;
-    theirs.send(Method::POST, "api/auth.revoke", None).await?.okay()?;
+    theirs.send(Method::POST, "api/auth.revoke", None).await?.success()?;
     for path in ["users", "proxy/Users", "groups"] {
-        api.get(path).await?.refused(409, "account_needs_reauth");
+        api.get(path).await?.api_error(409, "account_needs_reauth");
     }
     assert_eq!(account(&app).await?["status"], "needs_reauth");
 
@@ -314,39 +314,39 @@ async fn a_token_that_was_withdrawn_is_mended_by_a_new_one(pool: PgPool) -> anyh
     let (status, text) = fill(&link, &other, &second).await?;
     assert_eq!(status, 409, "another address is another organization: {text}");
     assert_eq!(fill(&link, &elsewhere, &second).await?.0, 200, "the same in another spelling");
-    let mended = account(&app).await?;
-    assert_eq!((id(&mended), &mended["status"]), (account_id.as_str(), &json!("active")));
-    api.get("users?limit=1").await?.okay()?;
+    let restored = account(&app).await?;
+    assert_eq!((id(&restored), &restored["status"]), (account_id.as_str(), &json!("active")));
+    api.get("users?limit=1").await?.success()?;
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_wish_that_contradicts_itself_is_refused(pool: PgPool) -> anyhow::Result<()> {
+async fn rejects_a_contradictory_link_request(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let refused = async |wish: Value| -> anyhow::Result<Answer> {
-        app.home.api.post("link-tokens", &wish).await
+    let rejected = async |body: Value| -> anyhow::Result<ApiResponse> {
+        app.home.api.post("link-tokens", &body).await
     };
     for providers in [json!(["scim", "scim"]), json!(["slack_enterprise", "scim"])] {
         let is_twice = providers[0] == providers[1];
-        let mut wish = json!({"tenant_id": "acme", "providers": providers});
+        let mut body = json!({"tenant_id": "acme", "providers": providers});
         if !is_twice {
-            wish["provider"] = json!("scim");
+            body["provider"] = json!("scim");
         }
-        let answer = refused(wish).await?;
-        answer.problem(422, "invalid_body");
+        let response = rejected(body).await?;
+        response.problem(422, "invalid_body");
         let pointers: &[&str] =
             if is_twice { &["/providers"] } else { &["/provider", "/providers"] };
-        assert_eq!(answer.pointers(), pointers);
+        assert_eq!(response.pointers(), pointers);
     }
     let app_of_scim = json!({"provider": "scim", "client_id": "1", "client_secret": "2"});
-    let answer = app.home.admin.post("provider-apps", &app_of_scim).await?;
-    answer.problem(422, "invalid_body");
-    assert_eq!(answer.pointers(), ["/provider"]);
+    let response = app.home.admin.post("provider-apps", &app_of_scim).await?;
+    response.problem(422, "invalid_body");
+    assert_eq!(response.pointers(), ["/provider"]);
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn customers_of_one_service_do_not_share_its_pace(pool: PgPool) -> anyhow::Result<()> {
+async fn customers_of_one_service_have_separate_rate_limits(pool: PgPool) -> anyhow::Result<()> {
     let (app, base_url) = open_app(pool).await?;
     let mut clients = Vec::new();
     for tenant in ["acme", "globex"] {
@@ -354,17 +354,17 @@ async fn customers_of_one_service_do_not_share_its_pace(pool: PgPool) -> anyhow:
         let (status, text) = fill(&link, &base_url, &token(&app)?).await?;
         assert_eq!(status, 200, "{text}");
         let path = format!("integrated-accounts?tenant_id={tenant}");
-        let accounts = app.home.api.get(&path).await?.okay()?;
+        let accounts = app.home.api.get(&path).await?.success()?;
         let account = accounts.pointer("/result/0").context("no account")?;
-        clients.push(app.on(id(account))?.with("prefer", "wait=0")?);
+        clients.push(app.client_for(id(account))?.with("prefer", "wait=0")?);
     }
     let [first, second] = clients.as_slice() else { anyhow::bail!("two were linked") };
-    let fault = Fault::next("scim.users.list", FaultKind::RateLimited, 1);
+    let fault = Fault::for_next_calls("scim.users.list", FaultKind::RateLimited, 1);
     app.sandbox.add_fault(Fault { seconds: Some(600.0), ..fault });
     for _ in 0..2 {
-        let told = first.get("proxy/Users?count=1").await?;
-        told.refused(429, "rate_limited");
+        let reported = first.get("proxy/Users?count=1").await?;
+        reported.api_error(429, "rate_limited");
     }
-    second.get("proxy/Users?count=1").await?.okay()?;
+    second.get("proxy/Users?count=1").await?.success()?;
     Ok(())
 }

@@ -1,12 +1,11 @@
-//! A file for each URL.
+//! One file per URL.
 
 mod api_keys;
 mod audit_log;
+mod audited_rejections;
 mod batch;
-mod compat;
 mod environments;
 mod events;
-mod events_slack;
 mod expand;
 mod filters;
 mod groups;
@@ -21,15 +20,17 @@ mod link_shared;
 mod mappings;
 mod metrics;
 mod openapi;
+mod openapi_style;
 mod parameters;
-mod people;
 mod problems;
 mod provider_apps;
 mod proxy;
 mod quotas;
-mod refusals;
 mod role_assignments;
 mod roles;
+mod slack_events;
+mod truto;
+mod user_writes;
 mod users;
 mod workspace_names;
 mod workspaces;

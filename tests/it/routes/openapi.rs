@@ -3,25 +3,26 @@
 use anyhow::Context as _;
 use serde_json::Value;
 use sqlx::PgPool;
-use switchboard::sandbox::org::{OrgLevel, Organization};
+use switchboard::sandbox::org::{GridOrganization, OrgLevel};
 
 use crate::support::TestApp;
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_document_is_openapi_3_1_and_says_what_each_operation_does(
+async fn the_document_is_openapi_3_1_and_describes_each_operation(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let document = app.nobody()?.get("openapi.json").await?.okay()?;
+    let document = app.anonymous()?.get("openapi.json").await?.success()?;
     let version = document["openapi"].as_str().context("no version")?;
     assert!(version.starts_with("3.1"), "{version}");
     let paths = document["paths"].as_object().context("no paths")?;
     let mut names = Vec::new();
     for (path, methods) in paths {
         for (method, operation) in methods.as_object().context("no methods")? {
-            let told = |field: &str| operation[field].as_str().is_some_and(|text| text.len() > 5);
-            assert!(told("operationId"), "{method} {path} has no operationId");
-            let described = told("description") || told("summary");
+            let reported =
+                |field: &str| operation[field].as_str().is_some_and(|text| text.len() > 5);
+            assert!(reported("operationId"), "{method} {path} has no operationId");
+            let described = reported("description") || reported("summary");
             assert!(described, "{method} {path} has no description");
             assert!(operation["tags"][0].is_string(), "{method} {path} has no tag");
             assert!(operation["responses"].is_object(), "{method} {path} has no responses");
@@ -40,9 +41,9 @@ async fn the_document_is_openapi_3_1_and_says_what_each_operation_does(
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn every_reference_in_the_document_leads_somewhere(pool: PgPool) -> anyhow::Result<()> {
+async fn every_reference_in_the_document_resolves(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let document = app.nobody()?.get("openapi.json").await?.okay()?;
+    let document = app.anonymous()?.get("openapi.json").await?.success()?;
     let mut found = 0;
     let mut waiting = vec![&document];
     while let Some(value) = waiting.pop() {
@@ -63,8 +64,8 @@ async fn every_reference_in_the_document_leads_somewhere(pool: PgPool) -> anyhow
     Ok(())
 }
 
-/// The whole document: a change of the API is seen in review. `cargo insta accept`, or
-/// `INSTA_UPDATE=always cargo test`, takes it over.
+/// The whole document, so that changes of the API are visible in review. Update it with `cargo insta accept`, or
+/// `INSTA_UPDATE=always cargo test`.
 #[test]
 fn the_document_is_the_one_that_was_reviewed() -> anyhow::Result<()> {
     let mut document = serde_json::to_value(switchboard::http::document())?;
@@ -75,26 +76,26 @@ fn the_document_is_the_one_that_was_reviewed() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What stands in examples, and what it is in the sandbox.
-fn filled(text: &str, org: &Organization) -> anyhow::Result<String> {
+/// Replaces the ids of examples by ids of the sandbox.
+fn filled(text: &str, org: &GridOrganization) -> anyhow::Result<String> {
     let member = org.people().iter().find(|person| {
-        let plain = person.org_level == OrgLevel::Member && person.guest().is_none();
+        let plain = person.org_level == OrgLevel::Member && person.guest_level().is_none();
         plain && person.is_active() && !person.is_bot() && person.membership(1).is_some()
     });
     let team = org.workspaces.get(1).context("no workspace")?;
-    let group = org.groups.of_identity_provider().next().context("no group")?.1;
-    let user = &member.context("nobody is plain")?.id;
+    let group = org.groups.idp_groups().next().context("no group")?.1;
+    let user = &member.context("no user is without admin rights")?.id;
     let text = text.replace("U0EXAMPLE", user).replace("T0EXAMPLE", &team.id);
     Ok(text.replace("S0EXAMPLE", &group.id))
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn every_example_of_a_body_works_as_it_stands(pool: PgPool) -> anyhow::Result<()> {
+async fn every_example_body_succeeds(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let account = app.link("first").await?;
     let admin = app.home.admin.clone().with("x-integrated-account-id", &account)?;
     let org = app.sandbox.snapshot();
-    let document = app.nobody()?.get("openapi.json").await?.okay()?;
+    let document = app.anonymous()?.get("openapi.json").await?.success()?;
     let mut tried = 0;
     for (path, item) in document["paths"].as_object().context("no paths")? {
         for method in ["post", "patch"] {
@@ -106,7 +107,7 @@ async fn every_example_of_a_body_works_as_it_stands(pool: PgPool) -> anyhow::Res
             let example =
                 schema.get("example").with_context(|| format!("{path} has no example"))?;
             let mut example = example.clone();
-            // An example names what another one, tried before, has made.
+            // An example uses what an earlier one has created.
             match (path.as_str(), method) {
                 ("/users/{id}", "patch") => example["email"] = "other@example.com".into(),
                 ("/workspaces/{id}", "patch") => example["name"] = "Other".into(),
@@ -117,17 +118,17 @@ async fn every_example_of_a_body_works_as_it_stands(pool: PgPool) -> anyhow::Res
                 "workspaces" => "T0EXAMPLE".to_owned(),
                 "groups" => "S0EXAMPLE".to_owned(),
                 "mappings" => {
-                    let mappings = app.home.admin.get("mappings").await?.okay()?;
+                    let mappings = app.home.admin.get("mappings").await?.success()?;
                     mappings["result"][0]["id"].as_str().unwrap_or_default().to_owned()
                 }
                 "provider-apps" => {
-                    let apps = admin.get("provider-apps").await?.okay()?;
+                    let apps = admin.get("provider-apps").await?.success()?;
                     let apps = apps["result"].as_array().context("no apps")?;
                     let app = apps.last().context("no app")?;
                     app["id"].as_str().unwrap_or_default().to_owned()
                 }
                 "api-keys" => {
-                    let keys = admin.get("api-keys").await?.okay()?;
+                    let keys = admin.get("api-keys").await?.success()?;
                     let keys = keys["result"].as_array().context("no keys")?;
                     let key = keys.last().context("no key")?;
                     key["id"].as_str().unwrap_or_default().to_owned()
@@ -138,9 +139,9 @@ async fn every_example_of_a_body_works_as_it_stands(pool: PgPool) -> anyhow::Res
             let address = filled(&path.replace("{id}", &id), &org)?;
             let body = filled(&example.to_string(), &org)?;
             let method: reqwest::Method = method.to_uppercase().parse()?;
-            let answer = admin.send(method, &address, Some(("application/json", &body))).await?;
-            assert!((200..300).contains(&answer.status), "{path} {body}: {}", answer.text);
-            assert_ne!(answer.status, 207, "{path} {body}: {}", answer.text);
+            let response = admin.send(method, &address, Some(("application/json", &body))).await?;
+            assert!((200..300).contains(&response.status), "{path} {body}: {}", response.text);
+            assert_ne!(response.status, 207, "{path} {body}: {}", response.text);
             tried += 1;
         }
     }
@@ -149,12 +150,12 @@ async fn every_example_of_a_body_works_as_it_stands(pool: PgPool) -> anyhow::Res
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_reference_tells_of_every_operation(pool: PgPool) -> anyhow::Result<()> {
+async fn the_reference_lists_every_operation(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let nobody = app.nobody()?;
-    let page = nobody.get("docs").await?;
+    let anonymous = app.anonymous()?;
+    let page = anonymous.get("docs").await?;
     assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
-    let document = nobody.get("openapi.json").await?.okay()?;
+    let document = anonymous.get("openapi.json").await?.success()?;
     for (path, item) in document["paths"].as_object().context("no paths")? {
         for method in item.as_object().context("no methods")?.keys() {
             let title = format!("{}</span> <code>{path}</code></h3>", method.to_uppercase());

@@ -1,5 +1,5 @@
-//! Query parameters and headers that select rows: an empty or repeated one, or two that contradict each other,
-//! is refused by every route, and named.
+//! Query parameters and headers that select rows: an empty, repeated or contradictory one is rejected by every
+//! route, and named.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use http::{HeaderValue, Method};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::support::{Answer, Client, TestApp, bearer, link_url};
+use crate::support::{ApiResponse, Client, TestApp, bearer, link_url};
 
 /// A query parameter of an operation of the document.
 struct Parameter {
@@ -18,7 +18,7 @@ struct Parameter {
     is_list: bool,
 }
 
-/// Every query parameter of the document.
+/// Returns every query parameter of the document.
 fn documented(document: &Value, account: &str) -> anyhow::Result<Vec<Parameter>> {
     let mut found = Vec::new();
     for (path, item) in document["paths"].as_object().context("no paths")? {
@@ -42,20 +42,20 @@ fn documented(document: &Value, account: &str) -> anyhow::Result<Vec<Parameter>>
     Ok(found)
 }
 
-/// Checks that a request was refused for these parameters; refusals of raw calls have the provider's shape.
+/// Checks that a request was rejected for these parameters; errors of raw calls have the provider's format.
 #[track_caller]
-fn assert_names(answer: &Answer, names: &[&str], what: &str) {
-    answer.refused(400, "invalid_query");
-    if answer.header("content-type") == "application/problem+json" {
-        assert_eq!(answer.pointers(), names, "{what}: {}", answer.text);
+fn assert_names(response: &ApiResponse, names: &[&str], what: &str) {
+    response.api_error(400, "invalid_query");
+    if response.header("content-type") == "application/problem+json" {
+        assert_eq!(response.pointers(), names, "{what}: {}", response.text);
     }
     for name in names {
-        assert!(answer.text.contains(name), "{what}: {}", answer.text);
+        assert!(response.text.contains(name), "{what}: {}", response.text);
     }
 }
 
-/// Asks for a path with this query; nothing is sent to a provider.
-async fn ask(client: &Client, parameter: &Parameter, query: &str) -> anyhow::Result<Answer> {
+/// Requests a path with this query; nothing is sent to a provider.
+async fn send(client: &Client, parameter: &Parameter, query: &str) -> anyhow::Result<ApiResponse> {
     let path = format!("{}?{query}", parameter.path.trim_start_matches('/'));
     let sends = parameter.method == Method::POST || parameter.method == Method::PATCH;
     let body = sends.then_some(("application/json", "{}"));
@@ -70,17 +70,17 @@ async fn rejects_empty_and_repeated_values_of_every_documented_parameter(
     let account = app.link("acme").await?;
     let admin = app.home.admin.clone().with("x-integrated-account-id", &account)?;
     let nameless = &app.home.admin;
-    let document = app.nobody()?.get("openapi.json").await?.okay()?;
+    let document = app.anonymous()?.get("openapi.json").await?.success()?;
     let parameters = documented(&document, &account)?;
     let sent = app.sandbox.requests(None).requests.len();
     let mut names = BTreeSet::new();
     for parameter in &parameters {
         let name = &parameter.name;
         names.insert(name.as_str());
-        // A header would disagree with what selects an account.
+        // A header would contradict the account in the query.
         let selects = ["integrated_account_id", "tenant_id", "provider"].contains(&name.as_str());
         let client = if selects { nameless } else { &admin };
-        let mut refused = vec![
+        let mut rejected = vec![
             name.clone(),
             format!("{name}="),
             format!("{name}=%20%09"),
@@ -89,17 +89,18 @@ async fn rejects_empty_and_repeated_values_of_every_documented_parameter(
             format!("{}=", name.replace('[', "%5B").replace(']', "%5D")),
         ];
         if parameter.is_list {
-            refused.push(format!("{name}=a&{name}="));
+            rejected.push(format!("{name}=a&{name}="));
         } else {
-            refused.push(format!("{name}=1&{name}=1"));
-            refused.push(format!("{name}=1&{name}="));
+            rejected.push(format!("{name}=1&{name}=1"));
+            rejected.push(format!("{name}=1&{name}="));
         }
-        for query in refused {
-            let answer = ask(client, parameter, &query).await?;
-            let what = format!("{} {}?{query}: {}", parameter.method, parameter.path, answer.text);
-            assert_eq!(answer.status, 400, "{what}");
-            answer.problem(400, "invalid_query");
-            assert!(answer.pointers().contains(&name.as_str()), "{what}");
+        for query in rejected {
+            let response = send(client, parameter, &query).await?;
+            let what =
+                format!("{} {}?{query}: {}", parameter.method, parameter.path, response.text);
+            assert_eq!(response.status, 400, "{what}");
+            response.problem(400, "invalid_query");
+            assert!(response.pointers().contains(&name.as_str()), "{what}");
         }
     }
     assert!(names.contains("workspace[id]") && names.contains("remote_query[key]"), "{names:?}");
@@ -114,7 +115,7 @@ async fn rejects_empty_and_repeated_values_outside_of_the_document(
 ) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let account = app.link("acme").await?;
-    let (on, api) = (app.on(&account)?, &app.home.api);
+    let (on, api) = (app.client_for(&account)?, &app.home.api);
     let users = "unified/user-directory/users";
     let link = link_url(&app.home, &json!({"tenant_id": "globex"})).await?;
     let link = link.path().trim_start_matches('/').to_owned();
@@ -135,28 +136,28 @@ async fn rejects_empty_and_repeated_values_outside_of_the_document(
         (api, format!("{link}?display=popup&display=frame"), "display"),
         (api, "connect-account?link_token=".to_owned(), "link_token"),
     ] {
-        let answer = client.get(&path).await?;
-        assert_eq!(answer.status, 400, "{path}: {}", answer.text);
-        assert!(answer.text.contains(name), "{path}: {}", answer.text);
+        let response = client.get(&path).await?;
+        assert_eq!(response.status, 400, "{path}: {}", response.text);
+        assert!(response.text.contains(name), "{path}: {}", response.text);
     }
-    // What is the provider's own passes as it is.
-    on.get("proxy/api/auth.test?cursor=&team_id").await?.okay()?;
+    // The provider's own parameters pass unchanged.
+    on.get("proxy/api/auth.test?cursor=&team_id").await?.success()?;
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn rejects_selectors_that_disagree_and_names_both(pool: PgPool) -> anyhow::Result<()> {
+async fn rejects_contradictory_selectors_and_names_both(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let (one, other) = (app.link("acme").await?, app.link("globex").await?);
     let api = &app.home.api;
     let token = api.post(&format!("integrated-accounts/{one}/tokens"), &json!({})).await?;
     let token = token.created()?["result"]["token"].as_str().context("no token")?.to_owned();
-    let token = app.nobody()?.with("authorization", &bearer(&token))?;
-    let on = app.on(&one)?;
+    let token = app.anonymous()?.with("authorization", &bearer(&token))?;
+    let on = app.client_for(&one)?;
     let admin = app.home.admin.clone().with("x-integrated-account-id", &one)?;
     let (id, header, tenant) = ("integrated_account_id", "X-Integrated-Account-Id", "tenant_id");
     let by_id = format!("users?limit=1&integrated_account_id={one}");
-    let asked = app.sandbox.requests(None).requests.len();
+    let called = app.sandbox.requests(None).requests.len();
     for (client, path, pointers) in [
         (&on, format!("users?integrated_account_id={other}"), [id, header]),
         (&on, format!("proxy/api/auth.test?integrated_account_id={other}"), [id, header]),
@@ -178,8 +179,8 @@ async fn rejects_selectors_that_disagree_and_names_both(pool: PgPool) -> anyhow:
         (&token, "me?tenant_id=nobody".to_owned(), ["Authorization", tenant]),
         (&token, "workspaces?provider=scim".to_owned(), ["Authorization", "provider"]),
     ] {
-        let answer = client.get(&path).await?;
-        assert_names(&answer, &pointers, &path);
+        let response = client.get(&path).await?;
+        assert_names(&response, &pointers, &path);
     }
     let batch = json!({"operations": [{"method": "GET", "path": "/users"}]});
     let batch = on.post(&format!("batch?integrated_account_id={other}"), &batch).await?;
@@ -190,16 +191,16 @@ async fn rejects_selectors_that_disagree_and_names_both(pool: PgPool) -> anyhow:
     ] {
         token.get(&foreign).await?.problem(404, "account_not_found");
     }
-    let list = token.get("integrated-accounts?tenant_id=globex").await?.okay()?;
+    let list = token.get("integrated-accounts?tenant_id=globex").await?.success()?;
     assert_eq!(list["result_count"], 0, "{list}");
-    assert_eq!(app.sandbox.requests(None).requests.len(), asked, "a provider was called");
+    assert_eq!(app.sandbox.requests(None).requests.len(), called, "a provider was called");
 
     for agreeing in [
         format!("{by_id}&tenant_id=acme&provider=slack_enterprise"),
         "users?limit=1&tenant_id=acme".to_owned(),
     ] {
-        on.get(&agreeing).await?.okay()?;
-        token.get(&agreeing).await?.okay()?;
+        on.get(&agreeing).await?.success()?;
+        token.get(&agreeing).await?.success()?;
     }
     Ok(())
 }
@@ -212,19 +213,19 @@ async fn rejects_an_empty_or_repeated_account_header(pool: PgPool) -> anyhow::Re
     for path in ["users", "proxy/api/auth.test", "me", "events", "mappings"] {
         for blank in ["", "  "] {
             let client = api.clone().with("x-integrated-account-id", blank)?;
-            let answer = client.get(path).await?;
-            assert_names(&answer, &["X-Integrated-Account-Id"], path);
+            let response = client.get(path).await?;
+            assert_names(&response, &["X-Integrated-Account-Id"], path);
         }
-        let own = app.on(&account)?;
-        let twice = own.also("x-integrated-account-id", HeaderValue::from_str(&account)?);
-        let answer = twice.get(path).await?;
-        assert_names(&answer, &["X-Integrated-Account-Id"], path);
+        let own = app.client_for(&account)?;
+        let twice = own.append_header("x-integrated-account-id", HeaderValue::from_str(&account)?);
+        let response = twice.get(path).await?;
+        assert_names(&response, &["X-Integrated-Account-Id"], path);
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn rejects_filters_that_contradict_each_other(pool: PgPool) -> anyhow::Result<()> {
+async fn rejects_contradictory_filters(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let account = app.link("acme").await?;
     let admin = app.home.admin.clone().with("x-integrated-account-id", &account)?;
@@ -242,8 +243,8 @@ async fn rejects_filters_that_contradict_each_other(pool: PgPool) -> anyhow::Res
             ["response_format", "exclude_fields[]"],
         ),
     ] {
-        let answer = admin.get(&path).await?;
-        assert_names(&answer, &pointers, &path);
+        let response = admin.get(&path).await?;
+        assert_names(&response, &pointers, &path);
     }
     Ok(())
 }

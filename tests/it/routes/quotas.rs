@@ -1,18 +1,18 @@
-//! `[quotas]`: how much one environment stores. What is beyond is refused, and others are not affected.
+//! `[quotas]`: rows that one environment may store. More are rejected, and others are not affected.
 
 use anyhow::Context as _;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
-use crate::support::{Answer, Browser, Client, TestApp, bearer, link_url};
+use crate::support::{ApiResponse, Browser, Client, TestApp, bearer, link_url};
 
 fn text<'v>(body: &'v Value, pointer: &str) -> anyhow::Result<&'v str> {
     body.pointer(pointer).and_then(Value::as_str).with_context(|| format!("no {pointer} in {body}"))
 }
 
-fn assert_over(answer: &Answer, quota: &str) {
-    let problem = answer.problem(403, "quota_exceeded");
+fn assert_over(response: &ApiResponse, quota: &str) {
+    let problem = response.problem(403, "quota_exceeded");
     assert_eq!(problem["quota"], quota, "{problem}");
     let detail = problem["detail"].as_str().unwrap_or_default();
     assert!(detail.contains(&format!("`quotas.{quota}`")), "{detail}");
@@ -23,7 +23,7 @@ fn mapping(number: usize) -> Value {
     json!({"provider": "slack_enterprise", "resource": "users", "field": field, "expression": "1"})
 }
 
-/// Posts a body until the quota is used up; gives how many were created.
+/// Posts a body until the quota is used up; returns how many were created.
 async fn fill(
     admin: &Client,
     path: &str,
@@ -31,13 +31,13 @@ async fn fill(
     body: impl Fn(usize) -> Value,
 ) -> anyhow::Result<usize> {
     for number in 0..10 {
-        let answer = admin.post(path, &body(number)).await?;
-        if answer.status != 201 {
-            assert_over(&answer, quota);
+        let response = admin.post(path, &body(number)).await?;
+        if response.status != 201 {
+            assert_over(&response, quota);
             return Ok(number);
         }
     }
-    anyhow::bail!("{path} has no end");
+    anyhow::bail!("{path} is unlimited");
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
@@ -58,11 +58,11 @@ async fn an_environment_stores_no_more_than_its_quotas(pool: PgPool) -> anyhow::
     let admin = &app.home.admin;
 
     let link = link_url(&app.home, &json!({"tenant_id": "globex"})).await?;
-    let made = fill(admin, "link-tokens", "link_tokens", |_| json!({"tenant_id": "x"})).await?;
-    assert_eq!(made, 1, "two were there");
+    let issued = fill(admin, "link-tokens", "link_tokens", |_| json!({"tenant_id": "x"})).await?;
+    assert_eq!(issued, 1, "two were there");
     let mut browser = Browser::new()?;
-    let consent = browser.leave(&link).await?;
-    let back = browser.decide(&consent, "decision=approve&install=org").await?;
+    let consent = browser.start_consent(&link).await?;
+    let back = browser.submit_consent(&consent, "decision=approve&install=org").await?;
     let page = browser.get(&back).await?;
     assert_eq!(page.status, 403, "{}", page.text);
     assert!(page.text.contains("quota_exceeded"), "{}", page.text);
@@ -76,21 +76,21 @@ async fn an_environment_stores_no_more_than_its_quotas(pool: PgPool) -> anyhow::
     };
     assert_eq!(fill(admin, "provider-apps", "provider_apps", client).await?, 1, "one was there");
 
-    // All that come at the same time are counted one after the other.
+    // Concurrent requests are counted one after the other.
     let tokens = format!("integrated-accounts/{account}/tokens");
     let body = json!({});
-    let answers = join_all((0..6).map(|_| admin.post(&tokens, &body))).await;
-    let answers = answers.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-    let (created, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|it| it.status == 201);
-    assert_eq!((created.len(), refused.len()), (2, 4));
-    for answer in refused {
-        assert_over(answer, "account_tokens");
+    let responses = join_all((0..6).map(|_| admin.post(&tokens, &body))).await;
+    let responses = responses.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let (created, rejected): (Vec<_>, Vec<_>) = responses.iter().partition(|it| it.status == 201);
+    assert_eq!((created.len(), rejected.len()), (2, 4));
+    for response in rejected {
+        assert_over(response, "account_tokens");
     }
 
-    // Another environment has its own.
+    // Another environment has its own quota.
     other.admin.post("api-keys", &key(0)).await?.created()?;
     other.admin.post("link-tokens", &json!({"tenant_id": "x"})).await?.created()?;
-    let metrics = app.nobody()?.get("metrics").await?.text;
+    let metrics = app.anonymous()?.get("metrics").await?.text;
     for quota in [
         "api_keys",
         "account_tokens",
@@ -107,25 +107,25 @@ async fn an_environment_stores_no_more_than_its_quotas(pool: PgPool) -> anyhow::
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn environments_that_environments_make_have_one_quota(pool: PgPool) -> anyhow::Result<()> {
+async fn environments_created_by_environments_share_one_quota(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| setup.config.quotas.environments = 2).await?;
-    let wish = json!({"name": "x"});
-    let first = app.home.admin.post("environments", &wish).await?.created()?;
+    let body = json!({"name": "x"});
+    let first = app.home.admin.post("environments", &body).await?.created()?;
     let first = bearer(text(&first, "/result/key")?);
-    let first = app.nobody()?.with("authorization", &first)?;
-    first.post("environments", &wish).await?.created()?;
+    let first = app.anonymous()?.with("authorization", &first)?;
+    first.post("environments", &body).await?.created()?;
     for maker in [&first, &app.home.admin] {
-        assert_over(&maker.post("environments", &wish).await?, "environments");
+        assert_over(&maker.post("environments", &body).await?, "environments");
     }
-    let log = app.home.admin.get("audit-log?action=environment.created").await?.okay()?;
+    let log = app.home.admin.get("audit-log?action=environment.created").await?.success()?;
     let outcomes = log["result"].as_array().context("no rows")?;
     assert!(outcomes.iter().all(|row| row["outcome"] == "done"), "{log}");
-    app.tenant("other").await?.admin.post("environments", &wish).await?.created()?;
+    app.tenant("other").await?.admin.post("environments", &body).await?.created()?;
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn stored_responses_have_a_quota_and_are_replayed_beyond_it(
+async fn stored_responses_have_a_quota_beyond_which_replays_still_work(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let app = TestApp::with(pool, |setup| setup.config.quotas.stored_responses = 2).await?;
@@ -140,7 +140,7 @@ async fn stored_responses_have_a_quota_and_are_replayed_beyond_it(
     let again = post("one").await?;
     assert_eq!((again.status, &again.text), (first.status, &first.text));
     assert_over(&post("three").await?, "stored_responses");
-    // Without a key nothing is stored.
+    // Without a key no response is stored.
     assert_eq!(admin.post("mappings/preview", &json!({})).await?.status, first.status);
     Ok(())
 }
@@ -157,7 +157,9 @@ async fn the_bytes_of_stored_responses_have_a_quota(pool: PgPool) -> anyhow::Res
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn whoever_waits_to_be_counted_holds_no_connection(pool: PgPool) -> anyhow::Result<()> {
+async fn a_request_that_waits_for_its_quota_holds_no_connection(
+    pool: PgPool,
+) -> anyhow::Result<()> {
     let app = TestApp::new(pool.clone()).await?;
     let other = app.tenant("other").await?;
     let mut holder = pool.begin().await?;
@@ -171,7 +173,7 @@ async fn whoever_waits_to_be_counted_holds_no_connection(pool: PgPool) -> anyhow
     let posts = join_all(bodies.iter().map(|body| app.home.admin.post("mappings", body)));
     let observed = async {
         while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&pool).await? == 0 {}
-        // All of these are in the gateway before this one ends.
+        // All of these are in flight before this one ends.
         for number in 0..20 {
             other.admin.post("mappings", &mapping(number)).await?.created()?;
         }
@@ -181,8 +183,8 @@ async fn whoever_waits_to_be_counted_holds_no_connection(pool: PgPool) -> anyhow
     };
     let (posts, waiting) = tokio::join!(posts, observed);
     assert_eq!(waiting?, 1, "one connection at the most waits");
-    for answer in posts {
-        answer?.created()?;
+    for response in posts {
+        response?.created()?;
     }
     Ok(())
 }

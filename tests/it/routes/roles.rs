@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::PgPool;
 
 use crate::support::TestApp;
-use crate::support::truth;
+use crate::support::expected_values;
 
 /// The levels and kinds of guest of DESIGN.md §5, and the system roles of Slack's documentation.
 const IDS: [&str; 27] = [
@@ -40,9 +40,9 @@ const IDS: [&str; 27] = [
 ];
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn paging_gives_every_role_once(pool: PgPool) -> anyhow::Result<()> {
+async fn pagination_returns_every_role_once(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     for (limit, pages) in [(7, 4), (1, 27), (27, 1), (1000, 1)] {
         let (rows, count) = api.all(&format!("roles?limit={limit}")).await?;
         let mut ids: Vec<&str> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
@@ -54,15 +54,15 @@ async fn paging_gives_every_role_once(pool: PgPool) -> anyhow::Result<()> {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn every_role_that_anybody_holds_can_be_read(pool: PgPool) -> anyhow::Result<()> {
+async fn every_assigned_role_can_be_read(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
-    let held: BTreeSet<String> = app
-        .sandbox
-        .with_org(|org| truth::assignments(org).into_iter().map(|(role, ..)| role).collect());
+    let api = app.linked_client().await?;
+    let held: BTreeSet<String> = app.sandbox.with_org(|org| {
+        expected_values::assignments(org).into_iter().map(|(role, ..)| role).collect()
+    });
     assert!(held.len() > 9, "{held:?}");
     for id in held {
-        let role = api.get(&format!("roles/{id}")).await?.okay()?;
+        let role = api.get(&format!("roles/{id}")).await?.success()?;
         assert_eq!(role["result"]["id"], id);
         let kind = match id.as_str() {
             id if id.starts_with("Rl") => "system",
@@ -76,9 +76,11 @@ async fn every_role_that_anybody_holds_can_be_read(pool: PgPool) -> anyhow::Resu
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_primary_owner_is_privileged_and_can_not_be_made(pool: PgPool) -> anyhow::Result<()> {
+async fn the_primary_owner_role_is_privileged_and_not_assignable(
+    pool: PgPool,
+) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     for (id, is_privileged, is_assignable) in [
         ("org:primary_owner", true, false),
         ("ws:primary_owner", true, false),
@@ -87,7 +89,7 @@ async fn a_primary_owner_is_privileged_and_can_not_be_made(pool: PgPool) -> anyh
         ("ws:guest_single_channel", false, true),
         ("Rl0C", true, true),
     ] {
-        let role = &api.get(&format!("roles/{id}")).await?.okay()?["result"];
+        let role = &api.get(&format!("roles/{id}")).await?.success()?["result"];
         assert_eq!(role["is_privileged"], is_privileged, "{id}");
         assert_eq!(role["is_assignable"], is_assignable, "{id}");
     }
@@ -95,9 +97,9 @@ async fn a_primary_owner_is_privileged_and_can_not_be_made(pool: PgPool) -> anyh
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_role_that_is_none_is_not_found(pool: PgPool) -> anyhow::Result<()> {
+async fn an_unknown_role_is_not_found(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     for id in ["ws:king", "org", "Rl", "x"] {
         api.get(&format!("roles/{id}")).await?.problem(404, "not_found");
     }

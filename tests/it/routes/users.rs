@@ -1,67 +1,67 @@
-//! `/users`: everybody, with the right values.
+//! `/users`: all users, with the right values.
 
 use std::collections::{BTreeSet, HashMap};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use switchboard::sandbox::org::{Organization, Person, Standing};
+use switchboard::sandbox::org::{GridOrganization, Person, PersonStatus};
 
 use crate::support::TestApp;
-use crate::support::truth::{self, moment, text};
+use crate::support::expected_values::{self, text, timestamp};
 
-/// The ids of rows, each as often as it stands there.
+/// Returns the ids of rows, with repetitions.
 fn ids(rows: &[Value]) -> Vec<&str> {
     let mut ids: Vec<&str> = rows.iter().filter_map(|row| row["id"].as_str()).collect();
     ids.sort_unstable();
     ids
 }
 
-fn everybody(org: &Organization) -> Vec<&str> {
+fn all_users(org: &GridOrganization) -> Vec<&str> {
     let mut ids: Vec<&str> = org.people().iter().map(|person| person.id.as_str()).collect();
     ids.sort_unstable();
     ids
 }
 
-fn one(org: &Organization, wanted: impl Fn(&Person) -> bool) -> anyhow::Result<&Person> {
-    org.people().iter().find(|person| wanted(person)).context("nobody is like that")
+fn one(org: &GridOrganization, wanted: impl Fn(&Person) -> bool) -> anyhow::Result<&Person> {
+    org.people().iter().find(|person| wanted(person)).context("no user matches")
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn paging_gives_every_user_once(pool: PgPool) -> anyhow::Result<()> {
+async fn pagination_returns_every_user_once(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let org = app.sandbox.snapshot();
     for limit in [37, 1_000] {
         let (rows, _) = api.all(&format!("users?limit={limit}")).await?;
-        assert_eq!(ids(&rows), everybody(&org), "with a limit of {limit}");
+        assert_eq!(ids(&rows), all_users(&org), "with a limit of {limit}");
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_page_holds_what_was_asked_for_at_the_most(pool: PgPool) -> anyhow::Result<()> {
+async fn a_page_has_at_most_limit_rows(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
-    let page = api.get("users?limit=3").await?.okay()?;
+    let api = app.linked_client().await?;
+    let page = api.get("users?limit=3").await?.success()?;
     assert_eq!((&page["limit"], &page["result_count"]), (&json!(3), &json!(3)));
     assert_eq!(page["prev_cursor"], Value::Null);
-    let page = api.get("users").await?.okay()?;
+    let page = api.get("users").await?.success()?;
     assert_eq!((&page["limit"], &page["result_count"]), (&json!(100), &json!(100)));
     assert_eq!(app.calls("admin.users.list"), 2, "one provider call a page");
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn every_user_of_the_list_is_as_in_the_organization(pool: PgPool) -> anyhow::Result<()> {
+async fn every_listed_user_matches_the_organization(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let org = app.sandbox.snapshot();
     let (rows, _) = api.all("users?limit=1000").await?;
     let rows: HashMap<&str, &Value> =
         rows.iter().filter_map(|row| Some((row["id"].as_str()?, row))).collect();
     for person in org.people() {
-        let row = rows.get(person.id.as_str()).context("somebody is missing")?;
+        let row = rows.get(person.id.as_str()).context("a user is missing")?;
         for (field, value) in listed(&org, person) {
             assert_eq!(row[field], value, "{field} of {person:?}");
         }
@@ -74,26 +74,26 @@ async fn every_user_of_the_list_is_as_in_the_organization(pool: PgPool) -> anyho
     Ok(())
 }
 
-/// What the provider's list tells of somebody. Of an invitation it tells nothing.
-fn listed(_: &Organization, person: &Person) -> Vec<(&'static str, Value)> {
+/// Returns the expected fields of the provider's list for a user. It has none for an invitation.
+fn listed(_: &GridOrganization, person: &Person) -> Vec<(&'static str, Value)> {
     let status = if person.is_active() { "active" } else { "inactive" };
     let emails = match person.email.as_str() {
         "" => json!([]),
         email => json!([{"email": email, "type": "work", "is_primary": true}]),
     };
-    let expires = if person.guest().is_some() { person.expires() } else { 0 };
+    let expires = if person.guest_level().is_some() { person.expires() } else { 0 };
     vec![
         ("status", status.into()),
-        ("user_type", truth::user_type(person).into()),
+        ("user_type", expected_values::user_type(person).into()),
         ("emails", emails),
         ("username", person.username.as_str().into()),
         ("name", person.full_name().into()),
         ("is_2fa_enabled", person.has_2fa.into()),
         ("is_sso_enabled", person.has_sso.into()),
-        ("created_at", moment(person.created)),
-        ("deactivated_at", moment(person.deactivated_at())),
-        ("expires_at", moment(expires)),
-        ("last_activity_at", moment(person.last_active)),
+        ("created_at", timestamp(person.created)),
+        ("deactivated_at", timestamp(person.deactivated_at())),
+        ("expires_at", timestamp(expires)),
+        ("last_activity_at", timestamp(person.last_active)),
     ]
 }
 
@@ -101,7 +101,7 @@ fn values<'a>(rows: &'a Value, field: &str) -> Vec<&'a str> {
     rows.as_array().into_iter().flatten().filter_map(|row| row[field].as_str()).collect()
 }
 
-/// The levels of a row: role and workspace.
+/// Returns the levels of a row: role and workspace.
 fn level_roles(row: &Value) -> BTreeSet<(&str, Option<&str>)> {
     let roles = row["roles"].as_array().into_iter().flatten();
     let levels = roles.filter(|role| !role["id"].as_str().unwrap_or("Rl").starts_with("Rl"));
@@ -115,20 +115,20 @@ fn level_roles(row: &Value) -> BTreeSet<(&str, Option<&str>)> {
         .collect()
 }
 
-/// A level in the organization, or a guest's in each workspace.
+/// Returns the level in the organization, or a guest's level in each workspace.
 fn expected_levels<'a>(
-    org: &'a Organization,
+    org: &'a GridOrganization,
     person: &'a Person,
 ) -> BTreeSet<(&'a str, Option<&'a str>)> {
     if person.is_bot() || !person.is_active() {
         return BTreeSet::new();
     }
-    if person.guest().is_none() {
-        return BTreeSet::from([(truth::org_role(person.org_level), None)]);
+    if person.guest_level().is_none() {
+        return BTreeSet::from([(expected_values::org_role(person.org_level), None)]);
     }
-    let of = |membership: &switchboard::sandbox::org::Membership| {
+    let of = |membership: &switchboard::sandbox::org::WorkspaceMembership| {
         let team = org.workspaces.get(membership.workspace)?;
-        Some((truth::workspace_role(membership.level), Some(team.id.as_str())))
+        Some((expected_values::workspace_role(membership.level), Some(team.id.as_str())))
     };
     person.memberships.iter().filter_map(of).collect()
 }
@@ -136,18 +136,18 @@ fn expected_levels<'a>(
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_user_by_id_has_the_whole_profile(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let org = app.sandbox.snapshot();
     let chosen = [
         org.primary_owner().context("no owner")?,
-        one(&org, |person| person.guest().is_some() && person.is_active())?,
-        one(&org, |person| person.standing == Standing::Invited)?,
-        one(&org, |person| !person.is_active() && person.guest().is_none())?,
-        one(&org, |person| !person.is_active() && person.guest().is_some())?,
+        one(&org, |person| person.guest_level().is_some() && person.is_active())?,
+        one(&org, |person| person.status == PersonStatus::Invited)?,
+        one(&org, |person| !person.is_active() && person.guest_level().is_none())?,
+        one(&org, |person| !person.is_active() && person.guest_level().is_some())?,
         one(&org, Person::is_bot)?,
     ];
     for person in chosen {
-        let user = api.get(&format!("users/{}", person.id)).await?.okay()?;
+        let user = api.get(&format!("users/{}", person.id)).await?.success()?;
         let user = &user["result"];
         for (field, value) in profile(&org, person) {
             assert_eq!(user[field], value, "{field} of {person:?}");
@@ -157,21 +157,21 @@ async fn a_user_by_id_has_the_whole_profile(pool: PgPool) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// What the provider tells of one account; a bot is not in its SCIM.
-fn profile(org: &Organization, person: &Person) -> Vec<(&'static str, Value)> {
+/// Returns the expected fields of one user; a bot is not in SCIM.
+fn profile(org: &GridOrganization, person: &Person) -> Vec<(&'static str, Value)> {
     let mut fields = vec![
         ("id", person.id.as_str().into()),
-        ("status", truth::status(person).into()),
-        ("user_type", truth::user_type(person).into()),
+        ("status", expected_values::status(person).into()),
+        ("user_type", expected_values::user_type(person).into()),
         ("username", person.username.as_str().into()),
         ("name", person.full_name().into()),
-        ("updated_at", moment(person.updated)),
+        ("updated_at", timestamp(person.updated)),
     ];
     if person.is_bot() {
         return fields;
     }
     let manager = person.job.manager.and_then(|manager| org.person(manager));
-    let expires = if person.guest().is_some() { person.expires() } else { 0 };
+    let expires = if person.guest_level().is_some() { person.expires() } else { 0 };
     let groups: Vec<Value> = person
         .groups
         .iter()
@@ -186,9 +186,9 @@ fn profile(org: &Organization, person: &Person) -> Vec<(&'static str, Value)> {
         ("division", text(&person.job.division)),
         ("cost_center", text(&person.job.cost_center)),
         ("employee_number", text(&person.job.employee_number)),
-        ("timezone", (*person.place.timezone).into()),
-        ("created_at", moment(person.created)),
-        ("expires_at", moment(expires)),
+        ("timezone", (*person.location.timezone).into()),
+        ("created_at", timestamp(person.created)),
+        ("expires_at", timestamp(expires)),
         ("emails", json!([{"email": person.email, "type": "work", "is_primary": true}])),
         ("groups", groups.into()),
     ]);
@@ -201,30 +201,31 @@ fn profile(org: &Organization, person: &Person) -> Vec<(&'static str, Value)> {
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn the_list_and_the_lookup_agree_on_system_roles(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let org = app.sandbox.snapshot();
     let (rows, _) = api.all("users?limit=1000").await?;
     let holders: BTreeSet<usize> = org.roles.rows().map(|(_, row)| row.user).collect();
     for index in holders {
-        let person = org.person(index).context("nobody")?;
+        let person = org.person(index).context("no user")?;
         let listed = rows.iter().find(|row| row["id"] == person.id).context("not listed")?;
         let path = format!("users/{}", person.id);
-        let single = api.get(&path).await?.okay()?;
+        let single = api.get(&path).await?.success()?;
         let system = |row: &Value| -> BTreeSet<String> {
             let ids = values(&row["roles"], "id").into_iter();
             ids.filter(|id| id.starts_with("Rl")).map(str::to_owned).collect()
         };
-        let truth: BTreeSet<String> = org.roles.of(index).map(|row| row.role_id.clone()).collect();
-        assert_eq!(system(listed), truth, "the list's roles of {}", person.id);
-        assert_eq!(system(&single["result"]), truth, "the roles of {}", person.id);
+        let expected: BTreeSet<String> =
+            org.roles.for_user(index).map(|row| row.role_id.clone()).collect();
+        assert_eq!(system(listed), expected, "the list's roles of {}", person.id);
+        assert_eq!(system(&single["result"]), expected, "the roles of {}", person.id);
     }
     Ok(())
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn who_is_not_there_is_not_found(pool: PgPool) -> anyhow::Result<()> {
+async fn an_unknown_user_is_not_found(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     for id in ["U0NOBODY", "x", "..%2Fadmin", "U1%3Fa%3Db", "%F0%9F%A6%80"] {
         api.get(&format!("users/{id}")).await?.problem(404, "not_found");
     }
@@ -232,11 +233,11 @@ async fn who_is_not_there_is_not_found(pool: PgPool) -> anyhow::Result<()> {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_answer_has_the_form_asked_for(pool: PgPool) -> anyhow::Result<()> {
+async fn the_response_has_the_requested_format(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let first = async |query: &str| {
-        let page = api.get(&format!("users?limit=1{query}")).await?.okay()?;
+        let page = api.get(&format!("users?limit=1{query}")).await?.success()?;
         anyhow::Ok(page["result"][0].clone())
     };
     let unified = first("").await?;
@@ -273,12 +274,12 @@ fn drop_nulls(value: &mut Value) {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn one_user_in_the_raw_form_is_what_the_provider_said(pool: PgPool) -> anyhow::Result<()> {
+async fn one_user_in_raw_format_is_the_providers_response(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
-    let api = app.linked().await?;
+    let api = app.linked_client().await?;
     let owner = app.sandbox.with_org(|org| org.primary_owner().map(|owner| owner.id.clone()));
     let owner = owner.context("no owner")?;
-    let raw = api.get(&format!("users/{owner}?response_format=raw")).await?.okay()?;
+    let raw = api.get(&format!("users/{owner}?response_format=raw")).await?.success()?;
     assert_eq!(raw["result"]["users.info"]["user"]["id"], owner, "{raw}");
     assert_eq!(raw["result"]["scim.users.get"]["id"], owner, "{raw}");
     Ok(())

@@ -1,4 +1,4 @@
-//! A customer's browser: it keeps the gateway's cookie and follows no redirect by itself.
+//! A customer's browser: it stores the gateway's cookie and follows no redirects automatically.
 
 use anyhow::Context as _;
 use http::{Method, header};
@@ -12,43 +12,43 @@ pub(crate) struct Browser {
     cookie: Option<String>,
 }
 
-/// What a browser sees.
+/// A response as the browser sees it.
 #[derive(Debug)]
 pub(crate) struct Page {
-    /// The HTTP status.
+    /// HTTP status.
     pub(crate) status: u16,
-    /// Where it is sent on to.
+    /// Target of the redirect.
     pub(crate) location: Option<Url>,
-    /// The cookie that came with it, attributes and all.
+    /// `Set-Cookie` with its attributes.
     pub(crate) cookie: Option<String>,
-    /// The page.
+    /// Body.
     pub(crate) text: String,
 }
 
 impl Browser {
-    /// A new browser.
+    /// Creates a browser.
     pub(crate) fn new() -> anyhow::Result<Self> {
         Ok(Self { http: http()?, cookie: None })
     }
 
-    /// One that has this cookie.
+    /// Creates a browser with this cookie.
     pub(crate) fn with_cookie(pair: &str) -> anyhow::Result<Self> {
         Ok(Self { http: http()?, cookie: Some(pair.to_owned()) })
     }
 
-    /// One with the cookies of both.
+    /// Creates a browser with the cookies of both.
     pub(crate) fn with_cookies_of(&self, other: &Self) -> Self {
         let both: Vec<&str> =
             [&self.cookie, &other.cookie].into_iter().flatten().map(String::as_str).collect();
         Self { http: self.http.clone(), cookie: Some(both.join("; ")) }
     }
 
-    /// Whether it has a cookie of that name.
+    /// Returns whether it has a cookie of that name.
     pub(crate) fn has_cookie(&self, name: &str) -> bool {
         self.cookie.as_deref().is_some_and(|cookie| cookie.contains(&format!("{name}=")))
     }
 
-    /// Loads a page with one more header.
+    /// Requests a page with an additional header.
     pub(crate) async fn load(
         &mut self,
         method: Method,
@@ -64,7 +64,7 @@ impl Browser {
         self.go(Method::GET, url, "").await
     }
 
-    /// Sends a form.
+    /// Posts a form.
     pub(crate) async fn post(&mut self, url: &Url, form: &str) -> anyhow::Result<Page> {
         self.go(Method::POST, url, form).await
     }
@@ -96,26 +96,30 @@ impl Browser {
         Ok(Page { status, location, cookie, text: response.text().await? })
     }
 
-    /// From the link's page to the provider's consent page.
-    pub(crate) async fn leave(&mut self, link: &Url) -> anyhow::Result<Url> {
+    /// Starts the link on its page; returns the provider's consent page.
+    pub(crate) async fn start_consent(&mut self, link: &Url) -> anyhow::Result<Url> {
         let page = self.get(link).await?;
         anyhow::ensure!(page.status == 200, "{}: {}", page.status, page.text);
-        let left = self.post(link, "").await?;
-        left.location.with_context(|| format!("{}: {}", left.status, left.text))
+        let redirected = self.post(link, "").await?;
+        redirected.location.with_context(|| format!("{}: {}", redirected.status, redirected.text))
     }
 
-    /// From the consent page to the address that it sends the browser back to.
-    pub(crate) async fn decide(&mut self, consent: &Url, form: &str) -> anyhow::Result<Url> {
+    /// Submits the consent page; returns the callback URL.
+    pub(crate) async fn submit_consent(
+        &mut self,
+        consent: &Url,
+        form: &str,
+    ) -> anyhow::Result<Url> {
         let page = self.get(consent).await?;
         anyhow::ensure!(page.status == 200, "{}: {}", page.status, page.text);
-        let decided = self.post(consent, form).await?;
-        decided.location.with_context(|| format!("{}: {}", decided.status, decided.text))
+        let submitted = self.post(consent, form).await?;
+        submitted.location.with_context(|| format!("{}: {}", submitted.status, submitted.text))
     }
 
-    /// The whole way, with an approval for the organization; gives the last page.
-    pub(crate) async fn follow(&mut self, link: &Url) -> anyhow::Result<Page> {
-        let consent = self.leave(link).await?;
-        let back = self.decide(&consent, "decision=approve&install=org").await?;
+    /// Completes a link with an approval for the organization; returns the last page.
+    pub(crate) async fn complete_link(&mut self, link: &Url) -> anyhow::Result<Page> {
+        let consent = self.start_consent(link).await?;
+        let back = self.submit_consent(&consent, "decision=approve&install=org").await?;
         self.get(&back).await
     }
 }

@@ -1,11 +1,11 @@
-//! A caller of the gateway: its headers, its requests, and what came back.
+//! HTTP client of the gateway: headers, requests and responses.
 
 use anyhow::Context as _;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::Value;
 use url::Url;
 
-/// A caller with headers of its own.
+/// A client with headers.
 #[derive(Clone)]
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -13,82 +13,82 @@ pub(crate) struct Client {
     headers: HeaderMap,
 }
 
-/// What the gateway answered.
+/// A response of the gateway.
 #[derive(Debug)]
-pub(crate) struct Answer {
-    /// The HTTP status.
+pub(crate) struct ApiResponse {
+    /// HTTP status.
     pub(crate) status: u16,
-    /// The headers.
+    /// Headers.
     pub(crate) headers: HeaderMap,
-    /// The body as text.
+    /// Body as text.
     pub(crate) text: String,
-    /// The body as JSON; null when it is none.
+    /// Body as JSON; null if it is not JSON.
     pub(crate) body: Value,
 }
 
-/// An HTTP client that follows no redirect.
+/// Creates an HTTP client that follows no redirects.
 #[expect(clippy::disallowed_methods, reason = "the tests' own client shares nothing with ours")]
 pub(super) fn http() -> anyhow::Result<reqwest::Client> {
-    // A second installation is refused, and that is fine.
+    // The crypto provider may be installed already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Ok(reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?)
 }
 
 impl Client {
-    /// A caller without a key.
+    /// Creates a client without a key.
     pub(crate) fn new(base_url: Url) -> anyhow::Result<Self> {
         Ok(Self { http: http()?, base_url, headers: HeaderMap::new() })
     }
 
-    /// The same with a header more, or with another value for it.
+    /// Sets a header.
     pub(crate) fn with(mut self, name: &str, value: &str) -> anyhow::Result<Self> {
         self.headers.insert(name.parse::<HeaderName>()?, value.parse::<HeaderValue>()?);
         Ok(self)
     }
 
-    /// The same with one more line of a header.
-    pub(crate) fn also(mut self, name: &'static str, value: HeaderValue) -> Self {
+    /// Adds a line of a header.
+    pub(crate) fn append_header(mut self, name: &'static str, value: HeaderValue) -> Self {
         self.headers.append(name, value);
         self
     }
 
-    /// The same at another gateway.
+    /// Changes the gateway.
     pub(crate) fn at(self, base_url: Url) -> Self {
         Self { base_url, ..self }
     }
 
-    /// Where its gateway is.
+    /// Returns the URL of its gateway.
     pub(crate) fn base_url(&self) -> &Url {
         &self.base_url
     }
 
-    /// GET.
-    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+    /// Sends GET.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<ApiResponse> {
         self.send(Method::GET, path, None).await
     }
 
-    /// POST of JSON.
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+    /// Posts JSON.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> anyhow::Result<ApiResponse> {
         self.send(Method::POST, path, Some(("application/json", &body.to_string()))).await
     }
 
-    /// PATCH of JSON.
-    pub(crate) async fn patch(&self, path: &str, body: &Value) -> anyhow::Result<Answer> {
+    /// Patches with JSON.
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> anyhow::Result<ApiResponse> {
         self.send(Method::PATCH, path, Some(("application/json", &body.to_string()))).await
     }
 
-    /// DELETE.
-    pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<Answer> {
+    /// Sends DELETE.
+    pub(crate) async fn delete(&self, path: &str) -> anyhow::Result<ApiResponse> {
         self.send(Method::DELETE, path, None).await
     }
 
-    /// Any method; the body with its content type.
+    /// Sends any method; the body has its content type.
     pub(crate) async fn send(
         &self,
         method: Method,
         path: &str,
         body: Option<(&str, &str)>,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<ApiResponse> {
         let url = self.base_url.join(path)?;
         let mut request = self.http.request(method, url).headers(self.headers.clone());
         if let Some((content_type, text)) = body {
@@ -98,10 +98,10 @@ impl Client {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await?;
         let body = serde_json::from_str(&text).unwrap_or_default();
-        Ok(Answer { status, headers, text, body })
+        Ok(ApiResponse { status, headers, text, body })
     }
 
-    /// Any method, with a body that is not read before it is sent; the answer's body is not read either.
+    /// Sends any method with a streaming body; does not read the body of the response.
     pub(crate) async fn open(
         &self,
         method: Method,
@@ -116,11 +116,11 @@ impl Client {
         Ok(request.send().await?)
     }
 
-    /// Every row of a list, by its pages to the end; and how many pages there were.
+    /// Reads all pages of a list; returns every row, and the number of pages.
     pub(crate) async fn all(&self, path: &str) -> anyhow::Result<(Vec<Value>, usize)> {
         let (mut rows, mut pages, mut next_page) = (Vec::new(), 0, path.to_owned());
         loop {
-            let page = self.get(&next_page).await?.okay()?;
+            let page = self.get(&next_page).await?.success()?;
             let items = page.get("result").and_then(Value::as_array).context("no rows")?;
             let number = |field| page.get(field).and_then(Value::as_u64).context("no number");
             assert_eq!(number("result_count")?, items.len() as u64, "{path}");
@@ -131,30 +131,30 @@ impl Client {
                 Some(next) => next_page = format!("{path}&next_cursor={next}"),
                 None => return Ok((rows, pages)),
             }
-            assert!(pages < 1_000, "{path} has no end");
+            assert!(pages < 1_000, "{path} is endless");
         }
     }
 }
 
-impl Answer {
-    /// The body of a 200.
-    pub(crate) fn okay(self) -> anyhow::Result<Value> {
+impl ApiResponse {
+    /// Returns the body of a 200.
+    pub(crate) fn success(self) -> anyhow::Result<Value> {
         anyhow::ensure!(self.status == 200, "{}: {}", self.status, self.text);
         Ok(self.body)
     }
 
-    /// The body of a 201.
+    /// Returns the body of a 201.
     pub(crate) fn created(self) -> anyhow::Result<Value> {
         anyhow::ensure!(self.status == 201, "{}: {}", self.status, self.text);
         Ok(self.body)
     }
 
-    /// A header as text, empty when it is not there.
+    /// Returns a header as text, empty if missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// Checks that this is a well-formed problem of that kind, and gives its body.
+    /// Checks that this is a well-formed problem of that kind, and returns its body.
     #[track_caller]
     pub(crate) fn problem(&self, status: u16, kind: &str) -> &Value {
         let Self { body, text, .. } = self;
@@ -169,10 +169,9 @@ impl Answer {
         body
     }
 
-    /// Checks that this is a refusal of that kind, as a problem or in the shape of the provider's errors, and gives its
-    /// detail.
+    /// Checks that this is an error of that kind, as a problem or in the provider's format, and returns its detail.
     #[track_caller]
-    pub(crate) fn refused(&self, status: u16, kind: &str) -> String {
+    pub(crate) fn api_error(&self, status: u16, kind: &str) -> String {
         if self.header("content-type") == "application/problem+json" {
             return self.problem(status, kind)["detail"].as_str().unwrap_or_default().to_owned();
         }
@@ -180,14 +179,15 @@ impl Answer {
         assert_eq!(self.status, status, "{text}");
         assert_eq!(self.header("link"), format!("</problems/{kind}>; rel=\"help\""), "{text}");
         assert_ne!(self.header("x-request-id"), "", "{text}");
-        let places = ["/response_metadata/messages/0", "/Errors/0/description", "/detail"];
-        let detail = places.iter().find_map(|place| body.pointer(place).and_then(Value::as_str));
+        let pointers = ["/response_metadata/messages/0", "/Errors/0/description", "/detail"];
+        let detail =
+            pointers.iter().find_map(|pointer| body.pointer(pointer).and_then(Value::as_str));
         let detail = detail.unwrap_or_default().trim_start_matches("[ERROR] ").to_owned();
         assert!(detail.len() > 19, "{text}");
         detail
     }
 
-    /// The pointers of a problem's `errors`.
+    /// Returns the pointers of a problem's `errors`.
     pub(crate) fn pointers(&self) -> Vec<&str> {
         let errors = self.body.get("errors").and_then(Value::as_array);
         errors.into_iter().flatten().filter_map(|error| error["pointer"].as_str()).collect()

@@ -1,17 +1,18 @@
-//! A whole Switchboard for one test: a sandbox and a gateway, each on a listener of its own, over the
-//! test's own database. The gateway's clock stands still until the test moves it; the provider's
-//! clock runs and is moved with [`Sandbox::advance_clock`].
+//! A complete Switchboard for one test: a sandbox and a gateway, each on a listener of its own, with the
+//! test's own database. The gateway's clock stands still until the test advances it; the provider's
+//! clock runs and is advanced with [`Sandbox::advance_clock`].
 
 mod browser;
 mod client;
-mod closed;
-mod middleman;
+mod closed_port;
+pub(crate) mod expected_values;
+mod fault_proxy;
 mod pgbouncer;
+pub(crate) mod plain_words;
 mod redis;
 mod redis_cluster;
-mod silence;
 mod slack;
-pub(crate) mod truth;
+mod stalling_proxy;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,7 +22,7 @@ use base64::Engine as _;
 use http::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use switchboard::app::{self, Gateway, Parts};
+use switchboard::app::{self, Gateway, GatewayParts};
 use switchboard::config::Config;
 use switchboard::domain::access::Scope;
 use switchboard::domain::clock::{Clock, ManualClock, SystemClock};
@@ -30,47 +31,47 @@ use switchboard::domain::ids::EnvironmentId;
 use switchboard::expressions::WorkerProgram;
 use switchboard::http::AppState;
 use switchboard::sandbox::{
-    self, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_SIGNING_SECRET, Options, Sandbox,
+    self, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_SIGNING_SECRET, Sandbox, SandboxOptions,
 };
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
 pub(crate) use self::browser::Browser;
-pub(crate) use self::client::{Answer, Client};
-pub(crate) use self::closed::ClosedPort;
-pub(crate) use self::middleman::{Change, Middleman, Script};
+pub(crate) use self::client::{ApiResponse, Client};
+pub(crate) use self::closed_port::ClosedPort;
+pub(crate) use self::fault_proxy::{FaultProxy, Rewrite, Script};
 pub(crate) use self::pgbouncer::PgBouncer;
 pub(crate) use self::redis::RedisServer;
 pub(crate) use self::redis_cluster::RedisCluster;
-pub(crate) use self::silence::{Far, Line};
 pub(crate) use self::slack::{hex, slack_signature};
+pub(crate) use self::stalling_proxy::{ProxyTarget, StallingProxy};
 
-/// So many times as fast as Slack's do limits refill, on both sides: no test waits for a turn.
-const FAST: f64 = 10_000.0;
+/// Multiple of Slack's rates on both sides: no test waits for a permit.
+const TIME_SCALE: f64 = 10_000.0;
 
-/// No two gateways of a test run draw the same ids.
+/// No two gateways of a test run generate the same ids.
 static SEED: AtomicU64 = AtomicU64::new(1);
 
-/// What can be different from test to test.
+/// Options of a test.
 pub(crate) struct Setup {
-    /// The organization and its provider.
-    pub(crate) sandbox: Options,
-    /// The gateway.
+    /// Options of the organization and its provider.
+    pub(crate) sandbox: SandboxOptions,
+    /// Settings of the gateway.
     pub(crate) config: Config,
-    /// The clock that the provider's is moved from.
+    /// Clock that the provider's is based on.
     pub(crate) provider_clock: Arc<dyn Clock>,
-    /// The name of the first environment.
+    /// Name of the first environment.
     pub(crate) home: String,
 }
 
-/// One environment of a gateway.
+/// An environment of a gateway.
 pub(crate) struct Tenant {
     /// Its id.
     pub(crate) environment_id: EnvironmentId,
-    /// May read, write and pass raw calls.
+    /// Client with the scopes read, write and proxy.
     pub(crate) api: Client,
-    /// May do everything.
+    /// Client with all scopes.
     pub(crate) admin: Client,
 }
 
@@ -84,7 +85,7 @@ pub(crate) struct TestApp {
     pub(crate) state: AppState,
     /// The database.
     pub(crate) pool: PgPool,
-    /// Where the gateway is.
+    /// URL of the gateway.
     pub(crate) base_url: Url,
     /// The gateway's settings.
     pub(crate) config: Config,
@@ -94,12 +95,12 @@ pub(crate) struct TestApp {
 }
 
 impl TestApp {
-    /// One with the usual settings: 200 people in 5 workspaces.
+    /// Starts one with default settings: 200 users in 5 workspaces.
     pub(crate) async fn new(pool: PgPool) -> anyhow::Result<Self> {
         Self::with(pool, |_| {}).await
     }
 
-    /// One whose settings `change` changed.
+    /// Starts one with settings changed by `change`.
     pub(crate) async fn with(
         pool: PgPool,
         change: impl FnOnce(&mut Setup),
@@ -108,7 +109,7 @@ impl TestApp {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let sandbox_url = format!("http://{}", provider.local_addr()?);
         let base_url = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
-        let mut setup = usual(&sandbox_url)?;
+        let mut setup = default_setup(&sandbox_url)?;
         change(&mut setup);
 
         let sandbox = Sandbox::new(setup.sandbox, setup.provider_clock)?;
@@ -118,7 +119,7 @@ impl TestApp {
             "" => base_url.clone(),
             elsewhere => Url::parse(elsewhere)?,
         };
-        let gateway = Gateway::build(Parts {
+        let gateway = Gateway::build(GatewayParts {
             config: &setup.config,
             pool: pool.clone(),
             public_url,
@@ -130,13 +131,19 @@ impl TestApp {
         servers.spawn(sandbox.clone().deliver_events(std::future::pending()));
         servers.spawn(axum::serve(provider, sandbox::router(sandbox.clone())).into_future());
         let state = Arc::clone(&gateway.state);
-        servers.spawn(gateway.attend(listener));
+        servers.spawn(gateway.serve_on_current_runtime(listener));
 
-        let nobody = Client::new(base_url.clone())?;
+        let anonymous = Client::new(base_url.clone())?;
         let home = Tenant {
-            environment_id: app::environment(&state.store, &setup.home, &clock, &*entropy).await?,
-            api: nobody.clone(),
-            admin: nobody,
+            environment_id: app::find_or_create_environment(
+                &state.store,
+                &setup.home,
+                &clock,
+                &*entropy,
+            )
+            .await?,
+            api: anonymous.clone(),
+            admin: anonymous,
         };
         let config = setup.config;
         let mut test = Self { sandbox, clock, state, pool, base_url, config, home, entropy };
@@ -144,20 +151,20 @@ impl TestApp {
         Ok(test)
     }
 
-    /// Another gateway with these settings, on the same database and clock: its address and its services.
-    pub(crate) async fn beside(&self, config: &Config) -> anyhow::Result<(Url, AppState)> {
-        self.beside_over(self.pool.clone(), config).await
+    /// Starts another gateway with these settings on the same database and clock; returns its URL and its services.
+    pub(crate) async fn second_gateway(&self, config: &Config) -> anyhow::Result<(Url, AppState)> {
+        self.second_gateway_on(self.pool.clone(), config).await
     }
 
-    /// The same over other connections to the database.
-    pub(crate) async fn beside_over(
+    /// Starts another gateway with its own database connections.
+    pub(crate) async fn second_gateway_on(
         &self,
         pool: PgPool,
         config: &Config,
     ) -> anyhow::Result<(Url, AppState)> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let base_url = Url::parse(&format!("http://{}/", listener.local_addr()?))?;
-        let gateway = Gateway::build(Parts {
+        let gateway = Gateway::build(GatewayParts {
             config,
             pool,
             public_url: base_url.clone(),
@@ -166,27 +173,28 @@ impl TestApp {
             worker_program: worker_program(),
         })?;
         let state = Arc::clone(&gateway.state);
-        TaskTracker::new().spawn(gateway.attend(listener));
+        TaskTracker::new().spawn(gateway.serve_on_current_runtime(listener));
         Ok((base_url, state))
     }
 
-    /// A gateway beside this one whose provider is reached through a [`Middleman`]; `change` changes its settings.
-    pub(crate) async fn through_middleman(
+    /// Starts another gateway that reaches its provider through a [`FaultProxy`]; `change` changes its settings.
+    pub(crate) async fn through_fault_proxy(
         &self,
         change: impl FnOnce(&mut Config),
-    ) -> anyhow::Result<(Url, Middleman)> {
-        let middleman = Middleman::start(&self.config.slack_enterprise.api_url).await?;
+    ) -> anyhow::Result<(Url, FaultProxy)> {
+        let fault_proxy = FaultProxy::start(&self.config.slack_enterprise.api_url).await?;
         let mut config = self.config.clone();
-        config.slack_enterprise.web_url.clone_from(&middleman.url);
-        config.slack_enterprise.api_url.clone_from(&middleman.url);
+        config.slack_enterprise.web_url.clone_from(&fault_proxy.url);
+        config.slack_enterprise.api_url.clone_from(&fault_proxy.url);
         change(&mut config);
-        Ok((self.beside(&config).await?.0, middleman))
+        Ok((self.second_gateway(&config).await?.0, fault_proxy))
     }
 
-    /// The environment of that name with new keys and the sandbox's OAuth client.
+    /// Creates or opens the environment of that name, with new keys and the sandbox's OAuth client.
     pub(crate) async fn tenant(&self, name: &str) -> anyhow::Result<Tenant> {
         let environment_id =
-            app::environment(&self.state.store, name, &self.clock, &*self.entropy).await?;
+            app::find_or_create_environment(&self.state.store, name, &self.clock, &*self.entropy)
+                .await?;
         let api = self.client(environment_id, Scope::ACCOUNT).await?;
         let admin = self.client(environment_id, Scope::ALL).await?;
         let client = json!({"provider": "slack_enterprise", "client_id": DEFAULT_CLIENT_ID,
@@ -195,7 +203,7 @@ impl TestApp {
         Ok(Tenant { environment_id, api, admin })
     }
 
-    /// A client with a new key of an environment that has these scopes.
+    /// Returns a client with a new key of an environment with these scopes.
     pub(crate) async fn client(
         &self,
         environment_id: EnvironmentId,
@@ -209,89 +217,90 @@ impl TestApp {
         Client::new(self.base_url.clone())?.with("authorization", &bearer(key.secret.reveal()))
     }
 
-    /// A client without a key.
-    pub(crate) fn nobody(&self) -> anyhow::Result<Client> {
+    /// Returns a client without a key.
+    pub(crate) fn anonymous(&self) -> anyhow::Result<Client> {
         Client::new(self.base_url.clone())
     }
 
-    /// Links a tenant's organization through the whole OAuth flow; gives the account's id.
+    /// Links a tenant's organization through the whole OAuth flow; returns the account's id.
     pub(crate) async fn link(&self, tenant_id: &str) -> anyhow::Result<String> {
         self.link_in(&self.home, tenant_id).await
     }
 
-    /// The same in another environment.
+    /// Links it in another environment.
     pub(crate) async fn link_in(&self, home: &Tenant, tenant_id: &str) -> anyhow::Result<String> {
         let url = link_url(home, &json!({"tenant_id": tenant_id})).await?;
-        let end = Browser::new()?.follow(&url).await?;
+        let end = Browser::new()?.complete_link(&url).await?;
         assert_eq!(end.status, 200, "{}", end.text);
         let path = format!("integrated-accounts?tenant_id={tenant_id}&status=active");
-        let accounts = home.api.get(&path).await?.okay()?;
+        let accounts = home.api.get(&path).await?.success()?;
         let account = accounts.pointer("/result/0/id").and_then(Value::as_str);
         Ok(account.context("no account was linked")?.to_owned())
     }
 
-    /// Links the same account again, as a customer mends it.
-    pub(crate) async fn link_again(&self, tenant_id: &str, account: &str) -> anyhow::Result<()> {
-        let wish = json!({"tenant_id": tenant_id, "integrated_account_id": account});
-        let end = Browser::new()?.follow(&link_url(&self.home, &wish).await?).await?;
+    /// Links the same account again, as a customer does after it was revoked.
+    pub(crate) async fn relink(&self, tenant_id: &str, account: &str) -> anyhow::Result<()> {
+        let body = json!({"tenant_id": tenant_id, "integrated_account_id": account});
+        let end = Browser::new()?.complete_link(&link_url(&self.home, &body).await?).await?;
         assert_eq!(end.status, 200, "{}", end.text);
         Ok(())
     }
 
-    /// Takes the app out of an account's organization at the provider: its tokens are dead.
+    /// Uninstalls the app from an account's organization at the provider, which revokes its tokens.
     pub(crate) async fn uninstall(&self, account: &str) -> anyhow::Result<()> {
         let form = format!("client_id={DEFAULT_CLIENT_ID}&client_secret={DEFAULT_CLIENT_SECRET}");
         let form = Some(("application/x-www-form-urlencoded", form.as_str()));
-        let gone = self.on(account)?.send(Method::POST, "proxy/api/apps.uninstall", form).await?;
-        assert_eq!(gone.okay()?, json!({"ok": true}));
+        let removed =
+            self.client_for(account)?.send(Method::POST, "proxy/api/apps.uninstall", form).await?;
+        assert_eq!(removed.success()?, json!({"ok": true}));
         Ok(())
     }
 
-    /// A tenant that is linked, and the client that reads its directory.
-    pub(crate) async fn linked(&self) -> anyhow::Result<Client> {
+    /// Links a tenant; returns a client of its account.
+    pub(crate) async fn linked_client(&self) -> anyhow::Result<Client> {
         let account = self.link("acme").await?;
-        self.on(&account)
+        self.client_for(&account)
     }
 
-    /// The first environment's client with an account named in the header.
-    pub(crate) fn on(&self, account: &str) -> anyhow::Result<Client> {
+    /// Returns the first environment's client with an account in the header.
+    pub(crate) fn client_for(&self, account: &str) -> anyhow::Result<Client> {
         self.home.api.clone().with("x-integrated-account-id", account)
     }
 
-    /// How often the provider's method was called.
+    /// Returns how often the provider's method was called.
     pub(crate) fn calls(&self, method: &str) -> u64 {
         self.sandbox.requests(Some(method)).counts.get(method).copied().unwrap_or_default()
     }
 }
 
-/// The hosted page of a new link token of this wish.
-pub(crate) async fn link_url(home: &Tenant, wish: &Value) -> anyhow::Result<Url> {
-    let link = home.api.post("link-tokens", wish).await?.created()?;
+/// Returns the page of a new link token from this body.
+pub(crate) async fn link_url(home: &Tenant, body: &Value) -> anyhow::Result<Url> {
+    let link = home.api.post("link-tokens", body).await?.created()?;
     let url = link.pointer("/result/link_url").and_then(Value::as_str).context("no link_url")?;
     Ok(Url::parse(url)?)
 }
 
-/// The program whose workers evaluate expressions: the tests are another one.
+/// Returns the program for workers, which is not the test binary.
 pub(crate) fn worker_program() -> WorkerProgram {
     WorkerProgram::at(env!("CARGO_BIN_EXE_switchboard"))
 }
 
-/// The header of a key.
+/// Returns the `Authorization` value of a key.
 pub(crate) fn bearer(key: &str) -> String {
     format!("Bearer {key}")
 }
 
-fn usual(sandbox_url: &str) -> anyhow::Result<Setup> {
+fn default_setup(sandbox_url: &str) -> anyhow::Result<Setup> {
     let mut config = Config::load(None)?;
     let master_key = base64::engine::general_purpose::STANDARD.encode([7; 32]);
     config.vault.keys = format!("test:{master_key}");
-    // Some tests try every route with keys that are none.
+    // Some tests try every route with invalid keys.
     config.server.failed_auth_per_minute = 0;
-    config.limits.time_scale = FAST;
+    config.limits.time_scale = TIME_SCALE;
     sandbox_url.clone_into(&mut config.slack_enterprise.web_url);
     sandbox_url.clone_into(&mut config.slack_enterprise.api_url);
     let base_url = Some(sandbox_url.to_owned());
-    let sandbox = Options { time_scale: FAST, base_url, ..Options::default() };
+    let sandbox = SandboxOptions { time_scale: TIME_SCALE, base_url, ..SandboxOptions::default() };
     let provider_clock = Arc::new(SystemClock);
     Ok(Setup { sandbox, config, provider_clock, home: "home".to_owned() })
 }

@@ -10,10 +10,10 @@ use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
 
-/// It may take so long to start on a machine that has much else to do.
-const START: Duration = Duration::from_secs(15);
+/// Timeout of a start, on a busy machine.
+const START_TIMEOUT: Duration = Duration::from_secs(15);
 const PORT: u16 = 6432;
-/// Debian installs it outside of most people's path.
+/// Debian installs it outside of the usual `PATH`.
 const PROGRAMS: [&str; 2] = ["pgbouncer", "/usr/sbin/pgbouncer"];
 
 /// A running `PgBouncer`. Dropping it ends it.
@@ -25,7 +25,7 @@ pub(crate) struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts one with that `pool_mode`; `None`, with a note, when it is not installed.
+    /// Starts one with that `pool_mode`; `None`, with a note, if it is not installed.
     pub(crate) async fn start(pool: &PgPool, mode: &str) -> anyhow::Result<Option<Self>> {
         let works = |program: &&str| {
             Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok()
@@ -70,7 +70,7 @@ impl PgBouncer {
             .spawn()?;
         let bouncer = Self { folder, child, to };
         let socket = bouncer.folder.path().join(format!(".s.PGSQL.{PORT}"));
-        let deadline = Instant::now() + START;
+        let deadline = Instant::now() + START_TIMEOUT;
         while std::os::unix::net::UnixStream::connect(&socket).is_err() {
             anyhow::ensure!(Instant::now() < deadline, "PgBouncer does not start");
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -78,12 +78,12 @@ impl PgBouncer {
         Ok(Some(bouncer))
     }
 
-    /// How to connect through it.
+    /// Returns the options to connect through it.
     pub(crate) fn connect_options(&self) -> PgConnectOptions {
         self.to.clone().socket(self.folder.path()).port(PORT)
     }
 
-    /// The same as a URL.
+    /// Returns the same as a URL.
     pub(crate) fn url(&self) -> String {
         let user = self.to.get_username();
         let database = self.to.get_database().unwrap_or_default();

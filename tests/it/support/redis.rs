@@ -1,4 +1,4 @@
-//! A private Redis server on a Unix socket, for tests that need one.
+//! A private Redis server on a Unix socket.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use tempfile::TempDir;
 
-/// A server may take so long to start on a machine that has much else to do.
-const START: Duration = Duration::from_secs(15);
-/// The first of these that is installed is used.
+/// Timeout of a start, on a busy machine.
+const START_TIMEOUT: Duration = Duration::from_secs(15);
+/// Programs to try; the first one that is installed is used.
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
 
-/// A Redis server that keeps nothing. Dropping it is `kill -9`.
+/// A Redis server without persistence. Dropping it sends SIGKILL.
 #[derive(Debug)]
 pub(crate) struct RedisServer {
     program: &'static str,
@@ -22,7 +22,7 @@ pub(crate) struct RedisServer {
 }
 
 impl RedisServer {
-    /// Starts one; none, and a note for whoever runs the tests, when there is no such program.
+    /// Starts one; `None`, with a note, if it is not installed.
     pub(crate) async fn start() -> anyhow::Result<Option<Self>> {
         let works = |program: &&str| {
             Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok()
@@ -51,7 +51,7 @@ impl RedisServer {
             .stderr(Stdio::null())
             .spawn()?;
         self.child = Some(child);
-        let deadline = Instant::now() + START;
+        let deadline = Instant::now() + START_TIMEOUT;
         while std::os::unix::net::UnixStream::connect(&socket).is_err() {
             anyhow::ensure!(Instant::now() < deadline, "{} does not start", self.program);
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -59,7 +59,7 @@ impl RedisServer {
         Ok(())
     }
 
-    /// Ends it without a chance to say so.
+    /// Kills it.
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
         if let Some(mut child) = self.child.take() {
             child.kill()?;
@@ -69,7 +69,7 @@ impl RedisServer {
         Ok(())
     }
 
-    /// Its address.
+    /// Returns its URL.
     pub(crate) fn url(&self) -> String {
         format!("redis+unix://{}", self.socket().display())
     }
@@ -82,7 +82,7 @@ impl RedisServer {
 impl Drop for RedisServer {
     fn drop(&mut self) {
         if let Some(mut child) = self.child.take() {
-            // It may have ended by itself.
+            // It may have ended before.
             let _ = child.kill();
             let _ = child.wait();
         }

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-/// A cluster may take so long to form on a machine that has much else to do.
-const START: Duration = Duration::from_secs(20);
-/// The first and the last slot of each node.
+/// Timeout until the cluster has formed, on a busy machine.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// First and last slot of each node.
 const SLOTS: [(u16, u16); 3] = [(0, 5_460), (5_461, 10_922), (10_923, 16_383)];
 
 /// Three nodes, each with a third of the slots. Dropping it ends them.
@@ -20,7 +20,7 @@ pub(crate) struct RedisCluster {
 }
 
 impl RedisCluster {
-    /// Starts one; `None`, with a note, when Redis is not installed.
+    /// Starts one; `None`, with a note, if Redis is not installed.
     pub(crate) async fn start() -> anyhow::Result<Option<Self>> {
         let works = Command::new("redis-server").arg("--version").stdout(Stdio::null()).status();
         if works.is_err() {
@@ -28,7 +28,7 @@ impl RedisCluster {
             writeln!(err, "limits: skipped: no Redis is installed; run scripts/setup.sh test")?;
             return Ok(None);
         }
-        // All at the same time, so that each is another one.
+        // All bound at the same time, so that no two are the same.
         let free = (0..2 * SLOTS.len()).map(|_| TcpListener::bind(("127.0.0.1", 0)));
         let free = free.collect::<Result<Vec<_>, _>>()?;
         let free: Vec<u16> = free
@@ -54,13 +54,13 @@ impl RedisCluster {
         Ok(Some(cluster))
     }
 
-    /// The address of one of its nodes.
+    /// Returns the URL of one of its nodes.
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.ports.first().copied().unwrap_or_default())
     }
 
     async fn form(&self, buses: &[u16]) -> anyhow::Result<()> {
-        let deadline = Instant::now() + START;
+        let deadline = Instant::now() + START_TIMEOUT;
         for (number, (port, (first, last))) in self.ports.iter().zip(SLOTS).enumerate() {
             let mut node = node(*port, deadline).await?;
             let mut slots = redis::cmd("CLUSTER");

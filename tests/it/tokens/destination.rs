@@ -1,4 +1,4 @@
-//! Tokens are sealed for the place that they are sent to: a row that was changed in the database sends none elsewhere.
+//! Tokens are encrypted for their destination: a row that was changed in the database sends none elsewhere.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use sqlx::PgPool;
 use switchboard::domain::clock::SystemClock;
 use switchboard::domain::entropy::SeededEntropy;
 use switchboard::sandbox::DEFAULT_CLIENT_ID;
-use switchboard::vault::{Binding, MasterKeys, Vault};
+use switchboard::vault::{MasterKeys, RowBinding, Vault};
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
@@ -21,7 +21,7 @@ fn keys(ids: &[(&str, u8)]) -> anyhow::Result<MasterKeys> {
     Ok(MasterKeys::new(keys.collect())?)
 }
 
-/// A gateway with a SCIM account; gives the account's id and its token.
+/// Starts a gateway with a SCIM account; returns the account's id and its token.
 async fn scim_app(pool: PgPool) -> anyhow::Result<(TestApp, String, String)> {
     let mut base_url = String::new();
     let app = TestApp::with(pool, |setup| {
@@ -37,15 +37,15 @@ async fn scim_app(pool: PgPool) -> anyhow::Result<(TestApp, String, String)> {
     form.extend_pairs([("provider", "scim"), ("base_url", &base_url), ("token", &token)]);
     let page = Browser::new()?.post(&link, &form.finish()).await?;
     anyhow::ensure!(page.status == 200, "{}", page.text);
-    let list = app.home.api.get("integrated-accounts").await?.okay()?;
+    let list = app.home.api.get("integrated-accounts").await?.success()?;
     let id = list.pointer("/result/0/id").and_then(Value::as_str).context("no account")?;
     Ok((app, id.to_owned(), token))
 }
 
-/// A server that nobody shall call.
-struct Elsewhere(TcpListener);
+/// A server that must not receive a call.
+struct OtherServer(TcpListener);
 
-impl Elsewhere {
+impl OtherServer {
     fn new() -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0))?;
         listener.set_nonblocking(true)?;
@@ -62,17 +62,17 @@ impl Elsewhere {
         Ok(())
     }
 
-    /// Calls until the changed row is known, and sees that no call leads here.
+    /// Calls until the changed row is read, and checks that no call arrives here.
     async fn gets_nothing(&self, api: &Client) -> anyhow::Result<()> {
         loop {
-            let answer = api.get("users?limit=1").await?;
+            let response = api.get("users?limit=1").await?;
             anyhow::ensure!(self.0.accept().is_err(), "it was called");
-            if answer.status != 200 {
-                answer.problem(500, "internal");
+            if response.status != 200 {
+                response.problem(500, "internal");
                 break;
             }
         }
-        api.get("proxy/Users").await?.refused(500, "internal");
+        api.get("proxy/Users").await?.api_error(500, "internal");
         anyhow::ensure!(self.0.accept().is_err(), "it was called");
         Ok(())
     }
@@ -81,48 +81,48 @@ impl Elsewhere {
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_base_url_changed_in_the_database_gets_no_token(pool: PgPool) -> anyhow::Result<()> {
     let (app, account, _) = scim_app(pool).await?;
-    let api = app.on(&account)?;
-    api.get("users?limit=1").await?.okay()?;
-    let elsewhere = Elsewhere::new()?;
+    let api = app.client_for(&account)?;
+    api.get("users?limit=1").await?.success()?;
+    let elsewhere = OtherServer::new()?;
     elsewhere.lead(&app, &account).await?;
     elsewhere.gets_nothing(&api).await?;
-    // An account of a provider that is where the settings say.
+    // An account of a provider at the configured URL.
     let slack = app.link("globex").await?;
-    let api = app.on(&slack)?;
-    api.get("users?limit=1").await?.okay()?;
+    let api = app.client_for(&slack)?;
+    api.get("users?limit=1").await?.success()?;
     elsewhere.lead(&app, &slack).await?;
     elsewhere.gets_nothing(&api).await
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn tokens_of_an_older_version_work_and_are_sealed_anew(pool: PgPool) -> anyhow::Result<()> {
+async fn tokens_of_an_older_version_work_and_are_reencrypted(pool: PgPool) -> anyhow::Result<()> {
     let (app, account, token) = scim_app(pool).await?;
     let entropy = SeededEntropy::new(9_000_000);
     let environment: String = sqlx::query_scalar("select environment_id from integrated_accounts")
         .fetch_one(&app.pool)
         .await?;
-    let binding = Binding::new(environment.parse()?, &account);
+    let binding = RowBinding::new(environment.parse()?, &account);
     let (key, wrapped) = keys(&[("old", 1)])?.new_data_key(&entropy, &binding)?;
     let sealed = key.seal(&entropy, "access_token", &token)?;
     let old =
         "update account_credentials set data_key = $1, access_token = $2, bound_generation = null,
                generation = generation + 1";
     sqlx::query(old).bind(&wrapped.bytes).bind(&sealed.0).execute(&app.pool).await?;
-    let api = app.on(&account)?;
-    api.get("users?limit=1").await?.okay()?;
+    let api = app.client_for(&account)?;
+    api.get("users?limit=1").await?.success()?;
 
     let vault =
         Vault::new(keys(&[("new", 2), ("old", 1)])?, Arc::new(SeededEntropy::new(8_000_000)));
     let store = &app.state.store;
     assert_eq!(vault.bind_destinations(store).await?, 1);
     assert_eq!(vault.bind_destinations(store).await?, 0, "once");
-    api.get("users?limit=1").await?.okay()?;
+    api.get("users?limit=1").await?.success()?;
     let rotated = vault.rotate(store, &SystemClock, &mut |_, _| ()).await?;
-    assert!(rotated.broken.is_empty() && rotated.left.is_empty(), "{rotated:?}");
-    assert!(vault.inspect(store).await?.broken.is_empty());
-    api.get("users?limit=1").await?.okay()?;
+    assert!(rotated.unreadable.is_empty() && rotated.remaining.is_empty(), "{rotated:?}");
+    assert!(vault.key_report(store).await?.unreadable.is_empty());
+    api.get("users?limit=1").await?.success()?;
 
-    let elsewhere = Elsewhere::new()?;
+    let elsewhere = OtherServer::new()?;
     elsewhere.lead(&app, &account).await?;
     elsewhere.gets_nothing(&api).await
 }

@@ -1,4 +1,4 @@
-//! A provider of the test's own in the place of Slack, whose token endpoint answers what the test scripts.
+//! A provider of the test in the place of Slack, with a scripted token endpoint.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Context as _;
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Request, State};
+use axum::extract::{Request, State as Shared};
 use axum::response::{IntoResponse as _, Response};
 use http::{StatusCode, header};
 use serde_json::{Value, json};
@@ -18,8 +18,8 @@ use url::{Url, form_urlencoded};
 
 use crate::support::{Browser, Setup, TestApp, link_url};
 
-/// The status of a response that never comes.
-pub(crate) const HANGS: u16 = 0;
+/// Status of a response that never arrives.
+pub(crate) const NEVER_RESPONDS: u16 = 0;
 
 /// A scripted response.
 #[derive(Debug, Clone)]
@@ -33,36 +33,36 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// A response in JSON.
+    /// Creates a JSON response.
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         Self { status, kind: "application/json", body: body.to_string() }
     }
 }
 
 #[derive(Default)]
-struct Inside {
-    /// By the code or the refresh token that they answer.
+struct State {
+    /// Responses by authorization code or refresh token.
     replies: HashMap<String, Reply>,
-    /// Those whose responses are held back.
-    held: HashMap<String, Held>,
-    /// The codes and refresh tokens that came, oldest first.
-    asked: Vec<String>,
+    /// Codes and refresh tokens whose responses are delayed.
+    delayed: HashMap<String, DelayedResponse>,
+    /// Received codes and refresh tokens, oldest first.
+    received: Vec<String>,
 }
 
-/// A response that is held back.
+/// A delayed response.
 #[derive(Clone, Default)]
-pub(crate) struct Held {
-    came: CancellationToken,
+pub(crate) struct DelayedResponse {
+    requested: CancellationToken,
     released: CancellationToken,
 }
 
-impl Held {
+impl DelayedResponse {
     /// Waits for the request.
-    pub(crate) async fn came(&self) {
-        self.came.cancelled().await;
+    pub(crate) async fn requested(&self) {
+        self.requested.cancelled().await;
     }
 
-    /// Lets the response go.
+    /// Sends the response.
     pub(crate) fn release(&self) {
         self.released.cancel();
     }
@@ -70,15 +70,15 @@ impl Held {
 
 /// The provider.
 #[derive(Clone, Default)]
-pub(crate) struct Endpoint(Arc<Mutex<Inside>>);
+pub(crate) struct Endpoint(Arc<Mutex<State>>);
 
 impl Endpoint {
-    /// A gateway whose Slack this provider is.
+    /// Starts a gateway with this provider as Slack.
     pub(crate) async fn start(pool: PgPool) -> anyhow::Result<(TestApp, Self)> {
         Self::start_with(pool, |_| {}).await
     }
 
-    /// The same with other settings.
+    /// Starts it with other settings.
     pub(crate) async fn start_with(
         pool: PgPool,
         change: impl FnOnce(&mut Setup),
@@ -86,7 +86,7 @@ impl Endpoint {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
         let endpoint = Self::default();
-        let router = Router::new().fallback(answer).with_state(endpoint.clone());
+        let router = Router::new().fallback(respond).with_state(endpoint.clone());
         TaskTracker::new().spawn(axum::serve(listener, router).into_future());
         let app = TestApp::with(pool, |setup| {
             setup.config.slack_enterprise.web_url.clone_from(&url);
@@ -100,19 +100,19 @@ impl Endpoint {
         self.inside(|inside| inside.replies.insert(key.to_owned(), reply));
     }
 
-    /// Holds back the responses to a code or a refresh token.
-    pub(crate) fn hold(&self, key: &str) -> Held {
-        let held = Held::default();
-        self.inside(|inside| inside.held.insert(key.to_owned(), held.clone()));
-        held
+    /// Delays the responses to a code or a refresh token.
+    pub(crate) fn delay(&self, key: &str) -> DelayedResponse {
+        let delayed = DelayedResponse::default();
+        self.inside(|inside| inside.delayed.insert(key.to_owned(), delayed.clone()));
+        delayed
     }
 
-    /// How often a code or a refresh token came.
+    /// Returns how often a code or a refresh token was received.
     pub(crate) fn count(&self, key: &str) -> usize {
-        self.inside(|inside| inside.asked.iter().filter(|asked| *asked == key).count())
+        self.inside(|inside| inside.received.iter().filter(|received| *received == key).count())
     }
 
-    fn inside<T>(&self, work: impl FnOnce(&mut Inside) -> T) -> T {
+    fn inside<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -120,19 +120,19 @@ impl Endpoint {
         let form: HashMap<_, _> = form_urlencoded::parse(body).into_owned().collect();
         let key = form.get("code").or_else(|| form.get("refresh_token")).cloned();
         let key = key.unwrap_or_default();
-        let (reply, held) = self.inside(|inside| {
-            inside.asked.push(key.clone());
-            (inside.replies.get(&key).cloned(), inside.held.get(&key).cloned())
+        let (reply, delayed) = self.inside(|inside| {
+            inside.received.push(key.clone());
+            (inside.replies.get(&key).cloned(), inside.delayed.get(&key).cloned())
         });
-        if let Some(held) = held {
-            held.came.cancel();
-            held.released.cancelled().await;
+        if let Some(delayed) = delayed {
+            delayed.requested.cancel();
+            delayed.released.cancelled().await;
         }
         reply.unwrap_or_else(|| Reply::json(200, &pair(&key)))
     }
 }
 
-/// The response of a provider that is as it should be: the names of the tokens tell what they were made for.
+/// Returns a valid response: the names of the tokens contain what they were issued for.
 pub(crate) fn pair(key: &str) -> Value {
     json!({
         "ok": true, "team": null, "is_enterprise_install": true,
@@ -142,7 +142,7 @@ pub(crate) fn pair(key: &str) -> Value {
     })
 }
 
-async fn answer(State(endpoint): State<Endpoint>, request: Request) -> Response {
+async fn respond(Shared(endpoint): Shared<Endpoint>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
     let bearer = request.headers().get(header::AUTHORIZATION);
     let bearer = bearer.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
@@ -154,7 +154,7 @@ async fn answer(State(endpoint): State<Endpoint>, request: Request) -> Response 
         }
         _ => Reply::json(200, &json!({"ok": true, "bearer": bearer})),
     };
-    if reply.status == HANGS {
+    if reply.status == NEVER_RESPONDS {
         return std::future::pending().await;
     }
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::IM_A_TEAPOT);
@@ -164,28 +164,32 @@ async fn answer(State(endpoint): State<Endpoint>, request: Request) -> Response 
     (status, [(header::CONTENT_TYPE, reply.kind)], reply.body).into_response()
 }
 
-/// Comes back from the consent page of a new link with `code`; gives the page that the customer sees.
-pub(crate) async fn come_back(app: &TestApp, tenant: &str, code: &str) -> anyhow::Result<u16> {
+/// Returns to the callback of a new link with `code`; returns the customer's page.
+pub(crate) async fn return_to_callback(
+    app: &TestApp,
+    tenant: &str,
+    code: &str,
+) -> anyhow::Result<u16> {
     let link = link_url(&app.home, &json!({"tenant_id": tenant})).await?;
     let mut browser = Browser::new()?;
-    let consent = browser.leave(&link).await?;
+    let consent = browser.start_consent(&link).await?;
     let state = consent.query_pairs().find(|(name, _)| name == "state").context("no state")?.1;
     let mut back: Url = app.base_url.join("oauth/callback")?;
     back.query_pairs_mut().extend_pairs([("code", code), ("state", &*state)]);
     Ok(browser.get(&back).await?.status)
 }
 
-/// A tenant's account.
+/// Returns a tenant's account.
 pub(crate) async fn account(app: &TestApp, tenant: &str) -> anyhow::Result<Value> {
     let list =
-        app.home.api.get(&format!("integrated-accounts?tenant_id={tenant}")).await?.okay()?;
+        app.home.api.get(&format!("integrated-accounts?tenant_id={tenant}")).await?.success()?;
     list.pointer("/result/0").cloned().with_context(|| format!("{tenant} has no account"))
 }
 
-/// The access token that a tenant's calls carry.
+/// Returns the access token that a tenant's calls send.
 pub(crate) async fn token_in_use(app: &TestApp, account: &Value) -> anyhow::Result<String> {
     let id = account.get("id").and_then(Value::as_str).context("no id")?;
-    let echo = app.on(id)?.get("proxy/api/team.info").await?.okay()?;
+    let echo = app.client_for(id)?.get("proxy/api/team.info").await?.success()?;
     let bearer = echo.get("bearer").and_then(Value::as_str).context("no bearer")?;
     Ok(bearer.trim_start_matches("Bearer ").to_owned())
 }

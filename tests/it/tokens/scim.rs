@@ -1,4 +1,4 @@
-//! A SCIM account has a static token: a 401 ends it only when the path that it was linked by says so as well.
+//! A SCIM account has a static token: a 401 invalidates it only if the token check on the known path confirms it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,36 +24,36 @@ type Reply = (u16, &'static str, &'static str, &'static str);
 const LIST: Reply = (200, "", "application/scim+json", r#"{"totalResults":0,"Resources":[]}"#);
 const ERROR: &str = r#"{"schemas":["urn:ietf:params:scim:api:messages:2.0:Error"],"status":"401"}"#;
 const PAGE: &str = "<html>Blocked by policy</html>";
-const REFUSED: Reply = (401, "", "application/scim+json", ERROR);
+const REJECTED: Reply = (401, "", "application/scim+json", ERROR);
 
-/// Responses of the known path that end an account, with the one to the call.
+/// Responses of the known path that invalidate an account, with the response to the call.
 const INVALID: &[(Reply, Reply)] = &[
-    (REFUSED, REFUSED),
-    (REFUSED, (401, "", "", "")),
-    (REFUSED, (401, "Bearer", "", "")),
-    (REFUSED, (401, "", "application/json", r#"{"detail":"Unauthorized"}"#)),
+    (REJECTED, REJECTED),
+    (REJECTED, (401, "", "", "")),
+    (REJECTED, (401, "Bearer", "", "")),
+    (REJECTED, (401, "", "application/json", r#"{"detail":"Unauthorized"}"#)),
     ((401, "", "text/html", PAGE), (401, "Bearer error=\"invalid_token\"", "text/html", PAGE)),
 ];
-/// Responses of the known path that don't, with the one to the call.
+/// Responses of the known path that don't, with the response to the call.
 const NO_EVIDENCE: &[(Reply, Reply)] = &[
-    (REFUSED, LIST),
+    (REJECTED, LIST),
     ((401, "Bearer error=\"invalid_token\"", "", ""), LIST),
     ((401, "", "text/html", PAGE), (401, "", "text/html", PAGE)),
-    (REFUSED, (401, "Basic realm=\"proxy\"", "", "")),
-    (REFUSED, (401, "", "text/plain", "Access denied")),
-    (REFUSED, (403, "", "application/scim+json", ERROR)),
-    (REFUSED, (404, "", "application/scim+json", ERROR)),
-    (REFUSED, (500, "", "application/scim+json", ERROR)),
-    (REFUSED, (429, "", "", "")),
-    (REFUSED, (200, "", "text/html", PAGE)),
-    (REFUSED, (200, "", "application/json", "{}")),
-    ((403, "", "application/scim+json", ERROR), REFUSED),
+    (REJECTED, (401, "Basic realm=\"proxy\"", "", "")),
+    (REJECTED, (401, "", "text/plain", "Access denied")),
+    (REJECTED, (403, "", "application/scim+json", ERROR)),
+    (REJECTED, (404, "", "application/scim+json", ERROR)),
+    (REJECTED, (500, "", "application/scim+json", ERROR)),
+    (REJECTED, (429, "", "", "")),
+    (REJECTED, (200, "", "text/html", PAGE)),
+    (REJECTED, (200, "", "application/json", "{}")),
+    ((403, "", "application/scim+json", ERROR), REJECTED),
 ];
 
-/// What the server answers the bearer of a token: to calls, and on the known path.
+/// The server's responses to the bearer of a token: to calls, and on the known path.
 type Script = Arc<Mutex<HashMap<String, (Reply, Reply)>>>;
 
-async fn answer(State(script): State<Script>, request: Request) -> Response {
+async fn respond(State(script): State<Script>, request: Request) -> Response {
     let bearer = request.headers().get(header::AUTHORIZATION);
     let bearer = bearer.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let token = bearer.trim_start_matches("Bearer ");
@@ -77,19 +77,19 @@ async fn answer(State(script): State<Script>, request: Request) -> Response {
 
 async fn status(app: &TestApp, tenant: &str) -> anyhow::Result<(String, Value)> {
     let path = format!("integrated-accounts?tenant_id={tenant}");
-    let list = app.home.api.get(&path).await?.okay()?;
+    let list = app.home.api.get(&path).await?.success()?;
     let id = list.pointer("/result/0/id").and_then(Value::as_str).context("no account")?;
     Ok((id.to_owned(), list.pointer("/result/0/status").cloned().unwrap_or_default()))
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_refusal_ends_a_scim_account_only_when_the_known_path_confirms_it(
+async fn a_401_invalidates_a_scim_account_only_if_the_token_check_confirms_it(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let base_url = format!("http://{}/", listener.local_addr()?);
     let script = Script::default();
-    let router = Router::new().fallback(answer).with_state(Arc::clone(&script));
+    let router = Router::new().fallback(respond).with_state(Arc::clone(&script));
     TaskTracker::new().spawn(axum::serve(listener, router).into_future());
     let app =
         TestApp::with(pool, |setup| setup.config.upstream.allow_private_addresses = true).await?;
@@ -98,15 +98,15 @@ async fn a_refusal_ends_a_scim_account_only_when_the_known_path_confirms_it(
     let (app, base_url, script) = (&app, &base_url, &script);
     try_join_all(rows.map(|(number, (row, expected))| async move {
         let token = format!("token-{number}");
-        let wish = json!({"tenant_id": token, "provider": "scim"});
+        let body = json!({"tenant_id": token, "provider": "scim"});
         let mut form = Serializer::new(String::new());
         form.extend_pairs([("provider", "scim"), ("base_url", base_url), ("token", &token)]);
-        let link = link_url(&app.home, &wish).await?;
+        let link = link_url(&app.home, &body).await?;
         let page = Browser::new()?.post(&link, &form.finish()).await?;
         ensure!(page.status == 200, "{}", page.text);
         script.lock().unwrap_or_else(PoisonError::into_inner).insert(token.clone(), *row);
         let (id, _) = status(app, &token).await?;
-        let api = app.on(&id)?;
+        let api = app.client_for(&id)?;
         for _ in 0..2 {
             let called = api.get("proxy/Secret").await?.status;
             let passed = if expected == "active" { row.0.0 } else { 409 };

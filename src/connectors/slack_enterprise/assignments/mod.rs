@@ -1,86 +1,94 @@
-//! Role assignments: three families in one list, one after the other. First the levels of the
-//! organization, then those of each workspace, then the system roles; each assignment stands once. A
-//! filter asks only the families that can have what is wanted, and one user is asked about alone.
+//! Reads role assignments: three families in one list. First the levels of the organization, then those of each
+//! workspace, then the system roles; each assignment is listed once. A filter reads only the families that can match,
+//! and a filter by user reads that user only.
 
-mod families;
-mod held;
+mod for_user;
 mod levels;
+mod role_families;
 mod system;
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use self::families::{Family, Narrow};
-use super::SlackEnterprise;
-use super::api::refuse_reserved;
-use super::walk::Walk;
-use crate::connectors::position::{encode, position};
-use crate::connectors::{CallContext, ConnectorError, Position, Question, Reads, Record};
+use self::role_families::{AssignmentQuery, RoleFamily};
+use super::SlackConnector;
+use super::api::reject_reserved;
+use super::workspace_scan::WorkspaceScan;
+use crate::connectors::page_token::{decode, encode};
+use crate::connectors::{
+    CallContext, ConnectorError, ListRequest, PageToken, ReadResource, Unified,
+};
 use crate::domain::assignment::RoleAssignment;
 use crate::domain::filter::{Filter as _, RemoteQuery};
 use crate::domain::page::Page;
 
-const LIST: &str = "role-assignments";
+const RESOURCE: &str = "role-assignments";
 
-type Assignments = Page<Record<RoleAssignment>, Position>;
+type Assignments = Page<Unified<RoleAssignment>, PageToken>;
 
-/// Where a page begins. An empty cursor is a start.
+/// The start of a page. An empty cursor is the first page.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "in", rename_all = "snake_case")]
-enum At {
+enum AssignmentPosition {
     /// Among the levels of the organization.
     Organization { cursor: String },
-    /// Among the members of the workspaces; no walk is its start.
-    Workspaces { walk: Option<Walk> },
+    /// Among the members of the workspaces; `None` is the start.
+    Workspaces {
+        /// The scan; `None` is its start.
+        #[serde(rename = "walk")]
+        scan: Option<WorkspaceScan>,
+    },
     /// Among the system roles.
     System { cursor: String },
-    /// Among what one user holds, behind this assignment.
+    /// Among the assignments of one user, after this one.
     User { after: String },
 }
 
-impl At {
-    /// The start of a family.
-    fn start(family: Family) -> Self {
+impl AssignmentPosition {
+    /// Returns the start of a family.
+    fn start(family: RoleFamily) -> Self {
         let cursor = String::new();
         match family {
-            Family::Organization => Self::Organization { cursor },
-            Family::Workspaces => Self::Workspaces { walk: None },
-            Family::System => Self::System { cursor },
+            RoleFamily::Organization => Self::Organization { cursor },
+            RoleFamily::Workspaces => Self::Workspaces { scan: None },
+            RoleFamily::System => Self::System { cursor },
         }
     }
 }
 
 #[async_trait]
-impl Reads<RoleAssignment> for SlackEnterprise {
+impl ReadResource<RoleAssignment> for SlackConnector {
     async fn list(
         &self,
         cx: &CallContext<'_>,
-        question: Question<'_, RoleAssignment>,
+        request: ListRequest<'_, RoleAssignment>,
     ) -> Result<Assignments, ConnectorError> {
         let organization = &cx.account.organization.id;
-        let narrow = Narrow::of(question.filter);
-        if !narrow.includes(Family::System, organization) {
-            // Only system roles have a list whose arguments a caller can add to.
-            let names: Vec<&str> = question.remote_query.names().collect();
-            refuse_reserved(cx, LIST, question.remote_query, &names)?;
+        let narrow = AssignmentQuery::from_filter(request.filter);
+        if !narrow.includes(RoleFamily::System, organization) {
+            // Only the list of system roles takes arguments of the caller.
+            let names: Vec<&str> = request.remote_query.names().collect();
+            reject_reserved(cx, RESOURCE, request.remote_query, &names)?;
         }
-        let at: Option<At> = position(cx, LIST, question.page.position.as_ref())?;
-        if let Some(user) = &question.filter.user_id {
-            return self.page_of_user(cx, &question, user, narrow, at).await;
+        let at: Option<AssignmentPosition> = decode(cx, RESOURCE, request.page.token.as_ref())?;
+        if let Some(user) = &request.filter.user_id {
+            return self.page_of_user(cx, &request, user, narrow, at).await;
         }
-        let first = || narrow.next(None, organization).map(At::start);
+        let first = || narrow.next(None, organization).map(AssignmentPosition::start);
         let Some(at) = at.or_else(first) else { return Ok(Page { items: Vec::new(), next: None }) };
-        let limit = question.page.limit;
+        let limit = request.page.limit;
         match at {
-            At::Organization { cursor } => {
+            AssignmentPosition::Organization { cursor } => {
                 self.organization_levels(cx, narrow, &cursor, limit).await
             }
-            At::Workspaces { walk } => self.workspace_levels(cx, narrow, walk, limit).await,
-            At::System { cursor } => {
-                self.system_roles(cx, narrow, &cursor, limit, question.remote_query).await
+            AssignmentPosition::Workspaces { scan } => {
+                self.workspace_levels(cx, narrow, scan, limit).await
             }
-            // A cursor is bound to its filter, and this one names no user.
-            At::User { .. } => Ok(Page { items: Vec::new(), next: None }),
+            AssignmentPosition::System { cursor } => {
+                self.system_roles(cx, narrow, &cursor, limit, request.remote_query).await
+            }
+            // A cursor is bound to its filter, and this filter has no user.
+            AssignmentPosition::User { .. } => Ok(Page { items: Vec::new(), next: None }),
         }
     }
 
@@ -88,40 +96,43 @@ impl Reads<RoleAssignment> for SlackEnterprise {
         &self,
         cx: &CallContext<'_>,
         id: &str,
-    ) -> Result<Option<Record<RoleAssignment>>, ConnectorError> {
+    ) -> Result<Option<Unified<RoleAssignment>>, ConnectorError> {
         let mut parts = id.split('.');
         let (Some(role), Some(user), Some(entity), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Ok(None);
         };
-        let narrow = Narrow { role: Some(role), entity: Some(entity) };
-        let held = self.held_by(cx, user, narrow, &RemoteQuery::default()).await?;
-        Ok(held.into_iter().find(|record| record.unified.id == id))
+        let narrow = AssignmentQuery { role_id: Some(role), entity_id: Some(entity) };
+        let held = self.user_assignments(cx, user, narrow, &RemoteQuery::default()).await?;
+        Ok(held.into_iter().find(|record| record.resource.id == id))
     }
 }
 
-impl SlackEnterprise {
-    /// A page of what one user holds. The whole is read for each page, and is seldom longer than one.
+impl SlackConnector {
+    /// Returns a page of one user's assignments. All are read for each page; there is seldom more than one page.
     async fn page_of_user(
         &self,
         cx: &CallContext<'_>,
-        question: &Question<'_, RoleAssignment>,
+        request: &ListRequest<'_, RoleAssignment>,
         user: &str,
-        narrow: Narrow<'_>,
-        at: Option<At>,
+        narrow: AssignmentQuery<'_>,
+        at: Option<AssignmentPosition>,
     ) -> Result<Assignments, ConnectorError> {
         let after = match at {
-            Some(At::User { after }) => after,
-            Some(At::Organization { .. } | At::Workspaces { .. } | At::System { .. }) | None => {
-                String::new()
-            }
+            Some(AssignmentPosition::User { after }) => after,
+            Some(
+                AssignmentPosition::Organization { .. }
+                | AssignmentPosition::Workspaces { .. }
+                | AssignmentPosition::System { .. },
+            )
+            | None => String::new(),
         };
-        let mut items = self.held_by(cx, user, narrow, question.remote_query).await?;
-        items.retain(|held| held.unified.id > after && question.filter.admits(&held.unified));
-        let is_longer = items.len() > question.page.limit.into();
-        items.truncate(question.page.limit.into());
-        let last = items.last().filter(|_| is_longer).map(|held| held.unified.id.clone());
-        Ok(Page { items, next: last.map(|after| encode(&At::User { after })) })
+        let mut items = self.user_assignments(cx, user, narrow, request.remote_query).await?;
+        items.retain(|held| held.resource.id > after && request.filter.matches(&held.resource));
+        let is_longer = items.len() > request.page.limit.into();
+        items.truncate(request.page.limit.into());
+        let last = items.last().filter(|_| is_longer).map(|held| held.resource.id.clone());
+        Ok(Page { items, next: last.map(|after| encode(&AssignmentPosition::User { after })) })
     }
 }

@@ -1,45 +1,45 @@
-//! How a filter of users is answered: which calls find everybody it admits, each once, for the least.
+//! The plan of a filter of users: which calls find every matching user once, at the lowest cost.
 
-use crate::connectors::slack_enterprise::roles::{self, Level};
+use crate::connectors::slack_enterprise::roles::{self, AdminLevel};
 use crate::domain::filter::UserFilter;
 use crate::domain::user::{UserStatus, UserType};
 
-/// The way to the rows.
+/// How the rows are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Plan<'f> {
-    /// Nobody can be like that.
-    Nobody,
-    /// SCIM knows who it is; an address or a short name belongs to one person.
+pub(super) enum UserPlan<'f> {
+    /// No user can match.
+    Empty,
+    /// By SCIM: an address or a username is unique.
     Lookup(Lookup<'f>),
-    /// Passes of `admin.users.list`.
-    Passes(Passes<'f>),
-    /// One workspace after the other.
-    Walk(Visit<'f>),
+    /// By scans of `admin.users.list`.
+    OrgScan(OrgScanPlan<'f>),
+    /// By scanning each workspace in turn.
+    WorkspaceScan(WorkspaceScanPlan<'f>),
 }
 
-/// The unique attribute that somebody is found by.
+/// The unique attribute to look up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lookup<'f> {
     Email(&'f str),
     Username(&'f str),
 }
 
-/// Passes of `admin.users.list`, which lists active and deactivated accounts apart.
+/// Scans of `admin.users.list`, which lists active and deactivated users separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Passes<'f> {
+pub(super) struct OrgScanPlan<'f> {
     /// Only this workspace.
     pub(super) team: Option<&'f str>,
-    /// Whose passes.
-    pub(super) standing: Standing,
+    /// Which scans.
+    pub(super) activity: ActivityFilter,
     /// Only guests.
     pub(super) only_guests: bool,
-    /// The filter names one person at the most, so that a page may be as long as it can.
-    pub(super) seeks_one: bool,
+    /// The filter matches at most one user, so that pages have the maximum size.
+    pub(super) single_user: bool,
 }
 
-/// Which of the two passes are needed.
+/// Which of the two scans are needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum ActivityFilter {
     Active,
     Inactive,
     Both,
@@ -47,35 +47,35 @@ pub(super) enum Standing {
 
 /// What is read in each workspace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Visit<'f> {
+pub(super) struct WorkspaceScanPlan<'f> {
     /// Only this workspace.
     pub(super) team: Option<&'f str>,
-    /// The method whose rows have what the filter is about.
-    pub(super) source: Source,
-    /// The level in a workspace that is asked for.
-    pub(super) level: Option<Level>,
-    /// Which accounts outside of all workspaces are looked at as well.
-    pub(super) standing: Standing,
+    /// The method whose rows have the filtered fields.
+    pub(super) source: MemberSource,
+    /// The level in a workspace to filter by.
+    pub(super) level: Option<AdminLevel>,
+    /// Which users without a workspace are read as well.
+    pub(super) activity: ActivityFilter,
 }
 
-/// Where the rows of a workspace come from.
+/// The source of a workspace's rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum MemberSource {
     /// `admin.users.list`.
-    Rows,
-    /// `users.list`, which alone tells invitations and the time of the last change.
+    AdminList,
+    /// `users.list`, which alone has invitations and the time of the last change.
     Profiles,
 }
 
-impl<'f> Plan<'f> {
-    /// The plan for a filter. It depends on nothing else, so that every page of a list has the same.
+impl<'f> UserPlan<'f> {
+    /// Returns the plan of a filter. It depends on nothing else, so that all pages of a list have the same plan.
     pub(super) fn of(filter: &'f UserFilter) -> Self {
         let scan = Self::scan(filter);
         let is_of_workspace = filter.role_id.as_deref().is_some_and(|role| {
-            // The full record of somebody has no level in a workspace.
-            Level::of_workspace_role(role).is_some()
+            // A user read in full has no levels in workspaces.
+            AdminLevel::of_workspace_role(role).is_some()
         });
-        if scan == Self::Nobody || is_of_workspace || filter.user_type == Some(UserType::Bot) {
+        if scan == Self::Empty || is_of_workspace || filter.user_type == Some(UserType::Bot) {
             return scan;
         }
         match (&filter.email, &filter.username) {
@@ -85,68 +85,78 @@ impl<'f> Plan<'f> {
         }
     }
 
-    /// Whether its rows have their system roles with the places.
-    pub(super) fn places_roles(self) -> bool {
+    /// Whether its rows have system roles with their places.
+    pub(super) fn has_role_scopes(self) -> bool {
         match self {
-            Self::Walk(visit) => visit.source == Source::Profiles,
+            Self::WorkspaceScan(visit) => visit.source == MemberSource::Profiles,
             Self::Lookup(_) => true,
-            Self::Nobody | Self::Passes(_) => false,
+            Self::Empty | Self::OrgScan(_) => false,
         }
     }
 
-    /// The plan that needs no SCIM.
+    /// Returns the plan without SCIM.
     pub(super) fn scan(filter: &'f UserFilter) -> Self {
-        let Some(standing) = standing(filter) else { return Self::Nobody };
+        let Some(standing) = activity(filter) else { return Self::Empty };
         let team = filter.workspace_id.as_deref();
         let role = filter.role_id.as_deref();
         if role.is_some_and(|role| !roles::can_be_held(role)) {
-            return Self::Nobody;
+            return Self::Empty;
         }
-        let level = role.and_then(Level::of_workspace_role);
+        let level = role.and_then(AdminLevel::of_workspace_role);
         let needs_profile =
             filter.updated_after.is_some() || filter.status == Some(UserStatus::Invited);
         if needs_profile {
-            return Self::Walk(Visit { team, source: Source::Profiles, level, standing });
+            return Self::WorkspaceScan(WorkspaceScanPlan {
+                team,
+                source: MemberSource::Profiles,
+                level,
+                activity: standing,
+            });
         }
         if level.is_some() && team.is_none() {
-            return Self::Walk(Visit { team, source: Source::Rows, level, standing });
+            return Self::WorkspaceScan(WorkspaceScanPlan {
+                team,
+                source: MemberSource::AdminList,
+                level,
+                activity: standing,
+            });
         }
-        Self::Passes(Passes::of(filter, standing))
+        Self::OrgScan(OrgScanPlan::of(filter, standing))
     }
 }
 
-impl<'f> Passes<'f> {
-    /// The passes that find everybody whom a filter admits.
-    fn of(filter: &'f UserFilter, standing: Standing) -> Self {
+impl<'f> OrgScanPlan<'f> {
+    /// Returns the scans that find every matching user.
+    fn of(filter: &'f UserFilter, standing: ActivityFilter) -> Self {
         let role = filter.role_id.as_deref();
-        // In the rows of a workspace the level in the organization can't be seen.
+        // The rows of a workspace do not have the level in the organization.
         let hides_level = role.is_some_and(|role| role.starts_with("org:"));
         let guests = [UserType::GuestMultiChannel, UserType::GuestSingleChannel];
         let wants_guests = filter.user_type.is_some_and(|kind| guests.contains(&kind));
         let has_guest_role = role.is_some_and(|role| role.starts_with("ws:guest_"));
         Self {
             team: filter.workspace_id.as_deref().filter(|_| !hides_level),
-            standing,
+            activity: standing,
             only_guests: wants_guests || has_guest_role,
-            seeks_one: filter.email.is_some() || filter.username.is_some(),
+            single_user: filter.email.is_some() || filter.username.is_some(),
         }
     }
 }
 
-/// The passes that a filter needs; none when nobody can be like that.
-fn standing(filter: &UserFilter) -> Option<Standing> {
+/// Returns the scans that a filter needs; `None` when no user can match.
+fn activity(filter: &UserFilter) -> Option<ActivityFilter> {
     let of_status = match filter.status {
-        None => Standing::Both,
-        Some(UserStatus::Active | UserStatus::Invited) => Standing::Active,
-        Some(UserStatus::Inactive) => Standing::Inactive,
-        // Slack keeps everybody.
+        None => ActivityFilter::Both,
+        Some(UserStatus::Active | UserStatus::Invited) => ActivityFilter::Active,
+        Some(UserStatus::Inactive) => ActivityFilter::Inactive,
+        // Slack never deletes users.
         Some(UserStatus::Deleted) => return None,
     };
     match (filter.role_id.is_some(), of_status) {
         (false, standing) => Some(standing),
-        // Whoever is deactivated holds no role.
-        (true, Standing::Inactive) => None,
-        (true, Standing::Active | Standing::Both) => Some(Standing::Active),
+        // Deactivated users hold no roles.
+        (true, ActivityFilter::Inactive) => None,
+        (true, ActivityFilter::Active | ActivityFilter::Both) => Some(ActivityFilter::Active),
     }
 }
 
@@ -157,41 +167,41 @@ mod tests {
     fn plan(change: impl FnOnce(&mut UserFilter)) -> String {
         let mut filter = UserFilter::default();
         change(&mut filter);
-        format!("{:?}", Plan::of(&filter))
+        format!("{:?}", UserPlan::of(&filter))
     }
 
     #[test]
-    fn each_filter_takes_the_shortest_way() {
+    fn selects_the_cheapest_plan_for_each_filter() {
         let rows = [
             (
                 plan(|_| {}),
-                "Passes(Passes { team: None, standing: Both, only_guests: false, seeks_one: false })",
+                "OrgScan(OrgScanPlan { team: None, activity: Both, only_guests: false, single_user: false })",
             ),
             (
                 plan(|filter| filter.user_type = Some(UserType::GuestMultiChannel)),
-                "Passes(Passes { team: None, standing: Both, only_guests: true, seeks_one: false })",
+                "OrgScan(OrgScanPlan { team: None, activity: Both, only_guests: true, single_user: false })",
             ),
             (
                 plan(|filter| {
                     filter.workspace_id = Some("T1".to_owned());
                     filter.role_id = Some("ws:admin".to_owned());
                 }),
-                "Passes(Passes { team: Some(\"T1\"), standing: Active, only_guests: false, seeks_one: false })",
+                "OrgScan(OrgScanPlan { team: Some(\"T1\"), activity: Active, only_guests: false, single_user: false })",
             ),
             (
                 plan(|filter| {
                     filter.workspace_id = Some("T1".to_owned());
                     filter.role_id = Some("org:admin".to_owned());
                 }),
-                "Passes(Passes { team: None, standing: Active, only_guests: false, seeks_one: false })",
+                "OrgScan(OrgScanPlan { team: None, activity: Active, only_guests: false, single_user: false })",
             ),
             (
                 plan(|filter| filter.role_id = Some("ws:admin".to_owned())),
-                "Walk(Visit { team: None, source: Rows, level: Some(Admin), standing: Active })",
+                "WorkspaceScan(WorkspaceScanPlan { team: None, source: AdminList, level: Some(Admin), activity: Active })",
             ),
             (
                 plan(|filter| filter.status = Some(UserStatus::Invited)),
-                "Walk(Visit { team: None, source: Profiles, level: None, standing: Active })",
+                "WorkspaceScan(WorkspaceScanPlan { team: None, source: Profiles, level: None, activity: Active })",
             ),
             (
                 plan(|filter| {
@@ -205,16 +215,16 @@ mod tests {
                     filter.username = Some("build".to_owned());
                     filter.user_type = Some(UserType::Bot);
                 }),
-                "Passes(Passes { team: None, standing: Both, only_guests: false, seeks_one: true })",
+                "OrgScan(OrgScanPlan { team: None, activity: Both, only_guests: false, single_user: true })",
             ),
-            (plan(|filter| filter.status = Some(UserStatus::Deleted)), "Nobody"),
-            (plan(|filter| filter.role_id = Some("ws:king".to_owned())), "Nobody"),
+            (plan(|filter| filter.status = Some(UserStatus::Deleted)), "Empty"),
+            (plan(|filter| filter.role_id = Some("ws:king".to_owned())), "Empty"),
             (
                 plan(|filter| {
                     filter.role_id = Some("org:member".to_owned());
                     filter.status = Some(UserStatus::Inactive);
                 }),
-                "Nobody",
+                "Empty",
             ),
         ];
         for (planned, expected) in rows {

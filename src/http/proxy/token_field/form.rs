@@ -1,41 +1,43 @@
-//! The `token` field of an `application/x-www-form-urlencoded` body.
+//! Removes the `token` field from an `application/x-www-form-urlencoded` body.
 
 use std::borrow::Cow;
 
 use url::form_urlencoded;
 
-use super::editor::{Editor, LONGEST_NAME, LONGEST_TOKEN, TOKEN, Unreadable, is_token};
+use super::editor::{
+    FieldEditor, MAX_NAME_BYTES, MAX_TOKEN_BYTES, TOKEN_FIELD, UnreadableFields, is_token,
+};
 
-/// Takes the field out of a form that comes in pieces; the other fields pass byte for byte.
+/// Removes the field from a form that arrives in chunks; the other fields are forwarded byte for byte.
 #[derive(Debug, Default)]
 pub(super) struct FormEditor {
-    state: State,
-    /// A `&` that is due before the next field that passes.
-    owes_separator: bool,
+    state: FormState,
+    /// Whether a `&` is due before the next forwarded field.
+    needs_separator: bool,
     found: Vec<String>,
 }
 
 #[derive(Debug)]
-enum State {
-    /// In a name that may become `token`.
+enum FormState {
+    /// In a name that may decode to `token`.
     Name(Vec<u8>),
-    /// In a field that passes.
+    /// In a field that is forwarded.
     Passing,
-    /// In the value of a `token`.
+    /// In the value of a `token` field.
     Value(Vec<u8>),
 }
 
-impl Default for State {
+impl Default for FormState {
     fn default() -> Self {
         Self::Name(Vec::new())
     }
 }
 
-impl Editor for FormEditor {
-    fn push(&mut self, mut piece: &[u8], out: &mut Vec<u8>) -> Result<(), Unreadable> {
+impl FieldEditor for FormEditor {
+    fn push(&mut self, mut piece: &[u8], out: &mut Vec<u8>) -> Result<(), UnreadableFields> {
         while let Some((&byte, rest)) = piece.split_first() {
             match &mut self.state {
-                State::Passing => {
+                FormState::Passing => {
                     let length = piece.iter().position(|byte| *byte == b'&').unwrap_or(piece.len());
                     let (passing, behind) = piece.split_at(length);
                     out.extend_from_slice(passing);
@@ -47,31 +49,31 @@ impl Editor for FormEditor {
                     }
                     continue;
                 }
-                State::Name(name) if byte == b'=' && is_token(&decoded(name)) => {
-                    self.state = State::Value(Vec::new());
+                FormState::Name(name) if byte == b'=' && is_token(&decoded(name)) => {
+                    self.state = FormState::Value(Vec::new());
                 }
-                State::Name(name) if byte == b'&' && is_token(&decoded(name)) => {
+                FormState::Name(name) if byte == b'&' && is_token(&decoded(name)) => {
                     self.found.push(String::new());
                     name.clear();
                 }
-                State::Name(_) if byte == b'&' => {
+                FormState::Name(_) if byte == b'&' => {
                     self.pass_name(out);
                     self.end_field();
                 }
-                State::Name(name) => {
+                FormState::Name(name) => {
                     name.push(byte);
                     if byte == b'=' || !may_become_token(name) {
                         self.pass_name(out);
-                        self.state = State::Passing;
-                    } else if name.len() > LONGEST_NAME {
-                        return Err(Unreadable::Name);
+                        self.state = FormState::Passing;
+                    } else if name.len() > MAX_NAME_BYTES {
+                        return Err(UnreadableFields::Name);
                     }
                 }
-                State::Value(_) if byte == b'&' => self.end_value(),
-                State::Value(value) => {
+                FormState::Value(_) if byte == b'&' => self.end_value(),
+                FormState::Value(value) => {
                     value.push(byte);
-                    if value.len() > LONGEST_TOKEN {
-                        return Err(Unreadable::Token);
+                    if value.len() > MAX_TOKEN_BYTES {
+                        return Err(UnreadableFields::Token);
                     }
                 }
             }
@@ -80,12 +82,12 @@ impl Editor for FormEditor {
         Ok(())
     }
 
-    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Unreadable> {
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), UnreadableFields> {
         match &self.state {
-            State::Name(name) if is_token(&decoded(name)) => self.found.push(String::new()),
-            State::Name(_) => self.pass_name(out),
-            State::Passing => {}
-            State::Value(_) => self.end_value(),
+            FormState::Name(name) if is_token(&decoded(name)) => self.found.push(String::new()),
+            FormState::Name(_) => self.pass_name(out),
+            FormState::Passing => {}
+            FormState::Value(_) => self.end_value(),
         }
         Ok(())
     }
@@ -97,27 +99,27 @@ impl Editor for FormEditor {
 
 impl FormEditor {
     fn pass_name(&mut self, out: &mut Vec<u8>) {
-        if std::mem::take(&mut self.owes_separator) {
+        if std::mem::take(&mut self.needs_separator) {
             out.push(b'&');
         }
-        if let State::Name(name) = &mut self.state {
+        if let FormState::Name(name) = &mut self.state {
             out.append(name);
         }
     }
 
     fn end_field(&mut self) {
-        self.owes_separator = true;
-        self.state = State::default();
+        self.needs_separator = true;
+        self.state = FormState::default();
     }
 
     fn end_value(&mut self) {
-        if let State::Value(value) = std::mem::take(&mut self.state) {
+        if let FormState::Value(value) = std::mem::take(&mut self.state) {
             self.found.push(String::from_utf8_lossy(&decoded(&value)).into_owned());
         }
     }
 }
 
-/// Whether a form has the field at all; most have not, and pass as they are.
+/// Whether a form has the field; most do not and are forwarded unchanged.
 pub(in crate::http::proxy) fn has_token(form: &[u8]) -> bool {
     form.split(|byte| *byte == b'&').any(|field| {
         let name = field.split(|byte| *byte == b'=').next().unwrap_or_default();
@@ -125,26 +127,26 @@ pub(in crate::http::proxy) fn has_token(form: &[u8]) -> bool {
     })
 }
 
-/// Whether a name that begins like this can be `token` in the end.
+/// Whether a name with this beginning can decode to `token`.
 fn may_become_token(begin: &[u8]) -> bool {
-    // An escape that is not complete can become anything.
+    // An incomplete escape can decode to any byte.
     let cut = match begin {
         [rest @ .., b'%'] | [rest @ .., b'%', _] => rest,
         whole => whole,
     };
     let plain = decoded(cut);
     let plain = plain.trim_ascii_start();
-    let (begin, behind) = plain.split_at(plain.len().min(TOKEN.len()));
-    TOKEN.as_bytes().get(..begin.len()).is_some_and(|name| name.eq_ignore_ascii_case(begin))
+    let (begin, behind) = plain.split_at(plain.len().min(TOKEN_FIELD.len()));
+    TOKEN_FIELD.as_bytes().get(..begin.len()).is_some_and(|name| name.eq_ignore_ascii_case(begin))
         && behind.first().is_none_or(|byte| byte.is_ascii_whitespace() || b"[\0".contains(byte))
 }
 
-/// What a name or a value of a form means.
+/// Decodes a name or value of a form.
 fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
     if !text.iter().any(|byte| b"%+".contains(byte)) {
         return Cow::Borrowed(text);
     }
-    // A text alone is a name without a value to the parser; what would end it is hidden from it.
+    // The parser takes a single text for a name; `=` and `&` are escaped so that it does not end there.
     let hidden: Vec<u8> = text
         .iter()
         .flat_map(|byte| match byte {

@@ -1,4 +1,4 @@
-//! The `token` member of a JSON body. Slack takes a token there from nobody; no caller's shall stand in what it reads.
+//! Removes the `token` member from a JSON body. Slack ignores it there, but the caller's token must not reach Slack.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,51 +6,51 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::editor::{Editor, LONGEST_NAME, Unreadable, is_token};
+use super::editor::{FieldEditor, MAX_NAME_BYTES, UnreadableFields, is_token};
 
-/// Finds the names of an object's members, in a text that comes in pieces; the text passes byte for byte.
+/// Finds `token` members of an object in a text that arrives in chunks; the text is forwarded byte for byte.
 #[derive(Debug, Default)]
 pub(super) struct JsonScanner {
     depth: usize,
     is_in_object: bool,
     is_escaped: bool,
-    /// Whether the next text is a member's name.
+    /// Whether the next string is a member name.
     is_name_next: bool,
-    text: Text,
+    text: JsonText,
     found: Vec<String>,
 }
 
 #[derive(Debug, Default)]
-enum Text {
+enum JsonText {
     #[default]
     Outside,
-    /// In a text that is no name of a member of the outermost object.
+    /// In a string that is not a member name of the outermost object.
     Other,
-    /// In such a name.
+    /// In a member name of the outermost object.
     Name(Vec<u8>),
 }
 
 impl JsonScanner {
     fn read(&mut self, byte: u8) {
         match &mut self.text {
-            Text::Outside => self.read_outside(byte),
-            Text::Other if self.is_escaped => self.is_escaped = false,
-            Text::Other if byte == b'"' => self.text = Text::Outside,
-            Text::Other => self.is_escaped = byte == b'\\',
-            Text::Name(name) => {
+            JsonText::Outside => self.read_outside(byte),
+            JsonText::Other if self.is_escaped => self.is_escaped = false,
+            JsonText::Other if byte == b'"' => self.text = JsonText::Outside,
+            JsonText::Other => self.is_escaped = byte == b'\\',
+            JsonText::Name(name) => {
                 if byte == b'"' && !self.is_escaped {
                     let quoted = [b"\"", name.as_slice(), b"\""].concat();
-                    // A text that is no JSON is compared as it stands.
+                    // Invalid JSON is compared undecoded.
                     let plain = serde_json::from_slice::<String>(&quoted).map(String::into_bytes);
                     if is_token(&plain.unwrap_or_else(|_| name.clone())) {
                         self.found.push(String::new());
                     }
-                    self.text = Text::Outside;
+                    self.text = JsonText::Outside;
                     return;
                 }
                 self.is_escaped = byte == b'\\' && !self.is_escaped;
-                // A longer one is not `token`, however it is escaped.
-                if name.len() < LONGEST_NAME {
+                // A longer name cannot decode to `token`.
+                if name.len() < MAX_NAME_BYTES {
                     name.push(byte);
                 }
             }
@@ -62,7 +62,7 @@ impl JsonScanner {
             b'"' => {
                 let is_name = self.depth == 1 && self.is_in_object && self.is_name_next;
                 self.is_name_next = false;
-                self.text = if is_name { Text::Name(Vec::new()) } else { Text::Other };
+                self.text = if is_name { JsonText::Name(Vec::new()) } else { JsonText::Other };
             }
             b'{' | b'[' => {
                 self.depth += 1;
@@ -78,8 +78,8 @@ impl JsonScanner {
     }
 }
 
-impl Editor for JsonScanner {
-    fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), Unreadable> {
+impl FieldEditor for JsonScanner {
+    fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), UnreadableFields> {
         for byte in piece {
             self.read(*byte);
         }
@@ -87,7 +87,7 @@ impl Editor for JsonScanner {
         Ok(())
     }
 
-    fn finish(&mut self, _: &mut Vec<u8>) -> Result<(), Unreadable> {
+    fn finish(&mut self, _: &mut Vec<u8>) -> Result<(), UnreadableFields> {
         Ok(())
     }
 
@@ -96,7 +96,7 @@ impl Editor for JsonScanner {
     }
 }
 
-/// Whether a text has the member at all.
+/// Whether a text has the member.
 pub(super) fn has_token(text: &[u8]) -> bool {
     let mut scanner = JsonScanner::default();
     for byte in text {
@@ -105,36 +105,40 @@ pub(super) fn has_token(text: &[u8]) -> bool {
     !scanner.found.is_empty()
 }
 
-/// The members of an object, in order, each value as it was written.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// The members of an object in order, each value as written.
+struct ObjectMembers<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-impl<'de> Deserialize<'de> for Members<'de> {
+impl<'de> Deserialize<'de> for ObjectMembers<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
+        struct MembersVisitor;
 
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = ObjectMembers<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<ObjectMembers<'de>, A::Error> {
                 let mut members = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
                     members.push((Cow::Owned(name), value));
                 }
-                Ok(Members(members))
+                Ok(ObjectMembers(members))
             }
         }
 
-        deserializer.deserialize_map(Object)
+        deserializer.deserialize_map(MembersVisitor)
     }
 }
 
-/// The object without the member, and the member's values.
-pub(super) fn take_token(text: &[u8]) -> Result<(Vec<u8>, Vec<String>), Unreadable> {
-    let Members(members) = serde_json::from_slice(text).map_err(|_| Unreadable::Json)?;
+/// Returns the object without the member, and the member's values.
+pub(super) fn take_token(text: &[u8]) -> Result<(Vec<u8>, Vec<String>), UnreadableFields> {
+    let ObjectMembers(members) =
+        serde_json::from_slice(text).map_err(|_| UnreadableFields::Json)?;
     let (tokens, others): (Vec<_>, Vec<_>) =
         members.into_iter().partition(|(name, _)| is_token(name.as_bytes()));
     let found = tokens.into_iter().map(|(_, value)| {

@@ -1,8 +1,8 @@
-//! The `token` field of a raw call's body: SDKs that name their token there work with one of ours, and no token of a
-//! caller's gets to the provider.
+//! Removes the `token` field from the body of a raw call: SDKs that send their token there work with ours, and the
+//! caller's token never reaches the provider.
 //!
-//! Bodies of the Web API alone are looked at. What is read ahead of the provider is bounded: the field of a large body has
-//! to stand in its first mebibyte, and one that comes later ends the call.
+//! Only bodies for Slack's Web API are checked. The buffered prefix is bounded: the field of a large body must be
+//! within its first mebibyte, and a later one aborts the call.
 
 mod editor;
 mod form;
@@ -13,19 +13,19 @@ mod stream;
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 
-pub(super) use self::editor::Unreadable;
-use self::editor::{Editor, TOKEN};
+pub(super) use self::editor::UnreadableFields;
+use self::editor::{FieldEditor, TOKEN_FIELD};
 use self::form::FormEditor;
 pub(super) use self::form::has_token as form_has_token;
 use self::json::JsonScanner;
-use self::multipart::PartsEditor;
-pub(super) use self::stream::{CheckedBody, Late};
+use self::multipart::MultipartEditor;
+pub(super) use self::stream::{CheckedBody, LateToken};
 use crate::http::problem::{Problem, ProblemKind};
 
-/// How the paths of the Web API begin, behind the proxy's own part.
-const WEB_API: &str = "api/";
+/// The path prefix of the Web API, after that of the proxy.
+const WEB_API_PREFIX: &str = "api/";
 
-/// How a body's fields are written.
+/// The format of a body's fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FieldFormat {
     /// `application/x-www-form-urlencoded`.
@@ -38,26 +38,26 @@ pub(super) enum FieldFormat {
 
 /// A body without the field.
 #[derive(Debug)]
-pub(super) struct Cleaned {
+pub(super) struct CleanedBody {
     pub(super) body: Bytes,
     /// The values of the field, in order.
     pub(super) tokens: Vec<String>,
 }
 
 impl FieldFormat {
-    /// How the fields of a call's body are written; `None` when it can have no `token`.
+    /// Returns the format of a call's body; `None` if it cannot have a `token` field.
     ///
     /// # Errors
     ///
-    /// When two readers could take the body for two different forms.
+    /// `unsupported_media_type` if parsers could read the body in different ways.
     pub(super) fn of(path: &str, headers: &HeaderMap) -> Result<Option<Self>, Problem> {
-        if !path.starts_with(WEB_API) {
+        if !path.starts_with(WEB_API_PREFIX) {
             return Ok(None);
         }
         let mut types = headers.get_all(header::CONTENT_TYPE).iter();
         let Some(content_type) = types.next() else { return Ok(None) };
         if types.next().is_some() {
-            return Err(unclear("The request has more than one `Content-Type`. Send one."));
+            return Err(ambiguous_body("The request has more than one `Content-Type`. Send one."));
         }
         let content_type = content_type.to_str().unwrap_or_default();
         let essence = content_type.split([';', ',']).next().unwrap_or_default().trim();
@@ -70,20 +70,20 @@ impl FieldFormat {
             let names = content_type.to_ascii_lowercase().matches("boundary").count();
             let boundary = multer::parse_boundary(content_type).ok().filter(|_| names == 1);
             let detail = "The `Content-Type` of a multipart body must name its boundary once.";
-            Self::Parts(boundary.ok_or_else(|| unclear(detail))?)
+            Self::Parts(boundary.ok_or_else(|| ambiguous_body(detail))?)
         } else {
             return Ok(None);
         };
         let codings = headers.get_all(header::CONTENT_ENCODING).iter();
         if codings.into_iter().any(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
             let detail =
-                "Bodies of this API must not be compressed. Send it without `Content-Encoding`.";
-            return Err(unclear(detail));
+                "The body of this API must not be compressed. Send it without `Content-Encoding`.";
+            return Err(ambiguous_body(detail));
         }
         Ok(Some(format))
     }
 
-    /// Whether Slack takes a token from such a body. From JSON it does not.
+    /// Whether Slack accepts a token in this format; not in JSON.
     pub(super) fn holds_credentials(&self) -> bool {
         match self {
             Self::Form | Self::Parts(_) => true,
@@ -91,44 +91,44 @@ impl FieldFormat {
         }
     }
 
-    /// A whole body without the field.
-    pub(super) fn clean(&self, body: Bytes) -> Result<Cleaned, Unreadable> {
+    /// Removes the field from a complete body.
+    pub(super) fn clean(&self, body: Bytes) -> Result<CleanedBody, UnreadableFields> {
         let has_token = match self {
             Self::Form => form::has_token(&body),
             Self::Parts(_) => has_word(&body),
             Self::Json => json::has_token(&body),
         };
         if !has_token {
-            return Ok(Cleaned { body, tokens: Vec::new() });
+            return Ok(CleanedBody { body, tokens: Vec::new() });
         }
         if *self == Self::Json {
             let (body, tokens) = json::take_token(&body)?;
-            return Ok(Cleaned { body: body.into(), tokens });
+            return Ok(CleanedBody { body: body.into(), tokens });
         }
         let (mut editor, mut out) = (self.editor(), Vec::with_capacity(body.len()));
         editor.push(&body, &mut out)?;
         editor.finish(&mut out)?;
-        Ok(Cleaned { body: out.into(), tokens: editor.found().to_vec() })
+        Ok(CleanedBody { body: out.into(), tokens: editor.found().to_vec() })
     }
 
-    fn editor(&self) -> Box<dyn Editor> {
+    fn editor(&self) -> Box<dyn FieldEditor> {
         match self {
             Self::Form => Box::new(FormEditor::default()),
-            Self::Parts(boundary) => Box::new(PartsEditor::new(boundary)),
+            Self::Parts(boundary) => Box::new(MultipartEditor::new(boundary)),
             Self::Json => Box::new(JsonScanner::default()),
         }
     }
 }
 
-/// The problem of a body that two readers could read differently.
-fn unclear(detail: &str) -> Problem {
+/// Returns the problem of a body that parsers could read in different ways.
+fn ambiguous_body(detail: &str) -> Problem {
     Problem::new(ProblemKind::UnsupportedMediaType, detail)
 }
 
-/// Whether a part of a form could be named so: its name is written plainly, or escaped.
+/// Whether a part of a form could have this name: it contains the name, or escapes.
 fn has_word(body: &[u8]) -> bool {
-    let is_word = |word: &[u8]| word.eq_ignore_ascii_case(TOKEN.as_bytes());
-    memchr::memchr2(b'\\', b'*', body).is_some() || body.windows(TOKEN.len()).any(is_word)
+    let is_word = |word: &[u8]| word.eq_ignore_ascii_case(TOKEN_FIELD.as_bytes());
+    memchr::memchr2(b'\\', b'*', body).is_some() || body.windows(TOKEN_FIELD.len()).any(is_word)
 }
 
 #[cfg(test)]
@@ -137,7 +137,7 @@ mod tests {
 
     const BOUNDARY: &str = "b0";
 
-    /// The body without the field and the field's values, and the same for each size of pieces.
+    /// Returns the body without the field, and its values; checks that chunks of every size give the same.
     fn edited(format: &FieldFormat, body: &str) -> (String, Vec<String>) {
         let cleaned = format.clean(Bytes::copy_from_slice(body.as_bytes())).unwrap();
         let whole = (String::from_utf8(cleaned.body.to_vec()).unwrap(), cleaned.tokens);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forms_token_is_taken_out_however_it_is_written() {
+    fn removes_the_token_of_a_form_in_every_spelling() {
         for (form, rest, tokens) in [
             ("token=x", "", vec!["x"]),
             ("a=1&token=x&b=%20+2", "a=1&b=%20+2", vec!["x"]),
@@ -185,7 +185,7 @@ mod tests {
         }
     }
 
-    /// A form of parts, each with its head and its content.
+    /// Builds a multipart form of heads and contents.
     fn multipart(parts: &[(&str, &str)]) -> String {
         let parts = parts
             .iter()
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_is_the_token_is_taken_out_and_the_others_stay() {
+    fn removes_only_the_token_part_of_a_multipart_form() {
         let format = FieldFormat::Parts(BOUNDARY.to_owned());
         let disposition = |rest: &str| format!("Content-Disposition: form-data; {rest}");
         let file = disposition("name=\"file\"; filename=\"token\"\r\nContent-Type: text/plain");
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_of_json_is_taken_out_and_the_others_stay() {
+    fn removes_only_the_token_member_of_json() {
         for (text, rest, tokens) in [
             (r#"{"token":"x"}"#, "{}", vec!["x"]),
             (
@@ -260,15 +260,15 @@ mod tests {
             [r#"{"token":"x""#, r#"{"a":1,"token":2,}"#, "{}{\"token\":1}", "\u{feff}{\"token\":1}"]
         {
             let cleaned = FieldFormat::Json.clean(Bytes::from(text));
-            assert_eq!(cleaned.err(), Some(Unreadable::Json), "{text}");
+            assert_eq!(cleaned.err(), Some(UnreadableFields::Json), "{text}");
         }
     }
 
     #[test]
-    fn what_is_held_back_is_bounded() {
-        let long = "x".repeat(editor::LONGEST_TOKEN + 1);
+    fn bounds_the_buffered_bytes() {
+        let long = "x".repeat(editor::MAX_TOKEN_BYTES + 1);
         for body in
-            [format!("token={long}"), format!("{}token=x", "+".repeat(editor::LONGEST_NAME + 1))]
+            [format!("token={long}"), format!("{}token=x", "+".repeat(editor::MAX_NAME_BYTES + 1))]
         {
             assert!(
                 FieldFormat::Form.clean(body.clone().into()).is_err()
@@ -280,11 +280,11 @@ mod tests {
         let format = FieldFormat::Parts(BOUNDARY.to_owned());
         let (mut editor, mut out) = (format.editor(), Vec::new());
         let head = format!("--{BOUNDARY}\r\n{}", "x: y\r\n".repeat(2_000));
-        assert_eq!(editor.push(head.as_bytes(), &mut out), Err(Unreadable::Name));
+        assert_eq!(editor.push(head.as_bytes(), &mut out), Err(UnreadableFields::Name));
     }
 
     #[test]
-    fn an_unclear_type_is_refused() {
+    fn rejects_ambiguous_content_types() {
         let format = |types: &[&str]| {
             let mut headers = HeaderMap::new();
             for content_type in types {

@@ -1,124 +1,131 @@
-//! The `token` part of a `multipart/form-data` body.
+//! Removes the `token` part from a `multipart/form-data` body.
 
-use super::editor::{Editor, LONGEST_TOKEN, Unreadable, is_token};
+use super::editor::{FieldEditor, MAX_TOKEN_BYTES, UnreadableFields, is_token};
 
-/// The longest head of a part.
-const LONGEST_HEAD: usize = 8 * 1024;
+/// Maximum bytes of a part's head.
+const MAX_HEAD_BYTES: usize = 8 * 1024;
 
-/// Takes the part out of a form that comes in pieces; the other parts pass byte for byte.
+/// Removes the part from a form that arrives in chunks; the other parts are forwarded byte for byte.
 #[derive(Debug)]
-pub(super) struct PartsEditor {
+pub(super) struct MultipartEditor {
     /// A line break and the delimiter.
     delimiter: Vec<u8>,
-    state: State,
-    /// What is not decided yet.
-    held: Vec<u8>,
-    /// Whether anything has passed.
-    has_passed: bool,
+    state: MultipartState,
+    /// Buffered bytes that are not classified yet.
+    buffer: Vec<u8>,
+    /// Whether any bytes were forwarded.
+    has_forwarded: bool,
     found: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    /// In what passes.
+enum MultipartState {
+    /// In bytes that are forwarded.
     Passing,
-    /// In a delimiter or in the head behind it.
+    /// In a delimiter, or the head after it.
     Head,
-    /// In the value of a `token`.
+    /// In the value of a `token` part.
     Value,
 }
 
-impl PartsEditor {
-    /// An editor of a form with this boundary.
+impl MultipartEditor {
+    /// Creates an editor of a form with this boundary.
     pub(super) fn new(boundary: &str) -> Self {
         let delimiter = ["\n--", boundary].concat().into_bytes();
         // The first delimiter needs no line break before it.
         let held = vec![b'\n'];
-        Self { delimiter, state: State::Passing, held, has_passed: false, found: Vec::new() }
+        Self {
+            delimiter,
+            state: MultipartState::Passing,
+            buffer: held,
+            has_forwarded: false,
+            found: Vec::new(),
+        }
     }
 
-    /// Does what can be done with what is held; `false` when more has to come first.
-    fn step(&mut self, out: &mut Vec<u8>, is_end: bool) -> Result<bool, Unreadable> {
+    /// Processes the buffer; returns `false` if more bytes are needed.
+    fn step(&mut self, out: &mut Vec<u8>, is_end: bool) -> Result<bool, UnreadableFields> {
         match self.state {
-            State::Passing => {
+            MultipartState::Passing => {
                 let begin = self.next_delimiter(is_end);
-                let length = begin.unwrap_or_else(|| self.certain(is_end));
-                self.pass(length, out);
+                let length = begin.unwrap_or_else(|| self.certain_length(is_end));
+                self.forward(length, out);
                 if begin.is_some() {
-                    self.state = State::Head;
+                    self.state = MultipartState::Head;
                 }
                 Ok(begin.is_some())
             }
-            State::Head => {
+            MultipartState::Head => {
                 let Some(length) = self.head_length() else {
-                    if self.held.len() > LONGEST_HEAD + self.delimiter.len() {
-                        return Err(Unreadable::Name);
+                    if self.buffer.len() > MAX_HEAD_BYTES + self.delimiter.len() {
+                        return Err(UnreadableFields::Name);
                     }
                     if is_end {
-                        self.pass(self.held.len(), out);
+                        self.forward(self.buffer.len(), out);
                     }
                     return Ok(false);
                 };
-                let head = self.held.get(self.delimiter.len()..length).unwrap_or_default();
+                let head = self.buffer.get(self.delimiter.len()..length).unwrap_or_default();
                 if names(head).any(|name| is_token(&name)) {
-                    self.held.drain(..length);
-                    self.state = State::Value;
+                    self.buffer.drain(..length);
+                    self.state = MultipartState::Value;
                 } else {
-                    self.pass(length, out);
-                    self.state = State::Passing;
+                    self.forward(length, out);
+                    self.state = MultipartState::Passing;
                 }
                 Ok(true)
             }
-            State::Value => {
+            MultipartState::Value => {
                 let begin = self.next_delimiter(is_end);
-                let length = begin.unwrap_or_else(|| self.certain(is_end));
-                if length > LONGEST_TOKEN
-                    || (begin.is_none() && self.held.len() > 2 * LONGEST_TOKEN)
+                let length = begin.unwrap_or_else(|| self.certain_length(is_end));
+                if length > MAX_TOKEN_BYTES
+                    || (begin.is_none() && self.buffer.len() > 2 * MAX_TOKEN_BYTES)
                 {
-                    return Err(Unreadable::Token);
+                    return Err(UnreadableFields::Token);
                 }
                 if begin.is_none() && !is_end {
                     return Ok(false);
                 }
-                let value: Vec<u8> = self.held.drain(..length).collect();
+                let value: Vec<u8> = self.buffer.drain(..length).collect();
                 self.found.push(String::from_utf8_lossy(value.trim_ascii()).into_owned());
-                self.state = if begin.is_some() { State::Head } else { State::Passing };
+                self.state =
+                    if begin.is_some() { MultipartState::Head } else { MultipartState::Passing };
                 Ok(begin.is_some())
             }
         }
     }
 
-    /// Where the next delimiter begins, its line break included.
+    /// Returns the offset of the next delimiter, its line break included.
     fn next_delimiter(&self, is_end: bool) -> Option<usize> {
         let mut from = 0;
         loop {
-            let rest = self.held.get(from..)?;
+            let rest = self.buffer.get(from..)?;
             let at = from + find(rest, &self.delimiter)?;
-            // A longer boundary that begins like this one is none of this form's.
-            let behind = self.held.get(at + self.delimiter.len()..).unwrap_or_default();
+            // A longer boundary with this prefix does not belong to this form.
+            let behind = self.buffer.get(at + self.delimiter.len()..).unwrap_or_default();
             let is_whole = behind.first().map_or(is_end, |byte| b" \t\r\n-".contains(byte));
             if is_whole {
-                let before = at.checked_sub(1).and_then(|before| self.held.get(before));
+                let before = at.checked_sub(1).and_then(|before| self.buffer.get(before));
                 return Some(if before == Some(&b'\r') { at - 1 } else { at });
             }
             from = at + 1;
         }
     }
 
-    /// How much of what is held belongs to no delimiter that has only begun to come.
-    fn certain(&self, is_end: bool) -> usize {
+    /// Returns how many buffered bytes cannot belong to an incomplete delimiter.
+    fn certain_length(&self, is_end: bool) -> usize {
         if is_end {
-            self.held.len()
+            self.buffer.len()
         } else {
-            self.held.len().saturating_sub(self.delimiter.len() + 1)
+            self.buffer.len().saturating_sub(self.delimiter.len() + 1)
         }
     }
 
-    /// The length of a delimiter and its part's head, with the empty line.
+    /// Returns the length of a delimiter and its part's head, with the empty line.
     fn head_length(&self) -> Option<usize> {
-        let line = self.held.iter().position(|byte| *byte == b'\n')?;
+        let line = self.buffer.iter().position(|byte| *byte == b'\n')?;
         let begin = line + self.delimiter.len();
-        let behind = self.held.get(begin..)?;
+        let behind = self.buffer.get(begin..)?;
         if behind.starts_with(b"--") {
             return Some(begin + 2);
         }
@@ -138,26 +145,26 @@ impl PartsEditor {
         None
     }
 
-    fn pass(&mut self, length: usize, out: &mut Vec<u8>) {
-        let passing: Vec<u8> = self.held.drain(..length).collect();
+    fn forward(&mut self, length: usize, out: &mut Vec<u8>) {
+        let passing: Vec<u8> = self.buffer.drain(..length).collect();
         let text = match passing.as_slice() {
-            // The line break before the first delimiter is ours, or of a part that was taken out.
-            [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] if !self.has_passed => rest,
+            // The line break before the first delimiter is added by `new`, or belongs to a removed part.
+            [b'\r', b'\n', rest @ ..] | [b'\n', rest @ ..] if !self.has_forwarded => rest,
             all => all,
         };
-        self.has_passed |= length > 0;
+        self.has_forwarded |= length > 0;
         out.extend_from_slice(text);
     }
 }
 
-impl Editor for PartsEditor {
-    fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), Unreadable> {
-        self.held.extend_from_slice(piece);
+impl FieldEditor for MultipartEditor {
+    fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), UnreadableFields> {
+        self.buffer.extend_from_slice(piece);
         while self.step(out, false)? {}
         Ok(())
     }
 
-    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Unreadable> {
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), UnreadableFields> {
         while self.step(out, true)? {}
         Ok(())
     }
@@ -167,12 +174,12 @@ impl Editor for PartsEditor {
     }
 }
 
-/// Where `needle` begins.
+/// Returns the offset of `needle`.
 fn find(text: &[u8], needle: &[u8]) -> Option<usize> {
     memchr::memmem::find(text, needle)
 }
 
-/// Whatever a reader of this head could take for the part's name: quoted, not quoted, or in the form of RFC 5987.
+/// Returns every name that a parser could read from this head: quoted, unquoted, or as in RFC 5987.
 fn names(head: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     const NAME: &[u8] = b"name";
     let starts =

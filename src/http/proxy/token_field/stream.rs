@@ -1,4 +1,4 @@
-//! A large body on its way to the provider, checked while it passes.
+//! Checks a large body while it is streamed to the provider.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,53 +10,53 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::FieldFormat;
-use super::editor::{Editor, Unreadable};
-use crate::http::extract::Ahead;
+use super::editor::{FieldEditor, UnreadableFields};
+use crate::http::extract::PartialBody;
 use crate::upstream::BoxError;
 
-/// The field came behind what is read ahead, or nobody can tell whether it did. The call was broken off.
+/// Whether the `token` field came after the buffered prefix, or the rest was unreadable; the call was aborted.
 #[derive(Debug, Clone, Default)]
-pub(in crate::http::proxy) struct Late(Arc<AtomicBool>);
+pub(in crate::http::proxy) struct LateToken(Arc<AtomicBool>);
 
-impl Late {
-    /// Whether that happened.
+impl LateToken {
+    /// Whether the call was aborted for it.
     pub(in crate::http::proxy) fn happened(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
-/// The beginning of a body, read ahead and without the field, and the rest of it.
+/// The buffered prefix of a body without the field, and the rest.
 pub(in crate::http::proxy) struct CheckedBody {
-    ahead: Bytes,
+    prefix: Bytes,
     rest: Option<Body>,
-    editor: Box<dyn Editor>,
-    /// So many tokens were taken out of the beginning.
-    known: usize,
-    /// So many bytes are still to come, when that is known.
+    editor: Box<dyn FieldEditor>,
+    /// Number of tokens in the prefix.
+    prefix_tokens: usize,
+    /// Remaining bytes, if known.
     length: Option<u64>,
-    late: Late,
+    late: LateToken,
 }
 
 impl CheckedBody {
-    /// The body behind what was read ahead, and the tokens in that. `length` is the whole body's.
+    /// Creates the body, and returns the tokens in its prefix. `length` is that of the whole body.
     pub(in crate::http::proxy) fn new(
         format: &FieldFormat,
-        Ahead { begin, rest }: Ahead,
+        PartialBody { begin, rest }: PartialBody,
         length: Option<u64>,
-    ) -> Result<(Self, Vec<String>), Unreadable> {
+    ) -> Result<(Self, Vec<String>), UnreadableFields> {
         let mut editor = format.editor();
         let mut out = Vec::with_capacity(begin.len());
         editor.push(&begin, &mut out)?;
         let tokens = editor.found().to_vec();
         let known = tokens.len();
-        // Without what was taken out, it is another length.
+        // Removed fields change the length.
         let length = length.filter(|_| known == 0);
-        let late = Late::default();
-        Ok((Self { ahead: out.into(), rest, editor, known, length, late }, tokens))
+        let late = LateToken::default();
+        Ok((Self { prefix: out.into(), rest, editor, prefix_tokens: known, length, late }, tokens))
     }
 
-    /// Tells afterwards whether the field came late.
-    pub(in crate::http::proxy) fn late(&self) -> Late {
+    /// Returns a handle that reports whether the field came too late.
+    pub(in crate::http::proxy) fn late_token(&self) -> LateToken {
         self.late.clone()
     }
 
@@ -66,14 +66,14 @@ impl CheckedBody {
             Some(piece) => self.editor.push(piece, &mut out),
             None => self.editor.finish(&mut out),
         };
-        if pushed.is_err() || self.editor.found().len() > self.known {
+        if pushed.is_err() || self.editor.found().len() > self.prefix_tokens {
             self.late.0.store(true, Ordering::Release);
-            return Err("the field `token` came late in the body".into());
+            return Err("the field `token` came too late in the body".into());
         }
         Ok(out.into())
     }
 
-    fn passed(&mut self, piece: Bytes) -> Frame<Bytes> {
+    fn data_frame(&mut self, piece: Bytes) -> Frame<Bytes> {
         let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
         self.length = self.length.map(|left| left.saturating_sub(length));
         Frame::data(piece)
@@ -89,16 +89,16 @@ impl HttpBody for CheckedBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        if !this.ahead.is_empty() {
-            let ahead = std::mem::take(&mut this.ahead);
-            return Poll::Ready(Some(Ok(this.passed(ahead))));
+        if !this.prefix.is_empty() {
+            let ahead = std::mem::take(&mut this.prefix);
+            return Poll::Ready(Some(Ok(this.data_frame(ahead))));
         }
         loop {
             let Some(rest) = &mut this.rest else { return Poll::Ready(None) };
             let piece = match ready!(Pin::new(rest).poll_frame(cx)) {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(piece) => this.check(Some(&piece)),
-                    // Trailers say nothing about fields, and are for this hop.
+                    // Trailers contain no fields and apply to this hop only.
                     Err(_) => continue,
                 },
                 Some(Err(error)) => Err(error.into()),
@@ -109,7 +109,7 @@ impl HttpBody for CheckedBody {
             };
             match piece {
                 Ok(piece) if piece.is_empty() => {}
-                Ok(piece) => return Poll::Ready(Some(Ok(this.passed(piece)))),
+                Ok(piece) => return Poll::Ready(Some(Ok(this.data_frame(piece)))),
                 Err(error) => {
                     this.rest = None;
                     return Poll::Ready(Some(Err(error)));

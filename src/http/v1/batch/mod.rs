@@ -1,4 +1,4 @@
-//! `/batch`: up to 1,000 operations in one request, each a request of its own to the same router.
+//! `/batch`: up to 1,000 operations in one request, each sent to the same router as a request of its own.
 
 mod operation;
 mod order;
@@ -11,90 +11,94 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use self::operation::{Common, Operation};
-use self::run::{OperationAnswer, Room};
-use crate::http::extract::{Access, AccountQuery, Body, Write, connection};
+use self::operation::{BatchContext, BatchOperation};
+use self::run::{BatchOperationResult, ResponseBudget};
+use crate::http::extract::{Access, AccountQuery, JsonBody, Write, connection};
 use crate::http::idempotency;
-use crate::http::openapi::Problems;
-use crate::http::operations::Operations;
-use crate::http::problem::{Problem, ProblemKind};
+use crate::http::internal_router::InternalRouter;
+use crate::http::problem::{Problem, ProblemKind, Problems};
 use crate::http::state::AppState;
 
-/// The most operations of a batch.
-const MOST: usize = 1_000;
-/// How many run at once when nothing is said.
-const USUAL_CONCURRENCY: usize = 4;
-/// How many can run at once.
-const MOST_AT_ONCE: usize = 16;
+/// Maximum number of operations of a batch.
+const MAX_OPERATIONS: usize = 1_000;
+/// Default number of concurrent operations.
+const DEFAULT_CONCURRENCY: usize = 4;
+/// Maximum number of concurrent operations.
+const MAX_CONCURRENCY: usize = 16;
 
-/// A batch.
+/// Request body of a batch.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(example = json!({"operations": [{"id": "first", "method": "GET", "path": "/users/U0EXAMPLE"}, {"id": "second", "method": "PATCH", "path": "/users/U0EXAMPLE", "body": {"title": "Engineer"}}]}))]
 #[serde(deny_unknown_fields)]
-pub(in crate::http) struct Batch {
-    /// What to do, in order.
-    #[schema(value_type = Vec<Operation>, max_items = 1000)]
+pub(in crate::http) struct BatchRequest {
+    /// Operations, in order.
+    #[schema(value_type = Vec<BatchOperation>, max_items = 1000)]
     operations: Vec<Value>,
-    /// How many operations on different things run at once.
-    #[serde(default = "usual_concurrency")]
+    /// Number of operations on different resources that run concurrently.
+    #[serde(default = "default_concurrency")]
     #[schema(default = 4, minimum = 1, maximum = 16)]
     concurrency: usize,
 }
 
-fn usual_concurrency() -> usize {
-    USUAL_CONCURRENCY
+fn default_concurrency() -> usize {
+    DEFAULT_CONCURRENCY
 }
 
-/// What came of a batch.
+/// Results of a batch.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct BatchAnswer {
-    /// What came of each operation, in their order.
-    result: Vec<OperationAnswer>,
-    /// How many were answered with a status below 400.
+pub(in crate::http) struct BatchResponse {
+    /// Result of each operation, in the order of the request.
+    result: Vec<BatchOperationResult>,
+    /// Number of operations with a status below 400.
+    #[schema(example = 1)]
     succeeded: usize,
-    /// How many were not.
+    /// Number of the other operations.
     failed: usize,
 }
 
-/// Does many things in one request. Each operation is a request of its own: it has its own scope, limit, audit and answer, and one that fails stops no other. Operations on the same thing run in order, those on different things at once. Costs what its operations cost.
-#[utoipa::path(post, path = "/batch", tag = "Batch", params(AccountQuery), request_body = Batch,
-    responses((status = 200, description = "What came of each operation", body = BatchAnswer), Problems))]
+/// Run a batch of operations
+///
+/// Each operation is a request of its own, with its own scope, rate limit, audit entry and response; a failed
+/// operation stops no other. Operations on the same resource run in order, others concurrently. Costs the sum of the
+/// operations' costs.
+#[utoipa::path(post, path = "/batch", tag = "Batch", params(AccountQuery), request_body = BatchRequest,
+    responses((status = 200, description = "Result of each operation", body = BatchResponse), Problems))]
 pub(in crate::http) async fn run_batch(
     State(state): State<AppState>,
-    Extension(Operations(router)): Extension<Operations>,
+    Extension(InternalRouter(router)): Extension<InternalRouter>,
     access: Access<Write>,
     account: AccountQuery,
     headers: HeaderMap,
     extensions: Extensions,
-    Body(batch): Body<Batch>,
-) -> Result<Json<BatchAnswer>, Problem> {
+    JsonBody(batch): JsonBody<BatchRequest>,
+) -> Result<Json<BatchResponse>, Problem> {
     check(&batch, &headers)?;
     account.id(&headers)?;
-    let common = Common::of(&headers, account, access.request(), connection(&extensions));
-    let Batch { operations, concurrency } = batch;
-    let room = Room::of(state.memory.hold(access.caller.environment_id));
+    let common = BatchContext::of(&headers, account, access.request(), connection(&extensions));
+    let BatchRequest { operations, concurrency } = batch;
+    let room = ResponseBudget::of(state.memory.reserve(access.caller.environment_id));
     let (result, held) = run::run(&router, operations, concurrency, room, &common).await;
-    access.request().hold(held);
+    access.request().reserve_bytes(held);
     let succeeded = result.iter().filter(|one| one.status < 400).count();
-    Ok(Json(BatchAnswer { failed: result.len() - succeeded, succeeded, result }))
+    Ok(Json(BatchResponse { failed: result.len() - succeeded, succeeded, result }))
 }
 
-fn check(batch: &Batch, headers: &HeaderMap) -> Result<(), Problem> {
-    let refused = |pointer: &str, message: String| {
-        let detail = "The batch is not what this route wants.";
-        Err(Problem::new(ProblemKind::InvalidBody, detail).at(pointer, message))
+fn check(batch: &BatchRequest, headers: &HeaderMap) -> Result<(), Problem> {
+    let invalid = |pointer: &str, message: String| {
+        let detail = "The batch is invalid; see `errors`.";
+        Err(Problem::new(ProblemKind::InvalidBody, detail).with_error(pointer, message))
     };
-    if batch.operations.len() > MOST {
-        return refused("/operations", format!("must have {MOST} entries at most"));
+    if batch.operations.len() > MAX_OPERATIONS {
+        return invalid("/operations", format!("must have at most {MAX_OPERATIONS} entries"));
     }
-    if !(1..=MOST_AT_ONCE).contains(&batch.concurrency) {
-        return refused("/concurrency", format!("must be between 1 and {MOST_AT_ONCE}"));
+    if !(1..=MAX_CONCURRENCY).contains(&batch.concurrency) {
+        return invalid("/concurrency", format!("must be between 1 and {MAX_CONCURRENCY}"));
     }
     let key = headers.get(idempotency::HEADER).map_or(0, HeaderValue::len);
-    // Each operation has a key of its own, made of this one and of its place.
-    let most = idempotency::LONGEST_KEY - ":999".len();
+    // Each operation has its own key, composed of this one and its index.
+    let most = idempotency::MAX_KEY_CHARS - ":999".len();
     if key > most {
-        let detail = format!("The key of a batch has {most} characters at most.");
+        let detail = format!("The idempotency key of a batch can have at most {most} characters.");
         return Err(Problem::new(ProblemKind::IdempotencyKeyInvalid, detail));
     }
     Ok(())

@@ -1,34 +1,34 @@
-//! Whose turn it is: operations on different things run at once, those on the same thing in order.
+//! The order of a batch: operations on different resources run concurrently, those on the same one in order.
 //!
-//! An operation changes one thing, its subject, and mentions others: the workspace of a role, the
-//! members of a group. It waits for each earlier one that changes what it mentions or mentions what it
-//! changes. Reading waits for changes only; a list reads everything.
+//! An operation changes one resource, its subject, and mentions others: the workspace of a role, the members of a
+//! group. It waits for each earlier one that changes what it mentions or mentions what it changes. Reads wait for
+//! changes only; a list reads every resource.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use axum::http::Method;
 use serde_json::Value;
 
-/// What an operation is about.
+/// The resources that an operation touches.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Touch {
-    /// Whether it changes something.
+pub(super) struct ResourceAccess {
+    /// Whether it changes a resource.
     is_change: bool,
-    /// What it is about; `None` for a thing that is made without a name, and for a list.
+    /// Id of the changed or read resource; `None` for a resource created without a name, and for a list.
     subject: Option<String>,
-    /// Every text of its path and body, the subject too.
+    /// Every string of its path and body, the subject included.
     mentions: HashSet<String>,
 }
 
-impl Touch {
-    /// What the operation with this method, path and body is about.
+impl ResourceAccess {
+    /// Returns what an operation with this method, path and body touches.
     pub(super) fn of(method: &Method, path: &str, body: Option<&Value>) -> Self {
         let mut segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-        // `/users/U1`, `/workspaces/T1/members/U1`: every second one is an id.
+        // `/users/U1`, `/workspaces/T1/members/U1`: every second segment is an id.
         let ids: Vec<&str> = segments.drain(..).skip(1).step_by(2).collect();
         let mut mentions = HashSet::new();
         for id in &ids {
-            // The id of a role assignment is made of what it is about.
+            // The id of a role assignment is composed of role, user and workspace.
             mentions.extend(id.split('.').chain([*id]).map(str::to_owned));
         }
         if let Some(body) = body {
@@ -46,7 +46,7 @@ impl Touch {
     }
 }
 
-/// Every text in a JSON value.
+/// Collects every string in a JSON value.
 fn collect(value: &Value, into: &mut HashSet<String>) {
     match value {
         Value::String(text) => {
@@ -58,32 +58,32 @@ fn collect(value: &Value, into: &mut HashSet<String>) {
     }
 }
 
-/// Which operations wait for which. Each waits for the last ones before it that it conflicts with; what
-/// those wait for themselves is not said again, so that many operations on one thing are a chain.
+/// The dependencies between operations. Each waits for the last ones before it that it conflicts with; indirect
+/// dependencies are not stored, so that many operations on one resource are a chain.
 #[derive(Debug, Default)]
-pub(super) struct Order {
-    /// How many others each operation waits for.
+pub(super) struct OperationOrder {
+    /// Number of operations that each operation waits for.
     blockers: Vec<usize>,
-    /// Who waits for each operation.
+    /// Operations that wait for each operation.
     dependents: Vec<Vec<usize>>,
-    /// Those that wait for nothing, and were not taken.
+    /// Operations that wait for no other and have not started.
     ready: BTreeSet<usize>,
 }
 
-/// The operations that speak of one thing, since the last change of it.
+/// The operations that touch one resource, since its last change.
 #[derive(Default)]
-struct Uses {
+struct AccessHistory {
     last_change: Option<usize>,
     reads: Vec<usize>,
     mentioned_by_changes: Vec<usize>,
     mentioned_by_reads: Vec<usize>,
 }
 
-impl Order {
-    /// The order of operations that are about these things.
-    pub(super) fn of(touches: &[Touch]) -> Self {
+impl OperationOrder {
+    /// Returns the order of operations that touch these resources.
+    pub(super) fn of(touches: &[ResourceAccess]) -> Self {
         let mut order = Self::default();
-        let mut uses: HashMap<&str, Uses> = HashMap::new();
+        let mut uses: HashMap<&str, AccessHistory> = HashMap::new();
         let (mut changes, mut lists) = (Vec::new(), Vec::new());
         for (place, touch) in touches.iter().enumerate() {
             let mut before = BTreeSet::new();
@@ -129,12 +129,12 @@ impl Order {
         self.dependents.push(Vec::new());
     }
 
-    /// Takes the first operation that waits for nothing.
+    /// Removes and returns the first operation that waits for no other.
     pub(super) fn take(&mut self) -> Option<usize> {
         self.ready.pop_first()
     }
 
-    /// Frees what waited for an operation alone.
+    /// Releases the operations that waited for this one only.
     pub(super) fn finish(&mut self, place: usize) {
         for dependent in self.dependents.get_mut(place).map(std::mem::take).unwrap_or_default() {
             if let Some(blockers) = self.blockers.get_mut(dependent) {
@@ -147,11 +147,11 @@ impl Order {
     }
 }
 
-impl Uses {
-    fn add(&mut self, place: usize, touch: &Touch, name: &str) {
+impl AccessHistory {
+    fn add(&mut self, place: usize, touch: &ResourceAccess, name: &str) {
         let is_subject = touch.subject.as_deref() == Some(name);
         match (touch.is_change, is_subject) {
-            // Whoever waits for it waits for all before it.
+            // An operation that waits for it also waits for all before it.
             (true, true) => *self = Self { last_change: Some(place), ..Self::default() },
             (true, false) => self.mentioned_by_changes.push(place),
             (false, true) => {
@@ -169,19 +169,19 @@ mod tests {
 
     use super::*;
 
-    fn touch(method: &Method, path: &str, body: &Value) -> Touch {
-        Touch::of(method, path, Some(body))
+    fn touch(method: &Method, path: &str, body: &Value) -> ResourceAccess {
+        ResourceAccess::of(method, path, Some(body))
     }
 
-    /// The places of what may run at once, when all of these wait.
-    fn first_wave(all: &[Touch]) -> Vec<usize> {
-        let mut order = Order::of(all);
+    /// Returns the indices of the operations that can start immediately.
+    fn first_wave(all: &[ResourceAccess]) -> Vec<usize> {
+        let mut order = OperationOrder::of(all);
         std::iter::from_fn(|| order.take()).collect()
     }
 
-    /// The rule, as it is described, for two operations of which `one` is the earlier.
-    fn conflict(one: &Touch, other: &Touch) -> bool {
-        let names = |one: &Touch, other: &Touch| {
+    /// The rule as documented, for two operations of which `one` is the earlier.
+    fn conflict(one: &ResourceAccess, other: &ResourceAccess) -> bool {
+        let names = |one: &ResourceAccess, other: &ResourceAccess| {
             one.subject.as_ref().is_some_and(|subject| other.mentions.contains(subject))
         };
         let is_about_same = names(one, other) || names(other, one);
@@ -191,22 +191,22 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn starts_an_operation_when_nothing_before_it_conflicts(
+        fn starts_an_operation_when_no_earlier_one_conflicts(
             operations in proptest::collection::vec(
                 (proptest::bool::ANY, proptest::option::of(0..4_u8), proptest::collection::vec(0..4_u8, 0..3)),
                 0..40,
             ),
             picks in proptest::collection::vec(0..40_usize, 40),
         ) {
-            let touches: Vec<Touch> = operations
+            let touches: Vec<ResourceAccess> = operations
                 .into_iter()
                 .map(|(is_change, subject, mentions)| {
                     let subject = subject.map(|name| name.to_string());
                     let mentions = mentions.into_iter().map(|name| name.to_string());
-                    Touch { is_change, mentions: mentions.chain(subject.clone()).collect(), subject }
+                    ResourceAccess { is_change, mentions: mentions.chain(subject.clone()).collect(), subject }
                 })
                 .collect();
-            let mut order = Order::of(&touches);
+            let mut order = OperationOrder::of(&touches);
             let (mut running, mut done) = (Vec::new(), HashSet::new());
             for pick in picks {
                 running.extend(std::iter::from_fn(|| order.take()));
@@ -228,19 +228,19 @@ mod tests {
     }
 
     #[test]
-    fn keeps_many_operations_on_one_thing_a_chain() {
+    fn chains_many_operations_on_one_resource() {
         let one =
             touch(&Method::PATCH, "/users/U1", &json!({"title": "x", "manager": {"id": "U2"}}));
-        let order = Order::of(&vec![one; 1_000]);
+        let order = OperationOrder::of(&vec![one; 1_000]);
         let edges: usize = order.blockers.iter().sum();
         assert_eq!(edges, 999);
     }
 
     #[test]
-    fn different_things_at_once_and_one_thing_in_order() {
+    fn runs_different_resources_concurrently_and_one_in_order() {
         let role = |user: &str| {
-            let wish = json!({"user_id": user, "role_id": "ws:admin", "workspace_id": "T1"});
-            touch(&Method::POST, "/role-assignments", &wish)
+            let body = json!({"user_id": user, "role_id": "ws:admin", "workspace_id": "T1"});
+            touch(&Method::POST, "/role-assignments", &body)
         };
         let null = Value::Null;
         let none = [
@@ -257,18 +257,18 @@ mod tests {
         let made = |email: &str| touch(&Method::POST, "/users", &json!({"email": email}));
         assert_eq!(first_wave(&[made("a@x"), made("b@x"), made("a@x")]), [0, 1]);
         let many = |user: &str| {
-            let wish = json!({"id": user, "roles": [{"id": "Rl01"}]});
-            touch(&Method::POST, "/users/assign_role", &wish)
+            let body = json!({"id": user, "roles": [{"id": "Rl01"}]});
+            touch(&Method::POST, "/users/assign_role", &body)
         };
         assert_eq!(first_wave(&[many("U1"), many("U2"), many("U1")]), [0, 1]);
     }
 
     #[test]
-    fn reads_wait_for_changes_and_not_for_each_other() {
-        let read = |path: &str| Touch::of(&Method::GET, path, None);
+    fn reads_wait_for_changes_only() {
+        let read = |path: &str| ResourceAccess::of(&Method::GET, path, None);
         let reads = ["/users", "/users/U1", "/users/U1", "/workspaces", "/users"].map(read);
         assert_eq!(first_wave(&reads), [0, 1, 2, 3, 4]);
-        let change = Touch::of(&Method::DELETE, "/users/U1", None);
+        let change = ResourceAccess::of(&Method::DELETE, "/users/U1", None);
         let [list, one, ..] = reads;
         let other = read("/users/U2");
         assert_eq!(first_wave(&[change.clone(), list.clone(), one.clone(), other]), [0, 3]);

@@ -2,9 +2,9 @@
 //!
 //! <https://docs.slack.dev/reference/audit-logs-api/methods-actions-reference>
 
-mod shape;
-mod trouble;
-mod window;
+mod error;
+mod objects;
+mod query;
 
 use std::collections::BTreeMap;
 
@@ -13,27 +13,27 @@ use axum::response::Response;
 use http::{HeaderMap, Method, StatusCode};
 use serde_json::{Value, json};
 
-use self::shape::{actions, entry, schemas};
-use self::trouble::{Trouble, VOICE};
-use self::window::Question;
-use super::exchange::{Outcome, exchange};
-use super::web::{bearer, identify};
-use crate::sandbox::grants::{Identity, Install, TokenError, TokenKind};
-use crate::sandbox::limits::Budget;
+use self::error::{AuditApiError, ERROR_FORMAT};
+use self::objects::{actions, entry, schemas};
+use self::query::AuditLogRequest;
+use super::fault_injection::{PendingResponse, handle_request};
+use super::web::{authenticate, bearer};
+use crate::sandbox::grants::{InstallTarget, SlackTokenType, TokenIdentity, TokenRejection};
+use crate::sandbox::limits::RateBucket;
 use crate::sandbox::org::OrgLevel;
 use crate::sandbox::{Sandbox, Tier};
 
 const SCOPE: &str = "auditlogs:read";
 
-/// Any endpoint.
+/// Handles any endpoint.
 pub(super) async fn call_path(
     State(sandbox): State<Sandbox>,
     Path(path): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
-    verb: Method,
+    method: Method,
     headers: HeaderMap,
 ) -> Response {
-    let caller = identify(&sandbox, bearer(&headers));
+    let caller = authenticate(&sandbox, bearer(&headers));
     let account = caller.as_ref().ok().map(|caller| caller.user_id.clone());
     let name = match path.trim_matches('/') {
         "logs" => "audit.logs",
@@ -41,26 +41,27 @@ pub(super) async fn call_path(
         "schemas" => "audit.schemas",
         _ => "audit.unknown",
     };
-    exchange(&sandbox, name, account, VOICE, || {
-        answer(&sandbox, name, &verb, &caller, &query).unwrap_or_else(Trouble::outcome)
+    handle_request(&sandbox, name, account, ERROR_FORMAT, || {
+        handle(&sandbox, name, &method, &caller, &query)
+            .unwrap_or_else(AuditApiError::into_pending_response)
     })
     .await
 }
 
-fn answer(
+fn handle(
     sandbox: &Sandbox,
     name: &str,
-    verb: &Method,
-    caller: &Result<Identity, TokenError>,
+    method: &Method,
+    caller: &Result<TokenIdentity, TokenRejection>,
     query: &BTreeMap<String, String>,
-) -> Result<Outcome, Trouble> {
-    // Unlike those of the Web API these limits are the organization's, whoever calls.
-    let budget = Budget { key: name.to_owned(), pace: Tier::Three.pace() };
-    if let Err(wait) = sandbox.take(&[budget]) {
-        return Ok((VOICE.rate_limited)().retry_after(wait));
+) -> Result<PendingResponse, AuditApiError> {
+    // Unlike those of the Web API, these limits apply to the organization.
+    let bucket = RateBucket { key: name.to_owned(), rate_limit: Tier::Three.rate_limit() };
+    if let Err(wait) = sandbox.take_rate_limit(&[bucket]) {
+        return Ok((ERROR_FORMAT.rate_limited)().retry_after(wait));
     }
-    if verb != Method::GET {
-        return Err(Trouble::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"));
+    if method != Method::GET {
+        return Err(AuditApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"));
     }
     let body = match name {
         "audit.actions" => actions(),
@@ -69,30 +70,36 @@ fn answer(
             authorize(sandbox, caller)?;
             logs(sandbox, query)?
         }
-        _ => return Err(Trouble::new(StatusCode::NOT_FOUND, "bad_endpoint")),
+        _ => return Err(AuditApiError::new(StatusCode::NOT_FOUND, "bad_endpoint")),
     };
-    Ok(Outcome::new(StatusCode::OK, body.to_string().into_bytes(), None))
+    Ok(PendingResponse::new(StatusCode::OK, body.to_string().into_bytes(), None))
 }
 
-/// The log is for owners of the organization, through an app that they installed on it.
-fn authorize(sandbox: &Sandbox, caller: &Result<Identity, TokenError>) -> Result<(), Trouble> {
-    let unauthorized = |code| Trouble::new(StatusCode::UNAUTHORIZED, code);
+/// Requires an owner of the organization and an app installed on it.
+fn authorize(
+    sandbox: &Sandbox,
+    caller: &Result<TokenIdentity, TokenRejection>,
+) -> Result<(), AuditApiError> {
+    let unauthorized = |code| AuditApiError::new(StatusCode::UNAUTHORIZED, code);
     let caller = match caller {
         Ok(caller) => caller,
-        Err(TokenError::Missing) => return Err(unauthorized("missing_authentication")),
+        Err(TokenRejection::Missing) => return Err(unauthorized("missing_authentication")),
         Err(
-            TokenError::Unknown | TokenError::Expired | TokenError::Revoked | TokenError::Inactive,
+            TokenRejection::Unknown
+            | TokenRejection::Expired
+            | TokenRejection::Revoked
+            | TokenRejection::Inactive,
         ) => return Err(unauthorized("invalid_authentication")),
     };
-    let forbidden = |code| Trouble::new(StatusCode::FORBIDDEN, code);
-    if caller.kind == TokenKind::Bot {
+    let forbidden = |code| AuditApiError::new(StatusCode::FORBIDDEN, code);
+    if caller.kind == SlackTokenType::Bot {
         return Err(forbidden("method_not_allowed"));
     }
     if !caller.scopes.iter().any(|scope| scope == SCOPE) {
         let provided = caller.scopes.join(",");
-        return Err(unauthorized("invalid_authentication").scopes(SCOPE, provided));
+        return Err(unauthorized("invalid_authentication").with_scopes(SCOPE, provided));
     }
-    if caller.install != Install::Org {
+    if caller.install != InstallTarget::Org {
         return Err(forbidden("team_not_authorized"));
     }
     let level = sandbox.with_org(|org| org.find(&caller.user_id).map(|(_, one)| one.org_level));
@@ -102,10 +109,11 @@ fn authorize(sandbox: &Sandbox, caller: &Result<Identity, TokenError>) -> Result
     Ok(())
 }
 
-fn logs(sandbox: &Sandbox, query: &BTreeMap<String, String>) -> Result<Value, Trouble> {
-    let question = Question::read(sandbox, query)?;
-    let (found, next) = sandbox
-        .with_history(|history| history.audit(&question.wanted, question.start, question.limit));
+fn logs(sandbox: &Sandbox, query: &BTreeMap<String, String>) -> Result<Value, AuditApiError> {
+    let question = AuditLogRequest::parse(sandbox, query)?;
+    let (found, next) = sandbox.with_change_log(|history| {
+        history.audit_page(&question.query, question.start, question.limit)
+    });
     let entries: Vec<Value> = found.iter().map(|(number, one)| entry(*number, one)).collect();
     Ok(json!({
         "ok": true,

@@ -1,13 +1,13 @@
-//! Scopes in words.
+//! Descriptions of OAuth scopes.
 
-/// Whether a scope lets an app change something; otherwise it only looks.
-pub(super) fn changes(scope: &str) -> bool {
+/// Whether a scope permits changes; otherwise it is read-only.
+pub(super) fn is_write_scope(scope: &str) -> bool {
     let (_, power) = scope.split_once(':').unwrap_or((scope, "write"));
     power.starts_with("write") || power.starts_with("manage")
 }
 
-/// What a scope lets an app do.
-pub(super) fn in_words(scope: &str) -> &'static str {
+/// Returns a description of a scope.
+pub(super) fn description(scope: &str) -> &'static str {
     match scope {
         "admin" => "Provision people and groups of the whole organization (SCIM)",
         "admin.conversations:read" => {
@@ -15,12 +15,12 @@ pub(super) fn in_words(scope: &str) -> &'static str {
         }
         "admin.conversations:write" => "Change the channels of the whole organization",
         "admin.roles:read" => "See who holds which administrative role",
-        "admin.roles:write" => "Give administrative roles and take them away",
+        "admin.roles:write" => "Assign and remove administrative roles",
         "admin.teams:read" => "See all workspaces, their settings, owners and admins",
         "admin.teams:write" => "Create workspaces and change their settings",
         "admin.usergroups:read" => "See which channels belong to groups of the identity provider",
         "admin.usergroups:write" => "Change which channels and workspaces belong to such groups",
-        "admin.users:read" => "See everybody in the organization, with rank and sign-in data",
+        "admin.users:read" => "See all users of the organization, with level and sign-in data",
         "admin.users:write" => "Invite, assign, promote, demote and remove people",
         "auditlogs:read" => "Read the organization's audit log",
         "channels:manage" | "channels:write" => "Create and change public channels",
@@ -41,7 +41,7 @@ pub(super) fn in_words(scope: &str) -> &'static str {
         "users:read" => "See people and their profiles",
         "users:read.email" => "See people's e-mail addresses",
         "users:write" => "Set your presence",
-        _ => "Use what this scope opens",
+        _ => "Use the methods of this scope",
     }
 }
 
@@ -50,12 +50,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_scope_looks_or_changes() {
+    fn separates_read_from_write_scopes() {
         for scope in ["admin", "admin.users:write", "channels:manage", "chat:write.public"] {
-            assert!(changes(scope), "{scope}");
+            assert!(is_write_scope(scope), "{scope}");
         }
         for scope in ["admin.users:read", "users:read.email", "auditlogs:read"] {
-            assert!(!changes(scope), "{scope}");
+            assert!(!is_write_scope(scope), "{scope}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The frame and the looks that all pages share. Nothing is loaded from anywhere.
+//! Layout and styles of all pages. No external resources are loaded.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
@@ -87,8 +87,8 @@ td.t { white-space:nowrap; color:var(--soft); font-variant-numeric:tabular-nums;
   .sticky { margin:1.15rem -1.15rem 0; padding:.8rem 1.15rem; } .sticky button { flex:1; } }
 ";
 
-/// A page with a title.
-pub(super) fn frame(title: &str, class: &str, body: &Markup) -> Markup {
+/// Renders a page with this title.
+pub(super) fn layout(title: &str, class: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -103,8 +103,8 @@ pub(super) fn frame(title: &str, class: &str, body: &Markup) -> Markup {
     }
 }
 
-/// The line above a page.
-pub(super) fn brand(text: &str, link: Option<(&str, &str)>) -> Markup {
+/// Renders the header line of a page.
+pub(super) fn header_line(text: &str, link: Option<(&str, &str)>) -> Markup {
     html! {
         div class="brand" {
             (tile("S", ""))
@@ -114,7 +114,7 @@ pub(super) fn brand(text: &str, link: Option<(&str, &str)>) -> Markup {
     }
 }
 
-/// The picture of an app or an organization: its first letter.
+/// Renders the icon of an app or an organization: its first letter.
 pub(super) fn tile(name: &str, class: &str) -> Markup {
     let letter = name.chars().next().unwrap_or('?').to_uppercase();
     html! { span class={"tile " (class)} aria-hidden="true" { (letter.to_string()) } }

@@ -1,33 +1,33 @@
-//! What the server says about itself: configuration and resource types.
+//! Discovery endpoints: service provider configuration and resource types.
 
 use serde_json::{Value, json};
 
-use super::endpoint::About;
+use super::endpoint::DiscoveryEndpoint;
 use super::schemas::{self, EXTENSIONS};
-use super::version::{Schema, Version};
+use super::version::{ScimSchema, ScimVersion};
 
-/// What the server says about itself; none of what is not there.
-pub(super) fn page(version: Version, base: &str, about: &About) -> Option<Value> {
+/// Returns the response of a discovery endpoint, or `None` if it does not exist.
+pub(super) fn page(version: ScimVersion, base: &str, about: &DiscoveryEndpoint) -> Option<Value> {
     match about {
-        About::Config => Some(service_provider_config(version, base)),
-        About::ResourceTypes => Some(resource_types(base)),
-        About::ResourceType(id) => {
+        DiscoveryEndpoint::Config => Some(service_provider_config(version, base)),
+        DiscoveryEndpoint::ResourceTypes => Some(resource_types(base)),
+        DiscoveryEndpoint::ResourceType(id) => {
             let (_, found) = resource_type_list(base).into_iter().find(|(name, _)| name == id)?;
             Some(found)
         }
-        About::Schemas => Some(schemas::list(version, base)),
-        About::Schema(urn) => schemas::find(version, base, urn),
-        About::UserSchema => Some(schemas::page(version, Schema::User, base)),
-        About::GroupSchema => Some(schemas::page(version, Schema::Group, base)),
+        DiscoveryEndpoint::Schemas => Some(schemas::list(version, base)),
+        DiscoveryEndpoint::Schema(urn) => schemas::find(version, base, urn),
+        DiscoveryEndpoint::UserSchema => Some(schemas::page(version, ScimSchema::User, base)),
+        DiscoveryEndpoint::GroupSchema => Some(schemas::page(version, ScimSchema::Group, base)),
     }
 }
 
-/// What is supported and what is not.
-fn service_provider_config(version: Version, base: &str) -> Value {
+/// Returns the `ServiceProviderConfig`.
+fn service_provider_config(version: ScimVersion, base: &str) -> Value {
     let mut config = json!({
         "patch": {"supported": true},
         "bulk": {"supported": false, "maxOperations": 0, "maxPayloadSize": 0},
-        "filter": {"supported": version == Version::One, "maxResults": 1_000},
+        "filter": {"supported": version == ScimVersion::One, "maxResults": 1_000},
         "changePassword": {"supported": false},
         "sort": {"supported": false},
         "etag": {"supported": false},
@@ -41,12 +41,12 @@ fn service_provider_config(version: Version, base: &str) -> Value {
         }],
     });
     let urn = match version {
-        Version::One => "urn:scim:schemas:core:1.0",
-        Version::Two => "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig",
+        ScimVersion::One => "urn:scim:schemas:core:1.0",
+        ScimVersion::Two => "urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig",
     };
     if let Some(fields) = config.as_object_mut() {
         fields.insert("schemas".to_owned(), json!([urn]));
-        if version == Version::Two {
+        if version == ScimVersion::Two {
             let location = format!("{base}/scim/v2/ServiceProviderConfig");
             let meta = json!({"location": location, "resourceType": "ServiceProviderConfig"});
             fields.insert("meta".to_owned(), meta);
@@ -55,11 +55,11 @@ fn service_provider_config(version: Version, base: &str) -> Value {
     config
 }
 
-/// The two kinds of resources.
+/// Returns both resource types.
 fn resource_types(base: &str) -> Value {
     let all: Vec<Value> = resource_type_list(base).into_iter().map(|(_, one)| one).collect();
     json!({
-        "schemas": [Version::Two.urn(Schema::List)],
+        "schemas": [ScimVersion::Two.urn(ScimSchema::List)],
         "totalResults": all.len(),
         "itemsPerPage": all.len(),
         "startIndex": 1,
@@ -68,30 +68,31 @@ fn resource_types(base: &str) -> Value {
 }
 
 fn resource_type_list(base: &str) -> [(&'static str, Value); 2] {
-    let version = Version::Two;
+    let version = ScimVersion::Two;
     let urn = "urn:ietf:params:scim:schemas:core:2.0:ResourceType";
-    let kind = |name: &'static str, endpoint: &str, schema: Schema, extensions: &[Schema]| {
-        let extensions: Vec<Value> = extensions
-            .iter()
-            .map(|one| json!({"schema": version.urn(*one), "required": false}))
-            .collect();
-        let described = json!({
-            "schemas": [urn],
-            "id": name,
-            "name": name,
-            "endpoint": endpoint,
-            "description": format!("{name} of the organization"),
-            "schema": version.urn(schema),
-            "schemaExtensions": extensions,
-            "meta": {
-                "location": format!("{base}/scim/v2/ResourceTypes/{name}"),
-                "resourceType": "ResourceType",
-            },
-        });
-        (name, described)
-    };
+    let kind =
+        |name: &'static str, endpoint: &str, schema: ScimSchema, extensions: &[ScimSchema]| {
+            let extensions: Vec<Value> = extensions
+                .iter()
+                .map(|one| json!({"schema": version.urn(*one), "required": false}))
+                .collect();
+            let described = json!({
+                "schemas": [urn],
+                "id": name,
+                "name": name,
+                "endpoint": endpoint,
+                "description": format!("{name} of the organization"),
+                "schema": version.urn(schema),
+                "schemaExtensions": extensions,
+                "meta": {
+                    "location": format!("{base}/scim/v2/ResourceTypes/{name}"),
+                    "resourceType": "ResourceType",
+                },
+            });
+            (name, described)
+        };
     [
-        kind("User", "/Users", Schema::User, &EXTENSIONS),
-        kind("Group", "/Groups", Schema::Group, &[]),
+        kind("User", "/Users", ScimSchema::User, &EXTENSIONS),
+        kind("Group", "/Groups", ScimSchema::Group, &[]),
     ]
 }

@@ -1,95 +1,99 @@
-//! What a path and a verb of SCIM ask for, what that is called, and what it costs.
+//! SCIM endpoints and actions: their names, and the rate limits that apply.
 
 use http::Method;
 
-use super::version::{Trouble, Version};
-use crate::sandbox::Pace;
-use crate::sandbox::limits::Budget;
+use super::version::{ScimError, ScimVersion};
+use crate::sandbox::RateLimit;
+use crate::sandbox::limits::RateBucket;
 
-/// What a path names.
+/// The endpoint of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Endpoint {
-    /// All users, or the one with an id.
+pub(super) enum ScimEndpoint {
+    /// All users, or one by id.
     Users(Option<String>),
-    /// All groups, or the one with an id.
+    /// All groups, or one by id.
     Groups(Option<String>),
-    /// What the server says about itself.
-    About(About),
+    /// A discovery endpoint.
+    Discovery(DiscoveryEndpoint),
 }
 
-/// What the server says about itself.
+/// Discovery endpoints.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum About {
-    /// What it can do.
+pub(super) enum DiscoveryEndpoint {
+    /// `ServiceProviderConfigs`.
     Config,
-    /// Users and groups.
+    /// All resource types.
     ResourceTypes,
-    /// One of the two.
+    /// One resource type by name.
     ResourceType(String),
-    /// All attributes there are.
+    /// All schemas.
     Schemas,
-    /// Those of users.
+    /// The user schema.
     UserSchema,
-    /// Those of groups.
+    /// The group schema.
     GroupSchema,
-    /// Those of the schema with an URN.
+    /// A schema by URN.
     Schema(String),
 }
 
-/// What a verb does.
+/// Action of an HTTP method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Action {
+pub(super) enum ScimAction {
     Read,
     Create,
     Replace,
-    Change,
+    Patch,
     Delete,
 }
 
-impl Endpoint {
-    /// What a path names; none for one that leads nowhere.
-    pub(super) fn of(version: Version, path: &str) -> Option<Self> {
+impl ScimEndpoint {
+    /// Parses a path; `None` for an unknown one.
+    pub(super) fn parse(version: ScimVersion, path: &str) -> Option<Self> {
         let path = path.trim_matches('/');
         let (first, rest) = path.split_once('/').unwrap_or((path, ""));
         let id = Some(rest.to_owned()).filter(|rest| !rest.is_empty());
         match (first, version) {
             ("Users", _) => Some(Self::Users(id)),
             ("Groups", _) => Some(Self::Groups(id)),
-            _ => About::of(version, first, id).map(Self::About),
+            _ => DiscoveryEndpoint::parse(version, first, id).map(Self::Discovery),
         }
     }
 
-    /// The user or group that it names.
-    pub(super) fn object(&self) -> Option<&str> {
+    /// Returns the id of the user or group in the path.
+    pub(super) fn resource_id(&self) -> Option<&str> {
         match self {
             Self::Users(id) | Self::Groups(id) => id.as_deref(),
-            Self::About(_) => None,
+            Self::Discovery(_) => None,
         }
     }
 
-    /// Whether a verb can be used here.
-    pub(super) fn check(&self, action: Option<Action>) -> Result<Action, Trouble> {
-        let action = action.ok_or_else(Trouble::method)?;
+    /// Checks whether the endpoint supports the action.
+    pub(super) fn check(&self, action: Option<ScimAction>) -> Result<ScimAction, ScimError> {
+        let action = action.ok_or_else(ScimError::method_not_allowed)?;
         let fits = match (self, action) {
-            (_, Action::Read) => true,
-            (Self::About(_), _) => false,
-            (_, Action::Create) => self.object().is_none(),
-            (_, Action::Replace | Action::Change | Action::Delete) => self.object().is_some(),
+            (_, ScimAction::Read) => true,
+            (Self::Discovery(_), _) => false,
+            (_, ScimAction::Create) => self.resource_id().is_none(),
+            (_, ScimAction::Replace | ScimAction::Patch | ScimAction::Delete) => {
+                self.resource_id().is_some()
+            }
         };
         match self {
             _ if fits => Ok(action),
-            Self::Users(None) => Err(Trouble::bad("missing_user_id")),
-            Self::Groups(None) => Err(Trouble::bad("missing_group_id")),
-            Self::Users(Some(_)) | Self::Groups(Some(_)) | Self::About(_) => Err(Trouble::method()),
+            Self::Users(None) => Err(ScimError::bad_request("missing_user_id")),
+            Self::Groups(None) => Err(ScimError::bad_request("missing_group_id")),
+            Self::Users(Some(_)) | Self::Groups(Some(_)) | Self::Discovery(_) => {
+                Err(ScimError::method_not_allowed())
+            }
         }
     }
 }
 
-impl About {
-    fn of(version: Version, first: &str, rest: Option<String>) -> Option<Self> {
-        let two = version == Version::Two;
+impl DiscoveryEndpoint {
+    fn parse(version: ScimVersion, first: &str, rest: Option<String>) -> Option<Self> {
+        let two = version == ScimVersion::Two;
         match (first, rest) {
-            // Slack's own clients use the plural with version 2 as well.
+            // Slack's own clients use the plural with version 2 too.
             ("ServiceProviderConfig" | "ServiceProviderConfigs", None) => Some(Self::Config),
             ("ResourceTypes", None) if two => Some(Self::ResourceTypes),
             ("ResourceTypes", Some(id)) if two => Some(Self::ResourceType(id)),
@@ -102,64 +106,69 @@ impl About {
     }
 }
 
-impl Action {
-    /// What a verb does; none for one that Slack does not know.
-    pub(super) fn of(verb: &Method) -> Option<Self> {
-        match verb.as_str() {
+impl ScimAction {
+    /// Returns the action of an HTTP method, or `None` for an unsupported one.
+    pub(super) fn from_http_method(method: &Method) -> Option<Self> {
+        match method.as_str() {
             "GET" => Some(Self::Read),
             "POST" => Some(Self::Create),
             "PUT" => Some(Self::Replace),
-            "PATCH" => Some(Self::Change),
+            "PATCH" => Some(Self::Patch),
             "DELETE" => Some(Self::Delete),
             _ => None,
         }
     }
 }
 
-/// The name of a call in the journal and for faults.
-pub(super) fn name(endpoint: Option<&Endpoint>, action: Option<Action>) -> String {
-    let single = endpoint.and_then(Endpoint::object).is_some();
+/// Returns the method name for the request log and for faults.
+pub(super) fn method_name(endpoint: Option<&ScimEndpoint>, action: Option<ScimAction>) -> String {
+    let single = endpoint.and_then(ScimEndpoint::resource_id).is_some();
     let action = match action {
-        Some(Action::Read) if single => "get",
-        Some(Action::Read) => "list",
-        Some(Action::Create) => "create",
-        Some(Action::Replace) => "replace",
-        Some(Action::Change) => "update",
-        Some(Action::Delete) => "delete",
+        Some(ScimAction::Read) if single => "get",
+        Some(ScimAction::Read) => "list",
+        Some(ScimAction::Create) => "create",
+        Some(ScimAction::Replace) => "replace",
+        Some(ScimAction::Patch) => "update",
+        Some(ScimAction::Delete) => "delete",
         None => "other",
     };
     let resource = match endpoint {
-        Some(Endpoint::Users(_)) => "users",
-        Some(Endpoint::Groups(_)) => "groups",
-        Some(Endpoint::About(About::Config)) => return "scim.config.get".to_owned(),
-        Some(Endpoint::About(About::ResourceTypes | About::ResourceType(_))) => "resource_types",
-        Some(Endpoint::About(_)) => "schemas",
+        Some(ScimEndpoint::Users(_)) => "users",
+        Some(ScimEndpoint::Groups(_)) => "groups",
+        Some(ScimEndpoint::Discovery(DiscoveryEndpoint::Config)) => {
+            return "scim.config.get".to_owned();
+        }
+        Some(ScimEndpoint::Discovery(
+            DiscoveryEndpoint::ResourceTypes | DiscoveryEndpoint::ResourceType(_),
+        )) => "resource_types",
+        Some(ScimEndpoint::Discovery(_)) => "schemas",
         None => "unknown",
     };
     format!("scim.{resource}.{action}")
 }
 
-/// The organization's budgets, shared by all apps: one for all calls of a sort, and one for the
-/// endpoint where Slack names one: <https://docs.slack.dev/admins/scim-api>.
-pub(super) fn budgets(name: &str, action: Option<Action>) -> Vec<Budget> {
-    let (sort, all) = if action == Some(Action::Read) {
-        ("scim reads", Pace::new(1_000, 1_000))
+/// Returns the rate limit buckets of the organization, shared by all apps: one for all reads or
+/// writes, and one for the endpoint if Slack limits it: <https://docs.slack.dev/admins/scim-api>.
+pub(super) fn rate_buckets(name: &str, action: Option<ScimAction>) -> Vec<RateBucket> {
+    let (sort, all) = if action == Some(ScimAction::Read) {
+        ("scim reads", RateLimit::new(1_000, 1_000))
     } else {
-        ("scim writes", Pace::new(600, 180))
+        ("scim writes", RateLimit::new(600, 180))
     };
     let own = match name {
-        "scim.users.get" | "scim.groups.get" => Some((name, Pace::new(300, 300))),
+        "scim.users.get" | "scim.groups.get" => Some((name, RateLimit::new(300, 300))),
         "scim.users.create" | "scim.users.delete" | "scim.groups.create" | "scim.groups.delete" => {
-            Some((name, Pace::new(180, 20)))
+            Some((name, RateLimit::new(180, 20)))
         }
         "scim.users.replace" | "scim.users.update" => {
-            Some(("scim.users.update", Pace::new(180, 20)))
+            Some(("scim.users.update", RateLimit::new(180, 20)))
         }
         "scim.groups.replace" | "scim.groups.update" => {
-            Some(("scim.groups.update", Pace::new(180, 80)))
+            Some(("scim.groups.update", RateLimit::new(180, 80)))
         }
         _ => None,
     };
-    let budget = |(key, pace): (&str, Pace)| Budget { key: key.to_owned(), pace };
-    std::iter::once((sort, all)).chain(own).map(budget).collect()
+    let bucket =
+        |(key, pace): (&str, RateLimit)| RateBucket { key: key.to_owned(), rate_limit: pace };
+    std::iter::once((sort, all)).chain(own).map(bucket).collect()
 }

@@ -1,70 +1,81 @@
-//! The attributes beyond the core: a company's own, Slack's profile, and a guest's stay.
+//! Extension attributes: enterprise, Slack profile and guest.
 
 use serde_json::Value;
 
-use super::draft::{Draft, Mode};
-use super::path::{Attribute, Target};
-use super::value::{WRONG_TYPE, field, fields, moment, text};
-use super::version::{Schema, Trouble};
-use crate::sandbox::org::{Job, Level, Profile, Stay};
+use super::path::{AttributeTarget, UserAttribute};
+use super::user_draft::{ListMode, UserDraft};
+use super::value::{WRONG_TYPE, field, fields, parse_text, parse_timestamp};
+use super::version::{ScimError, ScimSchema};
+use crate::sandbox::org::{GuestAccess, JobInfo, Profile, WorkspaceLevel};
 
-/// The only kind of guest that SCIM makes.
-const MULTI: &str = "multi";
+/// The only guest type that SCIM can create.
+const MULTI_CHANNEL: &str = "multi";
 
-/// Writes an extension part by part; parts that are not named stay.
+/// Writes the attributes of an extension; omitted ones stay.
 pub(super) fn write(
-    draft: &mut Draft<'_>,
-    extension: Attribute,
+    draft: &mut UserDraft<'_>,
+    extension: UserAttribute,
     value: &Value,
-    mode: Mode,
-) -> Result<(), Trouble> {
-    let schema = if extension == Attribute::Profile { Schema::Profile } else { Schema::Enterprise };
+    mode: ListMode,
+) -> Result<(), ScimError> {
+    let schema = if extension == UserAttribute::Profile {
+        ScimSchema::Profile
+    } else {
+        ScimSchema::Enterprise
+    };
     if value.is_null() {
-        return draft.clear(&Target { attribute: extension, pick: None, part: None });
+        return draft.clear(&AttributeTarget {
+            attribute: extension,
+            value_filter: None,
+            part: None,
+        });
     }
     for (name, value) in fields(value)? {
         let path = format!("{}:{name}", draft.version.urn(schema));
-        if let Some(target) = Target::parse(draft.version, &path) {
+        if let Some(target) = AttributeTarget::parse(draft.version, &path) {
             draft.write(&target, value, mode)?;
         }
     }
     Ok(())
 }
 
-/// Writes `manager`, which has to name somebody by `managerId`.
-pub(super) fn write_manager(draft: &mut Draft<'_>, value: &Value) -> Result<(), Trouble> {
+/// Writes `manager`, which must contain `managerId`.
+pub(super) fn write_manager(draft: &mut UserDraft<'_>, value: &Value) -> Result<(), ScimError> {
     if value.is_null() {
-        return manage(draft, value);
+        return write_manager_id(draft, value);
     }
     let id = value.as_object().and_then(|fields| field(fields, "managerId"));
-    manage(draft, id.ok_or_else(|| Trouble::bad("improper_enterprise_schema_format"))?)
+    write_manager_id(
+        draft,
+        id.ok_or_else(|| ScimError::bad_request("improper_enterprise_schema_format"))?,
+    )
 }
 
-/// Writes who the manager is: an id, a primary address or a handle.
-pub(super) fn manage(draft: &mut Draft<'_>, value: &Value) -> Result<(), Trouble> {
-    let name = text(value)?;
+/// Writes the manager: an id, a primary e-mail address or a username.
+pub(super) fn write_manager_id(draft: &mut UserDraft<'_>, value: &Value) -> Result<(), ScimError> {
+    let name = parse_text(value)?;
     let org = draft.org;
-    draft.wanted.profile.job.manager = if name.is_empty() {
+    draft.update.profile.job.manager = if name.is_empty() {
         None
     } else {
         let found = org.find(&name).or_else(|| org.find_by_email(&name));
         let found = found.or_else(|| org.find_by_username(&name));
-        Some(found.ok_or_else(|| Trouble::bad("unknown_user"))?.0)
+        Some(found.ok_or_else(|| ScimError::bad_request("unknown_user"))?.0)
     };
     Ok(())
 }
 
-/// Takes away what the company wrote about the person.
+/// Removes the enterprise attributes.
 pub(super) fn clear_enterprise(profile: &mut Profile) {
-    let Job { title, user_type, .. } = std::mem::take(&mut profile.job);
-    profile.job = Job { title, user_type, ..Job::default() };
-    profile.record.organization.clear();
+    let JobInfo { title, user_type, .. } = std::mem::take(&mut profile.job);
+    profile.job = JobInfo { title, user_type, ..JobInfo::default() };
+    profile.scim.organization.clear();
 }
 
-/// Makes the user a guest, or changes its stay; without any value, makes it a full member.
-pub(super) fn write_guest(draft: &mut Draft<'_>, value: &Value) -> Result<(), Trouble> {
+/// Makes the user a guest or changes its expiration; an empty value makes it a full member.
+pub(super) fn write_guest(draft: &mut UserDraft<'_>, value: &Value) -> Result<(), ScimError> {
     if value.is_null() {
-        draft.wanted.stay = None;
+        draft.update.guest_access = None;
         return Ok(());
     }
     let parts = fields(value)?;
@@ -75,25 +86,26 @@ pub(super) fn write_guest(draft: &mut Draft<'_>, value: &Value) -> Result<(), Tr
     }
 }
 
-/// Writes the kind of guest.
-pub(super) fn write_guest_type(draft: &mut Draft<'_>, value: &Value) -> Result<(), Trouble> {
-    if text(value)? != MULTI {
-        return Err(Trouble::bad(WRONG_TYPE));
+/// Writes the guest type.
+pub(super) fn write_guest_type(draft: &mut UserDraft<'_>, value: &Value) -> Result<(), ScimError> {
+    if parse_text(value)? != MULTI_CHANNEL {
+        return Err(ScimError::bad_request(WRONG_TYPE));
     }
-    let expires = draft.wanted.stay.map_or(0, |stay| stay.expires);
-    draft.wanted.stay = Some(Stay { level: Level::MultiChannelGuest, expires });
+    let expires = draft.update.guest_access.map_or(0, |stay| stay.expires);
+    draft.update.guest_access =
+        Some(GuestAccess { level: WorkspaceLevel::MultiChannelGuest, expires });
     Ok(())
 }
 
-/// Writes when a guest's stay ends. Nobody else has one.
-pub(super) fn write_expiration(draft: &mut Draft<'_>, value: &Value) -> Result<(), Trouble> {
-    let at = moment(value)?.unwrap_or(0);
-    match &mut draft.wanted.stay {
+/// Writes the expiration of a guest; only guests have one.
+pub(super) fn write_expiration(draft: &mut UserDraft<'_>, value: &Value) -> Result<(), ScimError> {
+    let at = parse_timestamp(value)?.unwrap_or(0);
+    match &mut draft.update.guest_access {
         Some(stay) => {
             stay.expires = at;
             Ok(())
         }
         None if at == 0 => Ok(()),
-        None => Err(Trouble::bad(WRONG_TYPE)),
+        None => Err(ScimError::bad_request(WRONG_TYPE)),
     }
 }

@@ -1,32 +1,32 @@
 //! The `filter` parameter of SCIM 1.1: `attribute operator value`, `and`, `or`, parentheses.
 //!
-//! Slack takes four attributes, and leaves `filter` out of version 2.0 altogether:
+//! Slack supports four attributes, and no `filter` in version 2.0:
 //! <https://docs.slack.dev/reference/scim-api#filter>.
 
-use crate::sandbox::org::{Level, Organization, Person, PersonIndex};
+use crate::sandbox::org::{GridOrganization, Person, PersonIndex, WorkspaceLevel};
 
-/// Deeper parentheses are refused, so that a question cannot exhaust the stack.
-const DEPTH: usize = 16;
-/// Longer filters are refused.
-const LENGTH: usize = 4_000;
+/// Maximum nesting depth, which bounds the stack.
+const MAX_DEPTH: usize = 16;
+/// Maximum length of a filter.
+const MAX_LENGTH: usize = 4_000;
 
-/// A condition on a user.
+/// A filter expression on users.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Filter {
-    /// Both.
-    And(Box<Filter>, Box<Filter>),
-    /// Either.
-    Or(Box<Filter>, Box<Filter>),
-    /// One comparison.
-    Test(Attribute, Operator, String),
+pub(super) enum ScimFilter {
+    /// Both sides match.
+    And(Box<ScimFilter>, Box<ScimFilter>),
+    /// At least one side matches.
+    Or(Box<ScimFilter>, Box<ScimFilter>),
+    /// A comparison.
+    Comparison(FilterAttribute, FilterOperator, String),
 }
 
-/// What can be asked about.
+/// Attributes that filters can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Attribute {
-    /// The handle.
+pub(super) enum FilterAttribute {
+    /// Username.
     UserName,
-    /// The primary address.
+    /// Primary e-mail address.
     Email,
     /// Whether it is a multi-channel guest.
     Restricted,
@@ -34,16 +34,16 @@ pub(super) enum Attribute {
     UltraRestricted,
 }
 
-/// How it is compared, without regard to case.
+/// Comparison operators; all ignore case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operator {
+pub(super) enum FilterOperator {
     /// Equal.
     Eq,
     /// Contains.
     Co,
     /// Starts with.
     Sw,
-    /// Is there.
+    /// Present.
     Pr,
     /// Greater.
     Gt,
@@ -56,42 +56,44 @@ pub(super) enum Operator {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
+enum FilterToken {
     Open,
     Close,
     Word(String),
     Literal(String),
 }
 
-/// Reads a filter.
+/// Parses a filter.
 ///
 /// # Errors
 ///
-/// Slack's code for what is wrong with it.
-pub(super) fn parse(text: &str) -> Result<Filter, &'static str> {
+/// Slack's error code.
+pub(super) fn parse(text: &str) -> Result<ScimFilter, &'static str> {
     if text.trim().is_empty() {
         return Err("no_filters");
     }
-    if text.len() > LENGTH {
+    if text.len() > MAX_LENGTH {
         return Err("invalid_query");
     }
-    let mut parser = Parser { tokens: tokens(text)?.into_iter().peekable() };
-    let filter = parser.any(0)?;
+    let mut parser = FilterParser { tokens: tokenize(text)?.into_iter().peekable() };
+    let filter = parser.parse_or(0)?;
     match parser.tokens.next() {
         None => Ok(filter),
-        Some(Token::Close) => Err("invalid_filter_group"),
-        Some(Token::Open | Token::Word(_) | Token::Literal(_)) => Err("incomplete_filter"),
+        Some(FilterToken::Close) => Err("invalid_filter_group"),
+        Some(FilterToken::Open | FilterToken::Word(_) | FilterToken::Literal(_)) => {
+            Err("incomplete_filter")
+        }
     }
 }
 
-fn tokens(text: &str) -> Result<Vec<Token>, &'static str> {
+fn tokenize(text: &str) -> Result<Vec<FilterToken>, &'static str> {
     let mut tokens = Vec::new();
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
         match letter {
-            '(' => tokens.push(Token::Open),
-            ')' => tokens.push(Token::Close),
-            '"' | '\'' => tokens.push(Token::Literal(literal(letter, &mut letters)?)),
+            '(' => tokens.push(FilterToken::Open),
+            ')' => tokens.push(FilterToken::Close),
+            '"' | '\'' => tokens.push(FilterToken::Literal(parse_literal(letter, &mut letters)?)),
             space if space.is_whitespace() => {}
             first => {
                 let mut word = String::from(first);
@@ -99,15 +101,18 @@ fn tokens(text: &str) -> Result<Vec<Token>, &'static str> {
                 while let Some(next) = letters.next_if(|next| !ends(next)) {
                     word.push(next);
                 }
-                tokens.push(Token::Word(word));
+                tokens.push(FilterToken::Word(word));
             }
         }
     }
     Ok(tokens)
 }
 
-/// The rest of a text in quotation marks. Double ones hold what JSON holds.
-fn literal(mark: char, letters: &mut impl Iterator<Item = char>) -> Result<String, &'static str> {
+/// Parses the rest of a quoted string. Double quotes follow JSON.
+fn parse_literal(
+    mark: char,
+    letters: &mut impl Iterator<Item = char>,
+) -> Result<String, &'static str> {
     let mut text = String::from('"');
     loop {
         match letters.next().ok_or("incomplete_filter")? {
@@ -121,149 +126,160 @@ fn literal(mark: char, letters: &mut impl Iterator<Item = char>) -> Result<Strin
     serde_json::from_str(&text).map_err(|_| "invalid_query")
 }
 
-struct Parser {
-    tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
+struct FilterParser {
+    tokens: std::iter::Peekable<std::vec::IntoIter<FilterToken>>,
 }
 
-impl Parser {
-    fn any(&mut self, depth: usize) -> Result<Filter, &'static str> {
-        let mut left = self.all(depth)?;
-        while self.takes("or") {
-            left = Filter::Or(Box::new(left), Box::new(self.all(depth)?));
+impl FilterParser {
+    fn parse_or(&mut self, depth: usize) -> Result<ScimFilter, &'static str> {
+        let mut left = self.parse_and(depth)?;
+        while self.consume_keyword("or") {
+            left = ScimFilter::Or(Box::new(left), Box::new(self.parse_and(depth)?));
         }
         Ok(left)
     }
 
-    fn all(&mut self, depth: usize) -> Result<Filter, &'static str> {
-        let mut left = self.one(depth)?;
-        while self.takes("and") {
-            left = Filter::And(Box::new(left), Box::new(self.one(depth)?));
+    fn parse_and(&mut self, depth: usize) -> Result<ScimFilter, &'static str> {
+        let mut left = self.parse_term(depth)?;
+        while self.consume_keyword("and") {
+            left = ScimFilter::And(Box::new(left), Box::new(self.parse_term(depth)?));
         }
         Ok(left)
     }
 
-    fn one(&mut self, depth: usize) -> Result<Filter, &'static str> {
+    fn parse_term(&mut self, depth: usize) -> Result<ScimFilter, &'static str> {
         match self.tokens.next() {
             None => Err("incomplete_filter"),
-            Some(Token::Close) => Err("invalid_filter_group"),
-            Some(Token::Literal(_)) => Err("invalid_query"),
-            Some(Token::Open) if depth >= DEPTH => Err("invalid_filter_group"),
-            Some(Token::Open) => {
-                let inner = self.any(depth + 1)?;
+            Some(FilterToken::Close) => Err("invalid_filter_group"),
+            Some(FilterToken::Literal(_)) => Err("invalid_query"),
+            Some(FilterToken::Open) if depth >= MAX_DEPTH => Err("invalid_filter_group"),
+            Some(FilterToken::Open) => {
+                let inner = self.parse_or(depth + 1)?;
                 match self.tokens.next() {
-                    Some(Token::Close) => Ok(inner),
-                    None | Some(Token::Open | Token::Word(_) | Token::Literal(_)) => {
+                    Some(FilterToken::Close) => Ok(inner),
+                    None
+                    | Some(FilterToken::Open | FilterToken::Word(_) | FilterToken::Literal(_)) => {
                         Err("invalid_filter_group")
                     }
                 }
             }
-            Some(Token::Word(word)) => self.test(attribute(&word).ok_or("invalid_query")?),
+            Some(FilterToken::Word(word)) => {
+                self.parse_comparison(attribute(&word).ok_or("invalid_query")?)
+            }
         }
     }
 
-    fn test(&mut self, attribute: Attribute) -> Result<Filter, &'static str> {
+    fn parse_comparison(&mut self, attribute: FilterAttribute) -> Result<ScimFilter, &'static str> {
         let operator = match self.tokens.next() {
-            Some(Token::Word(word)) => operator(&word).ok_or("invalid_query")?,
+            Some(FilterToken::Word(word)) => operator(&word).ok_or("invalid_query")?,
             None => return Err("incomplete_filter"),
-            Some(Token::Open | Token::Close | Token::Literal(_)) => return Err("invalid_query"),
+            Some(FilterToken::Open | FilterToken::Close | FilterToken::Literal(_)) => {
+                return Err("invalid_query");
+            }
         };
-        if operator == Operator::Pr {
-            return Ok(Filter::Test(attribute, operator, String::new()));
+        if operator == FilterOperator::Pr {
+            return Ok(ScimFilter::Comparison(attribute, operator, String::new()));
         }
         match self.tokens.next() {
-            Some(Token::Literal(value) | Token::Word(value)) => {
-                Ok(Filter::Test(attribute, operator, value.to_lowercase()))
+            Some(FilterToken::Literal(value) | FilterToken::Word(value)) => {
+                Ok(ScimFilter::Comparison(attribute, operator, value.to_lowercase()))
             }
-            None | Some(Token::Open | Token::Close) => Err("incomplete_filter"),
+            None | Some(FilterToken::Open | FilterToken::Close) => Err("incomplete_filter"),
         }
     }
 
-    fn takes(&mut self, wanted: &str) -> bool {
-        let is = |token: &Token| match token {
-            Token::Word(word) => word.eq_ignore_ascii_case(wanted),
-            Token::Open | Token::Close | Token::Literal(_) => false,
+    fn consume_keyword(&mut self, expected: &str) -> bool {
+        let is = |token: &FilterToken| match token {
+            FilterToken::Word(word) => word.eq_ignore_ascii_case(expected),
+            FilterToken::Open | FilterToken::Close | FilterToken::Literal(_) => false,
         };
         self.tokens.next_if(is).is_some()
     }
 }
 
-fn attribute(word: &str) -> Option<Attribute> {
+fn attribute(word: &str) -> Option<FilterAttribute> {
     match word.to_ascii_lowercase().as_str() {
-        "username" => Some(Attribute::UserName),
-        "email" | "emails" | "emails.value" => Some(Attribute::Email),
-        "restricted" => Some(Attribute::Restricted),
-        "ultra_restricted" => Some(Attribute::UltraRestricted),
+        "username" => Some(FilterAttribute::UserName),
+        "email" | "emails" | "emails.value" => Some(FilterAttribute::Email),
+        "restricted" => Some(FilterAttribute::Restricted),
+        "ultra_restricted" => Some(FilterAttribute::UltraRestricted),
         _ => None,
     }
 }
 
-fn operator(word: &str) -> Option<Operator> {
+fn operator(word: &str) -> Option<FilterOperator> {
     match word.to_ascii_lowercase().as_str() {
-        "eq" => Some(Operator::Eq),
-        "co" => Some(Operator::Co),
-        "sw" => Some(Operator::Sw),
-        "pr" => Some(Operator::Pr),
-        "gt" => Some(Operator::Gt),
-        "ge" => Some(Operator::Ge),
-        "lt" => Some(Operator::Lt),
-        "le" => Some(Operator::Le),
+        "eq" => Some(FilterOperator::Eq),
+        "co" => Some(FilterOperator::Co),
+        "sw" => Some(FilterOperator::Sw),
+        "pr" => Some(FilterOperator::Pr),
+        "gt" => Some(FilterOperator::Gt),
+        "ge" => Some(FilterOperator::Ge),
+        "lt" => Some(FilterOperator::Lt),
+        "le" => Some(FilterOperator::Le),
         _ => None,
     }
 }
 
-impl Filter {
-    /// Whether a user meets the condition.
+impl ScimFilter {
+    /// Whether a user matches.
     pub(super) fn matches(&self, person: &Person) -> bool {
         match self {
             Self::And(left, right) => left.matches(person) && right.matches(person),
             Self::Or(left, right) => left.matches(person) || right.matches(person),
-            Self::Test(attribute, operator, value) => {
-                let (held, wanted) = match attribute {
-                    Attribute::UserName => (person.username.to_lowercase(), value.clone()),
-                    Attribute::Email => (person.email.to_lowercase(), value.clone()),
-                    Attribute::Restricted => {
-                        (flag(person.guest() == Some(Level::MultiChannelGuest)), as_flag(value))
-                    }
-                    Attribute::UltraRestricted => {
-                        (flag(person.guest() == Some(Level::SingleChannelGuest)), as_flag(value))
-                    }
+            Self::Comparison(attribute, operator, value) => {
+                let (actual, expected) = match attribute {
+                    FilterAttribute::UserName => (person.username.to_lowercase(), value.clone()),
+                    FilterAttribute::Email => (person.email.to_lowercase(), value.clone()),
+                    FilterAttribute::Restricted => (
+                        bool_text(person.guest_level() == Some(WorkspaceLevel::MultiChannelGuest)),
+                        normalize_bool(value),
+                    ),
+                    FilterAttribute::UltraRestricted => (
+                        bool_text(person.guest_level() == Some(WorkspaceLevel::SingleChannelGuest)),
+                        normalize_bool(value),
+                    ),
                 };
-                compare(*operator, &held, &wanted)
+                compare(*operator, &actual, &expected)
             }
         }
     }
 
-    /// The accounts that meet the condition, when it names an address or a handle: that needs no
-    /// search.
-    pub(super) fn named(&self, org: &Organization) -> Option<Vec<PersonIndex>> {
+    /// Returns the matching accounts if the filter is an equality on an address or username, which
+    /// needs no search.
+    pub(super) fn lookup(&self, org: &GridOrganization) -> Option<Vec<PersonIndex>> {
         let found = match self {
-            Self::Test(Attribute::Email, Operator::Eq, value) => org.find_by_email(value),
-            Self::Test(Attribute::UserName, Operator::Eq, value) => org.find_by_username(value),
-            Self::Test(..) | Self::And(..) | Self::Or(..) => return None,
+            Self::Comparison(FilterAttribute::Email, FilterOperator::Eq, value) => {
+                org.find_by_email(value)
+            }
+            Self::Comparison(FilterAttribute::UserName, FilterOperator::Eq, value) => {
+                org.find_by_username(value)
+            }
+            Self::Comparison(..) | Self::And(..) | Self::Or(..) => return None,
         };
         let found = found.filter(|(_, person)| !person.is_bot());
         Some(found.map(|(index, _)| index).into_iter().collect())
     }
 }
 
-fn compare(operator: Operator, held: &str, wanted: &str) -> bool {
+fn compare(operator: FilterOperator, actual: &str, expected: &str) -> bool {
     match operator {
-        Operator::Eq => held == wanted,
-        Operator::Co => held.contains(wanted),
-        Operator::Sw => held.starts_with(wanted),
-        Operator::Pr => !held.is_empty() && held != "0",
-        Operator::Gt => held > wanted,
-        Operator::Ge => held >= wanted,
-        Operator::Lt => held < wanted,
-        Operator::Le => held <= wanted,
+        FilterOperator::Eq => actual == expected,
+        FilterOperator::Co => actual.contains(expected),
+        FilterOperator::Sw => actual.starts_with(expected),
+        FilterOperator::Pr => !actual.is_empty() && actual != "0",
+        FilterOperator::Gt => actual > expected,
+        FilterOperator::Ge => actual >= expected,
+        FilterOperator::Lt => actual < expected,
+        FilterOperator::Le => actual <= expected,
     }
 }
 
-fn flag(held: bool) -> String {
-    if held { "1" } else { "0" }.to_owned()
+fn bool_text(value: bool) -> String {
+    if value { "1" } else { "0" }.to_owned()
 }
 
-fn as_flag(value: &str) -> String {
+fn normalize_bool(value: &str) -> String {
     match value {
         "true" => "1".to_owned(),
         "false" => "0".to_owned(),
@@ -275,31 +291,34 @@ fn as_flag(value: &str) -> String {
 mod tests {
     use super::*;
 
-    fn test(attribute: Attribute, operator: Operator, value: &str) -> Filter {
-        Filter::Test(attribute, operator, value.to_owned())
+    fn test(attribute: FilterAttribute, operator: FilterOperator, value: &str) -> ScimFilter {
+        ScimFilter::Comparison(attribute, operator, value.to_owned())
     }
 
     #[test]
-    fn names_and_operators_are_read_in_any_case() {
-        let wanted = Ok(test(Attribute::UserName, Operator::Eq, "carly"));
+    fn ignores_case_of_names_and_operators() {
+        let wanted = Ok(test(FilterAttribute::UserName, FilterOperator::Eq, "carly"));
         assert_eq!(parse(r#"userName Eq "Carly""#), wanted);
         assert_eq!(parse(r"USERNAME eq 'carly'"), wanted);
-        assert_eq!(parse("restricted eq '1'"), Ok(test(Attribute::Restricted, Operator::Eq, "1")));
-        assert_eq!(parse("email pr"), Ok(test(Attribute::Email, Operator::Pr, "")));
+        assert_eq!(
+            parse("restricted eq '1'"),
+            Ok(test(FilterAttribute::Restricted, FilterOperator::Eq, "1"))
+        );
+        assert_eq!(parse("email pr"), Ok(test(FilterAttribute::Email, FilterOperator::Pr, "")));
         let quoted = parse(r#"email eq "a\"b c)@d""#);
-        assert_eq!(quoted, Ok(test(Attribute::Email, Operator::Eq, "a\"b c)@d")));
+        assert_eq!(quoted, Ok(test(FilterAttribute::Email, FilterOperator::Eq, "a\"b c)@d")));
         let escaped = parse(r#"email co "\u00e9""#);
-        assert_eq!(escaped, Ok(test(Attribute::Email, Operator::Co, "é")));
+        assert_eq!(escaped, Ok(test(FilterAttribute::Email, FilterOperator::Co, "é")));
         assert_eq!(parse(r#"email co "\x""#), Err("invalid_query"));
     }
 
     #[test]
-    fn and_binds_tighter_than_or_and_parentheses_tightest() {
-        let a = test(Attribute::Email, Operator::Sw, "a");
-        let b = test(Attribute::Email, Operator::Co, "b");
-        let c = test(Attribute::UserName, Operator::Gt, "c");
-        let and = |left, right| Filter::And(Box::new(left), Box::new(right));
-        let or = |left, right| Filter::Or(Box::new(left), Box::new(right));
+    fn and_binds_tighter_than_or() {
+        let a = test(FilterAttribute::Email, FilterOperator::Sw, "a");
+        let b = test(FilterAttribute::Email, FilterOperator::Co, "b");
+        let c = test(FilterAttribute::UserName, FilterOperator::Gt, "c");
+        let and = |left, right| ScimFilter::And(Box::new(left), Box::new(right));
+        let or = |left, right| ScimFilter::Or(Box::new(left), Box::new(right));
         let loose = parse("email sw 'a' or email co 'b' and username gt 'c'");
         assert_eq!(loose, Ok(or(a.clone(), and(b.clone(), c.clone()))));
         let tight = parse("(email sw 'a' OR email co 'b') AND username gt 'c'");
@@ -307,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_has_its_code() {
+    fn returns_code_of_each_error() {
         for (text, code) in [
             ("  ", "no_filters"),
             ("email", "incomplete_filter"),
@@ -326,7 +345,7 @@ mod tests {
         }
         let deep = format!("{}email pr{}", "(".repeat(1_000), ")".repeat(1_000));
         assert_eq!(parse(&deep), Err("invalid_filter_group"));
-        let allowed = format!("{}email pr{}", "(".repeat(DEPTH), ")".repeat(DEPTH));
+        let allowed = format!("{}email pr{}", "(".repeat(MAX_DEPTH), ")".repeat(MAX_DEPTH));
         assert!(parse(&allowed).is_ok());
     }
 }

@@ -1,55 +1,57 @@
-//! The two grammars of `PATCH`. Version 1.1 sends a part of the resource; version 2.0 a list of
-//! operations, or a part of the resource for Slack's own profile.
+//! The two formats of `PATCH`. Version 1.1 sends a partial resource; version 2.0 sends operations,
+//! or a partial resource for Slack's profile extension.
 
 use serde_json::{Map, Value};
 
-use super::draft::{Draft, Mode};
-use super::path::Target;
+use super::path::AttributeTarget;
+use super::user_draft::{ListMode, UserDraft};
 use super::value::{field, fields};
-use super::version::{Trouble, Version};
+use super::version::{ScimError, ScimVersion};
 
-/// What is wrong with a request that cannot be read.
-const UNREADABLE: &str = "invalid_request_payload";
+/// Error code for an unreadable request.
+const INVALID_PAYLOAD: &str = "invalid_request_payload";
 
-/// What an operation of version 2.0 does.
+/// Kind of a version 2.0 operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verb {
-    /// Adds to what is there.
+pub(super) enum PatchOp {
+    /// Adds a value.
     Add,
-    /// Takes the place of what is there.
+    /// Replaces a value.
     Replace,
-    /// Takes away.
+    /// Removes a value.
     Remove,
 }
 
-/// An operation of version 2.0.
+/// A version 2.0 operation.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Operation<'a> {
-    /// What it does.
-    pub(super) verb: Verb,
-    /// To what; to the resource as a whole when absent.
+pub(super) struct PatchOperation<'a> {
+    /// Kind.
+    pub(super) op: PatchOp,
+    /// Path; `None` for the whole resource.
     pub(super) path: Option<&'a str>,
-    /// With what.
+    /// Value.
     pub(super) value: &'a Value,
 }
 
-/// The operations of a request of version 2.0. None when it has no such list.
-pub(super) fn operations(body: &Map<String, Value>) -> Result<Option<Vec<Operation<'_>>>, Trouble> {
+/// Returns the operations of a version 2.0 request, or `None` if it has no `Operations`.
+pub(super) fn operations(
+    body: &Map<String, Value>,
+) -> Result<Option<Vec<PatchOperation<'_>>>, ScimError> {
     let Some(list) = field(body, "Operations") else {
         return Ok(None);
     };
-    let list = list.as_array().ok_or_else(|| Trouble::bad(UNREADABLE))?;
+    let list = list.as_array().ok_or_else(|| ScimError::bad_request(INVALID_PAYLOAD))?;
     list.iter().map(operation).collect::<Result<_, _>>().map(Some)
 }
 
-fn operation(value: &Value) -> Result<Operation<'_>, Trouble> {
-    let unreadable = || Trouble::bad(UNREADABLE);
+fn operation(value: &Value) -> Result<PatchOperation<'_>, ScimError> {
+    let unreadable = || ScimError::bad_request(INVALID_PAYLOAD);
     let parts = value.as_object().ok_or_else(unreadable)?;
     let word = field(parts, "op").and_then(Value::as_str).ok_or_else(unreadable)?;
     let verb = match word.to_ascii_lowercase().as_str() {
-        "add" => Verb::Add,
-        "replace" => Verb::Replace,
-        "remove" => Verb::Remove,
+        "add" => PatchOp::Add,
+        "replace" => PatchOp::Replace,
+        "remove" => PatchOp::Remove,
         _ => return Err(unreadable()),
     };
     let path = match field(parts, "path") {
@@ -57,56 +59,62 @@ fn operation(value: &Value) -> Result<Operation<'_>, Trouble> {
         Some(path) => Some(path.as_str().ok_or_else(unreadable)?),
     };
     let value = field(parts, "value");
-    // There has to be something to add, and something to take away.
-    if value.is_none() && verb != Verb::Remove || path.is_none() && verb == Verb::Remove {
+    // `add` needs a value, and `remove` a path.
+    if value.is_none() && verb != PatchOp::Remove || path.is_none() && verb == PatchOp::Remove {
         return Err(unreadable());
     }
-    Ok(Operation { verb, path, value: value.unwrap_or(&Value::Null) })
+    Ok(PatchOperation { op: verb, path, value: value.unwrap_or(&Value::Null) })
 }
 
-/// Clears what `meta.attributes` names; version 1.1 has no other way to.
-pub(super) fn cleared<'a>(body: &'a Map<String, Value>) -> Result<Vec<&'a str>, Trouble> {
+/// Returns the attributes to remove in `meta.attributes` (version 1.1).
+pub(super) fn cleared_attributes<'a>(
+    body: &'a Map<String, Value>,
+) -> Result<Vec<&'a str>, ScimError> {
     let list = field(body, "meta").and_then(Value::as_object);
     let list = match list.and_then(|meta| field(meta, "attributes")) {
         None | Some(Value::Null) => return Ok(Vec::new()),
-        Some(list) => list.as_array().ok_or_else(|| Trouble::bad(UNREADABLE))?,
+        Some(list) => list.as_array().ok_or_else(|| ScimError::bad_request(INVALID_PAYLOAD))?,
     };
 
-    let name = |name: &'a Value| name.as_str().ok_or_else(|| Trouble::bad(UNREADABLE));
+    let name =
+        |name: &'a Value| name.as_str().ok_or_else(|| ScimError::bad_request(INVALID_PAYLOAD));
     list.iter().map(name).collect()
 }
 
-/// Writes what a request wants changed into a user's draft.
-pub(super) fn apply(draft: &mut Draft<'_>, body: &Map<String, Value>) -> Result<(), Trouble> {
+/// Applies a `PATCH` request to a user's draft.
+pub(super) fn apply(draft: &mut UserDraft<'_>, body: &Map<String, Value>) -> Result<(), ScimError> {
     let operations = match draft.version {
-        Version::One => None,
-        Version::Two => operations(body)?,
+        ScimVersion::One => None,
+        ScimVersion::Two => operations(body)?,
     };
     let Some(operations) = operations else {
-        for name in cleared(body)? {
+        for name in cleared_attributes(body)? {
             draft.clear(&target(draft.version, name)?)?;
         }
-        return draft.write_all(body, Mode::Merge);
+        return draft.write_all(body, ListMode::Merge);
     };
     for operation in operations {
-        perform(draft, operation)?;
+        apply_operation(draft, operation)?;
     }
     Ok(())
 }
 
-fn perform(draft: &mut Draft<'_>, operation: Operation<'_>) -> Result<(), Trouble> {
-    let mode = if operation.verb == Verb::Add { Mode::Merge } else { Mode::Replace };
+fn apply_operation(
+    draft: &mut UserDraft<'_>,
+    operation: PatchOperation<'_>,
+) -> Result<(), ScimError> {
+    let mode = if operation.op == PatchOp::Add { ListMode::Merge } else { ListMode::Replace };
     let Some(path) = operation.path else {
         return draft.write_all(fields(operation.value)?, mode);
     };
     let target = target(draft.version, path)?;
-    if operation.verb == Verb::Remove {
+    if operation.op == PatchOp::Remove {
         draft.clear(&target)
     } else {
         draft.write(&target, operation.value, mode)
     }
 }
 
-fn target(version: Version, path: &str) -> Result<Target, Trouble> {
-    Target::parse(version, path).ok_or_else(|| Trouble::bad(UNREADABLE))
+fn target(version: ScimVersion, path: &str) -> Result<AttributeTarget, ScimError> {
+    AttributeTarget::parse(version, path).ok_or_else(|| ScimError::bad_request(INVALID_PAYLOAD))
 }

@@ -1,15 +1,15 @@
-//! The names of a user's attributes: in bodies, in `meta.attributes` of version 1.1, and in the
-//! paths of version 2.0 (<https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2>).
+//! Names of user attributes: in bodies, in `meta.attributes` of version 1.1, and in paths of
+//! version 2.0 (<https://www.rfc-editor.org/rfc/rfc7644#section-3.5.2>).
 
-use super::version::{Schema, Version};
+use super::version::{ScimSchema, ScimVersion};
 
-/// Something that can be written.
+/// A user attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Attribute {
-    /// Known, and not for clients to write.
+pub(super) enum UserAttribute {
+    /// Known but read-only.
     ReadOnly,
-    /// A line of text.
-    Line(Line),
+    /// A single-line string.
+    Text(TextAttribute),
     ProfileUrl,
     ExternalId,
     Password,
@@ -30,9 +30,9 @@ pub(super) enum Attribute {
     StartDate,
 }
 
-/// An attribute that is a line of text.
+/// An attribute that is a single-line string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum TextAttribute {
     UserName,
     NickName,
     DisplayName,
@@ -51,76 +51,77 @@ pub(super) enum Line {
     Department,
 }
 
-/// What a path points at.
+/// The target of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Target {
+pub(super) struct AttributeTarget {
     /// The attribute.
-    pub(super) attribute: Attribute,
-    /// Which elements of a list.
-    pub(super) pick: Option<Pick>,
-    /// The part of an element, in small letters.
+    pub(super) attribute: UserAttribute,
+    /// Filter on the elements of a list.
+    pub(super) value_filter: Option<ValueFilter>,
+    /// Sub-attribute, in lower case.
     pub(super) part: Option<String>,
 }
 
-/// A condition on the elements of a list: `[value eq "x"]`.
+/// A value filter of a path: `[value eq "x"]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pick {
-    /// The part that is compared, in small letters.
+pub(super) struct ValueFilter {
+    /// Compared sub-attribute, in lower case.
     pub(super) part: String,
-    /// What it is to be.
+    /// Expected value.
     pub(super) value: String,
 }
 
-/// A path in its pieces, before anybody knows what they mean.
+/// The syntactic parts of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pieces<'a> {
+pub(super) struct PathParts<'a> {
     pub(super) name: &'a str,
-    pub(super) pick: Option<Pick>,
+    pub(super) value_filter: Option<ValueFilter>,
     pub(super) part: Option<String>,
 }
 
-impl Target {
-    /// Reads a path. None for one that leads nowhere.
-    pub(super) fn parse(version: Version, path: &str) -> Option<Self> {
+impl AttributeTarget {
+    /// Parses a path; `None` for an unknown one.
+    pub(super) fn parse(version: ScimVersion, path: &str) -> Option<Self> {
         let path = path.trim();
         let (schema, rest) = split_schema(version, path);
-        let whole = |attribute| Some(Self { attribute, pick: None, part: None });
+        let whole = |attribute| Some(Self { attribute, value_filter: None, part: None });
         if rest.is_empty() {
             return match schema {
-                Schema::Enterprise => whole(Attribute::Enterprise),
-                Schema::Guest => whole(Attribute::Guest),
-                Schema::Profile => whole(Attribute::Profile),
-                Schema::User | Schema::Group | Schema::List => None,
+                ScimSchema::Enterprise => whole(UserAttribute::Enterprise),
+                ScimSchema::Guest => whole(UserAttribute::Guest),
+                ScimSchema::Profile => whole(UserAttribute::Profile),
+                ScimSchema::User | ScimSchema::Group | ScimSchema::List => None,
             };
         }
-        let Pieces { name, pick, part } = pieces(rest)?;
-        let attribute = named(schema, name)?;
+        let PathParts { name, value_filter: pick, part } = split_path(rest)?;
+        let attribute = find_attribute(schema, name)?;
         let Some(inner) = part.as_deref() else {
-            return Some(Self { attribute, pick, part });
+            return Some(Self { attribute, value_filter: pick, part });
         };
-        if attribute == Attribute::Name {
+        if attribute == UserAttribute::Name {
             return whole(name_part(inner)?);
         }
-        if attribute == Attribute::Manager {
-            return if inner == "managerid" { whole(Attribute::ManagerId) } else { None };
+        if attribute == UserAttribute::Manager {
+            return if inner == "managerid" { whole(UserAttribute::ManagerId) } else { None };
         }
-        if attribute == Attribute::ReadOnly {
-            return whole(Attribute::ReadOnly);
+        if attribute == UserAttribute::ReadOnly {
+            return whole(UserAttribute::ReadOnly);
         }
-        attribute.is_list().then_some(Self { attribute, pick, part })
+        attribute.is_list().then_some(Self { attribute, value_filter: pick, part })
     }
 }
 
-impl Attribute {
+impl UserAttribute {
     fn is_list(self) -> bool {
         let two = matches!(self, Self::Emails | Self::PhoneNumbers);
         two || matches!(self, Self::Photos | Self::Addresses | Self::Roles)
     }
 }
 
-/// The schema that a path names at its beginning, and what comes after it.
-fn split_schema(version: Version, path: &str) -> (Schema, &str) {
-    let schemas = [Schema::Enterprise, Schema::Guest, Schema::Profile, Schema::User];
+/// Splits a path into its schema and the rest.
+fn split_schema(version: ScimVersion, path: &str) -> (ScimSchema, &str) {
+    let schemas =
+        [ScimSchema::Enterprise, ScimSchema::Guest, ScimSchema::Profile, ScimSchema::User];
     for schema in schemas {
         let urn = version.urn(schema);
         let head = path.get(..urn.len()).filter(|head| head.eq_ignore_ascii_case(urn));
@@ -129,18 +130,18 @@ fn split_schema(version: Version, path: &str) -> (Schema, &str) {
             return (schema, rest.trim_start_matches([':', '.']));
         }
     }
-    (Schema::User, path)
+    (ScimSchema::User, path)
 }
 
-/// `name[part eq "value"].part`
-pub(super) fn pieces(path: &str) -> Option<Pieces<'_>> {
+/// Parses `name[part eq "value"].part`.
+pub(super) fn split_path(path: &str) -> Option<PathParts<'_>> {
     let end = path.find(['[', '.']).unwrap_or(path.len());
     let (name, rest) = path.split_at_checked(end)?;
     let (pick, rest) = match rest.strip_prefix('[') {
         None => (None, rest),
         Some(inside) => {
             let (condition, rest) = inside.rsplit_once(']')?;
-            (Some(pick(condition)?), rest)
+            (Some(parse_value_filter(condition)?), rest)
         }
     };
     let part = match rest.strip_prefix('.') {
@@ -149,11 +150,11 @@ pub(super) fn pieces(path: &str) -> Option<Pieces<'_>> {
         None if rest.is_empty() => None,
         None => return None,
     };
-    Some(Pieces { name: name.trim(), pick, part })
+    Some(PathParts { name: name.trim(), value_filter: pick, part })
 }
 
-/// `value eq "x"`, with or without the quotation marks.
-fn pick(condition: &str) -> Option<Pick> {
+/// Parses `value eq "x"`, with or without quotation marks.
+fn parse_value_filter(condition: &str) -> Option<ValueFilter> {
     let (part, rest) = condition.trim().split_once(char::is_whitespace)?;
     let (operator, value) = rest.trim().split_once(char::is_whitespace)?;
     if !operator.eq_ignore_ascii_case("eq") {
@@ -165,65 +166,65 @@ fn pick(condition: &str) -> Option<Pick> {
     } else {
         value.trim_matches('\'').to_owned()
     };
-    Some(Pick { part: part.to_ascii_lowercase(), value })
+    Some(ValueFilter { part: part.to_ascii_lowercase(), value })
 }
 
-fn named(schema: Schema, name: &str) -> Option<Attribute> {
+fn find_attribute(schema: ScimSchema, name: &str) -> Option<UserAttribute> {
     let name = name.to_ascii_lowercase();
     match schema {
-        Schema::Enterprise => Some(match name.as_str() {
-            "employeenumber" => Attribute::Line(Line::EmployeeNumber),
-            "costcenter" => Attribute::Line(Line::CostCenter),
-            "organization" => Attribute::Line(Line::Organization),
-            "division" => Attribute::Line(Line::Division),
-            "department" => Attribute::Line(Line::Department),
-            "manager" => Attribute::Manager,
+        ScimSchema::Enterprise => Some(match name.as_str() {
+            "employeenumber" => UserAttribute::Text(TextAttribute::EmployeeNumber),
+            "costcenter" => UserAttribute::Text(TextAttribute::CostCenter),
+            "organization" => UserAttribute::Text(TextAttribute::Organization),
+            "division" => UserAttribute::Text(TextAttribute::Division),
+            "department" => UserAttribute::Text(TextAttribute::Department),
+            "manager" => UserAttribute::Manager,
             _ => return None,
         }),
-        Schema::Guest => match name.as_str() {
-            "type" => Some(Attribute::GuestType),
-            "expiration" => Some(Attribute::GuestExpiration),
-            "channels" => Some(Attribute::ReadOnly),
+        ScimSchema::Guest => match name.as_str() {
+            "type" => Some(UserAttribute::GuestType),
+            "expiration" => Some(UserAttribute::GuestExpiration),
+            "channels" => Some(UserAttribute::ReadOnly),
             _ => None,
         },
-        Schema::Profile => (name == "startdate").then_some(Attribute::StartDate),
-        Schema::User | Schema::Group | Schema::List => core(&name),
+        ScimSchema::Profile => (name == "startdate").then_some(UserAttribute::StartDate),
+        ScimSchema::User | ScimSchema::Group | ScimSchema::List => core(&name),
     }
 }
 
-fn core(name: &str) -> Option<Attribute> {
+fn core(name: &str) -> Option<UserAttribute> {
     Some(match name {
-        "schemas" | "id" | "meta" | "groups" => Attribute::ReadOnly,
-        "username" => Attribute::Line(Line::UserName),
-        "nickname" => Attribute::Line(Line::NickName),
-        "displayname" => Attribute::Line(Line::DisplayName),
-        "title" => Attribute::Line(Line::Title),
-        "timezone" => Attribute::Line(Line::Timezone),
-        "locale" => Attribute::Line(Line::Locale),
-        "preferredlanguage" => Attribute::Line(Line::PreferredLanguage),
-        "usertype" => Attribute::Line(Line::UserType),
-        "profileurl" => Attribute::ProfileUrl,
-        "externalid" => Attribute::ExternalId,
-        "password" => Attribute::Password,
-        "active" => Attribute::Active,
-        "name" => Attribute::Name,
-        "emails" => Attribute::Emails,
-        "phonenumbers" => Attribute::PhoneNumbers,
-        "photos" => Attribute::Photos,
+        "schemas" | "id" | "meta" | "groups" => UserAttribute::ReadOnly,
+        "username" => UserAttribute::Text(TextAttribute::UserName),
+        "nickname" => UserAttribute::Text(TextAttribute::NickName),
+        "displayname" => UserAttribute::Text(TextAttribute::DisplayName),
+        "title" => UserAttribute::Text(TextAttribute::Title),
+        "timezone" => UserAttribute::Text(TextAttribute::Timezone),
+        "locale" => UserAttribute::Text(TextAttribute::Locale),
+        "preferredlanguage" => UserAttribute::Text(TextAttribute::PreferredLanguage),
+        "usertype" => UserAttribute::Text(TextAttribute::UserType),
+        "profileurl" => UserAttribute::ProfileUrl,
+        "externalid" => UserAttribute::ExternalId,
+        "password" => UserAttribute::Password,
+        "active" => UserAttribute::Active,
+        "name" => UserAttribute::Name,
+        "emails" => UserAttribute::Emails,
+        "phonenumbers" => UserAttribute::PhoneNumbers,
+        "photos" => UserAttribute::Photos,
         // Slack's own example removes `address`.
-        "addresses" | "address" => Attribute::Addresses,
-        "roles" => Attribute::Roles,
+        "addresses" | "address" => UserAttribute::Addresses,
+        "roles" => UserAttribute::Roles,
         _ => return None,
     })
 }
 
-fn name_part(part: &str) -> Option<Attribute> {
+fn name_part(part: &str) -> Option<UserAttribute> {
     match part {
-        "givenname" => Some(Attribute::Line(Line::GivenName)),
-        "familyname" => Some(Attribute::Line(Line::FamilyName)),
-        "honorificprefix" => Some(Attribute::Line(Line::HonorificPrefix)),
-        // Slack keeps the three others alone.
-        "formatted" | "middlename" | "honorificsuffix" => Some(Attribute::ReadOnly),
+        "givenname" => Some(UserAttribute::Text(TextAttribute::GivenName)),
+        "familyname" => Some(UserAttribute::Text(TextAttribute::FamilyName)),
+        "honorificprefix" => Some(UserAttribute::Text(TextAttribute::HonorificPrefix)),
+        // Slack ignores the three others.
+        "formatted" | "middlename" | "honorificsuffix" => Some(UserAttribute::ReadOnly),
         _ => None,
     }
 }
@@ -232,45 +233,58 @@ fn name_part(part: &str) -> Option<Attribute> {
 mod tests {
     use super::*;
 
-    fn two(path: &str) -> Option<Target> {
-        Target::parse(Version::Two, path)
+    fn two(path: &str) -> Option<AttributeTarget> {
+        AttributeTarget::parse(ScimVersion::Two, path)
     }
 
-    fn plain(attribute: Attribute) -> Target {
-        Target { attribute, pick: None, part: None }
+    fn plain(attribute: UserAttribute) -> AttributeTarget {
+        AttributeTarget { attribute, value_filter: None, part: None }
     }
 
     #[test]
-    fn paths_name_attributes_parts_and_elements() {
-        assert_eq!(two("userName"), Some(plain(Attribute::Line(Line::UserName))));
-        assert_eq!(two("NAME.givenname"), Some(plain(Attribute::Line(Line::GivenName))));
+    fn parses_attributes_parts_and_value_filters() {
+        assert_eq!(two("userName"), Some(plain(UserAttribute::Text(TextAttribute::UserName))));
+        assert_eq!(
+            two("NAME.givenname"),
+            Some(plain(UserAttribute::Text(TextAttribute::GivenName)))
+        );
         let enterprise = "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User";
-        assert_eq!(two(enterprise), Some(plain(Attribute::Enterprise)));
+        assert_eq!(two(enterprise), Some(plain(UserAttribute::Enterprise)));
         for join in [':', '.'] {
             let path = format!("{enterprise}{join}manager.managerId");
-            assert_eq!(two(&path), Some(plain(Attribute::ManagerId)));
+            assert_eq!(two(&path), Some(plain(UserAttribute::ManagerId)));
         }
-        let pick =
-            |part: &str, value: &str| Some(Pick { part: part.to_owned(), value: value.to_owned() });
-        let phone = Target {
-            attribute: Attribute::PhoneNumbers,
-            pick: pick("value", "a].b"),
+        let pick = |part: &str, value: &str| {
+            Some(ValueFilter { part: part.to_owned(), value: value.to_owned() })
+        };
+        let phone = AttributeTarget {
+            attribute: UserAttribute::PhoneNumbers,
+            value_filter: pick("value", "a].b"),
             part: Some("value".to_owned()),
         };
         assert_eq!(two(r#"phoneNumbers[value eq "a].b"].value"#), Some(phone));
-        let email =
-            Target { attribute: Attribute::Emails, pick: pick("primary", "false"), part: None };
+        let email = AttributeTarget {
+            attribute: UserAttribute::Emails,
+            value_filter: pick("primary", "false"),
+            part: None,
+        };
         assert_eq!(two("emails[Primary EQ false]"), Some(email));
-        let one = Target::parse(Version::One, "urn:scim:schemas:extension:enterprise:1.0.division");
-        assert_eq!(one, Some(plain(Attribute::Line(Line::Division))));
+        let one = AttributeTarget::parse(
+            ScimVersion::One,
+            "urn:scim:schemas:extension:enterprise:1.0.division",
+        );
+        assert_eq!(one, Some(plain(UserAttribute::Text(TextAttribute::Division))));
     }
 
     #[test]
-    fn what_leads_nowhere_is_no_path() {
+    fn rejects_unknown_and_malformed_paths() {
         let user = "urn:ietf:params:scim:schemas:core:2.0:User";
         for path in ["", "shoes", "title.x", "emails[value]", "emails[value eq", "emails.", user] {
             assert_eq!(two(path), None, "{path}");
         }
-        assert_eq!(two(&format!("{user}:title")), Some(plain(Attribute::Line(Line::Title))));
+        assert_eq!(
+            two(&format!("{user}:title")),
+            Some(plain(UserAttribute::Text(TextAttribute::Title)))
+        );
     }
 }

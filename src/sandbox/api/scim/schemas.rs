@@ -1,50 +1,57 @@
-//! The attributes of users, groups and the extensions, as `/Schemas` publishes them.
+//! Schemas of users, groups and extensions, as `/Schemas` publishes them.
 
 use serde_json::{Map, Value, json};
 
-use super::version::{Schema, Version};
+use super::version::{ScimSchema, ScimVersion};
 
-/// What a value is.
+/// Type of an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum AttributeType {
     Text,
-    Flag,
-    Moment,
-    /// An address of something outside.
-    Link,
-    /// Several values with names of their own.
-    Parts(&'static [Attribute]),
+    Boolean,
+    DateTime,
+    /// A URL of an external resource.
+    Reference,
+    /// A complex attribute with sub-attributes.
+    Complex(&'static [SchemaAttribute]),
 }
 
-/// What a client may do with a value.
+/// Mutability of an attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Use {
-    Free,
+enum Mutability {
+    ReadWrite,
     ReadOnly,
-    /// Taken, never shown.
+    /// Accepted, never returned.
     WriteOnly,
 }
 
-/// An attribute.
+/// An attribute of a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Attribute {
+struct SchemaAttribute {
     name: &'static str,
-    kind: Kind,
-    many: bool,
+    attribute_type: AttributeType,
+    multi_valued: bool,
     required: bool,
     unique: bool,
-    allowed: Use,
+    mutability: Mutability,
 }
 
-impl Attribute {
-    /// A single one that may be left out.
-    const fn one(name: &'static str, kind: Kind) -> Self {
-        Self { name, kind, many: false, required: false, unique: false, allowed: Use::Free }
+impl SchemaAttribute {
+    /// Returns an optional, single-valued attribute.
+    const fn single(name: &'static str, kind: AttributeType) -> Self {
+        Self {
+            name,
+            attribute_type: kind,
+            multi_valued: false,
+            required: false,
+            unique: false,
+            mutability: Mutability::ReadWrite,
+        }
     }
 
-    /// A list that may be left out.
-    const fn many(name: &'static str, parts: &'static [Self]) -> Self {
-        Self { many: true, ..Self::one(name, Kind::Parts(parts)) }
+    /// Returns an optional, multi-valued attribute.
+    const fn multi(name: &'static str, parts: &'static [Self]) -> Self {
+        Self { multi_valued: true, ..Self::single(name, AttributeType::Complex(parts)) }
     }
 
     const fn required(self) -> Self {
@@ -55,132 +62,143 @@ impl Attribute {
         Self { unique: true, ..self }
     }
 
-    const fn only(self, allowed: Use) -> Self {
-        Self { allowed, ..self }
+    const fn with_mutability(self, allowed: Mutability) -> Self {
+        Self { mutability: allowed, ..self }
     }
 }
 
-const VALUE: Attribute = Attribute::one("value", Kind::Text);
-const PRIMARY: Attribute = Attribute::one("primary", Kind::Flag);
-const TYPE: Attribute = Attribute::one("type", Kind::Text);
-const DISPLAY: Attribute = Attribute::one("display", Kind::Text).only(Use::ReadOnly);
+const VALUE: SchemaAttribute = SchemaAttribute::single("value", AttributeType::Text);
+const PRIMARY: SchemaAttribute = SchemaAttribute::single("primary", AttributeType::Boolean);
+const TYPE: SchemaAttribute = SchemaAttribute::single("type", AttributeType::Text);
+const DISPLAY: SchemaAttribute =
+    SchemaAttribute::single("display", AttributeType::Text).with_mutability(Mutability::ReadOnly);
 
-const NAME: &[Attribute] = &[
-    Attribute::one("givenName", Kind::Text),
-    Attribute::one("familyName", Kind::Text),
-    Attribute::one("honorificPrefix", Kind::Text),
+const NAME: &[SchemaAttribute] = &[
+    SchemaAttribute::single("givenName", AttributeType::Text),
+    SchemaAttribute::single("familyName", AttributeType::Text),
+    SchemaAttribute::single("honorificPrefix", AttributeType::Text),
 ];
 
-const ADDRESS: &[Attribute] = &[
-    Attribute::one("streetAddress", Kind::Text),
-    Attribute::one("locality", Kind::Text),
-    Attribute::one("region", Kind::Text),
-    Attribute::one("postalCode", Kind::Text),
-    Attribute::one("country", Kind::Text),
+const ADDRESS: &[SchemaAttribute] = &[
+    SchemaAttribute::single("streetAddress", AttributeType::Text),
+    SchemaAttribute::single("locality", AttributeType::Text),
+    SchemaAttribute::single("region", AttributeType::Text),
+    SchemaAttribute::single("postalCode", AttributeType::Text),
+    SchemaAttribute::single("country", AttributeType::Text),
     PRIMARY,
 ];
 
-const USER: &[Attribute] = &[
-    Attribute::one("userName", Kind::Text).required().unique(),
-    Attribute::one("nickName", Kind::Text),
-    Attribute::one("name", Kind::Parts(NAME)),
-    Attribute::one("displayName", Kind::Text),
-    Attribute::one("profileUrl", Kind::Link),
-    Attribute::one("title", Kind::Text),
-    Attribute::one("timezone", Kind::Text),
-    Attribute::one("active", Kind::Flag),
-    Attribute::many("emails", &[VALUE.required(), TYPE, PRIMARY]).required(),
-    Attribute::many("photos", &[Attribute::one("value", Kind::Link), TYPE]),
-    Attribute::many("addresses", ADDRESS),
-    Attribute::many("phoneNumbers", &[VALUE, TYPE, PRIMARY]),
-    Attribute::one("userType", Kind::Text),
-    Attribute::many("roles", &[VALUE, PRIMARY]),
-    Attribute::one("preferredLanguage", Kind::Text),
-    Attribute::one("locale", Kind::Text),
-    Attribute::many("groups", &[VALUE.only(Use::ReadOnly), DISPLAY]).only(Use::ReadOnly),
-    Attribute::one("password", Kind::Text).only(Use::WriteOnly),
+const USER: &[SchemaAttribute] = &[
+    SchemaAttribute::single("userName", AttributeType::Text).required().unique(),
+    SchemaAttribute::single("nickName", AttributeType::Text),
+    SchemaAttribute::single("name", AttributeType::Complex(NAME)),
+    SchemaAttribute::single("displayName", AttributeType::Text),
+    SchemaAttribute::single("profileUrl", AttributeType::Reference),
+    SchemaAttribute::single("title", AttributeType::Text),
+    SchemaAttribute::single("timezone", AttributeType::Text),
+    SchemaAttribute::single("active", AttributeType::Boolean),
+    SchemaAttribute::multi("emails", &[VALUE.required(), TYPE, PRIMARY]).required(),
+    SchemaAttribute::multi(
+        "photos",
+        &[SchemaAttribute::single("value", AttributeType::Reference), TYPE],
+    ),
+    SchemaAttribute::multi("addresses", ADDRESS),
+    SchemaAttribute::multi("phoneNumbers", &[VALUE, TYPE, PRIMARY]),
+    SchemaAttribute::single("userType", AttributeType::Text),
+    SchemaAttribute::multi("roles", &[VALUE, PRIMARY]),
+    SchemaAttribute::single("preferredLanguage", AttributeType::Text),
+    SchemaAttribute::single("locale", AttributeType::Text),
+    SchemaAttribute::multi("groups", &[VALUE.with_mutability(Mutability::ReadOnly), DISPLAY])
+        .with_mutability(Mutability::ReadOnly),
+    SchemaAttribute::single("password", AttributeType::Text).with_mutability(Mutability::WriteOnly),
 ];
 
-const ENTERPRISE: &[Attribute] = &[
-    Attribute::one("employeeNumber", Kind::Text),
-    Attribute::one("costCenter", Kind::Text),
-    Attribute::one("organization", Kind::Text),
-    Attribute::one("division", Kind::Text),
-    Attribute::one("department", Kind::Text),
-    Attribute::one("manager", Kind::Parts(&[Attribute::one("managerId", Kind::Text)])),
+const ENTERPRISE: &[SchemaAttribute] = &[
+    SchemaAttribute::single("employeeNumber", AttributeType::Text),
+    SchemaAttribute::single("costCenter", AttributeType::Text),
+    SchemaAttribute::single("organization", AttributeType::Text),
+    SchemaAttribute::single("division", AttributeType::Text),
+    SchemaAttribute::single("department", AttributeType::Text),
+    SchemaAttribute::single(
+        "manager",
+        AttributeType::Complex(&[SchemaAttribute::single("managerId", AttributeType::Text)]),
+    ),
 ];
 
-const GUEST: &[Attribute] = &[
-    Attribute::one("type", Kind::Text),
-    Attribute::one("expiration", Kind::Moment),
-    Attribute::many("channels", &[VALUE.only(Use::ReadOnly), DISPLAY]).only(Use::ReadOnly),
+const GUEST: &[SchemaAttribute] = &[
+    SchemaAttribute::single("type", AttributeType::Text),
+    SchemaAttribute::single("expiration", AttributeType::DateTime),
+    SchemaAttribute::multi("channels", &[VALUE.with_mutability(Mutability::ReadOnly), DISPLAY])
+        .with_mutability(Mutability::ReadOnly),
 ];
 
-const PROFILE: &[Attribute] = &[Attribute::one("startDate", Kind::Moment)];
+const PROFILE: &[SchemaAttribute] =
+    &[SchemaAttribute::single("startDate", AttributeType::DateTime)];
 
-const GROUP: &[Attribute] = &[
-    Attribute::one("displayName", Kind::Text).required(),
-    Attribute::many("members", &[VALUE, DISPLAY]),
+const GROUP: &[SchemaAttribute] = &[
+    SchemaAttribute::single("displayName", AttributeType::Text).required(),
+    SchemaAttribute::multi("members", &[VALUE, DISPLAY]),
 ];
 
-/// The extensions of users.
-pub(super) const EXTENSIONS: [Schema; 3] = [Schema::Enterprise, Schema::Guest, Schema::Profile];
+/// The extension schemas of users.
+pub(super) const EXTENSIONS: [ScimSchema; 3] =
+    [ScimSchema::Enterprise, ScimSchema::Guest, ScimSchema::Profile];
 
-fn attributes(of: Schema) -> &'static [Attribute] {
+fn attributes(of: ScimSchema) -> &'static [SchemaAttribute] {
     match of {
-        Schema::User => USER,
-        Schema::Group => GROUP,
-        Schema::Enterprise => ENTERPRISE,
-        Schema::Guest => GUEST,
-        Schema::Profile => PROFILE,
-        Schema::List => &[],
+        ScimSchema::User => USER,
+        ScimSchema::Group => GROUP,
+        ScimSchema::Enterprise => ENTERPRISE,
+        ScimSchema::Guest => GUEST,
+        ScimSchema::Profile => PROFILE,
+        ScimSchema::List => &[],
     }
 }
 
-fn name(of: Schema) -> &'static str {
+fn name(of: ScimSchema) -> &'static str {
     match of {
-        Schema::User => "User",
-        Schema::Group => "Group",
-        Schema::Enterprise => "Enterprise user",
-        Schema::Guest => "Guest",
-        Schema::Profile => "Profile",
-        Schema::List => "List",
+        ScimSchema::User => "User",
+        ScimSchema::Group => "Group",
+        ScimSchema::Enterprise => "Enterprise user",
+        ScimSchema::Guest => "Guest",
+        ScimSchema::Profile => "Profile",
+        ScimSchema::List => "List",
     }
 }
 
-/// What `/Schemas/Users` and `/Schemas/Groups` say: a user's comes with the extensions.
-pub(super) fn page(version: Version, of: Schema, base: &str) -> Value {
-    let own = attributes(of).iter().map(|one| described(version, of, one));
-    let extensions: &[Schema] = if of == Schema::User { &EXTENSIONS } else { &[] };
+/// Returns the response of `/Schemas/Users` or `/Schemas/Groups`; users include the extensions.
+pub(super) fn page(version: ScimVersion, of: ScimSchema, base: &str) -> Value {
+    let own = attributes(of).iter().map(|one| describe(version, of, one));
+    let extensions: &[ScimSchema] = if of == ScimSchema::User { &EXTENSIONS } else { &[] };
     let added = extensions.iter().map(|extension| {
-        let parts = Kind::Parts(attributes(*extension));
-        described(version, *extension, &Attribute::one(version.urn(*extension), parts))
+        let parts = AttributeType::Complex(attributes(*extension));
+        describe(version, *extension, &SchemaAttribute::single(version.urn(*extension), parts))
     });
     let all: Vec<Value> = own.chain(added).collect();
     schema(version, of, &all, base)
 }
 
-/// The schema with an URN, by itself.
-pub(super) fn find(version: Version, base: &str, urn: &str) -> Option<Value> {
+/// Returns the schema with this URN, without extensions.
+pub(super) fn find(version: ScimVersion, base: &str, urn: &str) -> Option<Value> {
     let mut all = all();
     let found = all.find(|of| version.urn(*of).eq_ignore_ascii_case(urn))?;
-    Some(alone(version, base, found))
+    Some(without_extensions(version, base, found))
 }
 
-fn all() -> impl Iterator<Item = Schema> {
-    [Schema::User, Schema::Group].into_iter().chain(EXTENSIONS)
+fn all() -> impl Iterator<Item = ScimSchema> {
+    [ScimSchema::User, ScimSchema::Group].into_iter().chain(EXTENSIONS)
 }
 
-fn alone(version: Version, base: &str, of: Schema) -> Value {
-    let own: Vec<Value> = attributes(of).iter().map(|one| described(version, of, one)).collect();
+fn without_extensions(version: ScimVersion, base: &str, of: ScimSchema) -> Value {
+    let own: Vec<Value> = attributes(of).iter().map(|one| describe(version, of, one)).collect();
     schema(version, of, &own, base)
 }
 
-/// What `/Schemas` says: every schema by itself.
-pub(super) fn list(version: Version, base: &str) -> Value {
-    let resources: Vec<Value> = all().map(|of| alone(version, base, of)).collect();
+/// Returns the response of `/Schemas`: all schemas, each without extensions.
+pub(super) fn list(version: ScimVersion, base: &str) -> Value {
+    let resources: Vec<Value> = all().map(|of| without_extensions(version, base, of)).collect();
     json!({
-        "schemas": [version.urn(Schema::List)],
+        "schemas": [version.urn(ScimSchema::List)],
         "totalResults": resources.len(),
         "itemsPerPage": resources.len(),
         "startIndex": 1,
@@ -188,14 +206,14 @@ pub(super) fn list(version: Version, base: &str) -> Value {
     })
 }
 
-fn schema(version: Version, of: Schema, attributes: &[Value], base: &str) -> Value {
+fn schema(version: ScimVersion, of: ScimSchema, attributes: &[Value], base: &str) -> Value {
     let mut schema = json!({
         "id": version.urn(of),
         "name": name(of),
         "description": format!("{} of the organization", name(of)),
         "attributes": attributes,
     });
-    if let (Version::Two, Some(fields)) = (version, schema.as_object_mut()) {
+    if let (ScimVersion::Two, Some(fields)) = (version, schema.as_object_mut()) {
         let urn = "urn:ietf:params:scim:schemas:core:2.0:Schema";
         fields.insert("schemas".to_owned(), json!([urn]));
         let location = format!("{base}/scim/v2/Schemas/{}", version.urn(of));
@@ -205,44 +223,44 @@ fn schema(version: Version, of: Schema, attributes: &[Value], base: &str) -> Val
     schema
 }
 
-fn described(version: Version, of: Schema, attribute: &Attribute) -> Value {
+fn describe(version: ScimVersion, of: ScimSchema, attribute: &SchemaAttribute) -> Value {
     let mut fields = Map::new();
     let mut add = |name: &str, value: Value| fields.insert(name.to_owned(), value);
-    let (kind, parts): (&str, &[Attribute]) = match attribute.kind {
-        Kind::Text => ("string", &[]),
-        Kind::Flag => ("boolean", &[]),
-        Kind::Moment => ("dateTime", &[]),
-        // SCIM 1.1 has no type for addresses.
-        Kind::Link if version == Version::One => ("string", &[]),
-        Kind::Link => ("reference", &[]),
-        Kind::Parts(parts) => ("complex", parts),
+    let (kind, parts): (&str, &[SchemaAttribute]) = match attribute.attribute_type {
+        AttributeType::Text => ("string", &[]),
+        AttributeType::Boolean => ("boolean", &[]),
+        AttributeType::DateTime => ("dateTime", &[]),
+        // SCIM 1.1 has no type for URLs.
+        AttributeType::Reference if version == ScimVersion::One => ("string", &[]),
+        AttributeType::Reference => ("reference", &[]),
+        AttributeType::Complex(parts) => ("complex", parts),
     };
     add("name", json!(attribute.name));
     add("type", json!(kind));
-    add("multiValued", json!(attribute.many));
+    add("multiValued", json!(attribute.multi_valued));
     add("required", json!(attribute.required));
     add("caseExact", json!(false));
     match version {
-        Version::One => {
+        ScimVersion::One => {
             add("schema", json!(version.urn(of)));
-            add("readOnly", json!(attribute.allowed == Use::ReadOnly));
+            add("readOnly", json!(attribute.mutability == Mutability::ReadOnly));
         }
-        Version::Two => {
-            let (mutability, returned) = match attribute.allowed {
-                Use::Free => ("readWrite", "default"),
-                Use::ReadOnly => ("readOnly", "default"),
-                Use::WriteOnly => ("writeOnly", "never"),
+        ScimVersion::Two => {
+            let (mutability, returned) = match attribute.mutability {
+                Mutability::ReadWrite => ("readWrite", "default"),
+                Mutability::ReadOnly => ("readOnly", "default"),
+                Mutability::WriteOnly => ("writeOnly", "never"),
             };
             add("mutability", json!(mutability));
             add("returned", json!(returned));
             add("uniqueness", json!(if attribute.unique { "server" } else { "none" }));
-            if attribute.kind == Kind::Link {
+            if attribute.attribute_type == AttributeType::Reference {
                 add("referenceTypes", json!(["external"]));
             }
         }
     }
     if !parts.is_empty() {
-        let parts: Vec<Value> = parts.iter().map(|one| described(version, of, one)).collect();
+        let parts: Vec<Value> = parts.iter().map(|one| describe(version, of, one)).collect();
         add("subAttributes", json!(parts));
     }
     Value::Object(fields)
@@ -258,10 +276,10 @@ mod tests {
     }
 
     #[test]
-    fn a_users_page_tells_of_the_extensions_too() {
-        for version in [Version::One, Version::Two] {
-            let page = page(version, Schema::User, "");
-            let guest = attribute(&page, version.urn(Schema::Guest));
+    fn user_schema_includes_extensions() {
+        for version in [ScimVersion::One, ScimVersion::Two] {
+            let page = page(version, ScimSchema::User, "");
+            let guest = attribute(&page, version.urn(ScimSchema::Guest));
             let parts = guest["subAttributes"].as_array().unwrap();
             assert!(parts.iter().any(|part| part["name"] == "expiration"), "{guest}");
             assert_eq!(attribute(&page, "userName")["required"], true);
@@ -269,11 +287,11 @@ mod tests {
     }
 
     #[test]
-    fn each_version_describes_attributes_in_its_own_words() {
-        let old = page(Version::One, Schema::User, "");
+    fn describes_attributes_in_the_format_of_each_version() {
+        let old = page(ScimVersion::One, ScimSchema::User, "");
         assert_eq!(attribute(&old, "groups")["readOnly"], true);
         assert_eq!(attribute(&old, "groups")["schema"], "urn:scim:schemas:core:1.0");
-        let new = list(Version::Two, "");
+        let new = list(ScimVersion::Two, "");
         let user = &new["Resources"][0];
         assert_eq!(attribute(user, "groups")["mutability"], "readOnly");
         assert_eq!(attribute(user, "password")["returned"], "never");

@@ -1,80 +1,94 @@
-//! Users as SCIM shows them.
+//! Users as SCIM resources.
 
 use serde_json::{Map, Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::filter;
-use super::version::{Schema, Trouble, Version};
-use super::window::{Window, list_answer};
-use crate::sandbox::org::{Keeper, Level, Organization, Person, PersonIndex, Record};
+use super::pagination::{ListWindow, list_response};
+use super::version::{ScimError, ScimSchema, ScimVersion};
+use crate::sandbox::org::{
+    GridOrganization, GroupOwner, Person, PersonIndex, ScimAttributes, WorkspaceLevel,
+};
 
-/// A page of users, all or those that a filter lets through.
+/// Returns a page of users, optionally filtered.
 pub(super) fn list(
-    org: &Organization,
-    version: Version,
+    org: &GridOrganization,
+    version: ScimVersion,
     base: &str,
-    window: Window,
+    window: ListWindow,
     filter: Option<&str>,
-) -> Result<Value, Trouble> {
+) -> Result<Value, ScimError> {
     let filter = match (version, filter) {
         (_, None) => None,
-        (Version::One, Some(text)) => Some(filter::parse(text).map_err(Trouble::bad)?),
-        (Version::Two, Some(_)) => return Err(Trouble::bad("invalid_query")),
+        (ScimVersion::One, Some(text)) => {
+            Some(filter::parse(text).map_err(ScimError::bad_request)?)
+        }
+        (ScimVersion::Two, Some(_)) => return Err(ScimError::bad_request("invalid_query")),
     };
     let (total, found): (usize, Vec<PersonIndex>) = match filter {
-        None => (org.directory().len(), window.cut(org.directory().iter().copied())),
+        None => (org.directory().len(), window.slice(org.directory().iter().copied())),
         Some(filter) => {
             let matches = |index: &PersonIndex| {
                 org.person(*index).is_some_and(|person| filter.matches(person))
             };
             let search = || org.directory().iter().copied().filter(matches).collect();
-            let all: Vec<PersonIndex> = filter.named(org).unwrap_or_else(search);
-            (all.len(), window.cut(all.into_iter()))
+            let all: Vec<PersonIndex> = filter.lookup(org).unwrap_or_else(search);
+            (all.len(), window.slice(all.into_iter()))
         }
     };
     let people = found.into_iter().filter_map(|index| org.person(index));
     let resources: Vec<Value> = people.map(|person| resource(org, version, base, person)).collect();
-    Ok(list_answer(version, window, total, &resources))
+    Ok(list_response(version, window, total, &resources))
 }
 
-/// One user.
+/// Returns the user with this id.
 pub(super) fn get(
-    org: &Organization,
-    version: Version,
+    org: &GridOrganization,
+    version: ScimVersion,
     base: &str,
     id: &str,
-) -> Result<Value, Trouble> {
+) -> Result<Value, ScimError> {
     let person = org.find(id).map(|(_, person)| person).filter(|person| !person.is_bot());
-    let person = person.ok_or_else(|| Trouble::missing("no_such_user"))?;
+    let person = person.ok_or_else(|| ScimError::not_found("no_such_user"))?;
     Ok(resource(org, version, base, person))
 }
 
-/// A user as a resource.
-pub(super) fn resource(org: &Organization, version: Version, base: &str, person: &Person) -> Value {
-    let mut schemas = vec![version.urn(Schema::User), version.urn(Schema::Enterprise)];
+/// Returns a user as a resource.
+pub(super) fn resource(
+    org: &GridOrganization,
+    version: ScimVersion,
+    base: &str,
+    person: &Person,
+) -> Value {
+    let mut schemas = vec![version.urn(ScimSchema::User), version.urn(ScimSchema::Enterprise)];
     let mut user = core(org, version, base, person);
-    user.insert(version.urn(Schema::Enterprise).to_owned(), enterprise(org, person));
-    if let Some(level) = person.guest() {
-        schemas.push(version.urn(Schema::Guest));
-        user.insert(version.urn(Schema::Guest).to_owned(), guest(org, person, level));
+    user.insert(version.urn(ScimSchema::Enterprise).to_owned(), enterprise(org, person));
+    if let Some(level) = person.guest_level() {
+        schemas.push(version.urn(ScimSchema::Guest));
+        user.insert(version.urn(ScimSchema::Guest).to_owned(), guest(org, person, level));
     }
-    schemas.push(version.urn(Schema::Profile));
-    let start = json!({"startDate": org.record_of(person).start_date.map(start_of_work)});
-    user.insert(version.urn(Schema::Profile).to_owned(), start);
+    schemas.push(version.urn(ScimSchema::Profile));
+    let start = json!({"startDate": org.scim_attributes(person).start_date.map(start_date)});
+    user.insert(version.urn(ScimSchema::Profile).to_owned(), start);
     user.insert("schemas".to_owned(), json!(schemas));
     Value::Object(user)
 }
 
-fn core(org: &Organization, version: Version, base: &str, person: &Person) -> Map<String, Value> {
+fn core(
+    org: &GridOrganization,
+    version: ScimVersion,
+    base: &str,
+    person: &Person,
+) -> Map<String, Value> {
     let groups: Vec<Value> = person
         .groups
         .iter()
         .filter_map(|index| org.groups.get(*index))
-        .filter(|group| group.keeper == Keeper::IdentityProvider)
+        .filter(|group| group.owner == GroupOwner::IdentityProvider)
         .map(|group| json!({"value": group.id, "display": group.name}))
         .collect();
-    let record = org.record_of(person);
+    let record = org.scim_attributes(person);
     let profile_url = match record.profile_url.as_str() {
         "" => format!("{}team/{}", org.url(), person.username),
         url => url.to_owned(),
@@ -96,19 +110,19 @@ fn core(org: &Organization, version: Version, base: &str, person: &Person) -> Ma
         "displayName": person.display_name,
         "profileUrl": profile_url,
         "title": person.job.title,
-        "timezone": person.place.timezone,
+        "timezone": person.location.timezone,
         "active": person.is_active(),
         "emails": emails(person, &record),
         "photos": [{"value": photo(person, &record), "type": "photo"}],
         "addresses": [{
             "streetAddress": or_null(&record.street),
-            "locality": or_null(&person.place.city),
+            "locality": or_null(&person.location.city),
             "region": or_null(&record.region),
             "postalCode": or_null(&record.postal_code),
-            "country": or_null(&person.place.country),
+            "country": or_null(&person.location.country),
             "primary": true,
         }],
-        // In answers `mobile` is the second number.
+        // In responses `mobile` is the second number.
         "phoneNumbers": [
             {"value": or_null(&record.mobile_phone), "type": "mobile"},
             {"value": or_null(&person.phone), "primary": true},
@@ -116,7 +130,7 @@ fn core(org: &Organization, version: Version, base: &str, person: &Person) -> Ma
         "userType": or_null(&person.job.user_type),
         "roles": [{"value": or_null(&record.role), "primary": true}],
         "preferredLanguage": or_null(&record.preferred_language),
-        "locale": or_null(&person.place.locale),
+        "locale": or_null(&person.location.locale),
         "groups": groups,
     });
     match resource {
@@ -127,7 +141,7 @@ fn core(org: &Organization, version: Version, base: &str, person: &Person) -> Ma
     }
 }
 
-fn emails(person: &Person, record: &Record) -> Vec<Value> {
+fn emails(person: &Person, record: &ScimAttributes) -> Vec<Value> {
     let mut emails = vec![json!({"value": person.email, "type": "work", "primary": true})];
     if !record.second_email.is_empty() {
         emails.push(json!({"value": record.second_email, "type": "other", "primary": false}));
@@ -135,16 +149,16 @@ fn emails(person: &Person, record: &Record) -> Vec<Value> {
     emails
 }
 
-/// Where Slack's own copy of the picture is.
-fn photo(person: &Person, record: &Record) -> String {
+/// Returns the URL of Slack's copy of the photo.
+fn photo(person: &Person, record: &ScimAttributes) -> String {
     let own = if record.photo.is_empty() { "" } else { "_" };
     format!("https://avatars.slack-edge.example/{}{own}{}_192.png", person.id, record.photo)
 }
 
-fn enterprise(org: &Organization, person: &Person) -> Value {
+fn enterprise(org: &GridOrganization, person: &Person) -> Value {
     let job = &person.job;
     let manager = job.manager.and_then(|index| org.person(index)).map(|manager| &manager.id);
-    let record = org.record_of(person);
+    let record = org.scim_attributes(person);
     json!({
         "employeeNumber": or_null(&job.employee_number),
         "costCenter": or_null(&job.cost_center),
@@ -155,9 +169,9 @@ fn enterprise(org: &Organization, person: &Person) -> Value {
     })
 }
 
-fn guest(org: &Organization, person: &Person, level: Level) -> Value {
+fn guest(org: &GridOrganization, person: &Person, level: WorkspaceLevel) -> Value {
     let mut guest = Map::new();
-    let single = level == Level::SingleChannelGuest;
+    let single = level == WorkspaceLevel::SingleChannelGuest;
     guest.insert("type".to_owned(), json!(if single { "single" } else { "multi" }));
     if person.expires() > 0 {
         guest.insert("expiration".to_owned(), json!(rfc3339(person.expires())));
@@ -171,18 +185,18 @@ fn guest(org: &Organization, person: &Person, level: Level) -> Value {
     Value::Object(guest)
 }
 
-/// Slack says `null` for what a user does not have.
+/// Returns `None`, hence `null`, for an empty string, as Slack does.
 fn or_null(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }
 
-/// A moment in words.
+/// Formats a time according to RFC 3339.
 pub(super) fn rfc3339(unix: i64) -> String {
     let moment = OffsetDateTime::from_unix_timestamp(unix).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     moment.format(&Rfc3339).unwrap_or_default()
 }
 
-/// A day in the form of the profile extension.
-fn start_of_work(unix: i64) -> String {
+/// Formats a date as in the profile extension.
+fn start_date(unix: i64) -> String {
     rfc3339(unix).replace('Z', "+0000")
 }

@@ -1,27 +1,27 @@
-//! Reads the values of attributes.
+//! Parsing of attribute values.
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::version::Trouble;
+use super::version::ScimError;
 
-/// What is wrong with a value of another type than the attribute's.
+/// Error code for a value of the wrong type.
 pub(super) const WRONG_TYPE: &str = "invalid_attribute_format";
 
-/// A text. Nothing, and nothing but spaces, is the empty one.
-pub(super) fn text(value: &Value) -> Result<String, Trouble> {
+/// Parses a string. `null` and blank strings become empty.
+pub(super) fn parse_text(value: &Value) -> Result<String, ScimError> {
     match value {
         Value::Null => Ok(String::new()),
         Value::String(text) => Ok(text.trim().to_owned()),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            Err(Trouble::bad(WRONG_TYPE))
+            Err(ScimError::bad_request(WRONG_TYPE))
         }
     }
 }
 
-/// Yes or no, also in words: some identity providers send those.
-pub(super) fn flag(value: &Value) -> Option<bool> {
+/// Parses a boolean, also as a string, as some identity providers send it.
+pub(super) fn parse_bool(value: &Value) -> Option<bool> {
     match value {
         Value::Bool(flag) => Some(*flag),
         Value::String(word) if word.eq_ignore_ascii_case("true") => Some(true),
@@ -32,21 +32,21 @@ pub(super) fn flag(value: &Value) -> Option<bool> {
     }
 }
 
-/// The fields of an object.
-pub(super) fn fields(value: &Value) -> Result<&Map<String, Value>, Trouble> {
-    value.as_object().ok_or_else(|| Trouble::bad(WRONG_TYPE))
+/// Returns the fields of an object.
+pub(super) fn fields(value: &Value) -> Result<&Map<String, Value>, ScimError> {
+    value.as_object().ok_or_else(|| ScimError::bad_request(WRONG_TYPE))
 }
 
-/// A field of an object, in whatever case its name is written.
+/// Returns a field of an object, ignoring the case of its name.
 pub(super) fn field<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     let same = |(key, _): &(&String, &Value)| key.eq_ignore_ascii_case(name);
     fields.get(name).or_else(|| fields.iter().find(same).map(|(_, value)| value))
 }
 
-/// A moment in ISO 8601, in Unix seconds: with `Z`, with an offset with or without its colon, or
-/// a day alone. None for no moment.
-pub(super) fn moment(value: &Value) -> Result<Option<i64>, Trouble> {
-    let text = text(value)?;
+/// Parses an ISO 8601 time to Unix seconds: with `Z`, with an offset with or without a colon, or a
+/// date. Returns `None` for an absent one.
+pub(super) fn parse_timestamp(value: &Value) -> Result<Option<i64>, ScimError> {
+    let text = parse_text(value)?;
     if text.is_empty() {
         return Ok(None);
     }
@@ -64,7 +64,9 @@ pub(super) fn moment(value: &Value) -> Result<Option<i64>, Trouble> {
         (true | false, _) => text.clone(),
     };
     let moment = OffsetDateTime::parse(&whole, &Rfc3339);
-    moment.map(|moment| Some(moment.unix_timestamp())).map_err(|_| Trouble::bad(WRONG_TYPE))
+    moment
+        .map(|moment| Some(moment.unix_timestamp()))
+        .map_err(|_| ScimError::bad_request(WRONG_TYPE))
 }
 
 #[cfg(test)]
@@ -74,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_read_in_every_spelling_of_the_reference() {
+    fn parses_timestamps_in_every_documented_format() {
         for text in [
             "2024-04-10T00:00:00+0000",
             "2024-04-10T00:00:00Z",
@@ -83,10 +85,10 @@ mod tests {
             "2024-04-09T17:00:00-0700",
             "2024-04-10T00:00:00",
         ] {
-            assert_eq!(moment(&json!(text)), Ok(Some(1_712_707_200)), "{text}");
+            assert_eq!(parse_timestamp(&json!(text)), Ok(Some(1_712_707_200)), "{text}");
         }
-        assert_eq!(moment(&json!(" ")), Ok(None));
-        assert_eq!(moment(&json!("tomorrow")), Err(Trouble::bad(WRONG_TYPE)));
-        assert_eq!(moment(&json!(7)), Err(Trouble::bad(WRONG_TYPE)));
+        assert_eq!(parse_timestamp(&json!(" ")), Ok(None));
+        assert_eq!(parse_timestamp(&json!("tomorrow")), Err(ScimError::bad_request(WRONG_TYPE)));
+        assert_eq!(parse_timestamp(&json!(7)), Err(ScimError::bad_request(WRONG_TYPE)));
     }
 }

@@ -1,40 +1,40 @@
-//! The two versions of SCIM: the names of their schemas and the shape of their errors.
+//! The two versions of SCIM: paths, schema URNs and error formats.
 
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
-use super::super::exchange::{Outcome, Voice};
+use super::super::fault_injection::{ApiErrorFormat, PendingResponse};
 
 /// A version of SCIM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Version {
+pub(super) enum ScimVersion {
     /// 1.1
     One,
     /// 2.0
     Two,
 }
 
-/// What a schema describes.
+/// A schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Schema {
-    /// The attributes that every user has.
+pub(super) enum ScimSchema {
+    /// Core attributes of users.
     User,
-    /// A group.
+    /// Groups.
     Group,
-    /// What a company knows of its people.
+    /// Enterprise extension of users.
     Enterprise,
-    /// A guest's stay.
+    /// Guest extension of users.
     Guest,
-    /// What Slack's own profile adds.
+    /// Slack's profile extension of users.
     Profile,
-    /// A page of a list.
+    /// List responses.
     List,
 }
 
-impl Version {
-    /// The version that a path names.
-    pub(super) fn of(segment: &str) -> Option<Self> {
+impl ScimVersion {
+    /// Parses the version segment of a path.
+    pub(super) fn parse(segment: &str) -> Option<Self> {
         match segment {
             "v1" => Some(Self::One),
             "v2" => Some(Self::Two),
@@ -42,7 +42,7 @@ impl Version {
         }
     }
 
-    /// The segment of its path.
+    /// Returns the path segment of the version.
     pub(super) fn segment(self) -> &'static str {
         match self {
             Self::One => "v1",
@@ -50,31 +50,33 @@ impl Version {
         }
     }
 
-    /// The name of a schema.
-    pub(super) fn urn(self, schema: Schema) -> &'static str {
+    /// Returns the URN of a schema.
+    pub(super) fn urn(self, schema: ScimSchema) -> &'static str {
         match (self, schema) {
-            (Self::One, Schema::User | Schema::Group | Schema::List) => "urn:scim:schemas:core:1.0",
-            (Self::One, Schema::Enterprise) => "urn:scim:schemas:extension:enterprise:1.0",
-            (Self::One, Schema::Guest) => "urn:scim:schemas:extension:slack:guest:1.0",
-            (Self::One, Schema::Profile) => "urn:scim:schemas:extension:slack:profile:1.0",
-            (Self::Two, Schema::User) => "urn:ietf:params:scim:schemas:core:2.0:User",
-            (Self::Two, Schema::Group) => "urn:ietf:params:scim:schemas:core:2.0:Group",
-            (Self::Two, Schema::List) => "urn:ietf:params:scim:api:messages:2.0:ListResponse",
-            (Self::Two, Schema::Enterprise) => {
+            (Self::One, ScimSchema::User | ScimSchema::Group | ScimSchema::List) => {
+                "urn:scim:schemas:core:1.0"
+            }
+            (Self::One, ScimSchema::Enterprise) => "urn:scim:schemas:extension:enterprise:1.0",
+            (Self::One, ScimSchema::Guest) => "urn:scim:schemas:extension:slack:guest:1.0",
+            (Self::One, ScimSchema::Profile) => "urn:scim:schemas:extension:slack:profile:1.0",
+            (Self::Two, ScimSchema::User) => "urn:ietf:params:scim:schemas:core:2.0:User",
+            (Self::Two, ScimSchema::Group) => "urn:ietf:params:scim:schemas:core:2.0:Group",
+            (Self::Two, ScimSchema::List) => "urn:ietf:params:scim:api:messages:2.0:ListResponse",
+            (Self::Two, ScimSchema::Enterprise) => {
                 "urn:ietf:params:scim:schemas:extension:enterprise:2.0:User"
             }
-            (Self::Two, Schema::Guest) => {
+            (Self::Two, ScimSchema::Guest) => {
                 "urn:ietf:params:scim:schemas:extension:slack:guest:2.0:User"
             }
-            (Self::Two, Schema::Profile) => {
+            (Self::Two, ScimSchema::Profile) => {
                 "urn:ietf:params:scim:schemas:extension:slack:profile:2.0:User"
             }
         }
     }
 
-    /// An error in the shape of this version.
-    pub(super) fn error(self, trouble: Trouble) -> Outcome {
-        let Trouble(status, code) = trouble;
+    /// Returns an error in the format of this version.
+    pub(super) fn error(self, trouble: ScimError) -> PendingResponse {
+        let ScimError(status, code) = trouble;
         let body = match self {
             Self::One => json!({"Errors": {"description": code, "code": status.as_u16()}}),
             Self::Two => json!({
@@ -83,63 +85,64 @@ impl Version {
                 "status": status.as_u16(),
             }),
         };
-        Outcome::new(status, body.to_string().into_bytes(), Some(code.to_owned()))
+        PendingResponse::new(status, body.to_string().into_bytes(), Some(code.to_owned()))
     }
 
-    /// How this version tells of trouble.
-    pub(super) fn voice(self) -> Voice {
+    /// Returns the format of errors that do not depend on the request.
+    pub(super) fn error_format(self) -> ApiErrorFormat {
         match self {
-            Self::One => Voice {
+            Self::One => ApiErrorFormat {
                 rate_limited: || Self::One.error(TOO_MANY),
-                server_error: || Self::One.error(BROKEN),
+                server_error: || Self::One.error(INTERNAL_ERROR),
                 content_type: "application/json; charset=utf-8",
             },
-            Self::Two => Voice {
+            Self::Two => ApiErrorFormat {
                 rate_limited: || Self::Two.error(TOO_MANY),
-                server_error: || Self::Two.error(BROKEN),
+                server_error: || Self::Two.error(INTERNAL_ERROR),
                 content_type: "application/scim+json; charset=utf-8",
             },
         }
     }
 }
 
-/// A status and the code that goes with it.
+/// An error response: HTTP status and Slack's error code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Trouble(pub(super) StatusCode, pub(super) &'static str);
+pub(super) struct ScimError(pub(super) StatusCode, pub(super) &'static str);
 
-const TOO_MANY: Trouble = Trouble(StatusCode::TOO_MANY_REQUESTS, "too_many_requests");
-const BROKEN: Trouble = Trouble(StatusCode::INTERNAL_SERVER_ERROR, "internal_error");
+const TOO_MANY: ScimError = ScimError(StatusCode::TOO_MANY_REQUESTS, "too_many_requests");
+const INTERNAL_ERROR: ScimError = ScimError(StatusCode::INTERNAL_SERVER_ERROR, "internal_error");
 
-impl Trouble {
-    /// A question that cannot be answered.
-    pub(super) fn bad(code: &'static str) -> Self {
+impl ScimError {
+    /// Returns a 400 error.
+    pub(super) fn bad_request(code: &'static str) -> Self {
         Self(StatusCode::BAD_REQUEST, code)
     }
 
-    /// A verb that is of no use there.
-    pub(super) fn method() -> Self {
+    /// Returns a 405 error.
+    pub(super) fn method_not_allowed() -> Self {
         Self(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed")
     }
 
-    /// Something that somebody else has.
+    /// Returns a 409 error.
     pub(super) fn conflict(code: &'static str) -> Self {
         Self(StatusCode::CONFLICT, code)
     }
 
-    /// Something that is not there.
-    pub(super) fn missing(code: &'static str) -> Self {
+    /// Returns a 404 error.
+    pub(super) fn not_found(code: &'static str) -> Self {
         Self(StatusCode::NOT_FOUND, code)
     }
 }
 
-/// A successful answer.
-pub(super) fn success(body: &Value) -> Outcome {
-    Outcome::new(StatusCode::OK, body.to_string().into_bytes(), None)
+/// Returns a 200 response.
+pub(super) fn success(body: &Value) -> PendingResponse {
+    PendingResponse::new(StatusCode::OK, body.to_string().into_bytes(), None)
 }
 
-/// The answer to something that was made: what it is and where.
-pub(super) fn created(body: &Value) -> Outcome {
-    let mut outcome = Outcome::new(StatusCode::CREATED, body.to_string().into_bytes(), None);
+/// Returns a 201 response with the location of the new resource.
+pub(super) fn created(body: &Value) -> PendingResponse {
+    let mut outcome =
+        PendingResponse::new(StatusCode::CREATED, body.to_string().into_bytes(), None);
     let location = body.pointer("/meta/location").and_then(Value::as_str);
     if let Some(Ok(location)) = location.map(HeaderValue::from_str) {
         outcome.headers.insert(LOCATION, location);
@@ -147,7 +150,7 @@ pub(super) fn created(body: &Value) -> Outcome {
     outcome
 }
 
-/// A successful answer that has nothing to say.
-pub(super) fn nothing() -> Outcome {
-    Outcome::new(StatusCode::NO_CONTENT, Vec::new(), None)
+/// Returns a 204 response.
+pub(super) fn no_content() -> PendingResponse {
+    PendingResponse::new(StatusCode::NO_CONTENT, Vec::new(), None)
 }

@@ -1,5 +1,4 @@
-//! Apps with settings of their own: tokens that live for ever, the way to those that do not, and
-//! clients that can keep no secret.
+//! Apps with custom settings: long-lived tokens and their exchange, and public clients.
 
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -14,11 +13,11 @@ const SECRET: &str = "another-secret";
 
 impl Client {
     async fn registered(&self, settings: &Value) -> (StatusCode, Value) {
-        let mut wish = json!({"client_id": ID, "client_secret": SECRET, "name": "Other"});
+        let mut form = json!({"client_id": ID, "client_secret": SECRET, "name": "Other"});
         for (name, value) in settings.as_object().unwrap() {
-            wish[name] = value.clone();
+            form[name] = value.clone();
         }
-        let request = Request::post("/_sandbox/apps").body(Body::from(wish.to_string()));
+        let request = Request::post("/_sandbox/apps").body(Body::from(form.to_string()));
         let answer = self.send(request.unwrap()).await;
         (answer.status, answer.json())
     }
@@ -37,7 +36,7 @@ fn authorize(extra: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_token_that_lives_for_ever_is_exchanged_once() {
+async fn exchanges_long_lived_token_once() {
     let client = Client::unlimited(60);
     let (status, app) = client.registered(&json!({"token_rotation": false})).await;
     assert_eq!((status, &app["token_rotation"]), (StatusCode::CREATED, &json!(false)));
@@ -72,7 +71,7 @@ async fn a_token_that_lives_for_ever_is_exchanged_once() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_cannot_be_exchanged() {
+async fn rejects_exchange_of_revoked_token() {
     let client = Client::unlimited(20);
     client.registered(&json!({"token_rotation": false})).await;
     let old = client.sandbox.install(ID, &["users:read"]).unwrap().access_token;
@@ -84,7 +83,7 @@ async fn a_revoked_token_cannot_be_exchanged() {
 }
 
 #[tokio::test]
-async fn a_public_client_proves_itself_by_its_verifier() {
+async fn public_client_authenticates_with_pkce() {
     let client = Client::unlimited(60);
     client
         .registered(&json!({"pkce_enabled": true, "token_rotation": false,
@@ -110,7 +109,7 @@ async fn a_public_client_proves_itself_by_its_verifier() {
     let form: Vec<_> = code.into_iter().chain([("code_verifier", verifier)]).collect();
     let answer = client.post("/api/oauth.v2.access", &form).await.json();
     assert_eq!(answer["ok"], true, "{answer}");
-    // This machine is a web address: without the setting its tokens do not rotate.
+    // A loopback URL is not a custom scheme: without the setting its tokens do not rotate.
     assert_eq!(answer["authed_user"]["refresh_token"], Value::Null);
 
     let path = path.replace(CALLBACK, "other-app://auth");
@@ -135,7 +134,7 @@ async fn a_public_client_proves_itself_by_its_verifier() {
 }
 
 #[tokio::test]
-async fn a_client_with_a_secret_may_not_leave_it_out() {
+async fn rejects_confidential_client_without_secret() {
     let client = Client::unlimited(20);
     client.registered(&json!({})).await;
     let form = [("client_id", ID), ("code", "x"), ("code_verifier", "y")];

@@ -1,4 +1,4 @@
-//! The audit logs API: what is written down, who may read it, and page by page.
+//! The audit logs API: entries, access and pagination.
 
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -6,25 +6,28 @@ use serde_json::{Value, json};
 use time::Duration;
 
 use super::{Client, is_plain, s};
-use crate::sandbox::org::{Actor, OrgLevel, Organization, PersonIndex};
-use crate::sandbox::{DEFAULT_CLIENT_ID, Install, Options};
+use crate::sandbox::org::{Actor, GridOrganization, OrgLevel, PersonIndex};
+use crate::sandbox::{DEFAULT_CLIENT_ID, InstallTarget, SandboxOptions};
 
 const START: i64 = 1_790_000_000;
 
-/// Members without rank, whom nothing protects.
-fn members(org: &Organization) -> Vec<PersonIndex> {
+/// Returns ordinary members who can be deactivated.
+fn members(org: &GridOrganization) -> Vec<PersonIndex> {
     let plain = |index: &PersonIndex| {
         org.person(*index).is_some_and(|one| {
             one.is_active()
                 && one.org_level == OrgLevel::Member
-                && one.guest().is_none()
-                && one.memberships.iter().all(|one| one.level < crate::sandbox::org::Level::Admin)
+                && one.guest_level().is_none()
+                && one
+                    .memberships
+                    .iter()
+                    .all(|one| one.level < crate::sandbox::org::WorkspaceLevel::Admin)
         })
     };
     org.directory().iter().copied().filter(plain).collect()
 }
 
-/// Switches people off, one a second, as the primary owner.
+/// Deactivates members, one per second, as the primary owner.
 fn deactivate(client: &Client, count: usize) -> Vec<String> {
     let org = client.sandbox.snapshot();
     let owner = org.find(&org.primary_owner().unwrap().id).unwrap().0;
@@ -51,7 +54,7 @@ fn entities(page: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn an_entry_says_who_did_what_to_whom_and_where() {
+async fn entry_has_actor_action_entity_and_location() {
     let client = Client::unlimited(60);
     assert_eq!(logs(&client, "").await["entries"], json!([]));
     let gone = deactivate(&client, 1).remove(0);
@@ -80,7 +83,7 @@ async fn an_entry_says_who_did_what_to_whom_and_where() {
 }
 
 #[tokio::test]
-async fn what_an_app_does_is_in_the_log_with_the_app() {
+async fn entry_of_an_apps_change_names_the_app() {
     let client = Client::unlimited(200);
     let user = client.person(is_plain);
     let team = client.team(&user, false);
@@ -125,13 +128,13 @@ async fn what_an_app_does_is_in_the_log_with_the_app() {
 }
 
 #[tokio::test]
-async fn pages_go_from_the_newest_to_the_oldest() {
+async fn pages_are_newest_first_and_stable() {
     let client = Client::unlimited(120);
     let mut gone = deactivate(&client, 7);
     gone.reverse();
     let first = logs(&client, "limit=3").await;
     assert_eq!(entities(&first), gone[..3]);
-    // What happens between two pages moves nothing.
+    // New entries do not shift the pages.
     deactivate(&client, 1);
     let cursor = s(&first["response_metadata"]["next_cursor"]).replace('=', "%3D");
     let second = logs(&client, &format!("limit=9&cursor={cursor}")).await;
@@ -176,7 +179,7 @@ async fn filters_narrow_the_log() {
 }
 
 #[tokio::test]
-async fn only_an_owners_app_on_the_organization_may_read_it() {
+async fn requires_an_owners_org_installation() {
     let client = Client::unlimited(60);
     let refusal = async |token: &str, path: &str| {
         let client = Client { sandbox: client.sandbox.clone(), token: token.to_owned() };
@@ -185,18 +188,18 @@ async fn only_an_owners_app_on_the_organization_may_read_it() {
     };
     let said = |status: u16, code: &str| (status, code.to_owned());
     let path = "/audit/v1/logs";
-    let nobody = client.send(Request::get(path).body(Body::empty()).unwrap()).await;
-    assert_eq!(nobody.status, StatusCode::UNAUTHORIZED);
-    assert_eq!(nobody.json()["error"], "missing_authentication");
+    let unauthenticated = client.send(Request::get(path).body(Body::empty()).unwrap()).await;
+    assert_eq!(unauthenticated.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(unauthenticated.json()["error"], "missing_authentication");
     assert_eq!(refusal("xoxp-guess", path).await, said(401, "invalid_authentication"));
     let narrow = client.sandbox.install(DEFAULT_CLIENT_ID, &["users:read"]).unwrap().access_token;
     assert_eq!(refusal(&narrow, path).await, said(401, "invalid_authentication"));
     let admin = client.sandbox.snapshot();
     let admin = admin.people().iter().find(|one| one.org_level == OrgLevel::Admin).unwrap();
-    let by_admin = client.installed_by(&admin.id, Install::Org);
+    let by_admin = client.installed_by(&admin.id, InstallTarget::Org);
     assert_eq!(refusal(&by_admin, path).await, said(403, "user_not_authorized"));
     let workspace = client.sandbox.snapshot().workspaces[0].id.clone();
-    let small = client.installed_by(&admin.id, Install::Workspace(workspace));
+    let small = client.installed_by(&admin.id, InstallTarget::Workspace(workspace));
     assert_eq!(refusal(&small, path).await, said(403, "team_not_authorized"));
     assert_eq!(refusal(&client.token, "/audit/v1/other").await, said(404, "bad_endpoint"));
     let post = client.post(path, &[]).await;
@@ -204,8 +207,8 @@ async fn only_an_owners_app_on_the_organization_may_read_it() {
 }
 
 #[tokio::test]
-async fn actions_and_schemas_are_for_anybody_and_the_pace_is_the_organizations() {
-    let client = Client::new(Options { users: 20, ..Options::default() });
+async fn actions_and_schemas_are_public_and_limits_are_per_organization() {
+    let client = Client::new(SandboxOptions { users: 20, ..SandboxOptions::default() });
     let actions = client.get("/audit/v1/actions").await.json();
     let users: Vec<&str> = actions["actions"]["user"].as_array().unwrap().iter().map(s).collect();
     assert!(users.contains(&"user_deactivated"));

@@ -1,17 +1,17 @@
-//! Channels, read only.
+//! Channels (read-only).
 
 use serde_json::Value;
 
 use super::{Client, ids, is_plain, s};
 use crate::sandbox::org::OrgLevel;
-use crate::sandbox::{DEFAULT_CLIENT_ID, Install};
+use crate::sandbox::{DEFAULT_CLIENT_ID, InstallTarget};
 
 fn names(rows: &[Value]) -> Vec<&str> {
     rows.iter().map(|row| s(&row["name"])).collect()
 }
 
 #[tokio::test]
-async fn a_workspace_lists_its_channels_by_kind() {
+async fn lists_channels_of_a_workspace_by_type() {
     let client = Client::unlimited(200);
     let team = client.sandbox.with_org(|org| org.workspaces[0].id.clone());
     let list = async |query: &str| {
@@ -35,7 +35,7 @@ async fn a_workspace_lists_its_channels_by_kind() {
 }
 
 #[tokio::test]
-async fn members_and_channels_tell_the_same() {
+async fn members_and_user_channels_agree() {
     let client = Client::unlimited(200);
     let user = client.person(is_plain);
     let team = client.team(&user, true);
@@ -85,10 +85,10 @@ async fn administrators_search_all_channels() {
 }
 
 #[tokio::test]
-async fn private_channels_are_for_the_primary_owner_to_search() {
+async fn only_primary_owner_searches_private_channels() {
     let client = Client::unlimited(200);
     let admin = client.person(|one| one.org_level == OrgLevel::Admin && one.is_active());
-    let token = client.installed_by(&admin, Install::Org);
+    let token = client.installed_by(&admin, InstallTarget::Org);
     let client = Client { sandbox: client.sandbox, token };
     let rows = client.all("admin.conversations.search", "conversations", "", 20).await;
     assert!(!rows.is_empty() && rows.iter().all(|row| row["is_private"] == false));
@@ -97,14 +97,14 @@ async fn private_channels_are_for_the_primary_owner_to_search() {
 }
 
 #[tokio::test]
-async fn a_token_reaches_the_channels_of_its_workspace_and_its_scopes() {
+async fn token_sees_channels_of_its_workspace_and_scopes() {
     let client = Client::unlimited(200);
     let user = client.person(is_plain);
     let (own, other) = (client.team(&user, true), client.team(&user, false));
     let (near, far) = (client.channel(&own), client.channel(&other));
     let scopes = &["groups:read"];
     let narrow = client.sandbox.install(DEFAULT_CLIENT_ID, scopes).unwrap().access_token;
-    let token = client.installed_by(&user, Install::Workspace(own));
+    let token = client.installed_by(&user, InstallTarget::Workspace(own));
     let member = Client { sandbox: client.sandbox.clone(), token };
     for method in ["conversations.info", "conversations.members"] {
         assert_eq!(member.code(method, &format!("channel={near}")).await, "");

@@ -1,4 +1,4 @@
-//! The Events API, seen from an app: the handshake, signed events, and what comes again.
+//! The Events API from an app's side: URL verification, signed events and retries.
 
 use std::sync::{Arc, Mutex};
 
@@ -20,13 +20,13 @@ use crate::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
 
 const SECRET: &str = "a-signing-secret";
 
-/// What the app was sent.
-struct Received {
+/// A request that the app received.
+struct ReceivedRequest {
     headers: HeaderMap,
     body: String,
 }
 
-impl Received {
+impl ReceivedRequest {
     fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
@@ -46,16 +46,16 @@ impl Received {
 }
 
 #[derive(Clone)]
-struct Stage {
-    received: UnboundedSender<Received>,
-    /// What the next events are answered with; success when there is nothing.
+struct ListenerState {
+    received: UnboundedSender<ReceivedRequest>,
+    /// Statuses of the next responses; 200 if empty.
     answers: Arc<Mutex<Vec<StatusCode>>>,
 }
 
-/// An app that listens on this machine.
+/// An app that listens on a loopback port.
 struct Listener {
     url: String,
-    received: UnboundedReceiver<Received>,
+    received: UnboundedReceiver<ReceivedRequest>,
     answers: Arc<Mutex<Vec<StatusCode>>>,
 }
 
@@ -63,26 +63,26 @@ impl Listener {
     async fn start() -> Self {
         let (sender, received) = unbounded_channel();
         let answers = Arc::new(Mutex::new(Vec::new()));
-        let stage = Stage { received: sender, answers: Arc::clone(&answers) };
+        let stage = ListenerState { received: sender, answers: Arc::clone(&answers) };
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/events", listener.local_addr().unwrap());
         let router = Router::new()
-            .route("/events", post(hear))
-            .route("/deaf", post(|| async { "no challenge" }))
+            .route("/events", post(receive))
+            .route("/unverified", post(|| async { "no challenge" }))
             .with_state(stage);
         run(async move { axum::serve(listener, router).await.unwrap() });
         Self { url, received, answers }
     }
 
-    async fn next(&mut self) -> Received {
+    async fn next(&mut self) -> ReceivedRequest {
         self.received.recv().await.unwrap()
     }
 }
 
-async fn hear(State(stage): State<Stage>, headers: HeaderMap, body: String) -> Response {
+async fn receive(State(stage): State<ListenerState>, headers: HeaderMap, body: String) -> Response {
     let value: Value = serde_json::from_str(&body).unwrap();
     let challenge = value["challenge"].as_str().map(str::to_owned);
-    stage.received.send(Received { headers, body }).ok();
+    stage.received.send(ReceivedRequest { headers, body }).ok();
     if let Some(challenge) = challenge {
         return challenge.into_response();
     }
@@ -95,17 +95,17 @@ fn run(future: impl Future<Output = ()> + Send + 'static) {
 }
 
 impl Client {
-    async fn tell(&self, path: &str, body: &Value) -> super::Answer {
+    async fn post_json(&self, path: &str, body: &Value) -> super::TestResponse {
         self.send(Request::post(path).body(Body::from(body.to_string())).unwrap()).await
     }
 
-    /// Subscribes the default app and begins to deliver.
+    /// Subscribes the default app and starts the delivery.
     async fn subscribed(&self, listener: &mut Listener, events: Option<&[&str]>) {
-        let mut wish = json!({"url": listener.url, "signing_secret": SECRET});
+        let mut request = json!({"url": listener.url, "signing_secret": SECRET});
         if let Some(events) = events {
-            wish["events"] = json!(events);
+            request["events"] = json!(events);
         }
-        let answer = self.tell("/_sandbox/event-subscriptions", &wish).await;
+        let answer = self.post_json("/_sandbox/event-subscriptions", &request).await;
         assert_eq!(answer.status, StatusCode::CREATED, "{}", String::from_utf8_lossy(&answer.body));
         let hello = listener.next().await;
         assert_eq!(hello.json()["type"], "url_verification");
@@ -124,7 +124,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn a_change_is_told_in_a_signed_envelope() {
+async fn change_is_delivered_in_signed_envelope() {
     let client = Client::unlimited(60);
     let mut listener = Listener::start().await;
     client.subscribed(&mut listener, None).await;
@@ -156,7 +156,7 @@ async fn a_change_is_told_in_a_signed_envelope() {
 }
 
 #[tokio::test]
-async fn each_change_has_its_event_in_the_order_of_the_changes() {
+async fn events_follow_the_order_of_changes() {
     let client = Client::unlimited(200);
     let mut listener = Listener::start().await;
     client.subscribed(&mut listener, None).await;
@@ -182,7 +182,7 @@ async fn each_change_has_its_event_in_the_order_of_the_changes() {
 }
 
 #[tokio::test]
-async fn what_an_app_does_not_take_comes_again_three_times() {
+async fn retries_rejected_event_three_times() {
     let client = Client::unlimited(60);
     let mut listener = Listener::start().await;
     client.subscribed(&mut listener, Some(&["user_change"])).await;
@@ -202,7 +202,7 @@ async fn what_an_app_does_not_take_comes_again_three_times() {
     assert_eq!(last.header("x-slack-retry-num"), "3");
     assert!(last.is_signed());
     assert_eq!(last.header("x-slack-request-timestamp"), "1790000360");
-    // The next event shows that the one before is given up.
+    // The next event shows that the previous one was dropped.
     client.sandbox.advance_clock(Duration::HOUR);
     client.deactivate(client.member());
     let next = listener.next().await;
@@ -215,7 +215,7 @@ async fn what_an_app_does_not_take_comes_again_three_times() {
 }
 
 #[tokio::test]
-async fn an_app_hears_what_its_scopes_let_it_see_and_of_its_own_end() {
+async fn app_receives_events_of_its_scopes_and_its_revocation() {
     let client = Client::unlimited(60);
     client.sandbox.change_grants(|grants| grants.uninstall(DEFAULT_CLIENT_ID));
     let token = client.sandbox.install(DEFAULT_CLIENT_ID, &["team:read"]).unwrap().access_token;
@@ -233,24 +233,25 @@ async fn an_app_hears_what_its_scopes_let_it_see_and_of_its_own_end() {
 }
 
 #[tokio::test]
-async fn a_subscription_that_makes_no_sense_is_refused() {
+async fn rejects_invalid_subscriptions() {
     let client = Client::unlimited(20);
     let listener = Listener::start().await;
-    let deaf = listener.url.replace("/events", "/deaf");
-    for (wish, error) in [
-        (json!({"url": "http://example.com/events"}), "machine"),
+    let unverified = listener.url.replace("/events", "/unverified");
+    for (request, error) in [
+        (json!({"url": "http://example.com/events"}), "loopback"),
         (json!({"url": listener.url, "client_id": "9.9"}), "client_id"),
         (json!({"url": listener.url, "events": ["message"]}), "message"),
-        (json!({"url": deaf}), "challenge"),
+        (json!({"url": unverified}), "challenge"),
         (json!({"url": "http://127.0.0.1:1/events"}), "connection_failed"),
     ] {
-        let answer = client.tell("/_sandbox/event-subscriptions", &wish).await;
+        let answer = client.post_json("/_sandbox/event-subscriptions", &request).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-        assert!(s(&answer.json()["error"]).contains(error), "{wish}: {}", answer.json());
+        assert!(s(&answer.json()["error"]).contains(error), "{request}: {}", answer.json());
     }
     let none = client.get("/_sandbox/event-subscriptions").await.json();
     assert_eq!(none["subscriptions"], json!([]));
-    let answer = client.tell("/_sandbox/event-subscriptions", &json!({"url": listener.url})).await;
+    let answer =
+        client.post_json("/_sandbox/event-subscriptions", &json!({"url": listener.url})).await;
     assert_eq!(answer.json()["client_id"], DEFAULT_CLIENT_ID);
     let gone =
         client.send(Request::delete("/_sandbox/event-subscriptions").body(Body::empty()).unwrap());

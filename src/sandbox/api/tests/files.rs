@@ -1,26 +1,26 @@
-//! Uploads: an address is asked for, the file is sent there, and the upload is finished.
+//! File uploads: URL, content and completion.
 
 use axum::body::Body;
 use http::{Request, StatusCode};
 use serde_json::Value;
 
-use super::{Answer, Client, is_plain, s};
-use crate::sandbox::{Install, Stage};
+use super::{Client, TestResponse, is_plain, s};
+use crate::sandbox::{FileStatus, InstallTarget};
 
 const SHA256_OF_ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 const LINES: &str = "--x\r\ncontent-disposition: form-data; name=\"filename\"; filename=\"a.txt\"\r\n\r\n\
                      abc\r\n--x--\r\n";
 
 impl Client {
-    /// The id of a promised file, and the path that takes it.
-    async fn promised(&self, wish: &str) -> (String, String) {
-        let promise = self.call("files.getUploadURLExternal", wish).await;
+    /// Returns the id and the upload path of a reserved file.
+    async fn promised(&self, query: &str) -> (String, String) {
+        let promise = self.call("files.getUploadURLExternal", query).await;
         let url: url::Url = s(&promise["upload_url"]).parse().unwrap();
         (s(&promise["file_id"]).to_owned(), url.path().to_owned())
     }
 
     /// Sends a file without a token.
-    async fn send_file(&self, path: &str, kind: &str, body: &'static str) -> Answer {
+    async fn send_file(&self, path: &str, kind: &str, body: &'static str) -> TestResponse {
         let request = Request::post(path).header("content-type", kind);
         self.send(request.body(Body::from(body)).unwrap()).await
     }
@@ -32,7 +32,7 @@ impl Client {
 }
 
 #[tokio::test]
-async fn a_file_is_there_once_it_was_sent_and_finished() {
+async fn file_is_visible_after_completed_upload() {
     let client = Client::unlimited(20);
     for (kind, body) in
         [("application/octet-stream", "abc"), ("multipart/form-data; boundary=x", LINES)]
@@ -47,8 +47,8 @@ async fn a_file_is_there_once_it_was_sent_and_finished() {
         let file = client.call("files.info", &at).await["file"].clone();
         assert_eq!((&file["size"], &file["mimetype"]), (&3.into(), &"text/plain".into()));
         assert_eq!(client.call("files.list", "").await["files"][0], file);
-        let kept = client.sandbox.files().into_iter().find(|file| file.id == id).unwrap();
-        assert_eq!(kept.content.unwrap().sha256, SHA256_OF_ABC, "{kind}");
+        let stored = client.sandbox.files().into_iter().find(|file| file.id == id).unwrap();
+        assert_eq!(stored.content.unwrap().sha256, SHA256_OF_ABC, "{kind}");
         assert_eq!(client.code("files.delete", &at).await, "");
         assert_eq!(client.code("files.info", &at).await, "file_deleted");
         assert_eq!(client.call("files.list", "").await["paging"]["total"], 0);
@@ -57,7 +57,7 @@ async fn a_file_is_there_once_it_was_sent_and_finished() {
 }
 
 #[tokio::test]
-async fn what_was_not_promised_is_not_taken() {
+async fn rejects_unannounced_uploads() {
     let client = Client::unlimited(20);
     let raw = "application/octet-stream";
     let (id, path) = client.promised("filename=a.txt&length=4").await;
@@ -67,22 +67,22 @@ async fn what_was_not_promised_is_not_taken() {
     assert_eq!(client.send_file(&path, raw, "abcd").await.status, StatusCode::OK);
     assert_eq!(client.send_file(&path, raw, "abcd").await.status, StatusCode::NOT_FOUND, "twice");
     assert_eq!(client.finish(&id, "&channel_id=C00000000").await["error"], "channel_not_found");
-    assert_eq!(client.sandbox.files()[0].stage, Stage::Sent);
-    for (wish, code) in [
+    assert_eq!(client.sandbox.files()[0].stage, FileStatus::Sent);
+    for (query, code) in [
         ("filename=a.txt&length=0", "missing_argument"),
         ("filename=a.txt&length=2000000&snippet_type=python", "snippet_too_large"),
         (&format!("filename=a.png&length=1&alt_txt={}", "a".repeat(1_001)), "alt_txt_too_large"),
     ] {
-        assert_eq!(client.code("files.getUploadURLExternal", wish).await, code);
+        assert_eq!(client.code("files.getUploadURLExternal", query).await, code);
     }
 }
 
 #[tokio::test]
-async fn a_file_is_its_owners_until_it_is_shared() {
+async fn file_is_private_until_shared() {
     let mut client = Client::unlimited(200);
     let user = client.person(is_plain);
     let channel = client.channel(&client.team(&user, true));
-    let (own, other) = (client.token.clone(), client.installed_by(&user, Install::Org));
+    let (own, other) = (client.token.clone(), client.installed_by(&user, InstallTarget::Org));
     let raw = "application/octet-stream";
     for (more, seen) in [(String::new(), "file_not_found"), (format!("&channel_id={channel}"), "")]
     {

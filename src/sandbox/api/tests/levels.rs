@@ -1,11 +1,11 @@
-//! Ranks, and how long guests stay.
+//! Levels, and expirations of guests.
 
 use super::{Client, is_plain};
 use crate::sandbox::DEFAULT_CLIENT_ID;
 use crate::sandbox::org::{Actor, OrgLevel};
 
 #[tokio::test]
-async fn a_member_rises_and_falls_in_a_workspace_and_in_the_organization() {
+async fn changes_levels_in_workspace_and_organization() {
     let client = Client::unlimited(200);
     let user = client.person(is_plain);
     let team = client.team(&user, true);
@@ -25,7 +25,7 @@ async fn a_member_rises_and_falls_in_a_workspace_and_in_the_organization() {
 }
 
 #[tokio::test]
-async fn ranks_that_cannot_be_changed() {
+async fn rejects_invalid_level_changes() {
     let client = Client::unlimited(200);
     let org = client.sandbox.with_org(|org| org.id.clone());
     let code = async |method: &str, user: &str, team: &str| {
@@ -39,7 +39,7 @@ async fn ranks_that_cannot_be_changed() {
     for method in ["setAdmin", "setOwner", "setRegular"] {
         assert_eq!(code(method, &first, &at_work).await, "cannot_modify_primary_owner", "{method}");
     }
-    let guest = client.person(|one| one.guest().is_some() && one.is_active());
+    let guest = client.person(|one| one.guest_level().is_some() && one.is_active());
     let there = client.team(&guest, true);
     let refused = code("setRegular", &guest, &there).await;
     assert_eq!(refused, "cannot_set_this_guest_to_regular_at_team_level");
@@ -59,7 +59,7 @@ async fn ranks_that_cannot_be_changed() {
 }
 
 #[tokio::test]
-async fn the_power_of_a_token_goes_with_the_rank_of_who_gave_it() {
+async fn admin_token_requires_its_users_admin_level() {
     let client = Client::unlimited(200);
     let owner = client.sandbox.with_org(|org| org.primary_owner().unwrap().id.clone());
     let admin = client.person(|one| one.org_level == OrgLevel::Admin && one.is_active());
@@ -89,9 +89,9 @@ async fn the_power_of_a_token_goes_with_the_rank_of_who_gave_it() {
 }
 
 #[tokio::test]
-async fn a_guest_whose_stay_has_ended_is_switched_off() {
+async fn deactivates_guest_after_expiration() {
     let client = Client::unlimited(200);
-    let guest = client.person(|one| one.guest().is_some() && one.is_active());
+    let guest = client.person(|one| one.guest_level().is_some() && one.is_active());
     let team = client.team(&guest, true);
     let soon = client.sandbox.now().unix_timestamp() + 3_600;
     let at = format!("user_id={guest}&team_id={team}");
@@ -101,9 +101,9 @@ async fn a_guest_whose_stay_has_ended_is_switched_off() {
     assert_eq!(again, "failed_to_validate_expiration", "it ends then already");
     let past = client.code("admin.users.setExpiration", &format!("{at}&expiration_ts=12")).await;
     assert_eq!(past, "failed_to_validate_expiration");
-    let told = client.call("admin.users.getExpiration", &format!("user_id={guest}")).await;
-    assert_eq!(told["user"]["expiration_ts"], soon);
-    assert_ne!(told["user"]["is_restricted"], told["user"]["is_ultra_restricted"]);
+    let response = client.call("admin.users.getExpiration", &format!("user_id={guest}")).await;
+    assert_eq!(response["user"]["expiration_ts"], soon);
+    assert_ne!(response["user"]["is_restricted"], response["user"]["is_ultra_restricted"]);
     client.sandbox.advance_clock(time::Duration::hours(2));
     assert!(client.row(&guest, "is_active=true").await.is_none());
     assert!(client.row(&guest, "is_active=false").await.is_some());

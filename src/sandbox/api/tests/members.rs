@@ -1,10 +1,10 @@
-//! Who comes into a workspace and who leaves it.
+//! Workspace memberships.
 
 use super::{Client, is_plain};
-use crate::sandbox::org::{Change, Level, OrgLevel, Standing};
+use crate::sandbox::org::{OrgChange, OrgLevel, PersonStatus, WorkspaceLevel};
 
 #[tokio::test]
-async fn a_member_comes_into_a_workspace_and_leaves_it() {
+async fn adds_and_removes_a_member() {
     let client = Client::unlimited(200);
     let user = client.person(is_plain);
     let team = client.team(&user, false);
@@ -18,19 +18,19 @@ async fn a_member_comes_into_a_workspace_and_leaves_it() {
     assert!(client.row(&user, &format!("team_id={team}")).await.is_none());
     let changes = client.sandbox.changes();
     let kinds: Vec<_> = changes.iter().map(|one| std::mem::discriminant(&one.change)).collect();
-    let joined = std::mem::discriminant(&Change::Joined { person: 0, workspace: 0 });
-    let left = std::mem::discriminant(&Change::Left { person: 0, workspace: 0 });
+    let joined = std::mem::discriminant(&OrgChange::Joined { person: 0, workspace: 0 });
+    let left = std::mem::discriminant(&OrgChange::Left { person: 0, workspace: 0 });
     assert_eq!(kinds, [joined, left]);
 }
 
 #[tokio::test]
-async fn whom_one_cannot_put_into_a_workspace() {
+async fn rejects_invalid_assignments() {
     let client = Client::unlimited(200);
     let code = async |user: &str, more: &str| {
         let team = client.team(user, false);
         client.code("admin.users.assign", &format!("user_id={user}&team_id={team}{more}")).await
     };
-    let guest = client.person(|one| one.guest().is_some() && one.is_active());
+    let guest = client.person(|one| one.guest_level().is_some() && one.is_active());
     assert_eq!(code(&guest, "").await, "invalid_role_for_user");
     let member = client.person(is_plain);
     let channel = client.channel(&client.team(&member, false));
@@ -43,14 +43,14 @@ async fn whom_one_cannot_put_into_a_workspace() {
         org.people().iter().find(|one| one.is_bot()).map(|one| one.id.clone()).unwrap()
     });
     assert_eq!(code(&bot, "").await, "user_is_bot");
-    let nobody = client.code("admin.users.assign", "user_id=U0&team_id=T0").await;
-    assert_eq!(nobody, "team_not_found");
+    let unknown = client.code("admin.users.assign", "user_id=U0&team_id=T0").await;
+    assert_eq!(unknown, "team_not_found");
 }
 
 #[tokio::test]
-async fn somebody_switched_off_comes_back_by_assignment() {
+async fn assignment_reactivates_deactivated_account() {
     let client = Client::unlimited(200);
-    let user = client.person(|one| !one.is_active() && one.guest().is_none());
+    let user = client.person(|one| !one.is_active() && one.guest_level().is_none());
     let team = client.team(&user, true);
     let at = format!("user_id={user}&team_id={team}");
     assert_eq!(client.code("admin.users.remove", &at).await, "user_already_deleted");
@@ -59,7 +59,7 @@ async fn somebody_switched_off_comes_back_by_assignment() {
 }
 
 #[tokio::test]
-async fn a_guest_is_asked_by_mail_and_has_not_come_yet() {
+async fn invited_guest_is_pending() {
     let client = Client::unlimited(50);
     let team = client.sandbox.with_org(|org| org.workspaces[0].id.clone());
     let channel = client.channel(&team);
@@ -73,7 +73,7 @@ async fn a_guest_is_asked_by_mail_and_has_not_come_yet() {
         let (_, person) = org.find_by_email("new.person@partner.example").unwrap();
         (person.clone(), person.memberships[0].level)
     });
-    assert_eq!((person.standing, level), (Standing::Invited, Level::SingleChannelGuest));
+    assert_eq!((person.status, level), (PersonStatus::Invited, WorkspaceLevel::SingleChannelGuest));
     assert_eq!((person.full_name(), person.expires()), ("New Person".to_owned(), 1_900_000_000));
     let again = client.code("admin.users.invite", &asked).await;
     assert_eq!(again, "already_in_team_invited_user");
@@ -90,7 +90,7 @@ async fn a_guest_is_asked_by_mail_and_has_not_come_yet() {
 }
 
 #[tokio::test]
-async fn whoever_is_there_or_was_is_not_asked_again() {
+async fn rejects_invitation_of_existing_or_deactivated_account() {
     let client = Client::unlimited(200);
     let ask = async |user: &str| {
         let team = client.team(user, true);
@@ -104,7 +104,7 @@ async fn whoever_is_there_or_was_is_not_asked_again() {
 }
 
 #[tokio::test]
-async fn the_primary_owner_of_a_workspace_stays() {
+async fn rejects_removal_of_primary_owner() {
     let client = Client::unlimited(200);
     let owner = client.person(|one| one.org_level == OrgLevel::PrimaryOwner);
     let team = client.team(&owner, true);
@@ -113,9 +113,9 @@ async fn the_primary_owner_of_a_workspace_stays() {
 }
 
 #[tokio::test]
-async fn a_guest_who_is_nowhere_else_is_switched_off_and_stays_a_guest() {
+async fn removal_from_last_workspace_deactivates_guest() {
     let client = Client::unlimited(200);
-    let guest = client.person(|one| one.guest().is_some() && one.is_active());
+    let guest = client.person(|one| one.guest_level().is_some() && one.is_active());
     let team = client.team(&guest, true);
     let at = format!("user_id={guest}&team_id={team}");
     assert_eq!(client.code("admin.users.remove", &at).await, "");
@@ -133,10 +133,11 @@ async fn a_guest_who_is_nowhere_else_is_switched_off_and_stays_a_guest() {
 }
 
 #[tokio::test]
-async fn a_guest_can_be_in_several_workspaces_and_leave_one() {
+async fn guest_can_leave_one_of_several_workspaces() {
     let client = Client::unlimited(200);
-    let guest =
-        client.person(|one| one.guest() == Some(Level::MultiChannelGuest) && one.is_active());
+    let guest = client.person(|one| {
+        one.guest_level() == Some(WorkspaceLevel::MultiChannelGuest) && one.is_active()
+    });
     let (home, other) = (client.team(&guest, true), client.team(&guest, false));
     let channel = client.channel(&other);
     let at = format!("user_id={guest}&team_id={other}&is_restricted=true");
@@ -152,7 +153,7 @@ async fn a_guest_can_be_in_several_workspaces_and_leave_one() {
 }
 
 #[tokio::test]
-async fn bots_stay_where_they_are() {
+async fn rejects_changes_of_bots() {
     let client = Client::unlimited(200);
     let bot = client.sandbox.with_org(|org| {
         org.people().iter().find(|one| one.is_bot()).map(|one| one.id.clone()).unwrap()
@@ -163,7 +164,7 @@ async fn bots_stay_where_they_are() {
 }
 
 #[tokio::test]
-async fn a_full_account_in_no_workspace_loses_its_roles_when_it_becomes_a_guest() {
+async fn unassigned_member_loses_roles_as_guest() {
     let client = Client::unlimited(200);
     let user = client.person(is_plain);
     let home = client.team(&user, true);

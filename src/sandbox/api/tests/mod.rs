@@ -1,9 +1,10 @@
-//! Through the front door: what a client of the provider sees.
+//! Tests over HTTP, as a client of the provider sees the sandbox.
 
 mod apps;
 mod audit;
 mod channels;
 mod events;
+mod faults;
 mod files;
 mod levels;
 mod members;
@@ -18,7 +19,6 @@ mod scim_order;
 mod scim_patch;
 mod scim_users;
 mod sessions;
-mod trouble;
 mod usergroups;
 mod web;
 mod workspaces;
@@ -34,9 +34,9 @@ use tower::ServiceExt;
 
 use super::router;
 use crate::domain::clock::ManualClock;
-use crate::sandbox::grants::Grant;
-use crate::sandbox::org::{Level, OrgLevel, Person};
-use crate::sandbox::{DEFAULT_CLIENT_ID, Install, Options, Sandbox};
+use crate::sandbox::grants::Installation;
+use crate::sandbox::org::{OrgLevel, Person, WorkspaceLevel};
+use crate::sandbox::{DEFAULT_CLIENT_ID, InstallTarget, Sandbox, SandboxOptions};
 
 const SCOPES: &[&str] = &[
     "admin",
@@ -67,14 +67,14 @@ struct Client {
     token: String,
 }
 
-/// An answer that has been read.
-struct Answer {
+/// A response with its body.
+struct TestResponse {
     status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
 }
 
-impl Answer {
+impl TestResponse {
     fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -85,7 +85,7 @@ impl Answer {
 }
 
 impl Client {
-    fn new(options: Options) -> Self {
+    fn new(options: SandboxOptions) -> Self {
         let clock = ManualClock::at(OffsetDateTime::from_unix_timestamp(1_790_000_000).unwrap());
         let sandbox = Sandbox::new(options, Arc::new(clock)).unwrap();
         let token = sandbox.install(DEFAULT_CLIENT_ID, SCOPES).unwrap().access_token;
@@ -93,12 +93,12 @@ impl Client {
     }
 
     fn unlimited(users: usize) -> Self {
-        Self::new(Options { users, enforce_limits: false, ..Options::default() })
+        Self::new(SandboxOptions { users, enforce_limits: false, ..SandboxOptions::default() })
     }
 
-    /// The token of an installation that somebody else approved.
-    fn installed_by(&self, user_id: &str, install: Install) -> String {
-        let grant = Grant {
+    /// Returns the token of an installation that another user approved.
+    fn installed_by(&self, user_id: &str, install: InstallTarget) -> String {
+        let grant = Installation {
             client_id: DEFAULT_CLIENT_ID.to_owned(),
             user_id: user_id.to_owned(),
             bot_user_id: None,
@@ -114,20 +114,20 @@ impl Client {
         pairs.remove(0).access_token
     }
 
-    async fn send(&self, request: Request<Body>) -> Answer {
+    async fn send(&self, request: Request<Body>) -> TestResponse {
         let response = router(self.sandbox.clone()).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = to_bytes(body, usize::MAX).await.unwrap_or_default().to_vec();
-        Answer { status: parts.status, headers: parts.headers, body }
+        TestResponse { status: parts.status, headers: parts.headers, body }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    async fn get(&self, path: &str) -> TestResponse {
         let bearer = format!("Bearer {}", self.token);
         let request = Request::get(path).header("authorization", bearer);
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> TestResponse {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let kind = "application/x-www-form-urlencoded";
         let request = Request::post(path).header("content-type", kind);
@@ -138,19 +138,19 @@ impl Client {
         self.get(&format!("/api/{method}?{query}")).await.json()
     }
 
-    /// The code that a call is refused with; empty when it is not.
+    /// Returns the error code of a call, or an empty string.
     async fn code(&self, method: &str, query: &str) -> String {
         let answer = self.call(method, query).await;
         answer["error"].as_str().unwrap_or_default().to_owned()
     }
 
-    /// The row of an account in the administrators' list.
+    /// Returns the row of an account in `admin.users.list`.
     async fn row(&self, id: &str, query: &str) -> Option<Value> {
         let rows = self.all("admin.users.list", "users", query, 1_000).await;
         rows.into_iter().find(|row| row["id"] == id)
     }
 
-    /// The id of the first account that fits.
+    /// Returns the id of the first account that matches.
     fn person(&self, fits: impl Fn(&Person) -> bool) -> String {
         self.sandbox.with_org(|org| {
             let found = org.people().iter().find(|person| !person.is_bot() && fits(person));
@@ -158,7 +158,7 @@ impl Client {
         })
     }
 
-    /// The id of a workspace where an account is, or is not.
+    /// Returns the id of a workspace that an account is a member of, or not.
     fn team(&self, id: &str, is_there: bool) -> String {
         self.sandbox.with_org(|org| {
             let (_, person) = org.find(id).unwrap();
@@ -168,7 +168,7 @@ impl Client {
         })
     }
 
-    /// The first default channel of a workspace.
+    /// Returns the first default channel of a workspace.
     fn channel(&self, team: &str) -> String {
         self.sandbox.with_org(|org| {
             let (_, workspace) = org.workspace(team).unwrap();
@@ -176,7 +176,7 @@ impl Client {
         })
     }
 
-    /// All rows of a list, page after page.
+    /// Returns all rows of a list, across its pages.
     async fn all(&self, method: &str, field: &str, query: &str, limit: usize) -> Vec<Value> {
         let (mut rows, mut cursor) = (Vec::new(), String::new());
         loop {
@@ -202,9 +202,9 @@ fn ids(rows: &[Value]) -> BTreeSet<String> {
     ids
 }
 
-/// A full member without any rank.
+/// Whether an account is a full member without admin levels.
 fn is_plain(person: &Person) -> bool {
-    let member = person.memberships.iter().all(|one| one.level == Level::Member);
+    let member = person.memberships.iter().all(|one| one.level == WorkspaceLevel::Member);
     let ranks = person.org_level != OrgLevel::Member;
     person.is_active() && member && !ranks && (1..5).contains(&person.memberships.len())
 }

@@ -1,4 +1,4 @@
-//! Consent, installation, rotation and what becomes of tokens.
+//! Consent, installation, token rotation and revocation.
 
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -7,7 +7,7 @@ use time::Duration;
 use url::Url;
 
 use super::{Client, SCOPES, is_plain, s};
-use crate::sandbox::{App, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Options};
+use crate::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, SandboxOptions, SlackApp};
 
 pub(super) const CALLBACK: &str = "http://127.0.0.1:9/callback";
 
@@ -34,7 +34,7 @@ pub(super) async fn decided(
 }
 
 #[tokio::test]
-async fn tokens_are_refused_in_slacks_words() {
+async fn rejects_tokens_with_slacks_codes() {
     let client = Client::unlimited(20);
     let test = client.call("auth.test", "").await;
     assert_eq!(test["is_enterprise_install"], true);
@@ -44,8 +44,8 @@ async fn tokens_are_refused_in_slacks_words() {
         client.call("auth.test", "").await["error"].as_str().map(str::to_owned)
     };
     assert_eq!(error("xoxp-guess").await.as_deref(), Some("invalid_auth"));
-    let nobody = client.post("/api/auth.test", &[]).await.json();
-    assert_eq!(nobody["error"], "not_authed");
+    let unauthenticated = client.post("/api/auth.test", &[]).await.json();
+    assert_eq!(unauthenticated["error"], "not_authed");
     let by_form = client.post("/api/auth.test", &[("token", &client.token)]).await.json();
     assert_eq!(by_form["ok"], true);
     let second = client.sandbox.install(DEFAULT_CLIENT_ID, SCOPES).unwrap().access_token;
@@ -57,7 +57,7 @@ async fn tokens_are_refused_in_slacks_words() {
 }
 
 #[tokio::test]
-async fn an_app_is_installed_on_the_organization_and_refreshes_its_token() {
+async fn installs_on_organization_and_refreshes_token() {
     let client = Client::unlimited(60);
     let path = authorize_path("");
     let page = client.get(&path).await;
@@ -95,7 +95,7 @@ async fn an_app_is_installed_on_the_organization_and_refreshes_its_token() {
 }
 
 #[tokio::test]
-async fn a_workspace_install_has_no_power_over_the_organization() {
+async fn workspace_installation_lacks_org_permissions() {
     let client = Client::unlimited(60);
     let form = [("decision", "approve"), ("install", "workspace")];
     let (_, code) = decided(&client, &authorize_path(""), &form).await;
@@ -120,9 +120,9 @@ async fn a_workspace_install_has_no_power_over_the_organization() {
 }
 
 #[tokio::test]
-async fn consent_is_refused_before_it_is_asked_for() {
+async fn rejects_invalid_authorization_requests() {
     let client = Client::unlimited(60);
-    client.sandbox.register_app(App::new("77.88", "s", "Other"));
+    client.sandbox.register_app(SlackApp::new("77.88", "s", "Other"));
     let org = client.sandbox.snapshot();
     let member = org.people().iter().find(|one| is_plain(one) && !one.is_bot()).unwrap();
     for (path, error) in [
@@ -142,10 +142,10 @@ async fn consent_is_refused_before_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn grants_and_the_clock_outlive_a_restart() {
+async fn grants_and_clock_survive_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let grants_file = Some(folder.path().join("grants.json"));
-    let options = Options { grants_file, users: 20, ..Options::default() };
+    let options = SandboxOptions { grants_file, users: 20, ..SandboxOptions::default() };
     let first = Client::new(options.clone());
     first.sandbox.advance_clock(Duration::hours(1));
     let second = Client { token: first.token.clone(), ..Client::new(options) };
@@ -153,6 +153,6 @@ async fn grants_and_the_clock_outlive_a_restart() {
     assert_eq!((&test["ok"], &test["expires_in"]), (&json!(true), &json!(43_200 - 3_600)));
     second.sandbox.reset();
     assert_eq!(second.call("auth.test", "").await["ok"], true);
-    assert_eq!(second.sandbox.state().users, 20);
+    assert_eq!(second.sandbox.stats().users, 20);
     assert!(second.get("/").await.status.is_success());
 }

@@ -1,4 +1,4 @@
-//! The pages for people, and what their forms do.
+//! HTML pages and their forms.
 
 use http::StatusCode;
 
@@ -6,17 +6,17 @@ use super::oauth::{CALLBACK, decided};
 use super::{Client, SCOPES, s};
 use crate::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, FaultKind};
 
-fn text(answer: &super::Answer) -> String {
+fn text(answer: &super::TestResponse) -> String {
     String::from_utf8(answer.body.clone()).unwrap()
 }
 
 #[tokio::test]
-async fn the_home_page_shows_what_went_on_and_adds_faults() {
+async fn home_page_shows_activity_and_adds_faults() {
     let client = Client::unlimited(40);
     client.call("users.info", "user=nobody").await;
     let page = text(&client.get("/").await);
     let name = client.sandbox.snapshot().name;
-    for part in [name.as_str(), "users.info", "user_not_found", "Nothing has been changed yet"] {
+    for part in [name.as_str(), "users.info", "user_not_found", "No changes yet"] {
         assert!(page.contains(part), "{part}");
     }
     let form = [("order", "add"), ("method", "scim.*"), ("kind", "lost_answer"), ("count", "2")];
@@ -25,13 +25,13 @@ async fn the_home_page_shows_what_went_on_and_adds_faults() {
     let faults = client.sandbox.faults();
     assert_eq!(faults.len(), 1);
     assert_eq!((faults[0].fault.kind, faults[0].fault.count), (FaultKind::LostAnswer, Some(2)));
-    assert!(text(&client.get("/").await).contains("done, no answer"));
+    assert!(text(&client.get("/").await).contains("processed, no response"));
     client.post("/", &[("order", "clear")]).await;
     assert!(client.sandbox.faults().is_empty());
 }
 
 #[tokio::test]
-async fn the_consent_page_says_scopes_in_words_and_offers_a_place() {
+async fn consent_page_describes_scopes_and_offers_workspaces() {
     let client = Client::unlimited(40);
     let scopes = SCOPES.join(",");
     let path = format!(
@@ -39,7 +39,7 @@ async fn the_consent_page_says_scopes_in_words_and_offers_a_place() {
          &redirect_uri={CALLBACK}&state=st%26te"
     );
     let page = text(&client.get(&path).await);
-    assert!(page.contains("audit log") && !page.contains("Use what this scope opens"));
+    assert!(page.contains("audit log") && !page.contains("Use the methods of this scope"));
     let org = client.sandbox.snapshot();
     let place = async |team: &str| {
         let form = [("decision", "approve"), ("team", team), ("user", "")];

@@ -1,7 +1,7 @@
-//! System roles that are given and taken away.
+//! Assignment and removal of system roles.
 
 use super::{Client, is_plain};
-use crate::sandbox::Install;
+use crate::sandbox::InstallTarget;
 use crate::sandbox::org::OrgLevel;
 
 async fn held(client: &Client, role: &str, user: &str) -> Vec<String> {
@@ -12,7 +12,7 @@ async fn held(client: &Client, role: &str, user: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_role_is_given_and_taken_away() {
+async fn assigns_and_removes_a_role() {
     let client = Client::unlimited(200);
     let user = client.person(is_plain);
     let team = client.team(&user, true);
@@ -28,10 +28,10 @@ async fn a_role_is_given_and_taken_away() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_named_and_the_rest_is_done() {
+async fn applies_valid_ids_and_reports_invalid_ones() {
     let client = Client::unlimited(200);
     let user = client.person(is_plain);
-    let guest = client.person(|one| one.guest().is_some() && one.is_active());
+    let guest = client.person(|one| one.guest_level().is_some() && one.is_active());
     let team = client.team(&user, true);
     let org = client.sandbox.with_org(|org| org.id.clone());
     let args = format!("role_id=Rl0J&user_ids={user},{guest},U0&entity_ids={org},{team}");
@@ -64,7 +64,7 @@ async fn what_is_wrong_is_named_and_the_rest_is_done() {
 }
 
 #[tokio::test]
-async fn channels_have_channel_managers_and_no_other_roles() {
+async fn channels_support_only_channel_managers() {
     let client = Client::unlimited(200);
     let user = client.person(is_plain);
     let channel = client.channel(&client.team(&user, true));
@@ -75,13 +75,13 @@ async fn channels_have_channel_managers_and_no_other_roles() {
 }
 
 #[tokio::test]
-async fn owners_alone_make_role_admins() {
+async fn only_owners_assign_role_admins() {
     let client = Client::unlimited(200);
     let user = client.person(is_plain);
     let admin = client.person(|one| one.org_level == OrgLevel::Admin && one.is_active());
     let lower = Client {
         sandbox: client.sandbox.clone(),
-        token: client.installed_by(&admin, Install::Org),
+        token: client.installed_by(&admin, InstallTarget::Org),
     };
     let org = client.sandbox.with_org(|org| org.id.clone());
     let args = |role: &str| format!("role_id={role}&user_ids={user}&entity_ids={org}");

@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use super::{Client, ids, s};
-use crate::sandbox::org::Level;
+use crate::sandbox::org::WorkspaceLevel;
 
 #[tokio::test]
 async fn scim_lists_filters_and_gets_in_both_versions() {
@@ -37,12 +37,15 @@ async fn scim_lists_filters_and_gets_in_both_versions() {
         client.get(&format!("/scim/v1/Users?filter=email%20eq%20%22{email}%22")).await.json();
     assert_eq!(found["Resources"][0]["id"], org.people()[5].id);
     let guests = client.get("/scim/v1/Users?filter=restricted+eq+'1'&count=1000").await.json();
-    let wanted = org.people().iter().filter(|one| one.guest() == Some(Level::MultiChannelGuest));
+    let wanted = org
+        .people()
+        .iter()
+        .filter(|one| one.guest_level() == Some(WorkspaceLevel::MultiChannelGuest));
     assert_eq!(guests["totalResults"], wanted.count());
 }
 
 #[tokio::test]
-async fn scim_errors_have_the_shape_of_their_version() {
+async fn scim_errors_have_the_format_of_their_version() {
     let client = Client::unlimited(30);
     let one = client.get("/scim/v1/Users/U404").await;
     assert_eq!(one.json(), json!({"Errors": {"description": "no_such_user", "code": 404}}));

@@ -1,11 +1,11 @@
-//! Groups that an identity provider makes, changes and removes.
+//! Groups managed by an identity provider.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::scim_client::{CORE, code};
 use super::{Client, ids, is_plain, s};
-use crate::sandbox::org::{Actor, Change, Level, Person};
+use crate::sandbox::org::{Actor, OrgChange, Person, WorkspaceLevel};
 
 const GROUP: &str = "urn:ietf:params:scim:schemas:core:2.0:Group";
 
@@ -13,12 +13,12 @@ fn named(ids: &[&String]) -> Value {
     ids.iter().map(|id| json!({"value": id})).collect()
 }
 
-/// The ids of a group's members.
+/// Returns the ids of a group's members.
 fn members(group: &Value) -> Vec<&str> {
     group["members"].as_array().unwrap().iter().map(|one| s(&one["value"])).collect()
 }
 
-/// A client, and the ids of three plain members, oldest first.
+/// Returns a client and the ids of three ordinary members, oldest first.
 fn three() -> (Client, [String; 3]) {
     let client = Client::unlimited(100);
     let org = client.sandbox.snapshot();
@@ -28,7 +28,7 @@ fn three() -> (Client, [String; 3]) {
 }
 
 #[tokio::test]
-async fn a_group_is_made_filled_emptied_and_removed() {
+async fn creates_fills_empties_and_deletes_a_group() {
     let (client, [a, b, c]) = three();
     let body = json!({"schemas": [GROUP], "displayName": "Blue", "members": named(&[&a, &b])});
     let made = client.scim("POST", "/scim/v2/Groups", &body).await;
@@ -76,17 +76,19 @@ async fn a_group_is_made_filled_emptied_and_removed() {
     assert!(!user["groups"].as_array().unwrap().iter().any(|one| one["display"] == "Violet"));
     let changes = client.sandbox.changes();
     assert!(changes.iter().all(|one| matches!(one.actor, Actor::Person(0))));
-    assert!(matches!(changes.last().unwrap().change, Change::GroupDeleted { .. }));
+    assert!(matches!(changes.last().unwrap().change, OrgChange::GroupDeleted { .. }));
 }
 
 #[tokio::test]
-async fn groups_refuse_whom_they_do_not_admit_and_stay_as_they_are() {
+async fn rejected_members_leave_group_unchanged() {
     let (client, [a, ..]) = three();
     let off = client.person(|one| !one.is_active());
-    let single =
-        client.person(|one| one.guest() == Some(Level::SingleChannelGuest) && one.is_active());
-    let multi =
-        client.person(|one| one.guest() == Some(Level::MultiChannelGuest) && one.is_active());
+    let single = client.person(|one| {
+        one.guest_level() == Some(WorkspaceLevel::SingleChannelGuest) && one.is_active()
+    });
+    let multi = client.person(|one| {
+        one.guest_level() == Some(WorkspaceLevel::MultiChannelGuest) && one.is_active()
+    });
     let org = client.sandbox.snapshot();
     let bot = org.people().iter().find(|one| one.is_bot()).unwrap().id.clone();
     let made =
@@ -109,7 +111,7 @@ async fn groups_refuse_whom_they_do_not_admit_and_stay_as_they_are() {
     assert_eq!(code(&refused), "invalid_attribute_format");
     let group = client.scim("POST", "/scim/v2/Groups", &made(named(&[&a, &multi]))).await.json();
     assert_eq!(members(&group).len(), 2);
-    // Whoever is switched off afterwards stays in, and does not keep others out.
+    // A member who is deactivated later stays, and does not block others.
     client.scim("DELETE", &format!("/scim/v2/Users/{a}"), &json!({})).await;
     let path = format!("Groups/{}", s(&group["id"]));
     let boss = &org.people()[0].id;
@@ -128,10 +130,10 @@ async fn groups_refuse_whom_they_do_not_admit_and_stay_as_they_are() {
 }
 
 #[tokio::test]
-async fn a_group_has_fifteen_thousand_members_at_most() {
+async fn group_has_at_most_fifteen_thousand_members() {
     let client = Client::unlimited(20_000);
     let org = client.sandbox.snapshot();
-    let fits = |one: &&Person| one.is_active() && !one.is_bot() && one.guest().is_none();
+    let fits = |one: &&Person| one.is_active() && !one.is_bot() && one.guest_level().is_none();
     let people: Vec<&String> = org.people().iter().filter(fits).map(|one| &one.id).collect();
     let (first, more) = people.split_at(14_999);
     let body = json!({"schemas": [GROUP], "displayName": "All", "members": named(first)});
@@ -145,7 +147,7 @@ async fn a_group_has_fifteen_thousand_members_at_most() {
 }
 
 #[tokio::test]
-async fn whoever_comes_into_a_linked_group_comes_into_its_workspace_and_leaves_it_with_the_group() {
+async fn linked_group_controls_workspace_membership() {
     let (client, [a, b, _]) = three();
     let org = client.sandbox.snapshot();
     let made = client.call("admin.teams.create", "team_domain=linked&team_name=Linked").await;

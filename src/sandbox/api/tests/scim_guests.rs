@@ -1,11 +1,11 @@
-//! Full members that become guests by SCIM, and guests that become full members.
+//! Conversion between full members and guests through SCIM.
 
 use serde_json::{Value, json};
 use time::Duration;
 
 use super::scim_client::{CORE, GUEST, code};
 use super::{Client, is_plain, s};
-use crate::sandbox::org::{Change, OrgLevel};
+use crate::sandbox::org::{OrgChange, OrgLevel};
 
 const END: &str = "2026-12-31T23:59:59Z";
 
@@ -17,7 +17,7 @@ fn guest(expiration: Option<&str>) -> Value {
 }
 
 #[tokio::test]
-async fn a_member_becomes_a_guest_everywhere_and_a_member_again() {
+async fn converts_member_to_guest_and_back() {
     let client = Client::unlimited(150);
     let id = client.person(|one| is_plain(one) && one.memberships.len() > 1);
     let path = format!("Users/{id}");
@@ -48,12 +48,12 @@ async fn a_member_becomes_a_guest_everywhere_and_a_member_again() {
     let user = client.scim("PUT", &format!("/scim/v2/{path}"), &put).await.json();
     assert_eq!(user[GUEST[1]]["type"], "multi");
     let changes = client.sandbox.changes();
-    let levels = changes.iter().filter(|one| matches!(one.change, Change::Level { .. }));
+    let levels = changes.iter().filter(|one| matches!(one.change, OrgChange::Level { .. }));
     assert!(levels.count() >= 6);
 }
 
 #[tokio::test]
-async fn a_guest_can_be_made_before_it_is_in_any_workspace() {
+async fn creates_guest_without_workspace() {
     let client = Client::unlimited(60);
     let body = json!({
         "schemas": [CORE[0], GUEST[0]], "userName": "guestUser", "displayName": "TestGuestUser",
@@ -74,7 +74,7 @@ async fn a_guest_can_be_made_before_it_is_in_any_workspace() {
 }
 
 #[tokio::test]
-async fn a_stay_ends_by_itself_even_outside_all_workspaces() {
+async fn unassigned_guest_expires_automatically() {
     let client = Client::unlimited(30);
     let body = json!({
         "schemas": [CORE[1]], "userName": "short", "emails": [{"value": "short@fake.example"}],
@@ -90,7 +90,7 @@ async fn a_stay_ends_by_itself_even_outside_all_workspaces() {
 }
 
 #[tokio::test]
-async fn whoever_ranks_is_made_no_guest_and_guests_need_a_type() {
+async fn rejects_guest_with_admin_level_or_without_type() {
     let client = Client::unlimited(150);
     let admin = client.person(|one| one.org_level == OrgLevel::Admin);
     let plain = client.person(is_plain);

@@ -1,4 +1,4 @@
-//! One change at a time, the right verbs, and requests that can be read.
+//! Locking, supported methods and malformed requests of SCIM.
 
 use axum::body::Body;
 use http::{Request, StatusCode};
@@ -6,22 +6,24 @@ use serde_json::{Value, json};
 
 use super::scim_client::{CORE, ENTERPRISE, code};
 use super::{Client, is_plain, s};
-use crate::sandbox::{Fault, FaultKind, Options};
+use crate::sandbox::{Fault, FaultKind, SandboxOptions};
 
 #[tokio::test(start_paused = true)]
-async fn a_user_is_changed_by_one_request_at_a_time() {
+async fn rejects_concurrent_changes_of_a_user() {
     let client = Client::unlimited(60);
     let id = client.person(is_plain);
     let short = format!("Users/{id}");
     let path = format!("/scim/v2/{short}");
-    let slow =
-        Fault { seconds: Some(5.0), ..Fault::next("scim.users.update", FaultKind::Latency, 1) };
+    let slow = Fault {
+        seconds: Some(5.0),
+        ..Fault::for_next_calls("scim.users.update", FaultKind::Latency, 1)
+    };
     client.sandbox.add_fault(slow);
     let title = |title: &str| json!({"schemas": [CORE[0]], "title": title});
     let first =
         client.operate(&short, json!([{"op": "replace", "path": "title", "value": "First"}]));
     let others = async {
-        // The other one has begun by now: its fault is spent.
+        // The other request has started: its fault is used up.
         tokio::task::yield_now().await;
         assert!(client.sandbox.faults().is_empty());
         let second = client.scim("PATCH", &path.replace("v2", "v1"), &title("Second")).await;
@@ -45,13 +47,15 @@ async fn a_user_is_changed_by_one_request_at_a_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_group_that_is_being_changed_is_locked_and_a_lost_client_unlocks_it() {
+async fn locks_group_during_change_and_unlocks_after_disconnect() {
     let client = Client::unlimited(60);
     let org = client.sandbox.snapshot();
-    let (_, group) = org.groups.of_identity_provider().next().unwrap();
+    let (_, group) = org.groups.idp_groups().next().unwrap();
     let path = format!("Groups/{}", group.id);
-    let slow =
-        Fault { seconds: Some(5.0), ..Fault::next("scim.groups.update", FaultKind::Latency, 1) };
+    let slow = Fault {
+        seconds: Some(5.0),
+        ..Fault::for_next_calls("scim.groups.update", FaultKind::Latency, 1)
+    };
     client.sandbox.add_fault(slow);
     let rename = json!([{"op": "replace", "path": "displayName", "value": "Renamed"}]);
     {
@@ -65,7 +69,7 @@ async fn a_group_that_is_being_changed_is_locked_and_a_lost_client_unlocks_it() 
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_refused_in_the_shape_of_its_version() {
+async fn rejects_unreadable_requests_in_each_versions_format() {
     let client = Client::unlimited(30);
     for (verb, path, body, status, wanted) in [
         ("POST", "v1/Users", "{", 400, "invalid_request_payload"),
@@ -94,7 +98,7 @@ async fn what_cannot_be_read_is_refused_in_the_shape_of_its_version() {
 }
 
 #[tokio::test]
-async fn every_wrong_value_has_its_own_code() {
+async fn invalid_values_have_specific_codes() {
     let client = Client::unlimited(30);
     let id = client.person(is_plain);
     let enterprise = ENTERPRISE[0];
@@ -127,8 +131,8 @@ async fn every_wrong_value_has_its_own_code() {
 }
 
 #[tokio::test]
-async fn writes_have_budgets_of_their_own_shared_by_both_versions() {
-    let client = Client::new(Options { users: 60, ..Options::default() });
+async fn writes_share_limits_between_versions() {
+    let client = Client::new(SandboxOptions { users: 60, ..SandboxOptions::default() });
     let id = client.person(is_plain);
     let mut passed = 0;
     for turn in 0..40 {

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::scim_client::{CORE, ENTERPRISE, PROFILE, code};
 use super::{Client, s};
 
-/// A client, and the id of somebody with two addresses and two telephone numbers.
-async fn somebody() -> (Client, String) {
+/// Returns a client and the id of a user with two e-mail addresses and two phone numbers.
+async fn user_with_two_of_each() -> (Client, String) {
     let client = Client::unlimited(60);
     let user = json!({
         "schemas": [CORE[1]], "userName": "pam", "title": "Receptionist",
@@ -28,8 +28,8 @@ fn values(user: &Value, list: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn both_versions_write_and_clear_lines() {
-    let (client, path) = somebody().await;
+async fn both_versions_write_and_clear_text_attributes() {
+    let (client, path) = user_with_two_of_each().await;
     let user = client
         .merge(&path, json!({"nickName": "Pamela", "title": " ", "name": {"familyName": "Beesly"}}))
         .await;
@@ -79,8 +79,8 @@ async fn both_versions_write_and_clear_lines() {
 }
 
 #[tokio::test]
-async fn of_addresses_two_are_kept_and_the_first_is_never_lost() {
-    let (client, path) = somebody().await;
+async fn stores_two_emails_and_retains_the_first() {
+    let (client, path) = user_with_two_of_each().await;
     let emails = |user: &Value| values(user, "emails").join(" ");
     let home = json!({"value": "new@home.example", "type": "home"});
     let user = client.merge(&path, json!({"emails": [home]})).await;
@@ -120,9 +120,9 @@ async fn of_addresses_two_are_kept_and_the_first_is_never_lost() {
 }
 
 #[tokio::test]
-async fn of_telephone_numbers_two_are_kept_and_each_may_go() {
-    let (client, path) = somebody().await;
-    // The second one is told first.
+async fn stores_two_phone_numbers_and_removes_either() {
+    let (client, path) = user_with_two_of_each().await;
+    // The second one is sent first.
     let phones = |user: &Value| values(user, "phoneNumbers");
     let add = |value: Value| json!([{"op": "add", "path": "phoneNumbers", "value": value}]);
     let user = client.operate(&path, add(json!({"value": "333", "primary": true}))).await;

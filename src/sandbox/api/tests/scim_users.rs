@@ -1,11 +1,11 @@
-//! Users that an identity provider makes, changes and switches off.
+//! Users managed by an identity provider.
 
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::scim_client::{CORE, ENTERPRISE, PROFILE, code};
 use super::{Client, is_plain, s};
-use crate::sandbox::org::{Change, Level, OrgLevel};
+use crate::sandbox::org::{OrgChange, OrgLevel, WorkspaceLevel};
 
 fn doctor(version: usize, manager: &str) -> Value {
     json!({
@@ -45,7 +45,7 @@ fn doctor(version: usize, manager: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_user_is_made_with_every_attribute_in_both_versions() {
+async fn creates_user_with_all_attributes_in_both_versions() {
     let client = Client::unlimited(60);
     let org = client.sandbox.snapshot();
     let boss = &org.people()[0];
@@ -87,7 +87,7 @@ async fn a_user_is_made_with_every_attribute_in_both_versions() {
         let found = client.call("users.lookupByEmail", &format!("email={email}")).await;
         assert_eq!(found["user"]["id"], id);
     }
-    let made = |change: &_| matches!(change, Change::Created(_));
+    let made = |change: &_| matches!(change, OrgChange::Created(_));
     let changes = client.sandbox.changes();
     assert_eq!(changes.iter().filter(|one| made(&one.change)).count(), 2);
     assert_eq!(
@@ -97,7 +97,7 @@ async fn a_user_is_made_with_every_attribute_in_both_versions() {
 }
 
 #[tokio::test]
-async fn a_bare_user_takes_its_name_from_what_there_is() {
+async fn minimal_user_gets_derived_names() {
     let client = Client::unlimited(30);
     let body = |name: &str, email: &str| json!({"schemas": [CORE[1]], "userName": name, "emails": [{"value": email}]});
     let make = async |body| client.scim("POST", "/scim/v2/Users", &body).await.json();
@@ -128,7 +128,7 @@ async fn a_bare_user_takes_its_name_from_what_there_is() {
 }
 
 #[tokio::test]
-async fn what_a_put_leaves_out_becomes_blank_but_for_name_zone_and_state() {
+async fn put_clears_omitted_attributes_except_name_zone_and_active() {
     let client = Client::unlimited(60);
     let boss = client.sandbox.snapshot().people()[0].id.clone();
     for version in 0..2 {
@@ -182,7 +182,7 @@ async fn what_a_put_leaves_out_becomes_blank_but_for_name_zone_and_state() {
 }
 
 #[tokio::test]
-async fn users_are_switched_off_and_on_but_for_owners_and_bots() {
+async fn deactivates_and_reactivates_users_except_owners_and_bots() {
     let client = Client::unlimited(600);
     let plain = client.person(|one| is_plain(one) && !one.memberships.is_empty());
     for version in ["v1", "v2"] {
@@ -201,7 +201,7 @@ async fn users_are_switched_off_and_on_but_for_owners_and_bots() {
     let first = org.primary_owner().unwrap().id.clone();
     let bot = org.people().iter().find(|person| person.is_bot()).unwrap().id.clone();
     let leads = client.person(|person| {
-        let first = person.memberships.iter().any(|one| one.level == Level::PrimaryOwner);
+        let first = person.memberships.iter().any(|one| one.level == WorkspaceLevel::PrimaryOwner);
         first && person.org_level < OrgLevel::PrimaryOwner
     });
     let owner = client.person(is_plain);
@@ -218,6 +218,6 @@ async fn users_are_switched_off_and_on_but_for_owners_and_bots() {
         assert_eq!(code(&client.scim("DELETE", &path, &json!({})).await.json()), wanted, "{id}");
     }
     let off = client.sandbox.changes();
-    let off = off.iter().filter(|one| matches!(one.change, Change::Deactivated(_)));
+    let off = off.iter().filter(|one| matches!(one.change, OrgChange::Deactivated(_)));
     assert_eq!(off.count(), 3);
 }

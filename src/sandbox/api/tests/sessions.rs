@@ -1,9 +1,9 @@
-//! Sessions: listed, ended, and how long they last.
+//! Sessions: list, end and settings.
 
 use serde_json::Value;
 
 use super::{Client, ids, is_plain, s};
-use crate::sandbox::org::{Actor, Level, OrgLevel};
+use crate::sandbox::org::{Actor, OrgLevel, WorkspaceLevel};
 
 async fn sessions(client: &Client, user: &str) -> Vec<Value> {
     let team = client.team(user, true);
@@ -12,7 +12,7 @@ async fn sessions(client: &Client, user: &str) -> Vec<Value> {
     list["active_sessions"].as_array().cloned().unwrap_or_default()
 }
 
-/// A plain member with a telephone and something else.
+/// Returns an ordinary member with a session on a phone and on another device.
 fn user_of_two(client: &Client) -> String {
     client.sandbox.with_org(|org| {
         let mut people = org.people().iter().enumerate();
@@ -22,7 +22,7 @@ fn user_of_two(client: &Client) -> String {
 }
 
 #[tokio::test]
-async fn every_session_is_listed_once_and_can_be_ended() {
+async fn lists_each_session_once_and_ends_it() {
     let client = Client::unlimited(200);
     let all = client.all("admin.users.session.list", "active_sessions", "", 7).await;
     let rows: Vec<Value> =
@@ -37,7 +37,7 @@ async fn every_session_is_listed_once_and_can_be_ended() {
 }
 
 #[tokio::test]
-async fn a_reset_signs_out_on_the_devices_that_are_meant() {
+async fn reset_ends_sessions_of_selected_devices() {
     let client = Client::unlimited(200);
     let user = user_of_two(&client);
     let before = sessions(&client, &user).await.len();
@@ -59,7 +59,7 @@ async fn a_reset_signs_out_on_the_devices_that_are_meant() {
 }
 
 #[tokio::test]
-async fn nobody_signs_the_primary_owner_out_but_that_one() {
+async fn only_primary_owner_ends_own_sessions() {
     let client = Client::unlimited(200);
     let owner = client.person(|one| one.org_level == OrgLevel::PrimaryOwner);
     let admin = client.person(|one| one.org_level == OrgLevel::Admin && one.is_active());
@@ -72,19 +72,20 @@ async fn nobody_signs_the_primary_owner_out_but_that_one() {
 }
 
 #[tokio::test]
-async fn settings_are_kept_until_they_are_cleared() {
+async fn session_settings_persist_until_cleared() {
     let client = Client::unlimited(200);
-    let user = client.person(|one| one.memberships.iter().any(|one| one.level == Level::Member));
+    let user =
+        client.person(|one| one.memberships.iter().any(|one| one.level == WorkspaceLevel::Member));
     let at = format!("user_ids={user}");
-    let told = async || client.call("admin.users.session.getSettings", &at).await;
-    assert_eq!(s(&told().await["no_settings_applied"][0]), user);
+    let get_settings = async || client.call("admin.users.session.getSettings", &at).await;
+    assert_eq!(s(&get_settings().await["no_settings_applied"][0]), user);
     for one in ["duration=86400", "desktop_app_browser_quit=true"] {
         let set = format!("{at}&{one}");
         assert_eq!(client.code("admin.users.session.setSettings", &set).await, "");
     }
-    let kept = &told().await["session_settings"][0];
+    let stored = &get_settings().await["session_settings"][0];
     assert_eq!(
-        (&kept["duration"], &kept["desktop_app_browser_quit"]),
+        (&stored["duration"], &stored["desktop_app_browser_quit"]),
         (&86_400.into(), &true.into())
     );
     for wrong in [28_799, 315_569_521] {
@@ -93,13 +94,13 @@ async fn settings_are_kept_until_they_are_cleared() {
         assert_eq!(code, "invalid_arguments");
     }
     assert_eq!(client.code("admin.users.session.clearSettings", &at).await, "");
-    assert_eq!(told().await["session_settings"], serde_json::json!([]));
+    assert_eq!(get_settings().await["session_settings"], serde_json::json!([]));
     let code = client.code("admin.users.session.setSettings", &at).await;
     assert_eq!(code, "at_least_one_session_setting_required");
 }
 
 #[tokio::test]
-async fn whoever_was_switched_off_signs_in_anew() {
+async fn deactivation_ends_sessions() {
     let client = Client::unlimited(200);
     let user = user_of_two(&client);
     assert!(!sessions(&client, &user).await.is_empty());
@@ -112,7 +113,7 @@ async fn whoever_was_switched_off_signs_in_anew() {
 }
 
 #[tokio::test]
-async fn only_a_session_that_changed_has_a_recent_state() {
+async fn only_changed_sessions_have_a_recent_state() {
     let client = Client::unlimited(200);
     let all = client.all("admin.users.session.list", "active_sessions", "", 100).await;
     let (changed, same): (Vec<&Value>, Vec<&Value>) =

@@ -1,12 +1,12 @@
-//! User groups, and the links of the identity provider's groups.
+//! User groups, and links of the identity provider's groups.
 
 use serde_json::json;
 
 use super::{Client, is_plain, s};
-use crate::sandbox::org::{Level, Person};
+use crate::sandbox::org::{Person, WorkspaceLevel};
 
 #[tokio::test]
-async fn a_group_of_a_workspace_lives() {
+async fn creates_updates_and_disables_a_user_group() {
     let client = Client::unlimited(200);
     let user = client.person(is_plain);
     let team = client.team(&user, true);
@@ -31,7 +31,7 @@ async fn a_group_of_a_workspace_lives() {
 }
 
 #[tokio::test]
-async fn what_a_group_of_a_workspace_cannot_be() {
+async fn rejects_invalid_user_groups() {
     let client = Client::unlimited(200);
     let user = client.person(is_plain);
     let (team, other) = (client.team(&user, true), client.team(&user, false));
@@ -53,26 +53,26 @@ async fn what_a_group_of_a_workspace_cannot_be() {
 }
 
 #[tokio::test]
-async fn a_group_of_a_workspace_takes_full_members_and_a_handle_of_its_own() {
+async fn user_group_takes_full_members_and_unique_handle() {
     let client = Client::unlimited(200);
     let team = client.sandbox.with_org(|org| org.workspaces[1].id.clone());
-    let somebody = |level: Option<Level>| {
-        let fits = |one: &Person| one.guest() == level && one.membership(1).is_some();
+    let member = |level: Option<WorkspaceLevel>| {
+        let fits = |one: &Person| one.guest_level() == level && one.membership(1).is_some();
         client.person(|one| one.is_active() && fits(one))
     };
     let made = client.call("usergroups.create", &format!("team_id={team}&name=Crew")).await;
     let at = format!("team_id={team}&usergroup={}", s(&made["usergroup"]["id"]));
     for (users, code) in [
-        (somebody(Some(Level::SingleChannelGuest)), "single_channel_guests_cannot_be_added"),
-        (somebody(Some(Level::MultiChannelGuest)), "invalid_users"),
+        (member(Some(WorkspaceLevel::SingleChannelGuest)), "single_channel_guests_cannot_be_added"),
+        (member(Some(WorkspaceLevel::MultiChannelGuest)), "invalid_users"),
         ("U404".to_owned(), "invalid_users"),
         (String::new(), "no_users_provided"),
-        (somebody(None), ""),
+        (member(None), ""),
     ] {
         let query = format!("{at}&users={users}");
         assert_eq!(client.code("usergroups.users.update", &query).await, code, "{users}");
     }
-    let name = client.sandbox.with_org(|org| org.find(&somebody(None)).unwrap().1.username.clone());
+    let name = client.sandbox.with_org(|org| org.find(&member(None)).unwrap().1.username.clone());
     for handle in ["random", &name] {
         let query = format!("{at}&handle={handle}");
         let code = client.code("usergroups.update", &query).await;
@@ -85,7 +85,7 @@ async fn a_group_of_a_workspace_takes_full_members_and_a_handle_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_token_of_the_organization_says_which_workspace_it_means() {
+async fn org_token_requires_team_id() {
     let client = Client::unlimited(100);
     let team = client.sandbox.with_org(|org| org.workspaces[0].id.clone());
     let made = client.call("usergroups.create", &format!("team_id={team}&name=Crew")).await;
@@ -111,11 +111,11 @@ async fn a_token_of_the_organization_says_which_workspace_it_means() {
 }
 
 fn idp_group(client: &Client) -> String {
-    client.sandbox.with_org(|org| org.groups.of_identity_provider().next().unwrap().1.id.clone())
+    client.sandbox.with_org(|org| org.groups.idp_groups().next().unwrap().1.id.clone())
 }
 
 #[tokio::test]
-async fn a_group_of_the_identity_provider_is_linked_and_locked() {
+async fn idp_group_is_linked_and_read_only() {
     let client = Client::unlimited(200);
     let (group, team, missing) = client.sandbox.with_org(|org| {
         let named = |name| org.groups.iter().find(move |(_, group)| group.name == name).unwrap().1;

@@ -1,4 +1,4 @@
-//! The methods of the Web API, against what the organization really holds.
+//! Web API methods, compared with the state of the organization.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -9,10 +9,10 @@ use time::Duration;
 
 use super::{Client, ids, s};
 use crate::sandbox::DEFAULT_CLIENT_ID;
-use crate::sandbox::org::{Level, OrgLevel, Standing};
+use crate::sandbox::org::{OrgLevel, PersonStatus, WorkspaceLevel};
 
 #[tokio::test]
-async fn admin_users_list_pages_through_everybody_exactly_once() {
+async fn admin_users_list_returns_each_user_exactly_once() {
     let client = Client::unlimited(237);
     let org = client.sandbox.snapshot();
     let mut seen = BTreeSet::new();
@@ -30,7 +30,7 @@ async fn admin_users_list_pages_through_everybody_exactly_once() {
         for row in rows {
             let (_, person) = org.find(s(&row["id"])).unwrap();
             assert_eq!(row["is_owner"], person.org_level >= OrgLevel::Owner);
-            assert_eq!(row["is_restricted"], person.guest().is_some());
+            assert_eq!(row["is_restricted"], person.guest_level().is_some());
             assert_eq!(row["deactivated_ts"], person.deactivated_at());
         }
     }
@@ -38,7 +38,7 @@ async fn admin_users_list_pages_through_everybody_exactly_once() {
 }
 
 #[tokio::test]
-async fn a_workspace_lists_its_members_with_their_level_there() {
+async fn lists_workspace_members_with_their_level() {
     let client = Client::unlimited(200);
     let org = client.sandbox.snapshot();
     for (number, workspace) in org.workspaces.iter().enumerate() {
@@ -49,9 +49,9 @@ async fn a_workspace_lists_its_members_with_their_level_there() {
             for row in &rows {
                 let (index, person) = org.find(s(&row["id"])).unwrap();
                 let level = person.membership(number).unwrap().level;
-                assert_eq!(row["is_primary_owner"], level == Level::PrimaryOwner);
-                assert_eq!(row["is_admin"], level >= Level::Admin);
-                assert_eq!(row["is_ultra_restricted"], level == Level::SingleChannelGuest);
+                assert_eq!(row["is_primary_owner"], level == WorkspaceLevel::PrimaryOwner);
+                assert_eq!(row["is_admin"], level >= WorkspaceLevel::Admin);
+                assert_eq!(row["is_ultra_restricted"], level == WorkspaceLevel::SingleChannelGuest);
                 wanted.insert(index);
             }
         }
@@ -72,7 +72,7 @@ async fn a_workspace_lists_its_members_with_their_level_there() {
 }
 
 #[tokio::test]
-async fn teams_owners_admins_and_roles_are_those_of_the_organization() {
+async fn teams_owners_admins_and_roles_match_the_organization() {
     let client = Client::unlimited(400);
     let org = client.sandbox.snapshot();
     let teams = client.all("admin.teams.list", "teams", "", 2).await;
@@ -95,10 +95,10 @@ async fn teams_owners_admins_and_roles_are_those_of_the_organization() {
 }
 
 #[tokio::test]
-async fn user_objects_tell_invited_people_and_hide_addresses_without_the_scope() {
+async fn user_objects_flag_invited_people_and_hide_emails_without_scope() {
     let client = Client::unlimited(200);
     let org = client.sandbox.snapshot();
-    let invited = org.people().iter().find(|one| one.standing == Standing::Invited).unwrap();
+    let invited = org.people().iter().find(|one| one.status == PersonStatus::Invited).unwrap();
     let info = client.call("users.info", &format!("user={}&include_locale=1", invited.id)).await;
     assert_eq!(info["user"]["is_invited_user"], true);
     assert_eq!(info["user"]["profile"]["email"], invited.email);
@@ -117,7 +117,7 @@ async fn user_objects_tell_invited_people_and_hide_addresses_without_the_scope()
 }
 
 #[tokio::test]
-async fn refusals_have_slacks_codes() {
+async fn errors_have_slacks_codes() {
     let client = Client::unlimited(20);
     for (method, query, error) in [
         ("no.such.method", "", "unknown_method"),
@@ -150,7 +150,7 @@ async fn refusals_have_slacks_codes() {
 }
 
 #[tokio::test]
-async fn a_form_of_several_parts_is_a_form() {
+async fn accepts_multipart_forms() {
     let client = Client::unlimited(20);
     let send = async |body: &str| {
         let request = Request::post("/api/api.test")
@@ -164,7 +164,7 @@ async fn a_form_of_several_parts_is_a_form() {
 }
 
 #[tokio::test]
-async fn an_array_is_refused_where_a_text_is_wanted() {
+async fn rejects_array_for_string_argument() {
     let client = Client::unlimited(20);
     let request = Request::post("/api/users.info")
         .header("content-type", "application/json; charset=utf-8")

@@ -1,9 +1,9 @@
-//! Workspaces that are made and set up.
+//! Creation and settings of workspaces.
 
 use super::Client;
 
 #[tokio::test]
-async fn a_workspace_is_made_once_and_belongs_to_who_made_it() {
+async fn creates_workspace_owned_by_its_creator() {
     let client = Client::unlimited(50);
     let wanted = "team_domain=night-shift&team_name=Night%20Shift&team_discoverability=unlisted";
     let made = client.call("admin.teams.create", wanted).await;
@@ -32,7 +32,7 @@ async fn a_workspace_is_made_once_and_belongs_to_who_made_it() {
 }
 
 #[tokio::test]
-async fn a_workspace_is_set_up() {
+async fn changes_workspace_settings() {
     let client = Client::unlimited(50);
     let team = client.sandbox.with_org(|org| org.workspaces[1].id.clone());
     let channel = client.channel(&team);

@@ -1,13 +1,13 @@
-//! `admin.users.assign`, `.invite` and `.remove`: who is in which workspace.
+//! `admin.users.assign`, `.invite` and `.remove`: workspace memberships.
 
 use serde_json::{Value, json};
 
 use super::admin_users::{WRITE, person, workspace};
-use super::args::{Form, optional, required};
-use super::method::{Call, Method, json_body};
-use super::refusal::Refusal;
+use super::args::{ArgType, optional, required};
+use super::error::WebApiError;
+use super::method::{Method, MethodCall, json_body};
 use crate::sandbox::Tier;
-use crate::sandbox::org::{Entry, Invitation, Level, Rule};
+use crate::sandbox::org::{EditError, EmailInvitation, MembershipInput, WorkspaceLevel};
 
 pub(super) const METHODS: &[Method] = &[
     Method {
@@ -15,11 +15,11 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: WRITE,
         args: &[
-            required("team_id", Form::Text),
-            required("user_id", Form::Text),
-            optional("channel_ids", Form::List),
-            optional("is_restricted", Form::Flag),
-            optional("is_ultra_restricted", Form::Flag),
+            required("team_id", ArgType::Text),
+            required("user_id", ArgType::Text),
+            optional("channel_ids", ArgType::List),
+            optional("is_restricted", ArgType::Flag),
+            optional("is_ultra_restricted", ArgType::Flag),
         ],
         run: assign,
     },
@@ -28,16 +28,16 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: WRITE,
         args: &[
-            required("channel_ids", Form::List),
-            required("email", Form::Text),
-            required("team_id", Form::Text),
-            optional("custom_message", Form::Text),
-            optional("email_password_policy_enabled", Form::Flag),
-            optional("guest_expiration_ts", Form::Text),
-            optional("is_restricted", Form::Flag),
-            optional("is_ultra_restricted", Form::Flag),
-            optional("real_name", Form::Text),
-            optional("resend", Form::Flag),
+            required("channel_ids", ArgType::List),
+            required("email", ArgType::Text),
+            required("team_id", ArgType::Text),
+            optional("custom_message", ArgType::Text),
+            optional("email_password_policy_enabled", ArgType::Flag),
+            optional("guest_expiration_ts", ArgType::Text),
+            optional("is_restricted", ArgType::Flag),
+            optional("is_ultra_restricted", ArgType::Flag),
+            optional("real_name", ArgType::Text),
+            optional("resend", ArgType::Flag),
         ],
         run: invite,
     },
@@ -45,99 +45,99 @@ pub(super) const METHODS: &[Method] = &[
         name: "admin.users.remove",
         tier: Tier::Two,
         access: WRITE,
-        args: &[required("team_id", Form::Text), required("user_id", Form::Text)],
+        args: &[required("team_id", ArgType::Text), required("user_id", ArgType::Text)],
         run: remove,
     },
 ];
 
-fn assign(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-    let entry = entry(call, 0);
+fn assign(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
+    let entry = membership_input(call, 0);
     call.change(|edit| {
         let team = workspace(call, edit)?;
         let index = person(call, edit)?;
         edit.assign(index, team, &entry).map_err(|rule| {
             let codes = [
-                (Rule::AlreadyMember, "user_already_team_member"),
-                (Rule::Bot, "user_is_bot"),
-                (Rule::NoSuchChannel, "invitor_cannot_see_channel"),
+                (EditError::AlreadyMember, "user_already_team_member"),
+                (EditError::Bot, "user_is_bot"),
+                (EditError::NoSuchChannel, "invitor_cannot_see_channel"),
             ];
-            Refusal::of(rule, &codes, "invalid_role_for_user")
+            WebApiError::from_edit_error(rule, &codes, "invalid_role_for_user")
         })
     })?;
     json_body(&json!({"ok": true}))
 }
 
-fn invite(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn invite(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let expires = expiration(call)?;
-    let asked = Invitation {
+    let asked = EmailInvitation {
         email: call.args.text("email").unwrap_or_default(),
-        name: call.args.text("real_name").map(|text| whole_name(&text)).unwrap_or_default(),
-        entry: entry(call, expires),
+        name: call.args.text("real_name").map(|text| parse_full_name(&text)).unwrap_or_default(),
+        membership: membership_input(call, expires),
     };
     let again = call.args.flag("resend").unwrap_or(false);
     call.change(|edit| {
         let team = workspace(call, edit)?;
         match edit.invite(team, &asked) {
             Ok(_) => Ok(()),
-            Err(Rule::Invited) if again => Ok(()),
+            Err(EditError::Invited) if again => Ok(()),
             Err(rule) => {
                 let codes = [
-                    (Rule::AlreadyMember, "already_in_team"),
-                    (Rule::Invited, "already_in_team_invited_user"),
-                    (Rule::Deactivated, "user_disabled"),
-                    (Rule::Malformed, "invalid_email"),
-                    (Rule::NoSuchChannel, "failed_to_validate_channels"),
+                    (EditError::AlreadyMember, "already_in_team"),
+                    (EditError::Invited, "already_in_team_invited_user"),
+                    (EditError::Deactivated, "user_disabled"),
+                    (EditError::Malformed, "invalid_email"),
+                    (EditError::NoSuchChannel, "failed_to_validate_channels"),
                 ];
-                Err(Refusal::of(rule, &codes, "failed_to_send_invite"))
+                Err(WebApiError::from_edit_error(rule, &codes, "failed_to_send_invite"))
             }
         }
     })?;
     json_body(&json!({"ok": true}))
 }
 
-fn remove(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn remove(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     call.change(|edit| {
         let team = workspace(call, edit)?;
         let index = person(call, edit)?;
         edit.remove(index, team).map_err(|rule| {
             let codes = [
-                (Rule::PrimaryOwner, "cannot_modify_primary_owner"),
-                (Rule::Deactivated, "user_already_deleted"),
-                (Rule::NotMember, "user_not_found"),
+                (EditError::PrimaryOwner, "cannot_modify_primary_owner"),
+                (EditError::Deactivated, "user_already_deleted"),
+                (EditError::NotMember, "user_not_found"),
             ];
-            Refusal::of(rule, &codes, "failed_to_remove_user_from_workspace")
+            WebApiError::from_edit_error(rule, &codes, "failed_to_remove_user_from_workspace")
         })
     })?;
     json_body(&json!({"ok": true}))
 }
 
-/// How somebody is to be in the workspace, as the two flags and the channels say.
-fn entry(call: &Call<'_>, expires: i64) -> Entry {
+/// Returns the membership that the two flags and the channels describe.
+fn membership_input(call: &MethodCall<'_>, expires: i64) -> MembershipInput {
     let flag = |name| call.args.flag(name).unwrap_or(false);
     let level = if flag("is_ultra_restricted") {
-        Level::SingleChannelGuest
+        WorkspaceLevel::SingleChannelGuest
     } else if flag("is_restricted") {
-        Level::MultiChannelGuest
+        WorkspaceLevel::MultiChannelGuest
     } else {
-        Level::Member
+        WorkspaceLevel::Member
     };
     let expires = if level.is_guest() { expires } else { 0 };
-    Entry { level, channels: call.args.list("channel_ids"), expires }
+    MembershipInput { level, channels: call.args.list("channel_ids"), expires }
 }
 
-/// The end of a guest's stay: Unix seconds, with or without a fraction.
-fn expiration(call: &Call<'_>) -> Result<i64, Refusal> {
+/// Parses a guest's expiration: Unix seconds, with or without a fraction.
+fn expiration(call: &MethodCall<'_>) -> Result<i64, WebApiError> {
     let Some(text) = call.args.text("guest_expiration_ts") else {
         return Ok(0);
     };
     let whole = text.split('.').next().unwrap_or_default();
     let at: Option<i64> = whole.parse().ok();
     let at = at.filter(|at| *at == 0 || *at > call.sandbox.now().unix_timestamp());
-    at.ok_or_else(|| Refusal::new("failed_to_validate_expiration"))
+    at.ok_or_else(|| WebApiError::new("failed_to_validate_expiration"))
 }
 
-/// The name to greet with. Slack's own example wraps it in JSON.
-fn whole_name(text: &str) -> String {
+/// Returns the full name. Slack's own example wraps it in JSON.
+fn parse_full_name(text: &str) -> String {
     let wrapped = serde_json::from_str::<Value>(text).ok();
     let name = wrapped.as_ref().and_then(|value| value.get("full_name")).and_then(Value::as_str);
     name.unwrap_or(text).to_owned()

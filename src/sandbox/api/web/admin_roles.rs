@@ -1,18 +1,18 @@
-//! `admin.roles.*`: who holds which system role.
+//! `admin.roles.*`: assignments of system roles.
 
 use serde_json::{Value, json};
 
-use super::args::{Arg, Form, optional, required};
-use super::method::{Access, Call, Method, Sizes, json_body, page};
-use super::refusal::Refusal;
+use super::args::{Arg, ArgType, optional, required};
+use super::error::WebApiError;
+use super::method::{Method, MethodAccess, MethodCall, PageSizes, json_body, take_page};
 use crate::sandbox::Tier;
-use crate::sandbox::org::{Edit, Organization, PersonIndex, RoleAssignment, Rule};
+use crate::sandbox::org::{Edit, EditError, GridOrganization, PersonIndex, SystemRoleAssignment};
 
-const WRITE: Access = Access::Admin("admin.roles:write");
+const WRITE: MethodAccess = MethodAccess::Admin("admin.roles:write");
 const CHANGE: &[Arg] = &[
-    required("entity_ids", Form::List),
-    required("role_id", Form::Text),
-    required("user_ids", Form::List),
+    required("entity_ids", ArgType::List),
+    required("role_id", ArgType::Text),
+    required("user_ids", ArgType::List),
 ];
 
 pub(super) const METHODS: &[Method] = &[
@@ -21,18 +21,18 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: WRITE,
         args: CHANGE,
-        run: |call| change(call, Hand::Gives),
+        run: |call| change(call, RoleOperation::Assign),
     },
     Method {
         name: "admin.roles.listAssignments",
         tier: Tier::Three,
-        access: Access::Admin("admin.roles:read"),
+        access: MethodAccess::Admin("admin.roles:read"),
         args: &[
-            optional("cursor", Form::Text),
-            optional("entity_ids", Form::List),
-            optional("limit", Form::Count),
-            optional("role_ids", Form::List),
-            optional("sort_dir", Form::Text),
+            optional("cursor", ArgType::Text),
+            optional("entity_ids", ArgType::List),
+            optional("limit", ArgType::Count),
+            optional("role_ids", ArgType::List),
+            optional("sort_dir", ArgType::Text),
         ],
         run: list_assignments,
     },
@@ -41,57 +41,58 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: WRITE,
         args: CHANGE,
-        run: |call| change(call, Hand::Takes),
+        run: |call| change(call, RoleOperation::Remove),
     },
 ];
 
-/// Whether roles are given or taken away.
+/// Whether roles are assigned or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hand {
-    Gives,
-    Takes,
+enum RoleOperation {
+    Assign,
+    Remove,
 }
 
-/// No more users, and no more entities, in one call.
-const MOST: usize = 10;
+/// Maximum number of users, and of entities, per call.
+const MAX_ITEMS: usize = 10;
 
-/// Gives or takes a role: every valid user at every valid entity. The others are named with the
-/// reason, under an error code, although the valid ones are done.
-fn change(call: &Call<'_>, hand: Hand) -> Result<Vec<u8>, Refusal> {
+/// Assigns or removes a role for every valid user and entity. Invalid ones are returned with a
+/// reason, under an error code, although the valid ones are applied.
+fn change(call: &MethodCall<'_>, hand: RoleOperation) -> Result<Vec<u8>, WebApiError> {
     let role = call.args.text("role_id").unwrap_or_default();
     let users = call.args.list("user_ids");
     let entities = call.args.list("entity_ids");
-    if users.len() > MOST {
-        return Err(Refusal::new("too_many_users"));
+    if users.len() > MAX_ITEMS {
+        return Err(WebApiError::new("too_many_users"));
     }
-    if entities.len() > MOST {
-        return Err(Refusal::new("too_many_entities"));
+    if entities.len() > MAX_ITEMS {
+        return Err(WebApiError::new("too_many_entities"));
     }
     if !role.starts_with("Rl") {
-        return Err(Refusal::new("invalid_role_id"));
+        return Err(WebApiError::new("invalid_role_id"));
     }
     let rejected = call.change(|edit| {
-        // Who may hand out roles is for the owners to say.
-        if role == ROLE_ADMIN && !edit.actor_owns() {
-            return Err(Refusal::new("cannot_modify_role_admin"));
+        // Only owners can assign or remove the Role Admin.
+        if role == ROLE_ADMIN && !edit.actor_is_owner() {
+            return Err(WebApiError::new("cannot_modify_role_admin"));
         }
-        let users = sort(&users, |id| holder(edit, id, hand));
-        let entities = sort(&entities, |id| place(edit, &role, id).map(|()| id.to_owned()));
-        if users.good.is_empty() {
+        let users = partition(&users, |id| check_holder(edit, id, hand));
+        let entities =
+            partition(&entities, |id| check_entity(edit, &role, id).map(|()| id.to_owned()));
+        if users.valid.is_empty() {
             return Err(
-                Refusal::new("no_valid_users").with("rejected_users", users.rejected.into())
+                WebApiError::new("no_valid_users").with("rejected_users", users.rejected.into())
             );
         }
-        if entities.good.is_empty() {
+        if entities.valid.is_empty() {
             let rejected = entities.rejected.into();
-            return Err(Refusal::new("no_valid_entities").with("rejected_entities", rejected));
+            return Err(WebApiError::new("no_valid_entities").with("rejected_entities", rejected));
         }
-        for user in users.good {
-            for entity in &entities.good {
+        for user in users.valid {
+            for entity in &entities.valid {
                 match hand {
-                    // Whether they may hold it was asked before.
-                    Hand::Gives => drop(edit.give_role(user, &role, entity)),
-                    Hand::Takes => edit.take_role(user, &role, entity),
+                    // The check above covers the possible errors.
+                    RoleOperation::Assign => drop(edit.assign_role(user, &role, entity)),
+                    RoleOperation::Remove => edit.remove_role(user, &role, entity),
                 }
             }
         }
@@ -103,7 +104,7 @@ fn change(call: &Call<'_>, hand: Hand) -> Result<Vec<u8>, Refusal> {
         (true, false) => "failed_for_some_entities",
         (false, false) => "failed_for_some_users_and_entities",
     };
-    let mut refusal = Refusal::new(error);
+    let mut refusal = WebApiError::new(error);
     if !rejected.0.is_empty() {
         refusal = refusal.with("rejected_users", rejected.0.into());
     }
@@ -113,76 +114,83 @@ fn change(call: &Call<'_>, hand: Hand) -> Result<Vec<u8>, Refusal> {
     Err(refusal)
 }
 
-/// Ids that will do, and those that will not with the reason.
-struct Sorted<T> {
-    good: Vec<T>,
+/// Valid ids, and invalid ones with the reason.
+struct PartitionedIds<T> {
+    valid: Vec<T>,
     rejected: Vec<Value>,
 }
 
-fn sort<T>(ids: &[String], check: impl Fn(&str) -> Result<T, &'static str>) -> Sorted<T> {
-    let mut sorted = Sorted { good: Vec::new(), rejected: Vec::new() };
+fn partition<T>(
+    ids: &[String],
+    check: impl Fn(&str) -> Result<T, &'static str>,
+) -> PartitionedIds<T> {
+    let mut sorted = PartitionedIds { valid: Vec::new(), rejected: Vec::new() };
     for id in ids {
         match check(id) {
-            Ok(good) => sorted.good.push(good),
+            Ok(good) => sorted.valid.push(good),
             Err(error) => sorted.rejected.push(json!({"id": id, "error": error})),
         }
     }
     sorted
 }
 
-fn holder(org: &Edit<'_>, id: &str, hand: Hand) -> Result<PersonIndex, &'static str> {
+fn check_holder(
+    org: &Edit<'_>,
+    id: &str,
+    hand: RoleOperation,
+) -> Result<PersonIndex, &'static str> {
     let (index, _) = org.find(id).ok_or("user_not_found")?;
-    if hand == Hand::Takes {
+    if hand == RoleOperation::Remove {
         return Ok(index);
     }
-    match org.can_hold_roles(index) {
+    match org.check_role_eligibility(index) {
         Ok(()) => Ok(index),
-        Err(Rule::Bot) => Err("user_is_bot"),
-        Err(Rule::Deactivated) => Err("user_is_deactivated"),
+        Err(EditError::Bot) => Err("user_is_bot"),
+        Err(EditError::Deactivated) => Err("user_is_deactivated"),
         Err(_) => Err("user_is_restricted"),
     }
 }
 
-/// Whether a role can be held at an entity. A role that is not in the table is a custom one.
-fn place(org: &Organization, role: &str, id: &str) -> Result<(), &'static str> {
-    let scopes = ROLES.iter().find(|(known, _)| *known == role).map_or(EVERYWHERE, |(_, at)| *at);
+/// Checks whether a role can be assigned for an entity. Unlisted roles are custom roles.
+fn check_entity(org: &GridOrganization, role: &str, id: &str) -> Result<(), &'static str> {
+    let scopes = ROLES.iter().find(|(known, _)| *known == role).map_or(ANY_ENTITY, |(_, at)| *at);
     if id == org.id {
         return Ok(());
     }
     if org.workspace(id).is_some() {
-        return if scopes == ORG_ONLY { Err(OUT_OF_REACH) } else { Ok(()) };
+        return if scopes == ORG_ONLY { Err(UNSUPPORTED_ENTITY) } else { Ok(()) };
     }
     let is_channel = org.channel(id).is_some();
-    match (is_channel, scopes == EVERYWHERE) {
+    match (is_channel, scopes == ANY_ENTITY) {
         (true, true) => Ok(()),
-        (true, false) => Err(OUT_OF_REACH),
+        (true, false) => Err(UNSUPPORTED_ENTITY),
         (false, _) => Err("entity_not_found"),
     }
 }
 
-/// Slack's reason for an entity that a role does not reach to; its page shows no other.
-const OUT_OF_REACH: &str = "invalid_auth";
+/// Slack's reason for an unsupported entity; its documentation shows no other.
+const UNSUPPORTED_ENTITY: &str = "invalid_auth";
 
-/// The role of those who give roles.
+/// The Role Admin.
 const ROLE_ADMIN: &str = "Rl02";
 
-/// How far a role reaches.
+/// Entity types of roles, by the first letter of the entity id.
 const ORG_ONLY: &str = "E";
-const TEAM: &str = "ET";
-const EVERYWHERE: &str = "ETC";
+const ORG_OR_TEAM: &str = "ET";
+const ANY_ENTITY: &str = "ETC";
 
-/// The system roles and where they can be held:
+/// System roles and their entity types:
 /// <https://docs.slack.dev/reference/methods/admin.roles.addAssignments>.
 const ROLES: &[(&str, &str)] = &[
-    ("Rl01", TEAM),
-    (ROLE_ADMIN, TEAM),
-    ("Rl03", TEAM),
+    ("Rl01", ORG_OR_TEAM),
+    (ROLE_ADMIN, ORG_OR_TEAM),
+    ("Rl03", ORG_OR_TEAM),
     ("Rl04", ORG_ONLY),
-    ("Rl05", TEAM),
+    ("Rl05", ORG_OR_TEAM),
     ("Rl09", ORG_ONLY),
-    ("Rl0A", EVERYWHERE),
-    ("Rl0B", TEAM),
-    ("Rl0C", TEAM),
+    ("Rl0A", ANY_ENTITY),
+    ("Rl0B", ORG_OR_TEAM),
+    ("Rl0C", ORG_OR_TEAM),
     ("Rl0D", ORG_ONLY),
     ("Rl0E", ORG_ONLY),
     ("Rl0F", ORG_ONLY),
@@ -190,38 +198,38 @@ const ROLES: &[(&str, &str)] = &[
     ("Rl0H", ORG_ONLY),
     ("Rl0J", ORG_ONLY),
     ("Rl0K", ORG_ONLY),
-    ("Rl0L", TEAM),
+    ("Rl0L", ORG_OR_TEAM),
 ];
 
-const SIZES: Sizes = Sizes { default: 200, most: 200, refuse: None };
+const SIZES: PageSizes = PageSizes { default: 200, max: 200, out_of_range_error: None };
 
-fn list_assignments(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn list_assignments(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let window = call.window(SIZES)?;
     let roles = call.args.list("role_ids");
     if roles.iter().any(|role| !role.starts_with("Rl")) {
-        return Err(Refusal::new("invalid_role_id"));
+        return Err(WebApiError::new("invalid_role_id"));
     }
     let entities = call.args.list("entity_ids");
     let newest_first = match call.args.text("sort_dir").map(|word| word.to_ascii_uppercase()) {
         None => true,
         Some(word) if word == "DESC" => true,
         Some(word) if word == "ASC" => false,
-        Some(_) => return Err(Refusal::new("invalid_sort")),
+        Some(_) => return Err(WebApiError::new("invalid_sort")),
     };
-    let wanted = |row: &RoleAssignment| {
+    let is_match = |row: &SystemRoleAssignment| {
         (roles.is_empty() || roles.contains(&row.role_id))
             && (entities.is_empty() || entities.contains(&row.entity_id))
     };
     call.sandbox.with_org(|org| {
-        let rows = org.roles.rows().filter(|(_, row)| wanted(row));
+        let rows = org.roles.rows().filter(|(_, row)| is_match(row));
         let (found, next) = if newest_first {
-            // Positions run downwards here: a page goes on below the one before.
+            // Positions descend here: a page continues below the previous one.
             let start = if window.start == 0 { u64::MAX } else { window.start };
-            page(rows.rev().skip_while(|(number, _)| *number > start), window.limit)
+            take_page(rows.rev().skip_while(|(number, _)| *number > start), window.limit)
         } else {
-            page(rows.skip_while(|(number, _)| *number < window.start), window.limit)
+            take_page(rows.skip_while(|(number, _)| *number < window.start), window.limit)
         };
-        let row = |row: &RoleAssignment| {
+        let row = |row: &SystemRoleAssignment| {
             json!({
                 "role_id": row.role_id,
                 "entity_id": row.entity_id,

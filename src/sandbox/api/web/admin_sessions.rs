@@ -1,17 +1,18 @@
-//! `admin.users.session.*`: where people are signed in, and for how long.
+//! `admin.users.session.*`: sessions and session settings.
 
 use serde_json::{Value, json};
 
 use super::admin_users::{READ, WRITE, person, workspace};
-use super::args::{Arg, Form, optional, required};
-use super::method::{Call, Method, Sizes, json_body, page};
-use super::refusal::Refusal;
+use super::args::{Arg, ArgType, optional, required};
+use super::error::WebApiError;
+use super::method::{Method, MethodCall, PageSizes, json_body, take_page};
 use crate::sandbox::Tier;
 use crate::sandbox::org::{
-    Devices, MOST_SESSIONS, Organization, Person, PersonIndex, Rule, Session, SessionSettings,
+    DeviceFilter, EditError, GridOrganization, MAX_SESSIONS, Person, PersonIndex, Session,
+    SessionSettings,
 };
 
-const USERS: &[Arg] = &[required("user_ids", Form::List)];
+const USERS: &[Arg] = &[required("user_ids", ArgType::List)];
 
 pub(super) const METHODS: &[Method] = &[
     Method {
@@ -33,9 +34,9 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: WRITE,
         args: &[
-            required("session_id", Form::Count),
-            required("user_id", Form::Text),
-            optional("team_id", Form::Text),
+            required("session_id", ArgType::Count),
+            required("user_id", ArgType::Text),
+            optional("team_id", ArgType::Text),
         ],
         run: invalidate,
     },
@@ -44,10 +45,10 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: READ,
         args: &[
-            optional("cursor", Form::Text),
-            optional("limit", Form::Count),
-            optional("team_id", Form::Text),
-            optional("user_id", Form::Text),
+            optional("cursor", ArgType::Text),
+            optional("limit", ArgType::Count),
+            optional("team_id", ArgType::Text),
+            optional("user_id", ArgType::Text),
         ],
         run: list,
     },
@@ -56,9 +57,9 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: WRITE,
         args: &[
-            required("user_id", Form::Text),
-            optional("mobile_only", Form::Flag),
-            optional("web_only", Form::Flag),
+            required("user_id", ArgType::Text),
+            optional("mobile_only", ArgType::Flag),
+            optional("web_only", ArgType::Flag),
         ],
         run: reset,
     },
@@ -67,9 +68,9 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: WRITE,
         args: &[
-            required("user_ids", Form::List),
-            optional("mobile_only", Form::Flag),
-            optional("web_only", Form::Flag),
+            required("user_ids", ArgType::List),
+            optional("mobile_only", ArgType::Flag),
+            optional("web_only", ArgType::Flag),
         ],
         run: reset_bulk,
     },
@@ -78,49 +79,50 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Four,
         access: WRITE,
         args: &[
-            required("user_ids", Form::List),
-            optional("desktop_app_browser_quit", Form::Flag),
-            optional("duration", Form::Count),
+            required("user_ids", ArgType::List),
+            optional("desktop_app_browser_quit", ArgType::Flag),
+            optional("duration", ArgType::Count),
         ],
         run: set_settings,
     },
 ];
 
-const SIZES: Sizes = Sizes { default: 1_000, most: 1_000, refuse: Some("invalid_arguments") };
-/// No more accounts are named in one call.
-const MOST: usize = 1_000;
+const SIZES: PageSizes =
+    PageSizes { default: 1_000, max: 1_000, out_of_range_error: Some("invalid_arguments") };
+/// Maximum number of accounts per call.
+const MAX_ACCOUNTS: usize = 1_000;
 
-const CODES: &[(Rule, &str)] = &[
-    (Rule::Bot, "cannot_reset_bot"),
-    (Rule::PrimaryOwner, "cannot_reset_primary_owner"),
-    (Rule::NoSuchPerson, "user_not_found"),
+const CODES: &[(EditError, &str)] = &[
+    (EditError::Bot, "cannot_reset_bot"),
+    (EditError::PrimaryOwner, "cannot_reset_primary_owner"),
+    (EditError::NoSuchPerson, "user_not_found"),
 ];
 
-fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn list(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let window = call.window(SIZES)?;
     call.sandbox.with_org(|org| {
         let (user, team) = (call.args.text("user_id"), call.args.text("team_id"));
         let people = match (user.is_some(), team.is_some()) {
-            (true, false) => return Err(Refusal::new("missing_team")),
-            (false, true) => return Err(Refusal::new("missing_user")),
+            (true, false) => return Err(WebApiError::new("missing_team")),
+            (false, true) => return Err(WebApiError::new("missing_user")),
             (false, false) => 0..org.people().len(),
             (true, true) => {
-                // The organization's own id will do for any workspace.
+                // The organization's own id stands for all workspaces.
                 let whole = team.as_ref() == Some(&org.id);
                 let team = if whole { None } else { Some(workspace(call, org)?) };
                 let index = person(call, org)?;
                 if org.person(index).is_some_and(Person::is_bot) {
-                    return Err(Refusal::new("bots_not_allowed"));
+                    return Err(WebApiError::new("bots_not_allowed"));
                 }
                 let member =
                     |team| org.person(index).is_some_and(|one| one.membership(team).is_some());
                 if team.is_some_and(|team| !member(team)) {
-                    return Err(Refusal::new("no_active_sessions"));
+                    return Err(WebApiError::new("no_active_sessions"));
                 }
                 index..index + 1
             }
         };
-        let most = u64::try_from(MOST_SESSIONS).unwrap_or(u64::MAX);
+        let most = u64::try_from(MAX_SESSIONS).unwrap_or(u64::MAX);
         let start = usize::try_from(window.start / most).unwrap_or(usize::MAX);
         let people = people.skip_while(|index| *index < start);
         let sessions = people.flat_map(|index| {
@@ -128,9 +130,9 @@ fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
             (first..).zip(org.sessions_of(index))
         });
         let sessions = sessions.filter(|(position, _)| *position >= window.start);
-        let (found, next) = page(sessions, window.limit);
+        let (found, next) = take_page(sessions, window.limit);
         if found.is_empty() {
-            return Err(Refusal::new("no_active_sessions"));
+            return Err(WebApiError::new("no_active_sessions"));
         }
         let rows: Vec<Value> = found.into_iter().map(|one| row(org, one)).collect();
         json_body(&json!({
@@ -141,7 +143,7 @@ fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     })
 }
 
-fn row(org: &Organization, session: Session) -> Value {
+fn row(org: &GridOrganization, session: Session) -> Value {
     let device = session.device;
     let seen = |client: &str| {
         json!({
@@ -156,72 +158,74 @@ fn row(org: &Organization, session: Session) -> Value {
         "user_id": org.person(session.person).map(|person| &person.id),
         "session_id": session.id,
         "team_id": org.id,
-        "created": seen(if session.is_renewed { device.old_client } else { device.client }),
+        "created": seen(if session.is_client_updated { device.old_client } else { device.client }),
     });
-    // A session that is as it began has no second state.
-    if let Some(fields) = row.as_object_mut().filter(|_| session.is_renewed) {
+    // An unchanged session has no second state.
+    if let Some(fields) = row.as_object_mut().filter(|_| session.is_client_updated) {
         fields.insert("recent".to_owned(), seen(device.client));
     }
     row
 }
 
-fn invalidate(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn invalidate(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let id = call.args.count("session_id").and_then(|id| u64::try_from(id).ok());
     call.change(|edit| {
         let index = person(call, edit)?;
         let ended = edit.end_session(index, id.unwrap_or_default());
         ended.map_err(|rule| {
             let codes = [
-                (Rule::NotMember, "session_not_found"),
-                (Rule::PrimaryOwner, "cannot_invalidate_primary_owner"),
+                (EditError::NotMember, "session_not_found"),
+                (EditError::PrimaryOwner, "cannot_invalidate_primary_owner"),
             ];
-            Refusal::of(rule, &codes, "session_invalidation_failed")
+            WebApiError::from_edit_error(rule, &codes, "session_invalidation_failed")
         })
     })?;
     json_body(&json!({"ok": true}))
 }
 
-fn reset(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-    let devices = devices(call);
+fn reset(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
+    let devices = device_filter(call);
     call.change(|edit| {
         let index = person(call, edit)?;
         let ended = edit.end_sessions(index, devices);
-        ended.map_err(|rule| Refusal::of(rule, CODES, "user_session_reset_failed"))
+        ended.map_err(|rule| WebApiError::from_edit_error(rule, CODES, "user_session_reset_failed"))
     })?;
     json_body(&json!({"ok": true}))
 }
 
-fn reset_bulk(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-    let devices = devices(call);
+fn reset_bulk(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
+    let devices = device_filter(call);
     let ids = call.args.list("user_ids");
-    check_number(&ids)?;
+    check_account_count(&ids)?;
     call.change(|edit| {
         let mut refused = Vec::new();
         for id in &ids {
-            let found = edit.find(id).map(|(index, _)| index).ok_or(Rule::NoSuchPerson);
+            let found = edit.find(id).map(|(index, _)| index).ok_or(EditError::NoSuchPerson);
             if let Err(rule) = found.and_then(|index| edit.end_sessions(index, devices)) {
                 refused.push(rule);
             }
         }
         match refused[..] {
             [] => Ok(()),
-            [rule] if ids.len() == 1 => Err(Refusal::of(rule, CODES, "user_session_reset_failed")),
-            _ => Err(Refusal::new("failed_for_some_users")),
+            [rule] if ids.len() == 1 => {
+                Err(WebApiError::from_edit_error(rule, CODES, "user_session_reset_failed"))
+            }
+            _ => Err(WebApiError::new("failed_for_some_users")),
         }
     })?;
     json_body(&json!({"ok": true}))
 }
 
-fn devices(call: &Call<'_>) -> Devices {
+fn device_filter(call: &MethodCall<'_>) -> DeviceFilter {
     let flag = |name| call.args.flag(name).unwrap_or(false);
     match (flag("mobile_only"), flag("web_only")) {
-        (true, false) => Devices::Mobile,
-        (false, true) => Devices::Web,
-        (false, false) | (true, true) => Devices::All,
+        (true, false) => DeviceFilter::Mobile,
+        (false, true) => DeviceFilter::Web,
+        (false, false) | (true, true) => DeviceFilter::All,
     }
 }
 
-fn get_settings(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn get_settings(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     call.sandbox.with_org(|org| {
         let (mut rows, mut none) = (Vec::new(), Vec::new());
         for (id, index) in accounts(call, org)? {
@@ -243,41 +247,48 @@ fn settings_row(id: String, settings: SessionSettings) -> Value {
     Value::Object(set.collect())
 }
 
-fn set_settings(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn set_settings(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let quit = call.args.flag("desktop_app_browser_quit");
     let duration = call.args.count("duration");
     if quit.is_none() && duration.is_none() {
-        return Err(Refusal::new("at_least_one_session_setting_required"));
+        return Err(WebApiError::new("at_least_one_session_setting_required"));
     }
     set_all(call, Some(SessionSettings { quit_signs_out: quit, duration }))
 }
 
-fn set_all(call: &Call<'_>, settings: Option<SessionSettings>) -> Result<Vec<u8>, Refusal> {
+fn set_all(
+    call: &MethodCall<'_>,
+    settings: Option<SessionSettings>,
+) -> Result<Vec<u8>, WebApiError> {
     call.change(|edit| {
         for (_, index) in accounts(call, edit)? {
-            // Bots were refused before, so it is the time that does not fit: for nobody then.
-            edit.set_sessions(index, settings).map_err(|_| Refusal::new("invalid_arguments"))?;
+            // Bots were rejected before, so the duration is invalid, for all accounts.
+            edit.set_session_settings(index, settings)
+                .map_err(|_| WebApiError::new("invalid_arguments"))?;
         }
         Ok(())
     })?;
     json_body(&json!({"ok": true}))
 }
 
-/// The accounts that `user_ids` names, all of them people.
-fn accounts(call: &Call<'_>, org: &Organization) -> Result<Vec<(String, PersonIndex)>, Refusal> {
+/// Returns the accounts of `user_ids`, none of which may be a bot.
+fn accounts(
+    call: &MethodCall<'_>,
+    org: &GridOrganization,
+) -> Result<Vec<(String, PersonIndex)>, WebApiError> {
     let account = |id: String| {
-        let (index, person) = org.find(&id).ok_or_else(|| Refusal::new("user_not_found"))?;
-        if person.is_bot() { Err(Refusal::new("bots_not_allowed")) } else { Ok((id, index)) }
+        let (index, person) = org.find(&id).ok_or_else(|| WebApiError::new("user_not_found"))?;
+        if person.is_bot() { Err(WebApiError::new("bots_not_allowed")) } else { Ok((id, index)) }
     };
     let ids = call.args.list("user_ids");
-    check_number(&ids)?;
+    check_account_count(&ids)?;
     ids.into_iter().map(account).collect()
 }
 
-fn check_number(ids: &[String]) -> Result<(), Refusal> {
-    if ids.len() <= MOST {
+fn check_account_count(ids: &[String]) -> Result<(), WebApiError> {
+    if ids.len() <= MAX_ACCOUNTS {
         return Ok(());
     }
     let line = "[ERROR] no more than 1000 items allowed [json-pointer:/user_ids]";
-    Err(Refusal::arguments(vec![line.to_owned()]))
+    Err(WebApiError::invalid_arguments(vec![line.to_owned()]))
 }

@@ -2,28 +2,28 @@
 
 use serde_json::{Value, json};
 
-use super::args::{Form, optional, required};
-use super::method::{Access, Call, Method, Sizes, json_body, page};
-use super::refusal::Refusal;
+use super::args::{ArgType, optional, required};
+use super::error::WebApiError;
+use super::method::{Method, MethodAccess, MethodCall, PageSizes, json_body, take_page};
 use super::team::icon;
 use crate::sandbox::Tier;
-use crate::sandbox::org::{Level, Organization, Workspace};
+use crate::sandbox::org::{GridOrganization, GridWorkspace, WorkspaceLevel};
 
-const READ: Access = Access::Admin("admin.teams:read");
+const READ: MethodAccess = MethodAccess::Admin("admin.teams:read");
 
 pub(super) const METHODS: &[Method] = &[
     Method {
         name: "admin.teams.list",
         tier: Tier::Three,
         access: READ,
-        args: &[optional("cursor", Form::Text), optional("limit", Form::Count)],
+        args: &[optional("cursor", ArgType::Text), optional("limit", ArgType::Count)],
         run: list,
     },
     Method {
         name: "admin.teams.settings.info",
         tier: Tier::Three,
         access: READ,
-        args: &[required("team_id", Form::Text)],
+        args: &[required("team_id", ArgType::Text)],
         run: settings,
     },
     Method {
@@ -31,9 +31,9 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Three,
         access: READ,
         args: &[
-            required("team_id", Form::Text),
-            optional("cursor", Form::Text),
-            optional("limit", Form::Count),
+            required("team_id", ArgType::Text),
+            optional("cursor", ArgType::Text),
+            optional("limit", ArgType::Count),
         ],
         run: list_owners,
     },
@@ -42,20 +42,21 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Three,
         access: READ,
         args: &[
-            required("team_id", Form::Text),
-            optional("cursor", Form::Text),
-            optional("limit", Form::Count),
+            required("team_id", ArgType::Text),
+            optional("cursor", ArgType::Text),
+            optional("limit", ArgType::Count),
         ],
         run: list_admins,
     },
 ];
 
-const SIZES: Sizes = Sizes { default: 100, most: 1_000, refuse: Some("invalid_limit") };
+const SIZES: PageSizes =
+    PageSizes { default: 100, max: 1_000, out_of_range_error: Some("invalid_limit") };
 
-fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn list(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let window = call.window(SIZES)?;
     call.sandbox.with_org(|org| {
-        let row = |workspace: &Workspace| {
+        let row = |workspace: &GridWorkspace| {
             let owner = org.person(workspace.primary_owner);
             json!({
                 "id": workspace.id,
@@ -70,7 +71,7 @@ fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         };
         let start = usize::try_from(window.start).unwrap_or(usize::MAX);
         let places = (0_u64..).zip(&org.workspaces).skip(start);
-        let (found, next) = page(places, window.limit);
+        let (found, next) = take_page(places, window.limit);
         let teams: Vec<Value> = found.into_iter().map(row).collect();
         json_body(&json!({
             "ok": true,
@@ -80,9 +81,9 @@ fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     })
 }
 
-fn settings(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn settings(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     call.sandbox.with_org(|org| {
-        let (_, workspace) = wanted(call, org)?;
+        let (_, workspace) = requested_workspace(call, org)?;
         let channels: Vec<&str> =
             workspace.default_channels().map(|channel| channel.id.as_str()).collect();
         json_body(&json!({
@@ -105,19 +106,23 @@ fn settings(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     })
 }
 
-fn list_owners(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-    ranked(call, "owner_ids", |level| level >= Level::Owner)
+fn list_owners(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
+    ids_with_level(call, "owner_ids", |level| level >= WorkspaceLevel::Owner)
 }
 
-fn list_admins(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-    ranked(call, "admin_ids", |level| level == Level::Admin)
+fn list_admins(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
+    ids_with_level(call, "admin_ids", |level| level == WorkspaceLevel::Admin)
 }
 
-/// The ids of the members with a rank, under the name that the method gives them.
-fn ranked(call: &Call<'_>, field: &str, has: fn(Level) -> bool) -> Result<Vec<u8>, Refusal> {
+/// Lists the ids of the members with a level, in the method's own field.
+fn ids_with_level(
+    call: &MethodCall<'_>,
+    field: &str,
+    has: fn(WorkspaceLevel) -> bool,
+) -> Result<Vec<u8>, WebApiError> {
     let window = call.window(SIZES)?;
     call.sandbox.with_org(|org| {
-        let (number, workspace) = wanted(call, org)?;
+        let (number, workspace) = requested_workspace(call, org)?;
         let start = usize::try_from(window.start).unwrap_or(usize::MAX);
         let members = workspace.members.range(start..).filter_map(|index| {
             let person = org.person(*index).filter(|person| person.is_active())?;
@@ -125,7 +130,7 @@ fn ranked(call: &Call<'_>, field: &str, has: fn(Level) -> bool) -> Result<Vec<u8
             let position = u64::try_from(*index).unwrap_or(u64::MAX);
             has(level).then_some((position, person.id.as_str()))
         });
-        let (ids, next) = page(members, window.limit);
+        let (ids, next) = take_page(members, window.limit);
         json_body(&json!({
             "ok": true,
             field: ids,
@@ -134,8 +139,11 @@ fn ranked(call: &Call<'_>, field: &str, has: fn(Level) -> bool) -> Result<Vec<u8
     })
 }
 
-/// The workspace that `team_id` names.
-fn wanted<'o>(call: &Call<'_>, org: &'o Organization) -> Result<(usize, &'o Workspace), Refusal> {
+/// Returns the workspace of `team_id`.
+fn requested_workspace<'o>(
+    call: &MethodCall<'_>,
+    org: &'o GridOrganization,
+) -> Result<(usize, &'o GridWorkspace), WebApiError> {
     let id = call.args.text("team_id").unwrap_or_default();
-    org.workspace(&id).ok_or_else(|| Refusal::new("team_not_found"))
+    org.workspace(&id).ok_or_else(|| WebApiError::new("team_not_found"))
 }

@@ -1,15 +1,17 @@
-//! `admin.users.*`: accounts as the organization's administrators see them.
+//! `admin.users.*`: accounts as administrators see them.
 
 use serde::Serialize;
 
-use super::args::{Form, optional};
-use super::method::{Access, Call, Method, Sizes, Window, json_body, page};
-use super::refusal::Refusal;
+use super::args::{ArgType, optional};
+use super::error::WebApiError;
+use super::method::{
+    Method, MethodAccess, MethodCall, PageSizes, PageWindow, json_body, take_page,
+};
 use crate::sandbox::Tier;
-use crate::sandbox::org::{Level, OrgLevel, Organization, Person, PersonIndex};
+use crate::sandbox::org::{GridOrganization, OrgLevel, Person, PersonIndex, WorkspaceLevel};
 
-pub(super) const READ: Access = Access::Admin("admin.users:read");
-pub(super) const WRITE: Access = Access::Admin("admin.users:write");
+pub(super) const READ: MethodAccess = MethodAccess::Admin("admin.users:read");
+pub(super) const WRITE: MethodAccess = MethodAccess::Admin("admin.users:write");
 
 pub(super) const METHODS: &[Method] = &[
     Method {
@@ -17,14 +19,14 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Four,
         access: READ,
         args: &[
-            optional("cursor", Form::Text),
-            optional("include_admins", Form::Flag),
-            optional("include_deactivated_user_workspaces", Form::Flag),
-            optional("include_owners", Form::Flag),
-            optional("is_active", Form::Flag),
-            optional("limit", Form::Count),
-            optional("only_guests", Form::Flag),
-            optional("team_id", Form::Text),
+            optional("cursor", ArgType::Text),
+            optional("include_admins", ArgType::Flag),
+            optional("include_deactivated_user_workspaces", ArgType::Flag),
+            optional("include_owners", ArgType::Flag),
+            optional("is_active", ArgType::Flag),
+            optional("limit", ArgType::Count),
+            optional("only_guests", ArgType::Flag),
+            optional("team_id", ArgType::Text),
         ],
         run: list,
     },
@@ -33,48 +35,54 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::One,
         access: READ,
         args: &[
-            optional("date_end_of_support", Form::Count),
-            optional("date_sessions_started", Form::Count),
+            optional("date_end_of_support", ArgType::Count),
+            optional("date_sessions_started", ArgType::Count),
         ],
-        // Slack sends the export by mail, so that nothing else is to be seen.
+        // Slack sends the export by e-mail, so that the response is empty.
         run: |_| json_body(&serde_json::json!({"ok": true})),
     },
 ];
 
-const SIZES: Sizes = Sizes { default: 100, most: 1_000, refuse: None };
+const SIZES: PageSizes = PageSizes { default: 100, max: 1_000, out_of_range_error: None };
 
-/// The account that `user_id` names.
-pub(super) fn person(call: &Call<'_>, org: &Organization) -> Result<PersonIndex, Refusal> {
+/// Returns the account of `user_id`.
+pub(super) fn person(
+    call: &MethodCall<'_>,
+    org: &GridOrganization,
+) -> Result<PersonIndex, WebApiError> {
     let id = call.args.text("user_id").unwrap_or_default();
     let found = org.find(&id).map(|(index, _)| index);
-    found.ok_or_else(|| Refusal::new("user_not_found"))
+    found.ok_or_else(|| WebApiError::new("user_not_found"))
 }
 
-/// The workspace that `team_id` names.
-pub(super) fn workspace(call: &Call<'_>, org: &Organization) -> Result<usize, Refusal> {
+/// Returns the workspace of `team_id`.
+pub(super) fn workspace(
+    call: &MethodCall<'_>,
+    org: &GridOrganization,
+) -> Result<usize, WebApiError> {
     let id = call.args.text("team_id").unwrap_or_default();
     let found = org.workspace(&id).map(|(number, _)| number);
-    found.ok_or_else(|| Refusal::new("team_not_found"))
+    found.ok_or_else(|| WebApiError::new("team_not_found"))
 }
 
-/// An answer with a page of accounts.
+/// A page of accounts.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct AdminUserList<'a> {
     ok: bool,
-    users: Vec<Row<'a>>,
-    response_metadata: Metadata,
+    users: Vec<AdminUserRow<'a>>,
+    response_metadata: PaginationMetadata,
 }
 
-/// Where the next page starts.
+/// Pagination data.
 #[derive(Serialize)]
-pub(super) struct Metadata {
+pub(super) struct PaginationMetadata {
     pub(super) next_cursor: String,
 }
 
-/// An account.
+/// An account in Slack's format.
 #[derive(Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "the shape is Slack's")]
-struct Row<'a> {
+struct AdminUserRow<'a> {
     id: &'a str,
     email: &'a str,
     is_admin: bool,
@@ -96,19 +104,19 @@ struct Row<'a> {
     has_sso: bool,
 }
 
-/// The level in one workspace, or in the organization as a whole.
+/// Level in one workspace or in the organization, as Slack's flags.
 #[derive(Clone, Copy)]
-struct Rank {
+struct LevelFlags {
     primary_owner: bool,
     owner: bool,
     admin: bool,
-    guest: Option<Level>,
+    guest: Option<WorkspaceLevel>,
     expires: i64,
 }
 
-/// What the caller wants to see.
+/// Filters of the request.
 #[expect(clippy::struct_excessive_bools, reason = "each is an argument of the method")]
-struct Filter {
+struct AdminUserFilter {
     workspace: Option<usize>,
     active: bool,
     only_guests: bool,
@@ -117,44 +125,44 @@ struct Filter {
     left_workspaces: bool,
 }
 
-fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn list(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let window = call.window(SIZES)?;
     call.sandbox.with_org(|org| {
         let filter = filter(call, org)?;
         let (users, next) = match filter.workspace.and_then(|number| org.workspaces.get(number)) {
-            None => rows(org, &filter, from(window.start)..org.people().len(), window),
+            None => rows(org, &filter, to_index(window.start)..org.people().len(), window),
             Some(place) => {
-                let members = place.members.range(from(window.start)..).copied();
+                let members = place.members.range(to_index(window.start)..).copied();
                 rows(org, &filter, members, window)
             }
         };
-        let response_metadata = Metadata { next_cursor: call.next_cursor(next) };
-        json_body(&Answer { ok: true, users, response_metadata })
+        let response_metadata = PaginationMetadata { next_cursor: call.next_cursor(next) };
+        json_body(&AdminUserList { ok: true, users, response_metadata })
     })
 }
 
-fn filter(call: &Call<'_>, org: &Organization) -> Result<Filter, Refusal> {
+fn filter(call: &MethodCall<'_>, org: &GridOrganization) -> Result<AdminUserFilter, WebApiError> {
     let args = call.args;
     let workspace = match args.text("team_id") {
-        // The organization's own id names no workspace: the whole organization is meant.
+        // The organization's own id stands for the whole organization.
         Some(id) if id == org.id => None,
         Some(id) => {
-            let found = org.workspace(&id).ok_or_else(|| Refusal::new("team_not_found"))?;
+            let found = org.workspace(&id).ok_or_else(|| WebApiError::new("team_not_found"))?;
             Some(found.0)
         }
         None => None,
     };
     let left_workspaces = args.flag("include_deactivated_user_workspaces").unwrap_or(false);
     if left_workspaces && workspace.is_some() {
-        return Err(Refusal::new("include_deactivated_user_workspaces_invalid"));
+        return Err(WebApiError::new("include_deactivated_user_workspaces_invalid"));
     }
     let flag = |name| args.flag(name).unwrap_or(false);
     let (only_guests, admins, owners) =
         (flag("only_guests"), flag("include_admins"), flag("include_owners"));
     if only_guests && (admins || owners) {
-        return Err(Refusal::new("invalid_arguments"));
+        return Err(WebApiError::new("invalid_arguments"));
     }
-    Ok(Filter {
+    Ok(AdminUserFilter {
         workspace,
         active: args.flag("is_active").unwrap_or(true),
         only_guests,
@@ -165,18 +173,18 @@ fn filter(call: &Call<'_>, org: &Organization) -> Result<Filter, Refusal> {
 }
 
 fn rows<'a>(
-    org: &'a Organization,
-    filter: &Filter,
+    org: &'a GridOrganization,
+    filter: &AdminUserFilter,
     candidates: impl Iterator<Item = PersonIndex>,
-    window: Window,
-) -> (Vec<Row<'a>>, Option<u64>) {
-    let wanted = candidates.filter_map(|index| {
+    window: PageWindow,
+) -> (Vec<AdminUserRow<'a>>, Option<u64>) {
+    let matching = candidates.filter_map(|index| {
         let person = org.person(index)?;
         if person.is_active() != filter.active {
             return None;
         }
-        let rank = rank(person, filter.workspace)?;
-        // Either of the two asks for such people alone; owners are no admins here.
+        let rank = level_flags(person, filter.workspace)?;
+        // Either filter selects only such accounts; owners do not count as admins here.
         let is_owner = rank.owner || rank.primary_owner;
         let wants_all = !filter.admins && !filter.owners;
         let shown =
@@ -186,15 +194,15 @@ fn rows<'a>(
     });
     let row =
         |(index, person, rank)| (u64::try_from(index).unwrap_or(u64::MAX), (index, person, rank));
-    let (found, next) = page(wanted.map(row), window.limit);
-    let rows = found.into_iter().map(|(index, person, rank)| Row {
+    let (found, next) = take_page(matching.map(row), window.limit);
+    let rows = found.into_iter().map(|(index, person, rank)| AdminUserRow {
         id: &person.id,
         email: &person.email,
         is_admin: rank.admin,
         is_owner: rank.owner,
         is_primary_owner: rank.primary_owner,
         is_restricted: rank.guest.is_some(),
-        is_ultra_restricted: rank.guest == Some(Level::SingleChannelGuest),
+        is_ultra_restricted: rank.guest == Some(WorkspaceLevel::SingleChannelGuest),
         is_bot: person.is_bot(),
         username: &person.username,
         full_name: person.full_name(),
@@ -215,36 +223,36 @@ fn rows<'a>(
     (rows.collect(), next)
 }
 
-/// The flags of an account; an owner is an admin as well, and the primary owner all three.
-fn rank(person: &Person, workspace: Option<usize>) -> Option<Rank> {
+/// Returns the level flags of an account; an owner is an admin too, a primary owner all three.
+fn level_flags(person: &Person, workspace: Option<usize>) -> Option<LevelFlags> {
     let Some(workspace) = workspace else {
-        return Some(Rank {
+        return Some(LevelFlags {
             primary_owner: person.org_level == OrgLevel::PrimaryOwner,
             owner: person.org_level >= OrgLevel::Owner,
             admin: person.org_level >= OrgLevel::Admin,
-            guest: person.guest(),
-            expires: if person.guest().is_some() { person.expires() } else { 0 },
+            guest: person.guest_level(),
+            expires: if person.guest_level().is_some() { person.expires() } else { 0 },
         });
     };
     let membership = person.membership(workspace)?;
-    Some(Rank {
-        primary_owner: membership.level == Level::PrimaryOwner,
-        owner: membership.level >= Level::Owner,
-        admin: membership.level >= Level::Admin,
+    Some(LevelFlags {
+        primary_owner: membership.level == WorkspaceLevel::PrimaryOwner,
+        owner: membership.level >= WorkspaceLevel::Owner,
+        admin: membership.level >= WorkspaceLevel::Admin,
         guest: membership.level.is_guest().then_some(membership.level),
         expires: membership.expires,
     })
 }
 
-/// The system roles of an account, each once.
-fn roles(org: &Organization, index: PersonIndex) -> Vec<&str> {
-    let mut roles: Vec<&str> = org.roles.of(index).map(|row| row.role_id.as_str()).collect();
+/// Returns the distinct system roles of an account.
+fn roles(org: &GridOrganization, index: PersonIndex) -> Vec<&str> {
+    let mut roles: Vec<&str> = org.roles.for_user(index).map(|row| row.role_id.as_str()).collect();
     roles.sort_unstable();
     roles.dedup();
     roles
 }
 
-/// A position of a cursor as one of the list.
-fn from(start: u64) -> usize {
+/// Converts the position of a cursor to an index.
+fn to_index(start: u64) -> usize {
     usize::try_from(start).unwrap_or(usize::MAX)
 }

@@ -1,122 +1,129 @@
-//! The arguments of a call, from the query, a form or JSON, and what they must look like.
+//! Arguments of a call, from the query, a form or JSON, and their validation.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::refusal::Refusal;
+use super::error::WebApiError;
 
-/// What a value must look like.
+/// Type of an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
-    /// Any text.
+pub(super) enum ArgType {
+    /// Any string.
     Text,
     /// `true`, `false`, `1` or `0`.
     Flag,
-    /// A whole number.
+    /// An integer.
     Count,
-    /// Texts, separated by commas or as a JSON array.
+    /// Strings, comma-separated or as a JSON array.
     List,
-    /// A JSON object, or a text that holds one.
+    /// A JSON object, or a string that contains one.
     Object,
-    /// A JSON array of objects, or a text that holds one.
+    /// A JSON array of objects, or a string that contains one.
     Rows,
 }
 
-/// An argument that a method knows.
+/// An argument of a method.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Arg {
     /// Its name.
     pub(super) name: &'static str,
-    /// What it looks like.
-    pub(super) form: Form,
-    /// Whether the call is refused without it.
+    /// Type of the value.
+    pub(super) value_type: ArgType,
+    /// Whether the call is rejected without it.
     pub(super) required: bool,
-    /// The method's own code for that.
-    missing: Option<&'static str>,
+    /// Error code for a missing argument; `None` for the general one.
+    missing_error: Option<&'static str>,
 }
 
-/// An argument that may be left out.
-pub(super) const fn optional(name: &'static str, form: Form) -> Arg {
-    Arg { name, form, required: false, missing: None }
+/// Returns an optional argument.
+pub(super) const fn optional(name: &'static str, form: ArgType) -> Arg {
+    Arg { name, value_type: form, required: false, missing_error: None }
 }
 
-/// An argument that must be there.
-pub(super) const fn required(name: &'static str, form: Form) -> Arg {
-    Arg { name, form, required: true, missing: None }
+/// Returns a required argument.
+pub(super) const fn required(name: &'static str, form: ArgType) -> Arg {
+    Arg { name, value_type: form, required: true, missing_error: None }
 }
 
-/// An argument without which the call is refused with a code of the method's own.
-pub(super) const fn demanded(name: &'static str, form: Form, missing: &'static str) -> Arg {
-    Arg { name, form, required: true, missing: Some(missing) }
+/// Returns a required argument with the method's own error code for its absence.
+pub(super) const fn required_with_error(
+    name: &'static str,
+    form: ArgType,
+    missing: &'static str,
+) -> Arg {
+    Arg { name, value_type: form, required: true, missing_error: Some(missing) }
 }
 
-/// The arguments as they were sent, by name.
+/// Argument values by name.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Args(BTreeMap<String, Value>);
 
 impl Args {
-    /// Reads the query and the body; what the body says wins.
-    pub(super) fn read(query: &str, content_type: &str, body: &[u8]) -> Result<Self, Refusal> {
+    /// Parses the query and the body; values of the body take precedence.
+    pub(super) fn parse(query: &str, content_type: &str, body: &[u8]) -> Result<Self, WebApiError> {
         let mut args = BTreeMap::new();
         add_pairs(&mut args, query.as_bytes());
         let (content_type, parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
         if !body.is_empty() && !is_known_charset(parameters) {
-            return Err(Refusal::new("invalid_charset"));
+            return Err(WebApiError::new("invalid_charset"));
         }
         match content_type.trim() {
             _ if body.is_empty() => {}
             "application/x-www-form-urlencoded" => add_pairs(&mut args, body),
             "application/json" => {
                 let value =
-                    serde_json::from_slice(body).map_err(|_| Refusal::new("invalid_json"))?;
+                    serde_json::from_slice(body).map_err(|_| WebApiError::new("invalid_json"))?;
                 let Value::Object(object) = value else {
-                    return Err(Refusal::new("json_not_object"));
+                    return Err(WebApiError::new("json_not_object"));
                 };
                 args.extend(object.into_iter().filter(|(_, value)| !value.is_null()));
             }
-            // It may come, and says nothing.
+            // Accepted and ignored.
             "text/plain" => {}
-            "" => return Err(Refusal::new("missing_post_type")),
-            _ => return Err(Refusal::new("invalid_post_type")),
+            "" => return Err(WebApiError::new("missing_post_type")),
+            _ => return Err(WebApiError::new("invalid_post_type")),
         }
         if args.keys().any(|name| !is_name(name)) {
-            return Err(Refusal::new("invalid_arg_name"));
+            return Err(WebApiError::new("invalid_arg_name"));
         }
         Ok(Self(args))
     }
 
-    /// Holds the arguments against what the method knows. Unknown ones pass, as they do at Slack.
-    pub(super) fn check(&self, known: &[Arg]) -> Result<(), Refusal> {
+    /// Validates the arguments. Unknown ones are ignored, as at Slack.
+    pub(super) fn validate(&self, known: &[Arg]) -> Result<(), WebApiError> {
         let mut messages = Vec::new();
         for arg in known {
             let value = self.0.get(arg.name);
             match value {
-                _ if arg.required && value.is_none_or(is_blank) => match arg.missing {
-                    Some(code) => return Err(Refusal::new(code)),
+                _ if arg.required && value.is_none_or(is_blank) => match arg.missing_error {
+                    Some(code) => return Err(WebApiError::new(code)),
                     None => messages.push(format!("[ERROR] missing required field: {}", arg.name)),
                 },
-                Some(Value::Array(_)) if !matches!(arg.form, Form::List | Form::Rows) => {
-                    return Err(Refusal::new("invalid_array_arg"));
+                Some(Value::Array(_))
+                    if !matches!(arg.value_type, ArgType::List | ArgType::Rows) =>
+                {
+                    return Err(WebApiError::new("invalid_array_arg"));
                 }
-                Some(value) if !is_blank(value) && !has_form(value, arg.form) => {
-                    let wanted = match arg.form {
-                        Form::Text => "a string",
-                        Form::Flag => "a boolean",
-                        Form::Count => "an integer",
-                        Form::List => "a list of strings",
-                        Form::Object => "a JSON object",
-                        Form::Rows => "a list of JSON objects",
+                Some(value) if !is_blank(value) && !matches_type(value, arg.value_type) => {
+                    let expected = match arg.value_type {
+                        ArgType::Text => "a string",
+                        ArgType::Flag => "a boolean",
+                        ArgType::Count => "an integer",
+                        ArgType::List => "a list of strings",
+                        ArgType::Object => "a JSON object",
+                        ArgType::Rows => "a list of JSON objects",
                     };
-                    messages.push(format!("[ERROR] must be {wanted} [json-pointer:/{}]", arg.name));
+                    messages
+                        .push(format!("[ERROR] must be {expected} [json-pointer:/{}]", arg.name));
                 }
                 Some(_) | None => {}
             }
         }
-        if messages.is_empty() { Ok(()) } else { Err(Refusal::arguments(messages)) }
+        if messages.is_empty() { Ok(()) } else { Err(WebApiError::invalid_arguments(messages)) }
     }
 
-    /// A text, unless it is absent or blank.
+    /// Returns a string, or `None` if it is absent or blank.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         let text = match self.0.get(name)? {
             Value::String(text) => text.trim().to_owned(),
@@ -127,12 +134,12 @@ impl Args {
         (!text.is_empty()).then_some(text)
     }
 
-    /// Whether it was sent at all.
+    /// Whether the argument was sent.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.contains_key(name)
     }
 
-    /// A JSON object, unless it is absent or none.
+    /// Returns a JSON object, or `None` if it is absent or not an object.
     pub(super) fn object(&self, name: &str) -> Option<serde_json::Map<String, Value>> {
         match self.0.get(name)? {
             Value::Object(object) => Some(object.clone()),
@@ -141,7 +148,7 @@ impl Args {
         }
     }
 
-    /// JSON objects, none when it is absent or no array.
+    /// Returns JSON objects; empty if absent or not an array.
     pub(super) fn rows(&self, name: &str) -> Vec<serde_json::Map<String, Value>> {
         let rows = match self.0.get(name) {
             Some(Value::Array(items)) => serde_json::from_value(Value::Array(items.clone())),
@@ -151,7 +158,7 @@ impl Args {
         rows.unwrap_or_default()
     }
 
-    /// A flag, unless it is absent.
+    /// Returns a boolean, or `None` if it is absent.
     pub(super) fn flag(&self, name: &str) -> Option<bool> {
         match self.text(name)?.to_ascii_lowercase().as_str() {
             "true" | "1" => Some(true),
@@ -160,12 +167,12 @@ impl Args {
         }
     }
 
-    /// A number, unless it is absent.
+    /// Returns an integer, or `None` if it is absent.
     pub(super) fn count(&self, name: &str) -> Option<i64> {
         self.text(name)?.parse().ok()
     }
 
-    /// A list, empty when it is absent.
+    /// Returns a list; empty if absent.
     pub(super) fn list(&self, name: &str) -> Vec<String> {
         let text = match self.0.get(name) {
             Some(Value::Array(items)) => return texts(items),
@@ -173,7 +180,7 @@ impl Args {
             Some(_) | None => return Vec::new(),
         };
         if text.starts_with('[') {
-            // Some clients write the array with single quotes; Slack's own example does.
+            // Some clients write the array with single quotes, as Slack's own example does.
             let array = serde_json::from_str(text).or_else(|_| {
                 let double = text.replace('\'', "\"");
                 serde_json::from_str::<Vec<Value>>(&double)
@@ -184,7 +191,7 @@ impl Args {
         items.map(str::to_owned).collect()
     }
 
-    /// What a cursor is bound to: all but the paging itself and the token.
+    /// Returns the arguments that a cursor is bound to: all but pagination and token.
     pub(super) fn filters(&self) -> Vec<(String, String)> {
         let paging = ["cursor", "limit", "token"];
         let filters = self.0.iter().filter(|(name, _)| !paging.contains(&name.as_str()));
@@ -192,23 +199,23 @@ impl Args {
         filters.map(|(name, value)| (name.clone(), text(value))).collect()
     }
 
-    /// Every argument but the token, as `api.test` gives them back.
+    /// Returns all arguments but the token, for `api.test`.
     pub(super) fn echo(&self) -> serde_json::Map<String, Value> {
         let args = self.0.iter().filter(|(name, _)| name.as_str() != "token");
         args.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 }
 
-/// The longest name of an argument; Slack does not say where "very long" begins.
-const LONGEST_NAME: usize = 128;
+/// Maximum length of an argument name; Slack does not publish its limit.
+const MAX_ARG_NAME_LENGTH: usize = 128;
 
-/// Whether an argument can have that name: letters, digits and `_`.
+/// Whether an argument name is valid: letters, digits and `_`.
 fn is_name(name: &str) -> bool {
     let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    plain && name.len() <= LONGEST_NAME
+    plain && name.len() <= MAX_ARG_NAME_LENGTH
 }
 
-/// Whether the parameters of a content type name a charset that is taken, or none.
+/// Whether the charset in the parameters of a content type is supported or absent.
 fn is_known_charset(parameters: &str) -> bool {
     let mut named = parameters.split(';').filter_map(|one| one.trim().split_once('='));
     let charset = named.find(|(name, _)| name.eq_ignore_ascii_case("charset"));
@@ -242,23 +249,23 @@ fn is_blank(value: &Value) -> bool {
     }
 }
 
-fn has_form(value: &Value, form: Form) -> bool {
+fn matches_type(value: &Value, form: ArgType) -> bool {
     match (form, value) {
-        (Form::List, Value::Array(items)) => {
+        (ArgType::List, Value::Array(items)) => {
             items.iter().all(|item| item.is_string() || item.is_number())
         }
-        (Form::List | Form::Text, Value::String(_) | Value::Number(_))
-        | (Form::Object, Value::String(_) | Value::Object(_))
-        | (Form::Rows, Value::String(_) | Value::Array(_))
-        | (Form::Flag, Value::Bool(_)) => true,
-        (Form::Flag, Value::String(text)) => {
+        (ArgType::List | ArgType::Text, Value::String(_) | Value::Number(_))
+        | (ArgType::Object, Value::String(_) | Value::Object(_))
+        | (ArgType::Rows, Value::String(_) | Value::Array(_))
+        | (ArgType::Flag, Value::Bool(_)) => true,
+        (ArgType::Flag, Value::String(text)) => {
             matches!(text.trim().to_ascii_lowercase().as_str(), "true" | "false" | "1" | "0")
         }
-        (Form::Flag, Value::Number(number)) => matches!(number.as_i64(), Some(0 | 1)),
-        (Form::Count, Value::Number(number)) => number.is_i64(),
-        (Form::Count, Value::String(text)) => text.trim().parse::<i64>().is_ok(),
+        (ArgType::Flag, Value::Number(number)) => matches!(number.as_i64(), Some(0 | 1)),
+        (ArgType::Count, Value::Number(number)) => number.is_i64(),
+        (ArgType::Count, Value::String(text)) => text.trim().parse::<i64>().is_ok(),
         (_, Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_))
-        | (Form::Object | Form::Rows, Value::Number(_)) => false,
+        | (ArgType::Object | ArgType::Rows, Value::Number(_)) => false,
     }
 }
 
@@ -267,7 +274,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn query_form_and_json_say_the_same() {
+    fn query_form_and_json_are_equivalent() {
         let form = "application/x-www-form-urlencoded; charset=utf-8";
         let json = "application/json; charset=utf-8";
         for (query, content_type, body) in [
@@ -279,7 +286,7 @@ mod tests {
                 r#"{"team_id":"T1","is_active":false,"limit":5,"role_ids":["Rl01","Rl0A"]}"#,
             ),
         ] {
-            let args = Args::read(query, content_type, body.as_bytes()).unwrap();
+            let args = Args::parse(query, content_type, body.as_bytes()).unwrap();
             assert_eq!(args.text("team_id").as_deref(), Some("T1"));
             assert_eq!(args.flag("is_active"), Some(false));
             assert_eq!(args.count("limit"), Some(5));
@@ -290,25 +297,26 @@ mod tests {
     }
 
     #[test]
-    fn wrong_and_missing_arguments_are_named() {
-        let known = [required("team_id", Form::Text), optional("limit", Form::Count)];
-        let args = Args::read("limit=many&team_id=", "", b"").unwrap();
-        let refusal = args.check(&known).unwrap_err();
+    fn names_invalid_and_missing_arguments() {
+        let known = [required("team_id", ArgType::Text), optional("limit", ArgType::Count)];
+        let args = Args::parse("limit=many&team_id=", "", b"").unwrap();
+        let refusal = args.validate(&known).unwrap_err();
         assert_eq!(refusal.error, "invalid_arguments");
         assert_eq!(refusal.messages.len(), 2);
-        assert!(Args::read("team_id=T1&x=y", "", b"").unwrap().check(&known).is_ok());
+        assert!(Args::parse("team_id=T1&x=y", "", b"").unwrap().validate(&known).is_ok());
     }
 
     #[test]
-    fn bodies_that_cannot_be_read_are_refused_in_slacks_words() {
-        let error =
-            |content_type: &str, body: &[u8]| Args::read("", content_type, body).unwrap_err().error;
+    fn rejects_unreadable_bodies_with_slacks_codes() {
+        let error = |content_type: &str, body: &[u8]| {
+            Args::parse("", content_type, body).unwrap_err().error
+        };
         assert_eq!(error("application/json", b"{"), "invalid_json");
         assert_eq!(error("application/json", b"[]"), "json_not_object");
         assert_eq!(error("", b"a=b"), "missing_post_type");
         assert_eq!(error("image/png", b"a=b"), "invalid_post_type");
         assert_eq!(error("application/json; charset=koi8-r", b"{}"), "invalid_charset");
         assert_eq!(error("application/json", br#"{"team-id":"T1"}"#), "invalid_arg_name");
-        assert!(Args::read("team_id=T1", "text/plain", b"hello").is_ok());
+        assert!(Args::parse("team_id=T1", "text/plain", b"hello").is_ok());
     }
 }

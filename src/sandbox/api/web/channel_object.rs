@@ -1,13 +1,13 @@
-//! The channel object of `conversations.*`, and which channels a list holds:
+//! The channel object and the type filter of `conversations.*`:
 //! <https://docs.slack.dev/reference/objects/conversation-object>.
 
 use serde_json::{Value, json};
 
-use super::method::Call;
-use super::refusal::Refusal;
-use crate::sandbox::org::{Channel, Organization, PersonIndex};
+use super::error::WebApiError;
+use super::method::MethodCall;
+use crate::sandbox::org::{Channel, GridOrganization, PersonIndex};
 
-/// The kinds of channel, each with the scope that shows it. There are no direct messages here.
+/// Channel types with the scope that each requires. There are no direct messages.
 const TYPES: &[(&str, &str)] = &[
     ("public_channel", "channels:read"),
     ("private_channel", "groups:read"),
@@ -15,17 +15,17 @@ const TYPES: &[(&str, &str)] = &[
     ("im", "im:read"),
 ];
 
-/// Which channels are wanted.
+/// Filter of a channel list.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Channels {
-    open: bool,
+pub(super) struct ChannelFilter {
+    public: bool,
     private: bool,
     archived: bool,
 }
 
-impl Channels {
-    /// Reads `types` and `exclude_archived`, and whether the token may see those types.
-    pub(super) fn read(call: &Call<'_>) -> Result<Self, Refusal> {
+impl ChannelFilter {
+    /// Parses `types` and `exclude_archived`, and checks the token's scopes for these types.
+    pub(super) fn parse(call: &MethodCall<'_>) -> Result<Self, WebApiError> {
         let mut types = call.args.list("types");
         if types.is_empty() {
             types.push("public_channel".to_owned());
@@ -35,31 +35,31 @@ impl Channels {
         }
         let has = |name: &str| types.iter().any(|kind| kind == name);
         Ok(Self {
-            open: has("public_channel"),
+            public: has("public_channel"),
             private: has("private_channel"),
             archived: !call.args.flag("exclude_archived").unwrap_or(false),
         })
     }
 
-    /// Whether a channel is wanted.
-    pub(super) fn has(self, channel: &Channel) -> bool {
-        let kind = if channel.is_private { self.private } else { self.open };
+    /// Whether a channel matches the filter.
+    pub(super) fn matches(self, channel: &Channel) -> bool {
+        let kind = if channel.is_private { self.private } else { self.public };
         kind && (self.archived || !channel.is_archived)
     }
 }
 
-/// Whether the token may see a kind of channel.
-pub(super) fn check_scope(call: &Call<'_>, kind: &str) -> Result<(), Refusal> {
+/// Checks whether the token's scopes include this channel type.
+pub(super) fn check_scope(call: &MethodCall<'_>, kind: &str) -> Result<(), WebApiError> {
     let known = TYPES.iter().find(|(name, _)| *name == kind);
-    let (_, scope) = known.ok_or_else(|| Refusal::new("invalid_types"))?;
+    let (_, scope) = known.ok_or_else(|| WebApiError::new("invalid_types"))?;
     let scopes = &call.caller?.scopes;
     let is_held = scopes.iter().any(|held| held == scope);
-    if is_held { Ok(()) } else { Err(Refusal::missing_scope(scope, scopes)) }
+    if is_held { Ok(()) } else { Err(WebApiError::missing_scope(scope, scopes)) }
 }
 
-/// The channel as somebody sees it.
+/// Returns the channel object as the account `me` sees it.
 pub(super) fn channel_object(
-    org: &Organization,
+    org: &GridOrganization,
     team: usize,
     channel: &Channel,
     me: PersonIndex,
@@ -97,7 +97,7 @@ pub(super) fn channel_object(
         "pending_connected_team_ids": [],
         "previous_names": [],
         "created": channel.created,
-        // Milliseconds, unlike every other time here.
+        // In milliseconds, unlike all other times here.
         "updated": channel.created * 1_000,
         "unlinked": 0,
         "creator": creator,

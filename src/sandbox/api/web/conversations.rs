@@ -2,16 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::args::{Form, optional, required};
-use super::channel_object::{Channels, channel_object, check_scope};
-use super::method::{Access, Call, Method, Sizes, json_body, page};
-use super::refusal::Refusal;
+use super::args::{ArgType, optional, required};
+use super::channel_object::{ChannelFilter, channel_object, check_scope};
+use super::error::WebApiError;
+use super::method::{Method, MethodAccess, MethodCall, PageSizes, json_body, take_page};
 use crate::sandbox::Tier;
-use crate::sandbox::grants::Install;
-use crate::sandbox::org::{Channel, Organization, PersonIndex};
+use crate::sandbox::grants::InstallTarget;
+use crate::sandbox::org::{Channel, GridOrganization, PersonIndex};
 
-/// One of them opens a method; each kind of channel needs its own.
-const READ: Access = Access::AnyOf(&["channels:read", "groups:read", "im:read", "mpim:read"]);
+/// One of these scopes is enough for the method; each channel type requires its own.
+const READ: MethodAccess =
+    MethodAccess::AnyScope(&["channels:read", "groups:read", "im:read", "mpim:read"]);
 
 pub(super) const METHODS: &[Method] = &[
     Method {
@@ -19,9 +20,9 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Three,
         access: READ,
         args: &[
-            required("channel", Form::Text),
-            optional("include_locale", Form::Flag),
-            optional("include_num_members", Form::Flag),
+            required("channel", ArgType::Text),
+            optional("include_locale", ArgType::Flag),
+            optional("include_num_members", ArgType::Flag),
         ],
         run: info,
     },
@@ -30,11 +31,11 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: READ,
         args: &[
-            optional("cursor", Form::Text),
-            optional("exclude_archived", Form::Flag),
-            optional("limit", Form::Count),
-            optional("team_id", Form::Text),
-            optional("types", Form::List),
+            optional("cursor", ArgType::Text),
+            optional("exclude_archived", ArgType::Flag),
+            optional("limit", ArgType::Count),
+            optional("team_id", ArgType::Text),
+            optional("types", ArgType::List),
         ],
         run: list,
     },
@@ -43,9 +44,9 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Four,
         access: READ,
         args: &[
-            required("channel", Form::Text),
-            optional("cursor", Form::Text),
-            optional("limit", Form::Count),
+            required("channel", ArgType::Text),
+            optional("cursor", ArgType::Text),
+            optional("limit", ArgType::Count),
         ],
         run: members,
     },
@@ -54,20 +55,21 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Three,
         access: READ,
         args: &[
-            optional("cursor", Form::Text),
-            optional("exclude_archived", Form::Flag),
-            optional("limit", Form::Count),
-            optional("team_id", Form::Text),
-            optional("types", Form::List),
-            optional("user", Form::Text),
+            optional("cursor", ArgType::Text),
+            optional("exclude_archived", ArgType::Flag),
+            optional("limit", ArgType::Count),
+            optional("team_id", ArgType::Text),
+            optional("types", ArgType::List),
+            optional("user", ArgType::Text),
         ],
         run: of_user,
     },
 ];
 
-const SIZES: Sizes = Sizes { default: 100, most: 1_000, refuse: Some("invalid_limit") };
+const SIZES: PageSizes =
+    PageSizes { default: 100, max: 1_000, out_of_range_error: Some("invalid_limit") };
 
-fn info(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn info(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let counted = call.args.flag("include_num_members").unwrap_or(false);
     call.sandbox.with_org(|org| {
         let me = caller(call, org)?;
@@ -86,7 +88,7 @@ fn info(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     })
 }
 
-fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn list(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     channels(call, SIZES, |org, me, team, channel| {
         if channel.is_private && !org.is_in_channel(me, team, channel) {
             return None;
@@ -98,37 +100,37 @@ fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     })
 }
 
-fn of_user(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn of_user(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let whose = match call.args.text("user") {
         None => None,
         Some(id) => {
             let found = call.sandbox.with_org(|org| org.find(&id).map(|(index, _)| index));
-            Some(found.ok_or_else(|| Refusal::new("user_not_found"))?)
+            Some(found.ok_or_else(|| WebApiError::new("user_not_found"))?)
         }
     };
-    channels(call, Sizes { most: 999, ..SIZES }, |org, me, team, channel| {
+    channels(call, PageSizes { max: 999, ..SIZES }, |org, me, team, channel| {
         let seen = !channel.is_private || org.is_in_channel(me, team, channel);
         let there = org.is_in_channel(whose.unwrap_or(me), team, channel);
         (seen && there).then(|| channel_object(org, team, channel, me))
     })
 }
 
-/// One page of a workspace's channels. What is not wanted is left out after the page is cut, as
-/// the methods' pages say: it may hold fewer rows than asked for, and none at all.
+/// Returns one page of a workspace's channels. The filter applies after pagination, as Slack
+/// documents it: a page may have fewer rows than the limit, even none.
 fn channels(
-    call: &Call<'_>,
-    sizes: Sizes,
-    show: impl Fn(&Organization, PersonIndex, usize, &Channel) -> Option<Value>,
-) -> Result<Vec<u8>, Refusal> {
+    call: &MethodCall<'_>,
+    sizes: PageSizes,
+    show: impl Fn(&GridOrganization, PersonIndex, usize, &Channel) -> Option<Value>,
+) -> Result<Vec<u8>, WebApiError> {
     let window = call.window(sizes)?;
-    let wanted = Channels::read(call)?;
+    let filter = ChannelFilter::parse(call)?;
     call.sandbox.with_org(|org| {
         let me = caller(call, org)?;
-        let team = team(call, org)?.ok_or_else(|| Refusal::new("missing_argument"))?;
+        let team = team(call, org)?.ok_or_else(|| WebApiError::new("missing_argument"))?;
         let all = org.workspaces.get(team).into_iter().flat_map(|one| &one.channels);
         let rows = (0_u64..).zip(all).skip_while(|(position, _)| *position < window.start);
-        let (found, next) = page(rows, window.limit);
-        let found = found.into_iter().filter(|channel| wanted.has(channel));
+        let (found, next) = take_page(rows, window.limit);
+        let found = found.into_iter().filter(|channel| filter.matches(channel));
         let rows: Vec<Value> = found.filter_map(|one| show(org, me, team, one)).collect();
         json_body(&json!({
             "ok": true,
@@ -138,7 +140,7 @@ fn channels(
     })
 }
 
-fn members(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn members(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let window = call.window(SIZES)?;
     call.sandbox.with_org(|org| {
         let (team, channel) = visible(call, org, caller(call, org)?)?;
@@ -146,7 +148,7 @@ fn members(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let members = org.channel_members(team, channel, start);
         let rows = members
             .filter_map(|index| Some((u64::try_from(index).ok()?, org.person(index)?.id.as_str())));
-        let (ids, next) = page(rows, window.limit);
+        let (ids, next) = take_page(rows, window.limit);
         json_body(&json!({
             "ok": true,
             "members": ids,
@@ -155,46 +157,51 @@ fn members(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     })
 }
 
-/// The channel that `channel` names, if the token reaches it and the account may see it.
+/// Returns the channel of `channel`, if the token and the account can see it.
 fn visible<'o>(
-    call: &Call<'_>,
-    org: &'o Organization,
+    call: &MethodCall<'_>,
+    org: &'o GridOrganization,
     me: PersonIndex,
-) -> Result<(usize, &'o Channel), Refusal> {
+) -> Result<(usize, &'o Channel), WebApiError> {
     let id = call.args.text("channel").unwrap_or_default();
-    let home = home(call, org)?;
+    let home = token_workspace(call, org)?;
     let found = org.channel(&id).filter(|(team, channel)| {
         let seen = !channel.is_private || org.is_in_channel(me, *team, channel);
         seen && home.is_none_or(|own| own == *team)
     });
-    let (team, channel) = found.ok_or_else(|| Refusal::new("channel_not_found"))?;
+    let (team, channel) = found.ok_or_else(|| WebApiError::new("channel_not_found"))?;
     check_scope(call, if channel.is_private { "private_channel" } else { "public_channel" })?;
     Ok((team, channel))
 }
 
-/// The account that the token speaks for.
-pub(super) fn caller(call: &Call<'_>, org: &Organization) -> Result<PersonIndex, Refusal> {
+/// Returns the account of the token.
+pub(super) fn caller(
+    call: &MethodCall<'_>,
+    org: &GridOrganization,
+) -> Result<PersonIndex, WebApiError> {
     let id = &call.caller?.user_id;
-    Ok(org.find(id).ok_or_else(|| Refusal::new("account_inactive"))?.0)
+    Ok(org.find(id).ok_or_else(|| WebApiError::new("account_inactive"))?.0)
 }
 
-/// The workspace of the token; none for a token of the organization.
-fn home(call: &Call<'_>, org: &Organization) -> Result<Option<usize>, Refusal> {
+/// Returns the workspace of the token; `None` for a token of the organization.
+fn token_workspace(
+    call: &MethodCall<'_>,
+    org: &GridOrganization,
+) -> Result<Option<usize>, WebApiError> {
     match &call.caller?.install {
-        Install::Org => Ok(None),
-        Install::Workspace(id) => Ok(org.workspace(id).map(|(number, _)| number)),
+        InstallTarget::Org => Ok(None),
+        InstallTarget::Workspace(id) => Ok(org.workspace(id).map(|(number, _)| number)),
     }
 }
 
-/// The workspace that is asked about: that of the token, whatever the call says; for a token of the
-/// organization the one of `team_id`.
-fn team(call: &Call<'_>, org: &Organization) -> Result<Option<usize>, Refusal> {
-    match (home(call, org)?, call.args.text("team_id")) {
+/// Returns the requested workspace: that of the token if it has one, otherwise `team_id`.
+fn team(call: &MethodCall<'_>, org: &GridOrganization) -> Result<Option<usize>, WebApiError> {
+    match (token_workspace(call, org)?, call.args.text("team_id")) {
         (Some(own), _) => Ok(Some(own)),
         (None, None) => Ok(None),
         (None, Some(id)) => {
             let found = org.workspace(&id).map(|(number, _)| number);
-            Ok(Some(found.ok_or_else(|| Refusal::new("team_not_found"))?))
+            Ok(Some(found.ok_or_else(|| WebApiError::new("team_not_found"))?))
         }
     }
 }

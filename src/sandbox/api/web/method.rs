@@ -1,157 +1,159 @@
-//! What a method of the Web API is: one entry in a table, and a function.
+//! Definition of a Web API method: a table entry with a handler function.
 
 use super::args::{Arg, Args};
-use super::refusal::Refusal;
-use crate::sandbox::cursor::{self, Binding};
-use crate::sandbox::grants::{Identity, Install, TokenError, TokenKind};
+use super::error::WebApiError;
+use crate::sandbox::cursor::{self, CursorScope};
+use crate::sandbox::grants::{InstallTarget, SlackTokenType, TokenIdentity, TokenRejection};
 use crate::sandbox::org::Edit;
 use crate::sandbox::{Sandbox, Tier};
 
 /// A method of the Web API.
 pub(super) struct Method {
-    /// Its name, as in the address.
+    /// Name, as in the URL.
     pub(super) name: &'static str,
-    /// How often it may be called.
+    /// Rate limit tier.
     pub(super) tier: Tier,
-    /// Who may call it.
-    pub(super) access: Access,
-    /// What it wants to know.
+    /// Required token and scope.
+    pub(super) access: MethodAccess,
+    /// Arguments.
     pub(super) args: &'static [Arg],
-    /// What it does.
-    pub(super) run: fn(&Call<'_>) -> Result<Vec<u8>, Refusal>,
+    /// Handler.
+    pub(super) run: fn(&MethodCall<'_>) -> Result<Vec<u8>, WebApiError>,
 }
 
-/// Who may call a method.
+/// Token and scope that a method requires.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Access {
-    /// Anybody.
-    Open,
-    /// Whoever has a token, whatever it may do.
+pub(super) enum MethodAccess {
+    /// No token.
+    Public,
+    /// Any token.
     AnyToken,
-    /// User and bot tokens with a scope.
+    /// A user or bot token with this scope.
     Scope(&'static str),
-    /// User and bot tokens with one of these scopes.
-    AnyOf(&'static [&'static str]),
-    /// User tokens of an installation on the organization, with a scope.
+    /// A user or bot token with one of these scopes.
+    AnyScope(&'static [&'static str]),
+    /// A user token of an installation on the organization, with this scope.
     Admin(&'static str),
 }
 
-impl Access {
-    /// The scopes of which it takes one.
+impl MethodAccess {
+    /// Returns the scopes of which one is required.
     pub(super) fn scopes(&'static self) -> &'static [&'static str] {
         match self {
-            Self::Open | Self::AnyToken => &[],
+            Self::Public | Self::AnyToken => &[],
             Self::Scope(scope) | Self::Admin(scope) => std::slice::from_ref(scope),
-            Self::AnyOf(scopes) => scopes,
+            Self::AnyScope(scopes) => scopes,
         }
     }
 
-    /// Whether this caller may call it.
+    /// Checks the token and its scopes.
     pub(super) fn check(
         &'static self,
-        caller: Result<&Identity, TokenError>,
-    ) -> Result<(), Refusal> {
+        caller: Result<&TokenIdentity, TokenRejection>,
+    ) -> Result<(), WebApiError> {
         let scopes = match self {
-            Self::Open => return Ok(()),
-            Self::AnyToken => return caller.map(|_| ()).map_err(Refusal::from),
-            Self::Scope(_) | Self::AnyOf(_) | Self::Admin(_) => self.scopes(),
+            Self::Public => return Ok(()),
+            Self::AnyToken => return caller.map(|_| ()).map_err(WebApiError::from),
+            Self::Scope(_) | Self::AnyScope(_) | Self::Admin(_) => self.scopes(),
         };
         let caller = caller?;
         let admin = matches!(self, Self::Admin(_));
-        if admin && caller.kind == TokenKind::Bot {
-            return Err(Refusal::new("not_allowed_token_type"));
+        if admin && caller.kind == SlackTokenType::Bot {
+            return Err(WebApiError::new("not_allowed_token_type"));
         }
         if !caller.scopes.iter().any(|held| scopes.contains(&held.as_str())) {
-            return Err(Refusal::missing_scope(&scopes.join(","), &caller.scopes));
+            return Err(WebApiError::missing_scope(&scopes.join(","), &caller.scopes));
         }
-        // The scope was granted by name; the power comes with an installation on the organization.
-        if admin && caller.install != Install::Org {
-            return Err(Refusal::new("feature_not_enabled"));
+        // The scope alone is not enough: it takes effect only in an installation on the
+        // organization.
+        if admin && caller.install != InstallTarget::Org {
+            return Err(WebApiError::new("feature_not_enabled"));
         }
         Ok(())
     }
 }
 
-/// A call of a method.
-pub(super) struct Call<'a> {
+/// A call of a Web API method.
+pub(super) struct MethodCall<'a> {
     /// The sandbox.
     pub(super) sandbox: &'a Sandbox,
-    /// The method.
+    /// Name of the method.
     pub(super) method: &'static str,
-    /// The arguments, checked against the table.
+    /// Validated arguments.
     pub(super) args: &'a Args,
-    /// Whose token it carries.
-    pub(super) caller: Result<&'a Identity, TokenError>,
-    /// The token itself, for the methods that end its life.
+    /// Identity behind the token, or the reason why the token is rejected.
+    pub(super) caller: Result<&'a TokenIdentity, TokenRejection>,
+    /// The token itself, for methods that revoke it.
     pub(super) token: Option<&'a str>,
-    /// User and password of HTTP Basic, for OAuth clients.
+    /// User name and password of HTTP Basic, for OAuth clients.
     pub(super) basic: Option<&'a (String, String)>,
 }
 
-/// Where a page starts and how much it may hold.
+/// Start and size of a page.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Window {
-    /// Position of its first candidate.
+pub(super) struct PageWindow {
+    /// Position of the first candidate.
     pub(super) start: u64,
-    /// At most so many rows.
+    /// Maximum number of rows.
     pub(super) limit: usize,
 }
 
-/// The size of a method's pages.
+/// Page sizes of a method.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sizes {
-    /// When the caller does not say.
+pub(super) struct PageSizes {
+    /// Default size.
     pub(super) default: usize,
-    /// No more than that.
-    pub(super) most: usize,
-    /// The code for a limit that is too small or too large; without one a large limit is cut.
-    pub(super) refuse: Option<&'static str>,
+    /// Maximum size.
+    pub(super) max: usize,
+    /// Error code for a limit out of range; with `None` a large limit is reduced to the maximum.
+    pub(super) out_of_range_error: Option<&'static str>,
 }
 
-impl Call<'_> {
-    /// Changes the organization in the name of the caller.
+impl MethodCall<'_> {
+    /// Applies a change to the organization on behalf of the caller.
     pub(super) fn change<T>(
         &self,
-        change: impl FnOnce(&mut Edit<'_>) -> Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
-        self.sandbox.change_org_as(self.caller?, change)
+        change: impl FnOnce(&mut Edit<'_>) -> Result<T, WebApiError>,
+    ) -> Result<T, WebApiError> {
+        self.sandbox.change_org_on_behalf_of(self.caller?, change)
     }
 
-    /// The part of the list that is asked for.
-    pub(super) fn window(&self, sizes: Sizes) -> Result<Window, Refusal> {
+    /// Returns the requested page window.
+    pub(super) fn window(&self, sizes: PageSizes) -> Result<PageWindow, WebApiError> {
         let asked = self.args.count("limit");
         let size = asked.map_or(Some(sizes.default), |limit| usize::try_from(limit).ok());
-        let limit = match (size.filter(|size| *size > 0), sizes.refuse) {
-            (Some(size), Some(refuse)) if size > sizes.most => return Err(Refusal::new(refuse)),
-            (Some(size), _) => size.min(sizes.most),
-            (None, Some(refuse)) => return Err(Refusal::new(refuse)),
+        let limit = match (size.filter(|size| *size > 0), sizes.out_of_range_error) {
+            (Some(size), Some(refuse)) if size > sizes.max => return Err(WebApiError::new(refuse)),
+            (Some(size), _) => size.min(sizes.max),
+            (None, Some(refuse)) => return Err(WebApiError::new(refuse)),
             (None, None) => {
                 let line = "[ERROR] must be greater than 0 [json-pointer:/limit]";
-                return Err(Refusal::arguments(vec![line.to_owned()]));
+                return Err(WebApiError::invalid_arguments(vec![line.to_owned()]));
             }
         };
         let start = match self.args.text("cursor") {
             None => 0,
-            Some(cursor) => cursor::decode(&cursor, &self.binding(), self.sandbox.now())
-                .ok_or_else(|| Refusal::new("invalid_cursor"))?,
+            Some(cursor) => cursor::decode(&cursor, &self.cursor_scope(), self.sandbox.now())
+                .ok_or_else(|| WebApiError::new("invalid_cursor"))?,
         };
-        Ok(Window { start, limit })
+        Ok(PageWindow { start, limit })
     }
 
-    /// The cursor of the page that starts at `next`; empty when there is none.
+    /// Returns the cursor of the page that starts at `next`; empty for `None`.
     pub(super) fn next_cursor(&self, next: Option<u64>) -> String {
-        let life = time::Duration::seconds(self.sandbox.options().cursor_life_s);
-        let encode = |next| cursor::encode(&self.binding(), next, self.sandbox.now(), life);
+        let life = time::Duration::seconds(self.sandbox.options().cursor_lifetime_s);
+        let encode = |next| cursor::encode(&self.cursor_scope(), next, self.sandbox.now(), life);
         next.map(encode).unwrap_or_default()
     }
 
-    fn binding(&self) -> Binding {
-        Binding::new(self.sandbox.generation(), self.method, &self.args.filters())
+    fn cursor_scope(&self) -> CursorScope {
+        CursorScope::new(self.sandbox.generation(), self.method, &self.args.filters())
     }
 }
 
-/// Takes one page from candidates in ascending order of position, and where the next one starts.
-pub(super) fn page<T>(
+/// Takes one page from candidates in ascending order of position. Returns it with the start of the
+/// next page.
+pub(super) fn take_page<T>(
     candidates: impl Iterator<Item = (u64, T)>,
     limit: usize,
 ) -> (Vec<T>, Option<u64>) {
@@ -165,7 +167,7 @@ pub(super) fn page<T>(
     (rows, None)
 }
 
-/// A body, from anything that can be written as JSON.
-pub(super) fn json_body(value: &impl serde::Serialize) -> Result<Vec<u8>, Refusal> {
-    serde_json::to_vec(value).map_err(|_| Refusal::new("fatal_error"))
+/// Serializes a response body.
+pub(super) fn json_body(value: &impl serde::Serialize) -> Result<Vec<u8>, WebApiError> {
+    serde_json::to_vec(value).map_err(|_| WebApiError::new("fatal_error"))
 }

@@ -1,5 +1,5 @@
-//! The Web API: `/api/METHOD`. This file is the way every call goes: arguments, token, pace,
-//! scope, and then the method's own function, one file a family.
+//! The Web API: `/api/METHOD`. This file processes every call: arguments, token, rate limit and
+//! scope; then it runs the method's handler. Each method family has its own file.
 
 mod admin_conversations;
 mod admin_guests;
@@ -15,11 +15,11 @@ mod args;
 mod auth;
 mod channel_object;
 mod conversations;
+mod error;
 mod files;
 mod method;
 mod multipart;
 mod oauth;
-mod refusal;
 mod registry;
 mod team;
 mod team_admin;
@@ -39,33 +39,33 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 
 use self::args::Args;
-use self::method::{Access, Call, Method};
+use self::error::WebApiError;
+use self::method::{Method, MethodAccess, MethodCall};
 pub(super) use self::multipart::TYPE as FORM_DATA;
-use self::refusal::Refusal;
 use self::registry::find;
 pub(super) use self::registry::list as list_methods;
-pub(in crate::sandbox) use self::user_object::{View, user_object};
+pub(in crate::sandbox) use self::user_object::{UserObjectOptions, user_object};
 pub(in crate::sandbox) use self::usergroup_object::usergroup_object;
-use super::exchange::{Outcome, Voice, exchange};
+use super::fault_injection::{ApiErrorFormat, PendingResponse, handle_request};
 use crate::sandbox::Sandbox;
-use crate::sandbox::grants::{Identity, Install, TokenError, TokenKind};
-use crate::sandbox::limits::Budget;
+use crate::sandbox::grants::{InstallTarget, SlackTokenType, TokenIdentity, TokenRejection};
+use crate::sandbox::limits::RateBucket;
 use crate::sandbox::org::OrgLevel;
 
-const VOICE: Voice = Voice {
+const ERROR_FORMAT: ApiErrorFormat = ApiErrorFormat {
     rate_limited: || {
         let body = json!({"ok": false, "error": "ratelimited"}).to_string().into_bytes();
-        Outcome::new(StatusCode::TOO_MANY_REQUESTS, body, Some("ratelimited".to_owned()))
+        PendingResponse::new(StatusCode::TOO_MANY_REQUESTS, body, Some("ratelimited".to_owned()))
     },
     server_error: || {
         let body = json!({"ok": false, "error": "internal_error"}).to_string().into_bytes();
         let error = Some("internal_error".to_owned());
-        Outcome::new(StatusCode::INTERNAL_SERVER_ERROR, body, error)
+        PendingResponse::new(StatusCode::INTERNAL_SERVER_ERROR, body, error)
     },
     content_type: "application/json; charset=utf-8",
 };
 
-/// Any method, by GET or POST.
+/// Handles a call of any method, by GET or POST.
 pub(super) async fn call_method(
     State(sandbox): State<Sandbox>,
     Path(name): Path<String>,
@@ -73,11 +73,11 @@ pub(super) async fn call_method(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let args = read_args(query.as_deref().unwrap_or_default(), &headers, body).await;
+    let args = parse_args(query.as_deref().unwrap_or_default(), &headers, body).await;
     let token = bearer(&headers)
         .map(str::to_owned)
         .or_else(|| args.as_ref().ok().and_then(|args| args.text("token")));
-    let caller = identify(&sandbox, token.as_deref());
+    let caller = authenticate(&sandbox, token.as_deref());
     let basic = basic(&headers);
     let account = match (&caller, &basic) {
         (Ok(caller), _) => Some(caller.user_id.clone()),
@@ -89,17 +89,18 @@ pub(super) async fn call_method(
     };
     let found = find(&name);
     let journal_name = if found.is_some() { name.as_str() } else { "unknown_method" };
-    let spender = account.clone();
-    exchange(&sandbox, journal_name, account, VOICE, || {
+    let account_key = account.clone();
+    handle_request(&sandbox, journal_name, account, ERROR_FORMAT, || {
         let Some(method) = found else {
-            let refusal = Refusal::new("unknown_method").with("req_method", name.clone().into());
-            return refusal.outcome();
+            let refusal =
+                WebApiError::new("unknown_method").with("req_method", name.clone().into());
+            return refusal.into_pending_response();
         };
         let args = match &args {
             Ok(args) => args,
-            Err(refusal) => return refusal.clone().outcome(),
+            Err(refusal) => return refusal.clone().into_pending_response(),
         };
-        let call = Call {
+        let call = MethodCall {
             sandbox: &sandbox,
             method: method.name,
             args,
@@ -107,53 +108,59 @@ pub(super) async fn call_method(
             token: token.as_deref(),
             basic: basic.as_ref(),
         };
-        let mut outcome = perform(method, &call, spender.as_deref());
+        let mut outcome = execute(method, &call, account_key.as_deref());
         add_scope_headers(&mut outcome.headers, method, caller.as_ref().ok());
         outcome
     })
     .await
 }
 
-/// The arguments of a call, whatever its body is.
-async fn read_args(query: &str, headers: &HeaderMap, body: Bytes) -> Result<Args, Refusal> {
+/// Parses the arguments from the query and the body.
+async fn parse_args(query: &str, headers: &HeaderMap, body: Bytes) -> Result<Args, WebApiError> {
     let content_type = header(headers, &CONTENT_TYPE);
     if !content_type.starts_with(multipart::TYPE) {
-        return Args::read(query, content_type, &body);
+        return Args::parse(query, content_type, &body);
     }
     let form = multipart::as_form(content_type, body).await?;
-    Args::read(query, "application/x-www-form-urlencoded", &form)
+    Args::parse(query, "application/x-www-form-urlencoded", &form)
 }
 
-/// Pace, scope, arguments, and the work.
-fn perform(method: &'static Method, call: &Call<'_>, spender: Option<&str>) -> Outcome {
-    if let Err(wait) = call.sandbox.take(&budgets(method, call.caller.ok(), spender)) {
-        return (VOICE.rate_limited)().retry_after(wait);
+/// Checks rate limit, scope and arguments, and runs the handler.
+fn execute(
+    method: &'static Method,
+    call: &MethodCall<'_>,
+    account_key: Option<&str>,
+) -> PendingResponse {
+    if let Err(wait) =
+        call.sandbox.take_rate_limit(&rate_buckets(method, call.caller.ok(), account_key))
+    {
+        return (ERROR_FORMAT.rate_limited)().retry_after(wait);
     }
     let done = method
         .access
         .check(call.caller)
-        .and_then(|()| call.args.check(method.args))
-        .and_then(|()| still_admin(method, call))
+        .and_then(|()| call.args.validate(method.args))
+        .and_then(|()| check_admin_level(method, call))
         .and_then(|()| (method.run)(call));
     match done {
-        Ok(body) => Outcome::new(StatusCode::OK, body, None),
-        Err(refusal) => refusal.outcome(),
+        Ok(body) => PendingResponse::new(StatusCode::OK, body, None),
+        Err(refusal) => refusal.into_pending_response(),
     }
 }
 
-/// The power of an administrator's token goes with the rank of who gave it.
-fn still_admin(method: &'static Method, call: &Call<'_>) -> Result<(), Refusal> {
-    let (Access::Admin(_), Ok(caller)) = (method.access, call.caller) else {
+/// An administrator's token requires that its user still has an admin level.
+fn check_admin_level(method: &'static Method, call: &MethodCall<'_>) -> Result<(), WebApiError> {
+    let (MethodAccess::Admin(_), Ok(caller)) = (method.access, call.caller) else {
         return Ok(());
     };
     let ranks = call.sandbox.with_org(|org| {
         org.find(&caller.user_id).is_some_and(|(_, person)| person.org_level >= OrgLevel::Admin)
     });
-    if ranks { Ok(()) } else { Err(Refusal::new(unranked(method.name))) }
+    if ranks { Ok(()) } else { Err(WebApiError::new(not_admin_code(method.name))) }
 }
 
-/// What a method says to somebody without rank: its own code, where its page has one.
-fn unranked(method: &str) -> &'static str {
+/// Returns the method's error code for users without an admin level.
+fn not_admin_code(method: &str) -> &'static str {
     match method {
         "admin.roles.addAssignments"
         | "admin.roles.listAssignments"
@@ -170,44 +177,47 @@ fn unranked(method: &str) -> &'static str {
     }
 }
 
-/// Who pays for a call: app, organization or workspace, and method.
-fn budgets(
+/// Returns the rate limit buckets of a call: app, organization or workspace, and method.
+fn rate_buckets(
     method: &'static Method,
-    caller: Option<&Identity>,
-    spender: Option<&str>,
-) -> Vec<Budget> {
-    let key = match (caller, spender) {
+    caller: Option<&TokenIdentity>,
+    account_key: Option<&str>,
+) -> Vec<RateBucket> {
+    let key = match (caller, account_key) {
         (Some(caller), _) => {
             let place = match &caller.install {
-                Install::Org => "org",
-                Install::Workspace(id) => id.as_str(),
+                InstallTarget::Org => "org",
+                InstallTarget::Workspace(id) => id.as_str(),
             };
             format!("{} {place} {}", caller.client_id, method.name)
         }
         (None, Some(app)) => format!("{app} {}", method.name),
         (None, None) => return Vec::new(),
     };
-    vec![Budget { key, pace: method.tier.pace() }]
+    vec![RateBucket { key, rate_limit: method.tier.rate_limit() }]
 }
 
-/// Whom a token speaks for, and whether that account is still there.
-pub(super) fn identify(sandbox: &Sandbox, token: Option<&str>) -> Result<Identity, TokenError> {
-    let token = token.ok_or(TokenError::Missing)?;
+/// Returns the identity behind a token if its account is active.
+pub(super) fn authenticate(
+    sandbox: &Sandbox,
+    token: Option<&str>,
+) -> Result<TokenIdentity, TokenRejection> {
+    let token = token.ok_or(TokenRejection::Missing)?;
     let now = sandbox.now().unix_timestamp();
-    let identity = sandbox.with_grants(|grants| grants.identify(token, now))?;
+    let identity = sandbox.with_grants(|grants| grants.authenticate(token, now))?;
     let active = sandbox
         .with_org(|org| org.find(&identity.user_id).is_some_and(|(_, person)| person.is_active()));
-    let is_user = identity.kind == TokenKind::User;
-    if is_user && !active { Err(TokenError::Inactive) } else { Ok(identity) }
+    let is_user = identity.kind == SlackTokenType::User;
+    if is_user && !active { Err(TokenRejection::Inactive) } else { Ok(identity) }
 }
 
-/// The token of an `Authorization: Bearer` header.
+/// Returns the token of an `Authorization: Bearer` header.
 pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = header(headers, &AUTHORIZATION).split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// User and password of an `Authorization: Basic` header.
+/// Returns user name and password of an `Authorization: Basic` header.
 fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     let (scheme, encoded) = header(headers, &AUTHORIZATION).split_once(' ')?;
     if !scheme.eq_ignore_ascii_case("basic") {
@@ -215,7 +225,7 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     }
     let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
     let (user, password) = text.split_once(':')?;
-    // RFC 6749 has both parts form-encoded before they are put together.
+    // RFC 6749 form-encodes both parts before they are joined.
     Some((form_decoded(user), form_decoded(password)))
 }
 
@@ -228,7 +238,11 @@ fn header<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> &'a str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn add_scope_headers(headers: &mut HeaderMap, method: &'static Method, caller: Option<&Identity>) {
+fn add_scope_headers(
+    headers: &mut HeaderMap,
+    method: &'static Method,
+    caller: Option<&TokenIdentity>,
+) {
     let Some(caller) = caller else { return };
     if let Ok(held) = HeaderValue::from_str(&caller.scopes.join(",")) {
         headers.insert("x-oauth-scopes", held);

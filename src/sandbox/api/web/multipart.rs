@@ -1,4 +1,4 @@
-//! Bodies of the type `multipart/form-data`, read as the form that they are.
+//! Conversion of `multipart/form-data` bodies to form data.
 
 use std::convert::Infallible;
 
@@ -6,14 +6,14 @@ use axum::body::Bytes;
 use futures_util::stream;
 use url::form_urlencoded::Serializer;
 
-use super::refusal::Refusal;
+use super::error::WebApiError;
 
-/// The type of such a body, without its boundary.
+/// Media type of such a body, without the boundary.
 pub(in crate::sandbox::api) const TYPE: &str = "multipart/form-data";
 
-/// The same arguments, URL-encoded.
-pub(super) async fn as_form(content_type: &str, body: Bytes) -> Result<Bytes, Refusal> {
-    let invalid = |_: multer::Error| Refusal::new("invalid_form_data");
+/// Returns the fields of a multipart body, URL-encoded.
+pub(super) async fn as_form(content_type: &str, body: Bytes) -> Result<Bytes, WebApiError> {
+    let invalid = |_: multer::Error| WebApiError::new("invalid_form_data");
     let boundary = multer::parse_boundary(content_type).map_err(invalid)?;
     let whole = stream::once(std::future::ready(Ok::<_, Infallible>(body)));
     let mut parts = multer::Multipart::new(whole, boundary);

@@ -1,42 +1,44 @@
-//! `oauth.v2.access`: a code or a refresh token for tokens. `oauth.v2.exchange`: a token that lives
-//! for ever for a pair that does not.
+//! `oauth.v2.access`: exchanges a code or refresh token for tokens. `oauth.v2.exchange`: exchanges
+//! a long-lived token for rotating tokens.
 
 use serde_json::{Map, Value, json};
 
-use super::args::{Form, optional, required};
-use super::method::{Access, Call, Method, json_body};
-use super::refusal::Refusal;
-use crate::sandbox::grants::{Grant, Install, OAuthError, Redemption, TokenKind, TokenPair};
-use crate::sandbox::{App, Tier};
+use super::args::{ArgType, optional, required};
+use super::error::WebApiError;
+use super::method::{Method, MethodAccess, MethodCall, json_body};
+use crate::sandbox::grants::{
+    InstallTarget, Installation, OAuthErrorCode, Redemption, SlackTokenType, TokenPair,
+};
+use crate::sandbox::{SlackApp, Tier};
 
 pub(super) const METHODS: &[Method] = &[ACCESS, EXCHANGE];
 
 const EXCHANGE: Method = Method {
     name: "oauth.v2.exchange",
     tier: Tier::Three,
-    access: Access::Open,
-    args: &[required("client_id", Form::Text), required("client_secret", Form::Text)],
+    access: MethodAccess::Public,
+    args: &[required("client_id", ArgType::Text), required("client_secret", ArgType::Text)],
     run: exchange,
 };
 
 const ACCESS: Method = Method {
     name: "oauth.v2.access",
     tier: Tier::Special,
-    access: Access::Open,
+    access: MethodAccess::Public,
     args: &[
-        optional("client_id", Form::Text),
-        optional("client_secret", Form::Text),
-        optional("code", Form::Text),
-        optional("code_verifier", Form::Text),
-        optional("grant_type", Form::Text),
-        optional("redirect_uri", Form::Text),
-        optional("refresh_token", Form::Text),
+        optional("client_id", ArgType::Text),
+        optional("client_secret", ArgType::Text),
+        optional("code", ArgType::Text),
+        optional("code_verifier", ArgType::Text),
+        optional("grant_type", ArgType::Text),
+        optional("redirect_uri", ArgType::Text),
+        optional("refresh_token", ArgType::Text),
     ],
     run: access,
 };
 
-/// The app that calls, by HTTP Basic or by arguments, once its secret is proven.
-pub(super) fn client_of(call: &Call<'_>) -> Result<App, Refusal> {
+/// Authenticates the client by HTTP Basic or by arguments.
+pub(super) fn authenticate_client(call: &MethodCall<'_>) -> Result<SlackApp, WebApiError> {
     let (id, secret) = match call.basic {
         Some((id, secret)) => (id.clone(), secret.clone()),
         None => (
@@ -44,16 +46,16 @@ pub(super) fn client_of(call: &Call<'_>) -> Result<App, Refusal> {
             call.args.text("client_secret").unwrap_or_default(),
         ),
     };
-    let app = call.sandbox.app(&id).ok_or(OAuthError::InvalidClientId)?;
+    let app = call.sandbox.app(&id).ok_or(OAuthErrorCode::InvalidClientId)?;
     if app.client_secret != secret {
-        return Err(OAuthError::BadClientSecret.into());
+        return Err(OAuthErrorCode::BadClientSecret.into());
     }
     Ok(app)
 }
 
-/// The same, but that a public client may leave its secret out. Says whether it did. Only an app that has enabled PKCE
-/// may hand in a verifier.
-fn client_or_public(call: &Call<'_>) -> Result<(App, bool), Refusal> {
+/// Authenticates the client; a public client may omit its secret. Returns whether it did. A
+/// verifier requires an app with PKCE enabled.
+fn authenticate_client_or_public(call: &MethodCall<'_>) -> Result<(SlackApp, bool), WebApiError> {
     let secret = call.basic.is_some() || call.args.text("client_secret").is_some();
     let id = call.args.text("client_id").filter(|_| !secret);
     let app = id.and_then(|id| call.sandbox.app(&id));
@@ -61,51 +63,56 @@ fn client_or_public(call: &Call<'_>) -> Result<(App, bool), Refusal> {
         ["code_verifier", "refresh_token"].iter().any(|name| call.args.text(name).is_some());
     match app {
         Some(app) if app.public => Ok((app, true)),
-        Some(_) if proof => Err(OAuthError::PkceNotAllowed.into()),
+        Some(_) if proof => Err(OAuthErrorCode::PkceNotAllowed.into()),
         Some(_) | None => {
-            let app = client_of(call)?;
+            let app = authenticate_client(call)?;
             if !app.public && call.args.text("code_verifier").is_some() {
-                return Err(OAuthError::PkceNotAllowed.into());
+                return Err(OAuthErrorCode::PkceNotAllowed.into());
             }
             Ok((app, false))
         }
     }
 }
 
-fn access(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-    let (app, public) = client_or_public(call)?;
+fn access(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
+    let (app, public) = authenticate_client_or_public(call)?;
     let now = call.sandbox.now().unix_timestamp();
     match call.args.text("grant_type").as_deref() {
         None | Some("authorization_code") => redeem(call, &app, public, now),
         Some("refresh_token") => refresh(call, &app, now),
-        Some(_) => Err(OAuthError::InvalidGrantType.into()),
+        Some(_) => Err(OAuthErrorCode::InvalidGrantType.into()),
     }
 }
 
-fn redeem(call: &Call<'_>, app: &App, public: bool, now: i64) -> Result<Vec<u8>, Refusal> {
-    let code = call.args.text("code").ok_or(OAuthError::InvalidCode)?;
+fn redeem(
+    call: &MethodCall<'_>,
+    app: &SlackApp,
+    public: bool,
+    now: i64,
+) -> Result<Vec<u8>, WebApiError> {
+    let code = call.args.text("code").ok_or(OAuthErrorCode::InvalidCode)?;
     let redirect_uri = call.args.text("redirect_uri");
     let verifier = call.args.text("code_verifier");
     let redemption = Redemption {
         client_id: &app.client_id,
-        public,
+        without_secret: public,
         code: &code,
         redirect_uri: redirect_uri.as_deref(),
         verifier: verifier.as_deref(),
     };
     let (grant, pairs) = call.sandbox.change_grants(|grants| {
         let (number, pairs) = grants.redeem(redemption, now)?;
-        let grant = grants.grant(number).cloned().ok_or(OAuthError::InvalidCode)?;
-        Ok::<_, OAuthError>((grant, pairs))
+        let grant = grants.installation(number).cloned().ok_or(OAuthErrorCode::InvalidCode)?;
+        Ok::<_, OAuthErrorCode>((grant, pairs))
     })?;
-    call.sandbox.note_app("app_installed", &grant);
-    let mut body = frame(call, app, &grant);
+    call.sandbox.record_app_event("app_installed", &grant);
+    let mut body = installation_fields(call, app, &grant);
     let mut user = Map::new();
     user.insert("id".to_owned(), json!(grant.user_id));
     for pair in pairs {
         match pair.kind {
-            TokenKind::User => user.extend(token_fields(&pair, &grant)),
-            TokenKind::Bot => {
+            SlackTokenType::User => user.extend(token_fields(&pair, &grant)),
+            SlackTokenType::Bot => {
                 body.insert("bot_user_id".to_owned(), json!(grant.bot_user_id));
                 body.extend(token_fields(&pair, &grant));
             }
@@ -115,54 +122,60 @@ fn redeem(call: &Call<'_>, app: &App, public: bool, now: i64) -> Result<Vec<u8>,
     json_body(&body)
 }
 
-fn refresh(call: &Call<'_>, app: &App, now: i64) -> Result<Vec<u8>, Refusal> {
-    let token = call.args.text("refresh_token").ok_or(OAuthError::InvalidRefreshToken)?;
+fn refresh(call: &MethodCall<'_>, app: &SlackApp, now: i64) -> Result<Vec<u8>, WebApiError> {
+    let token = call.args.text("refresh_token").ok_or(OAuthErrorCode::InvalidRefreshToken)?;
     let grace = call.sandbox.options().refresh_grace_s;
     let (grant, pair) = call.sandbox.change_grants(|grants| {
         let (number, pair) = grants.refresh(&app.client_id, &token, grace, now)?;
-        let grant = grants.grant(number).cloned().ok_or(OAuthError::InvalidRefreshToken)?;
-        Ok::<_, OAuthError>((grant, pair))
+        let grant =
+            grants.installation(number).cloned().ok_or(OAuthErrorCode::InvalidRefreshToken)?;
+        Ok::<_, OAuthErrorCode>((grant, pair))
     })?;
     pair_body(call, app, &grant, &pair)
 }
 
-fn exchange(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-    let app = client_of(call)?;
+fn exchange(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
+    let app = authenticate_client(call)?;
     if !app.rotation {
-        return Err(OAuthError::TokenRotationNotEnabled.into());
+        return Err(OAuthErrorCode::TokenRotationNotEnabled.into());
     }
-    let token = call.token.ok_or(OAuthError::InvalidToken)?;
+    let token = call.token.ok_or(OAuthErrorCode::InvalidToken)?;
     let now = call.sandbox.now().unix_timestamp();
     let (grant, pair) = call.sandbox.change_grants(|grants| {
-        let (number, pair) = grants.exchange(&app.client_id, token, now)?;
-        let grant = grants.grant(number).cloned().ok_or(OAuthError::AuthorizationNotFound)?;
-        Ok::<_, OAuthError>((grant, pair))
+        let (number, pair) = grants.exchange_long_lived(&app.client_id, token, now)?;
+        let grant =
+            grants.installation(number).cloned().ok_or(OAuthErrorCode::AuthorizationNotFound)?;
+        Ok::<_, OAuthErrorCode>((grant, pair))
     })?;
     pair_body(call, &app, &grant, &pair)
 }
 
-/// The answer that brings one pair.
+/// Returns the response with one token pair.
 fn pair_body(
-    call: &Call<'_>,
-    app: &App,
-    grant: &Grant,
+    call: &MethodCall<'_>,
+    app: &SlackApp,
+    grant: &Installation,
     pair: &TokenPair,
-) -> Result<Vec<u8>, Refusal> {
-    let mut body = frame(call, app, grant);
+) -> Result<Vec<u8>, WebApiError> {
+    let mut body = installation_fields(call, app, grant);
     match pair.kind {
-        TokenKind::User => body.insert("id".to_owned(), json!(grant.user_id)),
-        TokenKind::Bot => body.insert("bot_user_id".to_owned(), json!(grant.bot_user_id)),
+        SlackTokenType::User => body.insert("id".to_owned(), json!(grant.user_id)),
+        SlackTokenType::Bot => body.insert("bot_user_id".to_owned(), json!(grant.bot_user_id)),
     };
     body.extend(token_fields(pair, grant));
     json_body(&body)
 }
 
-/// What an answer says about the installation.
-fn frame(call: &Call<'_>, app: &App, grant: &Grant) -> Map<String, Value> {
+/// Returns the installation fields of a response.
+fn installation_fields(
+    call: &MethodCall<'_>,
+    app: &SlackApp,
+    grant: &Installation,
+) -> Map<String, Value> {
     let (team, enterprise) = call.sandbox.with_org(|org| {
         let team = match &grant.install {
-            Install::Org => Value::Null,
-            Install::Workspace(id) => {
+            InstallTarget::Org => Value::Null,
+            InstallTarget::Workspace(id) => {
                 let name = org.workspace(id).map(|(_, workspace)| workspace.name.as_str());
                 json!({"id": id, "name": name})
             }
@@ -174,12 +187,12 @@ fn frame(call: &Call<'_>, app: &App, grant: &Grant) -> Map<String, Value> {
         ("app_id", json!(app.app_id)),
         ("team", team),
         ("enterprise", enterprise),
-        ("is_enterprise_install", Value::Bool(grant.install == Install::Org)),
+        ("is_enterprise_install", Value::Bool(grant.install == InstallTarget::Org)),
     ];
     fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn token_fields(pair: &TokenPair, grant: &Grant) -> Map<String, Value> {
+fn token_fields(pair: &TokenPair, grant: &Installation) -> Map<String, Value> {
     let mut fields = Map::new();
     let mut add = |name: &str, value: Value| fields.insert(name.to_owned(), value);
     add("scope", json!(grant.scopes(pair.kind).join(",")));

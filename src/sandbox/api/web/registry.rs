@@ -1,4 +1,4 @@
-//! The registry of the methods of the Web API, by name.
+//! Registry of the Web API methods by name.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -38,7 +38,7 @@ static METHODS: LazyLock<HashMap<&'static str, &'static Method>> = LazyLock::new
     families.into_iter().flatten().map(|method| (method.name, method)).collect()
 });
 
-/// What the sandbox says of its methods: name, pace, scope and arguments of each.
+/// Returns name, rate limit, scopes and arguments of all methods.
 pub(in crate::sandbox::api) fn list() -> Value {
     let names = |args: &[Arg], required: bool| -> Vec<&'static str> {
         args.iter().filter(|arg| arg.required == required).map(|arg| arg.name).collect()
@@ -46,7 +46,7 @@ pub(in crate::sandbox::api) fn list() -> Value {
     let row = |method: &&'static Method| {
         json!({
             "method": method.name,
-            "per_minute": method.tier.pace().per_minute,
+            "per_minute": method.tier.rate_limit().per_minute,
             "scopes": method.access.scopes(),
             "required": names(method.args, true),
             "optional": names(method.args, false),
@@ -57,7 +57,7 @@ pub(in crate::sandbox::api) fn list() -> Value {
     json!({"methods": methods.iter().map(row).collect::<Vec<Value>>()})
 }
 
-/// The method with a name.
+/// Returns the method with this name.
 pub(super) fn find(name: &str) -> Option<&'static Method> {
     METHODS.get(name).copied()
 }

@@ -2,31 +2,31 @@
 
 use serde_json::{Value, json};
 
-use super::args::{Form, optional};
-use super::method::{Access, Call, Method, json_body};
-use super::refusal::Refusal;
+use super::args::{ArgType, optional};
+use super::error::WebApiError;
+use super::method::{Method, MethodAccess, MethodCall, json_body};
 use crate::sandbox::Tier;
-use crate::sandbox::grants::Install;
-use crate::sandbox::org::{Organization, Workspace};
+use crate::sandbox::grants::InstallTarget;
+use crate::sandbox::org::{GridOrganization, GridWorkspace};
 
 pub(super) const METHODS: &[Method] = &[Method {
     name: "team.info",
     tier: Tier::Three,
-    access: Access::Scope("team:read"),
-    args: &[optional("team", Form::Text), optional("domain", Form::Text)],
+    access: MethodAccess::Scope("team:read"),
+    args: &[optional("team", ArgType::Text), optional("domain", ArgType::Text)],
     run: info,
 }];
 
-fn info(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn info(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let caller = call.caller?;
     let at_home = match &caller.install {
-        Install::Org => None,
-        Install::Workspace(id) => Some(id.clone()),
+        InstallTarget::Org => None,
+        InstallTarget::Workspace(id) => Some(id.clone()),
     };
     let domain = call.args.text("domain");
-    let wanted = call.args.text("team").or(at_home.filter(|_| domain.is_none()));
+    let team_id = call.args.text("team").or(at_home.filter(|_| domain.is_none()));
     call.sandbox.with_org(|org| {
-        let team = match (wanted, domain) {
+        let team = match (team_id, domain) {
             (Some(id), _) if id == org.id => organization(org),
             (Some(id), _) => workspace(org, org.workspace(&id).map(|(_, one)| one))?,
             (None, Some(domain)) => {
@@ -39,8 +39,8 @@ fn info(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     })
 }
 
-fn workspace(org: &Organization, found: Option<&Workspace>) -> Result<Value, Refusal> {
-    let workspace = found.ok_or_else(|| Refusal::new("team_not_found"))?;
+fn workspace(org: &GridOrganization, found: Option<&GridWorkspace>) -> Result<Value, WebApiError> {
+    let workspace = found.ok_or_else(|| WebApiError::new("team_not_found"))?;
     Ok(json!({
         "id": workspace.id,
         "name": workspace.name,
@@ -58,8 +58,8 @@ fn workspace(org: &Organization, found: Option<&Workspace>) -> Result<Value, Ref
     }))
 }
 
-/// The organization, told as if it were a workspace; that is what an org token gets.
-fn organization(org: &Organization) -> Value {
+/// Returns the organization in the format of a workspace, for tokens of the organization.
+fn organization(org: &GridOrganization) -> Value {
     json!({
         "id": org.id,
         "name": org.name,
@@ -76,7 +76,7 @@ fn organization(org: &Organization) -> Value {
     })
 }
 
-/// The pictures of a workspace: its own, or those of one that never chose any.
+/// Returns the icons of a workspace: its own, or default ones.
 pub(super) fn icon(id: &str, chosen: Option<&str>) -> Value {
     let mut icon = serde_json::Map::new();
     for size in [34, 44, 68, 88, 102, 132, 230] {

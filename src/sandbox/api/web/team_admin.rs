@@ -1,15 +1,15 @@
-//! `team.*` beside `team.info`: who came, what is billed, what the organization prefers.
+//! `team.*` except `team.info`: access logs, billable users, preferences, profile fields.
 
 use serde_json::{Map, Value, json};
 
-use super::args::{Form, optional};
-use super::method::{Access, Call, Method, Sizes, json_body, page};
-use super::refusal::Refusal;
+use super::args::{ArgType, optional};
+use super::error::WebApiError;
+use super::method::{Method, MethodAccess, MethodCall, PageSizes, json_body, take_page};
 use crate::sandbox::Tier;
-use crate::sandbox::grants::Install;
-use crate::sandbox::org::{Organization, Person};
+use crate::sandbox::grants::InstallTarget;
+use crate::sandbox::org::{GridOrganization, Person};
 
-const ADMIN: Access = Access::Scope("admin");
+const ADMIN: MethodAccess = MethodAccess::Scope("admin");
 
 pub(super) const METHODS: &[Method] = &[
     Method {
@@ -17,12 +17,12 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: ADMIN,
         args: &[
-            optional("before", Form::Text),
-            optional("count", Form::Count),
-            optional("cursor", Form::Text),
-            optional("limit", Form::Count),
-            optional("page", Form::Count),
-            optional("team_id", Form::Text),
+            optional("before", ArgType::Text),
+            optional("count", ArgType::Count),
+            optional("cursor", ArgType::Text),
+            optional("limit", ArgType::Count),
+            optional("page", ArgType::Count),
+            optional("team_id", ArgType::Text),
         ],
         run: access_logs,
     },
@@ -31,17 +31,17 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: ADMIN,
         args: &[
-            optional("cursor", Form::Text),
-            optional("limit", Form::Count),
-            optional("team_id", Form::Text),
-            optional("user", Form::Text),
+            optional("cursor", ArgType::Text),
+            optional("limit", ArgType::Count),
+            optional("team_id", ArgType::Text),
+            optional("user", ArgType::Text),
         ],
         run: billable_info,
     },
     Method {
         name: "team.billing.info",
         tier: Tier::Three,
-        access: Access::Scope("team.billing:read"),
+        access: MethodAccess::Scope("team.billing:read"),
         args: &[],
         run: |_| json_body(&json!({"ok": true, "plan": "enterprise"})),
     },
@@ -50,50 +50,51 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: ADMIN,
         args: &[
-            optional("app_id", Form::Text),
-            optional("change_type", Form::Text),
-            optional("count", Form::Count),
-            optional("page", Form::Count),
-            optional("service_id", Form::Text),
-            optional("team_id", Form::Text),
-            optional("user", Form::Text),
+            optional("app_id", ArgType::Text),
+            optional("change_type", ArgType::Text),
+            optional("count", ArgType::Count),
+            optional("page", ArgType::Count),
+            optional("service_id", ArgType::Text),
+            optional("team_id", ArgType::Text),
+            optional("user", ArgType::Text),
         ],
         run: integration_logs,
     },
     Method {
         name: "team.preferences.list",
         tier: Tier::Three,
-        access: Access::Scope("team.preferences:read"),
+        access: MethodAccess::Scope("team.preferences:read"),
         args: &[],
         run: preferences,
     },
     Method {
         name: "team.profile.get",
         tier: Tier::Three,
-        access: Access::Scope("users.profile:read"),
-        args: &[optional("visibility", Form::Text)],
+        access: MethodAccess::Scope("users.profile:read"),
+        args: &[optional("visibility", ArgType::Text)],
         run: profile,
     },
 ];
 
-const SIZES: Sizes = Sizes { default: 100, most: 1_000, refuse: Some("invalid_limit") };
-/// Pages that are counted reach so far.
-const LAST_PAGE: usize = 100;
+const SIZES: PageSizes =
+    PageSizes { default: 100, max: 1_000, out_of_range_error: Some("invalid_limit") };
+/// Largest page number.
+const MAX_PAGE: usize = 100;
 
-/// The active people of the workspace that is asked about, or of the organization.
+/// Returns the active people of the requested workspace, or of the organization.
 fn people<'o>(
-    call: &Call<'_>,
-    org: &'o Organization,
-) -> Result<impl Iterator<Item = (u64, &'o Person)>, Refusal> {
+    call: &MethodCall<'_>,
+    org: &'o GridOrganization,
+) -> Result<impl Iterator<Item = (u64, &'o Person)>, WebApiError> {
     let id = match &call.caller?.install {
-        Install::Workspace(id) => Some(id.clone()),
-        Install::Org => call.args.text("team_id").filter(|id| *id != org.id),
+        InstallTarget::Workspace(id) => Some(id.clone()),
+        InstallTarget::Org => call.args.text("team_id").filter(|id| *id != org.id),
     };
     let team = match id {
         None => None,
         Some(id) => {
             let found = org.workspace(&id).map(|(number, _)| number);
-            Some(found.ok_or_else(|| Refusal::new("invalid_team_id"))?)
+            Some(found.ok_or_else(|| WebApiError::new("invalid_team_id"))?)
         }
     };
     let all = (0_u64..).zip(org.people());
@@ -103,15 +104,15 @@ fn people<'o>(
     }))
 }
 
-fn access_logs(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn access_logs(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let window = call.window(SIZES)?;
     let number = |name, default| {
         let given = call.args.count(name).and_then(|number| usize::try_from(number).ok());
         given.unwrap_or(default).max(1)
     };
     let (count, at) = (number("count", 100).min(1_000), number("page", 1));
-    if at > LAST_PAGE {
-        return Err(Refusal::new("over_pagination_limit"));
+    if at > MAX_PAGE {
+        return Err(WebApiError::new("over_pagination_limit"));
     }
     call.sandbox.with_org(|org| {
         let logins: Vec<(u64, Value)> = people(call, org)?
@@ -122,7 +123,7 @@ fn access_logs(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
         let by_cursor = ["cursor", "limit"].iter().any(|name| call.args.text(name).is_some());
         let (rows, next) = if by_cursor {
             let rest = logins.into_iter().skip_while(|(position, _)| *position < window.start);
-            page(rest, window.limit)
+            take_page(rest, window.limit)
         } else {
             let rows = logins.into_iter().skip((at - 1) * count).take(count);
             (rows.map(|(_, row)| row).collect(), None)
@@ -146,20 +147,20 @@ fn login(person: &Person) -> Value {
         "ip": "192.0.2.7",
         "user_agent": "Slack_Sandbox",
         "isp": "Example Net",
-        "country": person.place.country,
+        "country": person.location.country,
         "region": "",
     })
 }
 
-fn billable_info(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn billable_info(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let window = call.window(SIZES)?;
-    let wanted = call.args.text("user");
+    let user_id = call.args.text("user");
     call.sandbox.with_org(|org| {
         let rows = people(call, org)?.skip_while(|(position, _)| *position < window.start);
-        let rows = rows.filter(|(_, one)| wanted.as_ref().is_none_or(|id| one.id == *id));
-        let (found, next) = page(rows, window.limit);
-        if found.is_empty() && wanted.is_some() {
-            return Err(Refusal::new("user_not_found"));
+        let rows = rows.filter(|(_, one)| user_id.as_ref().is_none_or(|id| one.id == *id));
+        let (found, next) = take_page(rows, window.limit);
+        if found.is_empty() && user_id.is_some() {
+            return Err(WebApiError::new("user_not_found"));
         }
         let info: Map<String, Value> = found
             .into_iter()
@@ -173,14 +174,14 @@ fn billable_info(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     })
 }
 
-/// Apps come and go in the audit log; this older list of theirs is empty here.
-fn integration_logs(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+/// App installations are in the audit log; this older list is empty.
+fn integration_logs(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let count = call.args.count("count").unwrap_or(100);
     let paging = json!({"count": count, "total": 0, "page": 1, "pages": 0});
     json_body(&json!({"ok": true, "logs": [], "paging": paging}))
 }
 
-fn preferences(_: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn preferences(_: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     json_body(&json!({
         "ok": true,
         "msg_edit_window_mins": -1,
@@ -191,12 +192,12 @@ fn preferences(_: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     }))
 }
 
-/// The organization has no profile fields of its own.
-fn profile(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+/// The organization has no custom profile fields.
+fn profile(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let known = ["all", "visible", "hidden"];
     let asked = call.args.text("visibility").unwrap_or_else(|| "all".to_owned());
     if !known.contains(&asked.as_str()) {
-        return Err(Refusal::arguments(vec![
+        return Err(WebApiError::invalid_arguments(vec![
             "[ERROR] must be one of all, visible, hidden [json-pointer:/visibility]".to_owned(),
         ]));
     }

@@ -5,28 +5,32 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::sandbox::org::{Level, OrgLevel, Organization, Person, Standing};
+use crate::sandbox::org::{GridOrganization, OrgLevel, Person, PersonStatus, WorkspaceLevel};
 
-/// How a user object is to look.
+/// Options of a user object.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::sandbox) struct View {
-    /// The workspace whose level the flags tell; the first one of the user when absent.
+pub(in crate::sandbox) struct UserObjectOptions {
+    /// Workspace for the level flags; the user's first one if absent.
     pub(in crate::sandbox) workspace: Option<usize>,
-    /// Whether the address may be shown.
+    /// Whether the e-mail address is included.
     pub(in crate::sandbox) email: bool,
-    /// Whether the language was asked for.
+    /// Whether the locale is included.
     pub(in crate::sandbox) locale: bool,
 }
 
-/// The user object of an account.
-pub(in crate::sandbox) fn user_object(org: &Organization, person: &Person, view: View) -> Value {
+/// Returns the user object of an account.
+pub(in crate::sandbox) fn user_object(
+    org: &GridOrganization,
+    person: &Person,
+    view: UserObjectOptions,
+) -> Value {
     let membership = match view.workspace {
         Some(number) => person.membership(number),
         None => person.memberships.first(),
     };
     let team = membership.and_then(|one| org.workspaces.get(one.workspace));
     let team_id = team.map_or(org.id.as_str(), |workspace| workspace.id.as_str());
-    let level = membership.map_or(Level::Member, |one| one.level);
+    let level = membership.map_or(WorkspaceLevel::Member, |one| one.level);
     let mut user = Map::new();
     let mut add = |name: &str, value: Value| user.insert(name.to_owned(), value);
     add("id", json!(person.id));
@@ -40,31 +44,31 @@ pub(in crate::sandbox) fn user_object(org: &Organization, person: &Person, view:
     if person.is_active() {
         add("color", json!(color(&person.id)));
         add("real_name", json!(person.full_name()));
-        add("tz", json!(person.place.timezone));
-        add("tz_label", json!(person.place.timezone_label));
-        add("tz_offset", json!(person.place.offset));
-        add("is_admin", json!(level >= Level::Admin));
-        add("is_owner", json!(level >= Level::Owner));
-        add("is_primary_owner", json!(level == Level::PrimaryOwner));
+        add("tz", json!(person.location.timezone));
+        add("tz_label", json!(person.location.timezone_label));
+        add("tz_offset", json!(person.location.offset));
+        add("is_admin", json!(level >= WorkspaceLevel::Admin));
+        add("is_owner", json!(level >= WorkspaceLevel::Owner));
+        add("is_primary_owner", json!(level == WorkspaceLevel::PrimaryOwner));
         add("is_restricted", json!(level.is_guest()));
-        add("is_ultra_restricted", json!(level == Level::SingleChannelGuest));
-        add("is_email_confirmed", json!(person.standing == Standing::Active && !person.is_bot()));
+        add("is_ultra_restricted", json!(level == WorkspaceLevel::SingleChannelGuest));
+        add("is_email_confirmed", json!(person.status == PersonStatus::Active && !person.is_bot()));
         add("who_can_share_contact_card", json!("EVERYONE"));
         add("has_2fa", json!(person.has_2fa));
     }
     if !person.is_bot() {
         add("enterprise_user", enterprise_user(org, person));
     }
-    if person.standing == Standing::Invited {
+    if person.status == PersonStatus::Invited {
         add("is_invited_user", json!(true));
     }
     if view.locale {
-        add("locale", json!(person.place.language()));
+        add("locale", json!(person.location.language()));
     }
     Value::Object(user)
 }
 
-fn enterprise_user(org: &Organization, person: &Person) -> Value {
+fn enterprise_user(org: &GridOrganization, person: &Person) -> Value {
     json!({
         "id": person.id,
         "enterprise_id": org.id,
@@ -83,9 +87,9 @@ fn profile(person: &Person, team_id: &str, email: bool) -> Value {
         "phone": person.phone,
         "skype": "",
         "real_name": name,
-        "real_name_normalized": plain(&name),
+        "real_name_normalized": without_diacritics(&name),
         "display_name": person.display_name,
-        "display_name_normalized": plain(&person.display_name),
+        "display_name_normalized": without_diacritics(&person.display_name),
         "first_name": person.first_name,
         "last_name": person.last_name,
         "fields": null,
@@ -115,12 +119,12 @@ fn profile(person: &Person, team_id: &str, email: bool) -> Value {
     profile
 }
 
-/// A name without marks on its letters, as Slack gives it beside the real one.
-fn plain(name: &str) -> String {
-    name.chars().map(unmarked).collect()
+/// Returns a name without diacritics, as in `real_name_normalized`.
+fn without_diacritics(name: &str) -> String {
+    name.chars().map(base_letter).collect()
 }
 
-fn unmarked(letter: char) -> char {
+fn base_letter(letter: char) -> char {
     match letter {
         'á' | 'â' | 'ã' | 'ă' | 'ą' => 'a',
         'ç' | 'ć' => 'c',
@@ -137,7 +141,7 @@ fn unmarked(letter: char) -> char {
 fn hash(id: &str) -> String {
     let mut text = String::new();
     for byte in Sha256::digest(id.as_bytes()).iter().take(6) {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     text

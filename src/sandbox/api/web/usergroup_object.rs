@@ -1,16 +1,16 @@
-//! The object of `usergroups.*` and of the `subteam_*` events:
+//! The user group object of `usergroups.*` and `subteam_*` events:
 //! <https://docs.slack.dev/reference/objects/usergroup-object>.
 
 use serde_json::{Value, json};
 
-use crate::sandbox::org::{Group, Keeper, Organization, PersonIndex};
+use crate::sandbox::org::{GridOrganization, GroupOwner, OrgGroup, PersonIndex};
 
-/// The group as everybody sees it, with everything that can be asked for.
-pub(in crate::sandbox) fn usergroup_object(org: &Organization, group: &Group) -> Value {
-    let from_provider = group.keeper == Keeper::IdentityProvider;
-    let team = match group.keeper {
-        Keeper::IdentityProvider => None,
-        Keeper::Workspace(number) => org.workspaces.get(number).map(|team| team.id.as_str()),
+/// Returns the user group object with all optional fields.
+pub(in crate::sandbox) fn usergroup_object(org: &GridOrganization, group: &OrgGroup) -> Value {
+    let from_provider = group.owner == GroupOwner::IdentityProvider;
+    let team = match group.owner {
+        GroupOwner::IdentityProvider => None,
+        GroupOwner::Workspace(number) => org.workspaces.get(number).map(|team| team.id.as_str()),
     };
     let id = |index: PersonIndex| org.person(index).map(|person| person.id.as_str());
     let users: Vec<&str> = group.members.iter().filter_map(|index| id(*index)).collect();

@@ -1,21 +1,22 @@
-//! `usergroups.*`: groups that people are mentioned by.
+//! `usergroups.*`: user groups of a workspace.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::args::{Form, demanded, optional, required};
-use super::method::{Access, Call, Method, json_body};
-use super::refusal::Refusal;
+use super::args::{ArgType, optional, required, required_with_error};
+use super::error::WebApiError;
+use super::method::{Method, MethodAccess, MethodCall, json_body};
 use super::usergroup_object::usergroup_object;
 use crate::sandbox::Tier;
-use crate::sandbox::grants::Install;
+use crate::sandbox::grants::InstallTarget;
 use crate::sandbox::org::{
-    Edit, Group, GroupIndex, GroupWish, Keeper, Level, Organization, PersonIndex, Rule,
+    Edit, EditError, GridOrganization, GroupIndex, GroupOwner, OrgGroup, PersonIndex,
+    UserGroupInput, WorkspaceLevel,
 };
 
-const READ: Access = Access::Scope("usergroups:read");
-const WRITE: Access = Access::Scope("usergroups:write");
+const READ: MethodAccess = MethodAccess::Scope("usergroups:read");
+const WRITE: MethodAccess = MethodAccess::Scope("usergroups:write");
 
 pub(super) const METHODS: &[Method] = &[
     Method {
@@ -23,14 +24,14 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: WRITE,
         args: &[
-            required("name", Form::Text),
-            optional("additional_channels", Form::List),
-            optional("channels", Form::List),
-            optional("description", Form::Text),
-            optional("enable_section", Form::Flag),
-            optional("handle", Form::Text),
-            optional("include_count", Form::Flag),
-            optional("team_id", Form::Text),
+            required("name", ArgType::Text),
+            optional("additional_channels", ArgType::List),
+            optional("channels", ArgType::List),
+            optional("description", ArgType::Text),
+            optional("enable_section", ArgType::Flag),
+            optional("handle", ArgType::Text),
+            optional("include_count", ArgType::Flag),
+            optional("team_id", ArgType::Text),
         ],
         run: create,
     },
@@ -39,32 +40,32 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: WRITE,
         args: &[
-            required("usergroup", Form::Text),
-            optional("include_count", Form::Flag),
-            optional("team_id", Form::Text),
+            required("usergroup", ArgType::Text),
+            optional("include_count", ArgType::Flag),
+            optional("team_id", ArgType::Text),
         ],
-        run: |call| switch(call, false),
+        run: |call| set_enabled(call, false),
     },
     Method {
         name: "usergroups.enable",
         tier: Tier::Two,
         access: WRITE,
         args: &[
-            required("usergroup", Form::Text),
-            optional("include_count", Form::Flag),
-            optional("team_id", Form::Text),
+            required("usergroup", ArgType::Text),
+            optional("include_count", ArgType::Flag),
+            optional("team_id", ArgType::Text),
         ],
-        run: |call| switch(call, true),
+        run: |call| set_enabled(call, true),
     },
     Method {
         name: "usergroups.list",
         tier: Tier::Two,
         access: READ,
         args: &[
-            optional("include_count", Form::Flag),
-            optional("include_disabled", Form::Flag),
-            optional("include_users", Form::Flag),
-            optional("team_id", Form::Text),
+            optional("include_count", ArgType::Flag),
+            optional("include_disabled", ArgType::Flag),
+            optional("include_users", ArgType::Flag),
+            optional("team_id", ArgType::Text),
         ],
         run: list,
     },
@@ -73,15 +74,15 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: WRITE,
         args: &[
-            required("usergroup", Form::Text),
-            optional("additional_channels", Form::List),
-            optional("channels", Form::List),
-            optional("description", Form::Text),
-            optional("enable_section", Form::Flag),
-            optional("handle", Form::Text),
-            optional("include_count", Form::Flag),
-            optional("name", Form::Text),
-            optional("team_id", Form::Text),
+            required("usergroup", ArgType::Text),
+            optional("additional_channels", ArgType::List),
+            optional("channels", ArgType::List),
+            optional("description", ArgType::Text),
+            optional("enable_section", ArgType::Flag),
+            optional("handle", ArgType::Text),
+            optional("include_count", ArgType::Flag),
+            optional("name", ArgType::Text),
+            optional("team_id", ArgType::Text),
         ],
         run: update,
     },
@@ -90,9 +91,9 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: READ,
         args: &[
-            required("usergroup", Form::Text),
-            optional("include_disabled", Form::Flag),
-            optional("team_id", Form::Text),
+            required("usergroup", ArgType::Text),
+            optional("include_disabled", ArgType::Flag),
+            optional("team_id", ArgType::Text),
         ],
         run: list_users,
     },
@@ -101,77 +102,79 @@ pub(super) const METHODS: &[Method] = &[
         tier: Tier::Two,
         access: WRITE,
         args: &[
-            required("usergroup", Form::Text),
-            demanded("users", Form::List, "no_users_provided"),
-            optional("additional_channels", Form::List),
-            optional("include_count", Form::Flag),
-            optional("is_shared", Form::Flag),
-            optional("team_id", Form::Text),
+            required("usergroup", ArgType::Text),
+            required_with_error("users", ArgType::List, "no_users_provided"),
+            optional("additional_channels", ArgType::List),
+            optional("include_count", ArgType::Flag),
+            optional("is_shared", ArgType::Flag),
+            optional("team_id", ArgType::Text),
         ],
         run: update_users,
     },
 ];
 
-const CODES: &[(Rule, &str)] = &[
-    (Rule::NameTaken, "name_already_exists"),
-    (Rule::Taken, "handle_already_exists"),
-    (Rule::Malformed, "bad_handle"),
-    (Rule::TooMany, "name_too_long"),
-    (Rule::NoSuchChannel, "invalid_channel_provided"),
-    (Rule::NoSuchPerson, "failed_for_some_users"),
-    (Rule::Deactivated, "invalid_users"),
-    (Rule::Bot, "invalid_users"),
-    (Rule::Guest, "invalid_users"),
+const CODES: &[(EditError, &str)] = &[
+    (EditError::NameTaken, "name_already_exists"),
+    (EditError::Taken, "handle_already_exists"),
+    (EditError::Malformed, "bad_handle"),
+    (EditError::TooMany, "name_too_long"),
+    (EditError::NoSuchChannel, "invalid_channel_provided"),
+    (EditError::NoSuchPerson, "failed_for_some_users"),
+    (EditError::Deactivated, "invalid_users"),
+    (EditError::Bot, "invalid_users"),
+    (EditError::Guest, "invalid_users"),
 ];
 
-fn create(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-    let wish = wish(call);
-    changed(call, |edit| {
+fn create(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
+    let input = usergroup_input(call);
+    change_and_show(call, |edit| {
         let team = team(call, edit)?;
-        Ok(edit.create_usergroup(team, wish))
+        Ok(edit.create_usergroup(team, input))
     })
 }
 
-fn update(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
-    let wish = wish(call);
-    changed(call, |edit| {
+fn update(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
+    let input = usergroup_input(call);
+    change_and_show(call, |edit| {
         let index = group(call, edit)?;
-        Ok(edit.change_usergroup(index, wish).map(|()| index))
+        Ok(edit.update_usergroup(index, input).map(|()| index))
     })
 }
 
-fn switch(call: &Call<'_>, on: bool) -> Result<Vec<u8>, Refusal> {
-    changed(call, |edit| {
+fn set_enabled(call: &MethodCall<'_>, on: bool) -> Result<Vec<u8>, WebApiError> {
+    change_and_show(call, |edit| {
         let index = group(call, edit)?;
-        Ok(edit.switch_usergroup(index, on).map(|()| index))
+        Ok(edit.set_usergroup_enabled(index, on).map(|()| index))
     })
 }
 
-fn update_users(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn update_users(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let ids = call.args.list("users");
-    changed(call, |edit| {
+    change_and_show(call, |edit| {
         let index = group(call, edit)?;
         let members: Option<BTreeSet<_>> =
             ids.iter().map(|id| edit.find(id).map(|(member, _)| member)).collect();
-        let members = members.ok_or_else(|| Refusal::new("invalid_users"))?;
+        let members = members.ok_or_else(|| WebApiError::new("invalid_users"))?;
         let single = |member: &PersonIndex| {
             let person = edit.person(*member);
-            person.is_some_and(|person| person.guest() == Some(Level::SingleChannelGuest))
+            person.is_some_and(|person| {
+                person.guest_level() == Some(WorkspaceLevel::SingleChannelGuest)
+            })
         };
         if members.iter().any(single) {
-            return Err(Refusal::new("single_channel_guests_cannot_be_added"));
+            return Err(WebApiError::new("single_channel_guests_cannot_be_added"));
         }
-        Ok(edit.fill_usergroup(index, &members).map(|()| index))
+        Ok(edit.set_usergroup_members(index, &members).map(|()| index))
     })
 }
 
-/// Changes a group and answers with it.
-fn changed(
-    call: &Call<'_>,
-    change: impl FnOnce(&mut Edit<'_>) -> Result<Result<GroupIndex, Rule>, Refusal>,
-) -> Result<Vec<u8>, Refusal> {
+/// Changes a group and returns its object.
+fn change_and_show(
+    call: &MethodCall<'_>,
+    change: impl FnOnce(&mut Edit<'_>) -> Result<Result<GroupIndex, EditError>, WebApiError>,
+) -> Result<Vec<u8>, WebApiError> {
     let index = call.change(|edit| {
-        change(edit)?.map_err(|rule| Refusal::of(rule, CODES, "permission_denied"))
+        change(edit)?.map_err(|rule| WebApiError::from_edit_error(rule, CODES, "permission_denied"))
     })?;
     call.sandbox.with_org(|org| {
         let mut group = org.groups.get(index).map(|group| usergroup_object(org, group));
@@ -183,9 +186,9 @@ fn changed(
     })
 }
 
-fn wish(call: &Call<'_>) -> GroupWish {
+fn usergroup_input(call: &MethodCall<'_>) -> UserGroupInput {
     let channels = call.args.list("channels");
-    GroupWish {
+    UserGroupInput {
         name: call.args.text("name"),
         handle: call.args.text("handle"),
         description: call.args.text("description"),
@@ -193,14 +196,14 @@ fn wish(call: &Call<'_>) -> GroupWish {
     }
 }
 
-fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn list(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let flag = |name| call.args.flag(name).unwrap_or(false);
     call.sandbox.with_org(|org| {
         let team = team(call, org)?;
         let shown = org.groups.iter().map(|(_, group)| group).filter(|group| {
-            is_seen(group, team) && (flag("include_disabled") || group.disabled == 0)
+            is_visible(group, team) && (flag("include_disabled") || group.disabled == 0)
         });
-        let row = |group: &Group| {
+        let row = |group: &OrgGroup| {
             let mut object = usergroup_object(org, group);
             if let Some(fields) = object.as_object_mut() {
                 if !flag("include_users") {
@@ -217,7 +220,7 @@ fn list(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     })
 }
 
-fn list_users(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
+fn list_users(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     call.sandbox.with_org(|org| {
         let index = group(call, org)?;
         let shown = call.args.flag("include_disabled").unwrap_or(false);
@@ -231,38 +234,38 @@ fn list_users(call: &Call<'_>) -> Result<Vec<u8>, Refusal> {
     })
 }
 
-/// Whether a workspace has a group: its own, or one of the identity provider that is linked to it.
-fn is_seen(group: &Group, team: usize) -> bool {
-    match group.keeper {
-        Keeper::Workspace(own) => own == team,
-        Keeper::IdentityProvider => group.workspaces.contains(&team),
+/// Whether a workspace has a group: its own, or a linked one of the identity provider.
+fn is_visible(group: &OrgGroup, team: usize) -> bool {
+    match group.owner {
+        GroupOwner::Workspace(own) => own == team,
+        GroupOwner::IdentityProvider => group.workspaces.contains(&team),
     }
 }
 
-/// The group that `usergroup` names, if the workspace that is asked about has it.
-fn group(call: &Call<'_>, org: &Organization) -> Result<GroupIndex, Refusal> {
+/// Returns the group of `usergroup`, if the requested workspace has it.
+fn group(call: &MethodCall<'_>, org: &GridOrganization) -> Result<GroupIndex, WebApiError> {
     let team = team(call, org)?;
     let id = call.args.text("usergroup").unwrap_or_default();
     let found = org.groups.find(&id);
-    let found = found.filter(|(_, group)| is_seen(group, team));
-    Ok(found.ok_or_else(|| Refusal::new("no_such_subteam"))?.0)
+    let found = found.filter(|(_, group)| is_visible(group, team));
+    Ok(found.ok_or_else(|| WebApiError::new("no_such_subteam"))?.0)
 }
 
-/// The workspace that is asked about: that of the token, whatever the call says; for a token of the
-/// organization the one of `team_id`, which must be there.
-fn team(call: &Call<'_>, org: &Organization) -> Result<usize, Refusal> {
-    let (missing, unknown) = team_codes(call.method);
+/// Returns the requested workspace: that of the token if it has one, otherwise `team_id`, which is
+/// then required.
+fn team(call: &MethodCall<'_>, org: &GridOrganization) -> Result<usize, WebApiError> {
+    let (missing, unknown) = team_error_codes(call.method);
     let id = match &call.caller?.install {
-        Install::Workspace(id) => Some(id.clone()),
-        Install::Org => call.args.text("team_id"),
+        InstallTarget::Workspace(id) => Some(id.clone()),
+        InstallTarget::Org => call.args.text("team_id"),
     };
-    let id = id.ok_or_else(|| Refusal::new(missing))?;
+    let id = id.ok_or_else(|| WebApiError::new(missing))?;
     let found = org.workspace(&id).map(|(number, _)| number);
-    found.ok_or_else(|| Refusal::new(unknown))
+    found.ok_or_else(|| WebApiError::new(unknown))
 }
 
-/// What a method says without a workspace, and to one that is not there. Their pages differ.
-fn team_codes(method: &str) -> (&'static str, &'static str) {
+/// Returns the method's error codes for a missing and for an unknown workspace.
+fn team_error_codes(method: &str) -> (&'static str, &'static str) {
     match method {
         "usergroups.create" | "usergroups.disable" => {
             ("target_team_must_be_specified_in_org_context", "target_team_not_on_org")

@@ -1,77 +1,81 @@
-//! Full members that become guests of several channels, and guests whose stay changes or who
-//! become full members: everywhere at once, as SCIM does it.
+//! Conversion between full members and multi-channel guests, and guest expirations, in all
+//! workspaces, as SCIM does it.
 
-use super::{Change, Edit, Flaw};
-use crate::sandbox::org::{Level, OrgLevel, PersonIndex, Stay};
+use super::{Edit, OrgChange, ProfileError};
+use crate::sandbox::org::{GuestAccess, OrgLevel, PersonIndex, WorkspaceLevel};
 
 impl Edit<'_> {
-    /// Whether an account that is no guest, or one with another stay, may be given this one.
-    pub(super) fn check_stay(
+    /// Validates a new guest level or expiration for an account; `index` is `None` for a new one.
+    pub(super) fn validate_guest_access(
         &self,
         index: Option<PersonIndex>,
-        held: Option<Stay>,
-        wanted: Option<Stay>,
-    ) -> Result<(), Flaw> {
-        let Some(stay) = wanted.filter(|_| wanted != held) else {
+        held: Option<GuestAccess>,
+        requested: Option<GuestAccess>,
+    ) -> Result<(), ProfileError> {
+        let Some(access) = requested.filter(|_| requested != held) else {
             return Ok(());
         };
-        let ends_anew = held.is_none_or(|held| held.expires != stay.expires);
-        if ends_anew && stay.expires != 0 && stay.expires <= self.now {
-            return Err(Flaw::StayOver);
+        let ends_anew = held.is_none_or(|held| held.expires != access.expires);
+        if ends_anew && access.expires != 0 && access.expires <= self.now {
+            return Err(ProfileError::ExpirationInPast);
         }
         let person = index.and_then(|index| Some((index, self.person(index)?)));
         let ranks = person.is_some_and(|(index, person)| {
-            let above = person.memberships.iter().any(|one| one.level >= Level::Admin);
-            above || person.org_level != OrgLevel::Member || self.leads(index)
+            let above = person.memberships.iter().any(|one| one.level >= WorkspaceLevel::Admin);
+            above || person.org_level != OrgLevel::Member || self.is_any_primary_owner(index)
         });
-        if ranks { Err(Flaw::Ranks) } else { Ok(()) }
+        if ranks { Err(ProfileError::HasAdminLevel) } else { Ok(()) }
     }
 
-    /// Makes an account a guest with a stay, or a full member. What was checked before is not
-    /// checked again. Says whether that made it the other sort of member.
-    pub(super) fn set_stay(&mut self, index: PersonIndex, wanted: Option<Stay>) -> bool {
+    /// Converts an account to a guest or a full member. The caller has validated it. Returns
+    /// whether the kind of member changed.
+    pub(super) fn set_guest_access(
+        &mut self,
+        index: PersonIndex,
+        requested: Option<GuestAccess>,
+    ) -> bool {
         let Some(person) = self.person(index) else {
             return false;
         };
-        let (was_guest, expires) = (person.guest().is_some(), person.expires());
+        let (was_guest, expires) = (person.guest_level().is_some(), person.expires());
         let unplaced = person.memberships.is_empty();
-        match wanted {
+        match requested {
             None => {
-                // It refuses only those who are no guests.
-                let _ = self.make_member(index);
+                // Fails only for accounts that are not guests.
+                let _ = self.promote_guest(index);
             }
-            Some(stay) => {
-                self.place_stay(index, stay);
-                if stay.expires != expires {
-                    self.record(Change::Expiration { person: index, at: stay.expires });
+            Some(access) => {
+                self.apply_guest_access(index, access);
+                if access.expires != expires {
+                    self.record(OrgChange::Expiration { person: index, at: access.expires });
                 }
             }
         }
-        let turned = was_guest != wanted.is_some();
+        let turned = was_guest != requested.is_some();
         if turned && unplaced {
-            self.record(Change::Profile(index));
+            self.record(OrgChange::Profile(index));
         }
         turned
     }
 
-    fn place_stay(&mut self, index: PersonIndex, stay: Stay) {
+    fn apply_guest_access(&mut self, index: PersonIndex, access: GuestAccess) {
         let now = self.now;
         let Some(person) = self.org.person_mut(index) else {
             return;
         };
-        person.unplaced = person.memberships.is_empty().then_some(stay.expires);
+        person.pending_guest_expiration = person.memberships.is_empty().then_some(access.expires);
         person.updated = now;
         let mut changed = Vec::new();
         for membership in &mut person.memberships {
-            if membership.level != stay.level {
+            if membership.level != access.level {
                 changed.push(membership.workspace);
             }
-            membership.level = stay.level;
-            membership.expires = stay.expires;
+            membership.level = access.level;
+            membership.expires = access.expires;
         }
-        self.org.note_stay(index);
+        self.org.index_guest_expiration(index);
         for workspace in changed {
-            self.record(Change::Level { person: index, workspace, level: stay.level });
+            self.record(OrgChange::Level { person: index, workspace, level: access.level });
         }
     }
 }

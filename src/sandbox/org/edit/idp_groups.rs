@@ -1,142 +1,150 @@
-//! The groups that the identity provider keeps. Whoever comes into one comes into the workspaces
-//! that it is linked to, and leaves them with it.
+//! Groups managed by the identity provider. Their members join the workspaces that the group is
+//! linked to, and leave them with the group.
 
 use std::collections::BTreeSet;
 
-use super::{Change, Edit, Entry};
-use crate::sandbox::org::{Group, GroupIndex, Keeper, Level, PersonIndex};
+use super::{Edit, MembershipInput, OrgChange};
+use crate::sandbox::org::{GroupIndex, GroupOwner, OrgGroup, PersonIndex, WorkspaceLevel};
 
-/// A group of the identity provider has no more members than this.
-const MOST_MEMBERS: usize = 15_000;
+/// Maximum number of members of an identity provider's group.
+const MAX_MEMBERS: usize = 15_000;
 
-/// Why a group of the identity provider is left as it is.
+/// Reasons why a change of an identity provider's group is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GroupFlaw {
-    /// The identity provider keeps no group with that number.
+pub enum GroupError {
+    /// The identity provider has no group with this number.
     NoSuchGroup,
-    /// It would have no name.
+    /// The name is empty.
     NameEmpty,
-    /// It would have too many members.
+    /// There are too many members.
     TooMany,
-    /// Somebody is switched off, or a guest of a single channel.
-    NotAdmitted,
-    /// Channels depend on it.
-    Linked,
+    /// A member is deactivated or a single-channel guest.
+    MemberNotAllowed,
+    /// The group has linked channels.
+    HasLinkedChannels,
 }
 
 impl Edit<'_> {
-    /// Makes a group.
+    /// Creates a group.
     ///
     /// # Errors
     ///
-    /// All but [`GroupFlaw::NoSuchGroup`] and [`GroupFlaw::Linked`].
+    /// All but [`GroupError::NoSuchGroup`] and [`GroupError::HasLinkedChannels`].
     pub fn create_group(
         &mut self,
         name: &str,
         members: &BTreeSet<PersonIndex>,
-    ) -> Result<GroupIndex, GroupFlaw> {
-        self.check_group(name, members.len(), members.iter())?;
+    ) -> Result<GroupIndex, GroupError> {
+        self.validate_group(name, members.len(), members.iter())?;
         let id = self.org.new_id("S");
         let by = self.actor().unwrap_or_default();
-        let group = Group::new(id, name.trim(), Keeper::IdentityProvider, by, self.now);
+        let group = OrgGroup::new(id, name.trim(), GroupOwner::IdentityProvider, by, self.now);
         let index = self.org.add_group(group);
-        self.record(Change::GroupCreated(index));
-        self.let_in(index, members);
+        self.record(OrgChange::GroupCreated(index));
+        self.replace_members(index, members);
         Ok(index)
     }
 
-    /// Gives a group a name and its members.
+    /// Sets the name and the members of a group.
     ///
     /// # Errors
     ///
-    /// All but [`GroupFlaw::Linked`].
+    /// All but [`GroupError::HasLinkedChannels`].
     pub fn update_group(
         &mut self,
         index: GroupIndex,
         name: &str,
         members: &BTreeSet<PersonIndex>,
-    ) -> Result<(), GroupFlaw> {
-        let group = self.provided_group(index)?;
+    ) -> Result<(), GroupError> {
+        let group = self.idp_group(index)?;
         let renamed = group.name != name.trim();
-        // One that is too large already may still lose members.
+        // A group above the maximum may still lose members.
         let grows = members.difference(&group.members).next().is_some();
         let size = if grows { members.len() } else { 0 };
-        self.check_group(name, size, members.difference(&group.members))?;
+        self.validate_group(name, size, members.difference(&group.members))?;
         if renamed {
             self.touch(index, |group| name.trim().clone_into(&mut group.name));
-            self.record(Change::GroupChanged(index));
+            self.record(OrgChange::GroupChanged(index));
         }
-        self.let_in(index, members);
+        self.replace_members(index, members);
         Ok(())
     }
 
-    /// Removes a group for good. Its members stay in the workspaces that it was linked to.
+    /// Deletes a group. Its members stay in the linked workspaces.
     ///
     /// # Errors
     ///
-    /// [`GroupFlaw::NoSuchGroup`], [`GroupFlaw::Linked`].
-    pub fn delete_group(&mut self, index: GroupIndex) -> Result<(), GroupFlaw> {
-        if !self.provided_group(index)?.channels.is_empty() {
-            return Err(GroupFlaw::Linked);
+    /// [`GroupError::NoSuchGroup`], [`GroupError::HasLinkedChannels`].
+    pub fn delete_group(&mut self, index: GroupIndex) -> Result<(), GroupError> {
+        if !self.idp_group(index)?.channels.is_empty() {
+            return Err(GroupError::HasLinkedChannels);
         }
-        let group = self.org.groups.remove(index).ok_or(GroupFlaw::NoSuchGroup)?;
+        let group = self.org.groups.remove(index).ok_or(GroupError::NoSuchGroup)?;
         for member in group.members {
             if let Some(person) = self.org.person_mut(member) {
                 person.groups.retain(|one| *one != index);
             }
         }
-        self.record(Change::GroupDeleted { id: group.id, name: group.name });
+        self.record(OrgChange::GroupDeleted { id: group.id, name: group.name });
         Ok(())
     }
 
-    fn provided_group(&self, index: GroupIndex) -> Result<&Group, GroupFlaw> {
-        let group = self.groups.get(index).ok_or(GroupFlaw::NoSuchGroup)?;
-        let provided = group.keeper == Keeper::IdentityProvider;
-        if provided { Ok(group) } else { Err(GroupFlaw::NoSuchGroup) }
+    fn idp_group(&self, index: GroupIndex) -> Result<&OrgGroup, GroupError> {
+        let group = self.groups.get(index).ok_or(GroupError::NoSuchGroup)?;
+        let provided = group.owner == GroupOwner::IdentityProvider;
+        if provided { Ok(group) } else { Err(GroupError::NoSuchGroup) }
     }
 
-    fn check_group<'b>(
+    fn validate_group<'b>(
         &self,
         name: &str,
         size: usize,
         mut added: impl Iterator<Item = &'b PersonIndex>,
-    ) -> Result<(), GroupFlaw> {
+    ) -> Result<(), GroupError> {
         if name.trim().is_empty() {
-            return Err(GroupFlaw::NameEmpty);
+            return Err(GroupError::NameEmpty);
         }
-        if size > MOST_MEMBERS {
-            return Err(GroupFlaw::TooMany);
+        if size > MAX_MEMBERS {
+            return Err(GroupError::TooMany);
         }
         let admitted = |index: &PersonIndex| {
             let person = self.person(*index).filter(|person| person.is_active());
-            person.is_some_and(|person| person.guest() != Some(Level::SingleChannelGuest))
+            person.is_some_and(|person| {
+                person.guest_level() != Some(WorkspaceLevel::SingleChannelGuest)
+            })
         };
-        if added.all(admitted) { Ok(()) } else { Err(GroupFlaw::NotAdmitted) }
+        if added.all(admitted) { Ok(()) } else { Err(GroupError::MemberNotAllowed) }
     }
 
-    /// Lets a group have these members, and the workspaces that it is linked to as well.
-    fn let_in(&mut self, index: GroupIndex, members: &BTreeSet<PersonIndex>) {
+    /// Replaces the members of a group, and updates the linked workspaces.
+    fn replace_members(&mut self, index: GroupIndex, members: &BTreeSet<PersonIndex>) {
         let linked = self.groups.get(index).map(|group| group.workspaces.clone());
         let (added, removed) = self.set_members(index, members);
         for team in linked.unwrap_or_default() {
-            self.follow_link(team, &added, &removed);
+            self.sync_linked_workspace(team, &added, &removed);
         }
     }
 
-    /// Brings those who came into a group into a workspace that it is linked to, and takes those
-    /// out who left it, unless another group keeps them there.
-    fn follow_link(&mut self, team: usize, added: &[PersonIndex], removed: &[PersonIndex]) {
-        let entry = Entry { level: Level::Member, channels: Vec::new(), expires: 0 };
+    /// Adds new members of a group to a linked workspace, and removes former members unless another
+    /// linked group contains them.
+    fn sync_linked_workspace(
+        &mut self,
+        team: usize,
+        added: &[PersonIndex],
+        removed: &[PersonIndex],
+    ) {
+        let entry =
+            MembershipInput { level: WorkspaceLevel::Member, channels: Vec::new(), expires: 0 };
         for member in added.iter().copied() {
-            // Guests, and those who are there already, stay where they are.
+            // Guests and existing members are left unchanged.
             let _ = self.assign(member, team, &entry);
         }
         for member in removed.iter().copied() {
-            let links = |group: &Group| group.workspaces.contains(&team);
+            let links = |group: &OrgGroup| group.workspaces.contains(&team);
             let groups = self.person(member).map(|person| person.groups.iter());
             let mut others = groups.into_iter().flatten().filter_map(|one| self.groups.get(*one));
             if !others.any(links) {
-                // Primary owners and those who are not there stay as they are.
+                // Primary owners and non-members are left unchanged.
                 let _ = self.remove(member, team);
             }
         }

@@ -1,139 +1,151 @@
-//! Accounts that come into a workspace and leave it again, guests among them.
+//! Workspace memberships: adding, inviting and removing accounts, guests included.
 
-use super::texts::{LONGEST_HANDLE, handle_letter};
-use super::{Change, Edit, Rule};
+use super::validate::{MAX_USERNAME_LENGTH, username_char};
+use super::{Edit, EditError, OrgChange};
 use crate::sandbox::org::{
-    Job, Kind, Level, Membership, OrgLevel, Person, PersonIndex, Place, Standing,
+    JobInfo, Location, OrgLevel, Person, PersonIndex, PersonKind, PersonStatus, WorkspaceLevel,
+    WorkspaceMembership,
 };
 
-/// How somebody is to be in a workspace.
+/// Level, channels and expiration of a new membership.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Member or one of the two kinds of guest.
-    pub level: Level,
-    /// The channels to be put into; a guest needs some.
+pub struct MembershipInput {
+    /// Member or one of the two guest levels.
+    pub level: WorkspaceLevel,
+    /// Channels to join; required for guests.
     pub channels: Vec<String>,
-    /// Unix seconds when a guest's stay ends, 0 for no end.
+    /// Unix seconds when a guest's access expires, 0 for never.
     pub expires: i64,
 }
 
-/// An invitation by mail.
+/// An invitation by e-mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invitation {
-    /// To whom.
+pub struct EmailInvitation {
+    /// E-mail address.
     pub email: String,
-    /// The whole name, as far as it was said.
+    /// Full name, if given.
     pub name: String,
-    /// How.
-    pub entry: Entry,
+    /// The membership.
+    pub membership: MembershipInput,
 }
 
 impl Edit<'_> {
-    /// Puts an account into a workspace, or back into it. One that was switched off everywhere is
-    /// switched on.
+    /// Adds an account to a workspace. A deactivated account is reactivated.
     ///
     /// # Errors
     ///
-    /// [`Rule::AlreadyMember`]; [`Rule::Bot`]; [`Rule::Guest`] or [`Rule::NotGuest`] when the
-    /// account is the other sort of member elsewhere; [`Rule::NoSuchChannel`].
-    pub fn assign(&mut self, index: PersonIndex, team: usize, entry: &Entry) -> Result<(), Rule> {
-        self.check_entry(team, entry)?;
-        let person = self.person(index).ok_or(Rule::NoSuchPerson)?;
+    /// [`EditError::AlreadyMember`]; [`EditError::Bot`]; [`EditError::Guest`] or
+    /// [`EditError::NotGuest`] if the account has the other kind of membership elsewhere;
+    /// [`EditError::NoSuchChannel`].
+    pub fn assign(
+        &mut self,
+        index: PersonIndex,
+        team: usize,
+        entry: &MembershipInput,
+    ) -> Result<(), EditError> {
+        self.validate_membership(team, entry)?;
+        let person = self.person(index).ok_or(EditError::NoSuchPerson)?;
         if person.is_bot() {
-            return Err(Rule::Bot);
+            return Err(EditError::Bot);
         }
         let there = person.membership(team).is_some();
         if there && person.is_active() {
-            return Err(Rule::AlreadyMember);
+            return Err(EditError::AlreadyMember);
         }
         let elsewhere = person.memberships.iter().filter(|one| one.workspace != team);
         let mut elsewhere = elsewhere.map(|one| one.level).peekable();
         if entry.level.is_guest() {
             if elsewhere.clone().any(|level| !level.is_guest()) {
-                return Err(Rule::NotGuest);
+                return Err(EditError::NotGuest);
             }
-            // A guest of one channel is in one workspace only.
-            if entry.level == Level::SingleChannelGuest && elsewhere.peek().is_some() {
-                return Err(Rule::NotGuest);
+            // A single-channel guest is a member of one workspace only.
+            if entry.level == WorkspaceLevel::SingleChannelGuest && elsewhere.peek().is_some() {
+                return Err(EditError::NotGuest);
             }
-            if person.org_level != OrgLevel::Member || self.leads(index) {
-                return Err(Rule::RanksInOrganization);
+            if person.org_level != OrgLevel::Member || self.is_any_primary_owner(index) {
+                return Err(EditError::HasOrgLevel);
             }
-        } else if elsewhere.any(Level::is_guest) || person.unplaced.is_some() {
-            return Err(Rule::Guest);
+        } else if elsewhere.any(WorkspaceLevel::is_guest)
+            || person.pending_guest_expiration.is_some()
+        {
+            return Err(EditError::Guest);
         }
         self.reactivate(index)?;
         if entry.level.is_guest() {
-            self.take_roles(index, |_| true);
+            self.remove_roles(index, |_| true);
         }
-        self.enter(index, team, entry);
+        self.add_membership(index, team, entry);
         Ok(())
     }
 
-    /// Asks somebody by mail into a workspace. Whoever is in the organization already, switched off
-    /// or not, is not asked again.
+    /// Invites a person into a workspace by e-mail. An account of another workspace is added
+    /// directly.
     ///
     /// # Errors
     ///
-    /// [`Rule::Malformed`] for no address; [`Rule::AlreadyMember`] for a member of the workspace;
-    /// [`Rule::Invited`] for one who was asked and has not come; [`Rule::Deactivated`]; and those of
-    /// [`Edit::assign`] for somebody of another workspace.
-    pub fn invite(&mut self, team: usize, asked: &Invitation) -> Result<PersonIndex, Rule> {
-        self.check_entry(team, &asked.entry)?;
+    /// [`EditError::Malformed`] for an invalid address; [`EditError::AlreadyMember`];
+    /// [`EditError::Invited`] for a pending invitation; [`EditError::Deactivated`]; those of
+    /// [`Edit::assign`] for an account of another workspace.
+    pub fn invite(
+        &mut self,
+        team: usize,
+        asked: &EmailInvitation,
+    ) -> Result<PersonIndex, EditError> {
+        self.validate_membership(team, &asked.membership)?;
         let email = asked.email.trim();
-        let (local, domain) = email.split_once('@').ok_or(Rule::Malformed)?;
+        let (local, domain) = email.split_once('@').ok_or(EditError::Malformed)?;
         if local.is_empty() || !domain.contains('.') || email.contains(char::is_whitespace) {
-            return Err(Rule::Malformed);
+            return Err(EditError::Malformed);
         }
         let known = self.find_by_email(email).map(|(index, person)| (index, person.clone()));
         if let Some((index, person)) = known {
             let there = person.membership(team).is_some();
-            return match person.standing {
-                Standing::Deactivated { .. } => Err(Rule::Deactivated),
-                Standing::Invited if there => Err(Rule::Invited),
-                Standing::Active if there => Err(Rule::AlreadyMember),
-                Standing::Active | Standing::Invited => {
-                    self.assign(index, team, &asked.entry).map(|()| index)
+            return match person.status {
+                PersonStatus::Deactivated { .. } => Err(EditError::Deactivated),
+                PersonStatus::Invited if there => Err(EditError::Invited),
+                PersonStatus::Active if there => Err(EditError::AlreadyMember),
+                PersonStatus::Active | PersonStatus::Invited => {
+                    self.assign(index, team, &asked.membership).map(|()| index)
                 }
             };
         }
-        let person = self.invited(email, local, &asked.name);
+        let person = self.invited_person(email, local, &asked.name);
         let index = self.org.add_person(person);
-        self.record(Change::Invited { person: index, workspace: team });
-        self.enter(index, team, &asked.entry);
+        self.record(OrgChange::Invited { person: index, workspace: team });
+        self.add_membership(index, team, &asked.membership);
         Ok(index)
     }
 
-    /// Takes an account out of a workspace. A guest who is nowhere else is switched off instead: out
-    /// of every workspace it would be a guest no more.
+    /// Removes an account from a workspace. A guest without another workspace is deactivated
+    /// instead, because without a membership it would no longer be a guest.
     ///
     /// # Errors
     ///
-    /// [`Rule::PrimaryOwner`] for the workspace's and the organization's; [`Rule::NotMember`];
-    /// [`Rule::Deactivated`]; [`Rule::Bot`].
-    pub fn remove(&mut self, index: PersonIndex, team: usize) -> Result<(), Rule> {
-        let person = self.person(index).ok_or(Rule::NoSuchPerson)?;
+    /// [`EditError::PrimaryOwner`] for the workspace's and the organization's;
+    /// [`EditError::NotMember`]; [`EditError::Deactivated`]; [`EditError::Bot`].
+    pub fn remove(&mut self, index: PersonIndex, team: usize) -> Result<(), EditError> {
+        let person = self.person(index).ok_or(EditError::NoSuchPerson)?;
         if person.is_bot() {
-            return Err(Rule::Bot);
+            return Err(EditError::Bot);
         }
         if !person.is_active() {
-            return Err(Rule::Deactivated);
+            return Err(EditError::Deactivated);
         }
-        let membership = person.membership(team).ok_or(Rule::NotMember)?;
-        let first = membership.level == Level::PrimaryOwner;
+        let membership = person.membership(team).ok_or(EditError::NotMember)?;
+        let first = membership.level == WorkspaceLevel::PrimaryOwner;
         if first || person.org_level == OrgLevel::PrimaryOwner {
-            return Err(Rule::PrimaryOwner);
+            return Err(EditError::PrimaryOwner);
         }
         if membership.level.is_guest() && person.memberships.len() == 1 {
             return self.deactivate(index);
         }
-        self.leave(index, team);
+        self.remove_membership(index, team);
         Ok(())
     }
 
-    fn leave(&mut self, index: PersonIndex, team: usize) {
+    fn remove_membership(&mut self, index: PersonIndex, team: usize) {
         let entity = self.workspaces.get(team).map(|workspace| workspace.id.clone());
-        self.take_roles(index, |row| Some(&row.entity_id) == entity.as_ref());
+        self.remove_roles(index, |row| Some(&row.entity_id) == entity.as_ref());
         let now = self.now;
         if let Some(person) = self.org.person_mut(index) {
             person.memberships.retain(|one| one.workspace != team);
@@ -142,32 +154,36 @@ impl Edit<'_> {
         if let Some(workspace) = self.org.workspaces.get_mut(team) {
             workspace.members.remove(&index);
         }
-        self.org.note_stay(index);
-        self.record(Change::Left { person: index, workspace: team });
+        self.org.index_guest_expiration(index);
+        self.record(OrgChange::Left { person: index, workspace: team });
     }
 
-    /// Whether the entry makes sense in the workspace.
-    fn check_entry(&self, team: usize, entry: &Entry) -> Result<(), Rule> {
-        let workspace = self.workspaces.get(team).ok_or(Rule::NoSuchWorkspace)?;
+    /// Validates a membership for the workspace.
+    fn validate_membership(&self, team: usize, entry: &MembershipInput) -> Result<(), EditError> {
+        let workspace = self.workspaces.get(team).ok_or(EditError::NoSuchWorkspace)?;
         let has = |id: &String| workspace.channels.iter().any(|one| one.id == *id);
         if !entry.channels.iter().all(has) {
-            return Err(Rule::NoSuchChannel);
+            return Err(EditError::NoSuchChannel);
         }
         let fits = match entry.level {
-            Level::SingleChannelGuest => entry.channels.len() == 1,
-            Level::MultiChannelGuest => !entry.channels.is_empty(),
-            Level::Member | Level::Admin | Level::Owner | Level::PrimaryOwner => true,
+            WorkspaceLevel::SingleChannelGuest => entry.channels.len() == 1,
+            WorkspaceLevel::MultiChannelGuest => !entry.channels.is_empty(),
+            WorkspaceLevel::Member
+            | WorkspaceLevel::Admin
+            | WorkspaceLevel::Owner
+            | WorkspaceLevel::PrimaryOwner => true,
         };
-        if fits { Ok(()) } else { Err(Rule::NoSuchChannel) }
+        if fits { Ok(()) } else { Err(EditError::NoSuchChannel) }
     }
 
-    fn enter(&mut self, index: PersonIndex, team: usize, entry: &Entry) {
-        let membership = Membership { workspace: team, level: entry.level, expires: entry.expires };
+    fn add_membership(&mut self, index: PersonIndex, team: usize, entry: &MembershipInput) {
+        let membership =
+            WorkspaceMembership { workspace: team, level: entry.level, expires: entry.expires };
         let now = self.now;
         if let Some(person) = self.org.person_mut(index) {
             person.memberships.retain(|one| one.workspace != team);
             person.memberships.push(membership);
-            person.unplaced = None;
+            person.pending_guest_expiration = None;
             person.updated = now;
         }
         if let Some(workspace) = self.org.workspaces.get_mut(team) {
@@ -177,46 +193,47 @@ impl Edit<'_> {
             let channels = self.org.guest_channels.entry(index).or_default();
             channels.extend(entry.channels.iter().cloned());
         }
-        self.org.note_stay(index);
-        self.record(Change::Joined { person: index, workspace: team });
+        self.org.index_guest_expiration(index);
+        self.record(OrgChange::Joined { person: index, workspace: team });
     }
 
     /// Whether the account is the primary owner of any workspace.
-    pub(super) fn leads(&self, index: PersonIndex) -> bool {
+    pub(super) fn is_any_primary_owner(&self, index: PersonIndex) -> bool {
         self.workspaces.iter().any(|workspace| workspace.primary_owner == index)
     }
 
-    /// An account that has been asked to come and has not yet.
-    fn invited(&mut self, email: &str, local: &str, name: &str) -> Person {
+    /// Returns a new account with a pending invitation.
+    fn invited_person(&mut self, email: &str, local: &str, name: &str) -> Person {
         let (first, last) = name.trim().split_once(' ').unwrap_or((name.trim(), ""));
         Person {
             id: self.org.new_id("U"),
-            kind: Kind::Human,
-            username: self.free_username(local),
+            kind: PersonKind::Human,
+            username: self.username_from_email(local),
             email: email.to_owned(),
             first_name: first.to_owned(),
             last_name: last.trim().to_owned(),
             display_name: String::new(),
-            job: Job::default(),
+            job: JobInfo::default(),
             phone: String::new(),
-            place: Place::unknown(),
-            record: None,
-            unplaced: None,
+            location: Location::unknown(),
+            scim: None,
+            pending_guest_expiration: None,
             org_level: OrgLevel::Member,
             memberships: Vec::new(),
             groups: Vec::new(),
             has_2fa: false,
             has_sso: false,
-            standing: Standing::Invited,
+            status: PersonStatus::Invited,
             created: self.now,
             updated: self.now,
             last_active: 0,
         }
     }
 
-    /// A handle that nobody has, made from the local part of an address: at most 21 characters.
-    fn free_username(&self, local: &str) -> String {
-        let stem: String = local.chars().map(handle_letter).take(LONGEST_HANDLE).collect();
-        self.free_handle(&stem, None).unwrap_or(stem)
+    /// Returns an unused username of at most 21 characters, derived from the local part of an
+    /// address.
+    fn username_from_email(&self, local: &str) -> String {
+        let stem: String = local.chars().map(username_char).take(MAX_USERNAME_LENGTH).collect();
+        self.available_username(&stem, None).unwrap_or(stem)
     }
 }

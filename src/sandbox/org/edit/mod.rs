@@ -1,107 +1,109 @@
-//! Changes of the organization under its rules. Whoever changes anything does it through an
-//! [`Edit`], which knows who acts and when, refuses what Slack refuses, and keeps what happened
-//! for the audit log and for events. Nothing is changed by an edit that is refused.
+//! Validated changes of the organization. All changes go through an [`Edit`], which has the actor
+//! and the time, rejects what Slack rejects, and records each change for the audit log and events.
+//! A rejected edit changes nothing.
 
-mod flaw;
+mod activation;
+mod error;
 mod guests;
 mod idp_groups;
+mod levels;
 mod members;
 mod profile;
 mod profile_text;
-mod ranks;
 mod roles;
 mod sessions;
-mod standing;
-mod texts;
 mod usergroups;
+mod validate;
 mod workspaces;
 
 use std::ops::Deref;
 
-pub use flaw::Flaw;
-pub use idp_groups::GroupFlaw;
-pub use members::{Entry, Invitation};
+pub use error::ProfileError;
+pub use idp_groups::GroupError;
+pub use levels::{AssignableLevel, LevelScope};
+pub use members::{EmailInvitation, MembershipInput};
 pub use profile_text::ProfileText;
-pub use ranks::{Rank, Scope};
-pub use sessions::Devices;
-pub use usergroups::GroupWish;
-pub use workspaces::{LONGEST_DOMAIN, NewWorkspace, Setting};
+pub use sessions::DeviceFilter;
+pub use usergroups::UserGroupInput;
+pub use workspaces::{MAX_DOMAIN_LENGTH, WorkspaceSettingChange, WorkspaceSpec};
 
-use super::{GroupIndex, Level, OrgLevel, Organization, PersonIndex, RoleAssignment};
+use super::{
+    GridOrganization, GroupIndex, OrgLevel, PersonIndex, SystemRoleAssignment, WorkspaceLevel,
+};
 
-/// Who changes something.
+/// Who makes a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
     /// An account, through its token or a page.
     Person(PersonIndex),
-    /// The provider itself, for example when a guest's stay ends.
+    /// The provider itself, for example when a guest's access expires.
     Provider,
 }
 
-/// Why the organization refuses a change. The skins give it the code of the method that asked.
+/// Reasons why the organization rejects a change. `api` maps them to the error codes of the method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
-    /// No account has that id.
+pub enum EditError {
+    /// No account has this id.
     NoSuchPerson,
-    /// No workspace has that id.
+    /// No workspace has this id.
     NoSuchWorkspace,
-    /// No group has that id.
+    /// No group has this id.
     NoSuchGroup,
-    /// No channel has that id.
+    /// No channel has this id.
     NoSuchChannel,
-    /// Apps' accounts are left alone.
+    /// The account is a bot.
     Bot,
-    /// The account is switched off.
+    /// The account is deactivated.
     Deactivated,
-    /// The account was asked into the workspace and has not come.
+    /// The account has a pending invitation to the workspace.
     Invited,
-    /// The account is in the workspace already.
+    /// The account is a member of the workspace already.
     AlreadyMember,
-    /// The account is not in the workspace.
+    /// The account is not a member of the workspace.
     NotMember,
     /// The account is a guest.
     Guest,
-    /// The account is no guest.
+    /// The account is not a guest.
     NotGuest,
-    /// The primary owner, of the organization or of the workspace, is left alone.
+    /// The account is the primary owner of the organization or the workspace.
     PrimaryOwner,
-    /// An owner of the organization is left alone.
+    /// The account is an owner of the organization.
     OrgOwner,
-    /// The account ranks in the organization; a workspace cannot take that away.
-    RanksInOrganization,
-    /// Only an owner may do this.
-    ActorIsNoOwner,
-    /// Only an admin may do this.
-    ActorIsNoAdmin,
-    /// Another one has that name.
+    /// The account is an admin or owner of the organization, so its workspace level is fixed.
+    HasOrgLevel,
+    /// Only an owner may make this change.
+    ActorNotOwner,
+    /// Only an admin may make this change.
+    ActorNotAdmin,
+    /// The name is in use.
     NameTaken,
-    /// Another one has that domain, handle or address.
+    /// The domain, handle or address is in use.
     Taken,
-    /// The value has not the form that is asked for.
+    /// The value is malformed.
     Malformed,
-    /// More than there may be.
+    /// A maximum is exceeded.
     TooMany,
 }
 
-/// Something that happened, as far as the audit log and events tell of it.
+/// A change of the organization, as the audit log and events report it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// An account was made.
+pub enum OrgChange {
+    /// An account was created.
     Created(PersonIndex),
-    /// Somebody was invited into a workspace by mail.
+    /// A person was invited into a workspace by e-mail.
     Invited {
         /// The invited account.
         person: PersonIndex,
-        /// Where to.
+        /// The workspace.
         workspace: usize,
     },
-    /// The profile or the handle of an account was changed.
+    /// The profile or the username of an account was changed.
     Profile(PersonIndex),
-    /// An account was switched off everywhere.
+    /// An account was deactivated.
     Deactivated(PersonIndex),
-    /// An account was switched on again.
+    /// An account was reactivated.
     Reactivated(PersonIndex),
-    /// An account came into a workspace.
+    /// An account joined a workspace.
     Joined {
         /// The account.
         person: PersonIndex,
@@ -115,36 +117,36 @@ pub enum Change {
         /// The workspace.
         workspace: usize,
     },
-    /// The rank in a workspace changed.
+    /// The level in a workspace was changed.
     Level {
         /// The account.
         person: PersonIndex,
         /// The workspace.
         workspace: usize,
-        /// The new rank.
-        level: Level,
+        /// The new level.
+        level: WorkspaceLevel,
     },
-    /// The rank in the organization changed.
+    /// The level in the organization was changed.
     OrgLevel {
         /// The account.
         person: PersonIndex,
-        /// The new rank.
+        /// The new level.
         level: OrgLevel,
     },
-    /// The end of a guest's stay was set.
+    /// The expiration of a guest was set.
     Expiration {
         /// The account.
         person: PersonIndex,
-        /// Unix seconds, 0 for no end.
+        /// Unix seconds, 0 for never.
         at: i64,
     },
-    /// A system role was given.
-    RoleAssigned(RoleAssignment),
-    /// A system role was taken away.
-    RoleRemoved(RoleAssignment),
-    /// A workspace was made.
+    /// A system role was assigned.
+    RoleAssigned(SystemRoleAssignment),
+    /// A system role was removed.
+    RoleRemoved(SystemRoleAssignment),
+    /// A workspace was created.
     WorkspaceCreated(usize),
-    /// A workspace has another name.
+    /// A workspace was renamed.
     WorkspaceRenamed(usize),
     /// Another setting of a workspace was changed.
     WorkspaceSetting {
@@ -153,67 +155,67 @@ pub enum Change {
         /// Which: `description`, `discoverability`, `icon` or `default_channels`.
         setting: &'static str,
     },
-    /// A group was made.
+    /// A group was created.
     GroupCreated(GroupIndex),
     /// A group's name, handle, channels or workspaces were changed.
     GroupChanged(GroupIndex),
-    /// Accounts came into a group or left it.
+    /// Members were added to a group or removed.
     GroupMembers {
         /// The group.
         group: GroupIndex,
-        /// Who came.
+        /// The added accounts.
         added: Vec<PersonIndex>,
-        /// Who left.
+        /// The removed accounts.
         removed: Vec<PersonIndex>,
     },
-    /// A group was removed for good.
+    /// A group was deleted.
     GroupDeleted {
         /// Its id.
         id: String,
         /// Its name.
         name: String,
     },
-    /// An account was signed out.
+    /// All sessions of an account were ended.
     SessionsEnded(PersonIndex),
-    /// An account was signed out on one device.
+    /// One session of an account was ended.
     SessionEnded(PersonIndex),
-    /// How long an account's sessions last was set, or is not set any more.
+    /// Session settings of an account were changed or removed.
     SessionSettings(PersonIndex),
 }
 
-/// A change as it is kept: who did it and when.
+/// A change with its actor and time.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recorded {
-    /// Who.
+pub struct RecordedChange {
+    /// Who made it.
     pub actor: Actor,
     /// Unix seconds.
     pub at: i64,
-    /// What.
-    pub change: Change,
+    /// The change.
+    pub change: OrgChange,
 }
 
-/// The organization while somebody changes it. It can be looked at like the organization itself.
+/// A change in progress. It dereferences to the organization for reading.
 #[derive(Debug)]
 pub struct Edit<'a> {
-    org: &'a mut Organization,
+    org: &'a mut GridOrganization,
     actor: Actor,
     now: i64,
-    changes: Vec<Recorded>,
+    changes: Vec<RecordedChange>,
 }
 
 impl<'a> Edit<'a> {
-    /// Begins a change by somebody at a moment, in Unix seconds.
-    pub(crate) fn new(org: &'a mut Organization, actor: Actor, now: i64) -> Self {
+    /// Starts a change by `actor` at `now`, in Unix seconds.
+    pub(crate) fn new(org: &'a mut GridOrganization, actor: Actor, now: i64) -> Self {
         Self { org, actor, now, changes: Vec::new() }
     }
 
-    /// The moment of the change, in Unix seconds.
+    /// Returns the time of the change in Unix seconds.
     #[must_use]
     pub fn now(&self) -> i64 {
         self.now
     }
 
-    /// Who acts, unless it is the provider itself.
+    /// Returns the account that makes the change, or `None` for the provider.
     #[must_use]
     pub fn actor(&self) -> Option<PersonIndex> {
         match self.actor {
@@ -222,21 +224,21 @@ impl<'a> Edit<'a> {
         }
     }
 
-    /// What happened, in order.
-    pub(crate) fn finish(self) -> Vec<Recorded> {
+    /// Returns the recorded changes, oldest first.
+    pub(crate) fn finish(self) -> Vec<RecordedChange> {
         self.changes
     }
 
-    /// Keeps a change. The rule's method has made it already.
-    fn record(&mut self, change: Change) {
-        self.changes.push(Recorded { actor: self.actor, at: self.now, change });
+    /// Records a change that the calling method has already applied.
+    fn record(&mut self, change: OrgChange) {
+        self.changes.push(RecordedChange { actor: self.actor, at: self.now, change });
     }
 }
 
 impl Deref for Edit<'_> {
-    type Target = Organization;
+    type Target = GridOrganization;
 
-    fn deref(&self) -> &Organization {
+    fn deref(&self) -> &GridOrganization {
         self.org
     }
 }

@@ -1,10 +1,10 @@
-//! What people and their administrators write into a profile through the Web API.
+//! Profile fields written through the Web API.
 
-use super::{Change, Edit, Rule};
+use super::{Edit, EditError, OrgChange};
 use crate::sandbox::org::{OrgLevel, PersonIndex};
 
-/// The longest text, in characters.
-const LONGEST: usize = 255;
+/// Maximum length in characters.
+const MAX_TEXT_LENGTH: usize = 255;
 
 /// A field of the profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub enum ProfileText {
     FirstName,
     /// Family name.
     LastName,
-    /// The name shown in conversations.
+    /// Name shown in conversations.
     DisplayName,
     /// Job title.
     Title,
@@ -22,9 +22,9 @@ pub enum ProfileText {
 }
 
 impl ProfileText {
-    /// The field with Slack's name.
+    /// Returns the field with Slack's name for it.
     #[must_use]
-    pub fn of(name: &str) -> Option<Self> {
+    pub fn parse(name: &str) -> Option<Self> {
         match name {
             "first_name" => Some(Self::FirstName),
             "last_name" => Some(Self::LastName),
@@ -37,30 +37,30 @@ impl ProfileText {
 }
 
 impl Edit<'_> {
-    /// Sets a field of a profile: one's own, or that of somebody who ranks lower.
+    /// Sets a field of the actor's own profile, or of an account with a lower level.
     ///
     /// # Errors
     ///
-    /// [`Rule::ActorIsNoAdmin`]; [`Rule::RanksInOrganization`] for another who ranks as high;
-    /// [`Rule::TooMany`] for a text that is too long.
+    /// [`EditError::ActorNotAdmin`]; [`EditError::HasOrgLevel`] for another account of the same or
+    /// a higher level; [`EditError::TooMany`] for a text that is too long.
     pub fn set_profile_text(
         &mut self,
         index: PersonIndex,
         field: ProfileText,
         text: &str,
-    ) -> Result<(), Rule> {
-        let held = self.person(index).ok_or(Rule::NoSuchPerson)?.org_level;
+    ) -> Result<(), EditError> {
+        let held = self.person(index).ok_or(EditError::NoSuchPerson)?.org_level;
         let actor = self.actor().filter(|actor| *actor != index);
         if let Some(actor) = actor.and_then(|actor| self.person(actor)) {
             if actor.org_level < OrgLevel::Admin {
-                return Err(Rule::ActorIsNoAdmin);
+                return Err(EditError::ActorNotAdmin);
             }
             if held >= OrgLevel::Admin && held >= actor.org_level {
-                return Err(Rule::RanksInOrganization);
+                return Err(EditError::HasOrgLevel);
             }
         }
-        if text.chars().count() > LONGEST {
-            return Err(Rule::TooMany);
+        if text.chars().count() > MAX_TEXT_LENGTH {
+            return Err(EditError::TooMany);
         }
         let now = self.now;
         if let Some(person) = self.org.person_mut(index) {
@@ -74,7 +74,7 @@ impl Edit<'_> {
             text.clone_into(place);
             person.updated = now;
         }
-        self.record(Change::Profile(index));
+        self.record(OrgChange::Profile(index));
         Ok(())
     }
 }

@@ -1,65 +1,66 @@
-//! System roles that are given and taken away.
+//! Assignment and removal of system roles.
 
-use super::{Change, Edit, Rule};
-use crate::sandbox::org::{PersonIndex, RoleAssignment};
+use super::{Edit, EditError, OrgChange};
+use crate::sandbox::org::{PersonIndex, SystemRoleAssignment};
 
 impl Edit<'_> {
-    /// Gives a system role for an organization, workspace or channel. Whoever holds it already
-    /// goes on holding it.
+    /// Assigns a system role for an organization, workspace or channel. Has no effect if the
+    /// account has it already.
     ///
     /// # Errors
     ///
-    /// [`Rule::Bot`], [`Rule::Guest`], [`Rule::Deactivated`]: those cannot hold any.
-    pub fn give_role(
+    /// [`EditError::Bot`], [`EditError::Guest`] and [`EditError::Deactivated`] for accounts that
+    /// cannot have roles.
+    pub fn assign_role(
         &mut self,
         index: PersonIndex,
         role_id: &str,
         entity_id: &str,
-    ) -> Result<(), Rule> {
-        self.can_hold_roles(index)?;
+    ) -> Result<(), EditError> {
+        self.check_role_eligibility(index)?;
         let (role_id, entity_id) = (role_id.to_owned(), entity_id.to_owned());
-        let row = RoleAssignment { role_id, entity_id, user: index, created: self.now };
+        let row = SystemRoleAssignment { role_id, entity_id, user: index, created: self.now };
         if self.org.roles.add(row.clone()) {
-            self.record(Change::RoleAssigned(row));
+            self.record(OrgChange::RoleAssigned(row));
         }
         Ok(())
     }
 
-    /// Whether an account may hold system roles at all.
+    /// Checks whether an account may have system roles.
     ///
     /// # Errors
     ///
-    /// As for [`Edit::give_role`].
-    pub fn can_hold_roles(&self, index: PersonIndex) -> Result<(), Rule> {
-        let person = self.person(index).ok_or(Rule::NoSuchPerson)?;
+    /// Those of [`Edit::assign_role`].
+    pub fn check_role_eligibility(&self, index: PersonIndex) -> Result<(), EditError> {
+        let person = self.person(index).ok_or(EditError::NoSuchPerson)?;
         if person.is_bot() {
-            Err(Rule::Bot)
+            Err(EditError::Bot)
         } else if !person.is_active() {
-            Err(Rule::Deactivated)
-        } else if person.guest().is_some() {
-            Err(Rule::Guest)
+            Err(EditError::Deactivated)
+        } else if person.guest_level().is_some() {
+            Err(EditError::Guest)
         } else {
             Ok(())
         }
     }
 
-    /// Takes a system role away. Whoever does not hold it goes on not holding it.
-    pub fn take_role(&mut self, index: PersonIndex, role_id: &str, entity_id: &str) {
+    /// Removes a system role. Has no effect if the account does not have it.
+    pub fn remove_role(&mut self, index: PersonIndex, role_id: &str, entity_id: &str) {
         if let Some(row) = self.org.roles.remove(role_id, entity_id, index) {
-            self.record(Change::RoleRemoved(row));
+            self.record(OrgChange::RoleRemoved(row));
         }
     }
 
-    /// Takes those system roles of an account away that `which` picks.
-    pub(super) fn take_roles(
+    /// Removes the system roles of an account that `which` selects.
+    pub(super) fn remove_roles(
         &mut self,
         index: PersonIndex,
-        which: impl Fn(&RoleAssignment) -> bool,
+        which: impl Fn(&SystemRoleAssignment) -> bool,
     ) {
-        let rows: Vec<RoleAssignment> =
-            self.roles.of(index).filter(|row| which(row)).cloned().collect();
+        let rows: Vec<SystemRoleAssignment> =
+            self.roles.for_user(index).filter(|row| which(row)).cloned().collect();
         for row in rows {
-            self.take_role(index, &row.role_id, &row.entity_id);
+            self.remove_role(index, &row.role_id, &row.entity_id);
         }
     }
 }

@@ -1,102 +1,105 @@
-//! Sessions that are ended, and how long they last.
+//! Ending sessions, and session settings.
 
-use super::{Change, Edit, Rule};
+use super::{Edit, EditError, OrgChange};
 use crate::sandbox::org::{OrgLevel, PersonIndex, Session, SessionSettings};
 
-/// Which of an account's sessions are meant.
+/// Which sessions of an account to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Devices {
-    /// All of them.
+pub enum DeviceFilter {
+    /// All sessions.
     All,
-    /// Those on telephones.
+    /// Sessions on phones.
     Mobile,
-    /// The others.
+    /// All other sessions.
     Web,
 }
 
-/// So many seconds a session can be told to last: from eight hours to ten years.
-const DURATIONS: std::ops::RangeInclusive<i64> = 28_800..=315_569_520;
+/// Valid session durations in seconds: from eight hours to ten years.
+const SESSION_DURATIONS_S: std::ops::RangeInclusive<i64> = 28_800..=315_569_520;
 
 impl Edit<'_> {
-    /// Signs an account out on its devices.
+    /// Ends the sessions of an account on the given devices.
     ///
     /// # Errors
     ///
-    /// [`Rule::Bot`]; [`Rule::PrimaryOwner`], whom nobody else signs out.
-    pub fn end_sessions(&mut self, index: PersonIndex, devices: Devices) -> Result<(), Rule> {
-        self.check_sessions(index)?;
+    /// [`EditError::Bot`]; [`EditError::PrimaryOwner`] if another account ends them.
+    pub fn end_sessions(
+        &mut self,
+        index: PersonIndex,
+        devices: DeviceFilter,
+    ) -> Result<(), EditError> {
+        self.check_session_owner(index)?;
         let meant = |session: &Session| match devices {
-            Devices::All => true,
-            Devices::Mobile => session.device.is_mobile,
-            Devices::Web => !session.device.is_mobile,
+            DeviceFilter::All => true,
+            DeviceFilter::Mobile => session.device.is_mobile,
+            DeviceFilter::Web => !session.device.is_mobile,
         };
         let sessions = self.sessions_of(index).into_iter().filter(meant);
         for session in sessions {
             self.org.sessions.end(session);
         }
-        self.record(Change::SessionsEnded(index));
+        self.record(OrgChange::SessionsEnded(index));
         Ok(())
     }
 
-    /// Signs an account out on one device.
+    /// Ends one session of an account.
     ///
     /// # Errors
     ///
-    /// Those of [`Edit::end_sessions`], and [`Rule::NotMember`] when there is no such session.
-    pub fn end_session(&mut self, index: PersonIndex, id: u64) -> Result<(), Rule> {
-        self.check_sessions(index)?;
+    /// Those of [`Edit::end_sessions`], and [`EditError::NotMember`] if there is no such session.
+    pub fn end_session(&mut self, index: PersonIndex, id: u64) -> Result<(), EditError> {
+        self.check_session_owner(index)?;
         let found = self.sessions_of(index).into_iter().find(|session| session.id == id);
-        self.org.sessions.end(found.ok_or(Rule::NotMember)?);
-        self.record(Change::SessionEnded(index));
+        self.org.sessions.end(found.ok_or(EditError::NotMember)?);
+        self.record(OrgChange::SessionEnded(index));
         Ok(())
     }
 
-    /// Gives an account's sessions settings of their own, beside those that they have, or takes all
-    /// away.
+    /// Merges session settings into those of an account; `None` removes all.
     ///
     /// # Errors
     ///
-    /// [`Rule::Bot`]; [`Rule::Malformed`] for a time that is too short or too long.
-    pub fn set_sessions(
+    /// [`EditError::Bot`]; [`EditError::Malformed`] for a duration out of range.
+    pub fn set_session_settings(
         &mut self,
         index: PersonIndex,
         settings: Option<SessionSettings>,
-    ) -> Result<(), Rule> {
-        if self.person(index).ok_or(Rule::NoSuchPerson)?.is_bot() {
-            return Err(Rule::Bot);
+    ) -> Result<(), EditError> {
+        if self.person(index).ok_or(EditError::NoSuchPerson)?.is_bot() {
+            return Err(EditError::Bot);
         }
         let duration = settings.and_then(|settings| settings.duration);
-        if duration.is_some_and(|duration| !DURATIONS.contains(&duration)) {
-            return Err(Rule::Malformed);
+        if duration.is_some_and(|duration| !SESSION_DURATIONS_S.contains(&duration)) {
+            return Err(EditError::Malformed);
         }
-        let kept = self.sessions.settings(index);
+        let previous = self.sessions.settings(index);
         let now = settings.map(|settings| SessionSettings {
-            quit_signs_out: settings.quit_signs_out.or(kept.and_then(|one| one.quit_signs_out)),
-            duration: duration.or(kept.and_then(|one| one.duration)),
+            quit_signs_out: settings.quit_signs_out.or(previous.and_then(|one| one.quit_signs_out)),
+            duration: duration.or(previous.and_then(|one| one.duration)),
         });
         match now {
             Some(settings) => self.org.sessions.settings.insert(index, settings),
             None => self.org.sessions.settings.remove(&index),
         };
-        if now != kept {
-            self.record(Change::SessionSettings(index));
+        if now != previous {
+            self.record(OrgChange::SessionSettings(index));
         }
         Ok(())
     }
 
-    /// Signs out an account that is switched off. That goes without saying.
-    pub(super) fn close_sessions(&mut self, index: PersonIndex) {
+    /// Ends all sessions of a deactivated account, without recording a change.
+    pub(super) fn end_all_sessions(&mut self, index: PersonIndex) {
         for session in self.sessions_of(index) {
             self.org.sessions.end(session);
         }
     }
 
-    fn check_sessions(&self, index: PersonIndex) -> Result<(), Rule> {
-        let person = self.person(index).ok_or(Rule::NoSuchPerson)?;
+    fn check_session_owner(&self, index: PersonIndex) -> Result<(), EditError> {
+        let person = self.person(index).ok_or(EditError::NoSuchPerson)?;
         if person.is_bot() {
-            Err(Rule::Bot)
+            Err(EditError::Bot)
         } else if person.org_level == OrgLevel::PrimaryOwner && self.actor() != Some(index) {
-            Err(Rule::PrimaryOwner)
+            Err(EditError::PrimaryOwner)
         } else {
             Ok(())
         }

@@ -1,92 +1,101 @@
-//! User groups: those that a workspace makes for itself, and the links of the identity provider's
-//! groups to workspaces and channels.
+//! User groups of workspaces, and the links of the identity provider's groups to workspaces and
+//! channels.
 
 use std::collections::BTreeSet;
 
-use super::{Change, Edit, Entry, Rule};
-use crate::sandbox::org::{Group, GroupIndex, Keeper, Level, PersonIndex};
+use super::{Edit, EditError, MembershipInput, OrgChange};
+use crate::sandbox::org::{GroupIndex, GroupOwner, OrgGroup, PersonIndex, WorkspaceLevel};
 
-/// The longest name, in characters.
-const LONGEST_NAME: usize = 100;
+/// Maximum length of a name in characters.
+const MAX_NAME_LENGTH: usize = 100;
 
-/// What a workspace's group is to be like; what is absent stays.
+/// Attributes of a user group to set; `None` leaves one unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct GroupWish {
-    /// Its name.
+pub struct UserGroupInput {
+    /// Display name.
     pub name: Option<String>,
-    /// What it is mentioned by.
+    /// Mention handle.
     pub handle: Option<String>,
-    /// A sentence about it.
+    /// Description.
     pub description: Option<String>,
-    /// The channels that its members are put into.
+    /// Default channels of its members.
     pub channels: Option<Vec<String>>,
 }
 
 impl Edit<'_> {
-    /// Makes a group of a workspace.
+    /// Creates a user group of a workspace.
     ///
     /// # Errors
     ///
-    /// [`Rule::NameTaken`]; [`Rule::Taken`] for the handle; [`Rule::Malformed`] for a handle with
-    /// other letters than small ones, digits and `-_.`; [`Rule::TooMany`] for a name that is too
-    /// long; [`Rule::NoSuchChannel`].
-    pub fn create_usergroup(&mut self, team: usize, wish: GroupWish) -> Result<GroupIndex, Rule> {
-        self.check_wish(team, None, &wish)?;
+    /// [`EditError::NameTaken`]; [`EditError::Taken`] for the handle; [`EditError::Malformed`] for
+    /// a handle with characters other than lower-case letters, digits and `-_.`;
+    /// [`EditError::TooMany`] for a name that is too long; [`EditError::NoSuchChannel`].
+    pub fn create_usergroup(
+        &mut self,
+        team: usize,
+        input: UserGroupInput,
+    ) -> Result<GroupIndex, EditError> {
+        self.validate_usergroup(team, None, &input)?;
         let by = self.actor().unwrap_or_default();
         let id = self.org.new_id("S");
-        let mut group = Group::new(id, "", Keeper::Workspace(team), by, self.now);
-        fill(&mut group, wish);
+        let mut group = OrgGroup::new(id, "", GroupOwner::Workspace(team), by, self.now);
+        apply_input(&mut group, input);
         let index = self.org.add_group(group);
-        self.record(Change::GroupCreated(index));
+        self.record(OrgChange::GroupCreated(index));
         Ok(index)
     }
 
-    /// Changes a group of a workspace.
+    /// Updates a user group of a workspace.
     ///
     /// # Errors
     ///
-    /// Those of [`Edit::create_usergroup`], and [`Rule::NotMember`] for a group that the identity
-    /// provider keeps.
-    pub fn change_usergroup(&mut self, index: GroupIndex, wish: GroupWish) -> Result<(), Rule> {
-        let team = self.keeper(index)?;
-        self.check_wish(team, Some(index), &wish)?;
-        self.touch(index, |group| fill(group, wish));
-        self.record(Change::GroupChanged(index));
+    /// Those of [`Edit::create_usergroup`], and [`EditError::NotMember`] for a group managed by the
+    /// identity provider.
+    pub fn update_usergroup(
+        &mut self,
+        index: GroupIndex,
+        input: UserGroupInput,
+    ) -> Result<(), EditError> {
+        let team = self.owner_workspace(index)?;
+        self.validate_usergroup(team, Some(index), &input)?;
+        self.touch(index, |group| apply_input(group, input));
+        self.record(OrgChange::GroupChanged(index));
         Ok(())
     }
 
-    /// Switches a group of a workspace on or off.
+    /// Enables or disables a user group of a workspace.
     ///
     /// # Errors
     ///
-    /// [`Rule::NotMember`] for a group that the identity provider keeps.
-    pub fn switch_usergroup(&mut self, index: GroupIndex, on: bool) -> Result<(), Rule> {
-        self.keeper(index)?;
+    /// [`EditError::NotMember`] for a group managed by the identity provider.
+    pub fn set_usergroup_enabled(&mut self, index: GroupIndex, on: bool) -> Result<(), EditError> {
+        self.owner_workspace(index)?;
         let since = if on { 0 } else { self.now };
         self.touch(index, |group| group.disabled = since);
-        self.record(Change::GroupChanged(index));
+        self.record(OrgChange::GroupChanged(index));
         Ok(())
     }
 
-    /// Says who is in a group of a workspace.
+    /// Replaces the members of a user group of a workspace.
     ///
     /// # Errors
     ///
-    /// [`Rule::NotMember`] for a group that the identity provider keeps; [`Rule::NoSuchPerson`] for
-    /// somebody who is not in the workspace; [`Rule::Deactivated`], [`Rule::Bot`], [`Rule::Guest`].
-    pub fn fill_usergroup(
+    /// [`EditError::NotMember`] for a group managed by the identity provider;
+    /// [`EditError::NoSuchPerson`] for an account outside the workspace;
+    /// [`EditError::Deactivated`], [`EditError::Bot`], [`EditError::Guest`].
+    pub fn set_usergroup_members(
         &mut self,
         index: GroupIndex,
         members: &BTreeSet<PersonIndex>,
-    ) -> Result<(), Rule> {
-        let team = self.keeper(index)?;
+    ) -> Result<(), EditError> {
+        let team = self.owner_workspace(index)?;
         for member in members {
-            let person = self.person(*member).ok_or(Rule::NoSuchPerson)?;
-            let membership = person.membership(team).ok_or(Rule::NoSuchPerson)?;
+            let person = self.person(*member).ok_or(EditError::NoSuchPerson)?;
+            let membership = person.membership(team).ok_or(EditError::NoSuchPerson)?;
             match (person.is_bot(), membership.level.is_guest(), person.is_active()) {
-                (true, _, _) => return Err(Rule::Bot),
-                (false, true, _) => return Err(Rule::Guest),
-                (false, false, false) => return Err(Rule::Deactivated),
+                (true, _, _) => return Err(EditError::Bot),
+                (false, true, _) => return Err(EditError::Guest),
+                (false, false, false) => return Err(EditError::Deactivated),
                 (false, false, true) => {}
             }
         }
@@ -94,7 +103,7 @@ impl Edit<'_> {
         Ok(())
     }
 
-    /// Lets a group have these members and no others. Says who came and who left.
+    /// Replaces the members of a group. Returns the added and the removed accounts.
     pub(super) fn set_members(
         &mut self,
         index: GroupIndex,
@@ -117,44 +126,48 @@ impl Edit<'_> {
             }
         }
         self.touch(index, |group| group.members.clone_from(members));
-        let change =
-            Change::GroupMembers { group: index, added: added.clone(), removed: removed.clone() };
+        let change = OrgChange::GroupMembers {
+            group: index,
+            added: added.clone(),
+            removed: removed.clone(),
+        };
         self.record(change);
         (added, removed)
     }
 
-    /// Links a group of the identity provider to workspaces; `provision` puts its members into them.
+    /// Links an identity provider's group to workspaces; `provision` adds its members to them.
     pub fn link_usergroup(&mut self, index: GroupIndex, teams: &[usize], provision: bool) {
         self.touch(index, |group| group.workspaces.extend(teams));
-        self.record(Change::GroupChanged(index));
+        self.record(OrgChange::GroupChanged(index));
         let members = self.groups.get(index).map(|group| group.members.clone());
         if !provision {
             return;
         }
-        let entry = Entry { level: Level::Member, channels: Vec::new(), expires: 0 };
+        let entry =
+            MembershipInput { level: WorkspaceLevel::Member, channels: Vec::new(), expires: 0 };
         for member in members.unwrap_or_default() {
             for team in teams {
-                // Whoever is there already, or cannot be, stays as it is.
+                // Existing members, and accounts that cannot join, are left unchanged.
                 let _ = self.assign(member, *team, &entry);
             }
         }
     }
 
-    /// Gives a group of the identity provider its default channels.
+    /// Sets the default channels of an identity provider's group.
     pub fn set_usergroup_channels(&mut self, index: GroupIndex, channels: Vec<String>) {
         self.touch(index, |group| group.channels = channels);
-        self.record(Change::GroupChanged(index));
+        self.record(OrgChange::GroupChanged(index));
     }
 
-    /// The workspace that keeps a group.
-    fn keeper(&self, index: GroupIndex) -> Result<usize, Rule> {
-        match self.groups.get(index).ok_or(Rule::NoSuchGroup)?.keeper {
-            Keeper::Workspace(team) => Ok(team),
-            Keeper::IdentityProvider => Err(Rule::NotMember),
+    /// Returns the workspace that manages a group.
+    fn owner_workspace(&self, index: GroupIndex) -> Result<usize, EditError> {
+        match self.groups.get(index).ok_or(EditError::NoSuchGroup)?.owner {
+            GroupOwner::Workspace(team) => Ok(team),
+            GroupOwner::IdentityProvider => Err(EditError::NotMember),
         }
     }
 
-    pub(super) fn touch(&mut self, index: GroupIndex, change: impl FnOnce(&mut Group)) {
+    pub(super) fn touch(&mut self, index: GroupIndex, change: impl FnOnce(&mut OrgGroup)) {
         let (now, by) = (self.now, self.actor());
         if let Some(group) = self.org.groups.get_mut(index) {
             change(group);
@@ -163,30 +176,30 @@ impl Edit<'_> {
         }
     }
 
-    fn check_wish(
+    fn validate_usergroup(
         &self,
         team: usize,
         own: Option<GroupIndex>,
-        wish: &GroupWish,
-    ) -> Result<(), Rule> {
+        input: &UserGroupInput,
+    ) -> Result<(), EditError> {
         let others = || {
             let others = self.groups.iter().filter(|(index, _)| Some(*index) != own);
-            others.filter(|(_, group)| group.keeper == Keeper::Workspace(team))
+            others.filter(|(_, group)| group.owner == GroupOwner::Workspace(team))
         };
-        if let Some(name) = &wish.name {
-            if name.chars().count() > LONGEST_NAME {
-                return Err(Rule::TooMany);
+        if let Some(name) = &input.name {
+            if name.chars().count() > MAX_NAME_LENGTH {
+                return Err(EditError::TooMany);
             }
             if others().any(|(_, group)| group.name.to_lowercase() == name.to_lowercase()) {
-                return Err(Rule::NameTaken);
+                return Err(EditError::NameTaken);
             }
         }
-        let handle = wish.handle.as_deref().unwrap_or_default();
+        let handle = input.handle.as_deref().unwrap_or_default();
         let fits = |letter: char| {
             letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_.".contains(letter)
         };
         if !handle.chars().all(fits) {
-            return Err(Rule::Malformed);
+            return Err(EditError::Malformed);
         }
         let is_taken = |handle: &str| {
             let workspace = self.workspaces.get(team);
@@ -196,16 +209,16 @@ impl Edit<'_> {
                 || others().any(|(_, group)| group.handle == handle)
         };
         if !handle.is_empty() && is_taken(handle) {
-            return Err(Rule::Taken);
+            return Err(EditError::Taken);
         }
-        let channels = wish.channels.as_deref().unwrap_or_default();
+        let channels = input.channels.as_deref().unwrap_or_default();
         let is_here = |id: &String| self.channel(id).is_some_and(|(at, _)| at == team);
-        if channels.iter().all(is_here) { Ok(()) } else { Err(Rule::NoSuchChannel) }
+        if channels.iter().all(is_here) { Ok(()) } else { Err(EditError::NoSuchChannel) }
     }
 }
 
-fn fill(group: &mut Group, wish: GroupWish) {
-    let GroupWish { name, handle, description, channels } = wish;
+fn apply_input(group: &mut OrgGroup, input: UserGroupInput) {
+    let UserGroupInput { name, handle, description, channels } = input;
     group.name = name.unwrap_or_else(|| std::mem::take(&mut group.name));
     group.handle = handle.unwrap_or_else(|| std::mem::take(&mut group.handle));
     group.description = description.unwrap_or_else(|| std::mem::take(&mut group.description));

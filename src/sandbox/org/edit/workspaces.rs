@@ -1,66 +1,68 @@
-//! Workspaces that are made and set up.
+//! Creation and settings of workspaces.
 
 use std::collections::BTreeSet;
 
-use super::{Change, Edit, Rule};
-use crate::sandbox::org::{Channel, Discoverability, Level, Membership, PersonIndex, Workspace};
+use super::{Edit, EditError, OrgChange};
+use crate::sandbox::org::{
+    Channel, Discoverability, GridWorkspace, PersonIndex, WorkspaceLevel, WorkspaceMembership,
+};
 
-/// The longest that the first part of a workspace's host name can be.
-pub const LONGEST_DOMAIN: usize = 21;
+/// Maximum length of the first label of a workspace's host name.
+pub const MAX_DOMAIN_LENGTH: usize = 21;
 
-/// A workspace as it is wanted.
+/// Attributes of a workspace to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewWorkspace {
-    /// The name people read.
+pub struct WorkspaceSpec {
+    /// Display name.
     pub name: String,
-    /// The first part of its host name.
+    /// First label of its host name.
     pub domain: String,
-    /// A sentence about it.
+    /// Description.
     pub description: String,
-    /// Who may find and enter it.
+    /// Who can find and join it.
     pub discoverability: Discoverability,
 }
 
-/// A setting of a workspace and what it is to become.
+/// A workspace setting with its new value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Setting {
-    /// Its name.
+pub enum WorkspaceSettingChange {
+    /// Display name.
     Name(String),
-    /// The sentence about it.
+    /// Description.
     Description(String),
-    /// Who may find and enter it.
+    /// Who can find and join it.
     Discoverability(Discoverability),
-    /// The address of its picture.
+    /// URL of its icon.
     Icon(String),
     /// The channels that new members join.
     DefaultChannels(Vec<String>),
 }
 
 impl Edit<'_> {
-    /// Makes a workspace whose primary owner is the one who acts.
+    /// Creates a workspace with the actor as its primary owner. Returns its position.
     ///
     /// # Errors
     ///
-    /// [`Rule::NameTaken`], [`Rule::Taken`] for the domain, [`Rule::Malformed`] for a domain that
-    /// no host name could begin with.
-    pub fn create_workspace(&mut self, wanted: NewWorkspace) -> Result<usize, Rule> {
-        let NewWorkspace { name, domain, description, discoverability } = wanted;
+    /// [`EditError::NameTaken`]; [`EditError::Taken`] for the domain; [`EditError::Malformed`] for
+    /// a domain that is not a valid host label.
+    pub fn create_workspace(&mut self, spec: WorkspaceSpec) -> Result<usize, EditError> {
+        let WorkspaceSpec { name, domain, description, discoverability } = spec;
         let is_plain =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let fits = (1..=LONGEST_DOMAIN).contains(&domain.len()) && domain.bytes().all(is_plain);
+        let fits = (1..=MAX_DOMAIN_LENGTH).contains(&domain.len()) && domain.bytes().all(is_plain);
         if !fits || domain.starts_with('-') || domain.ends_with('-') {
-            return Err(Rule::Malformed);
+            return Err(EditError::Malformed);
         }
         let is_taken = |name: &str| name == domain;
         if is_taken(&self.domain) || self.workspaces.iter().any(|one| is_taken(&one.domain)) {
-            return Err(Rule::Taken);
+            return Err(EditError::Taken);
         }
-        if self.is_named(&name) {
-            return Err(Rule::NameTaken);
+        if self.is_name_taken(&name) {
+            return Err(EditError::NameTaken);
         }
         let actor = self.actor().or_else(|| self.people().iter().position(|one| !one.is_bot()));
-        let owner = actor.ok_or(Rule::NoSuchPerson)?;
-        let workspace = Workspace {
+        let owner = actor.ok_or(EditError::NoSuchPerson)?;
+        let workspace = GridWorkspace {
             id: self.org.new_id("T"),
             name,
             domain,
@@ -69,13 +71,13 @@ impl Edit<'_> {
             icon: None,
             primary_owner: owner,
             members: BTreeSet::from([owner]),
-            channels: self.first_channels(),
+            channels: self.create_default_channels(),
             created: self.now,
         };
         let number = self.workspaces.len();
         self.org.workspaces.push(workspace);
-        self.record(Change::WorkspaceCreated(number));
-        self.lead(owner, number);
+        self.record(OrgChange::WorkspaceCreated(number));
+        self.add_primary_owner(owner, number);
         Ok(number)
     }
 
@@ -83,74 +85,91 @@ impl Edit<'_> {
     ///
     /// # Errors
     ///
-    /// [`Rule::NameTaken`]; [`Rule::Malformed`] for an empty name; [`Rule::NoSuchChannel`] for a
-    /// channel of another workspace, or for none at all.
-    pub fn set_up(&mut self, number: usize, setting: Setting) -> Result<(), Rule> {
-        let workspace = self.workspaces.get(number).ok_or(Rule::NoSuchWorkspace)?;
+    /// [`EditError::NameTaken`]; [`EditError::Malformed`] for an empty name;
+    /// [`EditError::NoSuchChannel`] for a channel of another workspace, or for an empty list.
+    pub fn change_setting(
+        &mut self,
+        number: usize,
+        setting: WorkspaceSettingChange,
+    ) -> Result<(), EditError> {
+        let workspace = self.workspaces.get(number).ok_or(EditError::NoSuchWorkspace)?;
         match &setting {
-            Setting::Name(name) if name.trim().is_empty() => return Err(Rule::Malformed),
-            Setting::Name(name) if workspace.name != *name && self.is_named(name) => {
-                return Err(Rule::NameTaken);
+            WorkspaceSettingChange::Name(name) if name.trim().is_empty() => {
+                return Err(EditError::Malformed);
             }
-            Setting::DefaultChannels(ids) if ids.is_empty() => return Err(Rule::NoSuchChannel),
-            Setting::DefaultChannels(ids) => {
+            WorkspaceSettingChange::Name(name)
+                if workspace.name != *name && self.is_name_taken(name) =>
+            {
+                return Err(EditError::NameTaken);
+            }
+            WorkspaceSettingChange::DefaultChannels(ids) if ids.is_empty() => {
+                return Err(EditError::NoSuchChannel);
+            }
+            WorkspaceSettingChange::DefaultChannels(ids) => {
                 let has = |id: &String| workspace.channels.iter().any(|one| one.id == *id);
                 if !ids.iter().all(has) {
-                    return Err(Rule::NoSuchChannel);
+                    return Err(EditError::NoSuchChannel);
                 }
             }
-            Setting::Name(_)
-            | Setting::Description(_)
-            | Setting::Discoverability(_)
-            | Setting::Icon(_) => {}
+            WorkspaceSettingChange::Name(_)
+            | WorkspaceSettingChange::Description(_)
+            | WorkspaceSettingChange::Discoverability(_)
+            | WorkspaceSettingChange::Icon(_) => {}
         }
         if let Some(workspace) = self.org.workspaces.get_mut(number) {
-            let change = apply(workspace, number, setting);
+            let change = apply_setting(workspace, number, setting);
             self.record(change);
         }
         Ok(())
     }
 
-    fn is_named(&self, name: &str) -> bool {
+    fn is_name_taken(&self, name: &str) -> bool {
         self.workspaces.iter().any(|one| one.name.to_lowercase() == name.trim().to_lowercase())
     }
 
-    fn first_channels(&mut self) -> Vec<Channel> {
+    fn create_default_channels(&mut self) -> Vec<Channel> {
         let now = self.now;
-        ["general", "random"].map(|name| Channel::first(self.org.new_id("C"), name, now)).to_vec()
+        ["general", "random"]
+            .map(|name| Channel::new_default(self.org.new_id("C"), name, now))
+            .to_vec()
     }
 
-    fn lead(&mut self, owner: PersonIndex, workspace: usize) {
+    fn add_primary_owner(&mut self, owner: PersonIndex, workspace: usize) {
         let now = self.now;
         if let Some(person) = self.org.person_mut(owner) {
-            let membership = Membership { workspace, level: Level::PrimaryOwner, expires: 0 };
+            let membership =
+                WorkspaceMembership { workspace, level: WorkspaceLevel::PrimaryOwner, expires: 0 };
             person.memberships.push(membership);
             person.updated = now;
         }
-        self.record(Change::Joined { person: owner, workspace });
+        self.record(OrgChange::Joined { person: owner, workspace });
     }
 }
 
-fn apply(workspace: &mut Workspace, number: usize, setting: Setting) -> Change {
-    let changed = |setting| Change::WorkspaceSetting { workspace: number, setting };
+fn apply_setting(
+    workspace: &mut GridWorkspace,
+    number: usize,
+    setting: WorkspaceSettingChange,
+) -> OrgChange {
+    let changed = |setting| OrgChange::WorkspaceSetting { workspace: number, setting };
     match setting {
-        Setting::Name(name) => {
+        WorkspaceSettingChange::Name(name) => {
             name.trim().clone_into(&mut workspace.name);
-            Change::WorkspaceRenamed(number)
+            OrgChange::WorkspaceRenamed(number)
         }
-        Setting::Description(text) => {
+        WorkspaceSettingChange::Description(text) => {
             workspace.description = text;
             changed("description")
         }
-        Setting::Discoverability(word) => {
+        WorkspaceSettingChange::Discoverability(word) => {
             workspace.discoverability = word;
             changed("discoverability")
         }
-        Setting::Icon(url) => {
+        WorkspaceSettingChange::Icon(url) => {
             workspace.icon = Some(url);
             changed("icon")
         }
-        Setting::DefaultChannels(ids) => {
+        WorkspaceSettingChange::DefaultChannels(ids) => {
             for channel in &mut workspace.channels {
                 channel.is_default = ids.contains(&channel.id);
             }

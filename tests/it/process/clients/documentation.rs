@@ -1,9 +1,9 @@
-//! The commands of `docs/sandbox.md` work as they stand.
+//! The commands of `docs/sandbox.md` work as printed.
 
 use std::process::Command;
 
-use super::super::home::Home;
 use super::super::note;
+use super::super::test_dir::TestDir;
 use super::sandbox::Sandbox;
 use super::succeed;
 
@@ -14,7 +14,7 @@ async fn the_commands_of_the_sandboxs_page_work() -> anyhow::Result<()> {
     if succeed(Command::new("curl").arg("--version")).is_err() {
         return note(format_args!("skipped: there is no curl to run the documented commands with"));
     }
-    let home = Home::new()?;
+    let home = TestDir::new()?;
     let sandbox = Sandbox::start(&home).await?;
     let lines: Vec<_> = PAGE.lines().filter(|line| line.starts_with("curl ")).collect();
     assert!(lines.len() >= 10, "{lines:?}");

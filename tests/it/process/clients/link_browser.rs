@@ -1,4 +1,4 @@
-//! Customers who connect their directory in Chromium, through our browser SDK and another gateway's.
+//! Customers connect their directory in Chromium, through our browser SDK and another gateway's.
 
 use std::process::Command;
 
@@ -7,31 +7,31 @@ use sqlx::PgPool;
 use switchboard::embedded::Cluster;
 
 use super::super::demo::Demo;
-use super::super::home::Home;
+use super::super::http_client::text;
 use super::super::note;
-use super::super::talk::text;
+use super::super::test_dir::TestDir;
 use super::{node, python, succeed, tour};
 use crate::support::Browser;
 
 const TOUR: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/process/clients/in_python/link_browser.py");
-/// The versions of November 2026.
+/// Versions of November 2026.
 const PLAYWRIGHT: &str = "1.65.2";
-const THEIR_SDK: (&str, &str) = ("@truto/truto-link-sdk", "1.1.30");
+const TRUTO_SDK: (&str, &str) = ("@truto/truto-link-sdk", "1.1.30");
 
 fn is_account(seen: &Value) -> bool {
     let id = seen.pointer("/done/integrated_account_id").and_then(Value::as_str);
     id.is_some_and(|id| id.starts_with("acc_"))
 }
 
-/// What only time and another organization bring about: a link that has expired, and an account that is of
-/// another organization than the one that will approve.
-async fn prepare(home: &Home, demo: &Demo) -> anyhow::Result<(String, String)> {
-    let wish = json!({"tenant_id": "expired"});
-    let expired = text(&demo.post("/link-tokens", &wish).await?.ok()?, "/result/link_url")?;
-    let wish = json!({"tenant_id": "elsewhere"});
-    let link = text(&demo.post("/link-tokens", &wish).await?.ok()?, "/result/link_url")?;
-    Browser::new()?.follow(&link.parse()?).await?;
+/// Creates what needs time or another organization: an expired link, and an account of another organization than the
+/// one that will approve.
+async fn prepare(home: &TestDir, demo: &Demo) -> anyhow::Result<(String, String)> {
+    let body = json!({"tenant_id": "expired"});
+    let expired = text(&demo.post("/link-tokens", &body).await?.ok()?, "/result/link_url")?;
+    let body = json!({"tenant_id": "elsewhere"});
+    let link = text(&demo.post("/link-tokens", &body).await?.ok()?, "/result/link_url")?;
+    Browser::new()?.complete_link(&link.parse()?).await?;
     let accounts = demo.get("/integrated-accounts?tenant_id=elsewhere").await?.ok()?;
     let elsewhere = text(&accounts, "/result/0/id")?;
     let database = PgPool::connect_with(Cluster::running(&home.data())?).await?;
@@ -55,8 +55,8 @@ async fn customers_connect_in_a_real_browser() -> anyhow::Result<()> {
         Ok(python) => python,
         Err(reason) => return note(format_args!("skipped: {reason}")),
     };
-    let theirs = node::with("their-link-sdk", 18, &[THEIR_SDK])?;
-    let home = Home::new()?;
+    let theirs = node::with("their-link-sdk", 18, &[TRUTO_SDK])?;
+    let home = TestDir::new()?;
     let demo = Demo::start_on_data(&home).await?;
     let report = &demo.report;
     let (expired, elsewhere) = prepare(&home, &demo).await?;
@@ -66,7 +66,7 @@ async fn customers_connect_in_a_real_browser() -> anyhow::Result<()> {
     command.args(["-B", TOUR]).args(who);
     match &theirs {
         Ok(modules) => {
-            command.arg("--truto").arg(modules.join(THEIR_SDK.0).join("dist/main.js"));
+            command.arg("--truto").arg(modules.join(TRUTO_SDK.0).join("dist/main.js"));
         }
         Err(reason) => note(format_args!("without the other gateway's SDK: {reason}"))?,
     }
@@ -97,7 +97,7 @@ async fn customers_connect_in_a_real_browser() -> anyhow::Result<()> {
         assert_eq!(seen[way], json!({"done": true}), "{way} of {seen}");
     }
     assert_eq!(seen["forged"], json!({"untouched": true, "forged": false}));
-    assert_eq!(seen["foreign"], json!([]), "a page that is not listed was told");
+    assert_eq!(seen["foreign"], json!([]), "a page that is not listed received the result");
     assert_eq!(seen["drop_in_closed"]["error"], "closed");
     if theirs.is_ok() {
         assert!(is_account(&seen["theirs"]), "{seen}");

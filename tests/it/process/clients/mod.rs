@@ -1,9 +1,10 @@
-//! Clients that others wrote, unmodified, and the sandbox they are sent to.
+//! Unmodified third-party clients against the sandbox and the gateway.
 
+mod cached;
 mod documentation;
-mod kept;
 mod link_browser;
 mod node;
+mod openapi_tools;
 mod python;
 mod sandbox;
 mod scim_checker;
@@ -19,25 +20,25 @@ use serde_json::Value;
 
 pub(super) use python::slack_sdk;
 
-/// Something that a test needs, or a line that says why it can't be had here.
-pub(super) type Perhaps<T> = Result<T, String>;
+/// A requirement of a test, or the reason why it is unavailable.
+pub(super) type Requirement<T> = Result<T, String>;
 
-/// Runs a command to its end; the first line about an error when it failed.
-fn succeed(command: &mut Command) -> Perhaps<Output> {
+/// Runs a command to its end; returns the first line about an error if it failed.
+fn succeed(command: &mut Command) -> Requirement<Output> {
     let ran = command.output().map_err(|error| error.to_string())?;
     if ran.status.success() {
         return Ok(ran);
     }
-    let said = String::from_utf8_lossy(&ran.stderr);
-    let tells = |line: &&str| line.to_ascii_lowercase().contains("error");
-    let line = said.lines().find(tells).or_else(|| said.trim().lines().last());
-    Err(line.unwrap_or("nothing said").to_owned())
+    let message = String::from_utf8_lossy(&ran.stderr);
+    let is_error = |line: &&str| line.to_ascii_lowercase().contains("error");
+    let line = message.lines().find(is_error).or_else(|| message.trim().lines().last());
+    Err(line.unwrap_or("no output").to_owned())
 }
 
-/// Runs a tour, which prints what it has seen as one JSON value.
+/// Runs a tour, which prints its results as one JSON value.
 fn tour(command: &mut Command) -> anyhow::Result<Value> {
     let ran = command.env("NO_PROXY", "127.0.0.1").output()?;
-    let said = String::from_utf8_lossy(&ran.stderr);
-    assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stdout));
-    serde_json::from_slice(&ran.stdout).with_context(|| format!("the tour prints JSON: {said}"))
+    let message = String::from_utf8_lossy(&ran.stderr);
+    assert!(ran.status.success(), "{message}{}", String::from_utf8_lossy(&ran.stdout));
+    serde_json::from_slice(&ran.stdout).with_context(|| format!("the tour prints JSON: {message}"))
 }

@@ -4,17 +4,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Perhaps, kept, succeed};
+use super::{Requirement, cached, succeed};
 
 /// Packages and their versions.
 type Packages<'a> = &'a [(&'a str, &'a str)];
 
-/// The folder to look for the packages in, or why there is none.
+/// Returns the folder with the packages, or why it is unavailable.
 pub(super) fn with(
     name: &str,
     least_node: u32,
     packages: Packages<'_>,
-) -> anyhow::Result<Perhaps<PathBuf>> {
+) -> anyhow::Result<Requirement<PathBuf>> {
     if let Err(reason) = has_node(least_node) {
         return Ok(Err(reason));
     }
@@ -28,11 +28,11 @@ pub(super) fn with(
         succeed(&mut npm).map_err(|reason| format!("{wanted} can't be installed: {reason}"))?;
         Ok(())
     };
-    let folder = kept::kept(name, |folder| has(folder, packages), fill)?;
+    let folder = cached::cached_folder(name, |folder| has(folder, packages), fill)?;
     Ok(folder.map(|folder| folder.join("node_modules")))
 }
 
-fn has_node(least: u32) -> Perhaps<()> {
+fn has_node(least: u32) -> Requirement<()> {
     let ran = succeed(Command::new("node").arg("--version"))
         .map_err(|reason| format!("node does not work: {reason}"))?;
     let version = String::from_utf8_lossy(&ran.stdout).trim().to_owned();

@@ -3,22 +3,22 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Perhaps, kept, succeed};
+use super::{Requirement, cached, succeed};
 
-/// The version of Slack's SDK of November 2026.
+/// Version of Slack's SDK of November 2026.
 const SLACK_SDK: &str = "3.47.0";
 
-/// A Python that has Slack's SDK, or why there is none.
-pub(in crate::process) fn slack_sdk() -> anyhow::Result<Perhaps<PathBuf>> {
+/// Returns a Python with Slack's SDK, or why it is unavailable.
+pub(in crate::process) fn slack_sdk() -> anyhow::Result<Requirement<PathBuf>> {
     with("slack_sdk", SLACK_SDK, &[])
 }
 
-/// A Python that has a package and what goes with it, asked for in pip's words; or why there is none.
+/// Returns a Python with packages in pip's syntax, or why it is unavailable.
 pub(super) fn with(
     package: &str,
     version: &str,
     others: &[&str],
-) -> anyhow::Result<Perhaps<PathBuf>> {
+) -> anyhow::Result<Requirement<PathBuf>> {
     let check =
         format!("import importlib.metadata as m; assert m.version({package:?}) == {version:?}");
     let has_package = |folder: &Path| {
@@ -36,7 +36,7 @@ pub(super) fn with(
             .map_err(|reason| format!("{package} {version} can't be installed: {reason}"))?;
         Ok(())
     };
-    let folder = kept::kept(&format!("{package}-{version}"), has_package, fill)?;
+    let folder = cached::cached_folder(&format!("{package}-{version}"), has_package, fill)?;
     Ok(folder.map(|folder| python(&folder)))
 }
 

@@ -1,30 +1,30 @@
-//! scim2-tester, a public checker of SCIM servers, on the sandbox.
+//! scim2-tester, a public checker of SCIM servers, against the sandbox.
 //!
-//! Where Slack departs from the standard, so does the sandbox. Each such difference is listed in
-//! `scim_differences.tsv` with the fact of Slack's behind it, and every fact is explained in
+//! Where Slack deviates from the standard, so does the sandbox. Each such difference is listed in
+//! `scim_differences.tsv` with the fact about Slack behind it, and every fact is explained in
 //! `docs/sandbox.md`. A finding that is not listed fails the test, and so does a listed difference
-//! that is found no more.
+//! that is no longer found.
 
 use std::process::Command;
 
 use serde::Deserialize;
 
-use super::super::home::Home;
 use super::super::note;
+use super::super::test_dir::TestDir;
 use super::sandbox::Sandbox;
 use super::{python, tour};
 
 const SCRIPT: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/process/clients/in_python/scim_checker.py");
-/// The versions of November 2026.
+/// Versions of November 2026.
 const CHECKER: (&str, &str) = ("scim2-tester", "0.5.2");
-const BESIDE: &[&str] = &["scim2-client==0.13.2", "scim2-models==0.12.3", "httpx2==2.16.2"];
+const DEPENDENCIES: &[&str] = &["scim2-client==0.13.2", "scim2-models==0.12.3", "httpx2==2.16.2"];
 const DIFFERENCES: &str = include_str!("scim_differences.tsv");
 const PAGE: &str = include_str!("../../../../docs/sandbox.md");
-/// So many results are good at least: the checker did not stop half way.
-const GOOD: usize = 90;
+/// Minimum number of good results: the checker did not stop early.
+const MIN_GOOD_RESULTS: usize = 90;
 
-/// What the checker says of one thing.
+/// A result of the checker.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Finding {
@@ -35,16 +35,16 @@ struct Finding {
     reason: String,
 }
 
-/// A finding that the real Slack would give as well. Cells that are empty stand for nothing.
+/// A finding that the real Slack has as well. Empty cells match anything.
 #[derive(Debug)]
 struct Difference {
-    /// The name of the explanation in `docs/sandbox.md`.
+    /// Name of the explanation in `docs/sandbox.md`.
     fact: &'static str,
     resource: &'static str,
     check: &'static str,
     attribute: &'static str,
-    /// Part of the checker's words.
-    says: &'static str,
+    /// Substring of the checker's message.
+    message: &'static str,
 }
 
 impl Finding {
@@ -58,41 +58,41 @@ impl Difference {
         self.check == finding.check
             && self.resource == finding.resource.as_deref().unwrap_or_default()
             && self.attribute == finding.attribute.as_deref().unwrap_or_default()
-            && finding.reason.contains(self.says)
+            && finding.reason.contains(self.message)
     }
 }
 
 fn differences() -> anyhow::Result<Vec<Difference>> {
     let row = |line: &'static str| {
         let cells: Vec<_> = line.split('\t').collect();
-        let [fact, resource, check, attribute, says] = cells[..] else {
+        let [fact, resource, check, attribute, message] = cells[..] else {
             anyhow::bail!("not five cells: {line}");
         };
-        Ok(Difference { fact, resource, check, attribute, says })
+        Ok(Difference { fact, resource, check, attribute, message })
     };
     DIFFERENCES.lines().skip(1).map(row).collect()
 }
 
 #[tokio::test]
-async fn a_public_checker_finds_only_what_slack_itself_does_otherwise() -> anyhow::Result<()> {
-    let python = match python::with(CHECKER.0, CHECKER.1, BESIDE)? {
+async fn a_public_checker_finds_only_slacks_own_deviations() -> anyhow::Result<()> {
+    let python = match python::with(CHECKER.0, CHECKER.1, DEPENDENCIES)? {
         Ok(python) => python,
         Err(reason) => return note(format_args!("skipped: {reason}")),
     };
-    let home = Home::new()?;
+    let home = TestDir::new()?;
     let sandbox = Sandbox::start_with(&home, &["--users", "6", "--workspaces", "1"]).await?;
     let mut command = Command::new(python);
-    let found = tour(command.args(["-B", SCRIPT]).args(sandbox.introduction()))?;
+    let found = tour(command.args(["-B", SCRIPT]).args(sandbox.credentials()))?;
     let (good, bad): (Vec<Finding>, Vec<Finding>) =
         serde_json::from_value::<Vec<_>>(found)?.into_iter().partition(Finding::is_good);
-    assert!(good.len() >= GOOD, "only {} good results: {bad:#?}", good.len());
+    assert!(good.len() >= MIN_GOOD_RESULTS, "only {} good results: {bad:#?}", good.len());
     let known = differences()?;
     let unknown: Vec<_> =
         bad.iter().filter(|one| !known.iter().any(|difference| difference.explains(one))).collect();
     assert!(unknown.is_empty(), "no difference explains {unknown:#?}");
-    let gone: Vec<_> =
+    let removed: Vec<_> =
         known.iter().filter(|difference| !bad.iter().any(|one| difference.explains(one))).collect();
-    assert!(gone.is_empty(), "no more found: {gone:#?}");
+    assert!(removed.is_empty(), "no longer found: {removed:#?}");
     Ok(())
 }
 

@@ -1,15 +1,15 @@
-//! Slack's Node SDK on a tour of the sandbox alone.
+//! Slack's Node SDK on a tour of the sandbox.
 
 use std::process::Command;
 
-use super::super::home::Home;
 use super::super::note;
+use super::super::test_dir::TestDir;
 use super::sandbox::Sandbox;
 use super::{node, tour};
 
 const TOUR: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/process/clients/in_node/tour.cjs");
-/// The versions of November 2026.
+/// Versions of November 2026.
 pub(super) const PACKAGES: &[(&str, &str)] =
     &[("@slack/oauth", "4.0.0"), ("@slack/web-api", "8.2.0")];
 
@@ -19,12 +19,12 @@ async fn slacks_node_sdk_tours_the_sandbox() -> anyhow::Result<()> {
         Ok(modules) => modules,
         Err(reason) => return note(format_args!("skipped: {reason}")),
     };
-    let home = Home::new()?;
+    let home = TestDir::new()?;
     let sandbox = Sandbox::start(&home).await?;
     let mut command = Command::new("node");
-    tour(command.arg(TOUR).args(sandbox.introduction()).env("NODE_PATH", modules))?;
+    tour(command.arg(TOUR).args(sandbox.credentials()).env("NODE_PATH", modules))?;
     sandbox
-        .expect_toured(
+        .expect_called(
             &["oauth.v2.exchange", "users.identity"],
             &["scim.users.create", "scim.groups.create"],
         )

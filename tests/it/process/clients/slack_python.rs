@@ -1,9 +1,9 @@
-//! Slack's Python SDK on a tour of the sandbox alone.
+//! Slack's Python SDK on a tour of the sandbox.
 
 use std::process::Command;
 
-use super::super::home::Home;
 use super::super::note;
+use super::super::test_dir::TestDir;
 use super::sandbox::Sandbox;
 use super::{slack_sdk, tour};
 
@@ -16,12 +16,12 @@ async fn slacks_python_sdk_tours_the_sandbox() -> anyhow::Result<()> {
         Ok(python) => python,
         Err(reason) => return note(format_args!("skipped: {reason}")),
     };
-    let home = Home::new()?;
+    let home = TestDir::new()?;
     let sandbox = Sandbox::start(&home).await?;
     let mut command = Command::new(python);
-    tour(command.args(["-B", TOUR]).args(sandbox.introduction()))?;
+    tour(command.args(["-B", TOUR]).args(sandbox.credentials()))?;
     sandbox
-        .expect_toured(
+        .expect_called(
             &[],
             &[
                 "scim.users.replace",

@@ -1,32 +1,31 @@
-//! The public Python client of another unified API, with the gateway in that one's place.
+//! The public Python client of Truto, with the gateway in Truto's place.
 
 use std::process::Command;
 
 use serde_json::json;
 
 use super::super::demo::Demo;
-use super::super::home::Home;
+use super::super::http_client::number;
 use super::super::note;
-use super::super::talk::number;
+use super::super::test_dir::TestDir;
 use super::{python, tour};
 
 const TOUR: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/process/clients/in_python/unified_tour.py");
-/// The version of November 2026.
+/// Version of November 2026.
 const VERSION: &str = "0.1.6";
 
 #[tokio::test]
-async fn another_unified_apis_client_works_with_nothing_changed_but_its_base_url()
--> anyhow::Result<()> {
-    // It says that it needs a newer Python, and runs on this one.
+async fn trutos_client_works_with_another_base_url() -> anyhow::Result<()> {
+    // It declares a newer Python as required, and runs on this one.
     let others = ["--ignore-requires-python"];
     let python = match python::with("truto-python-sdk", VERSION, &others)? {
         Ok(python) => python,
         Err(reason) => return note(format_args!("skipped: {reason}")),
     };
-    let home = Home::new()?;
+    let home = TestDir::new()?;
     let demo = Demo::start(&home, &["--users", "560"]).await?;
-    let state = demo.ask_sandbox("state").await?;
+    let state = demo.sandbox_get("state").await?;
     let (users, active) = (number(&state, "/users")?, number(&state, "/active_users")?);
     let report = &demo.report;
     let mut command = Command::new(python);

@@ -22,11 +22,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 use url::form_urlencoded::Serializer;
 
-use super::super::home::Home;
-use super::super::processes::below;
+use super::super::http_client::text;
+use super::super::processes::descendants;
 use super::super::program::{Program, release, run};
-use super::super::talk::text;
-use super::super::{GLANCE, note};
+use super::super::test_dir::TestDir;
+use super::super::{POLL_INTERVAL, note};
 use super::{Caller, Fleet};
 use crate::support::Browser;
 
@@ -86,7 +86,7 @@ fn hostile_server() -> anyhow::Result<String> {
 }
 
 /// The hostile tenant, with keys of an environment of its own and an account at its own server.
-async fn hostile_tenant(home: &Home, fleet: &Fleet) -> anyhow::Result<Caller> {
+async fn hostile_tenant(home: &TestDir, fleet: &Fleet) -> anyhow::Result<Caller> {
     let create = ["keys", "create", "--environment", "hostile", "--scopes", super::SCOPES];
     let made = run(home, &[&create[..], &["--config", &fleet.config]].concat()).await?;
     anyhow::ensure!(made.code == Some(0), "{made:?}");
@@ -179,7 +179,7 @@ impl Attack {
 
     async fn over(&self) {
         while self.goes_on() {
-            tokio::time::sleep(GLANCE).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
@@ -234,7 +234,7 @@ async fn calls(fleet: &Fleet, length: Duration) -> anyhow::Result<Vec<Duration>>
         let mut took = Vec::new();
         while Instant::now() < end {
             let began = Instant::now();
-            let page = fleet.ask(0, "/users?limit=20").await?;
+            let page = fleet.get(0, "/users?limit=20").await?;
             anyhow::ensure!(page.status == 200, "{page:?}");
             took.push(began.elapsed());
         }
@@ -254,7 +254,7 @@ fn p99(mut took: Vec<Duration>) -> Duration {
 
 /// The memory of a process and of all that it started, in KiB.
 fn memory(pid: u32) -> anyhow::Result<u64> {
-    let workers = below(pid)?.into_iter().map(|process| process.pid);
+    let workers = descendants(pid)?.into_iter().map(|process| process.pid);
     let resident = |pid: u32| {
         let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
@@ -273,7 +273,7 @@ fn errors(log: &str) -> String {
 async fn a_tenant_that_tries_everything_takes_nothing_from_another(
     pool: PgPool,
 ) -> anyhow::Result<()> {
-    let home = Home::new()?;
+    let home = TestDir::new()?;
     let inside = "[upstream]\nallow_private_addresses = true\n";
     let start = |arguments: &[&str]| Program::start_limited(&home, arguments, ADDRESS_SPACE_KIB);
     let fleet = Fleet::launch(&home, &pool, (1, 60), inside, start).await?;
@@ -294,7 +294,7 @@ async fn a_tenant_that_tries_everything_takes_nothing_from_another(
         let mut most = 0;
         while watch.goes_on() {
             most = most.max(memory(pid)?);
-            tokio::time::sleep(GLANCE * 10).await;
+            tokio::time::sleep(POLL_INTERVAL * 10).await;
         }
         Ok(most)
     });

@@ -12,15 +12,15 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, PgPool};
 
-use super::START;
-use super::home::Home;
+use super::START_TIMEOUT;
+use super::http_client::{Client, HttpResponse, text};
 use super::program::{Program, run};
-use super::talk::{Answer, Client, text};
+use super::test_dir::TestDir;
 use crate::support::Browser;
 
 const SCOPES: &str = "read,write,proxy,admin";
 
-/// Some gateways, their provider, and an account that was linked.
+/// Gateways, their provider, and a linked account.
 #[derive(Debug)]
 pub(super) struct Fleet {
     gateways: Vec<(Program, String)>,
@@ -29,7 +29,7 @@ pub(super) struct Fleet {
     caller: Caller,
 }
 
-/// Whoever calls with a key, about an account once there is one.
+/// A caller with a key and, after the link, an account.
 #[derive(Debug, Clone)]
 struct Caller {
     client: Client,
@@ -44,7 +44,7 @@ impl Caller {
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<HttpResponse> {
         let bearer = format!("Bearer {}", self.key);
         let mut headers = vec![("authorization", bearer.as_str())];
         if !self.account.is_empty() {
@@ -55,10 +55,10 @@ impl Caller {
 }
 
 impl Fleet {
-    /// Starts `count` gateways on the pool's database. `grace_s` is for how long the provider takes a used
+    /// Starts `count` gateways on the pool's database. `grace_s` is how long the provider accepts a used
     /// refresh token again.
     pub(super) async fn start(
-        home: &Home,
+        home: &TestDir,
         pool: &PgPool,
         count: usize,
         grace_s: i64,
@@ -66,9 +66,9 @@ impl Fleet {
         Self::with_limits(home, pool, count, grace_s, "").await
     }
 
-    /// The same with these settings for the limits.
+    /// Starts them with these settings of `[limits]`.
     async fn with_limits(
-        home: &Home,
+        home: &TestDir,
         pool: &PgPool,
         count: usize,
         grace_s: i64,
@@ -80,9 +80,9 @@ impl Fleet {
         .await
     }
 
-    /// The same; `start` starts a gateway with these arguments.
+    /// Starts them with `start`, which starts a gateway with arguments.
     async fn launch(
-        home: &Home,
+        home: &TestDir,
         pool: &PgPool,
         (count, grace_s): (usize, i64),
         limits: &str,
@@ -91,21 +91,22 @@ impl Fleet {
         let grace = grace_s.to_string();
         let arguments = ["sandbox", "--port", "0", "--refresh-grace", &grace];
         let mut sandbox = Program::start(home, &arguments, &[])?;
-        let [url, id, secret] = sandbox.says(introduction, START).await?;
+        let [url, id, secret] = sandbox.wait_for_output(parse_credentials, START_TIMEOUT).await?;
         let config = settings(home, pool, &url, limits)?;
         let mut gateways = Vec::new();
         for _ in 0..count {
             let mut gateway = start(&["serve", "--config", &config])?;
-            let address = gateway.says(|_, err| serving(err), START).await?;
+            let address = gateway.wait_for_output(|_, err| serving(err), START_TIMEOUT).await?;
             gateways.push((gateway, address));
         }
-        let made = run(home, &["keys", "create", "--config", &config, "--scopes", SCOPES]).await?;
-        anyhow::ensure!(made.code == Some(0), "{made:?}");
-        let key = made.stdout.trim().to_owned();
+        let created =
+            run(home, &["keys", "create", "--config", &config, "--scopes", SCOPES]).await?;
+        anyhow::ensure!(created.code == Some(0), "{created:?}");
+        let key = created.stdout.trim().to_owned();
         let sandbox = (sandbox, url);
         let caller = Caller { client: Client::new()?, key, account: String::new() };
         let mut fleet = Self { gateways, sandbox, config, caller };
-        fleet.tell_sandbox("limits", &json!({"enabled": false})).await?;
+        fleet.sandbox_post("limits", &json!({"enabled": false})).await?;
         let app = json!({"provider": "slack_enterprise", "client_id": id, "client_secret": secret});
         fleet.post(0, "/provider-apps", &app).await?.ok()?;
         fleet.caller.account = fleet.link(0).await?;
@@ -114,29 +115,31 @@ impl Fleet {
 
     /// Links the customer's account, or links it again, through one of the gateways.
     async fn link(&self, gateway: usize) -> anyhow::Result<String> {
-        let made = self.post(gateway, "/link-tokens", &json!({"tenant_id": "acme"})).await?.ok()?;
-        let page = Browser::new()?.follow(&text(&made, "/result/link_url")?.parse()?).await?;
+        let created =
+            self.post(gateway, "/link-tokens", &json!({"tenant_id": "acme"})).await?.ok()?;
+        let page =
+            Browser::new()?.complete_link(&text(&created, "/result/link_url")?.parse()?).await?;
         anyhow::ensure!(page.status == 200, "{}: {}", page.status, page.text);
-        let accounts = self.ask(gateway, "/integrated-accounts").await?.ok()?;
+        let accounts = self.get(gateway, "/integrated-accounts").await?.ok()?;
         text(&accounts, "/result/0/id")
     }
 
     /// Calls the provider through a gateway.
-    async fn call(&self, gateway: usize) -> anyhow::Result<Answer> {
-        self.ask(gateway, "/proxy/api/auth.test").await
+    async fn call(&self, gateway: usize) -> anyhow::Result<HttpResponse> {
+        self.get(gateway, "/proxy/api/auth.test").await
     }
 
-    /// So many calls at each of these gateways, all at once.
-    async fn calls(&self, gateways: &[usize], each: usize) -> anyhow::Result<Vec<Answer>> {
+    /// Makes `each` concurrent calls at each of these gateways.
+    async fn calls(&self, gateways: &[usize], each: usize) -> anyhow::Result<Vec<HttpResponse>> {
         let all = gateways.iter().flat_map(|one| std::iter::repeat_n(*one, each));
         join_all(all.map(|gateway| self.call(gateway))).await.into_iter().collect()
     }
 
-    async fn ask(&self, gateway: usize, path: &str) -> anyhow::Result<Answer> {
+    async fn get(&self, gateway: usize, path: &str) -> anyhow::Result<HttpResponse> {
         self.send(gateway, Method::GET, path, None).await
     }
 
-    async fn post(&self, gateway: usize, path: &str, body: &Value) -> anyhow::Result<Answer> {
+    async fn post(&self, gateway: usize, path: &str, body: &Value) -> anyhow::Result<HttpResponse> {
         self.send(gateway, Method::POST, path, Some(body)).await
     }
 
@@ -146,41 +149,41 @@ impl Fleet {
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<HttpResponse> {
         let (_, address) = self.gateways.get(gateway).context("no such gateway")?;
         self.caller.send(address, method, path, body).await
     }
 
-    /// Stops a gateway in good order and starts it again at its address.
-    async fn restart(&mut self, home: &Home, gateway: usize) -> anyhow::Result<()> {
+    /// Stops a gateway gracefully and starts it again on the same address.
+    async fn restart(&mut self, home: &TestDir, gateway: usize) -> anyhow::Result<()> {
         let (program, address) = self.gateways.get_mut(gateway).context("no such gateway")?;
         let status = program.stop().await?;
         anyhow::ensure!(status.success(), "{status}: {}", program.stderr()?);
         let listen = address.trim_start_matches("http://");
         *program =
             Program::start(home, &["serve", "--config", &self.config, "--listen", listen], &[])?;
-        program.says(|_, err| serving(err), START).await?;
+        program.wait_for_output(|_, err| serving(err), START_TIMEOUT).await?;
         Ok(())
     }
 
-    /// Ends a gateway without a chance to tidy up.
+    /// Kills a gateway.
     fn kill(&mut self, gateway: usize) -> anyhow::Result<()> {
         self.gateways.get_mut(gateway).context("no such gateway")?.0.kill()
     }
 
-    async fn tell_sandbox(&self, what: &str, body: &Value) -> anyhow::Result<()> {
+    async fn sandbox_post(&self, what: &str, body: &Value) -> anyhow::Result<()> {
         let url = format!("{}/_sandbox/{what}", self.sandbox.1);
         self.caller.client.send(Method::POST, &url, &[], Some(body)).await?.ok()?;
         Ok(())
     }
 
-    async fn ask_sandbox(&self, what: &str) -> anyhow::Result<Value> {
+    async fn sandbox_get(&self, what: &str) -> anyhow::Result<Value> {
         self.caller.client.get(&format!("{}/_sandbox/{what}", self.sandbox.1)).await?.ok()
     }
 }
 
-/// The settings of every gateway.
-fn settings(home: &Home, pool: &PgPool, provider: &str, limits: &str) -> anyhow::Result<String> {
+/// Writes the settings of every gateway.
+fn settings(home: &TestDir, pool: &PgPool, provider: &str, limits: &str) -> anyhow::Result<String> {
     let database = pool.connect_options().to_url_lossy();
     let key = STANDARD.encode(rand::random::<[u8; 32]>());
     let text = format!(
@@ -201,8 +204,8 @@ fn serving(err: &str) -> Option<String> {
     })
 }
 
-/// The sandbox's address, client id and client secret, once all are told.
-fn introduction(out: &str, _: &str) -> Option<[String; 3]> {
+/// Parses the sandbox's URL, client id and client secret, once all are printed.
+fn parse_credentials(out: &str, _: &str) -> Option<[String; 3]> {
     let after = |label: &str| {
         let rest = out.lines().find_map(|line| line.split_once(label)).map(|(_, rest)| rest);
         rest.map(|rest| rest.trim().to_owned())

@@ -1,5 +1,5 @@
-//! Three gateways behind nginx on one PostgreSQL and one Redis are restarted one after the other, and no caller
-//! sees it.
+//! Three gateways behind nginx on one PostgreSQL and one Redis are restarted one after the other, and no request
+//! fails.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -11,25 +11,25 @@ use futures_util::future::join_all;
 use reqwest::Method;
 use sqlx::PgPool;
 
-use super::super::home::Home;
-use super::super::{GLANCE, START, note};
+use super::super::test_dir::TestDir;
+use super::super::{POLL_INTERVAL, START_TIMEOUT, note};
 use super::{Caller, Fleet};
 use crate::support::RedisServer;
 
-/// Stands in the metrics of a gateway that has passed on a call.
-const WORKED: &str = "switchboard_http_requests_total{route=\"/proxy/{*path}\"";
-/// Callers at once.
+/// Substring of the metrics of a gateway that has forwarded a call.
+const FORWARDED_CALL: &str = "switchboard_http_requests_total{route=\"/proxy/{*path}\"";
+/// Concurrent callers.
 const CALLERS: usize = 8;
 
-/// nginx with the settings that docs/operations shows, in front of these gateways.
+/// nginx with the settings of docs/operations, in front of these gateways.
 struct Nginx {
     process: Child,
     url: String,
 }
 
 impl Nginx {
-    /// `None` where there is no nginx.
-    fn before(home: &Home, fleet: &Fleet) -> anyhow::Result<Option<Self>> {
+    /// Starts it; returns `None` where nginx is not installed.
+    fn in_front_of(home: &TestDir, fleet: &Fleet) -> anyhow::Result<Option<Self>> {
         let Some(program) = ["/usr/sbin/nginx", "/usr/bin/nginx"]
             .into_iter()
             .find(|path| std::fs::exists(path).unwrap_or_default())
@@ -67,28 +67,28 @@ impl Nginx {
 
 impl Drop for Nginx {
     fn drop(&mut self) {
-        // It has nothing to lose.
+        // It has no data to lose.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
 }
 
 impl Fleet {
-    /// Restarts a gateway and waits until nginx gives it work again, as whoever restarts several does.
-    async fn restart_and_wait(&mut self, home: &Home, gateway: usize) -> anyhow::Result<()> {
+    /// Restarts a gateway and waits until nginx forwards requests to it again, as an operator does.
+    async fn restart_and_wait(&mut self, home: &TestDir, gateway: usize) -> anyhow::Result<()> {
         self.restart(home, gateway).await?;
         let (_, url) = self.gateways.get(gateway).context("no such gateway")?;
-        let deadline = Instant::now() + START;
-        while !self.caller.client.read(&format!("{url}/metrics")).await?.contains(WORKED) {
+        let deadline = Instant::now() + START_TIMEOUT;
+        while !self.caller.client.read(&format!("{url}/metrics")).await?.contains(FORWARDED_CALL) {
             anyhow::ensure!(Instant::now() < deadline, "it gets no work");
-            tokio::time::sleep(GLANCE).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
 }
 
 impl Caller {
-    /// Calls through nginx, reads and writes in turn, until told to stop: how many, and what failed.
+    /// Calls through nginx, reads and writes alternately, until stopped; returns the number of calls, and the failures.
     async fn load(&self, url: &str, stop: &AtomicBool) -> anyhow::Result<(usize, Vec<String>)> {
         let (mut calls, mut failed) = (0, Vec::new());
         while !stop.load(Ordering::Relaxed) {
@@ -98,8 +98,8 @@ impl Caller {
                 (Method::POST, "/proxy/api/auth.test"),
             ] {
                 match self.send(url, method.clone(), path, None).await {
-                    Ok(answer) if answer.status == 200 => {}
-                    Ok(answer) => failed.push(format!("{method} {path}: {answer:?}")),
+                    Ok(response) if response.status == 200 => {}
+                    Ok(response) => failed.push(format!("{method} {path}: {response:?}")),
                     Err(error) => failed.push(format!("{method} {path}: {error:#}")),
                 }
                 calls += 1;
@@ -110,20 +110,20 @@ impl Caller {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn restarted_one_after_the_other_no_request_fails(pool: PgPool) -> anyhow::Result<()> {
+async fn no_request_fails_during_a_rolling_restart(pool: PgPool) -> anyhow::Result<()> {
     let Some(redis) = RedisServer::start().await? else {
         return note(format_args!("no Redis server is here"));
     };
-    let home = Home::new()?;
+    let home = TestDir::new()?;
     let limits = format!("backend = \"redis\"\nredis_url = \"{}\"\n", redis.url());
     let mut fleet = Fleet::with_limits(&home, &pool, 3, 60, &limits).await?;
-    let Some(nginx) = Nginx::before(&home, &fleet)? else {
+    let Some(nginx) = Nginx::in_front_of(&home, &fleet)? else {
         return note(format_args!("no nginx is here"));
     };
-    let deadline = Instant::now() + START;
+    let deadline = Instant::now() + START_TIMEOUT;
     while fleet.caller.send(&nginx.url, Method::GET, "/healthz", None).await.is_err() {
-        anyhow::ensure!(Instant::now() < deadline, "nginx does not answer");
-        tokio::time::sleep(GLANCE).await;
+        anyhow::ensure!(Instant::now() < deadline, "nginx does not respond");
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     let caller = fleet.caller.clone();
     let stop = AtomicBool::new(false);
@@ -143,9 +143,9 @@ async fn restarted_one_after_the_other_no_request_fails(pool: PgPool) -> anyhow:
     restarted?;
     let mut calls = 0;
     for one in load {
-        let (made, failed) = one?;
+        let (created, failed) = one?;
         assert!(failed.is_empty(), "{failed:#?}");
-        calls += made;
+        calls += created;
     }
     assert!(calls > 100, "{calls} calls are no load");
     Ok(())

@@ -1,4 +1,4 @@
-//! The refresh held against a model: random sequences of calls, faults, clocks and gateways that die.
+//! Token refresh against a model: random sequences of calls, faults, clock changes and killed gateways.
 
 mod gateway;
 mod oracle;
@@ -14,46 +14,46 @@ use switchboard::sandbox::FaultKind;
 
 use self::run::run;
 
-/// Sequences that are tried with each grace of the provider.
+/// Sequences per grace period of the provider.
 const CASES: usize = 24;
-/// The longest sequence.
+/// Maximum length of a sequence.
 const STEPS: usize = 14;
-/// How often a sequence that fails is made shorter.
-const SHORTER: usize = 60;
+/// Maximum number of attempts to shrink a failing sequence.
+const MAX_SHRINKS: usize = 60;
 
-/// Something that happens.
+/// A step of a sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// So many seconds pass.
-    Pass(i64),
+    AdvanceClocks(i64),
     /// So many seconds pass for the provider alone.
-    Age(i64),
-    /// So many calls at each of the gateways, all at once.
+    AdvanceProviderClock(i64),
+    /// So many concurrent calls at each gateway.
     Calls(usize, usize),
-    /// One of the gateways looks for tokens that end soon.
-    LookAhead(usize),
-    /// Somebody asks one of the gateways for new tokens.
-    Renew(usize),
-    /// The next calls of the provider's token endpoint go wrong.
+    /// A gateway runs the proactive refresh.
+    RefreshProactively(usize),
+    /// A caller forces a refresh at a gateway.
+    ForceRefresh(usize),
+    /// The next calls of the provider's token endpoint fail.
     Fault(FaultKind, u32),
-    /// One of the gateways dies.
-    Die(usize, Moment),
+    /// A gateway is killed.
+    Kill(usize, KillPoint),
     /// The customer links again.
     LinkAgain,
 }
 
-/// When a gateway dies.
+/// Moment at which a gateway is killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
-    /// It asks for new tokens, and the provider has done nothing yet.
-    Asking,
-    /// The provider has answered, and nothing is stored yet.
-    Answered,
-    /// The tokens are stored, and the call that wanted them is out.
+enum KillPoint {
+    /// It has sent the refresh, and the provider has done nothing yet.
+    Requested,
+    /// The provider has responded, and nothing is stored yet.
+    Responded,
+    /// The tokens are stored, and the call that needs them is in flight.
     Stored,
 }
 
-/// Around every border: the pauses, the grace, the lead of the look ahead, the end of a token.
+/// Around every boundary: the backoffs, the grace period, the proactive refresh, the expiry of a token.
 const SECONDS: [i64; 10] = [1, 5, 30, 59, 60, 61, 42_300, 43_150, 43_200, 46_800];
 const FAULTS: [FaultKind; 5] = [
     FaultKind::ServerError,
@@ -62,22 +62,22 @@ const FAULTS: [FaultKind; 5] = [
     FaultKind::LostAnswer,
     FaultKind::CutBody,
 ];
-const MOMENTS: [Moment; 3] = [Moment::Asking, Moment::Answered, Moment::Stored];
+const KILL_POINTS: [KillPoint; 3] = [KillPoint::Requested, KillPoint::Responded, KillPoint::Stored];
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => select(&SECONDS).prop_map(Step::Pass),
-        2 => select(&SECONDS[6..]).prop_map(Step::Age),
+        4 => select(&SECONDS).prop_map(Step::AdvanceClocks),
+        2 => select(&SECONDS[6..]).prop_map(Step::AdvanceProviderClock),
         6 => (0..4_usize, 1..4_usize).prop_map(|(here, there)| Step::Calls(here, there)),
-        2 => (0..2_usize).prop_map(Step::LookAhead),
-        2 => (0..2_usize).prop_map(Step::Renew),
+        2 => (0..2_usize).prop_map(Step::RefreshProactively),
+        2 => (0..2_usize).prop_map(Step::ForceRefresh),
         3 => (select(&FAULTS), 1..5_u32).prop_map(|(kind, count)| Step::Fault(kind, count)),
-        3 => (0..2_usize, select(&MOMENTS)).prop_map(|(who, when)| Step::Die(who, when)),
+        3 => (0..2_usize, select(&KILL_POINTS)).prop_map(|(who, when)| Step::Kill(who, when)),
         1 => Just(Step::LinkAgain),
     ]
 }
 
-/// Draws sequences and shortens one that fails.
+/// Generates sequences and shrinks a failing one.
 async fn holds(pool: &PgPool, grace: i64) -> anyhow::Result<()> {
     let seed = [u8::try_from(grace)?; 32];
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
@@ -87,7 +87,7 @@ async fn holds(pool: &PgPool, grace: i64) -> anyhow::Result<()> {
         let mut tree = steps.new_tree(&mut runner).map_err(|why| anyhow::anyhow!("{why}"))?;
         let Err(why) = run(pool, grace, &tree.current()).await else { continue };
         let mut worst = (tree.current(), why);
-        for _ in 0..SHORTER {
+        for _ in 0..MAX_SHRINKS {
             let before = tree.current();
             match run(pool, grace, &before).await {
                 Err(why) => {
@@ -107,23 +107,25 @@ async fn holds(pool: &PgPool, grace: i64) -> anyhow::Result<()> {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn refreshes_keep_to_the_model_with_a_grace(pool: PgPool) -> anyhow::Result<()> {
+async fn refreshes_match_the_model_with_a_grace_period(pool: PgPool) -> anyhow::Result<()> {
     holds(&pool, 60).await
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn refreshes_keep_to_the_model_without_a_grace(pool: PgPool) -> anyhow::Result<()> {
+async fn refreshes_match_the_model_without_a_grace_period(pool: PgPool) -> anyhow::Result<()> {
     holds(&pool, 0).await
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn a_pair_that_another_gateway_renewed_is_used_at_once(pool: PgPool) -> anyhow::Result<()> {
+async fn a_pair_refreshed_by_another_gateway_is_used_immediately(
+    pool: PgPool,
+) -> anyhow::Result<()> {
     let steps = [
-        Step::Pass(43_200),
-        Step::LookAhead(0),
-        Step::Age(43_150),
+        Step::AdvanceClocks(43_200),
+        Step::RefreshProactively(0),
+        Step::AdvanceProviderClock(43_150),
         Step::Calls(1, 1),
-        Step::Pass(61),
+        Step::AdvanceClocks(61),
         Step::Calls(3, 3),
     ];
     for _ in 0..3 {

@@ -1,41 +1,41 @@
-//! What a refresh must come to: the provider's grants and the gateways' knowledge, as plain values.
+//! Model of the refresh: the provider's grants and the gateways' knowledge, as plain values.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 
 use switchboard::sandbox::FaultKind;
 
-/// How long an access token lives, in seconds.
-const LIFE: i64 = 12 * 3_600;
-/// A token this close to its end is renewed before it is used, in seconds.
-const SKEW: i64 = 60;
-/// So many attempts make a round.
-const ATTEMPTS: i32 = 3;
-/// More than this many live access tokens revoke the oldest.
-const LIVE: usize = 2;
+/// Lifetime of an access token, in seconds.
+const TOKEN_LIFETIME_S: i64 = 12 * 3_600;
+/// Time before its expiry at which a token is refreshed before it is used, in seconds.
+const REFRESH_BEFORE_EXPIRY_S: i64 = 60;
+/// Attempts per round.
+const MAX_ATTEMPTS: i32 = 3;
+/// Maximum number of valid access tokens; beyond it the oldest is revoked.
+const MAX_VALID_TOKENS: usize = 2;
 
-/// The end of a pause that has just begun: chance has a part in it, so it is looked up.
+/// End of a backoff that has just begun: it is random, so it is read from the gateway.
 pub(super) const UNKNOWN: i64 = i64::MAX;
 
-/// What a caller is answered.
+/// Expected result of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Answered {
-    /// The provider's answer.
-    Okay,
-    /// 502: the provider gives no new token now.
-    NotNow,
+pub(super) enum Expected {
+    /// The provider's response.
+    Success,
+    /// 502: the provider issues no new token now.
+    RefreshUnavailable,
     /// 409: the customer must link again.
     LinkAgain,
 }
 
 /// An access token at the provider.
 #[derive(Debug, Clone, Copy)]
-struct Access {
+struct AccessToken {
     ends: i64,
     revoked: bool,
 }
 
-/// An account, its tokens and its provider. Times are seconds since the beginning.
+/// An account, its tokens and its provider. Times are seconds since the start.
 #[derive(Debug, Clone)]
 pub(super) struct Oracle {
     grace: i64,
@@ -43,30 +43,30 @@ pub(super) struct Oracle {
     now: i64,
     /// The provider's clock.
     provider_now: i64,
-    /// What the next calls of the provider's token endpoint meet.
+    /// Faults of the next calls of the provider's token endpoint.
     pub(super) faults: VecDeque<FaultKind>,
-    /// Whether the account works.
+    /// Whether the account is active.
     pub(super) is_active: bool,
-    /// When the gateways believe the stored access token to end.
+    /// Expiry of the stored access token as known to the gateways.
     pub(super) believed_end: i64,
     /// The access tokens of the grant, oldest first.
-    issued: Vec<Access>,
-    /// Which of them is stored.
+    issued: Vec<AccessToken>,
+    /// Index of the stored one.
     stored: usize,
-    /// When the stored refresh token was first used, by the provider's clock.
+    /// First use of the stored refresh token, by the provider's clock.
     used_at: Option<i64>,
-    /// Attempts for the stored pair.
+    /// Attempts with the stored pair.
     pub(super) attempts: i32,
-    /// Until when the provider is left alone.
+    /// End of the backoff.
     pub(super) pause_until: Option<i64>,
     /// Refreshes that the provider granted.
     pub(super) granted: u64,
-    /// How often the account was marked.
+    /// How often the account was reported as lost.
     pub(super) marked: i64,
 }
 
 impl Oracle {
-    /// An account that was linked just now.
+    /// Creates an account that was just linked.
     pub(super) fn linked(grace: i64) -> Self {
         Self {
             grace,
@@ -74,8 +74,8 @@ impl Oracle {
             provider_now: 0,
             faults: VecDeque::new(),
             is_active: true,
-            believed_end: LIFE,
-            issued: vec![Access { ends: LIFE, revoked: false }],
+            believed_end: TOKEN_LIFETIME_S,
+            issued: vec![AccessToken { ends: TOKEN_LIFETIME_S, revoked: false }],
             stored: 0,
             used_at: None,
             attempts: 0,
@@ -85,8 +85,8 @@ impl Oracle {
         }
     }
 
-    /// Time passes, for the provider or for all.
-    pub(super) fn pass(&mut self, seconds: i64, gateways_too: bool) {
+    /// Advances the provider's clock, or all clocks.
+    pub(super) fn advance(&mut self, seconds: i64, gateways_too: bool) {
         self.provider_now += seconds;
         if gateways_too {
             self.now += seconds;
@@ -96,53 +96,54 @@ impl Oracle {
     /// The customer links again.
     pub(super) fn link_again(&mut self) {
         self.faults.clear();
-        self.issued = vec![Access { ends: self.provider_now + LIFE, revoked: false }];
+        self.issued =
+            vec![AccessToken { ends: self.provider_now + TOKEN_LIFETIME_S, revoked: false }];
         self.used_at = None;
         self.new_pair();
         self.is_active = true;
     }
 
-    /// Some calls at once; how they end, and how often a dead token may be sent.
-    pub(super) fn call(&mut self, calls: usize) -> (Answered, RangeInclusive<usize>) {
+    /// Makes concurrent calls; returns their result, and how often an invalid token may be sent.
+    pub(super) fn call(&mut self, calls: usize) -> (Expected, RangeInclusive<usize>) {
         if !self.is_active {
-            return (Answered::LinkAgain, 0..=0);
+            return (Expected::LinkAgain, 0..=0);
         }
-        if self.believed_end - SKEW <= self.now {
-            let renewed = self.renew();
-            if renewed != Answered::NotNow || self.believed_end <= self.now {
+        if self.believed_end - REFRESH_BEFORE_EXPIRY_S <= self.now {
+            let renewed = self.refresh();
+            if renewed != Expected::RefreshUnavailable || self.believed_end <= self.now {
                 return (renewed, 0..=0);
             }
         }
-        if self.lives() {
-            return (Answered::Okay, 0..=0);
+        if self.is_valid() {
+            return (Expected::Success, 0..=0);
         }
-        let renewed = self.renew();
-        if renewed == Answered::NotNow {
+        let renewed = self.refresh();
+        if renewed == Expected::RefreshUnavailable {
             self.believed_end = self.believed_end.min(self.now);
         }
         (renewed, 1..=calls)
     }
 
-    /// A new pair is asked for.
-    pub(super) fn renew(&mut self) -> Answered {
+    /// Refreshes the pair.
+    pub(super) fn refresh(&mut self) -> Expected {
         if !self.is_active {
-            return Answered::LinkAgain;
+            return Expected::LinkAgain;
         }
         if self.pause_until.is_some_and(|until| self.now < until) {
-            return Answered::NotNow;
+            return Expected::RefreshUnavailable;
         }
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_ATTEMPTS {
             self.attempts += 1;
             self.pause_until = None;
             match self.faults.pop_front() {
                 None if self.grant() => {
                     self.new_pair();
-                    return Answered::Okay;
+                    return Expected::Success;
                 }
                 None => {
                     self.is_active = false;
                     self.marked += 1;
-                    return Answered::LinkAgain;
+                    return Expected::LinkAgain;
                 }
                 Some(FaultKind::LostAnswer | FaultKind::CutBody) => {
                     self.grant();
@@ -151,18 +152,18 @@ impl Oracle {
             }
         }
         self.pause_until = Some(UNKNOWN);
-        Answered::NotNow
+        Expected::RefreshUnavailable
     }
 
-    /// The provider is asked once, and the gateway that asks dies before it stores what comes of it.
-    /// Answers whether it comes to that at all.
-    pub(super) fn die_asking(&mut self, is_done: bool) -> bool {
+    /// The provider receives one refresh, and the gateway is killed before it stores the result.
+    /// Returns whether a refresh is sent at all.
+    pub(super) fn kill_while_refreshing(&mut self, is_done: bool) -> bool {
         self.faults.clear();
         if !self.is_active || self.pause_until.is_some_and(|until| self.now < until) {
             return false;
         }
         self.attempts += 1;
-        // Nobody saw the attempt's end: the next one asks at once.
+        // The attempt has no recorded end: the next one is sent immediately.
         self.pause_until = None;
         if is_done {
             self.grant();
@@ -170,58 +171,59 @@ impl Oracle {
         true
     }
 
-    /// The provider is asked for the method of a call, and the gateway dies before the answer. Answers
-    /// whether a call comes to that.
-    pub(super) fn die_calling(&mut self) -> bool {
+    /// The provider receives a call, and the gateway is killed before the response. Returns
+    /// whether a call is sent.
+    pub(super) fn kill_while_calling(&mut self) -> bool {
         self.faults.clear();
         if !self.is_active {
             return false;
         }
-        if self.believed_end - SKEW <= self.now {
-            let renewed = self.renew();
-            return renewed == Answered::Okay
-                || (renewed == Answered::NotNow && self.now < self.believed_end);
+        if self.believed_end - REFRESH_BEFORE_EXPIRY_S <= self.now {
+            let renewed = self.refresh();
+            return renewed == Expected::Success
+                || (renewed == Expected::RefreshUnavailable && self.now < self.believed_end);
         }
         true
     }
 
-    /// The bounds of a pause that begins after the attempts so far, in seconds.
+    /// Returns the bounds of a backoff that begins after the attempts so far, in seconds.
     pub(super) fn pause_bounds(&self) -> (f64, f64) {
-        let rounds = ((self.attempts - 1) / ATTEMPTS).min(16);
+        let rounds = ((self.attempts - 1) / MAX_ATTEMPTS).min(16);
         let whole = 60.0_f64.min(2.0_f64.powi(rounds));
         (whole / 2.0, whole)
     }
 
-    /// The gateways' clock.
+    /// Returns the gateways' clock.
     pub(super) fn now(&self) -> i64 {
         self.now
     }
 
-    fn lives(&self) -> bool {
+    fn is_valid(&self) -> bool {
         let token = self.issued.get(self.stored);
         token.is_some_and(|token| !token.revoked && self.provider_now < token.ends)
     }
 
-    /// The provider decides about the stored refresh token, and gives a pair when it takes it.
+    /// The provider checks the stored refresh token, and issues a pair if it accepts it.
     fn grant(&mut self) -> bool {
         if self.used_at.is_some_and(|used| self.provider_now - used >= self.grace) {
             return false;
         }
         self.used_at.get_or_insert(self.provider_now);
         self.granted += 1;
-        self.issued.push(Access { ends: self.provider_now + LIFE, revoked: false });
+        self.issued
+            .push(AccessToken { ends: self.provider_now + TOKEN_LIFETIME_S, revoked: false });
         let now = self.provider_now;
         let live = self.issued.iter_mut().rev();
         let live = live.filter(|token| !token.revoked && now < token.ends);
-        live.skip(LIVE).for_each(|token| token.revoked = true);
+        live.skip(MAX_VALID_TOKENS).for_each(|token| token.revoked = true);
         true
     }
 
-    /// The newest pair is stored.
+    /// Stores the newest pair.
     fn new_pair(&mut self) {
         self.stored = self.issued.len() - 1;
         self.used_at = None;
-        self.believed_end = self.now + LIFE;
+        self.believed_end = self.now + TOKEN_LIFETIME_S;
         self.attempts = 0;
         self.pause_until = None;
     }

@@ -1,4 +1,4 @@
-//! Plays a sequence on real gateways and holds what is seen against the oracle.
+//! Runs a sequence on real gateways and compares with the oracle.
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use serde_json::json;
 use sqlx::PgPool;
 use switchboard::domain::clock::{Clock as _, ManualClock, SystemClock};
 use switchboard::sandbox::{Fault, FaultKind};
-use switchboard::vault::Looked;
+use switchboard::vault::RefreshPass;
 use time::{Duration, OffsetDateTime};
 
-use super::gateway::{Doomed, LEAD};
-use super::oracle::{Answered, Oracle, UNKNOWN};
-use super::{Moment, Step};
-use crate::support::{Answer, Browser, TestApp, link_url};
+use super::gateway::{KillableGateway, LEAD};
+use super::oracle::{Expected, Oracle, UNKNOWN};
+use super::{KillPoint, Step};
+use crate::support::{ApiResponse, Browser, TestApp, link_url};
 
 const TOKENS: &str = "oauth.v2.access";
 const METHOD: &str = "team.info";
@@ -27,36 +27,36 @@ const LONG_S: f64 = 600.0;
 /// No two sequences share an environment.
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
-struct World {
+struct Simulation {
     app: TestApp,
     account: String,
-    gateways: [Doomed; 2],
+    gateways: [KillableGateway; 2],
     oracle: Oracle,
-    /// The gateways' clock at the beginning.
+    /// The gateways' clock at the start.
     origin: OffsetDateTime,
 }
 
-/// Plays the steps, and in the end what every sequence must recover from.
+/// Runs the steps, and at the end what every sequence must recover from.
 pub(super) async fn run(pool: &PgPool, grace: i64, steps: &[Step]) -> anyhow::Result<()> {
-    let mut world = World::begin(pool, grace).await?;
-    let recovery = [Step::Pass(61), Step::Calls(1, 1), Step::LinkAgain, Step::Calls(1, 1)];
+    let mut world = Simulation::begin(pool, grace).await?;
+    let recovery = [Step::AdvanceClocks(61), Step::Calls(1, 1), Step::LinkAgain, Step::Calls(1, 1)];
     let mut outcome = Ok(());
     for (number, step) in steps.iter().chain(&recovery).enumerate() {
         if let (Step::Calls(..), true) = (step, number >= steps.len()) {
             world.app.sandbox.clear_faults();
             world.oracle.faults.clear();
         }
-        outcome = world.play(*step).await.with_context(|| format!("step {number}, {step:?}"));
+        outcome = world.run_steps(*step).await.with_context(|| format!("step {number}, {step:?}"));
         if outcome.is_err() {
             break;
         }
     }
-    // Whoever looks for tokens that end soon sees every environment's.
+    // The proactive refresh covers every environment.
     world.end().await?;
     outcome
 }
 
-impl World {
+impl Simulation {
     async fn begin(pool: &PgPool, grace: i64) -> anyhow::Result<Self> {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let app = TestApp::with(pool.clone(), |setup| {
@@ -68,67 +68,70 @@ impl World {
         });
         let app = app.await?;
         let account = app.link("acme").await?;
-        let gateways = [Doomed::start(&app, &account).await?, Doomed::start(&app, &account).await?];
+        let gateways = [
+            KillableGateway::start(&app, &account).await?,
+            KillableGateway::start(&app, &account).await?,
+        ];
         let origin = app.clock.now();
         Ok(Self { app, account, gateways, oracle: Oracle::linked(grace), origin })
     }
 
-    async fn play(&mut self, step: Step) -> anyhow::Result<()> {
+    async fn run_steps(&mut self, step: Step) -> anyhow::Result<()> {
         for gateway in &self.gateways {
-            gateway.catch_up().await?;
+            gateway.wait_for_feed().await?;
         }
-        let dead = self.dead_sent();
+        let invalid = self.invalid_tokens_sent();
         let may_be_sent = match step {
-            Step::Pass(seconds) => {
+            Step::AdvanceClocks(seconds) => {
                 self.app.clock.advance(Duration::seconds(seconds));
                 self.app.sandbox.advance_clock(Duration::seconds(seconds));
-                self.oracle.pass(seconds, true);
+                self.oracle.advance(seconds, true);
                 0..=0
             }
-            Step::Age(seconds) => {
+            Step::AdvanceProviderClock(seconds) => {
                 self.app.sandbox.advance_clock(Duration::seconds(seconds));
-                self.oracle.pass(seconds, false);
+                self.oracle.advance(seconds, false);
                 0..=0
             }
             Step::Calls(here, there) => self.call(here, there).await?,
-            Step::LookAhead(who) => self.look_ahead(who).await?,
-            Step::Renew(who) => {
+            Step::RefreshProactively(who) => self.refresh_proactively(who).await?,
+            Step::ForceRefresh(who) => {
                 let path = format!("integrated-accounts/{}/refresh", self.account);
-                let answer = self.gateway(who).api.post(&path, &json!({})).await?;
-                let expected = self.oracle.renew();
-                self.check_answer(expected, &answer)?;
+                let response = self.gateway(who).api.post(&path, &json!({})).await?;
+                let expected = self.oracle.refresh();
+                self.check_response(expected, &response)?;
                 0..=0
             }
             Step::Fault(kind, count) => {
-                self.app.sandbox.add_fault(Fault::next(TOKENS, kind, count));
+                self.app.sandbox.add_fault(Fault::for_next_calls(TOKENS, kind, count));
                 self.oracle.faults.extend((0..count).map(|_| kind));
                 0..=0
             }
-            Step::Die(who, moment) => self.die(who, moment).await?,
+            Step::Kill(who, moment) => self.kill_gateway(who, moment).await?,
             Step::LinkAgain => {
                 self.app.sandbox.clear_faults();
-                let wish = json!({"tenant_id": "acme", "integrated_account_id": self.account});
-                let url = link_url(&self.app.home, &wish).await?;
-                let end = Browser::new()?.follow(&url).await?;
+                let body = json!({"tenant_id": "acme", "integrated_account_id": self.account});
+                let url = link_url(&self.app.home, &body).await?;
+                let end = Browser::new()?.complete_link(&url).await?;
                 ensure!(end.status == 200, "{}: {}", end.status, end.text);
                 self.oracle.link_again();
                 0..=0
             }
         };
-        let sent = self.dead_sent() - dead;
-        ensure!(may_be_sent.contains(&sent), "a dead token was sent {sent} times");
+        let sent = self.invalid_tokens_sent() - invalid;
+        ensure!(may_be_sent.contains(&sent), "an invalid token was sent {sent} times");
         self.check().await
     }
 
-    /// Leaves no token behind.
+    /// Deletes all tokens.
     async fn end(&self) -> anyhow::Result<()> {
         self.app.sandbox.clear_faults();
         let path = format!("integrated-accounts/{}", self.account);
-        self.app.home.admin.delete(&path).await?.okay()?;
+        self.app.home.admin.delete(&path).await?.success()?;
         Ok(())
     }
 
-    fn gateway(&self, who: usize) -> &Doomed {
+    fn gateway(&self, who: usize) -> &KillableGateway {
         let [first, second] = &self.gateways;
         if who == 0 { first } else { second }
     }
@@ -136,104 +139,108 @@ impl World {
     async fn call(&mut self, here: usize, there: usize) -> anyhow::Result<RangeInclusive<usize>> {
         let [first, second] = &self.gateways;
         let callers = std::iter::repeat_n(first, here).chain(std::iter::repeat_n(second, there));
-        let answers = join_all(callers.map(|gateway| gateway.api.get(CALL))).await;
-        let (expected, dead) = self.oracle.call(here + there);
-        for answer in answers {
-            self.check_answer(expected, &answer?)?;
+        let responses = join_all(callers.map(|gateway| gateway.api.get(CALL))).await;
+        let (expected, invalid) = self.oracle.call(here + there);
+        for response in responses {
+            self.check_response(expected, &response?)?;
         }
-        Ok(dead)
+        Ok(invalid)
     }
 
-    async fn look_ahead(&mut self, who: usize) -> anyhow::Result<RangeInclusive<usize>> {
-        let looked = self.gateway(who).look_ahead().await?;
+    async fn refresh_proactively(&mut self, who: usize) -> anyhow::Result<RangeInclusive<usize>> {
+        let looked = self.gateway(who).refresh_proactively().await?;
         let left = Duration::seconds(self.oracle.believed_end - self.oracle.now());
         let may_be_idle = !self.oracle.is_active || left > LEAD / 2 || self.oracle.attempts > 0;
         let may_renew = self.oracle.is_active && left <= LEAD;
         let (renewed, failed) =
-            (Looked { renewed: 1, failed: 0 }, Looked { renewed: 0, failed: 1 });
-        let expected = if looked == Looked::default() {
-            ensure!(may_be_idle, "it did not see that the token ends in {left}");
+            (RefreshPass { refreshed: 1, failed: 0 }, RefreshPass { refreshed: 0, failed: 1 });
+        let expected = if looked == RefreshPass::default() {
+            ensure!(may_be_idle, "it missed that the token expires in {left}");
             return Ok(0..=0);
         } else {
-            ensure!(may_renew, "{looked:?} though the token ends in {left}");
-            if self.oracle.renew() == Answered::Okay { renewed } else { failed }
+            ensure!(may_renew, "{looked:?} though the token expires in {left}");
+            if self.oracle.refresh() == Expected::Success { renewed } else { failed }
         };
         ensure!(looked == expected, "{looked:?} and not {expected:?}");
         Ok(0..=0)
     }
 
-    async fn die(&mut self, who: usize, moment: Moment) -> anyhow::Result<RangeInclusive<usize>> {
-        let fresh = Doomed::start(&self.app, &self.account).await?;
+    async fn kill_gateway(
+        &mut self,
+        who: usize,
+        moment: KillPoint,
+    ) -> anyhow::Result<RangeInclusive<usize>> {
+        let fresh = KillableGateway::start(&self.app, &self.account).await?;
         let [first, second] = &mut self.gateways;
         let doomed = std::mem::replace(if who == 0 { first } else { second }, fresh);
         let sandbox = &self.app.sandbox;
         sandbox.clear_faults();
         let (method, kind) = match moment {
-            Moment::Asking => (TOKENS, FaultKind::Timeout),
-            Moment::Answered => (TOKENS, FaultKind::Latency),
-            Moment::Stored => (METHOD, FaultKind::Latency),
+            KillPoint::Requested => (TOKENS, FaultKind::Timeout),
+            KillPoint::Responded => (TOKENS, FaultKind::Latency),
+            KillPoint::Stored => (METHOD, FaultKind::Latency),
         };
-        let fault = Fault::next(method, kind, 1);
+        let fault = Fault::for_next_calls(method, kind, 1);
         sandbox.add_fault(Fault { seconds: Some(LONG_S), ..fault });
         let before = self.app.calls(method);
         let path = format!("integrated-accounts/{}/refresh", self.account);
         let body = json!({});
         let held = async {
             match moment {
-                Moment::Asking | Moment::Answered => doomed.api.post(&path, &body).await,
-                Moment::Stored => doomed.api.get(CALL).await,
+                KillPoint::Requested | KillPoint::Responded => doomed.api.post(&path, &body).await,
+                KillPoint::Stored => doomed.api.get(CALL).await,
             }
         };
         let has_come = async {
             let is_there = || match moment {
-                Moment::Asking => self.app.sandbox.faults().is_empty(),
-                Moment::Answered | Moment::Stored => self.app.calls(method) > before,
+                KillPoint::Requested => self.app.sandbox.faults().is_empty(),
+                KillPoint::Responded | KillPoint::Stored => self.app.calls(method) > before,
             };
             while !is_there() {
                 tokio::time::sleep(std::time::Duration::from_millis(2)).await;
             }
         };
         let was_held = tokio::select! {
-            answer = held => { answer?; false }
+            response = held => { response?; false }
             () = has_come => true,
         };
         doomed.kill().await?;
         sandbox.clear_faults();
         let (believed, now) = (self.oracle.believed_end, self.oracle.now());
         let expected = match moment {
-            Moment::Asking => self.oracle.die_asking(false),
-            Moment::Answered => self.oracle.die_asking(true),
-            Moment::Stored => self.oracle.die_calling(),
+            KillPoint::Requested => self.oracle.kill_while_refreshing(false),
+            KillPoint::Responded => self.oracle.kill_while_refreshing(true),
+            KillPoint::Stored => self.oracle.kill_while_calling(),
         };
         ensure!(was_held == expected, "it died at that moment: {was_held}, and not {expected}");
-        // It did not live to learn that the token was dead.
-        Ok(0..=usize::from(moment == Moment::Stored && believed > now))
+        // It was killed before it learned that the token was invalid.
+        Ok(0..=usize::from(moment == KillPoint::Stored && believed > now))
     }
 
-    /// How often the provider was sent a dead token.
-    fn dead_sent(&self) -> usize {
+    /// Returns how often the provider received an invalid token.
+    fn invalid_tokens_sent(&self) -> usize {
         let calls = self.app.sandbox.requests(Some(METHOD)).requests;
-        let is_dead = |error: &String| error == "token_expired" || error == "token_revoked";
-        calls.iter().filter(|call| call.error.as_ref().is_some_and(is_dead)).count()
+        let is_invalid = |error: &String| error == "token_expired" || error == "token_revoked";
+        calls.iter().filter(|call| call.error.as_ref().is_some_and(is_invalid)).count()
     }
 
-    fn check_answer(&self, expected: Answered, answer: &Answer) -> anyhow::Result<()> {
-        let answered = match answer.status {
-            200 => Answered::Okay,
-            502 => Answered::NotNow,
-            409 => Answered::LinkAgain,
-            _ => anyhow::bail!("{answer:?}"),
+    fn check_response(&self, expected: Expected, response: &ApiResponse) -> anyhow::Result<()> {
+        let result = match response.status {
+            200 => Expected::Success,
+            502 => Expected::RefreshUnavailable,
+            409 => Expected::LinkAgain,
+            _ => anyhow::bail!("{response:?}"),
         };
-        ensure!(answered == expected, "{answered:?} and not {expected:?}: {}", answer.text);
-        if answered == Answered::NotNow {
-            let pause: f64 = answer.header("retry-after").parse()?;
+        ensure!(result == expected, "{result:?} and not {expected:?}: {}", response.text);
+        if result == Expected::RefreshUnavailable {
+            let pause: f64 = response.header("retry-after").parse()?;
             let (_, longest) = self.oracle.pause_bounds();
             ensure!(pause <= longest, "Retry-After: {pause}, beyond {longest}");
         }
         Ok(())
     }
 
-    /// Holds the account, the provider and the record of attempts against the oracle.
+    /// Compares the account, the provider and the recorded attempts with the oracle.
     async fn check(&mut self) -> anyhow::Result<()> {
         let status: String = sqlx::query_scalar(
             "select status from integrated_accounts where integrated_account_id = $1",
@@ -243,7 +250,7 @@ impl World {
         .await?;
         let expected = if self.oracle.is_active { "active" } else { "needs_reauth" };
         ensure!(status == expected, "the account is {status} and not {expected}");
-        let granted = self.app.sandbox.state().refreshes;
+        let granted = self.app.sandbox.stats().refreshes;
         ensure!(granted == self.oracle.granted, "{granted} refreshes and not {:?}", self.oracle);
         let marked: i64 = sqlx::query_scalar(
             "select count(*) from audit_log
@@ -266,7 +273,7 @@ impl World {
         self.check_pause(last.and_then(|(_, until)| until))
     }
 
-    /// Chance has a part in a pause: it is looked up when it begins, and must be within its bounds.
+    /// A backoff is random: it is read when it begins, and must be within its bounds.
     fn check_pause(&mut self, until: Option<OffsetDateTime>) -> anyhow::Result<()> {
         let now = self.oracle.now();
         let lasts = until.map(|until| (until - self.origin).as_seconds_f64());

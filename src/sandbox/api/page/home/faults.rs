@@ -1,64 +1,70 @@
-//! Faults: those that wait, and a form for one more.
+//! The faults card of the home page: pending faults and a form to add one.
 
 use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::sandbox::{Fault, FaultKind, FaultStatus, Sandbox};
 
-/// The kinds, each with its name in a form and in words.
+/// Fault kinds with form value and label.
 const KINDS: &[(FaultKind, &str, &str)] = &[
-    (FaultKind::Latency, "latency", "a late answer"),
-    (FaultKind::RateLimited, "rate_limited", "429, come again later"),
-    (FaultKind::ServerError, "server_error", "500, nothing done"),
-    (FaultKind::Html, "html", "503 with a page in HTML"),
-    (FaultKind::Refused, "refused", "a code of your choice"),
-    (FaultKind::CutBody, "cut_body", "done, half an answer"),
-    (FaultKind::LostAnswer, "lost_answer", "done, no answer"),
-    (FaultKind::Timeout, "timeout", "nothing for long"),
+    (FaultKind::Latency, "latency", "delayed response"),
+    (FaultKind::RateLimited, "rate_limited", "429 with Retry-After"),
+    (FaultKind::ServerError, "server_error", "500, not processed"),
+    (FaultKind::Html, "html", "503 with an HTML page"),
+    (FaultKind::Refused, "refused", "error code of your choice"),
+    (FaultKind::CutBody, "cut_body", "processed, half the response"),
+    (FaultKind::LostAnswer, "lost_answer", "processed, no response"),
+    (FaultKind::Timeout, "timeout", "no response, then 504"),
 ];
 
-/// What a form of the card asks for.
+/// Forms of the faults card.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "order", rename_all = "snake_case")]
-pub(in crate::sandbox::api) enum Order {
-    /// One more fault.
+pub(in crate::sandbox::api) enum FaultForm {
+    /// Adds a fault.
     Add {
-        /// The methods it hits; blank for all.
+        /// Affected methods; blank for all.
         method: String,
-        /// What goes wrong.
+        /// Effect.
         kind: FaultKind,
-        /// How many calls it hits; blank for one.
+        /// Number of calls; blank for one.
         count: String,
-        /// How long it takes; blank for the usual time.
+        /// Delay in seconds; blank for the default.
         seconds: String,
-        /// The code of a refusal; blank for the usual one.
+        /// Error code of a `refused` fault; blank for the default.
         #[serde(default)]
         error: String,
     },
-    /// No more faults.
+    /// Removes all faults.
     Clear,
 }
 
-impl Order {
-    /// Does it.
-    pub(super) fn carry_out(self, sandbox: &Sandbox) {
+impl FaultForm {
+    /// Applies the form to the sandbox.
+    pub(super) fn apply(self, sandbox: &Sandbox) {
         match self {
             Self::Clear => sandbox.clear_faults(),
             Self::Add { method, kind, count, seconds, error } => {
                 let method = Some(method.trim().to_owned()).filter(|method| !method.is_empty());
                 let (count, seconds) = (count.trim().parse().ok(), seconds.trim().parse().ok());
                 let error = Some(error.trim().to_owned()).filter(|error| !error.is_empty());
-                sandbox.add_fault(Fault { method, count, seconds, error, ..Fault::every(kind) });
+                sandbox.add_fault(Fault {
+                    method,
+                    count,
+                    seconds,
+                    error,
+                    ..Fault::for_every_call(kind)
+                });
             }
         }
     }
 }
 
-/// The card.
+/// Renders the card.
 pub(super) fn card(faults: &[FaultStatus]) -> Markup {
     html! {
-        @if faults.is_empty() { p class="soft" { "Nothing: every call is answered as it should be." } }
-        @for status in faults { (waiting(status)) }
+        @if faults.is_empty() { p class="soft" { "No faults configured." } }
+        @for status in faults { (pending_fault(status)) }
         form method="post" action="/" {
             div class="row" {
                 div { label for="kind" { "Kind" } select id="kind" name="kind" {
@@ -69,7 +75,7 @@ pub(super) fn card(faults: &[FaultStatus]) -> Markup {
             div class="row" {
                 div { label for="count" { "Calls" } input id="count" name="count" type="number" min="1" placeholder="1"; }
                 div { label for="seconds" { "Seconds" } input id="seconds" name="seconds" type="number" min="0" step="any"; }
-                div { label for="error" { "Code" } input id="error" name="error" placeholder="of a refusal"; }
+                div { label for="error" { "Code" } input id="error" name="error" placeholder="for refused"; }
                 button type="submit" name="order" value="add" class="main" { "Add" }
             }
         }
@@ -81,7 +87,7 @@ pub(super) fn card(faults: &[FaultStatus]) -> Markup {
     }
 }
 
-fn waiting(status: &FaultStatus) -> Markup {
+fn pending_fault(status: &FaultStatus) -> Markup {
     let words = KINDS.iter().find(|(kind, _, _)| *kind == status.fault.kind);
     html! {
         div class="fault" {
@@ -90,7 +96,7 @@ fn waiting(status: &FaultStatus) -> Markup {
                 code { (status.fault.method.as_deref().unwrap_or("all methods")) }
             }
             span class="pill odd" {
-                @if let Some(part) = status.fault.probability { "chance " (part) " · " }
+                @if let Some(part) = status.fault.probability { "probability " (part) " · " }
                 @if let Some(count) = status.fault.count { (count) " left · " }
                 "hit " (status.hits)
             }

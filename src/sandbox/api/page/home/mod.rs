@@ -1,8 +1,8 @@
-//! The page at `/`: what this sandbox is, what has been going on in it, and what is to go wrong.
+//! The home page at `/`: counters, request log, audit log, events and faults of the sandbox.
 
-mod calls;
+mod activity;
 mod faults;
-mod happenings;
+mod requests;
 
 use axum::Form;
 use axum::extract::State;
@@ -10,53 +10,53 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use maud::{Markup, html};
 use time::OffsetDateTime;
 
-use self::faults::Order;
-use super::style::{brand, frame, tile};
+use self::faults::FaultForm;
+use super::style::{header_line, layout, tile};
 use crate::sandbox::Sandbox;
-use crate::sandbox::org::Organization;
+use crate::sandbox::org::GridOrganization;
 
-/// So many workspaces are listed.
-const WORKSPACES: usize = 50;
-/// So many of the newest rows of a list are shown.
-const ROWS: usize = 40;
+/// Maximum number of workspaces shown.
+const MAX_WORKSPACES: usize = 50;
+/// Maximum number of rows shown of each list.
+const MAX_ROWS: usize = 40;
 
-/// The page.
+/// Shows the home page.
 pub(in crate::sandbox::api) fn show_page(
     State(sandbox): State<Sandbox>,
 ) -> std::future::Ready<Response> {
-    let journal = sandbox.requests(None);
+    let log = sandbox.requests(None);
     let body = html! {
-        (brand("Slack sandbox", Some(("/", "Refresh"))))
-        (figures(&sandbox))
+        (header_line("Slack sandbox", Some(("/", "Refresh"))))
+        (summary(&sandbox))
         div class="columns" {
             div {
-                div class="card" { h2 { "Newest calls" } (calls::newest(&journal)) }
-                div class="card" { h2 { "Audit log" } (happenings::audit(&sandbox)) }
+                div class="card" { h2 { "Latest requests" } (requests::newest(&log)) }
+                div class="card" { h2 { "Audit log" } (activity::audit(&sandbox)) }
                 div class="card" { h2 { "Workspaces" } (sandbox.with_org(workspaces)) }
             }
             div {
-                div class="card" { h2 { "What is to go wrong" } (faults::card(&sandbox.faults())) }
-                div class="card" { h2 { "Calls by method" } (calls::by_method(&journal)) }
-                div class="card" { h2 { "Events sent to apps" } (happenings::events(&sandbox)) }
-                (hints())
+                div class="card" { h2 { "Fault injection" } (faults::card(&sandbox.faults())) }
+                div class="card" { h2 { "Requests by method" } (requests::by_method(&log)) }
+                div class="card" { h2 { "Event deliveries" } (activity::events(&sandbox)) }
+                (endpoints())
             }
         }
     };
-    let page = frame("Slack sandbox", "wide", &body);
+    let page = layout("Slack sandbox", "wide", &body);
     std::future::ready(Html(page.into_string()).into_response())
 }
 
-/// Does what a form of the page asks for, and shows the page again.
-pub(in crate::sandbox::api) fn obey(
+/// Applies a form of the page and redirects back to it.
+pub(in crate::sandbox::api) fn submit_fault_form(
     State(sandbox): State<Sandbox>,
-    Form(order): Form<Order>,
+    Form(order): Form<FaultForm>,
 ) -> std::future::Ready<Response> {
-    order.carry_out(&sandbox);
+    order.apply(&sandbox);
     std::future::ready(Redirect::to("/").into_response())
 }
 
-fn figures(sandbox: &Sandbox) -> Markup {
-    let state = sandbox.state();
+fn summary(sandbox: &Sandbox) -> Markup {
+    let state = sandbox.stats();
     let (name, id) = sandbox.with_org(|org| (org.name.clone(), org.id.clone()));
     let apps = sandbox.apps();
     let apps: Vec<&str> = apps.iter().map(|app| app.name.as_str()).collect();
@@ -68,16 +68,16 @@ fn figures(sandbox: &Sandbox) -> Markup {
                 h1 { (name) }
                 p class="soft" {
                     "Organization " code { (id) } " · seed " (sandbox.options().seed)
-                    " · apps: " (apps.join(", ")) " · limits " (limits) ", refilling "
+                    " · apps: " (apps.join(", ")) " · rate limits " (limits) ", refilled "
                     (sandbox.options().time_scale) " times as fast as Slack's · the provider's clock: "
-                    (state.now.date()) " " (clock(state.now)) " UTC"
+                    (state.now.date()) " " (time_of_day(state.now)) " UTC"
                 }
             } }
             div class="figures" {
                 div { b { (state.users) } "accounts" }
                 div { b { (deactivated) } "deactivated" }
                 div { b { (state.workspaces) } "workspaces" }
-                div { b { (state.role_assignments) } "roles given" }
+                div { b { (state.role_assignments) } "role assignments" }
                 div { b { (state.groups) } "groups" }
                 div { b { (state.tokens_issued) } "tokens issued" }
                 div { b { (state.refreshes) } "refreshes" }
@@ -86,11 +86,11 @@ fn figures(sandbox: &Sandbox) -> Markup {
     }
 }
 
-fn workspaces(org: &Organization) -> Markup {
+fn workspaces(org: &GridOrganization) -> Markup {
     html! {
         div class="scroll" { table {
-            tr { th { "Name" } th { "Id" } th { "Domain" } th { "Who may enter" } th class="n" { "Members" } }
-            @for workspace in org.workspaces.iter().take(WORKSPACES) {
+            tr { th { "Name" } th { "Id" } th { "Domain" } th { "Discoverability" } th class="n" { "Members" } }
+            @for workspace in org.workspaces.iter().take(MAX_WORKSPACES) {
                 tr {
                     td { (workspace.name) }
                     td { code { (workspace.id) } }
@@ -103,26 +103,26 @@ fn workspaces(org: &Organization) -> Markup {
     }
 }
 
-fn hints() -> Markup {
-    let doors = [
+fn endpoints() -> Markup {
+    let endpoints = [
         ("/api/METHOD", "Web API"),
         ("/scim/v1, /scim/v2", "SCIM"),
         ("/audit/v1/logs", "audit logs"),
         ("/oauth/v2/authorize", "consent"),
-        ("/_sandbox/state, /reset, /advance-clock", "figures, and time"),
-        ("/_sandbox/requests, /faults, /limits", "calls, and trouble"),
-        ("/_sandbox/apps", "apps and their settings"),
-        ("/_sandbox/event-subscriptions, /event-deliveries", "the Events API"),
+        ("/_sandbox/state, /reset, /advance-clock", "state and clock"),
+        ("/_sandbox/requests, /faults, /limits", "request log, faults, rate limits"),
+        ("/_sandbox/apps", "app settings"),
+        ("/_sandbox/event-subscriptions, /event-deliveries", "Events API"),
     ];
     html! {
         div class="card" {
-            h2 { "Where things are" }
-            table { @for (path, what) in doors { tr { td { code { (path) } } td { (what) } } } }
+            h2 { "Endpoints" }
+            table { @for (path, what) in endpoints { tr { td { code { (path) } } td { (what) } } } }
         }
     }
 }
 
-/// A moment's time of day.
-fn clock(at: OffsetDateTime) -> String {
+/// Formats the time of day.
+fn time_of_day(at: OffsetDateTime) -> String {
     format!("{:02}:{:02}:{:02}", at.hour(), at.minute(), at.second())
 }

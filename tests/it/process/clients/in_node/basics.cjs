@@ -1,4 +1,4 @@
-// `api.test`, `auth.*`, `team.*` and `users.*`: what every app begins with.
+// `api.test`, `auth.*`, `team.*` and `users.*`: the basic methods.
 'use strict';
 
 const assert = require('node:assert/strict');

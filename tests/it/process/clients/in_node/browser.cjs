@@ -1,4 +1,4 @@
-// A customer's browser: it goes where it is sent, keeps cookies, and presses one button.
+// A customer's browser: it follows redirects, stores cookies, and presses one button.
 'use strict';
 
 const assert = require('node:assert/strict');

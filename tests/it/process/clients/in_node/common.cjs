@@ -1,4 +1,4 @@
-// What every part of the tour needs.
+// Helpers of all parts of the tour.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -16,9 +16,9 @@ async function refused(code, call) {
 }
 
 /** Everything of a list, by the SDK's own pages; nothing may come twice. */
-async function everything(client, method, field, wishes = {}) {
+async function everything(client, method, field, parameters = {}) {
   const found = [];
-  for await (const page of client.paginate(method, { limit: 7, ...wishes })) {
+  for await (const page of client.paginate(method, { limit: 7, ...parameters })) {
     found.push(...page[field]);
   }
   const ids = found.map((one) => one.id ?? JSON.stringify(one));

@@ -1,4 +1,4 @@
-// `files.*`: an upload in the SDK's own three steps, and what is there afterwards.
+// `files.*`: an upload in the SDK's own three steps, and its result.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -12,8 +12,8 @@ const CONTENT = Buffer.alloc(4 * 1024 * 1024, Buffer.from(Array.from({ length: 2
 async function see(client) {
   const { files } = client;
   await refused('file_not_found', files.info({ file: 'F000' }));
-  const wish = { file: CONTENT, filename: 'handbook.bin', title: 'The handbook' };
-  const done = await client.filesUploadV2(wish);
+  const fields = { file: CONTENT, filename: 'handbook.bin', title: 'The handbook' };
+  const done = await client.filesUploadV2(fields);
   const [{ id, title }] = done.files[0].files;
   assert.equal(title, 'The handbook');
   await refused('file_not_found', files.completeUploadExternal({ files: [{ id }] }));

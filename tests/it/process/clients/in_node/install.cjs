@@ -43,12 +43,12 @@ class App {
       const place = request.url.split('?')[0];
       const home = `http://${request.headers.host}`;
       if (place === '/slack/install') {
-        const wishes = {
+        const fields = {
           scopes: ['team:read', 'users:read'],
           userScopes: USER_SCOPES,
           redirectUri: `${home}/slack/oauth_redirect`,
         };
-        return this.provider.handleInstallPath(request, response, {}, wishes);
+        return this.provider.handleInstallPath(request, response, {}, fields);
       }
       return this.provider.handleCallback(request, response, {
         success: (installation, _options, _request, answer) => {

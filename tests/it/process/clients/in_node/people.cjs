@@ -1,4 +1,4 @@
-// `admin.users.*`, sessions and roles: who may do what, where, and until when.
+// `admin.users.*`, sessions and roles: permissions and their expiry.
 'use strict';
 
 const assert = require('node:assert/strict');
@@ -44,9 +44,9 @@ async function row(client, team_id, id) {
 async function invite(client, team_id) {
   const { team } = await client.admin.teams.settings.info({ team_id });
   const email = 'nova.reyes@lumenworks.example';
-  const wish = { team_id, email, channel_ids: team.default_channels.slice(0, 1), real_name: 'Nova' };
-  await client.admin.users.invite(wish);
-  await refused('already_in_team_invited_user', client.admin.users.invite(wish));
+  const fields = { team_id, email, channel_ids: team.default_channels.slice(0, 1), real_name: 'Nova' };
+  await client.admin.users.invite(fields);
+  await refused('already_in_team_invited_user', client.admin.users.invite(fields));
   const members = await everything(client, 'users.list', 'members', { team_id, limit: 30 });
   const nova = members.filter((one) => one.profile.email === email);
   assert.equal(nova.length, 1);
@@ -70,14 +70,14 @@ async function raiseAndLower(client, team_id, user_id) {
 
 async function seeRoles(client, team, user) {
   const { roles } = client.admin;
-  const wish = { role_id: 'Rl05', entity_ids: [team], user_ids: [user] };
+  const fields = { role_id: 'Rl05', entity_ids: [team], user_ids: [user] };
   const where = { role_ids: ['Rl05'], entity_ids: [team] };
-  const more = { ...wish, user_ids: [user, 'W00000000'] };
+  const more = { ...fields, user_ids: [user, 'W00000000'] };
   const answer = await refused('failed_for_some_users', roles.addAssignments(more));
   assert.deepEqual(answer.rejected_users.map((one) => one.id), ['W00000000']);
   const listed = async () => (await roles.listAssignments(where)).role_assignments;
   assert.deepEqual((await listed()).map((one) => one.user_id), [user]);
-  await roles.removeAssignments(wish);
+  await roles.removeAssignments(fields);
   assert.deepEqual(await listed(), []);
   const rows = await everything(client, 'admin.roles.listAssignments', 'role_assignments');
   assert.ok(rows.length > 0);
@@ -109,8 +109,8 @@ async function seeSessions(client, user) {
 }
 
 async function seeGuests(client, team_id) {
-  const wishes = { team_id, only_guests: true };
-  const guests = await everything(client, 'admin.users.list', 'users', wishes);
+  const parameters = { team_id, only_guests: true };
+  const guests = await everything(client, 'admin.users.list', 'users', parameters);
   const guest = guests.find((one) => one.is_restricted && !one.is_ultra_restricted);
   const where = { team_id, user_id: guest.id };
   const expiration_ts = Math.floor(Date.now() / 1_000) + 90 * 86_400;
@@ -118,7 +118,7 @@ async function seeGuests(client, team_id) {
   const shown = await client.admin.users.getExpiration({ user_id: guest.id, target_team: team_id });
   assert.equal(shown.user.expiration_ts, expiration_ts);
   assert.equal((await row(client, team_id, guest.id)).expiration_ts, expiration_ts);
-  const mine = only(await everything(client, 'admin.users.list', 'users', wishes), { id: guest.id });
+  const mine = only(await everything(client, 'admin.users.list', 'users', parameters), { id: guest.id });
   assert.equal(mine.expiration_ts, expiration_ts);
 }
 

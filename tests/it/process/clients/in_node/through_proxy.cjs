@@ -1,6 +1,6 @@
 // Slack's Node SDK on a tour through the gateway: node through_proxy.cjs BASE_URL TOKEN
 //
-// The SDK is told nothing but the address of the proxy and an account token. Prints what it has seen as JSON.
+// The SDK gets only the URL of the proxy and an account token. Prints its results as JSON.
 'use strict';
 
 const assert = require('node:assert/strict');

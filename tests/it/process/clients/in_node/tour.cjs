@@ -1,6 +1,6 @@
 // Slack's Node SDK on a tour of the sandbox: node tour.cjs SANDBOX CLIENT_ID CLIENT_SECRET
 //
-// Nothing of the SDK is changed but the addresses that it is told. Prints what it has made as JSON.
+// The SDK is unmodified except for its URLs. Prints what it has created as JSON.
 'use strict';
 
 const basics = require('./basics.cjs');

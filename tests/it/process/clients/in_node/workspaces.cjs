@@ -8,9 +8,9 @@ const { everything, only, refused } = require('./common.cjs');
 async function see(client) {
   const { admin } = client;
   const before = await everything(client, 'admin.teams.list', 'teams', { limit: 2 });
-  const wish = { team_domain: 'north-star', team_name: 'North Star' };
-  const made = (await admin.teams.create({ ...wish, team_discoverability: 'closed' })).team;
-  await refused('name_taken_in_org', admin.teams.create({ ...wish, team_domain: 'polaris' }));
+  const fields = { team_domain: 'north-star', team_name: 'North Star' };
+  const made = (await admin.teams.create({ ...fields, team_discoverability: 'closed' })).team;
+  await refused('name_taken_in_org', admin.teams.create({ ...fields, team_domain: 'polaris' }));
   const teams = await everything(client, 'admin.teams.list', 'teams', { limit: 2 });
   assert.equal(teams.length, before.length + 1);
   assert.equal(only(teams, { id: made }).discoverability, 'closed');
@@ -44,8 +44,8 @@ async function seeConversations(client, team_id) {
   const general = only(found, { is_general: true });
   const channels = await everything(client, 'conversations.list', 'channels', { team_id });
   assert.equal(only(channels, { id: general.id }).name, general.name);
-  const wish = { channel: general.id, include_num_members: true };
-  const { channel } = await client.conversations.info(wish);
+  const fields = { channel: general.id, include_num_members: true };
+  const { channel } = await client.conversations.info(fields);
   const members = await everything(client, 'conversations.members', 'members', { channel: general.id });
   assert.equal(members.length, channel.num_members);
   const channel_ids = channels.slice(0, 2).map((one) => one.id);
@@ -57,10 +57,10 @@ async function seeConversations(client, team_id) {
 /** User groups of a workspace, and the link of an identity provider's group to it. */
 async function seeGroups(client, team_id, people, idpGroup) {
   const { usergroups } = client;
-  const wish = { team_id, name: 'Night shift', handle: 'night-shift' };
-  const usergroup = (await usergroups.create(wish)).usergroup.id;
+  const fields = { team_id, name: 'Night shift', handle: 'night-shift' };
+  const usergroup = (await usergroups.create(fields)).usergroup.id;
   const where = { usergroup, team_id };
-  const shown = async (wishes) => (await usergroups.list({ team_id, ...wishes })).usergroups;
+  const shown = async (parameters) => (await usergroups.list({ team_id, ...parameters })).usergroups;
   await usergroups.users.update({ ...where, users: people.join(',') });
   assert.deepEqual((await usergroups.users.list(where)).users.toSorted(), people.toSorted());
   await usergroups.update({ ...where, name: 'Owls' });

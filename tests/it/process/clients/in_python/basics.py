@@ -1,10 +1,10 @@
-"""`api.test`, `auth.*`, `team.*` and `users.*`: what every app begins with."""
+"""`api.test`, `auth.*`, `team.*` and `users.*`: the basic methods."""
 
 from common import everything, one, refused
 
 
 def see(app, client, installation):
-    """Gives some people who are in the first workspace."""
+    """Returns some members of the first workspace."""
     assert app.anybody.api_test(foo="bar")["args"]["foo"] == "bar"
     refused("my_error", app.anybody.api_test, error="my_error")
     refused("not_authed", app.anybody.auth_test)
@@ -50,7 +50,7 @@ def see_profile(client, team, user):
 
 
 def see_books(client, team, user):
-    """What `team.*` tells administrators."""
+    """Checks `team.*` for administrators."""
     logins = client.team_accessLogs(team_id=team, count=5)
     assert len(logins["logins"]) == 5 and logins["paging"]["total"] > 5, logins.data
     assert user in client.team_billableInfo(team_id=team, user=user)["billable_info"]

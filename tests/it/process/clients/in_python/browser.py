@@ -1,4 +1,4 @@
-"""A customer's browser: it reads a page's form, presses a button, and sees where it is sent."""
+"""A customer's browser: it parses a page's form, presses a button, and follows the redirect."""
 
 import json
 import urllib.error
@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 
 class Form(HTMLParser):
-    """The form of a page, filled in as the page comes."""
+    """The form of a page with its default values."""
 
     def __init__(self, page):
         super().__init__()
@@ -38,13 +38,13 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def visit(address):
-    """The form that an address shows."""
+    """Returns the form at a URL."""
     with urllib.request.urlopen(address, timeout=20) as answer:
         return Form(answer.read().decode())
 
 
 def decide(address, decision, place="E"):
-    """Allows or cancels, on the first place of a kind; gives what the browser brings back."""
+    """Approves or cancels, for the first option of a kind; returns the callback's parameters."""
     form = visit(address)
     team = next(choice for choice in form.choices["team"] if choice.startswith(place))
     body = urllib.parse.urlencode({**form.fields, "team": team, "decision": decision}).encode()
@@ -59,10 +59,10 @@ def decide(address, decision, place="E"):
 
 
 def admin_token(base_url, client_id, client_secret):
-    """A token for SCIM, by an installation on the organization."""
+    """Returns a token for SCIM from an installation on the organization."""
     redirect = "http://127.0.0.1:9/oauth_redirect"
-    wish = {"client_id": client_id, "user_scope": "admin", "redirect_uri": redirect}
-    address = f"{base_url}/oauth/v2/authorize?{urllib.parse.urlencode(wish)}"
+    arguments = {"client_id": client_id, "user_scope": "admin", "redirect_uri": redirect}
+    address = f"{base_url}/oauth/v2/authorize?{urllib.parse.urlencode(arguments)}"
     code = decide(address, "approve")["code"]
     secrets = {"client_id": client_id, "client_secret": client_secret}
     body = urllib.parse.urlencode({"code": code, "redirect_uri": redirect, **secrets}).encode()

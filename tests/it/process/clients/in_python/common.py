@@ -1,4 +1,4 @@
-"""What every part of the tour needs."""
+"""Helpers of all parts of the tour."""
 
 import json
 import urllib.request
@@ -7,7 +7,7 @@ from slack_sdk.errors import SlackApiError
 
 
 def refused(code, call, /, **arguments):
-    """The call must be refused with this code."""
+    """Checks that the call fails with this code."""
     try:
         answer = call(**arguments)
     except SlackApiError as error:
@@ -17,7 +17,7 @@ def refused(code, call, /, **arguments):
 
 
 def everything(call, field, limit=50, **arguments):
-    """Everything of a list that is paged by cursor; nothing may come twice."""
+    """Returns all rows of a list with cursors, checking that none is repeated."""
     found, cursor = [], None
     for _ in range(200):
         page = call(limit=limit, cursor=cursor, **arguments)
@@ -31,14 +31,14 @@ def everything(call, field, limit=50, **arguments):
 
 
 def one(things, **wanted):
-    """The only thing that has these fields."""
+    """Returns the only row with these fields."""
     found = [thing for thing in things if all(thing.get(k) == v for k, v in wanted.items())]
     assert len(found) == 1, f"{len(found)} of {wanted} in {things}"
     return found[0]
 
 
 def tell(base_url, what, **body):
-    """Tells the sandbox something that Slack could not be told."""
+    """Posts to the sandbox's control API."""
     request = urllib.request.Request(f"{base_url}/_sandbox/{what}", json.dumps(body).encode())
     with urllib.request.urlopen(request, timeout=20) as answer:
         return json.load(answer)

@@ -1,4 +1,4 @@
-"""Events, as an app receives them: verified by the SDK, each taken at once."""
+"""Events as an app receives them: verified by the SDK and acknowledged immediately."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ SIGNING_SECRET = "a signing secret, not a secret"
 
 
 class ProviderClock(Clock):
-    """The sandbox's clock, which the tour has moved."""
+    """The sandbox's clock, which the tour has advanced."""
 
     def __init__(self, ahead):
         self.ahead = ahead
@@ -23,7 +23,7 @@ class ProviderClock(Clock):
 
 
 class Mailbox:
-    """An app's request URL. What is not signed by the provider is refused."""
+    """An app's request URL. Requests without the provider's signature are rejected."""
 
     def __init__(self, ahead):
         self.verifier = SignatureVerifier(SIGNING_SECRET, clock=ProviderClock(ahead))
@@ -47,8 +47,8 @@ class Mailbox:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def subscribe(self, base_url):
-        wish = {"url": self.address, "signing_secret": SIGNING_SECRET}
-        tell(base_url, "event-subscriptions", **wish)
+        fields = {"url": self.address, "signing_secret": SIGNING_SECRET}
+        tell(base_url, "event-subscriptions", **fields)
 
     def take(self, letter):
         if letter["type"] == "url_verification":
@@ -60,7 +60,7 @@ class Mailbox:
         return b""
 
     def expect(self, kind, has=lambda event: True):
-        """Waits for an event that is about to come, or has come already."""
+        """Waits for an event, which may have arrived already."""
         wanted = lambda: [event for event in self.events if event["type"] == kind and has(event)]
         with self.arrived:
             came = self.arrived.wait_for(wanted, timeout=20)
@@ -68,7 +68,7 @@ class Mailbox:
 
 
 def see(mailbox, user, group):
-    """What was done to an account and a group was told."""
+    """Checks the events of an account and a group."""
     about = lambda event: event["user"]["id"] == user
     mailbox.expect("team_join", about)
     mailbox.expect("user_profile_changed", about)

@@ -1,15 +1,15 @@
-"""`files.*`: an upload in the SDK's own three steps, and what is there afterwards."""
+"""`files.*`: an upload in the SDK's own three steps, and its result."""
 
 import hashlib
 
 from common import one, refused
 
-# Some megabytes that are no text, and the same every time.
+# Some megabytes of constant binary data.
 CONTENT = bytes(range(256)) * (4 * 1024 * 1024 // 256)
 
 
 def see(client):
-    """Uploads a file, reads about it and deletes it; gives its digest."""
+    """Uploads a file, reads its metadata and deletes it; returns its digest."""
     refused("missing_argument", client.files_getUploadURLExternal, filename="a.bin", length=0)
     refused("file_not_found", client.files_info, file="F000")
     done = client.files_upload_v2(filename="handbook.bin", title="The handbook", content=CONTENT)

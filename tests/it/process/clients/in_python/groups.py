@@ -1,4 +1,4 @@
-"""`usergroups.*` and `admin.usergroups.*`: people who are spoken to together."""
+"""`usergroups.*` and `admin.usergroups.*`: groups that can be mentioned."""
 
 from common import one, refused
 
@@ -8,14 +8,14 @@ def see(client, team, people, idp_group):
     see_idp_group(client, team, idp_group)
 
 
-def listed(client, team, **wishes):
-    return client.usergroups_list(team_id=team, include_users=True, **wishes)["usergroups"]
+def listed(client, team, **arguments):
+    return client.usergroups_list(team_id=team, include_users=True, **arguments)["usergroups"]
 
 
 def see_usergroups(client, team, people):
-    wish = {"name": "Night shift", "handle": "night-shift", "team_id": team}
-    made = client.usergroups_create(**wish, description="Who is awake")["usergroup"]
-    refused("name_already_exists", client.usergroups_create, **{**wish, "handle": "owls"})
+    fields = {"name": "Night shift", "handle": "night-shift", "team_id": team}
+    made = client.usergroups_create(**fields, description="Who is awake")["usergroup"]
+    refused("name_already_exists", client.usergroups_create, **{**fields, "handle": "owls"})
     group = made["id"]
     where = {"usergroup": group, "team_id": team}
     assert one(listed(client, team), id=group)["description"] == "Who is awake"
@@ -34,7 +34,7 @@ def see_usergroups(client, team, people):
 
 
 def see_idp_group(client, team, group):
-    """A group of the identity provider is linked to a workspace and to channels of it."""
+    """Links a group of the identity provider to a workspace and to its channels."""
     client.admin_usergroups_addTeams(usergroup_id=group, team_ids=[team])
     channels = [
         row["id"]

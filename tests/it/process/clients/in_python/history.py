@@ -1,4 +1,4 @@
-"""The audit log, by the SDK's own client: all that was done is written down."""
+"""The audit log, by the SDK's own client: every change is logged."""
 
 from slack_sdk.audit_logs import AuditLogsClient
 
@@ -26,7 +26,7 @@ def see(base_url, token, me, user):
 
 
 def entries(client, **wanted):
-    """All entries, page by page."""
+    """Returns the entries of all pages."""
     found, cursor = [], None
     for _ in range(100):
         page = client.logs(limit=3, cursor=cursor, **wanted)

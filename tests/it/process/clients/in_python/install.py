@@ -1,4 +1,4 @@
-"""The app's installation: consent, code, tokens, their rotation and their end."""
+"""The app's installation: consent, code, tokens, rotation and revocation."""
 
 import secrets
 import time
@@ -40,9 +40,9 @@ USER_SCOPES = [
     "users:read.email",
 ]
 BOT_SCOPES = ["team:read", "users:read"]
-# Until a token has run out for sure, and until a used refresh token is taken no more.
+# Time until a token has expired, and until a used refresh token is rejected.
 EXPIRY, GRACE = 43_201, 3_600
-# So far does the tour move the provider's clock.
+# Total time that the tour advances the provider's clock.
 MOVED = EXPIRY + GRACE
 
 
@@ -61,8 +61,8 @@ class App:
     def client(self, token):
         return WebClient(base_url=self.api, token=token)
 
-    def ask(self, user_scopes, scopes, decision="approve", **wishes):
-        """The customer is asked and decides; gives what the browser brings back."""
+    def ask(self, user_scopes, scopes, decision="approve", **arguments):
+        """Submits the consent page; returns the callback's parameters."""
         state = secrets.token_urlsafe()
         generator = AuthorizeUrlGenerator(
             client_id=self.client_id,
@@ -72,19 +72,19 @@ class App:
             authorization_url=f"{self.base_url}/oauth/v2/authorize",
         )
         address = generator.generate(state)
-        back = browser.decide(address, decision, **wishes)
+        back = browser.decide(address, decision, **arguments)
         assert back.pop("state") == state, back
         return back
 
     def redeem(self, code, **changes):
-        wishes = {
+        arguments = {
             "client_id": self.client_id,
             "client_secret": self.client_secret,
             "redirect_uri": REDIRECT,
             "code": code,
             **changes,
         }
-        return self.anybody.oauth_v2_access(**wishes)
+        return self.anybody.oauth_v2_access(**arguments)
 
     def install(self):
         """Installs on the organization."""
@@ -115,7 +115,7 @@ class App:
 
 
 def refuse_and_narrow(app):
-    """A customer says no; another one installs on a workspace alone, which gives no power."""
+    """A customer cancels; another one installs on one workspace only, without admin scopes."""
     assert app.ask(USER_SCOPES, BOT_SCOPES, "cancel") == {"error": "access_denied"}
     back = app.ask(["admin.users:read"], [], place="T")
     answer = app.redeem(back["code"])
@@ -128,7 +128,7 @@ def refuse_and_narrow(app):
 
 
 def exchange(base_url):
-    """An app from the time before rotation gives its long-lived token for a pair."""
+    """An app without rotation exchanges its long-lived token for a pair."""
     settings = {"client_id": "3003.4004", "client_secret": "an old secret", "name": "Old timer"}
     tell(base_url, "apps", **settings, token_rotation=False)
     app = App(base_url, settings["client_id"], settings["client_secret"])
@@ -138,10 +138,10 @@ def exchange(base_url):
     old = app.client(user["access_token"])
     assert old.users_identity()["user"]["id"] == user["id"]
     secrets = {"client_id": app.client_id, "client_secret": app.client_secret}
-    wish = {"token": user["access_token"], **secrets}
-    refused("token_rotation_not_enabled", app.anybody.oauth_v2_exchange, **wish)
+    fields = {"token": user["access_token"], **secrets}
+    refused("token_rotation_not_enabled", app.anybody.oauth_v2_exchange, **fields)
     tell(base_url, "apps", **settings, token_rotation=True)
-    pair = app.anybody.oauth_v2_exchange(**wish)
+    pair = app.anybody.oauth_v2_exchange(**fields)
     assert pair["access_token"].startswith("xoxe.xoxp-") and pair["expires_in"] == 43_200
     assert app.client(pair["access_token"]).auth_test()["user_id"] == user["id"]
     old.auth_test()
@@ -152,7 +152,7 @@ def exchange(base_url):
 
 
 def rotate(app, installation):
-    """Tokens run out and are rotated; a refresh token serves once."""
+    """Tokens expire and are rotated; a refresh token is valid once."""
     assert app.rotator.perform_token_rotation(installation=installation) is None, "much too early"
     tell(app.base_url, "advance-clock", seconds=EXPIRY)
     for token in (installation.user_token, installation.bot_token):
@@ -183,7 +183,7 @@ def rotate(app, installation):
 
 
 def end(app, installation):
-    """Revokes one token, then removes the app with all that are left."""
+    """Revokes one token, then uninstalls the app with the remaining ones."""
     bot = app.client(installation.bot_token)
     assert bot.auth_revoke(test=True)["revoked"] is False
     bot.auth_test()

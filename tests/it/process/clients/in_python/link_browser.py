@@ -2,7 +2,7 @@
 
 usage: link_browser.py GATEWAY API_KEY ADMIN_KEY ENVIRONMENT SANDBOX EXPIRED ELSEWHERE [--truto MAIN_JS] [--pictures FOLDER]
 
-Prints what was seen as one JSON object.
+Prints the results as one JSON object.
 """
 
 import argparse
@@ -45,7 +45,7 @@ asked = ask.parse_args()
 
 
 class Product(http.server.BaseHTTPRequestHandler):
-    """The SaaS's own web page, of an origin of its own."""
+    """The SaaS's own web page, on a separate origin."""
 
     def do_GET(self):
         kind, body = "text/html", HOST_PAGE.replace("GATEWAY", asked.gateway).encode()
@@ -87,7 +87,7 @@ def picture(page, name):
 
 
 def press(locator):
-    """Clicks what may close its own window or frame, which may be gone before the driver has seen the click's end."""
+    """Clicks an element that may close its own window or frame before the driver has seen the end of the click."""
     try:
         locator.click()
     except Error as error:
@@ -96,7 +96,7 @@ def press(locator):
 
 
 def decide(page, decision="approve", install="org"):
-    """What the customer does on the provider's page."""
+    """The customer's actions on the provider's page."""
     expect(page.locator("button[value=approve]")).to_be_visible()
     if install == "workspace":
         page.locator("#team").select_option(index=1)
@@ -178,7 +178,7 @@ def popup_of_a_spent_link(context):
     ended(page)
     page = begin(context, "connect", token, {"mode": "popup"})
     popup = popup_of(page)
-    expect(popup.get_by_text("used already")).to_be_visible()
+    expect(popup.get_by_text("already been used")).to_be_visible()
     picture(popup, "used")
     close(popup)
     return ended(page)
@@ -189,7 +189,7 @@ def close(popup):
 
 
 def dismissed(popup, page, words, name):
-    """A page of failure: what it says, and what the product's page is told when it is closed."""
+    """An error page: its text, and the result that the product's page receives when it is closed."""
     expect(popup.get_by_text(words).first).to_be_visible()
     picture(popup, name)
     close(popup)
@@ -208,7 +208,7 @@ def popup_for_another_organization(context):
     picture(popup, "reconnect")
     go_on(popup)
     decide(popup)
-    return dismissed(popup, page, "another organization", "other-organization")
+    return dismissed(popup, page, "Different organization", "other-organization")
 
 
 def sandbox(method, path, body=None):
@@ -224,7 +224,7 @@ def popup_while_the_provider_is_down(context):
     go_on(popup)
     sandbox("POST", "faults", {"method": "oauth.v2.access", "kind": "server_error", "count": 1})
     decide(popup)
-    return dismissed(popup, page, "can't be reached", "provider-down")
+    return dismissed(popup, page, "provider is unavailable", "provider-down")
 
 
 def popup_with_less_than_was_asked(context):
@@ -244,17 +244,17 @@ def popup_with_less_than_was_asked(context):
 def fill(page, address, token):
     page.get_by_label("Address of the SCIM service").fill(address)
     page.get_by_label("Token").fill(token)
-    press(page.get_by_role("button", name="Try and connect"))
+    press(page.get_by_role("button", name="Verify and connect"))
 
 
 def choice_and_form_succeed(context, mode):
-    """The customer chooses SCIM, is wrong twice, and gets it right. The gateway's own proxy is the service."""
+    """The customer chooses SCIM and succeeds after two errors. The gateway's own proxy is the service."""
     service = f"{asked.gateway}/proxy/scim/v2"
     token = api("POST", f"/integrated-accounts/{asked.elsewhere}/tokens", {})["token"]
-    wish = {"providers": ["slack_enterprise", "scim"]}
+    fields = {"providers": ["slack_enterprise", "scim"]}
     if mode == "redirect":
-        wish["redirect_uri"] = f"{product}/done"
-    page = begin(context, "connect", link(f"form-{mode}", **wish)["link_token"], {"mode": mode})
+        fields["redirect_uri"] = f"{product}/done"
+    page = begin(context, "connect", link(f"form-{mode}", **fields)["link_token"], {"mode": mode})
     if mode == "popup":
         at = popup_of(page)
     else:
@@ -270,11 +270,11 @@ def choice_and_form_succeed(context, mode):
     if mode == "popup":
         picture(at, "form")
     fill(at, service, "wrong")
-    expect(at.get_by_role("alert")).to_contain_text("token was not accepted")
+    expect(at.get_by_role("alert")).to_contain_text("token was rejected")
     if mode == "popup":
         picture(at, "form-token-refused")
     fill(at, asked.sandbox, token)
-    expect(at.get_by_role("alert")).to_contain_text("No SCIM service answers there")
+    expect(at.get_by_role("alert")).to_contain_text("No SCIM service at this address")
     fill(at, service, token)
     if mode == "redirect":
         page.wait_for_url(f"{product}/done?result=success&integrated_account_id=acc_*")
@@ -307,7 +307,7 @@ def window_succeeds(context):
 
 
 def tie_is_cut(context):
-    """The provider's page cuts the tie between the popup and the product's page."""
+    """The provider's page cuts the opener relation between the popup and the product's page."""
     def cut(route):
         answer = route.fetch()
         headers = {**answer.headers, "cross-origin-opener-policy": "same-origin"}
@@ -324,7 +324,7 @@ def tie_is_cut(context):
 
 
 def words_of_others_count_for_nothing(context):
-    """A page of another origin, and one in the product's own window, say that it worked."""
+    """A page of another origin, and one in the product's own window, forge a success message."""
     page = begin(context, "connect", link("forged")["link_token"], {"mode": "popup"})
     popup = popup_of(page)
     forged = {"source": "switchboard-link", "result": "success", "integrated_account_id": "acc_forged"}
@@ -378,7 +378,7 @@ def drop_in_is_closed(context, how):
 
 
 def show_looks(context, browser):
-    """Every further page, for people to look at."""
+    """Takes pictures of all other pages."""
     page = context.new_page()
     page.goto(f"{asked.gateway}/link/sb_link_nobody")
     picture(page, "unknown")
@@ -390,7 +390,7 @@ def show_looks(context, browser):
     other = browser.new_context(viewport={"width": 620, "height": 780}).new_page()
     other.goto(page.url)
     decide(other)
-    expect(other.get_by_role("heading", level=1)).to_contain_text("not the browser that began")
+    expect(other.get_by_role("heading", level=1)).to_contain_text("Session started in another browser")
     picture(other, "other-browser")
     looks(name="Acme HR", accent_color="#7a3cff", headline="Bring your people to Acme",
           introduction="Acme keeps roles and workspaces in step with your HR system.",
@@ -414,7 +414,7 @@ def show_looks(context, browser):
 
 
 def watch(context):
-    """No page may run into its own policy."""
+    """Checks that no page violates its own content security policy."""
     faults = []
     own = lambda message: message.type == "error" and "Content Security Policy" in message.text
     context.on("console", lambda message: faults.append(message.text) if own(message) else None)

@@ -1,4 +1,4 @@
-"""`admin.users.*`, sessions and roles: who may do what, where, and until when."""
+"""`admin.users.*`, sessions and roles: permissions and their expiry."""
 
 import time
 
@@ -6,7 +6,7 @@ from common import everything, one, refused
 
 
 def member(client, team, user):
-    """The row of a member of a workspace, or nothing."""
+    """Returns the row of a member of a workspace, or `None`."""
     rows = everything(client.admin_users_list, "users", team_id=team)
     found = [row for row in rows if row["id"] == user]
     return found[0] if found else None
@@ -17,7 +17,7 @@ def channels_of(client, team):
 
 
 def see(client, made, team, user):
-    """`user` is in no workspace yet; `made` is a workspace without other people."""
+    """`user` is in no workspace yet; `made` is a workspace without other members."""
     invite(client, team)
     raise_and_lower(client, made, user)
     see_roles(client, made, user)
@@ -28,17 +28,17 @@ def see(client, made, team, user):
 
 
 def invite(client, team):
-    wish = {
+    fields = {
         "team_id": team,
         "email": "nova.reyes@lumenworks.example",
         "channel_ids": channels_of(client, team)[:1],
         "real_name": "Nova Reyes",
     }
-    client.admin_users_invite(**wish)
-    refused("already_in_team_invited_user", client.admin_users_invite, **wish)
-    client.admin_users_invite(**wish, resend=True)
+    client.admin_users_invite(**fields)
+    refused("already_in_team_invited_user", client.admin_users_invite, **fields)
+    client.admin_users_invite(**fields, resend=True)
     people = everything(client.users_list, "members", team_id=team)
-    nova = [one for one in people if one["profile"].get("email") == wish["email"]]
+    nova = [one for one in people if one["profile"].get("email") == fields["email"]]
     assert len(nova) == 1 and nova[0]["is_invited_user"] is True, nova
     assert nova[0]["profile"]["real_name"] == "Nova Reyes", nova
 
@@ -63,22 +63,22 @@ def raise_and_lower(client, team, user):
 
 
 def see_roles(client, team, user):
-    wish = {"role_id": "Rl05", "entity_ids": [team], "user_ids": [user]}
-    more = {**wish, "user_ids": [user, "W00000000"]}
+    fields = {"role_id": "Rl05", "entity_ids": [team], "user_ids": [user]}
+    more = {**fields, "user_ids": [user, "W00000000"]}
     answer = refused("failed_for_some_users", client.admin_roles_addAssignments, **more)
     assert [one["id"] for one in answer["rejected_users"]] == ["W00000000"], answer.data
     where = {"role_ids": ["Rl05"], "entity_ids": [team]}
     rows = client.admin_roles_listAssignments(**where)["role_assignments"]
     assert one(rows, user_id=user)["entity_id"] == team, rows
     assert "Rl05" in member(client, team, user)["roles"]
-    client.admin_roles_removeAssignments(**wish)
+    client.admin_roles_removeAssignments(**fields)
     assert client.admin_roles_listAssignments(**where)["role_assignments"] == []
     everyone = everything(client.admin_roles_listAssignments, "role_assignments", limit=3)
     assert everyone, "nobody has a role"
 
 
 def see_sessions(client, user):
-    """Where people are signed in, and how long they may be."""
+    """Checks sessions and their maximum duration."""
     rows = everything(client.admin_users_session_list, "active_sessions", limit=60)
     users = list(dict.fromkeys(row["user_id"] for row in rows))
     first, second, third = [one for one in users if one != client.auth_test()["user_id"]][:3]
@@ -108,7 +108,7 @@ def see_sessions(client, user):
 
 
 def be_guest(client, team):
-    """A guest comes by invitation, and gets a day to leave."""
+    """Invites a guest and sets an expiry."""
     until = int(time.time()) + 90 * 86_400
     client.admin_users_invite(
         team_id=team,

@@ -1,4 +1,4 @@
-"""SCIM 1.1 by the SDK's own client: people and groups come, change and go."""
+"""SCIM 1.1 by the SDK's own client: users and groups are created, changed and deleted."""
 
 from slack_sdk.scim import Group, SCIMClient, User
 from slack_sdk.scim.v1.group import GroupMember
@@ -6,13 +6,13 @@ from slack_sdk.scim.v1.user import UserEmail, UserName
 
 
 class Directory:
-    """The client, and what it makes in the organization."""
+    """The client, and what it creates in the organization."""
 
     def __init__(self, base_url, token):
         self.scim = SCIMClient(base_url=f"{base_url}/scim/v1/", token=token)
 
     def hire(self, name, given, family):
-        """Makes an account and gives its id."""
+        """Creates an account; returns its id."""
         user = User(
             user_name=name,
             name=UserName(given_name=given, family_name=family),
@@ -39,7 +39,7 @@ class Directory:
 
 
 def people(directory):
-    """Every way to change an account but the last one; gives its id."""
+    """Changes an account in every way except deletion; returns its id."""
     scim, ada = directory.scim, directory.hire("ada.quist", "Ada", "Quist")
     found = scim.search_users(count=10, start_index=1, filter='email eq "ada.quist@lumenworks.example"')
     assert [user.id for user in found.users] == [ada] and found.body["totalResults"] == 1, found.body
@@ -65,10 +65,10 @@ def people(directory):
 
 
 def groups(directory, members):
-    """Every way to change a group but the last one; gives its id."""
+    """Changes a group in every way except deletion; returns its id."""
     scim = directory.scim
-    wish = Group(display_name="Crew", members=[GroupMember(value=members[0])])
-    made = scim.create_group(wish)
+    fields = Group(display_name="Crew", members=[GroupMember(value=members[0])])
+    made = scim.create_group(fields)
     assert made.status_code == 201 and made.group.display_name == "Crew", made.body
     crew = made.group.id
     scim.patch_group(crew, Group(members=[GroupMember(value=members[1])]))
@@ -88,7 +88,7 @@ def groups(directory, members):
 
 
 def leave(directory, user):
-    """The account is switched off, on again, and off for good."""
+    """The account is deactivated, reactivated, and deactivated again."""
     scim = directory.scim
     assert scim.delete_user(user).status_code in (200, 204)
     assert directory.user(user).active is False

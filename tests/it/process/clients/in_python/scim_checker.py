@@ -1,8 +1,8 @@
 """scim2-tester, unmodified, on a sandbox: python scim_checker.py BASE_URL CLIENT_ID CLIENT_SECRET
 
-Prints every result as a JSON list. The checker reads what the server publishes of itself and then
-tries everything that it promises. It is told which values Slack takes where a name cannot be made up:
-a userName of 21 characters, a guest of the type `multi`, people who exist.
+Prints every result as a JSON list. The checker reads the schemas that the server publishes and then
+tries everything that they declare. It gets example values where Slack does not accept arbitrary ones:
+a userName of 21 characters, a guest of the type `multi`, existing users.
 """
 
 import itertools
@@ -24,7 +24,7 @@ PROFILE = "urn:ietf:params:scim:schemas:extension:slack:profile:2.0:User"
 
 
 class Names:
-    """Examples of names: a new one each time one is picked."""
+    """Example names: a different one for each use."""
 
     def __init__(self, form):
         self.form, self.numbers = form, itertools.count(1)
@@ -37,7 +37,7 @@ class Names:
 
 
 def described(http):
-    """What the server publishes, read with patience: strictness is the checker's part."""
+    """What the server publishes, parsed leniently: the checker is strict."""
     patient = ScimProvider(policy=ScimPolicy(unknown=ScimPolicy.Unknown.ignore))
     client = SyncSCIMClient(http, provider=patient)
     client.discover()
@@ -74,7 +74,7 @@ def main():
     provider = described(http)
     somebody = http.get("Users", params={"startIndex": 1, "count": 1}).json()["Resources"][0]["id"]
     give_examples(provider, somebody)
-    # The checker throws dice for what it tries; the findings are to be the same each time.
+    # The checker uses random values; a fixed seed keeps the findings constant.
     random.seed(1)
     results = check_server(SyncSCIMClient(http, provider=provider))
     rows = [

@@ -1,7 +1,6 @@
 """Slack's Python SDK on a tour through the gateway: python through_proxy.py BASE_URL TOKEN
 
-The SDK is told nothing but the address of the proxy and an account token. Prints what it has seen as
-one JSON object.
+The SDK gets only the URL of the proxy and an account token. Prints its results as one JSON object.
 """
 
 import json

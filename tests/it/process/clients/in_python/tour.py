@@ -1,7 +1,6 @@
 """Slack's Python SDK on a tour of the sandbox: python tour.py BASE_URL CLIENT_ID CLIENT_SECRET
 
-Nothing of the SDK is changed but the addresses that it is told. Prints what it has made as one
-JSON object.
+The SDK is unmodified except for its URLs. Prints what it has created as one JSON object.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Another unified API's own client, unmodified but for its base URL, tours the gateway.
+"""Truto's own client, unmodified except for its base URL, tours the gateway.
 
-    unified_tour.py BASE_URL KEY ACCOUNT      prints what it saw as JSON
+    unified_tour.py BASE_URL KEY ACCOUNT      prints its results as JSON
 """
 
 import asyncio
@@ -30,7 +30,7 @@ async def tour(base_url, key, account):
     seen["role_assignments"] = len(await assignments.to_array())
     seen["roles"] = len(await client.unified_api.list(MODEL, "roles", dict(of)).to_array())
 
-    wish = {
+    fields = {
         "first_name": "Ada",
         "last_name": "Lovelace",
         "emails": [{"email": "ada@example.com", "type": "work", "is_primary": True}],
@@ -38,13 +38,13 @@ async def tour(base_url, key, account):
         "workspaces": [{"id": workspaces[0]["id"], "name": workspaces[0]["name"]}],
         "roles": [{"id": "ws:admin", "workspace": {"id": workspaces[0]["id"]}}],
     }
-    made = await client.unified_api.create(MODEL, "users", wish, dict(of))
+    made = await client.unified_api.create(MODEL, "users", fields, dict(of))
     read = await client.unified_api.get(MODEL, "users", made["id"], dict(of))
     seen["made"] = [read["id"] == made["id"], read["name"], read["type"], len(read["roles"])]
     held = client.unified_api.list(MODEL, "role_assignments", {**of, "user": {"id": made["id"]}})
     seen["held"] = [row["role_id"] for row in await held.to_array()]
-    wish = {"title": "Countess"}
-    changed = await client.unified_api.update(MODEL, "users", made["id"], wish, dict(of))
+    fields = {"title": "Countess"}
+    changed = await client.unified_api.update(MODEL, "users", made["id"], fields, dict(of))
     seen["changed"] = changed["title"]
     gone = await client.unified_api.delete(MODEL, "users", made["id"], dict(of))
     seen["gone"] = gone["status"]

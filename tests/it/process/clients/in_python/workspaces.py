@@ -1,4 +1,4 @@
-"""`admin.teams.*`, `admin.conversations.search` and `conversations.*`: the places."""
+"""`admin.teams.*`, `admin.conversations.search` and `conversations.*`: workspaces and channels."""
 
 from common import everything, one, refused
 
@@ -6,7 +6,7 @@ NEW = {"team_domain": "north-star", "team_name": "North Star"}
 
 
 def see(client, me):
-    """Makes a workspace and changes it; gives its id and that of another one."""
+    """Creates a workspace and changes it; returns its id and that of another one."""
     before = everything(client.admin_teams_list, "teams", limit=2)
     made = client.admin_teams_create(
         **NEW, team_description="Where the voyage is planned", team_discoverability="closed"

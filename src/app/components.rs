@@ -1,0 +1,112 @@
+//! Creates the gateway's components from its settings.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use tokio_util::task::TaskTracker;
+
+use crate::config::{self, Config, LimitBackend};
+use crate::connectors::Registry;
+use crate::domain::entropy::{Entropy, random_bytes};
+use crate::domain::provider::Provider;
+use crate::expressions::{ExpressionPool, WorkerLimits, WorkerProgram};
+use crate::limit::{ByteBudget, ConcurrencyLimit, FailureThrottle, RateTable, RedisBackend};
+use crate::store::CacheConfig;
+use crate::upstream::{AddressPolicy, HttpClient, ResponseMemory, Timeouts};
+
+/// Returns the configuration of the caches.
+pub(super) fn cache_config(cache: &config::CacheSettings) -> CacheConfig {
+    CacheConfig {
+        max_accounts: cache.accounts,
+        serve_stale_for: cache.serve_stale_for(),
+        max_age: cache.max_age(),
+    }
+}
+
+/// Returns a throttle of `factor` times the failed authentications that the settings allow.
+pub(super) fn throttle<S: Clone + Eq + Hash>(
+    server: &config::ServerSettings,
+    factor: u32,
+) -> Arc<FailureThrottle<S>> {
+    Arc::new(FailureThrottle::new(server.failed_auth_per_minute.saturating_mul(factor)))
+}
+
+/// Returns the limits of bytes in flight.
+pub(super) fn memory(server: &config::ServerSettings) -> ByteBudget {
+    ByteBudget::new(server.max_bytes_in_flight, server.max_environment_bytes_in_flight)
+}
+
+/// Returns the memory limits of responses, and the limit of waiting calls per environment.
+pub(super) fn upstream_bounds(
+    config: &Config,
+    memory: &ByteBudget,
+) -> (ResponseMemory, ConcurrencyLimit) {
+    let max_named_response = config.upstream.max_named_response_bytes;
+    let memory =
+        ResponseMemory { budget: memory.clone(), max_customer_response: max_named_response };
+    (memory, ConcurrencyLimit::new(config.quotas.waiting_calls(config.server.max_requests)))
+}
+
+/// Creates the HTTP client for providers.
+pub(super) fn http_client(config: &config::UpstreamSettings) -> anyhow::Result<HttpClient> {
+    let timeouts = Timeouts {
+        connect: config.connect_timeout(),
+        read: config.response_timeout(),
+        buffered: config.whole_response_timeout(),
+    };
+    let policy =
+        if config.allow_private_addresses { AddressPolicy::Any } else { AddressPolicy::PublicOnly };
+    Ok(HttpClient::new(timeouts, policy)?)
+}
+
+/// Creates the pool of expression workers; each starts when it is needed.
+pub(super) fn expressions(
+    mappings: &config::MappingSettings,
+    program: WorkerProgram,
+) -> ExpressionPool {
+    let limits = WorkerLimits { count: mappings.workers, memory: mappings.worker_memory() };
+    ExpressionPool::new(program, limits)
+}
+
+/// Creates the table of effective rates; checks that the overrides name existing buckets.
+pub(super) fn rate_table(
+    limits: &config::LimitSettings,
+    registry: &Registry,
+) -> anyhow::Result<RateTable> {
+    let provider_overrides = limits.provider_overrides().map_err(anyhow::Error::msg)?;
+    let exists = |provider, bucket: &str| registry.connector(provider).has_budget(bucket);
+    for ((provider, bucket), _) in provider_overrides {
+        anyhow::ensure!(
+            exists(provider, &bucket),
+            "limits.overrides.{provider}.\"{bucket}\": {provider} has no such method or bucket; {}",
+            registry.connector(provider).budget_names()
+        );
+    }
+    for ((app, bucket), _) in limits.app_overrides().map_err(anyhow::Error::msg)? {
+        anyhow::ensure!(
+            Provider::ALL.iter().any(|provider| exists(*provider, &bucket)),
+            "limits.app_overrides.{app}.\"{bucket}\": no provider has such a method or bucket"
+        );
+    }
+    RateTable::new(limits).map_err(anyhow::Error::msg)
+}
+
+/// Returns a unique name for this process.
+pub(super) fn process_name(entropy: &dyn Entropy) -> String {
+    format!("{:016x}", u64::from_be_bytes(random_bytes(entropy)))
+}
+
+/// Creates the Redis backend of the rate limiter if the settings select it.
+pub(super) fn redis_backend(
+    limits: &config::LimitSettings,
+    process: String,
+    tasks: &TaskTracker,
+) -> anyhow::Result<Option<RedisBackend>> {
+    match limits.backend {
+        LimitBackend::Local => Ok(None),
+        LimitBackend::Redis => {
+            let url = limits.redis_url().map_err(anyhow::Error::msg)?;
+            Ok(Some(RedisBackend::new(&url, process, tasks.clone())?))
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The layout of the HTML pages: one inline style, dark and light, no external resources.
+
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{Html, IntoResponse as _, Response};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+const STYLE: &str = include_str!("../../web/page.css");
+/// Content security policy: inline styles are permitted, because the style is part of the page.
+const CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; ";
+
+/// Returns a page for this site only, with forms.
+pub(super) fn plain(title: &str, body: &Markup) -> Response {
+    let policy = format!("{CSP}img-src data:; frame-ancestors 'none'; form-action 'self'");
+    let mut response = render(title, body, "", "", &policy);
+    isolate(&mut response);
+    response
+}
+
+/// Returns a wide page without forms.
+pub(super) fn wide(title: &str, body: &Markup) -> Response {
+    let policy = format!("{CSP}img-src data:; frame-ancestors 'none'; form-action 'none'");
+    let mut response = render(title, body, "wide", "", &policy);
+    isolate(&mut response);
+    response
+}
+
+/// A page with the branding of an environment.
+pub(super) struct HostedPage<'a> {
+    /// Title of the page.
+    pub(super) title: &'a str,
+    /// Content of the page.
+    pub(super) body: &'a Markup,
+    /// Name of the environment's product.
+    pub(super) product: Option<&'a str>,
+    /// Accent color, as `#rrggbb`.
+    pub(super) accent: Option<&'a str>,
+    /// Origin that the form may redirect to.
+    pub(super) redirect_origin: &'a str,
+    /// Value of the CSP directive `frame-ancestors`.
+    pub(super) frame_ancestors: &'a str,
+}
+
+/// Returns a hosted page for customers, with its script. The page retains `window.opener`.
+pub(super) fn hosted(frame: &HostedPage<'_>) -> Response {
+    let HostedPage {
+        title,
+        body,
+        product,
+        accent,
+        redirect_origin: leaves_for,
+        frame_ancestors: framed_by,
+    } = *frame;
+    let title = format!("{title} · {}", product.unwrap_or("Switchboard"));
+    let policy = format!(
+        "{CSP}img-src https: data:; script-src 'self'; connect-src 'self'; \
+         frame-ancestors {framed_by}; form-action 'self' {leaves_for}"
+    );
+    render(&title, body, "hosted", &accent.map(colors).unwrap_or_default(), policy.trim_end())
+}
+
+/// Returns the CSS variables of the accent color, with a readable text color.
+fn colors(accent: &str) -> String {
+    let channel = |from: usize| {
+        accent.get(from..from + 2).and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or(0)
+    };
+    // Approximate relative luminance: https://www.w3.org/TR/WCAG21/#dfn-relative-luminance
+    let is_light = 299 * channel(1) + 587 * channel(3) + 114 * channel(5) > 150_000;
+    let on = if is_light { "#111" } else { "#fff" };
+    format!(":root {{ --button: {accent}; --on-button: {on}; --brand: {accent}; }}")
+}
+
+fn render(title: &str, body: &Markup, class: &str, colors: &str, policy: &str) -> Response {
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                style { (PreEscaped(STYLE)) (PreEscaped(colors)) }
+            }
+            body { main class=(class) { (body) } }
+        }
+    };
+    let mut response = Html(markup.into_string()).into_response();
+    let headers = response.headers_mut();
+    if let Ok(policy) = HeaderValue::try_from(policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Isolates a page: it can't be framed, and other windows get no handle on it.
+fn isolate(response: &mut Response) {
+    let headers = response.headers_mut();
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    let opener = HeaderName::from_static("cross-origin-opener-policy");
+    headers.insert(opener, HeaderValue::from_static("same-origin"));
+}

@@ -1,0 +1,40 @@
+//! Statistics over the accounts of all environments, for metrics.
+
+use time::OffsetDateTime;
+
+use super::columns::parse_name;
+use super::{Store, StoreError};
+use crate::domain::account::AccountStatus;
+use crate::telemetry::DatabaseStats;
+
+impl Store {
+    /// Returns the number of accounts by status, and the age and remaining lifetime of the access token that expires
+    /// next.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn account_stats(&self, now: OffsetDateTime) -> Result<DatabaseStats, StoreError> {
+        let rows = sqlx::query!(
+            r#"SELECT status, count(*) AS "count!" FROM integrated_accounts GROUP BY status"#
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let accounts = rows
+            .into_iter()
+            .map(|row| Ok((parse_name("integrated_accounts", "status", &row.status)?, row.count)))
+            .collect::<Result<Vec<(AccountStatus, i64)>, StoreError>>()?;
+        let next = sqlx::query!(
+            r#"SELECT c.expires_at AS "expires_at!", c.updated_at FROM account_credentials c
+               JOIN integrated_accounts a USING (environment_id, integrated_account_id)
+               WHERE c.refresh_token IS NOT NULL AND c.expires_at IS NOT NULL AND a.status = 'active'
+               ORDER BY c.expires_at, c.integrated_account_id LIMIT 1"#
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let next_token = next.map(|row| {
+            ((now - row.updated_at).as_seconds_f64(), (row.expires_at - now).as_seconds_f64())
+        });
+        Ok(DatabaseStats { accounts, next_token })
+    }
+}
