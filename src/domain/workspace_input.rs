@@ -11,11 +11,11 @@ const MAX_DOMAIN_CHARS: usize = 21;
 
 /// The requested state of a workspace. Absent fields are unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, ToSchema)]
-#[schema(example = json!({"name": "Research"}))]
+#[schema(example = json!({"name": "Quality Assurance"}))]
 #[serde(deny_unknown_fields)]
 pub struct WorkspaceInput {
     /// The name.
-    #[schema(value_type = Option<String>, example = "Research")]
+    #[schema(value_type = Option<String>, example = "Quality Assurance")]
     #[serde(default)]
     pub name: PatchField<String>,
     /// The name in the URL; derived from the name when absent. Only for a new workspace.
