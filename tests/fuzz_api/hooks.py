@@ -16,3 +16,13 @@ def before_load_schema(context, raw_schema):
     # A custom field that replaces a built-in one may have any type.
     field = raw_schema["components"]["schemas"]["CreateMappingRequest"]["properties"]["field"]
     field["pattern"] = "^custom_[a-z]{1,20}$"
+    # Two workspaces of one organization can't have the same name, so none is given the example's.
+    workspace = raw_schema["components"]["schemas"]["WorkspaceInput"]
+    for schema in (workspace, workspace["properties"]["name"]):
+        schema.pop("example", None)
+        schema.pop("examples", None)
+    for path in ("/workspaces", "/workspaces/{id}"):
+        for operation in raw_schema["paths"][path].values():
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                content.pop("example", None)
+                content.pop("examples", None)
