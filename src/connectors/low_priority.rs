@@ -1,5 +1,4 @@
-//! Work that takes long runs on a thread of low priority: the operating system gives the processors to other requests
-//! first, and to the long work of one caller no more than to that of another.
+//! Runs long computations on threads of low priority, so that the operating system schedules other requests first.
 
 use std::panic::resume_unwind;
 use std::thread::{Builder, scope};

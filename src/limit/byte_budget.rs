@@ -31,17 +31,17 @@ struct ByteLimits {
 #[derive(Debug, Default)]
 struct UsedBytes {
     process: usize,
-    environments: HashMap<EnvironmentId, OfEnvironment>,
+    environments: HashMap<EnvironmentId, EnvironmentUsage>,
 }
 
 /// What one environment has in flight.
 #[derive(Debug)]
-struct OfEnvironment {
+struct EnvironmentUsage {
     bytes: usize,
     large_reads: Arc<Semaphore>,
 }
 
-impl Default for OfEnvironment {
+impl Default for EnvironmentUsage {
     fn default() -> Self {
         Self { bytes: 0, large_reads: Arc::new(Semaphore::new(MAX_LARGE_READS)) }
     }
@@ -100,7 +100,7 @@ impl ByteReservation {
         let limits = &self.budget.0;
         let mut used = self.budget.used();
         let process = used.process.saturating_add(bytes);
-        let before = used.environments.get(&self.environment_id).map_or(0, |of| of.bytes);
+        let before = used.environments.get(&self.environment_id).map_or(0, |usage| usage.bytes);
         let environment = before.saturating_add(bytes);
         if environment > limits.environment {
             return Err(OverBudget::Environment);
@@ -115,34 +115,33 @@ impl ByteReservation {
         Ok(())
     }
 
-    /// Waits until the environment may read another large body. The permit is held while the body is read, not while
-    /// it is used: who holds a body may wait for the permit to read another one.
+    /// Waits for the permit to read a large body of the environment. The permit is held while the body is read, not
+    /// while it is used: a request with one large body may wait for the permit to read another.
     ///
     /// # Errors
     ///
     /// [`OverBudget::Environment`] after ten seconds.
-    pub async fn large_read(&self) -> Result<OwnedSemaphorePermit, OverBudget> {
-        let reads = {
+    pub async fn acquire_large_read(&self) -> Result<OwnedSemaphorePermit, OverBudget> {
+        let permits = {
             let mut used = self.budget.used();
-            let of = used.environments.entry(self.environment_id).or_default();
-            Arc::clone(&of.large_reads)
+            let usage = used.environments.entry(self.environment_id).or_default();
+            Arc::clone(&usage.large_reads)
         };
-        let permit = tokio::time::timeout(MAX_LARGE_READ_WAIT, reads.acquire_owned()).await;
+        let permit = tokio::time::timeout(MAX_LARGE_READ_WAIT, permits.acquire_owned()).await;
         permit.ok().and_then(Result::ok).ok_or(OverBudget::Environment)
     }
 }
 
 impl Drop for ByteReservation {
     fn drop(&mut self) {
-        if self.bytes == 0 {
-            return;
-        }
         let mut used = self.budget.used();
         used.process = used.process.saturating_sub(self.bytes);
-        if let Entry::Occupied(mut of) = used.environments.entry(self.environment_id) {
-            of.get_mut().bytes = of.get().bytes.saturating_sub(self.bytes);
-            if of.get().bytes == 0 {
-                of.remove();
+        if let Entry::Occupied(mut entry) = used.environments.entry(self.environment_id) {
+            let usage = entry.get_mut();
+            usage.bytes = usage.bytes.saturating_sub(self.bytes);
+            // A permit in use, or a caller that waits for one, shares the semaphore.
+            if usage.bytes == 0 && Arc::strong_count(&usage.large_reads) == 1 {
+                entry.remove();
             }
         }
     }
@@ -185,11 +184,26 @@ mod tests {
         let reserved = budget.reserve(greedy);
         let mut reads = Vec::new();
         for _ in 0..MAX_LARGE_READS {
-            reads.push(reserved.large_read().await.unwrap());
+            reads.push(reserved.acquire_large_read().await.unwrap());
         }
-        assert_eq!(budget.reserve(greedy).large_read().await.err(), Some(OverBudget::Environment));
-        assert!(budget.reserve(modest).large_read().await.is_ok(), "another environment reads on");
+        assert_eq!(
+            budget.reserve(greedy).acquire_large_read().await.err(),
+            Some(OverBudget::Environment)
+        );
+        assert!(
+            budget.reserve(modest).acquire_large_read().await.is_ok(),
+            "another environment reads on"
+        );
         reads.pop();
-        assert!(reserved.large_read().await.is_ok());
+        assert!(reserved.acquire_large_read().await.is_ok());
+
+        // The permits in use count, even if no byte is reserved for a moment.
+        let mut other = budget.reserve(greedy);
+        other.grow(1).unwrap();
+        drop(other);
+        reads.push(reserved.acquire_large_read().await.unwrap());
+        assert_eq!(reserved.acquire_large_read().await.err(), Some(OverBudget::Environment));
+        drop((reads, reserved));
+        assert!(budget.used().environments.is_empty(), "nothing is left of any");
     }
 }

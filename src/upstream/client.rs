@@ -19,7 +19,7 @@ use super::ssrf::{AddressPolicy, AddressSource, may_be_public};
 /// The room, in bytes, that a declared length alone makes.
 const MAX_PREALLOCATED: usize = 1 << 20;
 /// How many times the bytes that came already are made room for, when a longer body is declared.
-const GROWTH: usize = 8;
+const MAX_GROWTH: usize = 8;
 
 const USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
@@ -221,14 +221,14 @@ impl std::fmt::Debug for IncomingBody {
     }
 }
 
-/// How far a body was read.
+/// Result of reading a part of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BodyRead {
     /// To its end.
     Ended,
-    /// As far as was asked for.
+    /// As far as was requested.
     Enough,
-    /// It is longer than it may be.
+    /// The body exceeds the maximum.
     TooLarge,
 }
 
@@ -273,59 +273,59 @@ impl IncomingBody {
         .await
     }
 
-    /// What comes behind `head`, all of it; `None` when it is more than `most` bytes together.
+    /// Returns `head` with the rest of the body; `None` if they exceed `max_bytes` together.
     pub(crate) async fn read_to_end(
         &mut self,
         head: Bytes,
-        most: usize,
+        max_bytes: usize,
     ) -> Result<Option<Bytes>, SendError> {
         let mut body = BytesMut::from(head);
-        let read = self.read(&mut body, usize::MAX, most, |_| Ok::<(), SendError>(())).await?;
+        let read = self.read(&mut body, usize::MAX, max_bytes, |_| Ok::<(), SendError>(())).await?;
         Ok((read != BodyRead::TooLarge).then(|| body.freeze()))
     }
 
-    /// Reads on until `body` has `enough` bytes, but no more than `most`. `count` is called with the number of bytes
+    /// Reads until `body` has `enough` bytes, but no more than `max_bytes`. `count` is called with the number of bytes
     /// before they are buffered, and can reject them.
     pub(crate) async fn read<E: From<SendError>>(
         &mut self,
         body: &mut BytesMut,
         enough: usize,
-        most: usize,
+        max_bytes: usize,
         mut count: impl FnMut(usize) -> Result<(), E>,
     ) -> Result<BodyRead, E> {
         let declared = self.declared();
-        if declared > most.saturating_sub(body.len()) {
+        if declared > max_bytes.saturating_sub(body.len()) {
             return Ok(BodyRead::TooLarge);
         }
         body.reserve(declared.min(MAX_PREALLOCATED));
         while body.len() < enough {
             let Some(chunk) = self.chunk().await? else { return Ok(BodyRead::Ended) };
-            if body.len() + chunk.len() > most {
+            if body.len() + chunk.len() > max_bytes {
                 return Ok(BodyRead::TooLarge);
             }
             count(chunk.len())?;
-            self.make_room(body, chunk.len());
+            self.grow_for(body, chunk.len());
             body.extend_from_slice(&chunk);
         }
         Ok(BodyRead::Enough)
     }
 
-    /// Makes room for a chunk in `body`, and for what comes after it: as much as the provider declared, but no more than
-    /// a few times what came already, or as much again where nothing was declared.
-    fn make_room(&self, body: &mut BytesMut, chunk: usize) {
+    /// Grows `body` for a chunk and for the declared rest, but by no more than [`MAX_GROWTH`] times its length; it
+    /// doubles where no length was declared.
+    fn grow_for(&self, body: &mut BytesMut, chunk: usize) {
         if body.capacity() - body.len() >= chunk {
             return;
         }
         let ahead = match self.body.size_hint().exact() {
-            Some(_) => self.declared().min(body.len().saturating_mul(GROWTH)),
+            Some(_) => self.declared().min(body.len().saturating_mul(MAX_GROWTH)),
             None => body.len(),
         };
-        let mut roomy = BytesMut::with_capacity(body.len() + chunk + ahead);
-        roomy.extend_from_slice(body);
-        *body = roomy;
+        let mut larger = BytesMut::with_capacity(body.len() + chunk + ahead);
+        larger.extend_from_slice(body);
+        *body = larger;
     }
 
-    /// How many bytes are to come at least, as the provider declared.
+    /// Returns the number of bytes that are still to come at least, by the declared length.
     pub(crate) fn declared(&self) -> usize {
         usize::try_from(self.body.size_hint().lower()).unwrap_or(usize::MAX)
     }

@@ -18,9 +18,9 @@ use crate::limit::ByteReservation;
 const MAX_PEEK_BYTES: usize = 8 * 1024;
 /// The maximum size of a buffered body from an address of the settings, in bytes.
 pub(super) const MAX_BUFFERED_BYTES: usize = 64 * 1024 * 1024;
-/// A longer body is large: an environment reads a few of these at the same time.
-const LARGE: usize = 256 * 1024;
-/// So many times a byte that is read as a whole counts: for itself, for what is read of it and for what is made of it.
+/// The size above which a body is large, in bytes: an environment reads a few of these at the same time.
+const LARGE_BODY_BYTES: usize = 256 * 1024;
+/// Multiple of its size that a buffered body reserves: for itself, the parsed values and the response made of them.
 const MEMORY_FACTOR: usize = 3;
 
 /// The class of a response, which decides on a retry.
@@ -151,13 +151,15 @@ impl ProviderResponse {
         if let Some(mut rest) = self.rest.take() {
             let mut body = BytesMut::from(std::mem::take(&mut self.prefix));
             let mut read = BodyRead::Enough;
-            if rest.declared().saturating_add(body.len()) <= LARGE {
+            if rest.declared().saturating_add(body.len()) <= LARGE_BODY_BYTES {
                 read = rest
-                    .read(&mut body, LARGE, max_bytes, |more| reserve(&mut reserved, more))
+                    .read(&mut body, LARGE_BODY_BYTES, max_bytes, |more| {
+                        reserve(&mut reserved, more)
+                    })
                     .await?;
             }
             if read == BodyRead::Enough {
-                let _permit = reserved.large_read().await?;
+                let _permit = reserved.acquire_large_read().await?;
                 read = rest
                     .read(&mut body, usize::MAX, max_bytes, |more| reserve(&mut reserved, more))
                     .await?;

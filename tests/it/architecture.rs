@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::support::source_files::source_files;
+
 /// The folders, the lowest first. A folder may use itself and what stands before it.
 const ORDER: &[&str] = &[
     "domain",
@@ -40,26 +42,13 @@ struct Source {
 }
 
 fn sources() -> std::io::Result<Vec<Source>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut waiting = vec![root.clone()];
-    let mut found = Vec::new();
-    while let Some(folder) = waiting.pop() {
-        for entry in std::fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                waiting.push(path);
-            } else if path.extension().is_some_and(|kind| kind == "rs") {
-                let whole = std::fs::read_to_string(&path)?;
-                let path = path.strip_prefix(&root).map_or(path.clone(), Path::to_owned);
-                let first = path.iter().next().unwrap_or_default().to_string_lossy();
-                let folder = first.trim_end_matches(".rs").to_owned();
-                let text = whole.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
-                found.push(Source { path, folder, text });
-            }
-        }
-    }
-    assert!(found.len() > 50, "the sources were not found");
-    Ok(found)
+    let sources = source_files()?.into_iter().map(|(path, whole)| {
+        let first = path.iter().next().unwrap_or_default().to_string_lossy();
+        let folder = first.trim_end_matches(".rs").to_owned();
+        let text = whole.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+        Source { path, folder, text }
+    });
+    Ok(sources.collect())
 }
 
 fn place(folder: &str) -> Option<usize> {

@@ -3,9 +3,10 @@
 //! An import through a folder that re-exports counts as an import of the file that declares the name.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::Path;
 
 use syn::{Item, ItemUse, UseTree, Visibility};
+
+use crate::support::source_files::source_files;
 
 /// A module's path below the crate's root.
 type Module = Vec<String>;
@@ -26,29 +27,20 @@ struct Imports {
     exported: BTreeMap<String, Import>,
 }
 
-/// The items of each file, without tests.
+/// The items of each file.
 fn files() -> anyhow::Result<BTreeMap<Module, Vec<Item>>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut waiting = vec![root.clone()];
     let mut found = BTreeMap::new();
-    while let Some(folder) = waiting.pop() {
-        for entry in std::fs::read_dir(folder)? {
-            let path = entry?.path();
-            if path.is_dir() {
-                waiting.push(path);
-            } else if path.extension().is_some_and(|kind| kind == "rs") {
-                let items = syn::parse_file(&std::fs::read_to_string(&path)?)?.items;
-                let below = path.strip_prefix(&root)?.with_extension("");
-                let mut module: Module =
-                    below.iter().map(|name| name.to_string_lossy().into_owned()).collect();
-                if module.last().is_some_and(|name| name == "mod" || name == "lib") {
-                    module.pop();
-                }
-                found.insert(module, items);
-            }
+    for (path, text) in source_files()? {
+        let mut module: Module = path
+            .with_extension("")
+            .iter()
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect();
+        if module.last().is_some_and(|name| name == "mod" || name == "lib") {
+            module.pop();
         }
+        found.insert(module, syn::parse_file(&text)?.items);
     }
-    anyhow::ensure!(found.len() > 50, "the sources were not found");
     Ok(found)
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod plain_words;
 mod redis;
 mod redis_cluster;
 mod slack;
+pub(crate) mod source_files;
 mod stalling_proxy;
 
 use std::sync::Arc;
