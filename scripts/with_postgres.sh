@@ -34,7 +34,7 @@ fi
 
 exec {pipe}> >(cd / && exec "${as[@]}" sh -c "$(cat "$here/../src/embedded/guard.sh")" guard \
     "$bin/postgres" -D "$folder/data" -c listen_addresses= -c port=5432 \
-    -c unix_socket_directories="$folder" -c max_connections=300 -c fsync=off \
+    -c unix_socket_directories="$folder" -c max_connections=1000 -c fsync=off \
     -c full_page_writes=off -c synchronous_commit=off >>"$folder/log" 2>&1)
 guard=$!
 
