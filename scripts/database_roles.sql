@@ -18,6 +18,10 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 ALTER ROLE switchboard_owner PASSWORD :'owner_password';
 ALTER ROLE switchboard_runtime PASSWORD :'runtime_password';
 
+-- The owner may not create extensions: a migration finds these.
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+CREATE EXTENSION IF NOT EXISTS btree_gin;
+
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO switchboard_owner;
 GRANT USAGE ON SCHEMA public TO switchboard_runtime;

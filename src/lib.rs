@@ -16,6 +16,7 @@
 //! | [`upstream`] | the HTTP client of providers: connection pool, rate limit, token, retry, timeout, circuit breaker |
 //! | [`connectors`] | capabilities of providers, one folder per provider |
 //! | [`unified`] | use cases of the unified API, one file per resource, and of the proxy |
+//! | [`sync`] | the directory sync: full runs, the copy of what the gateway changes, reads of the copy |
 //! | [`link`] | account linking: session, consent, code exchange |
 //! | [`admin`] | operations shared by API and CLI: keys, environments, apps, accounts |
 //! | [`http`] | router, middleware, extractors, problems, one file per route |
@@ -36,6 +37,7 @@ pub mod limit;
 pub mod link;
 pub mod sandbox;
 pub mod store;
+pub mod sync;
 pub mod telemetry;
 pub mod unified;
 pub mod upstream;

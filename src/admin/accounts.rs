@@ -124,6 +124,8 @@ impl Administrator<'_> {
         let kind = EventKind::Disconnected;
         let event = NewEvent::new(kind, account.id, None, self.clock, self.entropy);
         self.db.disconnect_account(account.id, self.clock.now(), &entry, &event).await?;
+        // The purge erases what a crash leaves.
+        self.db.erase_copy(account.id, self.clock.now()).await?;
         Ok(())
     }
 
@@ -154,6 +156,7 @@ impl Administrator<'_> {
                     request_id: self.request_id,
                 },
             },
+            call_count: None,
         };
         if let Some(identity) = registry.connector(account.provider).identity() {
             identity.revoke(&cx).await?;

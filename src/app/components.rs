@@ -10,7 +10,9 @@ use crate::connectors::Registry;
 use crate::domain::entropy::{Entropy, random_bytes};
 use crate::domain::provider::Provider;
 use crate::expressions::{ExpressionPool, WorkerLimits, WorkerProgram};
-use crate::limit::{ByteBudget, ConcurrencyLimit, FailureThrottle, RateTable, RedisBackend};
+use crate::limit::{
+    ByteBudget, ConcurrencyLimit, FailureThrottle, FairLimiter, Limiter, RateTable, RedisBackend,
+};
 use crate::store::CacheConfig;
 use crate::upstream::{AddressPolicy, HttpClient, ResponseMemory, Timeouts};
 
@@ -109,4 +111,12 @@ pub(super) fn redis_backend(
             Ok(Some(RedisBackend::new(&url, process, tasks.clone())?))
         }
     }
+}
+
+/// Creates the rate limiter: with the Redis backend, or local.
+pub(super) fn limiter(redis: Option<&RedisBackend>) -> Arc<dyn Limiter> {
+    Arc::new(match redis {
+        Some(redis) => FairLimiter::with_redis(redis.clone()),
+        None => FairLimiter::local(),
+    })
 }

@@ -14,8 +14,8 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::components::{
-    cache_config, expressions, http_client, memory, process_name, rate_table, redis_backend,
-    throttle, upstream_bounds,
+    cache_config, expressions, http_client, limiter, memory, process_name, rate_table,
+    redis_backend, throttle, upstream_bounds,
 };
 use super::database::deadlines;
 use super::gateway_count::count_gateways;
@@ -29,14 +29,17 @@ use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::expressions::WorkerProgram;
 use crate::http::{AppState, HttpService, Services, metrics_router};
-use crate::limit::{ConcurrencyLimit, FairLimiter, Limiter, RedisBackend};
+use crate::limit::{ConcurrencyLimit, RedisBackend};
 use crate::link::LinkService;
 use crate::store::{Store, UsageLog};
+use crate::sync::{SyncServices, Worker};
 use crate::telemetry::Metrics;
 use crate::unified::WorkspaceNames;
 use crate::upstream::Upstream;
 use crate::vault::{AccessTokens, KeyIssuer, MasterKeys, RefreshScheduler, Signer, Vault};
 
+/// The interval of searches for accounts whose next full run is due.
+const SCHEDULE_INTERVAL: Duration = Duration::from_secs(10);
 /// The memory for bodies of raw calls whose callers are not authenticated yet, in KiB.
 const UNAUTHENTICATED_BODY_KIB: usize = 64 * 1024;
 
@@ -64,6 +67,12 @@ pub struct Gateway {
     /// Cancelled when background work may stop.
     stop_background: CancellationToken,
     refresh_scheduler: RefreshScheduler,
+    /// Works on background jobs.
+    pub worker: Worker,
+    /// The number of jobs at the same time.
+    workers: u16,
+    /// The interval of searches for due jobs.
+    poll_every: Duration,
     /// The Redis backend of the rate limiter, if it is configured.
     redis: Option<RedisBackend>,
     refresh_interval: Duration,
@@ -99,7 +108,7 @@ impl Gateway {
         let registry = Arc::new(Registry::new(config, http.clone(), Arc::clone(&clock))?);
         let metrics = Metrics::new(registry.known_methods());
         let tasks = TaskTracker::new();
-        let feed_name = name.clone();
+        let (feed_name, worker_name) = (name.clone(), name.clone());
         tasks.spawn(async move { feed_store.listen(&feed_name, cancelled).await });
         let uses =
             UsageLog::new(store.clone(), Arc::clone(&clock), Arc::clone(&entropy), metrics.clone());
@@ -113,22 +122,16 @@ impl Gateway {
             metrics.clone(),
             tasks.clone(),
         );
-        let refresh_scheduler = RefreshScheduler::new(
-            store.clone(),
-            tokens.clone(),
-            Arc::clone(&clock),
-            config.refresh.ahead(),
-        );
+        let ahead = config.refresh.ahead();
+        let refresh_scheduler =
+            RefreshScheduler::new(store.clone(), tokens.clone(), Arc::clone(&clock), ahead);
         let rates = rate_table(&config.limits, &registry)?;
         let redis = redis_backend(&config.limits, name.clone(), &tasks)?;
         if let Some(redis) = redis.clone() {
             let counting = count_gateways(redis, store.clone(), name, config.limits.min_gateways);
             tasks.spawn(run_until(done.clone(), counting));
         }
-        let limiter: Arc<dyn Limiter> = Arc::new(match &redis {
-            Some(redis) => FairLimiter::with_redis(redis.clone()),
-            None => FairLimiter::local(),
-        });
+        let limiter = limiter(redis.as_ref());
         let memory = memory(&config.server);
         let upstream = Upstream::new(
             http.clone(),
@@ -149,7 +152,11 @@ impl Gateway {
             entropy: Arc::clone(&entropy),
             public_url,
         };
+        let parts = (Arc::clone(&clock), Arc::clone(&entropy));
+        let sync = sync_services(&store, &registry, &upstream, &uses, parts);
+        let worker = Worker::new(sync.clone(), worker_name, config.sync.lease());
         let state = Arc::new(Services {
+            sync,
             store,
             vault,
             tokens,
@@ -183,7 +190,7 @@ impl Gateway {
             body_timeout: config.server.body_timeout(),
             max_wait: config.limits.max_wait(),
         });
-        Self::assemble(config, state, (tasks, done), refresh_scheduler, redis)
+        Self::assemble(config, state, (tasks, done), (refresh_scheduler, worker), redis)
     }
 
     /// Assembles a gateway from its services and background tasks.
@@ -191,13 +198,16 @@ impl Gateway {
         config: &Config,
         state: AppState,
         (tasks, done): (TaskTracker, CancellationToken),
-        refresh_scheduler: RefreshScheduler,
+        (refresh_scheduler, worker): (RefreshScheduler, Worker),
         redis: Option<RedisBackend>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             tasks,
             stop_background: done,
             refresh_scheduler,
+            worker,
+            workers: config.sync.workers,
+            poll_every: config.sync.poll_every(),
             redis,
             refresh_interval: config.refresh.check_every(),
             ended_retention: config.database.ended_retention(),
@@ -248,6 +258,7 @@ impl Gateway {
                 () = cancelled.cancelled() => {}
             }
         });
+        self.spawn_workers(&stopping);
         if !self.metrics_listen.is_empty() {
             self.serve_metrics(stopping.clone()).await?;
         }
@@ -308,6 +319,38 @@ impl Gateway {
         Ok(())
     }
 
+    /// Works on background jobs, and requests the runs of the sync that are due, until `stopping`.
+    fn spawn_workers(&self, stopping: &CancellationToken) {
+        for _ in 0..self.workers {
+            let (worker, poll_every, stop) =
+                (self.worker.clone(), self.poll_every, stopping.clone());
+            self.tasks.spawn(async move { worker.run(poll_every, &stop).await });
+        }
+        if self.workers > 0 {
+            let (worker, stop) = (self.worker.clone(), stopping.clone());
+            let scheduling = async move { worker.schedule(SCHEDULE_INTERVAL).await };
+            self.tasks.spawn(run_until(stop, scheduling));
+        }
+    }
+
+    /// Works on background jobs alone, without serving requests, until `stop` is ready.
+    pub async fn work(self, stop: impl Future<Output = ()>) {
+        if let Some(redis) = &self.redis {
+            redis.connect().await;
+        }
+        let stopping = CancellationToken::new();
+        self.spawn_workers(&stopping);
+        stop.await;
+        stopping.cancel();
+        self.stop_background.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(self.shutdown_timeout, self.tasks.wait()).await.is_err() {
+            tracing::warn!("the shutdown timeout interrupted some background tasks");
+        }
+        self.state.uses.finish().await;
+        let _ = tokio::time::timeout(self.shutdown_timeout, self.state.store.close()).await;
+    }
+
     /// Serves `/metrics` at a separate address until `stopping`.
     async fn serve_metrics(&self, stopping: CancellationToken) -> anyhow::Result<()> {
         let address = &self.metrics_listen;
@@ -322,6 +365,24 @@ impl Gateway {
             }
         });
         Ok(())
+    }
+}
+
+/// Returns what the sync works with.
+fn sync_services(
+    store: &Store,
+    registry: &Arc<Registry>,
+    upstream: &Upstream,
+    uses: &UsageLog,
+    (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
+) -> SyncServices {
+    SyncServices {
+        store: store.clone(),
+        registry: Arc::clone(registry),
+        upstream: upstream.clone(),
+        uses: uses.clone(),
+        clock,
+        entropy,
     }
 }
 

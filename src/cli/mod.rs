@@ -17,6 +17,8 @@ mod sandbox;
 mod secrets;
 mod serve;
 mod signals;
+mod sync;
+mod worker;
 
 use std::path::PathBuf;
 
@@ -39,6 +41,8 @@ pub struct Cli {
 enum Command {
     /// Run the gateway
     Serve(serve::ServeArguments),
+    /// Run background jobs without serving requests
+    Worker,
     /// Run a demo: database, sandbox provider and gateway in one process, with a linked account
     Demo(demo::DemoArguments),
     /// Run the sandbox provider: a Slack Enterprise Grid organization in memory
@@ -57,6 +61,8 @@ enum Command {
     /// List accounts, refresh their tokens, disconnect them
     #[command(subcommand)]
     Accounts(accounts::AccountsCommand),
+    /// Copy an account's directory now, and follow the run
+    Sync(sync::SyncArguments),
     /// Manage audit log retention
     #[command(subcommand)]
     Audit(audit::AuditCommand),
@@ -81,6 +87,7 @@ impl Cli {
         let config = self.config.as_deref();
         match self.command {
             Command::Serve(arguments) => serve::run(Config::load(config)?, arguments).await,
+            Command::Worker => worker::run(Config::load(config)?).await,
             Command::Demo(arguments) => demo::run(Config::load(config)?, arguments).await,
             Command::Sandbox(arguments) => sandbox::run(&Config::load(config)?, arguments).await,
             Command::Migrate => migrate::run(&Config::load(config)?).await,
@@ -92,6 +99,7 @@ impl Cli {
                 provider_apps::run(&Config::load(config)?, command).await
             }
             Command::Accounts(command) => accounts::run(&Config::load(config)?, command).await,
+            Command::Sync(arguments) => sync::run(&Config::load(config)?, &arguments).await,
             Command::Audit(command) => audit::run(&Config::load(config)?, &command).await,
             Command::Secrets(command) => secrets::run(&Config::load(config)?, &command).await,
             Command::Doctor(arguments) => doctor::run(Config::load(config), &arguments).await,

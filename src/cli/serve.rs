@@ -22,12 +22,18 @@ pub(super) struct ServeArguments {
     /// Address and port to listen on, such as 127.0.0.1:8080; overrides server.listen
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
+    /// Leave background jobs to `switchboard worker`; overrides sync.workers
+    #[arg(long)]
+    no_workers: bool,
 }
 
 /// Runs the gateway until a shutdown signal.
 pub(super) async fn run(mut config: Config, arguments: ServeArguments) -> anyhow::Result<()> {
     if let Some(listen) = arguments.listen {
         config.server.listen = listen;
+    }
+    if arguments.no_workers {
+        config.sync.workers = 0;
     }
     config.validate()?;
     crate::telemetry::init(&config.log);

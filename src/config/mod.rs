@@ -17,6 +17,7 @@ mod scim;
 mod secret;
 mod server;
 mod slack_enterprise;
+mod sync;
 mod traces;
 mod upstream;
 mod vault;
@@ -36,6 +37,7 @@ pub use refresh::RefreshSettings;
 pub use scim::ScimSettings;
 pub use server::ServerSettings;
 pub use slack_enterprise::SlackSettings;
+pub use sync::SyncWorkerSettings;
 pub use traces::TraceSettings;
 pub use upstream::UpstreamSettings;
 pub use vault::{MasterKeyList, VaultSettings};
@@ -59,6 +61,8 @@ pub struct Config {
     pub vault: VaultSettings,
     /// Proactive token refresh.
     pub refresh: RefreshSettings,
+    /// Background jobs and the directory sync.
+    pub sync: SyncWorkerSettings,
     /// Rate limits of providers.
     pub limits: LimitSettings,
     /// Quotas per environment.
@@ -187,6 +191,7 @@ impl Config {
         self.cache.validate(&mut errors);
         self.vault.validate(&mut errors);
         self.refresh.validate(&mut errors);
+        self.sync.validate(&mut errors);
         self.limits.validate(&mut errors);
         self.quotas.validate(&mut errors);
         self.mappings.validate(&mut errors);

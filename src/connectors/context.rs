@@ -1,5 +1,7 @@
 //! The context of a connector's calls within one request.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use http::HeaderMap;
 
 use super::error::{ConnectorError, ErrorKind};
@@ -26,6 +28,8 @@ pub struct CallContext<'a> {
     pub unreadable_rows: &'a UnreadableRows,
     /// The usage log of the account's token.
     pub usage: UsageContext<'a>,
+    /// Counts the calls.
+    pub call_count: Option<&'a AtomicU64>,
 }
 
 impl CallContext<'_> {
@@ -41,6 +45,9 @@ impl CallContext<'_> {
     ) -> Result<Box<ProviderResponse>, ConnectorError> {
         let name = request.name.clone();
         let using = self.usage.begin(name.clone());
+        if let Some(count) = self.call_count {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
         // Boxed: a connector's own futures hold several of these.
         let call = self.upstream.fetch(self.account, request, dialect, self.options);
         let response = Box::pin(call).await;

@@ -70,6 +70,10 @@ pub trait Connector: Send + Sync {
     fn workspaces(&self) -> Option<&dyn ReadResource<Workspace>>;
     /// Reads groups.
     fn groups(&self) -> Option<&dyn ReadResource<Group>>;
+    /// Reads the profiles of all users from a list of their own, where lists of users lack them.
+    fn profiles(&self) -> Option<&dyn ReadProfiles> {
+        None
+    }
     /// Reads the identity behind the token.
     fn identity(&self) -> Option<&dyn ReadIdentity>;
     /// Changes users.
@@ -135,6 +139,42 @@ pub trait ReadResource<T: Filterable>: Send + Sync {
         cx: &CallContext<'_>,
         id: &str,
     ) -> Result<Option<Unified<T>>, ConnectorError>;
+}
+
+/// A user's profile as the provider sent it, with the user's id.
+pub type Profile = (String, Box<RawValue>);
+
+/// Reads the profiles of all users: the fields that a list of users lacks.
+#[async_trait]
+pub trait ReadProfiles: Send + Sync {
+    /// Returns one page of profiles.
+    async fn list(
+        &self,
+        cx: &CallContext<'_>,
+        page: PageRequest<PageToken>,
+    ) -> Result<Page<Profile, PageToken>, ConnectorError>;
+
+    /// Returns the profile of one user; `None` when there is none.
+    async fn get(
+        &self,
+        cx: &CallContext<'_>,
+        user_id: &str,
+    ) -> Result<Option<Box<RawValue>>, ConnectorError>;
+
+    /// Returns the fields of a user that a single read has and lists do not, or the other way round.
+    fn fields_of_one_read(&self) -> &'static [&'static str];
+
+    /// Merges a profile into the user of a list.
+    ///
+    /// # Errors
+    ///
+    /// When the profile can't be parsed.
+    fn merge(
+        &self,
+        cx: &CallContext<'_>,
+        user: &mut User,
+        profile: &RawValue,
+    ) -> Result<(), ConnectorError>;
 }
 
 /// Reads and revokes the account's token.

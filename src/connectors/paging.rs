@@ -27,6 +27,12 @@ impl EndlessList {
             Self::TooLong => "it has more pages than are followed",
         }
     }
+
+    /// Whether this is the defect of a list without an end.
+    #[must_use]
+    pub fn is_reason(defect: &str) -> bool {
+        [Self::Repeated, Self::TooLong].into_iter().any(|endless| endless.reason() == defect)
+    }
 }
 
 /// The pages that a list has had, as digests. Its size does not grow with the list, so that a cursor can hold it: the

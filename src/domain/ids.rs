@@ -127,6 +127,10 @@ ids! {
     MappingId = "map";
     /// An event of an account.
     EventId = "evt";
+    /// A run of the directory sync.
+    SyncRunId = "syn";
+    /// A background job.
+    JobId = "job";
     /// A row of the audit log.
     AuditId = "aud";
     /// A request, in logs, problems and headers.

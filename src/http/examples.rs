@@ -15,12 +15,15 @@ use crate::domain::audit::AuditRow;
 use crate::domain::event::Event;
 use crate::domain::group::Group;
 use crate::domain::ids::{
-    AccountTokenId, ApiKeyId, AuditId, EnvironmentId, EventId, IntegratedAccountId, LinkTokenId,
-    MappingId, ProviderAppId,
+    AccountTokenId, ApiKeyId, AuditId, EnvironmentId, EventId, IntegratedAccountId, JobId,
+    LinkTokenId, MappingId, ProviderAppId, SyncRunId,
 };
+use crate::domain::job::Job;
 use crate::domain::mapping::Mapping;
 use crate::domain::me::Me;
 use crate::domain::role::Role;
+use crate::domain::sync::SyncSettings;
+use crate::domain::sync_run::SyncRun;
 use crate::domain::user::{ResourceRef, User};
 use crate::domain::workspace::Workspace;
 
@@ -54,7 +57,7 @@ pub(super) fn describe_examples(document: &mut OpenApi) {
 }
 
 /// Returns the schemas of the directory's resources, each with its key in the file.
-fn resources() -> [(Cow<'static, str>, &'static str); 12] {
+fn resources() -> [(Cow<'static, str>, &'static str); 15] {
     [
         (User::name(), "User"),
         (ResourceRef::name(), "ResourceRef"),
@@ -65,6 +68,9 @@ fn resources() -> [(Cow<'static, str>, &'static str); 12] {
         (Me::name(), "Me"),
         (IntegratedAccount::name(), "IntegratedAccount"),
         (Mapping::name(), "Mapping"),
+        (SyncRun::name(), "SyncRun"),
+        (SyncSettings::name(), "SyncSettings"),
+        (Job::name(), "Job"),
         (Event::name(), "Event"),
         (AuditRow::name(), "AuditEntry"),
         (ApiKey::name(), "ApiKey"),
@@ -80,9 +86,11 @@ fn ids() -> impl Iterator<Item = (Cow<'static, str>, Value)> {
         (EnvironmentId::name(), "env"),
         (EventId::name(), "evt"),
         (IntegratedAccountId::name(), "acc"),
+        (JobId::name(), "job"),
         (LinkTokenId::name(), "lnk"),
         (MappingId::name(), "map"),
         (ProviderAppId::name(), "app"),
+        (SyncRunId::name(), "syn"),
     ];
     names.into_iter().map(|(name, prefix)| (name, format!("{prefix}_{ULID}").into()))
 }

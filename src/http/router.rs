@@ -15,9 +15,9 @@ use super::openapi::ServedDocument;
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use super::v1::{
-    account_tokens, api_keys, audit_log, batch, environments, events, groups, integrated_accounts,
-    link_tokens, mappings, me, provider_apps, role_assignments, roles, users, workspace_members,
-    workspaces,
+    account_tokens, api_keys, audit_log, batch, environments, events, groups, history,
+    integrated_accounts, jobs, link_tokens, mappings, me, provider_apps, role_assignments, roles,
+    syncs, users, workspace_members, workspaces,
 };
 use super::{
     docs, examples, health, idempotency, index, link, metrics, middleware, openapi, problem, proxy,
@@ -66,6 +66,10 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(groups::get_group, groups::update_group, groups::delete_group))
         .routes(routes!(groups::list_group_members, groups::add_group_member))
         .routes(routes!(groups::remove_group_member))
+        .routes(routes!(history::list_user_history))
+        .routes(routes!(history::list_workspace_history))
+        .routes(routes!(history::list_group_history))
+        .routes(routes!(history::list_role_assignment_history))
         .routes(routes!(me::get_me))
         .routes(routes!(batch::run_batch))
         .routes(routes!(integrated_accounts::list_integrated_accounts))
@@ -76,6 +80,7 @@ fn routes() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(integrated_accounts::refresh_integrated_account))
         .routes(routes!(integrated_accounts::list_scopes))
+        .routes(routes!(integrated_accounts::get_sync_settings))
         .routes(routes!(account_tokens::list_account_tokens, account_tokens::create_account_token))
         .routes(routes!(account_tokens::revoke_account_token))
         .routes(routes!(link_tokens::list_link_tokens, link_tokens::create_link_token))
@@ -89,6 +94,13 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(mappings::list_mappings, mappings::create_mapping))
         .routes(routes!(mappings::preview_mapping))
         .routes(routes!(mappings::get_mapping, mappings::update_mapping, mappings::delete_mapping))
+        .routes(routes!(syncs::list_syncs, syncs::start_sync))
+        .routes(routes!(syncs::get_sync))
+        .routes(routes!(syncs::cancel_sync))
+        .routes(routes!(syncs::resume_sync))
+        .routes(routes!(syncs::accept_sync))
+        .routes(routes!(syncs::reject_sync))
+        .routes(routes!(jobs::list_jobs))
         .routes(routes!(events::list_events))
         .routes(routes!(audit_log::list_audit_log))
         .routes(routes!(audit_log::export_audit_log))

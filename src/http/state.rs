@@ -18,6 +18,7 @@ use crate::expressions::ExpressionPool;
 use crate::limit::{ByteBudget, ConcurrencyLimit, FailureThrottle, Limiter};
 use crate::link::LinkService;
 use crate::store::{Store, UsageLog};
+use crate::sync::SyncServices;
 use crate::telemetry::{Metrics, Traces};
 use crate::unified::WorkspaceNames;
 use crate::upstream::Upstream;
@@ -40,6 +41,8 @@ pub struct Services {
     pub registry: Arc<Registry>,
     /// Evaluates the expressions of mappings.
     pub expressions: ExpressionPool,
+    /// Keeps the copies of directories.
+    pub sync: SyncServices,
     /// The cache of workspace names.
     pub workspace_names: WorkspaceNames,
     /// Links accounts.

@@ -1,4 +1,4 @@
-//! Statistics over the accounts of all environments, for metrics.
+//! Statistics over all environments, for metrics: accounts, tokens, jobs.
 
 use time::OffsetDateTime;
 
@@ -8,8 +8,8 @@ use crate::domain::account::AccountStatus;
 use crate::telemetry::DatabaseStats;
 
 impl Store {
-    /// Returns the number of accounts by status, and the age and remaining lifetime of the access token that expires
-    /// next.
+    /// Returns the number of accounts by status, the age and remaining lifetime of the access token that expires next,
+    /// and the numbers of jobs and held runs.
     ///
     /// # Errors
     ///
@@ -35,6 +35,7 @@ impl Store {
         let next_token = next.map(|row| {
             ((now - row.updated_at).as_seconds_f64(), (row.expires_at - now).as_seconds_f64())
         });
-        Ok(DatabaseStats { accounts, next_token })
+        let (jobs, held_syncs) = (self.job_counts().await?, self.held_syncs().await?);
+        Ok(DatabaseStats { accounts, next_token, jobs, held_syncs })
     }
 }

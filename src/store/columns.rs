@@ -2,8 +2,8 @@
 
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::{
-    AccountTokenId, ApiKeyId, AuditId, EnvironmentId, EventId, IntegratedAccountId, LinkTokenId,
-    MappingId, ProviderAppId,
+    AccountTokenId, ApiKeyId, AuditId, EnvironmentId, EventId, IntegratedAccountId, JobId,
+    LinkTokenId, MappingId, ProviderAppId, SyncRunId,
 };
 use crate::domain::networks::Networks;
 use crate::domain::sealed::Digest;
@@ -47,8 +47,10 @@ text_columns!(
     EventId,
     MappingId,
     IntegratedAccountId,
+    JobId,
     LinkTokenId,
-    ProviderAppId
+    ProviderAppId,
+    SyncRunId
 );
 
 /// Returns the bytes of a digest for a query.

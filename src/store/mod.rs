@@ -17,6 +17,7 @@ mod connections;
 mod created_by;
 mod credentials;
 mod data_keys;
+mod directory;
 mod environments;
 mod error;
 mod events;
@@ -24,6 +25,7 @@ mod expiring_tokens;
 mod gateways;
 mod grant_revocations;
 mod idempotency;
+mod jobs;
 mod key_last_used;
 mod key_uses;
 mod keys;
@@ -39,6 +41,8 @@ mod refresh_backoff;
 mod revocation_scope;
 mod server_info;
 mod stored_response_quota;
+mod sync_runs;
+mod sync_settings;
 mod tenants;
 mod unbound_token_pairs;
 
@@ -60,12 +64,17 @@ pub use connections::DatabaseTimeouts;
 pub use created_by::CreatedByKey;
 pub use credentials::{Credentials, NewCredentials, RefreshLock};
 pub use data_keys::{KeyedRow, KeyedTable, MasterKeyUsage};
+pub use directory::{
+    CopyFreshness, CopyQuery, CopyRow, CopySort, MissingObject, ReferenceRow, UserCriteria,
+    VersionRow,
+};
 pub use environments::{Environment, NewEnvironment};
 pub use error::StoreError;
-pub use events::{EventFilter, NewEvent};
+pub use events::{ChangeSource, EventFilter, NewEvent};
 pub use expiring_tokens::ExpiringToken;
 pub use grant_revocations::GrantRevocation;
 pub use idempotency::{ClaimHolder, IdempotencyKey, NewClaim, SealedResponse};
+pub use jobs::JobLease;
 pub use keys::{NewApiKey, SecretRotation};
 pub use link_token_list::LinkTokenSummary;
 pub use link_tokens::{LinkSession, LinkToken, NewLinkSession, NewLinkToken, SessionLookup};
@@ -74,6 +83,7 @@ pub use provider_apps::{NewProviderApp, ProviderApp, ProviderAppLock};
 pub use refresh_backoff::RefreshBackoff;
 pub use revocation_scope::RevocationScope;
 pub use server_info::{DatabaseRole, MigrationStatus, ServerInfo};
+pub use sync_runs::{ClaimedRun, NewSyncRun, PageWritten, RunEnd, RunPage};
 pub use unbound_token_pairs::UnboundPair;
 
 use self::cache::RowCaches;

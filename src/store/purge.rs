@@ -1,11 +1,12 @@
 //! Purge of expired rows: link tokens, account tokens and API keys long after they expired or were revoked, their
-//! last-used times, stored responses of expired idempotency keys, and events beyond their retention. Not the audit log.
+//! last-used times, stored responses of expired idempotency keys, events, versions of copied objects, copies of
+//! disconnected accounts, ended jobs and runs. Not the audit log.
 
 use time::{Duration, OffsetDateTime};
 
 use super::connections::{DatabaseTimeouts, Transaction};
-use super::events;
-use super::{Store, StoreError};
+use super::directory::erase;
+use super::{Store, StoreError, events, jobs, sync_runs};
 
 /// Maximum number of rows of a kind deleted in one transaction.
 const BATCH_ROWS: i64 = 1_000;
@@ -21,16 +22,24 @@ enum ExpiringRows {
     KeyUses,
     IdempotencyKeys,
     Events,
+    Versions,
+    DisconnectedCopies,
+    SyncRuns,
+    Jobs,
 }
 
 impl ExpiringRows {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 10] = [
         Self::LinkTokens,
         Self::AccountTokens,
         Self::ApiKeys,
         Self::KeyUses,
         Self::IdempotencyKeys,
         Self::Events,
+        Self::Versions,
+        Self::DisconnectedCopies,
+        Self::SyncRuns,
+        Self::Jobs,
     ];
 
     /// Deletes up to [`BATCH_ROWS`] rows of all environments and returns their number. Locked rows are left for the
@@ -49,6 +58,10 @@ impl ExpiringRows {
             Self::KeyUses => last_used_times(tx, before).await?,
             Self::IdempotencyKeys => idempotency_keys(tx, now).await?,
             Self::Events => old_events(tx, now - events::RETENTION).await?,
+            Self::Versions => erase::purge(tx, now, BATCH_ROWS).await?,
+            Self::DisconnectedCopies => erase::purge_disconnected(tx, BATCH_ROWS).await?,
+            Self::SyncRuns => sync_runs::purge(tx, before, BATCH_ROWS).await?,
+            Self::Jobs => jobs::purge(tx, before, BATCH_ROWS).await?,
         })
     }
 }

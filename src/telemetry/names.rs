@@ -38,6 +38,10 @@ pub const ACCOUNTS: &str = "switchboard_accounts";
 pub const TOKEN_AGE: &str = "switchboard_oldest_token_age_seconds";
 /// Time until the next access token expires; negative when one has expired.
 pub const NEXT_TOKEN_EXPIRY: &str = "switchboard_next_token_end_seconds";
+/// Background jobs, by `state`.
+pub const JOBS: &str = "switchboard_jobs";
+/// Runs of the directory sync that are held.
+pub const HELD_SYNCS: &str = "switchboard_held_syncs";
 /// Credential uses lost for the audit log.
 pub const AUDIT_LOST: &str = "switchboard_audit_rows_lost";
 
@@ -59,7 +63,7 @@ pub const BUILD: &str = "switchboard_build";
 pub const RESIDENT_MEMORY: &str = "process_resident_memory_bytes";
 
 /// All names.
-pub const ALL: [&str; 28] = [
+pub const ALL: [&str; 30] = [
     HTTP_REQUESTS,
     HTTP_DURATION,
     HTTP_IN_FLIGHT,
@@ -79,6 +83,8 @@ pub const ALL: [&str; 28] = [
     ACCOUNTS,
     TOKEN_AGE,
     NEXT_TOKEN_EXPIRY,
+    JOBS,
+    HELD_SYNCS,
     AUDIT_LOST,
     AUDIT_WAITING,
     TASKS,

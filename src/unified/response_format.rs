@@ -79,6 +79,20 @@ impl RenderOptions {
         }
     }
 
+    /// Renders an object that is JSON already, with custom fields; the provider's object is unknown.
+    #[must_use]
+    pub fn render_text(
+        &self,
+        unified: String,
+        custom: Vec<(&str, Box<RawValue>)>,
+    ) -> Box<RawValue> {
+        if *self != Self::default() || !custom.is_empty() {
+            let fields: Map<String, Value> = serde_json::from_str(&unified).unwrap_or_default();
+            return self.render_fields(fields, custom, None::<&Value>);
+        }
+        RawValue::from_string(unified).unwrap_or_else(|_| RawValue::NULL.to_owned())
+    }
+
     /// Renders unified fields, with custom fields appended or in their places. Custom fields remain text: a parsed
     /// value takes many times as much memory.
     pub(super) fn render_fields(

@@ -18,6 +18,7 @@ const ORDER: &[&str] = &[
     "upstream",
     "connectors",
     "unified",
+    "sync",
     "link",
     "admin",
     "http",

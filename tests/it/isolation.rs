@@ -8,7 +8,9 @@ use http::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use switchboard::domain::access::Scope;
+use switchboard::domain::ids::{JobId, SyncRunId};
 use switchboard::sandbox::org::{OrgLevel, Person, WorkspaceLevel};
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{ApiResponse, Client, TestApp, bearer};
 
@@ -64,6 +66,10 @@ const fn public(path: &'static str) -> Route {
 const ROUTES: &[Route] = &[
     read("/users"),
     read("/users/{id}"),
+    read("/users/{id}/history"),
+    read("/workspaces/{id}/history"),
+    read("/groups/{id}/history"),
+    read("/role-assignments/{id}/history"),
     read("/roles"),
     read("/roles/{id}"),
     read("/role-assignments"),
@@ -109,7 +115,12 @@ const ROUTES: &[Route] = &[
     ),
     Route { foreign: ForeignResult::Own, ..read("/integrated-accounts") },
     read("/integrated-accounts/{id}"),
-    change("patch", "/integrated-accounts/{id}", r#"{"context": {"plan": "gold"}}"#),
+    change(
+        "patch",
+        "/integrated-accounts/{id}",
+        r#"{"context": {"plan": "gold"}, "sync": {"enabled": true}}"#,
+    ),
+    read("/integrated-accounts/{id}/sync-settings"),
     post("/integrated-accounts/{id}/refresh", "", Scope::Write, ForeignResult::AccountNotFound),
     post("/integrated-accounts/{id}/tokens", "{}", Scope::Read, ForeignResult::AccountNotFound),
     read("/integrated-accounts/{id}/tokens"),
@@ -174,6 +185,17 @@ const ROUTES: &[Route] = &[
         ..delete("/mappings/{id}")
     },
     Route { foreign: ForeignResult::Own, ..read("/events") },
+    Route { foreign: ForeignResult::Own, ..read("/jobs") },
+    Route { foreign: ForeignResult::Own, ..read("/syncs") },
+    Route { foreign: ForeignResult::NotFound, ..read("/syncs/{id}") },
+    // From `held` to `queued`, `cancelled`, and again.
+    post("/syncs/{id}/accept", "", Scope::Write, ForeignResult::NotFound),
+    post("/syncs/{id}/cancel", "", Scope::Write, ForeignResult::NotFound),
+    post("/syncs/{id}/resume", "", Scope::Write, ForeignResult::NotFound),
+    // An account has one run at a time.
+    post("/syncs/{id}/cancel", "", Scope::Write, ForeignResult::NotFound),
+    post("/syncs/{id}/reject", "", Scope::Write, ForeignResult::NotFound),
+    change("post", "/syncs", r#"{"integrated_account_id": "ACCOUNT"}"#),
     Route { foreign: ForeignResult::Own, scope: Some(Scope::Admin), ..read("/api-keys") },
     Route { foreign: ForeignResult::NotFound, scope: Some(Scope::Admin), ..read("/api-keys/{id}") },
     Route { foreign: ForeignResult::Own, ..read("/environments") },
@@ -209,6 +231,29 @@ struct Fixture {
     link: String,
     /// A custom field of that account.
     own_mapping: String,
+    /// A run of the directory sync of that account whose removals can be accepted.
+    held_run: String,
+    /// Another one, to reject.
+    rejected_run: String,
+}
+
+/// Adds a held run of the directory sync to an account and returns its id.
+async fn add_held_run(app: &TestApp, account: &str) -> anyhow::Result<String> {
+    let (clock, entropy) = (&*app.state.clock, &*app.state.entropy);
+    let run = SyncRunId::generate(clock, entropy).to_string();
+    sqlx::query(
+        "INSERT INTO sync_runs (environment_id, integrated_account_id, sync_run_id, job_id, status,
+             resources, started_by, created_at, checkpoint)
+         VALUES ($1, $2, $3, $4, 'held', '{users}', 'schedule', $5, 'null')",
+    )
+    .bind(app.home.environment_id.to_string())
+    .bind(account)
+    .bind(&run)
+    .bind(JobId::generate(clock, entropy).to_string())
+    .bind(clock.now())
+    .execute(&app.pool)
+    .await?;
+    Ok(run)
 }
 
 impl Fixture {
@@ -252,6 +297,14 @@ impl Fixture {
         let own = app.home.admin.post("mappings", &own).await?.created()?;
         let own = own.pointer("/result/id").and_then(Value::as_str);
         let own_mapping = own.context("no mapping")?.to_owned();
+        // The history of the copy.
+        let path = format!("integrated-accounts/{account}");
+        app.home.api.patch(&path, &json!({"sync": {"enabled": true}})).await?.success()?;
+        let run = json!({"integrated_account_id": account});
+        assert_eq!(app.home.api.post("syncs", &run).await?.status, 202);
+        assert!(app.worker.work_once(&CancellationToken::new()).await?);
+        let held_run = add_held_run(&app, &account).await?;
+        let rejected_run = add_held_run(&app, &account).await?;
         Ok(Self {
             app,
             account,
@@ -265,6 +318,8 @@ impl Fixture {
             client,
             link,
             own_mapping,
+            held_run,
+            rejected_run,
         })
     }
 
@@ -281,9 +336,9 @@ impl Fixture {
         client: &Client,
     ) -> anyhow::Result<ApiResponse> {
         let id = match route.path {
-            "/users/{id}" => self.user.clone(),
+            "/users/{id}" | "/users/{id}/history" => self.user.clone(),
             "/roles/{id}" => "org:member".to_owned(),
-            "/role-assignments/{id}" => {
+            "/role-assignments/{id}" | "/role-assignments/{id}/history" => {
                 format!("ws:admin.{}.{}", self.user, self.team)
             }
             path if path.starts_with("/workspaces/{id}") => self.team.clone(),
@@ -292,6 +347,8 @@ impl Fixture {
             "/link-tokens/{id}" => self.link.clone(),
             "/provider-apps/{id}" => self.client.clone(),
             "/environments/{id}" => self.app.home.environment_id.to_string(),
+            "/syncs/{id}/reject" => self.rejected_run.clone(),
+            path if path.starts_with("/syncs/{id}") => self.held_run.clone(),
             path if path.starts_with("/groups/{id}") => self.group.clone(),
             _ => self.account.clone(),
         };
@@ -308,6 +365,7 @@ impl Fixture {
         let name = self.app.sandbox.with_org(|org| org.name.clone());
         let ours = [&self.user, &self.team, &self.account, &self.key, &self.mapping, &name];
         let ours = ours.into_iter().chain([&self.client, &self.link, &self.own_mapping]);
+        let ours = ours.chain([&self.held_run, &self.rejected_run]);
         let environment = self.app.home.environment_id.to_string();
         for secret in ours.chain([&environment]) {
             assert!(!response.text.contains(secret), "{}: {}", route.path, response.text);
@@ -434,6 +492,7 @@ fn expected_for_other_token(route: &Route, names_account: bool) -> Option<(u16, 
             Some((404, "account_not_found"))
         }
         (_, "/mappings/{id}") => Some((404, "not_found")),
+        (_, path) if path.starts_with("/syncs/{id}") => Some((404, "not_found")),
         _ if route.foreign == ForeignResult::AccountNotFound && names_account => {
             Some((404, "account_not_found"))
         }
@@ -455,6 +514,7 @@ async fn a_token_of_another_account_gets_nothing(pool: PgPool) -> anyhow::Result
         [&fixture.account, &fixture.key, &fixture.mapping, &fixture.own_mapping, &fixture.token];
     let environment = fixture.app.home.environment_id.to_string();
     let ours = ours.into_iter().chain([&fixture.client, &fixture.link, &environment]);
+    let ours = ours.chain([&fixture.held_run, &fixture.rejected_run]);
     let ours: Vec<&String> = ours.collect();
     for (route, names_account) in ROUTES.iter().flat_map(|route| [(route, true), (route, false)]) {
         let response = if names_account {

@@ -21,6 +21,7 @@ mod races;
 mod rotation;
 mod routes;
 mod support;
+mod sync;
 mod tokens;
 mod unresponsive_peers;
 mod user_lifecycle;

@@ -60,6 +60,33 @@ const SAMPLES: &[(&str, &str)] = &[
             now(), now())",
     ),
     ("key_uses", "insert into key_uses values ('env_1', 'key_1', now())"),
+    // The migration made one for the event above.
+    ("account_feeds", "update account_feeds set last_sequence = 9"),
+    (
+        "jobs",
+        "insert into jobs values ('env_1', 'acc_1', 'job_1', 'sync', 'queued', now(), 0, null, null, null,
+            now(), null)",
+    ),
+    (
+        "directory_copies",
+        "insert into directory_copies values ('env_1', 'acc_1', 'user', now(), now(), true)",
+    ),
+    (
+        "directory_versions",
+        "insert into directory_versions (environment_id, integrated_account_id, kind, object_id, valid_from,
+            read_at, hash, body)
+         select 'env_1', 'acc_1', kind, 'id', now(), now(), '\\x01', '{}'
+         from unnest(array['user', 'workspace', 'workspace_member', 'role_assignment', 'group',
+            'group_member']) kind",
+    ),
+    (
+        "sync_runs",
+        "insert into sync_runs (environment_id, integrated_account_id, sync_run_id, job_id, status, resources,
+            started_by, created_at)
+         values ('env_1', 'acc_1', 'syn_1', 'job_1', 'queued', '{users}', 'schedule', now())",
+    ),
+    ("sync_seen", "insert into sync_seen values ('acc_1', 'syn_1', 'user', 'id')"),
+    ("sync_profiles", "insert into sync_profiles values ('acc_1', 'syn_1', 'id', '{}')"),
     (
         "events",
         "insert into events values ('env_1', 1, 'evt_1', now(), 'integrated_account.created', 'acc_1',
@@ -70,7 +97,8 @@ const SAMPLES: &[(&str, &str)] = &[
 async fn tables(connection: &mut PgConnection) -> sqlx::Result<BTreeSet<String>> {
     let names: Vec<String> = sqlx::query_scalar(
         "select table_name::text from information_schema.tables
-            where table_schema = 'public' and table_name <> '_sqlx_migrations'",
+            where table_schema = 'public' and table_name <> '_sqlx_migrations'
+              and not exists (select from pg_class where relname = table_name and relispartition)",
     )
     .fetch_all(connection)
     .await?;

@@ -122,6 +122,7 @@ fn override_settings(
     config.vault.keys.clear();
     config.vault.keys_file = data.master_key_file()?;
     config.limits.time_scale = time_scale;
+    config.sync.workers = config.sync.workers.max(1);
     // The sandbox's SCIM API is on this machine and can be linked by its URL.
     config.upstream.allow_private_addresses = true;
     sandbox_url.clone_into(&mut config.slack_enterprise.web_url);

@@ -1,9 +1,11 @@
 //! The information that the demo prints when it is ready.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
 use crate::cli::output::print_line;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
+use crate::sandbox::Sandbox;
 use crate::vault::IssuedSecret;
 
 /// URLs and credentials of the demo.
@@ -17,6 +19,28 @@ pub(super) struct DemoInfo {
     pub(super) sandbox_url: String,
     pub(super) console_url: String,
     pub(super) link_url: String,
+    #[serde(skip)]
+    pub(super) example: Example,
+}
+
+/// A user of the sandbox, for the printed calls.
+#[derive(Debug, Default)]
+pub(super) struct Example {
+    id: String,
+    /// The first letters of the name, encoded for a URL.
+    search: String,
+}
+
+impl Example {
+    /// Returns the primary owner, whom every organization has.
+    pub(super) fn of(sandbox: &Sandbox) -> Self {
+        let owner = sandbox.with_org(|org| org.primary_owner().cloned());
+        owner.map_or_else(Self::default, |owner| {
+            let letters: String = owner.first_name.chars().take(3).collect();
+            let search = utf8_percent_encode(&letters, NON_ALPHANUMERIC).to_string();
+            Self { id: owner.id, search }
+        })
+    }
 }
 
 impl DemoInfo {
@@ -34,6 +58,7 @@ impl DemoInfo {
         let Self { base_url, integrated_account_id: account, sandbox_url, .. } = self;
         let (api_key, admin_key) = (self.api_key.reveal(), self.admin_key.reveal());
         let (link_url, console_url) = (&self.link_url, &self.console_url);
+        let Example { id, search } = &self.example;
         format!(
             "
 Switchboard is ready: a gateway, its database, and a Slack Enterprise Grid sandbox whose
@@ -56,6 +81,15 @@ Try, in another terminal:
 
   # List role assignments
   curl -s '{base_url}/role-assignments?limit=3&integrated_account_id={account}' -H 'Authorization: Bearer {api_key}'
+
+  # Search the synced copy, without calls to Slack; it is complete a few seconds after the start
+  curl -s '{base_url}/users?source=synced&search={search}&limit=3&integrated_account_id={account}' -H 'Authorization: Bearer {api_key}'
+
+  # List the changes of a user
+  curl -s '{base_url}/users/{id}/history?integrated_account_id={account}' -H 'Authorization: Bearer {api_key}'
+
+  # List all changes as events, oldest first
+  curl -s '{base_url}/events?limit=3&integrated_account_id={account}' -H 'Authorization: Bearer {api_key}'
 
   # Call Slack's own API; the gateway adds token, rate limits and retries
   curl -s '{base_url}/proxy/api/auth.test?integrated_account_id={account}' -H 'Authorization: Bearer {api_key}'

@@ -10,9 +10,10 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::browser::ScriptedBrowser;
-use super::report::DemoInfo;
+use super::report::{DemoInfo, Example};
 use crate::app::{Gateway, GatewayParts, create_api_key, find_or_create_environment};
 use crate::cli::serve::public_url;
+use crate::cli::sync;
 use crate::config::Config;
 use crate::connectors::OAuthLink;
 use crate::domain::access::Scope;
@@ -62,6 +63,7 @@ impl Demo {
             worker_program: WorkerProgram::current(),
         })?;
         let state = Arc::clone(&gateway.state);
+        let example = Example::of(&self.sandbox);
         let servers = TaskTracker::new();
         let events = self.sandbox.clone().deliver_events(self.stop.clone().cancelled_owned());
         servers.spawn(events);
@@ -74,7 +76,7 @@ impl Demo {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {}
-            report = set_up(&state, &store, &base_url, self.sandbox_url) => {
+            report = set_up(&state, &store, &base_url, self.sandbox_url, example) => {
                 report?.print(self.json)?;
                 self.stop.cancelled().await;
             }
@@ -91,6 +93,7 @@ async fn set_up(
     store: &Store,
     base_url: &Url,
     sandbox_url: String,
+    example: Example,
 ) -> anyhow::Result<DemoInfo> {
     let environment_id =
         find_or_create_environment(store, ENVIRONMENT, &SystemClock, &SystemEntropy).await?;
@@ -98,6 +101,7 @@ async fn set_up(
     let admin_key = create_key(state, store, environment_id, "demo admin", Scope::ALL).await?;
     register_app(state, environment_id).await?;
     let integrated_account_id = linked_account(state, environment_id).await?;
+    request_copy(state, environment_id, integrated_account_id).await?;
     Ok(DemoInfo {
         base_url: base_url.as_str().trim_end_matches('/').to_owned(),
         api_key,
@@ -107,6 +111,7 @@ async fn set_up(
         sandbox_url,
         console_url: base_url.join("console")?.into(),
         link_url: create_link(state, environment_id, NEXT_TENANT).await?.into(),
+        example,
     })
 }
 
@@ -172,6 +177,22 @@ async fn linked_account(
     ScriptedBrowser::new()?.follow(&url).await?;
     let account = db.accounts(&filter, None, 1).await?.into_iter().next();
     account.map(|account| account.id).ok_or_else(|| anyhow::anyhow!("no account was linked"))
+}
+
+/// Enables the sync of the account and requests a run, without waiting for it.
+async fn request_copy(
+    state: &AppState,
+    environment_id: EnvironmentId,
+    account_id: IntegratedAccountId,
+) -> anyhow::Result<()> {
+    let db = state.store.tenant(environment_id);
+    let settings = db.sync_settings(account_id).await?.unwrap_or_default();
+    if !settings.enabled {
+        sync::enable_sync(&db, account_id, ACTOR).await?;
+    }
+    let resources: Vec<_> = settings.resources.into_iter().collect();
+    // A run of an earlier demo may be in progress.
+    sync::request(&db, account_id, &resources, ACTOR).await.map(drop)
 }
 
 /// Creates a link for a tenant.

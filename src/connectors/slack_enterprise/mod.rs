@@ -17,6 +17,7 @@ mod memberships;
 mod methods;
 mod oauth;
 mod passthrough;
+mod profiles;
 mod raw_pages;
 mod remote_data;
 mod role_writes;
@@ -39,7 +40,7 @@ use self::methods::MethodTable;
 use super::path::BaseUrl;
 use super::{
     AssignmentWrites, Connector, GroupWrites, Linking, MembershipWrites, Passthrough, ReadIdentity,
-    ReadResource, UserWrites, WorkspaceWrites,
+    ReadProfiles, ReadResource, UserWrites, WorkspaceWrites,
 };
 use crate::config;
 use crate::domain::assignment::RoleAssignment;
@@ -144,6 +145,10 @@ impl Connector for SlackConnector {
     }
 
     fn groups(&self) -> Option<&dyn ReadResource<Group>> {
+        Some(self)
+    }
+
+    fn profiles(&self) -> Option<&dyn ReadProfiles> {
         Some(self)
     }
 

@@ -23,6 +23,7 @@ use crate::http::problem::{Problem, ProblemKind, account_disconnected, needs_rea
 use crate::http::request_context::RequestContext;
 use crate::http::state::{AppState, Services};
 use crate::limit::Priority;
+use crate::store::Caller;
 use crate::unified::{AuditTrail, Changes, Directory};
 use crate::upstream::CallOptions;
 
@@ -167,14 +168,14 @@ pub(in crate::http) struct RequestHead<'a> {
 #[derive(Debug)]
 pub(in crate::http) struct Account<P> {
     /// In the caller's environment, with the status `active`.
-    row: Arc<IntegratedAccount>,
+    pub(super) row: Arc<IntegratedAccount>,
     max_wait: Duration,
     class: Priority,
     /// The audit action of provider calls.
     audit_action: &'static str,
-    access: Access<P>,
+    pub(super) access: Access<P>,
     /// The account's custom field mappings.
-    mappings: Vec<Mapping>,
+    pub(super) mappings: Vec<Mapping>,
 }
 
 impl<P> Account<P> {
@@ -203,6 +204,11 @@ impl<P> Account<P> {
         self.access.caller.allowed_methods.as_deref()
     }
 
+    /// Returns the caller.
+    pub(in crate::http) fn caller(&self) -> &Caller {
+        &self.access.caller
+    }
+
     /// Returns the account's directory.
     pub(in crate::http) fn directory<'a>(
         &'a self,
@@ -224,6 +230,7 @@ impl<P> Account<P> {
                 include_remote: wants_remote || !self.mappings.is_empty(),
                 unreadable_rows: self.access.request().unreadable_rows(),
                 usage: self.access.usage_context(services, self.audit_action, self.row.id),
+                call_count: None,
             },
             connector: services.registry.connector(self.row.provider),
             signer: &services.cursors,

@@ -19,10 +19,14 @@ use crate::domain::timestamp::Timestamp;
 use crate::domain::user::{User, UserStatus, UserType};
 use crate::domain::workspace::Workspace;
 use crate::http::problem::Problem;
+use crate::sync::{CopyFilter, SortField};
 use crate::unified::Resource;
 
 /// A resource whose filter is parsed from the query.
-pub(in crate::http) trait TakeFilter: Resource {
+pub(in crate::http) trait TakeFilter: Resource<Filter: CopyFilter> {
+    /// What lists of the synced copy can be sorted by.
+    const SORTS: &'static [(&'static str, SortField)] = &[];
+
     /// Takes the filter parameters.
     fn take_filter(params: &mut Params) -> Result<Self::Filter, Problem>;
 }
@@ -57,6 +61,8 @@ pub(in crate::http) struct UserFilterQuery {
 }
 
 impl TakeFilter for User {
+    const SORTS: &'static [(&'static str, SortField)] = &SortField::USER;
+
     fn take_filter(params: &mut Params) -> Result<UserFilter, Problem> {
         Ok(UserFilter {
             email: params.take("email")?,
@@ -130,6 +136,8 @@ pub(in crate::http) struct GroupFilterQuery {
 }
 
 impl TakeFilter for Group {
+    const SORTS: &'static [(&'static str, SortField)] = &SortField::NAMED;
+
     fn take_filter(params: &mut Params) -> Result<GroupFilter, Problem> {
         Ok(GroupFilter { name: params.take("name")?, user_id: params.take("user[id]")? })
     }
@@ -150,6 +158,8 @@ pub(in crate::http) struct WorkspaceFilterQuery {
 }
 
 impl TakeFilter for Workspace {
+    const SORTS: &'static [(&'static str, SortField)] = &SortField::NAMED;
+
     fn take_filter(params: &mut Params) -> Result<WorkspaceFilter, Problem> {
         let name = params.take("name")?;
         Ok(WorkspaceFilter { name, discoverability: params.take("discoverability")? })

@@ -2,11 +2,13 @@
 
 mod access;
 mod account;
+mod account_copy;
 mod body;
 mod client_ip;
 mod filter;
 mod params;
 mod query;
+mod source;
 mod strict_json;
 
 pub(super) use access::{
@@ -18,11 +20,12 @@ pub(super) use account::{
 pub(super) use body::{JsonBody, PartialBody, parse_strict, read_prefix, read_up_to, read_whole};
 pub(super) use client_ip::{HEADERS as ADDRESS_HEADERS, connection};
 pub(super) use filter::{
-    AssignmentFilterQuery, GroupFilterQuery, RemoteQueryParameter, RoleFilterQuery,
+    AssignmentFilterQuery, GroupFilterQuery, RemoteQueryParameter, RoleFilterQuery, TakeFilter,
     UserFilterQuery, WorkspaceFilterQuery, take_timestamp,
 };
 pub(super) use params::{Params, contradicting_parameters, invalid_parameter};
 pub(super) use query::{
     CreateUserQuery, DeactivateUserQuery, ItemQuery, ListQuery, NoQuery, PageOnlyQuery, PageQuery,
-    ResponseFormatQuery,
+    ResourceQuery, ResponseFormatQuery,
 };
+pub(super) use source::{CopyListQuery, Source, SourceQuery, UserCopyQuery};

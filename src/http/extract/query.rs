@@ -2,14 +2,18 @@
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use time::OffsetDateTime;
 use utoipa::IntoParams;
 
 use super::account::AccountQuery;
 use super::filter::{TakeFilter, take_expand};
 use super::params::{Params, contradicting_parameters, invalid_parameter};
+use super::source::{Source, take_options};
 use crate::domain::filter::RemoteQuery;
 use crate::domain::page::{DEFAULT_LIMIT, MAX_LIMIT};
+use crate::domain::sync::CopyKind;
 use crate::http::problem::Problem;
+use crate::sync::{CopyFilter, CopyOptions};
 use crate::unified::{ListParams, OnConflict, RenderOptions, Resource, ResponseFormat};
 
 /// The page of a list.
@@ -87,6 +91,21 @@ pub(in crate::http) struct ListQuery<T: Resource> {
     pub(in crate::http) request: ListParams<T>,
     /// The format of the rows.
     pub(in crate::http) shape: RenderOptions,
+    /// Where the rows are read.
+    pub(in crate::http) source: Source,
+    /// Filters, order and time of the synced copy.
+    pub(in crate::http) options: CopyOptions,
+}
+
+/// The parameters of reading a single resource.
+#[derive(Debug)]
+pub(in crate::http) struct ResourceQuery {
+    /// The format of the resource.
+    pub(in crate::http) shape: RenderOptions,
+    /// Where it is read.
+    pub(in crate::http) source: Source,
+    /// The time of an earlier state.
+    pub(in crate::http) as_of: Option<OffsetDateTime>,
 }
 
 /// The parameters of a single resource.
@@ -94,6 +113,13 @@ pub(in crate::http) struct ListQuery<T: Resource> {
 pub(in crate::http) struct ItemQuery {
     /// The format of the resource.
     pub(in crate::http) shape: RenderOptions,
+}
+
+impl From<ItemQuery> for ResourceQuery {
+    /// Reads from the provider.
+    fn from(ItemQuery { shape }: ItemQuery) -> Self {
+        Self { shape, source: Source::Live, as_of: None }
+    }
 }
 
 /// The parameters of creating a user.
@@ -182,9 +208,35 @@ impl<T: TakeFilter, S: Send + Sync> FromRequestParts<S> for ListQuery<T> {
         let filter = T::take_filter(&mut params)?;
         let expand = take_expand(&mut params, T::EXPANSIONS)?;
         let remote_query = RemoteQuery(params.take_keyed("remote_query")?);
+        let (source, options) = match <T::Filter as CopyFilter>::KIND {
+            None => (Source::Live, CopyOptions::default()),
+            Some(kind) => {
+                let (source, as_of) = Source::take(&mut params)?;
+                let known = (T::SORTS, kind == CopyKind::User);
+                (source, take_options(&mut params, source, as_of, known)?)
+            }
+        };
         params.finish()?;
+        if source != Source::Live && !remote_query.0.is_empty() {
+            let message = "the synced copy has no call of the provider";
+            return Err(contradicting_parameters(["source", "remote_query"], message));
+        }
         let PageQuery { limit, next_cursor: cursor } = page;
-        Ok(Self { request: ListParams { limit, cursor, filter, expand, remote_query }, shape })
+        let request = ListParams { limit, cursor, filter, expand, remote_query };
+        Ok(Self { request, shape, source, options })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ResourceQuery {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut params = Params::of(&parts.uri);
+        AccountQuery::take(&mut params)?;
+        let shape = ResponseFormatQuery::take(&mut params)?.shape();
+        let (source, as_of) = Source::take(&mut params)?;
+        params.finish()?;
+        Ok(Self { shape, source, as_of })
     }
 }
 

@@ -117,9 +117,30 @@ kinds! {
     /// Accounts were linked through the OAuth client.
     ProviderAppInUse = "provider_app_in_use", CONFLICT, "Provider app in use",
         "An app can't be deleted while accounts linked through it exist, disconnected ones included: their history refers to it. Change its secret with `PATCH /provider-apps/{id}`, or add a second app, which new links use.";
+    /// The directory sync of the account is not enabled.
+    SyncDisabled = "sync_disabled", CONFLICT, "Directory sync not enabled",
+        "The settings of the account and its environment do not enable the directory sync. Enable it with `PATCH /integrated-accounts/{id}` and the body `{\"sync\": {\"enabled\": true}}`, or for all accounts with `PATCH /environments/{id}`.";
+    /// Another run of the account is queued or running.
+    SyncInProgress = "sync_in_progress", CONFLICT, "Sync run in progress",
+        "At most one run of an account is queued or running. `GET /syncs` lists it. Wait until it ends, or cancel it with `POST /syncs/{id}/cancel`.";
+    /// The run is neither queued nor running.
+    SyncNotActive = "sync_not_active", CONFLICT, "Sync run not in progress",
+        "Only a queued or running run can be cancelled; `detail` names the run's status. End a held run with `POST /syncs/{id}/reject`.";
+    /// The run has a status that the request does not apply to.
+    SyncWrongStatus = "sync_wrong_status", CONFLICT, "Invalid status of sync run",
+        "`detail` names the run's status and the valid ones. Runs that are failed or cancelled can be resumed; held runs can be accepted or rejected.";
+    /// No complete copy of the resource exists yet.
+    NotSynced = "not_synced", CONFLICT, "No synced copy",
+        "No run of the directory sync has read this resource completely yet. Request a run with `POST /syncs` and wait until it has succeeded, or read from the provider with `source=live`.";
+    /// The requested time is not in the history of the copy.
+    AsOfOutOfRange = "as_of_out_of_range", BAD_REQUEST, "Time outside the stored history",
+        "The time is before the history of the synced copy begins, or in the future. `detail` names the limit. The history begins with the first complete run and is limited by the setting `history_days`.";
     /// A cursor is invalid or expired.
     InvalidCursor = "invalid_cursor", BAD_REQUEST, "Invalid cursor",
         "A cursor is valid for the list, the account and the filters it was issued for, and until the provider expires it. Start again without a cursor.";
+    /// Events after the cursor were deleted.
+    CursorExpired = "cursor_expired", GONE, "Cursor expired",
+        "Events after the cursor were deleted, because events are stored for 30 days. Start again without `next_cursor`, at the oldest stored event, and read the current state of the directories.";
     /// No resource has that id.
     NotFound = "not_found", NOT_FOUND, "Resource not found",
         "Check the id. Resources of other environments are not found either.";

@@ -190,7 +190,14 @@ fn web_api_code(problem: &Problem) -> &'static str {
         | Kind::BatchTooLarge
         | Kind::ProviderInvalidArgument
         | Kind::ProviderConflict
-        | Kind::QuotaExceeded => "invalid_arguments",
+        | Kind::QuotaExceeded
+        | Kind::SyncDisabled
+        | Kind::SyncInProgress
+        | Kind::SyncNotActive
+        | Kind::SyncWrongStatus
+        | Kind::NotSynced
+        | Kind::AsOfOutOfRange
+        | Kind::CursorExpired => "invalid_arguments",
     }
 }
 

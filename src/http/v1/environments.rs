@@ -12,6 +12,7 @@ use super::response::{EnvelopeSchema, ItemResponse, ListResponse};
 use crate::domain::ids::{ApiKeyId, EnvironmentId};
 use crate::domain::link_page::LinkPage;
 use crate::domain::page::{MAX_LIMIT, Page};
+use crate::domain::sync::SyncOverrides;
 use crate::http::extract::{Access, Admin, JsonBody, NoQuery, Read};
 use crate::http::idempotency::SecretShownOnce;
 use crate::http::problem::{Problem, ProblemKind, Problems};
@@ -36,6 +37,8 @@ pub(in crate::http) struct EnvironmentView {
     name: String,
     /// Branding of the link page, and the origins that may open it.
     link_page: LinkPage,
+    /// Settings of the directory sync that differ from the defaults; those of an account take precedence.
+    sync: SyncOverrides,
     /// Creation time.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
@@ -49,7 +52,8 @@ async fn own(db: &TenantDb) -> Result<Option<EnvironmentView>, Problem> {
         return Ok(None);
     };
     let link_page = db.link_page_settings().await?;
-    Ok(Some(EnvironmentView { id, name, link_page, created_at, made_by }))
+    let sync = db.environment_sync().await?;
+    Ok(Some(EnvironmentView { id, name, link_page, sync, created_at, made_by }))
 }
 
 /// Returns the environment of a key; fails if it has another id.
@@ -99,11 +103,13 @@ pub(in crate::http) struct UpdateEnvironmentRequest {
     name: Option<String>,
     /// Branding of the link page, and the origins that may open it. Replaces the previous value as a whole.
     link_page: Option<LinkPage>,
+    /// Settings of the directory sync that differ from the defaults, for accounts without settings of their own.
+    sync: Option<SyncOverrides>,
 }
 
 /// Update an environment
 ///
-/// Changes the name, or the branding and allowed origins of the link page.
+/// Changes the name, the branding and allowed origins of the link page, or the settings of the directory sync.
 #[utoipa::path(patch, path = "/environments/{id}", tag = "Administration",
     params(("id" = EnvironmentId, Path, description = "The environment's id")),
     request_body = UpdateEnvironmentRequest,
@@ -113,10 +119,13 @@ pub(in crate::http) async fn update_environment(
     access: Access<Admin>,
     Path(id): Path<String>,
     _: NoQuery,
-    JsonBody(UpdateEnvironmentRequest { name, link_page }): JsonBody<UpdateEnvironmentRequest>,
+    JsonBody(UpdateEnvironmentRequest { name, link_page, sync }): JsonBody<
+        UpdateEnvironmentRequest,
+    >,
 ) -> Result<Json<ItemResponse<EnvironmentView>>, Problem> {
     let mut own = find_own(&access.db, &id).await?;
-    let errors = link_page.as_ref().map(LinkPage::validate).unwrap_or_default();
+    let mut errors = link_page.as_ref().map(LinkPage::validate).unwrap_or_default();
+    errors.extend(sync.iter().flat_map(|sync| sync.validate("/sync")));
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
@@ -129,6 +138,11 @@ pub(in crate::http) async fn update_environment(
         let entry = access.audit_entry(&state, "environment.changed", (None, Some(&id)));
         access.db.set_link_page_settings(&link_page, &entry).await?;
         own.link_page = link_page;
+    }
+    if let Some(sync) = sync {
+        let entry = access.audit_entry(&state, "environment.sync_changed", (None, Some(&id)));
+        access.db.update_environment_sync(&sync, &entry).await?;
+        own.sync = own.sync.patched(sync);
     }
     Ok(Json(ItemResponse::of(own)))
 }

@@ -1,10 +1,11 @@
-//! `/events`: status changes of the environment's accounts, for polling.
+//! `/events`: changes of the environment's accounts and in their directories, in one feed for polling.
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use utoipa::IntoParams;
 
+use super::integrated_accounts::visible_account;
 use super::response::{EnvelopeSchema, ListResponse};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::ids::IntegratedAccountId;
@@ -39,10 +40,12 @@ impl FilterQuery {
     }
 }
 
-/// List account events
+/// List events
 ///
-/// Returns events of the last 30 days, oldest first. A page with events always has a `next_cursor`: store it and
-/// request newer events with it later. An empty page has none; the cursor of the request stays valid.
+/// Returns events of the last 30 days, oldest first: changes of accounts, runs of the directory sync, and every change
+/// in a synced directory. A page with events always has a `next_cursor`: store it and request newer events with it
+/// later. An empty page has none; the cursor of the request stays valid. A cursor expires (410) when events after it
+/// are older than 30 days: start again without it.
 #[utoipa::path(get, path = "/events", tag = "Events", params(PageQuery, FilterQuery),
     responses((status = 200, description = "A page of events", body = EventList), Problems))]
 pub(in crate::http) async fn list_events(
@@ -55,20 +58,28 @@ pub(in crate::http) async fn list_events(
     let page = PageQuery::take(&mut params)?;
     let mut filter = FilterQuery::take(&mut params, &headers)?;
     params.finish()?;
-    if let Some(own) = access.caller.account_id {
-        if filter.account_id.is_some_and(|requested| requested != own) {
-            return Err(Problem::new(
-                ProblemKind::AccountNotFound,
-                "An account token can read the events of its own account only.",
-            ));
-        }
-        filter.account_id = Some(own);
-    }
+    filter.account_id = visible_account(&access, filter.account_id, "events")?;
     let cursors = Cursors::of(&state.cursors, &access.caller, "events", &filter);
-    let behind = page.next_cursor.map_or(Ok(0), |cursor| cursors.open::<i64>(&cursor))?;
+    let after = page.next_cursor.map(|cursor| cursors.open::<i64>(&cursor)).transpose()?;
+    let now = state.clock.now();
+    if let Some(after) = after
+        && access.db.has_purged_events(after, now).await?
+    {
+        return Err(cursor_expired());
+    }
     let limit = i64::from(page.limit);
-    let events = access.db.events(&filter, behind, limit, state.clock.now()).await?;
+    let events = access.db.events(&filter, after.unwrap_or(0), limit, now).await?;
     let next = events.last().map(|(position, _)| cursors.seal(position));
     let items = events.into_iter().map(|(_, event)| event).collect();
     Ok(Json(ListResponse::of(Page { items, next }, page.limit)))
+}
+
+/// Returns the problem of a cursor after which events are missing.
+fn cursor_expired() -> Problem {
+    Problem::new(
+        ProblemKind::CursorExpired,
+        "Events after this cursor were deleted after 30 days. Start again without `next_cursor`, at the oldest \
+         stored event, and read the current state of the directories.",
+    )
+    .with_error("next_cursor", "precedes the oldest stored event")
 }

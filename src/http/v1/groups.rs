@@ -11,11 +11,13 @@ use super::response::{EnvelopeSchema, ItemResponse, ListResponse, MultiStepRespo
 use crate::domain::group::{Group, GroupInput};
 use crate::domain::user::ResourceRef;
 use crate::http::extract::{
-    Account, AccountQuery, GroupFilterQuery, ItemQuery, JsonBody, ListQuery, PageOnlyQuery,
-    PageQuery, Read, RemoteQueryParameter, ResponseFormatQuery, Write,
+    Account, AccountQuery, CopyListQuery, GroupFilterQuery, ItemQuery, JsonBody, ListQuery,
+    PageOnlyQuery, PageQuery, Read, RemoteQueryParameter, ResourceQuery, ResponseFormatQuery,
+    SourceQuery, Write,
 };
 use crate::http::problem::{Problem, Problems};
 use crate::http::state::AppState;
+use crate::sync::Changed;
 
 type GroupChangeResponse = EnvelopeSchema<MultiStepResponse<Group>>;
 type GroupList = EnvelopeSchema<ListResponse<Group>>;
@@ -26,7 +28,7 @@ type WriteResultResponse = EnvelopeSchema<ItemResponse<WriteResult>>;
 /// List groups
 ///
 /// Includes the members. Costs one provider call a page.
-#[utoipa::path(get, path = "/groups", tag = "Groups", params(AccountQuery, GroupFilterQuery, RemoteQueryParameter, PageQuery, ResponseFormatQuery),
+#[utoipa::path(get, path = "/groups", tag = "Groups", params(AccountQuery, GroupFilterQuery, CopyListQuery, SourceQuery, RemoteQueryParameter, PageQuery, ResponseFormatQuery),
     responses((status = 200, description = "A page of groups", body = GroupList), Problems))]
 pub(in crate::http) async fn list_groups(
     State(state): State<AppState>,
@@ -40,13 +42,13 @@ pub(in crate::http) async fn list_groups(
 ///
 /// Includes the members. Costs one provider call.
 #[utoipa::path(get, path = "/groups/{id}", tag = "Groups",
-    params(("id" = String, Path, description = "The group's id at the provider"), AccountQuery, ResponseFormatQuery),
+    params(("id" = String, Path, description = "The group's id at the provider"), AccountQuery, SourceQuery, ResponseFormatQuery),
     responses((status = 200, description = "The group", body = GroupResponse), Problems))]
 pub(in crate::http) async fn get_group(
     State(state): State<AppState>,
     account: Account<Read>,
     Path(id): Path<String>,
-    query: ItemQuery,
+    query: ResourceQuery,
 ) -> Result<Response, Problem> {
     super::get::<Group>(&state, &account, &id, query).await
 }
@@ -66,6 +68,9 @@ pub(in crate::http) async fn create_group(
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.needs_remote_data());
     let outcome = changes.create_group(&body, &query.shape).await?;
+    if let Some(id) = &outcome.id {
+        account.write_through(&state, Changed::Group(id.clone())).await;
+    }
     let path = path_of(outcome.id.as_deref().unwrap_or_default());
     Ok(MultiStepResponse::of(outcome, &path, account.request_id(), StatusCode::CREATED))
 }
@@ -87,6 +92,7 @@ pub(in crate::http) async fn update_group(
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.needs_remote_data());
     let outcome = changes.update_group(&id, &body, &query.shape).await?;
+    account.write_through(&state, Changed::Group(id.clone())).await;
     Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 
@@ -103,6 +109,7 @@ pub(in crate::http) async fn delete_group(
     _: ItemQuery,
 ) -> Result<Response, Problem> {
     let outcome = account.changes(&state, false).delete_group(&id).await?;
+    account.write_through(&state, Changed::Group(id.clone())).await;
     Ok(Json(ItemResponse::of(WriteResult { id, outcome })).into_response())
 }
 
@@ -150,6 +157,7 @@ pub(in crate::http) async fn add_group_member(
     let changes = account.changes(&state, query.shape.needs_remote_data());
     let body = GroupInput { add_member_ids: vec![user_id], ..GroupInput::default() };
     let outcome = changes.update_group(&id, &body, &query.shape).await?;
+    account.write_through(&state, Changed::Group(id.clone())).await;
     Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::CREATED))
 }
 
@@ -169,6 +177,7 @@ pub(in crate::http) async fn remove_group_member(
     let changes = account.changes(&state, query.shape.needs_remote_data());
     let body = GroupInput { remove_member_ids: vec![user_id], ..GroupInput::default() };
     let outcome = changes.update_group(&id, &body, &query.shape).await?;
+    account.write_through(&state, Changed::Group(id.clone())).await;
     Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 

@@ -13,6 +13,7 @@ use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::domain::provider::Provider;
+use crate::domain::sync::{SyncOverrides, SyncSettings};
 use crate::http::cursor::Cursors;
 use crate::http::extract::{Access, JsonBody, NoQuery, PageQuery, Params, Read, Write, max_wait};
 use crate::http::problem::{Problem, ProblemKind, Problems};
@@ -22,6 +23,7 @@ use crate::store::AccountFilter;
 type IntegratedAccountList = EnvelopeSchema<ListResponse<IntegratedAccount>>;
 type IntegratedAccountResponse = EnvelopeSchema<ItemResponse<IntegratedAccount>>;
 type ProviderScopeList = EnvelopeSchema<ListResponse<ProviderScope>>;
+type SyncSettingsResponse = EnvelopeSchema<ItemResponse<SyncSettings>>;
 
 /// Filter of the accounts.
 #[derive(Debug, IntoParams)]
@@ -151,7 +153,7 @@ pub(in crate::http) async fn refresh_integrated_account(
 
 /// Request body for updating an integrated account. Absent fields are unchanged.
 #[derive(Debug, Deserialize, ToSchema)]
-#[schema(example = json!({"context": {"plan": "gold"}}))]
+#[schema(example = json!({"context": {"plan": "gold"}, "sync": {"enabled": true, "full_every_s": 43_200}}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct UpdateIntegratedAccountRequest {
     /// The caller's own id of the customer.
@@ -159,11 +161,13 @@ pub(in crate::http) struct UpdateIntegratedAccountRequest {
     tenant_id: Option<String>,
     /// The caller's own data about the connection. Replaces the previous value as a whole.
     context: Option<Map<String, Value>>,
+    /// Settings of the directory sync that differ from those of the environment.
+    sync: Option<SyncOverrides>,
 }
 
 /// Update an integrated account
 ///
-/// Changes the tenant id or the context, which are the caller's own data.
+/// Changes the tenant id or the context, which are the caller's own data, or the settings of the directory sync.
 #[utoipa::path(patch, path = "/integrated-accounts/{id}", tag = "Integrated accounts",
     params(("id" = IntegratedAccountId, Path, description = "The account's id")),
     request_body = UpdateIntegratedAccountRequest,
@@ -173,7 +177,7 @@ pub(in crate::http) async fn update_integrated_account(
     access: Access<Write>,
     Path(id): Path<String>,
     _: NoQuery,
-    JsonBody(UpdateIntegratedAccountRequest { tenant_id, context }): JsonBody<
+    JsonBody(UpdateIntegratedAccountRequest { tenant_id, context, sync }): JsonBody<
         UpdateIntegratedAccountRequest,
     >,
 ) -> Result<Json<ItemResponse<IntegratedAccount>>, Problem> {
@@ -182,11 +186,36 @@ pub(in crate::http) async fn update_integrated_account(
         return Err(Problem::new(ProblemKind::InvalidBody, "The tenant id has an invalid length.")
             .with_error("/tenant_id", "must have 1 to 255 characters"));
     }
-    let entry = access.audit_entry(&state, "integrated_account.changed", (Some(account.id), None));
-    let context = context.map(Value::Object);
-    let (tenant, now) = (tenant_id.as_deref(), state.clock.now());
-    access.db.update_account(account.id, tenant, context.as_ref(), now, &entry).await?;
+    let errors = sync.as_ref().map(|sync| sync.validate("/sync")).unwrap_or_default();
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    let (subject, now) = ((Some(account.id), None), state.clock.now());
+    if tenant_id.is_some() || context.is_some() || sync.is_none() {
+        let entry = access.audit_entry(&state, "integrated_account.changed", subject);
+        let (tenant, context) = (tenant_id.as_deref(), context.map(Value::Object));
+        access.db.update_account(account.id, tenant, context.as_ref(), now, &entry).await?;
+    }
+    if let Some(sync) = sync {
+        let entry = access.audit_entry(&state, "integrated_account.sync_changed", subject);
+        access.db.update_account_sync(account.id, &sync, now, &entry).await?;
+    }
     Ok(Json(ItemResponse::of(find(&access, &id).await?)))
+}
+
+/// Get the sync settings of an account
+///
+/// Returns the effective settings: those of the account, else those of the environment, else the defaults.
+#[utoipa::path(get, path = "/integrated-accounts/{id}/sync-settings", tag = "Integrated accounts",
+    params(("id" = IntegratedAccountId, Path, description = "The account's id")),
+    responses((status = 200, description = "The effective settings", body = SyncSettingsResponse), Problems))]
+pub(in crate::http) async fn get_sync_settings(
+    access: Access<Read>,
+    Path(id): Path<String>,
+    _: NoQuery,
+) -> Result<Json<ItemResponse<SyncSettings>>, Problem> {
+    let account = find(&access, &id).await?;
+    Ok(Json(ItemResponse::of(sync_settings(&access, account.id).await?)))
 }
 
 /// Disconnect an integrated account
@@ -226,14 +255,15 @@ pub(in crate::http) struct DisconnectQuery {
 
 /// Returns the account; fails if it does not exist or the caller has no access to it.
 pub(super) async fn find<P>(access: &Access<P>, id: &str) -> Result<IntegratedAccount, Problem> {
-    let not_found = || {
-        Problem::new(ProblemKind::AccountNotFound, "No such account exists in this environment.")
-    };
     let id: IntegratedAccountId = id.parse().map_err(|_| not_found())?;
     if access.caller.account_id.is_some_and(|own| own != id) {
         return Err(not_found());
     }
     access.db.account(id).await?.ok_or_else(not_found)
+}
+
+fn not_found() -> Problem {
+    Problem::new(ProblemKind::AccountNotFound, "No such account exists in this environment.")
 }
 
 /// Returns the account, for callers that manage it; fails for account tokens.
@@ -249,4 +279,26 @@ pub(super) async fn find_managed<P>(
         ));
     }
     Ok(account)
+}
+
+/// Returns the effective settings of an account's directory sync.
+pub(super) async fn sync_settings<P>(
+    access: &Access<P>,
+    id: IntegratedAccountId,
+) -> Result<SyncSettings, Problem> {
+    access.db.sync_settings(id).await?.ok_or_else(not_found)
+}
+
+/// Returns the account filter of a list; for an account token that of its own account. `rows` names the list's rows.
+pub(super) fn visible_account<P>(
+    access: &Access<P>,
+    requested: Option<IntegratedAccountId>,
+    rows: &str,
+) -> Result<Option<IntegratedAccountId>, Problem> {
+    let own = access.caller.account_id;
+    if own.zip(requested).is_some_and(|(own, requested)| own != requested) {
+        let detail = format!("An account token can read the {rows} of its own account only.");
+        return Err(Problem::new(ProblemKind::AccountNotFound, detail));
+    }
+    Ok(own.or(requested))
 }

@@ -4,10 +4,13 @@ pub(super) mod account_tokens;
 pub(super) mod api_keys;
 pub(super) mod audit_log;
 pub(super) mod batch;
+mod copied;
 pub(super) mod environments;
 pub(super) mod events;
 pub(super) mod groups;
+pub(super) mod history;
 pub(super) mod integrated_accounts;
+pub(super) mod jobs;
 pub(super) mod link_tokens;
 pub(super) mod mappings;
 pub(super) mod me;
@@ -15,6 +18,7 @@ pub(super) mod provider_apps;
 pub(super) mod response;
 pub(super) mod role_assignments;
 pub(super) mod roles;
+pub(super) mod syncs;
 pub(super) mod users;
 pub(super) mod workspace_members;
 pub(super) mod workspaces;
@@ -23,17 +27,20 @@ use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 
 use self::response::{ItemResponse, ListResponse};
-use super::extract::{Account, ItemQuery, ListQuery, Read};
+use super::extract::{Account, ListQuery, Read, ResourceQuery, TakeFilter};
 use super::problem::Problem;
 use super::state::Services;
-use crate::unified::{RenderedPage, Resource};
+use crate::unified::RenderedPage;
 
 /// Handles the list operation of a resource.
-async fn list<T: Resource>(
+async fn list<T: TakeFilter>(
     services: &Services,
     account: &Account<Read>,
     query: ListQuery<T>,
 ) -> Result<Response, Problem> {
+    if let Some(response) = copied::list(services, account, &query).await? {
+        return Ok(response);
+    }
     let directory = account.directory(services, query.shape.needs_remote_data());
     let RenderedPage { page, warnings } = directory.list(&query.request, &query.shape).await?;
     let list = ListResponse { warnings, ..ListResponse::of(page, query.request.limit) };
@@ -41,12 +48,16 @@ async fn list<T: Resource>(
 }
 
 /// Handles the get operation of a resource.
-async fn get<T: Resource>(
+async fn get<T: TakeFilter>(
     services: &Services,
     account: &Account<Read>,
     id: &str,
-    query: ItemQuery,
+    query: impl Into<ResourceQuery>,
 ) -> Result<Response, Problem> {
+    let query = query.into();
+    if let Some(response) = copied::get::<T>(services, account, id, &query).await? {
+        return Ok(response);
+    }
     let directory = account.directory(services, query.shape.needs_remote_data());
     let shown = directory.get::<T>(id, &query.shape).await?;
     Ok(Json(ItemResponse::rendered(shown)).into_response())

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use time::OffsetDateTime;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
@@ -41,6 +42,13 @@ pub(in crate::http) struct ListResponse<T> {
     /// Number of rows in this page.
     #[schema(example = 1)]
     pub result_count: usize,
+    /// Number of all matching rows, on request; at most 1000 for a search. Absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 200)]
+    pub total_count: Option<i64>,
+    /// For rows of the synced copy: they are at least as recent as this. Absent for rows of the provider.
+    #[serde(skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub synced_at: Option<OffsetDateTime>,
     /// Rows of the provider that could not be parsed and are omitted, and custom fields that could not be computed;
     /// absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -52,6 +60,9 @@ pub(in crate::http) struct ListResponse<T> {
 pub(in crate::http) struct ItemResponse<T> {
     /// The resource.
     pub result: T,
+    /// For a resource of the synced copy: it is at least as recent as this. Absent for one of the provider.
+    #[serde(skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
+    pub synced_at: Option<OffsetDateTime>,
     /// Rows of the provider that could not be parsed and are omitted, and custom fields that could not be computed;
     /// absent if there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -109,14 +120,14 @@ impl<E: Envelope> ToSchema for EnvelopeSchema<E> {
 impl<T> ItemResponse<T> {
     /// Returns the resource in its envelope.
     pub(in crate::http) fn of(result: T) -> Self {
-        Self { result, warnings: Vec::new() }
+        Self { result, synced_at: None, warnings: Vec::new() }
     }
 }
 
 impl ItemResponse<Box<RawValue>> {
     /// Returns a resource of a directory in its envelope.
     pub(in crate::http) fn rendered(Rendered { resource: thing, warnings }: Rendered) -> Self {
-        Self { result: thing, warnings }
+        Self { result: thing, synced_at: None, warnings }
     }
 }
 
@@ -254,6 +265,8 @@ impl<T> ListResponse<T> {
             next_cursor: page.next,
             prev_cursor: None,
             limit,
+            total_count: None,
+            synced_at: None,
             warnings: Vec::new(),
         }
     }

@@ -11,11 +11,12 @@ use super::response::{EnvelopeSchema, ItemResponse, ListResponse, MultiStepRespo
 use crate::domain::assignment::RoleAssignment;
 use crate::domain::user_input::RoleInput;
 use crate::http::extract::{
-    Account, AccountQuery, AssignmentFilterQuery, ItemQuery, JsonBody, ListQuery, PageQuery, Read,
-    RemoteQueryParameter, ResponseFormatQuery, Write,
+    Account, AccountQuery, AssignmentFilterQuery, CopyListQuery, ItemQuery, JsonBody, ListQuery,
+    PageQuery, Read, RemoteQueryParameter, ResourceQuery, ResponseFormatQuery, SourceQuery, Write,
 };
 use crate::http::problem::{Problem, Problems};
 use crate::http::state::AppState;
+use crate::sync::Changed;
 
 type RoleAssignmentChangeResponse = EnvelopeSchema<MultiStepResponse<RoleAssignment>>;
 type RoleAssignmentList = EnvelopeSchema<ListResponse<RoleAssignment>>;
@@ -26,7 +27,7 @@ type WriteResultResponse = EnvelopeSchema<ItemResponse<WriteResult>>;
 ///
 /// Returns every role held by an active user: in the organization, in each workspace, and system roles. Costs one
 /// provider call a page, and one more at the first page of each workspace.
-#[utoipa::path(get, path = "/role-assignments", tag = "Role assignments", params(AccountQuery, AssignmentFilterQuery, RemoteQueryParameter, PageQuery, ResponseFormatQuery),
+#[utoipa::path(get, path = "/role-assignments", tag = "Role assignments", params(AccountQuery, AssignmentFilterQuery, CopyListQuery, SourceQuery, RemoteQueryParameter, PageQuery, ResponseFormatQuery),
     responses((status = 200, description = "A page of role assignments", body = RoleAssignmentList), Problems))]
 pub(in crate::http) async fn list_role_assignments(
     State(state): State<AppState>,
@@ -38,13 +39,13 @@ pub(in crate::http) async fn list_role_assignments(
 
 /// Get a role assignment
 #[utoipa::path(get, path = "/role-assignments/{id}", tag = "Role assignments",
-    params(("id" = String, Path, description = "The assignment's id, as in the list"), AccountQuery, ResponseFormatQuery),
+    params(("id" = String, Path, description = "The assignment's id, as in the list"), AccountQuery, SourceQuery, ResponseFormatQuery),
     responses((status = 200, description = "The role assignment", body = RoleAssignmentResponse), Problems))]
 pub(in crate::http) async fn get_role_assignment(
     State(state): State<AppState>,
     account: Account<Read>,
     Path(id): Path<String>,
-    query: ItemQuery,
+    query: ResourceQuery,
 ) -> Result<Response, Problem> {
     super::get::<RoleAssignment>(&state, &account, &id, query).await
 }
@@ -83,6 +84,7 @@ pub(in crate::http) async fn create_role_assignment(
     let CreateRoleAssignmentRequest { user_id, role_id, workspace_id, channel_id } = body;
     let role = RoleInput { id: role_id, workspace_id, channel_id };
     let outcome = changes.assign_role(&user_id, role, &query.shape).await?;
+    account.write_through(&state, Changed::User(user_id)).await;
     let path = format!("/role-assignments/{}", outcome.id.as_deref().unwrap_or_default());
     Ok(MultiStepResponse::of(outcome, &path, account.request_id(), StatusCode::CREATED))
 }
@@ -100,5 +102,8 @@ pub(in crate::http) async fn delete_role_assignment(
     _: ItemQuery,
 ) -> Result<Response, Problem> {
     let outcome = account.changes(&state, false).remove_role(&id).await?;
+    if let Some(user_id) = id.split('.').nth(1) {
+        account.write_through(&state, Changed::User(user_id.to_owned())).await;
+    }
     Ok(Json(ItemResponse::of(WriteResult { id, outcome })).into_response())
 }

@@ -11,11 +11,13 @@ use super::response::{EnvelopeSchema, ItemResponse, ListResponse, MultiStepRespo
 use crate::domain::user::User;
 use crate::domain::user_input::{RoleInput, UserInput};
 use crate::http::extract::{
-    Account, AccountQuery, CreateUserQuery, DeactivateUserQuery, ItemQuery, JsonBody, ListQuery,
-    PageQuery, Read, RemoteQueryParameter, ResponseFormatQuery, UserFilterQuery, Write,
+    Account, AccountQuery, CopyListQuery, CreateUserQuery, DeactivateUserQuery, ItemQuery,
+    JsonBody, ListQuery, PageQuery, Read, RemoteQueryParameter, ResourceQuery, ResponseFormatQuery,
+    SourceQuery, UserCopyQuery, UserFilterQuery, Write,
 };
 use crate::http::problem::{Problem, ProblemKind, Problems};
 use crate::http::state::AppState;
+use crate::sync::Changed;
 use crate::unified::{ObjectOrigin, RenderOptions, SignOut};
 
 type UserChangeResponse = EnvelopeSchema<MultiStepResponse<User>>;
@@ -25,7 +27,7 @@ type UserResponse = EnvelopeSchema<ItemResponse<User>>;
 /// List users
 ///
 /// Returns active users first, then deactivated ones. Costs one provider call a page.
-#[utoipa::path(get, path = "/users", tag = "Users", params(AccountQuery, UserFilterQuery, RemoteQueryParameter, PageQuery, ResponseFormatQuery),
+#[utoipa::path(get, path = "/users", tag = "Users", params(AccountQuery, UserFilterQuery, UserCopyQuery, CopyListQuery, SourceQuery, RemoteQueryParameter, PageQuery, ResponseFormatQuery),
     responses((status = 200, description = "A page of users", body = UserList), Problems))]
 pub(in crate::http) async fn list_users(
     State(state): State<AppState>,
@@ -39,13 +41,13 @@ pub(in crate::http) async fn list_users(
 ///
 /// Returns the full profile. Costs three concurrent provider calls.
 #[utoipa::path(get, path = "/users/{id}", tag = "Users",
-    params(("id" = String, Path, description = "The user's id at the provider"), AccountQuery, ResponseFormatQuery),
+    params(("id" = String, Path, description = "The user's id at the provider"), AccountQuery, SourceQuery, ResponseFormatQuery),
     responses((status = 200, description = "The user", body = UserResponse), Problems))]
 pub(in crate::http) async fn get_user(
     State(state): State<AppState>,
     account: Account<Read>,
     Path(id): Path<String>,
-    query: ItemQuery,
+    query: ResourceQuery,
 ) -> Result<Response, Problem> {
     super::get::<User>(&state, &account, &id, query).await
 }
@@ -75,6 +77,9 @@ pub(in crate::http) async fn create_user(
         ObjectOrigin::Created => StatusCode::CREATED,
         ObjectOrigin::Existing => StatusCode::OK,
     };
+    if let Some(id) = &outcome.id {
+        account.write_through(&state, Changed::User(id.clone())).await;
+    }
     let path = match &outcome.id {
         Some(id) => path_of(id),
         // The provider does not list invited users yet.
@@ -101,6 +106,7 @@ pub(in crate::http) async fn update_user(
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.needs_remote_data());
     let outcome = changes.update_user(&id, &body, &query.shape).await?;
+    account.write_through(&state, Changed::User(id.clone())).await;
     Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 
@@ -121,6 +127,7 @@ pub(in crate::http) async fn deactivate_user(
     let sign_out = if query.sign_out { SignOut::Now } else { SignOut::Later };
     let changes = account.changes(&state, false);
     let outcome = changes.deactivate(&id, sign_out, &RenderOptions::default()).await?;
+    account.write_through(&state, Changed::User(id.clone())).await;
     Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 
@@ -168,6 +175,7 @@ pub(in crate::http) async fn assign_role(
     let ChangeUserRolesRequest { user_id, roles } = body.check()?;
     let changes = account.changes(&state, query.shape.needs_remote_data());
     let outcome = changes.assign_user_roles(&user_id, roles, &query.shape).await?;
+    account.write_through(&state, Changed::User(user_id.clone())).await;
     Ok(MultiStepResponse::of(outcome, &path_of(&user_id), account.request_id(), StatusCode::OK))
 }
 
@@ -188,5 +196,6 @@ pub(in crate::http) async fn remove_role(
     let ChangeUserRolesRequest { user_id, roles } = body.check()?;
     let changes = account.changes(&state, query.shape.needs_remote_data());
     let outcome = changes.remove_user_roles(&user_id, roles, &query.shape).await?;
+    account.write_through(&state, Changed::User(user_id.clone())).await;
     Ok(MultiStepResponse::of(outcome, &path_of(&user_id), account.request_id(), StatusCode::OK))
 }

@@ -11,11 +11,13 @@ use super::response::{EnvelopeSchema, ItemResponse, ListResponse, WriteResult};
 use crate::connectors::MembershipRequest;
 use crate::domain::user::{User, UserType};
 use crate::http::extract::{
-    Account, AccountQuery, ItemQuery, JsonBody, ListQuery, PageQuery, Read, RemoteQueryParameter,
-    ResponseFormatQuery, UserFilterQuery, Write, contradicting_parameters,
+    Account, AccountQuery, CopyListQuery, ItemQuery, JsonBody, ListQuery, PageQuery, Read,
+    RemoteQueryParameter, ResponseFormatQuery, SourceQuery, UserCopyQuery, UserFilterQuery, Write,
+    contradicting_parameters,
 };
 use crate::http::problem::{Problem, ProblemKind, Problems};
 use crate::http::state::AppState;
+use crate::sync::Changed;
 
 type UserList = EnvelopeSchema<ListResponse<User>>;
 type WriteResultResponse = EnvelopeSchema<ItemResponse<WriteResult>>;
@@ -25,7 +27,7 @@ type WriteResultResponse = EnvelopeSchema<ItemResponse<WriteResult>>;
 /// Includes guests and deactivated users, each with the role in this workspace. Accepts the filters of `GET /users`.
 /// Costs one provider call a page.
 #[utoipa::path(get, path = "/workspaces/{id}/members", tag = "Workspaces",
-    params(("id" = String, Path, description = "The workspace's id"), AccountQuery, UserFilterQuery, RemoteQueryParameter, PageQuery, ResponseFormatQuery),
+    params(("id" = String, Path, description = "The workspace's id"), AccountQuery, UserFilterQuery, UserCopyQuery, CopyListQuery, SourceQuery, RemoteQueryParameter, PageQuery, ResponseFormatQuery),
     responses((status = 200, description = "A page of users", body = UserList), Problems))]
 pub(in crate::http) async fn list_workspace_members(
     State(state): State<AppState>,
@@ -98,6 +100,7 @@ pub(in crate::http) async fn add_workspace_member(
     let membership =
         MembershipRequest { workspace_id: &workspace_id, user_type, channel_ids: &channel_ids };
     let outcome = account.changes(&state, false).add_member(&user_id, membership).await?;
+    account.write_through(&state, Changed::User(user_id.clone())).await;
     let result = WriteResult { id: user_id, outcome };
     Ok((StatusCode::CREATED, Json(ItemResponse::of(result))).into_response())
 }
@@ -116,5 +119,6 @@ pub(in crate::http) async fn remove_workspace_member(
     _: ItemQuery,
 ) -> Result<Response, Problem> {
     let outcome = account.changes(&state, false).remove_member(&user_id, &workspace_id).await?;
+    account.write_through(&state, Changed::User(user_id.clone())).await;
     Ok(Json(ItemResponse::of(WriteResult { id: user_id, outcome })).into_response())
 }

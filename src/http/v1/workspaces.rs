@@ -8,11 +8,13 @@ use super::response::{EnvelopeSchema, ItemResponse, ListResponse, MultiStepRespo
 use crate::domain::workspace::Workspace;
 use crate::domain::workspace_input::WorkspaceInput;
 use crate::http::extract::{
-    Account, AccountQuery, ItemQuery, JsonBody, ListQuery, PageQuery, Read, RemoteQueryParameter,
-    ResponseFormatQuery, WorkspaceFilterQuery, Write,
+    Account, AccountQuery, CopyListQuery, ItemQuery, JsonBody, ListQuery, PageQuery, Read,
+    RemoteQueryParameter, ResourceQuery, ResponseFormatQuery, SourceQuery, WorkspaceFilterQuery,
+    Write,
 };
 use crate::http::problem::{Problem, Problems};
 use crate::http::state::AppState;
+use crate::sync::Changed;
 
 type WorkspaceChangeResponse = EnvelopeSchema<MultiStepResponse<Workspace>>;
 type WorkspaceList = EnvelopeSchema<ListResponse<Workspace>>;
@@ -21,7 +23,7 @@ type WorkspaceResponse = EnvelopeSchema<ItemResponse<Workspace>>;
 /// List workspaces
 ///
 /// Costs one provider call a page.
-#[utoipa::path(get, path = "/workspaces", tag = "Workspaces", params(AccountQuery, WorkspaceFilterQuery, RemoteQueryParameter, PageQuery, ResponseFormatQuery),
+#[utoipa::path(get, path = "/workspaces", tag = "Workspaces", params(AccountQuery, WorkspaceFilterQuery, CopyListQuery, SourceQuery, RemoteQueryParameter, PageQuery, ResponseFormatQuery),
     responses((status = 200, description = "A page of workspaces", body = WorkspaceList), Problems))]
 pub(in crate::http) async fn list_workspaces(
     State(state): State<AppState>,
@@ -35,13 +37,13 @@ pub(in crate::http) async fn list_workspaces(
 ///
 /// Includes owners, admins and settings. Costs four concurrent provider calls.
 #[utoipa::path(get, path = "/workspaces/{id}", tag = "Workspaces",
-    params(("id" = String, Path, description = "The workspace's id at the provider"), AccountQuery, ResponseFormatQuery),
+    params(("id" = String, Path, description = "The workspace's id at the provider"), AccountQuery, SourceQuery, ResponseFormatQuery),
     responses((status = 200, description = "The workspace", body = WorkspaceResponse), Problems))]
 pub(in crate::http) async fn get_workspace(
     State(state): State<AppState>,
     account: Account<Read>,
     Path(id): Path<String>,
-    query: ItemQuery,
+    query: ResourceQuery,
 ) -> Result<Response, Problem> {
     super::get::<Workspace>(&state, &account, &id, query).await
 }
@@ -61,6 +63,9 @@ pub(in crate::http) async fn create_workspace(
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.needs_remote_data());
     let outcome = changes.create_workspace(&body, &query.shape).await?;
+    if let Some(id) = &outcome.id {
+        account.write_through(&state, Changed::Workspace(id.clone())).await;
+    }
     let path = path_of(outcome.id.as_deref().unwrap_or_default());
     Ok(MultiStepResponse::of(outcome, &path, account.request_id(), StatusCode::CREATED))
 }
@@ -83,6 +88,7 @@ pub(in crate::http) async fn update_workspace(
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.needs_remote_data());
     let outcome = changes.update_workspace(&id, &body, &query.shape).await?;
+    account.write_through(&state, Changed::Workspace(id.clone())).await;
     Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 

@@ -22,6 +22,10 @@ pub struct DatabaseStats {
     pub accounts: Vec<(AccountStatus, i64)>,
     /// The age of the access token that expires next, and the time until it expires, in seconds.
     pub next_token: Option<(f64, f64)>,
+    /// The number of jobs that are due, and of those that a worker has.
+    pub jobs: (i64, i64),
+    /// The number of held runs of the directory sync.
+    pub held_syncs: i64,
 }
 
 /// Values from the gateway at the time of a scrape.
@@ -74,6 +78,8 @@ impl Drop for OpenConnection {
 #[derive(Default)]
 pub(super) struct Gauges {
     accounts: Family<Labels<1>, Gauge>,
+    jobs: Family<Labels<1>, Gauge>,
+    held_syncs: Gauge,
     token_age: FloatGauge,
     next_token_expiry: FloatGauge,
     requests_in_flight: Gauge,
@@ -98,6 +104,7 @@ impl Gauges {
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register(names::BUILD, "Version of the program", version);
         registry.register(names::ACCOUNTS, "Integrated accounts", self.accounts.clone());
+        registry.register(names::JOBS, "Background jobs", self.jobs.clone());
         for (name, help, gauge) in [
             (names::TOKEN_AGE, "Age of the access token that expires next", &self.token_age),
             (
@@ -125,6 +132,7 @@ impl Gauges {
                 "Maximum connections to the database",
                 &self.max_connections,
             ),
+            (names::HELD_SYNCS, "Runs of the directory sync that are held", &self.held_syncs),
             (names::AUDIT_WAITING, "Audit rows that wait to be written", &self.audit_waiting),
             (names::RESIDENT_MEMORY, "Resident memory of the process", &self.resident),
         ] {
@@ -143,6 +151,11 @@ impl Gauges {
             let labels = [("status", status.name().into())];
             self.accounts.get_or_create(&labels).set(count.map_or(0, |(_, count)| *count));
         }
+        let (due, running) = stats.jobs;
+        for (state, count) in [("due", due), ("running", running)] {
+            self.jobs.get_or_create(&[("state", state.into())]).set(count);
+        }
+        self.held_syncs.set(stats.held_syncs);
         let (age, end) = stats.next_token.unwrap_or((f64::NAN, f64::NAN));
         self.token_age.set(age);
         self.next_token_expiry.set(end);

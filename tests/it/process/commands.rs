@@ -49,6 +49,7 @@ async fn every_option_of_every_command_is_described() -> anyhow::Result<()> {
     }
     for wanted in [
         "serve",
+        "worker",
         "demo",
         "sandbox",
         "migrate",
@@ -61,6 +62,7 @@ async fn every_option_of_every_command_is_described() -> anyhow::Result<()> {
         "accounts list",
         "accounts refresh",
         "accounts disconnect",
+        "sync",
         "audit purge",
         "secrets rotate",
         "doctor",
@@ -110,9 +112,13 @@ async fn missing_settings_are_listed_together() -> anyhow::Result<()> {
     let database: &[&str] = &["database.url"];
     let all: &[&str] = &["database.url", "vault.keys"];
     // Commands that only use the database need no master key.
-    for (command, needed) in
-        [(&["serve"][..], all), (&["migrate"], database), (&["keys", "list"], database)]
-    {
+    for (command, needed) in [
+        (&["serve"][..], all),
+        (&["worker"], all),
+        (&["migrate"], database),
+        (&["keys", "list"], database),
+        (&["sync", "acc_01J8ZQ5V9Y3M7T2K4N6P8R0S1T"], database),
+    ] {
         let ended = run(&home, command).await?;
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""), "{command:?}");
         for key in all {

@@ -105,6 +105,20 @@ impl Demo {
         self.sandbox_post("advance-clock", &body).await.map(drop)
     }
 
+    /// Waits for the end of the directory sync's latest run, such as the one that the demo requests when it starts.
+    pub(super) async fn synced(&self) -> anyhow::Result<()> {
+        let deadline = Instant::now() + super::START_TIMEOUT;
+        loop {
+            let runs = self.get("/syncs?limit=1").await?.ok()?;
+            match text(&runs, "/result/0/status")?.as_str() {
+                "succeeded" => return Ok(()),
+                "queued" | "running" if Instant::now() < deadline => {}
+                _ => anyhow::bail!("{runs}"),
+            }
+            tokio::time::sleep(super::POLL_INTERVAL).await;
+        }
+    }
+
     /// Returns an account token of the linked account.
     pub(super) async fn account_token(&self) -> anyhow::Result<String> {
         let path = format!("/integrated-accounts/{}/tokens", self.report.integrated_account_id);

@@ -81,6 +81,7 @@ async fn read(demo: &Demo, secrets: &mut Secrets) -> anyhow::Result<()> {
     demo.get("/role-assignments?limit=5").await?.ok()?;
     demo.get("/roles").await?.ok()?;
     demo.get("/workspaces").await?.ok()?;
+    read_copy(demo, secrets, (&id, &address)).await?;
     demo.get("/proxy/api/auth.test").await?.ok()?;
     demo.get("/proxy/scim/v2/Users?count=5").await?.ok()?;
     demo.get(&format!("/proxy/scim/v2/Users?filter=email%20eq%20%22{address}%22")).await?;
@@ -88,6 +89,24 @@ async fn read(demo: &Demo, secrets: &mut Secrets) -> anyhow::Result<()> {
     let token = demo.account_token().await?;
     secrets.add("account token", &token);
     demo.call(Method::GET, "/users?limit=1", &token, None).await?.ok()?;
+    Ok(())
+}
+
+/// Reads a user in the synced copy, its history, and the events.
+async fn read_copy(
+    demo: &Demo,
+    secrets: &mut Secrets,
+    (id, address): (&str, &str),
+) -> anyhow::Result<()> {
+    demo.synced().await?;
+    let page = demo.get("/users?source=synced&sort=name&limit=3").await?.ok()?;
+    secrets.add("cursor", &text(&page, "/next_cursor")?);
+    let found = demo.get(&format!("/users?source=synced&search={address}")).await?.ok()?;
+    assert_eq!(text(&found, "/result/0/id")?, id);
+    demo.get(&format!("/users/{id}?source=synced")).await?.ok()?;
+    demo.get(&format!("/users/{id}/history")).await?.ok()?;
+    let page = demo.get("/events").await?.ok()?;
+    secrets.add("cursor", &text(&page, "/next_cursor")?);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::demo::Demo;
 use super::program::{Program, signal};
 use super::test_dir::TestDir;
-use super::{START_TIMEOUT, STOP_TIMEOUT, note, processes};
+use super::{POLL_INTERVAL, START_TIMEOUT, STOP_TIMEOUT, note, processes};
 
 const KEYS: [&str; 8] = [
     "base_url",
@@ -74,6 +74,25 @@ async fn cleans_up(order: &str) -> anyhow::Result<()> {
         assert!(std::net::TcpStream::connect(address).is_err(), "{address} is still open");
     }
     note(format_args!("ready after {:?}, gone {stopped_after:?} after {order}", demo.ready_after))
+}
+
+#[tokio::test]
+async fn a_run_of_the_sync_does_not_delay_the_shutdown() -> anyhow::Result<()> {
+    let home = TestDir::new()?;
+    let mut demo = Demo::start(&home, &[]).await?;
+    demo.synced().await?;
+    let fault = json!({"method": "scim.groups.list", "kind": "latency", "count": 1, "seconds": 30});
+    demo.sandbox_post("faults", &fault).await?;
+    demo.post("/syncs", &json!({})).await?.ok()?;
+    let deadline = Instant::now() + START_TIMEOUT;
+    while demo.sandbox_get("faults").await? != json!({"faults": []}) {
+        anyhow::ensure!(Instant::now() < deadline, "the run does not read groups");
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+    assert_eq!(demo.program.stop().await?.code(), Some(0));
+    assert_eq!(demo.program.stderr()?, "", "nothing is logged without an error");
+    assert!(home.leftovers()?.is_empty());
+    Ok(())
 }
 
 #[tokio::test]

@@ -115,7 +115,7 @@ async fn filters_events_by_type_and_account(pool: PgPool) -> anyhow::Result<()> 
     }
     let foreign = token.get(&format!("events?integrated_account_id={two}")).await?;
     foreign.problem(404, "account_not_found");
-    for wrong in ["type=user.created", "integrated_account_id=acc_1", "kind=x", "limit=0"] {
+    for wrong in ["type=user.vanished", "integrated_account_id=acc_1", "kind=x", "limit=0"] {
         let response = api.get(&format!("events?{wrong}")).await?;
         response.problem(400, "invalid_query");
         assert_eq!(response.pointers(), [wrong.split('=').next().context("no name")?]);

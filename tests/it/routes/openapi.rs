@@ -111,6 +111,7 @@ async fn every_example_body_succeeds(pool: PgPool) -> anyhow::Result<()> {
             match (path.as_str(), method) {
                 ("/users/{id}", "patch") => example["email"] = "other@example.com".into(),
                 ("/workspaces/{id}", "patch") => example["name"] = "Other".into(),
+                ("/syncs", "post") => example["integrated_account_id"] = account.as_str().into(),
                 _ => {}
             }
             let id = match path.split('/').nth(1).unwrap_or_default() {

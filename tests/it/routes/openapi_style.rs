@@ -27,8 +27,10 @@ fn operations(document: &Value) -> anyhow::Result<Vec<(String, &Value)>> {
 #[test]
 fn summaries_are_short_imperatives() -> anyhow::Result<()> {
     let verbs = [
+        "Accept",
         "Add",
         "Assign",
+        "Cancel",
         "Check",
         "Create",
         "Deactivate",
@@ -39,7 +41,9 @@ fn summaries_are_short_imperatives() -> anyhow::Result<()> {
         "List",
         "Preview",
         "Refresh",
+        "Reject",
         "Remove",
+        "Resume",
         "Revoke",
         "Rotate",
         "Run",

@@ -60,7 +60,14 @@ fn kinds_have_stable_names_and_statuses() {
     409 no_provider_app: Provider app not configured
     409 provider_app_refused: Provider app credentials rejected
     409 provider_app_in_use: Provider app in use
+    409 sync_disabled: Directory sync not enabled
+    409 sync_in_progress: Sync run in progress
+    409 sync_not_active: Sync run not in progress
+    409 sync_wrong_status: Invalid status of sync run
+    409 not_synced: No synced copy
+    400 as_of_out_of_range: Time outside the stored history
     400 invalid_cursor: Invalid cursor
+    410 cursor_expired: Cursor expired
     404 not_found: Resource not found
     409 already_exists: Resource already exists
     400 idempotency_key_invalid: Invalid idempotency key

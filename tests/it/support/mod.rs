@@ -34,6 +34,7 @@ use switchboard::http::AppState;
 use switchboard::sandbox::{
     self, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_SIGNING_SECRET, Sandbox, SandboxOptions,
 };
+use switchboard::sync::Worker;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -84,6 +85,8 @@ pub(crate) struct TestApp {
     pub(crate) clock: ManualClock,
     /// The gateway's services.
     pub(crate) state: AppState,
+    /// The gateway's worker of background jobs.
+    pub(crate) worker: Arc<Worker>,
     /// The database.
     pub(crate) pool: PgPool,
     /// URL of the gateway.
@@ -132,6 +135,7 @@ impl TestApp {
         servers.spawn(sandbox.clone().deliver_events(std::future::pending()));
         servers.spawn(axum::serve(provider, sandbox::router(sandbox.clone())).into_future());
         let state = Arc::clone(&gateway.state);
+        let worker = Arc::new(gateway.worker.clone());
         servers.spawn(gateway.serve_on_current_runtime(listener));
 
         let anonymous = Client::new(base_url.clone())?;
@@ -147,7 +151,8 @@ impl TestApp {
             admin: anonymous,
         };
         let config = setup.config;
-        let mut test = Self { sandbox, clock, state, pool, base_url, config, home, entropy };
+        let mut test =
+            Self { sandbox, clock, state, worker, pool, base_url, config, home, entropy };
         test.home = test.tenant(&setup.home).await?;
         Ok(test)
     }
@@ -189,6 +194,17 @@ impl TestApp {
         config.slack_enterprise.api_url.clone_from(&fault_proxy.url);
         change(&mut config);
         Ok((self.second_gateway(&config).await?.0, fault_proxy))
+    }
+
+    /// Returns a worker of another gateway that reaches its provider through a [`FaultProxy`].
+    pub(crate) async fn worker_through_fault_proxy(&self) -> anyhow::Result<(Worker, FaultProxy)> {
+        let fault_proxy = FaultProxy::start(&self.config.slack_enterprise.api_url).await?;
+        let mut config = self.config.clone();
+        config.slack_enterprise.web_url.clone_from(&fault_proxy.url);
+        config.slack_enterprise.api_url.clone_from(&fault_proxy.url);
+        let (_, state) = self.second_gateway(&config).await?;
+        let worker = Worker::new(state.sync.clone(), "proxied".to_owned(), config.sync.lease());
+        Ok((worker, fault_proxy))
     }
 
     /// Creates or opens the environment of that name, with new keys and the sandbox's OAuth client.

@@ -3,6 +3,10 @@
 mod exhaustion;
 mod refresh;
 mod rolling;
+mod sync;
+mod sync_command;
+
+use std::time::Instant;
 
 use anyhow::Context as _;
 use base64::Engine as _;
@@ -12,13 +16,15 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::{ConnectOptions as _, PgPool};
 
-use super::START_TIMEOUT;
 use super::http_client::{Client, HttpResponse, text};
 use super::program::{Program, run};
 use super::test_dir::TestDir;
+use super::{POLL_INTERVAL, START_TIMEOUT};
 use crate::support::Browser;
 
 const SCOPES: &str = "read,write,proxy,admin";
+/// Longer than a test waits for anything.
+const LONG_S: u64 = 30;
 
 /// Gateways, their provider, and a linked account.
 #[derive(Debug)]
@@ -66,7 +72,7 @@ impl Fleet {
         Self::with_limits(home, pool, count, grace_s, "").await
     }
 
-    /// Starts them with these settings of `[limits]`.
+    /// Starts them with these settings of `[limits]`, which other sections may follow.
     async fn with_limits(
         home: &TestDir,
         pool: &PgPool,
@@ -169,6 +175,25 @@ impl Fleet {
     /// Kills a gateway.
     fn kill(&mut self, gateway: usize) -> anyhow::Result<()> {
         self.gateways.get_mut(gateway).context("no such gateway")?.0.kill()
+    }
+
+    /// Waits until the database or the sandbox shows that the state is reached.
+    async fn wait_until(
+        &self,
+        mut has_come: impl AsyncFnMut() -> anyhow::Result<bool>,
+    ) -> anyhow::Result<()> {
+        let deadline = Instant::now() + START_TIMEOUT;
+        while !has_come().await? {
+            anyhow::ensure!(Instant::now() < deadline, "the state was not reached");
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        Ok(())
+    }
+
+    /// Returns whether the fault was injected into a call.
+    async fn is_fault_spent(&self) -> anyhow::Result<bool> {
+        let faults = self.sandbox_get("faults").await?;
+        Ok(faults.get("faults").and_then(Value::as_array).is_some_and(Vec::is_empty))
     }
 
     async fn sandbox_post(&self, what: &str, body: &Value) -> anyhow::Result<()> {

@@ -9,11 +9,9 @@ use sqlx::PgPool;
 use super::super::http_client::{HttpResponse, number};
 use super::super::program::Program;
 use super::super::test_dir::TestDir;
-use super::super::{POLL_INTERVAL, START_TIMEOUT, note};
-use super::{Fleet, serving};
+use super::super::{START_TIMEOUT, note};
+use super::{Fleet, LONG_S, serving};
 
-/// Longer than a test waits for anything.
-const LONG_S: u64 = 30;
 const THIRTEEN_HOURS: u64 = 46_800;
 
 impl Fleet {
@@ -24,25 +22,6 @@ impl Fleet {
 
     async fn refreshes(&self) -> anyhow::Result<u64> {
         number(&self.sandbox_get("state").await?, "/refreshes")
-    }
-
-    /// Waits until the database or the sandbox shows that the state is reached.
-    async fn wait_until(
-        &self,
-        mut has_come: impl AsyncFnMut() -> anyhow::Result<bool>,
-    ) -> anyhow::Result<()> {
-        let deadline = Instant::now() + START_TIMEOUT;
-        while !has_come().await? {
-            anyhow::ensure!(Instant::now() < deadline, "the state was not reached");
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
-        Ok(())
-    }
-
-    /// Returns whether the fault was injected into a call.
-    async fn is_fault_spent(&self) -> anyhow::Result<bool> {
-        let faults = self.sandbox_get("faults").await?;
-        Ok(faults.get("faults").and_then(Value::as_array).is_some_and(Vec::is_empty))
     }
 
     async fn status(&self, gateway: usize) -> anyhow::Result<Value> {

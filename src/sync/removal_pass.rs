@@ -1,0 +1,105 @@
+//! The last pass of a run: removes what was not found, or holds the run.
+
+use std::sync::atomic::Ordering;
+
+use time::OffsetDateTime;
+
+use super::removals::{self, confirm_removed};
+use super::run::{End, Run, StepError};
+use crate::domain::sync::{CopyKind, SyncStatus};
+use crate::domain::sync_run::SyncProblem;
+use crate::store::RunPage;
+
+impl Run<'_> {
+    /// Removes what was not found.
+    pub(super) async fn remove_missing(&mut self) -> Result<(), StepError> {
+        let kinds: Vec<(CopyKind, OffsetDateTime)> = removals::ORDER
+            .into_iter()
+            .filter_map(|kind| Some((kind, self.complete(kind)?)))
+            .collect();
+        if self.claimed.checkpoint.token.is_none() && !self.claimed.is_accepted {
+            self.check_removals(&kinds).await?;
+        }
+        let mut position = Removal::of(self.claimed.checkpoint.token.as_deref());
+        for (kind, started) in kinds {
+            if position.kind.is_some_and(|at| order_of(at) > order_of(kind)) {
+                continue;
+            }
+            let mut after = position.take_after(kind);
+            loop {
+                let read_at = self.services.clock.now();
+                let range = (kind, started);
+                let (account_id, run_id) = (self.account.id, self.claimed.id);
+                let missing = self
+                    .db
+                    .missing_objects(account_id, run_id, range, &after, removals::BATCH)
+                    .await?;
+                let Some(last) = missing.last() else { break };
+                after.clone_from(&last.id);
+                let cx = self.call_context();
+                let removed = confirm_removed(self.connector, &cx, kind, &missing).await?;
+                self.claimed.checkpoint.token = Some(format!("{kind} {after}"));
+                let page = RunPage {
+                    objects: Vec::new(),
+                    removals: vec![(kind, removed)],
+                    profiles: Vec::new(),
+                    read_at,
+                    emits: true,
+                    initial: false,
+                    provider_calls: self.calls.swap(0, Ordering::Relaxed),
+                };
+                self.write(&page).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds a run that would remove too much.
+    async fn check_removals(&self, kinds: &[(CopyKind, OffsetDateTime)]) -> Result<(), StepError> {
+        let mut excess = Vec::new();
+        for (kind, started) in kinds {
+            let (account_id, run_id) = (self.account.id, self.claimed.id);
+            let (present, missing) =
+                self.db.count_missing(account_id, run_id, *kind, *started).await?;
+            if !self.settings.max_removed.allows(missing, present) {
+                excess.push(format!("{missing} of {present} of kind `{kind}`"));
+            }
+        }
+        if excess.is_empty() {
+            return Ok(());
+        }
+        let problem = SyncProblem {
+            code: "too_many_removals".to_owned(),
+            detail: format!(
+                "The provider did not list {}. Check the provider, then accept or reject the run.",
+                excess.join(", ")
+            ),
+            resource: None,
+            method: None,
+        };
+        Err(StepError::End(End { status: SyncStatus::Held, problem: Some(problem) }))
+    }
+}
+
+/// A position among the removals.
+struct Removal {
+    kind: Option<CopyKind>,
+    after: String,
+}
+
+impl Removal {
+    fn of(token: Option<&str>) -> Self {
+        let parts = token.and_then(|token| token.split_once(' '));
+        let kind = parts.and_then(|(kind, _)| kind.parse().ok());
+        Self { kind, after: parts.map(|(_, after)| after.to_owned()).unwrap_or_default() }
+    }
+
+    /// Takes the id to continue after, if the position is in this kind.
+    fn take_after(&mut self, kind: CopyKind) -> String {
+        if self.kind == Some(kind) { std::mem::take(&mut self.after) } else { String::new() }
+    }
+}
+
+fn order_of(kind: CopyKind) -> usize {
+    removals::ORDER.iter().position(|one| *one == kind).unwrap_or_default()
+}

@@ -1,0 +1,154 @@
+//! The steps of a run: each reads one page of a pass and writes it.
+
+use std::sync::atomic::Ordering;
+
+use super::passes::{self, PassPage};
+use super::problem::{self, Consequence};
+use super::run::{End, Run, StepError};
+use crate::connectors::paging::PageHistory;
+use crate::connectors::{CallContext, ConnectorError, PageToken};
+use crate::domain::sync::SyncStatus;
+use crate::domain::sync_run::{Started, SyncPass, SyncProblem};
+use crate::store::RunPage;
+
+/// How often lists are read from their start again in one run.
+const MAX_RESTARTS: u32 = 5;
+
+impl Run<'_> {
+    /// Reads and writes one page of a pass.
+    pub(super) async fn step(&mut self, pass: SyncPass) -> Result<(), StepError> {
+        let read_at = self.services.clock.now();
+        if let Some(resource) = pass.resource() {
+            self.claimed.checkpoint.started.entry(resource).or_insert(Started(read_at));
+        }
+        let token = self.claimed.checkpoint.token.clone().map(PageToken);
+        let page = match self.read(pass, token).await {
+            Ok(page) => page,
+            Err(StepError::Connector(error)) => return self.after_failed_page(pass, &error),
+            Err(other) => return Err(other),
+        };
+        self.note_unreadable(pass);
+        self.advance(pass, &page)?;
+        let emits = self.emits(pass);
+        let page = RunPage {
+            objects: page.objects,
+            removals: Vec::new(),
+            profiles: page.profiles,
+            read_at,
+            emits,
+            initial: self.is_initial(pass),
+            provider_calls: self.calls.swap(0, Ordering::Relaxed),
+        };
+        self.write(&page).await
+    }
+
+    async fn read(&self, pass: SyncPass, token: Option<PageToken>) -> Result<PassPage, StepError> {
+        let cx = self.call_context();
+        let connector = self.connector;
+        Ok(match pass {
+            SyncPass::Workspaces => passes::workspaces(connector, &cx, token).await?,
+            SyncPass::Profiles => match connector.profiles() {
+                Some(reader) => passes::profiles(reader, &cx, token).await?,
+                None => PassPage::default(),
+            },
+            SyncPass::Users => self.read_users(&cx, token).await?,
+            SyncPass::Groups => passes::groups(connector, &cx, token).await?,
+            SyncPass::RoleAssignments => passes::role_assignments(connector, &cx, token).await?,
+            SyncPass::Removals => PassPage::default(),
+        })
+    }
+
+    async fn read_users(
+        &self,
+        cx: &CallContext<'_>,
+        token: Option<PageToken>,
+    ) -> Result<PassPage, StepError> {
+        let (mut users, next) = passes::users(self.connector, cx, token).await?;
+        let ids: Vec<String> = users.iter().map(|user| user.id.clone()).collect();
+        if let Some(reader) = self.connector.profiles()
+            && self.claimed.checkpoint.has_profiles
+        {
+            let stored = self.db.sync_profiles(self.account.id, self.claimed.id, &ids).await?;
+            passes::merge_profiles(reader, cx, &mut users, stored).await?;
+        }
+        let objects = passes::user_objects(&users);
+        Ok(PassPage { objects, profiles: Vec::new(), ids, next })
+    }
+
+    /// Moves the checkpoint behind a page. A list that repeats has no end.
+    fn advance(&mut self, pass: SyncPass, page: &PassPage) -> Result<(), StepError> {
+        let Some(next) = &page.next else {
+            if pass == SyncPass::Profiles {
+                self.claimed.checkpoint.has_profiles = true;
+            }
+            self.next_pass();
+            return Ok(());
+        };
+        let checkpoint = &mut self.claimed.checkpoint;
+        let mut history = PageHistory::from_bytes(&checkpoint.history)
+            .map(|(history, _)| history)
+            .unwrap_or_default();
+        let endless = history
+            .check_rows(page.ids.iter().map(String::as_str))
+            .and_then(|()| history.visit(&next.0));
+        if let Err(endless) = endless {
+            let problem = Some(problem::endless(pass.resource(), endless.reason()));
+            return Err(StepError::End(End { status: SyncStatus::Failed, problem }));
+        }
+        checkpoint.history = history.to_bytes();
+        checkpoint.token = Some(next.0.clone());
+        Ok(())
+    }
+
+    /// Leaves out a resource that can't be read, or decides what else follows from a failed page.
+    fn after_failed_page(
+        &mut self,
+        pass: SyncPass,
+        error: &ConnectorError,
+    ) -> Result<(), StepError> {
+        match problem::consequence(error) {
+            Consequence::SkipResource => {
+                let resource = pass.resource();
+                let problem = problem::describe(error, resource);
+                // Users are worth having without their profiles, unless the copy has them: they would be lost.
+                let is_skipped = pass != SyncPass::Profiles || self.claimed.copy_has_profiles;
+                let resource = resource.filter(|_| is_skipped);
+                self.claimed.checkpoint.problems.push(SyncProblem { resource, ..problem });
+                self.next_pass();
+                Ok(())
+            }
+            Consequence::Restart
+                if self.claimed.checkpoint.token.is_some()
+                    && self.claimed.checkpoint.restarts < MAX_RESTARTS =>
+            {
+                self.claimed.checkpoint.restarts += 1;
+                self.claimed.checkpoint.token = None;
+                self.claimed.checkpoint.history.clear();
+                Ok(())
+            }
+            Consequence::Restart | Consequence::Retry | Consequence::Fail => {
+                match self.after_failure(error, pass.resource()) {
+                    Ok(end) => Err(StepError::End(end)),
+                    Err(interrupted) => Err(StepError::Interrupted(interrupted)),
+                }
+            }
+        }
+    }
+
+    /// A resource with unreadable rows is incomplete.
+    fn note_unreadable(&mut self, pass: SyncPass) {
+        let (rows, more) = self.unreadable_rows.take();
+        let (Some(first), Some(resource)) = (rows.first(), pass.resource()) else { return };
+        if !self
+            .claimed
+            .checkpoint
+            .problems
+            .iter()
+            .any(|one| one.code == "unreadable_rows" && one.detail.contains(resource.name()))
+        {
+            let problem = problem::unreadable(resource, first.method, rows.len() + more);
+            self.claimed.checkpoint.incomplete.insert(resource);
+            self.claimed.checkpoint.problems.push(SyncProblem { resource: None, ..problem });
+        }
+    }
+}
