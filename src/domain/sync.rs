@@ -192,6 +192,7 @@ pub struct SyncOverrides {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub poll_every_s: Option<u32>,
     /// The resources that are copied.
+    #[schema(value_type = Option<Vec<SyncResource>>)]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<BTreeSet<SyncResource>>,
     /// Retention of earlier versions of objects, in days.

@@ -8,6 +8,9 @@ use super::params::{Params, contradicting_parameters, invalid_parameter};
 use crate::http::problem::Problem;
 use crate::sync::{CopyOptions, SortField, SortOrder};
 
+/// The maximum of `max_age_s`: a year.
+const MAX_AGE_S: u32 = 31_536_000;
+
 /// Source of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ToSchema)]
 #[schema(rename_all = "snake_case")]
@@ -31,6 +34,7 @@ pub(in crate::http) struct SourceQuery {
     #[param(value_type = Option<String>, pattern = "^(live|synced)$", default = "live")]
     source: Option<String>,
     /// Reads from the synced copy if it is not older than this number of seconds, otherwise from the provider.
+    #[param(minimum = 0, maximum = 31_536_000)]
     max_age_s: Option<u32>,
     /// The directory as it was at this time (RFC 3339). Requires `source=synced`.
     #[param(value_type = Option<String>, format = DateTime)]
@@ -75,6 +79,9 @@ impl Source {
             Some(_) => return Err(invalid_parameter("source", "must be live or synced")),
         };
         let max_age = params.parse::<u32>("max_age_s")?;
+        if max_age.is_some_and(|seconds| seconds > MAX_AGE_S) {
+            return Err(invalid_parameter("max_age_s", format!("must be at most {MAX_AGE_S}")));
+        }
         let source = match (named, max_age) {
             (Some(_), Some(_)) => {
                 let message = "choose one of them";

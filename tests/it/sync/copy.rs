@@ -101,6 +101,7 @@ async fn says_what_the_copy_can_not_answer(pool: PgPool) -> anyhow::Result<()> {
     api.get("users/U1/history").await?.problem(409, "not_synced");
     for query in [
         "source=other",
+        "max_age_s=31536001",
         "source=live&max_age_s=5",
         "department=Sales",
         "sort=name",
