@@ -83,7 +83,7 @@ pub use provider_apps::{NewProviderApp, ProviderApp, ProviderAppLock};
 pub use refresh_backoff::RefreshBackoff;
 pub use revocation_scope::RevocationScope;
 pub use server_info::{DatabaseRole, MigrationStatus, ServerInfo};
-pub use sync_runs::{ClaimedRun, NewSyncRun, PageWritten, RunEnd, RunPage};
+pub use sync_runs::{ClaimedRun, NewSyncRun, ONE_RUN_CONSTRAINT, PageWritten, RunEnd, RunPage};
 pub use unbound_token_pairs::UnboundPair;
 
 use self::cache::RowCaches;

@@ -118,7 +118,8 @@ pub(super) fn unreadable(resource: SyncResource, method: &str, count: usize) -> 
         detail: format!(
             "{count} rows of the provider could not be read; nothing of {resource} was removed."
         ),
-        resource: Some(resource),
+        // A resource here would stop its reading.
+        resource: None,
         method: Some(method.to_owned()),
     }
 }

@@ -4,11 +4,13 @@ use std::sync::atomic::Ordering;
 
 use time::OffsetDateTime;
 
+use super::problem::{self, Consequence};
 use super::removals::{self, confirm_removed};
 use super::run::{End, Run, StepError};
+use crate::connectors::ConnectorError;
 use crate::domain::sync::{CopyKind, SyncStatus};
 use crate::domain::sync_run::SyncProblem;
-use crate::store::RunPage;
+use crate::store::{ClaimedRun, RunPage};
 
 impl Run<'_> {
     /// Removes what was not found.
@@ -37,7 +39,14 @@ impl Run<'_> {
                 let Some(last) = missing.last() else { break };
                 after.clone_from(&last.id);
                 let cx = self.call_context();
-                let removed = confirm_removed(self.connector, &cx, kind, &missing).await?;
+                let confirmed = confirm_removed(self.connector, &cx, kind, &missing).await;
+                let removed = match confirmed {
+                    Err(error) if problem::consequence(&error) == Consequence::SkipResource => {
+                        self.leave_removals(&error);
+                        return Ok(());
+                    }
+                    confirmed => confirmed?,
+                };
                 self.claimed.checkpoint.token = Some(format!("{kind} {after}"));
                 let page = RunPage {
                     objects: Vec::new(),
@@ -52,6 +61,13 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Ends the removals when the grant no longer allows to request objects: what is left stays in the copy.
+    fn leave_removals(&mut self, error: &ConnectorError) {
+        let ClaimedRun { checkpoint, resources, .. } = &mut self.claimed;
+        checkpoint.problems.push(problem::describe(error, None));
+        checkpoint.incomplete.extend(resources.iter().copied());
     }
 
     /// Holds a run that would remove too much.

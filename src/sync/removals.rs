@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::passes::has_memberships;
 use crate::connectors::paging::PageHistory;
 use crate::connectors::{
     CallContext, Connector, ConnectorError, ErrorKind, ListRequest, ReadResource,
@@ -14,8 +15,6 @@ use crate::domain::page::{MAX_LIMIT, PageRequest};
 use crate::domain::sync::CopyKind;
 use crate::domain::user::{User, UserType};
 use crate::store::MissingObject;
-
-use super::passes::has_memberships;
 
 /// The order of removals: what refers to an object is removed before it.
 pub(super) const ORDER: [CopyKind; 6] = [
@@ -40,9 +39,13 @@ pub(super) async fn confirm_removed(
     let mut removed = Vec::new();
     for object in missing {
         let exists = match kind {
-            CopyKind::User => known.user(connector, cx, &object.id).await?.is_some(),
+            CopyKind::User => {
+                once(&mut known.users, connector.users(), cx, &object.id).await?.is_some()
+            }
             CopyKind::Workspace => exists(connector.workspaces(), cx, &object.id).await?,
-            CopyKind::Group => known.group(connector, cx, &object.id).await?.is_some(),
+            CopyKind::Group => {
+                once(&mut known.groups, connector.groups(), cx, &object.id).await?.is_some()
+            }
             CopyKind::WorkspaceMember => known.is_member(connector, cx, object).await?,
             CopyKind::GroupMember => known.is_group_member(connector, cx, object).await?,
             CopyKind::RoleAssignment => known.holds(connector, cx, object).await?,
@@ -63,32 +66,6 @@ struct KnownObjects {
 }
 
 impl KnownObjects {
-    async fn user(
-        &mut self,
-        connector: &dyn Connector,
-        cx: &CallContext<'_>,
-        id: &str,
-    ) -> Result<Option<&User>, ConnectorError> {
-        if !self.users.contains_key(id) {
-            let user = get(connector.users(), cx, id).await?;
-            self.users.insert(id.to_owned(), user);
-        }
-        Ok(self.users.get(id).and_then(Option::as_deref))
-    }
-
-    async fn group(
-        &mut self,
-        connector: &dyn Connector,
-        cx: &CallContext<'_>,
-        id: &str,
-    ) -> Result<Option<&Group>, ConnectorError> {
-        if !self.groups.contains_key(id) {
-            let group = get(connector.groups(), cx, id).await?;
-            self.groups.insert(id.to_owned(), group);
-        }
-        Ok(self.groups.get(id).and_then(Option::as_deref))
-    }
-
     async fn is_member(
         &mut self,
         connector: &dyn Connector,
@@ -96,7 +73,7 @@ impl KnownObjects {
         object: &MissingObject,
     ) -> Result<bool, ConnectorError> {
         let user_id = object.user_id.as_deref().unwrap_or_default();
-        let user = self.user(connector, cx, user_id).await?;
+        let user = once(&mut self.users, connector.users(), cx, user_id).await?;
         Ok(user.is_some_and(|user| {
             // A single read of a bot does not have its workspaces.
             let is_member = user.user_type == UserType::Bot
@@ -112,7 +89,7 @@ impl KnownObjects {
         object: &MissingObject,
     ) -> Result<bool, ConnectorError> {
         let group_id = object.parent_id.as_deref().unwrap_or_default();
-        let group = self.group(connector, cx, group_id).await?;
+        let group = once(&mut self.groups, connector.groups(), cx, group_id).await?;
         Ok(group.is_some_and(|group| {
             group.members.iter().any(|one| Some(&one.id) == object.user_id.as_ref())
         }))
@@ -132,6 +109,19 @@ impl KnownObjects {
         }
         Ok(self.assignments.get(user_id).is_some_and(|held| held.contains(&object.id)))
     }
+}
+
+/// Requests an object by its id, unless it was requested before.
+async fn once<'k, T: Filterable>(
+    known: &'k mut HashMap<String, Option<Box<T>>>,
+    reader: Option<&dyn ReadResource<T>>,
+    cx: &CallContext<'_>,
+    id: &str,
+) -> Result<Option<&'k T>, ConnectorError> {
+    if !known.contains_key(id) {
+        known.insert(id.to_owned(), get(reader, cx, id).await?);
+    }
+    Ok(known.get(id).and_then(Option::as_deref))
 }
 
 async fn exists<T: Filterable>(

@@ -139,16 +139,9 @@ impl Run<'_> {
     fn note_unreadable(&mut self, pass: SyncPass) {
         let (rows, more) = self.unreadable_rows.take();
         let (Some(first), Some(resource)) = (rows.first(), pass.resource()) else { return };
-        if !self
-            .claimed
-            .checkpoint
-            .problems
-            .iter()
-            .any(|one| one.code == "unreadable_rows" && one.detail.contains(resource.name()))
-        {
+        if self.claimed.checkpoint.incomplete.insert(resource) {
             let problem = problem::unreadable(resource, first.method, rows.len() + more);
-            self.claimed.checkpoint.incomplete.insert(resource);
-            self.claimed.checkpoint.problems.push(SyncProblem { resource: None, ..problem });
+            self.claimed.checkpoint.problems.push(problem);
         }
     }
 }

@@ -22,6 +22,7 @@ mod raw_pages;
 mod remote_data;
 mod role_writes;
 mod roles;
+mod scim_pages;
 mod scim_user;
 mod user_writes;
 mod users;

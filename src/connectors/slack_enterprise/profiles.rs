@@ -6,10 +6,7 @@ use serde_json::value::RawValue;
 
 use super::api::{is_id, unavailable_as_none};
 use super::{SlackConnector, map, wire};
-use crate::connectors::page_token::{decode, encode};
-use crate::connectors::paging::ScimPage;
 use crate::connectors::parse::{ParseError, parse_text};
-use crate::connectors::rows::ResponseRows;
 use crate::connectors::{CallContext, ConnectorError, PageToken, Profile, ReadProfiles};
 use crate::domain::page::{Page, PageRequest};
 use crate::domain::user::User;
@@ -25,8 +22,6 @@ const FIELDS_OF_ONE_READ: [&str; 6] = [
     "is_sso_enabled",
     "updated_at",
 ];
-/// The start index of the first row: SCIM counts from one.
-const FIRST: u64 = 1;
 
 #[async_trait]
 impl ReadProfiles for SlackConnector {
@@ -35,21 +30,9 @@ impl ReadProfiles for SlackConnector {
         cx: &CallContext<'_>,
         page: PageRequest<PageToken>,
     ) -> Result<Page<Profile, PageToken>, ConnectorError> {
-        let at: Option<u64> = decode(cx, LIST, page.token.as_ref())?;
-        let start = at.unwrap_or(FIRST);
-        let (from, count) = (start.to_string(), page.limit.to_string());
-        let query = [("startIndex", &*from), ("count", &*count)];
-        let response = self.scim_list(cx, LIST, "v2", "Users", &query).await?;
-        let list: wire::SlackScimList<'_> = response.read(cx)?;
-        let sent = list.resources.as_ref().map(|rows| rows.0.len());
-        let rows = list.resources.map(|rows| rows.0).unwrap_or_default();
-        let rows =
-            ResponseRows { method: LIST, list: "Resources", max_rows: page.limit.into(), rows };
         let with_rows = CallContext { include_remote: true, ..*cx };
-        let items = rows.read(&with_rows, |row: wire::ScimId, profile| Some((row.id, profile?)))?;
-        let next = ScimPage { start, rows: sent, total: list.total_results }.next();
-        let next = next.map_err(|odd| cx.invalid_response(LIST, odd))?;
-        Ok(Page { items, next: next.map(|next| encode(&next)) })
+        let map = |row: wire::ScimId, profile: Option<Box<RawValue>>| Some((row.id, profile?));
+        self.scim_page(&with_rows, (LIST, "Users"), page, map).await
     }
 
     async fn get(

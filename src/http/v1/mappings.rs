@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 
+use super::integrated_accounts::visible_account;
 use super::response::{EnvelopeSchema, ItemResponse, ListResponse};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, MappingId};
 use crate::domain::mapping::{MappedResource, Mapping};
@@ -68,15 +69,7 @@ pub(in crate::http) async fn list_mappings(
     headers: HeaderMap,
 ) -> Result<Json<ListResponse<Mapping>>, Problem> {
     let mut filter = FilterQuery::take(&uri, &headers)?;
-    if let Some(own) = access.caller.account_id {
-        if filter.account_id.is_some_and(|requested| requested != own) {
-            return Err(Problem::new(
-                ProblemKind::AccountNotFound,
-                "An account token can read the mappings of its own account only.",
-            ));
-        }
-        filter.account_id = Some(own);
-    }
+    filter.account_id = visible_account(&access, filter.account_id, "mappings")?;
     let items = access.db.mappings(&filter).await?;
     Ok(Json(ListResponse::of(Page { items, next: None }, MAX_LIMIT)))
 }

@@ -26,13 +26,11 @@ use crate::http::extract::{
 };
 use crate::http::problem::{Problem, ProblemKind, Problems, account_disconnected, needs_reauth};
 use crate::http::state::AppState;
-use crate::store::{NewSyncRun, StoreError};
+use crate::store::{NewSyncRun, ONE_RUN_CONSTRAINT, StoreError};
 
 type SyncRunList = EnvelopeSchema<ListResponse<SyncRun>>;
 type SyncRunResponse = EnvelopeSchema<ItemResponse<SyncRun>>;
 
-/// The constraint that a second run of an account under way violates.
-const UNDER_WAY: &str = "sync_runs_under_way";
 /// The statuses of runs that can be resumed.
 const RESUMABLE: [SyncStatus; 2] = [SyncStatus::Failed, SyncStatus::Cancelled];
 
@@ -350,7 +348,7 @@ fn with_estimate(run: SyncRun, now: OffsetDateTime) -> SyncRun {
 
 /// Returns `sync_in_progress` where two runs of an account would be under way.
 fn run_problem(error: StoreError) -> Problem {
-    if matches!(&error, StoreError::Conflict(constraint) if constraint == UNDER_WAY) {
+    if matches!(&error, StoreError::Conflict(constraint) if constraint == ONE_RUN_CONSTRAINT) {
         return in_progress("Another run of this account is in progress.");
     }
     error.into()

@@ -16,8 +16,8 @@ use crate::domain::job::{JobKind, JobStatus};
 use crate::domain::sync::{SyncResource, SyncStatus};
 use crate::domain::sync_run::{Checkpoint, SyncProblem, SyncRun};
 
-/// The constraint that two runs of an account under way violate.
-const UNDER_WAY: &str = "sync_runs_under_way";
+/// The constraint that a second queued or running run of an account violates.
+pub const ONE_RUN_CONSTRAINT: &str = "sync_runs_under_way";
 
 /// A requested run.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl TenantDb {
         audit: Option<&AuditEntry<'_>>,
     ) -> Result<Result<(), SyncRunId>, StoreError> {
         match self.insert_run(run, now, audit).await {
-            Err(StoreError::Conflict(constraint)) if constraint == UNDER_WAY => {}
+            Err(StoreError::Conflict(constraint)) if constraint == ONE_RUN_CONSTRAINT => {}
             inserted => return inserted.map(Ok),
         }
         let running = sqlx::query_scalar!(

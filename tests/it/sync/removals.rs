@@ -105,6 +105,29 @@ async fn a_lost_scope_removes_nothing(pool: PgPool) -> anyhow::Result<()> {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_scope_lost_before_the_removals_removes_nothing(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    synced.synced().await?;
+    let users = synced.all("users?source=synced&user_type=member&status=active&limit=1000").await?;
+    let is_member = |user: &&Value| user["workspaces"][0].is_object();
+    let user = users.values().find(is_member).context("no member")?;
+    let (id, workspace) = (&user["id"], &user["workspaces"][0]["id"]);
+    synced.outside("admin.users.remove", &json!({"user_id": id, "team_id": workspace})).await?;
+    synced.app.sandbox.add_fault(Fault::refused("users.info", "missing_scope", 9));
+    let run = synced.run().await?;
+    assert_eq!(
+        (&run["status"], &run["problem"]["code"]),
+        (&json!("partial"), &json!("missing_scope"))
+    );
+    let path = format!("users/{}?source=synced", id.as_str().unwrap_or_default());
+    let copied = synced.api.get(&path).await?.success()?;
+    assert_eq!(copied["result"]["workspaces"], user["workspaces"]);
+    synced.app.sandbox.clear_faults();
+    synced.synced().await?;
+    synced.assert_equal().await
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_failing_provider_fails_the_attempt_and_not_the_copy(pool: PgPool) -> anyhow::Result<()> {
     let synced = SyncedApp::new(pool, json!({})).await?;
     synced.synced().await?;
