@@ -38,15 +38,16 @@ fuzz: ## Fuzz every API operation with generated requests (needs PyPI once)
 	@$(CARGO) test --locked --no-run
 	@scripts/fuzz_api.sh
 
-fuzz-proxy: ## Fuzz the proxy's paths and headers for SECONDS=600 (needs crates.io once)
+fuzz-proxy: ## Fuzz the proxy's paths and headers for SECONDS=600 (needs the network once)
 	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-fuzz
 	@RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run --dev -s none proxy -- -max_total_time=$(or $(SECONDS),600)
 
-screenshots: ## Take screenshots of the link pages in target/screenshots (needs PyPI once)
+screenshots: ## Take screenshots of all hosted pages in target/screenshots (needs PyPI once)
 	@scripts/setup.sh test
 	@mkdir -p $(CURDIR)/target/screenshots
 	@SWITCHBOARD_PICTURES=$(CURDIR)/target/screenshots $(CARGO) test --locked --test it -- \
-	    --exact process::clients::link_browser::customers_connect_in_a_real_browser
+	    --exact process::clients::link_browser::customers_connect_in_a_real_browser \
+	    process::clients::console_browser::people_use_the_console_in_a_real_browser
 	@ls target/screenshots/*.png
 
 bench: ## Benchmark the optimized release on this machine; prints a table

@@ -4,7 +4,6 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use switchboard::cli::Cli;
 use switchboard::expressions;
 
@@ -15,12 +14,15 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
     let ended = if arguments.next().is_some_and(|first| first == expressions::WORKER_ARGUMENT) {
-        expressions::serve(arguments).map_err(anyhow::Error::from)
+        expressions::serve(arguments).map(|()| ExitCode::SUCCESS).map_err(anyhow::Error::from)
     } else {
-        run(Cli::parse())
+        match Cli::from_command_line() {
+            Ok(cli) => run(cli),
+            Err(code) => return code,
+        }
     };
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // A failure to write to standard error can't be reported.
             let _ = writeln!(std::io::stderr(), "switchboard: {error:#}");
@@ -30,6 +32,6 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(cli: Cli) -> anyhow::Result<()> {
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     cli.run().await
 }

@@ -1,16 +1,19 @@
-//! Administration of an environment: keys, provider apps, accounts. The API and the command line share this code. Each
+//! Administration of an environment: keys, provider apps, accounts, starter policies. The API and the command line share this code. Each
 //! action has an audit entry.
 
 mod accounts;
 mod apps;
+mod console;
 mod environments;
 mod keys;
+mod policies;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use accounts::{ProviderServices, RefreshFrequency, RevocationPolicy};
 pub use apps::CreateProviderApp;
+pub use console::{SESSION_TTL, StartedSession};
 pub use environments::{create_environment, find_or_create_environment};
 pub use keys::{CreateKey, CreatedKey, KeyRestrictions, RotatedKey, create_api_key};
 

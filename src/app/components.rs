@@ -2,19 +2,29 @@
 
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{self, Config, LimitBackend};
 use crate::connectors::Registry;
+use crate::domain::clock::Clock;
 use crate::domain::entropy::{Entropy, random_bytes};
 use crate::domain::provider::Provider;
 use crate::expressions::{ExpressionPool, WorkerLimits, WorkerProgram};
+use crate::jobs::{JobRunner, JobWorker};
 use crate::limit::{
     ByteBudget, ConcurrencyLimit, FailureThrottle, FairLimiter, Limiter, RateTable, RedisBackend,
 };
-use crate::store::CacheConfig;
-use crate::upstream::{AddressPolicy, HttpClient, ResponseMemory, Timeouts};
+use crate::policies::PolicyServices;
+use crate::reconcile::ReconcileServices;
+use crate::store::{CacheConfig, Store, UsageLog};
+use crate::sync::SyncServices;
+use crate::telemetry::Metrics;
+use crate::unified::{AccountDiscovery, DiscoveryServices, WorkspaceNames};
+use crate::upstream::{AddressPolicy, HttpClient, ResponseMemory, Timeouts, Upstream};
+use crate::vault::{AccessTokens, Refresher, Signer, Vault};
 
 /// Returns the configuration of the caches.
 pub(super) fn cache_config(cache: &config::CacheSettings) -> CacheConfig {
@@ -59,6 +69,87 @@ pub(super) fn http_client(config: &config::UpstreamSettings) -> anyhow::Result<H
     let policy =
         if config.allow_private_addresses { AddressPolicy::Any } else { AddressPolicy::PublicOnly };
     Ok(HttpClient::new(timeouts, policy)?)
+}
+
+/// Creates the access tokens of accounts.
+pub(super) fn access_tokens(
+    (store, vault, metrics): (&Store, &Vault, &Metrics),
+    registry: &Arc<Registry>,
+    (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
+    tasks: &TaskTracker,
+) -> AccessTokens {
+    AccessTokens::new(
+        store.clone(),
+        vault.clone(),
+        Arc::clone(registry) as Arc<dyn Refresher>,
+        Arc::clone(clock),
+        Arc::clone(entropy),
+        metrics.clone(),
+        tasks.clone(),
+    )
+}
+
+/// Returns what the sync works with.
+pub(super) fn sync_services(
+    (store, registry, upstream, uses): (&Store, &Arc<Registry>, &Upstream, &UsageLog),
+    discovery: &AccountDiscovery,
+    (clock, entropy): (&Arc<dyn Clock>, &Arc<dyn Entropy>),
+    changes_reported: Arc<Notify>,
+) -> SyncServices {
+    SyncServices {
+        store: store.clone(),
+        registry: Arc::clone(registry),
+        upstream: upstream.clone(),
+        discovery: discovery.clone(),
+        uses: uses.clone(),
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+        changes_reported,
+        copy_changed: Arc::default(),
+    }
+}
+
+/// Returns what policies work with.
+pub(super) fn policy_services(
+    sync: &SyncServices,
+    (cursors, metrics): (&Signer, &Metrics),
+    expressions: ExpressionPool,
+) -> PolicyServices {
+    let SyncServices { store, clock, entropy, .. } = sync;
+    PolicyServices {
+        store: store.clone(),
+        sync: sync.clone(),
+        cursors: cursors.clone(),
+        workspace_names: WorkspaceNames::new(store.clone(), Arc::clone(clock)),
+        expressions,
+        metrics: metrics.clone(),
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+        due: Arc::clone(&sync.copy_changed),
+    }
+}
+
+/// Returns a worker of background jobs whose leases have a name and last `lease`.
+#[must_use]
+pub fn job_worker(policies: &PolicyServices, name: String, lease: Duration) -> JobWorker {
+    let sync = Arc::new(policies.sync.clone());
+    let reconcile = Arc::new(ReconcileServices { policies: policies.clone() });
+    let runners: [Arc<dyn JobRunner>; 2] = [sync, reconcile];
+    JobWorker::new(policies.store.clone(), runners, name, lease)
+}
+
+/// Creates the service that discovers what the servers of accounts can do.
+pub(super) fn discovery(
+    (store, registry, upstream, uses): (&Store, &Arc<Registry>, &Upstream, &UsageLog),
+    clock: &Arc<dyn Clock>,
+) -> AccountDiscovery {
+    AccountDiscovery::new(DiscoveryServices {
+        store: store.clone(),
+        registry: Arc::clone(registry),
+        upstream: upstream.clone(),
+        uses: uses.clone(),
+        clock: Arc::clone(clock),
+    })
 }
 
 /// Creates the pool of expression workers; each starts when it is needed.

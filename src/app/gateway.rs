@@ -1,6 +1,5 @@
 //! Builds the gateway's services, serves requests and shuts down.
 
-use std::convert::Infallible;
 use std::future::{Future, IntoFuture as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +7,16 @@ use std::time::Duration;
 use anyhow::Context as _;
 use sqlx::PgPool;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::background_workers::{BackgroundWorkers, run_until};
 use super::components::{
-    cache_config, expressions, http_client, limiter, memory, process_name, rate_table,
-    redis_backend, throttle, upstream_bounds,
+    access_tokens, cache_config, discovery, expressions, http_client, limiter, memory,
+    policy_services, process_name, rate_table, redis_backend, sync_services, throttle,
+    upstream_bounds,
 };
 use super::database::deadlines;
 use super::gateway_count::count_gateways;
@@ -23,6 +24,7 @@ use super::purge::purge;
 use super::rebinding::seal_old_pairs;
 use super::server::{ConnectionConfig, ConnectionExecutor, Workers, serve};
 use super::traces::build_traces;
+use super::webhooks::{webhook_sender, webhook_services};
 use crate::config::Config;
 use crate::connectors::Registry;
 use crate::domain::clock::Clock;
@@ -32,14 +34,11 @@ use crate::http::{AppState, HttpService, Services, metrics_router};
 use crate::limit::{ConcurrencyLimit, RedisBackend};
 use crate::link::LinkService;
 use crate::store::{Store, UsageLog};
-use crate::sync::{SyncServices, Worker};
 use crate::telemetry::Metrics;
-use crate::unified::WorkspaceNames;
 use crate::upstream::Upstream;
-use crate::vault::{AccessTokens, KeyIssuer, MasterKeys, RefreshScheduler, Signer, Vault};
+use crate::vault::{KeyIssuer, MasterKeys, RefreshScheduler, Signer, Vault};
+use crate::webhooks::WebhookSender;
 
-/// The interval of searches for accounts whose next full run is due.
-const SCHEDULE_INTERVAL: Duration = Duration::from_secs(10);
 /// The memory for bodies of raw calls whose callers are not authenticated yet, in KiB.
 const UNAUTHENTICATED_BODY_KIB: usize = 64 * 1024;
 
@@ -67,12 +66,12 @@ pub struct Gateway {
     /// Cancelled when background work may stop.
     stop_background: CancellationToken,
     refresh_scheduler: RefreshScheduler,
-    /// Works on background jobs.
-    pub worker: Worker,
-    /// The number of jobs at the same time.
-    workers: u16,
-    /// The interval of searches for due jobs.
-    poll_every: Duration,
+    /// The workers of background jobs.
+    pub workers: BackgroundWorkers,
+    /// Delivers events to webhooks.
+    pub webhooks: WebhookSender,
+    /// Whether this process delivers events to webhooks.
+    delivers: bool,
     /// The Redis backend of the rate limiter, if it is configured.
     redis: Option<RedisBackend>,
     refresh_interval: Duration,
@@ -100,8 +99,7 @@ impl Gateway {
         let store =
             Store::with_config(pool, deadlines(&config.database), cache_config(&config.cache))
                 .with_quotas(config.quotas.rows());
-        let name = process_name(&*entropy);
-        let done = CancellationToken::new();
+        let (name, done) = (process_name(&*entropy), CancellationToken::new());
         let (feed_store, cancelled) = (store.clone(), done.clone());
         let vault = Vault::new(MasterKeys::new(master_keys)?, Arc::clone(&entropy));
         let http = http_client(&config.upstream)?;
@@ -113,18 +111,9 @@ impl Gateway {
         let uses =
             UsageLog::new(store.clone(), Arc::clone(&clock), Arc::clone(&entropy), metrics.clone());
         tasks.spawn(uses.clone().run(done.clone()));
-        let tokens = AccessTokens::new(
-            store.clone(),
-            vault.clone(),
-            Arc::clone(&registry) as Arc<dyn crate::vault::Refresher>,
-            Arc::clone(&clock),
-            Arc::clone(&entropy),
-            metrics.clone(),
-            tasks.clone(),
-        );
-        let ahead = config.refresh.ahead();
-        let refresh_scheduler =
-            RefreshScheduler::new(store.clone(), tokens.clone(), Arc::clone(&clock), ahead);
+        let (parts, injected) = ((&store, &vault, &metrics), (&clock, &entropy));
+        let tokens = access_tokens(parts, &registry, injected, &tasks);
+        let webhooks = webhook_services(&config.webhooks, parts, injected)?;
         let rates = rate_table(&config.limits, &registry)?;
         let redis = redis_backend(&config.limits, name.clone(), &tasks)?;
         if let Some(redis) = redis.clone() {
@@ -143,7 +132,10 @@ impl Gateway {
             upstream_bounds(config, &memory),
         );
         let traces = build_traces(&config.traces, http.clone(), Arc::clone(&entropy))?;
+        let changes_reported = Arc::new(Notify::new());
+        let discovery = discovery((&store, &registry, &upstream, &uses), &clock);
         let links = LinkService {
+            discovery: discovery.clone(),
             store: store.clone(),
             vault: vault.clone(),
             registry: Arc::clone(&registry),
@@ -151,21 +143,27 @@ impl Gateway {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
             public_url,
+            changes_reported: Arc::clone(&changes_reported),
         };
-        let parts = (Arc::clone(&clock), Arc::clone(&entropy));
-        let sync = sync_services(&store, &registry, &upstream, &uses, parts);
-        let worker = Worker::new(sync.clone(), worker_name, config.sync.lease());
+        let parts = (&store, &registry, &upstream, &uses);
+        let sync = sync_services(parts, &discovery, (&clock, &entropy), changes_reported);
+        let pool = expressions(&config.mappings, worker_program);
+        let policies = policy_services(&sync, (&cursors, &metrics), pool);
+        let workers = BackgroundWorkers::new(&policies, &worker_name, &config.sync);
         let state = Arc::new(Services {
             sync,
-            store,
+            discovery,
             vault,
             tokens,
             limiter,
             upstream,
             registry,
-            expressions: expressions(&config.mappings, worker_program),
-            workspace_names: WorkspaceNames::new(Arc::clone(&clock)),
+            expressions: policies.expressions.clone(),
+            workspace_names: policies.workspace_names.clone(),
+            policies,
+            store,
             links,
+            webhooks,
             keys,
             cursors,
             serves_metrics: config.server.metrics_listen.is_empty(),
@@ -177,6 +175,7 @@ impl Gateway {
             places: ConcurrencyLimit::new(config.quotas.requests(config.server.max_requests)),
             in_flight: Arc::default(),
             tasks: tasks.clone(),
+            stopping: CancellationToken::new(),
             trusted_proxies: config.server.proxies().map_err(anyhow::Error::msg)?,
             failed_auth_throttle: throttle(&config.server, 1),
             invalid_key_throttle: throttle(&config.server, 1),
@@ -187,10 +186,12 @@ impl Gateway {
             form_memory: Arc::new(Semaphore::new(UNAUTHENTICATED_BODY_KIB)),
             max_body_bytes: config.server.max_body_bytes,
             memory,
+            max_upload_bytes: config.server.max_upload_bytes,
             body_timeout: config.server.body_timeout(),
+            upload_timeout: config.server.upload_timeout(),
             max_wait: config.limits.max_wait(),
         });
-        Self::assemble(config, state, (tasks, done), (refresh_scheduler, worker), redis)
+        Self::assemble(config, state, (tasks, done), workers, redis)
     }
 
     /// Assembles a gateway from its services and background tasks.
@@ -198,16 +199,18 @@ impl Gateway {
         config: &Config,
         state: AppState,
         (tasks, done): (TaskTracker, CancellationToken),
-        (refresh_scheduler, worker): (RefreshScheduler, Worker),
+        workers: BackgroundWorkers,
         redis: Option<RedisBackend>,
     ) -> anyhow::Result<Self> {
+        let (store, tokens) = (state.store.clone(), state.tokens.clone());
+        let (clock, ahead) = (Arc::clone(&state.clock), config.refresh.ahead());
         Ok(Self {
             tasks,
             stop_background: done,
-            refresh_scheduler,
-            worker,
-            workers: config.sync.workers,
-            poll_every: config.sync.poll_every(),
+            refresh_scheduler: RefreshScheduler::new(store, tokens, clock, ahead),
+            workers,
+            webhooks: webhook_sender(&config.webhooks, state.webhooks.clone()),
+            delivers: config.webhooks.workers > 0,
             redis,
             refresh_interval: config.refresh.check_every(),
             ended_retention: config.database.ended_retention(),
@@ -248,7 +251,7 @@ impl Gateway {
         if let Some(redis) = &self.redis {
             redis.connect().await;
         }
-        let stopping = CancellationToken::new();
+        let stopping = self.state.stopping.clone();
         let (stop_signal, stopped) = (stopping.clone(), stopping.clone());
         let (refresh_scheduler, interval, cancelled) =
             (self.refresh_scheduler.clone(), self.refresh_interval, stopping.clone());
@@ -263,21 +266,10 @@ impl Gateway {
             self.serve_metrics(stopping.clone()).await?;
         }
         let (store, clock) = (self.state.store.clone(), Arc::clone(&self.state.clock));
-        let (purging, cancelled) = (purge(store, clock, self.ended_retention), stopping.clone());
-        self.tasks.spawn(async move {
-            tokio::select! {
-                never = purging => match never {},
-                () = cancelled.cancelled() => {}
-            }
-        });
+        let purging = purge(store, clock, self.ended_retention);
+        self.tasks.spawn(run_until(stopping.clone(), purging));
         let sealing = seal_old_pairs(self.state.links.vault.clone(), self.state.store.clone());
-        let cancelled = stopping.clone();
-        self.tasks.spawn(async move {
-            tokio::select! {
-                never = sealing => match never {},
-                () = cancelled.cancelled() => {}
-            }
-        });
+        self.tasks.spawn(run_until(stopping.clone(), sealing));
         let workers = Workers::start(self.threads, self.pin_threads, &self.service);
         let executor =
             ConnectionExecutor::Workers(workers.context("the worker threads can't be started")?);
@@ -319,17 +311,13 @@ impl Gateway {
         Ok(())
     }
 
-    /// Works on background jobs, and requests the runs of the sync that are due, until `stopping`.
+    /// Works on background jobs, requests the runs of the sync that are due, and delivers events to webhooks, until
+    /// `stopping`.
     fn spawn_workers(&self, stopping: &CancellationToken) {
-        for _ in 0..self.workers {
-            let (worker, poll_every, stop) =
-                (self.worker.clone(), self.poll_every, stopping.clone());
-            self.tasks.spawn(async move { worker.run(poll_every, &stop).await });
-        }
-        if self.workers > 0 {
-            let (worker, stop) = (self.worker.clone(), stopping.clone());
-            let scheduling = async move { worker.schedule(SCHEDULE_INTERVAL).await };
-            self.tasks.spawn(run_until(stop, scheduling));
+        self.workers.spawn(&self.tasks, stopping);
+        if self.delivers {
+            let (webhooks, stop) = (self.webhooks.clone(), stopping.clone());
+            self.tasks.spawn(async move { webhooks.run(&stop).await });
         }
     }
 
@@ -365,31 +353,5 @@ impl Gateway {
             }
         });
         Ok(())
-    }
-}
-
-/// Returns what the sync works with.
-fn sync_services(
-    store: &Store,
-    registry: &Arc<Registry>,
-    upstream: &Upstream,
-    uses: &UsageLog,
-    (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>),
-) -> SyncServices {
-    SyncServices {
-        store: store.clone(),
-        registry: Arc::clone(registry),
-        upstream: upstream.clone(),
-        uses: uses.clone(),
-        clock,
-        entropy,
-    }
-}
-
-/// Runs endless work until the token is cancelled.
-async fn run_until(cancelled: CancellationToken, work: impl Future<Output = Infallible>) {
-    tokio::select! {
-        never = work => match never {},
-        () = cancelled.cancelled() => {}
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct ServeArguments {
     /// Address and port to listen on, such as 127.0.0.1:8080; overrides server.listen
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Leave background jobs to `switchboard worker`; overrides sync.workers
+    /// Leave background jobs and webhooks to `switchboard worker`: sync.workers and webhooks.workers are 0
     #[arg(long)]
     no_workers: bool,
 }
@@ -34,6 +34,7 @@ pub(super) async fn run(mut config: Config, arguments: ServeArguments) -> anyhow
     }
     if arguments.no_workers {
         config.sync.workers = 0;
+        config.webhooks.workers = 0;
     }
     config.validate()?;
     crate::telemetry::init(&config.log);

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
-use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
@@ -13,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::context::{ACTOR, with_database};
-use super::output::print_line;
+use super::output::{note, print_line};
 use super::signals::shutdown_signal;
 use crate::config::Config;
 use crate::domain::account::{AccountStatus, IntegratedAccount};
@@ -235,12 +234,6 @@ impl ProgressBars {
     fn note(&self, text: &str) {
         self.all.suspend(|| note(text));
     }
-}
-
-/// Writes a line to standard error.
-fn note(text: impl Display) {
-    // A failure to write to standard error can't be reported.
-    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Returns the result of a run as lines.

@@ -1,5 +1,5 @@
-//! `switchboard worker`: works on background jobs without serving requests. Works beside running
-//! gateways.
+//! `switchboard worker`: works on background jobs and delivers events to webhooks, without serving requests. Works
+//! beside running gateways.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -16,6 +16,8 @@ use crate::expressions::WorkerProgram;
 
 /// The number of jobs at the same time if the settings leave them to this command.
 const DEFAULT_WORKERS: u16 = 2;
+/// The number of webhooks at the same time if the settings leave them to this command.
+const DEFAULT_WEBHOOK_WORKERS: u16 = 64;
 /// The address in the public URL if `server.public_url` is empty: this process does not listen.
 const NO_LISTENER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 80);
 
@@ -23,6 +25,9 @@ const NO_LISTENER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST),
 pub(super) async fn run(mut config: Config) -> anyhow::Result<()> {
     if config.sync.workers == 0 {
         config.sync.workers = DEFAULT_WORKERS;
+    }
+    if config.webhooks.workers == 0 {
+        config.webhooks.workers = DEFAULT_WEBHOOK_WORKERS;
     }
     config.validate()?;
     crate::telemetry::init(&config.log);

@@ -21,6 +21,7 @@ mod sync;
 mod traces;
 mod upstream;
 mod vault;
+mod webhooks;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -41,6 +42,7 @@ pub use sync::SyncWorkerSettings;
 pub use traces::TraceSettings;
 pub use upstream::UpstreamSettings;
 pub use vault::{MasterKeyList, VaultSettings};
+pub use webhooks::WebhookSettings;
 
 use self::loader::{LoadReport, SettingsLoader};
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub refresh: RefreshSettings,
     /// Background jobs and the directory sync.
     pub sync: SyncWorkerSettings,
+    /// Deliveries of events to webhooks.
+    pub webhooks: WebhookSettings,
     /// Rate limits of providers.
     pub limits: LimitSettings,
     /// Quotas per environment.
@@ -192,6 +196,7 @@ impl Config {
         self.vault.validate(&mut errors);
         self.refresh.validate(&mut errors);
         self.sync.validate(&mut errors);
+        self.webhooks.validate(&mut errors);
         self.limits.validate(&mut errors);
         self.quotas.validate(&mut errors);
         self.mappings.validate(&mut errors);

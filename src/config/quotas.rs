@@ -26,6 +26,12 @@ pub struct QuotaSettings {
     pub api_keys: u64,
     /// Mappings.
     pub mappings: u64,
+    /// Webhooks.
+    pub webhooks: u64,
+    /// Policies.
+    pub policies: u64,
+    /// Rule sets.
+    pub rule_sets: u64,
     /// Responses stored for idempotency keys.
     pub stored_responses: u64,
     /// Bytes of these responses.
@@ -61,6 +67,9 @@ impl QuotaSettings {
             QuotaKind::LinkTokens => self.link_tokens,
             QuotaKind::ApiKeys => self.api_keys,
             QuotaKind::Mappings => self.mappings,
+            QuotaKind::Webhooks => self.webhooks,
+            QuotaKind::Policies => self.policies,
+            QuotaKind::RuleSets => self.rule_sets,
             QuotaKind::StoredResponses => self.stored_responses,
             QuotaKind::StoredResponseBytes => self.stored_response_bytes,
         }

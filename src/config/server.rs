@@ -24,6 +24,8 @@ pub struct ServerSettings {
     pub failed_auth_per_minute: u32,
     /// Maximum body size of our own API, in bytes.
     pub max_body_bytes: usize,
+    /// Maximum size of an upload of a desired state, in bytes.
+    pub max_upload_bytes: usize,
     /// Maximum bytes of buffered bodies and responses in total; further requests are rejected.
     pub max_bytes_in_flight: usize,
     /// The same maximum per environment.
@@ -40,6 +42,8 @@ pub struct ServerSettings {
     pub header_timeout_s: f64,
     /// Maximum seconds to receive a body that is buffered.
     pub body_timeout_s: f64,
+    /// Maximum seconds to receive an upload of a desired state.
+    pub upload_timeout_s: f64,
     /// Maximum seconds for a caller to read 16 KiB of a response.
     pub write_timeout_s: f64,
     /// Maximum size of a request head, in bytes.
@@ -76,6 +80,7 @@ impl ServerSettings {
         for (key, seconds) in [
             ("header_timeout_s", self.header_timeout_s),
             ("body_timeout_s", self.body_timeout_s),
+            ("upload_timeout_s", self.upload_timeout_s),
             ("write_timeout_s", self.write_timeout_s),
         ] {
             if !(0.01..=3600.0).contains(&seconds) {
@@ -144,6 +149,12 @@ impl ServerSettings {
     #[must_use]
     pub fn body_timeout(&self) -> Duration {
         Duration::try_from_secs_f64(self.body_timeout_s).unwrap_or_default()
+    }
+
+    /// Returns the maximum time to receive an upload of a desired state.
+    #[must_use]
+    pub fn upload_timeout(&self) -> Duration {
+        Duration::try_from_secs_f64(self.upload_timeout_s).unwrap_or_default()
     }
 
     /// Returns the maximum time for a caller to read 16 KiB of a response.

@@ -19,6 +19,9 @@ pub enum ErrorKind {
     ReservedArgument,
     /// A change of a role that is rejected before anything is sent; `fix` says why.
     NotAssignable,
+    /// An operation that the provider lacks, or lacks for this account. It is rejected before anything is sent; `fix`
+    /// names the alternative.
+    Unsupported,
     /// A step that was skipped because an earlier one did not provide its object; `fix` says why.
     Skipped,
     /// The page token has expired: start the list again.

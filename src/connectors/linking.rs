@@ -11,7 +11,7 @@ use crate::vault::Grant;
 pub enum Linking<'a> {
     /// OAuth 2.0, on the provider's consent page.
     OAuth(&'a dyn OAuthLink),
-    /// A form: the provider's base URL, and a token that the customer created there.
+    /// A form: the provider's base URL, and credentials that the customer created there.
     Form(&'a dyn FormLink),
 }
 
@@ -68,8 +68,14 @@ pub trait FormLink: Send + Sync {
     ///
     /// The failed rule, in words for the customer.
     fn base_url(&self, text: &str, reach: AddressPolicy) -> Result<Url, &'static str>;
-    /// Returns the URL that checks a new token by a GET request.
-    fn token_check_url(&self, base_url: &Url) -> Option<Url>;
+    /// Returns the URL of a token endpoint that the customer entered.
+    ///
+    /// # Errors
+    ///
+    /// The failed rule, in words for the customer.
+    fn token_url(&self, text: &str, reach: AddressPolicy) -> Result<Url, &'static str>;
+    /// Returns the URLs that check a new token by a GET request. The next one is tried when the server fails at one.
+    fn token_check_urls(&self, base_url: &Url) -> Vec<Url>;
     /// Returns the URL that reads some of the organization's users by a GET request.
     fn sample_url(&self, base_url: &Url) -> Option<Url>;
     /// Returns the ids of the users in that response; none when it is not a list.
@@ -116,9 +122,12 @@ pub enum LinkRejection {
     /// The provider rejects the token that it granted, or the token is of another organization.
     #[error("the provider does not accept the token that it has just granted")]
     NotAccepted,
-    /// The provider rejects the token of a form.
+    /// The provider rejects the token, or the user name and password, of a form.
     #[error("the provider does not accept the token")]
     TokenRejected,
+    /// The token endpoint of a form rejects the client.
+    #[error("the token endpoint does not accept the client")]
+    ClientRejected,
     /// The URL of a form is not of such a provider.
     #[error("the address does not respond as a provider of this kind")]
     WrongProvider,

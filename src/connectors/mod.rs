@@ -3,6 +3,8 @@
 //! A connector is a set of traits, one per capability; `None` means that the provider lacks the capability. A connector
 //! has no state and never retries, waits or sees a token: [`CallContext`] sends the requests.
 
+mod capabilities;
+mod change_log;
 mod context;
 mod error;
 mod lenient_json;
@@ -12,6 +14,7 @@ mod page_token;
 pub mod paging;
 mod parse;
 mod path;
+mod planned_calls;
 mod registry;
 mod response;
 mod rows;
@@ -21,25 +24,31 @@ mod unreadable_rows;
 mod writes;
 
 use async_trait::async_trait;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
+pub use capabilities::general_capabilities;
+pub use change_log::{ChangeLog, ChangeLogEntry, ReadChangeLog};
 pub use context::CallContext;
 pub use error::{ConnectorError, ErrorKind, ReadBack};
 pub use linking::{FormLink, LinkRejection, LinkedGrant, Linking, OAuthLink};
 pub use path::UrlTarget;
+pub use planned_calls::{PlannedCall, PlannedWork};
 pub use registry::Registry;
 pub use unreadable_rows::{UnreadableRow, UnreadableRows};
 pub use writes::{
     AssignmentWrites, GroupWrites, InvitationRequest, MembershipRequest, MembershipWrites,
-    RoleGrant, UserWrites, WorkspaceWrites,
+    PLACE_FIELD, RoleGrant, UserRemoval, UserWrites, WorkspaceWrites,
 };
 
+use crate::domain::account::IntegratedAccount;
 use crate::domain::assignment::RoleAssignment;
+use crate::domain::capabilities::{Capabilities, ResourceKind, ResourceMethod};
 use crate::domain::filter::{Expand, Filterable, RemoteQuery};
 use crate::domain::group::Group;
 use crate::domain::me::Me;
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::patch::WriteOutcome;
+use crate::domain::patch::{ValidationError, WriteOutcome};
 use crate::domain::provider::Provider;
 use crate::domain::role::Role;
 use crate::domain::user::User;
@@ -60,10 +69,29 @@ pub trait Connector: Send + Sync {
     fn linking(&self) -> Linking<'_>;
     /// Proxies its native API.
     fn passthrough(&self) -> &dyn Passthrough;
+    /// Discovers what an account's server can do, where that differs between accounts.
+    fn discovery(&self) -> Option<&dyn Discover> {
+        None
+    }
+    /// Returns the provider's scopes that a method needs, as far as known.
+    fn scopes(&self, resource: ResourceKind, method: ResourceMethod) -> &'static [&'static str] {
+        let _ = (resource, method);
+        &[]
+    }
+    /// Returns the filters of a list that the provider applies, at least in part; the caller applies all of them.
+    fn provider_filters(&self, resource: ResourceKind) -> &'static [&'static str] {
+        let _ = resource;
+        &[]
+    }
     /// Reads users and bots.
     fn users(&self) -> Option<&dyn ReadResource<User>>;
     /// Reads roles.
     fn roles(&self) -> Option<&dyn ReadResource<Role>>;
+    /// Whether a role with that id can exist; `None` where that depends on the account.
+    fn has_role(&self, id: &str) -> Option<bool> {
+        let _ = id;
+        None
+    }
     /// Reads role assignments.
     fn role_assignments(&self) -> Option<&dyn ReadResource<RoleAssignment>>;
     /// Reads workspaces.
@@ -73,6 +101,14 @@ pub trait Connector: Send + Sync {
     /// Reads the profiles of all users from a list of their own, where lists of users lack them.
     fn profiles(&self) -> Option<&dyn ReadProfiles> {
         None
+    }
+    /// Reads the provider's change log.
+    fn change_log(&self) -> Option<&dyn ReadChangeLog> {
+        None
+    }
+    /// Whether the provider sends events to the gateway.
+    fn sends_events(&self) -> bool {
+        false
     }
     /// Reads the identity behind the token.
     fn identity(&self) -> Option<&dyn ReadIdentity>;
@@ -86,6 +122,26 @@ pub trait Connector: Send + Sync {
     fn workspace_writes(&self) -> Option<&dyn WorkspaceWrites>;
     /// Changes groups.
     fn group_writes(&self) -> Option<&dyn GroupWrites>;
+    /// Returns the calls that a piece of work takes, each with the buckets that it takes permits from.
+    fn planned_calls(&self, work: &PlannedWork<'_>) -> Vec<PlannedCall>;
+}
+
+/// Discovers what an account's server can do, and describes it.
+#[async_trait]
+pub trait Discover: Send + Sync {
+    /// Reads what the server announces. The result is stored in the account, in the connector's own format and at most
+    /// 16 KB. Parts that the server lacks have defaults.
+    async fn discover(&self, cx: &CallContext<'_>) -> Result<Value, ConnectorError>;
+
+    /// Returns what works for an account, by what was discovered and by its settings.
+    fn describe(&self, account: &IntegratedAccount) -> Capabilities;
+
+    /// Checks settings of an account for the provider.
+    ///
+    /// # Errors
+    ///
+    /// The failed rules; pointers are relative to the settings.
+    fn validate_settings(&self, settings: &Value) -> Result<(), Vec<ValidationError>>;
 }
 
 /// The start of a page of a provider's list: the connector's own text, opaque to all other code.
@@ -139,6 +195,15 @@ pub trait ReadResource<T: Filterable>: Send + Sync {
         cx: &CallContext<'_>,
         id: &str,
     ) -> Result<Option<Unified<T>>, ConnectorError>;
+
+    /// Returns the object with that id, perhaps without what other resources list, such as a user's system roles.
+    async fn get_own_fields(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+    ) -> Result<Option<Unified<T>>, ConnectorError> {
+        self.get(cx, id).await
+    }
 }
 
 /// A user's profile as the provider sent it, with the user's id.
@@ -161,8 +226,11 @@ pub trait ReadProfiles: Send + Sync {
         user_id: &str,
     ) -> Result<Option<Box<RawValue>>, ConnectorError>;
 
-    /// Returns the fields of a user that a single read has and lists do not, or the other way round.
-    fn fields_of_one_read(&self) -> &'static [&'static str];
+    /// Returns the fields of this user that a single read has and lists do not, or the other way round.
+    fn fields_of_one_read(&self, user: &User) -> &'static [&'static str];
+
+    /// Changes the user of a single read to what lists show, where lists say less: both are compared with one copy.
+    fn as_listed(&self, user: &mut User);
 
     /// Merges a profile into the user of a list.
     ///

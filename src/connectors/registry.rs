@@ -11,9 +11,9 @@ use super::slack_enterprise::SlackConnector;
 use crate::config::Config;
 use crate::domain::clock::Clock;
 use crate::domain::provider::Provider;
-use crate::upstream::{HttpClient, OAuthClient, OAuthError};
+use crate::upstream::{HttpClient, OAuthClient, OAuthError, request_client_token};
 use crate::vault::secret::{ClientSecret, RefreshToken};
-use crate::vault::{RefreshFailure, RefreshResponse, Refresher};
+use crate::vault::{CustomerClient, RefreshFailure, RefreshResponse, Refresher};
 
 /// Error codes of a token endpoint about the OAuth client, not the customer's grant.
 const CLIENT_ERROR_CODES: &[&str] =
@@ -106,24 +106,47 @@ impl Refresher for Registry {
         let endpoints = link.endpoints();
         let client = OAuthClient { endpoints, client_id, client_secret };
         let response = client.refresh(&self.http, refresh_token, self.clock.now()).await;
-        response.map_err(|error| match error {
-            OAuthError::Rejected(code) if CLIENT_ERROR_CODES.contains(&&*code) => {
-                RefreshFailure::ClientRejected(code)
-            }
-            OAuthError::Rejected(code) if GRANT_ERROR_CODES.contains(&&*code) => {
-                RefreshFailure::Rejected(code)
-            }
-            OAuthError::Rejected(code) if SERVER_ERROR_CODES.contains(&&*code) => {
-                RefreshFailure::ServerError(code.into())
-            }
-            OAuthError::Rejected(mut code) => {
-                code.truncate(code.floor_char_boundary(MAX_CODE_BYTES));
-                RefreshFailure::RequestRejected(code)
-            }
-            OAuthError::Unreachable => RefreshFailure::Unreachable,
-            OAuthError::TimedOut => RefreshFailure::TimedOut,
-            OAuthError::ServerError(status) => RefreshFailure::ServerError(status),
-            OAuthError::ResponseLost(reason) => RefreshFailure::ResponseLost(reason),
+        response.map_err(|error| match client_error(&error) {
+            Some(code) => RefreshFailure::ClientRejected(code),
+            None => refresh_failure(error),
         })
+    }
+
+    async fn request_token(
+        &self,
+        client: &CustomerClient,
+    ) -> Result<RefreshResponse, RefreshFailure> {
+        let response = request_client_token(&self.http, client, self.clock.now()).await;
+        response.map_err(|error| match client_error(&error) {
+            // The client is the customer's grant.
+            Some(code) => RefreshFailure::Rejected(code),
+            None => refresh_failure(error),
+        })
+    }
+}
+
+/// Returns the code of an error about the OAuth client.
+fn client_error(error: &OAuthError) -> Option<String> {
+    let OAuthError::Rejected(code) = error else { return None };
+    CLIENT_ERROR_CODES.contains(&code.as_str()).then(|| code.clone())
+}
+
+/// Returns the failure of a refresh by the error of the token endpoint, except about the client.
+fn refresh_failure(error: OAuthError) -> RefreshFailure {
+    match error {
+        OAuthError::Rejected(code) if GRANT_ERROR_CODES.contains(&&*code) => {
+            RefreshFailure::Rejected(code)
+        }
+        OAuthError::Rejected(code) if SERVER_ERROR_CODES.contains(&&*code) => {
+            RefreshFailure::ServerError(code.into())
+        }
+        OAuthError::Rejected(mut code) => {
+            code.truncate(code.floor_char_boundary(MAX_CODE_BYTES));
+            RefreshFailure::RequestRejected(code)
+        }
+        OAuthError::Unreachable => RefreshFailure::Unreachable,
+        OAuthError::TimedOut => RefreshFailure::TimedOut,
+        OAuthError::ServerError(status) => RefreshFailure::ServerError(status),
+        OAuthError::ResponseLost(reason) => RefreshFailure::ResponseLost(reason),
     }
 }

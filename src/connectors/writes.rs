@@ -31,11 +31,36 @@ pub struct InvitationRequest<'a> {
     pub expires_at: Option<OffsetDateTime>,
 }
 
+/// What removing a user from a directory does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserRemoval {
+    /// The user is deactivated, and can be reactivated.
+    Deactivation,
+    /// The user is deleted permanently.
+    Deletion,
+}
+
 /// Creates, updates, invites and deactivates users.
 #[async_trait]
 pub trait UserWrites: Send + Sync {
     /// Returns the provider's validation errors of a request; `new` when it creates a user.
-    fn validate(&self, input: &UserInput, new: bool) -> Vec<ValidationError>;
+    fn validate(&self, cx: &CallContext<'_>, input: &UserInput, new: bool) -> Vec<ValidationError>;
+
+    /// Returns what [`Self::deactivate`] does for this account.
+    fn removal(&self, cx: &CallContext<'_>) -> UserRemoval {
+        let _ = cx;
+        UserRemoval::Deactivation
+    }
+
+    /// Checks whether the provider has sessions of users, before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported`, with the alternative.
+    fn check_sessions(&self, cx: &CallContext<'_>) -> Result<(), ConnectorError> {
+        let _ = cx;
+        Ok(())
+    }
 
     /// Creates an account without workspaces. Returns its id.
     async fn create(
@@ -76,7 +101,7 @@ pub trait UserWrites: Send + Sync {
     ) -> Result<WriteOutcome, ConnectorError>;
 
     /// Deactivates a user in the whole organization; [`WriteOutcome::Unchanged`] when the user was inactive. The
-    /// account remains and can be reactivated.
+    /// account remains and can be reactivated, unless [`Self::removal`] is [`UserRemoval::Deletion`].
     async fn deactivate(
         &self,
         cx: &CallContext<'_>,
@@ -116,6 +141,16 @@ pub struct MembershipRequest<'a> {
 /// Adds and removes members of workspaces.
 #[async_trait]
 pub trait MembershipWrites: Send + Sync {
+    /// Checks whether the account has workspaces, before anything is sent.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported`, with the alternative.
+    fn check_workspaces(&self, cx: &CallContext<'_>) -> Result<(), ConnectorError> {
+        let _ = cx;
+        Ok(())
+    }
+
     /// Adds a user to a workspace. An existing member is a conflict.
     async fn add(
         &self,
@@ -144,6 +179,9 @@ pub struct RoleGrant {
     pub place_id: String,
 }
 
+/// The field of an error about the place of a role.
+pub const PLACE_FIELD: &str = "/workspace_id";
+
 /// Assigns and removes roles.
 #[async_trait]
 pub trait AssignmentWrites: Send + Sync {
@@ -151,7 +189,7 @@ pub trait AssignmentWrites: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `NotAssignable`, with the fix.
+    /// `NotAssignable`, with the fix, and the field [`PLACE_FIELD`] if the place is the reason.
     fn check_assignable(
         &self,
         cx: &CallContext<'_>,
@@ -196,6 +234,12 @@ pub trait WorkspaceWrites: Send + Sync {
 /// Creates, updates, links and deletes groups.
 #[async_trait]
 pub trait GroupWrites: Send + Sync {
+    /// Returns the provider's validation errors of a request to create or change a group.
+    fn validate(&self, cx: &CallContext<'_>, input: &GroupInput) -> Vec<ValidationError> {
+        let _ = (cx, input);
+        Vec::new()
+    }
+
     /// Creates a group with its members. Returns its id.
     async fn create(
         &self,

@@ -101,6 +101,15 @@ pub struct IntegratedAccount {
     pub missing_scopes: Scopes,
     /// Your own data about this connection.
     pub context: serde_json::Value,
+    /// Settings for the provider, such as where roles come from; `null` for the defaults.
+    #[schema(value_type = Option<Object>)]
+    pub provider_settings: Option<Arc<serde_json::Value>>,
+    /// What the connector found out about the provider's server, in the connector's own format. Lists lack it.
+    #[serde(skip)]
+    pub discovery: Option<Arc<serde_json::Value>>,
+    /// When that was last read.
+    #[serde(skip)]
+    pub discovered_at: Option<OffsetDateTime>,
     /// When the current access token expires.
     #[serde(with = "time::serde::rfc3339::option")]
     pub token_expires_at: Option<OffsetDateTime>,

@@ -79,7 +79,7 @@ pub struct AuditRow {
     pub actor: String,
     /// The action: `user.deactivated`, `api_key.created`, …; `proxy.called` is a call through the proxy,
     /// `directory.called` a call of the unified API, `request.refused` a request that the gateway rejected,
-    /// `link.failed` a failed link, `audit_log.read` a read of this log.
+    /// `link.failed` a failed link, `audit_log.read` a read of this log, `access_review.exported` an access review.
     #[schema(example = "proxy.called")]
     pub action: String,
     /// The integrated account.
@@ -98,7 +98,7 @@ pub struct AuditRow {
     #[schema(required = true)]
     pub duration_ms: Option<u32>,
     /// The number of calls: more than one when a key repeated the same call within a second, or was rejected or read
-    /// this log repeatedly within a minute.
+    /// this log or access reviews repeatedly within a minute.
     pub calls: u32,
     /// The request's id; `null` for several calls.
     #[schema(required = true)]

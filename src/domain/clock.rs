@@ -7,7 +7,8 @@ use time::{Duration, OffsetDateTime};
 
 /// A source of the current time. Code that needs the time takes one of these.
 pub trait Clock: Send + Sync + 'static {
-    /// Returns the current time, in UTC.
+    /// Returns the current time, in UTC and no more precise than microseconds: a time is the same before and after it was
+    /// stored.
     fn now(&self) -> OffsetDateTime;
 }
 
@@ -18,7 +19,8 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the only place that reads the system clock")]
     fn now(&self) -> OffsetDateTime {
-        OffsetDateTime::now_utc()
+        let now = OffsetDateTime::now_utc();
+        now.replace_microsecond(now.microsecond()).unwrap_or(now)
     }
 }
 
@@ -82,5 +84,17 @@ impl Clock for ManualClock {
     fn now(&self) -> OffsetDateTime {
         let nanos = i128::from(self.unix_ms.load(Ordering::SeqCst)) * 1_000_000;
         OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_system_clock_has_no_parts_of_microseconds() {
+        for _ in 0..1_000 {
+            assert_eq!(SystemClock.now().nanosecond() % 1_000, 0);
+        }
     }
 }

@@ -10,7 +10,7 @@ use super::names::names;
 use super::sync::CopyKind;
 
 /// The type of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 pub enum EventKind {
     /// An account was linked for the first time.
     #[serde(rename = "integrated_account.created")]
@@ -96,6 +96,24 @@ pub enum EventKind {
     /// A user left a group.
     #[serde(rename = "group_member.removed")]
     GroupMemberRemoved,
+    /// A directory violates a policy.
+    #[serde(rename = "drift.detected")]
+    DriftDetected,
+    /// A directory complies with a policy again.
+    #[serde(rename = "drift.resolved")]
+    DriftResolved,
+    /// The plan of a reconciliation was made.
+    #[serde(rename = "reconciliation.planned")]
+    ReconciliationPlanned,
+    /// A reconciliation was applied, or all of it but some steps.
+    #[serde(rename = "reconciliation.applied")]
+    ReconciliationApplied,
+    /// The plan of a reconciliation could not be made, or applying it stopped.
+    #[serde(rename = "reconciliation.failed")]
+    ReconciliationFailed,
+    /// Events are no longer delivered to an endpoint, because it failed for 72 hours or answered 410.
+    #[serde(rename = "webhook.disabled")]
+    WebhookDisabled,
 }
 
 names! { EventKind, UnknownEventKind,
@@ -128,6 +146,12 @@ names! { EventKind, UnknownEventKind,
     GroupRemoved = "group.removed",
     GroupMemberAdded = "group_member.added",
     GroupMemberRemoved = "group_member.removed",
+    DriftDetected = "drift.detected",
+    DriftResolved = "drift.resolved",
+    ReconciliationPlanned = "reconciliation.planned",
+    ReconciliationApplied = "reconciliation.applied",
+    ReconciliationFailed = "reconciliation.failed",
+    WebhookDisabled = "webhook.disabled",
 }
 
 impl EventKind {
@@ -154,6 +178,44 @@ impl EventKind {
             CopyKind::Group => Self::GroupRemoved,
             CopyKind::GroupMember => Self::GroupMemberRemoved,
             CopyKind::RoleAssignment => Self::RoleRevoked,
+        }
+    }
+
+    /// Returns the kind of object that the event is about; `None` for accounts, runs, policies and webhooks.
+    #[must_use]
+    pub fn copy_kind(self) -> Option<CopyKind> {
+        match self {
+            Self::UserCreated
+            | Self::UserUpdated
+            | Self::UserDeactivated
+            | Self::UserReactivated
+            | Self::UserRemoved => Some(CopyKind::User),
+            Self::RoleGranted | Self::RoleRevoked => Some(CopyKind::RoleAssignment),
+            Self::WorkspaceCreated | Self::WorkspaceUpdated | Self::WorkspaceArchived => {
+                Some(CopyKind::Workspace)
+            }
+            Self::WorkspaceMemberAdded | Self::WorkspaceMemberRemoved => {
+                Some(CopyKind::WorkspaceMember)
+            }
+            Self::GroupCreated | Self::GroupUpdated | Self::GroupRemoved => Some(CopyKind::Group),
+            Self::GroupMemberAdded | Self::GroupMemberRemoved => Some(CopyKind::GroupMember),
+            Self::Created
+            | Self::Active
+            | Self::NeedsReauth
+            | Self::Reactivated
+            | Self::Disconnected
+            | Self::RefreshFailed
+            | Self::SyncStarted
+            | Self::SyncSucceeded
+            | Self::SyncPartial
+            | Self::SyncHeld
+            | Self::SyncFailed
+            | Self::DriftDetected
+            | Self::DriftResolved
+            | Self::ReconciliationPlanned
+            | Self::ReconciliationApplied
+            | Self::ReconciliationFailed
+            | Self::WebhookDisabled => None,
         }
     }
 
@@ -190,6 +252,16 @@ names! { EventOrigin, UnknownEventOrigin, "unknown origin of an event",
     Sync = "sync",
 }
 
+/// The app at a provider by which a change was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ActingApp {
+    /// The provider's id of the app.
+    #[schema(example = "A0EXAMPLE")]
+    pub id: String,
+    /// The app's name.
+    pub name: Option<String>,
+}
+
 /// Who made a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventActor {
@@ -201,6 +273,9 @@ pub struct EventActor {
     pub id: Option<String>,
     /// The actor's name.
     pub name: Option<String>,
+    /// The app at the provider that the actor used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<ActingApp>,
     /// The request to the gateway that made the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
@@ -214,13 +289,13 @@ pub struct Event {
     /// The type of the event.
     #[serde(rename = "type")]
     pub kind: EventKind,
-    /// The position among the events of the account, without gaps.
+    /// The position among the events of the account, without gaps; `null` for events about no account.
     #[schema(example = 17)]
-    pub sequence: i64,
-    /// The account.
-    pub integrated_account_id: IntegratedAccountId,
+    pub sequence: Option<i64>,
+    /// The account; `null` for events about no account.
+    pub integrated_account_id: Option<IntegratedAccountId>,
     /// Your id of the customer.
-    pub tenant_id: String,
+    pub tenant_id: Option<String>,
     /// When it happened; the time at which the gateway found it, where the provider has none.
     #[serde(with = "time::serde::rfc3339")]
     pub occurred_at: OffsetDateTime,
@@ -229,7 +304,8 @@ pub struct Event {
     pub observed_at: OffsetDateTime,
     /// How the gateway learned of it.
     pub origin: EventOrigin,
-    /// Who made the change; `null` when unknown.
+    /// Who made the change; `null` while it is unknown. The provider's audit log may name the actor later: then the
+    /// stored event is completed, and is not delivered again.
     pub actor: Option<EventActor>,
     /// The object after the change; `null` after a removal, and for events about the account itself.
     #[schema(value_type = Option<Object>)]
@@ -240,7 +316,7 @@ pub struct Event {
     /// Present and `true` for an object that the first run found.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub initial: bool,
-    /// For events about the account: its state after the event. For `sync.…`: the run.
+    /// For events about the account: its state after the event. For `sync.…`: the run. For `webhook.…`: the endpoint.
     #[schema(value_type = Option<Object>)]
     pub data: Option<Box<RawValue>>,
 }

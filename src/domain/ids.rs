@@ -125,14 +125,32 @@ ids! {
     AccountTokenId = "atk";
     /// A custom mapping.
     MappingId = "map";
-    /// An event of an account.
+    /// An event.
     EventId = "evt";
     /// A run of the directory sync.
     SyncRunId = "syn";
     /// A background job.
     JobId = "job";
+    /// An endpoint that receives events.
+    WebhookId = "whk";
+    /// A delivery of an event to an endpoint.
+    DeliveryId = "dlv";
+    /// A span of the feed that is delivered again.
+    ReplayId = "rpl";
+    /// A policy of an environment.
+    PolicyId = "pol";
+    /// A violation of a policy.
+    ViolationId = "vio";
+    /// A reconciliation of a directory with a desired state.
+    ReconciliationId = "rec";
+    /// A rule set that maps attributes of people to access.
+    RuleSetId = "rls";
     /// A row of the audit log.
     AuditId = "aud";
+    /// A session of the console.
+    ConsoleSessionId = "ses";
+    /// A link to the hosted directory view.
+    PortalLinkId = "plk";
     /// A request, in logs, problems and headers.
     RequestId = "req";
 }

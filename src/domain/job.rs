@@ -14,10 +14,16 @@ use super::sync_run::SyncProgress;
 pub enum JobKind {
     /// A run of the directory sync.
     Sync,
+    /// Makes the plan of a reconciliation.
+    Plan,
+    /// Applies the plan of a reconciliation.
+    Apply,
 }
 
-names! { JobKind, UnknownJobKind, "unknown kind of job; the known one is: sync",
+names! { JobKind, UnknownJobKind, "unknown kind of job; the known ones are: sync, plan, apply",
     Sync = "sync",
+    Plan = "plan",
+    Apply = "apply",
 }
 
 /// The status of a job.

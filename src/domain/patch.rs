@@ -1,6 +1,7 @@
 //! PATCH semantics of input fields, validation errors, and the outcome of writes.
 
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_path_to_error::Segment;
 use utoipa::ToSchema;
 
 /// The outcome of a confirmed write.
@@ -116,6 +117,20 @@ impl ValidationError {
         let message = |of: &str| format!("contradicts {of}: send only one of the two");
         [Self::at(one, message(other)), Self::at(other, message(one))]
     }
+}
+
+/// Returns the path as a JSON pointer (RFC 6901).
+#[must_use]
+pub fn json_pointer(path: &serde_path_to_error::Path) -> String {
+    path.iter()
+        .map(|segment| match segment {
+            Segment::Seq { index } => format!("/{index}"),
+            Segment::Map { key } | Segment::Enum { variant: key } => {
+                format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+            }
+            Segment::Unknown => "/?".to_owned(),
+        })
+        .collect()
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for PatchField<T> {

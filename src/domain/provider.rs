@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 pub enum Provider {
     /// Slack Enterprise Grid: the admin Web API and SCIM.
     SlackEnterprise,
-    /// Any SCIM 2.0 server (RFC 7644), by its base URL and a bearer token.
+    /// Any SCIM 2.0 server (RFC 7644), by its base URL and credentials.
     Scim,
 }
 

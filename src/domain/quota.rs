@@ -17,6 +17,12 @@ pub enum QuotaKind {
     ApiKeys,
     /// Mappings of custom fields.
     Mappings,
+    /// Endpoints that receive events.
+    Webhooks,
+    /// Policies.
+    Policies,
+    /// Rule sets.
+    RuleSets,
     /// Responses stored for idempotency keys.
     StoredResponses,
     /// Bytes of the stored responses.
@@ -25,7 +31,7 @@ pub enum QuotaKind {
 
 impl QuotaKind {
     /// Every kind.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::Environments,
         Self::ProviderApps,
         Self::IntegratedAccounts,
@@ -33,6 +39,9 @@ impl QuotaKind {
         Self::LinkTokens,
         Self::ApiKeys,
         Self::Mappings,
+        Self::Webhooks,
+        Self::Policies,
+        Self::RuleSets,
         Self::StoredResponses,
         Self::StoredResponseBytes,
     ];
@@ -48,6 +57,9 @@ impl QuotaKind {
             Self::LinkTokens => "link_tokens",
             Self::ApiKeys => "api_keys",
             Self::Mappings => "mappings",
+            Self::Webhooks => "webhooks",
+            Self::Policies => "policies",
+            Self::RuleSets => "rule_sets",
             Self::StoredResponses => "stored_responses",
             Self::StoredResponseBytes => "stored_response_bytes",
         }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::names::names;
+
 /// The scope of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -13,6 +15,55 @@ pub enum RoleScope {
     Workspace,
     /// One channel.
     Channel,
+}
+
+names! { RoleScope, UnknownRoleScope, "must be one of: organization, workspace, channel",
+    Organization = "organization",
+    Workspace = "workspace",
+    Channel = "channel",
+}
+
+/// The families of levels, of which a user holds one in a place, with their levels from the lowest to the highest.
+const LEVELS: [(&str, [&str; 4]); 2] = [
+    ("org", ["org:member", "org:admin", "org:owner", "org:primary_owner"]),
+    ("ws", ["ws:member", "ws:admin", "ws:owner", "ws:primary_owner"]),
+];
+
+/// Returns the family of a level; `None` for a role of which a user holds several in one place.
+#[must_use]
+pub fn level_family(role_id: &str) -> Option<&'static str> {
+    let (family, _) = role_id.split_once(':')?;
+    LEVELS.iter().map(|(name, _)| *name).find(|name| *name == family)
+}
+
+/// Whether a level replaces another one in the same place.
+#[must_use]
+pub fn replaces_level(role_id: &str, held: &str) -> bool {
+    role_id != held
+        && level_family(role_id).is_some()
+        && level_family(role_id) == level_family(held)
+}
+
+/// Whether a level is lower than the one that it replaces in the same place. A guest's level is the lowest.
+#[must_use]
+pub fn is_lower_level(role_id: &str, held: &str) -> bool {
+    let rank = |id: &str| {
+        let levels = LEVELS.iter().find(|(family, _)| Some(*family) == level_family(id));
+        levels.and_then(|(_, levels)| levels.iter().position(|level| *level == id))
+    };
+    replaces_level(role_id, held) && rank(role_id) < rank(held)
+}
+
+/// Whether a role is the level that every member has.
+#[must_use]
+pub fn is_member_level(role_id: &str) -> bool {
+    LEVELS.iter().any(|(_, levels)| levels.first() == Some(&role_id))
+}
+
+/// Whether a role is the ownership that can't be taken from its holder.
+#[must_use]
+pub fn is_primary_ownership(role_id: &str) -> bool {
+    LEVELS.iter().any(|(_, levels)| levels.last() == Some(&role_id))
 }
 
 /// The kind of a role.

@@ -29,6 +29,17 @@ impl fmt::Debug for Ciphertext {
     }
 }
 
+/// The encrypted signing secrets of a webhook, as in its row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedWebhookSecrets {
+    /// Their data key.
+    pub data_key: WrappedKey,
+    /// The current secret.
+    pub secret: Ciphertext,
+    /// The one before the last rotation.
+    pub previous: Option<Ciphertext>,
+}
+
 /// The SHA-256 of an issued secret: enough to verify it, useless to a reader of the table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Digest(pub [u8; 32]);

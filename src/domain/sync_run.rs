@@ -62,6 +62,9 @@ pub struct SyncProblem {
     #[schema(example = "missing_scope")]
     pub code: String,
     /// What was wrong, and how to fix it.
+    #[schema(
+        example = "admin.users.list failed: missing_scope. Link the account again with all scopes."
+    )]
     pub detail: String,
     /// The resource that could not be read; `null` for all.
     pub resource: Option<SyncResource>,
@@ -135,6 +138,9 @@ pub struct Checkpoint {
     pub expected: BTreeMap<CopyKind, u64>,
     /// What could not be read. A problem with a resource stops the reading of that resource.
     pub problems: Vec<SyncProblem>,
+    /// The resources that the account's server does not have: nothing of them is removed.
+    #[serde(default)]
+    pub unsupported: BTreeSet<SyncResource>,
     /// The resources that were read with rows left out: nothing of them is removed.
     pub incomplete: BTreeSet<SyncResource>,
     /// How often a list was read from its start again, because its page token had expired.
@@ -157,6 +163,7 @@ impl Default for Checkpoint {
             counts: BTreeMap::new(),
             expected: BTreeMap::new(),
             problems: Vec::new(),
+            unsupported: BTreeSet::new(),
             incomplete: BTreeSet::new(),
             restarts: 0,
             has_profiles: false,
@@ -168,7 +175,8 @@ impl Checkpoint {
     /// Whether a resource could not be read.
     #[must_use]
     pub fn is_skipped(&self, resource: SyncResource) -> bool {
-        self.problems.iter().any(|problem| problem.resource == Some(resource))
+        self.unsupported.contains(&resource)
+            || self.problems.iter().any(|problem| problem.resource == Some(resource))
     }
 
     /// Returns the progress of each resource.

@@ -4,10 +4,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use super::names::names;
 use super::role::RoleScope;
 
 /// The status of a user.
@@ -24,6 +26,13 @@ pub enum UserStatus {
     Deleted,
 }
 
+names! { UserStatus, UnknownUserStatus, "must be one of: active, inactive, invited, deleted",
+    Active = "active",
+    Inactive = "inactive",
+    Invited = "invited",
+    Deleted = "deleted",
+}
+
 /// The kind of member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -38,8 +47,15 @@ pub enum UserType {
     Bot,
 }
 
+names! { UserType, UnknownUserType, "must be one of: member, guest_multi_channel, guest_single_channel, bot",
+    Member = "member",
+    GuestMultiChannel = "guest_multi_channel",
+    GuestSingleChannel = "guest_single_channel",
+    Bot = "bot",
+}
+
 /// An e-mail address of a user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Email {
     /// The address.
     pub email: String,
@@ -51,7 +67,7 @@ pub struct Email {
 }
 
 /// A telephone number of a user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Phone {
     /// The number, in the provider's format.
     pub number: String,
@@ -63,7 +79,7 @@ pub struct Phone {
 }
 
 /// A picture of a user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Photo {
     /// The URL.
     pub url: String,
@@ -73,7 +89,7 @@ pub struct Photo {
 }
 
 /// A postal address of a user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Address {
     /// Street and number.
     pub street: Option<String>,
@@ -106,7 +122,7 @@ pub struct UserRole {
 }
 
 /// A reference to another object, such as a workspace, a group or a user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ResourceRef {
     /// The id at the provider.
     pub id: String,
@@ -114,8 +130,8 @@ pub struct ResourceRef {
     pub name: Option<String>,
 }
 
-/// A person or a bot. A field that the provider's response lacks is `null`.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+/// A person or a bot. A field that the provider's response lacks is `null`. Roles, groups and workspaces are stored apart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct User {
     /// The provider's id.
     pub id: String,
@@ -162,10 +178,16 @@ pub struct User {
     /// Whether the user signs in through the customer's identity provider.
     pub is_sso_enabled: Option<bool>,
     /// The roles the user holds.
+    #[serde(default, deserialize_with = "stored_apart")]
+    #[schema(required = true)]
     pub roles: Vec<UserRole>,
     /// The groups of the user; `null` when not requested from the provider.
+    #[serde(default, deserialize_with = "stored_apart")]
+    #[schema(required = true)]
     pub groups: Option<Vec<ResourceRef>>,
     /// The workspaces of the user.
+    #[serde(default, deserialize_with = "stored_apart")]
+    #[schema(required = true)]
     pub workspaces: Vec<ResourceRef>,
     /// The user's manager.
     pub manager: Option<ResourceRef>,
@@ -174,22 +196,28 @@ pub struct User {
     /// Language and region.
     pub locale: Option<String>,
     /// When a guest's access ends.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "time::serde::rfc3339::option")]
     pub expires_at: Option<OffsetDateTime>,
     /// When the account was created.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "time::serde::rfc3339::option")]
     pub created_at: Option<OffsetDateTime>,
     /// When the profile last changed.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "time::serde::rfc3339::option")]
     pub updated_at: Option<OffsetDateTime>,
     /// When the user was last active.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "time::serde::rfc3339::option")]
     pub last_activity_at: Option<OffsetDateTime>,
     /// When the account was deactivated.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(default, with = "time::serde::rfc3339::option")]
     pub deactivated_at: Option<OffsetDateTime>,
     /// Custom profile fields, by the provider's name.
     pub custom_fields: BTreeMap<String, serde_json::Value>,
+}
+
+/// Reads nothing: the field is stored apart from the user.
+fn stored_apart<'de, D: Deserializer<'de>, T: Default>(deserializer: D) -> Result<T, D::Error> {
+    IgnoredAny::deserialize(deserializer)?;
+    Ok(T::default())
 }
 
 impl User {

@@ -7,21 +7,24 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::html_page;
+use super::html_page::{self, prose};
 use super::openapi::ServedDocument;
 
 /// HTTP methods, in the order of display.
 const METHODS: [&str; 4] = ["get", "post", "patch", "delete"];
 
 /// An operation of the document.
-struct DocumentedOperation<'d> {
-    method: &'static str,
-    path: &'d str,
+pub(super) struct DocumentedOperation<'d> {
+    /// The HTTP method, in lower case.
+    pub(super) method: &'static str,
+    /// The template of the path.
+    pub(super) path: &'d str,
     object: &'d Value,
 }
 
 impl DocumentedOperation<'_> {
-    fn anchor(&self) -> String {
+    /// Returns the anchor of its section of the page.
+    pub(super) fn anchor(&self) -> String {
         let words = self.path.split(['/', '{', '}', '_']).filter(|word| !word.is_empty());
         words.fold(self.method.to_owned(), |anchor, word| format!("{anchor}-{word}"))
     }
@@ -45,7 +48,7 @@ pub(super) async fn show_docs(Extension(document): Extension<ServedDocument>) ->
         }
         @for OperationGroup { tag, description, operations } in &groups {
             h2 { (tag) }
-            p { (description) }
+            p { (prose(description)) }
             @for one in operations { (operation(&document, one)) }
         }
     };
@@ -61,7 +64,7 @@ struct OperationGroup<'d> {
 
 /// Returns the operations by tag, in the order of the document's tags.
 fn groups(document: &Value) -> Vec<OperationGroup<'_>> {
-    let mut by_tag = operations(document);
+    let mut by_tag = by_tag(document);
     let tags = document.get("tags").and_then(Value::as_array).into_iter().flatten();
     let group = |object| {
         let (tag, description) = (text(object, "name"), text(object, "description"));
@@ -71,21 +74,26 @@ fn groups(document: &Value) -> Vec<OperationGroup<'_>> {
 }
 
 /// Returns every operation by its tag.
-fn operations(document: &Value) -> BTreeMap<&str, Vec<DocumentedOperation<'_>>> {
+fn by_tag(document: &Value) -> BTreeMap<&str, Vec<DocumentedOperation<'_>>> {
     let mut groups: BTreeMap<&str, Vec<DocumentedOperation<'_>>> = BTreeMap::new();
-    let paths = document.get("paths").and_then(Value::as_object).into_iter().flatten();
-    for (path, item) in paths {
-        for method in METHODS {
-            let Some(operation) = item.get(method) else { continue };
-            let tag = operation.pointer("/tags/0").and_then(Value::as_str).unwrap_or_default();
-            groups.entry(tag).or_default().push(DocumentedOperation {
-                method,
-                path,
-                object: operation,
-            });
-        }
+    for operation in paths(document).flat_map(|(_, operations)| operations) {
+        let tag = operation.object.pointer("/tags/0").and_then(Value::as_str).unwrap_or_default();
+        groups.entry(tag).or_default().push(operation);
     }
     groups
+}
+
+/// Returns every path with its operations.
+pub(super) fn paths(
+    document: &Value,
+) -> impl Iterator<Item = (&str, Vec<DocumentedOperation<'_>>)> {
+    let paths = document.get("paths").and_then(Value::as_object).into_iter().flatten();
+    paths.map(|(path, item)| {
+        let operations = METHODS.into_iter().filter_map(|method| {
+            Some(DocumentedOperation { method, path, object: item.get(method)? })
+        });
+        (path.as_str(), operations.collect())
+    })
 }
 
 fn title(operation: &DocumentedOperation<'_>) -> Markup {
@@ -104,8 +112,8 @@ fn operation(document: &Value, one: &DocumentedOperation<'_>) -> Markup {
     html! {
         section id=(one.anchor()) {
             h3 { (title(one)) }
-            p { b { (text(one.object, "summary")) } }
-            p { (text(one.object, "description")) }
+            p { b { (prose(text(one.object, "summary"))) } }
+            p { (prose(text(one.object, "description"))) }
             @if let Some(parameters) = parameters.filter(|all| !all.is_empty()) {
                 h4 { "Parameters" }
                 (fields(parameters.iter().map(|one| FieldRow {
@@ -119,7 +127,7 @@ fn operation(document: &Value, one: &DocumentedOperation<'_>) -> Markup {
             h4 { "Responses" }
             ul {
                 @for (status, response) in responses.into_iter().flatten() {
-                    @if status.starts_with('2') { li { b { (status) } " " (text(response, "description")) } }
+                    @if status.starts_with('2') { li { b { (status) } " " (prose(text(response, "description"))) } }
                 }
                 li { "or a " a href="/problems" { "problem" } }
             }
@@ -142,7 +150,7 @@ fn fields<'d>(rows: impl Iterator<Item = FieldRow<'d>>) -> Markup {
         dl {
             @for FieldRow { name, kind, description, required } in rows {
                 dt { code { (name) } " " span.note { (kind) @if required { " · required" } } }
-                dd { (description) }
+                dd { (prose(description)) }
             }
         }
     }

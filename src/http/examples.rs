@@ -15,8 +15,9 @@ use crate::domain::audit::AuditRow;
 use crate::domain::event::Event;
 use crate::domain::group::Group;
 use crate::domain::ids::{
-    AccountTokenId, ApiKeyId, AuditId, EnvironmentId, EventId, IntegratedAccountId, JobId,
-    LinkTokenId, MappingId, ProviderAppId, SyncRunId,
+    AccountTokenId, ApiKeyId, AuditId, DeliveryId, EnvironmentId, EventId, IntegratedAccountId,
+    JobId, LinkTokenId, MappingId, PolicyId, PortalLinkId, ProviderAppId, ReconciliationId,
+    ReplayId, RuleSetId, SyncRunId, ViolationId, WebhookId,
 };
 use crate::domain::job::Job;
 use crate::domain::mapping::Mapping;
@@ -33,7 +34,7 @@ const RESOURCES: &str = include_str!("examples.json");
 const ULID: &str = "01J8ZQ5V9Y3M7T2K4N6P8R0S1T";
 const DATE_TIME: &str = "2026-01-15T09:30:00Z";
 /// Schemas nested deeper than this get no example.
-const MAX_DEPTH: usize = 12;
+const MAX_DEPTH: usize = 16;
 
 /// Adds an example to each resource, and to the content of each request and each successful response.
 pub(super) fn describe_examples(document: &mut OpenApi) {
@@ -83,14 +84,22 @@ fn ids() -> impl Iterator<Item = (Cow<'static, str>, Value)> {
         (AccountTokenId::name(), "atk"),
         (ApiKeyId::name(), "key"),
         (AuditId::name(), "aud"),
+        (DeliveryId::name(), "dlv"),
         (EnvironmentId::name(), "env"),
         (EventId::name(), "evt"),
         (IntegratedAccountId::name(), "acc"),
         (JobId::name(), "job"),
         (LinkTokenId::name(), "lnk"),
         (MappingId::name(), "map"),
+        (PolicyId::name(), "pol"),
+        (PortalLinkId::name(), "plk"),
         (ProviderAppId::name(), "app"),
+        (ReplayId::name(), "rpl"),
         (SyncRunId::name(), "syn"),
+        (ViolationId::name(), "vio"),
+        (ReconciliationId::name(), "rec"),
+        (RuleSetId::name(), "rls"),
+        (WebhookId::name(), "whk"),
     ];
     names.into_iter().map(|(name, prefix)| (name, format!("{prefix}_{ULID}").into()))
 }

@@ -1,12 +1,47 @@
 //! The layout of the HTML pages: one inline style, dark and light, no external resources.
 
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest as _, Sha256};
 
 const STYLE: &str = include_str!("../../web/page.css");
-/// Content security policy: inline styles are permitted, because the style is part of the page.
-const CSP: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; ";
+/// The icon of every page, so that browsers do not request `/favicon.ico`.
+pub(super) const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' \
+    rx='4' fill='%230b5fff'/%3E%3Cpath d='M4 6h8M4 10h8' stroke='white' stroke-width='2' stroke-linecap='round'/%3E%3C/svg%3E";
+/// Content security policy, besides the style, which is part of the page and named by its hash.
+const CSP: &str = "default-src 'none'; base-uri 'none'; ";
+
+/// Renders a text, with `code` where it is in backticks.
+pub(super) fn prose(text: &str) -> Markup {
+    html! {
+        @for (number, part) in text.split('`').enumerate() {
+            @if number % 2 == 0 { (part) } @else { code { (part) } }
+        }
+    }
+}
+
+/// Returns the page for a browser at a path without a route.
+pub(super) fn not_found() -> Response {
+    let body = html! {
+        p.eyebrow { "HTTP 404" }
+        h1 { "Page not found" }
+        p { "There is no page and no API route at this address." }
+        p { a href="/" { "Start" } " · " a href="/docs" { "API reference" } }
+    };
+    let mut response = plain("Page not found", &body);
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response
+}
+
+/// Whether a browser requests a page: API clients do not name HTML in `Accept`.
+pub(super) fn is_requested(headers: &HeaderMap) -> bool {
+    let mut accepted =
+        headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.any(|kinds| kinds.contains("text/html"))
+}
 
 /// Returns a page for this site only, with forms.
 pub(super) fn plain(title: &str, body: &Markup) -> Response {
@@ -22,6 +57,12 @@ pub(super) fn wide(title: &str, body: &Markup) -> Response {
     let mut response = render(title, body, "wide", "", &policy);
     isolate(&mut response);
     response
+}
+
+/// Returns a hosted page without script and form, that pages of this server may frame.
+pub(super) fn preview(title: &str, body: &Markup, accent: Option<&str>) -> Response {
+    let policy = format!("{CSP}img-src https: data:; frame-ancestors 'self'; form-action 'none'");
+    render(title, body, "hosted", &accent.map(colors).unwrap_or_default(), &policy)
 }
 
 /// A page with the branding of an environment.
@@ -59,7 +100,7 @@ pub(super) fn hosted(frame: &HostedPage<'_>) -> Response {
 }
 
 /// Returns the CSS variables of the accent color, with a readable text color.
-fn colors(accent: &str) -> String {
+pub(super) fn colors(accent: &str) -> String {
     let channel = |from: usize| {
         accent.get(from..from + 2).and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or(0)
     };
@@ -70,14 +111,18 @@ fn colors(accent: &str) -> String {
 }
 
 fn render(title: &str, body: &Markup, class: &str, colors: &str, policy: &str) -> Response {
+    let style = format!("{STYLE}{colors}");
+    let policy =
+        format!("{policy}; style-src 'sha256-{}'", STANDARD.encode(Sha256::digest(&style)));
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                link rel="icon" href=(ICON);
                 title { (title) }
-                style { (PreEscaped(STYLE)) (PreEscaped(colors)) }
+                style { (PreEscaped(&style)) }
             }
             body { main class=(class) { (body) } }
         }

@@ -13,7 +13,7 @@ use tracing::field::DisplayValue;
 
 use super::problem::{Problem, ProblemKind, WrittenProblem};
 use super::proxy::ErrorFormat;
-use super::request_context::RequestContext;
+use super::request_context::{InternalCaller, RequestContext};
 use super::state::AppState;
 use super::{rate_limit_headers, rejection_audit};
 use crate::domain::ids::RequestId;
@@ -38,6 +38,10 @@ impl RequestLog {
         let current = RequestContext::new(id, state.traces.request(request.headers()), peer);
         if let Some(whole) = request.extensions().get() {
             current.set_parent(whole);
+        }
+        if let Some(InternalCaller(caller)) = request.extensions().get() {
+            // It shares the request slot of the page.
+            let _ = current.set_caller(caller, &state.places);
         }
         Self { context: current, method: request.method().clone(), started: Instant::now() }
     }

@@ -2,6 +2,8 @@
 //!
 //! Handlers parse the request, call a use case and write the response; they contain no directory logic.
 
+mod console;
+mod csv;
 mod cursor;
 mod docs;
 mod examples;
@@ -10,12 +12,14 @@ mod health;
 mod html_page;
 mod idempotency;
 mod index;
+mod internal_api;
 mod internal_router;
 mod json_stream;
 mod link;
 mod metrics;
 mod middleware;
 mod openapi;
+mod portal;
 pub mod problem;
 mod proxy;
 mod rate_limit_headers;

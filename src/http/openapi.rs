@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{ObjectBuilder, OpenApi, PathItem, Required};
+use utoipa::openapi::{ObjectBuilder, OpenApi, PathItem, RefOr, Required, Schema};
 use utoipa::{Modify, OpenApi as _};
 
 use super::idempotency::MAX_KEY_CHARS;
@@ -34,12 +34,17 @@ use crate::unified::{OnConflict, ResponseFormat};
         (name = "Groups", description = "Groups of users, as managed by the customer's identity provider."),
         (name = "Me", description = "The identity behind an account's token."),
         (name = "Batch", description = "Up to 1,000 operations in one request."),
+        (name = "Providers", description = "Kinds of directories, and what each can do."),
         (name = "Integrated accounts", description = "Connections of customers: status, scopes, tokens, disconnection."),
         (name = "Linking", description = "Link tokens for the hosted link page, and OAuth clients at providers."),
         (name = "Mappings", description = "Custom unified fields, computed by JSONata expressions."),
         (name = "Syncs", description = "Runs of the directory sync, which update the stored copies of directories."),
+        (name = "Reconciliations", description = "Plans that bring a directory to a desired state, and their application."),
+        (name = "Policies", description = "Rules for directories, what violates them, and reviews of access."),
+        (name = "Rule sets", description = "Rules that map attributes of people to workspaces, roles and groups."),
         (name = "Jobs", description = "Background jobs, such as runs of the directory sync."),
         (name = "Events", description = "Changes of integrated accounts and in their directories, in one feed."),
+        (name = "Webhooks", description = "Endpoints that receive events by HTTP, and the deliveries to them."),
         (name = "Administration", description = "API keys, environments and the audit log."),
         (name = "Health", description = "Probes for load balancers and orchestrators."),
     ),
@@ -90,6 +95,22 @@ pub(super) fn describe_idempotency(document: &mut OpenApi) {
         let PathItem { post, put, patch, delete, .. } = item;
         for operation in [post, put, patch, delete].into_iter().flatten() {
             operation.parameters.get_or_insert_default().push(header.clone().into());
+        }
+    }
+}
+
+/// Corrects optional bodies: a request may have no body, but a body must not be `null`.
+pub(super) fn describe_optional_bodies(document: &mut OpenApi) {
+    let operations = document.paths.paths.values_mut().filter_map(|item| item.post.as_mut());
+    for body in operations.filter_map(|operation| operation.request_body.as_mut()) {
+        let RefOr::T(body) = body else { continue };
+        for content in body.content.values_mut() {
+            let RefOr::T(content) = content else { continue };
+            let Some(RefOr::T(Schema::OneOf(choices))) = &content.schema else { continue };
+            let mut named = choices.items.iter().filter(|one| matches!(one, RefOr::Ref(_)));
+            if let (Some(only), None) = (named.next().cloned(), named.next()) {
+                content.schema = Some(only);
+            }
         }
     }
 }

@@ -34,6 +34,10 @@ struct ContextData {
 #[derive(Debug, Clone)]
 pub(super) struct ParentRequest(Option<Arc<ConcurrencyPermit>>);
 
+/// The caller of an internal request, authenticated by a session. Requests from outside have no extensions.
+#[derive(Debug, Clone)]
+pub(super) struct InternalCaller(pub(super) Arc<Caller>);
+
 /// An id as a header value.
 #[derive(Debug)]
 struct IdHeader(HeaderValue);

@@ -1,6 +1,7 @@
 //! All routes. Operations in the OpenAPI document are added with `routes!`; HTML pages are not.
 
 use axum::extract::Request;
+use axum::http::Method;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{any, get, post};
@@ -15,13 +16,15 @@ use super::openapi::ServedDocument;
 use super::problem::{Problem, ProblemKind};
 use super::state::AppState;
 use super::v1::{
-    account_tokens, api_keys, audit_log, batch, environments, events, groups, history,
-    integrated_accounts, jobs, link_tokens, mappings, me, provider_apps, role_assignments, roles,
-    syncs, users, workspace_members, workspaces,
+    access_review, account_tokens, api_keys, audit_log, batch, capabilities, drift, environments,
+    events, groups, history, integrated_accounts, jobs, link_tokens, mappings, me, policies,
+    policy_evaluation, portal_links, provider_apps, providers, reconciliation_control,
+    reconciliation_create, reconciliations, role_assignments, roles, rule_set_preview, rule_sets,
+    syncs, users, webhook_deliveries, webhooks, workspace_members, workspaces,
 };
 use super::{
-    docs, examples, health, idempotency, index, link, metrics, middleware, openapi, problem, proxy,
-    slack_events, truto,
+    console, docs, examples, health, html_page, idempotency, index, link, metrics, middleware,
+    openapi, portal, problem, proxy, slack_events, truto,
 };
 
 /// Returns the OpenAPI document of the API.
@@ -34,6 +37,7 @@ pub fn document() -> OpenApi {
 fn api() -> (Router<AppState>, OpenApi) {
     let (api, mut document) = routes().split_for_parts();
     openapi::describe_idempotency(&mut document);
+    openapi::describe_optional_bodies(&mut document);
     examples::describe_examples(&mut document);
     (api, document)
 }
@@ -72,6 +76,8 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(history::list_role_assignment_history))
         .routes(routes!(me::get_me))
         .routes(routes!(batch::run_batch))
+        .routes(routes!(providers::list_providers))
+        .routes(routes!(providers::get_provider))
         .routes(routes!(integrated_accounts::list_integrated_accounts))
         .routes(routes!(
             integrated_accounts::get_integrated_account,
@@ -80,11 +86,13 @@ fn routes() -> OpenApiRouter<AppState> {
         ))
         .routes(routes!(integrated_accounts::refresh_integrated_account))
         .routes(routes!(integrated_accounts::list_scopes))
+        .routes(routes!(capabilities::get_capabilities))
         .routes(routes!(integrated_accounts::get_sync_settings))
         .routes(routes!(account_tokens::list_account_tokens, account_tokens::create_account_token))
         .routes(routes!(account_tokens::revoke_account_token))
         .routes(routes!(link_tokens::list_link_tokens, link_tokens::create_link_token))
         .routes(routes!(link_tokens::revoke_link_token))
+        .routes(routes!(portal_links::create_portal_link))
         .routes(routes!(provider_apps::list_provider_apps, provider_apps::create_provider_app))
         .routes(routes!(
             provider_apps::get_provider_app,
@@ -102,6 +110,16 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(syncs::reject_sync))
         .routes(routes!(jobs::list_jobs))
         .routes(routes!(events::list_events))
+        .merge(governance_routes())
+        .routes(routes!(webhooks::list_webhooks, webhooks::create_webhook))
+        .routes(routes!(webhooks::get_webhook, webhooks::update_webhook, webhooks::delete_webhook))
+        .routes(routes!(webhooks::rotate_webhook_secret))
+        .routes(routes!(webhook_deliveries::test_webhook))
+        .routes(routes!(webhook_deliveries::replay_webhook))
+        .routes(routes!(webhook_deliveries::list_webhook_deliveries))
+        .routes(routes!(webhook_deliveries::get_webhook_delivery))
+        .routes(routes!(webhook_deliveries::resend_webhook_delivery))
+        .routes(routes!(access_review::export_access_review))
         .routes(routes!(audit_log::list_audit_log))
         .routes(routes!(audit_log::export_audit_log))
         .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
@@ -113,12 +131,45 @@ fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(health::check_readiness))
 }
 
+/// Returns the routes of policies, reconciliations and rule sets.
+fn governance_routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(policies::list_policies, policies::create_policy))
+        .routes(routes!(policies::list_policy_kinds))
+        .routes(routes!(policies::create_starter_policies))
+        .routes(routes!(policy_evaluation::list_policy_evaluations))
+        .routes(routes!(policy_evaluation::evaluate_unsaved_policy))
+        .routes(routes!(policies::get_policy, policies::update_policy, policies::delete_policy))
+        .routes(routes!(policy_evaluation::evaluate_policy))
+        .routes(routes!(drift::list_violations))
+        .routes(routes!(drift::get_violation))
+        .routes(routes!(drift::acknowledge_violation))
+        .routes(routes!(drift::fix_violation))
+        .routes(routes!(reconciliations::get_reconciliation))
+        .routes(routes!(reconciliations::list_reconciliation_steps))
+        .routes(routes!(reconciliation_control::apply_reconciliation))
+        .routes(routes!(reconciliation_control::pause_reconciliation))
+        .routes(routes!(reconciliation_control::resume_reconciliation))
+        .routes(routes!(reconciliation_control::cancel_reconciliation))
+        .routes(routes!(reconciliation_control::invert_reconciliation))
+        .routes(routes!(
+            reconciliations::list_reconciliations,
+            reconciliation_create::create_reconciliation
+        ))
+        .routes(routes!(rule_sets::list_rule_sets, rule_sets::create_rule_set))
+        .routes(routes!(
+            rule_sets::get_rule_set,
+            rule_sets::update_rule_set,
+            rule_sets::delete_rule_set
+        ))
+        .routes(routes!(rule_set_preview::preview_rule_set))
+}
+
 /// Returns the router with every route. Builds the OpenAPI document once.
 pub fn router(state: AppState) -> Router {
     let (api, document) = api();
     let reference = Router::new()
         .route("/", get(index::show_index))
-        .route("/console", get(index::show_index))
         .route("/docs", get(docs::show_docs))
         .route("/openapi.json", get(openapi::show_document))
         .layer(Extension(ServedDocument::new(&document)));
@@ -128,6 +179,8 @@ pub fn router(state: AppState) -> Router {
         .route_layer(once)
         .route(proxy::ROUTE, any(proxy::forward_raw_call))
         .merge(link::routes())
+        .merge(console::routes())
+        .merge(portal::routes())
         .merge(metrics)
         .route("/events/slack", post(slack_events::receive_slack_event))
         .merge(reference)
@@ -143,6 +196,9 @@ pub fn router(state: AppState) -> Router {
 }
 
 async fn not_found(request: Request) -> Response {
+    if request.method() == Method::GET && html_page::is_requested(request.headers()) {
+        return html_page::not_found();
+    }
     let detail = format!("No route matches {} at this path.", request.method());
     Problem::new(ProblemKind::RouteNotFound, detail).into_response()
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admin::ProviderServices;
@@ -17,12 +18,14 @@ use crate::domain::sealed::Digest;
 use crate::expressions::ExpressionPool;
 use crate::limit::{ByteBudget, ConcurrencyLimit, FailureThrottle, Limiter};
 use crate::link::LinkService;
+use crate::policies::PolicyServices;
 use crate::store::{Store, UsageLog};
 use crate::sync::SyncServices;
 use crate::telemetry::{Metrics, Traces};
-use crate::unified::WorkspaceNames;
+use crate::unified::{AccountDiscovery, WorkspaceNames};
 use crate::upstream::Upstream;
 use crate::vault::{AccessTokens, KeyIssuer, Signer, Vault};
+use crate::webhooks::WebhookServices;
 
 /// The services behind the router.
 #[derive(Clone)]
@@ -43,10 +46,16 @@ pub struct Services {
     pub expressions: ExpressionPool,
     /// Keeps the copies of directories.
     pub sync: SyncServices,
+    /// Evaluates policies and fixes violations.
+    pub policies: PolicyServices,
     /// The cache of workspace names.
     pub workspace_names: WorkspaceNames,
+    /// Discovers what the servers of accounts can do.
+    pub discovery: AccountDiscovery,
     /// Links accounts.
     pub links: LinkService,
+    /// Delivers events to webhooks.
+    pub webhooks: WebhookServices,
     /// Issues API keys and account tokens.
     pub keys: KeyIssuer,
     /// Signs cursors.
@@ -69,6 +78,8 @@ pub struct Services {
     pub in_flight: Arc<AtomicUsize>,
     /// Tasks that outlive their caller's connection; a shutdown waits for them.
     pub tasks: TaskTracker,
+    /// Cancelled when the process begins to stop: streams end then.
+    pub stopping: CancellationToken,
     /// The proxies that may forward client addresses.
     pub trusted_proxies: Networks,
     /// Throttles addresses that send unknown keys.
@@ -83,10 +94,14 @@ pub struct Services {
     pub form_memory: Arc<Semaphore>,
     /// Maximum body size of our own API, in bytes.
     pub max_body_bytes: usize,
+    /// Maximum size of an upload of a desired state, in bytes.
+    pub max_upload_bytes: usize,
     /// Memory budget for buffered bodies and responses.
     pub memory: ByteBudget,
     /// Maximum time to receive a body of our own API.
     pub body_timeout: Duration,
+    /// Maximum time to receive an upload of a desired state.
+    pub upload_timeout: Duration,
     /// Maximum time to wait for a rate limit permit.
     pub max_wait: Duration,
 }

@@ -8,12 +8,15 @@ use tokio::time::Instant;
 
 use super::gcra::{GcraQuota, GcraState};
 use super::{BucketKey, BucketStatus, Cost, Priority, Rate};
+use crate::domain::ids::ProviderAppId;
 
 /// The state of one bucket.
 #[derive(Debug)]
 pub(super) struct Bucket {
     state: GcraState,
     blocked_until: Instant,
+    /// The rate of the last call, for reports.
+    rate: Option<Rate>,
     /// The queues with calls that wait for it.
     pub(super) queues: Vec<Arc<[BucketKey]>>,
     /// The number of the Redis connection over which this state was last exchanged.
@@ -33,7 +36,13 @@ pub(super) struct BucketMap(HashMap<BucketKey, Bucket>);
 
 impl Bucket {
     fn new(now: Instant) -> Self {
-        Self { state: GcraState { tat: now }, blocked_until: now, queues: Vec::new(), synced_on: 0 }
+        Self {
+            state: GcraState { tat: now },
+            blocked_until: now,
+            rate: None,
+            queues: Vec::new(),
+            synced_on: 0,
+        }
     }
 
     fn blocked_for(&self, now: Instant) -> Duration {
@@ -104,6 +113,7 @@ impl BucketMap {
         }
         let statuses = both().zip(&cost.rates).map(|((key, rate), whole)| {
             let bucket = self.get_or_insert(key, now);
+            bucket.rate = Some(*whole);
             bucket.state.charge(GcraQuota::new(*rate, Priority::Interactive), now);
             bucket.status(key, *whole, now)
         });
@@ -136,8 +146,9 @@ impl BucketMap {
 
     /// Blocks all buckets until `until`.
     pub(super) fn block(&mut self, cost: &Cost, until: Instant, now: Instant) {
-        for key in cost.keys.iter() {
+        for (key, rate) in cost.keys.iter().zip(&cost.rates) {
             let bucket = self.get_or_insert(key, now);
+            bucket.rate = Some(*rate);
             bucket.blocked_until = bucket.blocked_until.max(until);
         }
     }
@@ -150,6 +161,29 @@ impl BucketMap {
             None => Bucket::new(now).status(key, *rate, now),
         })
         .collect()
+    }
+
+    /// Records the rates of buckets, for reports.
+    pub(super) fn record_rates(&mut self, cost: &Cost, now: Instant) {
+        for (key, rate) in cost.keys.iter().zip(&cost.rates) {
+            self.get_or_insert(key, now).rate = Some(*rate);
+        }
+    }
+
+    /// Returns the status of the buckets of an organization and a client that are not full, in the order of their names.
+    pub(super) fn statuses_of(
+        &self,
+        organization: &str,
+        app: Option<ProviderAppId>,
+        now: Instant,
+    ) -> Vec<BucketStatus> {
+        let own = self.0.iter().filter(|(key, _)| {
+            &*key.organization == organization && (key.app.is_none() || key.app == app)
+        });
+        let mut statuses: Vec<BucketStatus> =
+            own.filter_map(|(key, bucket)| Some(bucket.status(key, bucket.rate?, now))).collect();
+        statuses.sort_by(|one, other| one.name.cmp(&other.name));
+        statuses
     }
 
     /// Replaces the state of buckets with that of Redis, received over the connection `connection_id`.

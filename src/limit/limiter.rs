@@ -11,6 +11,7 @@ use super::redis_backend::{RedisBackend, TakeReply};
 use super::scheduler::{Decision, RedisRequest, Scheduler, Waiter};
 use super::stats::LimiterCounters;
 use super::{AcquireRequest, BucketStatus, Cost, LimitExceeded, Limiter, LimiterStats};
+use crate::domain::ids::ProviderAppId;
 
 /// The limiter of a process, with local buckets or with buckets in Redis that several processes share. Clones share
 /// its state.
@@ -145,6 +146,10 @@ impl Limiter for FairLimiter {
             let (backend, cost) = (redis.clone(), cost.clone());
             redis.spawn(async move { backend.block(&cost, pause).await });
         }
+    }
+
+    fn statuses_of(&self, organization: &str, app: Option<ProviderAppId>) -> Vec<BucketStatus> {
+        self.0.scheduler().buckets.statuses_of(organization, app, Instant::now())
     }
 
     fn stats(&self) -> LimiterStats {

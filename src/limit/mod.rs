@@ -71,6 +71,14 @@ impl Rate {
     }
 }
 
+/// Returns how long background calls take at a rate, from a full bucket on.
+#[must_use]
+pub fn background_duration(rate: Rate, calls: u64) -> Duration {
+    let quota = gcra::GcraQuota::new(rate, Priority::Background);
+    let between = u32::try_from(calls.saturating_sub(1)).unwrap_or(u32::MAX);
+    quota.emission_interval.saturating_mul(between).saturating_sub(quota.burst_tolerance)
+}
+
 /// The priority of a call.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Priority {
@@ -93,6 +101,11 @@ impl Cost {
     pub fn new(buckets: impl IntoIterator<Item = (BucketKey, Rate)>) -> Self {
         let (keys, rates): (Vec<BucketKey>, Vec<Rate>) = buckets.into_iter().unzip();
         Self { keys: keys.into(), rates }
+    }
+
+    /// Returns the buckets with their rates.
+    pub fn buckets(&self) -> impl Iterator<Item = (&BucketKey, Rate)> {
+        self.keys.iter().zip(self.rates.iter().copied())
     }
 
     /// Returns the cost for the first bucket alone, the one that a provider's 429 blocks.
@@ -152,6 +165,10 @@ pub trait Limiter: Send + Sync {
 
     /// Blocks these buckets for all callers for `pause`, as the provider's 429 demands.
     fn block(&self, cost: &Cost, pause: Duration);
+
+    /// Returns the status of the buckets of an organization that are not full, as this process knows them: those of the
+    /// OAuth client `app`, and those that count all clients together.
+    fn statuses_of(&self, organization: &str, app: Option<ProviderAppId>) -> Vec<BucketStatus>;
 
     /// Returns a snapshot for metrics.
     fn stats(&self) -> LimiterStats;

@@ -300,6 +300,7 @@ impl Scheduler {
             queue.pop(now);
         }
         self.wake_queues(keys, now);
+        self.buckets.record_rates(&waiter.cost, now);
         Decision::Granted(self.buckets.statuses(&waiter.cost, now))
     }
 

@@ -65,6 +65,15 @@ pub enum LinkError {
     /// The base URL of a form is invalid, for this reason.
     #[error("the base URL is invalid")]
     InvalidBaseUrl(&'static str),
+    /// The URL of the token endpoint of a form is invalid, for this reason.
+    #[error("the URL of the token endpoint is invalid")]
+    InvalidTokenUrl(&'static str),
+    /// The credentials of a form are invalid, for this reason.
+    #[error("the credentials are invalid")]
+    InvalidCredentials(&'static str),
+    /// No token endpoint was found at the URL of a form. Its page has one text for all causes, as `DirectoryNotFound`.
+    #[error("no token endpoint was found at the URL")]
+    TokenEndpointNotFound(#[source] OAuthError),
     /// The link does not offer the selected provider.
     #[error("the link is for another provider")]
     OtherProvider,
@@ -118,14 +127,19 @@ impl LinkError {
             Self::InvalidGrant(LinkRejection::NoUserToken | LinkRejection::Unreadable) => {
                 "unusable_grant"
             }
-            Self::InvalidGrant(LinkRejection::NotAccepted | LinkRejection::TokenRejected) => {
-                "not_accepted"
-            }
+            Self::InvalidGrant(
+                LinkRejection::NotAccepted
+                | LinkRejection::TokenRejected
+                | LinkRejection::ClientRejected,
+            ) => "not_accepted",
             Self::DirectoryNotFound(_) | Self::InvalidGrant(LinkRejection::WrongProvider) => {
                 "not_the_provider"
             }
             Self::TooManyAttempts(_) => "too_many_attempts",
             Self::InvalidBaseUrl(_) => "unusable_base_url",
+            Self::InvalidTokenUrl(_) => "unusable_token_url",
+            Self::InvalidCredentials(_) => "unusable_credentials",
+            Self::TokenEndpointNotFound(_) => "no_token_endpoint",
             Self::OtherOrganization | Self::OtherUsers => "other_organization",
             Self::OtherProvider => "other_provider",
             Self::OriginNotAllowed(_) => "origin_not_allowed",

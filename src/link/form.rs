@@ -1,4 +1,5 @@
-//! Links a provider without OAuth: the customer enters base URL and token, which is verified before it is stored.
+//! Links a provider without OAuth: the customer enters base URL and credentials, which are verified before they are
+//! stored.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,14 +8,17 @@ use url::Url;
 
 use super::complete::{CompletedLink, SameOrganization, VerifiedGrant};
 use super::exchange::ReturnContext;
+use super::form_credentials::{FormCredentials, PreparedCredentials};
 use super::{AttemptLimit, LaunchContext, LinkError, LinkService};
 use crate::connectors::{FormLink, LinkRejection, LinkedGrant, Linking};
 use crate::domain::provider::Provider;
 use crate::domain::sealed::Digest;
 use crate::store::LinkToken;
-use crate::upstream::{AddressSource, OAuthError, TokenCheckResponse, check_token};
-use crate::vault::Grant;
+use crate::upstream::{
+    AddressSource, OAuthError, TokenCheckResponse, check_token, request_client_token,
+};
 use crate::vault::secret::AccessToken;
+use crate::vault::{CustomerClient, Grant, SecretPlacement};
 
 /// A submitted form.
 #[derive(Debug)]
@@ -23,8 +27,8 @@ pub struct FormSubmission<'a> {
     pub provider: Provider,
     /// The base URL.
     pub base_url: &'a str,
-    /// The access token.
-    pub token: AccessToken,
+    /// The credentials.
+    pub credentials: FormCredentials,
     /// Whether the customer confirmed that the organization is the same.
     pub confirmation: SameOrganization,
     /// The request, for the audit log.
@@ -55,8 +59,12 @@ impl LinkService {
         };
         let request_id = filled.request_id;
         let outcome = self.verify_and_complete(&link, filled).await;
-        if let Err(error) = &outcome {
-            self.record_failure(&link, error, request_id).await;
+        match &outcome {
+            Ok(linked) => {
+                let account = (link.environment_id, linked.account_id);
+                Box::pin(self.discovery.discover_linked(account)).await;
+            }
+            Err(error) => self.record_failure(&link, error, request_id).await,
         }
         (Some(return_context), outcome)
     }
@@ -89,23 +97,22 @@ impl LinkService {
         let Linking::Form(form) = self.registry.connector(filled.provider).linking() else {
             return Err(LinkError::OtherProvider);
         };
-        let base_url = form.base_url(filled.base_url, self.http.address_policy());
-        let base_url = base_url.map_err(LinkError::InvalidBaseUrl)?;
-        let url = form
-            .token_check_url(&base_url)
-            .ok_or(LinkError::InvalidBaseUrl("The base URL is invalid."))?;
+        let policy = self.http.address_policy();
+        let base_url = form.base_url(filled.base_url, policy).map_err(LinkError::InvalidBaseUrl)?;
+        let prepared = filled.credentials.prepare(form, policy)?;
         self.count_attempt(link).await?;
-        let trial = self.check_token(url, &filled.token).await.map_err(token_check_error)?;
+        let grant = match prepared {
+            PreparedCredentials::Token(access_token) => {
+                Grant { access_token, renewal: None, expires_at: None }
+            }
+            PreparedCredentials::Client(client) => self.request_client_grant(client).await?,
+        };
+        let trial = self.check_form_token(form, &base_url, &grant.access_token).await?;
         let organization =
             form.read_token_check(&base_url, &trial).map_err(LinkError::InvalidGrant)?;
-        let sample = self.user_sample(form, &base_url, &filled.token).await;
-        let granted = LinkedGrant {
-            grant: Grant { access_token: filled.token, refresh_token: None, expires_at: None },
-            organization,
-            installer_id: None,
-            scopes: Vec::new(),
-            sample,
-        };
+        let sample = self.user_sample(form, &base_url, &grant.access_token).await;
+        let granted =
+            LinkedGrant { grant, organization, installer_id: None, scopes: Vec::new(), sample };
         let kept = VerifiedGrant {
             link,
             provider: filled.provider,
@@ -131,6 +138,59 @@ impl LinkService {
         } else {
             Err(LinkError::TooManyAttempts(AttemptLimit::Link))
         }
+    }
+
+    /// Requests a token with client credentials: first with the secret in `Authorization`, which every endpoint must
+    /// support (RFC 6749 §2.3.1), then in the body, which some endpoints support alone.
+    async fn request_client_grant(&self, client: CustomerClient) -> Result<Grant, LinkError> {
+        let mut rejection = None;
+        for secret_in in [SecretPlacement::Header, SecretPlacement::Body] {
+            let client = CustomerClient { secret_in, ..client.clone() };
+            let now = self.clock.now();
+            match request_client_token(&self.http, &client, now).await {
+                Ok(response) => {
+                    let none = || OAuthError::ResponseLost("it has no access token".to_owned());
+                    return response
+                        .into_client_grant(client, now)
+                        .ok_or_else(|| LinkError::TokenEndpointNotFound(none()));
+                }
+                Err(error @ (OAuthError::Rejected(_) | OAuthError::ResponseLost(_))) => {
+                    rejection.get_or_insert(error);
+                }
+                Err(error) => return Err(LinkError::TokenEndpointNotFound(error)),
+            }
+        }
+        Err(match rejection {
+            Some(error @ OAuthError::ResponseLost(_)) => LinkError::TokenEndpointNotFound(error),
+            Some(_) | None => LinkError::InvalidGrant(LinkRejection::ClientRejected),
+        })
+    }
+
+    /// Checks the token of a form. If the server fails at a URL, the next one is tried.
+    async fn check_form_token(
+        &self,
+        form: &dyn FormLink,
+        base_url: &Url,
+        token: &AccessToken,
+    ) -> Result<TokenCheckResponse, LinkError> {
+        let mut failure = None;
+        for url in form.token_check_urls(base_url) {
+            match self.check_token(url, token).await {
+                Ok(response) => return Ok(response),
+                Err(error) => {
+                    let may_try_next = matches!(
+                        &error,
+                        OAuthError::ServerError(failure) if failure.retry_after.is_none()
+                    );
+                    failure.get_or_insert(error);
+                    if !may_try_next {
+                        break;
+                    }
+                }
+            }
+        }
+        let no_url = || LinkError::InvalidBaseUrl("The base URL is invalid.");
+        Err(failure.map_or_else(no_url, token_check_error))
     }
 
     async fn check_token(

@@ -2,24 +2,27 @@
 //! a form.
 //!
 //! `session` creates link tokens and starts OAuth sessions, `exchange` handles the callback, `form` links providers
-//! without OAuth, `complete` stores the result of both. A cookie binds the browser to its session; the OAuth `state` is
+//! without OAuth with the credentials of `form_credentials`, `complete` stores the result of both. A cookie binds the browser to its session; the OAuth `state` is
 //! single-use. `slack_events` handles revocations that Slack reports.
 
 mod complete;
 mod error;
 mod exchange;
 mod form;
+mod form_credentials;
 mod session;
 mod slack_events;
 
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use url::Url;
 
 pub use complete::{CompletedLink, SameOrganization};
 pub use error::{AttemptLimit, LinkError};
 pub use exchange::{CallbackParams, ReturnContext};
 pub use form::FormSubmission;
+pub use form_credentials::FormCredentials;
 pub use session::{
     AuthorizationRedirect, BROWSER_SECRET_PREFIX, CreatedLink, LaunchContext, LinkOptions,
     LinkRequest, LinkStatus, ProviderOption,
@@ -30,6 +33,7 @@ use crate::connectors::Registry;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::store::Store;
+use crate::unified::AccountDiscovery;
 use crate::upstream::HttpClient;
 use crate::vault::Vault;
 
@@ -48,8 +52,12 @@ pub struct LinkService {
     pub clock: Arc<dyn Clock>,
     /// The random number generator.
     pub entropy: Arc<dyn Entropy>,
+    /// Discovers what the servers of accounts can do.
+    pub discovery: AccountDiscovery,
     /// The public base URL of the gateway, with a trailing slash.
     pub public_url: Url,
+    /// Wakes the workers of this process when changes were reported to it.
+    pub changes_reported: Arc<Notify>,
 }
 
 impl LinkService {

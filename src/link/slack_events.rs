@@ -1,7 +1,10 @@
-//! Handles Slack's revocation events: the accounts need a new link.
+//! Handles Slack's events: revoked grants need a new link, and changed objects are read again.
 
 use super::LinkService;
-use crate::connectors::slack_enterprise::events::{EventRequest, RequestSignature, RevokedGrants};
+use crate::connectors::slack_enterprise::events::{
+    ChangedObjects, EventRequest, RequestSignature, RevokedGrants,
+};
+use crate::domain::event::EventOrigin;
 use crate::domain::ids::{EnvironmentId, ProviderAppId};
 use crate::domain::provider::Provider;
 use crate::store::{GrantRevocation, StoreError};
@@ -55,8 +58,29 @@ impl LinkService {
                 self.mark_grants_lost(&apps, &lost, request_id).await?;
                 Ok(None)
             }
+            EventRequest::Changed(changed) => {
+                self.report_changes(&apps, &changed).await?;
+                Ok(None)
+            }
             EventRequest::Other => Ok(None),
         }
+    }
+
+    async fn report_changes(
+        &self,
+        apps: &[(EnvironmentId, ProviderAppId)],
+        changed: &ChangedObjects,
+    ) -> Result<(), StoreError> {
+        for (environment_id, provider_app_id) in apps {
+            let db = self.store.tenant(*environment_id);
+            let organization_id = &changed.organization_id;
+            for account in db.followed_accounts(*provider_app_id, organization_id).await? {
+                let (origin, now) = (EventOrigin::ProviderEvent, self.clock.now());
+                db.report_changes(account, origin, &changed.changes, now).await?;
+                self.changes_reported.notify_one();
+            }
+        }
+        Ok(())
     }
 
     /// Returns the provider apps that signed a request: one, or the same in several environments.

@@ -14,6 +14,8 @@ const MAX_CHANGES: usize = 100_000;
 pub(crate) struct ChangeLog {
     changes: VecDeque<RecordedChange>,
     audit: AuditLog,
+    /// Seconds after which an audit log entry becomes visible to clients.
+    audit_delay_s: u32,
 }
 
 impl ChangeLog {
@@ -42,7 +44,31 @@ impl ChangeLog {
         self.changes.iter().cloned().collect()
     }
 
-    /// Returns one page of the audit log.
+    /// Returns the seconds after which an audit log entry becomes visible to clients.
+    pub(crate) fn audit_delay(&self) -> u32 {
+        self.audit_delay_s
+    }
+
+    /// Sets the seconds after which an audit log entry becomes visible to clients.
+    pub(crate) fn set_audit_delay(&mut self, delay_s: u32) {
+        self.audit_delay_s = delay_s;
+    }
+
+    /// Returns one page of the audit log, of the entries that are visible to clients at `now`, in
+    /// Unix seconds.
+    pub(crate) fn visible_audit_page(
+        &self,
+        query: &AuditLogQuery,
+        start: Option<u64>,
+        limit: usize,
+        now: i64,
+    ) -> AuditLogPage {
+        let newest = now.saturating_sub(i64::from(self.audit_delay_s));
+        let latest = query.latest.map_or(newest, |latest| latest.min(newest));
+        self.audit.page(&AuditLogQuery { latest: Some(latest), ..query.clone() }, start, limit)
+    }
+
+    /// Returns one page of the audit log, without regard to the delay.
     pub(crate) fn audit_page(
         &self,
         query: &AuditLogQuery,
@@ -52,9 +78,10 @@ impl ChangeLog {
         self.audit.page(query, start, limit)
     }
 
-    /// Removes all entries.
+    /// Removes all entries, and the delay.
     pub(crate) fn clear(&mut self) {
         self.changes.clear();
         self.audit.clear();
+        self.audit_delay_s = 0;
     }
 }

@@ -11,6 +11,7 @@ use time::{Duration, OffsetDateTime};
 use super::apps::{Apps, SlackApp};
 use super::audit::AuditApp;
 use super::change_log::ChangeLog;
+use super::churn::ChurnController;
 use super::events::EventDispatcher;
 use super::faults::{Fault, FaultInjector, FaultStatus, InjectedFault};
 use super::files::{Files, UploadedFile};
@@ -42,6 +43,7 @@ struct Inner {
     request_log: Mutex<RequestRecorder>,
     change_log: Mutex<ChangeLog>,
     events: EventDispatcher,
+    churn: ChurnController,
     resource_locks: ResourceLocks,
     /// Counts resets. Cursors of an earlier generation are rejected.
     generation: AtomicU64,
@@ -94,7 +96,8 @@ impl Sandbox {
             files: Mutex::new(Files::new(options.seed)),
             request_log: Mutex::new(RequestRecorder::default()),
             change_log: Mutex::new(ChangeLog::default()),
-            events: EventDispatcher::default(),
+            events: EventDispatcher::new(options.seed),
+            churn: ChurnController::default(),
             resource_locks: ResourceLocks::default(),
             generation: AtomicU64::new(0),
             response_count: AtomicU64::new(0),
@@ -271,10 +274,11 @@ impl Sandbox {
         self.0.events.wake();
     }
 
-    /// Regenerates the organization and clears logs, faults, rate limit state and counters. Grants
-    /// stay, so that linked accounts continue to work; the clock stays, because token expiry
-    /// depends on it.
+    /// Regenerates the organization, stops generated changes, and clears logs, faults, rate limit
+    /// state and counters. Grants stay, so that linked accounts continue to work; the clock stays,
+    /// because token expiry depends on it.
     pub fn reset(&self) {
+        self.0.churn.clear();
         let SandboxOptions { seed, users, workspaces, .. } = self.0.options;
         let org = seed::organization(seed, users, workspaces);
         *write(&self.0.org) = org;
@@ -352,6 +356,10 @@ impl Sandbox {
 
     pub(super) fn events(&self) -> &EventDispatcher {
         &self.0.events
+    }
+
+    pub(super) fn churn(&self) -> &ChurnController {
+        &self.0.churn
     }
 
     pub(super) fn take_rate_limit(&self, buckets: &[RateBucket]) -> Result<(), Duration> {

@@ -12,6 +12,7 @@
 //! | `limits`, `cursor`, `faults`, `request_log` | rate limits, cursors, fault injection, request log |
 //! | `change_log`, `audit` | changes of the organization and their audit log entries |
 //! | `events` | Events API: delivers events to the apps' request URLs |
+//! | `churn` | generated changes at a constant rate |
 //! | `api` | HTTP layer: Web API, SCIM, audit logs, OAuth, `/_sandbox`, and HTML pages |
 //!
 //! A new method of the Web API is one entry in a table of `api/web`.
@@ -20,6 +21,7 @@ mod api;
 mod apps;
 mod audit;
 mod change_log;
+mod churn;
 mod cursor;
 mod events;
 mod faults;
@@ -36,9 +38,10 @@ mod seed;
 
 pub use api::router;
 pub use apps::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Redirects, SlackApp};
+pub use churn::{ChurnError, ChurnKind, ChurnRequest, ChurnStatus};
 pub use events::{
-    DEFAULT_SIGNING_SECRET, Delivery, DeliveryLog, Subscription, SubscriptionError,
-    SubscriptionRequest,
+    DEFAULT_SIGNING_SECRET, Delivery, DeliveryLog, EventFaultStatus, EventFaults, Subscription,
+    SubscriptionError, SubscriptionRequest,
 };
 pub use faults::{Fault, FaultKind, FaultStatus};
 pub use files::{FileDigest, FileStatus, UploadedFile};

@@ -1,15 +1,16 @@
-//! Statistics over all environments, for metrics: accounts, tokens, jobs.
+//! Statistics over all environments, for metrics: accounts, tokens, jobs, deliveries to webhooks.
 
 use time::OffsetDateTime;
 
 use super::columns::parse_name;
 use super::{Store, StoreError};
 use crate::domain::account::AccountStatus;
+use crate::domain::event::EventOrigin;
 use crate::telemetry::DatabaseStats;
 
 impl Store {
     /// Returns the number of accounts by status, the age and remaining lifetime of the access token that expires next,
-    /// and the numbers of jobs and held runs.
+    /// the numbers of jobs, held runs and objects to read again, the ages of the last events, and the state of the deliveries to webhooks.
     ///
     /// # Errors
     ///
@@ -36,6 +37,18 @@ impl Store {
             ((now - row.updated_at).as_seconds_f64(), (row.expires_at - now).as_seconds_f64())
         });
         let (jobs, held_syncs) = (self.job_counts().await?, self.held_syncs().await?);
-        Ok(DatabaseStats { accounts, next_token, jobs, held_syncs })
+        let webhooks = self.webhook_stats(now).await?;
+        let last_events = self.last_events().await?;
+        let age =
+            |(origin, at): (EventOrigin, OffsetDateTime)| (origin, (now - at).as_seconds_f64());
+        Ok(DatabaseStats {
+            accounts,
+            next_token,
+            jobs,
+            held_syncs,
+            pending_rechecks: self.pending_rechecks().await?,
+            last_events: last_events.into_iter().map(age).collect(),
+            webhooks,
+        })
     }
 }

@@ -51,8 +51,8 @@ impl TenantDb {
             r#"SELECT a.integrated_account_id AS "id: IntegratedAccountId", a.tenant_id, a.provider,
                       a.provider_app_id AS "provider_app_id: ProviderAppId", a.base_url, a.status, a.status_reason,
                       a.organization_id, a.organization_name, a.installer_id, a.granted_scopes,
-                      a.missing_scopes, a.context, a.created_at, a.updated_at,
-                      c.expires_at AS "token_expires_at?"
+                      a.missing_scopes, a.context, a.provider_settings, a.discovery, a.discovered_at,
+                      a.created_at, a.updated_at, c.expires_at AS "token_expires_at?"
                FROM integrated_accounts a
                LEFT JOIN account_credentials c USING (environment_id, integrated_account_id)
                WHERE a.environment_id = $1 AND a.integrated_account_id = $2"#,
@@ -80,7 +80,7 @@ impl TenantDb {
         self.caches.accounts.get(&(self.environment_id, id), read).await
     }
 
-    /// Returns up to `limit` accounts after `after`, ordered by id.
+    /// Returns up to `limit` accounts after `after`, ordered by id, without what was discovered.
     ///
     /// # Errors
     ///
@@ -96,8 +96,8 @@ impl TenantDb {
             r#"SELECT a.integrated_account_id AS "id: IntegratedAccountId", a.tenant_id, a.provider,
                       a.provider_app_id AS "provider_app_id: ProviderAppId", a.base_url, a.status, a.status_reason,
                       a.organization_id, a.organization_name, a.installer_id, a.granted_scopes,
-                      a.missing_scopes, a.context, a.created_at, a.updated_at,
-                      c.expires_at AS "token_expires_at?"
+                      a.missing_scopes, a.context, a.provider_settings, NULL::jsonb AS "discovery?",
+                      a.discovered_at, a.created_at, a.updated_at, c.expires_at AS "token_expires_at?"
                FROM integrated_accounts a
                LEFT JOIN account_credentials c USING (environment_id, integrated_account_id)
                WHERE a.environment_id = $1
@@ -213,6 +213,9 @@ struct Row {
     granted_scopes: Vec<String>,
     missing_scopes: Vec<String>,
     context: serde_json::Value,
+    provider_settings: Option<serde_json::Value>,
+    discovery: Option<serde_json::Value>,
+    discovered_at: Option<OffsetDateTime>,
     token_expires_at: Option<OffsetDateTime>,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -237,6 +240,9 @@ impl Row {
             granted_scopes: self.granted_scopes.into(),
             missing_scopes: self.missing_scopes.into(),
             context: self.context,
+            provider_settings: self.provider_settings.map(Arc::new),
+            discovery: self.discovery.map(Arc::new),
+            discovered_at: self.discovered_at,
             token_expires_at: self.token_expires_at,
             created_at: self.created_at,
             updated_at: self.updated_at,

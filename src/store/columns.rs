@@ -2,8 +2,9 @@
 
 use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::{
-    AccountTokenId, ApiKeyId, AuditId, EnvironmentId, EventId, IntegratedAccountId, JobId,
-    LinkTokenId, MappingId, ProviderAppId, SyncRunId,
+    AccountTokenId, ApiKeyId, AuditId, ConsoleSessionId, DeliveryId, EnvironmentId, EventId,
+    IntegratedAccountId, JobId, LinkTokenId, MappingId, PolicyId, PortalLinkId, ProviderAppId,
+    ReconciliationId, ReplayId, RuleSetId, SyncRunId, ViolationId, WebhookId,
 };
 use crate::domain::networks::Networks;
 use crate::domain::sealed::Digest;
@@ -43,14 +44,23 @@ text_columns!(
     AccountTokenId,
     ApiKeyId,
     AuditId,
+    DeliveryId,
     EnvironmentId,
     EventId,
     MappingId,
     IntegratedAccountId,
     JobId,
     LinkTokenId,
+    PolicyId,
     ProviderAppId,
-    SyncRunId
+    ReconciliationId,
+    ReplayId,
+    RuleSetId,
+    SyncRunId,
+    ViolationId,
+    WebhookId,
+    ConsoleSessionId,
+    PortalLinkId
 );
 
 /// Returns the bytes of a digest for a query.

@@ -17,12 +17,19 @@ pub enum KeyedTable {
     LinkTokens,
     /// Stored responses of idempotency keys.
     IdempotencyKeys,
+    /// Signing secrets of webhooks.
+    Webhooks,
 }
 
 impl KeyedTable {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::AccountCredentials, Self::ProviderApps, Self::LinkTokens, Self::IdempotencyKeys];
+    pub const ALL: [Self; 5] = [
+        Self::AccountCredentials,
+        Self::ProviderApps,
+        Self::LinkTokens,
+        Self::IdempotencyKeys,
+        Self::Webhooks,
+    ];
 
     /// Returns the name of the table.
     #[must_use]
@@ -32,6 +39,7 @@ impl KeyedTable {
             Self::ProviderApps => "provider_apps",
             Self::LinkTokens => "link_tokens",
             Self::IdempotencyKeys => "idempotency_keys",
+            Self::Webhooks => "webhooks",
         }
     }
 }
@@ -89,6 +97,8 @@ impl Store {
                    SELECT 'link_tokens', environment_id, master_key_id FROM link_tokens
                    UNION ALL
                    SELECT 'idempotency_keys', environment_id, master_key_id FROM idempotency_keys
+                   UNION ALL
+                   SELECT 'webhooks', environment_id, master_key_id FROM webhooks
                ) AS keyed
                WHERE master_key_id IS NOT NULL
                GROUP BY name, environment_id, master_key_id
@@ -142,6 +152,10 @@ impl TenantDb {
                    SELECT scope, idempotency_key, master_key_id, data_key
                    FROM idempotency_keys WHERE $3 = 'idempotency_keys'
                      AND environment_id = $1 AND (scope, idempotency_key) > ($4, $5)
+                   UNION ALL
+                   SELECT '', webhook_id, master_key_id, data_key
+                   FROM webhooks WHERE $3 = 'webhooks'
+                     AND environment_id = $1 AND webhook_id > $5
                ) AS keyed
                WHERE master_key_id <> $2 ORDER BY scope, id LIMIT $6"#,
             self.environment_id as EnvironmentId,
@@ -225,6 +239,18 @@ impl TenantDb {
                 new_id,
                 bytes,
                 row.scope,
+            )
+            .execute(&self.pool),
+            KeyedTable::Webhooks => sqlx::query!(
+                "UPDATE webhooks SET master_key_id = $5, data_key = $6
+                 WHERE environment_id = $1 AND webhook_id = $2
+                   AND master_key_id = $3 AND data_key = $4",
+                environment_id as EnvironmentId,
+                row.id,
+                old_id,
+                old,
+                new_id,
+                bytes,
             )
             .execute(&self.pool),
         };

@@ -5,9 +5,10 @@ use serde_json::value::RawValue;
 use sqlx::types::Json;
 use time::{Duration, OffsetDateTime};
 
+use super::change_events::lock_feed;
 use super::columns::parse_name;
 use super::connections::TimedConnection;
-use super::{StoreError, TenantDb};
+use super::{Store, StoreError, TenantDb};
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::event::{Event, EventActor, EventKind, EventOrigin};
@@ -15,6 +16,8 @@ use crate::domain::ids::{EnvironmentId, EventId, IntegratedAccountId};
 
 /// How long events are listed.
 pub(super) const RETENTION: Duration = Duration::days(30);
+/// Maximum size of the objects of a page of events, in bytes; a page has one event at least.
+const MAX_PAGE_BYTES: i64 = 8 * 1024 * 1024;
 /// Minimum interval between two events about an account's failing refresh.
 const FAILURE_EVENT_INTERVAL: Duration = Duration::hours(1);
 
@@ -51,7 +54,7 @@ pub struct EventFilter {
 }
 
 impl TenantDb {
-    /// Returns up to `limit` events after a position, each with its position, oldest first. Positions only grow, so a
+    /// Returns up to `limit` events after a position, fewer when they are large, each with its position, oldest first. Positions only grow, so a
     /// reader that continues after the last one misses none.
     ///
     /// # Errors
@@ -65,16 +68,13 @@ impl TenantDb {
         now: OffsetDateTime,
     ) -> Result<Vec<(i64, Event)>, StoreError> {
         let rows = sqlx::query!(
-            r#"SELECT e.position, e.event_id AS "id: EventId", e.at, e.type AS kind, e.sequence,
-                      e.integrated_account_id AS "integrated_account_id: IntegratedAccountId", a.tenant_id,
-                      e.occurred_at, e.origin, e.actor AS "actor: Json<EventActor>",
-                      e.object AS "object: Json<Box<RawValue>>", e.previous AS "previous: Json<Box<RawValue>>",
-                      e.initial, e.data AS "data: Json<Box<RawValue>>"
-               FROM events e JOIN integrated_accounts a USING (environment_id, integrated_account_id)
-               WHERE e.environment_id = $1 AND e.position > $2 AND e.at > $3
-                 AND ($4::text IS NULL OR e.type = $4)
-                 AND ($5::text IS NULL OR e.integrated_account_id = $5)
-               ORDER BY e.position LIMIT $6"#,
+            r#"SELECT position, COALESCE(octet_length(object::text), 0)
+                          + COALESCE(octet_length(previous::text), 0) AS "bytes!"
+               FROM events
+               WHERE environment_id = $1 AND position > $2 AND at > $3
+                 AND ($4::text IS NULL OR type = $4)
+                 AND ($5::text IS NULL OR integrated_account_id = $5)
+               ORDER BY position LIMIT $6"#,
             self.environment_id as EnvironmentId,
             after,
             now - RETENTION,
@@ -84,26 +84,32 @@ impl TenantDb {
         )
         .fetch_all(&self.pool)
         .await?;
-        rows.into_iter()
-            .map(|row| {
-                let event = Event {
-                    id: row.id,
-                    kind: parse_name("events", "type", &row.kind)?,
-                    sequence: row.sequence,
-                    integrated_account_id: row.integrated_account_id,
-                    tenant_id: row.tenant_id,
-                    occurred_at: row.occurred_at.unwrap_or(row.at),
-                    observed_at: row.at,
-                    origin: parse_name("events", "origin", &row.origin)?,
-                    actor: row.actor.map(|actor| actor.0),
-                    object: row.object.map(|object| object.0),
-                    previous: row.previous.map(|previous| previous.0),
-                    initial: row.initial,
-                    data: Some(row.data.0).filter(|data| data.get() != "null"),
-                };
-                Ok((row.position, event))
-            })
-            .collect()
+        let sizes = rows.into_iter().map(|row| (row.position, row.bytes));
+        self.events_at(&within_page(sizes)).await
+    }
+
+    /// Returns the events at these positions that are still stored, each with its position, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn events_at(&self, positions: &[i64]) -> Result<Vec<(i64, Event)>, StoreError> {
+        let rows = sqlx::query_as!(
+            EventRow,
+            r#"SELECT e.position, e.event_id AS "id: EventId", e.at, e.type AS kind, e.sequence,
+                      e.integrated_account_id AS "integrated_account_id: IntegratedAccountId",
+                      a.tenant_id AS "tenant_id?",
+                      e.occurred_at, e.origin, e.actor AS "actor: Json<EventActor>",
+                      e.object AS "object: Json<Box<RawValue>>", e.previous AS "previous: Json<Box<RawValue>>",
+                      e.initial, e.data AS "data: Json<Box<RawValue>>"
+               FROM events e LEFT JOIN integrated_accounts a USING (environment_id, integrated_account_id)
+               WHERE e.environment_id = $1 AND e.position = ANY($2) ORDER BY e.position"#,
+            self.environment_id as EnvironmentId,
+            positions,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(EventRow::read).collect()
     }
 
     /// Returns whether events after a position were purged: a reader that continues there would miss some.
@@ -156,6 +162,82 @@ impl TenantDb {
     }
 }
 
+/// Returns the first positions whose events are not too large together; one at least.
+pub(super) fn within_page(sizes: impl Iterator<Item = (i64, i32)>) -> Vec<i64> {
+    let (mut positions, mut total) = (Vec::new(), 0);
+    for (position, bytes) in sizes {
+        total += i64::from(bytes);
+        if total > MAX_PAGE_BYTES && !positions.is_empty() {
+            break;
+        }
+        positions.push(position);
+    }
+    positions
+}
+
+/// A row of the feed.
+struct EventRow {
+    position: i64,
+    id: EventId,
+    at: OffsetDateTime,
+    kind: String,
+    sequence: Option<i64>,
+    integrated_account_id: Option<IntegratedAccountId>,
+    tenant_id: Option<String>,
+    occurred_at: Option<OffsetDateTime>,
+    origin: String,
+    actor: Option<Json<EventActor>>,
+    object: Option<Json<Box<RawValue>>>,
+    previous: Option<Json<Box<RawValue>>>,
+    initial: bool,
+    data: Json<Box<RawValue>>,
+}
+
+impl EventRow {
+    /// Returns the event with its position.
+    fn read(self) -> Result<(i64, Event), StoreError> {
+        let event = Event {
+            id: self.id,
+            kind: parse_name("events", "type", &self.kind)?,
+            sequence: self.sequence,
+            integrated_account_id: self.integrated_account_id,
+            tenant_id: self.tenant_id,
+            occurred_at: self.occurred_at.unwrap_or(self.at),
+            observed_at: self.at,
+            origin: parse_name("events", "origin", &self.origin)?,
+            actor: self.actor.map(|actor| actor.0),
+            object: self.object.map(|object| object.0),
+            previous: self.previous.map(|previous| previous.0),
+            initial: self.initial,
+            data: Some(self.data.0).filter(|data| data.get() != "null"),
+        };
+        Ok((self.position, event))
+    }
+}
+
+impl Store {
+    /// Returns the time of the last event of each origin, of all environments.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn last_events(&self) -> Result<Vec<(EventOrigin, OffsetDateTime)>, StoreError> {
+        let origins: Vec<String> = EventOrigin::ALL.iter().map(ToString::to_string).collect();
+        let rows = sqlx::query!(
+            r#"SELECT origin AS "origin!", last.at AS "at!"
+               FROM UNNEST($1::text[]) AS origin
+               CROSS JOIN LATERAL (
+                   SELECT at FROM events e WHERE e.origin = origin.origin ORDER BY at DESC LIMIT 1) last"#,
+            &origins,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter()
+            .map(|row| Ok((parse_name("events", "origin", &row.origin)?, row.at)))
+            .collect()
+    }
+}
+
 /// Appends an event in the transaction of what it reports. It must be the last statement before the commit, because it
 /// blocks other events of the environment until then. Also purges a few old events.
 pub(super) async fn append(
@@ -200,108 +282,28 @@ pub(super) async fn append(
     Ok(())
 }
 
-/// The feed of an account, locked until the end of the transaction. It orders all changes of the account's copy.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FeedLock {
-    /// The environment and the account.
-    pub(super) account: (EnvironmentId, IntegratedAccountId),
-    /// The number of the last event.
-    pub(super) last_sequence: i64,
-    /// The time of this transaction's changes: later than that of all changes before.
-    pub(super) at: OffsetDateTime,
-}
-
-/// Locks the feed of an account. Locks of accounts are taken before that of the environment's feed.
-pub(super) async fn lock_feed(
+/// Appends an event about no account, in the transaction of what it reports. It must be the last statement before the
+/// commit.
+pub(super) async fn append_without_account(
     connection: &mut TimedConnection,
-    account: (EnvironmentId, IntegratedAccountId),
+    environment_id: EnvironmentId,
+    kind: EventKind,
+    data: &str,
     now: OffsetDateTime,
-) -> Result<FeedLock, StoreError> {
-    let feed = sqlx::query!(
-        "INSERT INTO account_feeds AS feed (environment_id, integrated_account_id, last_sequence, last_change_at)
-         VALUES ($1, $2, 0, $3)
-         ON CONFLICT (environment_id, integrated_account_id) DO UPDATE
-             SET last_change_at = GREATEST($3, feed.last_change_at + interval '1 microsecond')
-         RETURNING last_sequence, last_change_at",
-        account.0 as EnvironmentId,
-        account.1 as IntegratedAccountId,
-        now,
-    )
-    .fetch_one(connection)
-    .await?;
-    Ok(FeedLock { account, last_sequence: feed.last_sequence, at: feed.last_change_at })
-}
-
-/// A change in a directory, or the state of a run, to append to the feed.
-#[derive(Debug, Clone)]
-pub(super) struct ChangeEvent {
-    /// The type.
-    pub(super) kind: EventKind,
-    /// The object after the change, as JSON.
-    pub(super) object: Option<String>,
-    /// The earlier values, as JSON.
-    pub(super) previous: Option<String>,
-    /// What else there is to say, as JSON.
-    pub(super) data: Option<String>,
-}
-
-/// How the gateway learned of some changes.
-#[derive(Debug, Clone, Copy)]
-pub struct ChangeSource<'a> {
-    /// The way.
-    pub origin: EventOrigin,
-    /// Who made the changes, if known.
-    pub actor: Option<&'a EventActor>,
-    /// Whether the objects were found by the first run.
-    pub initial: bool,
-}
-
-/// Appends events in the transaction of the changes that they report, in this order. It must be the last statement
-/// before the commit.
-pub(super) async fn append_changes(
-    connection: &mut TimedConnection,
-    feed: &FeedLock,
-    source: ChangeSource<'_>,
-    changes: &[ChangeEvent],
     entropy: &dyn Entropy,
 ) -> Result<(), StoreError> {
-    if changes.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<String> = changes.iter().map(|_| EventId::of(feed.at, entropy).text()).collect();
-    let kinds: Vec<String> = changes.iter().map(|change| change.kind.name().to_owned()).collect();
-    let column = |of: fn(&ChangeEvent) -> &Option<String>| -> Vec<Option<String>> {
-        changes.iter().map(|change| of(change).clone()).collect()
-    };
-    let (environment_id, account_id) = feed.account;
     sqlx::query!(
         "WITH place AS (
-             UPDATE environments SET last_event = last_event + cardinality($6::text[])
-             WHERE environment_id = $1
-             RETURNING last_event - cardinality($6::text[]) AS last
-         ), feed AS (
-             UPDATE account_feeds SET last_sequence = $4::bigint + cardinality($6::text[])
-             WHERE environment_id = $1 AND integrated_account_id = $2
+             UPDATE environments SET last_event = last_event + 1 WHERE environment_id = $1
+             RETURNING last_event
          )
-         INSERT INTO events (environment_id, position, event_id, at, type, integrated_account_id, data,
-             sequence, origin, actor, object, previous, initial)
-         SELECT $1, place.last + change.number, change.event_id, $3, change.type, $2,
-             COALESCE(change.data::jsonb, 'null'), $4::bigint + change.number, $5, $11,
-             change.object::json, change.previous::json, $12
-         FROM place, UNNEST($6::text[], $7::text[], $8::text[], $9::text[], $10::text[])
-             WITH ORDINALITY AS change (event_id, type, object, previous, data, number)",
+         INSERT INTO events (environment_id, position, event_id, at, type, data)
+         SELECT $1, place.last_event, $2, $3, $4, $5::text::jsonb FROM place",
         environment_id as EnvironmentId,
-        account_id as IntegratedAccountId,
-        feed.at,
-        feed.last_sequence,
-        source.origin.name(),
-        &ids,
-        &kinds,
-        &column(|change| &change.object) as &[Option<String>],
-        &column(|change| &change.previous) as &[Option<String>],
-        &column(|change| &change.data) as &[Option<String>],
-        source.actor.map(Json) as Option<Json<&EventActor>>,
-        source.initial,
+        EventId::of(now, entropy) as EventId,
+        now,
+        kind.name(),
+        data,
     )
     .execute(connection)
     .await?;

@@ -14,6 +14,8 @@ pub struct ExpiringToken {
     pub account_id: IntegratedAccountId,
     /// Generation of the token pair.
     pub generation: i64,
+    /// When the access token was stored.
+    pub issued_at: OffsetDateTime,
     /// When the access token expires.
     pub expires_at: OffsetDateTime,
     /// Number of attempts to refresh it, by all gateways.
@@ -38,7 +40,7 @@ impl Store {
             ExpiringToken,
             r#"SELECT c.environment_id AS "environment_id: EnvironmentId",
                  c.integrated_account_id AS "account_id: IntegratedAccountId", c.generation,
-                 c.expires_at AS "expires_at!", coalesce(tried.attempts, 0) AS "attempts!",
+                 c.updated_at AS issued_at, c.expires_at AS "expires_at!", coalesce(tried.attempts, 0) AS "attempts!",
                  tried.last_attempt_at
                FROM account_credentials c
                JOIN integrated_accounts a USING (environment_id, integrated_account_id)

@@ -8,6 +8,7 @@ use super::audit::{self, AuditEntry};
 use super::caller::{CachedKey, Caller};
 use super::columns::{digest_bytes, parse_names, parse_networks, parse_patterns};
 use super::connections::TimedConnection;
+use super::console_sessions;
 use super::created_by::lock_creating_key;
 use super::key_last_used::LastSeen;
 use super::revocation_scope::RevocationScope;
@@ -293,7 +294,10 @@ impl TenantDb {
         .execute(&mut *tx)
         .await?;
         let digests = match new.revokes {
-            Some(scope) => self.revoke_created(&mut tx, id, scope, new.now).await?,
+            Some(scope) => {
+                console_sessions::end_sessions_of_key(&mut tx, self.environment_id, id).await?;
+                self.revoke_created(&mut tx, id, scope, new.now).await?
+            }
             None => Vec::new(),
         };
         audit::append(&mut *tx, self.environment_id, audit).await?;

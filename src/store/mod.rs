@@ -11,13 +11,19 @@ mod attempt_outcome;
 mod audit;
 mod cache;
 mod caller;
+mod change_events;
+mod change_logs;
+mod change_sources;
 mod columns;
 mod completed_links;
 mod connections;
+mod console_counts;
+mod console_sessions;
 mod created_by;
 mod credentials;
 mod data_keys;
 mod directory;
+mod discovery;
 mod environments;
 mod error;
 mod events;
@@ -34,17 +40,25 @@ mod link_failures;
 mod link_token_list;
 mod link_tokens;
 mod mappings;
+mod own_changes;
+mod policies;
+mod portal_links;
 mod provider_apps;
 mod purge;
 mod quotas;
+mod rechecks;
+mod reconciliations;
 mod refresh_backoff;
 mod revocation_scope;
+mod rule_set_positions;
+mod rule_sets;
 mod server_info;
 mod stored_response_quota;
 mod sync_runs;
 mod sync_settings;
 mod tenants;
 mod unbound_token_pairs;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -59,18 +73,23 @@ pub use audit::{
 };
 pub use cache::{AccountKey, CacheConfig, Invalidation, ReadThroughCache};
 pub use caller::Caller;
+pub use change_events::ChangeSource;
+pub use change_logs::{LogRead, NewLogEntry};
+pub use change_sources::{ChangeSourceState, SourceLease};
 pub use completed_links::{LinkOutcome, LinkedAccount};
 pub use connections::DatabaseTimeouts;
+pub use console_counts::{AttentionCounts, DailyChanges, EventPage, HeldRole, RolePlace};
+pub use console_sessions::{ConsoleSession, ListedConsoleSession, NewConsoleSession};
 pub use created_by::CreatedByKey;
 pub use credentials::{Credentials, NewCredentials, RefreshLock};
 pub use data_keys::{KeyedRow, KeyedTable, MasterKeyUsage};
 pub use directory::{
-    CopyFreshness, CopyQuery, CopyRow, CopySort, MissingObject, ReferenceRow, UserCriteria,
-    VersionRow,
+    CopyFreshness, CopyQuery, CopyRow, CopySort, LogCauses, MadeBy, MissingObject, NamedObject,
+    ObjectChanges, ReferenceRow, UserCriteria, VersionRow,
 };
 pub use environments::{Environment, NewEnvironment};
 pub use error::StoreError;
-pub use events::{ChangeSource, EventFilter, NewEvent};
+pub use events::{EventFilter, NewEvent};
 pub use expiring_tokens::ExpiringToken;
 pub use grant_revocations::GrantRevocation;
 pub use idempotency::{ClaimHolder, IdempotencyKey, NewClaim, SealedResponse};
@@ -79,12 +98,30 @@ pub use keys::{NewApiKey, SecretRotation};
 pub use link_token_list::LinkTokenSummary;
 pub use link_tokens::{LinkSession, LinkToken, NewLinkSession, NewLinkToken, SessionLookup};
 pub use mappings::MappingFilter;
+pub use own_changes::OwnChangeId;
+pub use policies::{
+    EvaluatedSubjects, EvaluationLease, EvaluationScope, PeopleFilter, PeoplePage, PolicyFindings,
+    PolicyLock, ViolationFilter,
+};
+pub use portal_links::{NewPortalLink, PORTAL_ACCOUNT_CONSTRAINT, PortalSession};
 pub use provider_apps::{NewProviderApp, ProviderApp, ProviderAppLock};
+pub use rechecks::Recheck;
+pub use reconciliations::{
+    ApplyEnd, ApplyRefused, ApplyRequest, ClaimedPlan, NewReconciliation, NewStep, PlanEnd,
+    ReconciliationFilter, StagedRow, StepEnd, StepFilter, StepWritten, StoredStep,
+};
 pub use refresh_backoff::RefreshBackoff;
 pub use revocation_scope::RevocationScope;
+pub use rule_set_positions::{ChangedPeople, RuleSetLease};
+pub use rule_sets::RuleSetLock;
 pub use server_info::{DatabaseRole, MigrationStatus, ServerInfo};
 pub use sync_runs::{ClaimedRun, NewSyncRun, ONE_RUN_CONSTRAINT, PageWritten, RunEnd, RunPage};
 pub use unbound_token_pairs::UnboundPair;
+pub use webhooks::{
+    ClaimLimits, ClaimedWebhook, DeliveryFilter, EventSpan, MAX_REPLAYS, NewReplay, NotReplayable,
+    NotResendable, ReplayInProgress, RoundResults, WEBHOOK_ACCOUNT_CONSTRAINT, WebhookLease,
+    WebhookLock, WebhookTarget,
+};
 
 use self::cache::RowCaches;
 use self::connections::TimedPool;

@@ -1,12 +1,18 @@
-//! Purge of expired rows: link tokens, account tokens and API keys long after they expired or were revoked, their
+//! Purge of expired rows: link tokens, sessions of the console, account tokens and API keys long after they expired or were revoked, their
 //! last-used times, stored responses of expired idempotency keys, events, versions of copied objects, copies of
-//! disconnected accounts, ended jobs and runs. Not the audit log.
+//! disconnected accounts, ended jobs and runs, reports of changes and what is known of their actors, deliveries to
+//! webhooks, resolved violations, ended reconciliations, rows of desired states. Not the audit log.
 
 use time::{Duration, OffsetDateTime};
 
 use super::connections::{DatabaseTimeouts, Transaction};
-use super::directory::erase;
-use super::{Store, StoreError, events, jobs, sync_runs};
+use super::directory::{attribution, erase};
+use super::{
+    Store, StoreError, change_logs, console_sessions, events, jobs, own_changes, policies,
+    portal_links, rechecks, reconciliations, sync_runs, webhooks,
+};
+use crate::domain::policy::VIOLATION_RETENTION;
+use crate::domain::webhook::DELIVERY_RETENTION;
 
 /// Maximum number of rows of a kind deleted in one transaction.
 const BATCH_ROWS: i64 = 1_000;
@@ -17,6 +23,8 @@ const PURGE_LOCK_ID: i64 = 0x7362_656e_6465_6420;
 #[derive(Debug, Clone, Copy)]
 enum ExpiringRows {
     LinkTokens,
+    ConsoleSessions,
+    PortalLinks,
     AccountTokens,
     ApiKeys,
     KeyUses,
@@ -25,12 +33,22 @@ enum ExpiringRows {
     Versions,
     DisconnectedCopies,
     SyncRuns,
+    Rechecks,
+    ChangeLogEntries,
+    ChangeCauses,
+    OwnChanges,
     Jobs,
+    WebhookDeliveries,
+    Violations,
+    Reconciliations,
+    ReconciliationRows,
 }
 
 impl ExpiringRows {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 20] = [
         Self::LinkTokens,
+        Self::ConsoleSessions,
+        Self::PortalLinks,
         Self::AccountTokens,
         Self::ApiKeys,
         Self::KeyUses,
@@ -39,7 +57,15 @@ impl ExpiringRows {
         Self::Versions,
         Self::DisconnectedCopies,
         Self::SyncRuns,
+        Self::Rechecks,
+        Self::ChangeLogEntries,
+        Self::ChangeCauses,
+        Self::OwnChanges,
         Self::Jobs,
+        Self::WebhookDeliveries,
+        Self::Violations,
+        Self::Reconciliations,
+        Self::ReconciliationRows,
     ];
 
     /// Deletes up to [`BATCH_ROWS`] rows of all environments and returns their number. Locked rows are left for the
@@ -53,16 +79,34 @@ impl ExpiringRows {
         let before = now - retention;
         Ok(match self {
             Self::LinkTokens => link_tokens(tx, before).await?,
+            Self::ConsoleSessions => console_sessions::purge(tx, now, BATCH_ROWS).await?,
+            Self::PortalLinks => portal_links::purge(tx, now, BATCH_ROWS).await?,
             Self::AccountTokens => account_tokens(tx, before).await?,
             Self::ApiKeys => api_keys(tx, before).await?,
             Self::KeyUses => last_used_times(tx, before).await?,
             Self::IdempotencyKeys => idempotency_keys(tx, now).await?,
             Self::Events => old_events(tx, now - events::RETENTION).await?,
             Self::Versions => erase::purge(tx, now, BATCH_ROWS).await?,
-            Self::DisconnectedCopies => erase::purge_disconnected(tx, BATCH_ROWS).await?,
+            Self::DisconnectedCopies => erase::purge_disconnected(tx).await?,
             Self::SyncRuns => sync_runs::purge(tx, before, BATCH_ROWS).await?,
+            Self::Rechecks => rechecks::purge(tx, now, BATCH_ROWS).await?,
+            Self::ChangeLogEntries => change_logs::purge_entries(tx, now, BATCH_ROWS).await?,
+            Self::ChangeCauses => attribution::purge_causes(tx, now, BATCH_ROWS).await?,
+            Self::OwnChanges => own_changes::purge(tx, now, BATCH_ROWS).await?,
             Self::Jobs => jobs::purge(tx, before, BATCH_ROWS).await?,
+            Self::WebhookDeliveries => {
+                webhooks::purge(tx, now - DELIVERY_RETENTION, BATCH_ROWS).await?
+            }
+            Self::Violations => policies::purge(tx, now - VIOLATION_RETENTION, BATCH_ROWS).await?,
+            Self::Reconciliations => reconciliations::purge(tx, now, BATCH_ROWS).await?,
+            Self::ReconciliationRows => reconciliations::purge_rows(tx, now, BATCH_ROWS).await?,
         })
+    }
+
+    /// Whether nothing is left after a batch of `count` rows.
+    fn is_last_batch(self, count: i64) -> bool {
+        // Each batch of an erasure has rows of one kind, of one account.
+        if matches!(self, Self::DisconnectedCopies) { count == 0 } else { count < BATCH_ROWS }
     }
 }
 
@@ -94,7 +138,7 @@ impl Store {
                 let count = kind.purge(&mut tx, now, retention).await?;
                 tx.commit().await?;
                 deleted += u64::try_from(count).unwrap_or(0);
-                if count < BATCH_ROWS {
+                if kind.is_last_batch(count) {
                     break;
                 }
             }

@@ -152,6 +152,9 @@ async fn count(
         QuotaKind::LinkTokens => count!("link_tokens WHERE environment_id = $1"),
         QuotaKind::ApiKeys => count!("api_keys WHERE environment_id = $1"),
         QuotaKind::Mappings => count!("mappings WHERE environment_id = $1"),
+        QuotaKind::Webhooks => count!("webhooks WHERE environment_id = $1"),
+        QuotaKind::Policies => count!("policies WHERE environment_id = $1"),
+        QuotaKind::RuleSets => count!("rule_sets WHERE environment_id = $1"),
         // These are measured instead.
         QuotaKind::StoredResponses | QuotaKind::StoredResponseBytes => 0,
     })

@@ -4,6 +4,7 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use super::audit::{self, AuditEntry};
+use super::connections::TimedConnection;
 use super::{StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::domain::sync::{SyncOverrides, SyncSettings};
@@ -57,6 +58,9 @@ impl TenantDb {
         if done.rows_affected() == 0 {
             return Ok(false);
         }
+        if patch.poll_every_s.is_some() {
+            advance_polls(&mut tx, self.environment_id, Some(account_id)).await?;
+        }
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
         self.invalidate_account(account_id);
@@ -96,7 +100,34 @@ impl TenantDb {
         )
         .execute(&mut *tx)
         .await?;
+        if patch.poll_every_s.is_some() {
+            advance_polls(&mut tx, self.environment_id, None).await?;
+        }
         audit::append(&mut *tx, self.environment_id, audit).await?;
         Ok(tx.commit().await?)
     }
+}
+
+/// Reads the change logs of one account, or of all, at most a poll interval after the last time, as it is set now. A log
+/// that could not be read is tried again at its time.
+async fn advance_polls(
+    connection: &mut TimedConnection,
+    environment_id: EnvironmentId,
+    account_id: Option<IntegratedAccountId>,
+) -> Result<(), StoreError> {
+    let default = i64::from(SyncSettings::default().poll_every_s);
+    sqlx::query!(
+        "UPDATE change_sources s SET log_due_at = LEAST(s.log_due_at, s.log_read_at + make_interval(secs =>
+             COALESCE((a.sync->>'poll_every_s')::bigint, (e.sync->>'poll_every_s')::bigint, $3)::double precision))
+         FROM integrated_accounts a JOIN environments e USING (environment_id)
+         WHERE s.environment_id = $1 AND ($2::text IS NULL OR s.integrated_account_id = $2)
+           AND a.environment_id = s.environment_id AND a.integrated_account_id = s.integrated_account_id
+           AND s.log_due_at IS NOT NULL AND s.log_read_at IS NOT NULL AND s.log_problem IS NULL",
+        environment_id as EnvironmentId,
+        account_id as Option<IntegratedAccountId>,
+        default,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }

@@ -14,7 +14,7 @@ use crate::domain::filter::{Expand, Expansion, Filterable, RemoteQuery};
 use crate::domain::group::Group;
 use crate::domain::page::{MAX_LIMIT, Page, PageRequest};
 use crate::domain::sync::CopyKind;
-use crate::domain::user::{User, UserStatus, UserType};
+use crate::domain::user::{User, UserType};
 use crate::domain::workspace::Workspace;
 
 /// Workspaces per page: each costs three more calls, and the position is stored after each page.
@@ -122,7 +122,7 @@ pub(super) async fn merge_profiles(
 
 /// Returns users and their memberships of workspaces as objects.
 pub(super) fn user_objects(users: &[User]) -> Vec<(CopyKind, Vec<CopiedObject>)> {
-    let members = users.iter().filter(|user| has_memberships(user)).flat_map(|user| {
+    let members = users.iter().flat_map(|user| {
         let workspaces = user.workspaces.iter();
         workspaces.map(|workspace| CopiedObject::workspace_member(&workspace.id, &user.id))
     });
@@ -130,14 +130,6 @@ pub(super) fn user_objects(users: &[User]) -> Vec<(CopyKind, Vec<CopiedObject>)>
         (CopyKind::User, users.iter().map(CopiedObject::user).collect()),
         (CopyKind::WorkspaceMember, members.collect()),
     ]
-}
-
-/// Whether a user is a member of workspaces. Providers list deactivated users without their former workspaces.
-pub(super) fn has_memberships(user: &User) -> bool {
-    match user.status {
-        UserStatus::Active | UserStatus::Invited => true,
-        UserStatus::Inactive | UserStatus::Deleted => false,
-    }
 }
 
 /// Reads a page of groups, with their members.

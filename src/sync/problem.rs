@@ -24,7 +24,9 @@ pub(super) fn consequence(error: &ConnectorError) -> Consequence {
         return Consequence::Fail;
     }
     match error.kind {
-        ErrorKind::MissingScope | ErrorKind::Forbidden => Consequence::SkipResource,
+        ErrorKind::MissingScope | ErrorKind::Forbidden | ErrorKind::Unsupported => {
+            Consequence::SkipResource
+        }
         ErrorKind::InvalidCursor => Consequence::Restart,
         ErrorKind::NeedsReauth => Consequence::Fail,
         ErrorKind::NotFound
@@ -44,7 +46,8 @@ pub(super) fn consequence(error: &ConnectorError) -> Consequence {
 }
 
 /// Describes a failed call.
-pub(super) fn describe(error: &ConnectorError, resource: Option<SyncResource>) -> SyncProblem {
+#[must_use]
+pub fn describe(error: &ConnectorError, resource: Option<SyncResource>) -> SyncProblem {
     if is_endless(error) {
         return endless(resource, error.defect.as_deref().unwrap_or_default());
     }
@@ -52,6 +55,7 @@ pub(super) fn describe(error: &ConnectorError, resource: Option<SyncResource>) -
         ErrorKind::MissingScope => "missing_scope",
         ErrorKind::Forbidden => "forbidden",
         ErrorKind::NeedsReauth => "account_needs_reauth",
+        ErrorKind::Unsupported => "unsupported_by_provider",
         ErrorKind::RateLimited => "rate_limited",
         ErrorKind::Timeout => "provider_timeout",
         ErrorKind::Internal => "internal",

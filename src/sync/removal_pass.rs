@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 
 use super::problem::{self, Consequence};
 use super::removals::{self, confirm_removed};
-use super::run::{End, Run, StepError};
+use super::run::Run;
+use super::run_end::{End, StepError};
 use crate::connectors::ConnectorError;
 use crate::domain::sync::{CopyKind, SyncStatus};
 use crate::domain::sync_run::SyncProblem;
@@ -38,8 +39,9 @@ impl Run<'_> {
                     .await?;
                 let Some(last) = missing.last() else { break };
                 after.clone_from(&last.id);
-                let cx = self.call_context();
-                let confirmed = confirm_removed(self.connector, &cx, kind, &missing).await;
+                let (reader, _) = self.parts();
+                let cx = reader.call_context();
+                let confirmed = confirm_removed(reader.connector, &cx, kind, &missing).await;
                 let removed = match confirmed {
                     Err(error) if problem::consequence(&error) == Consequence::SkipResource => {
                         self.leave_removals(&error);

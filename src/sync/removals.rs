@@ -3,17 +3,16 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::passes::has_memberships;
 use crate::connectors::paging::PageHistory;
 use crate::connectors::{
-    CallContext, Connector, ConnectorError, ErrorKind, ListRequest, ReadResource,
+    CallContext, Connector, ConnectorError, ErrorKind, ListRequest, ReadResource, Unified,
 };
 use crate::domain::assignment::RoleAssignment;
 use crate::domain::filter::{AssignmentFilter, Expand, Filterable, RemoteQuery};
 use crate::domain::group::Group;
 use crate::domain::page::{MAX_LIMIT, PageRequest};
 use crate::domain::sync::CopyKind;
-use crate::domain::user::{User, UserType};
+use crate::domain::user::{User, UserStatus, UserType};
 use crate::store::MissingObject;
 
 /// The order of removals: what refers to an object is removed before it.
@@ -74,12 +73,14 @@ impl KnownObjects {
     ) -> Result<bool, ConnectorError> {
         let user_id = object.user_id.as_deref().unwrap_or_default();
         let user = once(&mut self.users, connector.users(), cx, user_id).await?;
-        Ok(user.is_some_and(|user| {
-            // A single read of a bot does not have its workspaces.
-            let is_member = user.user_type == UserType::Bot
-                || user.workspaces.iter().any(|one| Some(&one.id) == object.parent_id.as_ref());
-            has_memberships(user) && is_member
-        }))
+        let Some(mut user) = user.cloned() else { return Ok(false) };
+        if let Some(profiles) = connector.profiles() {
+            profiles.as_listed(&mut user);
+        }
+        // A single read of a bot does not have its workspaces.
+        let is_bot = user.user_type == UserType::Bot && user.status == UserStatus::Active;
+        let workspaces = &user.workspaces;
+        Ok(is_bot || workspaces.iter().any(|one| Some(&one.id) == object.parent_id.as_ref()))
     }
 
     async fn is_group_member(
@@ -139,7 +140,23 @@ pub(super) async fn get<T: Filterable>(
     id: &str,
 ) -> Result<Option<Box<T>>, ConnectorError> {
     let Some(reader) = reader else { return Ok(None) };
-    match reader.get(cx, id).await {
+    found(reader.get(cx, id).await)
+}
+
+/// Requests an object by its id, without what other resources list; `None` when there is none.
+pub(super) async fn get_own_fields<T: Filterable>(
+    reader: Option<&dyn ReadResource<T>>,
+    cx: &CallContext<'_>,
+    id: &str,
+) -> Result<Option<Box<T>>, ConnectorError> {
+    let Some(reader) = reader else { return Ok(None) };
+    found(reader.get_own_fields(cx, id).await)
+}
+
+fn found<T>(
+    read: Result<Option<Unified<T>>, ConnectorError>,
+) -> Result<Option<Box<T>>, ConnectorError> {
+    match read {
         Ok(found) => Ok(found.map(|found| found.resource)),
         Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),

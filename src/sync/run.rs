@@ -5,73 +5,28 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use time::OffsetDateTime;
-use tokio::time::Instant;
 
+use super::page_reader::{PageReader, ReadPage};
 use super::problem::{self, Consequence};
+use super::resources::has_resource;
+use super::run_end::{End, StepError};
 use super::services::SyncServices;
-use crate::connectors::{CallContext, Connector, ConnectorError, UnreadableRows};
+use crate::connectors::{Connector, ConnectorError, UnreadableRows};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
+use crate::domain::job::JobKind;
 use crate::domain::sync::{CopyKind, SyncResource, SyncSettings, SyncStatus};
 use crate::domain::sync_run::{SyncPass, SyncProblem};
-use crate::limit::Priority;
-use crate::store::{
-    ClaimedRun, JobLease, PageWritten, RunEnd, RunPage, StoreError, TenantDb, UsageContext,
-    UsageSource,
-};
-use crate::telemetry::Span;
-use crate::upstream::CallOptions;
+use crate::jobs::{JobInterrupted, JobRunner};
+use crate::store::{ClaimedRun, JobLease, PageWritten, RunEnd, RunPage, StoreError, TenantDb};
 
-/// Maximum time that one page waits for permits and retries.
-const MAX_PAGE_WAIT: Duration = Duration::from_mins(15);
 /// Pause between two attempts to write a page while the database is unavailable.
 const WRITE_RETRY_PAUSE: Duration = Duration::from_millis(500);
 /// Number of attempts to write a page: two minutes.
 const MAX_WRITE_ATTEMPTS: u32 = 240;
 /// Number of attempts of a run, after failures and after processes that ended.
 const MAX_ATTEMPTS: i32 = 10;
-
-/// Why the work on a run stopped before its end.
-#[derive(Debug)]
-pub enum RunInterrupted {
-    /// Another worker has it.
-    LeaseLost,
-    /// The provider failed: continue after a pause.
-    Retry(SyncProblem),
-    /// The database failed: continue after a pause.
-    Store(StoreError),
-}
-
-impl From<StoreError> for RunInterrupted {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// How a run ends.
-pub(super) struct End {
-    pub(super) status: SyncStatus,
-    pub(super) problem: Option<SyncProblem>,
-}
-
-/// A step of a run failed.
-pub(super) enum StepError {
-    Connector(ConnectorError),
-    Interrupted(RunInterrupted),
-    End(End),
-}
-
-impl From<ConnectorError> for StepError {
-    fn from(error: ConnectorError) -> Self {
-        Self::Connector(error)
-    }
-}
-
-impl From<StoreError> for StepError {
-    fn from(error: StoreError) -> Self {
-        Self::Interrupted(error.into())
-    }
-}
 
 /// A run that a worker continues.
 pub(super) struct Run<'a> {
@@ -85,6 +40,20 @@ pub(super) struct Run<'a> {
     /// Calls since the last checkpoint.
     pub(super) calls: AtomicU64,
     pub(super) unreadable_rows: UnreadableRows,
+    /// The next page, if it was read while the last one was written.
+    pub(super) next_page: Option<ReadPage>,
+}
+
+#[async_trait]
+impl JobRunner for SyncServices {
+    fn kinds(&self) -> &'static [JobKind] {
+        &[JobKind::Sync]
+    }
+
+    async fn run(&self, lease: &JobLease) -> Result<(), JobInterrupted> {
+        // Boxed: it is large, and seldom created.
+        Box::pin(self.continue_run(lease)).await
+    }
 }
 
 impl SyncServices {
@@ -93,11 +62,11 @@ impl SyncServices {
     /// # Errors
     ///
     /// Why it stopped before its end: another attempt continues at its checkpoint.
-    pub async fn continue_run(&self, lease: &JobLease) -> Result<(), RunInterrupted> {
+    async fn continue_run(&self, lease: &JobLease) -> Result<(), JobInterrupted> {
         let db = self.store.tenant(lease.environment_id);
         let now = self.clock.now();
         let Some(claimed) = db.start_run(lease, now, &*self.entropy).await? else { return Ok(()) };
-        let account = db.account(lease.account_id).await?;
+        let account = self.account(&db, lease.account_id).await?;
         let settings = db.sync_settings(lease.account_id).await?;
         let (Some(account), Some(settings)) = (account, settings) else { return Ok(()) };
         let connector = self.registry.connector(account.provider);
@@ -111,6 +80,7 @@ impl SyncServices {
             claimed,
             calls: AtomicU64::default(),
             unreadable_rows: UnreadableRows::default(),
+            next_page: None,
         };
         if lease.attempt > MAX_ATTEMPTS {
             let end =
@@ -187,13 +157,13 @@ impl Run<'_> {
         &self,
         error: &ConnectorError,
         resource: Option<SyncResource>,
-    ) -> Result<End, RunInterrupted> {
+    ) -> Result<End, JobInterrupted> {
         let problem = problem::describe(error, resource);
         let has_failed = problem::consequence(error) == Consequence::Fail;
         if has_failed || self.lease.attempt >= MAX_ATTEMPTS {
             return Ok(End { status: SyncStatus::Failed, problem: Some(problem) });
         }
-        Err(RunInterrupted::Retry(problem))
+        Err(JobInterrupted::Retry(problem))
     }
 
     /// Returns since when the copy of a kind is complete, if this run read all of it.
@@ -202,7 +172,7 @@ impl Run<'_> {
         let is_complete = self.claimed.resources.contains(&resource)
             && !checkpoint.is_skipped(resource)
             && !checkpoint.incomplete.contains(&resource)
-            && resource_reader_exists(self.connector, resource);
+            && has_resource(self.connector, resource);
         checkpoint.started.get(&resource).filter(|_| is_complete).map(|started| started.0)
     }
 
@@ -221,64 +191,32 @@ impl Run<'_> {
         self.settings.emit_initial || !self.is_initial(pass)
     }
 
-    pub(super) fn call_context(&self) -> CallContext<'_> {
-        let SyncServices { upstream, uses, .. } = self.services;
-        CallContext {
-            account: self.account,
-            upstream,
-            options: CallOptions {
-                wait_until: Instant::now() + MAX_PAGE_WAIT,
-                priority: Priority::Background,
-                limit_report: None,
-                span: &Span::NONE,
-            },
-            include_remote: false,
-            unreadable_rows: &self.unreadable_rows,
-            usage: UsageContext {
-                log: uses,
-                source: UsageSource {
-                    environment_id: self.lease.environment_id,
-                    actor: "sync",
-                    action: "directory.synced",
-                    account_id: self.account.id,
-                    request_id: None,
-                },
-            },
-            call_count: Some(&self.calls),
-        }
+    /// Returns what reads the run's pages, and the run to write them to.
+    pub(super) fn parts(&mut self) -> (PageReader<'_>, &mut ClaimedRun) {
+        let Self {
+            services, db, account, connector, lease, claimed, calls, unreadable_rows, ..
+        } = self;
+        let reader = PageReader {
+            services,
+            db,
+            account,
+            connector: *connector,
+            lease,
+            run_id: claimed.id,
+            has_profiles: claimed.checkpoint.has_profiles,
+            calls,
+            unreadable_rows,
+        };
+        (reader, claimed)
     }
 
     /// Writes a page; tries again while the database is unavailable.
     pub(super) async fn write(&mut self, page: &RunPage) -> Result<(), StepError> {
-        let mut attempts = 0;
-        loop {
-            let (clock, entropy) = (&self.services.clock, &*self.services.entropy);
-            let ClaimedRun { id, checkpoint, .. } = &mut self.claimed;
-            let written = self
-                .db
-                .write_run_page(self.lease, *id, page, checkpoint, clock.now(), entropy)
-                .await;
-            match written {
-                Ok(PageWritten::Continue) => return Ok(()),
-                Ok(PageWritten::Cancelled) => {
-                    let end = End { status: SyncStatus::Cancelled, problem: None };
-                    return Err(StepError::End(end));
-                }
-                Ok(PageWritten::LeaseLost) => {
-                    return Err(StepError::Interrupted(RunInterrupted::LeaseLost));
-                }
-                Err(StoreError::Unavailable(_) | StoreError::Busy(_))
-                    if attempts < MAX_WRITE_ATTEMPTS =>
-                {
-                    attempts += 1;
-                    tokio::time::sleep(WRITE_RETRY_PAUSE).await;
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
+        let (reader, claimed) = self.parts();
+        write_page(reader, claimed, page).await
     }
 
-    async fn finish(self, end: End) -> Result<(), RunInterrupted> {
+    async fn finish(self, end: End) -> Result<(), JobInterrupted> {
         let is_done = matches!(end.status, SyncStatus::Succeeded | SyncStatus::Partial);
         let kinds = CopyKind::ALL.iter().filter(|_| is_done);
         let complete = kinds.filter_map(|kind| Some((*kind, self.complete(*kind)?))).collect();
@@ -287,8 +225,9 @@ impl Run<'_> {
         let ClaimedRun { id, checkpoint, .. } = &self.claimed;
         let ended = self.db.end_run(self.lease, *id, &run_end, checkpoint, now, &*entropy).await?;
         if !ended {
-            return Err(RunInterrupted::LeaseLost);
+            return Err(JobInterrupted::LeaseLost);
         }
+        self.services.copy_changed.notify_one();
         tracing::info!(
             account = %self.account.id, run = %id, status = %end.status,
             problem = end.problem.as_ref().map(|problem| problem.code.as_str()),
@@ -298,12 +237,36 @@ impl Run<'_> {
     }
 }
 
-/// Whether the provider has a resource at all.
-fn resource_reader_exists(connector: &dyn Connector, resource: SyncResource) -> bool {
-    match resource {
-        SyncResource::Workspaces => connector.workspaces().is_some(),
-        SyncResource::Users => connector.users().is_some(),
-        SyncResource::Groups => connector.groups().is_some(),
-        SyncResource::RoleAssignments => connector.role_assignments().is_some(),
+/// Writes a page of a run; tries again while the database is unavailable.
+pub(super) async fn write_page(
+    reader: PageReader<'_>,
+    claimed: &mut ClaimedRun,
+    page: &RunPage,
+) -> Result<(), StepError> {
+    let mut attempts = 0;
+    loop {
+        let SyncServices { clock, entropy, .. } = reader.services;
+        let ClaimedRun { id, checkpoint, .. } = &mut *claimed;
+        let written = reader
+            .db
+            .write_run_page(reader.lease, *id, page, checkpoint, clock.now(), &**entropy)
+            .await;
+        match written {
+            Ok(PageWritten::Continue) => return Ok(()),
+            Ok(PageWritten::Cancelled) => {
+                let end = End { status: SyncStatus::Cancelled, problem: None };
+                return Err(StepError::End(end));
+            }
+            Ok(PageWritten::LeaseLost) => {
+                return Err(StepError::Interrupted(JobInterrupted::LeaseLost));
+            }
+            Err(StoreError::Unavailable(_) | StoreError::Busy(_))
+                if attempts < MAX_WRITE_ATTEMPTS =>
+            {
+                attempts += 1;
+                tokio::time::sleep(WRITE_RETRY_PAUSE).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
 }

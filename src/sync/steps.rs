@@ -2,11 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use super::passes::{self, PassPage};
+use super::passes::PassPage;
 use super::problem::{self, Consequence};
-use super::run::{End, Run, StepError};
+use super::run::{Run, write_page};
+use super::run_end::{End, StepError};
 use crate::connectors::paging::PageHistory;
-use crate::connectors::{CallContext, ConnectorError, PageToken};
+use crate::connectors::{ConnectorError, ErrorKind};
 use crate::domain::sync::SyncStatus;
 use crate::domain::sync_run::{Started, SyncPass, SyncProblem};
 use crate::store::RunPage;
@@ -15,14 +16,18 @@ use crate::store::RunPage;
 const MAX_RESTARTS: u32 = 5;
 
 impl Run<'_> {
-    /// Reads and writes one page of a pass.
+    /// Reads and writes one page of a pass. While it is written, the next page is read.
     pub(super) async fn step(&mut self, pass: SyncPass) -> Result<(), StepError> {
-        let read_at = self.services.clock.now();
+        let token = self.claimed.checkpoint.token.clone();
+        let read = match self.next_page.take() {
+            Some(read) if read.pass == pass && read.token == token => read,
+            _ => self.parts().0.read(pass, token).await,
+        };
         if let Some(resource) = pass.resource() {
-            self.claimed.checkpoint.started.entry(resource).or_insert(Started(read_at));
+            let started = Started(read.read_at);
+            self.claimed.checkpoint.started.entry(resource).or_insert(started);
         }
-        let token = self.claimed.checkpoint.token.clone().map(PageToken);
-        let page = match self.read(pass, token).await {
+        let page = match read.page {
             Ok(page) => page,
             Err(StepError::Connector(error)) => return self.after_failed_page(pass, &error),
             Err(other) => return Err(other),
@@ -34,45 +39,20 @@ impl Run<'_> {
             objects: page.objects,
             removals: Vec::new(),
             profiles: page.profiles,
-            read_at,
+            read_at: read.read_at,
             emits,
             initial: self.is_initial(pass),
             provider_calls: self.calls.swap(0, Ordering::Relaxed),
         };
-        self.write(&page).await
-    }
-
-    async fn read(&self, pass: SyncPass, token: Option<PageToken>) -> Result<PassPage, StepError> {
-        let cx = self.call_context();
-        let connector = self.connector;
-        Ok(match pass {
-            SyncPass::Workspaces => passes::workspaces(connector, &cx, token).await?,
-            SyncPass::Profiles => match connector.profiles() {
-                Some(reader) => passes::profiles(reader, &cx, token).await?,
-                None => PassPage::default(),
-            },
-            SyncPass::Users => self.read_users(&cx, token).await?,
-            SyncPass::Groups => passes::groups(connector, &cx, token).await?,
-            SyncPass::RoleAssignments => passes::role_assignments(connector, &cx, token).await?,
-            SyncPass::Removals => PassPage::default(),
-        })
-    }
-
-    async fn read_users(
-        &self,
-        cx: &CallContext<'_>,
-        token: Option<PageToken>,
-    ) -> Result<PassPage, StepError> {
-        let (mut users, next) = passes::users(self.connector, cx, token).await?;
-        let ids: Vec<String> = users.iter().map(|user| user.id.clone()).collect();
-        if let Some(reader) = self.connector.profiles()
-            && self.claimed.checkpoint.has_profiles
-        {
-            let stored = self.db.sync_profiles(self.account.id, self.claimed.id, &ids).await?;
-            passes::merge_profiles(reader, cx, &mut users, stored).await?;
-        }
-        let objects = passes::user_objects(&users);
-        Ok(PassPage { objects, profiles: Vec::new(), ids, next })
+        let is_same_pass = self.claimed.checkpoint.pass == pass;
+        let Some(next) = self.claimed.checkpoint.token.clone().filter(|_| is_same_pass) else {
+            return self.write(&page).await;
+        };
+        let (reader, claimed) = self.parts();
+        let writing = write_page(reader, claimed, &page);
+        let (written, next_page) = tokio::join!(writing, reader.read(pass, Some(next)));
+        self.next_page = Some(next_page);
+        written
     }
 
     /// Moves the checkpoint behind a page. A list that repeats has no end.
@@ -107,6 +87,11 @@ impl Run<'_> {
         error: &ConnectorError,
     ) -> Result<(), StepError> {
         match problem::consequence(error) {
+            Consequence::SkipResource if error.kind == ErrorKind::Unsupported => {
+                self.claimed.checkpoint.unsupported.extend(pass.resource());
+                self.next_pass();
+                Ok(())
+            }
             Consequence::SkipResource => {
                 let resource = pass.resource();
                 let problem = problem::describe(error, resource);

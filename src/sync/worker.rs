@@ -1,26 +1,22 @@
-//! Workers of background jobs: each claims a job, keeps its lease, and works on it until it ends.
+//! Workers of the directory sync: request the runs that are due, and follow the changes of accounts between runs.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::run::RunInterrupted;
 use super::services::SyncServices;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, JobId, SyncRunId};
-use crate::domain::job::JobKind;
-use crate::store::{JobLease, NewSyncRun, StoreError};
+use crate::store::{NewSyncRun, SourceLease, StoreError};
 
-/// The first pause after a failed attempt of a job; it doubles with each attempt.
-const FIRST_PAUSE: Duration = Duration::from_secs(5);
-/// The maximum pause between two attempts of a job.
-const MAX_PAUSE: Duration = Duration::from_mins(5);
 /// The maximum number of accounts whose run is requested in one search.
 const MAX_SCHEDULED: i64 = 100;
+/// The pause of an account whose changes could not be written.
+const FAILED_PAUSE: time::Duration = time::Duration::seconds(30);
 /// Who requested the runs that are due by the settings.
 const SCHEDULE: &str = "schedule";
 
-/// Works on background jobs.
+/// Requests runs and follows changes.
 #[derive(Debug, Clone)]
 pub struct Worker {
     services: SyncServices,
@@ -36,18 +32,61 @@ impl Worker {
         Self { services, name, lease }
     }
 
-    /// Works on jobs until `stop`; searches for due jobs and accounts every `poll_every` while there are none. A job
-    /// that is interrupted by `stop` is returned to the queue.
-    pub async fn run(&self, poll_every: Duration, stop: &CancellationToken) {
+    /// Follows the changes of accounts until `stop`: searches for accounts that are due every `poll_every`, and when
+    /// changes were reported to this process.
+    pub async fn follow(&self, poll_every: Duration, stop: &CancellationToken) {
         while !stop.is_cancelled() {
-            match self.work_once(stop).await {
+            let reported = self.services.changes_reported.notified();
+            match self.follow_once(stop).await {
                 Ok(true) => continue,
                 Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "the queue of jobs could not be read"),
+                Err(error) => tracing::warn!(%error, "changes of accounts could not be read"),
             }
             tokio::select! {
                 () = tokio::time::sleep(poll_every) => {}
+                () = reported => {}
                 () = stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Follows the changes of one account, if one is due. Returns `false` if none is.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn follow_once(&self, stop: &CancellationToken) -> Result<bool, StoreError> {
+        let SyncServices { store, clock, .. } = &self.services;
+        let claimed = store.claim_source(&self.name, self.lease, clock.now()).await?;
+        let Some(lease) = claimed else { return Ok(false) };
+        let followed = tokio::select! {
+            // Boxed: it is large, and seldom created.
+            followed = Box::pin(self.services.follow_changes(&lease)) => followed,
+            () = self.keep_source(&lease) => Ok(()),
+            () = stop.cancelled() => Ok(()),
+        };
+        let pause = if followed.is_ok() { time::Duration::ZERO } else { FAILED_PAUSE };
+        store.release_source(&lease, clock.now() + pause).await?;
+        followed?;
+        let db = store.tenant(lease.environment_id);
+        if db.needs_run(lease.account_id).await? {
+            self.request(lease.environment_id, lease.account_id).await?;
+            db.clear_needed_run(lease.account_id).await?;
+        }
+        Ok(true)
+    }
+
+    /// Extends a lease while it is held; returns when another worker has claimed the account.
+    async fn keep_source(&self, lease: &SourceLease) {
+        loop {
+            tokio::time::sleep(self.lease / 3).await;
+            match self.services.store.extend_source_lease(lease, self.lease).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                // Writes check the lease: nothing goes wrong if it can't be extended for a while.
+                Err(error) => {
+                    tracing::warn!(account = %lease.account_id, %error, "a lease was not extended");
+                }
             }
         }
     }
@@ -97,73 +136,4 @@ impl Worker {
         // Another process may have requested it already.
         db.request_sync(&run, clock.now(), None).await.map(|_| ())
     }
-
-    /// Works on one job, if one is due. Returns `false` if none is.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn work_once(&self, stop: &CancellationToken) -> Result<bool, StoreError> {
-        let store = &self.services.store;
-        let Some(lease) = store.claim_job(&self.name, self.lease).await? else {
-            return Ok(false);
-        };
-        let worked = tokio::select! {
-            worked = self.work_on(&lease) => Some(worked),
-            () = self.keep_lease(&lease) => None,
-            () = stop.cancelled() => {
-                store.release_job(&lease, Duration::ZERO, None).await?;
-                return Ok(true);
-            }
-        };
-        match worked {
-            Some(Ok(())) => {}
-            None | Some(Err(RunInterrupted::LeaseLost)) => {
-                tracing::warn!(job = %lease.job_id, "another process continues the job");
-            }
-            Some(Err(RunInterrupted::Retry(problem))) => {
-                let pause = pause_after(lease.attempt);
-                tracing::warn!(
-                    job = %lease.job_id, problem = problem.code, detail = problem.detail,
-                    "the job is continued later"
-                );
-                let problem = serde_json::to_value(problem).ok();
-                store.release_job(&lease, pause, problem.as_ref()).await?;
-            }
-            Some(Err(RunInterrupted::Store(error))) => {
-                tracing::warn!(job = %lease.job_id, %error, "the job is continued later");
-                let problem = serde_json::json!({"code": "internal", "detail": error.to_string()});
-                store.release_job(&lease, pause_after(lease.attempt), Some(&problem)).await?;
-            }
-        }
-        Ok(true)
-    }
-
-    async fn work_on(&self, lease: &JobLease) -> Result<(), RunInterrupted> {
-        match lease.kind {
-            // Boxed: it is large, and seldom created.
-            JobKind::Sync => Box::pin(self.services.continue_run(lease)).await,
-        }
-    }
-
-    /// Extends a lease until another worker has claimed the job.
-    async fn keep_lease(&self, lease: &JobLease) {
-        loop {
-            tokio::time::sleep(self.lease / 3).await;
-            match self.services.store.extend_lease(lease, self.lease).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                // Writes check the lease: nothing goes wrong if it can't be extended for a while.
-                Err(error) => {
-                    tracing::warn!(job = %lease.job_id, %error, "a lease was not extended");
-                }
-            }
-        }
-    }
-}
-
-/// Returns the pause after a failed attempt.
-fn pause_after(attempt: i32) -> Duration {
-    let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or_default().min(16);
-    FIRST_PAUSE.saturating_mul(1 << doublings).min(MAX_PAUSE)
 }

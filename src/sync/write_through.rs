@@ -1,27 +1,19 @@
-//! Brings the copy up to date with a change that the gateway has made, in the request that makes it: what the change
-//! concerns is requested from the provider and compared.
+//! Makes a change of this gateway, and brings the copy up to date with it: the change is registered before it is sent, so
+//! that it is known as the gateway's own even if an event or a run finds it first; then what it concerns is requested
+//! from the provider and compared.
 
-use time::OffsetDateTime;
+use std::future::Future;
 
-use super::passes::{group_objects, user_objects};
-use super::removals::{get, held_by};
+use super::object_read::{ObjectReadError, ObjectReader, ObjectScope};
 use super::services::SyncServices;
-use crate::connectors::{CallContext, Connector, ConnectorError};
-use crate::domain::copied_object::CopiedObject;
-use crate::domain::event::EventActor;
-use crate::domain::sync::{CopyKind, SyncResource};
-use crate::store::{StoreError, TenantDb};
-
-/// What a change concerns.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Changed {
-    /// A user with its memberships and roles.
-    User(String),
-    /// A workspace.
-    Workspace(String),
-    /// A group with its members.
-    Group(String),
-}
+use crate::connectors::CallContext;
+use crate::domain::effect::Effect;
+use crate::domain::event::{EventActor, EventOrigin};
+use crate::domain::own_change::OwnChange;
+use crate::domain::patch::WriteOutcome;
+use crate::domain::reported_change::Subject;
+use crate::store::{LogCauses, ObjectChanges, OwnChangeId, TenantDb};
+use crate::unified::{ChangeResult, UnifiedError};
 
 /// Writes changes of one request through to the copy.
 #[derive(Debug)]
@@ -34,130 +26,195 @@ pub struct WriteThrough<'a> {
     pub actor: EventActor,
 }
 
-/// Why the copy was not updated. The next full run updates it.
-#[derive(Debug, thiserror::Error)]
-enum WriteThroughError {
-    /// The provider's call failed.
-    #[error(transparent)]
-    Connector(#[from] ConnectorError),
-    /// The database failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+/// When the object of a change is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ReadBack {
+    /// After the change.
+    Now,
+    /// After several changes.
+    Later,
+}
+
+/// The result of a change.
+pub trait Changed {
+    /// Whether anything was changed.
+    fn is_changed(&self) -> bool;
+}
+
+impl Changed for WriteOutcome {
+    fn is_changed(&self) -> bool {
+        *self == Self::Applied
+    }
+}
+
+impl Changed for ChangeResult {
+    fn is_changed(&self) -> bool {
+        self.steps.iter().any(|step| match &step.outcome {
+            Ok(outcome) => outcome.is_changed(),
+            Err(error) => error.is_outcome_unknown(),
+        })
+    }
 }
 
 impl WriteThrough<'_> {
-    /// Brings the copy up to date with a change. A failure is logged: the change itself was made, and the next full run
-    /// finds it.
-    pub async fn write(&self, changed: &Changed) {
-        if let Err(error) = self.try_write(changed).await {
-            tracing::warn!(account = %self.cx.account.id, %error, "a change was not copied at once");
-        }
+    /// Makes a change, and brings the copy up to date with it. `effects` are what it explains while it is made; `change`
+    /// returns the change when its object is known. A failure of the copy is logged: the change itself was made, and the
+    /// next full run finds it.
+    ///
+    /// # Errors
+    ///
+    /// Those of `send`; `Store`, before anything is sent, when the change can't be registered.
+    pub async fn make<T: Changed>(
+        &self,
+        effects: &[Effect],
+        send: impl Future<Output = Result<T, UnifiedError>>,
+        change: impl FnOnce(&T) -> Option<OwnChange>,
+    ) -> Result<T, UnifiedError> {
+        self.make_change(effects, send, change, ReadBack::Now).await
     }
 
-    async fn try_write(&self, changed: &Changed) -> Result<(), WriteThroughError> {
+    /// Makes a change as [`Self::make`], without reading the object: [`Self::refresh_object`] does that after several
+    /// changes.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::make`].
+    pub async fn make_one_of_several<T: Changed>(
+        &self,
+        effects: &[Effect],
+        send: impl Future<Output = Result<T, UnifiedError>>,
+        change: impl FnOnce(&T) -> Option<OwnChange>,
+    ) -> Result<T, UnifiedError> {
+        self.make_change(effects, send, change, ReadBack::Later).await
+    }
+
+    async fn make_change<T: Changed>(
+        &self,
+        effects: &[Effect],
+        send: impl Future<Output = Result<T, UnifiedError>>,
+        change: impl FnOnce(&T) -> Option<OwnChange>,
+        read_back: ReadBack,
+    ) -> Result<T, UnifiedError> {
+        let SyncServices { store, clock, entropy, .. } = self.services;
+        let account = self.cx.account;
+        let db = store.tenant(account.environment_id);
+        let registered = db
+            .register_own_change(account.id, &self.actor, effects, clock.now(), &**entropy)
+            .await?;
+        let Some(registered) = registered else { return send.await };
+        let result = send.await;
+        let copied = match &result {
+            Ok(done) => match change(done) {
+                Some(change) => {
+                    let change = (&change, done.is_changed());
+                    self.copy(&db, &registered, change, read_back).await
+                }
+                // The provider does not return the object yet.
+                None => Ok(()),
+            },
+            Err(error) if may_be_made(error) => Ok(()),
+            Err(_) => Ok(db.drop_own_change(account.id, &registered).await?),
+        };
+        if let Err(error) = copied {
+            tracing::warn!(account = %account.id, %error, "a change is copied later");
+        }
+        result
+    }
+
+    /// Brings the copy up to date with the object of a change that failed.
+    pub async fn refresh(&self, change: &OwnChange) {
         let account = self.cx.account;
         let db = self.services.store.tenant(account.environment_id);
+        if let Err(error) = self.read_back(&db, change).await {
+            tracing::warn!(account = %account.id, %error, "an object is copied later");
+        }
+    }
+
+    async fn copy(
+        &self,
+        db: &TenantDb,
+        registered: &OwnChangeId,
+        (change, is_changed): (&OwnChange, bool),
+        read_back: ReadBack,
+    ) -> Result<(), ObjectReadError> {
+        let (account, clock) = (self.cx.account, &self.services.clock);
+        db.end_own_change(account.id, registered, &change.effects, clock.now()).await?;
+        if read_back == ReadBack::Later {
+            if !is_changed {
+                db.drop_own_change(account.id, registered).await?;
+            }
+            return Ok(());
+        }
+        let written = self.read_back(db, change).await;
+        // One that was made and not found yet explains what is found soon.
+        if !is_changed {
+            db.drop_own_change(account.id, registered).await?;
+        } else if written.is_ok() {
+            db.settle_own_change(account.id, registered, &change.effects).await?;
+        }
+        written
+    }
+
+    async fn read_back(&self, db: &TenantDb, own: &OwnChange) -> Result<(), ObjectReadError> {
+        let workspace_ids = &own.workspace_ids;
+        let scope = ObjectScope { with_roles: true, removes: own.may_remove(), workspace_ids };
+        self.copy_object(db, &own.subject, scope).await
+    }
+
+    /// Reads an object and brings its copy up to date: a user with the workspaces, and the roles if `with_roles`; a group
+    /// with its members. One that the provider no longer has is removed from the copy.
+    ///
+    /// # Errors
+    ///
+    /// When the provider's call or the database fails.
+    pub async fn refresh_object(
+        &self,
+        subject: &Subject,
+        with_roles: bool,
+    ) -> Result<(), ObjectReadError> {
+        let db = self.services.store.tenant(self.cx.account.environment_id);
+        let scope = ObjectScope { with_roles, removes: true, workspace_ids: &[] };
+        self.copy_object(&db, subject, scope).await
+    }
+
+    async fn copy_object(
+        &self,
+        db: &TenantDb,
+        subject: &Subject,
+        scope: ObjectScope<'_>,
+    ) -> Result<(), ObjectReadError> {
+        let account = self.cx.account;
         let Some(settings) = db.sync_settings(account.id).await? else { return Ok(()) };
-        let copied = |resource| settings.enabled && settings.resources.contains(&resource);
-        let read_at = self.services.clock.now();
-        let connector = self.services.registry.connector(account.provider);
-        match changed {
-            Changed::User(id) if copied(SyncResource::Users) => {
-                let has_roles = copied(SyncResource::RoleAssignments);
-                self.write_user(&db, connector, (id, has_roles), read_at).await
-            }
-            Changed::Workspace(id) if copied(SyncResource::Workspaces) => {
-                let found = get(connector.workspaces(), &self.cx, id).await?;
-                let Some(found) = found else { return Ok(()) };
-                let objects = vec![(CopyKind::Workspace, vec![CopiedObject::workspace(*found)])];
-                self.store(&db, &objects, &[], read_at).await
-            }
-            Changed::Group(id) if copied(SyncResource::Groups) => {
-                self.write_group(&db, connector, id, read_at).await
-            }
-            Changed::User(_) | Changed::Workspace(_) | Changed::Group(_) => Ok(()),
-        }
+        let SyncServices { clock, entropy, registry, .. } = self.services;
+        let read_at = clock.now();
+        let connector = registry.connector(account.provider);
+        let (cx, settings) = (self.cx, &settings);
+        let reader = ObjectReader { db, connector, cx, settings, now: read_at };
+        let Some(read) = reader.read(subject, scope).await? else { return Ok(()) };
+        let changes = ObjectChanges {
+            objects: &read.objects,
+            removals: &read.removals,
+            read_at,
+            // What else is found was changed by others.
+            origin: EventOrigin::Sync,
+            log: LogCauses { subject_id: subject.id(), causes: &[] },
+            emits_initial: true,
+        };
+        db.write_object(account.id, &changes, clock.now(), &**entropy).await?;
+        self.services.copy_changed.notify_one();
+        Ok(())
     }
+}
 
-    async fn write_user(
-        &self,
-        db: &TenantDb,
-        connector: &dyn Connector,
-        (id, has_roles): (&str, bool),
-        read_at: OffsetDateTime,
-    ) -> Result<(), WriteThroughError> {
-        let Some(user) = get(connector.users(), &self.cx, id).await? else { return Ok(()) };
-        let mut objects = user_objects(std::slice::from_ref(&*user));
-        if let Some(reader) = connector.profiles() {
-            let known = db.current_body(self.cx.account.id, CopyKind::User, &user.id).await?;
-            for object in objects.iter_mut().flat_map(|(_, objects)| objects) {
-                if object.kind == CopyKind::User {
-                    let apart = reader.fields_of_one_read();
-                    *object = object.clone().with_fields_of(known.as_deref(), apart);
-                }
-            }
-        }
-        let mut kinds = vec![CopyKind::WorkspaceMember];
-        if has_roles {
-            let held = held_by(connector, &self.cx, &user.id).await?;
-            let held = held.iter().map(CopiedObject::role_assignment).collect();
-            objects.push((CopyKind::RoleAssignment, held));
-            kinds.insert(0, CopyKind::RoleAssignment);
-        }
-        let removals = self.gone(db, &kinds, |kind| (kind, Some(&user.id), None), &objects).await?;
-        self.store(db, &objects, &removals, read_at).await
-    }
-
-    async fn write_group(
-        &self,
-        db: &TenantDb,
-        connector: &dyn Connector,
-        id: &str,
-        read_at: OffsetDateTime,
-    ) -> Result<(), WriteThroughError> {
-        let found = get(connector.groups(), &self.cx, id).await?;
-        let objects = found.as_deref().map(|group| group_objects(std::slice::from_ref(group)));
-        let objects = objects.unwrap_or_default();
-        let id = id.to_owned();
-        let of = |kind| (kind, None, Some(&id));
-        let mut removals = self.gone(db, &[CopyKind::GroupMember], of, &objects).await?;
-        if found.is_none() {
-            removals.push((CopyKind::Group, vec![id.clone()]));
-        }
-        self.store(db, &objects, &removals, read_at).await
-    }
-
-    /// Returns the objects of the copy that refer to a user or group and were not read now.
-    async fn gone<'i>(
-        &self,
-        db: &TenantDb,
-        kinds: &[CopyKind],
-        of: impl Fn(CopyKind) -> (CopyKind, Option<&'i String>, Option<&'i String>),
-        read: &[(CopyKind, Vec<CopiedObject>)],
-    ) -> Result<Vec<(CopyKind, Vec<String>)>, StoreError> {
-        let mut gone = Vec::new();
-        for kind in kinds {
-            let (kind, user_id, parent_id) = of(*kind);
-            let known = db.current_ids(self.cx.account.id, kind, user_id, parent_id).await?;
-            let is_read = |id: &String| {
-                read.iter()
-                    .filter(|(of, _)| *of == kind)
-                    .any(|(_, objects)| objects.iter().any(|object| object.id == *id))
-            };
-            gone.push((kind, known.into_iter().filter(|id| !is_read(id)).collect()));
-        }
-        Ok(gone)
-    }
-
-    async fn store(
-        &self,
-        db: &TenantDb,
-        objects: &[(CopyKind, Vec<CopiedObject>)],
-        removals: &[(CopyKind, Vec<String>)],
-        read_at: OffsetDateTime,
-    ) -> Result<(), WriteThroughError> {
-        let SyncServices { clock, entropy, .. } = self.services;
-        let (account_id, times) = (self.cx.account.id, (read_at, clock.now()));
-        Ok(db.write_through(account_id, objects, removals, &self.actor, times, &**entropy).await?)
+/// Whether a change that failed with this error may have been made.
+fn may_be_made(error: &UnifiedError) -> bool {
+    match error {
+        UnifiedError::Connector(error) => error.is_outcome_unknown() || error.needs_read_back(),
+        UnifiedError::Store(_) => true,
+        UnifiedError::Unsupported { .. }
+        | UnifiedError::Invalid(_)
+        | UnifiedError::Exists { .. }
+        | UnifiedError::InvalidCursor
+        | UnifiedError::NotFound { .. } => false,
     }
 }

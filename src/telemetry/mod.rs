@@ -8,6 +8,7 @@ mod traces;
 
 pub use logs::init;
 pub use metrics::{
-    CacheStats, CallOutcome, DatabaseStats, GatewayStats, Metrics, OpenConnection, RefreshResult,
+    CacheStats, CallOutcome, DatabaseStats, DeliveryOutcome, GatewayStats, Metrics, OpenConnection,
+    RefreshResult, WebhookStats,
 };
 pub use traces::{Collector, Span, Traces};

@@ -42,6 +42,20 @@ pub const NEXT_TOKEN_EXPIRY: &str = "switchboard_next_token_end_seconds";
 pub const JOBS: &str = "switchboard_jobs";
 /// Runs of the directory sync that are held.
 pub const HELD_SYNCS: &str = "switchboard_held_syncs";
+/// Objects that were reported as changed and wait to be read again.
+pub const PENDING_RECHECKS: &str = "switchboard_pending_rechecks";
+/// Age of the last event of the feed, by `origin`.
+pub const LAST_EVENT_AGE: &str = "switchboard_last_event_age_seconds";
+/// Duration of evaluations of policies, by `scope`.
+pub const POLICY_EVALUATIONS: &str = "switchboard_policy_evaluation_duration_seconds";
+/// Attempts to deliver events to webhooks, by `outcome`.
+pub const WEBHOOK_DELIVERIES: &str = "switchboard_webhook_deliveries";
+/// Deliveries to webhooks that wait for their next attempt.
+pub const WEBHOOK_PENDING: &str = "switchboard_webhook_pending_deliveries";
+/// Age of the oldest event that an active webhook has not received.
+pub const WEBHOOK_OLDEST_EVENT: &str = "switchboard_webhook_oldest_event_age_seconds";
+/// Webhooks that were disabled because their endpoint failed.
+pub const WEBHOOKS_DISABLED: &str = "switchboard_webhooks_disabled";
 /// Credential uses lost for the audit log.
 pub const AUDIT_LOST: &str = "switchboard_audit_rows_lost";
 
@@ -63,7 +77,7 @@ pub const BUILD: &str = "switchboard_build";
 pub const RESIDENT_MEMORY: &str = "process_resident_memory_bytes";
 
 /// All names.
-pub const ALL: [&str; 30] = [
+pub const ALL: [&str; 37] = [
     HTTP_REQUESTS,
     HTTP_DURATION,
     HTTP_IN_FLIGHT,
@@ -85,6 +99,13 @@ pub const ALL: [&str; 30] = [
     NEXT_TOKEN_EXPIRY,
     JOBS,
     HELD_SYNCS,
+    PENDING_RECHECKS,
+    LAST_EVENT_AGE,
+    POLICY_EVALUATIONS,
+    WEBHOOK_DELIVERIES,
+    WEBHOOK_PENDING,
+    WEBHOOK_OLDEST_EVENT,
+    WEBHOOKS_DISABLED,
     AUDIT_LOST,
     AUDIT_WAITING,
     TASKS,

@@ -4,6 +4,7 @@
 
 mod changes;
 pub mod cursor;
+mod discovery;
 pub mod mapping;
 mod members;
 pub mod passthrough;
@@ -14,6 +15,7 @@ mod workspace_names;
 pub use changes::{
     AuditTrail, ChangeResult, ChangeStep, Changes, MatchedBy, ObjectOrigin, OnConflict, SignOut,
 };
+pub use discovery::{AccountDiscovery, DiscoveryServices};
 pub use resource::Resource;
 pub use response_format::{RenderOptions, RenderedResource, ResponseFormat};
 pub use workspace_names::WorkspaceNames;
@@ -218,9 +220,18 @@ impl Directory<'_> {
     ) -> Result<Rendered, UnifiedError> {
         let missing = || UnifiedError::NotFound { resource: T::SINGULAR };
         let found = self.reader::<T>()?.get(&self.cx, id).await?.ok_or_else(missing)?;
-        let (mut things, warnings) = self.render(vec![found], shape).await;
+        self.render_one(found, shape).await.ok_or_else(missing)
+    }
+
+    /// Renders one record as one object.
+    async fn render_one<T: Resource>(
+        &self,
+        record: Unified<T>,
+        shape: &RenderOptions,
+    ) -> Option<Rendered> {
+        let (mut things, warnings) = self.render(vec![record], shape).await;
         let warnings = [self.unreadable_row_warnings(), warnings].concat();
-        Ok(Rendered { resource: things.pop().ok_or_else(missing)?.into_raw(), warnings })
+        Some(Rendered { resource: things.pop()?.into_raw(), warnings })
     }
 
     /// Renders records, with the names of their workspaces and their custom fields.

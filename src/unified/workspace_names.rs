@@ -1,5 +1,5 @@
 //! A cache of workspace names by account. A provider's rows refer to workspaces by id; one cached list of the
-//! workspaces gives the names for all rows.
+//! workspaces gives the names for all rows. The synced copy of the directory has them without a call.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,12 +16,14 @@ use crate::connectors::paging::PageHistory;
 use crate::connectors::{
     CallContext, ConnectorError, ListRequest, ReadResource, Unified, UnreadableRows,
 };
+use crate::domain::account::IntegratedAccount;
 use crate::domain::clock::Clock;
 use crate::domain::filter::{Expand, RemoteQuery, WorkspaceFilter};
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::page::{MAX_LIMIT, PageRequest};
 use crate::domain::user::ResourceRef;
 use crate::domain::workspace::Workspace;
+use crate::store::Store;
 
 /// Seconds to cache names: the maximum age of a name that was changed at the provider.
 const NAME_TTL_S: i64 = 300;
@@ -42,6 +44,7 @@ const EXPECTED_ACCOUNTS: usize = 1_000;
 #[derive(Clone)]
 pub struct WorkspaceNames {
     cache: Arc<Cache<IntegratedAccountId, Arc<CachedNames>, NameCount>>,
+    store: Store,
     clock: Arc<dyn Clock>,
 }
 
@@ -53,6 +56,16 @@ struct CachedNames {
     error: Option<String>,
     /// When the entry expires.
     expires_at: Option<OffsetDateTime>,
+    /// Whether they are those of the synced copy, which may lack a new workspace.
+    is_copied: bool,
+}
+
+impl CachedNames {
+    /// Whether these names are as good as those of the provider.
+    fn suffice(&self, ids: &[String], now: OffsetDateTime) -> bool {
+        let is_valid = self.expires_at.is_some_and(|until| until > now);
+        is_valid && (!self.is_copied || ids.iter().all(|id| self.by_id.contains_key(id)))
+    }
 }
 
 /// Weighs a cache entry by its number of names.
@@ -76,9 +89,10 @@ impl std::fmt::Debug for WorkspaceNames {
 impl WorkspaceNames {
     /// Returns an empty cache.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    pub fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
         Self {
             cache: Arc::new(Cache::with_weighter(EXPECTED_ACCOUNTS, MAX_NAMES, NameCount)),
+            store,
             clock,
         }
     }
@@ -88,16 +102,39 @@ impl WorkspaceNames {
         self.cache.remove(&account);
     }
 
-    /// Returns the names of an account's workspaces. Concurrent requests share one read.
+    /// Returns the names of the synced copy, if it has all of these.
+    async fn copied(
+        &self,
+        account: &IntegratedAccount,
+        ids: &[String],
+    ) -> Option<HashMap<String, String>> {
+        let db = self.store.tenant(account.environment_id);
+        // Without the database, the provider has the names.
+        let settings = db.sync_settings(account.id).await.ok()??;
+        if !settings.enabled {
+            return None;
+        }
+        let names = db.copied_workspace_names(account.id, None, None).await.ok()?;
+        let names: HashMap<String, String> = names.into_iter().collect();
+        ids.iter().all(|id| names.contains_key(id)).then_some(names)
+    }
+
+    /// Returns the names of an account's workspaces, with those of `ids`. Concurrent requests share one read.
     async fn get_or_read(
         &self,
         directory: &Directory<'_>,
         reader: &dyn ReadResource<Workspace>,
+        ids: &[String],
     ) -> Arc<CachedNames> {
         let account = directory.cx.account.id;
         let now = self.clock.now();
-        self.cache.remove_if(&account, |names| names.expires_at.is_none_or(|until| until <= now));
+        self.cache.remove_if(&account, |names| !names.suffice(ids, now));
         let read = async {
+            if let Some(by_id) = self.copied(directory.cx.account, ids).await {
+                let expires_at = now.checked_add(time::Duration::seconds(NAME_TTL_S));
+                let names = CachedNames { by_id, error: None, expires_at, is_copied: true };
+                return Ok(Arc::new(names));
+            }
             let (by_id, error) = read(directory, reader).await;
             let kept = if error.is_none() { NAME_TTL_S } else { ERROR_TTL_S };
             let until = self.clock.now().checked_add(time::Duration::seconds(kept));
@@ -106,6 +143,7 @@ impl WorkspaceNames {
                 by_id,
                 error: unread,
                 expires_at: until,
+                is_copied: false,
             }))
         };
         let Ok(names) = self.cache.get_or_insert_async(&account, read).await;
@@ -166,11 +204,15 @@ impl Directory<'_> {
     ) -> Option<Warning> {
         let reader = self.connector.workspaces()?;
         let is_unnamed = |reference: &&mut ResourceRef| reference.name.is_none();
-        let mut references = records.iter_mut().flat_map(|record| record.resource.workspaces());
-        if !references.any(|one| is_unnamed(&one)) {
+        let references = records.iter_mut().flat_map(|record| record.resource.workspaces());
+        let unnamed = references.filter(is_unnamed).map(|reference| reference.id.clone());
+        let mut ids: Vec<String> = unnamed.collect();
+        if ids.is_empty() {
             return None;
         }
-        let names = self.workspace_names.get_or_read(self, reader).await;
+        ids.sort_unstable();
+        ids.dedup();
+        let names = self.workspace_names.get_or_read(self, reader, &ids).await;
         let references = records.iter_mut().flat_map(|record| record.resource.workspaces());
         let mut is_one_left = false;
         for reference in references.filter(is_unnamed) {

@@ -11,7 +11,7 @@ use super::body::UpstreamRequestBody;
 use super::error::UpstreamError;
 use super::request::{CallOptions, ProviderRequest, RequestBody, ResponseClassifier};
 use super::response::{CallStats, ProviderResponse};
-use super::secret_header::bearer;
+use super::secret_header::authorization;
 use super::ssrf::AddressSource;
 use crate::domain::account::IntegratedAccount;
 use crate::limit::Cost;
@@ -61,7 +61,7 @@ impl ProviderCall<'_> {
         headers.reserve(HEADER_CAPACITY);
         headers
             .extend(self.request.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-        headers.insert(header::AUTHORIZATION, bearer(token)?);
+        headers.insert(header::AUTHORIZATION, authorization(token)?);
         Some(outgoing)
     }
 }

@@ -21,8 +21,8 @@ const MAX_PREALLOCATED: usize = 1 << 20;
 /// How many times the bytes that came already are made room for, when a longer body is declared.
 const MAX_GROWTH: usize = 8;
 
-const USER_AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("switchboard/", env!("CARGO_PKG_VERSION")));
+/// The `User-Agent` of every request.
+pub(crate) const USER_AGENT: &str = concat!("switchboard/", env!("CARGO_PKG_VERSION"));
 
 /// The timeouts of a provider.
 #[derive(Debug, Clone, Copy)]
@@ -105,7 +105,10 @@ impl HttpClient {
             }
             AddressSource::Customer => &self.customer,
         };
-        request.headers_mut().entry(header::USER_AGENT).or_insert(USER_AGENT);
+        request
+            .headers_mut()
+            .entry(header::USER_AGENT)
+            .or_insert(HeaderValue::from_static(USER_AGENT));
         let idle_timeout = self.timeouts.read;
         let progress = request.body().progress();
         let ExchangeResponse { response, connection } = match progress {

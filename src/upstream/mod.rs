@@ -4,6 +4,7 @@
 //! A connector defines the request ([`ProviderRequest`]) and classifies the response ([`ResponseClassifier`]); it
 //! never retries, sleeps or sees a token.
 
+mod acquire_permit;
 mod body;
 mod call;
 mod circuit_breaker;
@@ -15,29 +16,31 @@ mod http_conn;
 mod oauth;
 mod outcome;
 mod pool;
-mod rate_limit;
 mod request;
 mod response;
-mod retry;
-mod retry_after;
+mod retry_after_header;
+mod retry_policy;
 mod secret_header;
 mod send;
 mod ssrf;
 mod token_check;
 
 pub use body::StreamBody;
-pub(crate) use client::ReadMode;
 pub use client::{HttpClient, Timeouts};
+pub(crate) use client::{ReadMode, USER_AGENT};
+pub(crate) use error::SendError;
 pub use error::{BoxError, UpstreamError};
 pub use oauth::{
     AuthorizationRequest, CodeExchange, CodeExchangeResponse, OAuthClient, OAuthEndpoints,
-    OAuthError, TokenFields,
+    OAuthError, TokenFields, request_client_token,
 };
 pub use request::{
     CallOptions, Idempotency, ProviderBucket, ProviderRequest, RequestBody, RequestToken,
     ResponseClassifier, TokenCheckResponse, TokenStatus,
 };
 pub use response::{BufferedBody, CallStats, ProviderResponse, ResponseBody, ResponseClass};
+pub(crate) use retry_after_header::retry_after_up_to;
 pub use send::{ResponseMemory, Upstream};
+pub(crate) use ssrf::may_be_public;
 pub use ssrf::{AddressPolicy, AddressSource};
 pub use token_check::check_token;

@@ -12,6 +12,7 @@ use super::response::ResponseClass;
 use crate::domain::account::IntegratedAccount;
 use crate::limit::{LimitReport, Priority, Rate};
 use crate::telemetry::Span;
+use crate::vault::secret::AuthScheme;
 
 /// Whether a call may be retried when its effect is unknown (RFC 9110 §9.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +101,8 @@ pub struct TokenCheckResponse {
     pub body: serde_json::Value,
     /// Whether the body is empty.
     pub is_empty: bool,
+    /// The scheme of the token that was sent.
+    pub scheme: AuthScheme,
 }
 
 /// The status of an access token by a token check: a request to a path that accepts every valid token.

@@ -9,7 +9,7 @@ use http::{HeaderMap, Response, StatusCode, header};
 use super::client::{BodyRead, IncomingBody};
 use super::decompress::decompress_prefix;
 use super::error::UpstreamError;
-use super::retry_after::retry_after;
+use super::retry_after_header::retry_after;
 use crate::domain::clock::Clock;
 use crate::limit::ByteReservation;
 

@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 use crate::vault::secret::AccessToken;
 
 /// Returns the value of `authorization` for a token; `None` when it holds bytes that no header allows.
-pub(super) fn bearer(token: &AccessToken) -> Option<HeaderValue> {
-    secret_header(&format_args!("Bearer {}", token.expose_secret()))
+pub(super) fn authorization(token: &AccessToken) -> Option<HeaderValue> {
+    secret_header(&format_args!("{} {}", token.scheme().name(), token.expose_secret()))
 }
 
 /// Returns a header value whose memory is wiped when the last copy is dropped; `None` when the text holds bytes that

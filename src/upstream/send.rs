@@ -8,16 +8,18 @@ use futures_util::future::poll_immediate;
 use http::Request;
 use tokio::time::{Instant, timeout_at};
 
+use super::acquire_permit::Throttle;
 use super::body::UpstreamRequestBody;
 use super::call::{ProviderCall, address_source, circuit_key, log_attempt, with_stats};
 use super::circuit_breaker::CircuitBreakers;
 use super::client::{HttpClient, ReadMode};
 use super::error::UpstreamError;
 use super::outcome::{call_outcome, end_span, reachable};
-use super::rate_limit::Throttle;
-use super::request::{CallOptions, ProviderRequest, RequestToken, ResponseClassifier, TokenStatus};
+use super::request::{
+    CallOptions, ProviderBucket, ProviderRequest, RequestToken, ResponseClassifier, TokenStatus,
+};
 use super::response::{CallStats, MAX_BUFFERED_BYTES, ProviderResponse};
-use super::retry::{RetryAction, retry_action};
+use super::retry_policy::{RetryAction, retry_action};
 use super::ssrf::AddressSource;
 use super::token_check::{CallRejection, TokenCheckCache, token_status};
 use crate::domain::account::IntegratedAccount;
@@ -234,6 +236,17 @@ impl Upstream {
             return Err(UpstreamError::TooManyWaiting);
         };
         Ok(work.await)
+    }
+
+    /// Returns how long background calls of an account take by the rate limits alone: each entry is the number of calls
+    /// that take permits from these buckets.
+    #[must_use]
+    pub fn background_duration<'b>(
+        &self,
+        account: &IntegratedAccount,
+        calls: impl IntoIterator<Item = (&'b [ProviderBucket], u64)>,
+    ) -> Duration {
+        self.throttle.duration(account, calls)
     }
 
     /// Checks whether a call would be rejected without being sent. Nothing is taken, so a later call can still be

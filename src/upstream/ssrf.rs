@@ -44,7 +44,7 @@ pub(super) fn public_only(addresses: Vec<SocketAddr>) -> io::Result<Vec<SocketAd
 
 /// Whether the host of a URI may be public: a name, or a public IP address. Other spellings of an IP address are
 /// resolved like a name, and checked then.
-pub(super) fn may_be_public(uri: &Uri) -> bool {
+pub(crate) fn may_be_public(uri: &Uri) -> bool {
     let Some(host) = uri.host() else { return false };
     let plain = host.trim_start_matches('[').trim_end_matches(']');
     plain.parse().map_or(true, is_public)

@@ -18,7 +18,7 @@ use super::body::UpstreamRequestBody;
 use super::client::HttpClient;
 use super::oauth::{OAuthError, send_checked};
 use super::request::{ResponseClassifier, TokenCheckResponse, TokenStatus};
-use super::secret_header::bearer;
+use super::secret_header::authorization;
 use super::ssrf::AddressSource;
 use crate::domain::ids::IntegratedAccountId;
 use crate::vault::secret::AccessToken;
@@ -44,15 +44,16 @@ pub async fn check_token(
     now: OffsetDateTime,
 ) -> Result<TokenCheckResponse, OAuthError> {
     let invalid = || OAuthError::Rejected("its token is not valid in a header".to_owned());
-    let bearer = bearer(token).ok_or_else(invalid)?;
+    let credentials = authorization(token).ok_or_else(invalid)?;
     let request = Request::get(url.as_str())
-        .header(header::AUTHORIZATION, bearer)
+        .header(header::AUTHORIZATION, credentials)
         .body(UpstreamRequestBody::from(Bytes::new()))
         .map_err(|_| OAuthError::Unreachable)?;
     let (head, body) = send_checked(http, request, source, now).await?.into_parts();
     let is_empty = body.is_empty();
     let body = serde_json::from_slice(&body).unwrap_or_default();
-    Ok(TokenCheckResponse { status: head.status, headers: head.headers, body, is_empty })
+    let (status, headers, scheme) = (head.status, head.headers, token.scheme());
+    Ok(TokenCheckResponse { status, headers, body, is_empty, scheme })
 }
 
 /// Checks a token and classifies the response.

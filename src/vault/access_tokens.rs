@@ -1,6 +1,6 @@
 //! Access tokens of accounts, refreshed when needed: one refresh at a time per account, across all processes.
 //!
-//! Within a process all callers wait for one shared future (`single_flight`). Across processes the account's row is
+//! Within a process all callers wait for one shared future (`refresh_single_flight`). Across processes the account's row is
 //! locked and read again. The attempt is recorded before the provider is called, and the new pair is committed before
 //! it is used. After inconclusive responses all callers observe a `backoff`.
 
@@ -13,14 +13,15 @@ use tokio_util::task::TaskTracker;
 
 use super::access_token_lease::AccessTokenLease;
 use super::backoff::{self, FIRST_DELAY, MAX_ATTEMPTS};
-use super::cipher::CipherError;
 use super::error::{RefreshFailure, TokenError};
 use super::in_doubt::AccountsInDoubt;
 use super::refresh_permits::{RefreshPermit, RefreshPermits};
+use super::refresh_request::RefreshRequest;
 use super::refresh_response::{Refresher, missing_access_token, outcome};
+use super::refresh_single_flight::{CurrentToken, SharedRefresh, SingleFlight, wait_until};
+use super::renewal::Renewal;
 use super::sealing::{Grant, Vault};
 use super::secret::AccessToken;
-use super::single_flight::{self, CurrentToken, SharedRefresh, SingleFlight};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::account_state::Evidence;
 use crate::domain::clock::Clock;
@@ -109,7 +110,7 @@ impl AccessTokens {
         let now = self.inner.clock.now();
         let refreshed = match running {
             // The current token is invalid or about to expire: it must not be sent.
-            Some(flight) => single_flight::wait_until(until, flight).await,
+            Some(flight) => wait_until(until, flight).await,
             None if expires_at.is_none_or(|end| end - EXPIRY_MARGIN > now) => return Ok(current),
             None => Box::pin(self.newer_pair(account, current.generation, None, until)).await,
         };
@@ -135,10 +136,7 @@ impl AccessTokens {
         account: &IntegratedAccount,
         until: Instant,
     ) -> Result<AccessTokenLease, TokenError> {
-        let current = self.inner.stored_credentials(account).await?;
-        if current.refresh_token.is_none() && account.status == AccountStatus::Active {
-            return Err(TokenError::NoRefreshToken);
-        }
+        let current = self.refreshable_pair(account).await?;
         self.newer_pair(account, current.generation, None, until).await
     }
 
@@ -146,12 +144,22 @@ impl AccessTokens {
     ///
     /// # Errors
     ///
-    /// `NeedsReauth` when the account has no pair.
+    /// `NeedsReauth` when the account has no pair, `NoRefreshToken` when it can't be refreshed.
     pub async fn issued_at(
         &self,
         account: &IntegratedAccount,
     ) -> Result<OffsetDateTime, TokenError> {
-        Ok(self.inner.stored_credentials(account).await?.issued_at)
+        Ok(self.refreshable_pair(account).await?.issued_at)
+    }
+
+    async fn refreshable_pair(
+        &self,
+        account: &IntegratedAccount,
+    ) -> Result<Credentials, TokenError> {
+        let current = self.inner.stored_credentials(account).await?;
+        let is_refreshable =
+            current.refresh_token.is_some() || account.status != AccountStatus::Active;
+        if is_refreshable { Ok(current) } else { Err(TokenError::NoRefreshToken) }
     }
 
     /// Returns a token of a later pair than `generation`, whose access token the known path rejected with `code`.
@@ -188,7 +196,7 @@ impl AccessTokens {
         let row = self.inner.stored_credentials(account).await?;
         let grant = self.inner.vault.open_grant(account, &row)?;
         let none = || TokenError::NeedsReauth { reason: "no_refresh_token".to_owned() };
-        let token = grant.refresh_token.ok_or_else(none)?;
+        let token = grant.renewal.as_ref().and_then(Renewal::refresh_token).ok_or_else(none)?;
         let token = AccessToken::from(token.expose_secret().to_owned());
         Ok(AccessTokenLease { token, generation: row.generation, is_refreshable: true })
     }
@@ -209,7 +217,7 @@ impl AccessTokens {
             }
             // A running refresh may be that of an older pair, with the rejected one as its result.
             let flight = self.shared_refresh(account, generation, CurrentToken::Unusable, refused);
-            let fresh = single_flight::wait_until(until, flight).await?;
+            let fresh = wait_until(until, flight).await?;
             if fresh.generation > generation {
                 return Ok(fresh);
             }
@@ -289,7 +297,7 @@ impl AccessTokensInner {
         row: &Credentials,
     ) -> Result<AccessTokenLease, TokenError> {
         let grant = self.vault.open_grant(account, row)?;
-        let is_renewable = grant.refresh_token.is_some();
+        let is_renewable = grant.renewal.is_some();
         Ok(AccessTokenLease {
             token: grant.access_token,
             generation: row.generation,
@@ -322,7 +330,7 @@ impl AccessTokensInner {
             return Err(lost(account.status_reason.as_deref().unwrap_or("refused")));
         }
         let grant = self.vault.open_grant(account, lock.credentials())?;
-        if grant.refresh_token.is_none() {
+        if grant.renewal.is_none() {
             let code = refused.ok_or(TokenError::NoRefreshToken)?;
             let evidence = Evidence::AccessTokenRejected { generation, code };
             return self.mark_needs_reauth(account, lock, None, (&evidence, code)).await;
@@ -337,19 +345,15 @@ impl AccessTokensInner {
         old: &Grant,
         permit: &RefreshPermit,
     ) -> Result<AccessTokenLease, TokenError> {
-        let refresh_token = old.refresh_token.as_ref().ok_or(TokenError::NoRefreshToken)?;
+        let renewal = old.renewal.as_ref().ok_or(TokenError::NoRefreshToken)?;
         let db = self.store.tenant(account.environment_id);
-        let app = match account.provider_app_id {
-            Some(id) => db.provider_app(id).await?,
-            None => None,
-        };
-        let app = app.ok_or(CipherError::Corrupt)?;
+        let prepared = RefreshRequest::prepare(&db, &self.vault, account, renewal).await?;
+        let changed_at = prepared.app_changed_at();
         if let Some(pause) = lock.backoff().await?
-            && let Some(failed) = backoff::current_failure(pause, &app, self.clock.now())
+            && let Some(failed) = backoff::current_failure(pause, changed_at, self.clock.now())
         {
             return Err(failed);
         }
-        let secret = self.vault.open_client_secret(account.environment_id, &app)?;
         let _asking = self.in_doubt.begin(account.id);
         let mut tries = 0;
         loop {
@@ -357,9 +361,7 @@ impl AccessTokensInner {
             let request = permit.begin_request()?;
             let attempt = lock.record_attempt(self.clock.now()).await?;
             let started = Instant::now();
-            let response =
-                self.refresher.refresh(account.provider, &app.client_id, &secret, refresh_token);
-            let response = response.await;
+            let response = prepared.send(&*self.refresher, account).await;
             self.metrics.record_refresh(outcome(&response), started.elapsed());
             let hangs = request.report(response.as_ref().err());
             match response {

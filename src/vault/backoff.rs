@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use super::error::{RefreshFailure, TokenError};
 use crate::domain::entropy::{Entropy, random_bytes};
-use crate::store::{ProviderApp, RefreshBackoff};
+use crate::store::RefreshBackoff;
 
 /// Maximum number of attempts per refresh: providers keep a consumed refresh token valid for a short time, so a request
 /// whose response was lost can be repeated immediately.
@@ -74,14 +74,14 @@ const RESPONSE_LOST: &str = "answer_lost";
 /// rejected was changed since.
 pub(super) fn current_failure(
     pause: RefreshBackoff<'_>,
-    app: &ProviderApp,
+    app_changed_at: Option<OffsetDateTime>,
     now: OffsetDateTime,
 ) -> Option<TokenError> {
     let left = Duration::try_from(pause.until - now).ok().filter(|left| !left.is_zero())?;
     // A clock that was set back must not extend it.
     let length = Duration::try_from(pause.until - pause.since).unwrap_or_default();
     if left > length + CALL_BACKOFF.max
-        || (pause.failure == CLIENT_REJECTED && app.updated_at >= pause.since)
+        || (pause.failure == CLIENT_REJECTED && app_changed_at.is_some_and(|at| at >= pause.since))
     {
         return None;
     }

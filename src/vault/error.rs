@@ -101,7 +101,7 @@ pub enum TokenError {
         /// The error code.
         reason: String,
     },
-    /// The grant has no refresh token, so the access token can't be refreshed.
+    /// The grant has neither a refresh token nor client credentials, so the access token can't be refreshed.
     #[error("the account has no refresh token")]
     NoRefreshToken,
     /// The refresh failed, now or in the last attempt before the current backoff.

@@ -110,8 +110,10 @@ impl std::fmt::Debug for RefreshScheduler {
 }
 
 /// Returns when a token is refreshed: at an account-specific time in the first half of the lead, so that accounts
-/// linked together are spread out; after failures, not before a backoff.
+/// linked together are spread out; after failures, not before a backoff. The lead is at most half of the lifetime: a
+/// token that lives for a few minutes would be refreshed in every pass.
 fn due_at(row: &ExpiringToken, lead: Duration) -> OffsetDateTime {
+    let lead = lead.min((row.expires_at - row.issued_at) / 2);
     let due = row.expires_at - lead + lead * (jitter(row.account_id) / 2.0);
     match row.last_attempt_at {
         Some(tried) if row.attempts > 0 => due.max(tried + BACKOFF.delay_after(row.attempts)),

@@ -59,6 +59,8 @@ impl From<NoPermit> for TokenError {
 #[derive(Debug)]
 pub(super) struct RefreshPermits {
     total: Arc<Semaphore>,
+    /// Those of all accounts without a provider app: their token endpoints are at addresses of customers.
+    without_app: Arc<Semaphore>,
     per_app: usize,
     apps: Mutex<HashMap<ProviderAppId, Arc<AppPermits>>>,
 }
@@ -82,7 +84,7 @@ struct EndpointHealth {
 #[derive(Debug)]
 pub(super) struct RefreshPermit {
     _all: OwnedSemaphorePermit,
-    _of_app: Option<OwnedSemaphorePermit>,
+    _of_app: OwnedSemaphorePermit,
     app: Option<Arc<AppPermits>>,
 }
 
@@ -100,7 +102,12 @@ impl RefreshPermits {
         let all = (connections / 2).clamp(1, MAX_REFRESHES);
         // One app leaves a quarter to the others if possible.
         let of_app = all - all / 4;
-        Self { total: Arc::new(Semaphore::new(all)), per_app: of_app, apps: Mutex::default() }
+        Self {
+            total: Arc::new(Semaphore::new(all)),
+            without_app: Arc::new(Semaphore::new(of_app)),
+            per_app: of_app,
+            apps: Mutex::default(),
+        }
     }
 
     /// Waits for a permit to refresh with a provider app, if the account has one.
@@ -110,11 +117,13 @@ impl RefreshPermits {
     ) -> Result<RefreshPermit, NoPermit> {
         let deadline = Instant::now() + MAX_WAIT;
         let app = app.map(|id| self.app(id));
-        let mut of_app = None;
-        if let Some(app) = &app {
-            app.check()?;
-            of_app = Some(acquire(&app.permits, deadline).await?);
-        }
+        let of_app = match &app {
+            Some(app) => {
+                app.check()?;
+                acquire(&app.permits, deadline).await?
+            }
+            None => acquire(&self.without_app, deadline).await?,
+        };
         let all = acquire(&self.total, deadline).await?;
         if let Some(app) = &app {
             // An earlier refresh may have found that the endpoint hangs.

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
 
 use super::error::{RefreshFailure, TokenError};
+use super::renewal::{CustomerClient, Renewal};
 use super::sealing::Grant;
 use super::secret::{AccessToken, ClientSecret, RefreshToken};
 use crate::domain::provider::Provider;
@@ -31,6 +32,12 @@ pub trait Refresher: Send + Sync {
         client_secret: &ClientSecret,
         refresh_token: &RefreshToken,
     ) -> Result<RefreshResponse, RefreshFailure>;
+
+    /// Requests an access token with a customer's client credentials, without retries.
+    async fn request_token(
+        &self,
+        client: &CustomerClient,
+    ) -> Result<RefreshResponse, RefreshFailure>;
 }
 
 /// The tokens that a token endpoint returned for a refresh token: at least one of the two.
@@ -48,11 +55,25 @@ impl RefreshResponse {
     /// Returns the pair of a first exchange, or `None` without an access token. A refreshable token always expires,
     /// others only if the provider says so.
     pub(crate) fn into_first_grant(self, now: OffsetDateTime) -> Option<Grant> {
-        let default = self.refresh_token.as_ref().map(|_| DEFAULT_LIFETIME);
+        let renewal = self.refresh_token.clone().map(Renewal::RefreshToken);
+        self.into_grant(renewal, now)
+    }
+
+    /// Returns the grant of a first request with a customer's client credentials, or `None` without an access token.
+    pub(crate) fn into_client_grant(
+        self,
+        client: CustomerClient,
+        now: OffsetDateTime,
+    ) -> Option<Grant> {
+        self.into_grant(Some(Renewal::ClientCredentials(Box::new(client))), now)
+    }
+
+    fn into_grant(self, renewal: Option<Renewal>, now: OffsetDateTime) -> Option<Grant> {
+        let default = renewal.as_ref().map(|_| DEFAULT_LIFETIME);
         let lifetime = self.lifetime.or(default);
         Some(Grant {
             access_token: self.access_token?,
-            refresh_token: self.refresh_token,
+            renewal,
             expires_at: lifetime.and_then(|lifetime| now.checked_add(lifetime)),
         })
     }
@@ -67,9 +88,16 @@ impl RefreshResponse {
         } else {
             Duration::ZERO
         };
+        let renewal = match (&old.renewal, &self.refresh_token) {
+            (Some(Renewal::RefreshToken(_)) | None, Some(next)) => {
+                Some(Renewal::RefreshToken(next.clone()))
+            }
+            // Client credentials remain valid (RFC 6749 §4.4.3: no refresh token is issued for them).
+            (renewal, _) => renewal.clone(),
+        };
         Grant {
             access_token: self.access_token.as_ref().unwrap_or(&old.access_token).clone(),
-            refresh_token: self.refresh_token.as_ref().or(old.refresh_token.as_ref()).cloned(),
+            renewal,
             expires_at: now.checked_add(lifetime),
         }
     }

@@ -61,7 +61,7 @@ impl AccessTokensInner {
             match stored {
                 Ok(generation) => {
                     tracing::info!(account = %account.id, generation, "access token refreshed");
-                    let is_renewable = grant.refresh_token.is_some();
+                    let is_renewable = grant.renewal.is_some();
                     let token = grant.access_token.clone();
                     return Ok(AccessTokenLease {
                         token,

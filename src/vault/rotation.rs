@@ -176,9 +176,10 @@ impl Vault {
 /// Returns the binding of a row's secrets.
 pub(super) fn binding(environment_id: EnvironmentId, row: &KeyedRow) -> RowBinding {
     match row.table {
-        KeyedTable::AccountCredentials | KeyedTable::ProviderApps | KeyedTable::LinkTokens => {
-            RowBinding::new(environment_id, &row.id)
-        }
+        KeyedTable::AccountCredentials
+        | KeyedTable::ProviderApps
+        | KeyedTable::LinkTokens
+        | KeyedTable::Webhooks => RowBinding::new(environment_id, &row.id),
         KeyedTable::IdempotencyKeys => {
             let key = IdempotencyKey { scope: row.scope.clone(), key: row.id.clone() };
             response_binding(environment_id, &key)

@@ -6,7 +6,10 @@ use time::OffsetDateTime;
 
 use super::cipher::{CipherError, MasterKeys, RowBinding};
 use super::destination::Destination;
-use super::secret::{AccessToken, ClientSecret, PkceVerifier, RefreshToken, SigningSecret};
+use super::renewal::{CustomerClient, Renewal};
+use super::secret::{
+    AccessToken, AuthScheme, ClientSecret, PkceVerifier, RefreshToken, SigningSecret,
+};
 use crate::domain::account::IntegratedAccount;
 use crate::domain::entropy::Entropy;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
@@ -15,18 +18,22 @@ use crate::store::{Credentials, IdempotencyKey, NewCredentials, ProviderApp, Sea
 
 pub(super) const ACCESS_TOKEN: &str = "access_token";
 pub(super) const REFRESH_TOKEN: &str = "refresh_token";
+/// Names of the same columns in the associated data, for other kinds of secrets. So no kind is taken for another one, not
+/// even by an older version.
+const BASIC_CREDENTIALS: &str = "basic_credentials";
+const CLIENT_CREDENTIALS: &str = "client_credentials";
 const CLIENT_SECRET: &str = "client_secret";
 const SIGNING_SECRET: &str = "signing_secret";
 const PKCE_VERIFIER: &str = "pkce_verifier";
 const BODY: &str = "body";
 
-/// A pair of tokens of a provider.
+/// An access token of a provider, and what renews it.
 #[derive(Debug, Clone)]
 pub struct Grant {
     /// The access token.
     pub access_token: AccessToken,
-    /// The refresh token; `None` for a grant without one.
-    pub refresh_token: Option<RefreshToken>,
+    /// How new access tokens are obtained; `None` for a grant that is not refreshable.
+    pub renewal: Option<Renewal>,
     /// When the access token expires; `None` for never.
     pub expires_at: Option<OffsetDateTime>,
 }
@@ -70,15 +77,22 @@ impl Vault {
     ) -> Result<NewCredentials, CipherError> {
         let binding = RowBinding::new(environment_id, &account_id);
         let (key, data_key) = self.keys.new_data_key(&*self.entropy, &binding)?;
-        let seal = |column: &str, text: &str| key.seal(&*self.entropy, column, text);
+        let seal = |name: &str, text: &str| key.seal(&*self.entropy, &to.column(name), text);
+        let access_token = match grant.access_token.scheme() {
+            AuthScheme::Bearer => ACCESS_TOKEN,
+            AuthScheme::Basic => BASIC_CREDENTIALS,
+        };
+        let refresh_token = match &grant.renewal {
+            Some(Renewal::RefreshToken(token)) => Some(seal(REFRESH_TOKEN, token.expose_secret())?),
+            Some(Renewal::ClientCredentials(client)) => {
+                Some(seal(CLIENT_CREDENTIALS, &client.to_text()?)?)
+            }
+            None => None,
+        };
         Ok(NewCredentials {
             data_key,
-            access_token: seal(&to.column(ACCESS_TOKEN), grant.access_token.expose_secret())?,
-            refresh_token: grant
-                .refresh_token
-                .as_ref()
-                .map(|token| seal(&to.column(REFRESH_TOKEN), token.expose_secret()))
-                .transpose()?,
+            access_token: seal(access_token, grant.access_token.expose_secret())?,
+            refresh_token,
             expires_at: grant.expires_at,
         })
     }
@@ -96,13 +110,23 @@ impl Vault {
         let binding = RowBinding::new(account.environment_id, &account.id);
         let to = Destination::from(account);
         let key = self.keys.unwrap_data_key(&row.data_key, &binding)?;
+        let access_token = to
+            .open(&key, ACCESS_TOKEN, &row.access_token)
+            .map(AccessToken::from)
+            .or_else(|error| {
+                let text = key.open(&to.column(BASIC_CREDENTIALS), &row.access_token);
+                text.map(AccessToken::encoded_basic).map_err(|_| error)
+            })?;
+        let renewal = |sealed: &Ciphertext| match to.open(&key, REFRESH_TOKEN, sealed) {
+            Ok(token) => Ok(Renewal::RefreshToken(RefreshToken::from(token))),
+            Err(error) => {
+                let text = key.open(&to.column(CLIENT_CREDENTIALS), sealed).map_err(|_| error)?;
+                CustomerClient::from_text(text).map(Box::new).map(Renewal::ClientCredentials)
+            }
+        };
         Ok(Grant {
-            access_token: to.open(&key, ACCESS_TOKEN, &row.access_token)?.into(),
-            refresh_token: row
-                .refresh_token
-                .as_ref()
-                .map(|token| to.open(&key, REFRESH_TOKEN, token).map(RefreshToken::from))
-                .transpose()?,
+            access_token,
+            renewal: row.refresh_token.as_ref().map(renewal).transpose()?,
             expires_at: row.expires_at,
         })
     }

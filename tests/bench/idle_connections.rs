@@ -32,9 +32,7 @@ const MAX_GROWTH_MB: f64 = 10.0;
 pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Section> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?;
-    let options =
-        FleetOptions { gateways: 1, users: 200, workspaces: 5, time_scale: None, redis: None };
-    let fleet = runtime.block_on(Fleet::start(&options))?;
+    let fleet = runtime.block_on(Fleet::start(&FleetOptions::unlimited(200, 5)))?;
     let gateway = fleet.gateways.first().context("no gateway")?;
     let url = format!("{}/proxy/api/auth.test", gateway.url());
     let token = runtime.block_on(fleet.account_token())?;

@@ -5,8 +5,15 @@
 //! is [`wrk`](https://github.com/wg/wrk). All traffic stays on this machine. With the name
 //! of a part, only that part runs, and the report is printed and not written to the file.
 
+mod access_review;
 mod bulk;
+mod copy_page;
+mod copy_rows;
+mod copy_search;
+mod event_feed;
+mod first_sync;
 mod fleet;
+mod freshness;
 mod hold;
 mod idle_connections;
 mod listing;
@@ -15,12 +22,23 @@ mod machine;
 mod makespan;
 mod memory;
 mod nginx;
+mod percentiles;
+mod person_names;
+mod policies;
+mod progress;
+mod provider_lists;
 mod proxy;
+mod reading;
 mod sandbox;
+mod scim_listing;
 mod soak;
 mod startup;
+mod stored_events;
 mod storm;
 mod table;
+mod title_changes;
+mod webhook_sink;
+mod webhooks;
 
 use std::io::Write as _;
 
@@ -41,6 +59,14 @@ type Part = (&'static str, fn(&Runtime) -> anyhow::Result<Section>);
 const PARTS: &[Part] = &[
     ("proxy", proxy::section),
     ("listing", listing::section),
+    ("scim_listing", scim_listing::section),
+    ("first_sync", first_sync::section),
+    ("copy_search", copy_search::section),
+    ("copy_page", copy_page::section),
+    ("access_review", access_review::section),
+    ("policies", policies::section),
+    ("freshness", freshness::section),
+    ("webhooks", webhooks::section),
     ("makespan", makespan::section),
     ("storm", storm::section),
     ("startup", startup::section),

@@ -26,9 +26,7 @@ const MAX_GROWTH_MB: f64 = 5.0;
 /// Runs the measurement.
 pub(crate) fn section(runtime: &tokio::runtime::Runtime) -> anyhow::Result<Section> {
     let seconds = seconds();
-    let options =
-        FleetOptions { gateways: 1, users: 2_000, workspaces: 20, time_scale: None, redis: None };
-    let fleet = runtime.block_on(Fleet::start(&options))?;
+    let fleet = runtime.block_on(Fleet::start(&FleetOptions::unlimited(2_000, 20)))?;
     let gateway = fleet.gateways.first().context("no gateway")?;
     let token = runtime.block_on(fleet.account_token())?;
     let url = format!("{}/users?limit=5", gateway.url());

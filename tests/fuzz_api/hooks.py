@@ -7,6 +7,12 @@ import schemathesis
 HIDDEN_PARAMETERS = {"response_format", "exclude_fields[]", "Idempotency-Key"}
 
 
+@schemathesis.serializer("application/x-ndjson", "text/csv")
+def rows_as_text(context, value):
+    """Sends a text of rows as it is: the schema of such a body is a string."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
     for item in raw_schema["paths"].values():

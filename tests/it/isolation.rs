@@ -8,11 +8,12 @@ use http::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use switchboard::domain::access::Scope;
-use switchboard::domain::ids::{JobId, SyncRunId};
+use switchboard::domain::ids::{DeliveryId, JobId, SyncRunId};
 use switchboard::sandbox::org::{OrgLevel, Person, WorkspaceLevel};
+use time::format_description::well_known::Rfc3339;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{ApiResponse, Client, TestApp, bearer};
+use crate::support::{ApiResponse, Client, ClosedPort, TestApp, bearer};
 
 /// Result for a key of another environment.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,11 +59,34 @@ const fn change(method: &'static str, path: &'static str, body: &'static str) ->
     Route { method, ..post(path, body, Scope::Write, ForeignResult::AccountNotFound) }
 }
 
+const fn of_webhook(method: &'static str, path: &'static str, body: &'static str) -> Route {
+    Route { method, ..post(path, body, Scope::Admin, ForeignResult::NotFound) }
+}
+
+const fn of_violation(method: &'static str, path: &'static str, body: &'static str) -> Route {
+    Route { method, ..post(path, body, Scope::Write, ForeignResult::NotFound) }
+}
+
 const fn public(path: &'static str) -> Route {
     Route { method: "get", path, body: "", scope: None, foreign: ForeignResult::Public }
 }
 
-/// Every route. `ACCOUNT` in a body is the first environment's account, `USER` an admin of its first workspace.
+/// A policy that any environment may have.
+const POLICY: &str = r#"{"name": "Guests", "kind": "guests_must_expire",
+    "parameters": {"within_days": 90}}"#;
+/// The evaluation of a policy that is not stored.
+const EVALUATION: &str = r#"{"policy": {"name": "Guests", "kind": "guests_must_expire",
+    "parameters": {"within_days": 90}}}"#;
+
+/// A rule set of the first account.
+const RULE_SET: &str = r#"{"integrated_account_id": "ACCOUNT", "name": "Departments",
+    "rules": [{"when": {"field": "title", "op": "eq", "value": "CEO"}, "then": {"roles": ["org:admin"]}}]}"#;
+/// A reconciliation of the first account.
+const RECONCILIATION: &str = r#"{"integrated_account_id": "ACCOUNT",
+    "desired": {"users": [{"email": "ada@example.com"}]}}"#;
+
+/// Every route. `ACCOUNT` in a body is the first environment's account, `USER` an admin of its first workspace, `NOW`
+/// the time of its clock, `LATER` an hour later.
 const ROUTES: &[Route] = &[
     read("/users"),
     read("/users/{id}"),
@@ -113,6 +137,8 @@ const ROUTES: &[Route] = &[
         Scope::Write,
         ForeignResult::Own,
     ),
+    Route { foreign: ForeignResult::Own, ..read("/providers") },
+    Route { foreign: ForeignResult::Own, ..read("/providers/{name}") },
     Route { foreign: ForeignResult::Own, ..read("/integrated-accounts") },
     read("/integrated-accounts/{id}"),
     change(
@@ -126,6 +152,7 @@ const ROUTES: &[Route] = &[
     read("/integrated-accounts/{id}/tokens"),
     delete("/integrated-accounts/{id}/tokens/{token_id}"),
     read("/integrated-accounts/{id}/scopes"),
+    read("/integrated-accounts/{id}/capabilities"),
     post(
         "/link-tokens",
         r#"{"tenant_id": "acme", "integrated_account_id": "ACCOUNT"}"#,
@@ -133,6 +160,12 @@ const ROUTES: &[Route] = &[
         ForeignResult::AccountNotFound,
     ),
     Route { foreign: ForeignResult::Own, ..read("/link-tokens") },
+    post(
+        "/portal-links",
+        r#"{"integrated_account_id": "ACCOUNT", "views": ["directory"]}"#,
+        Scope::Write,
+        ForeignResult::AccountNotFound,
+    ),
     Route { foreign: ForeignResult::NotFound, ..delete("/link-tokens/{id}") },
     post(
         "/provider-apps",
@@ -164,6 +197,7 @@ const ROUTES: &[Route] = &[
         scope: Some(Scope::Admin),
         ..delete("/api-keys/{id}")
     },
+    read("/access-review"),
     Route { foreign: ForeignResult::Own, scope: Some(Scope::Admin), ..read("/audit-log") },
     Route { foreign: ForeignResult::Own, scope: Some(Scope::Admin), ..read("/audit-log/export") },
     Route { foreign: ForeignResult::Own, ..read("/mappings") },
@@ -185,6 +219,65 @@ const ROUTES: &[Route] = &[
         ..delete("/mappings/{id}")
     },
     Route { foreign: ForeignResult::Own, ..read("/events") },
+    post("/webhooks", r#"{"url": "https://hooks.example.com/"}"#, Scope::Admin, ForeignResult::Own),
+    Route { foreign: ForeignResult::Own, scope: Some(Scope::Admin), ..read("/webhooks") },
+    of_webhook("get", "/webhooks/{id}", ""),
+    of_webhook("patch", "/webhooks/{id}", r#"{"description": "Theirs"}"#),
+    of_webhook("post", "/webhooks/{id}/rotate-secret", ""),
+    of_webhook("post", "/webhooks/{id}/test", ""),
+    of_webhook("post", "/webhooks/{id}/replay", r#"{"from": "NOW"}"#),
+    of_webhook("get", "/webhooks/{id}/deliveries", ""),
+    of_webhook("get", "/webhooks/{id}/deliveries/{delivery_id}", ""),
+    of_webhook("post", "/webhooks/{id}/deliveries/{delivery_id}/resend", ""),
+    of_webhook("delete", "/webhooks/{id}", ""),
+    post("/policies", POLICY, Scope::Admin, ForeignResult::Own),
+    post("/policies/starter", "", Scope::Admin, ForeignResult::Own),
+    Route { foreign: ForeignResult::Own, ..read("/policies") },
+    Route { foreign: ForeignResult::Own, ..read("/policies/kinds") },
+    Route { foreign: ForeignResult::Own, ..read("/policies/evaluations") },
+    post("/policies/evaluate", EVALUATION, Scope::Read, ForeignResult::AccountNotFound),
+    Route { foreign: ForeignResult::NotFound, ..read("/policies/{id}") },
+    post("/policies/{id}/evaluate", "{}", Scope::Read, ForeignResult::NotFound),
+    Route {
+        method: "patch",
+        ..post("/policies/{id}", r#"{"severity": "info"}"#, Scope::Admin, ForeignResult::NotFound)
+    },
+    Route { foreign: ForeignResult::Own, ..read("/reconciliations") },
+    Route { foreign: ForeignResult::NotFound, ..read("/reconciliations/{id}") },
+    Route { foreign: ForeignResult::NotFound, ..read("/reconciliations/{id}/steps") },
+    of_violation("post", "/reconciliations/{id}/apply", r#"{"hash": "HASH"}"#),
+    of_violation("post", "/reconciliations/{id}/pause", ""),
+    of_violation("post", "/reconciliations/{id}/resume", ""),
+    of_violation("post", "/reconciliations/{id}/inverse", ""),
+    of_violation("post", "/reconciliations/{id}/cancel", ""),
+    Route { foreign: ForeignResult::Own, ..read("/drift") },
+    Route { foreign: ForeignResult::NotFound, ..read("/drift/{id}") },
+    of_violation(
+        "post",
+        "/drift/{id}/acknowledge",
+        r#"{"reason": "Agreed", "expires_at": "LATER"}"#,
+    ),
+    of_violation("post", "/drift/{id}/fix", ""),
+    // With its violations.
+    Route {
+        foreign: ForeignResult::NotFound,
+        scope: Some(Scope::Admin),
+        ..delete("/policies/{id}")
+    },
+    post("/rule-sets", RULE_SET, Scope::Admin, ForeignResult::AccountNotFound),
+    Route { foreign: ForeignResult::Own, ..read("/rule-sets") },
+    Route { foreign: ForeignResult::NotFound, ..read("/rule-sets/{id}") },
+    post("/rule-sets/{id}/preview", r#"{"user": "USER"}"#, Scope::Read, ForeignResult::NotFound),
+    Route {
+        method: "patch",
+        ..post("/rule-sets/{id}", r#"{"auto": true}"#, Scope::Admin, ForeignResult::NotFound)
+    },
+    change("post", "/reconciliations", RECONCILIATION),
+    Route {
+        foreign: ForeignResult::NotFound,
+        scope: Some(Scope::Admin),
+        ..delete("/rule-sets/{id}")
+    },
     Route { foreign: ForeignResult::Own, ..read("/jobs") },
     Route { foreign: ForeignResult::Own, ..read("/syncs") },
     Route { foreign: ForeignResult::NotFound, ..read("/syncs/{id}") },
@@ -235,6 +328,19 @@ struct Fixture {
     held_run: String,
     /// Another one, to reject.
     rejected_run: String,
+    /// A webhook that refuses connections.
+    webhook: String,
+    /// A delivery to it.
+    delivery: String,
+    /// A policy of that account.
+    policy: String,
+    /// A violation of it.
+    violation: String,
+    /// A rule set of that account.
+    rule_set: String,
+    reconciliation: String,
+    hash: String,
+    _closed: ClosedPort,
 }
 
 /// Adds a held run of the directory sync to an account and returns its id.
@@ -256,9 +362,45 @@ async fn add_held_run(app: &TestApp, account: &str) -> anyhow::Result<String> {
     Ok(run)
 }
 
+/// Adds a webhook with a delivery of the first event and returns their ids.
+async fn add_webhook(app: &TestApp, url: &str) -> anyhow::Result<(String, String)> {
+    let webhook = app.home.admin.post("webhooks", &json!({ "url": url })).await?.created()?;
+    let webhook = webhook.pointer("/result/id").and_then(Value::as_str).context("no webhook")?;
+    let (clock, entropy) = (&*app.state.clock, &*app.state.entropy);
+    let delivery = DeliveryId::generate(clock, entropy).to_string();
+    sqlx::query(
+        "INSERT INTO webhook_deliveries
+         SELECT environment_id, $2, $3, event_id, type, position, 'failed', 1, '[]', NULL, $4
+         FROM events WHERE environment_id = $1 ORDER BY position LIMIT 1",
+    )
+    .bind(app.home.environment_id.to_string())
+    .bind(webhook)
+    .bind(&delivery)
+    .bind(clock.now())
+    .execute(&app.pool)
+    .await?;
+    Ok((webhook.to_owned(), delivery))
+}
+
+/// Adds a policy of an account that a user violates by a role, and returns its id and that of the violation.
+async fn add_policy(app: &TestApp, account: &str, user: &str) -> anyhow::Result<(String, String)> {
+    let nobody = json!({"role_ids": ["ws:admin"], "allowed": {"user_ids": ["nobody"]}});
+    let body = json!({"name": "No admins", "kind": "role_holders", "parameters": nobody,
+        "integrated_account_ids": [account]});
+    let policy = app.home.admin.post("policies", &body).await?.created()?;
+    let policy = policy.pointer("/result/id").and_then(Value::as_str).context("no policy")?;
+    while app.policies.work_once(&CancellationToken::new()).await? {}
+    let found = app.home.api.get(&format!("drift?user_id={user}")).await?.success()?;
+    let violation = found.pointer("/result/0/id").and_then(Value::as_str);
+    Ok((policy.to_owned(), violation.context("no violation")?.to_owned()))
+}
+
 impl Fixture {
     async fn new(pool: PgPool) -> anyhow::Result<Self> {
-        let app = TestApp::new(pool).await?;
+        let app = TestApp::with(pool, |setup| {
+            setup.config.webhooks.allow_private_addresses = true;
+        })
+        .await?;
         let account = app.link("acme").await?;
         let second = app.link("globex").await?;
         let (user, team, group) = app.sandbox.with_org(|org| {
@@ -302,9 +444,27 @@ impl Fixture {
         app.home.api.patch(&path, &json!({"sync": {"enabled": true}})).await?.success()?;
         let run = json!({"integrated_account_id": account});
         assert_eq!(app.home.api.post("syncs", &run).await?.status, 202);
-        assert!(app.worker.work_once(&CancellationToken::new()).await?);
+        assert!(app.jobs.work_once(&CancellationToken::new()).await?);
         let held_run = add_held_run(&app, &account).await?;
         let rejected_run = add_held_run(&app, &account).await?;
+        let closed = ClosedPort::reserve()?;
+        let url = format!("http://{}/", closed.address()?);
+        let (webhook, delivery) = add_webhook(&app, &url).await?;
+        let (policy, violation) = add_policy(&app, &account, &user).await?;
+        let rule_set: Value = serde_json::from_str(&RULE_SET.replace("ACCOUNT", &account))?;
+        let rule_set = app.home.admin.post("rule-sets", &rule_set).await?.created()?;
+        let rule_set = rule_set.pointer("/result/id").and_then(Value::as_str);
+        let rule_set = rule_set.context("no rule set")?.to_owned();
+        let body = json!({"integrated_account_id": account,
+            "desired": {"users": [{"email": "new@example.com", "name": "Ne W"}]}});
+        let planned = app.home.api.post("reconciliations", &body).await?;
+        let reconciliation = planned.body.pointer("/result/id").and_then(Value::as_str);
+        let reconciliation = reconciliation.context("no reconciliation")?.to_owned();
+        while app.jobs.work_once(&CancellationToken::new()).await? {}
+        let planned =
+            app.home.api.get(&format!("reconciliations/{reconciliation}")).await?.success()?;
+        let hash =
+            planned.pointer("/result/hash").and_then(Value::as_str).context("no hash")?.to_owned();
         Ok(Self {
             app,
             account,
@@ -320,7 +480,32 @@ impl Fixture {
             own_mapping,
             held_run,
             rejected_run,
+            webhook,
+            delivery,
+            policy,
+            violation,
+            rule_set,
+            reconciliation,
+            hash,
+            _closed: closed,
         })
+    }
+
+    /// Gives the reconciliation the status that a route is valid for.
+    async fn prepare(&self, route: &Route) -> anyhow::Result<()> {
+        let action = route.path.strip_prefix("/reconciliations/{id}/");
+        let (status, applied) = match action {
+            Some("apply" | "cancel") => ("planned", 0),
+            Some("pause") => ("applying", 0),
+            Some("resume") => ("paused", 0),
+            Some("inverse") => ("applied", 1),
+            _ => return Ok(()),
+        };
+        let update =
+            "UPDATE reconciliations SET status = $1, applied = $2 WHERE reconciliation_id = $3";
+        let query = sqlx::query(update).bind(status).bind(applied).bind(&self.reconciliation);
+        query.execute(&self.app.pool).await?;
+        Ok(())
     }
 
     /// Calls a route about the first environment's account with another key.
@@ -350,11 +535,22 @@ impl Fixture {
             "/syncs/{id}/reject" => self.rejected_run.clone(),
             path if path.starts_with("/syncs/{id}") => self.held_run.clone(),
             path if path.starts_with("/groups/{id}") => self.group.clone(),
+            path if path.starts_with("/webhooks/{id}") => self.webhook.clone(),
+            path if path.starts_with("/policies/{id}") => self.policy.clone(),
+            path if path.starts_with("/drift/{id}") => self.violation.clone(),
+            path if path.starts_with("/reconciliations/{id}") => self.reconciliation.clone(),
+            path if path.starts_with("/rule-sets/{id}") => self.rule_set.clone(),
             _ => self.account.clone(),
         };
         let path = route.path.replace("{id}", &id).replace("{user_id}", &self.user);
-        let path = path.replace("{token_id}", &self.token);
+        let path = path.replace("{token_id}", &self.token).replace("{name}", "scim");
+        let path = path.replace("{delivery_id}", &self.delivery);
+        let now = self.app.state.clock.now();
+        let later = (now + time::Duration::hours(1)).format(&Rfc3339)?;
+        let now = now.format(&Rfc3339)?;
         let body = route.body.replace("ACCOUNT", &self.account).replace("USER", &self.user);
+        let body = body.replace("HASH", &self.hash);
+        let body = body.replace("NOW", &now).replace("LATER", &later);
         let body = (!body.is_empty()).then_some(("application/json", body.as_str()));
         let method: Method = route.method.to_uppercase().parse()?;
         client.send(method, &path, body).await
@@ -366,6 +562,8 @@ impl Fixture {
         let ours = [&self.user, &self.team, &self.account, &self.key, &self.mapping, &name];
         let ours = ours.into_iter().chain([&self.client, &self.link, &self.own_mapping]);
         let ours = ours.chain([&self.held_run, &self.rejected_run]);
+        let ours = ours.chain([&self.webhook, &self.delivery, &self.policy, &self.violation]);
+        let ours = ours.chain([&self.rule_set]);
         let environment = self.app.home.environment_id.to_string();
         for secret in ours.chain([&environment]) {
             assert!(!response.text.contains(secret), "{}: {}", route.path, response.text);
@@ -396,6 +594,7 @@ async fn the_table_contains_every_route_of_the_document(pool: PgPool) -> anyhow:
 async fn a_key_of_the_environment_passes_everywhere(pool: PgPool) -> anyhow::Result<()> {
     let fixture = Fixture::new(pool).await?;
     for route in ROUTES {
+        fixture.prepare(route).await?;
         let response = fixture.call(route, &fixture.app.home.admin).await?;
         // The requested role assignment need not exist, everything else does.
         let missing = route.path == "/role-assignments/{id}" && response.status == 404;
@@ -481,7 +680,7 @@ async fn the_document_declares_which_routes_are_public(pool: PgPool) -> anyhow::
 
 /// Expected result for the token of another account of the same environment.
 fn expected_for_other_token(route: &Route, names_account: bool) -> Option<(u16, &'static str)> {
-    let settings = ["/link-tokens", "/environments"];
+    let settings = ["/link-tokens", "/portal-links", "/environments"];
     match (route.scope, route.path) {
         (None, _) => None,
         (Some(Scope::Admin), _) => Some((403, "insufficient_scope")),
@@ -493,6 +692,9 @@ fn expected_for_other_token(route: &Route, names_account: bool) -> Option<(u16, 
         }
         (_, "/mappings/{id}") => Some((404, "not_found")),
         (_, path) if path.starts_with("/syncs/{id}") => Some((404, "not_found")),
+        (_, path) if path.starts_with("/policies/{id}") => Some((404, "not_found")),
+        (_, path) if path.starts_with("/drift/{id}") => Some((404, "not_found")),
+        (_, path) if path.starts_with("/reconciliations/{id}") => Some((404, "not_found")),
         _ if route.foreign == ForeignResult::AccountNotFound && names_account => {
             Some((404, "account_not_found"))
         }
@@ -515,6 +717,8 @@ async fn a_token_of_another_account_gets_nothing(pool: PgPool) -> anyhow::Result
     let environment = fixture.app.home.environment_id.to_string();
     let ours = ours.into_iter().chain([&fixture.client, &fixture.link, &environment]);
     let ours = ours.chain([&fixture.held_run, &fixture.rejected_run]);
+    let ours = ours.chain([&fixture.webhook, &fixture.delivery]);
+    let ours = ours.chain([&fixture.policy, &fixture.violation]);
     let ours: Vec<&String> = ours.collect();
     for (route, names_account) in ROUTES.iter().flat_map(|route| [(route, true), (route, false)]) {
         let response = if names_account {

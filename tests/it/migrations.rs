@@ -59,6 +59,19 @@ const SAMPLES: &[(&str, &str)] = &[
         "insert into mappings values ('env_1', 'map_1', null, 'slack_enterprise', 'users', 'field', '1',
             now(), now())",
     ),
+    (
+        "console_sessions",
+        "insert into console_sessions values ('env_1', 'ses_1', 'key_1', '\\x01', now(), now(), now())",
+    ),
+    (
+        "console_sign_in_links",
+        "insert into console_sign_in_links values ('env_1', 'key_1', '\\x01', now())",
+    ),
+    (
+        "portal_links",
+        "insert into portal_links values ('env_1', 'plk_1', 'acc_1', 'key_1', '\\x01', '{directory}', '{read}',
+            now(), now(), null, null, null)",
+    ),
     ("key_uses", "insert into key_uses values ('env_1', 'key_1', now())"),
     // The migration made one for the event above.
     ("account_feeds", "update account_feeds set last_sequence = 9"),
@@ -66,6 +79,28 @@ const SAMPLES: &[(&str, &str)] = &[
         "jobs",
         "insert into jobs values ('env_1', 'acc_1', 'job_1', 'sync', 'queued', now(), 0, null, null, null,
             now(), null)",
+    ),
+    (
+        "change_sources",
+        "insert into change_sources (environment_id, integrated_account_id, rechecks_due_at)
+         values ('env_1', 'acc_1', now())",
+    ),
+    (
+        "rechecks",
+        "insert into rechecks values ('env_1', 'acc_1', 'user', 'U1', true, false, 'provider_event', '[]', 1,
+            now(), now(), 0, null, 0)",
+    ),
+    (
+        "change_log_entries",
+        "insert into change_log_entries values ('env_1', 'acc_1', 'entry_1', now())",
+    ),
+    (
+        "own_changes",
+        "insert into own_changes values ('env_1', 'acc_1', 'own_1', '{}', '[]', now(), null, false, now())",
+    ),
+    (
+        "change_causes",
+        "insert into change_causes values ('env_1', 'acc_1', 'U1', now(), 1, now(), '{}')",
     ),
     (
         "directory_copies",
@@ -91,6 +126,54 @@ const SAMPLES: &[(&str, &str)] = &[
         "events",
         "insert into events values ('env_1', 1, 'evt_1', now(), 'integrated_account.created', 'acc_1',
             '{}')",
+    ),
+    (
+        "webhooks",
+        "insert into webhooks values ('env_1', 'whk_1', 'https://example.com/', '{*}', 'acc_1', '', true,
+            null, null, 'm', '\\x01', '\\x02', null, null, 1, null, 0, null, null, null, now(), now())",
+    ),
+    (
+        "webhook_deliveries",
+        "insert into webhook_deliveries values ('env_1', 'whk_1', 'dlv_1', 'evt_1',
+            'integrated_account.created', 1, 'pending', 1, '[]', now(), now())",
+    ),
+    (
+        "webhook_replays",
+        "insert into webhook_replays values ('env_1', 'whk_1', 'rpl_1', '{*}', 0, 1, now())",
+    ),
+    (
+        "policies",
+        "insert into policies values ('env_1', 'pol_1', 'Guests', 'guests_must_expire', '{}', '{acc_1}',
+            'warning', 0, 'alert', true, now(), now())",
+    ),
+    (
+        "violations",
+        "insert into violations values ('env_1', 'acc_1', 'pol_1', 'vio_1', 'user', 'U1', 'open', '{}', '[]',
+            null, 1, now(), now(), null, now(), null, null, null, null)",
+    ),
+    ("policy_evaluations", "insert into policy_evaluations values ('env_1', 'acc_1', 0)"),
+    (
+        "rule_sets",
+        "insert into rule_sets values ('env_1', 'acc_1', 'rls_1', 'Departments', '[]', 'additive', '{}', true,
+            now(), now())",
+    ),
+    ("rule_set_positions", "insert into rule_set_positions values ('env_1', 'acc_1', 0)"),
+    (
+        "reconciliations",
+        "insert into reconciliations (environment_id, integrated_account_id, reconciliation_id, job_id, status,
+            options, new_workspaces, desired_users, row_errors, summary, created_by, created_at)
+         values ('env_1', 'acc_1', 'rec_1', 'job_2', 'planned', '{}', '[]', 1, '[]', '{}', 'key_1', now())",
+    ),
+    (
+        "reconciliation_steps",
+        "insert into reconciliation_steps (environment_id, integrated_account_id, reconciliation_id, position,
+            phase, operation, operation_type, subject, before, after, reason, is_removal, provider_calls, outcome)
+         values ('env_1', 'acc_1', 'rec_1', 1, 'additions', '{}', 'user.update', '{}', '{}', '{}', '', false, 1,
+            'pending')",
+    ),
+    (
+        "reconciliation_rows",
+        "insert into reconciliation_rows values ('env_1', 'acc_1', 'rec_1', 1, 'ada@example.com', '{}', now())",
     ),
 ];
 

@@ -62,6 +62,8 @@ async fn rotates_every_row_under_traffic_without_a_failed_call(pool: PgPool) -> 
     let app = app(pool).await?;
     let accounts = [app.link("acme").await?, app.link("globex").await?];
     let responses = join_all((0..10).map(|number| with_idempotency_key(&app, number))).await;
+    let webhook = json!({"url": "https://hooks.example.com/"});
+    let webhook = app.home.admin.post("webhooks", &webhook).await?.created()?;
     let mut browser = Browser::new()?;
     let link = link_url(&app.home, &json!({"tenant_id": "initech"})).await?;
     let consent = browser.start_consent(&link).await?;
@@ -107,6 +109,10 @@ async fn rotates_every_row_under_traffic_without_a_failed_call(pool: PgPool) -> 
     for (number, response) in responses.into_iter().enumerate() {
         assert_eq!(with_idempotency_key(app, number).await?, response?);
     }
+    // The signing secrets of a webhook open.
+    let id = webhook["result"]["id"].as_str().context("no webhook")?;
+    let new_secret = format!("webhooks/{id}/rotate-secret");
+    app.home.admin.send(http::Method::POST, &new_secret, None).await?.success()?;
     Ok(())
 }
 

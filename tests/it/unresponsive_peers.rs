@@ -123,8 +123,8 @@ async fn an_unresponsive_token_endpoint_loses_no_grant(pool: PgPool) -> anyhow::
             let response = response?;
             let (status, pause) = (response.status, response.header("retry-after"));
             let received = bytes > 100 && status == 200;
-            let is_told = matches!(status, 502 | 504) && !pause.is_empty();
-            assert!(received || is_told || bytes > 100, "{bytes}: {status} {}", response.text);
+            let is_reported = matches!(status, 502 | 504) && !pause.is_empty();
+            assert!(received || is_reported || bytes > 100, "{bytes}: {status} {}", response.text);
         }
         assert!(began.elapsed() < MAX_CALL_TIME, "{bytes}: {:?}", began.elapsed());
         line.restore();

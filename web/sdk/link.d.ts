@@ -4,10 +4,10 @@ export type LinkMode = "popup" | "iframe" | "redirect";
 /** The reason of a failed link. */
 export type LinkErrorCode =
   | "aborted" | "blocked" | "closed" | "invalid_options"
-  | "unknown_link" | "expired" | "used" | "other_provider"
+  | "unknown_link" | "expired" | "used" | "other_provider" | "origin_not_allowed"
   | "refused" | "not_organization_wide" | "other_organization" | "account_not_found" | "unusable_grant" | "not_accepted"
-  | "not_the_provider" | "unusable_base_url"
-  | "stale_session" | "other_browser" | "too_many_attempts"
+  | "not_the_provider" | "unusable_base_url" | "unusable_token_url" | "unusable_credentials" | "no_token_endpoint"
+  | "stale_session" | "other_browser" | "still_connecting" | "too_many_attempts" | "quota_exceeded"
   | "provider_refused" | "provider_unavailable" | "unavailable" | "internal";
 
 export interface LinkOptions {
@@ -40,6 +40,20 @@ export class LinkError extends Error {
  * @param linkToken the `link_token`, or the `link_url`, of `POST /link-tokens`
  */
 export function connect(linkToken: string, options?: LinkOptions): Promise<LinkSuccess>;
+
+export interface PortalOptions {
+  /** Default: `"iframe"`. Call `openPortal` from a click, or browsers block the popup. */
+  mode?: LinkMode;
+  /** The element that the frame fills; required by `"iframe"`. */
+  container?: Element;
+}
+
+/**
+ * Opens the hosted directory view of an account. Throws a `LinkError`.
+ *
+ * @param portalUrl the `portal_url` of `POST /portal-links`
+ */
+export function openPortal(portalUrl: string, options?: PortalOptions): { close(): void };
 
 export interface AuthenticateOptions {
   baseUrl?: string;

@@ -42,6 +42,36 @@ export function connect(linkToken, options = {}) {
     : Promise.reject(new LinkError("blocked", "The browser blocked the popup: call connect from a click handler."));
 }
 
+/**
+ * Opens the hosted directory view of an account.
+ *
+ * @param {string} portalUrl the `portal_url` of `POST /portal-links`
+ * @param {{mode?: "iframe"|"popup"|"redirect", container?: Element}} [options] a frame needs a container
+ * @returns {{close: () => void}} throws a `LinkError`
+ */
+export function openPortal(portalUrl, options = {}) {
+  const mode = options.mode ?? "iframe";
+  if (!/^https?:/.test(portalUrl)) throw new LinkError("invalid_options", "The portal URL is invalid.");
+  if (mode === "redirect") {
+    window.location.assign(portalUrl);
+    return { close() {} };
+  }
+  if (mode === "popup") {
+    const opened = window.open(portalUrl, "switchboard-portal", "popup,width=1200,height=860");
+    if (!opened) throw new LinkError("blocked", "The browser blocked the popup: call openPortal from a click handler.");
+    return { close: () => opened.close() };
+  }
+  if (mode !== "iframe" || !options.container) {
+    throw new LinkError("invalid_options", "Use popup, redirect, or iframe with a container.");
+  }
+  const element = document.createElement("iframe");
+  element.src = portalUrl;
+  element.title = "Directory";
+  element.style.cssText = "width:100%;height:100%;border:0;color-scheme:normal";
+  options.container.append(element);
+  return { close: () => element.remove() };
+}
+
 /** Returns the URL of the hosted page. */
 function address(linkToken, baseUrl, mode) {
   const isUrl = /^https?:/.test(linkToken);

@@ -3,6 +3,7 @@
 
 mod browser;
 mod data;
+mod provider_app;
 mod report;
 mod run;
 
@@ -123,8 +124,12 @@ fn override_settings(
     config.vault.keys_file = data.master_key_file()?;
     config.limits.time_scale = time_scale;
     config.sync.workers = config.sync.workers.max(1);
+    config.webhooks.workers = config.webhooks.workers.max(1);
+    config.webhooks.workers = config.webhooks.workers.max(1);
     // The sandbox's SCIM API is on this machine and can be linked by its URL.
     config.upstream.allow_private_addresses = true;
+    // A developer receives webhooks on this machine.
+    config.webhooks.allow_private_addresses = true;
     sandbox_url.clone_into(&mut config.slack_enterprise.web_url);
     sandbox_url.clone_into(&mut config.slack_enterprise.api_url);
     anyhow::ensure!(

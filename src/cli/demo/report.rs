@@ -19,6 +19,9 @@ pub(super) struct DemoInfo {
     pub(super) sandbox_url: String,
     pub(super) console_url: String,
     pub(super) link_url: String,
+    /// Signs in to the console once; not in the JSON, which programs read.
+    #[serde(skip)]
+    pub(super) sign_in_url: String,
     #[serde(skip)]
     pub(super) example: Example,
 }
@@ -57,7 +60,7 @@ impl DemoInfo {
     fn text(&self) -> String {
         let Self { base_url, integrated_account_id: account, sandbox_url, .. } = self;
         let (api_key, admin_key) = (self.api_key.reveal(), self.admin_key.reveal());
-        let (link_url, console_url) = (&self.link_url, &self.console_url);
+        let (link_url, sign_in_url) = (&self.link_url, &self.sign_in_url);
         let Example { id, search } = &self.example;
         format!(
             "
@@ -94,8 +97,9 @@ Try, in another terminal:
   # Call Slack's own API; the gateway adds token, rate limits and retries
   curl -s '{base_url}/proxy/api/auth.test?integrated_account_id={account}' -H 'Authorization: Bearer {api_key}'
 
+Open the console (signs in once):   {sign_in_url}
 Link another customer in a browser: {link_url}
-Open the console:                   {console_url}
+See the sandbox's organization:     {sandbox_url}/
 
 Ctrl-C stops everything."
         )

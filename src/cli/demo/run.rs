@@ -10,29 +10,27 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::browser::ScriptedBrowser;
+use super::provider_app::{self, ACTOR};
 use super::report::{DemoInfo, Example};
+use crate::admin::{Administrator, CreatedKey};
 use crate::app::{Gateway, GatewayParts, create_api_key, find_or_create_environment};
 use crate::cli::serve::public_url;
 use crate::cli::sync;
 use crate::config::Config;
-use crate::connectors::OAuthLink;
 use crate::domain::access::Scope;
 use crate::domain::account::AccountStatus;
-use crate::domain::clock::{Clock as _, SystemClock};
+use crate::domain::clock::SystemClock;
 use crate::domain::entropy::SystemEntropy;
-use crate::domain::ids::{EnvironmentId, IntegratedAccountId, ProviderAppId};
+use crate::domain::ids::{ApiKeyId, EnvironmentId, IntegratedAccountId};
 use crate::domain::provider::Provider;
 use crate::expressions::WorkerProgram;
 use crate::http::AppState;
 use crate::link::LinkRequest;
-use crate::sandbox::{self, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Sandbox};
-use crate::store::{AccountFilter, AuditEntry, NewProviderApp, ProviderApp, Store};
-use crate::vault::secret::ClientSecret;
+use crate::sandbox::{self, Sandbox};
+use crate::store::{AccountFilter, Store};
 
 /// The name of the demo's environment.
 const ENVIRONMENT: &str = "demo";
-/// The actor in the audit log.
-const ACTOR: &str = "demo";
 /// The tenant of the linked account.
 const TENANT: &str = "acme";
 /// The tenant of the link that is left for a browser.
@@ -63,7 +61,7 @@ impl Demo {
             worker_program: WorkerProgram::current(),
         })?;
         let state = Arc::clone(&gateway.state);
-        let example = Example::of(&self.sandbox);
+        let sandbox = self.sandbox.clone();
         let servers = TaskTracker::new();
         let events = self.sandbox.clone().deliver_events(self.stop.clone().cancelled_owned());
         servers.spawn(events);
@@ -76,7 +74,7 @@ impl Demo {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {}
-            report = set_up(&state, &store, &base_url, self.sandbox_url, example) => {
+            report = set_up(&state, &store, &base_url, (sandbox, self.sandbox_url)) => {
                 report?.print(self.json)?;
                 self.stop.cancelled().await;
             }
@@ -92,27 +90,44 @@ async fn set_up(
     state: &AppState,
     store: &Store,
     base_url: &Url,
-    sandbox_url: String,
-    example: Example,
+    (sandbox, sandbox_url): (Sandbox, String),
 ) -> anyhow::Result<DemoInfo> {
+    let example = Example::of(&sandbox);
     let environment_id =
         find_or_create_environment(store, ENVIRONMENT, &SystemClock, &SystemEntropy).await?;
     let api_key = create_key(state, store, environment_id, "demo", Scope::ACCOUNT).await?;
     let admin_key = create_key(state, store, environment_id, "demo admin", Scope::ALL).await?;
-    register_app(state, environment_id).await?;
+    provider_app::register(state, environment_id).await?;
+    provider_app::subscribe_to_events(state, environment_id, &sandbox, base_url).await?;
     let integrated_account_id = linked_account(state, environment_id).await?;
+    create_policies(state, environment_id).await?;
     request_copy(state, environment_id, integrated_account_id).await?;
     Ok(DemoInfo {
         base_url: base_url.as_str().trim_end_matches('/').to_owned(),
-        api_key,
-        admin_key,
+        api_key: api_key.secret,
+        admin_key: admin_key.secret,
         environment_id,
         integrated_account_id,
         sandbox_url,
         console_url: base_url.join("console")?.into(),
         link_url: create_link(state, environment_id, NEXT_TENANT).await?.into(),
+        sign_in_url: sign_in_url(state, base_url, environment_id, admin_key.id).await?,
         example,
     })
+}
+
+/// Returns a one-time link to the console.
+async fn sign_in_url(
+    state: &AppState,
+    base_url: &Url,
+    environment_id: EnvironmentId,
+    key_id: ApiKeyId,
+) -> anyhow::Result<String> {
+    let db = &state.store.tenant(environment_id);
+    let (clock, entropy) = (&SystemClock, &SystemEntropy);
+    let demo = Administrator { db, actor: ACTOR, request_id: None, clock, entropy };
+    let token = demo.create_sign_in_link(key_id).await?;
+    Ok(base_url.join("console/sign-in/")?.join(token.reveal())?.into())
 }
 
 async fn create_key(
@@ -121,42 +136,10 @@ async fn create_key(
     environment_id: EnvironmentId,
     name: &str,
     scopes: &[Scope],
-) -> anyhow::Result<crate::vault::IssuedSecret> {
+) -> anyhow::Result<CreatedKey> {
     let (clock, entropy) = (&SystemClock, &SystemEntropy);
     let issuer = &state.keys;
-    Ok(create_api_key(store, environment_id, name, scopes, issuer, clock, entropy).await?.secret)
-}
-
-/// Creates a provider app for the sandbox's OAuth client.
-async fn register_app(state: &AppState, environment_id: EnvironmentId) -> anyhow::Result<()> {
-    let db = state.store.tenant(environment_id);
-    let provider = Provider::SlackEnterprise;
-    if db.provider_app_for(provider).await?.is_some() {
-        return Ok(());
-    }
-    let id = ProviderAppId::generate(&SystemClock, &SystemEntropy);
-    let secret = ClientSecret::from(DEFAULT_CLIENT_SECRET.to_owned());
-    let sealed = state.vault.seal_app(environment_id, id, &secret, None)?;
-    let link = state.registry.connector(provider).linking().oauth();
-    let scopes = link.map(OAuthLink::default_scopes).unwrap_or_default();
-    let app = ProviderApp {
-        id,
-        provider,
-        client_id: DEFAULT_CLIENT_ID.to_owned(),
-        data_key: sealed.data_key,
-        client_secret: sealed.client_secret,
-        signing_secret: sealed.signing_secret,
-        scopes: scopes.iter().map(ToString::to_string).collect(),
-        pkce: false,
-        updated_at: SystemClock.now(),
-    };
-    let subject = id.to_string();
-    let entry = AuditEntry {
-        subject: Some(&subject),
-        ..AuditEntry::new("provider_app.created", ACTOR, &SystemClock, &SystemEntropy)
-    };
-    db.insert_provider_app(&NewProviderApp { app: &app, now: app.updated_at }, &entry).await?;
-    Ok(())
+    Ok(create_api_key(store, environment_id, name, scopes, issuer, clock, entropy).await?)
 }
 
 /// Returns the linked account: that of an earlier run, or a new one.
@@ -177,6 +160,15 @@ async fn linked_account(
     ScriptedBrowser::new()?.follow(&url).await?;
     let account = db.accounts(&filter, None, 1).await?.into_iter().next();
     account.map(|account| account.id).ok_or_else(|| anyhow::anyhow!("no account was linked"))
+}
+
+/// Creates the starter policies, so that there are violations to look at.
+async fn create_policies(state: &AppState, environment_id: EnvironmentId) -> anyhow::Result<()> {
+    let db = &state.store.tenant(environment_id);
+    let (clock, entropy) = (&SystemClock, &SystemEntropy);
+    let demo = Administrator { db, actor: ACTOR, request_id: None, clock, entropy };
+    demo.create_starter_policies().await?;
+    Ok(())
 }
 
 /// Enables the sync of the account and requests a run, without waiting for it.

@@ -42,9 +42,9 @@ impl ResponseClassifier for ScimClassifier {
         token_check_url(&parse_base_url(account.base_url.as_deref())?)
     }
 
-    /// A 403 means that the token is valid. A 401 counts when it is the server's own: with a challenge for bearer
-    /// tokens (RFC 6750 §3), or without a challenge and with an empty or JSON body. An HTML page, or a challenge of
-    /// another scheme, comes from an intermediary.
+    /// A 403 means that the token is valid. A 401 counts when it is the server's own: with a challenge of the scheme
+    /// that was sent (RFC 6750 §3, RFC 7617 §2), or without a challenge and with an empty or JSON body. An HTML page,
+    /// or a challenge of another scheme, comes from an intermediary.
     fn token_status(&self, trial: &TokenCheckResponse) -> TokenStatus {
         if trial.status == StatusCode::FORBIDDEN {
             return TokenStatus::Valid;
@@ -62,13 +62,13 @@ impl ResponseClassifier for ScimClassifier {
             .iter()
             .filter_map(|challenge| challenge.to_str().ok())
             .collect();
-        let is_bearer = |challenge: &&str| {
+        let is_of_scheme = |challenge: &&str| {
             let scheme = challenge.split([' ', ',']).next().unwrap_or_default();
-            scheme.eq_ignore_ascii_case("bearer")
+            scheme.eq_ignore_ascii_case(trial.scheme.name())
         };
         let is_own = if challenges.is_empty() {
             is_readable
-        } else if challenges.iter().any(is_bearer) {
+        } else if challenges.iter().any(is_of_scheme) {
             let names_the_token = |challenge: &&str| challenge.contains("invalid_token");
             is_readable || challenges.iter().any(names_the_token)
         } else {
@@ -89,9 +89,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::vault::secret::AuthScheme;
 
-    /// The validity after a response with this status, challenge and body.
+    /// The validity of a bearer token after a response with this status, challenge and body.
     fn validity(status: u16, challenge: &str, body: &str) -> TokenStatus {
+        validity_of(AuthScheme::Bearer, status, challenge, body)
+    }
+
+    fn validity_of(scheme: AuthScheme, status: u16, challenge: &str, body: &str) -> TokenStatus {
         let mut headers = HeaderMap::new();
         if !challenge.is_empty() {
             headers.insert(header::WWW_AUTHENTICATE, challenge.parse().unwrap());
@@ -101,7 +106,25 @@ mod tests {
             headers,
             body: serde_json::from_str(body).unwrap_or_default(),
             is_empty: body.is_empty(),
+            scheme,
         })
+    }
+
+    #[test]
+    fn a_basic_challenge_counts_for_basic_credentials() {
+        let invalid = TokenStatus::Invalid(TOKEN_REJECTED);
+        let json = r#"{"detail":"no"}"#;
+        for (challenge, body, expected) in [
+            ("Basic realm=\"scim\"", "", invalid),
+            ("basic realm=\"scim\"", json, invalid),
+            ("Basic realm=\"scim\"", "<html>401</html>", TokenStatus::Unknown),
+            ("Bearer", "", TokenStatus::Unknown),
+            ("Negotiate", json, TokenStatus::Unknown),
+            ("", "", invalid),
+        ] {
+            let found = validity_of(AuthScheme::Basic, 401, challenge, body);
+            assert_eq!(found, expected, "{challenge} {body}");
+        }
     }
 
     #[test]

@@ -2,19 +2,60 @@
 //!
 //! Each account has its own base URL and token, which the customer entered in a form.
 
+mod announcement;
 mod api;
+mod attribute;
+mod attribute_change;
+mod change_log;
 mod classify;
+mod complex_type;
+mod describe;
+mod discovery;
+mod features;
+mod filters;
+mod group_changes;
+mod group_members;
+mod group_writes;
 mod groups;
+mod held_roles;
 mod link;
+mod list;
+mod list_call;
+mod list_step;
 mod map;
+mod me;
+mod membership_writes;
+mod memberships;
+mod pages;
 mod passthrough;
+mod patch;
+mod position;
+mod rejection;
+mod remote_data;
+mod resource_writes;
+mod role_assignments;
+mod role_id;
+mod role_writes;
+mod roles;
+mod settings;
+mod unsupported;
+mod url_encoding;
+mod user_emails;
+mod user_input;
+mod user_names;
+mod user_schema;
+mod user_validation;
+mod user_writes;
 mod users;
+mod values;
 mod wire;
+mod workspaces;
 
 use super::{
-    AssignmentWrites, Connector, GroupWrites, Linking, MembershipWrites, Passthrough, ReadIdentity,
-    ReadResource, UserWrites, WorkspaceWrites,
+    AssignmentWrites, Connector, Discover, GroupWrites, Linking, MembershipWrites, Passthrough,
+    ReadChangeLog, ReadIdentity, ReadResource, UserWrites, WorkspaceWrites,
 };
+use super::{PlannedCall, PlannedWork};
 use crate::config;
 use crate::domain::assignment::RoleAssignment;
 use crate::domain::group::Group;
@@ -62,6 +103,15 @@ impl Connector for ScimConnector {
         &classify::ScimClassifier
     }
 
+    fn planned_calls(&self, work: &PlannedWork<'_>) -> Vec<PlannedCall> {
+        let count = match work {
+            // A patch is sent after a read where the server requires whole values.
+            PlannedWork::Operation(_) => 2,
+            PlannedWork::ReadUser | PlannedWork::ReadRoles(_) | PlannedWork::ReadGroup => 1,
+        };
+        vec![PlannedCall { buckets: self.budgets(), count }]
+    }
+
     fn has_budget(&self, name: &str) -> bool {
         name == BUDGET
     }
@@ -78,40 +128,48 @@ impl Connector for ScimConnector {
         self
     }
 
+    fn discovery(&self) -> Option<&dyn Discover> {
+        Some(self)
+    }
+
     fn users(&self) -> Option<&dyn ReadResource<User>> {
         Some(self)
     }
 
     fn roles(&self) -> Option<&dyn ReadResource<Role>> {
-        None
+        Some(self)
     }
 
     fn role_assignments(&self) -> Option<&dyn ReadResource<RoleAssignment>> {
-        None
+        Some(self)
     }
 
     fn workspaces(&self) -> Option<&dyn ReadResource<Workspace>> {
-        None
+        Some(self)
     }
 
     fn groups(&self) -> Option<&dyn ReadResource<Group>> {
         Some(self)
     }
 
+    fn change_log(&self) -> Option<&dyn ReadChangeLog> {
+        Some(self)
+    }
+
     fn identity(&self) -> Option<&dyn ReadIdentity> {
-        None
+        Some(self)
     }
 
     fn user_writes(&self) -> Option<&dyn UserWrites> {
-        None
+        Some(self)
     }
 
     fn membership_writes(&self) -> Option<&dyn MembershipWrites> {
-        None
+        Some(self)
     }
 
     fn assignment_writes(&self) -> Option<&dyn AssignmentWrites> {
-        None
+        Some(self)
     }
 
     fn workspace_writes(&self) -> Option<&dyn WorkspaceWrites> {
@@ -119,6 +177,6 @@ impl Connector for ScimConnector {
     }
 
     fn group_writes(&self) -> Option<&dyn GroupWrites> {
-        None
+        Some(self)
     }
 }

@@ -3,14 +3,20 @@
 //! <https://docs.slack.dev/authentication/verifying-requests-from-slack>
 
 use serde::Deserialize;
+use serde_json::Value;
 use time::{Duration, OffsetDateTime};
 
+use super::api::is_id;
+use crate::domain::reported_change::{ReportedChange, Subject};
 use crate::domain::timestamp::Timestamp;
 use crate::vault::secret::SigningSecret;
 use crate::vault::verify_hmac;
 
 /// Maximum difference between a request's timestamp and the clock: an older request may be a replay.
 const MAX_CLOCK_SKEW: Duration = Duration::minutes(5);
+
+/// Maximum number of objects of one event.
+const MAX_OBJECTS: usize = 1_000;
 
 /// The signature of a request.
 #[derive(Debug)]
@@ -64,6 +70,8 @@ pub enum EventRequest {
     Challenge(String),
     /// Grants of an organization were revoked.
     GrantsRevoked(RevokedGrants),
+    /// Objects of an organization changed.
+    Changed(ChangedObjects),
     /// An event that is ignored.
     Other,
 }
@@ -81,6 +89,15 @@ pub struct RevokedGrants {
     pub at: OffsetDateTime,
 }
 
+/// Objects of a directory that changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedObjects {
+    /// The organization.
+    pub organization_id: String,
+    /// The objects.
+    pub changes: Vec<ReportedChange>,
+}
+
 impl EventRequest {
     /// Parses the body of a request with a valid signature.
     ///
@@ -91,6 +108,9 @@ impl EventRequest {
         let envelope: EventEnvelope = serde_json::from_slice(body)?;
         if envelope.kind == "url_verification" {
             return Ok(envelope.challenge.map_or(Self::Other, Self::Challenge));
+        }
+        if let Some(changed) = envelope.changed_objects() {
+            return Ok(Self::Changed(changed));
         }
         Ok(envelope.revoked_grants().map_or(Self::Other, Self::GrantsRevoked))
     }
@@ -121,6 +141,15 @@ struct SlackEvent {
     kind: String,
     #[serde(default)]
     tokens: RevokedTokens,
+    /// The user of `team_join`, `user_change` and `user_profile_changed`.
+    user: Option<Value>,
+    /// The user group of `subteam_created` and `subteam_updated`.
+    subteam: Option<Value>,
+    /// The user group of `subteam_members_changed`.
+    subteam_id: Option<String>,
+    /// The workspaces of `team_access_granted` and `team_access_revoked`.
+    #[serde(default)]
+    team_ids: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -130,7 +159,40 @@ struct RevokedTokens {
     oauth: Vec<String>,
 }
 
+/// Returns the id of an object, or the id that is sent in its place.
+fn id_of(object: &Value) -> Option<String> {
+    object.get("id").unwrap_or(object).as_str().map(str::to_owned)
+}
+
 impl EventEnvelope {
+    /// Returns the objects that an event says have changed. `user_status_changed` is ignored: the status text is no part
+    /// of a directory.
+    fn changed_objects(&self) -> Option<ChangedObjects> {
+        let event = self.event.as_ref().filter(|_| self.kind == "event_callback")?;
+        let subjects: Vec<Subject> = match event.kind.as_str() {
+            "team_join" | "user_change" | "user_profile_changed" => {
+                vec![Subject::User(id_of(event.user.as_ref()?)?)]
+            }
+            "subteam_created" | "subteam_updated" => {
+                vec![Subject::Group(id_of(event.subteam.as_ref()?)?)]
+            }
+            "subteam_members_changed" => vec![Subject::Group(event.subteam_id.clone()?)],
+            "team_rename" => vec![Subject::Workspace(self.team_id.clone()?)],
+            "team_access_granted" | "team_access_revoked" => {
+                event.team_ids.iter().cloned().map(Subject::Workspace).collect()
+            }
+            _ => return None,
+        };
+        let subjects = subjects.into_iter().filter(|subject| is_id(subject.id()));
+        let changes = subjects.take(MAX_OBJECTS).map(|subject| ReportedChange {
+            subject,
+            with_roles: false,
+            cause: None,
+        });
+        let organization_id = self.enterprise_id.clone().or_else(|| self.team_id.clone())?;
+        Some(ChangedObjects { organization_id, changes: changes.collect() })
+    }
+
     fn revoked_grants(self) -> Option<RevokedGrants> {
         // Grants are for whole organizations; uninstalling the app from one workspace does not revoke them.
         let whole = self.authorizations.is_empty()
@@ -211,10 +273,47 @@ mod tests {
             ("event_time", json!(null)),
             ("authorizations", json!([{"is_enterprise_install": false}])),
             ("event", json!({"type": "user_change", "user": {}})),
+            ("event", json!({"type": "user_status_changed", "user": {"id": "U1"}})),
         ] {
             let mut other = whole.clone();
             other[field] = value;
             assert_eq!(read(&other), EventRequest::Other, "{field}");
+        }
+    }
+
+    #[test]
+    fn events_name_the_objects_that_changed() {
+        let read = |event: serde_json::Value| {
+            let body = json!({"type": "event_callback", "enterprise_id": "E1", "team_id": "T1",
+                "event_time": 1_700_000_000, "event": event});
+            let EventRequest::Changed(changed) =
+                EventRequest::parse(body.to_string().as_bytes()).unwrap()
+            else {
+                return Vec::new();
+            };
+            assert_eq!(changed.organization_id, "E1");
+            changed.changes.into_iter().map(|change| change.subject).collect()
+        };
+        let user = |id: &str| vec![Subject::User(id.to_owned())];
+        assert_eq!(read(json!({"type": "user_change", "user": {"id": "W1"}})), user("W1"));
+        assert_eq!(read(json!({"type": "team_join", "user": {"id": "W2", "x": []}})), user("W2"));
+        assert_eq!(read(json!({"type": "user_profile_changed", "user": "W3"})), user("W3"));
+        let group = vec![Subject::Group("S1".to_owned())];
+        assert_eq!(read(json!({"type": "subteam_updated", "subteam": {"id": "S1"}})), group);
+        assert_eq!(read(json!({"type": "subteam_members_changed", "subteam_id": "S1"})), group);
+        let workspaces: Vec<Subject> =
+            ["T2", "T3"].map(|id| Subject::Workspace(id.to_owned())).into();
+        let granted = json!({"type": "team_access_granted", "team_ids": ["T2", "T3", "../x"]});
+        assert_eq!(read(granted), workspaces);
+        let renamed = vec![Subject::Workspace("T1".to_owned())];
+        assert_eq!(read(json!({"type": "team_rename", "name": "x"})), renamed);
+        for ignored in [
+            json!({"type": "user_change"}),
+            json!({"type": "user_change", "user": {"id": "../x"}}),
+            json!({"type": "user_status_changed", "user": {"id": "W1"}}),
+            json!({"type": "message", "user": "W1"}),
+        ] {
+            assert!(read(ignored.clone()).is_empty(), "{ignored}");
         }
     }
 }

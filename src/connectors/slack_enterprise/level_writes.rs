@@ -1,7 +1,7 @@
 //! Assigns and removes levels of a workspace or of the organization: `admin.users.set…`.
 
 use super::SlackConnector;
-use crate::connectors::{CallContext, ConnectorError, ErrorKind, ReadBack, RoleGrant};
+use crate::connectors::{CallContext, ConnectorError, ErrorKind, PLACE_FIELD, ReadBack, RoleGrant};
 use crate::domain::patch::WriteOutcome;
 
 const ADMIN: &str = "admin.users.setAdmin";
@@ -66,8 +66,8 @@ fn check_removable(role: &str) -> Result<(), AssignmentRefusal> {
 
 /// Checks whether a level can be assigned in a place.
 pub(super) fn check_level(cx: &CallContext<'_>, holding: &RoleGrant) -> Result<(), ConnectorError> {
-    check_place(cx, holding)?;
-    assign_method(&holding.role_id).map(|_| ()).map_err(|why| not_assignable(cx, why))
+    assign_method(&holding.role_id).map_err(|why| not_assignable(cx, why))?;
+    check_place(cx, holding).map_err(|error| error.with_field(PLACE_FIELD))
 }
 
 impl SlackConnector {

@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use super::roles::{self, AdminLevel};
 use super::wire;
-use crate::domain::assignment::RoleAssignment;
+use crate::domain::assignment::{RoleAssignment, assignment_id};
 use crate::domain::group::Group;
 use crate::domain::role::RoleScope;
 use crate::domain::timestamp::Timestamp;
@@ -369,7 +369,7 @@ pub(super) fn assignment(
     entity_id: &str,
     organization: &str,
 ) -> RoleAssignment {
-    let id = format!("{role_id}.{user_id}.{entity_id}");
+    let id = assignment_id(role_id, &user_id, entity_id);
     let at = |wanted| (scope == wanted).then(|| entity_id.to_owned());
     RoleAssignment {
         id,

@@ -5,6 +5,8 @@
 
 mod api;
 mod assignments;
+mod audit_log;
+mod capabilities;
 mod classify;
 mod error;
 pub mod events;
@@ -17,6 +19,7 @@ mod memberships;
 mod methods;
 mod oauth;
 mod passthrough;
+mod planned_calls;
 mod profiles;
 mod raw_pages;
 mod remote_data;
@@ -40,11 +43,13 @@ use self::classify::SlackClassifier;
 use self::methods::MethodTable;
 use super::path::BaseUrl;
 use super::{
-    AssignmentWrites, Connector, GroupWrites, Linking, MembershipWrites, Passthrough, ReadIdentity,
-    ReadProfiles, ReadResource, UserWrites, WorkspaceWrites,
+    AssignmentWrites, Connector, GroupWrites, Linking, MembershipWrites, Passthrough,
+    ReadChangeLog, ReadIdentity, ReadProfiles, ReadResource, UserWrites, WorkspaceWrites,
 };
+use super::{PlannedCall, PlannedWork};
 use crate::config;
 use crate::domain::assignment::RoleAssignment;
+use crate::domain::capabilities::{ResourceKind, ResourceMethod};
 use crate::domain::group::Group;
 use crate::domain::provider::Provider;
 use crate::domain::role::Role;
@@ -113,6 +118,10 @@ impl Connector for SlackConnector {
         &self.classifier
     }
 
+    fn planned_calls(&self, work: &PlannedWork<'_>) -> Vec<PlannedCall> {
+        self.calls_of(work)
+    }
+
     fn has_budget(&self, name: &str) -> bool {
         self.methods.has_budget(name)
     }
@@ -129,12 +138,24 @@ impl Connector for SlackConnector {
         self
     }
 
+    fn scopes(&self, resource: ResourceKind, method: ResourceMethod) -> &'static [&'static str] {
+        capabilities::scopes(resource, method)
+    }
+
+    fn provider_filters(&self, resource: ResourceKind) -> &'static [&'static str] {
+        capabilities::provider_filters(resource)
+    }
+
     fn users(&self) -> Option<&dyn ReadResource<User>> {
         Some(self)
     }
 
     fn roles(&self) -> Option<&dyn ReadResource<Role>> {
         Some(self)
+    }
+
+    fn has_role(&self, id: &str) -> Option<bool> {
+        Some(roles::can_be_held(id))
     }
 
     fn role_assignments(&self) -> Option<&dyn ReadResource<RoleAssignment>> {
@@ -151,6 +172,14 @@ impl Connector for SlackConnector {
 
     fn profiles(&self) -> Option<&dyn ReadProfiles> {
         Some(self)
+    }
+
+    fn change_log(&self) -> Option<&dyn ReadChangeLog> {
+        Some(self)
+    }
+
+    fn sends_events(&self) -> bool {
+        true
     }
 
     fn identity(&self) -> Option<&dyn ReadIdentity> {

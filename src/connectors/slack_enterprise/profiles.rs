@@ -9,12 +9,15 @@ use super::{SlackConnector, map, wire};
 use crate::connectors::parse::{ParseError, parse_text};
 use crate::connectors::{CallContext, ConnectorError, PageToken, Profile, ReadProfiles};
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::user::User;
+use crate::domain::user::{User, UserStatus};
 
 const LIST: &str = "scim.users.list";
 const GET: &str = "scim.users.get";
 /// The fields that only `users.info`, or only `admin.users.list`, returns.
-const FIELDS_OF_ONE_READ: [&str; 6] = [
+const FIELDS_OF_ONE_READ: [&str; 5] =
+    ["identifiers", "is_2fa_enabled", "is_email_verified", "is_sso_enabled", "updated_at"];
+/// The same for a deactivated user: only `admin.users.list` has the time of the deactivation.
+const FIELDS_OF_ONE_READ_OF_INACTIVE: [&str; 6] = [
     "deactivated_at",
     "identifiers",
     "is_2fa_enabled",
@@ -47,8 +50,21 @@ impl ReadProfiles for SlackConnector {
         Ok(unavailable_as_none(response)?.map(|response| response.remote()))
     }
 
-    fn fields_of_one_read(&self) -> &'static [&'static str] {
-        &FIELDS_OF_ONE_READ
+    fn fields_of_one_read(&self, user: &User) -> &'static [&'static str] {
+        match user.status {
+            UserStatus::Active | UserStatus::Invited => &FIELDS_OF_ONE_READ,
+            UserStatus::Inactive | UserStatus::Deleted => &FIELDS_OF_ONE_READ_OF_INACTIVE,
+        }
+    }
+
+    fn as_listed(&self, user: &mut User) {
+        match user.status {
+            // Only `users.info` says that an invitation is pending.
+            UserStatus::Invited => user.status = UserStatus::Active,
+            // Lists have deactivated users without their former workspaces.
+            UserStatus::Inactive | UserStatus::Deleted => user.workspaces.clear(),
+            UserStatus::Active => {}
+        }
     }
 
     fn merge(

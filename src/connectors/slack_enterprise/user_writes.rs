@@ -31,7 +31,7 @@ const MAX_USERNAME_ATTEMPTS: usize = 5;
 
 #[async_trait]
 impl UserWrites for SlackConnector {
-    fn validate(&self, input: &UserInput, new: bool) -> Vec<ValidationError> {
+    fn validate(&self, _: &CallContext<'_>, input: &UserInput, new: bool) -> Vec<ValidationError> {
         let mut errors = Vec::new();
         let unknown = input.custom_fields.keys().filter(|name| *name != START_DATE);
         errors.extend(unknown.map(|name| {

@@ -5,9 +5,26 @@ use time::OffsetDateTime;
 
 use super::{RoleInput, UserInput, UserStatusInput};
 use crate::domain::patch::{PatchField, ValidationError};
+use crate::domain::role::replaces_level;
 use crate::domain::user::UserType;
 
 impl UserInput {
+    /// Returns the input without the fields that the provider rejects, `rejected`: a rule about such a field would
+    /// contradict its rejection.
+    #[must_use]
+    pub fn without_rejected(&self, rejected: &[ValidationError]) -> Self {
+        let is_rejected = |pointer: &str| rejected.iter().any(|error| error.pointer == pointer);
+        let mut input = self.clone();
+        if is_rejected("/user_type") {
+            input.user_type = PatchField::Absent;
+        }
+        if is_rejected("/expires_at") {
+            input.expires_at = PatchField::Absent;
+        }
+        input.invite &= !is_rejected("/invite");
+        input
+    }
+
     /// Returns the validation errors of a request to create a user.
     #[must_use]
     pub fn validate_create(&self, now: OffsetDateTime) -> Vec<ValidationError> {
@@ -151,7 +168,6 @@ impl UserInput {
 #[must_use]
 pub fn contradicting_roles(roles: &[RoleInput]) -> Vec<ValidationError> {
     let place = |role: &RoleInput| (role.workspace_id.clone(), role.channel_id.clone());
-    let family = |role: &RoleInput| role.id.split_once(':').map(|(family, _)| family.to_owned());
     let mut errors = Vec::new();
     for (number, role) in roles.iter().enumerate() {
         if role.workspace_id.is_some() && role.channel_id.is_some() {
@@ -159,10 +175,8 @@ pub fn contradicting_roles(roles: &[RoleInput]) -> Vec<ValidationError> {
             errors.extend(ValidationError::conflict(&at("workspace_id"), &at("channel_id")));
         }
         let mut before = roles.iter().take(number);
-        let other = before.position(|one| {
-            let is_level_of_one = family(role).is_some() && family(one) == family(role);
-            is_level_of_one && one.id != role.id && place(one) == place(role)
-        });
+        let other =
+            before.position(|one| replaces_level(&role.id, &one.id) && place(one) == place(role));
         if let Some(other) = other {
             let at = |place: usize| format!("/roles/{place}/id");
             errors.extend(ValidationError::conflict(&at(other), &at(number)));

@@ -10,8 +10,10 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::IntoParams;
 
-use super::access::{Access, RequiredScope, Write};
-use super::params::{Params, contradicting_parameters, invalid_parameter};
+use super::account_discovery::with_discovery;
+use super::authentication::{Access, RequiredScope, Write};
+use super::max_wait::max_wait;
+use super::params::{Params, differing_parameters, invalid_parameter};
 use crate::connectors::CallContext;
 use crate::domain::access::Scope;
 use crate::domain::account::{AccountStatus, IntegratedAccount};
@@ -38,10 +40,6 @@ const TENANT_PARAM: &str = "tenant_id";
 const PROVIDER_PARAM: &str = "provider";
 /// The header whose account token implies the account.
 const AUTHORIZATION_HEADER: &str = "Authorization";
-/// The header with the preferred maximum wait.
-pub(in crate::http) const PREFER: HeaderName = HeaderName::from_static("prefer");
-/// The maximum wait that a caller can request.
-const MAX_WAIT: Duration = Duration::from_mins(2);
 
 /// The parameters that select the account of a request.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -58,7 +56,7 @@ pub(in crate::http) struct AccountQuery {
 
 impl AccountQuery {
     /// Takes the account parameters.
-    pub(super) fn take(params: &mut Params) -> Result<Self, Problem> {
+    pub(in crate::http) fn take(params: &mut Params) -> Result<Self, Problem> {
         Ok(Self {
             integrated_account_id: params.take(ACCOUNT_PARAM)?,
             tenant_id: params.take(TENANT_PARAM)?,
@@ -74,7 +72,7 @@ impl AccountQuery {
         let in_query = self.integrated_account_id.as_deref().map(read_id).transpose()?;
         let in_header = header_value(headers)?.map(read_id).transpose()?;
         match (in_query, in_header) {
-            (Some(one), Some(other)) if one != other => Err(contradicting_parameters(
+            (Some(one), Some(other)) if one != other => Err(differing_parameters(
                 [ACCOUNT_PARAM, HEADER_DISPLAY_NAME],
                 "names another account",
             )),
@@ -91,13 +89,13 @@ impl AccountQuery {
         selector: &'static str,
     ) -> Result<(), Problem> {
         if self.tenant_id.as_ref().is_some_and(|tenant| *tenant != account.tenant_id) {
-            return Err(contradicting_parameters(
+            return Err(differing_parameters(
                 [selector, TENANT_PARAM],
                 "the account belongs to another tenant",
             ));
         }
         if self.provider.is_some_and(|provider| provider != account.provider) {
-            return Err(contradicting_parameters(
+            return Err(differing_parameters(
                 [selector, PROVIDER_PARAM],
                 "the account belongs to another provider",
             ));
@@ -118,7 +116,7 @@ pub(in crate::http) fn account_filter(
     };
     let in_header = header_value(headers)?.map(read).transpose()?;
     if in_query.zip(in_header).is_some_and(|(one, other)| one != other) {
-        return Err(contradicting_parameters(
+        return Err(differing_parameters(
             [ACCOUNT_PARAM, HEADER_DISPLAY_NAME],
             "names another account",
         ));
@@ -169,7 +167,7 @@ pub(in crate::http) struct RequestHead<'a> {
 pub(in crate::http) struct Account<P> {
     /// In the caller's environment, with the status `active`.
     pub(super) row: Arc<IntegratedAccount>,
-    max_wait: Duration,
+    pub(super) max_wait: Duration,
     class: Priority,
     /// The audit action of provider calls.
     audit_action: &'static str,
@@ -294,6 +292,30 @@ impl<P: RequiredScope> Account<P> {
             AccountQuery::take(&mut Params::of(uri))?
         };
         let integrated_account = find_account(&access, headers, &query).await?;
+        let max_wait = max_wait(headers, state);
+        let class = extensions.get::<Priority>().copied().unwrap_or_default();
+        Self::open(access, integrated_account, state, (max_wait, class)).await
+    }
+
+    /// Returns an account that the path names indirectly, or the problems of [`Self::resolve`].
+    pub(in crate::http) async fn with_id(
+        access: Access<P>,
+        id: IntegratedAccountId,
+        headers: &HeaderMap,
+        state: &AppState,
+    ) -> Result<Self, Problem> {
+        let query =
+            AccountQuery { integrated_account_id: Some(id.text()), ..AccountQuery::default() };
+        let account = find_account(&access, headers, &query).await?;
+        Self::open(access, account, state, (max_wait(headers, state), Priority::default())).await
+    }
+
+    async fn open(
+        access: Access<P>,
+        integrated_account: Arc<IntegratedAccount>,
+        state: &AppState,
+        (max_wait, class): (Duration, Priority),
+    ) -> Result<Self, Problem> {
         access.request().set_account_id(integrated_account.id, integrated_account.provider);
         match integrated_account.status {
             AccountStatus::Active => {}
@@ -304,7 +326,7 @@ impl<P: RequiredScope> Account<P> {
                 return Err(account_disconnected());
             }
         }
-        let max_wait = max_wait(headers, state);
+        let integrated_account = with_discovery(&access, state, integrated_account).await?;
         // Raw calls have no custom fields.
         let mappings = match P::SCOPE {
             Scope::Proxy => Vec::new(),
@@ -317,7 +339,6 @@ impl<P: RequiredScope> Account<P> {
                 .await?
             }
         };
-        let class = extensions.get::<Priority>().copied().unwrap_or_default();
         let action = if P::SCOPE == Scope::Proxy { "proxy.called" } else { "directory.called" };
         Ok(Self {
             row: integrated_account,
@@ -374,47 +395,4 @@ fn account_not_found() -> Problem {
         ProblemKind::AccountNotFound,
         "No such account in this environment. GET /integrated-accounts lists its accounts.",
     )
-}
-
-/// Returns the maximum wait for a rate limit permit: `Prefer: wait=N` (RFC 7240), else the setting.
-pub(in crate::http) fn max_wait(headers: &HeaderMap, services: &Services) -> Duration {
-    preferred_wait(headers).unwrap_or(services.max_wait)
-}
-
-/// Returns the first `Prefer: wait=N`, in seconds.
-fn preferred_wait(headers: &HeaderMap) -> Option<Duration> {
-    let values = headers.get_all(PREFER).iter().filter_map(|value| value.to_str().ok());
-    let mut preferences = values.flat_map(|value| value.split(','));
-    let wait = preferences.find_map(|preference| {
-        let (name, value) = preference.split(';').next()?.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"'))
-    })?;
-    Some(Duration::from_secs(wait.parse().ok()?).min(MAX_WAIT))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parses_the_preferred_wait() {
-        for (values, seconds) in [
-            (&["wait=5"][..], Some(5)),
-            (&["return=minimal, Wait = \"7\""], Some(7)),
-            (&["respond-async", "wait=0"], Some(0)),
-            (&["wait=3; x=y, wait=9"], Some(3)),
-            (&["wait=999999"], Some(120)),
-            (&["wait=-1"], None),
-            (&["wait=1.5"], None),
-            (&["waiting=5"], None),
-            (&[], None),
-        ] {
-            let values = values.iter().map(|value| (PREFER, value.parse().unwrap()));
-            let headers: HeaderMap = values.fold(HeaderMap::new(), |mut headers, (name, value)| {
-                headers.append(name, value);
-                headers
-            });
-            assert_eq!(preferred_wait(&headers), seconds.map(Duration::from_secs), "{headers:?}");
-        }
-    }
 }

@@ -7,12 +7,10 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError};
-use serde::Deserializer;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use serde_path_to_error::Segment;
 
-use super::strict_json::StrictDeserializer;
+use crate::domain::strict_json::{has_nul, parse_strict};
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::request_context::RequestContext;
 use crate::http::state::{AppState, Services};
@@ -35,38 +33,51 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        check_content_type(request.headers())?;
-        let current = RequestContext::of(request.extensions());
-        let bytes = read_whole(request.into_body(), state, &current).await?;
-        reject_nul(&bytes)?;
-        let mut json = serde_json::Deserializer::from_slice(&bytes);
-        let value = parse_strict(&mut json).map_err(|(pointer, message)| {
-            Problem::new(
-                ProblemKind::InvalidBody,
-                "The request body does not match the schema of this route.",
-            )
-            .with_error(pointer, message)
-        })?;
-        json.end().map_err(|error| {
-            Problem::new(ProblemKind::InvalidBody, "The body has data after the JSON value.")
-                .with_error("", error.to_string())
-        })?;
-        Ok(Self(value))
+        let value = read_json(request, state).await?;
+        value.map(Self).ok_or_else(|| {
+            Problem::new(ProblemKind::InvalidBody, "The request has no body. Send a JSON object.")
+                .with_error("", "is missing")
+        })
     }
 }
 
-/// Parses a value strictly.
-///
-/// # Errors
-///
-/// The JSON pointer and the message of the error.
-pub(in crate::http) fn parse_strict<'de, T: DeserializeOwned, D: Deserializer<'de>>(
-    json: D,
-) -> Result<T, (String, String)> {
-    let mut track = serde_path_to_error::Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(json, &mut track);
-    T::deserialize(StrictDeserializer(tracked))
-        .map_err(|error| (pointer(&track.path()), error.to_string()))
+/// A parsed JSON body whose fields are all optional. A request without a body sets none of them.
+#[derive(Debug)]
+pub(in crate::http) struct OptionalJsonBody<T>(pub(in crate::http) T);
+
+impl<T: DeserializeOwned + Default> FromRequest<AppState> for OptionalJsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
+        Ok(Self(read_json(request, state).await?.unwrap_or_default()))
+    }
+}
+
+/// Reads and parses a JSON body; `None` for a request without a body.
+async fn read_json<T: DeserializeOwned>(
+    request: Request,
+    state: &AppState,
+) -> Result<Option<T>, Problem> {
+    if request.body().is_end_stream() {
+        return Ok(None);
+    }
+    check_content_type(request.headers())?;
+    let current = RequestContext::of(request.extensions());
+    let bytes = read_whole(request.into_body(), state, &current).await?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    reject_nul(&bytes)?;
+    let mut json = serde_json::Deserializer::from_slice(&bytes);
+    let value = parse_strict(&mut json).map_err(|(pointer, message)| {
+        let detail = "The request body does not match the schema of this route.";
+        Problem::new(ProblemKind::InvalidBody, detail).with_error(pointer, message)
+    })?;
+    json.end().map_err(|error| {
+        Problem::new(ProblemKind::InvalidBody, "The body has data after the JSON value.")
+            .with_error("", error.to_string())
+    })?;
+    Ok(Some(value))
 }
 
 /// Reads a body to its end, within the limits of size, time and memory. The caller is authenticated before.
@@ -76,18 +87,27 @@ pub(in crate::http) async fn read_whole(
     request: &RequestContext,
 ) -> Result<Bytes, Problem> {
     let max = services.max_body_bytes;
-    if let Some(environment_id) = request.environment_id() {
-        let declared = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
-        let mut held = services.memory.reserve(environment_id);
-        let weight = declared.map_or(max, |length| length.min(max)).saturating_mul(MEMORY_PER_BYTE);
-        held.grow(weight).map_err(|_| {
-            let detail = "No memory is left for the body: too many or too large bodies are in flight. Send fewer \
-                          concurrent requests.";
-            Problem::new(ProblemKind::Overloaded, detail).with_retry_after(RETRY_AFTER)
-        })?;
-        request.reserve_bytes(held);
-    }
+    let declared = body.size_hint().upper().and_then(|length| usize::try_from(length).ok());
+    let bytes = declared.map_or(max, |length| length.min(max));
+    reserve_memory(services, request, bytes.saturating_mul(MEMORY_PER_BYTE))?;
     read_up_to(max, body, services).await
+}
+
+/// Reserves memory for a body, for the caller's environment and until the request ends.
+pub(in crate::http) fn reserve_memory(
+    services: &Services,
+    request: &RequestContext,
+    bytes: usize,
+) -> Result<(), Problem> {
+    let Some(environment_id) = request.environment_id() else { return Ok(()) };
+    let mut held = services.memory.reserve(environment_id);
+    held.grow(bytes).map_err(|_| {
+        let detail = "No memory is left for the body: too many or too large bodies are in flight. Send fewer \
+                      concurrent requests.";
+        Problem::new(ProblemKind::Overloaded, detail).with_retry_after(RETRY_AFTER)
+    })?;
+    request.reserve_bytes(held);
+    Ok(())
 }
 
 /// Reads a body of at most `max` bytes. Every request body that is not streamed is read here.
@@ -152,7 +172,8 @@ fn body_timeout(services: &Services) -> Problem {
     )
 }
 
-fn incomplete_body() -> Problem {
+/// Returns the problem of a body that ended early.
+pub(in crate::http) fn incomplete_body() -> Problem {
     let detail = "The request body ended early. Send the complete body.";
     Problem::new(ProblemKind::InvalidBody, detail)
 }
@@ -166,17 +187,6 @@ fn reject_nul(bytes: &[u8]) -> Result<(), Problem> {
             .with_error("", "must not contain the character U+0000"));
     }
     Ok(())
-}
-
-fn has_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(has_nul),
-        Value::Object(fields) => {
-            fields.iter().any(|(name, value)| name.contains('\0') || has_nul(value))
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 /// Checks that the body is declared as JSON; the problem names the declared type.
@@ -196,17 +206,4 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     let fix = "Send JSON with the header `Content-Type: application/json`.";
     let detail = format!("{detail} {fix}");
     Err(Problem::new(ProblemKind::UnsupportedMediaType, detail).with_error("Content-Type", message))
-}
-
-/// Returns the path as a JSON pointer (RFC 6901).
-fn pointer(path: &serde_path_to_error::Path) -> String {
-    path.iter()
-        .map(|segment| match segment {
-            Segment::Seq { index } => format!("/{index}"),
-            Segment::Map { key } | Segment::Enum { variant: key } => {
-                format!("/{}", key.replace('~', "~0").replace('/', "~1"))
-            }
-            Segment::Unknown => "/?".to_owned(),
-        })
-        .collect()
 }

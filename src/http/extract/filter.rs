@@ -189,7 +189,10 @@ pub(super) fn take_expand(params: &mut Params, known: &[Expansion]) -> Result<Ex
 }
 
 /// Takes the value of an enumeration.
-fn take_enum<T: DeserializeOwned>(params: &mut Params, name: &str) -> Result<Option<T>, Problem> {
+pub(in crate::http) fn take_enum<T: DeserializeOwned>(
+    params: &mut Params,
+    name: &str,
+) -> Result<Option<T>, Problem> {
     let read = |text: String| {
         let word = serde_json::from_value(text.into());
         // The error of Serde lists the variants.

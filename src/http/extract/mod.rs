@@ -1,29 +1,37 @@
 //! Extractors of handlers: caller, account, query parameters, body.
 
-mod access;
 mod account;
 mod account_copy;
+mod account_discovery;
+mod authentication;
 mod body;
 mod client_ip;
 mod filter;
+mod max_wait;
 mod params;
 mod query;
 mod source;
-mod strict_json;
 
-pub(super) use access::{
-    Access, Admin, ClientSource, Proxy, Read, Write, authenticate, authenticate_token, bearer,
-};
 pub(super) use account::{
-    Account, AccountQuery, HEADER as ACCOUNT_HEADER, PREFER, RequestHead, account_filter, max_wait,
+    Account, AccountQuery, HEADER as ACCOUNT_HEADER, RequestHead, account_filter,
 };
-pub(super) use body::{JsonBody, PartialBody, parse_strict, read_prefix, read_up_to, read_whole};
+pub(super) use authentication::{
+    Access, Admin, ClientSource, Proxy, Read, Write, authenticate, authenticate_key,
+    authenticate_token, bearer,
+};
+pub(super) use body::{
+    JsonBody, OptionalJsonBody, PartialBody, incomplete_body, read_prefix, read_up_to, read_whole,
+    reserve_memory,
+};
 pub(super) use client_ip::{HEADERS as ADDRESS_HEADERS, connection};
 pub(super) use filter::{
     AssignmentFilterQuery, GroupFilterQuery, RemoteQueryParameter, RoleFilterQuery, TakeFilter,
-    UserFilterQuery, WorkspaceFilterQuery, take_timestamp,
+    UserFilterQuery, WorkspaceFilterQuery, take_enum, take_timestamp,
 };
-pub(super) use params::{Params, contradicting_parameters, invalid_parameter};
+pub(super) use max_wait::{PREFER, max_wait};
+pub(super) use params::{
+    Params, contradicting_parameters, differing_parameters, invalid_parameter,
+};
 pub(super) use query::{
     CreateUserQuery, DeactivateUserQuery, ItemQuery, ListQuery, NoQuery, PageOnlyQuery, PageQuery,
     ResourceQuery, ResponseFormatQuery,

@@ -117,11 +117,18 @@ fn repeated_parameter(name: &str) -> Problem {
     invalid_parameter(name, "occurs more than once")
 }
 
-/// Returns the problem of two parameters, or a parameter and a header, that contradict each other.
+/// Returns the problem of two parameters, or a parameter and a header, that name the same object and differ.
+pub(in crate::http) fn differing_parameters(names: [&str; 2], message: &str) -> Problem {
+    contradiction(names, " Send one of them, or equal values.", message)
+}
+
+/// Returns the problem of two parameters that contradict each other. `message` has the rule.
 pub(in crate::http) fn contradicting_parameters(names: [&str; 2], message: &str) -> Problem {
-    let [one, other] = names;
-    let detail =
-        format!("`{one}` and `{other}` contradict each other. Send one of them, or equal values.");
+    contradiction(names, "", message)
+}
+
+fn contradiction([one, other]: [&str; 2], fix: &str, message: &str) -> Problem {
+    let detail = format!("`{one}` and `{other}` contradict each other.{fix}");
     Problem::new(ProblemKind::InvalidQuery, detail)
         .with_error(one, message)
         .with_error(other, message)

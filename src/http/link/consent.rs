@@ -23,15 +23,16 @@ pub(super) fn page(
         Some(_) => format!("Reconnect {name}"),
         None => format!("Connect {name}"),
     };
+    let permissions = permissions(scopes);
     let body = html! {
         h1 { (offer.page.headline.as_deref().unwrap_or(&title)) }
         p { (introduction(&offer.page, Some(name))) }
         (steps(offer, name))
-        details.permissions open[scopes.len() <= 6] {
-            summary { "Permissions requested" (product.map_or_else(String::new, |name| format!(" by {name}"))) ": " (scopes.len()) }
+        details.permissions open[permissions.len() <= 6] {
+            summary { "Permissions requested" (product.map_or_else(String::new, |name| format!(" by {name}"))) ": " (permissions.len()) }
             ul.scopes {
-                @for (scope, description) in scopes {
-                    li { span { (description.unwrap_or("Provider permission")) } code { (scope) } }
+                @for (description, scopes) in &permissions {
+                    li { span { (description) } code { (scopes.join(" ")) } }
                 }
             }
         }
@@ -45,6 +46,21 @@ pub(super) fn page(
         p.note { "You sign in on " (name) "'s own page; we never see your password. You can disconnect at any time." }
     };
     offering.respond(&title, body, &leaves_for.unwrap_or_default())
+}
+
+/// Returns the permissions in the order of the scopes, each with the scopes that request it.
+fn permissions<'a>(
+    scopes: &'a [(String, Option<&'static str>)],
+) -> Vec<(&'static str, Vec<&'a str>)> {
+    let mut permissions: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (scope, description) in scopes {
+        let description = description.unwrap_or("Provider permission");
+        match permissions.iter_mut().find(|(known, _)| *known == description) {
+            Some((_, scopes)) => scopes.push(scope),
+            None => permissions.push((description, vec![scope])),
+        }
+    }
+    permissions
 }
 
 fn steps(offer: &LinkOptions, provider: &str) -> Markup {

@@ -1,13 +1,12 @@
-//! The form of a provider without OAuth: base URL and token. Validation errors are shown on the form.
+//! The form of a provider without OAuth: base URL and credentials. Validation errors are shown on the form.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use maud::{Markup, html};
-use url::form_urlencoded;
-use zeroize::Zeroizing;
 
 use super::callback;
 use super::error_page;
+use super::form_fields::{AuthMethod, FormFields};
 use super::layout::{
     DisplayMode, LinkPageView, PageContext, cancel_link, introduction, other_provider_link,
 };
@@ -16,13 +15,12 @@ use crate::connectors::LinkRejection;
 use crate::domain::link_page::{LinkPage, redirect_origin};
 use crate::domain::provider::Provider;
 use crate::http::state::AppState;
-use crate::link::{FormSubmission, LaunchContext, LinkError, LinkOptions, SameOrganization};
-use crate::vault::secret::AccessToken;
+use crate::link::{FormSubmission, LaunchContext, LinkError, LinkOptions};
 
-/// The error of the last submission and the base URL that was entered.
+/// The error of the last submission and the fields that were entered.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct FormError<'a> {
-    base_url: &'a str,
+    fields: &'a FormFields,
     error: &'a LinkError,
 }
 
@@ -37,13 +35,15 @@ pub(super) fn page(
         Some(_) => "Reconnect your directory",
         None => "Connect your directory",
     };
+    let text =
+        form_error.map(|FormError { fields, error }| messages::form_text(error, fields.method));
     let body = html! {
         h1 { (offer.page.headline.as_deref().unwrap_or(title)) }
         p { (introduction(&offer.page, None)) }
-        @if let Some(FormError { error, .. }) = form_error {
+        @if let Some((_, heading, lines)) = text {
             div.notice role="alert" {
-                p { strong { (messages::text_of(error).1) } }
-                @for line in messages::text_of(error).2 { p { (line) } }
+                p { strong { (heading) } }
+                @for line in lines { p { (line) } }
             }
         }
         (steps(offer))
@@ -54,13 +54,13 @@ pub(super) fn page(
         }
         (other_provider_link(offering))
         (cancel_link(offer))
-        p.note { "We verify the token, then store it encrypted; it is never shown again. To disconnect, revoke it in your directory." }
+        p.note { "We verify the credentials, then store them encrypted; they are never shown again. To disconnect, revoke them in your directory." }
     };
     // Browsers apply the form's policy to redirects after it.
     let leaves_for = offer.redirect_uri.as_deref().and_then(redirect_origin).unwrap_or_default();
     let mut response = offering.respond(title, body, &leaves_for);
-    if let Some(FormError { error, .. }) = form_error {
-        *response.status_mut() = messages::text_of(error).0;
+    if let Some((status, ..)) = text {
+        *response.status_mut() = status;
     }
     response
 }
@@ -74,33 +74,109 @@ fn steps(offer: &LinkOptions) -> Markup {
                     None => { "Open the administration of your directory as an admin who can set up " strong { "SCIM" } " (often called provisioning)." }
                 }
             }
-            li { "Create a token that can read users and groups." }
-            li { "Enter the address of the SCIM service and the token below." }
+            li { "Create a token, or a client or a user, that can read users and groups, and change them if that is wanted." }
+            li { "Enter the address of the SCIM service and the credentials below." }
         }
     }
 }
 
+/// An input of the form.
+struct Input<'a> {
+    name: &'a str,
+    label: &'a str,
+    kind: &'a str,
+    placeholder: Option<&'a str>,
+    value: Option<&'a str>,
+    is_invalid: bool,
+}
+
+fn input(input: &Input<'_>) -> Markup {
+    let Input { name, label, kind, placeholder, value, is_invalid } = *input;
+    let length = if kind == "password" { "8192" } else { "1000" };
+    html! {
+        label for=(name) { (label) }
+        input id=(name) type=(kind) name=(name) maxlength=(length) autocomplete="off" spellcheck="false"
+            placeholder=[placeholder] value=[value] aria-invalid=[is_invalid.then_some("true")];
+    }
+}
+
 fn inputs(form_error: Option<FormError<'_>>) -> Markup {
-    let at_fault = |of_token: bool| {
-        form_error.is_some_and(|form_error| {
-            let is_token =
-                matches!(form_error.error, LinkError::InvalidGrant(LinkRejection::TokenRejected));
-            is_token == of_token
-        })
+    let entered = form_error.map(|form_error| form_error.fields);
+    let text = |value: fn(&FormFields) -> &str| entered.map(value);
+    let place = form_error.map(|form_error| FaultyPlace::of(form_error.error));
+    let is_at = |at| place == Some(at);
+    let secret = |name, label| {
+        let is_invalid = is_at(FaultyPlace::Credentials);
+        input(&Input { name, label, kind: "password", placeholder: None, value: None, is_invalid })
     };
+    let plain = |name, label, placeholder, value, is_invalid| {
+        input(&Input { name, label, kind: "text", placeholder, value, is_invalid })
+    };
+    let selected = entered.map_or(AuthMethod::Token, |entered| entered.method);
+    let is_bad = is_at(FaultyPlace::Credentials);
     html! {
         label for="base_url" { "Address of the SCIM service" }
         input #base_url type="url" name="base_url" required maxlength="1000" spellcheck="false"
-            placeholder="https://scim.example.com/v2" value=[form_error.map(|form_error| form_error.base_url)]
-            aria-invalid=[at_fault(false).then_some("true")];
-        label for="token" { "Token" }
-        input #token type="password" name="token" required maxlength="8192" autocomplete="off"
-            spellcheck="false" aria-invalid=[at_fault(true).then_some("true")];
+            placeholder="https://scim.example.com/v2" value=[text(|entered| entered.base_url.as_str())]
+            aria-invalid=[is_at(FaultyPlace::BaseUrl).then_some("true")];
+        fieldset {
+            legend { "Authentication" }
+            @for method in AuthMethod::ALL {
+                label.option {
+                    input id={ "auth_" (method.name()) } type="radio" name="auth" value=(method.name())
+                        checked[method == selected];
+                    (method.title())
+                }
+            }
+        }
+        div.auth.auth_token { (secret("token", "Token")) }
+        div.auth.auth_basic {
+            (plain("user_name", "User name", None, text(|entered| entered.user_name.as_str()), is_bad))
+            (secret("password", "Password"))
+        }
+        div.auth.auth_client_credentials {
+            label for="token_url" { "Address of the token endpoint" }
+            input #token_url type="url" name="token_url" maxlength="1000" spellcheck="false"
+                placeholder="https://login.example.com/oauth2/token" value=[text(|entered| entered.token_url.as_str())]
+                aria-invalid=[is_at(FaultyPlace::TokenUrl).then_some("true")];
+            (plain("client_id", "Client id", None, text(|entered| entered.client_id.as_str()), is_bad))
+            (secret("client_secret", "Client secret"))
+            (plain("scope", "Scopes, if the endpoint requires them", Some("scim.read scim.write"), text(|entered| entered.scope.as_str()), is_bad))
+        }
         @if form_error.is_some_and(|form_error| matches!(form_error.error, LinkError::OtherUsers)) {
             label {
                 input type="checkbox" name="same_organization" value="yes";
                 " This is the organization that was connected before"
             }
+        }
+    }
+}
+
+/// The part of the form that an error is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FaultyPlace {
+    BaseUrl,
+    TokenUrl,
+    Credentials,
+}
+
+impl FaultyPlace {
+    fn of(error: &LinkError) -> Self {
+        if matches!(
+            error,
+            LinkError::InvalidCredentials(_)
+                | LinkError::InvalidGrant(
+                    LinkRejection::TokenRejected | LinkRejection::ClientRejected
+                )
+        ) {
+            Self::Credentials
+        } else if matches!(
+            error,
+            LinkError::InvalidTokenUrl(_) | LinkError::TokenEndpointNotFound(_)
+        ) {
+            Self::TokenUrl
+        } else {
+            Self::BaseUrl
         }
     }
 }
@@ -113,20 +189,14 @@ pub(super) async fn connect(
     (provider, form): (Provider, &str),
     request_id: &str,
 ) -> Response {
-    let field = |wanted: &str| {
-        let mut pairs = form_urlencoded::parse(form.as_bytes());
-        let (_, value) = pairs.find(|(name, _)| name == wanted)?;
-        // The value may be a token.
-        let value = Zeroizing::new(value.into_owned());
-        Some(value.trim().to_owned())
+    let fields = FormFields::parse(form);
+    let filled = FormSubmission {
+        provider,
+        base_url: &fields.base_url,
+        credentials: fields.credentials(),
+        confirmation: fields.confirmation,
+        request_id,
     };
-    let base_url = field("base_url").unwrap_or_default();
-    let token = AccessToken::from(field("token").unwrap_or_default());
-    let is_confirmed = field("same_organization").as_deref() == Some("yes");
-    let asked =
-        if is_confirmed { SameOrganization::Confirmed } else { SameOrganization::Unconfirmed };
-    let filled =
-        FormSubmission { provider, base_url: &base_url, token, confirmation: asked, request_id };
     let (return_context, outcome) = state.links.submit_form(link_token, visit, filled).await;
     let page_settings = return_context
         .as_ref()
@@ -148,7 +218,7 @@ pub(super) async fn connect(
     {
         error_page::log_error(&error);
         let offering = LinkPageView { context: &shown, offer: &offer, token: link_token };
-        return page(&offering, provider, Some(FormError { base_url: &base_url, error: &error }));
+        return page(&offering, provider, Some(FormError { fields: &fields, error: &error }));
     }
     let again = return_context.as_ref().map(|_| format!("/link/{link_token}"));
     error_page::page_after_callback(&shown, &error, again.as_deref(), return_context.as_ref())
@@ -159,8 +229,15 @@ fn is_form_error(error: &LinkError) -> bool {
     matches!(
         error,
         LinkError::InvalidBaseUrl(_)
+            | LinkError::InvalidTokenUrl(_)
+            | LinkError::InvalidCredentials(_)
+            | LinkError::TokenEndpointNotFound(_)
             | LinkError::DirectoryNotFound(_)
-            | LinkError::InvalidGrant(LinkRejection::TokenRejected | LinkRejection::WrongProvider)
+            | LinkError::InvalidGrant(
+                LinkRejection::TokenRejected
+                    | LinkRejection::ClientRejected
+                    | LinkRejection::WrongProvider
+            )
             | LinkError::OtherOrganization
             | LinkError::OtherUsers
     )

@@ -196,14 +196,14 @@ pub(super) fn opener(page: &LinkPage, named: Option<&str>, headers: &HeaderMap) 
 }
 
 /// Returns the `frame-ancestors` of the page's content security policy.
-fn frame_ancestors(page: &LinkPage) -> String {
+pub(in crate::http) fn frame_ancestors(page: &LinkPage) -> String {
     match &*page.origins {
         [] => "http://localhost:* http://127.0.0.1:*".to_owned(),
         some => some.join(" "),
     }
 }
 
-fn brand(page: &LinkPage) -> Markup {
+pub(super) fn brand(page: &LinkPage) -> Markup {
     html! {
         @if page.logo_url.is_some() || page.name.is_some() {
             header.brand {

@@ -2,6 +2,7 @@
 
 use axum::http::StatusCode;
 
+use super::form_fields::AuthMethod;
 use crate::connectors::LinkRejection;
 use crate::link::{AttemptLimit, LinkError};
 use crate::store::StoreError;
@@ -9,8 +10,6 @@ use crate::upstream::OAuthError;
 
 /// Status, title and paragraphs.
 pub(super) type ErrorText<'a> = (StatusCode, &'static str, &'a [&'static str]);
-
-const INVALID_APPROVAL: &str = "Invalid approval";
 
 /// The text of an internal error.
 const INTERNAL_ERROR: ErrorText<'_> = (
@@ -59,6 +58,15 @@ pub(super) fn text_of(error: &LinkError) -> ErrorText<'_> {
         LinkError::InvalidBaseUrl(why) => {
             (S::UNPROCESSABLE_ENTITY, "Invalid address", std::slice::from_ref(why))
         }
+        LinkError::InvalidTokenUrl(why) => (
+            S::UNPROCESSABLE_ENTITY,
+            "Invalid address of the token endpoint",
+            std::slice::from_ref(why),
+        ),
+        LinkError::InvalidCredentials(why) => {
+            (S::UNPROCESSABLE_ENTITY, "Invalid credentials", std::slice::from_ref(why))
+        }
+        LinkError::TokenEndpointNotFound(_) => TOKEN_ENDPOINT_NOT_FOUND,
         LinkError::ConsentDenied(_) => (
             S::OK,
             "The connection was not approved",
@@ -107,6 +115,29 @@ pub(super) fn text_of(error: &LinkError) -> ErrorText<'_> {
     }
 }
 
+/// Returns the text of an error of a form, which depends on the authentication that was selected.
+pub(super) fn form_text(error: &LinkError, method: AuthMethod) -> ErrorText<'_> {
+    let LinkError::InvalidGrant(LinkRejection::TokenRejected) = error else {
+        return text_of(error);
+    };
+    let (status, title, lines) = text_of(error);
+    match method {
+        AuthMethod::Token => (status, title, lines),
+        AuthMethod::Basic => (
+            status,
+            "The user name or the password was rejected",
+            &["Check both, and that this user can read users and groups."],
+        ),
+        AuthMethod::ClientCredentials => (
+            status,
+            "The token of the client was rejected",
+            &[
+                "Check the scopes, and that the client may use the SCIM service and read users and groups.",
+            ],
+        ),
+    }
+}
+
 /// Returns the text of a database error.
 fn store_error_text(error: &StoreError) -> ErrorText<'static> {
     use StatusCode as S;
@@ -129,6 +160,15 @@ fn store_error_text(error: &StoreError) -> ErrorText<'static> {
         }
     }
 }
+
+const TOKEN_ENDPOINT_NOT_FOUND: ErrorText<'static> = (
+    StatusCode::UNPROCESSABLE_ENTITY,
+    "No token endpoint at this address",
+    &[
+        "Check the address of the OAuth 2.0 token endpoint, which often ends with /token. It must be reachable from the internet.",
+        "If it is correct, try again in a few minutes: the service may be down.",
+    ],
+);
 
 const OTHER_USERS: ErrorText<'static> = (
     StatusCode::CONFLICT,
@@ -175,6 +215,13 @@ fn refusal_text(refusal: LinkRejection) -> ErrorText<'static> {
                 "Check that you copied the whole token, that it has not expired, and that it can read users and groups.",
             ],
         ),
+        LinkRejection::ClientRejected => (
+            S::UNPROCESSABLE_ENTITY,
+            "The client was rejected",
+            &[
+                "Check client id, client secret and scopes, and that the client may use the grant type client_credentials.",
+            ],
+        ),
         LinkRejection::WrongProvider => (
             S::UNPROCESSABLE_ENTITY,
             "No SCIM service at this address",
@@ -185,7 +232,7 @@ fn refusal_text(refusal: LinkRejection) -> ErrorText<'static> {
         ),
         LinkRejection::NotOrganizationWide => (
             S::CONFLICT,
-            INVALID_APPROVAL,
+            "Approved for one workspace only",
             &[
                 "The app was installed on a single workspace. It must be installed on the whole organization.",
                 "Try again as an owner or admin of the organization, and choose the organization on the provider's page.",
@@ -193,14 +240,14 @@ fn refusal_text(refusal: LinkRejection) -> ErrorText<'static> {
         ),
         LinkRejection::NoUserToken | LinkRejection::Unreadable => (
             S::CONFLICT,
-            INVALID_APPROVAL,
+            "Required permissions not granted",
             &[
                 "The provider did not grant the required permissions. Contact the sender of the link.",
             ],
         ),
         LinkRejection::NotAccepted => (
             S::CONFLICT,
-            INVALID_APPROVAL,
+            "The provider rejected the approval",
             &[
                 "The provider rejects the token that it just issued. Nothing was connected.",
                 "Check whether your organization requires approval of apps, and try again.",

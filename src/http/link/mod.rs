@@ -7,10 +7,12 @@ mod consent;
 mod cookie;
 mod error_page;
 mod form;
+mod form_fields;
 mod layout;
 mod messages;
 mod params;
 mod prefetch;
+mod preview;
 mod provider_picker;
 mod redirect;
 mod status;
@@ -19,6 +21,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use axum::{Router, middleware};
 
+pub(super) use self::layout::frame_ancestors;
+pub(super) use self::preview::page as preview;
 use super::state::AppState;
 
 /// The script of the hosted pages. It reports what the server has rendered.

@@ -1,7 +1,7 @@
 //! Parses the parameters of a hosted page, from its URL or its form.
 
 use super::layout::DisplayMode;
-use crate::http::extract::{Params, contradicting_parameters};
+use crate::http::extract::{Params, differing_parameters};
 use crate::http::problem::Problem;
 
 /// The parameters of a hosted page.
@@ -30,7 +30,7 @@ impl LinkParams {
         // Truto's name of the parameter.
         let provider = match (params.take("provider")?, params.take("integration")?) {
             (Some(one), Some(other)) if one != other => {
-                return Err(contradicting_parameters(
+                return Err(differing_parameters(
                     ["provider", "integration"],
                     "names another provider",
                 ));

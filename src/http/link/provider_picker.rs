@@ -31,6 +31,8 @@ pub(super) fn page(offering: &LinkPageView<'_>) -> Response {
 fn about(provider: Provider) -> &'static str {
     match provider {
         Provider::SlackEnterprise => "Approve on Slack's page, as an owner or admin",
-        Provider::Scim => "Enter the address and a token of your directory's SCIM service",
+        Provider::Scim => {
+            "Enter the address of your directory's SCIM service, and a token, a password or client credentials"
+        }
     }
 }

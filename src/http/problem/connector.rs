@@ -113,6 +113,7 @@ fn kind_and_detail(
         | ErrorKind::Internal
         | ErrorKind::ReservedArgument
         | ErrorKind::NotAssignable
+        | ErrorKind::Unsupported
         | ErrorKind::Skipped => return None,
     })
 }
@@ -160,6 +161,7 @@ fn with_read_back(
 fn not_sent(error: &ConnectorError) -> Option<Problem> {
     let kind = match error.kind {
         ErrorKind::NotAssignable => ProblemKind::RoleNotAssignable,
+        ErrorKind::Unsupported => ProblemKind::UnsupportedByProvider,
         ErrorKind::Skipped => ProblemKind::StepSkipped,
         ErrorKind::NotFound
         | ErrorKind::InvalidArgument

@@ -11,6 +11,7 @@ use crate::store::StoreError;
 use crate::unified::UnifiedError;
 use crate::unified::passthrough::PassthroughError;
 use crate::vault::{CipherError, TokenError};
+use crate::webhooks::WebhookError;
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
@@ -40,6 +41,18 @@ impl From<CipherError> for Problem {
 impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
         token_problem(&error).with_source(&error)
+    }
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        match error {
+            WebhookError::Store(error) => error.into(),
+            error @ (WebhookError::Secrets(_)
+            | WebhookError::Signature(_)
+            | WebhookError::Event(_)
+            | WebhookError::Task(_)) => Self::internal().with_source(&error),
+        }
     }
 }
 
@@ -169,6 +182,9 @@ impl From<LinkError> for Problem {
             LinkError::Expired
             | LinkError::OtherProvider
             | LinkError::InvalidBaseUrl(_)
+            | LinkError::InvalidTokenUrl(_)
+            | LinkError::InvalidCredentials(_)
+            | LinkError::TokenEndpointNotFound(_)
             | LinkError::TokenCheck(_)
             | LinkError::Used
             | LinkError::UnknownState

@@ -57,6 +57,9 @@ kinds! {
     /// The key is restricted to other client addresses.
     AddressNotAllowed = "address_not_allowed", FORBIDDEN, "Client address not allowed",
         "The key is restricted to the networks in its `allowed_addresses`. Call from one of them. Behind a reverse proxy, the operator lists the proxy in `server.trusted_proxies`, so that the address it forwards is used.";
+    /// A form was not sent by a page of this server, or not in the session that it was shown in.
+    CrossSiteRequest = "cross_site_request", FORBIDDEN, "Cross-site request",
+        "Forms of the console and of the hosted directory view are accepted from their own pages only, in the session that the page was shown in. Reload the page and send the form again. Behind a reverse proxy, forward the `Host` header, or set `server.public_url` to the address in the browser.";
     /// No route matches the path.
     RouteNotFound = "route_not_found", NOT_FOUND, "Route not found",
         "Check the path. `/openapi.json` lists every route.";
@@ -99,9 +102,9 @@ kinds! {
     /// The account's grant is revoked or expired.
     AccountNeedsReauth = "account_needs_reauth", CONFLICT, "Account requires reauthorization",
         "The provider permanently rejects the account's tokens. Create a link token with this `integrated_account_id` and send the customer to its page. The account keeps its id.";
-    /// The account's grant has no refresh token.
-    NoRefreshToken = "no_refresh_token", CONFLICT, "No refresh token",
-        "The provider issued this account an access token that can't be refreshed; it is used until it expires. Refresh only accounts whose `token_expires_at` is not null.";
+    /// The account's credentials can't be refreshed.
+    NotRefreshable = "not_refreshable", CONFLICT, "Account not refreshable",
+        "The account's credentials can't be refreshed: an access token without a refresh token, or a user name with a password. They are used as they are, and nothing was changed. Refresh only accounts whose `token_expires_at` is not null.";
     /// An account token requests a refresh too soon.
     RefreshTooSoon = "refresh_too_soon", TOO_MANY_REQUESTS, "Token refresh too soon",
         "An account token can refresh tokens that are at least one minute old. Retry after `Retry-After` seconds, or use an API key. Calls need no explicit refresh: the gateway refreshes tokens before they expire.";
@@ -129,6 +132,9 @@ kinds! {
     /// The run has a status that the request does not apply to.
     SyncWrongStatus = "sync_wrong_status", CONFLICT, "Invalid status of sync run",
         "`detail` names the run's status and the valid ones. Runs that are failed or cancelled can be resumed; held runs can be accepted or rejected.";
+    /// The desired state of a reconciliation can't be used.
+    InvalidDesiredState = "invalid_desired_state", UNPROCESSABLE_ENTITY, "Invalid desired state",
+        "Each entry of `errors` names a row, its column or field, and the rule it violates; the first 100 are listed. No plan was made. Correct the rows, or leave them out with `skip_bad_rows`. Rows can't be left out of a plan that removes people who are not in the desired state.";
     /// No complete copy of the resource exists yet.
     NotSynced = "not_synced", CONFLICT, "No synced copy",
         "No run of the directory sync has read this resource completely yet. Request a run with `POST /syncs` and wait until it has succeeded, or read from the provider with `source=live`.";
@@ -141,6 +147,39 @@ kinds! {
     /// Events after the cursor were deleted.
     CursorExpired = "cursor_expired", GONE, "Cursor expired",
         "Events after the cursor were deleted, because events are stored for 30 days. Start again without `next_cursor`, at the oldest stored event, and read the current state of the directories.";
+    /// The event or the beginning of a replay is older than the stored events.
+    EventExpired = "event_expired", GONE, "Event no longer stored",
+        "Events are stored for 30 days; `detail` names the limit. Replay later events, or read the current state of the directories.";
+    /// The violation is neither open nor acknowledged.
+    ViolationNotOpen = "violation_not_open", CONFLICT, "Violation not open",
+        "Only open and acknowledged violations can be acknowledged or fixed. A pending one is open after the grace period of its policy; a resolved one is open again if it returns.";
+    /// There is no operation that would end the violation.
+    NothingToFix = "nothing_to_fix", CONFLICT, "Violation without a fix",
+        "What ends the violation is a decision: who gets or loses a role, which of two accounts is the right one. Change the directory with the unified API; the violation is resolved with the next evaluation.";
+    /// Another fix or evaluation of the account is in progress.
+    FixInProgress = "fix_in_progress", CONFLICT, "Fix or evaluation in progress",
+        "One fix or evaluation of an account runs at a time. Retry after `Retry-After` seconds.";
+    /// The reconciliation has a status that the request is not valid for.
+    ReconciliationWrongStatus = "reconciliation_wrong_status", CONFLICT, "Invalid status of reconciliation",
+        "A plan is applied while the reconciliation is `planned`, paused while it is `applying`, resumed while it is `paused`. A plan expires 24 hours after it was made: request another one with `POST /reconciliations`.";
+    /// The hash is not that of the plan.
+    PlanHashMismatch = "plan_hash_mismatch", CONFLICT, "Hash of another plan",
+        "A plan is applied with the `hash` that the reviewed plan has, so that no other plan is applied than the reviewed one. Read the plan again.";
+    /// The plan takes access from more people than its guards allow.
+    TooManyRemovals = "too_many_removals", CONFLICT, "Too many removals",
+        "The plan takes more access than `guards.max_removals` allows. Check the desired state: a file that lacks rows looks like this. To apply the plan once all the same, send the exact number of removals as `override_removals`; it is recorded in the audit log.";
+    /// Another reconciliation of the account is being applied.
+    ReconciliationInProgress = "reconciliation_in_progress", CONFLICT, "Reconciliation in progress",
+        "One plan of an account is applied at a time. Wait until it ends, or cancel it with `POST /reconciliations/{id}/cancel`.";
+    /// The webhook is inactive.
+    WebhookInactive = "webhook_inactive", CONFLICT, "Webhook not active",
+        "The webhook was set inactive, or was disabled because it failed for 72 hours or answered 410 Gone: see its `disabled_reason`. Activate it with `PATCH /webhooks/{id}` and the body `{\"is_active\": true}`. `POST /webhooks/{id}/test` works for inactive webhooks too.";
+    /// A test was to be delivered again.
+    TestNotResendable = "test_not_resendable", CONFLICT, "Test delivery not resendable",
+        "The event of a test is not stored. Send another one with `POST /webhooks/{id}/test`.";
+    /// The webhook has too many replays.
+    TooManyReplays = "too_many_replays", CONFLICT, "Too many replays in progress",
+        "A webhook has at most 10 replays that have not ended. Wait until one ends.";
     /// No resource has that id.
     NotFound = "not_found", NOT_FOUND, "Resource not found",
         "Check the id. Resources of other environments are not found either.";

@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -49,10 +49,13 @@ pub struct Problem {
 /// A validation error of one value in a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
-    /// JSON pointer into the body, or name of a query parameter.
+    /// JSON pointer into the body, or name of a query parameter or of a column of an upload.
     pub pointer: String,
     /// The violated rule.
     pub message: String,
+    /// Row of a desired state: the number of its line in an upload, or of the person in the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<u64>,
 }
 
 /// Error of the provider.
@@ -164,7 +167,30 @@ impl Problem {
     /// Adds a validation error at a JSON pointer or query parameter.
     #[must_use]
     pub fn with_error(mut self, pointer: impl Into<String>, message: impl Into<String>) -> Self {
-        self.errors.push(FieldError { pointer: pointer.into(), message: message.into() });
+        let (pointer, message) = (pointer.into(), message.into());
+        self.errors.push(FieldError { pointer, message, row: None });
+        self
+    }
+
+    /// Adds a validation error of a row, at a JSON pointer or column.
+    #[must_use]
+    pub(super) fn with_row_error(
+        mut self,
+        row: u64,
+        pointer: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        let (pointer, message) = (pointer.into(), message.into());
+        self.errors.push(FieldError { pointer, message, row: Some(row) });
+        self
+    }
+
+    /// Prefixes the pointers of errors, for an object within the body.
+    #[must_use]
+    pub(super) fn within(mut self, pointer: &str) -> Self {
+        for error in &mut self.errors {
+            error.pointer.insert_str(0, pointer);
+        }
         self
     }
 
@@ -234,10 +260,11 @@ impl Problem {
         self
     }
 
-    /// Logs the failure: 5xx at `error`, 4xx at `debug`.
+    /// Logs the failure: 5xx at `error`; at `debug` 4xx, and 501, which is the caller's error too.
     pub(super) fn log(&self, request_id: &str) {
         let (kind, cause) = (self.kind.name(), self.cause.as_deref().unwrap_or("none"));
-        if self.kind.status().is_server_error() {
+        let status = self.kind.status();
+        if status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED {
             tracing::error!(request_id, kind, cause, "request failed");
         } else {
             tracing::debug!(request_id, kind, cause, "request rejected");

@@ -1,6 +1,7 @@
 //! `/problems` and `/problems/{name}`: the HTML reference of the problem types.
 
 use axum::extract::Path;
+use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Response};
 use maud::html;
 
@@ -8,8 +9,14 @@ use super::{Problem, ProblemKind};
 use crate::http::html_page;
 
 /// Serves the page of a problem type.
-pub(in crate::http) async fn show_problem(Path(name): Path<String>) -> Result<Response, Problem> {
+pub(in crate::http) async fn show_problem(
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     let kind = ProblemKind::ALL.iter().find(|kind| kind.name() == name);
+    if kind.is_none() && html_page::is_requested(&headers) {
+        return Ok(html_page::not_found());
+    }
     let kind = kind.ok_or_else(|| {
         Problem::new(
             ProblemKind::RouteNotFound,
@@ -19,7 +26,7 @@ pub(in crate::http) async fn show_problem(Path(name): Path<String>) -> Result<Re
     let body = html! {
         p.eyebrow { "Problem " code { "/problems/" (kind.name()) } " · HTTP " (kind.status().as_u16()) }
         h1 { (kind.title()) }
-        p { (kind.advice()) }
+        p { (html_page::prose(kind.advice())) }
         p { a href="/problems" { "All problems" } }
     };
     Ok(html_page::plain(kind.title(), &body).into_response())

@@ -22,9 +22,9 @@ pub(super) fn token_problem(error: &TokenError) -> Problem {
     match error {
         TokenError::NeedsReauth { reason } => needs_reauth(Some(reason)),
         TokenError::NoRefreshToken => Problem::new(
-            ProblemKind::NoRefreshToken,
-            "The account's grant has no refresh token, so its access token can't be refreshed. Use the \
-             account as it is: nothing was changed.",
+            ProblemKind::NotRefreshable,
+            "The account has no refresh token and no client credentials, so its access token can't be refreshed. \
+             Use the account as it is: nothing was changed.",
         ),
         TokenError::Refresh { failure, retry_after } => refresh_problem(failure, *retry_after),
         TokenError::Pending { retry_after } => Problem::new(

@@ -156,7 +156,7 @@ fn web_api_code(problem: &Problem) -> &'static str {
         Kind::TooManyWrongKeys | Kind::RateLimited | Kind::RefreshTooSoon => "ratelimited",
         Kind::InsufficientScope | Kind::ProviderMissingScope => "missing_scope",
         Kind::MethodForbidden | Kind::ProviderForbidden => "no_permission",
-        Kind::AddressNotAllowed => "access_denied",
+        Kind::AddressNotAllowed | Kind::CrossSiteRequest => "access_denied",
         Kind::RouteNotFound
         | Kind::MethodNotAllowed
         | Kind::UnknownProviderPath
@@ -176,7 +176,7 @@ fn web_api_code(problem: &Problem) -> &'static str {
         | Kind::AccountRequired
         | Kind::AccountNotFound
         | Kind::AmbiguousAccount
-        | Kind::NoRefreshToken
+        | Kind::NotRefreshable
         | Kind::NoProviderApp
         | Kind::ProviderAppInUse
         | Kind::AlreadyExists
@@ -195,9 +195,21 @@ fn web_api_code(problem: &Problem) -> &'static str {
         | Kind::SyncInProgress
         | Kind::SyncNotActive
         | Kind::SyncWrongStatus
+        | Kind::InvalidDesiredState
         | Kind::NotSynced
         | Kind::AsOfOutOfRange
-        | Kind::CursorExpired => "invalid_arguments",
+        | Kind::CursorExpired
+        | Kind::EventExpired
+        | Kind::ViolationNotOpen
+        | Kind::NothingToFix
+        | Kind::FixInProgress
+        | Kind::ReconciliationWrongStatus
+        | Kind::PlanHashMismatch
+        | Kind::TooManyRemovals
+        | Kind::ReconciliationInProgress
+        | Kind::WebhookInactive
+        | Kind::TestNotResendable
+        | Kind::TooManyReplays => "invalid_arguments",
     }
 }
 

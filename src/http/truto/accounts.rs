@@ -19,7 +19,8 @@ use super::response::{
 const FORWARDED_LINK_FIELDS: [&str; 5] =
     ["tenant_id", "integrated_account_id", "redirect_uri", "context", "provider"];
 
-fn parse_query(query: Option<&str>) -> QueryPairs {
+/// Parses the query of a request.
+pub(super) fn parse_query(query: Option<&str>) -> QueryPairs {
     form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect()
 }
 
@@ -210,7 +211,7 @@ async fn complete_link_request(
 }
 
 /// Whether an id is exactly one path segment.
-fn is_path_segment(id: &str) -> bool {
+pub(super) fn is_path_segment(id: &str) -> bool {
     !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 

@@ -9,6 +9,7 @@ mod loopback;
 mod params;
 mod request_body;
 mod response;
+mod webhooks;
 
 use axum::extract::FromRef;
 use axum::middleware::from_fn_with_state;
@@ -49,6 +50,12 @@ pub(super) fn with_truto_routes(own: Router, services: AppState) -> Router {
         .route("/api-token/{id}", get(accounts::key))
         .route("/environment", get(accounts::environments))
         .route("/environment/{id}", get(accounts::environment))
+        .route("/webhook", get(webhooks::webhooks).post(webhooks::create_webhook))
+        .route(
+            "/webhook/{id}",
+            get(webhooks::webhook).patch(webhooks::webhook).delete(webhooks::webhook),
+        )
+        .route("/webhook/test", post(webhooks::test_webhook))
         .route("/ping", get(|| async { Json(json!({ "status": "ok" })) }))
         .layer(CatchPanicLayer::custom(middleware::panic_response))
         .layer(from_fn_with_state(services.clone(), middleware::log_unforwarded))

@@ -15,7 +15,7 @@ use crate::domain::allowed_methods::AllowedMethods;
 use crate::domain::ids::{AccountTokenId, IntegratedAccountId};
 use crate::domain::page::{MAX_LIMIT, Page};
 use crate::domain::patch::PatchField;
-use crate::http::extract::{Access, JsonBody, NoQuery, Read, Write};
+use crate::http::extract::{Access, NoQuery, OptionalJsonBody, Read, Write};
 use crate::http::idempotency::SecretShownOnce;
 use crate::http::problem::{Problem, ProblemKind, Problems, account_disconnected};
 use crate::http::state::AppState;
@@ -31,7 +31,7 @@ const DEFAULT_LIFETIME_S: u32 = 15 * 60;
 const MAX_LIFETIME_S: u32 = 366 * 24 * 3600;
 
 /// Request body for creating an account token.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(example = json!({"expires_in_s": 900, "scopes": ["read"], "allowed_methods": ["users.*"]}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct CreateAccountTokenRequest {
@@ -69,14 +69,14 @@ pub(in crate::http) struct CreatedAccountToken {
 /// The token is bound to the account: requests with it need no account parameter. The secret is returned once.
 #[utoipa::path(post, path = "/integrated-accounts/{id}/tokens", tag = "Integrated accounts",
     params(("id" = IntegratedAccountId, Path, description = "The account's id")),
-    request_body = CreateAccountTokenRequest,
+    request_body = Option<CreateAccountTokenRequest>,
     responses((status = 201, description = "The new token", body = CreatedAccountTokenResponse), Problems))]
 pub(in crate::http) async fn create_account_token(
     State(state): State<AppState>,
     access: Access<Read>,
     Path(id): Path<String>,
     _: NoQuery,
-    JsonBody(body): JsonBody<CreateAccountTokenRequest>,
+    OptionalJsonBody(body): OptionalJsonBody<CreateAccountTokenRequest>,
 ) -> Result<Response, Problem> {
     // A token may not create tokens: one valid for a minute could create one valid for a year.
     let account = find_managed(&access, &id).await?;

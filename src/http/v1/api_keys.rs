@@ -19,7 +19,7 @@ use crate::domain::ids::{
 };
 use crate::domain::networks::Networks;
 use crate::domain::page::{MAX_LIMIT, Page};
-use crate::http::extract::{Access, Admin, JsonBody, NoQuery, Params};
+use crate::http::extract::{Access, Admin, JsonBody, NoQuery, OptionalJsonBody, Params};
 use crate::http::idempotency::SecretShownOnce;
 use crate::http::problem::{Problem, ProblemKind, Problems};
 use crate::http::state::AppState;
@@ -227,14 +227,16 @@ pub(in crate::http) struct RotatedApiKey {
 /// The current secret stays valid for `overlap_s`; any older secret is revoked immediately. With `end_made`,
 /// everything created with the key is revoked too.
 #[utoipa::path(post, path = "/api-keys/{id}/rotate", tag = "Administration",
-    params(("id" = ApiKeyId, Path, description = "The key's id")), request_body = RotateApiKeyRequest,
+    params(("id" = ApiKeyId, Path, description = "The key's id")), request_body = Option<RotateApiKeyRequest>,
     responses((status = 200, description = "The key with its new secret", body = RotatedApiKeyResponse), Problems))]
 pub(in crate::http) async fn rotate_api_key(
     State(state): State<AppState>,
     access: Access<Admin>,
     Path(id): Path<String>,
     _: NoQuery,
-    JsonBody(RotateApiKeyRequest { overlap_s, end_made }): JsonBody<RotateApiKeyRequest>,
+    OptionalJsonBody(RotateApiKeyRequest { overlap_s, end_made }): OptionalJsonBody<
+        RotateApiKeyRequest,
+    >,
 ) -> Result<Response, Problem> {
     // A caller who revokes everything created with the key no longer trusts its secret.
     let overlap_s = overlap_s.unwrap_or(if end_made { 0 } else { DEFAULT_OVERLAP_S });

@@ -6,16 +6,20 @@ use axum::response::{IntoResponse as _, Response};
 use time::OffsetDateTime;
 
 use super::response::{ItemResponse, ListResponse};
+use crate::domain::account::IntegratedAccount;
 use crate::domain::page::Page;
+use crate::domain::sync::CopyKind;
 use crate::http::cursor::Cursors;
 use crate::http::extract::{
-    Account, ListQuery, PageOnlyQuery, Read, ResourceQuery, Source, TakeFilter,
+    Access, Account, ListQuery, PageOnlyQuery, Read, ResourceQuery, Source, TakeFilter,
+    contradicting_parameters,
 };
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::Services;
 use crate::sync::{
     CopiedResource, CopyError, CopyFilter, CopyPageRequest, HistoryEntry, SyncedCopy,
 };
+use crate::unified::{RenderOptions, ResponseFormat};
 
 /// Answers a list from the copy, if the request wants it; `None` for the provider.
 pub(super) async fn list<T: TakeFilter>(
@@ -33,7 +37,7 @@ pub(super) async fn list<T: TakeFilter>(
     let text = serde_json::to_string(&request.filter).unwrap_or_default();
     let filter = (&request.filter, &*text);
     let page = copy.list(resource, page, filter, &query.options, &query.shape).await;
-    let page = page.map_err(|error| problem(error, query.source))?;
+    let page = page.map_err(|error| shaped_problem(error, query.source, &query.shape))?;
     let list = ListResponse {
         total_count: page.total,
         synced_at: Some(page.synced_at),
@@ -56,7 +60,8 @@ pub(super) async fn get<T: TakeFilter>(
         return Ok(None);
     }
     let found = copy.get(resource, id, query.as_of, &query.shape).await;
-    let (result, synced_at, warnings) = found.map_err(|error| problem(error, query.source))?;
+    let (result, synced_at, warnings) =
+        found.map_err(|error| shaped_problem(error, query.source, &query.shape))?;
     let item = ItemResponse { result, synced_at: Some(synced_at), warnings };
     Ok(Some(with_age(Json(item).into_response(), synced_at, copy.now)))
 }
@@ -103,14 +108,43 @@ fn resource<T: TakeFilter>() -> Option<CopiedResource> {
 }
 
 /// Adds the header `Age` (RFC 9111), in seconds.
-fn with_age(mut response: Response, synced_at: OffsetDateTime, now: OffsetDateTime) -> Response {
+pub(super) fn with_age(
+    mut response: Response,
+    synced_at: OffsetDateTime,
+    now: OffsetDateTime,
+) -> Response {
     let seconds = (now - synced_at).whole_seconds().max(0);
     response.headers_mut().insert(header::AGE, HeaderValue::from(seconds));
     response
 }
 
+/// Fails unless the account has a complete copy of its users, and the state at `as_of`.
+pub(super) async fn check_copy<P>(
+    services: &Services,
+    access: &Access<P>,
+    account: &IntegratedAccount,
+    as_of: Option<OffsetDateTime>,
+) -> Result<(), Problem> {
+    let copy = SyncedCopy {
+        db: &access.db,
+        account,
+        signer: &services.cursors,
+        mappings: &[],
+        expressions: &services.expressions,
+        now: services.clock.now(),
+    };
+    let users = CopiedResource { kind: CopyKind::User, name: "users", singular: "user" };
+    let checked = copy.check_time(users, as_of).await;
+    checked.map(|_| ()).map_err(|error| problem(error, Source::Synced))
+}
+
 /// Describes why the copy was not read.
-fn problem(error: CopyError, source: Source) -> Problem {
+pub(super) fn problem(error: CopyError, source: Source) -> Problem {
+    shaped_problem(error, source, &RenderOptions::default())
+}
+
+/// Describes why the copy was not read for a request with this format.
+fn shaped_problem(error: CopyError, source: Source, shape: &RenderOptions) -> Problem {
     match error {
         CopyError::NotSynced(resource) => Problem::new(
             ProblemKind::NotSynced,
@@ -130,9 +164,11 @@ fn problem(error: CopyError, source: Source) -> Problem {
         )
         .with_error("next_cursor", "was not issued for this list and filter"),
         CopyError::NoRemoteData => {
-            let name = if source == Source::Synced { "source" } else { "max_age_s" };
-            crate::http::extract::contradicting_parameters(
-                [name, "include_remote_data or response_format=raw"],
+            let source = if source == Source::Synced { "source" } else { "max_age_s" };
+            let is_raw = shape.format == ResponseFormat::Raw;
+            let format = if is_raw { "response_format" } else { "include_remote_data" };
+            contradicting_parameters(
+                [source, format],
                 "the synced copy does not have the provider's own objects",
             )
         }

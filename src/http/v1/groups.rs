@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::response::{EnvelopeSchema, ItemResponse, ListResponse, MultiStepResponse, WriteResult};
 use crate::domain::group::{Group, GroupInput};
+use crate::domain::own_change::{OwnChange, new_group};
 use crate::domain::user::ResourceRef;
 use crate::http::extract::{
     Account, AccountQuery, CopyListQuery, GroupFilterQuery, ItemQuery, JsonBody, ListQuery,
@@ -17,7 +18,7 @@ use crate::http::extract::{
 };
 use crate::http::problem::{Problem, Problems};
 use crate::http::state::AppState;
-use crate::sync::Changed;
+use crate::unified::ChangeResult;
 
 type GroupChangeResponse = EnvelopeSchema<MultiStepResponse<Group>>;
 type GroupList = EnvelopeSchema<ListResponse<Group>>;
@@ -67,10 +68,9 @@ pub(in crate::http) async fn create_group(
     JsonBody(body): JsonBody<GroupInput>,
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.needs_remote_data());
-    let outcome = changes.create_group(&body, &query.shape).await?;
-    if let Some(id) = &outcome.id {
-        account.write_through(&state, Changed::Group(id.clone())).await;
-    }
+    let send = changes.create_group(&body, &query.shape);
+    let change = |outcome: &ChangeResult| outcome.id.as_deref().map(OwnChange::whole_group);
+    let outcome = account.create(&state, &new_group(&body), send, change).await?;
     let path = path_of(outcome.id.as_deref().unwrap_or_default());
     Ok(MultiStepResponse::of(outcome, &path, account.request_id(), StatusCode::CREATED))
 }
@@ -91,8 +91,8 @@ pub(in crate::http) async fn update_group(
     JsonBody(body): JsonBody<GroupInput>,
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.needs_remote_data());
-    let outcome = changes.update_group(&id, &body, &query.shape).await?;
-    account.write_through(&state, Changed::Group(id.clone())).await;
+    let send = changes.update_group(&id, &body, &query.shape);
+    let outcome = account.change(&state, OwnChange::group(&id, &body), send).await?;
     Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 
@@ -108,8 +108,9 @@ pub(in crate::http) async fn delete_group(
     Path(id): Path<String>,
     _: ItemQuery,
 ) -> Result<Response, Problem> {
-    let outcome = account.changes(&state, false).delete_group(&id).await?;
-    account.write_through(&state, Changed::Group(id.clone())).await;
+    let changes = account.changes(&state, false);
+    let send = changes.delete_group(&id);
+    let outcome = account.change(&state, OwnChange::whole_group(&id), send).await?;
     Ok(Json(ItemResponse::of(WriteResult { id, outcome })).into_response())
 }
 
@@ -156,8 +157,8 @@ pub(in crate::http) async fn add_group_member(
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.needs_remote_data());
     let body = GroupInput { add_member_ids: vec![user_id], ..GroupInput::default() };
-    let outcome = changes.update_group(&id, &body, &query.shape).await?;
-    account.write_through(&state, Changed::Group(id.clone())).await;
+    let send = changes.update_group(&id, &body, &query.shape);
+    let outcome = account.change(&state, OwnChange::group(&id, &body), send).await?;
     Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::CREATED))
 }
 
@@ -176,8 +177,8 @@ pub(in crate::http) async fn remove_group_member(
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.needs_remote_data());
     let body = GroupInput { remove_member_ids: vec![user_id], ..GroupInput::default() };
-    let outcome = changes.update_group(&id, &body, &query.shape).await?;
-    account.write_through(&state, Changed::Group(id.clone())).await;
+    let send = changes.update_group(&id, &body, &query.shape);
+    let outcome = account.change(&state, OwnChange::group(&id, &body), send).await?;
     Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 

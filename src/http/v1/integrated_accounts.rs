@@ -12,6 +12,7 @@ use crate::admin::{RefreshFrequency, RevocationPolicy};
 use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::page::{MAX_LIMIT, Page};
+use crate::domain::patch::{PatchField, ValidationError};
 use crate::domain::provider::Provider;
 use crate::domain::sync::{SyncOverrides, SyncSettings};
 use crate::http::cursor::Cursors;
@@ -163,11 +164,16 @@ pub(in crate::http) struct UpdateIntegratedAccountRequest {
     context: Option<Map<String, Value>>,
     /// Settings of the directory sync that differ from those of the environment.
     sync: Option<SyncOverrides>,
+    /// Settings for the provider. Replaces the previous value as a whole; `null` restores the defaults.
+    #[schema(value_type = Option<Object>)]
+    #[serde(default)]
+    provider_settings: PatchField<Map<String, Value>>,
 }
 
 /// Update an integrated account
 ///
-/// Changes the tenant id or the context, which are the caller's own data, or the settings of the directory sync.
+/// Changes the tenant id or the context, which are the caller's own data, the settings of the directory sync, or those
+/// for the provider.
 #[utoipa::path(patch, path = "/integrated-accounts/{id}", tag = "Integrated accounts",
     params(("id" = IntegratedAccountId, Path, description = "The account's id")),
     request_body = UpdateIntegratedAccountRequest,
@@ -177,21 +183,29 @@ pub(in crate::http) async fn update_integrated_account(
     access: Access<Write>,
     Path(id): Path<String>,
     _: NoQuery,
-    JsonBody(UpdateIntegratedAccountRequest { tenant_id, context, sync }): JsonBody<
-        UpdateIntegratedAccountRequest,
-    >,
+    JsonBody(request): JsonBody<UpdateIntegratedAccountRequest>,
 ) -> Result<Json<ItemResponse<IntegratedAccount>>, Problem> {
+    let UpdateIntegratedAccountRequest { tenant_id, context, sync, provider_settings } = request;
     let account = find_managed(&access, &id).await?;
     if tenant_id.as_deref().is_some_and(|tenant| !(1..=255).contains(&tenant.chars().count())) {
         return Err(Problem::new(ProblemKind::InvalidBody, "The tenant id has an invalid length.")
             .with_error("/tenant_id", "must have 1 to 255 characters"));
     }
-    let errors = sync.as_ref().map(|sync| sync.validate("/sync")).unwrap_or_default();
+    let mut errors = sync.as_ref().map(|sync| sync.validate("/sync")).unwrap_or_default();
+    let provider_settings = match provider_settings {
+        PatchField::Absent => None,
+        PatchField::Clear => Some(None),
+        PatchField::Set(settings) => Some(Some(Value::Object(settings))),
+    };
+    if let Some(Some(settings)) = &provider_settings {
+        errors.extend(invalid_settings(&state, account.provider, settings));
+    }
     if !errors.is_empty() {
         return Err(Problem::invalid(errors));
     }
     let (subject, now) = ((Some(account.id), None), state.clock.now());
-    if tenant_id.is_some() || context.is_some() || sync.is_none() {
+    let changes_nothing_else = sync.is_none() && provider_settings.is_none();
+    if tenant_id.is_some() || context.is_some() || changes_nothing_else {
         let entry = access.audit_entry(&state, "integrated_account.changed", subject);
         let (tenant, context) = (tenant_id.as_deref(), context.map(Value::Object));
         access.db.update_account(account.id, tenant, context.as_ref(), now, &entry).await?;
@@ -200,7 +214,29 @@ pub(in crate::http) async fn update_integrated_account(
         let entry = access.audit_entry(&state, "integrated_account.sync_changed", subject);
         access.db.update_account_sync(account.id, &sync, now, &entry).await?;
     }
+    if let Some(settings) = provider_settings {
+        let action = "integrated_account.provider_settings_changed";
+        let entry = access.audit_entry(&state, action, subject);
+        access.db.update_provider_settings(account.id, settings.as_ref(), now, &entry).await?;
+    }
     Ok(Json(ItemResponse::of(find(&access, &id).await?)))
+}
+
+/// Returns the errors of settings for a provider.
+fn invalid_settings(
+    state: &AppState,
+    provider: Provider,
+    settings: &Value,
+) -> Vec<ValidationError> {
+    let Some(discovery) = state.registry.connector(provider).discovery() else {
+        let message = format!("must be absent: {} has no settings", provider.title());
+        return vec![ValidationError::at("/provider_settings", message)];
+    };
+    let errors = discovery.validate_settings(settings).err().unwrap_or_default();
+    let below = |ValidationError { pointer, message }| {
+        ValidationError::at(format!("/provider_settings{pointer}"), message)
+    };
+    errors.into_iter().map(below).collect()
 }
 
 /// Get the sync settings of an account

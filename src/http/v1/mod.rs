@@ -1,12 +1,18 @@
 //! The native API, one file for each resource. The resources of the unified API share their list and get handlers.
 
+pub(super) mod access_review;
+mod access_review_query;
 pub(super) mod account_tokens;
 pub(super) mod api_keys;
 pub(super) mod audit_log;
 pub(super) mod batch;
+pub(super) mod capabilities;
 mod copied;
+mod desired_input;
+pub(super) mod drift;
 pub(super) mod environments;
 pub(super) mod events;
+mod expression_input;
 pub(super) mod groups;
 pub(super) mod history;
 pub(super) mod integrated_accounts;
@@ -14,12 +20,27 @@ pub(super) mod jobs;
 pub(super) mod link_tokens;
 pub(super) mod mappings;
 pub(super) mod me;
+pub(super) mod policies;
+pub(super) mod policy_evaluation;
+mod policy_input;
+pub(super) mod portal_links;
 pub(super) mod provider_apps;
+pub(super) mod providers;
+pub(super) mod reconciliation_control;
+pub(super) mod reconciliation_create;
+mod reconciliation_view;
+pub(super) mod reconciliations;
 pub(super) mod response;
 pub(super) mod role_assignments;
 pub(super) mod roles;
+mod rule_set_input;
+pub(super) mod rule_set_preview;
+pub(super) mod rule_sets;
 pub(super) mod syncs;
 pub(super) mod users;
+pub(super) mod webhook_deliveries;
+mod webhook_input;
+pub(super) mod webhooks;
 pub(super) mod workspace_members;
 pub(super) mod workspaces;
 

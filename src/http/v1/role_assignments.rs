@@ -8,7 +8,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::response::{EnvelopeSchema, ItemResponse, ListResponse, MultiStepResponse, WriteResult};
-use crate::domain::assignment::RoleAssignment;
+use crate::domain::assignment::{RoleAssignment, split_assignment_id};
+use crate::domain::own_change::{Direction, OwnChange};
 use crate::domain::user_input::RoleInput;
 use crate::http::extract::{
     Account, AccountQuery, AssignmentFilterQuery, CopyListQuery, ItemQuery, JsonBody, ListQuery,
@@ -16,7 +17,6 @@ use crate::http::extract::{
 };
 use crate::http::problem::{Problem, Problems};
 use crate::http::state::AppState;
-use crate::sync::Changed;
 
 type RoleAssignmentChangeResponse = EnvelopeSchema<MultiStepResponse<RoleAssignment>>;
 type RoleAssignmentList = EnvelopeSchema<ListResponse<RoleAssignment>>;
@@ -26,7 +26,7 @@ type WriteResultResponse = EnvelopeSchema<ItemResponse<WriteResult>>;
 /// List role assignments
 ///
 /// Returns every role held by an active user: in the organization, in each workspace, and system roles. Costs one
-/// provider call a page, and one more at the first page of each workspace.
+/// provider call a page, and one more at the first page of each workspace; at SCIM up to ten a page.
 #[utoipa::path(get, path = "/role-assignments", tag = "Role assignments", params(AccountQuery, AssignmentFilterQuery, CopyListQuery, SourceQuery, RemoteQueryParameter, PageQuery, ResponseFormatQuery),
     responses((status = 200, description = "A page of role assignments", body = RoleAssignmentList), Problems))]
 pub(in crate::http) async fn list_role_assignments(
@@ -83,8 +83,9 @@ pub(in crate::http) async fn create_role_assignment(
     let changes = account.changes(&state, query.shape.needs_remote_data());
     let CreateRoleAssignmentRequest { user_id, role_id, workspace_id, channel_id } = body;
     let role = RoleInput { id: role_id, workspace_id, channel_id };
-    let outcome = changes.assign_role(&user_id, role, &query.shape).await?;
-    account.write_through(&state, Changed::User(user_id)).await;
+    let change = OwnChange::roles(&user_id, std::slice::from_ref(&role), Direction::Add);
+    let send = changes.assign_role(&user_id, role, &query.shape);
+    let outcome = account.change(&state, change, send).await?;
     let path = format!("/role-assignments/{}", outcome.id.as_deref().unwrap_or_default());
     Ok(MultiStepResponse::of(outcome, &path, account.request_id(), StatusCode::CREATED))
 }
@@ -101,9 +102,17 @@ pub(in crate::http) async fn delete_role_assignment(
     Path(id): Path<String>,
     _: ItemQuery,
 ) -> Result<Response, Problem> {
-    let outcome = account.changes(&state, false).remove_role(&id).await?;
-    if let Some(user_id) = id.split('.').nth(1) {
-        account.write_through(&state, Changed::User(user_id.to_owned())).await;
-    }
+    let changes = account.changes(&state, false);
+    let send = changes.remove_role(&id);
+    let outcome = match split_assignment_id(&id) {
+        Some([role_id, user_id, place_id]) => {
+            let is_level = role_id.starts_with("ws:");
+            let workspace_id = Some(place_id).filter(|_| is_level);
+            let role = RoleInput { id: role_id, workspace_id, channel_id: None };
+            let change = OwnChange::roles(&user_id, &[role], Direction::Remove);
+            account.change(&state, change, send).await?
+        }
+        None => send.await?,
+    };
     Ok(Json(ItemResponse::of(WriteResult { id, outcome })).into_response())
 }

@@ -21,8 +21,8 @@ use crate::domain::sync::{SyncResource, SyncSettings, SyncStatus};
 use crate::domain::sync_run::SyncRun;
 use crate::http::cursor::Cursors;
 use crate::http::extract::{
-    Access, JsonBody, NoQuery, PageQuery, Params, Read, Write, account_filter,
-    contradicting_parameters,
+    Access, NoQuery, OptionalJsonBody, PageQuery, Params, Read, Write, account_filter,
+    differing_parameters,
 };
 use crate::http::problem::{Problem, ProblemKind, Problems, account_disconnected, needs_reauth};
 use crate::http::state::AppState;
@@ -99,7 +99,7 @@ pub(in crate::http) async fn get_sync(
 }
 
 /// Request body for starting a run.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[schema(example = json!({"integrated_account_id": "acc_01J8ZQ5V9Y3M7T2K4N6P8R0S1T", "resources": ["workspaces", "users"]}))]
 #[serde(deny_unknown_fields)]
 pub(in crate::http) struct StartSyncRequest {
@@ -113,14 +113,16 @@ pub(in crate::http) struct StartSyncRequest {
 ///
 /// Queues a run that reads the directory in full. The sync must be enabled in the account's settings, and no other run
 /// of the account may be queued or running.
-#[utoipa::path(post, path = "/syncs", tag = "Syncs", request_body = StartSyncRequest,
+#[utoipa::path(post, path = "/syncs", tag = "Syncs", request_body = Option<StartSyncRequest>,
     responses((status = 202, description = "The queued run", body = SyncRunResponse), Problems))]
 pub(in crate::http) async fn start_sync(
     State(state): State<AppState>,
     access: Access<Write>,
     headers: HeaderMap,
     _: NoQuery,
-    JsonBody(StartSyncRequest { integrated_account_id, resources }): JsonBody<StartSyncRequest>,
+    OptionalJsonBody(StartSyncRequest { integrated_account_id, resources }): OptionalJsonBody<
+        StartSyncRequest,
+    >,
 ) -> Result<(StatusCode, Json<ItemResponse<SyncRun>>), Problem> {
     let account_id = requested_account(&access, &headers, integrated_account_id)?;
     let settings = enabled_settings(&access, account_id).await?;
@@ -246,15 +248,15 @@ async fn continue_run(
 }
 
 /// Returns the account of a new run: that of the body, of the header, or of the account token.
-fn requested_account(
-    access: &Access<Write>,
+pub(super) fn requested_account<P>(
+    access: &Access<P>,
     headers: &HeaderMap,
     in_body: Option<IntegratedAccountId>,
 ) -> Result<IntegratedAccountId, Problem> {
     let in_header = account_filter(&mut Params::read(None), headers)?;
     if in_body.zip(in_header).is_some_and(|(one, other)| one != other) {
         let names = ["integrated_account_id", "X-Integrated-Account-Id"];
-        return Err(contradicting_parameters(names, "names another account"));
+        return Err(differing_parameters(names, "names another account"));
     }
     in_body.or(in_header).or(access.caller.account_id).ok_or_else(|| {
         Problem::new(
@@ -265,7 +267,7 @@ fn requested_account(
 }
 
 /// Returns the settings of an account that can be synced; fails if it is not active or its sync is not enabled.
-async fn enabled_settings(
+pub(super) async fn enabled_settings(
     access: &Access<Write>,
     account_id: IntegratedAccountId,
 ) -> Result<SyncSettings, Problem> {

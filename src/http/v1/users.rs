@@ -8,6 +8,7 @@ use url::form_urlencoded;
 use utoipa::ToSchema;
 
 use super::response::{EnvelopeSchema, ItemResponse, ListResponse, MultiStepResponse};
+use crate::domain::own_change::{Direction, OwnChange, new_user};
 use crate::domain::user::User;
 use crate::domain::user_input::{RoleInput, UserInput};
 use crate::http::extract::{
@@ -17,8 +18,7 @@ use crate::http::extract::{
 };
 use crate::http::problem::{Problem, ProblemKind, Problems};
 use crate::http::state::AppState;
-use crate::sync::Changed;
-use crate::unified::{ObjectOrigin, RenderOptions, SignOut};
+use crate::unified::{ChangeResult, ObjectOrigin, RenderOptions, SignOut};
 
 type UserChangeResponse = EnvelopeSchema<MultiStepResponse<User>>;
 type UserList = EnvelopeSchema<ListResponse<User>>;
@@ -72,14 +72,20 @@ pub(in crate::http) async fn create_user(
     let by_email: String =
         form_urlencoded::byte_serialize(body.primary_email().unwrap_or_default().as_bytes())
             .collect();
-    let outcome = changes.create_user(body, query.on_conflict, &query.shape).await?;
+    let input = body.clone();
+    let send = changes.create_user(body, query.on_conflict, &query.shape);
+    let change = |outcome: &ChangeResult| {
+        let id = outcome.id.as_deref()?;
+        Some(match outcome.origin {
+            ObjectOrigin::Created => OwnChange::new_user(id, &input),
+            ObjectOrigin::Existing => OwnChange::user(id, &input),
+        })
+    };
+    let outcome = account.create(&state, &new_user(&input), send, change).await?;
     let whole = match outcome.origin {
         ObjectOrigin::Created => StatusCode::CREATED,
         ObjectOrigin::Existing => StatusCode::OK,
     };
-    if let Some(id) = &outcome.id {
-        account.write_through(&state, Changed::User(id.clone())).await;
-    }
     let path = match &outcome.id {
         Some(id) => path_of(id),
         // The provider does not list invited users yet.
@@ -105,15 +111,16 @@ pub(in crate::http) async fn update_user(
     JsonBody(body): JsonBody<UserInput>,
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.needs_remote_data());
-    let outcome = changes.update_user(&id, &body, &query.shape).await?;
-    account.write_through(&state, Changed::User(id.clone())).await;
+    let send = changes.update_user(&id, &body, &query.shape);
+    let outcome = account.change(&state, OwnChange::user(&id, &body), send).await?;
     Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 
 /// Deactivate a user
 ///
-/// Deactivates the user in every workspace. The account and its history are retained. Costs four provider calls, five
-/// with `sign_out`.
+/// Deactivates the user in every workspace. The account and its history are retained, except for a SCIM account with
+/// `delete_user` set to `delete`: the user is deleted, and the result has the status `deleted`. Costs four provider
+/// calls, five with `sign_out`.
 #[utoipa::path(delete, path = "/users/{id}", tag = "Users",
     params(("id" = String, Path, description = "The user's id at the provider"), AccountQuery, DeactivateUserQuery),
     responses((status = 200, description = "The deactivated user", body = UserChangeResponse),
@@ -126,8 +133,9 @@ pub(in crate::http) async fn deactivate_user(
 ) -> Result<Response, Problem> {
     let sign_out = if query.sign_out { SignOut::Now } else { SignOut::Later };
     let changes = account.changes(&state, false);
-    let outcome = changes.deactivate(&id, sign_out, &RenderOptions::default()).await?;
-    account.write_through(&state, Changed::User(id.clone())).await;
+    let shape = RenderOptions::default();
+    let send = changes.deactivate(&id, sign_out, &shape);
+    let outcome = account.change(&state, OwnChange::whole_user(&id), send).await?;
     Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 
@@ -174,8 +182,9 @@ pub(in crate::http) async fn assign_role(
 ) -> Result<Response, Problem> {
     let ChangeUserRolesRequest { user_id, roles } = body.check()?;
     let changes = account.changes(&state, query.shape.needs_remote_data());
-    let outcome = changes.assign_user_roles(&user_id, roles, &query.shape).await?;
-    account.write_through(&state, Changed::User(user_id.clone())).await;
+    let change = OwnChange::roles(&user_id, &roles, Direction::Add);
+    let send = changes.assign_user_roles(&user_id, roles, &query.shape);
+    let outcome = account.change(&state, change, send).await?;
     Ok(MultiStepResponse::of(outcome, &path_of(&user_id), account.request_id(), StatusCode::OK))
 }
 
@@ -195,7 +204,8 @@ pub(in crate::http) async fn remove_role(
 ) -> Result<Response, Problem> {
     let ChangeUserRolesRequest { user_id, roles } = body.check()?;
     let changes = account.changes(&state, query.shape.needs_remote_data());
-    let outcome = changes.remove_user_roles(&user_id, roles, &query.shape).await?;
-    account.write_through(&state, Changed::User(user_id.clone())).await;
+    let change = OwnChange::roles(&user_id, &roles, Direction::Remove);
+    let send = changes.remove_user_roles(&user_id, roles, &query.shape);
+    let outcome = account.change(&state, change, send).await?;
     Ok(MultiStepResponse::of(outcome, &path_of(&user_id), account.request_id(), StatusCode::OK))
 }

@@ -9,15 +9,15 @@ use utoipa::ToSchema;
 
 use super::response::{EnvelopeSchema, ItemResponse, ListResponse, WriteResult};
 use crate::connectors::MembershipRequest;
+use crate::domain::own_change::{Direction, OwnChange};
 use crate::domain::user::{User, UserType};
 use crate::http::extract::{
     Account, AccountQuery, CopyListQuery, ItemQuery, JsonBody, ListQuery, PageQuery, Read,
     RemoteQueryParameter, ResponseFormatQuery, SourceQuery, UserCopyQuery, UserFilterQuery, Write,
-    contradicting_parameters,
+    differing_parameters,
 };
 use crate::http::problem::{Problem, ProblemKind, Problems};
 use crate::http::state::AppState;
-use crate::sync::Changed;
 
 type UserList = EnvelopeSchema<ListResponse<User>>;
 type WriteResultResponse = EnvelopeSchema<ItemResponse<WriteResult>>;
@@ -37,7 +37,7 @@ pub(in crate::http) async fn list_workspace_members(
 ) -> Result<Response, Problem> {
     let filter = &mut query.request.filter.workspace_id;
     if filter.as_ref().is_some_and(|filter| *filter != workspace_id) {
-        return Err(contradicting_parameters(
+        return Err(differing_parameters(
             ["id", "workspace[id]"],
             "differs from the workspace in the path",
         ));
@@ -99,8 +99,10 @@ pub(in crate::http) async fn add_workspace_member(
     }
     let membership =
         MembershipRequest { workspace_id: &workspace_id, user_type, channel_ids: &channel_ids };
-    let outcome = account.changes(&state, false).add_member(&user_id, membership).await?;
-    account.write_through(&state, Changed::User(user_id.clone())).await;
+    let changes = account.changes(&state, false);
+    let send = changes.add_member(&user_id, membership);
+    let change = OwnChange::member(&user_id, &workspace_id, Direction::Add);
+    let outcome = account.change(&state, change, send).await?;
     let result = WriteResult { id: user_id, outcome };
     Ok((StatusCode::CREATED, Json(ItemResponse::of(result))).into_response())
 }
@@ -118,7 +120,9 @@ pub(in crate::http) async fn remove_workspace_member(
     Path((workspace_id, user_id)): Path<(String, String)>,
     _: ItemQuery,
 ) -> Result<Response, Problem> {
-    let outcome = account.changes(&state, false).remove_member(&user_id, &workspace_id).await?;
-    account.write_through(&state, Changed::User(user_id.clone())).await;
+    let changes = account.changes(&state, false);
+    let send = changes.remove_member(&user_id, &workspace_id);
+    let change = OwnChange::member(&user_id, &workspace_id, Direction::Remove);
+    let outcome = account.change(&state, change, send).await?;
     Ok(Json(ItemResponse::of(WriteResult { id: user_id, outcome })).into_response())
 }

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use super::response::{EnvelopeSchema, ItemResponse, ListResponse, MultiStepResponse};
+use crate::domain::own_change::{OwnChange, new_workspace};
 use crate::domain::workspace::Workspace;
 use crate::domain::workspace_input::WorkspaceInput;
 use crate::http::extract::{
@@ -14,7 +15,7 @@ use crate::http::extract::{
 };
 use crate::http::problem::{Problem, Problems};
 use crate::http::state::AppState;
-use crate::sync::Changed;
+use crate::unified::ChangeResult;
 
 type WorkspaceChangeResponse = EnvelopeSchema<MultiStepResponse<Workspace>>;
 type WorkspaceList = EnvelopeSchema<ListResponse<Workspace>>;
@@ -62,10 +63,11 @@ pub(in crate::http) async fn create_workspace(
     JsonBody(body): JsonBody<WorkspaceInput>,
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.needs_remote_data());
-    let outcome = changes.create_workspace(&body, &query.shape).await?;
-    if let Some(id) = &outcome.id {
-        account.write_through(&state, Changed::Workspace(id.clone())).await;
-    }
+    let send = changes.create_workspace(&body, &query.shape);
+    let change = |outcome: &ChangeResult| {
+        outcome.id.as_deref().map(|id| OwnChange::new_workspace(id, &body))
+    };
+    let outcome = account.create(&state, &new_workspace(&body), send, change).await?;
     let path = path_of(outcome.id.as_deref().unwrap_or_default());
     Ok(MultiStepResponse::of(outcome, &path, account.request_id(), StatusCode::CREATED))
 }
@@ -87,8 +89,8 @@ pub(in crate::http) async fn update_workspace(
     JsonBody(body): JsonBody<WorkspaceInput>,
 ) -> Result<Response, Problem> {
     let changes = account.changes(&state, query.shape.needs_remote_data());
-    let outcome = changes.update_workspace(&id, &body, &query.shape).await?;
-    account.write_through(&state, Changed::Workspace(id.clone())).await;
+    let send = changes.update_workspace(&id, &body, &query.shape);
+    let outcome = account.change(&state, OwnChange::workspace(&id, &body), send).await?;
     Ok(MultiStepResponse::of(outcome, &path_of(&id), account.request_id(), StatusCode::OK))
 }
 

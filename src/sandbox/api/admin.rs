@@ -11,10 +11,13 @@ use serde_json::json;
 use time::Duration;
 
 use super::web::list_methods;
+use crate::sandbox::org::Actor;
 use crate::sandbox::{Fault, Sandbox};
 
 /// Maximum clock advance per request in seconds: 100 years.
 const MAX_CLOCK_ADVANCE_S: f64 = 3_155_760_000.0;
+/// Maximum delay of audit log entries in seconds: one week.
+const MAX_AUDIT_DELAY_S: u32 = 604_800;
 
 /// `POST /_sandbox/advance-clock`
 #[derive(Debug, Deserialize)]
@@ -28,6 +31,20 @@ pub(super) struct AdvanceClockRequest {
 #[serde(deny_unknown_fields)]
 pub(super) struct SetLimitsRequest {
     enabled: bool,
+}
+
+/// `POST /_sandbox/audit-log`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AuditLogSettings {
+    delay_s: u32,
+}
+
+/// `POST /_sandbox/organization`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RenameOrganizationRequest {
+    name: String,
 }
 
 /// `GET /_sandbox/requests`
@@ -107,6 +124,41 @@ pub(super) fn set_limits(
 ) -> std::future::Ready<Response> {
     sandbox.set_limits(switch.enabled);
     ready(Json(json!({"enabled": sandbox.limits_enabled()})))
+}
+
+/// Returns the settings of the audit log.
+pub(super) fn show_audit_log(State(sandbox): State<Sandbox>) -> std::future::Ready<Response> {
+    ready(Json(json!({"delay_s": sandbox.audit_delay()})))
+}
+
+/// Sets the delay of audit log entries.
+pub(super) fn set_audit_log(
+    State(sandbox): State<Sandbox>,
+    LenientJson(settings): LenientJson<AuditLogSettings>,
+) -> std::future::Ready<Response> {
+    if settings.delay_s > MAX_AUDIT_DELAY_S {
+        let error = "delay_s must be at most 604800 (one week)";
+        return ready((StatusCode::BAD_REQUEST, Json(json!({"error": error}))));
+    }
+    sandbox.set_audit_delay(settings.delay_s);
+    ready(Json(json!({"delay_s": sandbox.audit_delay()})))
+}
+
+/// Renames the organization as its primary owner. Slack has no method for it.
+pub(super) fn rename_organization(
+    State(sandbox): State<Sandbox>,
+    LenientJson(request): LenientJson<RenameOrganizationRequest>,
+) -> std::future::Ready<Response> {
+    let owner = sandbox.with_org(|org| {
+        let owner = org.primary_owner().and_then(|person| org.find(&person.id));
+        owner.map_or(Actor::Provider, |(index, _)| Actor::Person(index))
+    });
+    if sandbox.change_org(owner, |edit| edit.rename_organization(&request.name)).is_err() {
+        let error = "name must not be empty";
+        return ready((StatusCode::BAD_REQUEST, Json(json!({"error": error}))));
+    }
+    let (id, name) = sandbox.with_org(|org| (org.id.clone(), org.name.clone()));
+    ready(Json(json!({"id": id, "name": name})))
 }
 
 /// Extracts a JSON body regardless of its content type, so that a bare `curl -d` works.

@@ -1,5 +1,5 @@
-//! `/_sandbox/event-subscriptions` and `/_sandbox/event-deliveries`: event settings of apps, and
-//! the delivery log.
+//! `/_sandbox/event-subscriptions`, `/_sandbox/event-deliveries`, `/_sandbox/event-faults`: event
+//! settings of apps, the delivery log, and faults of deliveries.
 
 use axum::Json;
 use axum::extract::{Query, State};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::admin::{LenientJson, ready};
-use crate::sandbox::{Sandbox, SubscriptionRequest};
+use crate::sandbox::{EventFaults, Sandbox, SubscriptionRequest};
 
 /// `DELETE /_sandbox/event-subscriptions`
 #[derive(Debug, Deserialize)]
@@ -47,4 +47,28 @@ pub(super) fn unsubscribe(
 /// Returns the delivery log.
 pub(super) fn deliveries(State(sandbox): State<Sandbox>) -> std::future::Ready<Response> {
     ready(Json(sandbox.deliveries()))
+}
+
+/// Returns the faults of event deliveries.
+pub(super) fn show_faults(State(sandbox): State<Sandbox>) -> std::future::Ready<Response> {
+    ready(Json(sandbox.event_faults()))
+}
+
+/// Replaces the faults of event deliveries.
+pub(super) fn set_faults(
+    State(sandbox): State<Sandbox>,
+    LenientJson(faults): LenientJson<EventFaults>,
+) -> std::future::Ready<Response> {
+    if !faults.is_valid() {
+        let error = "lose and duplicate must be between 0 and 1";
+        return ready((StatusCode::BAD_REQUEST, Json(json!({"error": error}))));
+    }
+    sandbox.set_event_faults(faults);
+    ready(Json(sandbox.event_faults()))
+}
+
+/// Removes the faults of event deliveries.
+pub(super) fn clear_faults(State(sandbox): State<Sandbox>) -> std::future::Ready<Response> {
+    sandbox.set_event_faults(EventFaults::default());
+    ready(Json(sandbox.event_faults()))
 }

@@ -3,6 +3,7 @@
 mod admin;
 mod apps;
 mod audit;
+mod churn;
 mod events;
 mod fault_injection;
 mod oauth;
@@ -45,6 +46,13 @@ pub fn router(sandbox: Sandbox) -> Router {
         )
         .route("/_sandbox/apps", get(apps::list).post(apps::register))
         .route("/_sandbox/event-deliveries", get(events::deliveries))
+        .route(
+            "/_sandbox/event-faults",
+            get(events::show_faults).post(events::set_faults).delete(events::clear_faults),
+        )
+        .route("/_sandbox/audit-log", get(admin::show_audit_log).post(admin::set_audit_log))
+        .route("/_sandbox/organization", post(admin::rename_organization))
+        .route("/_sandbox/churn", get(churn::show).post(churn::start).delete(churn::stop))
         .route("/_sandbox/limits", post(admin::set_limits))
         .with_state(sandbox)
 }

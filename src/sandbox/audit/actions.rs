@@ -105,7 +105,6 @@ const USER: &[&str] = &[
     "user_profile_deleted",
     "user_profile_updated",
     "user_reactivated",
-    "user_removed_from_workspace",
     "user_session_invalidated",
     "user_session_reset_by_admin",
     "user_session_settings_changed",

@@ -9,8 +9,8 @@ use super::log::{
 };
 use crate::sandbox::grants::{InstallTarget, Installation};
 use crate::sandbox::org::{
-    Actor, GridOrganization, GroupIndex, OrgChange, OrgLevel, Person, PersonIndex, RecordedChange,
-    SystemRoleAssignment, WorkspaceLevel, role_name,
+    Actor, GridOrganization, GroupIndex, OrgChange, OrgLevel, Person, PersonIndex, ProfileChange,
+    RecordedChange, SystemRoleAssignment, WorkspaceLevel, role_name,
 };
 
 /// Returns the entries of one change.
@@ -27,9 +27,8 @@ pub(crate) fn entries(
         OrgChange::Invited { person, workspace } => {
             builder.user(*person, Some(*workspace), ("guest_created", "user_created"))
         }
-        OrgChange::Profile(person) => {
-            builder.user(*person, None, same_action("user_profile_updated"))
-        }
+        OrgChange::Profile { person, fields } => builder.profile(*person, *fields),
+        OrgChange::Status(_) => Vec::new(),
         OrgChange::Deactivated(person) => {
             let guest = match recorded.actor {
                 Actor::Person(_) => "guest_deactivated",
@@ -45,10 +44,12 @@ pub(crate) fn entries(
             builder.user(*person, Some(*workspace), actions)
         }
         OrgChange::Left { person, workspace } => {
-            builder.user(*person, Some(*workspace), same_action("user_removed_from_workspace"))
+            // There is no action for a removal. For the workspace, the account counts as deleted.
+            let actions = ("guest_deactivated", "user_deactivated");
+            builder.user(*person, Some(*workspace), actions)
         }
         OrgChange::Level { person, workspace, level } => {
-            builder.user(*person, Some(*workspace), same_action(level_action(*level)))
+            builder.user(*person, *workspace, same_action(level_action(*level)))
         }
         OrgChange::OrgLevel { person, level } => {
             builder.user(*person, None, same_action(org_level_action(*level)))
@@ -67,7 +68,11 @@ pub(crate) fn entries(
         }
         OrgChange::GroupCreated(group) => builder.group(*group, "created"),
         OrgChange::GroupChanged(group) => builder.group(*group, "updated"),
-        OrgChange::GroupMembers { group, added, removed } => {
+        OrgChange::GroupLinked { group, workspaces } => builder.linked(*group, workspaces),
+        OrgChange::GroupChannels { group, added, removed } => {
+            builder.channels(*group, added, removed)
+        }
+        OrgChange::GroupMembers { group, added, removed, .. } => {
             builder.members(*group, added, removed)
         }
         OrgChange::GroupDeleted { id, name } => {
@@ -82,6 +87,10 @@ pub(crate) fn entries(
         }
         OrgChange::SessionSettings(person) => {
             builder.user(*person, None, same_action("user_session_settings_changed"))
+        }
+        OrgChange::OrganizationRenamed => {
+            let entity = AuditEntity::Enterprise(audit_enterprise(org));
+            vec![builder.entry("organization_renamed", entity, None)]
         }
     }
 }
@@ -182,6 +191,14 @@ impl EntryBuilder<'_> {
         person.map(entry).collect()
     }
 
+    /// Returns the entries about a profile. Changes of other attributes than these have none.
+    fn profile(&self, person: PersonIndex, fields: ProfileChange) -> Vec<AuditLogEntry> {
+        let shown = fields.shown.then_some("user_profile_updated");
+        let email = fields.email.then_some("user_email_updated");
+        let actions = shown.into_iter().chain(email);
+        actions.flat_map(|action| self.user(person, None, same_action(action))).collect()
+    }
+
     fn expiration(&self, person: PersonIndex, at: i64) -> Vec<AuditLogEntry> {
         if at == 0 {
             return self.user(person, None, same_action("guest_expiration_cleared"));
@@ -231,6 +248,38 @@ impl EntryBuilder<'_> {
         entry
     }
 
+    /// Returns an entry for each workspace that a group was linked to.
+    fn linked(&self, group: GroupIndex, workspaces: &[usize]) -> Vec<AuditLogEntry> {
+        let Some(group) = self.audit_group(group) else {
+            return Vec::new();
+        };
+        let entry = |workspace: &usize| {
+            let entity = AuditEntity::Usergroup(Arc::clone(&group));
+            self.entry("usergroup_added_to_team", entity, Some(*workspace))
+        };
+        workspaces.iter().map(entry).collect()
+    }
+
+    /// Returns an entry for each default channel that was added to a group or removed.
+    fn channels(
+        &self,
+        group: GroupIndex,
+        added: &[String],
+        removed: &[String],
+    ) -> Vec<AuditLogEntry> {
+        let Some(group) = self.audit_group(group) else {
+            return Vec::new();
+        };
+        let came = added.iter().map(|id| (id, "default_channel_added_to_usergroup"));
+        let left = removed.iter().map(|id| (id, "default_channel_removed_from_usergroup"));
+        let entry = |(id, action): (&String, &'static str)| {
+            let mut entry = self.entry(action, AuditEntity::Usergroup(Arc::clone(&group)), None);
+            entry.details.push(("channel", AuditDetail::Text(id.clone())));
+            entry
+        };
+        came.chain(left).map(entry).collect()
+    }
+
     /// Returns an entry for each account that was added to a group or removed.
     fn members(
         &self,
@@ -267,12 +316,13 @@ fn audit_team(org: &GridOrganization, workspace: usize) -> Option<Arc<AuditTeam>
 fn audit_location(org: &GridOrganization, workspace: Option<usize>) -> AuditLocation {
     match workspace.and_then(|number| audit_team(org, number)) {
         Some(team) => AuditLocation::Workspace(team),
-        None => AuditLocation::Enterprise(Arc::new(AuditTeam {
-            id: org.id.clone(),
-            name: org.name.clone(),
-            domain: org.domain.clone(),
-        })),
+        None => AuditLocation::Enterprise(audit_enterprise(org)),
     }
+}
+
+fn audit_enterprise(org: &GridOrganization) -> Arc<AuditTeam> {
+    let (id, name, domain) = (&org.id, &org.name, &org.domain);
+    Arc::new(AuditTeam { id: id.clone(), name: name.clone(), domain: domain.clone() })
 }
 
 /// Returns an account as it is in a workspace, or in the organization.

@@ -107,6 +107,8 @@ pub(crate) enum AuditEntity {
     User(Arc<AuditUser>),
     /// A workspace.
     Workspace(Arc<AuditTeam>),
+    /// The organization.
+    Enterprise(Arc<AuditTeam>),
     /// A group.
     Usergroup(Arc<AuditGroup>),
     /// A system role.
@@ -120,7 +122,7 @@ impl AuditEntity {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::User(user) => &user.name,
-            Self::Workspace(team) => &team.name,
+            Self::Workspace(team) | Self::Enterprise(team) => &team.name,
             Self::Usergroup(group) => &group.name,
             Self::Role(role) => &role.name,
             Self::App(app) => &app.name,
@@ -131,7 +133,7 @@ impl AuditEntity {
     pub(crate) fn id(&self) -> &str {
         match self {
             Self::User(user) => &user.id,
-            Self::Workspace(team) => &team.id,
+            Self::Workspace(team) | Self::Enterprise(team) => &team.id,
             Self::Usergroup(group) => &group.id,
             Self::Role(role) => &role.id,
             Self::App(app) => &app.id,

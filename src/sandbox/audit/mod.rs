@@ -27,4 +27,16 @@ impl Sandbox {
         let entry = self.with_org(|org| entries::app_entry(org, (at, action), grant, app));
         self.with_change_log(|history| history.record_entry(entry));
     }
+
+    /// Sets the seconds of the provider's clock after which an audit log entry becomes visible to
+    /// clients.
+    pub fn set_audit_delay(&self, delay_s: u32) {
+        self.with_change_log(|history| history.set_audit_delay(delay_s));
+    }
+
+    /// Returns the seconds after which an audit log entry becomes visible to clients.
+    #[must_use]
+    pub fn audit_delay(&self) -> u32 {
+        self.with_change_log(|history| history.audit_delay())
+    }
 }

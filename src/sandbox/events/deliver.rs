@@ -21,11 +21,13 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(3);
 const MAX_REDIRECTS: usize = 2;
 
 impl Sandbox {
-    /// Delivers events until `stop` resolves. The program runs it beside the server.
+    /// Delivers events, and makes the changes of [`Sandbox::start_churn`], until `stop` resolves.
+    /// The program runs it beside the server.
     pub async fn deliver_events(self, stop: impl Future<Output = ()> + Send) {
         tokio::select! {
             () = stop => {}
             () = self.delivery_loop() => {}
+            () = self.churn_loop() => {}
         }
     }
 

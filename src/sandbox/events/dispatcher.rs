@@ -1,4 +1,5 @@
-//! The event types, and the dispatcher: the state of the Events API: subscriptions, the queue and the HTTP client.
+//! The event types, and the dispatcher: the state of the Events API: subscriptions, the queue, its
+//! faults and the HTTP client.
 
 use std::sync::{Mutex, OnceLock};
 
@@ -6,6 +7,7 @@ use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use tokio::sync::Notify;
 
+use super::faults::{EventFaultInjector, EventFaults};
 use super::outbox::Outbox;
 use super::subscription::Subscriptions;
 use crate::sandbox::locks::lock;
@@ -16,35 +18,53 @@ pub const DEFAULT_SIGNING_SECRET: &str = "sandbox-signing-secret-not-a-secret";
 /// The supported event types, and the scope that each requires.
 pub(super) const EVENT_SCOPES: &[(&str, Option<&str>)] = &[
     ("app_uninstalled", None),
+    ("enterprise_rename", Some("team:read")),
     ("subteam_created", Some("usergroups:read")),
     ("subteam_members_changed", Some("usergroups:read")),
     ("subteam_updated", Some("usergroups:read")),
+    ("team_access_granted", None),
+    ("team_access_revoked", None),
     ("team_join", Some("users:read")),
     ("team_rename", Some("team:read")),
     ("tokens_revoked", None),
     ("user_change", Some("users:read")),
     ("user_profile_changed", Some("users:read")),
+    ("user_status_changed", Some("users:read")),
 ];
 
-/// Subscriptions, the outbox and the HTTP client.
-#[derive(Debug, Default)]
+/// Subscriptions, the outbox, its faults and the HTTP client.
+#[derive(Debug)]
 pub(crate) struct EventDispatcher {
     pub(super) subscriptions: Mutex<Subscriptions>,
     pub(super) outbox: Mutex<Outbox>,
+    pub(super) faults: Mutex<EventFaultInjector>,
     /// Notified when there is an event to send, and when the provider's clock moves.
     pub(super) notify: Notify,
     pub(super) client: OnceLock<reqwest::Client>,
 }
 
 impl EventDispatcher {
+    /// Returns a dispatcher without subscriptions; `seed` determines the faults.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            subscriptions: Mutex::default(),
+            outbox: Mutex::default(),
+            faults: Mutex::new(EventFaultInjector::new(seed)),
+            notify: Notify::new(),
+            client: OnceLock::new(),
+        }
+    }
+
     /// Wakes the delivery loop.
     pub(crate) fn wake(&self) {
         self.notify.notify_one();
     }
 
-    /// Removes queued and delivered events. Subscriptions are app settings and stay.
+    /// Removes queued and delivered events, and the faults. Subscriptions are app settings and
+    /// stay.
     pub(crate) fn clear(&self) {
         *lock(&self.outbox) = Outbox::default();
+        lock(&self.faults).set(EventFaults::default());
     }
 }
 

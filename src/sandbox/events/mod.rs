@@ -5,6 +5,7 @@
 mod deliver;
 mod dispatcher;
 mod envelope;
+mod faults;
 mod outbox;
 mod payload;
 mod subscribe;
@@ -14,6 +15,7 @@ pub use self::dispatcher::DEFAULT_SIGNING_SECRET;
 pub(crate) use self::dispatcher::EventDispatcher;
 use self::dispatcher::{event_tag, scope_of};
 use self::envelope::{AppEvent, envelope};
+pub use self::faults::{EventFaultStatus, EventFaults};
 use self::outbox::QueuedEvent;
 pub use self::outbox::{Delivery, DeliveryLog};
 pub use self::subscription::{Subscription, SubscriptionError, SubscriptionRequest};
@@ -71,14 +73,32 @@ impl Sandbox {
         if !to.events.iter().any(|kind| kind == event.kind) {
             return;
         }
+        let delays = lock(&self.events().faults).next_delays();
+        if delays.is_empty() {
+            return;
+        }
         let now = self.now();
         let mut outbox = lock(&self.events().outbox);
         let number = outbox.next_number();
         let event_id = format!("Ev{}", event_tag(self.options().seed, number, now));
         let body = envelope(org, to, event, grant, &event_id, now);
-        outbox.push(QueuedEvent::new(number, to, event.kind, event_id, body, now));
+        let queued = QueuedEvent::new(number, to, event.kind, event_id, body, now);
+        for delay in delays {
+            outbox.push(queued.delayed_by(delay));
+        }
         drop(outbox);
         self.events().wake();
+    }
+
+    /// Replaces the faults of event deliveries. Queued events are not affected.
+    pub fn set_event_faults(&self, faults: EventFaults) {
+        lock(&self.events().faults).set(faults);
+    }
+
+    /// Returns the faults of event deliveries, with how often they were injected.
+    #[must_use]
+    pub fn event_faults(&self) -> EventFaultStatus {
+        lock(&self.events().faults).status()
     }
 
     /// Returns the delivery attempts and the length of the queue.

@@ -23,6 +23,8 @@ pub(super) struct QueuedEvent {
     pub(super) body: String,
     /// Retry number and reason.
     pub(super) retry: Option<(u8, &'static str)>,
+    /// When the first attempt was due. It determines the order.
+    first_due: OffsetDateTime,
     due: OffsetDateTime,
 }
 
@@ -36,7 +38,14 @@ impl QueuedEvent {
         body: String,
         due: OffsetDateTime,
     ) -> Self {
-        Self { number, client_id: to.client_id.clone(), kind, event_id, body, retry: None, due }
+        let (client_id, first_due) = (to.client_id.clone(), due);
+        Self { number, client_id, kind, event_id, body, retry: None, first_due, due }
+    }
+
+    /// Returns a copy that is due later.
+    pub(super) fn delayed_by(&self, delay: Duration) -> Self {
+        let due = self.due.saturating_add(delay);
+        Self { first_due: due, due, ..self.clone() }
     }
 
     /// Returns the next attempt: after almost no time, one minute, or five minutes.
@@ -121,10 +130,17 @@ impl Outbox {
     /// Adds an event, or drops it if the queue is full.
     pub(super) fn push(&mut self, event: QueuedEvent) {
         if self.queue.len() < MAX_QUEUED {
-            self.queue.push_back(event);
+            self.insert(event);
         } else {
             self.dropped += 1;
         }
+    }
+
+    /// Inserts an event in the order of the first attempts.
+    fn insert(&mut self, event: QueuedEvent) {
+        let rank = (event.first_due, event.number);
+        let position = self.queue.partition_point(|other| (other.first_due, other.number) <= rank);
+        self.queue.insert(position, event);
     }
 
     /// Removes and returns the oldest due event of each app, so that each app gets one at a time.
@@ -170,8 +186,7 @@ impl Outbox {
             let retry = event.next_attempt(failure.reason, started, scale);
             if let Some(event) = retry.filter(|_| failure.retry) {
                 delivery.next_attempt_at = Some(event.due);
-                let position = self.queue.partition_point(|other| other.number < event.number);
-                self.queue.insert(position, event);
+                self.insert(event);
             }
         }
         if self.deliveries.len() == MAX_DELIVERIES {

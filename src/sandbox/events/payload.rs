@@ -9,6 +9,9 @@ use crate::sandbox::org::{
     GridOrganization, GroupIndex, GroupOwner, OrgChange, OrgGroup, PersonIndex, RecordedChange,
 };
 
+/// Maximum number of listed members of a group; `user_count` has the actual number.
+const MAX_SUBTEAM_USERS: usize = 500;
+
 /// Returns the events of changes that were made together.
 pub(super) fn events(org: &GridOrganization, changes: &[RecordedChange]) -> Vec<AppEvent> {
     changes.iter().flat_map(|recorded| change_events(org, changes, recorded)).collect()
@@ -32,32 +35,33 @@ fn change_events(
             user(org, *person, Some(*workspace), "team_join")
         }
         OrgChange::Left { person, workspace } => user_left(org, *person, *workspace, at),
-        OrgChange::Profile(person) => {
-            let mut events = user_changed(org, *person, None, at);
-            events.extend(with_timestamp(user(org, *person, None, "user_profile_changed"), at));
-            events
+        OrgChange::Profile { person, .. } => {
+            user_changed_with(org, *person, "user_profile_changed", at)
         }
+        OrgChange::Status(person) => user_changed_with(org, *person, "user_status_changed", at),
         OrgChange::Deactivated(person)
         | OrgChange::Reactivated(person)
-        | OrgChange::OrgLevel { person, .. }
         | OrgChange::Expiration { person, .. } => user_changed(org, *person, None, at),
-        OrgChange::Level { person, workspace, .. } => {
-            user_changed(org, *person, Some(*workspace), at)
-        }
+        OrgChange::WorkspaceCreated(workspace) => team_access_granted(org, *workspace),
         OrgChange::WorkspaceRenamed(workspace) => team_renamed(org, *workspace),
+        OrgChange::OrganizationRenamed => vec![organization_renamed(org)],
         OrgChange::GroupCreated(group) => subteam(org, *group, "subteam_created"),
-        OrgChange::GroupChanged(group) => subteam(org, *group, "subteam_updated"),
-        OrgChange::GroupMembers { group, added, removed } => {
-            let mut events = members_changed(org, *group, added, removed);
+        OrgChange::GroupChanged(group)
+        | OrgChange::GroupLinked { group, .. }
+        | OrgChange::GroupChannels { group, .. } => subteam(org, *group, "subteam_updated"),
+        OrgChange::GroupMembers { group, added, removed, previous_update } => {
+            let mut events = members_changed(org, *group, added, removed, *previous_update);
             events.extend(subteam(org, *group, "subteam_updated"));
             events
         }
         OrgChange::GroupDeleted { id, name } => vec![group_deleted(org, id, name, at)],
-        // Slack reports these in the audit log only, or by another event of the same edit.
+        // Slack reports these in the audit log only, or by another event of the same edit. Levels
+        // and system roles have no events.
         OrgChange::Invited { .. }
+        | OrgChange::Level { .. }
+        | OrgChange::OrgLevel { .. }
         | OrgChange::RoleAssigned(_)
         | OrgChange::RoleRemoved(_)
-        | OrgChange::WorkspaceCreated(_)
         | OrgChange::WorkspaceSetting { .. }
         | OrgChange::SessionsEnded(_)
         | OrgChange::SessionEnded(_)
@@ -116,6 +120,18 @@ fn user_changed(
     with_timestamp(user(org, index, workspace, "user_change"), at)
 }
 
+/// Returns `user_change` and the more specific event that Slack sends with it.
+fn user_changed_with(
+    org: &GridOrganization,
+    index: PersonIndex,
+    kind: &'static str,
+    at: i64,
+) -> Vec<AppEvent> {
+    let mut events = user_changed(org, index, None, at);
+    events.extend(with_timestamp(user(org, index, None, kind), at));
+    events
+}
+
 fn with_timestamp(mut events: Vec<AppEvent>, at: i64) -> Vec<AppEvent> {
     for event in &mut events {
         event.fields.insert("cache_ts".to_owned(), json!(at));
@@ -141,6 +157,27 @@ fn user_left(
     events
 }
 
+/// Returns the event for apps installed on the organization: their tokens are valid for a new
+/// workspace.
+fn team_access_granted(org: &GridOrganization, workspace: usize) -> Vec<AppEvent> {
+    let event = |id: &str| AppEvent {
+        kind: "team_access_granted",
+        team: None,
+        seen_in: Vec::new(),
+        fields: fields([("team_ids", json!([id]))]),
+    };
+    org.workspaces.get(workspace).map(|one| event(&one.id)).into_iter().collect()
+}
+
+fn organization_renamed(org: &GridOrganization) -> AppEvent {
+    AppEvent {
+        kind: "enterprise_rename",
+        team: None,
+        seen_in: org.workspaces.iter().map(|one| one.id.clone()).collect(),
+        fields: fields([("name", json!(org.name))]),
+    }
+}
+
 fn team_renamed(org: &GridOrganization, workspace: usize) -> Vec<AppEvent> {
     let event = |name: &str, id: &str| AppEvent {
         kind: "team_rename",
@@ -154,12 +191,11 @@ fn team_renamed(org: &GridOrganization, workspace: usize) -> Vec<AppEvent> {
 fn subteam(org: &GridOrganization, index: GroupIndex, kind: &'static str) -> Vec<AppEvent> {
     let event = |group: &OrgGroup| {
         let (team, seen_in) = teams(org, group);
-        AppEvent {
-            kind,
-            team,
-            seen_in,
-            fields: fields([("subteam", usergroup_object(org, group))]),
+        let mut object = usergroup_object(org, group);
+        if let Some(users) = object.get_mut("users").and_then(Value::as_array_mut) {
+            users.truncate(MAX_SUBTEAM_USERS);
         }
+        AppEvent { kind, team, seen_in, fields: fields([("subteam", object)]) }
     };
     org.groups.get(index).map(event).into_iter().collect()
 }
@@ -183,6 +219,7 @@ fn members_changed(
     index: GroupIndex,
     added: &[PersonIndex],
     removed: &[PersonIndex],
+    previous_update: i64,
 ) -> Vec<AppEvent> {
     let Some(group) = org.groups.get(index) else {
         return Vec::new();
@@ -193,7 +230,7 @@ fn members_changed(
     let fields = fields([
         ("subteam_id", json!(group.id)),
         ("team_id", json!(team_id)),
-        ("date_previous_update", json!(group.created)),
+        ("date_previous_update", json!(previous_update)),
         ("date_update", json!(group.updated)),
         ("added_users_count", json!(added.len())),
         ("added_users", json!(added)),

@@ -11,7 +11,7 @@ mod file;
 mod tests;
 mod tokens;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -118,6 +118,15 @@ impl GrantStore {
         client_id: &str,
     ) -> impl Iterator<Item = &Installation> {
         self.installs.values().filter(move |grant| grant.live && grant.client_id == client_id)
+    }
+
+    /// Returns the ids of the users and bots that active installations have tokens of.
+    pub(crate) fn token_holders(&self) -> BTreeSet<String> {
+        let active = self.installs.values().filter(|grant| grant.live);
+        active
+            .flat_map(|grant| std::iter::once(&grant.user_id).chain(&grant.bot_user_id))
+            .cloned()
+            .collect()
     }
 
     /// Resets the counters that `/_sandbox/state` shows.

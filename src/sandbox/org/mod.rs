@@ -19,15 +19,15 @@ use std::collections::{BTreeSet, HashMap};
 pub use channels::Channel;
 pub use edit::{
     Actor, AssignableLevel, DeviceFilter, Edit, EditError, EmailInvitation, GroupError, LevelScope,
-    MAX_DOMAIN_LENGTH, MembershipInput, OrgChange, ProfileError, ProfileText, RecordedChange,
-    UserGroupInput, WorkspaceSettingChange, WorkspaceSpec,
+    MAX_DOMAIN_LENGTH, MembershipInput, OrgChange, ProfileChange, ProfileError, ProfileText,
+    RecordedChange, UserGroupInput, WorkspaceSettingChange, WorkspaceSpec,
 };
 pub use groups::{GroupIndex, GroupOwner, GroupTable, OrgGroup};
 pub use people::{
     JobInfo, Location, OrgLevel, Person, PersonKind, PersonStatus, WorkspaceLevel,
     WorkspaceMembership,
 };
-pub use profile::{GuestAccess, PersonUpdate, Profile};
+pub use profile::{GuestAccess, PersonUpdate, Profile, ProfileStatus};
 pub use role_names::role_name;
 pub use roles::{RoleAssignmentTable, SystemRoleAssignment};
 pub use scim_attributes::ScimAttributes;
@@ -68,6 +68,8 @@ pub struct GridOrganization {
     pub sessions: SessionTable,
     /// Channels of the guests who were added to some.
     guest_channels: HashMap<PersonIndex, Vec<String>>,
+    /// Statuses of the accounts that have set one.
+    statuses: HashMap<PersonIndex, ProfileStatus>,
     /// Number of ids generated since the start, so that each is unique.
     id_count: u64,
 }
@@ -91,6 +93,7 @@ impl GridOrganization {
             guest_expirations: BTreeSet::new(),
             sessions: SessionTable::default(),
             guest_channels: HashMap::new(),
+            statuses: HashMap::new(),
             id_count: 0,
         }
     }
@@ -175,6 +178,13 @@ impl GridOrganization {
     pub fn find_by_email(&self, email: &str) -> Option<(PersonIndex, &Person)> {
         let index = *self.by_email.get(&email.trim().to_lowercase())?;
         Some((index, self.people.get(index)?))
+    }
+
+    /// Returns the status of an account; both parts are empty if it has none.
+    #[must_use]
+    pub fn status(&self, person: &Person) -> ProfileStatus {
+        let index = self.by_id.get(&person.id);
+        index.and_then(|index| self.statuses.get(index)).cloned().unwrap_or_default()
     }
 
     /// Returns the primary owner.

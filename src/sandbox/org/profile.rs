@@ -32,6 +32,15 @@ pub struct Profile {
     pub scim: ScimAttributes,
 }
 
+/// Status of an account, shown beside its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProfileStatus {
+    /// Text, empty for none.
+    pub text: String,
+    /// Emoji, such as `:palm_tree:`; empty for none.
+    pub emoji: String,
+}
+
 /// Level and expiration of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GuestAccess {

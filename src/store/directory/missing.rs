@@ -79,11 +79,14 @@ impl TenantDb {
         started: OffsetDateTime,
     ) -> Result<(u64, u64), StoreError> {
         let row = sqlx::query!(
+            // A subquery with a limit is one lookup in the primary key for each object. A join of tables that have just
+            // been filled, without statistics, compares each object with all others.
             r#"SELECT count(*) AS "present!",
-                      count(*) FILTER (WHERE s.object_id IS NULL AND v.read_at <= $5) AS "missing!"
+                      count(*) FILTER (WHERE v.read_at <= $5 AND (
+                          SELECT s.object_id FROM sync_seen s
+                          WHERE s.integrated_account_id = $2 AND s.sync_run_id = $3 AND s.kind = $4
+                            AND s.object_id = v.object_id LIMIT 1) IS NULL) AS "missing!"
                FROM directory_versions v
-               LEFT JOIN sync_seen s ON s.integrated_account_id = v.integrated_account_id
-                 AND s.sync_run_id = $3 AND s.kind = v.kind AND s.object_id = v.object_id
                WHERE v.environment_id = $1 AND v.integrated_account_id = $2 AND v.kind = $4
                  AND v.valid_to = 'infinity'"#,
             self.environment_id as EnvironmentId,
@@ -117,9 +120,9 @@ impl TenantDb {
                FROM directory_versions v
                WHERE v.environment_id = $1 AND v.integrated_account_id = $2 AND v.kind = $4
                  AND v.valid_to = 'infinity' AND v.read_at <= $5 AND v.object_id > $6
-                 AND NOT EXISTS (SELECT FROM sync_seen s
-                     WHERE s.integrated_account_id = v.integrated_account_id AND s.sync_run_id = $3
-                       AND s.kind = v.kind AND s.object_id = v.object_id)
+                 AND (SELECT s.object_id FROM sync_seen s
+                      WHERE s.integrated_account_id = $2 AND s.sync_run_id = $3 AND s.kind = $4
+                        AND s.object_id = v.object_id LIMIT 1) IS NULL
                ORDER BY v.object_id LIMIT $7"#,
             self.environment_id as EnvironmentId,
             account_id as IntegratedAccountId,

@@ -2,6 +2,8 @@
 
 use time::OffsetDateTime;
 
+use super::versions::MadeBy;
+
 use crate::domain::sync::CopyKind;
 
 /// What objects are sorted by. Objects with equal values are sorted by id.
@@ -140,4 +142,6 @@ pub struct CopyRow {
     pub last_activity_at: Option<OffsetDateTime>,
     /// The sorted value.
     pub key: String,
+    /// Who made the version, and when.
+    pub made: MadeBy,
 }

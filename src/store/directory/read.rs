@@ -3,11 +3,14 @@
 use std::collections::HashSet;
 
 use sqlx::postgres::Postgres;
+use sqlx::types::Json;
 use sqlx::{QueryBuilder, Row as _};
 use time::OffsetDateTime;
 
 use super::super::{StoreError, TenantDb};
 use super::query::{CopyQuery, CopyRow};
+use super::versions::MadeBy;
+use crate::domain::event::EventActor;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::domain::sync::CopyKind;
 
@@ -24,7 +27,8 @@ pub struct CopyFreshness {
 }
 
 impl TenantDb {
-    /// Returns how recent the copy of these kinds is; `None` when there is no complete copy.
+    /// Returns how recent the copy of these kinds is; `None` when there is no complete copy, or the account is
+    /// disconnected and its copy is erased.
     ///
     /// # Errors
     ///
@@ -38,7 +42,10 @@ impl TenantDb {
         let row = sqlx::query!(
             r#"SELECT count(*) AS "count!", min(synced_at) AS synced_at, max(first_synced_at) AS first_synced_at
                FROM directory_copies
-               WHERE environment_id = $1 AND integrated_account_id = $2 AND kind = ANY ($3)"#,
+               WHERE environment_id = $1 AND integrated_account_id = $2 AND kind = ANY ($3)
+                 AND EXISTS (SELECT FROM integrated_accounts
+                             WHERE environment_id = $1 AND integrated_account_id = $2
+                               AND status <> 'disconnected')"#,
             self.environment_id as EnvironmentId,
             account_id as IntegratedAccountId,
             &names,
@@ -51,6 +58,26 @@ impl TenantDb {
             .zip(row.first_synced_at)
             .filter(|_| is_complete)
             .map(|(synced_at, first_synced_at)| CopyFreshness { synced_at, first_synced_at }))
+    }
+
+    /// Returns the time of the account's last change in the copy; `None` if there was none. All changes up to that time
+    /// are committed, and later ones have later times.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn last_copy_change(
+        &self,
+        account_id: IntegratedAccountId,
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT last_change_at FROM account_feeds
+             WHERE environment_id = $1 AND integrated_account_id = $2",
+            self.environment_id as EnvironmentId,
+            account_id as IntegratedAccountId,
+        )
+        .fetch_optional(&self.pool)
+        .await?)
     }
 
     /// Returns a page of objects.
@@ -91,7 +118,8 @@ impl TenantDb {
         let mut sql = QueryBuilder::new(
             "SELECT v.object_id, v.body::text AS body, v.parent_id, v.last_activity_at, ",
         );
-        sql.push(key).push("::text AS key");
+        sql.push(key)
+            .push("::text AS key, v.actor, COALESCE(v.occurred_at, v.valid_from) AS made_at");
         self.push_source(&mut sql, account_id, query);
         if let Some((value, id)) = &query.after {
             let comparison = if query.descending { " < (" } else { " > (" };
@@ -115,8 +143,9 @@ impl TenantDb {
     ) -> Result<Vec<CopyRow>, StoreError> {
         let words = prefix_query(search);
         let mut sql = QueryBuilder::new(
-            "SELECT object_id, body::text AS body, parent_id, last_activity_at, '' AS key
-             FROM (SELECT v.object_id, v.body, v.parent_id, v.last_activity_at, v.name_key",
+            "SELECT object_id, body::text AS body, parent_id, last_activity_at, '' AS key, actor, made_at
+             FROM (SELECT v.object_id, v.body, v.parent_id, v.last_activity_at, v.name_key, v.actor,
+                 COALESCE(v.occurred_at, v.valid_from) AS made_at",
         );
         self.push_source(&mut sql, account_id, query);
         match tier {
@@ -275,17 +304,24 @@ impl SearchTier {
 }
 
 fn read_row(row: &sqlx::postgres::PgRow) -> Result<CopyRow, StoreError> {
+    let actor: Option<Json<EventActor>> = row.try_get(5)?;
+    let at: OffsetDateTime = row.try_get(6)?;
     Ok(CopyRow {
         id: row.try_get(0)?,
         body: row.try_get(1)?,
         parent_id: row.try_get(2)?,
         last_activity_at: row.try_get(3)?,
         key: row.try_get(4)?,
+        made: MadeBy { at: actor.is_some().then_some(at), actor: actor.map(|actor| actor.0) },
     })
 }
 
 /// Appends the condition that a version is valid at a time.
-fn push_validity(sql: &mut QueryBuilder<Postgres>, of: &str, as_of: Option<OffsetDateTime>) {
+pub(in crate::store) fn push_validity(
+    sql: &mut QueryBuilder<Postgres>,
+    of: &str,
+    as_of: Option<OffsetDateTime>,
+) {
     match as_of {
         None => {
             sql.push(" AND ").push(of).push(".valid_to = 'infinity'");

@@ -144,7 +144,7 @@ impl TenantDb {
         Ok(rows.into_iter().map(|row| (row.id, row.name, row.members)).collect())
     }
 
-    /// Returns the names of workspaces.
+    /// Returns the names of workspaces; of all with `None`.
     ///
     /// # Errors
     ///
@@ -152,12 +152,13 @@ impl TenantDb {
     pub async fn copied_workspace_names(
         &self,
         account_id: IntegratedAccountId,
-        workspace_ids: &[String],
+        workspace_ids: Option<&[String]>,
         as_of: Option<OffsetDateTime>,
     ) -> Result<Vec<(String, String)>, StoreError> {
         let rows = sqlx::query!(
             r#"SELECT w.object_id AS "id!", w.name AS "name!" FROM directory_workspaces w
-               WHERE w.environment_id = $1 AND w.integrated_account_id = $2 AND w.object_id = ANY ($3)
+               WHERE w.environment_id = $1 AND w.integrated_account_id = $2
+                 AND ($3::text[] IS NULL OR w.object_id = ANY ($3))
                  AND w.name IS NOT NULL
                  AND ($4::timestamptz IS NULL AND w.valid_to = 'infinity'
                       OR w.valid_from <= $4 AND w.valid_to > $4)"#,

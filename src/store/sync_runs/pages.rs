@@ -6,13 +6,16 @@ use std::collections::BTreeMap;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
+use super::super::change_events::{ChangeEvent, ChangeSource, FeedLock, append_changes, lock_feed};
 use super::super::columns::parse_names;
 use super::super::connections::TimedConnection;
-use super::super::directory::apply::{apply, remove};
+use super::super::directory::attribution::write_version_actors;
+use super::super::directory::compare::{apply, remove};
 use super::super::directory::missing::{forget_run, mark_seen};
-use super::super::events::{ChangeEvent, ChangeSource, FeedLock, append_changes, lock_feed};
+use super::super::directory::own::{OwnChanges, ReadObjects};
 use super::super::jobs::{self, JobLease};
 use super::super::{StoreError, TenantDb};
+use super::super::{change_sources, policies};
 use crate::domain::copied_object::CopiedObject;
 use crate::domain::entropy::Entropy;
 use crate::domain::event::{EventKind, EventOrigin};
@@ -83,7 +86,7 @@ pub struct ClaimedRun {
 
 /// Events that a run found.
 const SYNC: ChangeSource<'static> =
-    ChangeSource { origin: EventOrigin::Sync, actor: None, initial: false };
+    ChangeSource { origin: EventOrigin::Sync, actor: None, initial: false, read_at: None };
 
 impl TenantDb {
     /// Marks the run of a claimed job as running and returns it; `None` when there is nothing left to do.
@@ -165,6 +168,14 @@ impl TenantDb {
         if !jobs::holds_lease(&mut tx, lease).await? {
             return Ok(PageWritten::LeaseLost);
         }
+        let source = ChangeSource { initial: page.initial, read_at: Some(page.read_at), ..SYNC };
+        let mut own = OwnChanges::load(&mut tx, &feed).await?;
+        let feed = if page.emits {
+            let read = ReadObjects { objects: &page.objects, read_at: page.read_at, source };
+            own.write_foreign(&mut tx, feed, read, entropy).await?
+        } else {
+            feed
+        };
         let mut events = Vec::new();
         for (kind, objects) in &page.objects {
             let applied = apply(&mut tx, &feed, *kind, objects, page.read_at).await?;
@@ -190,7 +201,9 @@ impl TenantDb {
         .fetch_one(&mut *tx)
         .await?;
         if page.emits {
-            let source = ChangeSource { initial: page.initial, ..SYNC };
+            own.attribute(&mut events);
+            own.record_uses(&mut tx, &feed, page.read_at).await?;
+            write_version_actors(&mut tx, &feed, &events).await?;
             append_changes(&mut tx, &feed, source, &events, entropy).await?;
         }
         tx.commit().await?;
@@ -249,6 +262,10 @@ impl TenantDb {
         // A held or failed run continues with what it has read; another run forgets it.
         if matches!(end.status, SyncStatus::Succeeded | SyncStatus::Partial) {
             forget_run(&mut tx, lease.account_id, run_id).await?;
+            change_sources::start(&mut tx, feed.account, now).await?;
+        }
+        if end.status == SyncStatus::Succeeded {
+            policies::request_full(&mut tx, feed.account).await?;
         }
         let (event, job) = match end.status {
             SyncStatus::Succeeded => (Some(EventKind::SyncSucceeded), JobStatus::Succeeded),
@@ -332,5 +349,13 @@ fn run_event(
     counts: &BTreeMap<CopyKind, ChangeCounts>,
 ) -> ChangeEvent {
     let data = serde_json::json!({"sync_run_id": id, "counts": counts, "problem": problem});
-    ChangeEvent { kind, object: None, previous: None, data: Some(data.to_string()) }
+    ChangeEvent {
+        kind,
+        object: None,
+        previous: None,
+        data: Some(data.to_string()),
+        subject: None,
+        subject_id: None,
+        attribution: None,
+    }
 }

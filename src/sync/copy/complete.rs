@@ -6,11 +6,12 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::sync::CopyKind;
-use crate::store::{CopyRow, ReferenceRow, StoreError, TenantDb};
+use crate::store::{CopyRow, MadeBy, ReferenceRow, StoreError, TenantDb};
 
 /// Estimated size of the fields added to a user, in bytes.
 const ADDED_SIZE_ESTIMATE: usize = 512;
@@ -59,7 +60,7 @@ pub(super) async fn complete(
                 rows.iter().filter_map(|row| row.parent_id.clone()).collect();
             places.sort_unstable();
             places.dedup();
-            let names = db.copied_workspace_names(account_id, &places, as_of).await?;
+            let names = db.copied_workspace_names(account_id, Some(&places), as_of).await?;
             let names: HashMap<String, String> = names.into_iter().collect();
             Ok(rows.into_iter().map(|row| (row.id.clone(), assignment(row, &names))).collect())
         }
@@ -165,7 +166,19 @@ fn assignment(row: CopyRow, names: &HashMap<String, String>) -> String {
         .filter_map(|place| place.workspace_id.as_deref())
         .map(|id| Reference { id, name: names.get(id).map(String::as_str) })
         .collect();
-    with_fields(row.body, &format!(r#""workspace":{}"#, json(&workspace)))
+    with_fields(attributed(row.body, &row.made), &format!(r#""workspace":{}"#, json(&workspace)))
+}
+
+/// Sets who assigned a role and when, if it is known.
+fn attributed(body: String, made: &MadeBy) -> String {
+    let Some(actor) = &made.actor else { return body };
+    let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(&body) else { return body };
+    fields.insert("granted_by".to_owned(), actor.id.clone().into());
+    if fields.get("created_at").is_none_or(Value::is_null) {
+        let at = serde_json::to_value(StoredTime(made.at)).unwrap_or_default();
+        fields.insert("created_at".to_owned(), at);
+    }
+    Value::Object(fields).to_string()
 }
 
 #[cfg(test)]

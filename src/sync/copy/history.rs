@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use super::{CopiedResource, CopyError, SyncedCopy};
+use crate::domain::event::EventActor;
 use crate::domain::sync::CopyKind;
 use crate::store::VersionRow;
 
@@ -28,6 +29,11 @@ pub struct HistoryEntry {
     /// When the gateway found it.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
+    /// When it happened by the provider's time; `null` when unknown.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub occurred_at: Option<OffsetDateTime>,
+    /// Who made the change; `null` when unknown.
+    pub actor: Option<EventActor>,
     /// What happened.
     pub change: HistoryChange,
     /// The kind of object: `user`, `workspace_member`, `role_assignment`, …
@@ -81,6 +87,8 @@ fn entries(versions: &[VersionRow]) -> Vec<HistoryEntry> {
             .is_some_and(|next| is_same(next) && version.valid_to == Some(next.valid_from));
         entries.push(HistoryEntry {
             at: version.valid_from,
+            occurred_at: version.made.at,
+            actor: version.made.actor.clone(),
             change: before.map_or(HistoryChange::Created, |_| HistoryChange::Updated),
             kind: version.kind,
             object_id: version.id.clone(),
@@ -90,6 +98,8 @@ fn entries(versions: &[VersionRow]) -> Vec<HistoryEntry> {
         if let Some(at) = version.valid_to.filter(|_| !is_replaced) {
             entries.push(HistoryEntry {
                 at,
+                occurred_at: version.ended.at,
+                actor: version.ended.actor.clone(),
                 change: HistoryChange::Removed,
                 kind: version.kind,
                 object_id: version.id.clone(),

@@ -4,12 +4,14 @@
 mod complete;
 mod criteria;
 mod history;
+mod snapshot;
 
 use serde_json::value::RawValue;
 use time::{Duration, OffsetDateTime};
 
 pub use criteria::{CopyFilter, CopyOptions, SortField, SortOrder};
 pub use history::{HistoryChange, HistoryEntry};
+pub use snapshot::CopySnapshot;
 
 use self::complete::complete;
 use crate::connectors::PageToken;
@@ -197,7 +199,11 @@ impl SyncedCopy<'_> {
     }
 
     /// Checks that the copy has the requested time; returns how recent it is.
-    async fn check_time(
+    ///
+    /// # Errors
+    ///
+    /// `NotSynced`, `OutOfRange`, or `Store`.
+    pub async fn check_time(
         &self,
         resource: CopiedResource,
         as_of: Option<OffsetDateTime>,

@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 
 use super::labels::Labels;
 use crate::domain::account::AccountStatus;
+use crate::domain::event::EventOrigin;
 use crate::telemetry::names;
 
 type FloatGauge = Gauge<f64, AtomicU64>;
@@ -26,6 +27,23 @@ pub struct DatabaseStats {
     pub jobs: (i64, i64),
     /// The number of held runs of the directory sync.
     pub held_syncs: i64,
+    /// The number of objects that were reported as changed and wait to be read again.
+    pub pending_rechecks: i64,
+    /// The age of the last event of each origin, in seconds; origins without events are left out.
+    pub last_events: Vec<(EventOrigin, f64)>,
+    /// The deliveries to webhooks.
+    pub webhooks: WebhookStats,
+}
+
+/// The state of the deliveries to webhooks.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct WebhookStats {
+    /// The age of the oldest event that an active webhook has not received, in seconds; 0 without one.
+    pub oldest_event_age_s: f64,
+    /// The number of deliveries that wait for their next attempt.
+    pub pending: i64,
+    /// The number of webhooks that were disabled because their endpoint failed.
+    pub disabled: i64,
 }
 
 /// Values from the gateway at the time of a scrape.
@@ -80,6 +98,11 @@ pub(super) struct Gauges {
     accounts: Family<Labels<1>, Gauge>,
     jobs: Family<Labels<1>, Gauge>,
     held_syncs: Gauge,
+    pending_rechecks: Gauge,
+    last_event_age: Family<Labels<1>, FloatGauge>,
+    webhook_oldest_event: FloatGauge,
+    webhook_pending: Gauge,
+    webhooks_disabled: Gauge,
     token_age: FloatGauge,
     next_token_expiry: FloatGauge,
     requests_in_flight: Gauge,
@@ -105,12 +128,22 @@ impl Gauges {
         registry.register(names::BUILD, "Version of the program", version);
         registry.register(names::ACCOUNTS, "Integrated accounts", self.accounts.clone());
         registry.register(names::JOBS, "Background jobs", self.jobs.clone());
+        registry.register(
+            names::LAST_EVENT_AGE,
+            "Age of the last event of the feed, by origin",
+            self.last_event_age.clone(),
+        );
         for (name, help, gauge) in [
             (names::TOKEN_AGE, "Age of the access token that expires next", &self.token_age),
             (
                 names::NEXT_TOKEN_EXPIRY,
                 "Time until the next access token expires",
                 &self.next_token_expiry,
+            ),
+            (
+                names::WEBHOOK_OLDEST_EVENT,
+                "Age of the oldest event that an active webhook has not received",
+                &self.webhook_oldest_event,
             ),
             (
                 names::LIMITER_SHARED,
@@ -133,6 +166,17 @@ impl Gauges {
                 &self.max_connections,
             ),
             (names::HELD_SYNCS, "Runs of the directory sync that are held", &self.held_syncs),
+            (
+                names::PENDING_RECHECKS,
+                "Objects reported as changed that wait to be read again",
+                &self.pending_rechecks,
+            ),
+            (
+                names::WEBHOOK_PENDING,
+                "Deliveries to webhooks that wait for their next attempt",
+                &self.webhook_pending,
+            ),
+            (names::WEBHOOKS_DISABLED, "Webhooks disabled by failures", &self.webhooks_disabled),
             (names::AUDIT_WAITING, "Audit rows that wait to be written", &self.audit_waiting),
             (names::RESIDENT_MEMORY, "Resident memory of the process", &self.resident),
         ] {
@@ -156,6 +200,15 @@ impl Gauges {
             self.jobs.get_or_create(&[("state", state.into())]).set(count);
         }
         self.held_syncs.set(stats.held_syncs);
+        self.pending_rechecks.set(stats.pending_rechecks);
+        for origin in EventOrigin::ALL {
+            let age = stats.last_events.iter().find(|(one, _)| one == origin);
+            let gauge = self.last_event_age.get_or_create(&[("origin", origin.name().into())]);
+            gauge.set(age.map_or(f64::NAN, |(_, age)| *age));
+        }
+        self.webhook_oldest_event.set(stats.webhooks.oldest_event_age_s);
+        self.webhook_pending.set(stats.webhooks.pending);
+        self.webhooks_disabled.set(stats.webhooks.disabled);
         let (age, end) = stats.next_token.unwrap_or((f64::NAN, f64::NAN));
         self.token_age.set(age);
         self.next_token_expiry.set(end);

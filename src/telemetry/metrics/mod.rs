@@ -20,10 +20,10 @@ use prometheus_client::registry::Registry;
 use tokio::time::Instant;
 
 use self::gauges::Gauges;
-pub use self::gauges::{CacheStats, DatabaseStats, GatewayStats, OpenConnection};
+pub use self::gauges::{CacheStats, DatabaseStats, GatewayStats, OpenConnection, WebhookStats};
 use self::labels::{HandleCache, Labels};
 use self::outcomes::OTHER;
-pub use self::outcomes::{CallOutcome, RefreshResult};
+pub use self::outcomes::{CallOutcome, DeliveryOutcome, RefreshResult};
 use super::names;
 use crate::domain::provider::Provider;
 use crate::domain::quota::QuotaKind;
@@ -62,6 +62,8 @@ struct Inner {
     refresh_duration: Histogram,
     links: Counters<1>,
     quota_refusals: Counters<1>,
+    webhook_deliveries: Counters<1>,
+    policy_evaluations: Histograms<1>,
     audit_lost: Counter,
     gauges: Gauges,
     database_stats_read_at: Mutex<Option<Instant>>,
@@ -99,6 +101,8 @@ impl Metrics {
             refresh_duration: histograms(),
             links: Family::default(),
             quota_refusals: Family::default(),
+            webhook_deliveries: Family::default(),
+            policy_evaluations: Family::new_with_constructor(histograms),
             audit_lost: Counter::default(),
             gauges: Gauges::default(),
             database_stats_read_at: Mutex::default(),
@@ -107,6 +111,12 @@ impl Metrics {
         for (_, outcome) in RefreshResult::ALL {
             // Created at the start, so that the first failure is an increase.
             drop(inner.refreshes.get_or_create(&[("outcome", outcome.into())]));
+        }
+        for (_, outcome) in DeliveryOutcome::ALL {
+            drop(inner.webhook_deliveries.get_or_create(&[("outcome", outcome.into())]));
+        }
+        for scope in ["everyone", "people"] {
+            drop(inner.policy_evaluations.get_or_create(&[("scope", scope.into())]));
         }
         let rows = QuotaKind::ALL.map(QuotaKind::name);
         for quota in ["requests", "waiting_calls"].into_iter().chain(rows) {
@@ -178,6 +188,20 @@ impl Metrics {
             RefreshResult::ALL.iter().find(|(one, _)| *one == outcome).map_or(OTHER, |one| one.1);
         self.0.refreshes.get_or_create(&[("outcome", name.into())]).inc();
         self.0.refresh_duration.observe(duration.as_secs_f64());
+    }
+
+    /// Records an evaluation of an account's policies over everybody, or over the people whom events concern.
+    pub fn record_policy_evaluation(&self, is_everyone: bool, duration: Duration) {
+        let scope = if is_everyone { "everyone" } else { "people" };
+        let durations = self.0.policy_evaluations.get_or_create(&[("scope", scope.into())]);
+        durations.observe(duration.as_secs_f64());
+    }
+
+    /// Records an attempt to deliver an event to a webhook.
+    pub fn record_webhook_delivery(&self, outcome: DeliveryOutcome) {
+        let all = DeliveryOutcome::ALL;
+        let name = all.iter().find(|(one, _)| *one == outcome).map_or(OTHER, |one| one.1);
+        self.0.webhook_deliveries.get_or_create(&[("outcome", name.into())]).inc();
     }
 
     /// Records a finished link: `linked`, or the code of its failure.
@@ -292,6 +316,16 @@ impl Inner {
             names::QUOTA_REFUSALS,
             "Requests rejected by a quota of their environment",
             self.quota_refusals.clone(),
+        );
+        registry.register(
+            names::POLICY_EVALUATIONS,
+            "Duration of evaluations of policies",
+            self.policy_evaluations.clone(),
+        );
+        registry.register(
+            names::WEBHOOK_DELIVERIES,
+            "Attempts to deliver events to webhooks",
+            self.webhook_deliveries.clone(),
         );
         registry.register(names::LINKS, "Finished links", self.links.clone());
         registry.register(

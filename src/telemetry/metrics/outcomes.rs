@@ -1,4 +1,4 @@
-//! The outcomes of provider calls and of refreshes, as metric labels.
+//! The outcomes of provider calls, of refreshes and of deliveries to webhooks, as metric labels.
 
 /// The label of values without a label of their own.
 pub(super) const OTHER: &str = "other";
@@ -74,5 +74,30 @@ impl RefreshResult {
         (Self::Unreachable, "unreachable"),
         (Self::ServerError, "down"),
         (Self::ResponseLost, "answer_lost"),
+    ];
+}
+
+/// The outcome of an attempt to deliver an event to a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryOutcome {
+    /// The endpoint answered with a status of 200 to 299.
+    Succeeded,
+    /// It answered with another status.
+    Rejected,
+    /// It is unreachable, or its address is not allowed.
+    Unreachable,
+    /// It did not answer in time.
+    Timeout,
+    /// Its answer was interrupted or can't be read.
+    Interrupted,
+}
+
+impl DeliveryOutcome {
+    pub(super) const ALL: [(Self, &'static str); 5] = [
+        (Self::Succeeded, "succeeded"),
+        (Self::Rejected, "rejected"),
+        (Self::Unreachable, "unreachable"),
+        (Self::Timeout, "timeout"),
+        (Self::Interrupted, "interrupted"),
     ];
 }

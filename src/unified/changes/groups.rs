@@ -20,7 +20,9 @@ impl Changes<'_> {
         input: &GroupInput,
         shape: &RenderOptions,
     ) -> Result<ChangeResult, UnifiedError> {
-        reject_invalid(input.validate_create())?;
+        let mut errors = input.validate_create();
+        errors.extend(self.group_writes()?.validate(&self.directory.cx, input));
+        reject_invalid(errors)?;
         let name = input.name.value().map(String::as_str).unwrap_or_default();
         let send = self.group_writes()?.create(&self.directory.cx, input);
         // Names of groups are not unique: the new group is the one that was not there before.
@@ -58,16 +60,28 @@ impl Changes<'_> {
         input: &GroupInput,
         shape: &RenderOptions,
     ) -> Result<ChangeResult, UnifiedError> {
-        reject_invalid(input.validate_update())?;
+        let parts = self.update_group_steps(id, input).await?;
+        if let [ChangeStep { outcome: Err(error), .. }] = &*parts {
+            return Err(error.without_source().into());
+        }
+        self.change_result::<Group>(id, ObjectOrigin::Existing, parts, shape).await
+    }
+
+    /// Changes a group as [`Self::update_group`], without reading the group afterwards.
+    pub(super) async fn update_group_steps(
+        &self,
+        id: &str,
+        input: &GroupInput,
+    ) -> Result<Vec<ChangeStep>, UnifiedError> {
+        let mut errors = input.validate_update();
+        errors.extend(self.group_writes()?.validate(&self.directory.cx, input));
+        reject_invalid(errors)?;
         let mut parts = Vec::new();
         if input.changes_group() {
             parts.push(ChangeStep::of("group", id, Ok(self.change_group(id, input).await??)));
         }
         parts.extend(self.link_workspaces(id, input).await?);
-        if let [ChangeStep { outcome: Err(error), .. }] = &*parts {
-            return Err(error.without_source().into());
-        }
-        self.change_result::<Group>(id, ObjectOrigin::Existing, parts, shape).await
+        Ok(parts)
     }
 
     /// Deletes a group permanently. Members that it added to a workspace remain there.

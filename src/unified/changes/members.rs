@@ -61,7 +61,9 @@ impl Changes<'_> {
 
     fn membership_writes(&self) -> Result<&dyn MembershipWrites, UnifiedError> {
         let writer = self.directory.connector.membership_writes();
-        writer.ok_or_else(|| self.unsupported("changes of workspaces' members"))
+        let writer = writer.ok_or_else(|| self.unsupported("changes of workspaces' members"))?;
+        writer.check_workspaces(&self.directory.cx)?;
+        Ok(writer)
     }
 }
 

@@ -7,6 +7,7 @@ mod groups;
 mod lookup;
 mod members;
 mod new_user;
+mod operation;
 mod outcome;
 mod roles;
 mod users;

@@ -2,8 +2,8 @@
 
 use super::outcome::{ChangeResult, ChangeStep, ObjectOrigin, resolve_by_state};
 use super::{Changes, reject_invalid};
-use crate::connectors::{AssignmentWrites, ConnectorError, ErrorKind, RoleGrant};
-use crate::domain::assignment::RoleAssignment;
+use crate::connectors::{AssignmentWrites, ConnectorError, ErrorKind, PLACE_FIELD, RoleGrant};
+use crate::domain::assignment::{self, RoleAssignment, split_assignment_id};
 use crate::domain::patch::{Comparison, ValidationError, WriteOutcome};
 use crate::domain::user::User;
 use crate::domain::user_input::{RoleInput, contradicting_roles};
@@ -34,17 +34,8 @@ impl Changes<'_> {
         role: RoleInput,
         shape: &RenderOptions,
     ) -> Result<ChangeResult, UnifiedError> {
-        if role.workspace_id.is_some() && role.channel_id.is_some() {
-            let errors = ValidationError::conflict("/workspace_id", "/channel_id");
-            return Err(UnifiedError::Invalid(errors.into()));
-        }
-        let holding = self.role_grant(user_id, role);
-        self.assignment_writes()?
-            .check_assignable(&self.directory.cx, &holding)
-            .map_err(|error| error.with_field("/role_id"))?;
+        let (holding, outcome) = self.grant(user_id, role).await?;
         let id = assignment_id(&holding);
-        let outcomes = self.assign_roles(std::slice::from_ref(&holding)).await?;
-        let outcome = self.only_outcome(outcomes)?;
         let parts = role_steps(vec![holding], vec![Ok(outcome)]);
         let made = if outcome == WriteOutcome::Applied {
             ObjectOrigin::Created
@@ -54,16 +45,36 @@ impl Changes<'_> {
         self.change_result::<RoleAssignment>(&id, made, parts, shape).await
     }
 
+    /// Assigns a role as [`Self::assign_role`], without reading the assignment afterwards.
+    pub(super) async fn grant(
+        &self,
+        user_id: &str,
+        role: RoleInput,
+    ) -> Result<(RoleGrant, WriteOutcome), UnifiedError> {
+        if role.workspace_id.is_some() && role.channel_id.is_some() {
+            let errors = ValidationError::conflict("/workspace_id", "/channel_id");
+            return Err(UnifiedError::Invalid(errors.into()));
+        }
+        let has_channel = role.channel_id.is_some();
+        let holding = self.role_grant(user_id, role);
+        self.assignment_writes()?.check_assignable(&self.directory.cx, &holding).map_err(
+            |error| {
+                let field = place_pointer(&error, has_channel).unwrap_or("/role_id");
+                error.with_field(field)
+            },
+        )?;
+        let outcomes = self.assign_roles(std::slice::from_ref(&holding)).await?;
+        let outcome = self.only_outcome(outcomes)?;
+        Ok((holding, outcome))
+    }
+
     /// Removes a role by the id of its assignment; `Unchanged` when it was not held.
     ///
     /// # Errors
     ///
     /// `NotFound` when `id` is not an id of an assignment, or the provider's error.
     pub async fn remove_role(&self, id: &str) -> Result<WriteOutcome, UnifiedError> {
-        let mut parts = id.split('.').map(str::to_owned);
-        let (Some(role_id), Some(user_id), Some(place_id), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let Some([role_id, user_id, place_id]) = split_assignment_id(id) else {
             return Err(UnifiedError::NotFound { resource: "role assignment" });
         };
         let outcomes = self.remove_roles(&[RoleGrant { role_id, user_id, place_id }]).await?;
@@ -127,9 +138,11 @@ impl Changes<'_> {
         let refused = roles.iter().enumerate().filter_map(|(number, role)| {
             let checked =
                 writer.check_assignable(&self.directory.cx, &self.role_grant("", role.clone()));
-            let fix = checked.err()?.fix.unwrap_or_default();
+            let error = checked.err()?;
+            let fix = error.fix.unwrap_or_default();
+            let place = place_pointer(&error, role.channel_id.is_some()).unwrap_or_default();
             Some(ValidationError::at(
-                format!("/roles/{number}"),
+                format!("/roles/{number}{place}"),
                 format!("can't be assigned. {fix}"),
             ))
         });
@@ -205,9 +218,15 @@ impl Changes<'_> {
     }
 }
 
+/// Returns the pointer to the place in a role, if the place is why the role can't be assigned.
+fn place_pointer(error: &ConnectorError, has_channel: bool) -> Option<&'static str> {
+    error.field.filter(|field| *field == PLACE_FIELD)?;
+    Some(if has_channel { "/channel_id" } else { PLACE_FIELD })
+}
+
 /// Returns the id of an assignment.
 fn assignment_id(RoleGrant { role_id, user_id, place_id }: &RoleGrant) -> String {
-    format!("{role_id}.{user_id}.{place_id}")
+    assignment::assignment_id(role_id, user_id, place_id)
 }
 
 fn role_steps(

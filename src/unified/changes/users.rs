@@ -5,11 +5,11 @@ use time::OffsetDateTime;
 use super::members::PriorMembership;
 use super::outcome::{ChangeResult, ChangeStep, ObjectOrigin};
 use super::{Changes, reject_invalid};
-use crate::connectors::{ConnectorError, MembershipRequest, UserWrites};
+use crate::connectors::{ConnectorError, MembershipRequest, Unified, UserRemoval, UserWrites};
 use crate::domain::patch::{Comparison, ValidationError, WriteOutcome};
 use crate::domain::user::{User, UserStatus, UserType};
 use crate::domain::user_input::{UserInput, WorkspaceMembershipInput};
-use crate::unified::{RenderOptions, UnifiedError};
+use crate::unified::{RenderOptions, Resource as _, UnifiedError};
 
 /// Whether deactivating a user also ends the sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,15 +33,7 @@ impl Changes<'_> {
         input: &UserInput,
         shape: &RenderOptions,
     ) -> Result<ChangeResult, UnifiedError> {
-        reject_invalid(self.validate_update(input)?)?;
-        let guest = self.guest_with_moved_expiry(id, input).await?;
-        let mut parts = Vec::new();
-        if !input.profile_fields().is_empty() {
-            parts.push(ChangeStep::of("account", id, Ok(self.update(id, input).await??)));
-        }
-        if let Some(guest) = guest {
-            parts.extend(self.move_expiry(&guest, input.expiry()).await?);
-        }
+        let parts = self.update_user_steps(id, input).await?;
         match &*parts {
             [] => {
                 // No step was run that would have to be reported without the user.
@@ -58,6 +50,24 @@ impl Changes<'_> {
             [ChangeStep { outcome: Err(error), .. }] => Err(error.without_source().into()),
             [..] => self.change_result::<User>(id, ObjectOrigin::Existing, parts, shape).await,
         }
+    }
+
+    /// Changes a user as [`Self::update_user`], without reading the user afterwards.
+    pub(super) async fn update_user_steps(
+        &self,
+        id: &str,
+        input: &UserInput,
+    ) -> Result<Vec<ChangeStep>, UnifiedError> {
+        reject_invalid(self.validate_update(input)?)?;
+        let guest = self.guest_with_moved_expiry(id, input).await?;
+        let mut parts = Vec::new();
+        if !input.profile_fields().is_empty() {
+            parts.push(ChangeStep::of("account", id, Ok(self.update(id, input).await??)));
+        }
+        if let Some(guest) = guest {
+            parts.extend(self.move_expiry(&guest, input.expiry()).await?);
+        }
+        Ok(parts)
     }
 
     /// Returns the guest whose expiry is changed by a separate step, read before anything is sent.
@@ -103,11 +113,12 @@ impl Changes<'_> {
         Ok(parts)
     }
 
-    /// Deactivates a user in the whole organization.
+    /// Deactivates a user in the whole organization, or deletes the user where the account's settings say so.
     ///
     /// # Errors
     ///
-    /// The provider's error of the deactivation. A failure to end the sessions is in the steps.
+    /// `Unsupported` before anything is sent, or the provider's error of the deactivation. A failure to end the
+    /// sessions is in the steps.
     pub async fn deactivate(
         &self,
         id: &str,
@@ -116,11 +127,13 @@ impl Changes<'_> {
     ) -> Result<ChangeResult, UnifiedError> {
         let writer = self.user_writes()?;
         let cx = &self.directory.cx;
-        let state = self.compare(id, |user: &User| {
-            Comparison::of_equality(user.status == UserStatus::Inactive)
-        });
-        let off =
-            self.update_step("user.deactivated", id, writer.deactivate(cx, id), state).await??;
+        if sign_out == SignOut::Now {
+            writer.check_sessions(cx)?;
+        }
+        if writer.removal(cx) == UserRemoval::Deletion {
+            return self.delete_user(id, shape).await;
+        }
+        let off = self.deactivate_account(id).await?;
         let mut parts = vec![ChangeStep::of("account", id, Ok(off))];
         if sign_out == SignOut::Now {
             let state = async { Ok(Comparison::of_equality(!writer.has_sessions(cx, id).await?)) };
@@ -128,6 +141,52 @@ impl Changes<'_> {
             parts.push(ChangeStep::of("sessions", id, ended.await?));
         }
         self.change_result::<User>(id, ObjectOrigin::Existing, parts, shape).await
+    }
+
+    /// Deactivates the account of a user, or deletes it where the account's settings say so, without reading the user
+    /// afterwards.
+    pub(super) async fn end_account(&self, id: &str) -> Result<WriteOutcome, UnifiedError> {
+        let writer = self.user_writes()?;
+        if writer.removal(&self.directory.cx) == UserRemoval::Deletion {
+            return self.delete_account(id).await;
+        }
+        self.deactivate_account(id).await
+    }
+
+    async fn deactivate_account(&self, id: &str) -> Result<WriteOutcome, UnifiedError> {
+        let state = self.compare(id, |user: &User| {
+            Comparison::of_equality(user.status == UserStatus::Inactive)
+        });
+        let send = self.user_writes()?.deactivate(&self.directory.cx, id);
+        Ok(self.update_step("user.deactivated", id, send, state).await??)
+    }
+
+    async fn delete_account(&self, id: &str) -> Result<WriteOutcome, UnifiedError> {
+        let send = self.user_writes()?.deactivate(&self.directory.cx, id);
+        let state = async { Ok(Comparison::of_equality(self.read::<User>(id).await?.is_none())) };
+        Ok(self.update_step("user.deleted", id, send, state).await??)
+    }
+
+    /// Deletes a user. The object of the result is the user as it was, with the status `deleted`.
+    async fn delete_user(
+        &self,
+        id: &str,
+        shape: &RenderOptions,
+    ) -> Result<ChangeResult, UnifiedError> {
+        let missing = || UnifiedError::NotFound { resource: User::SINGULAR };
+        let reader = User::reader(self.directory.connector).ok_or_else(missing)?;
+        let user = reader.get(&self.directory.cx, id).await?.ok_or_else(missing)?;
+        let gone = self.delete_account(id).await?;
+        let Unified { resource, remote } = user;
+        let deleted = User { status: UserStatus::Deleted, ..*resource };
+        let object = self.directory.render_one(Unified::new(deleted, remote), shape).await;
+        Ok(ChangeResult {
+            id: Some(id.to_owned()),
+            object: object.ok_or_else(missing),
+            origin: ObjectOrigin::Existing,
+            matched_by: None,
+            steps: vec![ChangeStep::of("account", id, Ok(gone))],
+        })
     }
 
     pub(super) async fn update(
@@ -200,8 +259,10 @@ impl Changes<'_> {
         &self,
         input: &UserInput,
     ) -> Result<Vec<ValidationError>, UnifiedError> {
-        let mut errors = input.validate_create(self.audit_trail.clock.now());
-        errors.extend(self.user_writes()?.validate(input, true));
+        let rejected = self.user_writes()?.validate(&self.directory.cx, input, true);
+        let supported = input.without_rejected(&rejected);
+        let mut errors = supported.validate_create(self.audit_trail.clock.now());
+        errors.extend(rejected);
         errors.extend(self.validate_roles(&input.roles)?);
         Ok(errors)
     }
@@ -210,8 +271,10 @@ impl Changes<'_> {
         &self,
         input: &UserInput,
     ) -> Result<Vec<ValidationError>, UnifiedError> {
-        let mut errors = input.validate_update(self.audit_trail.clock.now());
-        errors.extend(self.user_writes()?.validate(input, false));
+        let rejected = self.user_writes()?.validate(&self.directory.cx, input, false);
+        let supported = input.without_rejected(&rejected);
+        let mut errors = supported.validate_update(self.audit_trail.clock.now());
+        errors.extend(rejected);
         Ok(errors)
     }
 }

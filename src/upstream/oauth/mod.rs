@@ -4,6 +4,7 @@
 //! The crate's response types reject responses that providers send in practice, and a rejected token is lost. So
 //! `response` parses the responses of token endpoints.
 
+mod client_credentials;
 mod error;
 mod response;
 mod zeroizing_buffer;
@@ -23,6 +24,7 @@ use tokio::time::Instant;
 use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
+pub use self::client_credentials::request_client_token;
 pub use self::error::OAuthError;
 pub use self::response::TokenFields;
 use self::response::TokenResponse;
@@ -30,7 +32,7 @@ use self::zeroizing_buffer::WipedBuffer;
 use super::body::UpstreamRequestBody;
 use super::client::{HttpClient, ReadMode};
 use super::error::SendError;
-use super::retry_after::retry_after;
+use super::retry_after_header::retry_after;
 use super::secret_header::{WipedText, secret_header};
 use super::ssrf::AddressSource;
 use crate::domain::entropy::Entropy;
@@ -198,7 +200,7 @@ impl OAuthClient<'_> {
             .body(body)
             .map_err(|_| OAuthError::Unreachable)?;
         if !is_public {
-            let basic = self.basic().ok_or(OAuthError::Unreachable)?;
+            let basic = basic(self.client_id, self.client_secret).ok_or(OAuthError::Unreachable)?;
             request.headers_mut().insert(header::AUTHORIZATION, basic);
         }
         let (head, body) =
@@ -206,16 +208,17 @@ impl OAuthClient<'_> {
         let down = server_error(head.status, &head.headers, now);
         response::parse((head.status, &head.headers, &body), down, self.endpoints.extract_fields)
     }
+}
 
-    fn basic(&self) -> Option<HeaderValue> {
-        let encoded = |text: &str| -> Zeroizing<String> {
-            Zeroizing::new(form_urlencoded::byte_serialize(text.as_bytes()).collect())
-        };
-        let secret = encoded(self.client_secret.expose_secret());
-        let pair = Zeroizing::new(format!("{}:{}", *encoded(self.client_id), *secret));
-        let pair = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
-        secret_header(&format_args!("Basic {}", *pair))
-    }
+/// Returns `Authorization` of a client (RFC 6749 §2.3.1); `None` when it holds bytes that no header allows.
+fn basic(client_id: &str, client_secret: &ClientSecret) -> Option<HeaderValue> {
+    let encoded = |text: &str| -> Zeroizing<String> {
+        Zeroizing::new(form_urlencoded::byte_serialize(text.as_bytes()).collect())
+    };
+    let secret = encoded(client_secret.expose_secret());
+    let pair = Zeroizing::new(format!("{}:{}", *encoded(client_id), *secret));
+    let pair = Zeroizing::new(STANDARD.encode(pair.as_bytes()));
+    secret_header(&format_args!("Basic {}", *pair))
 }
 
 /// The body of a request to a token endpoint; it is wiped after it was sent.

@@ -42,7 +42,7 @@ impl Deployment {
             for (id, _) in &part {
                 let grant = Grant {
                     access_token: token.to_owned().into(),
-                    refresh_token: None,
+                    renewal: None,
                     expires_at: None,
                 };
                 let row = vault.seal_grant(environment_id, *id, to, &grant)?;

@@ -30,6 +30,12 @@ impl Caller {
         Ok(self)
     }
 
+    /// Removes a header.
+    pub(crate) fn without(mut self, name: &'static str) -> Self {
+        self.headers.remove(name);
+        self
+    }
+
     /// Builds a request with the headers.
     pub(crate) fn request(&self, method: Method, url: &str) -> RequestBuilder {
         self.http.request(method, url).headers(self.headers.clone())
@@ -50,6 +56,14 @@ impl Caller {
     /// Posts a form and returns the response.
     pub(crate) async fn form(&self, url: &str, form: String) -> anyhow::Result<Value> {
         json(as_form(self.request(Method::POST, url), form)).await
+    }
+
+    /// Submits the form of a page, as a browser does.
+    pub(crate) async fn submit(&self, url: &str, form: String) -> anyhow::Result<()> {
+        let response = as_form(self.request(Method::POST, url), form).send().await?;
+        let (status, text) = (response.status(), response.text().await?);
+        anyhow::ensure!(status.is_success(), "{status}: {text}");
+        Ok(())
     }
 
     /// Follows a link from its page to the end, as a browser does.

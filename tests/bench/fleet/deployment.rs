@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use base64::Engine as _;
-use sqlx::{ConnectOptions as _, PgPool};
+use sqlx::{ConnectOptions as _, Connection as _, PgConnection, PgPool};
 use switchboard::app::{Database, Exclusivity, create_api_key, find_or_create_environment};
 use switchboard::config::Config;
 use switchboard::domain::access::Scope;
@@ -41,7 +41,9 @@ impl Deployment {
         let key = base64::engine::general_purpose::STANDARD.encode(MASTER_KEY);
         let text = format!(
             "[database]\nurl = '{url}'\nmax_connections = 10\n\n[vault]\nkeys = 'bench:{key}'\n\n\
-             [log]\nfilter = \"warn\"\n\n[limits]\n{limits}\n\n\
+             [log]\nfilter = \"warn\"\n\n[webhooks]\nallow_private_addresses = true\n\n\
+             [upstream]\nallow_private_addresses = true\n\n\
+             [limits]\n{limits}\n\n\
              [slack_enterprise]\nweb_url = '{provider}'\napi_url = '{provider}'\n"
         );
         let settings = folder.path().join("switchboard.toml");
@@ -52,6 +54,12 @@ impl Deployment {
     /// Returns the database.
     pub(crate) fn pool(&self) -> &PgPool {
         &self.database.pool
+    }
+
+    /// Opens a connection that has no timeouts.
+    pub(crate) async fn connect(&self) -> anyhow::Result<PgConnection> {
+        let options = self.pool().connect_options();
+        Ok(PgConnection::connect_with(&options).await?)
     }
 
     /// Returns the settings of its gateways.

@@ -5,13 +5,16 @@ mod accounts;
 mod caller;
 mod deployment;
 mod program;
+mod provider;
 mod redis;
+mod sync;
+mod webhooks;
 
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
-use switchboard::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
+use switchboard::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_SIGNING_SECRET};
 
 use self::program::free_port;
 
@@ -36,6 +39,13 @@ pub(crate) struct FleetOptions {
     pub(crate) time_scale: Option<f64>,
     /// URL of the gateways' Redis.
     pub(crate) redis: Option<String>,
+}
+
+impl FleetOptions {
+    /// Returns one gateway with a provider without limits.
+    pub(crate) fn unlimited(users: usize, workspaces: usize) -> Self {
+        Self { gateways: 1, users, workspaces, time_scale: None, redis: None }
+    }
 }
 
 /// Gateways, their provider, and a linked account.
@@ -81,10 +91,22 @@ impl Fleet {
         Ok(fleet)
     }
 
+    /// Starts one gateway with a provider without limits, measures it, and stops everything.
+    pub(crate) async fn measure<T>(
+        users: usize,
+        workspaces: usize,
+        measure: impl AsyncFnOnce(&Self) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let fleet = Self::start(&FleetOptions::unlimited(users, workspaces)).await?;
+        let measured = measure(&fleet).await;
+        fleet.stop().await;
+        measured
+    }
+
     async fn link(&self) -> anyhow::Result<String> {
         let base = self.urls().next().context("no gateway")?;
         let app = json!({"provider": "slack_enterprise", "client_id": DEFAULT_CLIENT_ID,
-            "client_secret": DEFAULT_CLIENT_SECRET});
+            "client_secret": DEFAULT_CLIENT_SECRET, "signing_secret": DEFAULT_SIGNING_SECRET});
         self.caller.post(&format!("{base}/provider-apps"), &app).await?;
         let body = json!({"tenant_id": "acme"});
         let link = self.caller.post(&format!("{base}/link-tokens"), &body).await?;
@@ -99,6 +121,16 @@ impl Fleet {
         let url = format!("{base}/integrated-accounts/{}/tokens", self.account);
         let created = self.caller.post(&url, &json!({})).await?;
         Ok(text(&created, "/result/token")?.to_owned())
+    }
+
+    /// Returns the account's id.
+    pub(crate) fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// Returns the database and the settings.
+    pub(crate) fn deployment(&self) -> &Deployment {
+        &self.deployment
     }
 
     /// Returns the gateways' URLs.

@@ -5,6 +5,7 @@ mod db_proxy;
 mod feed;
 mod purge;
 mod shutdown;
+mod sync;
 mod tenants;
 mod unresponsive;
 mod unsaved_pair;

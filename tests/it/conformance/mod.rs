@@ -1,6 +1,7 @@
-//! The sandbox against the provider's documentation.
+//! The sandbox against the provider's documentation, and every connector against the unified API.
 
 mod call;
+pub(crate) mod connectors;
 mod invariants;
 mod operations;
 mod places;

@@ -27,7 +27,7 @@ async fn connect(gateway: &Url) -> anyhow::Result<TcpStream> {
 }
 
 /// Connects and sends bytes.
-async fn send(gateway: &Url, text: &str) -> anyhow::Result<TcpStream> {
+pub(crate) async fn send(gateway: &Url, text: &str) -> anyhow::Result<TcpStream> {
     let mut stream = connect(gateway).await?;
     stream.write_all(text.as_bytes()).await?;
     Ok(stream)
@@ -43,7 +43,7 @@ async fn rest(mut stream: TcpStream) -> anyhow::Result<String> {
 }
 
 /// Reads the first bytes.
-async fn first(stream: &mut (impl AsyncRead + Unpin)) -> anyhow::Result<String> {
+pub(crate) async fn first(stream: &mut (impl AsyncRead + Unpin)) -> anyhow::Result<String> {
     let mut bytes = vec![0; 4096];
     let length =
         tokio::time::timeout(LONG_TIMEOUT, stream.read(&mut bytes)).await.context("nothing")??;

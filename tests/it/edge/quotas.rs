@@ -53,6 +53,36 @@ async fn rejects_only_the_environment_that_exceeds_its_quota(pool: PgPool) -> an
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn followers_of_the_feed_leave_slots_to_other_environments(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| {
+        setup.config.server.max_requests = 4;
+        setup.config.database.lock_timeout_s = LONG_TIMEOUT.as_secs_f64();
+        setup.config.database.statement_timeout_s = LONG_TIMEOUT.as_secs_f64();
+    })
+    .await?;
+    let other = app.tenant("other").await?;
+    app.link("acme").await?;
+    // Reads of the feed wait for this lock.
+    let mut holder = app.pool.begin().await?;
+    sqlx::query("lock table events in access exclusive mode").execute(&mut *holder).await?;
+    let mut followers: FuturesUnordered<_> =
+        (0..3).map(|_| app.home.api.get("events?limit=1000")).collect();
+    let first =
+        tokio::time::timeout(LONG_TIMEOUT, followers.next()).await.context("none was rejected")?;
+    let rejected = first.context("no follower")??;
+    rejected.problem(503, "environment_overloaded");
+    assert_eq!(rejected.header("retry-after"), "1");
+    other.api.get("integrated-accounts").await?.success()?;
+    holder.rollback().await?;
+    while let Some(page) = followers.next().await {
+        assert_ne!(page?.success()?["result_count"], 0);
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn waiting_calls_leave_slots_to_others(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let other = app.tenant("other").await?;

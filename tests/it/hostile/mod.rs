@@ -19,13 +19,10 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use switchboard::sandbox::DEFAULT_CLIENT_ID;
-use url::Url;
-use url::form_urlencoded::Serializer;
 
 use self::malformed::{Expected, rows};
-use crate::support::{
-    ApiResponse, Browser, Client, FaultProxy, Rewrite, Script, TestApp, link_url,
-};
+use crate::support::scim_server::link_server;
+use crate::support::{ApiResponse, Client, FaultProxy, Rewrite, Script, TestApp};
 
 /// Concurrent rows, each with a gateway of its own.
 const MAX_CONCURRENT_ROWS: usize = 6;
@@ -78,16 +75,7 @@ async fn link_scim(app: &TestApp, fault_proxy: &FaultProxy) -> anyhow::Result<St
     let token = app.sandbox.install(DEFAULT_CLIENT_ID, &["admin"])?.access_token;
     let base_url = format!("{}/scim/v2", fault_proxy.url);
     let tenant = fault_proxy.url.rsplit(':').next().unwrap_or_default();
-    let body = json!({"tenant_id": tenant, "provider": "scim"});
-    let link: Url = link_url(&app.home, &body).await?;
-    let mut form = Serializer::new(String::new());
-    form.extend_pairs([("provider", "scim"), ("base_url", &base_url), ("token", &token)]);
-    let page = Browser::new()?.post(&link, &form.finish()).await?;
-    anyhow::ensure!(page.status == 200, "{}", page.text);
-    let path = format!("integrated-accounts?tenant_id={tenant}");
-    let list = app.home.api.get(&path).await?.success()?;
-    let account = list.pointer("/result/0/id").and_then(Value::as_str).context("no account")?;
-    Ok(account.to_owned())
+    link_server(app, tenant, &base_url, &token).await
 }
 
 impl Scenario {

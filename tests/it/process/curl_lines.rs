@@ -41,11 +41,16 @@ async fn the_commands_that_the_demo_prints_work() -> anyhow::Result<()> {
         let response = response(line).await.with_context(|| (*line).to_owned())?;
         check(command, &address(line)?, &response).with_context(|| (*line).to_owned())?;
     }
-    for page in
-        text.split_whitespace().filter(|word| word.contains("/link/") || word.ends_with("/console"))
-    {
-        let ran = Command::new("curl").args(["-sfo", "/dev/null", page]).status()?;
-        assert!(ran.success(), "{page}: {ran}");
+    for (label, heading) in [
+        ("Open the console", "Sign in to the console"),
+        ("Link another customer", "Connect"),
+        ("See the sandbox's organization", "Slack sandbox"),
+    ] {
+        let line = text.lines().find(|line| line.starts_with(label)).context(label)?;
+        let page = line.split_whitespace().last().context(label)?;
+        let ran = Command::new("curl").args(["-sf", page]).output()?;
+        let page = String::from_utf8_lossy(&ran.stdout).into_owned();
+        assert!(ran.status.success() && page.contains(heading), "{line}: {ran:?}");
     }
     assert_eq!(demo.stop().await?.code(), Some(0));
     Ok(())

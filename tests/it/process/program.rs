@@ -19,7 +19,7 @@ pub(super) fn release() -> Option<OsString> {
 }
 
 /// Returns a command with this binary, without the settings of the developer's environment.
-fn command(home: &TestDir) -> Command {
+pub(super) fn command(home: &TestDir) -> Command {
     command_of(home, &release().unwrap_or_else(|| BINARY.into()))
 }
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use http::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
@@ -71,6 +72,11 @@ async fn an_old_secret_is_valid_until_its_overlap_ends(pool: PgPool) -> anyhow::
     app.clock.advance(time::Duration::seconds(60));
     first.get("integrated-accounts").await?.problem(401, "unauthorized");
     second.get("integrated-accounts").await?.success()?;
+
+    // Without a body the overlap is the default.
+    let (other, first) = create_key(&app, admin, &body).await?;
+    admin.send(Method::POST, &format!("api-keys/{other}/rotate"), None).await?.success()?;
+    first.get("integrated-accounts").await?.success()?;
 
     // Two rotations in a row: the oldest secret ends immediately. With an overlap of 0 so does the previous one.
     let rotated = admin.post(&rotate, &json!({"overlap_s": 600})).await?.success()?;

@@ -128,8 +128,8 @@ async fn an_unknown_method_counts_as_a_change(pool: PgPool) -> anyhow::Result<()
         let filter = format!("request_id={id}&kind=change");
         let reported = app.home.admin.get(&format!("audit-log?{filter}")).await?.success()?;
         let rows = reported["result"].as_array().map_or(&[][..], Vec::as_slice);
-        let is_told = rows.iter().any(|row| row["outcome"] == "started");
-        assert_eq!(is_told, is_change, "{id}: {reported}");
+        let is_recorded = rows.iter().any(|row| row["outcome"] == "started");
+        assert_eq!(is_recorded, is_change, "{id}: {reported}");
     }
     Ok(())
 }

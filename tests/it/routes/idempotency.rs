@@ -164,6 +164,7 @@ async fn stores_no_secret_and_audits_replays(pool: PgPool) -> anyhow::Result<()>
         (format!("integrated-accounts/{account}/tokens"), json!({}), "token", "id"),
         ("link-tokens".to_owned(), json!({"tenant_id": "a"}), "link_token", "id"),
         ("environments".to_owned(), json!({"name": "another"}), "key", "key_id"),
+        ("webhooks".to_owned(), json!({"url": "https://hooks.example.com/"}), "secret", "id"),
     ]
     .into_iter()
     .enumerate()

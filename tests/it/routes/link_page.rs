@@ -1,5 +1,6 @@
 //! The link page's branding, and how its result is reported.
 
+use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use switchboard::sandbox::{Fault, FaultKind};
@@ -79,6 +80,7 @@ async fn reports_its_status_to_permitted_origins(pool: PgPool) -> anyhow::Result
     let back = browser.submit_consent(&consent, "decision=approve&install=workspace").await?;
     let page = browser.get(&back).await?;
     assert!(page.text.contains("Try again") && page.text.contains(url.path()), "{}", page.text);
+    assert!(page.text.contains("Approved for one workspace only"), "{}", page.text);
     let failed = json!({"status": "failed", "code": "not_organization_wide"});
     assert_eq!(status(&app, &url, home).await?.0, failed);
 
@@ -148,5 +150,20 @@ async fn reports_an_unavailable_database_on_the_page(pool: PgPool) -> anyhow::Re
         assert!(page.text.contains("Temporarily unavailable"), "{}", page.text);
         assert!(page.text.contains("Open your link again in a minute"), "{}", page.text);
     }
+    Ok(())
+}
+
+#[test]
+fn the_types_of_the_sdk_have_every_code_of_a_failed_link() -> anyhow::Result<()> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let errors = std::fs::read_to_string(root.join("src/link/error.rs"))?;
+    let (_, code) = errors.split_once("pub fn code(&self)").context("no codes")?;
+    let (code, _) = code.split_once("\n    }\n").context("no end")?;
+    let types = std::fs::read_to_string(root.join("web/sdk/link.d.ts"))?;
+    let codes: Vec<&str> = code.split('"').skip(1).step_by(2).collect();
+    assert!(codes.len() > 20, "{codes:?}");
+    let absent: Vec<_> =
+        codes.iter().filter(|code| !types.contains(&format!("\"{code}\""))).collect();
+    assert!(absent.is_empty(), "{absent:?}");
     Ok(())
 }

@@ -21,6 +21,7 @@ mod mappings;
 mod metrics;
 mod openapi;
 mod openapi_style;
+mod pages;
 mod parameters;
 mod problems;
 mod provider_apps;

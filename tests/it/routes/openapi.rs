@@ -1,11 +1,13 @@
 //! `/openapi.json`: the description of the whole API.
 
 use anyhow::Context as _;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::PgPool;
 use switchboard::sandbox::org::{GridOrganization, OrgLevel};
+use time::format_description::well_known::Rfc3339;
+use tokio_util::sync::CancellationToken;
 
-use crate::support::TestApp;
+use crate::support::{Client, TestApp};
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn the_document_is_openapi_3_1_and_describes_each_operation(
@@ -89,12 +91,36 @@ fn filled(text: &str, org: &GridOrganization) -> anyhow::Result<String> {
     Ok(text.replace("S0EXAMPLE", &group.id))
 }
 
+/// Copies the directory of an account, and returns a policy with one of its violations.
+async fn add_violation(
+    app: &TestApp,
+    admin: &Client,
+    account: &str,
+) -> anyhow::Result<(String, String)> {
+    let path = format!("integrated-accounts/{account}");
+    admin.patch(&path, &json!({"sync": {"enabled": true}})).await?.success()?;
+    let run = admin.post("syncs", &json!({"integrated_account_id": account})).await?;
+    assert_eq!(run.status, 202, "{}", run.text);
+    let stop = CancellationToken::new();
+    while app.jobs.work_once(&stop).await? {}
+    let owners = json!({"name": "No owners", "kind": "max_holders",
+        "parameters": {"role_ids": ["org:owner"], "count": 0}});
+    let policy = admin.post("policies", &owners).await?.created()?;
+    while app.policies.work_once(&stop).await? {}
+    let violations = admin.get("drift").await?.success()?;
+    let id = |body: &Value, pointer: &str| {
+        body.pointer(pointer).and_then(Value::as_str).map(str::to_owned).context("no id")
+    };
+    Ok((id(&policy, "/result/id")?, id(&violations, "/result/0/id")?))
+}
+
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn every_example_body_succeeds(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let account = app.link("first").await?;
     let admin = app.home.admin.clone().with("x-integrated-account-id", &account)?;
     let org = app.sandbox.snapshot();
+    let (policy, violation) = add_violation(&app, &admin, &account).await?;
     let document = app.anonymous()?.get("openapi.json").await?.success()?;
     let mut tried = 0;
     for (path, item) in document["paths"].as_object().context("no paths")? {
@@ -104,6 +130,10 @@ async fn every_example_body_succeeds(pool: PgPool) -> anyhow::Result<()> {
                 continue;
             };
             let schema = document.pointer(schema.trim_start_matches('#')).context("no schema")?;
+            if path == "/reconciliations/{id}/apply" {
+                // The hash of a plan is no constant.
+                continue;
+            }
             let example =
                 schema.get("example").with_context(|| format!("{path} has no example"))?;
             let mut example = example.clone();
@@ -111,7 +141,24 @@ async fn every_example_body_succeeds(pool: PgPool) -> anyhow::Result<()> {
             match (path.as_str(), method) {
                 ("/users/{id}", "patch") => example["email"] = "other@example.com".into(),
                 ("/workspaces/{id}", "patch") => example["name"] = "Other".into(),
-                ("/syncs", "post") => example["integrated_account_id"] = account.as_str().into(),
+                (
+                    "/syncs"
+                    | "/portal-links"
+                    | "/policies/{id}/evaluate"
+                    | "/policies/evaluate"
+                    | "/rule-sets"
+                    | "/reconciliations",
+                    "post",
+                ) => {
+                    example["integrated_account_id"] = account.as_str().into();
+                }
+                ("/drift/{id}/acknowledge", "post") => {
+                    let later = app.state.clock.now() + time::Duration::days(1);
+                    example["expires_at"] = later.format(&Rfc3339)?.into();
+                }
+                ("/webhooks/{id}/replay", "post") => {
+                    example["from"] = app.state.clock.now().format(&Rfc3339)?.into();
+                }
                 _ => {}
             }
             let id = match path.split('/').nth(1).unwrap_or_default() {
@@ -135,6 +182,16 @@ async fn every_example_body_succeeds(pool: PgPool) -> anyhow::Result<()> {
                     key["id"].as_str().unwrap_or_default().to_owned()
                 }
                 "environments" => app.home.environment_id.to_string(),
+                "policies" => policy.clone(),
+                "drift" => violation.clone(),
+                "rule-sets" => {
+                    let sets = admin.get("rule-sets").await?.success()?;
+                    sets["result"][0]["id"].as_str().unwrap_or_default().to_owned()
+                }
+                "webhooks" => {
+                    let webhooks = admin.get("webhooks").await?.success()?;
+                    webhooks["result"][0]["id"].as_str().unwrap_or_default().to_owned()
+                }
                 _ => account.clone(),
             };
             let address = filled(&path.replace("{id}", &id), &org)?;

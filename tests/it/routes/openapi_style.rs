@@ -28,7 +28,9 @@ fn operations(document: &Value) -> anyhow::Result<Vec<(String, &Value)>> {
 fn summaries_are_short_imperatives() -> anyhow::Result<()> {
     let verbs = [
         "Accept",
+        "Acknowledge",
         "Add",
+        "Apply",
         "Assign",
         "Cancel",
         "Check",
@@ -37,16 +39,23 @@ fn summaries_are_short_imperatives() -> anyhow::Result<()> {
         "Delete",
         "Disconnect",
         "Export",
+        "Evaluate",
+        "Fix",
         "Get",
         "List",
+        "Pause",
+        "Plan",
         "Preview",
         "Refresh",
         "Reject",
         "Remove",
+        "Replay",
+        "Resend",
         "Resume",
         "Revoke",
         "Rotate",
         "Run",
+        "Send",
         "Update",
     ];
     for (name, operation) in operations(&document()?)? {

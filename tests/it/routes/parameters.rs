@@ -245,6 +245,13 @@ async fn rejects_contradictory_filters(pool: PgPool) -> anyhow::Result<()> {
     ] {
         let response = admin.get(&path).await?;
         assert_names(&response, &pointers, &path);
+        // The rule is the message of each error: no other value resolves it.
+        assert_eq!(
+            response.text.contains("equal values"),
+            path.starts_with("workspaces/"),
+            "{}",
+            response.text
+        );
     }
     Ok(())
 }

@@ -40,6 +40,7 @@ fn kinds_have_stable_names_and_statuses() {
     403 insufficient_scope: Insufficient scope
     403 method_forbidden: Provider method not allowed
     403 address_not_allowed: Client address not allowed
+    403 cross_site_request: Cross-site request
     404 route_not_found: Route not found
     405 method_not_allowed: HTTP method not allowed
     400 invalid_query: Invalid query parameter
@@ -54,7 +55,7 @@ fn kinds_have_stable_names_and_statuses() {
     404 account_not_found: Account not found
     400 ambiguous_account: Ambiguous account
     409 account_needs_reauth: Account requires reauthorization
-    409 no_refresh_token: No refresh token
+    409 not_refreshable: Account not refreshable
     429 refresh_too_soon: Token refresh too soon
     409 account_disconnected: Account disconnected
     409 no_provider_app: Provider app not configured
@@ -64,10 +65,22 @@ fn kinds_have_stable_names_and_statuses() {
     409 sync_in_progress: Sync run in progress
     409 sync_not_active: Sync run not in progress
     409 sync_wrong_status: Invalid status of sync run
+    422 invalid_desired_state: Invalid desired state
     409 not_synced: No synced copy
     400 as_of_out_of_range: Time outside the stored history
     400 invalid_cursor: Invalid cursor
     410 cursor_expired: Cursor expired
+    410 event_expired: Event no longer stored
+    409 violation_not_open: Violation not open
+    409 nothing_to_fix: Violation without a fix
+    409 fix_in_progress: Fix or evaluation in progress
+    409 reconciliation_wrong_status: Invalid status of reconciliation
+    409 plan_hash_mismatch: Hash of another plan
+    409 too_many_removals: Too many removals
+    409 reconciliation_in_progress: Reconciliation in progress
+    409 webhook_inactive: Webhook not active
+    409 test_not_resendable: Test delivery not resendable
+    409 too_many_replays: Too many replays in progress
     404 not_found: Resource not found
     409 already_exists: Resource already exists
     400 idempotency_key_invalid: Invalid idempotency key

@@ -48,6 +48,9 @@ async fn an_environment_stores_no_more_than_its_quotas(pool: PgPool) -> anyhow::
         quotas.account_tokens = 2;
         quotas.link_tokens = 3;
         quotas.mappings = 1;
+        quotas.webhooks = 2;
+        quotas.policies = 8;
+        quotas.rule_sets = 2;
         quotas.provider_apps = 2;
         quotas.integrated_accounts = 1;
         quotas.environments = 2;
@@ -67,9 +70,27 @@ async fn an_environment_stores_no_more_than_its_quotas(pool: PgPool) -> anyhow::
     assert_eq!(page.status, 403, "{}", page.text);
     assert!(page.text.contains("quota_exceeded"), "{}", page.text);
 
+    let starter = json!({});
     let key = |_| json!({"name": "k", "scopes": ["read"]});
     assert_eq!(fill(admin, "api-keys", "api_keys", key).await?, 2, "two were there");
     assert_eq!(fill(admin, "mappings", "mappings", mapping).await?, 1);
+    let webhook = |number| json!({"url": format!("https://hooks.example.com/{number}")});
+    assert_eq!(fill(admin, "webhooks", "webhooks", webhook).await?, 2);
+    // The starter set, which is created as a whole or not at all.
+    let policy = |_| json!({"name": "Unique", "kind": "duplicate_emails"});
+    admin.post("policies", &policy(0)).await?.created()?;
+    let starters = join_all((0..2).map(|_| admin.post("policies/starter", &starter))).await;
+    let starters = starters.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+    let (created, rejected): (Vec<_>, Vec<_>) = starters.iter().partition(|it| it.status == 201);
+    assert!(!created.is_empty(), "{starters:?}");
+    for response in rejected {
+        assert_over(response, "policies");
+    }
+    assert_eq!(fill(admin, "policies", "policies", policy).await?, 0, "eight were there");
+    let rules = json!([{"when": {"field": "title", "op": "eq", "value": "CEO"},
+        "then": {"roles": ["org:admin"]}}]);
+    let rule_set = |_| json!({"integrated_account_id": account, "name": "Rules", "rules": rules});
+    assert_eq!(fill(admin, "rule-sets", "rule_sets", rule_set).await?, 2);
     let client = |number| {
         json!({"provider": "slack_enterprise", "client_id": format!("1.{number}"),
             "client_secret": "secret", "scopes": ["admin"]})
@@ -96,6 +117,9 @@ async fn an_environment_stores_no_more_than_its_quotas(pool: PgPool) -> anyhow::
         "account_tokens",
         "link_tokens",
         "mappings",
+        "webhooks",
+        "policies",
+        "rule_sets",
         "provider_apps",
         "integrated_accounts",
     ] {

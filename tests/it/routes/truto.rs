@@ -170,6 +170,7 @@ async fn truto_paths_reach_only_the_directory(pool: PgPool) -> anyhow::Result<()
         "integrated-account/x%3Flimit=1",
         "api-token/..%2Fenvironments",
         "environment/..%2Fapi-keys",
+        "webhook/..%2Fapi-keys",
     ] {
         let response = admin.get(path).await?;
         assert_eq!(response.status, 404, "{path}: {}", response.text);

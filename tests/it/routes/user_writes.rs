@@ -165,7 +165,7 @@ async fn rejects_an_invalid_request_before_any_call(pool: PgPool) -> anyhow::Res
         ),
         (
             json!({"email": "a@b.c", "roles": [{"id": "Rl01"}, {"id": "org:primary_owner"}, {"id": "ws:admin"}]}),
-            vec!["/roles/1", "/roles/2"],
+            vec!["/roles/1", "/roles/2/workspace_id"],
         ),
     ] {
         let response = api.post("users", &body).await?;

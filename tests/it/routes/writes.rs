@@ -55,17 +55,18 @@ async fn rejects_an_invalid_assignment_before_any_call(pool: PgPool) -> anyhow::
     let api = app.linked_client().await?;
     let (user, team, _) = member(&app.sandbox.snapshot())?;
     let before = app.sandbox.requests(None).counts;
-    for (role, place) in [
-        ("org:primary_owner", None),
-        ("ws:guest_multi_channel", Some(&team)),
-        ("ws:admin", None),
-        ("king", None),
+    for (role, place, pointer) in [
+        ("org:primary_owner", None, "/role_id"),
+        ("ws:guest_multi_channel", Some(&team), "/role_id"),
+        ("ws:admin", None, "/workspace_id"),
+        ("org:admin", Some(&team), "/workspace_id"),
+        ("king", None, "/role_id"),
     ] {
         let body = json!({"user_id": user, "role_id": role, "workspace_id": place});
         let response = api.post("role-assignments", &body).await?;
         let problem = response.problem(422, "role_not_assignable");
         assert_eq!(problem["provider"], serde_json::Value::Null, "{problem}");
-        assert_eq!(response.pointers(), ["/role_id"]);
+        assert_eq!(response.pointers(), [pointer], "{role}");
     }
     let both =
         json!({"user_id": user, "role_id": "Rl0A", "workspace_id": team, "channel_id": "C1"});

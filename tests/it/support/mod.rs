@@ -11,6 +11,7 @@ mod pgbouncer;
 pub(crate) mod plain_words;
 mod redis;
 mod redis_cluster;
+pub(crate) mod scim_server;
 mod slack;
 pub(crate) mod source_files;
 mod stalling_proxy;
@@ -31,10 +32,14 @@ use switchboard::domain::entropy::SeededEntropy;
 use switchboard::domain::ids::EnvironmentId;
 use switchboard::expressions::WorkerProgram;
 use switchboard::http::AppState;
+use switchboard::jobs::JobWorker;
+use switchboard::policies::PolicyWorker;
+use switchboard::reconcile::RuleSetWorker;
 use switchboard::sandbox::{
     self, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_SIGNING_SECRET, Sandbox, SandboxOptions,
 };
 use switchboard::sync::Worker;
+use switchboard::webhooks::WebhookSender;
 use tokio::net::TcpListener;
 use tokio_util::task::TaskTracker;
 use url::Url;
@@ -63,6 +68,8 @@ pub(crate) struct Setup {
     pub(crate) config: Config,
     /// Clock that the provider's is based on.
     pub(crate) provider_clock: Arc<dyn Clock>,
+    /// The gateway's clock, in place of one that stands still.
+    pub(crate) gateway_clock: Option<Arc<dyn Clock>>,
     /// Name of the first environment.
     pub(crate) home: String,
 }
@@ -85,8 +92,16 @@ pub(crate) struct TestApp {
     pub(crate) clock: ManualClock,
     /// The gateway's services.
     pub(crate) state: AppState,
-    /// The gateway's worker of background jobs.
+    /// Requests runs of the sync, and follows changes between them.
     pub(crate) worker: Arc<Worker>,
+    /// Works on background jobs.
+    pub(crate) jobs: Arc<JobWorker>,
+    /// The gateway's worker of policies.
+    pub(crate) policies: Arc<PolicyWorker>,
+    /// The gateway's worker of automatic rule sets.
+    pub(crate) rule_sets: Arc<RuleSetWorker>,
+    /// The gateway's sender of webhooks.
+    pub(crate) webhooks: Arc<WebhookSender>,
     /// The database.
     pub(crate) pool: PgPool,
     /// URL of the gateway.
@@ -127,7 +142,7 @@ impl TestApp {
             config: &setup.config,
             pool: pool.clone(),
             public_url,
-            clock: Arc::new(clock.clone()),
+            clock: setup.gateway_clock.unwrap_or_else(|| Arc::new(clock.clone())),
             entropy: entropy.clone(),
             worker_program: worker_program(),
         })?;
@@ -135,7 +150,11 @@ impl TestApp {
         servers.spawn(sandbox.clone().deliver_events(std::future::pending()));
         servers.spawn(axum::serve(provider, sandbox::router(sandbox.clone())).into_future());
         let state = Arc::clone(&gateway.state);
-        let worker = Arc::new(gateway.worker.clone());
+        let worker = Arc::new(gateway.workers.sync.clone());
+        let jobs = Arc::new(gateway.workers.jobs.clone());
+        let policies = Arc::new(gateway.workers.policies.clone());
+        let rule_sets = Arc::new(gateway.workers.rule_sets.clone());
+        let webhooks = Arc::new(gateway.webhooks.clone());
         servers.spawn(gateway.serve_on_current_runtime(listener));
 
         let anonymous = Client::new(base_url.clone())?;
@@ -151,8 +170,21 @@ impl TestApp {
             admin: anonymous,
         };
         let config = setup.config;
-        let mut test =
-            Self { sandbox, clock, state, worker, pool, base_url, config, home, entropy };
+        let mut test = Self {
+            sandbox,
+            clock,
+            state,
+            worker,
+            jobs,
+            policies,
+            rule_sets,
+            webhooks,
+            pool,
+            base_url,
+            config,
+            home,
+            entropy,
+        };
         test.home = test.tenant(&setup.home).await?;
         Ok(test)
     }
@@ -197,13 +229,15 @@ impl TestApp {
     }
 
     /// Returns a worker of another gateway that reaches its provider through a [`FaultProxy`].
-    pub(crate) async fn worker_through_fault_proxy(&self) -> anyhow::Result<(Worker, FaultProxy)> {
+    pub(crate) async fn worker_through_fault_proxy(
+        &self,
+    ) -> anyhow::Result<(JobWorker, FaultProxy)> {
         let fault_proxy = FaultProxy::start(&self.config.slack_enterprise.api_url).await?;
         let mut config = self.config.clone();
         config.slack_enterprise.web_url.clone_from(&fault_proxy.url);
         config.slack_enterprise.api_url.clone_from(&fault_proxy.url);
         let (_, state) = self.second_gateway(&config).await?;
-        let worker = Worker::new(state.sync.clone(), "proxied".to_owned(), config.sync.lease());
+        let worker = app::job_worker(&state.policies, "proxied".to_owned(), config.sync.lease());
         Ok((worker, fault_proxy))
     }
 
@@ -319,5 +353,6 @@ fn default_setup(sandbox_url: &str) -> anyhow::Result<Setup> {
     let base_url = Some(sandbox_url.to_owned());
     let sandbox = SandboxOptions { time_scale: TIME_SCALE, base_url, ..SandboxOptions::default() };
     let provider_clock = Arc::new(SystemClock);
-    Ok(Setup { sandbox, config, provider_clock, home: "home".to_owned() })
+    let (gateway_clock, home) = (None, "home".to_owned());
+    Ok(Setup { sandbox, config, provider_clock, gateway_clock, home })
 }

@@ -1,6 +1,7 @@
 //! Reads of the copy: search, order, totals, the past, and what it can't answer.
 
 use anyhow::Context as _;
+use http::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use time::Duration;
@@ -112,6 +113,17 @@ async fn says_what_the_copy_can_not_answer(pool: PgPool) -> anyhow::Result<()> {
     ] {
         api.get(&format!("users?{query}")).await?.problem(400, "invalid_query");
     }
+    for (parameter, name) in [
+        ("include_remote_data=true", "include_remote_data"),
+        ("response_format=raw", "response_format"),
+    ] {
+        for path in ["users?", "users/U1?"] {
+            let rejected = api.get(&format!("{path}source=synced&{parameter}")).await?;
+            let detail = rejected.problem(400, "invalid_query")["detail"].to_string();
+            assert_eq!(rejected.pointers(), ["source", name], "{path}");
+            assert!(!detail.contains("equal values"), "{detail}");
+        }
+    }
     // Without a copy it is read from the provider.
     let page = api.get("users?max_age_s=60&limit=1").await?.success()?;
     assert_eq!((&page["synced_at"], page["result_count"].as_u64()), (&Value::Null, Some(1)));
@@ -119,5 +131,6 @@ async fn says_what_the_copy_can_not_answer(pool: PgPool) -> anyhow::Result<()> {
     assert!(account["result"].is_object());
     let body = json!({});
     api.post("syncs", &body).await?.problem(409, "sync_disabled");
+    api.send(Method::POST, "syncs", None).await?.problem(409, "sync_disabled");
     Ok(())
 }

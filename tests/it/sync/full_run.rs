@@ -1,6 +1,7 @@
 //! Full runs: the copy equals the directory, and one run of an account is under way at a time.
 
 use anyhow::Context as _;
+use http::Method;
 use serde_json::json;
 use sqlx::PgPool;
 
@@ -30,6 +31,17 @@ async fn a_second_run_changes_nothing(pool: PgPool) -> anyhow::Result<()> {
     let lifecycle = ["integrated_account.created", "integrated_account.active"];
     let runs = ["sync.started", "sync.succeeded", "sync.started", "sync.succeeded"];
     assert_eq!(names, [&lifecycle[..], &runs[..]].concat());
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_run_is_requested_without_a_body(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    let run = synced.api.send(Method::POST, "syncs", None).await?;
+    assert_eq!(run.status, 202, "{}", run.text);
+    assert_eq!(run.body["result"]["integrated_account_id"], synced.account);
+    let resources = run.body["result"]["resources"].as_array().context("no resources")?;
+    assert_eq!(resources.len(), 4, "all those of the settings: {resources:?}");
     Ok(())
 }
 

@@ -2,12 +2,17 @@
 
 #![expect(clippy::indexing_slicing, reason = "a field that a JSON value does not have is null")]
 
-mod comparison;
+mod attribution;
+mod audit_log;
+pub(crate) mod comparison;
 mod copy;
 mod erasure;
 mod events;
+pub(crate) mod freshness;
 mod full_run;
-mod model;
+pub(crate) mod model;
+mod own_changes;
+mod poll_interval;
 mod removals;
 mod write_through;
 
@@ -16,10 +21,11 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use switchboard::jobs::JobWorker;
 use time::Duration;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Client, TestApp};
+use crate::support::{Client, Setup, TestApp};
 
 /// A gateway with one account whose directory is copied.
 pub(crate) struct SyncedApp {
@@ -34,9 +40,19 @@ pub(crate) struct SyncedApp {
 impl SyncedApp {
     /// Links an account and enables its sync with these settings.
     pub(crate) async fn new(pool: PgPool, settings: Value) -> anyhow::Result<Self> {
+        Self::with(pool, settings, |_| {}).await
+    }
+
+    /// As [`Self::new`], with settings of the gateway changed by `change`.
+    pub(crate) async fn with(
+        pool: PgPool,
+        settings: Value,
+        change: impl FnOnce(&mut Setup),
+    ) -> anyhow::Result<Self> {
         let app = TestApp::with(pool, |setup| {
             setup.sandbox.users = 60;
             setup.sandbox.workspaces = 3;
+            change(setup);
         })
         .await?;
         let account = app.link("acme").await?;
@@ -69,8 +85,13 @@ impl SyncedApp {
 
     /// Works on all jobs that are due.
     pub(crate) async fn work(&self) -> anyhow::Result<()> {
+        self.work_by(&self.app.jobs).await
+    }
+
+    /// Lets a worker work on all jobs that are due.
+    pub(crate) async fn work_by(&self, worker: &JobWorker) -> anyhow::Result<()> {
         let stop = CancellationToken::new();
-        while self.app.worker.work_once(&stop).await? {}
+        while worker.work_once(&stop).await? {}
         self.app.clock.advance(Duration::seconds(1));
         Ok(())
     }

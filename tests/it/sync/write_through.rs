@@ -52,3 +52,28 @@ async fn a_change_is_copied_in_its_request(pool: PgPool) -> anyhow::Result<()> {
     assert_eq!(changes[0]["previous"], json!({"deactivated_at": null}), "{changes:?}");
     Ok(())
 }
+
+/// Only the list of users has the time of a deactivation; that there is none anymore is known without it.
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_reactivated_user_has_no_time_of_deactivation(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    synced.synced().await?;
+    let users = synced.all("users?source=synced&user_type=member&status=active&limit=1000").await?;
+    let user = users.keys().next_back().context("no user")?;
+    let path = format!("users/{user}");
+    let copied = async || -> anyhow::Result<(Value, bool)> {
+        let mut user = synced.api.get(&format!("{path}?source=synced")).await?.success()?;
+        let has_time = user["result"]["deactivated_at"].is_string();
+        Ok((user["result"]["status"].take(), has_time))
+    };
+    synced.api.delete(&path).await?.success()?;
+    synced.synced().await?;
+    assert_eq!(copied().await?, (json!("inactive"), true));
+    // A change of something else keeps the time.
+    synced.api.patch(&path, &json!({"title": "Lighthouse Keeper"})).await?.success()?;
+    assert_eq!(copied().await?, (json!("inactive"), true));
+    synced.api.patch(&path, &json!({"status": "active"})).await?.success()?;
+    assert_eq!(copied().await?, (json!("active"), false));
+    synced.synced().await?;
+    synced.assert_equal().await
+}

@@ -168,7 +168,7 @@ async fn a_refresh_without_a_refresh_token_has_no_effect(pool: PgPool) -> anyhow
     let (app, account) = linked(pool, WEB_SCOPES, false).await?;
     let path = format!("integrated-accounts/{account}/refresh");
     for _ in 0..2 {
-        app.home.api.post(&path, &json!({})).await?.problem(409, "no_refresh_token");
+        app.home.api.post(&path, &json!({})).await?.problem(409, "not_refreshable");
     }
     check_grant_unused(&app, &account).await?;
     app.uninstall(&account).await?;

@@ -120,7 +120,7 @@ async fn a_401_invalidates_a_scim_account_only_if_the_token_check_confirms_it(
             if row.0.0 == 401 {
                 users.problem(403, "provider_forbidden");
             }
-            app.home.api.post(&refresh, &json!({})).await?.problem(409, "no_refresh_token");
+            app.home.api.post(&refresh, &json!({})).await?.problem(409, "not_refreshable");
             ensure!(status(app, &token).await?.1 == "active", "{row:?}: by a refresh");
         } else {
             app.home.api.post(&refresh, &json!({})).await?.problem(409, "account_needs_reauth");

@@ -81,7 +81,7 @@ impl SlackConnector {
         cx: &CallContext<'_>,
         ids: Vec<String>,
     ) -> Result<Vec<Unified<User>>, ConnectorError> {
-        let reads = ids.into_iter().map(|id| async move { self.user(cx, &id).await });
+        let reads = ids.into_iter().map(|id| async move { self.user(cx, &id, true).await });
         let read: Vec<Option<Unified<User>>> =
             stream::iter(reads).buffered(MAX_CONCURRENT_CALLS).try_collect().await?;
         Ok(read.into_iter().flatten().collect())
@@ -97,6 +97,7 @@ fn allows_scan(kind: ErrorKind) -> bool {
         | ErrorKind::Forbidden => true,
         ErrorKind::ReservedArgument
         | ErrorKind::NotAssignable
+        | ErrorKind::Unsupported
         | ErrorKind::Skipped
         | ErrorKind::InvalidCursor
         | ErrorKind::Conflict

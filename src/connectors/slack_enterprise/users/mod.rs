@@ -58,7 +58,15 @@ impl ReadResource<User> for SlackConnector {
         cx: &CallContext<'_>,
         id: &str,
     ) -> Result<Option<Unified<User>>, ConnectorError> {
-        self.user(cx, id).await
+        self.user(cx, id, true).await
+    }
+
+    async fn get_own_fields(
+        &self,
+        cx: &CallContext<'_>,
+        id: &str,
+    ) -> Result<Option<Unified<User>>, ConnectorError> {
+        self.user(cx, id, false).await
     }
 }
 
@@ -103,11 +111,12 @@ impl SlackConnector {
         }
     }
 
-    /// Reads one user in full: three concurrent calls.
+    /// Reads one user in full: two concurrent calls, and one for system roles.
     async fn user(
         &self,
         cx: &CallContext<'_>,
         id: &str,
+        with_system_roles: bool,
     ) -> Result<Option<Unified<User>>, ConnectorError> {
         if !is_id(id) {
             return Ok(None);
@@ -119,7 +128,13 @@ impl SlackConnector {
         let plain = CallContext { include_remote: false, ..*cx };
         // Filtered below, since the user may be listed under another id.
         let none = RemoteQuery::default();
-        let held = self.all_system_assignments(&plain, &[], &none, |_| true);
+        let held = async {
+            if with_system_roles {
+                self.all_system_assignments(&plain, &[], &none, |_| true).await
+            } else {
+                Ok(Vec::new())
+            }
+        };
         let (info, scim, held) = tokio::join!(info, scim, held);
         let Some(info) = not_found_as_none(info)? else { return Ok(None) };
         let wire::UsersInfo { user } = info.read(cx)?;

@@ -12,7 +12,8 @@ use url::form_urlencoded;
 use utoipa::ToSchema;
 
 use super::order::ResourceAccess;
-use crate::http::extract::{ACCOUNT_HEADER, ADDRESS_HEADERS, AccountQuery, PREFER, parse_strict};
+use crate::domain::strict_json::parse_strict;
+use crate::http::extract::{ACCOUNT_HEADER, ADDRESS_HEADERS, AccountQuery, PREFER};
 use crate::http::idempotency;
 use crate::http::middleware::X_REQUEST_ID;
 use crate::http::problem::{Problem, ProblemKind};

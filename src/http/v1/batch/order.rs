@@ -9,6 +9,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use axum::http::Method;
 use serde_json::Value;
 
+use crate::domain::assignment::split_assignment_id;
+
 /// The resources that an operation touches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ResourceAccess {
@@ -30,6 +32,7 @@ impl ResourceAccess {
         for id in &ids {
             // The id of a role assignment is composed of role, user and workspace.
             mentions.extend(id.split('.').chain([*id]).map(str::to_owned));
+            mentions.extend(split_assignment_id(id).into_iter().flatten());
         }
         if let Some(body) = body {
             collect(body, &mut mentions);

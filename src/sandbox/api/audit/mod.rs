@@ -111,8 +111,9 @@ fn authorize(
 
 fn logs(sandbox: &Sandbox, query: &BTreeMap<String, String>) -> Result<Value, AuditApiError> {
     let question = AuditLogRequest::parse(sandbox, query)?;
+    let now = sandbox.now().unix_timestamp();
     let (found, next) = sandbox.with_change_log(|history| {
-        history.audit_page(&question.query, question.start, question.limit)
+        history.visible_audit_page(&question.query, question.start, question.limit, now)
     });
     let entries: Vec<Value> = found.iter().map(|(number, one)| entry(*number, one)).collect();
     Ok(json!({

@@ -45,6 +45,7 @@ fn entity(entity: &AuditEntity) -> Value {
     let (kind, object) = match entity {
         AuditEntity::User(user) => ("user", json!(user)),
         AuditEntity::Workspace(team) => ("workspace", json!(team)),
+        AuditEntity::Enterprise(team) => ("enterprise", json!(team)),
         AuditEntity::Usergroup(group) => ("usergroup", json!(group)),
         AuditEntity::Role(role) => ("role", json!(role)),
         AuditEntity::App(app) => ("app", json!(app)),

@@ -2,6 +2,10 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+/// The icon of every page, so that browsers do not request `/favicon.ico`.
+const ICON: &str = "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' \
+    rx='4' fill='%234f2d83'/%3E%3Ccircle cx='8' cy='8' r='3' fill='white'/%3E%3C/svg%3E";
+
 const CSS: &str = "
 :root { color-scheme: light dark; --ink:#1d1a26; --soft:#625e70; --line:#e3e0ea; --card:#fff;
   --ground:#f3f1f7; --sunk:#f8f7fb; --accent:#4f2d83; --accent-ink:#fff; --tint:#efe9f9;
@@ -95,6 +99,7 @@ pub(super) fn layout(title: &str, class: &str, body: &Markup) -> Markup {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
+                link rel="icon" href=(ICON);
                 title { (title) }
                 style { (PreEscaped(CSS)) }
             }

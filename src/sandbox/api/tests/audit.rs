@@ -5,6 +5,7 @@ use http::{Request, StatusCode};
 use serde_json::{Value, json};
 use time::Duration;
 
+use super::scim_client::ENTERPRISE;
 use super::{Client, is_plain, s};
 use crate::sandbox::org::{Actor, GridOrganization, OrgLevel, PersonIndex};
 use crate::sandbox::{DEFAULT_CLIENT_ID, InstallTarget, SandboxOptions};
@@ -112,7 +113,7 @@ async fn entry_of_an_apps_change_names_the_app() {
             "role_assigned",
             "role_removed",
             "role_change_to_user",
-            "user_removed_from_workspace",
+            "user_deactivated",
             "prefs_setting_changed",
         ]
     );
@@ -125,6 +126,91 @@ async fn entry_of_an_apps_change_names_the_app() {
         assert_eq!(entry["context"]["app"]["name"], "Switchboard");
         assert_eq!(entry["context"]["location"]["id"], team);
     }
+}
+
+#[tokio::test]
+async fn profiles_groups_and_the_organizations_name_have_entries() {
+    let client = Client::unlimited(100);
+    let user = client.person(is_plain);
+    let path = format!("Users/{user}");
+    let number = format!("{}:employeeNumber", ENTERPRISE[1]);
+    for (path_of, value) in [
+        ("title", "Night Watch"),
+        ("emails[type eq \"work\"].value", "night.watch@lumenworks.example"),
+        (number.as_str(), "one-of-none"),
+    ] {
+        let operation = json!([{"op": "replace", "path": path_of, "value": value}]);
+        client.operate(&path, operation).await;
+    }
+    let (group, team) = client.sandbox.with_org(|org| {
+        let group = org.groups.idp_groups().next().unwrap().1;
+        (group.id.clone(), org.workspaces[1].id.clone())
+    });
+    let channel = client.channel(&team);
+    let link = format!("usergroup_id={group}&team_ids={team}");
+    let channels = format!("usergroup_id={group}&channel_ids={channel}");
+    for (method, args) in [
+        ("admin.usergroups.addTeams", &link),
+        ("admin.usergroups.addTeams", &link),
+        ("admin.usergroups.addChannels", &channels),
+        ("admin.usergroups.removeChannels", &channels),
+    ] {
+        assert_eq!(client.code(method, args).await, "", "{method}");
+    }
+    let name = json!({"name": "Lumen"});
+    client.post_json("/_sandbox/organization", &name).await;
+    let page = logs(&client, "").await;
+    let mut entries = page["entries"].as_array().unwrap().clone();
+    entries.reverse();
+    let actions: Vec<&str> = entries.iter().map(|entry| s(&entry["action"])).collect();
+    assert_eq!(
+        actions,
+        [
+            "user_profile_updated",
+            "user_email_updated",
+            "usergroup_added_to_team",
+            "default_channel_added_to_usergroup",
+            "default_channel_removed_from_usergroup",
+            "organization_renamed",
+        ]
+    );
+    assert_eq!(entries[2]["entity"]["usergroup"]["id"], group);
+    assert_eq!(entries[2]["context"]["location"]["id"], team);
+    assert_eq!(entries[3]["details"], json!({"channel": channel}));
+    assert_eq!(entries[5]["entity"]["type"], "enterprise");
+    assert_eq!(entries[5]["entity"]["enterprise"]["name"], "Lumen");
+}
+
+#[tokio::test]
+async fn entry_is_visible_after_the_delay() {
+    let client = Client::unlimited(60);
+    let path = "/_sandbox/audit-log";
+    assert_eq!(client.get(path).await.json(), json!({"delay_s": 0}));
+    let set = client.post_json(path, &json!({"delay_s": 120})).await;
+    assert_eq!((set.status, set.json()), (StatusCode::OK, json!({"delay_s": 120})));
+    let gone = deactivate(&client, 2);
+    assert!(entities(&logs(&client, "").await).is_empty());
+    client.sandbox.advance_clock(Duration::seconds(118));
+    assert!(entities(&logs(&client, "").await).is_empty());
+    client.sandbox.advance_clock(Duration::SECOND);
+    assert_eq!(entities(&logs(&client, "").await), gone[..1]);
+    client.sandbox.advance_clock(Duration::SECOND);
+    assert_eq!(entities(&logs(&client, "").await), [gone[1].clone(), gone[0].clone()]);
+    let earlier = format!("latest={}", START + 1);
+    assert_eq!(entities(&logs(&client, &earlier).await), gone[..1]);
+    for wrong in [
+        json!({"delay_s": -1}),
+        json!({"delay_s": 1.5}),
+        json!({"delay_s": 604_801}),
+        json!({"delay": 1}),
+        json!({}),
+    ] {
+        let refused = client.post_json(path, &wrong).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    assert_eq!(client.get(path).await.json(), json!({"delay_s": 120}));
+    client.sandbox.reset();
+    assert_eq!(client.get(path).await.json(), json!({"delay_s": 0}));
 }
 
 #[tokio::test]

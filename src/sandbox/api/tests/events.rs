@@ -21,13 +21,13 @@ use crate::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
 const SECRET: &str = "a-signing-secret";
 
 /// A request that the app received.
-struct ReceivedRequest {
+pub(super) struct ReceivedRequest {
     headers: HeaderMap,
     body: String,
 }
 
 impl ReceivedRequest {
-    fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 
@@ -53,14 +53,14 @@ struct ListenerState {
 }
 
 /// An app that listens on a loopback port.
-struct Listener {
+pub(super) struct Listener {
     url: String,
     received: UnboundedReceiver<ReceivedRequest>,
     answers: Arc<Mutex<Vec<StatusCode>>>,
 }
 
 impl Listener {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let (sender, received) = unbounded_channel();
         let answers = Arc::new(Mutex::new(Vec::new()));
         let stage = ListenerState { received: sender, answers: Arc::clone(&answers) };
@@ -74,7 +74,7 @@ impl Listener {
         Self { url, received, answers }
     }
 
-    async fn next(&mut self) -> ReceivedRequest {
+    pub(super) async fn next(&mut self) -> ReceivedRequest {
         self.received.recv().await.unwrap()
     }
 }
@@ -90,17 +90,17 @@ async fn receive(State(stage): State<ListenerState>, headers: HeaderMap, body: S
 }
 
 #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
-fn run(future: impl Future<Output = ()> + Send + 'static) {
+pub(super) fn run(future: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(future);
 }
 
 impl Client {
-    async fn post_json(&self, path: &str, body: &Value) -> super::TestResponse {
+    pub(super) async fn post_json(&self, path: &str, body: &Value) -> super::TestResponse {
         self.send(Request::post(path).body(Body::from(body.to_string())).unwrap()).await
     }
 
     /// Subscribes the default app and starts the delivery.
-    async fn subscribed(&self, listener: &mut Listener, events: Option<&[&str]>) {
+    pub(super) async fn subscribed(&self, listener: &mut Listener, events: Option<&[&str]>) {
         let mut request = json!({"url": listener.url, "signing_secret": SECRET});
         if let Some(events) = events {
             request["events"] = json!(events);
@@ -164,21 +164,86 @@ async fn events_follow_the_order_of_changes() {
     let team = client.team(&user, false);
     let at = format!("user_id={user}&team_id={team}");
     for (method, args, kind) in [
-        ("admin.users.assign", &at, "team_join"),
-        ("admin.users.setAdmin", &at, "user_change"),
-        ("admin.users.remove", &at, "user_change"),
-        ("admin.teams.settings.setName", &format!("team_id={team}&name=Renamed"), "team_rename"),
+        ("admin.users.assign", &at, Some("team_join")),
+        // Levels have no events: the next one is that of the removal.
+        ("admin.users.setAdmin", &at, None),
+        ("admin.users.remove", &at, Some("user_change")),
+        (
+            "admin.teams.settings.setName",
+            &format!("team_id={team}&name=Renamed"),
+            Some("team_rename"),
+        ),
     ] {
         assert_eq!(client.code(method, args).await, "", "{method}");
+        let Some(kind) = kind else { continue };
         let event = listener.next().await.json();
         assert_eq!((s(&event["event"]["type"]), s(&event["team_id"])), (kind, team.as_str()));
         match method {
-            "admin.users.setAdmin" => assert_eq!(event["event"]["user"]["is_admin"], true),
             "admin.users.remove" => assert_eq!(event["event"]["user"]["deleted"], true),
             "admin.teams.settings.setName" => assert_eq!(event["event"]["name"], "Renamed"),
             _ => assert_eq!(event["event"]["user"]["id"], user),
         }
     }
+}
+
+#[tokio::test]
+async fn workspaces_statuses_and_the_organizations_name_have_events() {
+    let client = Client::unlimited(60);
+    let mut listener = Listener::start().await;
+    client.subscribed(&mut listener, None).await;
+    let org = client.sandbox.snapshot();
+    let made = client.call("admin.teams.create", "team_domain=night&team_name=Night").await;
+    let access = listener.next().await.json();
+    assert_eq!(
+        (s(&access["event"]["type"]), s(&access["team_id"])),
+        ("team_access_granted", org.id.as_str())
+    );
+    assert_eq!(access["event"]["team_ids"], json!([made["team"]]));
+    let joined = listener.next().await.json();
+    assert_eq!((s(&joined["event"]["type"]), &joined["team_id"]), ("team_join", &made["team"]));
+
+    let scopes = ["users:read", "users.profile:write"];
+    let token = client.sandbox.install(DEFAULT_CLIENT_ID, &scopes).unwrap().access_token;
+    let writer = Client { sandbox: client.sandbox.clone(), token };
+    let long = format!("name=status_text&value={}", "x".repeat(101));
+    assert_eq!(writer.code("users.profile.set", &long).await, "too_long");
+    assert_eq!(writer.code("users.profile.set", "name=status_text&value=Lunch").await, "");
+    for kind in ["user_change", "user_status_changed"] {
+        let event = listener.next().await.json();
+        assert_eq!(event["event"]["type"], kind);
+        assert_eq!(event["event"]["user"]["profile"]["status_text"], "Lunch");
+    }
+
+    let renamed = client.post_json("/_sandbox/organization", &json!({"name": "Lumen"})).await;
+    assert_eq!(renamed.json(), json!({"id": org.id, "name": "Lumen"}));
+    let event = listener.next().await.json();
+    assert_eq!((s(&event["event"]["type"]), s(&event["team_id"])), ("enterprise_rename", &*org.id));
+    assert_eq!(event["event"]["name"], "Lumen");
+    let empty = client.post_json("/_sandbox/organization", &json!({"name": " "})).await;
+    assert_eq!(empty.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn large_group_is_listed_in_part() {
+    let client = Client::unlimited(1_000);
+    let mut listener = Listener::start().await;
+    let kinds = ["subteam_members_changed", "subteam_updated"];
+    client.subscribed(&mut listener, Some(&kinds)).await;
+    let org = client.sandbox.snapshot();
+    let group = org.groups.iter().find(|(_, one)| one.name == "All Employees").unwrap().1;
+    assert!(group.members.len() > 501);
+    let member = &org.person(*group.members.first().unwrap()).unwrap().id;
+    let remove = json!([{"op": "remove", "path": format!("members[value eq {member}]")}]);
+    client.operate(&format!("Groups/{}", group.id), remove).await;
+    let changed = listener.next().await.json();
+    assert_eq!(changed["event"]["type"], kinds[0]);
+    assert_eq!(changed["event"]["removed_users"], json!([member]));
+    assert_eq!(changed["event"]["date_previous_update"], group.updated);
+    let updated = listener.next().await.json();
+    assert_eq!(updated["event"]["type"], kinds[1]);
+    let subteam = &updated["event"]["subteam"];
+    assert_eq!(subteam["users"].as_array().unwrap().len(), 500);
+    assert_eq!(subteam["user_count"], group.members.len() - 1);
 }
 
 #[tokio::test]

@@ -3,6 +3,8 @@
 mod apps;
 mod audit;
 mod channels;
+mod churn;
+mod event_faults;
 mod events;
 mod faults;
 mod files;

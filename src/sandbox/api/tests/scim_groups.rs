@@ -175,7 +175,7 @@ async fn linked_group_controls_workspace_membership() {
     let log = client.get("/audit/v1/logs?limit=50").await.json();
     let entries = log["entries"].as_array().unwrap();
     let boss = &org.people()[0].id;
-    for action in ["user_joined_workspace", "user_removed_from_workspace"] {
+    for action in ["user_joined_workspace", "usergroup_added_to_team", "user_deactivated"] {
         let entry = entries.iter().find(|entry| entry["action"] == action).unwrap();
         assert_eq!(entry["actor"]["user"]["id"], *boss);
     }

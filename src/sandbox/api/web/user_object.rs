@@ -5,7 +5,9 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::sandbox::org::{GridOrganization, OrgLevel, Person, PersonStatus, WorkspaceLevel};
+use crate::sandbox::org::{
+    GridOrganization, OrgLevel, Person, PersonStatus, ProfileStatus, WorkspaceLevel,
+};
 
 /// Options of a user object.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +39,7 @@ pub(in crate::sandbox) fn user_object(
     add("team_id", json!(team_id));
     add("name", json!(person.username));
     add("deleted", json!(!person.is_active()));
-    add("profile", profile(person, team_id, view.email));
+    add("profile", profile(person, &org.status(person), team_id, view.email));
     add("is_bot", json!(person.is_bot()));
     add("is_app_user", json!(false));
     add("updated", json!(person.updated));
@@ -80,7 +82,7 @@ fn enterprise_user(org: &GridOrganization, person: &Person) -> Value {
     })
 }
 
-fn profile(person: &Person, team_id: &str, email: bool) -> Value {
+fn profile(person: &Person, status: &ProfileStatus, team_id: &str, email: bool) -> Value {
     let name = person.full_name();
     let mut profile = json!({
         "title": person.job.title,
@@ -93,9 +95,9 @@ fn profile(person: &Person, team_id: &str, email: bool) -> Value {
         "first_name": person.first_name,
         "last_name": person.last_name,
         "fields": null,
-        "status_text": "",
+        "status_text": status.text,
         "status_text_canonical": "",
-        "status_emoji": "",
+        "status_emoji": status.emoji,
         "status_emoji_display_info": [],
         "status_expiration": 0,
         "avatar_hash": hash(&person.id),

@@ -38,7 +38,6 @@ impl Edit<'_> {
             return false;
         };
         let (was_guest, expires) = (person.guest_level().is_some(), person.expires());
-        let unplaced = person.memberships.is_empty();
         match requested {
             None => {
                 // Fails only for accounts that are not guests.
@@ -51,11 +50,7 @@ impl Edit<'_> {
                 }
             }
         }
-        let turned = was_guest != requested.is_some();
-        if turned && unplaced {
-            self.record(OrgChange::Profile(index));
-        }
-        turned
+        was_guest != requested.is_some()
     }
 
     fn apply_guest_access(&mut self, index: PersonIndex, access: GuestAccess) {
@@ -63,12 +58,15 @@ impl Edit<'_> {
         let Some(person) = self.org.person_mut(index) else {
             return;
         };
+        let mut changed = Vec::new();
+        if person.memberships.is_empty() && person.guest_level().is_none() {
+            changed.push(None);
+        }
         person.pending_guest_expiration = person.memberships.is_empty().then_some(access.expires);
         person.updated = now;
-        let mut changed = Vec::new();
         for membership in &mut person.memberships {
             if membership.level != access.level {
-                changed.push(membership.workspace);
+                changed.push(Some(membership.workspace));
             }
             membership.level = access.level;
             membership.expires = access.expires;

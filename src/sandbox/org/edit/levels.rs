@@ -74,7 +74,11 @@ impl Edit<'_> {
         }
         person.pending_guest_expiration = None;
         person.updated = now;
-        let places: Vec<usize> = person.memberships.iter().map(|one| one.workspace).collect();
+        let places = person.memberships.iter().map(|one| Some(one.workspace));
+        let mut places: Vec<Option<usize>> = places.collect();
+        if places.is_empty() {
+            places.push(None);
+        }
         for workspace in places {
             self.record(OrgChange::Level {
                 person: index,
@@ -145,7 +149,7 @@ impl Edit<'_> {
         if let Some(person) = self.org.person_mut(index) {
             person.updated = now;
         }
-        self.record(OrgChange::Level { person: index, workspace: team, level });
+        self.record(OrgChange::Level { person: index, workspace: Some(team), level });
         Ok(())
     }
 

@@ -12,6 +12,7 @@ mod profile;
 mod profile_text;
 mod roles;
 mod sessions;
+mod sign_in;
 mod usergroups;
 mod validate;
 mod workspaces;
@@ -28,7 +29,8 @@ pub use usergroups::UserGroupInput;
 pub use workspaces::{MAX_DOMAIN_LENGTH, WorkspaceSettingChange, WorkspaceSpec};
 
 use super::{
-    GridOrganization, GroupIndex, OrgLevel, PersonIndex, SystemRoleAssignment, WorkspaceLevel,
+    GridOrganization, GroupIndex, OrgLevel, PersonIndex, Profile, SystemRoleAssignment,
+    WorkspaceLevel,
 };
 
 /// Who makes a change.
@@ -98,7 +100,14 @@ pub enum OrgChange {
         workspace: usize,
     },
     /// The profile or the username of an account was changed.
-    Profile(PersonIndex),
+    Profile {
+        /// The account.
+        person: PersonIndex,
+        /// What was changed.
+        fields: ProfileChange,
+    },
+    /// The status text or emoji of an account was changed.
+    Status(PersonIndex),
     /// An account was deactivated.
     Deactivated(PersonIndex),
     /// An account was reactivated.
@@ -121,8 +130,9 @@ pub enum OrgChange {
     Level {
         /// The account.
         person: PersonIndex,
-        /// The workspace.
-        workspace: usize,
+        /// The workspace; `None` for an account without workspaces that became a guest or a full
+        /// member.
+        workspace: Option<usize>,
         /// The new level.
         level: WorkspaceLevel,
     },
@@ -157,8 +167,24 @@ pub enum OrgChange {
     },
     /// A group was created.
     GroupCreated(GroupIndex),
-    /// A group's name, handle, channels or workspaces were changed.
+    /// A group's name, handle or description was changed, or it was enabled or disabled.
     GroupChanged(GroupIndex),
+    /// A group was linked to workspaces.
+    GroupLinked {
+        /// The group.
+        group: GroupIndex,
+        /// The workspaces that it was not linked to before.
+        workspaces: Vec<usize>,
+    },
+    /// Default channels were added to a group or removed.
+    GroupChannels {
+        /// The group.
+        group: GroupIndex,
+        /// Ids of the added channels.
+        added: Vec<String>,
+        /// Ids of the removed channels.
+        removed: Vec<String>,
+    },
     /// Members were added to a group or removed.
     GroupMembers {
         /// The group.
@@ -167,6 +193,8 @@ pub enum OrgChange {
         added: Vec<PersonIndex>,
         /// The removed accounts.
         removed: Vec<PersonIndex>,
+        /// Unix seconds of the group's previous change.
+        previous_update: i64,
     },
     /// A group was deleted.
     GroupDeleted {
@@ -181,6 +209,30 @@ pub enum OrgChange {
     SessionEnded(PersonIndex),
     /// Session settings of an account were changed or removed.
     SessionSettings(PersonIndex),
+    /// The organization was renamed.
+    OrganizationRenamed,
+}
+
+/// What a change of a profile covers, as far as its audit log entries depend on it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ProfileChange {
+    /// Whether a name, the title or the picture was changed.
+    pub shown: bool,
+    /// Whether the primary e-mail address was changed.
+    pub email: bool,
+}
+
+impl ProfileChange {
+    /// Returns what differs between two profiles.
+    #[must_use]
+    pub fn between(old: &Profile, new: &Profile) -> Self {
+        let shown = old.first_name != new.first_name
+            || old.last_name != new.last_name
+            || old.display_name != new.display_name
+            || old.job.title != new.job.title
+            || old.scim.photo != new.scim.photo;
+        Self { shown, email: old.email != new.email }
+    }
 }
 
 /// A change with its actor and time.
@@ -222,6 +274,12 @@ impl<'a> Edit<'a> {
             Actor::Person(index) => Some(index),
             Actor::Provider => None,
         }
+    }
+
+    /// Whether any change has been made.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
     }
 
     /// Returns the recorded changes, oldest first.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::validate::{self, MAX_USERNAME_LENGTH, UsernameInput};
-use super::{Edit, EditError, OrgChange, ProfileError};
+use super::{Edit, EditError, OrgChange, ProfileChange, ProfileError};
 use crate::sandbox::org::time_zones::DEFAULT_TIMEZONE;
 use crate::sandbox::org::{
     Location, OrgLevel, Person, PersonIndex, PersonKind, PersonStatus, PersonUpdate, Profile,
@@ -76,8 +76,9 @@ impl Edit<'_> {
             self.check_deactivation(index)?;
         }
         if profile != held.profile {
+            let fields = ProfileChange::between(&held.profile, &profile);
             self.store_profile(index, profile);
-            self.record(OrgChange::Profile(index));
+            self.record(OrgChange::Profile { person: index, fields });
         }
         let turned = held.guest_access != update.guest_access
             && self.set_guest_access(index, update.guest_access);

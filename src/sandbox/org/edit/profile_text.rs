@@ -1,10 +1,12 @@
 //! Profile fields written through the Web API.
 
-use super::{Edit, EditError, OrgChange};
+use super::{Edit, EditError, OrgChange, ProfileChange};
 use crate::sandbox::org::{OrgLevel, PersonIndex};
 
 /// Maximum length in characters.
 const MAX_TEXT_LENGTH: usize = 255;
+/// Maximum length of a status text in characters.
+const MAX_STATUS_LENGTH: usize = 100;
 
 /// A field of the profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +21,10 @@ pub enum ProfileText {
     Title,
     /// Telephone number.
     Phone,
+    /// Text of the status.
+    StatusText,
+    /// Emoji of the status.
+    StatusEmoji,
 }
 
 impl ProfileText {
@@ -31,7 +37,18 @@ impl ProfileText {
             "display_name" => Some(Self::DisplayName),
             "title" => Some(Self::Title),
             "phone" => Some(Self::Phone),
+            "status_text" => Some(Self::StatusText),
+            "status_emoji" => Some(Self::StatusEmoji),
             _ => None,
+        }
+    }
+
+    fn max_length(self) -> usize {
+        match self {
+            Self::StatusText | Self::StatusEmoji => MAX_STATUS_LENGTH,
+            Self::FirstName | Self::LastName | Self::DisplayName | Self::Title | Self::Phone => {
+                MAX_TEXT_LENGTH
+            }
         }
     }
 }
@@ -59,22 +76,43 @@ impl Edit<'_> {
                 return Err(EditError::HasOrgLevel);
             }
         }
-        if text.chars().count() > MAX_TEXT_LENGTH {
+        if text.chars().count() > field.max_length() {
             return Err(EditError::TooMany);
         }
+        let change = self.store_text(index, field, text);
         let now = self.now;
         if let Some(person) = self.org.person_mut(index) {
-            let place = match field {
-                ProfileText::FirstName => &mut person.first_name,
-                ProfileText::LastName => &mut person.last_name,
-                ProfileText::DisplayName => &mut person.display_name,
-                ProfileText::Title => &mut person.job.title,
-                ProfileText::Phone => &mut person.phone,
-            };
-            text.clone_into(place);
             person.updated = now;
         }
-        self.record(OrgChange::Profile(index));
+        self.record(change);
         Ok(())
+    }
+
+    /// Stores a text and returns the change.
+    fn store_text(&mut self, index: PersonIndex, field: ProfileText, text: &str) -> OrgChange {
+        let place = match field {
+            ProfileText::FirstName => self.org.person_mut(index).map(|one| &mut one.first_name),
+            ProfileText::LastName => self.org.person_mut(index).map(|one| &mut one.last_name),
+            ProfileText::DisplayName => self.org.person_mut(index).map(|one| &mut one.display_name),
+            ProfileText::Title => self.org.person_mut(index).map(|one| &mut one.job.title),
+            ProfileText::Phone => self.org.person_mut(index).map(|one| &mut one.phone),
+            ProfileText::StatusText => Some(&mut self.org.statuses.entry(index).or_default().text),
+            ProfileText::StatusEmoji => {
+                Some(&mut self.org.statuses.entry(index).or_default().emoji)
+            }
+        };
+        if let Some(place) = place {
+            text.clone_into(place);
+        }
+        let shown = match field {
+            ProfileText::StatusText | ProfileText::StatusEmoji => return OrgChange::Status(index),
+            ProfileText::FirstName
+            | ProfileText::LastName
+            | ProfileText::DisplayName
+            | ProfileText::Title => true,
+            ProfileText::Phone => false,
+        };
+        let fields = ProfileChange { shown, email: false };
+        OrgChange::Profile { person: index, fields }
     }
 }

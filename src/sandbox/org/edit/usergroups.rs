@@ -109,7 +109,9 @@ impl Edit<'_> {
         index: GroupIndex,
         members: &BTreeSet<PersonIndex>,
     ) -> (Vec<PersonIndex>, Vec<PersonIndex>) {
-        let held = self.groups.get(index).map(|group| group.members.clone()).unwrap_or_default();
+        let group = self.groups.get(index);
+        let previous_update = group.map_or(0, |group| group.updated);
+        let held = group.map(|group| group.members.clone()).unwrap_or_default();
         let added: Vec<PersonIndex> = members.difference(&held).copied().collect();
         let removed: Vec<PersonIndex> = held.difference(members).copied().collect();
         if added.is_empty() && removed.is_empty() {
@@ -130,6 +132,7 @@ impl Edit<'_> {
             group: index,
             added: added.clone(),
             removed: removed.clone(),
+            previous_update,
         };
         self.record(change);
         (added, removed)
@@ -137,8 +140,14 @@ impl Edit<'_> {
 
     /// Links an identity provider's group to workspaces; `provision` adds its members to them.
     pub fn link_usergroup(&mut self, index: GroupIndex, teams: &[usize], provision: bool) {
-        self.touch(index, |group| group.workspaces.extend(teams));
-        self.record(OrgChange::GroupChanged(index));
+        let linked = |team: &usize| {
+            self.groups.get(index).is_some_and(|group| group.workspaces.contains(team))
+        };
+        let added: Vec<usize> = teams.iter().copied().filter(|team| !linked(team)).collect();
+        if !added.is_empty() {
+            self.touch(index, |group| group.workspaces.extend(&added));
+            self.record(OrgChange::GroupLinked { group: index, workspaces: added });
+        }
         let members = self.groups.get(index).map(|group| group.members.clone());
         if !provision {
             return;
@@ -155,8 +164,16 @@ impl Edit<'_> {
 
     /// Sets the default channels of an identity provider's group.
     pub fn set_usergroup_channels(&mut self, index: GroupIndex, channels: Vec<String>) {
+        let held = self.groups.get(index).map(|group| group.channels.clone()).unwrap_or_default();
+        let missing = |from: &[String], of: &[String]| -> Vec<String> {
+            of.iter().filter(|id| !from.contains(id)).cloned().collect()
+        };
+        let (added, removed) = (missing(&held, &channels), missing(&channels, &held));
+        if added.is_empty() && removed.is_empty() {
+            return;
+        }
         self.touch(index, |group| group.channels = channels);
-        self.record(OrgChange::GroupChanged(index));
+        self.record(OrgChange::GroupChannels { group: index, added, removed });
     }
 
     /// Returns the workspace that manages a group.

@@ -123,6 +123,23 @@ impl Edit<'_> {
         Ok(())
     }
 
+    /// Renames the organization.
+    ///
+    /// # Errors
+    ///
+    /// [`EditError::Malformed`] for an empty name.
+    pub fn rename_organization(&mut self, name: &str) -> Result<(), EditError> {
+        let name = name.trim();
+        if name.is_empty() {
+            return Err(EditError::Malformed);
+        }
+        if self.name != name {
+            name.clone_into(&mut self.org.name);
+            self.record(OrgChange::OrganizationRenamed);
+        }
+        Ok(())
+    }
+
     fn is_name_taken(&self, name: &str) -> bool {
         self.workspaces.iter().any(|one| one.name.to_lowercase() == name.trim().to_lowercase())
     }

@@ -1,6 +1,7 @@
 //! Unmodified third-party clients against the sandbox and the gateway.
 
 mod cached;
+mod console_browser;
 mod documentation;
 mod link_browser;
 mod node;
@@ -8,10 +9,12 @@ mod openapi_tools;
 mod python;
 mod sandbox;
 mod scim_checker;
+mod scim_servers;
 mod slack_node;
 mod slack_python;
 mod through_proxy;
 mod unified;
+mod webhook_verifier;
 
 use std::process::{Command, Output};
 

@@ -23,9 +23,9 @@ const LINTER: &[(&str, &str)] = &[("@redocly/cli", "2.77.0")];
 const TYPESCRIPT: &[(&str, &str)] =
     &[("openapi-typescript", "7.13.0"), ("openapi-fetch", "0.17.0"), ("typescript", "5.9.3")];
 const PYTHON_GENERATOR: &str = "0.29.1";
-/// Settings of the Python generator, which supports JSON and text only.
-const SETTINGS: &str =
-    "post_hooks: []\ncontent_type_overrides:\n  application/x-ndjson: text/plain\n";
+/// Settings of the Python generator, which knows neither NDJSON nor CSV.
+const SETTINGS: &str = "post_hooks: []\ncontent_type_overrides:\n  application/x-ndjson: application/octet-stream\n  \
+     text/csv: application/octet-stream\n";
 
 /// Writes the document into the folder and returns its path.
 fn write_document(home: &TestDir) -> anyhow::Result<PathBuf> {

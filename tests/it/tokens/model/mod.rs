@@ -85,11 +85,11 @@ async fn holds(pool: &PgPool, grace: i64) -> anyhow::Result<()> {
     let steps = vec(step(), 1..=STEPS);
     for case in 0..CASES {
         let mut tree = steps.new_tree(&mut runner).map_err(|why| anyhow::anyhow!("{why}"))?;
-        let Err(why) = run(pool, grace, &tree.current()).await else { continue };
+        let Err(why) = Box::pin(run(pool, grace, &tree.current())).await else { continue };
         let mut worst = (tree.current(), why);
         for _ in 0..MAX_SHRINKS {
             let before = tree.current();
-            match run(pool, grace, &before).await {
+            match Box::pin(run(pool, grace, &before)).await {
                 Err(why) => {
                     worst = (before, why);
                     if !tree.simplify() {
@@ -108,12 +108,12 @@ async fn holds(pool: &PgPool, grace: i64) -> anyhow::Result<()> {
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn refreshes_match_the_model_with_a_grace_period(pool: PgPool) -> anyhow::Result<()> {
-    holds(&pool, 60).await
+    Box::pin(holds(&pool, 60)).await
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn refreshes_match_the_model_without_a_grace_period(pool: PgPool) -> anyhow::Result<()> {
-    holds(&pool, 0).await
+    Box::pin(holds(&pool, 0)).await
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
@@ -129,7 +129,7 @@ async fn a_pair_refreshed_by_another_gateway_is_used_immediately(
         Step::Calls(3, 3),
     ];
     for _ in 0..3 {
-        run(&pool, 0, &steps).await?;
+        Box::pin(run(&pool, 0, &steps)).await?;
     }
     Ok(())
 }

@@ -112,7 +112,8 @@ fn endpoints() -> Markup {
         ("/_sandbox/state, /reset, /advance-clock", "state and clock"),
         ("/_sandbox/requests, /faults, /limits", "request log, faults, rate limits"),
         ("/_sandbox/apps", "app settings"),
-        ("/_sandbox/event-subscriptions, /event-deliveries", "Events API"),
+        ("/_sandbox/event-subscriptions, /event-deliveries, /event-faults", "Events API"),
+        ("/_sandbox/audit-log, /churn", "audit log delay, generated changes"),
     ];
     html! {
         div class="card" {

@@ -72,10 +72,10 @@ async function seeBooks(client, team_id, user) {
 async function beToldToWait(app, client, me) {
   const fault = { method: 'users.info', kind: 'rate_limited', count: 1, seconds: 1 };
   await send(`${app.sandbox}/_sandbox/faults`, fault);
-  const told = new Promise((heard) => client.once('rate_limited', heard));
+  const limited = new Promise((heard) => client.once('rate_limited', heard));
   const started = Date.now();
   assert.equal((await client.users.info({ user: me.user_id })).user.id, me.user_id);
-  assert.equal(await told, 1);
+  assert.equal(await limited, 1);
   assert.ok(Date.now() - started >= 1_000);
 }
 

@@ -1,0 +1,370 @@
+//! What has to be done so that a person becomes as desired.
+
+use serde_json::{Map, Value, json};
+
+use super::changed_fields::{changed_fields, present_value};
+use super::operation::{CreateOperation, NEW_OBJECT, PlanOperation};
+use super::resolved::{Ownership, ResolvedRole, ResolvedUser, ResolvedWorkspace};
+use super::step::StepPhase;
+use crate::domain::policy::{DirectoryOperation, HeldRole, Person};
+use crate::domain::role::{is_lower_level, is_member_level, level_family, replaces_level};
+use crate::domain::user::{User, UserStatus, UserType};
+
+/// The beginning of the key of a person that the plan creates.
+const NEW_USER: &str = "user:";
+/// Why access is not given to a deactivated person.
+const DEACTIVATED: &str = "The person is deactivated. Name `status` as `active` in the desired state to reactivate the person.";
+/// Why a level is not given to a guest.
+const GUEST: &str =
+    "A guest can't hold a level of members. Name `user_type` as `member`, or leave the role out.";
+
+/// A step that follows from a difference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProposedStep {
+    /// Its phase.
+    pub phase: StepPhase,
+    /// The operation.
+    pub operation: PlanOperation,
+    /// The values before.
+    pub before: Map<String, Value>,
+    /// The values afterwards.
+    pub after: Map<String, Value>,
+    /// Why it follows.
+    pub reason: String,
+    /// Whether it takes access from the person.
+    pub is_removal: bool,
+    /// Why it is not carried out.
+    pub skipped: Option<String>,
+}
+
+impl ProposedStep {
+    fn new(
+        phase: StepPhase,
+        operation: impl Into<PlanOperation>,
+        (before, after): (Value, Value),
+        reason: String,
+    ) -> Self {
+        let operation = operation.into();
+        let is_removal = match &operation {
+            PlanOperation::Create(_) => false,
+            PlanOperation::Change(operation) => operation.is_removal(),
+        };
+        let [before, after] = [before, after].map(|value| match value {
+            Value::Object(fields) => fields,
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => Map::new(),
+        });
+        Self { phase, operation, before, after, reason, is_removal, skipped: None }
+    }
+
+    fn unless(mut self, reason: Option<&str>) -> Self {
+        self.skipped = self.skipped.or_else(|| reason.map(str::to_owned));
+        self
+    }
+}
+
+/// Returns the key of a person that the plan creates.
+#[must_use]
+pub fn new_user_key(match_key: &str) -> String {
+    format!("{NEW_USER}{match_key}")
+}
+
+/// Returns the steps that make a person as desired. `user` is the person's profile.
+#[must_use]
+pub fn difference(
+    person: &Person,
+    user: &User,
+    desired: &ResolvedUser,
+    ownership: &Ownership,
+) -> Vec<ProposedStep> {
+    let mut steps = Vec::new();
+    let status = desired.fields.get("status").and_then(Value::as_str);
+    if status == Some("inactive") {
+        if person.can_sign_in() {
+            steps.push(deactivation(person, format!("Desired by {}.", desired.source)));
+        }
+        return steps;
+    }
+    let changes = changed_fields(user, &desired.fields);
+    let blocked = (!person.can_sign_in() && status != Some("active")).then_some(DEACTIVATED);
+    if !changes.is_empty() {
+        let makes_guest = !person.is_guest()
+            && changes.get("user_type").and_then(Value::as_str).is_some_and(is_guest_name);
+        let before = changes.keys().map(|name| (name.clone(), present_value(user, name))).collect();
+        let operation =
+            DirectoryOperation::UpdateUser { user_id: person.id.clone(), changes: changes.clone() };
+        let reason = format!("Desired by {}.", desired.source);
+        let values = (Value::Object(before), Value::Object(changes));
+        let mut step = ProposedStep::new(StepPhase::Additions, operation, values, reason);
+        step.is_removal = makes_guest;
+        steps.push(step);
+    }
+    workspaces(person, desired, ownership, blocked, &mut steps);
+    roles(person, desired, ownership, blocked, &mut steps);
+    groups(person, desired, ownership, blocked, &mut steps);
+    steps
+}
+
+/// Returns the steps for a person who is not in the desired state.
+#[must_use]
+pub fn departure(person: &Person, ownership: &Ownership, prune: bool) -> Vec<ProposedStep> {
+    if person.is_bot() || !person.can_sign_in() {
+        return Vec::new();
+    }
+    if prune {
+        let reason = "The person is not in the desired state, and `prune` is on.".to_owned();
+        return vec![deactivation(person, reason)];
+    }
+    let nothing = ResolvedUser {
+        workspaces: Some(Vec::new()),
+        roles: Some(Vec::new()),
+        groups: Some(Vec::new()),
+        ..ResolvedUser::default()
+    };
+    let mut steps = Vec::new();
+    workspaces(person, &nothing, ownership, None, &mut steps);
+    roles(person, &nothing, ownership, None, &mut steps);
+    groups(person, &nothing, ownership, None, &mut steps);
+    steps
+}
+
+/// Returns the steps that create a person.
+#[must_use]
+pub fn creation(desired: &ResolvedUser) -> Vec<ProposedStep> {
+    let mut user = desired.fields.clone();
+    if user.remove("status").is_some_and(|status| status == "inactive") {
+        return Vec::new();
+    }
+    let is_guest = user.get("user_type").and_then(Value::as_str).is_some_and(is_guest_name);
+    let mut skipped = Vec::new();
+    if let Some(workspaces) = &desired.workspaces {
+        let entries = workspaces.iter().map(|one| match one.channel_ids.as_slice() {
+            [] => json!({"id": one.id}),
+            channels => json!({"id": one.id, "channel_ids": channels}),
+        });
+        user.insert("workspaces".to_owned(), entries.collect());
+    }
+    let user_id = format!("{NEW_OBJECT}{}", new_user_key(&desired.key));
+    let mut granted = Vec::new();
+    for role in desired.roles.iter().flatten().filter(|role| !is_member_level(&role.id)) {
+        if is_guest && level_family(&role.id).is_some() {
+            skipped.push(grant(&user_id, role, None, &desired.source).unless(Some(GUEST)));
+        } else {
+            granted.push(match &role.workspace_id {
+                Some(place) => json!({"id": role.id, "workspace_id": place}),
+                None => json!({"id": role.id}),
+            });
+        }
+    }
+    if !granted.is_empty() {
+        user.insert("roles".to_owned(), granted.into());
+    }
+    let reason = format!("Desired by {}, and not in the directory.", desired.source);
+    let after = Value::Object(user.clone());
+    let operation = CreateOperation::User { user };
+    let mut steps =
+        vec![ProposedStep::new(StepPhase::Additions, operation, (json!({}), after), reason)];
+    steps.extend(skipped);
+    for group in desired.groups.iter().flatten() {
+        let reason = format!("Desired by {}.", desired.source);
+        let operation = DirectoryOperation::AddGroupMember {
+            group_id: group.id.clone(),
+            user_id: user_id.clone(),
+        };
+        let after = json!({"group": {"id": group.id, "name": group.name}});
+        let values = (json!({}), after);
+        steps.push(ProposedStep::new(StepPhase::GroupAdditions, operation, values, reason));
+    }
+    steps
+}
+
+fn deactivation(person: &Person, reason: String) -> ProposedStep {
+    let operation = DirectoryOperation::DeactivateUser { user_id: person.id.clone() };
+    let values =
+        (json!({"status": person.profile.status}), json!({"status": UserStatus::Inactive}));
+    ProposedStep::new(StepPhase::Removals, operation, values, reason)
+}
+
+fn workspaces(
+    person: &Person,
+    desired: &ResolvedUser,
+    ownership: &Ownership,
+    blocked: Option<&str>,
+    steps: &mut Vec<ProposedStep>,
+) {
+    let Some(wanted) = &desired.workspaces else { return };
+    let kind = desired.fields.get("user_type").and_then(Value::as_str);
+    let user_type = kind.and_then(|kind| kind.parse().ok()).unwrap_or(person.profile.user_type);
+    for workspace in wanted {
+        if !person.workspaces.iter().any(|is| is.id == workspace.id) {
+            steps.push(joining(person, workspace, user_type, &desired.source).unless(blocked));
+        }
+    }
+    for is in &person.workspaces {
+        let is_wanted = wanted.iter().any(|workspace| workspace.id == is.id);
+        if is_wanted || !ownership.owns_workspace(&is.id) {
+            continue;
+        }
+        let name = is.name.as_deref().unwrap_or(&is.id);
+        let reason = format!("The person is not desired in the workspace {name}.");
+        let operation = DirectoryOperation::RemoveWorkspaceMember {
+            workspace_id: is.id.clone(),
+            user_id: person.id.clone(),
+        };
+        let before = json!({"workspace": {"id": is.id, "name": is.name}});
+        let values = (before, json!({}));
+        steps.push(ProposedStep::new(StepPhase::Removals, operation, values, reason));
+    }
+}
+
+fn joining(
+    person: &Person,
+    workspace: &ResolvedWorkspace,
+    user_type: UserType,
+    source: &str,
+) -> ProposedStep {
+    let operation = DirectoryOperation::AddWorkspaceMember {
+        workspace_id: workspace.id.clone(),
+        user_id: person.id.clone(),
+        user_type,
+        channel_ids: workspace.channel_ids.clone(),
+    };
+    let after = json!({"workspace": {"id": workspace.id, "name": workspace.name}});
+    let reason = format!("Desired by {source}.");
+    ProposedStep::new(StepPhase::Additions, operation, (json!({}), after), reason)
+}
+
+fn roles(
+    person: &Person,
+    desired: &ResolvedUser,
+    ownership: &Ownership,
+    blocked: Option<&str>,
+    steps: &mut Vec<ProposedStep>,
+) {
+    let Some(wanted) = &desired.roles else { return };
+    let kind = desired.fields.get("user_type").and_then(Value::as_str);
+    let is_guest = kind.map_or_else(|| person.is_guest(), is_guest_name);
+    for role in wanted {
+        let here = |held: &&HeldRole| held.workspace_id == role.workspace_id;
+        if person.roles.iter().filter(here).any(|held| held.role_id == role.id) {
+            continue;
+        }
+        let replaced =
+            person.roles.iter().filter(here).find(|held| replaces_level(&role.id, &held.role_id));
+        let is_level = level_family(&role.id).is_some();
+        let is_only_implied = is_member_level(&role.id)
+            && replaced.is_none_or(|held| !is_lower_level(&role.id, &held.role_id));
+        if is_only_implied {
+            continue;
+        }
+        if let (true, Some(held)) = (is_member_level(&role.id), replaced) {
+            steps.push(revocation(person, held, format!("Desired by {}.", desired.source)));
+            continue;
+        }
+        let step = grant(&person.id, role, replaced, &desired.source);
+        steps.push(step.unless((is_guest && is_level).then_some(GUEST)).unless(blocked));
+    }
+    for held in &person.roles {
+        let is_wanted = wanted.iter().any(|role| {
+            role.workspace_id == held.workspace_id
+                && (role.id == held.role_id || replaces_level(&role.id, &held.role_id))
+        });
+        let is_implied = is_member_level(&held.role_id) || held.role_id.starts_with("ws:guest");
+        let ends_with_membership = steps.iter().any(|step| {
+            let PlanOperation::Change(DirectoryOperation::RemoveWorkspaceMember {
+                workspace_id,
+                ..
+            }) = &step.operation
+            else {
+                return false;
+            };
+            held.workspace_id.as_ref() == Some(workspace_id)
+        });
+        if is_wanted
+            || is_implied
+            || ends_with_membership
+            || !ownership.owns_role(&held.role_id, held.workspace_id.as_deref())
+        {
+            continue;
+        }
+        let reason = format!("The person is not to hold the role {}.", held.role_name);
+        steps.push(revocation(person, held, reason));
+    }
+}
+
+fn grant(
+    user_id: &str,
+    role: &ResolvedRole,
+    replaced: Option<&HeldRole>,
+    source: &str,
+) -> ProposedStep {
+    let operation = DirectoryOperation::GrantRole {
+        user_id: user_id.to_owned(),
+        role_id: role.id.clone(),
+        workspace_id: role.workspace_id.clone(),
+    };
+    let before = replaced.map_or_else(|| json!({}), |held| json!({"role": role_json(held)}));
+    let after = json!({"role": {"id": role.id, "workspace_id": role.workspace_id}});
+    let reason = format!("Desired by {source}.");
+    let lowers = replaced.is_some_and(|held| is_lower_level(&role.id, &held.role_id));
+    let phase = if lowers { StepPhase::Removals } else { StepPhase::Additions };
+    let mut step = ProposedStep::new(phase, operation, (before, after), reason);
+    step.is_removal = lowers;
+    step
+}
+
+fn revocation(person: &Person, held: &HeldRole, reason: String) -> ProposedStep {
+    let values = (json!({"role": role_json(held)}), json!({}));
+    ProposedStep::new(StepPhase::Removals, held.revocation(&person.id), values, reason)
+}
+
+fn role_json(held: &HeldRole) -> Value {
+    json!({"id": held.role_id, "workspace_id": held.workspace_id, "name": held.role_name})
+}
+
+fn groups(
+    person: &Person,
+    desired: &ResolvedUser,
+    ownership: &Ownership,
+    blocked: Option<&str>,
+    steps: &mut Vec<ProposedStep>,
+) {
+    let Some(wanted) = &desired.groups else { return };
+    let user_id = &person.id;
+    for group in wanted {
+        if person.groups.iter().any(|is| is.id == group.id) {
+            continue;
+        }
+        let operation = DirectoryOperation::AddGroupMember {
+            group_id: group.id.clone(),
+            user_id: user_id.clone(),
+        };
+        let after = json!({"group": {"id": group.id, "name": group.name}});
+        let (values, reason) = ((json!({}), after), format!("Desired by {}.", desired.source));
+        let step = ProposedStep::new(StepPhase::GroupAdditions, operation, values, reason);
+        steps.push(step.unless(blocked));
+    }
+    for is in &person.groups {
+        let is_wanted = wanted.iter().any(|group| group.id == is.id);
+        if is_wanted || !ownership.owns_group(&is.id) {
+            continue;
+        }
+        let operation = DirectoryOperation::RemoveGroupMember {
+            group_id: is.id.clone(),
+            user_id: user_id.clone(),
+        };
+        let name = is.name.as_deref().unwrap_or(&is.id);
+        let reason = format!("The person is not desired in the group {name}.");
+        let before = json!({"group": {"id": is.id, "name": is.name}});
+        let values = (before, json!({}));
+        steps.push(ProposedStep::new(StepPhase::GroupRemovals, operation, values, reason));
+    }
+}
+
+/// Whether this is the name of a kind of guest.
+fn is_guest_name(kind: &str) -> bool {
+    kind.starts_with("guest")
+}

@@ -1,0 +1,31 @@
+//! The messages after a change. The URL has the key of a message, never its text.
+
+/// Returns the message of a key.
+pub(in crate::http) fn message(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "acknowledged" => "The violation is acknowledged until its end.",
+        "fixed" => "The fix was run. The violation is resolved when the policy is evaluated next.",
+        "sync-requested" => "A run of the sync is requested.",
+        "sync-accepted" => "The held run is accepted and continues.",
+        "sync-rejected" => "The held run is rejected. The copy is unchanged.",
+        "sync-cancelled" => "The run ends after its current page.",
+        "sync-resumed" => "The run continues.",
+        "refreshed" => "The token was refreshed.",
+        "disconnected" => "The account is disconnected and its copy is erased.",
+        "policy-created" => "The policy is created and is evaluated now.",
+        "policy-changed" => "The policy is changed and is evaluated now.",
+        "policy-deleted" => "The policy and its violations are deleted.",
+        "starter" => "The starter policies are created and are evaluated now.",
+        "webhook-changed" => "The webhook is changed.",
+        "webhook-deleted" => "The webhook is deleted.",
+        "webhook-tested" => "A test event was sent; see its delivery.",
+        "resent" => "The delivery is sent again.",
+        "replayed" => "The events are delivered again.",
+        "key-revoked" => "The key and its tokens are revoked.",
+        "deactivated" => "The person is deactivated.",
+        "session-ended" => "The session is ended.",
+        "environment-changed" => "The environment is changed.",
+        "sync-settings" => "The settings of the sync are changed.",
+        _ => return None,
+    })
+}

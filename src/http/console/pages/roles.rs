@@ -1,0 +1,130 @@
+//! Roles: where the privileged ones are concentrated, and who holds each.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use maud::{Markup, html};
+
+use super::super::format::{count, number};
+use super::super::names::{HeldRoles, Names};
+use super::super::parts::{Tone, badge, empty, table};
+use super::super::svg::{HeatCell, HeatMap};
+use super::super::view::{Page, PageResult, View};
+use crate::store::RolePlace;
+
+/// Rows of the heat map: the places with the most holders.
+const MAX_PLACES: usize = 25;
+/// Columns of the heat map: the roles with the most holders.
+const MAX_COLUMNS: usize = 10;
+
+/// Shows the page.
+pub(in crate::http) async fn show(view: &View) -> PageResult {
+    let account = view.selected()?;
+    let roles = HeldRoles::of(view).await?;
+    let workspaces = Names::workspaces(view).await?;
+    let places = view.db.role_places(account.id, &roles.privileged()).await?;
+    let synced = view.db.copies_synced_at(&[account.id]).await?;
+    let synced_at = synced.first().map(|(_, at)| *at);
+    let privileged: i64 = places.iter().map(|place| place.people).sum();
+    let lead = html! {
+        @if let Some(at) = synced_at { span.dot aria-hidden="true" {} "Synced " (view.now.short(Some(at), "")) " · " }
+        (count(privileged, "privileged assignment", "privileged assignments"))
+    };
+    let body = html! {
+        @if roles.0.is_empty() {
+            div.card { (empty("No roles in the copy", &html! { "The copy has no role assignments yet: the sync has not read them, or there are none." })) }
+        } @else {
+            (heat_card(&heat_map(view, &places, &roles, &workspaces)))
+            (all_roles(view, &places, &roles))
+        }
+    };
+    Ok(Page { title: "Roles".to_owned(), lead, body, ..Page::default() })
+}
+
+fn heat_card(map: &HeatMap) -> Markup {
+    html! {
+        section.card aria-labelledby="heat" {
+            h2 #heat { "Privileged roles by workspace" }
+            @if map.rows.is_empty() { (empty("No privileged roles", &html! { "No assignment of the copy is privileged." })) }
+            @else {
+                div.picture role="region" aria-label="Heat map" tabindex="0" { (map.picture()) }
+                details.data { summary { "As a table, with the people behind each number" } (map.table("Table of privileged roles by workspace")) }
+                p.quiet { "The roles with the most holders. Stronger cells have more people; the number is in each cell." }
+            }
+        }
+    }
+}
+
+/// Returns the roles as columns and their places as rows, the organization first.
+fn heat_map(view: &View, places: &[RolePlace], roles: &HeldRoles, workspaces: &Names) -> HeatMap {
+    let totals = totals(places);
+    let mut columns: Vec<(&str, i64)> =
+        totals.into_iter().map(|(id, (people, _))| (id, people)).collect();
+    columns.sort_by_key(|(_, people)| Reverse(*people));
+    columns.truncate(MAX_COLUMNS);
+    let mut rows: BTreeMap<Option<&str>, BTreeMap<&str, i64>> = BTreeMap::new();
+    for place in places {
+        let row = rows.entry(place.workspace_id.as_deref()).or_default();
+        row.insert(&place.role_id, place.people);
+    }
+    let mut rows: Vec<_> = rows.into_iter().collect();
+    rows.sort_by_key(|(place, row)| (place.is_some(), Reverse(row.values().sum::<i64>())));
+    let rows = rows.into_iter().take(MAX_PLACES).map(|(place, row)| {
+        let title = place.map_or("Organization", |id| workspaces.get(id)).to_owned();
+        let cells = columns.iter().map(|(role, _)| HeatCell {
+            people: row.get(role).copied().unwrap_or_default(),
+            href: holders(view, role, place),
+        });
+        (title, cells.collect())
+    });
+    HeatMap {
+        rows: rows.collect(),
+        columns: columns.iter().map(|(role, _)| roles.name(role).to_owned()).collect(),
+    }
+}
+
+/// Returns the number of assignments and of places of each role.
+fn totals(places: &[RolePlace]) -> BTreeMap<&str, (i64, i64)> {
+    let mut totals: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
+    for place in places {
+        let total = totals.entry(&place.role_id).or_default();
+        total.0 += place.people;
+        total.1 += 1;
+    }
+    totals
+}
+
+/// Returns the page with the holders of a role.
+fn holders(view: &View, role_id: &str, workspace_id: Option<&str>) -> String {
+    view.href(
+        "/access-review",
+        &[
+            ("access_type", "role"),
+            ("role_id", role_id),
+            ("workspace_id", workspace_id.unwrap_or_default()),
+        ],
+    )
+}
+
+fn all_roles(view: &View, places: &[RolePlace], roles: &HeldRoles) -> Markup {
+    let totals = totals(places);
+    let rows = html! {
+        @for (id, name) in roles.options() {
+            @let total = totals.get(id.as_str());
+            tr {
+                th scope="row" { (name) @if total.is_some() { " " (badge(Tone::Bad, "privileged")) } }
+                td { code { (id) } }
+                td { @match total { Some((people, _)) => (number(*people)), None => span.quiet { "–" } } }
+                td { @match total { Some((_, places)) => (number(*places)), None => span.quiet { "–" } } }
+                td { a href=(holders(view, &id, None)) { "Holders" span.hidden { " of " (name) } } }
+            }
+        }
+    };
+    html! {
+        section.card aria-labelledby="all" {
+            h2 #all { "All roles" }
+            (table("Table of all roles", &["Role", "Id", "Assignments", "Places", "People"], &rows))
+            p.quiet { "Assignments are counted for privileged roles." }
+        }
+    }
+}

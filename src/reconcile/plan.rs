@@ -1,0 +1,327 @@
+//! Makes plans: reads the desired state, compares it with the copy, and writes the steps.
+
+use std::collections::{HashMap, HashSet};
+
+use time::{Duration, OffsetDateTime};
+
+use super::desired_resolver::Resolver;
+use super::plan_guards::{PlanGuards, removal_limit};
+use super::plan_writer::PlanWriter;
+use super::services::{MAX_WAIT, ReconcileServices};
+use super::step_checks::StepChecks;
+use crate::connectors::UnreadableRows;
+use crate::domain::account::{AccountStatus, IntegratedAccount};
+use crate::domain::ids::JobId;
+use crate::domain::policy::{DirectoryOperation, Person};
+use crate::domain::reconciliation::{
+    Approval, Ownership, PlanOperation, ProposedStep, ResolvedUser, RowError, StepPhase,
+    StepSubject, difference,
+};
+use crate::domain::sync::CopyKind;
+use crate::domain::sync_run::SyncProblem;
+use crate::domain::user::User;
+use crate::jobs::JobInterrupted;
+use crate::policies::{BackgroundChanges, takes_access};
+use crate::store::{ApplyRequest, AuditEntry, ClaimedPlan, JobLease, PlanEnd, TenantDb};
+
+/// Maximum number of errors of rows that are stored.
+pub(super) const MAX_ROW_ERRORS: usize = 100;
+/// How long a plan can be applied.
+const VALIDITY: Duration = Duration::hours(24);
+
+/// Why a plan is not made.
+pub(super) enum PlanStopped {
+    /// It can't be made.
+    Failed(SyncProblem, Vec<RowError>),
+    /// Another attempt makes it.
+    Interrupted(JobInterrupted),
+}
+
+impl<E: Into<JobInterrupted>> From<E> for PlanStopped {
+    fn from(error: E) -> Self {
+        Self::Interrupted(error.into())
+    }
+}
+
+/// A plan while it is made.
+pub(super) struct Planner<'a> {
+    pub(super) services: &'a ReconcileServices,
+    pub(super) db: &'a TenantDb,
+    pub(super) account: &'a IntegratedAccount,
+    pub(super) claimed: &'a ClaimedPlan,
+    pub(super) checks: StepChecks<'a>,
+    pub(super) guards: PlanGuards<'a>,
+    pub(super) writer: PlanWriter<'a>,
+    pub(super) ownership: Ownership,
+    /// The ids of people by the value by which they are matched.
+    pub(super) matched_by: HashMap<String, Vec<String>>,
+    /// The people of the desired state.
+    pub(super) desired: HashSet<String>,
+    /// The number of people of the desired state.
+    pub(super) desired_users: u64,
+    pub(super) row_errors: Vec<RowError>,
+    pub(super) has_row_errors: bool,
+    /// Removals from people with privileged roles: checked when it is known who gets such roles.
+    deferred: Vec<(Person, ProposedStep)>,
+}
+
+impl ReconcileServices {
+    /// Makes the plan of a claimed job.
+    ///
+    /// # Errors
+    ///
+    /// Why it stopped before its end.
+    pub(super) async fn make_plan(&self, lease: &JobLease) -> Result<(), JobInterrupted> {
+        let services = &self.policies;
+        let db = services.store.tenant(lease.environment_id);
+        let Some(claimed) = db.start_plan(lease).await? else { return Ok(()) };
+        let Some(account) = db.account(lease.account_id).await? else { return Ok(()) };
+        let made = Box::pin(self.plan(&db, lease, &account, &claimed)).await;
+        let (now, entropy) = (services.clock.now(), &*services.entropy);
+        match made {
+            Ok(Some(hash)) => self.approve(&db, &claimed, lease, &hash).await?,
+            Ok(None) => {}
+            Err(PlanStopped::Interrupted(interrupted)) => return Err(interrupted),
+            Err(PlanStopped::Failed(problem, rows)) => {
+                let failed = (&problem, rows.as_slice());
+                db.fail_plan(lease, claimed.id, failed, now, entropy).await?;
+            }
+        }
+        services.sync.copy_changed.notify_one();
+        Ok(())
+    }
+
+    async fn plan(
+        &self,
+        db: &TenantDb,
+        lease: &JobLease,
+        account: &IntegratedAccount,
+        claimed: &ClaimedPlan,
+    ) -> Result<Option<String>, PlanStopped> {
+        let services = &self.policies;
+        if account.status != AccountStatus::Active {
+            let detail = "The account must be linked again before a plan can be made.";
+            return Err(failed("account_needs_reauth", detail.to_owned()));
+        }
+        let freshness = db.copy_freshness(account.id, &[CopyKind::User]).await?;
+        let Some(freshness) = freshness else {
+            let detail = "The account has no complete synced copy of users. Run a sync first.";
+            return Err(failed("not_synced", detail.to_owned()));
+        };
+        let (request_id, unreadable_rows) = (claimed.id.text(), UnreadableRows::default());
+        let background = BackgroundChanges {
+            services,
+            db,
+            account,
+            actor: &claimed.created_by,
+            request_id: &request_id,
+            unreadable_rows: &unreadable_rows,
+            max_wait: MAX_WAIT,
+        };
+        let connector = services.sync.registry.connector(account.provider);
+        let (resolver, created) =
+            Resolver::read(db, account.id, connector, &claimed.new_workspaces).await?;
+        let ownership = resolver.ownership(&claimed.options.scope);
+        let ownership = ownership.map_err(|error| failed("invalid_scope", error))?;
+        let cx = background.call_context();
+        let mut planner = Planner {
+            services: self,
+            db,
+            account,
+            claimed,
+            checks: StepChecks { cx, connector, clock: &*services.clock },
+            guards: PlanGuards::read(db, account, claimed.options.guards.clone()).await?,
+            writer: PlanWriter::new(db, lease, claimed.id, connector),
+            ownership,
+            matched_by: HashMap::new(),
+            desired: HashSet::new(),
+            desired_users: 0,
+            row_errors: claimed.row_errors.clone(),
+            has_row_errors: !claimed.row_errors.is_empty(),
+            deferred: Vec::new(),
+        };
+        for (operation, key) in created {
+            planner.create_workspace(operation.into(), key).await?;
+        }
+        if let Some(inverse_of) = claimed.inverse_of {
+            planner.plan_inverse(inverse_of).await?;
+        } else if let Some(rule_set_id) = claimed.rule_set_id {
+            planner.plan_rule_set(&resolver, rule_set_id).await?;
+        } else {
+            planner.plan_desired(&resolver).await?;
+        }
+        planner.finish(lease, freshness.synced_at).await
+    }
+}
+
+impl ReconcileServices {
+    /// Applies a plan that was approved when it was requested. Another one under way leaves it planned.
+    async fn approve(
+        &self,
+        db: &TenantDb,
+        claimed: &ClaimedPlan,
+        lease: &JobLease,
+        hash: &str,
+    ) -> Result<(), JobInterrupted> {
+        let (clock, entropy) = (&*self.policies.clock, &*self.policies.entropy);
+        let request = ApplyRequest {
+            id: claimed.id,
+            hash,
+            override_removals: None,
+            job_id: JobId::generate(clock, entropy),
+            applied_by: &claimed.created_by,
+        };
+        let subject = claimed.id.text();
+        let entry = AuditEntry {
+            account_id: Some(lease.account_id),
+            subject: Some(&subject),
+            ..AuditEntry::new("reconciliation.applied", &claimed.created_by, clock, entropy)
+        };
+        if let Err(refused) = db.request_apply(&request, clock.now(), &entry).await? {
+            tracing::warn!(reconciliation = %claimed.id, ?refused, "an approved plan was not applied");
+        }
+        Ok(())
+    }
+}
+
+impl Planner<'_> {
+    async fn create_workspace(
+        &mut self,
+        operation: PlanOperation,
+        key: String,
+    ) -> Result<(), PlanStopped> {
+        let PlanOperation::Create(created) = &operation else { return Ok(()) };
+        let after = serde_json::to_value(created).unwrap_or_default();
+        let mut after = after.get("workspace").and_then(|one| one.as_object()).cloned();
+        let after = after.take().unwrap_or_default();
+        let name = after.get("name").and_then(|name| name.as_str()).map(str::to_owned);
+        let step = ProposedStep {
+            phase: StepPhase::Workspaces,
+            operation,
+            before: serde_json::Map::new(),
+            after,
+            reason: "It is in the desired state, and not in the directory.".to_owned(),
+            is_removal: false,
+            skipped: None,
+        };
+        let subject = StepSubject { id: None, key: name.clone().unwrap_or_default(), name };
+        for step in self.checks.check(step) {
+            self.writer.push(step, subject.clone(), (Some(key.clone()), 0)).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that it is unknown what a person is to have: nothing is planned for the person.
+    pub(super) fn person_error(&mut self, person: &Person, error: &str) {
+        if self.row_errors.len() < MAX_ROW_ERRORS {
+            let message = format!("{} ({}): {error}", person.display_name(), person.id);
+            self.row_errors.push(RowError { row: 0, column: None, message });
+        }
+    }
+
+    /// Plans the steps that make a person as desired.
+    pub(super) async fn plan_user(
+        &mut self,
+        person: Person,
+        user: &ResolvedUser,
+    ) -> Result<(), PlanStopped> {
+        let Ok(profile) = serde_json::from_str::<User>(&person.body) else {
+            tracing::warn!(account = %self.account.id, user = person.id, "a copied user has an unknown form");
+            return Ok(());
+        };
+        let steps = difference(&person, &profile, user, &self.ownership);
+        self.push_all(person, &user.key, steps).await
+    }
+
+    /// Checks the steps of a person and writes them. Removals from people with privileged roles are written later.
+    pub(super) async fn push_all(
+        &mut self,
+        person: Person,
+        key: &str,
+        steps: Vec<ProposedStep>,
+    ) -> Result<(), PlanStopped> {
+        let has_privileges = person.roles.iter().any(|role| role.is_privileged);
+        for step in steps {
+            for step in self.checks.check(step) {
+                let is_deferred = has_privileges
+                    && step.skipped.is_none()
+                    && operation_of(&step).is_some_and(|one| takes_access(&person, one));
+                if is_deferred {
+                    self.deferred.push((person.clone(), step));
+                } else {
+                    self.push(&person, key, step).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn push(
+        &mut self,
+        person: &Person,
+        key: &str,
+        step: ProposedStep,
+    ) -> Result<(), PlanStopped> {
+        let step = self.guards.check(person, step).await?;
+        let subject = StepSubject {
+            id: Some(person.id.clone()),
+            key: key.to_owned(),
+            name: Some(person.display_name().to_owned()),
+        };
+        self.writer.push(step, subject, (None, person.workspaces.len())).await?;
+        Ok(())
+    }
+
+    async fn finish(
+        mut self,
+        lease: &JobLease,
+        base_synced_at: OffsetDateTime,
+    ) -> Result<Option<String>, PlanStopped> {
+        for (person, step) in std::mem::take(&mut self.deferred) {
+            let key = person.email().unwrap_or(&person.id).to_owned();
+            self.push(&person, &key, step).await?;
+        }
+        let services = &self.services.policies;
+        let totals = self.writer.finish(&self.checks.cx).await?;
+        let sizes = self.db.copy_sizes(self.account.id).await?;
+        let people = sizes.into_iter().find(|(kind, _)| *kind == CopyKind::User);
+        let max = self.claimed.options.guards.max_removals;
+        let removals = removal_limit(max, totals.removals, people.map_or(0, |(_, size)| size));
+        let now = services.clock.now();
+        let end = PlanEnd {
+            hash: &totals.hash,
+            summary: totals.summary,
+            removals,
+            desired_users: self.desired_users,
+            row_errors: &self.row_errors,
+            provider_calls: totals.provider_calls,
+            eta_s: totals.eta_s,
+            base_synced_at: Some(base_synced_at),
+            expires_at: now + VALIDITY,
+        };
+        self.db.finish_plan(lease, self.claimed.id, &end, now, &*services.entropy).await?;
+        let is_approved = match self.claimed.options.approve {
+            Some(Approval::IfNoRemovals) => removals.removals == 0,
+            Some(Approval::WithinGuards) => removals.override_removals.is_none(),
+            None => false,
+        };
+        Ok((is_approved && totals.summary.changes() > 0).then_some(totals.hash))
+    }
+}
+
+/// Returns the operation of a step about an existing person.
+fn operation_of(step: &ProposedStep) -> Option<&DirectoryOperation> {
+    match &step.operation {
+        PlanOperation::Create(_) => None,
+        PlanOperation::Change(operation) => Some(operation),
+    }
+}
+
+/// Returns the problem that a plan fails with.
+pub(super) fn failed(code: &str, detail: String) -> PlanStopped {
+    PlanStopped::Failed(problem(code, detail), Vec::new())
+}
+
+pub(super) fn problem(code: &str, detail: String) -> SyncProblem {
+    SyncProblem { code: code.to_owned(), detail, resource: None, method: None }
+}

@@ -1,0 +1,154 @@
+//! Writes what was read of one object after a change: one that the gateway made, or one that the provider reported.
+
+use time::OffsetDateTime;
+
+use super::super::change_events::{ChangeEvent, ChangeSource, FeedLock, append_changes, lock_feed};
+use super::super::change_sources::{self, SourceLease};
+use super::super::columns::parse_names;
+use super::super::connections::TimedConnection;
+use super::super::rechecks::{self, Recheck};
+use super::super::{StoreError, TenantDb};
+use super::attribution::{LogCauses, attribute, write_version_actors};
+use super::compare::{apply, remove};
+use super::own::{OwnChanges, ReadObjects};
+use crate::domain::copied_object::CopiedObject;
+use crate::domain::entropy::Entropy;
+use crate::domain::event::EventOrigin;
+use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
+use crate::domain::sync::CopyKind;
+
+/// What was read of one object, and of what refers to it.
+#[derive(Debug)]
+pub struct ObjectChanges<'a> {
+    /// The objects of each kind, in the order of their events.
+    pub objects: &'a [(CopyKind, Vec<CopiedObject>)],
+    /// The ids of the objects of each kind that no longer exist.
+    pub removals: &'a [(CopyKind, Vec<String>)],
+    /// The time before the provider was asked.
+    pub read_at: OffsetDateTime,
+    /// How the gateway learned of the change.
+    pub origin: EventOrigin,
+    /// What the provider's audit log says of it.
+    pub log: LogCauses<'a>,
+    /// Whether events are appended for kinds of which there is no complete copy yet.
+    pub emits_initial: bool,
+}
+
+impl TenantDb {
+    /// Writes what was read of an object after a change that this gateway made, with the events.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails; then nothing is written.
+    pub async fn write_object(
+        &self,
+        account_id: IntegratedAccountId,
+        changes: &ObjectChanges<'_>,
+        now: OffsetDateTime,
+        entropy: &dyn Entropy,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let feed = lock_feed(&mut tx, (self.environment_id, account_id), now).await?;
+        if write(&mut tx, feed, changes, entropy).await? {
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was read of an object that the provider reported as changed, with the events, and ends its recheck.
+    /// Returns `false` when another worker has claimed the account.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails; then nothing is written.
+    pub async fn write_recheck(
+        &self,
+        lease: &SourceLease,
+        recheck: &Recheck,
+        changes: Option<&ObjectChanges<'_>>,
+        now: OffsetDateTime,
+        entropy: &dyn Entropy,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let feed = lock_feed(&mut tx, (self.environment_id, lease.account_id), now).await?;
+        if !change_sources::holds_lease(&mut tx, lease).await? {
+            return Ok(false);
+        }
+        rechecks::end(&mut tx, feed.account, recheck, now).await?;
+        if let Some(changes) = changes {
+            write(&mut tx, feed, changes, entropy).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+/// Writes changes with their events. Returns `false` when the account is not active: its copy is erased.
+async fn write(
+    connection: &mut TimedConnection,
+    feed: FeedLock,
+    changes: &ObjectChanges<'_>,
+    entropy: &dyn Entropy,
+) -> Result<bool, StoreError> {
+    let is_active = sqlx::query_scalar!(
+        r#"SELECT status = 'active' AS "is_active!" FROM integrated_accounts
+           WHERE environment_id = $1 AND integrated_account_id = $2"#,
+        feed.account.0 as EnvironmentId,
+        feed.account.1 as IntegratedAccountId,
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    if is_active != Some(true) {
+        return Ok(false);
+    }
+    let emitted = emitted_kinds(&mut *connection, &feed, changes.emits_initial).await?;
+    let read_at = changes.read_at;
+    let source = ChangeSource {
+        origin: changes.origin,
+        actor: None,
+        initial: false,
+        read_at: Some(read_at),
+    };
+    let mut own = OwnChanges::load(&mut *connection, &feed).await?;
+    let read = ReadObjects { objects: changes.objects, read_at, source };
+    let feed = if changes.objects.iter().all(|(kind, _)| emitted.contains(kind)) {
+        own.write_foreign(&mut *connection, feed, read, entropy).await?
+    } else {
+        feed
+    };
+    let mut events: Vec<ChangeEvent> = Vec::new();
+    for (kind, objects) in changes.objects {
+        let applied = apply(&mut *connection, &feed, *kind, objects, read_at).await?;
+        events.extend(applied.events);
+    }
+    for (kind, ids) in changes.removals {
+        let removed = remove(&mut *connection, &feed, *kind, ids, read_at).await?;
+        events.extend(removed.events);
+    }
+    events.retain(|event| event.subject.as_ref().is_some_and(|(kind, _)| emitted.contains(kind)));
+    own.attribute(&mut events);
+    own.record_uses(&mut *connection, &feed, read_at).await?;
+    attribute(&mut *connection, &feed, &mut events, (changes.log, read_at)).await?;
+    write_version_actors(&mut *connection, &feed, &events).await?;
+    append_changes(connection, &feed, source, &events, entropy).await?;
+    Ok(true)
+}
+
+/// Returns the kinds whose changes become events: not those that the first run is reading.
+async fn emitted_kinds(
+    connection: &mut TimedConnection,
+    feed: &FeedLock,
+    emits_initial: bool,
+) -> Result<Vec<CopyKind>, StoreError> {
+    if emits_initial {
+        return Ok(CopyKind::ALL.to_vec());
+    }
+    let complete = sqlx::query_scalar!(
+        "SELECT kind FROM directory_copies WHERE environment_id = $1 AND integrated_account_id = $2",
+        feed.account.0 as EnvironmentId,
+        feed.account.1 as IntegratedAccountId,
+    )
+    .fetch_all(connection)
+    .await?;
+    parse_names("directory_copies", "kind", &complete)
+}

@@ -1,0 +1,19 @@
+//! Policies: their settings, the people that they are evaluated on, what is evaluated next, and violations.
+
+mod evaluations;
+mod grants;
+mod people;
+mod queue;
+mod reviewed_people;
+mod settings;
+mod violation_list;
+mod violation_row;
+mod violations;
+
+pub use self::people::{PeopleFilter, PeoplePage};
+pub use self::queue::{EvaluationLease, EvaluationScope};
+pub(super) use self::queue::{evaluate_again, request_full};
+pub use self::settings::PolicyLock;
+pub use self::violation_list::ViolationFilter;
+pub(super) use self::violation_row::purge;
+pub use self::violations::{EvaluatedSubjects, PolicyFindings};

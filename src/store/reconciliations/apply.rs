@@ -1,0 +1,386 @@
+//! The application of plans: requested, paused and resumed by callers; carried out step by step by the job that holds
+//! the lease. The outcome of a step is written when it is known; that a step began is written before.
+
+use sqlx::types::Json;
+use time::OffsetDateTime;
+
+use super::super::audit::{self, AuditEntry};
+use super::super::change_events::{append_changes, lock_feed};
+use super::super::columns::parse_name;
+use super::super::jobs::{self, JobLease};
+use super::super::{StoreError, TenantDb};
+use super::plan::{SOURCE, event};
+use crate::domain::entropy::Entropy;
+use crate::domain::event::EventKind;
+use crate::domain::ids::{EnvironmentId, IntegratedAccountId, JobId, ReconciliationId};
+use crate::domain::job::{JobKind, JobStatus};
+use crate::domain::reconciliation::{
+    ApplyControl, PlanSummary, ReconciliationStatus, RemovalLimit, StepOutcome,
+};
+use crate::domain::sync_run::SyncProblem;
+
+/// The constraint that a second reconciliation under way in an account violates.
+const ONE_UNDER_WAY: &str = "reconciliations_under_way";
+
+/// A request to apply a plan.
+#[derive(Debug)]
+pub struct ApplyRequest<'a> {
+    /// The reconciliation.
+    pub id: ReconciliationId,
+    /// The hash of the plan that was reviewed.
+    pub hash: &'a str,
+    /// The number of removals that are accepted beyond the limit.
+    pub override_removals: Option<u64>,
+    /// The id of the job.
+    pub job_id: JobId,
+    /// Who applies it.
+    pub applied_by: &'a str,
+}
+
+/// Why a plan is not applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApplyRefused {
+    /// Its status is another one than `planned`.
+    NotPlanned(ReconciliationStatus),
+    /// It has another hash.
+    OtherHash,
+    /// It removes more than is allowed, or the override is not exact.
+    TooManyRemovals(RemovalLimit),
+    /// Another reconciliation of the account is under way.
+    UnderWay,
+    /// There is no such reconciliation.
+    NotFound,
+}
+
+/// The outcome of a step.
+#[derive(Debug, Clone)]
+pub struct StepEnd {
+    /// The outcome.
+    pub outcome: StepOutcome,
+    /// Why it failed, was skipped or met a conflict.
+    pub detail: Option<String>,
+    /// The object that it created.
+    pub object_id: Option<String>,
+}
+
+/// What became of the write of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StepWritten {
+    /// The job goes on.
+    Continue,
+    /// The job is to stop.
+    Stop(ApplyControl),
+    /// Another worker has claimed the job.
+    LeaseLost,
+}
+
+/// How the application of a plan ended.
+#[derive(Debug)]
+pub struct ApplyEnd<'a> {
+    /// The status.
+    pub status: ReconciliationStatus,
+    /// Why it stopped.
+    pub problem: Option<&'a SyncProblem>,
+}
+
+impl TenantDb {
+    /// Queues the application of a plan.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails. Why the plan is not applied is the inner error.
+    pub async fn request_apply(
+        &self,
+        request: &ApplyRequest<'_>,
+        now: OffsetDateTime,
+        audit: &AuditEntry<'_>,
+    ) -> Result<Result<(), ApplyRefused>, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let row = sqlx::query!(
+            r#"SELECT integrated_account_id AS "account_id: IntegratedAccountId", hash,
+                      CASE WHEN status = 'planned' AND expires_at <= $3 THEN 'expired' ELSE status END AS "status!",
+                      removals AS "removals: Json<RemovalLimit>"
+               FROM reconciliations WHERE environment_id = $1 AND reconciliation_id = $2 FOR UPDATE"#,
+            self.environment_id as EnvironmentId,
+            request.id as ReconciliationId,
+            now,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = row else { return Ok(Err(ApplyRefused::NotFound)) };
+        let status: ReconciliationStatus = parse_name("reconciliations", "status", &row.status)?;
+        if status != ReconciliationStatus::Planned {
+            return Ok(Err(ApplyRefused::NotPlanned(status)));
+        }
+        if row.hash.as_deref() != Some(request.hash) {
+            return Ok(Err(ApplyRefused::OtherHash));
+        }
+        if let Some(Json(limit)) = row.removals
+            && limit.override_removals != request.override_removals
+        {
+            return Ok(Err(ApplyRefused::TooManyRemovals(limit)));
+        }
+        let updated = sqlx::query!(
+            "UPDATE reconciliations SET status = 'applying', job_id = $3, applied_by = $4, override_removals = $5,
+                 control = NULL, started_at = $6
+             WHERE environment_id = $1 AND reconciliation_id = $2",
+            self.environment_id as EnvironmentId,
+            request.id as ReconciliationId,
+            request.job_id as JobId,
+            request.applied_by,
+            request.override_removals.map(|count| i64::try_from(count).unwrap_or(i64::MAX)),
+            now,
+        )
+        .execute(&mut *tx)
+        .await
+        .map_err(StoreError::from);
+        match updated {
+            Err(StoreError::Conflict(constraint)) if constraint == ONE_UNDER_WAY => {
+                return Ok(Err(ApplyRefused::UnderWay));
+            }
+            updated => updated?,
+        };
+        let account = (self.environment_id, row.account_id);
+        jobs::enqueue(&mut tx, account, request.job_id, JobKind::Apply, now).await?;
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        tx.commit().await?;
+        Ok(Ok(()))
+    }
+
+    /// Requests that a reconciliation under way is paused after its current step. Returns `false` if it is not being
+    /// applied.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn pause_reconciliation(
+        &self,
+        id: ReconciliationId,
+        audit: &AuditEntry<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let row = sqlx::query!(
+            r#"UPDATE reconciliations SET control = COALESCE(control, 'pause')
+               WHERE environment_id = $1 AND reconciliation_id = $2 AND status = 'applying'
+               RETURNING job_id AS "job_id: JobId""#,
+            self.environment_id as EnvironmentId,
+            id as ReconciliationId,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = row else { return Ok(false) };
+        jobs::hasten(&mut tx, (self.environment_id, row.job_id)).await?;
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Continues a paused reconciliation as a new job. Returns `false` if it is not paused.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn resume_reconciliation(
+        &self,
+        id: ReconciliationId,
+        job_id: JobId,
+        now: OffsetDateTime,
+        audit: &AuditEntry<'_>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let row = sqlx::query!(
+            r#"UPDATE reconciliations SET status = 'applying', control = NULL, job_id = $3
+               WHERE environment_id = $1 AND reconciliation_id = $2 AND status = 'paused'
+               RETURNING integrated_account_id AS "account_id: IntegratedAccountId""#,
+            self.environment_id as EnvironmentId,
+            id as ReconciliationId,
+            job_id as JobId,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = row else { return Ok(false) };
+        let account = (self.environment_id, row.account_id);
+        jobs::enqueue(&mut tx, account, job_id, JobKind::Apply, now).await?;
+        audit::append(&mut *tx, self.environment_id, audit).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Returns the reconciliation that a claimed job applies, and what is requested of it; `None` when there is nothing
+    /// left to do.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn start_apply(
+        &self,
+        lease: &JobLease,
+    ) -> Result<Option<(ReconciliationId, Option<ApplyControl>)>, StoreError> {
+        let row = sqlx::query!(
+            r#"SELECT reconciliation_id AS "id: ReconciliationId", control FROM reconciliations
+               WHERE environment_id = $1 AND job_id = $2 AND status = 'applying'"#,
+            self.environment_id as EnvironmentId,
+            lease.job_id as JobId,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some((row.id, parse_control(row.control.as_deref())?)))
+    }
+
+    /// Writes that a step is carried out now.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn start_step(
+        &self,
+        lease: &JobLease,
+        id: ReconciliationId,
+        position: i64,
+        now: OffsetDateTime,
+    ) -> Result<StepWritten, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        if !jobs::holds_lease(&mut tx, lease).await? {
+            return Ok(StepWritten::LeaseLost);
+        }
+        let control = sqlx::query_scalar!(
+            "SELECT control FROM reconciliations WHERE environment_id = $1 AND reconciliation_id = $2",
+            self.environment_id as EnvironmentId,
+            id as ReconciliationId,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some(control) = parse_control(control.flatten().as_deref())? {
+            return Ok(StepWritten::Stop(control));
+        }
+        sqlx::query!(
+            "UPDATE reconciliation_steps SET started_at = COALESCE(started_at, $5)
+             WHERE environment_id = $1 AND integrated_account_id = $2 AND reconciliation_id = $3 AND position = $4",
+            self.environment_id as EnvironmentId,
+            lease.account_id as IntegratedAccountId,
+            id as ReconciliationId,
+            position,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(StepWritten::Continue)
+    }
+
+    /// Writes the outcome of a step. Returns `false` when another worker has claimed the job.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn end_step(
+        &self,
+        lease: &JobLease,
+        id: ReconciliationId,
+        position: i64,
+        end: &StepEnd,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        if !jobs::holds_lease(&mut tx, lease).await? {
+            return Ok(false);
+        }
+        let done = sqlx::query!(
+            "WITH before AS (
+                 SELECT outcome FROM reconciliation_steps
+                 WHERE environment_id = $1 AND integrated_account_id = $2 AND reconciliation_id = $3
+                   AND position = $4 FOR UPDATE),
+             ended AS (
+                 UPDATE reconciliation_steps SET outcome = $5, detail = $6,
+                     object_id = COALESCE($7, object_id), ended_at = $8
+                 WHERE environment_id = $1 AND integrated_account_id = $2 AND reconciliation_id = $3
+                   AND position = $4)
+             UPDATE reconciliations r SET
+                 pending = pending - (before.outcome = 'pending')::int,
+                 applied = applied + ($5 = 'applied')::int - (before.outcome = 'applied')::int,
+                 unchanged = unchanged + ($5 = 'unchanged')::int - (before.outcome = 'unchanged')::int,
+                 conflict = conflict + ($5 = 'conflict')::int - (before.outcome = 'conflict')::int,
+                 failed = failed + ($5 = 'failed')::int - (before.outcome = 'failed')::int,
+                 skipped = skipped + ($5 = 'skipped')::int - (before.outcome = 'skipped')::int
+             FROM before WHERE r.environment_id = $1 AND r.reconciliation_id = $3",
+            self.environment_id as EnvironmentId,
+            lease.account_id as IntegratedAccountId,
+            id as ReconciliationId,
+            position,
+            end.outcome.name(),
+            end.detail,
+            end.object_id,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Ends or pauses the application of a plan, and appends the event of an end. Returns `false` when another worker has
+    /// claimed the job.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn end_apply(
+        &self,
+        lease: &JobLease,
+        id: ReconciliationId,
+        end: &ApplyEnd<'_>,
+        now: OffsetDateTime,
+        entropy: &dyn Entropy,
+    ) -> Result<bool, StoreError> {
+        let account = (self.environment_id, lease.account_id);
+        let mut tx = self.pool.begin().await?;
+        let feed = lock_feed(&mut tx, account, now).await?;
+        if !jobs::holds_lease(&mut tx, lease).await? {
+            return Ok(false);
+        }
+        let row = sqlx::query!(
+            r#"UPDATE reconciliations SET status = $3, problem = $4, control = NULL,
+                   ended_at = CASE WHEN $3 = 'paused' THEN NULL ELSE $5::timestamptz END
+               WHERE environment_id = $1 AND reconciliation_id = $2 AND status = 'applying'
+               RETURNING summary AS "summary: Json<PlanSummary>", hash"#,
+            self.environment_id as EnvironmentId,
+            id as ReconciliationId,
+            end.status.name(),
+            end.problem.map(Json) as Option<Json<&SyncProblem>>,
+            now,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(row) = row else { return Ok(false) };
+        let (kind, ended) = match end.status {
+            ReconciliationStatus::Applied | ReconciliationStatus::PartiallyApplied => {
+                (Some(EventKind::ReconciliationApplied), JobStatus::Succeeded)
+            }
+            ReconciliationStatus::Failed => {
+                (Some(EventKind::ReconciliationFailed), JobStatus::Failed)
+            }
+            ReconciliationStatus::Cancelled | ReconciliationStatus::Expired => {
+                (None, JobStatus::Cancelled)
+            }
+            ReconciliationStatus::Planning
+            | ReconciliationStatus::Planned
+            | ReconciliationStatus::Applying
+            | ReconciliationStatus::Paused => (None, JobStatus::Succeeded),
+        };
+        let problem = end.problem.and_then(|problem| serde_json::to_value(problem).ok());
+        let job = (self.environment_id, lease.job_id);
+        jobs::end(&mut tx, job, ended, problem.as_ref(), now).await?;
+        if let Some(kind) = kind {
+            let event = event(kind, id, row.summary.0, row.hash.as_deref(), end.problem);
+            append_changes(&mut tx, &feed, SOURCE, &[event], entropy).await?;
+        }
+        tx.commit().await?;
+        Ok(true)
+    }
+}
+
+fn parse_control(control: Option<&str>) -> Result<Option<ApplyControl>, StoreError> {
+    let control = control.map(|name| parse_name("reconciliations", "control", name));
+    control.transpose()
+}

@@ -1,0 +1,188 @@
+//! The pages: each shows what the API has, within its size.
+
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use switchboard::domain::access::Scope;
+
+use super::signed_in;
+use crate::sync::SyncedApp;
+
+/// Every page. `ACCOUNT` is an account, `USER` a person of it.
+pub(super) const PAGES: [&str; 21] = [
+    "console",
+    "console/directory",
+    "console/people/USER",
+    "console/roles",
+    "console/access-review",
+    "console/access-review?is_privileged=true",
+    "console/drift",
+    "console/drift?status=all",
+    "console/syncs",
+    "console/events",
+    "console/webhooks",
+    "console/accounts",
+    "console/accounts/connect",
+    "console/accounts/ACCOUNT",
+    "console/policies",
+    "console/policies/new?kind=required_workspaces",
+    "console/budgets",
+    "console/audit-log",
+    "console/keys",
+    "console/sessions",
+    "console/environment",
+];
+/// The maximum size of a page, in bytes.
+const MAX_BYTES: usize = 150 * 1024;
+
+/// Returns the path of a page with the ids of an account and a person.
+pub(super) fn filled(synced: &SyncedApp, path: &str) -> String {
+    let owner = synced.app.sandbox.with_org(|org| org.primary_owner().map(|one| one.id.clone()));
+    path.replace("ACCOUNT", &synced.account).replace("USER", &owner.unwrap_or_default())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn pages_are_small_and_have_landmarks(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::with(pool, json!({}), |setup| setup.sandbox.users = 400).await?;
+    synced.synced().await?;
+    let session = signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    let style = session.page("console/console.css").await?.text.len();
+    let script = session.page("console/console.js").await?.text.len();
+    for path in PAGES {
+        let path = filled(&synced, path);
+        let page = session.page(&path).await?;
+        let size = page.text.len() + style + script;
+        assert!(size <= MAX_BYTES, "{path} has {size} bytes");
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8", "{path}");
+        for mark in [
+            "<html lang=\"en\">",
+            "<main",
+            "<nav",
+            "class=\"skip\"",
+            "<h1>",
+            "aria-current=\"page\"",
+        ] {
+            assert!(page.text.contains(mark), "{path} has no {mark}");
+        }
+        assert_eq!(page.text.matches("<h1>").count(), 1, "{path}");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_directory_is_searched_filtered_and_paged(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    synced.synced().await?;
+    let session = signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    let users = synced.all("users?source=synced&limit=100&status=active").await?;
+    let person = users.values().find(|one| one["user_type"] == "member" && one["name"].is_string());
+    let person = person.cloned().unwrap_or_default();
+    let name = person["name"].as_str().unwrap_or_default();
+    let found =
+        session.page(&format!("console/directory?{}", super::encoded(&[("search", name)]))).await?;
+    assert!(found.text.contains(name), "{}", found.text);
+    let none = session.page("console/directory?search=no-such-name").await?;
+    assert!(none.text.contains("No match"), "{}", none.text);
+
+    let first = session.page("console/directory?status=active").await?;
+    let rows = first.text.matches("<tr>").count() - 1;
+    assert_eq!(rows, 50.min(users.len()));
+    let (_, rest) = first.text.split_once("rel=\"next\" href=\"").unwrap_or_default();
+    let next = rest.split('"').next().unwrap_or_default().replace("&amp;", "&");
+    if users.len() > 50 {
+        let second = session.page(next.trim_start_matches('/')).await?;
+        assert_eq!(second.text.matches("<tr>").count() - 1, users.len() - 50);
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_person_shows_changes_with_before_and_after(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    synced.synced().await?;
+    let users = synced.all("users?source=synced&limit=100&status=active&user_type=member").await?;
+    let Some((id, before)) = users.iter().find(|(_, one)| one["title"].is_string()) else {
+        anyhow::bail!("no user has a title")
+    };
+    synced.api.patch(&format!("users/{id}"), &json!({"title": "Rear Admiral"})).await?.success()?;
+    let session = signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    let page = session.page(&format!("console/people/{id}")).await?;
+    let old = before["title"].as_str().unwrap_or_default();
+    for text in ["Rear Admiral", old, "by Switchboard", "First seen in the directory"] {
+        assert!(page.text.contains(text), "{text}: {}", page.text);
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn views_without_a_copy_say_why(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    let session = signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    for path in ["console/directory", "console/access-review"] {
+        let page = session.page(path).await?;
+        assert!(page.text.contains("No synced copy"), "{path}: {}", page.text);
+        assert!(page.text.contains("Request a run of the sync"), "{path}");
+    }
+    let asked = session.send("console/syncs/start", &[]).await?;
+    assert_eq!(asked.status, 303, "{}", asked.text);
+    let page = session.page("console/syncs").await?;
+    assert!(page.text.contains("queued"), "{}", page.text);
+    synced.work().await?;
+    let page = session.page("console/syncs").await?;
+    assert!(page.text.contains("succeeded"), "{}", page.text);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_access_review_is_exported_as_csv(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    synced.synced().await?;
+    let session = signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    let csv = session.page("console/access-review.csv?is_privileged=true").await?;
+    assert!(csv.header("content-type").starts_with("text/csv"), "{}", csv.header("content-type"));
+    assert_eq!(csv.header("content-disposition"), "attachment; filename=\"access-review.csv\"");
+    let api = synced.api.get("access-review?format=csv&is_privileged=true").await?;
+    assert_eq!(csv.text, api.text);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_held_run_is_decided(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({"max_removed": {"count": 1, "percent": 0}})).await?;
+    synced.synced().await?;
+    let groups = synced.all("groups?source=synced").await?;
+    for id in groups.keys().take(2) {
+        let gone = synced.api.delete(&format!("proxy/scim/v2/Groups/{id}")).await?;
+        assert_eq!(gone.status, 204, "{}", gone.text);
+    }
+    let run = synced.run().await?;
+    assert_eq!(run["status"], "held", "{run}");
+    let session = signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    let page = session.page("console").await?;
+    assert!(page.text.contains("1 held run"), "{}", page.text);
+    let page = session.page("console/syncs").await?;
+    assert!(page.text.contains("A run waits for a decision"), "{}", page.text);
+    let id = run["id"].as_str().unwrap_or_default();
+    let rejected = session.send(&format!("console/syncs/{id}/reject"), &[]).await?;
+    assert_eq!(rejected.status, 303, "{}", rejected.text);
+    let after = synced.read_run(id).await?;
+    assert_ne!(after["status"], Value::from("held"));
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn live_parts_arrive_and_end_with_the_session(pool: PgPool) -> anyhow::Result<()> {
+    use futures_util::StreamExt as _;
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    let session = signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    let live = session.client.open(http::Method::GET, "console/syncs/live", None).await?;
+    assert_eq!(live.headers()["content-type"], "text/event-stream");
+    let mut parts = live.bytes_stream();
+    let first = parts.next().await.transpose()?.unwrap_or_default();
+    let first = String::from_utf8_lossy(&first).into_owned();
+    assert!(first.starts_with("data: ") && first.ends_with("\n\n"), "{first}");
+    session.send("console/sign-out", &[]).await?;
+    while let Some(part) = parts.next().await {
+        part?;
+    }
+    Ok(())
+}
