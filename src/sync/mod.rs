@@ -1,11 +1,12 @@
 //! The directory sync: a copy of each directory in the database, with its history.
 //!
-//! A run reads a directory in full, page by page (`run`, `steps`, `page_reader`, `passes`), and removes from the copy what the provider no
+//! A run reads a directory in full, page by page (`run`, `steps`, `page_reader`, `passes`, `page_objects`), and removes from the copy what the provider no
 //! longer has (`removal_pass`, `removals`). Changes that the gateway itself makes are read back into the copy (`write_through`). `worker`
 //! takes runs from the queue of jobs, and `copy` reads the copy.
 
 mod copy;
 mod object_read;
+mod page_objects;
 mod page_reader;
 mod passes;
 mod problem;

@@ -1,10 +1,11 @@
 //! Reads one object of a directory, and what refers to it, to bring its copy up to date.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use time::OffsetDateTime;
 
-use super::passes::{group_objects, user_objects};
+use super::page_objects::PageObjects;
+use super::passes::user_objects;
 use super::problem::{self, Consequence};
 use super::removals::{get, get_own_fields, held_by};
 use crate::connectors::{CallContext, Connector, ConnectorError};
@@ -237,12 +238,12 @@ impl ObjectReader<'_> {
         if found.is_none() && !removes {
             return Ok(None);
         }
-        let objects = found.as_deref().map(|group| group_objects(std::slice::from_ref(group)));
-        let objects = objects.unwrap_or_default();
+        let is_gone = found.is_none();
+        let objects = PageObjects::groups(found.map(|group| *group)).take_all();
         let id = id.to_owned();
         let of = |kind| (kind, None, Some(&id));
         let mut removals = self.gone(&[CopyKind::GroupMember], of, &objects).await?;
-        if found.is_none() {
+        if is_gone {
             removals.push((CopyKind::Group, vec![id.clone()]));
         }
         Ok(Some(ReadObject { objects, removals }))
@@ -259,12 +260,10 @@ impl ObjectReader<'_> {
         for kind in kinds {
             let (kind, user_id, parent_id) = of(*kind);
             let known = self.db.current_ids(self.cx.account.id, kind, user_id, parent_id).await?;
-            let is_read = |id: &String| {
-                read.iter()
-                    .filter(|(of, _)| *of == kind)
-                    .any(|(_, objects)| objects.iter().any(|object| object.id == *id))
-            };
-            gone.push((kind, known.into_iter().filter(|id| !is_read(id)).collect()));
+            let read = read.iter().filter(|(of, _)| *of == kind).flat_map(|(_, objects)| objects);
+            let read: HashSet<&str> = read.map(|object| object.id.as_str()).collect();
+            let known = known.into_iter().filter(|id| !read.contains(id.as_str()));
+            gone.push((kind, known.collect()));
         }
         Ok(gone)
     }

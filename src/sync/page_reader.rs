@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::page_objects::PageObjects;
 use super::passes::{self, PassPage};
 use super::run_end::StepError;
 use super::services::SyncServices;
@@ -82,7 +83,7 @@ impl<'r> PageReader<'r> {
             let stored = self.db.sync_profiles(self.account.id, self.run_id, &ids).await?;
             passes::merge_profiles(reader, cx, &mut users, stored).await?;
         }
-        let objects = passes::user_objects(&users);
+        let objects = PageObjects::ready(passes::user_objects(&users));
         Ok(PassPage { objects, profiles: Vec::new(), ids, next })
     }
 

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::value::RawValue;
 
+use super::page_objects::{ObjectsByKind, PageObjects};
 use crate::connectors::{
     CallContext, Connector, ConnectorError, ListRequest, PageToken, ReadProfiles, ReadResource,
     Unified,
@@ -26,10 +27,10 @@ const GROUPS_PER_PAGE: u16 = 100;
 const MAX_SINGLE_PROFILES: usize = 20;
 
 /// A page of a pass.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct PassPage {
-    /// The objects of each kind, each kind before those that refer to it.
-    pub(super) objects: Vec<(CopyKind, Vec<CopiedObject>)>,
+    /// The objects.
+    pub(super) objects: PageObjects,
     /// The profiles of users.
     pub(super) profiles: Vec<(String, String)>,
     /// The ids of the rows, to detect a list that repeats.
@@ -65,7 +66,7 @@ pub(super) async fn workspaces(
     let objects: Vec<_> =
         page.items.into_iter().map(|row| CopiedObject::workspace(*row.resource)).collect();
     let ids = objects.iter().map(|object| object.id.clone()).collect();
-    let objects = vec![(CopyKind::Workspace, objects)];
+    let objects = PageObjects::ready(vec![(CopyKind::Workspace, objects)]);
     Ok(PassPage { objects, profiles: Vec::new(), ids, next: page.next })
 }
 
@@ -79,7 +80,7 @@ pub(super) async fn profiles(
     let profiles: Vec<_> =
         page.items.into_iter().map(|(id, profile)| (id, profile.get().to_owned())).collect();
     let ids = profiles.iter().map(|(id, _)| id.clone()).collect();
-    Ok(PassPage { objects: Vec::new(), profiles, ids, next: page.next })
+    Ok(PassPage { profiles, ids, next: page.next, ..PassPage::default() })
 }
 
 /// Reads a page of users, without their profiles.
@@ -121,7 +122,7 @@ pub(super) async fn merge_profiles(
 }
 
 /// Returns users and their memberships of workspaces as objects.
-pub(super) fn user_objects(users: &[User]) -> Vec<(CopyKind, Vec<CopiedObject>)> {
+pub(super) fn user_objects(users: &[User]) -> ObjectsByKind {
     let members = users.iter().flat_map(|user| {
         let workspaces = user.workspaces.iter();
         workspaces.map(|workspace| CopiedObject::workspace_member(&workspace.id, &user.id))
@@ -143,18 +144,8 @@ pub(super) async fn groups(
         list::<Group>(reader, cx, PageRequest { token, limit: GROUPS_PER_PAGE }, &[]).await?;
     let groups: Vec<Group> = page.items.into_iter().map(|row| *row.resource).collect();
     let ids = groups.iter().map(|group| group.id.clone()).collect();
-    Ok(PassPage { objects: group_objects(&groups), profiles: Vec::new(), ids, next: page.next })
-}
-
-/// Returns groups and their members as objects.
-pub(super) fn group_objects(groups: &[Group]) -> Vec<(CopyKind, Vec<CopiedObject>)> {
-    let members = groups.iter().flat_map(|group| {
-        group.members.iter().map(|member| CopiedObject::group_member(&group.id, member))
-    });
-    vec![
-        (CopyKind::Group, groups.iter().map(CopiedObject::group).collect()),
-        (CopyKind::GroupMember, members.collect()),
-    ]
+    let objects = PageObjects::groups(groups);
+    Ok(PassPage { objects, profiles: Vec::new(), ids, next: page.next })
 }
 
 /// Reads a page of role assignments.
@@ -169,6 +160,6 @@ pub(super) async fn role_assignments(
     let objects: Vec<_> =
         page.items.iter().map(|row| CopiedObject::role_assignment(&row.resource)).collect();
     let ids = objects.iter().map(|object| object.id.clone()).collect();
-    let objects = vec![(CopyKind::RoleAssignment, objects)];
+    let objects = PageObjects::ready(vec![(CopyKind::RoleAssignment, objects)]);
     Ok(PassPage { objects, profiles: Vec::new(), ids, next: page.next })
 }

@@ -27,23 +27,31 @@ impl Run<'_> {
             let started = Started(read.read_at);
             self.claimed.checkpoint.started.entry(resource).or_insert(started);
         }
-        let page = match read.page {
+        let mut page = match read.page {
             Ok(page) => page,
             Err(StepError::Connector(error)) => return self.after_failed_page(pass, &error),
             Err(other) => return Err(other),
         };
         self.note_unreadable(pass);
-        self.advance(pass, &page)?;
-        let emits = self.emits(pass);
-        let page = RunPage {
-            objects: page.objects,
+        let (emits, initial) = (self.emits(pass), self.is_initial(pass));
+        let part = |objects, profiles, provider_calls| RunPage {
+            objects,
             removals: Vec::new(),
-            profiles: page.profiles,
+            profiles,
             read_at: read.read_at,
             emits,
-            initial: self.is_initial(pass),
-            provider_calls: self.calls.swap(0, Ordering::Relaxed),
+            initial,
+            provider_calls,
         };
+        // The position is moved with the last part: a run that is continued in between reads the page again.
+        let mut objects = page.objects.take_part();
+        while !page.objects.is_empty() {
+            let calls = self.calls.swap(0, Ordering::Relaxed);
+            self.write(&part(objects, Vec::new(), calls)).await?;
+            objects = page.objects.take_part();
+        }
+        self.advance(pass, &page)?;
+        let page = part(objects, page.profiles, self.calls.swap(0, Ordering::Relaxed));
         let is_same_pass = self.claimed.checkpoint.pass == pass;
         let Some(next) = self.claimed.checkpoint.token.clone().filter(|_| is_same_pass) else {
             return self.write(&page).await;
