@@ -26,7 +26,7 @@ done
 shift
 
 # shellcheck disable=SC2086 # options are words
-"$program" demo --json --port 0 $options >"$work/demo" 2>"$work/log" &
+"$program" demo --json --no-activity --port 0 $options >"$work/demo" 2>"$work/log" &
 demo=$!
 tries=0
 until [ -s "$work/demo" ]; do

@@ -50,12 +50,7 @@ impl GatewayArguments {
         ensure!(is_http, "--url must begin with http:// or https://");
         base.set_query(None);
         base.set_fragment(None);
-        // The error would contain the key.
-        let authorization = HeaderValue::try_from(format!("Bearer {}", self.api_key.reveal()));
-        let mut authorization =
-            authorization.ok().context("--api-key contains characters that no key has")?;
-        authorization.set_sensitive(true);
-        Ok(GatewayClient { http: http_client(RESPONSE_TIMEOUT)?, base, authorization })
+        GatewayClient::new(base, &self.api_key)
     }
 }
 
@@ -146,6 +141,20 @@ impl GatewayError {
 }
 
 impl GatewayClient {
+    /// Creates a client of the gateway at `base`.
+    ///
+    /// # Errors
+    ///
+    /// If the key has other characters than keys have, or the TLS roots of the system can't be read.
+    pub(super) fn new(base: Url, api_key: &IssuedSecret) -> anyhow::Result<Self> {
+        // The error would contain the key.
+        let authorization = HeaderValue::try_from(format!("Bearer {}", api_key.reveal()));
+        let mut authorization =
+            authorization.ok().context("--api-key contains characters that no key has")?;
+        authorization.set_sensitive(true);
+        Ok(Self { http: http_client(RESPONSE_TIMEOUT)?, base, authorization })
+    }
+
     /// Sends a request with a JSON body and returns the body of a success.
     ///
     /// # Errors

@@ -239,6 +239,21 @@ pub(super) async fn holds_lease(
     Ok(row.is_some())
 }
 
+/// Locks a job before the run or reconciliation that it works on is changed: workers lock them in this order.
+pub(super) async fn lock(
+    connection: &mut TimedConnection,
+    (environment_id, job_id): (EnvironmentId, JobId),
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        r#"SELECT true AS "found!" FROM jobs WHERE environment_id = $1 AND job_id = $2 FOR UPDATE"#,
+        environment_id as EnvironmentId,
+        job_id as JobId,
+    )
+    .fetch_optional(connection)
+    .await?;
+    Ok(())
+}
+
 /// Makes a job that waits for its next attempt due now.
 pub(super) async fn hasten(
     connection: &mut TimedConnection,

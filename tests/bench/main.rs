@@ -29,6 +29,7 @@ mod progress;
 mod provider_lists;
 mod proxy;
 mod reading;
+mod reconciliation;
 mod sandbox;
 mod scim_listing;
 mod soak;
@@ -65,6 +66,7 @@ const PARTS: &[Part] = &[
     ("copy_page", copy_page::section),
     ("access_review", access_review::section),
     ("policies", policies::section),
+    ("reconciliation", reconciliation::section),
     ("freshness", freshness::section),
     ("webhooks", webhooks::section),
     ("makespan", makespan::section),

@@ -13,6 +13,7 @@ mod import_cycles;
 mod invalid_input;
 mod isolation;
 mod limits;
+mod lock_order;
 mod migrations;
 mod operations;
 mod policies;

@@ -1,6 +1,7 @@
 //! `switchboard demo`: runs database, sandbox and gateway in one process, with an account linked through the OAuth flow
 //! by a scripted browser.
 
+mod activity;
 mod browser;
 mod data;
 mod provider_app;
@@ -48,6 +49,9 @@ pub(super) struct DemoArguments {
     /// Directory that stores data between runs (default: temporary)
     #[arg(long, value_name = "DIR")]
     data_dir: Option<std::path::PathBuf>,
+    /// Leave the organization as it is: without changes, a plan and a held run to look at
+    #[arg(long)]
+    no_activity: bool,
 }
 
 /// Runs the demo until a shutdown signal.
@@ -81,7 +85,8 @@ pub(super) async fn run(mut config: Config, arguments: DemoArguments) -> anyhow:
         database = open => database?,
         () = stop.cancelled() => return Ok(()),
     };
-    let stage = Demo { json: arguments.json, listener, provider, sandbox, sandbox_url, stop };
+    let (json, has_activity) = (arguments.json, !arguments.no_activity);
+    let stage = Demo { json, has_activity, listener, provider, sandbox, sandbox_url, stop };
     let pool = database.pool.clone();
     let ran = tokio::select! {
         ran = stage.run(&config, pool) => ran,

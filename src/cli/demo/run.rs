@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use sqlx::PgPool;
 use time::Duration;
 use tokio::net::TcpListener;
@@ -9,11 +10,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
+use super::activity::Activity;
 use super::browser::ScriptedBrowser;
 use super::provider_app::{self, ACTOR};
 use super::report::{DemoInfo, Example};
 use crate::admin::{Administrator, CreatedKey};
 use crate::app::{Gateway, GatewayParts, create_api_key, find_or_create_environment};
+use crate::cli::gateway_client::GatewayClient;
 use crate::cli::serve::public_url;
 use crate::cli::sync;
 use crate::config::Config;
@@ -21,7 +24,7 @@ use crate::domain::access::Scope;
 use crate::domain::account::AccountStatus;
 use crate::domain::clock::SystemClock;
 use crate::domain::entropy::SystemEntropy;
-use crate::domain::ids::{ApiKeyId, EnvironmentId, IntegratedAccountId};
+use crate::domain::ids::{ApiKeyId, EnvironmentId, IntegratedAccountId, SyncRunId};
 use crate::domain::provider::Provider;
 use crate::expressions::WorkerProgram;
 use crate::http::AppState;
@@ -39,6 +42,8 @@ const NEXT_TENANT: &str = "globex";
 /// The parts of a demo.
 pub(super) struct Demo {
     pub(super) json: bool,
+    /// Whether something happens in the organization.
+    pub(super) has_activity: bool,
     pub(super) listener: TcpListener,
     pub(super) provider: TcpListener,
     pub(super) sandbox: Sandbox,
@@ -74,8 +79,22 @@ impl Demo {
         tokio::select! {
             biased;
             () = self.stop.cancelled() => {}
-            report = set_up(&state, &store, &base_url, (sandbox, self.sandbox_url)) => {
-                report?.print(self.json)?;
+            report = set_up(&state, &store, &base_url, (&sandbox, self.sandbox_url)) => {
+                let (report, run) = report?;
+                report.print(self.json)?;
+                if self.has_activity && let Some(run) = run {
+                    let activity = Activity {
+                        db: &state.store.tenant(report.environment_id),
+                        gateway: GatewayClient::new(base_url, &report.admin_key)?,
+                        sandbox: &sandbox,
+                        account_id: report.integrated_account_id,
+                        run,
+                    };
+                    tokio::select! {
+                        () = self.stop.cancelled() => {}
+                        made = activity.make() => made.context("the organization of the demo was not changed")?,
+                    }
+                }
                 self.stop.cancelled().await;
             }
         }
@@ -90,19 +109,19 @@ async fn set_up(
     state: &AppState,
     store: &Store,
     base_url: &Url,
-    (sandbox, sandbox_url): (Sandbox, String),
-) -> anyhow::Result<DemoInfo> {
-    let example = Example::of(&sandbox);
+    (sandbox, sandbox_url): (&Sandbox, String),
+) -> anyhow::Result<(DemoInfo, Option<SyncRunId>)> {
+    let example = Example::of(sandbox);
     let environment_id =
         find_or_create_environment(store, ENVIRONMENT, &SystemClock, &SystemEntropy).await?;
     let api_key = create_key(state, store, environment_id, "demo", Scope::ACCOUNT).await?;
     let admin_key = create_key(state, store, environment_id, "demo admin", Scope::ALL).await?;
     provider_app::register(state, environment_id).await?;
-    provider_app::subscribe_to_events(state, environment_id, &sandbox, base_url).await?;
+    provider_app::subscribe_to_events(state, environment_id, sandbox, base_url).await?;
     let integrated_account_id = linked_account(state, environment_id).await?;
     create_policies(state, environment_id).await?;
-    request_copy(state, environment_id, integrated_account_id).await?;
-    Ok(DemoInfo {
+    let run = request_copy(state, environment_id, integrated_account_id).await?;
+    let report = DemoInfo {
         base_url: base_url.as_str().trim_end_matches('/').to_owned(),
         api_key: api_key.secret,
         admin_key: admin_key.secret,
@@ -113,7 +132,8 @@ async fn set_up(
         link_url: create_link(state, environment_id, NEXT_TENANT).await?.into(),
         sign_in_url: sign_in_url(state, base_url, environment_id, admin_key.id).await?,
         example,
-    })
+    };
+    Ok((report, run))
 }
 
 /// Returns a one-time link to the console.
@@ -171,12 +191,12 @@ async fn create_policies(state: &AppState, environment_id: EnvironmentId) -> any
     Ok(())
 }
 
-/// Enables the sync of the account and requests a run, without waiting for it.
+/// Enables the sync of the account and requests a run, without waiting for it. Returns the account's first run.
 async fn request_copy(
     state: &AppState,
     environment_id: EnvironmentId,
     account_id: IntegratedAccountId,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<SyncRunId>> {
     let db = state.store.tenant(environment_id);
     let settings = db.sync_settings(account_id).await?.unwrap_or_default();
     if !settings.enabled {
@@ -184,7 +204,8 @@ async fn request_copy(
     }
     let resources: Vec<_> = settings.resources.into_iter().collect();
     // A run of an earlier demo may be in progress.
-    sync::request(&db, account_id, &resources, ACTOR).await.map(drop)
+    let run = sync::request(&db, account_id, &resources, ACTOR).await?;
+    Ok(run.ok().filter(|_| !settings.enabled))
 }
 
 /// Creates a link for a tenant.

@@ -159,17 +159,20 @@ impl TenantDb {
         audit: &AuditEntry<'_>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
-        let row = sqlx::query!(
-            r#"UPDATE reconciliations SET control = COALESCE(control, 'pause')
-               WHERE environment_id = $1 AND reconciliation_id = $2 AND status = 'applying'
-               RETURNING job_id AS "job_id: JobId""#,
+        let Some(job_id) = self.lock_job_of(&mut tx, id).await? else { return Ok(false) };
+        let requested = sqlx::query!(
+            "UPDATE reconciliations SET control = COALESCE(control, 'pause')
+             WHERE environment_id = $1 AND reconciliation_id = $2 AND job_id = $3 AND status = 'applying'",
             self.environment_id as EnvironmentId,
             id as ReconciliationId,
+            job_id as JobId,
         )
-        .fetch_optional(&mut *tx)
+        .execute(&mut *tx)
         .await?;
-        let Some(row) = row else { return Ok(false) };
-        jobs::hasten(&mut tx, (self.environment_id, row.job_id)).await?;
+        if requested.rows_affected() == 0 {
+            return Ok(false);
+        }
+        jobs::hasten(&mut tx, (self.environment_id, job_id)).await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
         Ok(true)

@@ -186,24 +186,26 @@ impl TenantDb {
         audit: &AuditEntry<'_>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
-        let row = sqlx::query!(
-            r#"UPDATE reconciliations SET
-                   control = CASE status WHEN 'applying' THEN 'cancel' END,
-                   status = CASE status WHEN 'applying' THEN status ELSE 'cancelled' END,
-                   ended_at = CASE status WHEN 'applying' THEN ended_at ELSE $3 END
-               WHERE environment_id = $1 AND reconciliation_id = $2
-                 AND (status IN ('planning', 'applying', 'paused')
-                      OR status = 'planned' AND expires_at > $3)
-               RETURNING job_id AS "job_id: JobId", status"#,
+        let Some(job_id) = self.lock_job_of(&mut tx, id).await? else { return Ok(false) };
+        let status = sqlx::query_scalar!(
+            "UPDATE reconciliations SET
+                 control = CASE status WHEN 'applying' THEN 'cancel' END,
+                 status = CASE status WHEN 'applying' THEN status ELSE 'cancelled' END,
+                 ended_at = CASE status WHEN 'applying' THEN ended_at ELSE $3 END
+             WHERE environment_id = $1 AND reconciliation_id = $2 AND job_id = $4
+               AND (status IN ('planning', 'applying', 'paused')
+                    OR status = 'planned' AND expires_at > $3)
+             RETURNING status",
             self.environment_id as EnvironmentId,
             id as ReconciliationId,
             now,
+            job_id as JobId,
         )
         .fetch_optional(&mut *tx)
         .await?;
-        let Some(row) = row else { return Ok(false) };
-        let job = (self.environment_id, row.job_id);
-        if row.status == ReconciliationStatus::Cancelled.name() {
+        let Some(status) = status else { return Ok(false) };
+        let job = (self.environment_id, job_id);
+        if status == ReconciliationStatus::Cancelled.name() {
             jobs::end(&mut tx, job, JobStatus::Cancelled, None, now).await?;
         } else {
             // It may wait for its next attempt.
@@ -212,6 +214,26 @@ impl TenantDb {
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
         Ok(true)
+    }
+
+    /// Locks the job of a reconciliation, and returns its id.
+    async fn lock_job_of(
+        &self,
+        connection: &mut TimedConnection,
+        id: ReconciliationId,
+    ) -> Result<Option<JobId>, StoreError> {
+        let job_id = sqlx::query_scalar!(
+            r#"SELECT job_id AS "job_id: JobId" FROM reconciliations
+               WHERE environment_id = $1 AND reconciliation_id = $2"#,
+            self.environment_id as EnvironmentId,
+            id as ReconciliationId,
+        )
+        .fetch_optional(&mut *connection)
+        .await?;
+        if let Some(job_id) = job_id {
+            jobs::lock(connection, (self.environment_id, job_id)).await?;
+        }
+        Ok(job_id)
     }
 }
 

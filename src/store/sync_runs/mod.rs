@@ -188,21 +188,32 @@ impl TenantDb {
         audit: &AuditEntry<'_>,
     ) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
-        let row = sqlx::query!(
-            r#"UPDATE sync_runs SET cancel_requested = true,
-                   status = CASE status WHEN 'queued' THEN 'cancelled' ELSE status END,
-                   ended_at = CASE status WHEN 'queued' THEN $3 ELSE ended_at END
-               WHERE environment_id = $1 AND sync_run_id = $2 AND status IN ('queued', 'running')
-               RETURNING job_id AS "job_id: JobId", status"#,
+        let job_id = sqlx::query_scalar!(
+            r#"SELECT job_id AS "job_id: JobId" FROM sync_runs
+               WHERE environment_id = $1 AND sync_run_id = $2"#,
             self.environment_id as EnvironmentId,
             id as SyncRunId,
-            now,
         )
         .fetch_optional(&mut *tx)
         .await?;
-        let Some(row) = row else { return Ok(false) };
-        let job = (self.environment_id, row.job_id);
-        if row.status == SyncStatus::Cancelled.name() {
+        let Some(job_id) = job_id else { return Ok(false) };
+        let job = (self.environment_id, job_id);
+        jobs::lock(&mut tx, job).await?;
+        let status = sqlx::query_scalar!(
+            "UPDATE sync_runs SET cancel_requested = true,
+                 status = CASE status WHEN 'queued' THEN 'cancelled' ELSE status END,
+                 ended_at = CASE status WHEN 'queued' THEN $3 ELSE ended_at END
+             WHERE environment_id = $1 AND sync_run_id = $2 AND job_id = $4 AND status IN ('queued', 'running')
+             RETURNING status",
+            self.environment_id as EnvironmentId,
+            id as SyncRunId,
+            now,
+            job_id as JobId,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(status) = status else { return Ok(false) };
+        if status == SyncStatus::Cancelled.name() {
             jobs::end(&mut tx, job, JobStatus::Cancelled, None, now).await?;
         } else {
             // It may wait for its next attempt.

@@ -53,7 +53,7 @@ impl Demo {
         variables: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
         let started = Instant::now();
-        let all = [&["demo", "--json", "--port", "0"], arguments].concat();
+        let all = [&["demo", "--json", "--no-activity", "--port", "0"], arguments].concat();
         let mut program = Program::start(home, &all, variables)?;
         let whole = |out: &str, _: &str| Some(out.split_once('\n')?.0.to_owned());
         let line = program.wait_for_output(whole, super::START_TIMEOUT).await?;

@@ -34,7 +34,7 @@ async fn the_readmes_example_runs() -> anyhow::Result<()> {
         return note(format_args!("skipped: there is no jq to run the README's example with"));
     }
     let home = TestDir::new()?;
-    let mut demo = Program::start(&home, &["demo", "--port", "0", "--json"], &[])?;
+    let mut demo = Program::start(&home, &["demo", "--port", "0", "--json", "--no-activity"], &[])?;
     let line =
         |out: &str, _: &str| out.lines().next().and_then(|one| serde_json::from_str(one).ok());
     let ready: Value = demo.wait_for_output(line, START_TIMEOUT).await?;
