@@ -149,12 +149,12 @@ impl<'a> PlanWriter<'a> {
 
     /// Writes the rest, and returns what the plan adds up to.
     pub(super) async fn finish(
-        mut self,
+        &mut self,
         cx: &CallContext<'_>,
     ) -> Result<PlanTotals, JobInterrupted> {
         self.flush().await?;
         let mut whole = Sha256::new();
-        for (phase, (count, digest)) in self.phases {
+        for (phase, (count, digest)) in std::mem::take(&mut self.phases) {
             whole.update(phase.name());
             whole.update(count.to_be_bytes());
             whole.update(digest.finalize());
