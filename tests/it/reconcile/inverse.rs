@@ -86,6 +86,7 @@ async fn a_role_that_was_lost_with_a_workspace_is_given_back(pool: PgPool) -> an
         .all("users?source=synced&limit=1000")
         .await?
         .into_values()
+        .filter(|other| other["user_type"] != "bot")
         .filter_map(|other| other.pointer("/emails/0/email").cloned())
         .filter(|other| *other != json!(email))
         .map(|other| json!({"email": other}))

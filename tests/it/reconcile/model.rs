@@ -154,8 +154,10 @@ impl People {
             let then = match choices.below(3) {
                 0 => json!({"workspaces": [place]}),
                 1 => json!({"groups": [self.groups[choices.below(self.groups.len())]]}),
-                _ => json!({"workspaces": [place],
-                    "roles": [{"id": ["ws:admin", "ws:owner"][choices.below(2)], "workspace_id": place}]}),
+                _ => {
+                    let role = ["ws:admin", "ws:owner"][choices.below(2)];
+                    json!({"workspaces": [place], "roles": [{"id": role, "workspace_id": place}]})
+                }
             };
             rule(user["department"].as_str().unwrap_or_default(), then)
         });
@@ -243,11 +245,13 @@ async fn an_applied_plan_leaves_nothing_and_its_inverse_restores(
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_same_for_other_people(pool: PgPool) -> anyhow::Result<()> {
+async fn an_applied_plan_leaves_nothing_for_other_people(pool: PgPool) -> anyhow::Result<()> {
     rounds(pool, 5).await
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_same_for_a_third_choice(pool: PgPool) -> anyhow::Result<()> {
+async fn an_applied_plan_leaves_nothing_in_a_third_organization(
+    pool: PgPool,
+) -> anyhow::Result<()> {
     rounds(pool, 81).await
 }
