@@ -137,7 +137,10 @@ fn inverse(step: &PlanStep, person: &Person) -> Vec<ProposedStep> {
         }
         PlanOperation::Change(operation) => invert(operation, step, person),
     };
-    let mut steps = vec![ProposedStep { phase, operation: operation.into(), ..undone(step) }];
+    let mut after = step.before.clone();
+    after.remove("roles");
+    let operation = operation.into();
+    let mut steps = vec![ProposedStep { phase, operation, after, ..undone(step) }];
     steps.extend(roles_before(step, user_id));
     steps
 }

@@ -116,7 +116,9 @@ impl<'a> SubjectRun<'a> {
     /// Changes an object: a person, or the members of a group.
     async fn change(&self, object: &Subject, steps: Vec<SentStep>) -> Result<(), ApplyStopped> {
         let write = self.background.write_through();
-        let with_roles = steps.iter().any(|step| changes_roles(&step.stored.step.operation));
+        let with_roles = steps
+            .iter()
+            .any(|step| changes_roles(&step.stored.step.operation, &step.stored.step.before));
         if let Err(error) = write.refresh_object(object, with_roles).await {
             return self.unreadable(error, steps).await;
         }

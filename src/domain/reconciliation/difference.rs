@@ -185,8 +185,9 @@ pub fn creation(desired: &ResolvedUser) -> Vec<ProposedStep> {
 
 fn deactivation(person: &Person, reason: String) -> ProposedStep {
     let operation = DirectoryOperation::DeactivateUser { user_id: person.id.clone() };
-    let values =
-        (json!({"status": person.profile.status}), json!({"status": UserStatus::Inactive}));
+    let mut before = json!({"status": person.profile.status});
+    add_roles(&mut before, lost_roles(person, None));
+    let values = (before, json!({"status": UserStatus::Inactive}));
     ProposedStep::new(StepPhase::Removals, operation, values, reason)
 }
 
@@ -217,22 +218,26 @@ fn workspaces(
             user_id: person.id.clone(),
         };
         let mut before = json!({"workspace": {"id": is.id, "name": is.name}});
-        let lost = roles_in(person, &is.id);
-        if let (false, Some(before)) = (lost.is_empty(), before.as_object_mut()) {
-            before.insert("roles".to_owned(), lost.into());
-        }
+        add_roles(&mut before, lost_roles(person, Some(&is.id)));
         let values = (before, json!({}));
         steps.push(ProposedStep::new(StepPhase::Removals, operation, values, reason));
     }
 }
 
-/// Returns the roles that a person loses with the membership of a workspace.
-fn roles_in(person: &Person, workspace_id: &str) -> Vec<Value> {
-    let held =
-        person.roles.iter().filter(|role| role.workspace_id.as_deref() == Some(workspace_id));
-    let held =
-        held.filter(|role| !is_member_level(&role.role_id) && !is_guest_level(&role.role_id));
-    held.map(role_json).collect()
+/// Returns the roles that a person loses with the membership of a workspace, or with the account.
+fn lost_roles(person: &Person, workspace_id: Option<&str>) -> Vec<Value> {
+    let is_lost = |role: &&HeldRole| {
+        workspace_id.is_none_or(|id| role.workspace_id.as_deref() == Some(id))
+            && !is_member_level(&role.role_id)
+            && !is_guest_level(&role.role_id)
+    };
+    person.roles.iter().filter(is_lost).map(role_json).collect()
+}
+
+fn add_roles(before: &mut Value, roles: Vec<Value>) {
+    if let (false, Some(before)) = (roles.is_empty(), before.as_object_mut()) {
+        before.insert("roles".to_owned(), roles.into());
+    }
 }
 
 fn joining(

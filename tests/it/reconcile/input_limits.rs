@@ -82,7 +82,7 @@ async fn an_upload_has_a_maximum_time(pool: PgPool) -> anyhow::Result<()> {
 }
 
 /// Number of people of a large upload.
-const MANY: usize = 100_000;
+const MANY: usize = 30_000;
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_large_upload_is_stored_while_it_arrives(pool: PgPool) -> anyhow::Result<()> {
