@@ -14,8 +14,10 @@ pub(super) fn print_line(line: impl Display) -> std::io::Result<()> {
     out.flush()
 }
 
-/// Writes a line to standard error.
+/// Writes a line to standard error, without control characters of a provider or a file, which a terminal would obey.
 pub(super) fn note(text: impl Display) {
+    let is_shown = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+    let text: String = text.to_string().chars().filter(is_shown).collect();
     // A failure to write to standard error can't be reported.
     let _ = writeln!(std::io::stderr(), "{text}");
 }

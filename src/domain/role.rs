@@ -60,6 +60,13 @@ pub fn is_member_level(role_id: &str) -> bool {
     LEVELS.iter().any(|(_, levels)| levels.first() == Some(&role_id))
 }
 
+/// Whether a role is the level of a guest.
+#[must_use]
+pub fn is_guest_level(role_id: &str) -> bool {
+    level_family(role_id).is_some()
+        && role_id.split_once(':').is_some_and(|(_, level)| level.starts_with("guest"))
+}
+
 /// Whether a role is the ownership that can't be taken from its holder.
 #[must_use]
 pub fn is_primary_ownership(role_id: &str) -> bool {

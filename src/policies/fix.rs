@@ -8,16 +8,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::guards::{GuardRefusal, Guards};
+use super::guards::{GuardRefusal, Guards, RequiredHolders};
 use super::services::PolicyServices;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::event::EventActor;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, ViolationId};
 use crate::domain::own_change::OwnChange;
 use crate::domain::patch::WriteOutcome;
-use crate::domain::policy::{
-    DirectoryOperation, FixOutcome, FixReport, FixedOperation, Policy, Violation,
-};
+use crate::domain::policy::{DirectoryOperation, FixOutcome, FixReport, FixedOperation, Violation};
 use crate::domain::sync::{CopyKind, MaxRemoved, SyncSettings};
 use crate::store::{AuditEntry, AuditOutcome, EvaluationLease, StoreError, TenantDb};
 use crate::sync::WriteThrough;
@@ -161,7 +159,7 @@ impl PolicyServices {
 
     /// Runs work while its lease is extended. When another worker has claimed the account, the work is interrupted, which
     /// it ends in its own way.
-    pub(super) async fn while_leased<T>(
+    pub(crate) async fn while_leased<T>(
         &self,
         (lease, duration): (&EvaluationLease, Duration),
         interrupt: &CancellationToken,
@@ -200,7 +198,8 @@ impl PolicyServices {
     ) -> Result<Option<FixReport>, StoreError> {
         let Fixer { changes, .. } = fixer;
         let (account, db) = (changes.directory.cx.account, changes.audit_trail.db);
-        let policies = db.active_policies(account.id).await?;
+        let connector = changes.directory.connector;
+        let required = RequiredHolders::read(db, account.id, connector).await?;
         let mut operations = Vec::with_capacity(violation.fix.len());
         let (mut has_failed, mut is_interrupted) = (false, false);
         for operation in &violation.fix {
@@ -214,7 +213,7 @@ impl PolicyServices {
                 outcome(operation, FixOutcome::Skipped, Some(INTERRUPTED.to_owned()))
             } else {
                 let budget = limits.budget.as_deref_mut();
-                self.run_operation(fixer, (account, db, &policies), operation, budget).await?
+                self.run_operation(fixer, (account, db, &required), operation, budget).await?
             };
             has_failed |= !matches!(done.outcome, FixOutcome::Applied | FixOutcome::Unchanged);
             operations.push(done);
@@ -246,12 +245,12 @@ impl PolicyServices {
     async fn run_operation(
         &self,
         fixer: &Fixer<'_>,
-        (account, db, policies): (&IntegratedAccount, &TenantDb, &[Policy]),
+        (account, db, required): (&IntegratedAccount, &TenantDb, &RequiredHolders),
         operation: &DirectoryOperation,
         budget: Option<&mut RemovalBudget>,
     ) -> Result<FixedOperation, StoreError> {
         let planned = BTreeMap::new();
-        let guards = Guards { db, account, policies, planned: &planned };
+        let guards = Guards { db, account, required, planned: &planned };
         let mut refusal = guards.check(operation).await?;
         if let Some(budget) = &budget
             && operation.is_removal()

@@ -1,15 +1,14 @@
 //! Guards: what no fix and no plan may do, whatever is required.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
-
+use super::operation_effect::{after, takes, takes_access};
+use crate::connectors::Connector;
 use crate::domain::account::IntegratedAccount;
-use crate::domain::assignment::assignment_id;
-use crate::domain::policy::{DirectoryOperation, Grant, HeldRole, Person, Policy};
-use crate::domain::role::{RoleScope, is_lower_level, replaces_level};
-use crate::domain::user::UserStatus;
-use crate::policies::kinds::{GroupCheck, PolicyKind};
+use crate::domain::ids::IntegratedAccountId;
+use crate::domain::policy::{DirectoryOperation, HeldRole, Person};
+use crate::domain::sync::{CopyKind, SyncResource};
+use crate::policies::kinds::{Check, GroupCheck, PolicyKind};
 use crate::store::{PeopleFilter, PeoplePage, StoreError, TenantDb};
 
 /// The end of the ids of the roles that can't be taken from their holders.
@@ -33,6 +32,8 @@ pub(crate) enum GuardRefusal {
     LastHolder(String),
     /// A policy requires more holders.
     MinHolders(String),
+    /// The copy has no roles, so that it is unknown what the person holds.
+    UnknownRoles,
     /// The policies of mode `fix` removed as much in the last 24 hours as they may.
     TooManyRemovals(u64),
 }
@@ -53,6 +54,10 @@ impl std::fmt::Display for GuardRefusal {
                 f,
                 "The policy {policy} requires more holders of a role. Grant it to another person first."
             ),
+            Self::UnknownRoles => f.write_str(
+                "The roles of people are not in the synced copy, so that it is unknown whether the person owns \
+                 something. Sync `role_assignments` first.",
+            ),
             Self::TooManyRemovals(count) => write!(
                 f,
                 "Policies of mode `fix` made {count} removals in this account within 24 hours, which is the limit \
@@ -62,13 +67,72 @@ impl std::fmt::Display for GuardRefusal {
     }
 }
 
+/// What the guards of an account count.
+#[derive(Debug)]
+pub(crate) struct RequiredHolders {
+    /// The active policies that require a minimum number of holders: their names, and what they count.
+    policies: Vec<(String, Box<dyn Check>)>,
+    /// Whether the copy has the roles of people, if the provider has any.
+    are_roles_known: bool,
+}
+
+impl RequiredHolders {
+    /// Reads what the guards of an account count.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub(crate) async fn read(
+        db: &TenantDb,
+        account_id: IntegratedAccountId,
+        connector: &dyn Connector,
+    ) -> Result<Self, StoreError> {
+        let policies = db.active_policies(account_id).await?;
+        let required = policies.iter().filter(|policy| policy.kind == MIN_HOLDERS);
+        let checked = required.filter_map(|policy| {
+            let check = PolicyKind::named(&policy.kind)?.check(&policy.parameters).ok()?;
+            Some((policy.name.clone(), check))
+        });
+        let is_synced = async || {
+            let settings = db.sync_settings(account_id).await?;
+            let resource = SyncResource::RoleAssignments;
+            let is_requested = settings.is_some_and(|one| one.resources.contains(&resource));
+            let kinds = [CopyKind::RoleAssignment];
+            let found = is_requested && db.copy_freshness(account_id, &kinds).await?.is_some();
+            Ok::<_, StoreError>(found)
+        };
+        let are_roles_known = connector.role_assignments().is_none() || is_synced().await?;
+        Ok(Self { policies: checked.collect(), are_roles_known })
+    }
+
+    /// Whether the guards of other people's operations count a person differently in two states.
+    pub(crate) fn count_differently(&self, one: &Person, other: &Person) -> bool {
+        ownerships(one) != ownerships(other)
+            || self.groups().any(|(_, groups)| groups.of(one) != groups.of(other))
+    }
+
+    fn groups(&self) -> impl Iterator<Item = (&str, &dyn GroupCheck)> {
+        self.policies.iter().filter_map(|(name, check)| Some((name.as_str(), check.groups()?)))
+    }
+}
+
+/// Returns what a person who can sign in owns: the organization, or workspaces.
+fn ownerships(person: &Person) -> BTreeSet<(&str, Option<&str>)> {
+    let is_ownership = |role: &&HeldRole| {
+        let id = role.role_id.as_str();
+        OWNERS.iter().any(|(owner, primary)| id == *owner || id == *primary)
+    };
+    let held = person.roles.iter().filter(is_ownership).filter(|_| person.can_sign_in());
+    held.map(|role| (role.role_id.as_str(), role.workspace_id.as_deref())).collect()
+}
+
 /// The guards of an account.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Guards<'a> {
     pub(crate) db: &'a TenantDb,
     pub(crate) account: &'a IntegratedAccount,
-    /// The active policies of the account.
-    pub(crate) policies: &'a [Policy],
+    /// The holders that policies of the account require.
+    pub(crate) required: &'a RequiredHolders,
     /// People as they are after what is done before, where that differs from the copy.
     pub(crate) planned: &'a BTreeMap<String, Person>,
 }
@@ -104,6 +168,10 @@ impl Guards<'_> {
         }
         if self.is_token_holder(operation) {
             return Ok(Some(GuardRefusal::TokenHolder));
+        }
+        let is_of_group = matches!(operation, DirectoryOperation::RemoveGroupMember { .. });
+        if !self.required.are_roles_known && !is_of_group {
+            return Ok(Some(GuardRefusal::UnknownRoles));
         }
         if person.roles.iter().any(|role| role.role_id.ends_with(PRIMARY)) {
             return Ok(Some(GuardRefusal::PrimaryOwner));
@@ -153,12 +221,7 @@ impl Guards<'_> {
         operation: &DirectoryOperation,
     ) -> Result<Option<GuardRefusal>, StoreError> {
         let after = after(person, operation);
-        for policy in self.policies.iter().filter(|policy| policy.kind == MIN_HOLDERS) {
-            let kind = PolicyKind::named(&policy.kind);
-            let Some(check) = kind.and_then(|kind| kind.check(&policy.parameters).ok()) else {
-                continue;
-            };
-            let Some(groups) = check.groups() else { continue };
+        for (policy, groups) in self.required.groups() {
             for group in groups.of(person) {
                 if groups.of(&after).contains(&group) {
                     continue;
@@ -167,7 +230,7 @@ impl Guards<'_> {
                 let mut others = self.people(&filter).await?;
                 others.retain(|other| other.id != person.id);
                 if falls_short(groups, &group, &others) {
-                    return Ok(Some(GuardRefusal::MinHolders(policy.name.clone())));
+                    return Ok(Some(GuardRefusal::MinHolders(policy.to_owned())));
                 }
             }
         }
@@ -191,80 +254,4 @@ fn falls_short(groups: &dyn GroupCheck, group: &str, people: &[Person]) -> bool 
         .map(|person| groups.member(person))
         .collect();
     groups.check(group, &members).is_some()
-}
-
-/// Whether an operation takes a role from its holder.
-fn takes(operation: &DirectoryOperation, role: &HeldRole) -> bool {
-    match operation {
-        DirectoryOperation::RevokeRole { id, .. } => role.assignment_id == *id,
-        DirectoryOperation::RemoveWorkspaceMember { workspace_id, .. } => {
-            role.workspace_id.as_ref() == Some(workspace_id)
-        }
-        DirectoryOperation::GrantRole { role_id, workspace_id, .. } => {
-            *workspace_id == role.workspace_id && replaces_level(role_id, &role.role_id)
-        }
-        DirectoryOperation::UpdateUser { changes, .. } => makes_guest(changes),
-        DirectoryOperation::DeactivateUser { .. } | DirectoryOperation::ExpireUser { .. } => true,
-        DirectoryOperation::AddGroupMember { .. }
-        | DirectoryOperation::RemoveGroupMember { .. }
-        | DirectoryOperation::AddWorkspaceMember { .. } => false,
-    }
-}
-
-/// Whether an operation takes access from a person: also a level that is lower than the present one.
-pub(crate) fn takes_access(person: &Person, operation: &DirectoryOperation) -> bool {
-    match operation {
-        DirectoryOperation::GrantRole { role_id, workspace_id, .. } => {
-            person.roles.iter().any(|held| {
-                held.workspace_id == *workspace_id && is_lower_level(role_id, &held.role_id)
-            })
-        }
-        DirectoryOperation::UpdateUser { changes, .. } => {
-            !person.is_guest() && makes_guest(changes)
-        }
-        DirectoryOperation::RevokeRole { .. }
-        | DirectoryOperation::AddWorkspaceMember { .. }
-        | DirectoryOperation::RemoveWorkspaceMember { .. }
-        | DirectoryOperation::AddGroupMember { .. }
-        | DirectoryOperation::RemoveGroupMember { .. }
-        | DirectoryOperation::DeactivateUser { .. }
-        | DirectoryOperation::ExpireUser { .. } => operation.is_removal(),
-    }
-}
-
-/// Whether a change makes a guest of a member.
-fn makes_guest(changes: &Map<String, Value>) -> bool {
-    let kind = changes.get("user_type").and_then(Value::as_str);
-    kind.is_some_and(|kind| kind.starts_with("guest"))
-}
-
-/// Returns a person as after an operation.
-pub(crate) fn after(person: &Person, operation: &DirectoryOperation) -> Person {
-    let mut after = person.clone();
-    after.roles.retain(|role| !takes(operation, role));
-    if let DirectoryOperation::GrantRole { user_id, role_id, workspace_id } = operation {
-        let place = workspace_id.as_deref().unwrap_or_default();
-        after.roles.push(HeldRole {
-            assignment_id: assignment_id(role_id, user_id, place),
-            role_id: role_id.clone(),
-            role_name: role_id.clone(),
-            scope: if workspace_id.is_some() {
-                RoleScope::Workspace
-            } else {
-                RoleScope::Organization
-            },
-            workspace_id: workspace_id.clone(),
-            is_privileged: true,
-            grant: Grant {
-                found_at: after.found_at,
-                occurred_at: None,
-                actor: None,
-                is_older_than_sync: false,
-            },
-        });
-    }
-    if matches!(operation, DirectoryOperation::DeactivateUser { .. }) {
-        after.profile.status = UserStatus::Inactive;
-    }
-    after
 }

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use super::apply_lanes::{SubjectSteps, lanes};
 use super::apply_stopped::{ApplyStopped, FirstStop};
 use super::plan::problem;
-use super::plan_guards::PlanGuards;
 use super::services::{MAX_WAIT, ReconcileServices};
 use super::subject::SubjectRun;
 use crate::connectors::UnreadableRows;
@@ -81,8 +80,12 @@ impl ReconcileServices {
             let problem = problem("account_needs_reauth", detail.to_owned());
             return Err(ApplyStopped::Failed(problem));
         }
+        if !db.sync_settings(account.id).await?.is_some_and(|settings| settings.enabled) {
+            let detail = "The sync of the account was disabled. Enable it; then the rest can be applied with a new plan.";
+            return Err(ApplyStopped::Failed(problem("sync_disabled", detail.to_owned())));
+        }
         let (request_id, unreadable_rows) = (id.text(), UnreadableRows::default());
-        let Reconciliation { options, applied_by, .. } = &reconciliation;
+        let Reconciliation { options, applied_by, counts, .. } = &reconciliation;
         let background = BackgroundChanges {
             services,
             db,
@@ -92,8 +95,9 @@ impl ReconcileServices {
             unreadable_rows: &unreadable_rows,
             max_wait: MAX_WAIT,
         };
-        let guards = PlanGuards::read(db, &account, options.guards.clone()).await?;
-        let run = SubjectRun::new(background, lease, id, guards, options.max_errors);
+        let failed = u32::try_from(counts.failed).unwrap_or(u32::MAX);
+        let errors = (options.max_errors, failed);
+        let run = SubjectRun::new(background, lease, id, &options.guards, errors);
         self.run_phases(db, id, &run).await?;
         let ended = db.reconciliation(id, services.clock.now()).await?;
         let counts = ended.map(|ended| ended.counts).unwrap_or_default();
@@ -111,6 +115,7 @@ impl ReconcileServices {
         run: &SubjectRun<'_>,
     ) -> Result<(), ApplyStopped> {
         let pending = StepFilter { outcome: Some(StepOutcome::Pending), is_removal: None };
+        run.read_interrupted(&db.steps(id, pending, -1, PAGE).await?).await?;
         loop {
             // Steps that ended are pending no more, so the first page has those that are left.
             let steps = db.steps(id, pending, -1, PAGE).await?;

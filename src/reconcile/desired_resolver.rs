@@ -1,6 +1,7 @@
 //! Finds the workspaces, roles and groups that a desired state names in the directory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use crate::connectors::Connector;
 use crate::domain::ids::IntegratedAccountId;
@@ -117,9 +118,15 @@ impl<'a> Resolver<'a> {
             key,
             source,
             fields: desired.fields,
-            workspaces: workspaces.transpose().map_err(at("workspaces"))?,
-            roles: roles.transpose().map_err(at("roles"))?,
-            groups: groups.transpose().map_err(at("groups"))?,
+            workspaces: workspaces.transpose().map_err(at("workspaces"))?.map(joined_workspaces),
+            roles: roles
+                .transpose()
+                .map_err(at("roles"))?
+                .map(|list| distinct(list, |one| one.clone())),
+            groups: groups
+                .transpose()
+                .map_err(at("groups"))?
+                .map(|list| distinct(list, |one| one.id.clone())),
         })
     }
 
@@ -168,6 +175,28 @@ impl<'a> Resolver<'a> {
         }
         Ok(ownership)
     }
+}
+
+/// Returns each workspace once: one may be named by its id and by its name.
+fn joined_workspaces(list: Vec<ResolvedWorkspace>) -> Vec<ResolvedWorkspace> {
+    let mut joined: Vec<ResolvedWorkspace> = Vec::with_capacity(list.len());
+    for workspace in list {
+        match joined.iter_mut().find(|one| one.id == workspace.id) {
+            None => joined.push(workspace),
+            Some(same) => {
+                same.channel_ids.extend(workspace.channel_ids);
+                same.channel_ids.sort_unstable();
+                same.channel_ids.dedup();
+            }
+        }
+    }
+    joined
+}
+
+/// Returns the first of the objects with the same key.
+fn distinct<T, K: Eq + Hash>(list: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut keys = HashSet::new();
+    list.into_iter().filter(|one| keys.insert(key(one))).collect()
 }
 
 /// Declares what a person of the desired state names, in the mode of what the scope does not name.

@@ -62,7 +62,6 @@ impl Planner<'_> {
             return Ok(());
         };
         let mut undoing = inverse(&step, &person);
-        undoing.reason = format!("Undoes step {} of {id}.", step.n);
         let is_as_left = match &step.operation {
             PlanOperation::Create(_) => true,
             PlanOperation::Change(operation) => {
@@ -72,13 +71,16 @@ impl Planner<'_> {
                 present(&person, &operation, &step.before, &step.after) == Present::Done
             }
         };
-        if !is_as_left {
-            undoing.skipped = Some(CHANGED.to_owned());
-        } else if person.is_guest() && is_joining(&undoing) {
-            undoing.skipped = Some(NO_CHANNELS.to_owned());
+        for undoing in &mut undoing {
+            undoing.reason = format!("Undoes step {} of {id}.", step.n);
+            if !is_as_left {
+                undoing.skipped = Some(CHANGED.to_owned());
+            } else if person.is_guest() && is_joining(undoing) {
+                undoing.skipped = Some(NO_CHANNELS.to_owned());
+            }
         }
         let key = step.subject.key.clone();
-        self.push_all(person, &key, vec![undoing]).await
+        self.push_all(person, &key, undoing).await
     }
 
     async fn created_user(
@@ -122,16 +124,76 @@ fn undone(step: &PlanStep) -> ProposedStep {
     }
 }
 
-/// Returns the step that undoes a step about a person.
-fn inverse(step: &PlanStep, person: &Person) -> ProposedStep {
-    let user_id = person.id.clone();
-    let deactivation = || DirectoryOperation::DeactivateUser { user_id: user_id.clone() };
+/// Returns the steps that undo a step about a person.
+fn inverse(step: &PlanStep, person: &Person) -> Vec<ProposedStep> {
+    let user_id = &person.id;
     let (phase, operation) = match &step.operation {
-        PlanOperation::Create(_) => (StepPhase::Removals, deactivation()),
+        PlanOperation::Create(_) => {
+            let user_id = user_id.clone();
+            (StepPhase::Removals, DirectoryOperation::DeactivateUser { user_id })
+        }
+        PlanOperation::Change(DirectoryOperation::UpdateUser { .. }) => {
+            return fields_before(step, user_id);
+        }
         PlanOperation::Change(operation) => invert(operation, step, person),
     };
-    let is_removal = operation.is_removal();
-    ProposedStep { phase, operation: operation.into(), is_removal, ..undone(step) }
+    let mut after = step.before.clone();
+    after.remove("roles");
+    let operation = operation.into();
+    let mut steps = vec![ProposedStep { phase, operation, after, ..undone(step) }];
+    steps.extend(roles_before(step, user_id));
+    steps
+}
+
+/// Returns the steps that give the fields of a person their values before. A person who was deactivated is deactivated
+/// by the operation for that, which the guards know.
+fn fields_before(step: &PlanStep, user_id: &str) -> Vec<ProposedStep> {
+    let mut changes = step.before.clone();
+    let was_inactive = changes.get("status").and_then(Value::as_str) == Some("inactive");
+    if was_inactive {
+        changes.remove("status");
+    }
+    let only = |values: &Map<String, Value>, of_status: bool| {
+        let fields = values.iter().filter(|(name, _)| (*name == "status") == of_status);
+        fields.map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    let part = |of_status: bool| ProposedStep {
+        before: only(&step.after, of_status),
+        after: only(&step.before, of_status),
+        ..undone(step)
+    };
+    let user_id = user_id.to_owned();
+    let deactivation = was_inactive.then(|| ProposedStep {
+        operation: DirectoryOperation::DeactivateUser { user_id: user_id.clone() }.into(),
+        ..part(true)
+    });
+    let update = (!changes.is_empty()).then(|| {
+        let whole = if was_inactive { part(false) } else { undone(step) };
+        let operation = DirectoryOperation::UpdateUser { user_id: user_id.clone(), changes };
+        ProposedStep { phase: StepPhase::Additions, operation: operation.into(), ..whole }
+    });
+    update.into_iter().chain(deactivation).collect()
+}
+
+/// Returns the steps that give back the roles that a person lost with the membership of a workspace.
+fn roles_before(step: &PlanStep, user_id: &str) -> Vec<ProposedStep> {
+    let roles = step.before.get("roles").and_then(Value::as_array).into_iter().flatten();
+    let steps = roles.filter_map(|role| {
+        let text = |name: &str| role.get(name)?.as_str().map(str::to_owned);
+        let operation = DirectoryOperation::GrantRole {
+            user_id: user_id.to_owned(),
+            role_id: text("id")?,
+            workspace_id: text("workspace_id"),
+        };
+        Some(ProposedStep {
+            phase: StepPhase::Additions,
+            operation: operation.into(),
+            before: Map::new(),
+            after: Map::from_iter([("role".to_owned(), role.clone())]),
+            ..undone(step)
+        })
+    });
+    steps.collect()
 }
 
 fn invert(
@@ -141,6 +203,7 @@ fn invert(
 ) -> (StepPhase, DirectoryOperation) {
     let user_id = person.id.clone();
     match operation {
+        // An update is undone by its fields.
         DirectoryOperation::UpdateUser { .. } | DirectoryOperation::ExpireUser { .. } => {
             let changes = step.before.clone();
             (StepPhase::Additions, DirectoryOperation::UpdateUser { user_id, changes })

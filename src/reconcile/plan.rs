@@ -14,20 +14,25 @@ use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::ids::JobId;
 use crate::domain::policy::{DirectoryOperation, Person};
 use crate::domain::reconciliation::{
-    Approval, Ownership, PlanOperation, ProposedStep, ResolvedUser, RowError, StepPhase,
-    StepSubject, difference,
+    Approval, Ownership, PlanOperation, ProposedStep, RemovalLimit, ResolvedUser, RowError,
+    StepPhase, StepSubject, difference,
 };
 use crate::domain::sync::CopyKind;
 use crate::domain::sync_run::SyncProblem;
 use crate::domain::user::User;
 use crate::jobs::JobInterrupted;
-use crate::policies::{BackgroundChanges, takes_access};
-use crate::store::{ApplyRequest, AuditEntry, ClaimedPlan, JobLease, PlanEnd, TenantDb};
+use crate::policies::BackgroundChanges;
+use crate::store::{
+    ApplyRequest, AuditEntry, ClaimedPlan, JobLease, PlanApproval, PlanEnd, StoreError, TenantDb,
+};
 
 /// Maximum number of errors of rows that are stored.
 pub(super) const MAX_ROW_ERRORS: usize = 100;
 /// How long a plan can be applied.
 const VALIDITY: Duration = Duration::hours(24);
+
+/// The time in which removals of automatic rule sets are counted.
+const REMOVAL_WINDOW: Duration = Duration::hours(24);
 
 /// Why a plan is not made.
 pub(super) enum PlanStopped {
@@ -61,7 +66,7 @@ pub(super) struct Planner<'a> {
     pub(super) desired_users: u64,
     pub(super) row_errors: Vec<RowError>,
     pub(super) has_row_errors: bool,
-    /// Removals from people with privileged roles: checked when it is known who gets such roles.
+    /// Removals of what guards count: checked when it is known who gets such roles.
     deferred: Vec<(Person, ProposedStep)>,
 }
 
@@ -76,11 +81,15 @@ impl ReconcileServices {
         let db = services.store.tenant(lease.environment_id);
         let Some(claimed) = db.start_plan(lease).await? else { return Ok(()) };
         let Some(account) = db.account(lease.account_id).await? else { return Ok(()) };
+        if claimed.options.approve == Some(Approval::WithinGuards)
+            && db.is_reconciliation_under_way(account.id).await?
+        {
+            return Err(under_way());
+        }
         let made = Box::pin(self.plan(&db, lease, &account, &claimed)).await;
         let (now, entropy) = (services.clock.now(), &*services.entropy);
         match made {
-            Ok(Some(hash)) => self.approve(&db, &claimed, lease, &hash).await?,
-            Ok(None) => {}
+            Ok(()) => {}
             Err(PlanStopped::Interrupted(interrupted)) => return Err(interrupted),
             Err(PlanStopped::Failed(problem, rows)) => {
                 let failed = (&problem, rows.as_slice());
@@ -97,7 +106,7 @@ impl ReconcileServices {
         lease: &JobLease,
         account: &IntegratedAccount,
         claimed: &ClaimedPlan,
-    ) -> Result<Option<String>, PlanStopped> {
+    ) -> Result<(), PlanStopped> {
         let services = &self.policies;
         if account.status != AccountStatus::Active {
             let detail = "The account must be linked again before a plan can be made.";
@@ -130,7 +139,7 @@ impl ReconcileServices {
             account,
             claimed,
             checks: StepChecks { cx, connector, clock: &*services.clock },
-            guards: PlanGuards::read(db, account, claimed.options.guards.clone()).await?,
+            guards: PlanGuards::read(db, account, connector, &claimed.options.guards).await?,
             writer: PlanWriter::new(db, lease, claimed.id, connector),
             ownership,
             matched_by: HashMap::new(),
@@ -151,36 +160,6 @@ impl ReconcileServices {
             planner.plan_desired(&resolver).await?;
         }
         planner.finish(lease, freshness.synced_at).await
-    }
-}
-
-impl ReconcileServices {
-    /// Applies a plan that was approved when it was requested. Another one under way leaves it planned.
-    async fn approve(
-        &self,
-        db: &TenantDb,
-        claimed: &ClaimedPlan,
-        lease: &JobLease,
-        hash: &str,
-    ) -> Result<(), JobInterrupted> {
-        let (clock, entropy) = (&*self.policies.clock, &*self.policies.entropy);
-        let request = ApplyRequest {
-            id: claimed.id,
-            hash,
-            override_removals: None,
-            job_id: JobId::generate(clock, entropy),
-            applied_by: &claimed.created_by,
-        };
-        let subject = claimed.id.text();
-        let entry = AuditEntry {
-            account_id: Some(lease.account_id),
-            subject: Some(&subject),
-            ..AuditEntry::new("reconciliation.applied", &claimed.created_by, clock, entropy)
-        };
-        if let Err(refused) = db.request_apply(&request, clock.now(), &entry).await? {
-            tracing::warn!(reconciliation = %claimed.id, ?refused, "an approved plan was not applied");
-        }
-        Ok(())
     }
 }
 
@@ -233,19 +212,18 @@ impl Planner<'_> {
         self.push_all(person, &user.key, steps).await
     }
 
-    /// Checks the steps of a person and writes them. Removals from people with privileged roles are written later.
+    /// Checks the steps of a person and writes them. Removals of what guards count are written later.
     pub(super) async fn push_all(
         &mut self,
         person: Person,
         key: &str,
         steps: Vec<ProposedStep>,
     ) -> Result<(), PlanStopped> {
-        let has_privileges = person.roles.iter().any(|role| role.is_privileged);
         for step in steps {
             for step in self.checks.check(step) {
-                let is_deferred = has_privileges
-                    && step.skipped.is_none()
-                    && operation_of(&step).is_some_and(|one| takes_access(&person, one));
+                let operation = operation_of(&step).filter(|_| step.skipped.is_none());
+                let is_deferred =
+                    operation.is_some_and(|one| self.guards.takes_counted(&person, one));
                 if is_deferred {
                     self.deferred.push((person.clone(), step));
                 } else {
@@ -276,18 +254,15 @@ impl Planner<'_> {
         mut self,
         lease: &JobLease,
         base_synced_at: OffsetDateTime,
-    ) -> Result<Option<String>, PlanStopped> {
+    ) -> Result<(), PlanStopped> {
         for (person, step) in std::mem::take(&mut self.deferred) {
             let key = person.email().unwrap_or(&person.id).to_owned();
             self.push(&person, &key, step).await?;
         }
         let services = &self.services.policies;
         let totals = self.writer.finish(&self.checks.cx).await?;
-        let sizes = self.db.copy_sizes(self.account.id).await?;
-        let people = sizes.into_iter().find(|(kind, _)| *kind == CopyKind::User);
-        let max = self.claimed.options.guards.max_removals;
-        let removals = removal_limit(max, totals.removals, people.map_or(0, |(_, size)| size));
         let now = services.clock.now();
+        let removals = self.removal_limit(totals.removals, now).await?;
         let end = PlanEnd {
             hash: &totals.hash,
             summary: totals.summary,
@@ -299,14 +274,73 @@ impl Planner<'_> {
             base_synced_at: Some(base_synced_at),
             expires_at: now + VALIDITY,
         };
-        self.db.finish_plan(lease, self.claimed.id, &end, now, &*services.entropy).await?;
-        let is_approved = match self.claimed.options.approve {
+        let approve = self.claimed.options.approve;
+        let is_approved = match approve {
             Some(Approval::IfNoRemovals) => removals.removals == 0,
             Some(Approval::WithinGuards) => removals.override_removals.is_none(),
             None => false,
         };
-        Ok((is_approved && totals.summary.changes() > 0).then_some(totals.hash))
+        let is_applied = is_approved
+            && totals.summary.changes() > 0
+            && (approve == Some(Approval::WithinGuards)
+                || !self.db.is_reconciliation_under_way(self.account.id).await?);
+        let subject = self.claimed.id.text();
+        let approval = is_applied.then(|| self.approval(&totals.hash, &subject));
+        let end = (&end, approval.as_ref());
+        let id = self.claimed.id;
+        match self.db.finish_plan(lease, id, end, now, &*services.entropy).await {
+            Err(StoreError::Conflict(_)) if is_applied => Err(under_way().into()),
+            finished => Ok(finished.map(|_| ())?),
+        }
     }
+
+    /// Returns how much the plan may take. What an automatic rule set took within a day counts too: many small plans take
+    /// no more than a large one.
+    async fn removal_limit(
+        &self,
+        removals: u64,
+        now: OffsetDateTime,
+    ) -> Result<RemovalLimit, PlanStopped> {
+        let sizes = self.db.copy_sizes(self.account.id).await?;
+        let people = sizes.into_iter().find(|(kind, _)| *kind == CopyKind::User);
+        let ClaimedPlan { options, rule_set_id, .. } = self.claimed;
+        let before = match rule_set_id {
+            Some(id) if options.approve == Some(Approval::WithinGuards) => {
+                let since = now - REMOVAL_WINDOW;
+                self.db.rule_set_removals_since(self.account.id, *id, since).await?
+            }
+            Some(_) | None => 0,
+        };
+        let people = people.map_or(0, |(_, size)| size);
+        Ok(removal_limit(options.guards.max_removals, (removals, before), people))
+    }
+
+    /// Returns the request to apply a plan that was approved when it was requested.
+    fn approval<'p>(&'p self, hash: &'p str, subject: &'p str) -> PlanApproval<'p> {
+        let services = &self.services.policies;
+        let (clock, entropy) = (&*services.clock, &*services.entropy);
+        let applied_by = self.claimed.created_by.as_str();
+        let request = ApplyRequest {
+            id: self.claimed.id,
+            hash,
+            override_removals: None,
+            job_id: JobId::generate(clock, entropy),
+            applied_by,
+        };
+        let audit = AuditEntry {
+            account_id: Some(self.account.id),
+            subject: Some(subject),
+            ..AuditEntry::new("reconciliation.applied", applied_by, clock, entropy)
+        };
+        PlanApproval { request, audit }
+    }
+}
+
+/// Returns why an approved plan waits.
+fn under_way() -> JobInterrupted {
+    let detail =
+        "Another reconciliation of the account is applied or paused. The plan is made after it.";
+    JobInterrupted::Retry(problem("reconciliation_in_progress", detail.to_owned()))
 }
 
 /// Returns the operation of a step about an existing person.

@@ -6,8 +6,8 @@ use super::desired_resolver::{Resolver, declare};
 use super::plan::{MAX_ROW_ERRORS, PlanStopped, Planner, problem};
 use crate::domain::policy::Person;
 use crate::domain::reconciliation::{
-    DesiredUser, InvalidDesired, PlanOperation, ResolvedUser, RowError, StepSubject, creation,
-    departure, new_user_key,
+    DesiredUser, InvalidDesired, MatchBy, PlanOperation, ResolvedUser, RowError, StepSubject,
+    creation, departure, new_user_key,
 };
 use crate::store::{PeopleFilter, PeoplePage, StagedRow};
 
@@ -65,7 +65,7 @@ impl Planner<'_> {
             self.plan_users(users).await?;
         }
         if self.claimed.options.prune || !self.ownership.is_empty() {
-            self.plan_departures().await?;
+            self.plan_departures(&keys).await?;
         }
         Ok(())
     }
@@ -88,6 +88,10 @@ impl Planner<'_> {
         let source = format!("row {}", row.row_number);
         let key = desired.key(match_by)?;
         let user = resolver.resolve(desired, key, source)?;
+        if let Some((one, other)) = user.contradicting_levels() {
+            let message = format!("names the levels {} and {} in the same place", one.id, other.id);
+            return Err(InvalidDesired { pointer: "/roles".to_owned(), message });
+        }
         if let Some(before) = keys.insert(user.key.clone(), row.row_number) {
             return Err(at_key(format!("is that of row {before} too: name each person once")));
         }
@@ -149,8 +153,10 @@ impl Planner<'_> {
         Ok(())
     }
 
-    /// Plans the steps of the people who are not in the desired state.
-    async fn plan_departures(&mut self) -> Result<(), PlanStopped> {
+    /// Plans the steps of the people who are not in the desired state. `desired` are the values by which its people are
+    /// matched: a person with one of them, as a second address or since the plan was begun, is no stranger to it.
+    async fn plan_departures(&mut self, desired: &HashMap<String, i64>) -> Result<(), PlanStopped> {
+        let match_by = self.claimed.options.match_by;
         let mut after: Option<String> = None;
         loop {
             let page = PeoplePage { as_of: None, after: after.as_deref(), limit: PAGE };
@@ -158,13 +164,29 @@ impl Planner<'_> {
             let Some(last) = people.last() else { return Ok(()) };
             after = Some(last.id.clone());
             for person in people {
-                if self.desired.contains(&person.id) {
+                let is_desired = || {
+                    let mut values = match_values(&person, match_by).into_iter();
+                    values.any(|value| desired.contains_key(&match_by.normalize(&value)))
+                };
+                if self.desired.contains(&person.id) || is_desired() {
                     continue;
                 }
                 let steps = departure(&person, &self.ownership, self.claimed.options.prune);
                 let key = person.email().unwrap_or(&person.id).to_owned();
                 self.push_all(person, &key, steps).await?;
             }
+        }
+    }
+}
+
+/// Returns the values by which a person could be matched.
+fn match_values(person: &Person, match_by: MatchBy) -> Vec<String> {
+    match match_by {
+        MatchBy::Email => person.profile.emails.iter().map(|one| one.email.clone()).collect(),
+        MatchBy::Username => person.profile.username.iter().cloned().collect(),
+        MatchBy::ExternalId | MatchBy::EmployeeNumber => {
+            let value = person.json().get(match_by.name()).and_then(|value| value.as_str());
+            value.map(str::to_owned).into_iter().collect()
         }
     }
 }

@@ -11,8 +11,8 @@ use crate::domain::account::IntegratedAccount;
 use crate::domain::ids::{JobId, ReconciliationId, RuleSetId};
 use crate::domain::policy::Person;
 use crate::domain::reconciliation::{
-    Approval, DesiredUser, MatchBy, Ownership, ProposedStep, ReconciliationOptions, ResolvedUser,
-    RuleSet, difference,
+    Approval, DesiredUser, MatchBy, Ownership, OwnershipMode, ProposedStep, ReconciliationOptions,
+    ResolvedUser, RuleSet, difference,
 };
 use crate::domain::user::User;
 use crate::policies::BackgroundChanges;
@@ -31,8 +31,10 @@ impl Planner<'_> {
         let Some(rule_set) = self.db.rule_set(id).await? else {
             return Err(failed("not_found", format!("The rule set {id} was deleted.")));
         };
-        let owned = ownership(resolver, &rule_set);
-        self.ownership = owned.map_err(|error| failed("invalid_rule_set", error))?;
+        // What the request declares has precedence over the rule set.
+        let mode = self.claimed.options.mode;
+        let owned = own(&mut self.ownership, resolver, &rule_set, mode);
+        owned.map_err(|error| failed("invalid_rule_set", error))?;
         let filter = match &self.claimed.options.only_users {
             Some(ids) => PeopleFilter::Ids(ids.clone()),
             None => PeopleFilter::Everyone,
@@ -83,9 +85,10 @@ impl ReconcileServices {
         let services = &self.policies;
         let connector = services.sync.registry.connector(account.provider);
         let (resolver, _) = Resolver::read(db, account.id, connector, &[]).await?;
-        let found = ownership(&resolver, rule_set)
-            .and_then(|owned| Ok((owned, resolve(&resolver, person, desired, matched)?)));
-        let (owned, user) = match found {
+        let mut owned = Ownership::default();
+        let found = own(&mut owned, &resolver, rule_set, rule_set.mode)
+            .and_then(|()| resolve(&resolver, person, desired, matched));
+        let user = match found {
             Ok(found) => found,
             Err(error) => return Ok(Err(error)),
         };
@@ -105,7 +108,7 @@ impl ReconcileServices {
         };
         let cx = background.call_context();
         let checks = StepChecks { cx, connector, clock: &*services.clock };
-        let mut guards = PlanGuards::read(db, account, rule_set.guards.clone()).await?;
+        let mut guards = PlanGuards::read(db, account, connector, &rule_set.guards).await?;
         let mut steps = Vec::new();
         for step in difference(person, &profile, &user, &owned) {
             for step in checks.check(step) {
@@ -159,9 +162,13 @@ impl ReconcileServices {
     }
 }
 
-/// Returns what a rule set owns: everything that its rules name, in its mode.
-fn ownership(resolver: &Resolver<'_>, rule_set: &RuleSet) -> Result<Ownership, String> {
-    let mut owned = Ownership::default();
+/// Declares what a rule set owns: everything that its rules name.
+fn own(
+    owned: &mut Ownership,
+    resolver: &Resolver<'_>,
+    rule_set: &RuleSet,
+    mode: OwnershipMode,
+) -> Result<(), String> {
     for rule in &rule_set.rules {
         let targets = DesiredUser {
             workspaces: Some(rule.then.workspaces.clone()),
@@ -170,9 +177,9 @@ fn ownership(resolver: &Resolver<'_>, rule_set: &RuleSet) -> Result<Ownership, S
             ..DesiredUser::default()
         };
         let user = resolver.resolve(targets, String::new(), String::new());
-        declare(&mut owned, &user.map_err(|error| error.message)?, rule_set.mode);
+        declare(owned, &user.map_err(|error| error.message)?, mode);
     }
-    Ok(owned)
+    Ok(())
 }
 
 /// Finds what the matching rules give a person.
@@ -189,5 +196,9 @@ fn resolve(
     };
     let key =
         person.email().map_or_else(|| person.id.clone(), |email| MatchBy::Email.normalize(email));
-    resolver.resolve(desired, key, source).map_err(|error| error.message)
+    let resolved = resolver.resolve(desired, key, source).map_err(|error| error.message);
+    resolved.map(|mut user| {
+        user.keep_highest_levels();
+        user
+    })
 }

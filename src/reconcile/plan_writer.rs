@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::connectors::{CallContext, Connector, PlannedCall, PlannedWork};
 use crate::domain::ids::ReconciliationId;
 use crate::domain::policy::DirectoryOperation;
 use crate::domain::reconciliation::{
-    PlanOperation, PlanSummary, ProposedStep, StepPhase, StepSubject,
+    CreateOperation, PlanOperation, PlanSummary, ProposedStep, StepPhase, StepSubject,
 };
 use crate::jobs::JobInterrupted;
 use crate::store::{JobLease, NewStep, TenantDb};
@@ -45,6 +46,8 @@ pub(super) struct PlanWriter<'a> {
     provider_calls: u64,
     /// The subject of the last step, whose reads are counted.
     last_subject: Option<(StepPhase, String)>,
+    /// The subject of the last step whose reads of roles are counted.
+    last_with_roles: Option<(StepPhase, String)>,
 }
 
 impl<'a> PlanWriter<'a> {
@@ -66,6 +69,7 @@ impl<'a> PlanWriter<'a> {
             calls: Calls::new(),
             provider_calls: 0,
             last_subject: None,
+            last_with_roles: None,
         }
     }
 
@@ -81,7 +85,8 @@ impl<'a> PlanWriter<'a> {
         let mut provider_calls = 0;
         if skipped.is_none() {
             self.removals += u64::from(is_removal);
-            provider_calls = self.count_calls(phase, &operation, &subject, workspaces);
+            let reads = (workspaces, changes_roles(&operation, &before));
+            provider_calls = self.count_calls(phase, &operation, &subject, reads);
         }
         let (number, digest) = self.phases.entry(phase).or_default();
         let (place, skipped_here) = (*number, skipped.is_some());
@@ -113,7 +118,7 @@ impl<'a> PlanWriter<'a> {
         phase: StepPhase,
         operation: &PlanOperation,
         subject: &StepSubject,
-        workspaces: usize,
+        (workspaces, reads_roles): (usize, bool),
     ) -> u32 {
         let mut work = vec![(PlannedWork::Operation(operation), 1)];
         let key = match operation {
@@ -124,15 +129,19 @@ impl<'a> PlanWriter<'a> {
             PlanOperation::Change(_) | PlanOperation::Create(_) => subject.key.clone(),
         };
         let is_first = self.last_subject.as_ref().is_none_or(|last| *last != (phase, key.clone()));
-        if is_first {
+        let is_workspace =
+            matches!(operation, PlanOperation::Create(CreateOperation::Workspace { .. }));
+        if is_first && !is_workspace {
             // Before and after the steps.
             let is_group = matches!(phase, StepPhase::GroupAdditions | StepPhase::GroupRemovals);
             work.push((if is_group { PlannedWork::ReadGroup } else { PlannedWork::ReadUser }, 2));
             self.last_subject = Some((phase, key));
         }
-        if changes_roles(operation) {
+        let subject = self.last_subject.clone();
+        if reads_roles && self.last_with_roles != subject {
             let workspaces = u32::try_from(workspaces).unwrap_or(u32::MAX);
-            work.push((PlannedWork::ReadRoles(workspaces), 1));
+            work.push((PlannedWork::ReadRoles(workspaces), 2));
+            self.last_with_roles = subject;
         }
         let mut count = 0_u32;
         for (work, times) in work {
@@ -149,12 +158,12 @@ impl<'a> PlanWriter<'a> {
 
     /// Writes the rest, and returns what the plan adds up to.
     pub(super) async fn finish(
-        mut self,
+        &mut self,
         cx: &CallContext<'_>,
     ) -> Result<PlanTotals, JobInterrupted> {
         self.flush().await?;
         let mut whole = Sha256::new();
-        for (phase, (count, digest)) in self.phases {
+        for (phase, (count, digest)) in std::mem::take(&mut self.phases) {
             whole.update(phase.name());
             whole.update(count.to_be_bytes());
             whole.update(digest.finalize());
@@ -188,18 +197,19 @@ impl<'a> PlanWriter<'a> {
     }
 }
 
-/// Whether the roles of a person are read after an operation.
-pub(super) fn changes_roles(operation: &PlanOperation) -> bool {
+/// Whether the roles of a person are read before and after an operation: it is about roles, or takes some with what it
+/// is about, as its values before say.
+pub(super) fn changes_roles(operation: &PlanOperation, before: &Map<String, Value>) -> bool {
     match operation {
         PlanOperation::Create(_) => false,
         PlanOperation::Change(operation) => match operation {
             DirectoryOperation::GrantRole { .. } | DirectoryOperation::RevokeRole { .. } => true,
-            DirectoryOperation::UpdateUser { .. }
-            | DirectoryOperation::AddWorkspaceMember { .. }
-            | DirectoryOperation::RemoveWorkspaceMember { .. }
+            DirectoryOperation::UpdateUser { changes, .. } => changes.contains_key("user_type"),
+            DirectoryOperation::RemoveWorkspaceMember { .. }
+            | DirectoryOperation::DeactivateUser { .. } => before.contains_key("roles"),
+            DirectoryOperation::AddWorkspaceMember { .. }
             | DirectoryOperation::AddGroupMember { .. }
             | DirectoryOperation::RemoveGroupMember { .. }
-            | DirectoryOperation::DeactivateUser { .. }
             | DirectoryOperation::ExpireUser { .. } => false,
         },
     }

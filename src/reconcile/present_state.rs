@@ -3,9 +3,12 @@
 use serde_json::{Map, Value};
 
 use crate::domain::policy::{DirectoryOperation, Person};
-use crate::domain::role::replaces_level;
+use crate::domain::role::{is_guest_level, is_member_level, replaces_level};
 use crate::domain::user::User;
 use crate::domain::user_input::UserInput;
+
+/// What differs when others gave a person another level.
+const LEVEL: &str = "the person's level in this place";
 
 /// The state of a person, compared with a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,16 +49,19 @@ pub(super) fn present(
             let earlier =
                 before.get("role").and_then(|role| role.get("id")).and_then(Value::as_str);
             // A membership that the plan itself adds brings the lowest level.
-            let is_as_before = level == earlier
-                || earlier.is_none() && level.is_none_or(crate::domain::role::is_member_level);
-            Present::of(is_held, is_as_before, "the person's level in this place")
+            let is_as_before =
+                level == earlier || earlier.is_none() && level.is_none_or(is_member_level);
+            Present::of(is_held, is_as_before, LEVEL)
         }
         DirectoryOperation::RevokeRole { role_id, workspace_id, .. } => {
-            let is_held = person
-                .roles
-                .iter()
-                .any(|held| held.role_id == *role_id && held.workspace_id == *workspace_id);
-            Present::of(!is_held, is_held, "")
+            let here = || person.roles.iter().filter(|held| held.workspace_id == *workspace_id);
+            let is_held = here().any(|held| held.role_id == *role_id);
+            // Others gave the person another level than the one that is left without this one.
+            let is_replaced = here().any(|held| {
+                let id = held.role_id.as_str();
+                replaces_level(role_id, id) && !is_member_level(id) && !is_guest_level(id)
+            });
+            Present::of(!is_held && !is_replaced, is_held, LEVEL)
         }
         DirectoryOperation::AddWorkspaceMember { workspace_id, .. } => {
             let is_member = person.workspaces.iter().any(|one| one.id == *workspace_id);
@@ -79,7 +85,9 @@ pub(super) fn present(
 
 /// Compares the fields of a change.
 fn of_fields(person: &Person, before: &Map<String, Value>, after: &Map<String, Value>) -> Present {
-    let Ok(user) = serde_json::from_str::<User>(&person.body) else { return Present::ToDo };
+    let Ok(user) = serde_json::from_str::<User>(&person.body) else {
+        return Present::Changed("the form of the profile".to_owned());
+    };
     if is_equal(&user, after) {
         return Present::Done;
     }

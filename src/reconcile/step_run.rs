@@ -11,6 +11,7 @@ use crate::domain::sync_run::SyncProblem;
 use crate::domain::user_input::UserInput;
 use crate::domain::workspace_input::WorkspaceInput;
 use crate::policies::BackgroundChanges;
+use crate::store::StoreError;
 use crate::sync::describe_problem;
 use crate::unified::{ChangeResult, OnConflict, RenderOptions, UnifiedError};
 
@@ -20,6 +21,17 @@ pub(super) struct StepFailed {
     pub(super) detail: String,
     /// Why no other step can be carried out either.
     pub(super) problem: Option<SyncProblem>,
+    /// Whether the provider may have made the change.
+    pub(super) is_outcome_unknown: bool,
+    /// The error of the database: another attempt looks what was done, and continues.
+    pub(super) interrupted: Option<StoreError>,
+}
+
+impl StepFailed {
+    /// Returns the failure of a step that the provider did not carry out.
+    pub(super) fn refused(detail: String) -> Self {
+        Self { detail, problem: None, is_outcome_unknown: false, interrupted: None }
+    }
 }
 
 /// Sends steps.
@@ -47,7 +59,7 @@ impl StepRun<'_> {
         match operation {
             CreateOperation::User { user } => Box::pin(self.create_user(user, is_resumed)).await,
             CreateOperation::Workspace { workspace } => {
-                Box::pin(self.create_workspace(workspace)).await
+                Box::pin(self.create_workspace(workspace, is_resumed)).await
             }
         }
     }
@@ -81,9 +93,14 @@ impl StepRun<'_> {
     async fn create_workspace(
         &self,
         workspace: Map<String, Value>,
+        is_resumed: bool,
     ) -> Result<(StepOutcome, Option<String>, Option<String>), StepFailed> {
         let input: WorkspaceInput = read(workspace)?;
         let (changes, write) = (self.background.changes(), self.background.write_through());
+        if is_resumed && let Some(id) = changes.find_workspace(&input).await.map_err(failed)? {
+            write.refresh(&OwnChange::new_workspace(&id, &input)).await;
+            return Ok((StepOutcome::Applied, None, Some(id)));
+        }
         let shape = RenderOptions::default();
         let effects = own_change::new_workspace(&input);
         let send = Box::pin(changes.create_workspace(&input, &shape));
@@ -117,7 +134,7 @@ fn report(done: ChangeResult) -> (StepOutcome, Option<String>, Option<String>) {
 
 fn read<T: serde::de::DeserializeOwned>(fields: Map<String, Value>) -> Result<T, StepFailed> {
     serde_json::from_value(Value::Object(fields))
-        .map_err(|error| StepFailed { detail: error.to_string(), problem: None })
+        .map_err(|error| StepFailed::refused(error.to_string()))
 }
 
 fn failed(error: UnifiedError) -> StepFailed {
@@ -125,19 +142,23 @@ fn failed(error: UnifiedError) -> StepFailed {
         UnifiedError::Connector(error) => {
             let is_final = error.kind == ErrorKind::NeedsReauth;
             let problem = is_final.then(|| describe_problem(&error, None));
-            StepFailed { detail: describe(&error), problem }
+            let is_outcome_unknown = error.is_outcome_unknown();
+            StepFailed { problem, is_outcome_unknown, ..StepFailed::refused(describe(&error)) }
         }
         UnifiedError::Invalid(errors) => {
             let texts: Vec<String> = errors
                 .iter()
                 .map(|error| format!("`{}` {}", error.pointer, error.message))
                 .collect();
-            StepFailed { detail: texts.join("; "), problem: None }
+            StepFailed::refused(texts.join("; "))
         }
-        error @ (UnifiedError::Store(_)
-        | UnifiedError::Unsupported { .. }
+        UnifiedError::Store(error) => StepFailed {
+            interrupted: Some(error),
+            ..StepFailed::refused("The database failed.".to_owned())
+        },
+        error @ (UnifiedError::Unsupported { .. }
         | UnifiedError::Exists { .. }
         | UnifiedError::InvalidCursor
-        | UnifiedError::NotFound { .. }) => StepFailed { detail: error.to_string(), problem: None },
+        | UnifiedError::NotFound { .. }) => StepFailed::refused(error.to_string()),
     }
 }

@@ -1,28 +1,26 @@
 //! Carries out the steps about one subject: reads it, compares each step with it, sends what is left to do, and reads it
 //! again.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Map, Value};
-use tokio::sync::Mutex;
 
 use super::apply_lanes::SubjectSteps;
 use super::apply_stopped::ApplyStopped;
+use super::created_objects::{with_created_ids, with_ids};
 use super::plan::problem;
-use super::plan_guards::PlanGuards;
 use super::plan_writer::changes_roles;
 use super::present_state::{Present, present};
+use super::step_guards::{StepGuards, TakenPeople};
 use super::step_run::{StepFailed, StepRun};
 use super::subject_error::describe;
 use crate::connectors::ErrorKind;
 use crate::domain::ids::ReconciliationId;
-use crate::domain::policy::{DirectoryOperation, HeldRole, Person};
-use crate::domain::reconciliation::{CreateOperation, PlanOperation, StepOutcome, new_object_key};
+use crate::domain::policy::{DirectoryOperation, Person};
+use crate::domain::reconciliation::{PlanOperation, ReconciliationGuards, StepOutcome};
 use crate::domain::reported_change::Subject;
-use crate::domain::role::is_member_level;
 use crate::jobs::JobInterrupted;
-use crate::policies::{BackgroundChanges, takes_access};
+use crate::policies::{BackgroundChanges, after as after_operation, takes_access};
 use crate::store::{
     JobLease, PeopleFilter, PeoplePage, StepEnd, StepWritten, StoreError, StoredStep,
 };
@@ -33,17 +31,17 @@ const GONE: &str = "The person is no longer in the directory. Make a new plan.";
 /// Why a step failed that the directory does not show.
 const NOT_SEEN: &str =
     "The provider accepted the change, and did not return it when the object was read again.";
+/// The end of the reason why a step failed that an attempt before may have sent.
+const MAYBE_SENT: &str = " An earlier attempt, which was interrupted, may have made the change.";
 
 /// Carries out steps, subject by subject.
 pub(super) struct SubjectRun<'a> {
     background: BackgroundChanges<'a>,
     lease: &'a JobLease,
     id: ReconciliationId,
-    guards: PlanGuards<'a>,
+    guards: StepGuards<'a>,
     max_errors: u32,
     errors: AtomicU32,
-    /// Held while an operation is checked and sent that takes a role which a guard counts.
-    guarded: Mutex<()>,
 }
 
 /// A step that was sent.
@@ -57,11 +55,25 @@ impl<'a> SubjectRun<'a> {
         background: BackgroundChanges<'a>,
         lease: &'a JobLease,
         id: ReconciliationId,
-        guards: PlanGuards<'a>,
-        max_errors: u32,
+        guards: &'a ReconciliationGuards,
+        (max_errors, errors): (u32, u32),
     ) -> Self {
-        let (errors, guarded) = (AtomicU32::new(0), Mutex::new(()));
-        Self { background, lease, id, guards, max_errors, errors, guarded }
+        let guards = StepGuards::of(background, guards);
+        Self { background, lease, id, guards, max_errors, errors: AtomicU32::new(errors) }
+    }
+
+    /// Reads the people from whom an attempt before may have taken something: the guards look at the copy.
+    pub(super) async fn read_interrupted(&self, steps: &[StoredStep]) -> Result<(), StoreError> {
+        let mut taken = self.guards.taken.lock().await;
+        for stored in steps.iter().filter(|step| step.is_started) {
+            if let PlanOperation::Change(operation) = &stored.step.operation
+                && let Some(person) = self.person(operation.user_id()).await?
+                && takes_access(&person, operation)
+            {
+                self.read_taken(&person, operation, &mut taken).await;
+            }
+        }
+        Ok(())
     }
 
     /// Carries out the steps about a subject.
@@ -72,17 +84,18 @@ impl<'a> SubjectRun<'a> {
 
     async fn carry_out_steps(&self, subject: SubjectSteps) -> Result<(), ApplyStopped> {
         let (mut created, mut changes) = (Vec::new(), Vec::new());
+        let plan = (self.background.db, self.id);
         for stored in subject.steps {
             match stored.step.operation.clone() {
                 PlanOperation::Create(operation) => created.push((stored, operation)),
-                PlanOperation::Change(operation) => match self.with_ids(operation).await? {
+                PlanOperation::Change(operation) => match with_ids(plan, operation).await? {
                     Ok(operation) => changes.push(SentStep { stored, operation }),
                     Err(missing) => self.end(&stored, StepOutcome::Skipped, Some(missing)).await?,
                 },
             }
         }
         for (stored, operation) in created {
-            let operation = match self.with_created_ids(operation).await? {
+            let operation = match with_created_ids(plan, operation).await? {
                 Ok(operation) => operation,
                 Err(missing) => {
                     self.end(&stored, StepOutcome::Skipped, Some(missing)).await?;
@@ -103,7 +116,9 @@ impl<'a> SubjectRun<'a> {
     /// Changes an object: a person, or the members of a group.
     async fn change(&self, object: &Subject, steps: Vec<SentStep>) -> Result<(), ApplyStopped> {
         let write = self.background.write_through();
-        let with_roles = steps.iter().any(|step| changes_roles(&step.stored.step.operation));
+        let with_roles = steps
+            .iter()
+            .any(|step| changes_roles(&step.stored.step.operation, &step.stored.step.before));
         if let Err(error) = write.refresh_object(object, with_roles).await {
             return self.unreadable(error, steps).await;
         }
@@ -132,24 +147,34 @@ impl<'a> SubjectRun<'a> {
         sent: Vec<SentStep>,
     ) -> Result<(), ApplyStopped> {
         let write = self.background.write_through();
-        if let Err(error) = write.refresh_object(object, with_roles).await {
-            tracing::warn!(account = %self.background.account.id, %error, "applied steps were not read again");
-            for step in sent {
-                self.end(&step.stored, StepOutcome::Applied, None).await?;
+        let is_read = match write.refresh_object(object, with_roles).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(account = %self.background.account.id, %error, "applied steps were not read again");
+                false
             }
-            return Ok(());
-        }
+        };
+        // All of them were sent: each has an outcome, also when there are too many errors.
+        let mut ended = Ok(());
         for step in sent {
-            let PlanStepValues { before, after } = values(&step.stored);
-            let person = self.person(step.operation.user_id()).await?;
-            let is_done = person.is_some_and(|person| {
-                present(&person, &step.operation, before, after) == Present::Done
-            });
+            let is_done = !is_read || self.is_done(&step).await?;
             let detail = (!is_done).then(|| NOT_SEEN.to_owned());
             let outcome = if is_done { StepOutcome::Applied } else { StepOutcome::Failed };
-            self.end(&step.stored, outcome, detail).await?;
+            match self.end(&step.stored, outcome, detail).await {
+                Err(interrupted @ ApplyStopped::Interrupted(_)) => return Err(interrupted),
+                one => ended = ended.and(one),
+            }
         }
-        Ok(())
+        ended
+    }
+
+    /// Whether the copy shows that a step is done.
+    async fn is_done(&self, step: &SentStep) -> Result<bool, StoreError> {
+        let PlanStepValues { before, after } = values(&step.stored);
+        let person = self.person(step.operation.user_id()).await?;
+        Ok(person.is_some_and(|person| {
+            present(&person, &step.operation, before, after) == Present::Done
+        }))
     }
 
     /// Sends a step, if the person is as before it. Returns the step when the provider accepted it.
@@ -176,31 +201,71 @@ impl<'a> SubjectRun<'a> {
             }
             Present::ToDo => {}
         }
+        if !self.guards.takes_counted(&person, operation).await? {
+            return self.send_allowed(step, &person, None).await;
+        }
         // Two removals at the same time could each leave the other's person as the last holder.
-        let _guarded =
-            if takes_access(&person, operation) { Some(self.guarded.lock().await) } else { None };
-        if let Some(refusal) = self.guards.refusal(&person, operation).await? {
+        let mut taken = self.guards.taken.lock().await;
+        let lease = self.guards.claim(self.lease).await?;
+        let work = Box::pin(self.send_allowed(step, &person, Some(&mut taken)));
+        self.guards.while_claimed(lease, work).await
+    }
+
+    /// Sends a step that is left to do, unless a guard refuses it. `taken` are the people whom guards count no longer, for
+    /// a step that takes what they count.
+    async fn send_allowed(
+        &self,
+        step: SentStep,
+        person: &Person,
+        mut taken: Option<&mut TakenPeople>,
+    ) -> Result<Option<SentStep>, ApplyStopped> {
+        let SentStep { stored, operation } = &step;
+        let refusal = self.guards.refusal(person, operation, taken.as_deref()).await?;
+        if let Some(refusal) = refusal {
             self.end(stored, StepOutcome::Skipped, Some(refusal)).await?;
             return Ok(None);
         }
         self.begin(stored).await?;
         let run = StepRun { background: self.background };
-        match run.change(operation).await {
-            Ok(()) => {
-                let is_counted = |role: &HeldRole| !is_member_level(&role.role_id);
-                if takes_access(&person, operation) && person.roles.iter().any(is_counted) {
-                    // The guards of the next removal look at the roles in the copy. One that can't be read now is read
-                    // with the other steps.
-                    let user = Subject::User(person.id);
-                    let _ = self.background.write_through().refresh_object(&user, true).await;
-                }
-                Ok(Some(step))
+        let sent = run.change(operation).await;
+        let is_unknown = sent.as_ref().is_err_and(|failed| failed.is_outcome_unknown);
+        let is_read = match &mut taken {
+            Some(taken) if is_unknown || sent.is_ok() => {
+                self.read_taken(person, operation, taken).await
             }
+            None if is_unknown => self.read_object(operation).await,
+            Some(_) | None => false,
+        };
+        match sent {
+            Ok(()) => Ok(Some(step)),
+            Err(_) if is_unknown && is_read && self.is_done(&step).await? => Ok(Some(step)),
             Err(failed) => {
                 self.fail(stored, failed).await?;
                 Ok(None)
             }
         }
+    }
+
+    /// Reads a person from whom an operation may have taken something. The guards of the next removals look at the copy;
+    /// while the person can't be read, they take the person as after the operation.
+    async fn read_taken(
+        &self,
+        person: &Person,
+        operation: &DirectoryOperation,
+        taken: &mut TakenPeople,
+    ) -> bool {
+        let is_read = self.read_object(operation).await;
+        if is_read {
+            taken.remove(&person.id);
+        } else {
+            taken.insert(person.id.clone(), after_operation(person, operation));
+        }
+        is_read
+    }
+
+    async fn read_object(&self, operation: &DirectoryOperation) -> bool {
+        let object = object_of(operation);
+        self.background.write_through().refresh_object(&object, true).await.is_ok()
     }
 
     /// Ends the steps of an object that can't be read.
@@ -219,7 +284,9 @@ impl<'a> SubjectRun<'a> {
         let detail =
             format!("The object could not be read before the change: {}", describe(&error));
         for step in steps {
-            self.fail(&step.stored, StepFailed { detail: detail.clone(), problem: None }).await?;
+            let earlier = if step.stored.is_started { MAYBE_SENT } else { "" };
+            let failed = StepFailed::refused(format!("{detail}{earlier}"));
+            self.fail(&step.stored, failed).await?;
         }
         Ok(())
     }
@@ -240,6 +307,9 @@ impl<'a> SubjectRun<'a> {
 
     /// Ends a step that failed; stops if there were too many, or the account must be linked again.
     async fn fail(&self, stored: &StoredStep, failed: StepFailed) -> Result<(), ApplyStopped> {
+        if let Some(error) = failed.interrupted {
+            return Err(error.into());
+        }
         self.end(stored, StepOutcome::Failed, Some(failed.detail)).await?;
         match failed.problem {
             Some(problem) => Err(ApplyStopped::Failed(problem)),
@@ -297,78 +367,6 @@ impl<'a> SubjectRun<'a> {
         let page = PeoplePage { as_of: None, after: None, limit: 1 };
         Ok(db.people(account.id, &filter, page).await?.into_iter().next())
     }
-
-    /// Returns an operation with the ids of what the plan created; the inner error says what was not created.
-    async fn with_ids(
-        &self,
-        operation: DirectoryOperation,
-    ) -> Result<Result<DirectoryOperation, String>, StoreError> {
-        let mut keys = Vec::new();
-        let collected = operation.clone().with_ids(|id| {
-            keys.extend(new_object_key(id).map(str::to_owned));
-            Ok::<_, String>(id.to_owned())
-        });
-        if keys.is_empty() {
-            return Ok(collected);
-        }
-        let created = self.created(keys).await?;
-        Ok(operation.with_ids(|id| created.resolve(id)))
-    }
-
-    /// Returns a creation with the ids of the workspaces that the plan created.
-    async fn with_created_ids(
-        &self,
-        operation: CreateOperation,
-    ) -> Result<Result<CreateOperation, String>, StoreError> {
-        let CreateOperation::User { mut user } = operation else { return Ok(Ok(operation)) };
-        let keys = workspace_ids(&mut user)
-            .filter_map(|id| new_object_key(id.as_str()?).map(str::to_owned))
-            .collect();
-        let created = self.created(keys).await?;
-        for id in workspace_ids(&mut user) {
-            match id.as_str().map(|id| created.resolve(id)) {
-                Some(Ok(resolved)) => *id = resolved.into(),
-                Some(Err(missing)) => return Ok(Err(missing)),
-                None => {}
-            }
-        }
-        Ok(Ok(CreateOperation::User { user }))
-    }
-
-    async fn created(&self, keys: Vec<String>) -> Result<CreatedObjects, StoreError> {
-        let mut created = BTreeMap::new();
-        for key in keys {
-            if let Some(id) = self.background.db.created_object(self.id, &key).await? {
-                created.insert(key, id);
-            }
-        }
-        Ok(CreatedObjects(created))
-    }
-}
-
-/// The ids of objects that the plan created, by their keys.
-struct CreatedObjects(BTreeMap<String, String>);
-
-impl CreatedObjects {
-    /// Returns an id in the place of one of an object that the plan creates.
-    fn resolve(&self, id: &str) -> Result<String, String> {
-        let Some(key) = new_object_key(id) else { return Ok(id.to_owned()) };
-        let created = self.0.get(key).cloned();
-        created.ok_or_else(|| format!("`{key}` was not created. Make a new plan."))
-    }
-}
-
-/// Returns the ids of workspaces in the body of a user's creation.
-fn workspace_ids(user: &mut Map<String, Value>) -> impl Iterator<Item = &mut Value> {
-    user.iter_mut().flat_map(|(name, list)| {
-        let field = match name.as_str() {
-            "workspaces" => Some("id"),
-            "roles" => Some("workspace_id"),
-            _ => None,
-        };
-        let entries = list.as_array_mut().into_iter().flatten();
-        entries.filter_map(move |entry| entry.get_mut(field?))
-    })
 }
 
 /// The values of a step.

@@ -107,8 +107,8 @@ pub use portal_links::{NewPortalLink, PORTAL_ACCOUNT_CONSTRAINT, PortalSession};
 pub use provider_apps::{NewProviderApp, ProviderApp, ProviderAppLock};
 pub use rechecks::Recheck;
 pub use reconciliations::{
-    ApplyEnd, ApplyRefused, ApplyRequest, ClaimedPlan, NewReconciliation, NewStep, PlanEnd,
-    ReconciliationFilter, StagedRow, StepEnd, StepFilter, StepWritten, StoredStep,
+    ApplyEnd, ApplyRefused, ApplyRequest, ClaimedPlan, NewReconciliation, NewStep, PlanApproval,
+    PlanEnd, ReconciliationFilter, StagedRow, StepEnd, StepFilter, StepWritten, StoredStep,
 };
 pub use refresh_backoff::RefreshBackoff;
 pub use revocation_scope::RevocationScope;

@@ -116,6 +116,10 @@ fn get(path: &str) -> GatewayRequest<'_> {
 /// Prints how to apply the plan.
 fn describe(plan: &PlanView) {
     let PlanView { id, hash, summary, removals, .. } = plan;
+    if summary.changes() == 0 && summary.skip > 0 {
+        let skipped = summary.skip;
+        return note(format_args!("Nothing to apply: {skipped} steps are skipped, with reasons."));
+    }
     if summary.changes() == 0 {
         return note("The directory is as desired.");
     }

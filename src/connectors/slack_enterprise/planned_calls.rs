@@ -19,12 +19,21 @@ impl SlackConnector {
             PlannedWork::ReadRoles(workspaces) => vec![
                 self.web_calls("users.info", 1),
                 self.web_calls("admin.roles.listAssignments", 1),
+                self.web_calls("admin.teams.list", (*workspaces).min(1)),
                 self.web_calls("admin.teams.owners.list", *workspaces),
                 self.web_calls("admin.teams.admins.list", *workspaces),
             ],
             PlannedWork::ReadGroup => vec![self.scim_calls(&Method::GET, "Groups/S", 1)],
             PlannedWork::Operation(PlanOperation::Create(operation)) => match operation {
-                CreateOperation::Workspace { .. } => vec![self.web_calls("admin.teams.create", 1)],
+                // Whether there is one is looked up before, and it is read twice afterwards.
+                CreateOperation::Workspace { .. } => {
+                    let mut calls = vec![
+                        self.web_calls("admin.teams.create", 1),
+                        self.web_calls("admin.teams.list", 1),
+                    ];
+                    calls.extend(self.workspace_reads(2));
+                    calls
+                }
                 CreateOperation::User { user } => self.creation(user),
             },
             PlannedWork::Operation(PlanOperation::Change(operation)) => self.change(operation),
@@ -39,7 +48,9 @@ impl SlackConnector {
         let mut calls = vec![
             self.scim_calls(&Method::POST, "Users", 1),
             self.web_calls("admin.users.assign", count("workspaces")),
+            self.web_calls("admin.roles.listAssignments", 1),
         ];
+        calls.extend(self.calls_of(&PlannedWork::ReadRoles(count("workspaces"))));
         let roles = user.get("roles").and_then(Value::as_array).into_iter().flatten();
         for role in roles.filter_map(|role| role.get("id")?.as_str()) {
             calls.extend(self.grant(role));
@@ -54,7 +65,7 @@ impl SlackConnector {
             }
             DirectoryOperation::GrantRole { role_id, .. } => self.grant(role_id),
             DirectoryOperation::RevokeRole { role_id, .. } if level_family(role_id).is_some() => {
-                vec![self.web_calls("users.info", 1), self.web_calls("admin.users.setRegular", 1)]
+                self.level_change(role_id, "admin.users.setRegular")
             }
             DirectoryOperation::RevokeRole { .. } => vec![
                 self.web_calls("admin.roles.listAssignments", 1),
@@ -89,7 +100,33 @@ impl SlackConnector {
             Some((_, "owner")) => "admin.users.setOwner",
             _ => "admin.users.setRegular",
         };
-        vec![self.web_calls("users.info", 1), self.web_calls(method, 1)]
+        self.level_change(role_id, method)
+    }
+
+    /// Returns the calls of a change of a level. That of a workspace reads the present one before, and the workspace with
+    /// its owners and admins afterwards.
+    fn level_change(&self, role_id: &str, method: &str) -> Vec<PlannedCall> {
+        let mut calls = vec![self.web_calls("users.info", 1), self.web_calls(method, 1)];
+        if level_family(role_id) == Some("ws") {
+            calls.extend([
+                self.web_calls("admin.teams.list", 1),
+                self.web_calls("admin.teams.owners.list", 1),
+                self.web_calls("admin.teams.admins.list", 1),
+            ]);
+            calls.extend(self.workspace_reads(1));
+        }
+        calls
+    }
+
+    /// Returns the calls of reads of a workspace.
+    fn workspace_reads(&self, count: u32) -> [PlannedCall; 4] {
+        let methods = [
+            "admin.teams.list",
+            "admin.teams.settings.info",
+            "admin.teams.owners.list",
+            "admin.teams.admins.list",
+        ];
+        methods.map(|method| self.web_calls(method, count))
     }
 
     fn web_calls(&self, method: &str, count: u32) -> PlannedCall {

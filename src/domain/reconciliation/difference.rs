@@ -7,7 +7,9 @@ use super::operation::{CreateOperation, NEW_OBJECT, PlanOperation};
 use super::resolved::{Ownership, ResolvedRole, ResolvedUser, ResolvedWorkspace};
 use super::step::StepPhase;
 use crate::domain::policy::{DirectoryOperation, HeldRole, Person};
-use crate::domain::role::{is_lower_level, is_member_level, level_family, replaces_level};
+use crate::domain::role::{
+    is_guest_level, is_lower_level, is_member_level, level_family, replaces_level,
+};
 use crate::domain::user::{User, UserStatus, UserType};
 
 /// The beginning of the key of a person that the plan creates.
@@ -17,6 +19,10 @@ const DEACTIVATED: &str = "The person is deactivated. Name `status` as `active` 
 /// Why a level is not given to a guest.
 const GUEST: &str =
     "A guest can't hold a level of members. Name `user_type` as `member`, or leave the role out.";
+
+/// Why a level is not lowered.
+const HIGHER: &str =
+    "The person holds a higher level there. Only the mode `authoritative` takes it.";
 
 /// A step that follows from a difference.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +37,7 @@ pub struct ProposedStep {
     pub after: Map<String, Value>,
     /// Why it follows.
     pub reason: String,
-    /// Whether it takes access from the person.
+    /// Whether it takes access from the person; known when it was compared with the person.
     pub is_removal: bool,
     /// Why it is not carried out.
     pub skipped: Option<String>,
@@ -91,16 +97,12 @@ pub fn difference(
     let changes = changed_fields(user, &desired.fields);
     let blocked = (!person.can_sign_in() && status != Some("active")).then_some(DEACTIVATED);
     if !changes.is_empty() {
-        let makes_guest = !person.is_guest()
-            && changes.get("user_type").and_then(Value::as_str).is_some_and(is_guest_name);
         let before = changes.keys().map(|name| (name.clone(), present_value(user, name))).collect();
         let operation =
             DirectoryOperation::UpdateUser { user_id: person.id.clone(), changes: changes.clone() };
         let reason = format!("Desired by {}.", desired.source);
         let values = (Value::Object(before), Value::Object(changes));
-        let mut step = ProposedStep::new(StepPhase::Additions, operation, values, reason);
-        step.is_removal = makes_guest;
-        steps.push(step);
+        steps.push(ProposedStep::new(StepPhase::Additions, operation, values, reason));
     }
     workspaces(person, desired, ownership, blocked, &mut steps);
     roles(person, desired, ownership, blocked, &mut steps);
@@ -183,8 +185,9 @@ pub fn creation(desired: &ResolvedUser) -> Vec<ProposedStep> {
 
 fn deactivation(person: &Person, reason: String) -> ProposedStep {
     let operation = DirectoryOperation::DeactivateUser { user_id: person.id.clone() };
-    let values =
-        (json!({"status": person.profile.status}), json!({"status": UserStatus::Inactive}));
+    let mut before = json!({"status": person.profile.status});
+    add_roles(&mut before, lost_roles(person, None));
+    let values = (before, json!({"status": UserStatus::Inactive}));
     ProposedStep::new(StepPhase::Removals, operation, values, reason)
 }
 
@@ -214,9 +217,26 @@ fn workspaces(
             workspace_id: is.id.clone(),
             user_id: person.id.clone(),
         };
-        let before = json!({"workspace": {"id": is.id, "name": is.name}});
+        let mut before = json!({"workspace": {"id": is.id, "name": is.name}});
+        add_roles(&mut before, lost_roles(person, Some(&is.id)));
         let values = (before, json!({}));
         steps.push(ProposedStep::new(StepPhase::Removals, operation, values, reason));
+    }
+}
+
+/// Returns the roles that a person loses with the membership of a workspace, or with the account.
+fn lost_roles(person: &Person, workspace_id: Option<&str>) -> Vec<Value> {
+    let is_lost = |role: &&HeldRole| {
+        workspace_id.is_none_or(|id| role.workspace_id.as_deref() == Some(id))
+            && !is_member_level(&role.role_id)
+            && !is_guest_level(&role.role_id)
+    };
+    person.roles.iter().filter(is_lost).map(role_json).collect()
+}
+
+fn add_roles(before: &mut Value, roles: Vec<Value>) {
+    if let (false, Some(before)) = (roles.is_empty(), before.as_object_mut()) {
+        before.insert("roles".to_owned(), roles.into());
     }
 }
 
@@ -260,19 +280,26 @@ fn roles(
         if is_only_implied {
             continue;
         }
+        let takes = replaced.filter(|held| is_lower_level(&role.id, &held.role_id));
+        let place = role.workspace_id.as_deref();
+        let is_owned = |id: &str| ownership.owns_role(id, place);
+        let higher = takes.is_some_and(|held| !is_owned(&role.id) && !is_owned(&held.role_id));
+        let higher = higher.then_some(HIGHER);
         if let (true, Some(held)) = (is_member_level(&role.id), replaced) {
-            steps.push(revocation(person, held, format!("Desired by {}.", desired.source)));
+            let reason = format!("Desired by {}.", desired.source);
+            steps.push(revocation(person, held, reason).unless(higher));
             continue;
         }
         let step = grant(&person.id, role, replaced, &desired.source);
-        steps.push(step.unless((is_guest && is_level).then_some(GUEST)).unless(blocked));
+        let refused = (is_guest && is_level).then_some(GUEST);
+        steps.push(step.unless(refused).unless(blocked).unless(higher));
     }
     for held in &person.roles {
         let is_wanted = wanted.iter().any(|role| {
             role.workspace_id == held.workspace_id
                 && (role.id == held.role_id || replaces_level(&role.id, &held.role_id))
         });
-        let is_implied = is_member_level(&held.role_id) || held.role_id.starts_with("ws:guest");
+        let is_implied = is_member_level(&held.role_id) || is_guest_level(&held.role_id);
         let ends_with_membership = steps.iter().any(|step| {
             let PlanOperation::Change(DirectoryOperation::RemoveWorkspaceMember {
                 workspace_id,
@@ -311,9 +338,7 @@ fn grant(
     let reason = format!("Desired by {source}.");
     let lowers = replaced.is_some_and(|held| is_lower_level(&role.id, &held.role_id));
     let phase = if lowers { StepPhase::Removals } else { StepPhase::Additions };
-    let mut step = ProposedStep::new(phase, operation, (before, after), reason);
-    step.is_removal = lowers;
-    step
+    ProposedStep::new(phase, operation, (before, after), reason)
 }
 
 fn revocation(person: &Person, held: &HeldRole, reason: String) -> ProposedStep {

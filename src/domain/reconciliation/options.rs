@@ -32,14 +32,6 @@ impl Default for ReconciliationGuards {
 }
 
 impl ReconciliationGuards {
-    /// Whether a person is protected.
-    #[must_use]
-    pub fn protects(&self, user_id: &str, email: Option<&str>) -> bool {
-        self.protected.iter().any(|one| {
-            one == user_id || email.is_some_and(|email| one.trim().eq_ignore_ascii_case(email))
-        })
-    }
-
     /// Returns the validation errors; `pointer` is the place of the guards in the request body.
     #[must_use]
     pub fn validate(&self, pointer: &str) -> Vec<ValidationError> {

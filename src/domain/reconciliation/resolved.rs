@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::scope::OwnershipMode;
+use crate::domain::role::{is_lower_level, replaces_level};
 
 /// A workspace that a person is to be a member of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,35 @@ pub struct ResolvedUser {
     pub roles: Option<Vec<ResolvedRole>>,
     /// The groups.
     pub groups: Option<Vec<ResolvedGroup>>,
+}
+
+impl ResolvedUser {
+    /// Returns two levels of which the person can hold only one: they are in the same place.
+    #[must_use]
+    pub fn contradicting_levels(&self) -> Option<(&ResolvedRole, &ResolvedRole)> {
+        let roles = || self.roles.iter().flatten();
+        roles().enumerate().find_map(|(index, role)| {
+            let other = roles().take(index).find(|other| other.excludes(role))?;
+            Some((other, role))
+        })
+    }
+
+    /// Leaves the highest of the levels in each place.
+    pub fn keep_highest_levels(&mut self) {
+        let Some(roles) = &mut self.roles else { return };
+        let all = roles.clone();
+        roles.retain(|role| {
+            let is_lower = |other: &ResolvedRole| is_lower_level(&role.id, &other.id);
+            !all.iter().any(|other| other.excludes(role) && is_lower(other))
+        });
+    }
+}
+
+impl ResolvedRole {
+    /// Whether a person who holds this role can't hold the other one.
+    fn excludes(&self, other: &Self) -> bool {
+        self.workspace_id == other.workspace_id && replaces_level(&self.id, &other.id)
+    }
 }
 
 /// The workspaces, roles and groups that people who are not desired there are removed from.

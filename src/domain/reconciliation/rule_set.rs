@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::desired::{DesiredRole, DesiredWorkspace};
 use super::options::ReconciliationGuards;
-use super::scope::{GroupScope, OwnershipMode, RoleScopeEntry, Scope, WorkspaceScope};
+use super::scope::OwnershipMode;
 use crate::domain::ids::{IntegratedAccountId, RuleSetId};
 use crate::domain::policy::Condition;
 use crate::domain::user::UserType;
@@ -79,34 +79,4 @@ pub struct RuleSet {
     pub created_at: OffsetDateTime,
     /// When it was last changed.
     pub updated_at: OffsetDateTime,
-}
-
-impl RuleSet {
-    /// Returns the scope of the workspaces, roles and groups that the rules name, with the mode of the rule set. Without
-    /// it, one that no rule gives to any person would not be in the scope of a plan.
-    #[must_use]
-    pub fn scope(&self) -> Scope {
-        let (mode, mut scope) = (self.mode, Scope::default());
-        for targets in self.rules.iter().map(|rule| &rule.then) {
-            for DesiredWorkspace { id, .. } in &targets.workspaces {
-                if scope.workspaces.iter().all(|one| one.id != *id) {
-                    scope.workspaces.push(WorkspaceScope { id: id.clone(), mode });
-                }
-            }
-            for DesiredRole { id, workspace_id } in &targets.roles {
-                let is_same =
-                    |one: &RoleScopeEntry| one.id == *id && one.workspace_id == *workspace_id;
-                if !scope.roles.iter().any(is_same) {
-                    let (id, workspace_id) = (id.clone(), workspace_id.clone());
-                    scope.roles.push(RoleScopeEntry { id, workspace_id, mode });
-                }
-            }
-            for id in &targets.groups {
-                if scope.groups.iter().all(|one| one.id != *id) {
-                    scope.groups.push(GroupScope { id: id.clone(), mode });
-                }
-            }
-        }
-        scope
-    }
 }

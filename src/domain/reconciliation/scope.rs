@@ -93,25 +93,4 @@ impl Scope {
         let groups = self.groups.iter().map(|one| one.mode);
         workspaces.chain(roles).chain(groups).all(|mode| mode == OwnershipMode::Additive)
     }
-
-    /// Adds the entries of another scope that this one does not name.
-    pub fn extend(&mut self, other: Self) {
-        for entry in other.workspaces {
-            if self.workspaces.iter().all(|one| one.id != entry.id) {
-                self.workspaces.push(entry);
-            }
-        }
-        for entry in other.roles {
-            let is_same =
-                |one: &RoleScopeEntry| one.id == entry.id && one.workspace_id == entry.workspace_id;
-            if !self.roles.iter().any(is_same) {
-                self.roles.push(entry);
-            }
-        }
-        for entry in other.groups {
-            if self.groups.iter().all(|one| one.id != entry.id) {
-                self.groups.push(entry);
-            }
-        }
-    }
 }

@@ -10,7 +10,7 @@ use super::reconciliation_view::ReconciliationView;
 use super::reconciliations::{ReconciliationResponse, find};
 use super::response::ItemResponse;
 use crate::domain::ids::{JobId, ReconciliationId};
-use crate::domain::reconciliation::{Reconciliation, ReconciliationStatus};
+use crate::domain::reconciliation::{Reconciliation, ReconciliationOptions, ReconciliationStatus};
 use crate::http::extract::{Access, JsonBody, NoQuery, Write};
 use crate::http::problem::{Problem, ProblemKind, Problems};
 use crate::http::state::AppState;
@@ -143,11 +143,18 @@ pub(in crate::http) async fn invert_reconciliation(
     if found.counts.applied == 0 || found.status == ReconciliationStatus::Applying {
         return Err(wrong_status(&found, "ended or paused, with applied steps"));
     }
+    // It is reviewed and applied as any other plan, whatever the undone one was approved for.
+    let options = ReconciliationOptions {
+        approve: None,
+        only_users: None,
+        prune: false,
+        ..found.options.clone()
+    };
     let new = NewReconciliation {
         id: ReconciliationId::generate(&*state.clock, &*state.entropy),
         job_id: JobId::generate(&*state.clock, &*state.entropy),
         account_id: found.integrated_account_id,
-        options: &found.options,
+        options: &options,
         rule_set_id: None,
         inverse_of: Some(found.id),
         new_workspaces: &[],

@@ -156,22 +156,15 @@ impl Requested {
     fn options(&self, rule_set: Option<&RuleSet>) -> Result<ReconciliationOptions, Problem> {
         let request = &self.request;
         let default = ReconciliationOptions::default();
-        let mut scope = request.scope.clone().unwrap_or_default();
+        let scope = request.scope.clone().unwrap_or_default();
         let mode = request.mode.or(rule_set.map(|set| set.mode)).unwrap_or_default();
-        if let Some(set) = rule_set {
-            scope.extend(RuleSet { mode, ..set.clone() }.scope());
-        }
         let options = ReconciliationOptions {
             match_by: request.match_by.unwrap_or_default(),
             mode,
             scope,
             prune: request.prune.unwrap_or_default(),
             skip_bad_rows: request.skip_bad_rows.unwrap_or_default(),
-            guards: request
-                .guards
-                .clone()
-                .or_else(|| rule_set.map(|set| set.guards.clone()))
-                .unwrap_or_default(),
+            guards: guards(request.guards.as_ref(), rule_set.map(|set| &set.guards)),
             max_errors: request.max_errors.unwrap_or(default.max_errors),
             approve: request.approve,
             only_users: None,
@@ -214,6 +207,20 @@ impl Requested {
         errors.extend(workspace_errors(&self.workspaces, pointer));
         errors
     }
+}
+
+/// Returns the guards of a request, otherwise those of the rule set, whose protected people stay protected.
+fn guards(
+    requested: Option<&ReconciliationGuards>,
+    of_rule_set: Option<&ReconciliationGuards>,
+) -> ReconciliationGuards {
+    let mut guards = requested.or(of_rule_set).cloned().unwrap_or_default();
+    if requested.is_some() {
+        guards.protected.extend(of_rule_set.iter().flat_map(|set| set.protected.iter().cloned()));
+        guards.protected.sort_unstable();
+        guards.protected.dedup();
+    }
+    guards
 }
 
 fn workspace_errors(workspaces: &[NewWorkspace], pointer: &str) -> Vec<ValidationError> {

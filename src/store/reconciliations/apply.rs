@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use super::super::audit::{self, AuditEntry};
 use super::super::change_events::{append_changes, lock_feed};
 use super::super::columns::parse_name;
+use super::super::connections::TimedConnection;
 use super::super::jobs::{self, JobLease};
 use super::super::{StoreError, TenantDb};
 use super::plan::{SOURCE, event};
@@ -20,7 +21,7 @@ use crate::domain::reconciliation::{
 use crate::domain::sync_run::SyncProblem;
 
 /// The constraint that a second reconciliation under way in an account violates.
-const ONE_UNDER_WAY: &str = "reconciliations_under_way";
+pub(super) const ONE_UNDER_WAY: &str = "reconciliations_under_way";
 
 /// A request to apply a plan.
 #[derive(Debug)]
@@ -120,7 +121,29 @@ impl TenantDb {
         {
             return Ok(Err(ApplyRefused::TooManyRemovals(limit)));
         }
-        let updated = sqlx::query!(
+        match self.begin_apply(&mut tx, row.account_id, (request, audit), now).await {
+            Err(StoreError::Conflict(constraint)) if constraint == ONE_UNDER_WAY => {
+                return Ok(Err(ApplyRefused::UnderWay));
+            }
+            begun => begun?,
+        }
+        tx.commit().await?;
+        Ok(Ok(()))
+    }
+
+    /// Queues the application of a plan, in the transaction that checked or finished it.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` while another reconciliation of the account is under way; otherwise when the database fails.
+    pub(super) async fn begin_apply(
+        &self,
+        connection: &mut TimedConnection,
+        account_id: IntegratedAccountId,
+        (request, audit): (&ApplyRequest<'_>, &AuditEntry<'_>),
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
             "UPDATE reconciliations SET status = 'applying', job_id = $3, applied_by = $4, override_removals = $5,
                  control = NULL, started_at = $6
              WHERE environment_id = $1 AND reconciliation_id = $2",
@@ -131,20 +154,33 @@ impl TenantDb {
             request.override_removals.map(|count| i64::try_from(count).unwrap_or(i64::MAX)),
             now,
         )
-        .execute(&mut *tx)
-        .await
-        .map_err(StoreError::from);
-        match updated {
-            Err(StoreError::Conflict(constraint)) if constraint == ONE_UNDER_WAY => {
-                return Ok(Err(ApplyRefused::UnderWay));
-            }
-            updated => updated?,
-        };
-        let account = (self.environment_id, row.account_id);
-        jobs::enqueue(&mut tx, account, request.job_id, JobKind::Apply, now).await?;
-        audit::append(&mut *tx, self.environment_id, audit).await?;
-        tx.commit().await?;
-        Ok(Ok(()))
+        .execute(&mut *connection)
+        .await?;
+        let account = (self.environment_id, account_id);
+        jobs::enqueue(connection, account, request.job_id, JobKind::Apply, now).await?;
+        audit::append(connection, self.environment_id, audit).await?;
+        Ok(())
+    }
+
+    /// Whether a reconciliation of the account is being applied or paused.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn is_reconciliation_under_way(
+        &self,
+        account_id: IntegratedAccountId,
+    ) -> Result<bool, StoreError> {
+        let found = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM reconciliations
+                   WHERE environment_id = $1 AND integrated_account_id = $2
+                     AND status IN ('applying', 'paused')) AS "found!""#,
+            self.environment_id as EnvironmentId,
+            account_id as IntegratedAccountId,
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(found)
     }
 
     /// Requests that a reconciliation under way is paused after its current step. Returns `false` if it is not being

@@ -10,7 +10,7 @@ use sqlx::types::Json;
 use time::{Duration, OffsetDateTime};
 
 pub use self::apply::{ApplyEnd, ApplyRefused, ApplyRequest, StepEnd, StepWritten};
-pub use self::plan::{ClaimedPlan, NewStep, PlanEnd};
+pub use self::plan::{ClaimedPlan, NewStep, PlanApproval, PlanEnd};
 use self::row::StoredReconciliation;
 pub use self::rows::StagedRow;
 pub(super) use self::rows::purge as purge_rows;

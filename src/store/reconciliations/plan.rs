@@ -3,10 +3,12 @@
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
+use super::super::audit::AuditEntry;
 use super::super::change_events::{ChangeEvent, ChangeSource, append_changes, lock_feed};
 use super::super::connections::TimedConnection;
 use super::super::jobs::{self, JobLease};
 use super::super::{StoreError, TenantDb};
+use super::apply::ApplyRequest;
 use crate::domain::entropy::Entropy;
 use crate::domain::event::{EventKind, EventOrigin};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, JobId, ReconciliationId, RuleSetId};
@@ -93,7 +95,45 @@ pub struct PlanEnd<'a> {
     pub expires_at: OffsetDateTime,
 }
 
+/// The application of a plan that was approved when it was requested.
+#[derive(Debug)]
+pub struct PlanApproval<'a> {
+    /// The request to apply it.
+    pub request: ApplyRequest<'a>,
+    /// The entry of the audit log.
+    pub audit: AuditEntry<'a>,
+}
+
 impl TenantDb {
+    /// Returns how much an automatic rule set took from people since a time, without a request to.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn rule_set_removals_since(
+        &self,
+        account_id: IntegratedAccountId,
+        rule_set_id: RuleSetId,
+        since: OffsetDateTime,
+    ) -> Result<u64, StoreError> {
+        let count = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "count!" FROM reconciliations r
+               JOIN reconciliation_steps s ON s.environment_id = r.environment_id
+                 AND s.integrated_account_id = r.integrated_account_id
+                 AND s.reconciliation_id = r.reconciliation_id
+               WHERE r.environment_id = $1 AND r.integrated_account_id = $2 AND r.rule_set_id = $3
+                 AND r.applied_by = r.created_by AND (r.ended_at IS NULL OR r.ended_at > $4)
+                 AND s.is_removal AND s.started_at > $4"#,
+            self.environment_id as EnvironmentId,
+            account_id as IntegratedAccountId,
+            rule_set_id as RuleSetId,
+            since,
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
     /// Returns the reconciliation whose plan a claimed job makes, without steps of an earlier attempt; `None` when there
     /// is nothing left to do.
     ///
@@ -204,17 +244,18 @@ impl TenantDb {
         Ok(true)
     }
 
-    /// Numbers the steps, ends the job and appends the event. Returns `false` when another worker has claimed the job,
-    /// or the reconciliation was cancelled.
+    /// Numbers the steps, ends the job and appends the event; with `approval`, also queues the application, so that none
+    /// is lost. Returns `false` when another worker has claimed the job, or the reconciliation was cancelled.
     ///
     /// # Errors
     ///
-    /// When the database fails.
+    /// `Conflict` for an approved plan while another reconciliation of the account is under way: nothing is written.
+    /// Otherwise when the database fails.
     pub async fn finish_plan(
         &self,
         lease: &JobLease,
         id: ReconciliationId,
-        end: &PlanEnd<'_>,
+        (end, approval): (&PlanEnd<'_>, Option<&PlanApproval<'_>>),
         now: OffsetDateTime,
         entropy: &dyn Entropy,
     ) -> Result<bool, StoreError> {
@@ -265,6 +306,9 @@ impl TenantDb {
         jobs::end(&mut tx, job, JobStatus::Succeeded, None, now).await?;
         let event = event(EventKind::ReconciliationPlanned, id, end.summary, Some(end.hash), None);
         append_changes(&mut tx, &feed, SOURCE, &[event], entropy).await?;
+        if let Some(PlanApproval { request, audit }) = approval {
+            self.begin_apply(&mut tx, lease.account_id, (request, audit), now).await?;
+        }
         tx.commit().await?;
         Ok(true)
     }

@@ -41,6 +41,18 @@ impl Changes<'_> {
         self.change_result::<Workspace>(&id, ObjectOrigin::Created, parts, shape).await
     }
 
+    /// Returns the id of the workspace with the name and the domain of a request, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// The provider's error.
+    pub async fn find_workspace(
+        &self,
+        input: &WorkspaceInput,
+    ) -> Result<Option<String>, UnifiedError> {
+        Ok(self.workspaces_with_domain(input).await?.into_iter().next())
+    }
+
     /// Changes settings of a workspace.
     ///
     /// # Errors

@@ -83,6 +83,18 @@ impl Program {
         Self::spawn(home, &mut shell, &[])
     }
 
+    /// Starts it in a terminal, whose contents are its standard output.
+    pub(super) fn start_in_terminal(home: &TestDir, arguments: &[&str]) -> anyhow::Result<Self> {
+        let program = command(home).get_program().to_string_lossy().into_owned();
+        let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+        let words = std::iter::once(program.as_str()).chain(arguments.iter().copied());
+        let line = words.map(quoted).collect::<Vec<_>>().join(" ");
+        let mut terminal = command_of(home, "script".as_ref());
+        terminal.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
+        terminal.env_remove("NO_COLOR");
+        Self::spawn(home, &mut terminal, &[("TERM", "xterm-256color"), ("SHELL", "/bin/sh")])
+    }
+
     fn spawn(
         home: &TestDir,
         command: &mut Command,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::demo::Demo;
 use super::http_client::{list, text};
-use super::program::{Finished, run};
+use super::program::{Finished, Program, run};
 use super::test_dir::TestDir;
 
 #[tokio::test]
@@ -70,6 +70,29 @@ async fn a_plan_from_a_file_is_shown_applied_and_then_empty() -> anyhow::Result<
     let shown: Value = serde_json::from_str(&shown.stdout)?;
     assert_eq!(text(&shown, "/steps/0/after/title")?, "Other");
     assert_eq!(text(&shown, "/guards/protected/0")?, "nobody@example.com");
+
+    // Another plan was applied in between: a conflict is a failure.
+    let body = format!("{{\"users\": [{{\"email\": \"{email}\", \"title\": \"Third\"}}]}}");
+    let third = file("third.json", &body)?;
+    let gateway = ["--url", &url, "--api-key", &key, "--account", &account];
+    let in_terminal = [&["plan", &third][..], &gateway[..]].concat();
+    let mut terminal = Program::start_in_terminal(&home, &in_terminal)?;
+    assert_eq!(terminal.exit(super::START_TIMEOUT).await?.code(), Some(2));
+    let screen = terminal.stdout()?;
+    assert!(screen.contains("\u{1b}[33m") && screen.contains("switchboard apply "), "{screen}");
+    let planned = command("plan", &[&third, "--account", &account]).await?;
+    let words = planned.stderr.lines().find_map(|line| line.split_once("switchboard apply "));
+    let third: Vec<&str> = words.context("no command")?.1.split(' ').collect();
+    let applied = command("apply", &[third[0], "--yes", "--json"]).await?;
+    assert_eq!(applied.code, Some(0), "{applied:?}");
+    let ended: Value = serde_json::from_str(&applied.stdout)?;
+    assert_eq!(text(&ended, "/status")?, "applied");
+    let late = command("apply", &[&text(&shown, "/id")?, "--yes"]).await?;
+    assert_eq!(late.code, Some(1), "{late:?}");
+    assert!(
+        late.stderr.contains("conflict: step 1, ") && late.stdout.contains("conflict          1"),
+        "{late:?}"
+    );
 
     let bad = file("bad.csv", "email,user_type\na@example.com,employee\n")?;
     let refused = command("plan", &[&bad, "--account", &account]).await?;

@@ -11,7 +11,7 @@ use crate::sync::SyncedApp;
 
 impl SyncedApp {
     /// Applies automatic rule sets to the people of new events, and carries out what follows.
-    async fn apply_rule_sets(&self) -> anyhow::Result<()> {
+    pub(super) async fn apply_rule_sets(&self) -> anyhow::Result<()> {
         let stop = CancellationToken::new();
         for _ in 0..20 {
             self.app.clock.advance(Duration::seconds(1));
@@ -24,12 +24,12 @@ impl SyncedApp {
     }
 
     /// Returns the reconciliations of the account, newest first.
-    async fn reconciliations(&self) -> anyhow::Result<Vec<Value>> {
+    pub(super) async fn reconciliations(&self) -> anyhow::Result<Vec<Value>> {
         let list = self.api.get("reconciliations").await?.success()?;
         Ok(list["result"].as_array().context("no list")?.clone())
     }
 
-    async fn set_department(&self, user: &str, department: &str) -> anyhow::Result<()> {
+    pub(super) async fn set_department(&self, user: &str, department: &str) -> anyhow::Result<()> {
         self.app.clock.advance(Duration::seconds(1));
         let body = json!({ "department": department });
         self.api.patch(&format!("users/{user}"), &body).await?.success()?;
@@ -37,7 +37,7 @@ impl SyncedApp {
     }
 
     /// Returns the ids of the workspaces of a user, at the provider.
-    async fn workspaces_of(&self, user: &str) -> anyhow::Result<Vec<String>> {
+    pub(super) async fn workspaces_of(&self, user: &str) -> anyhow::Result<Vec<String>> {
         let user = self.api.get(&format!("users/{user}")).await?.success()?;
         let workspaces = user.pointer("/result/workspaces").and_then(Value::as_array);
         let ids = workspaces.context("no workspaces")?.iter().filter_map(|one| one["id"].as_str());

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 use sqlx::PgPool;
+use tokio::io::AsyncWriteExt as _;
 
 use super::{CSV, NDJSON};
 use crate::edge::{first, send};
@@ -56,6 +57,66 @@ async fn an_upload_that_pauses_or_takes_too_long_is_refused(pool: PgPool) -> any
     assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
     assert!(response.contains("paused for more than 0.3 s"), "{response}");
     assert_eq!(synced.staged().await?, []);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_upload_has_a_maximum_time(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::with(pool, json!({}), |setup| {
+        setup.config.server.upload_timeout_s = 0.3;
+    })
+    .await?;
+    synced.synced().await?;
+    let token = synced.token_text(&synced.account, json!(["write"])).await?;
+    let request = format!(
+        "POST /reconciliations HTTP/1.1\r\nHost: a\r\n\
+         Authorization: Bearer {token}\r\nContent-Type: {NDJSON}\r\nContent-Length: 1000\r\n\r\n\
+         {{\"email\": \"ada@example.com\"}}\n"
+    );
+    let mut stream = send(&synced.app.base_url, &request).await?;
+    let response = first(&mut stream).await?;
+    assert!(response.starts_with("HTTP/1.1 408 "), "{response}");
+    assert!(response.contains("was not received within 0.3 s"), "{response}");
+    assert_eq!(synced.staged().await?, []);
+    Ok(())
+}
+
+/// Number of people of a large upload.
+const MANY: usize = 30_000;
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_large_upload_is_stored_while_it_arrives(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    synced.synced().await?;
+    let token = synced.token_text(&synced.account, json!(["write"])).await?;
+    let count = async || -> anyhow::Result<i64> {
+        let query = "select count(*) from reconciliation_rows";
+        Ok(sqlx::query_scalar(query).fetch_one(&synced.app.pool).await?)
+    };
+    for (kind, head, before) in [(CSV, "email\n", 0), (NDJSON, "", MANY)] {
+        let mut body = head.to_owned();
+        for number in 0..MANY {
+            match kind {
+                CSV => writeln!(body, "p{number}@example.com")?,
+                _ => writeln!(body, "{{\"email\":\"p{number}@example.com\"}}")?,
+            }
+        }
+        let (begin, end) = body.split_at(body.len() / 2);
+        let request = format!(
+            "POST /reconciliations HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{begin}",
+            body.len()
+        );
+        let mut stream = send(&synced.app.base_url, &request).await?;
+        // The rest is sent when rows of the beginning are stored.
+        while count().await? == i64::try_from(before)? {
+            tokio::task::yield_now().await;
+        }
+        stream.write_all(end.as_bytes()).await?;
+        let response = first(&mut stream).await?;
+        assert!(response.starts_with("HTTP/1.1 202 "), "{response}");
+        assert_eq!(count().await?, i64::try_from(before + MANY)?);
+    }
     Ok(())
 }
 

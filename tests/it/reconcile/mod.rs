@@ -4,10 +4,17 @@
 
 mod apply;
 mod auto;
+mod auto_limits;
+mod calls;
 mod conflicts;
+mod faults;
 mod guards;
 mod input;
 mod input_limits;
+mod interrupted;
+mod inverse;
+mod levels;
+mod mixture;
 mod model;
 pub(crate) mod planned;
 mod preview;

@@ -83,6 +83,32 @@ impl Organization {
         self.read(id).await
     }
 
+    /// Requests the plan that undoes another one, and returns it once it was made.
+    pub(crate) async fn inverse(&self, plan: &Value) -> anyhow::Result<Value> {
+        let id = plan["id"].as_str().context("no id")?;
+        let path = format!("reconciliations/{id}/inverse");
+        let requested = self.synced.api.post(&path, &json!({})).await?;
+        anyhow::ensure!(requested.status == 202, "{}", requested.text);
+        self.synced.work().await?;
+        self.read(&id_of(&requested.body)?).await
+    }
+
+    /// Brings some members to a desired state: makes and applies the plan, whose steps must all be applied.
+    pub(crate) async fn bring(&self, desired: &Value, options: &Value) -> anyhow::Result<Value> {
+        let plan = self.plan(desired, options).await?;
+        let applied = self.apply(&plan).await?;
+        let steps = self.steps(&plan).await?;
+        anyhow::ensure!(applied["status"] == "applied", "{applied}: {steps:#?}");
+        Ok(applied)
+    }
+
+    /// Returns the steps of a plan that are about a person and are not skipped: their types.
+    pub(crate) async fn open_steps(&self, plan: &Value, key: &str) -> anyhow::Result<Vec<String>> {
+        let steps = outline(&self.steps(plan).await?);
+        let open = steps.into_iter().filter(|(_, of, outcome)| of == key && outcome != "skipped");
+        Ok(open.map(|(kind, ..)| kind).collect())
+    }
+
     /// Returns all steps of a plan: the operation's type, the outcome, and the whole step.
     pub(crate) async fn steps(&self, plan: &Value) -> anyhow::Result<Vec<Value>> {
         let id = plan["id"].as_str().context("no id")?;
