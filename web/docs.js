@@ -293,6 +293,7 @@ async function send(form) {
     const text = (abort.signal.aborted ? abort.signal.reason : error).message;
     result.replaceChildren(element("p", { className: "badge bad", textContent: text }));
   } finally {
+    result.scrollIntoView({ block: "nearest" });
     clearTimeout(timer.id);
     submit.disabled = false;
     cancel.hidden = true;

@@ -61,6 +61,7 @@ pub(super) fn describe_examples(document: &mut OpenApi) {
 /// Adds an example to each id of the provider in a path: the id of the resource that the segment before it names.
 fn describe_path_parameters(path: &str, operation: &mut Operation, document: &Value) {
     for parameter in operation.parameters.iter_mut().flatten() {
+        let RefOr::T(parameter) = parameter else { continue };
         let is_text = matches!(parameter.schema, Some(RefOr::T(_)));
         if parameter.parameter_in != ParameterIn::Path || !is_text || parameter.example.is_some() {
             continue;
