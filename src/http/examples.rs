@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema as _;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, ParameterIn};
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{Content, OpenApi, PathItem, RefOr};
 
@@ -49,11 +49,34 @@ pub(super) fn describe_examples(document: &mut OpenApi) {
         }
     }
     let tree = serde_json::to_value(&*document).unwrap_or_default();
-    for item in document.paths.paths.values_mut() {
+    for (path, item) in &mut document.paths.paths {
         let PathItem { get, post, patch, delete, .. } = item;
         for operation in [get, post, patch, delete].into_iter().flatten() {
             describe_operation(operation, &tree, &failed_step);
+            describe_path_parameters(path, operation, &tree);
         }
+    }
+}
+
+/// Adds an example to each id of the provider in a path: the id of the resource that the segment before it names.
+fn describe_path_parameters(path: &str, operation: &mut Operation, document: &Value) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        let RefOr::T(parameter) = parameter else { continue };
+        let is_text = matches!(parameter.schema, Some(RefOr::T(_)));
+        if parameter.parameter_in != ParameterIn::Path || !is_text || parameter.example.is_some() {
+            continue;
+        }
+        let before = path.split(&format!("/{{{}}}", parameter.name)).next().unwrap_or_default();
+        let resource = match before.rsplit('/').next().unwrap_or_default() {
+            "users" | "members" => User::name(),
+            "roles" => Role::name(),
+            "role-assignments" => RoleAssignment::name(),
+            "workspaces" => Workspace::name(),
+            "groups" => Group::name(),
+            _ => continue,
+        };
+        let id = document.pointer(&format!("/components/schemas/{resource}/example/id"));
+        parameter.example = id.cloned();
     }
 }
 

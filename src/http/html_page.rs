@@ -51,14 +51,6 @@ pub(super) fn plain(title: &str, body: &Markup) -> Response {
     response
 }
 
-/// Returns a wide page without forms.
-pub(super) fn wide(title: &str, body: &Markup) -> Response {
-    let policy = format!("{CSP}img-src data:; frame-ancestors 'none'; form-action 'none'");
-    let mut response = render(title, body, "wide", "", &policy);
-    isolate(&mut response);
-    response
-}
-
 /// Returns a hosted page without script and form, that pages of this server may frame.
 pub(super) fn preview(title: &str, body: &Markup, accent: Option<&str>) -> Response {
     let policy = format!("{CSP}img-src https: data:; frame-ancestors 'self'; form-action 'none'");

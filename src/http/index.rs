@@ -26,7 +26,7 @@ pub(super) async fn show_index(Extension(document): Extension<ServedDocument>) -
                 li {
                     code { (path) } " "
                     @for one in operations {
-                        a.method href={ "/docs#" (one.anchor()) } { (one.method.to_uppercase()) } " "
+                        a.method href=(one.href()) { (one.method.to_uppercase()) } " "
                     }
                 }
             }

@@ -7,14 +7,22 @@ use bytes::Bytes;
 use serde_json::Value;
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Type;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{ObjectBuilder, OpenApi, PathItem, RefOr, Required, Schema};
 use utoipa::{Modify, OpenApi as _};
 
 use super::idempotency::MAX_KEY_CHARS;
 use super::problem::{ProblemBody, ProblemResponses};
+use crate::domain::access::Scope;
 use crate::domain::filter::Expansion;
 use crate::unified::{OnConflict, ResponseFormat};
+
+/// The routes under these paths require `admin`.
+const ADMIN_ROUTES: [&str; 4] = ["/api-keys", "/audit-log", "/provider-apps", "/webhooks"];
+/// Changes under these paths require `admin`, reads require `read`.
+const ADMIN_CHANGES: [&str; 4] = ["/environments", "/mappings", "/policies", "/rule-sets"];
+/// Changes whose path ends so require `read`: they change nothing, or create what can do no more than their key.
+const READING_CHANGES: [&str; 3] = ["/evaluate", "/preview", "/tokens"];
 
 /// The frame of the document; the router adds every path and every schema in it.
 #[derive(utoipa::OpenApi)]
@@ -71,6 +79,27 @@ pub(super) fn frame() -> OpenApi {
     let mut frame = DocumentFrame::openapi();
     env!("CARGO_PKG_VERSION").clone_into(&mut frame.info.version);
     frame
+}
+
+/// Names the scope that each operation requires. `tests/it/isolation.rs` compares it with what the routes enforce.
+pub(super) fn describe_scopes(document: &mut OpenApi) {
+    for (path, item) in &mut document.paths.paths {
+        let is_under = |paths: &[&str]| paths.iter().any(|one| path.starts_with(one));
+        let is_reading = READING_CHANGES.iter().any(|end| path.ends_with(end));
+        let read = if is_under(&ADMIN_ROUTES) { Scope::Admin } else { Scope::Read };
+        let change = match (is_reading, is_under(&ADMIN_ROUTES) || is_under(&ADMIN_CHANGES)) {
+            (true, _) => Scope::Read,
+            (false, true) => Scope::Admin,
+            (false, false) => Scope::Write,
+        };
+        let PathItem { get, put, post, patch, delete, .. } = item;
+        let changes = [put, post, patch, delete].map(|operation| (operation, change));
+        for (operation, scope) in changes.into_iter().chain([(get, read)]) {
+            let Some(operation) = operation else { continue };
+            let requirement = || vec![SecurityRequirement::new("key", [scope.name()])];
+            operation.security.get_or_insert_with(requirement);
+        }
+    }
 }
 
 /// Adds the header `Idempotency-Key` to every operation that changes something.

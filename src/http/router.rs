@@ -36,6 +36,7 @@ pub fn document() -> OpenApi {
 /// Returns the routes of the API and the OpenAPI document.
 fn api() -> (Router<AppState>, OpenApi) {
     let (api, mut document) = routes().split_for_parts();
+    openapi::describe_scopes(&mut document);
     openapi::describe_idempotency(&mut document);
     openapi::describe_optional_bodies(&mut document);
     examples::describe_examples(&mut document);
@@ -170,7 +171,7 @@ pub fn router(state: AppState) -> Router {
     let (api, document) = api();
     let reference = Router::new()
         .route("/", get(index::show_index))
-        .route("/docs", get(docs::show_docs))
+        .merge(docs::routes())
         .route("/openapi.json", get(openapi::show_document))
         .layer(Extension(ServedDocument::new(&document)));
     let once = from_fn_with_state(state.clone(), idempotency::handle);

@@ -663,7 +663,7 @@ async fn rejects_a_key_without_the_scope_and_names_it(pool: PgPool) -> anyhow::R
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn the_document_declares_which_routes_are_public(pool: PgPool) -> anyhow::Result<()> {
+async fn the_document_declares_the_scope_of_each_route(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let document = app.anonymous()?.get("openapi.json").await?.success()?;
     assert!(document["security"][0]["key"].is_array(), "{}", document["security"]);
@@ -673,7 +673,9 @@ async fn the_document_declares_which_routes_are_public(pool: PgPool) -> anyhow::
             all.is_empty() || all.iter().any(|one| *one == serde_json::json!({}))
         });
         assert_eq!(is_open, route.foreign == ForeignResult::Public, "{}: {security}", route.path);
-        assert!(is_open || *security == Value::Null, "{}: {security}", route.path);
+        let required = route.scope.map(|scope| json!([{"key": [scope.name()]}]));
+        assert_eq!(is_open, required.is_none(), "{}", route.path);
+        assert!(required.is_none_or(|one| *security == one), "{}: {security}", route.path);
     }
     Ok(())
 }

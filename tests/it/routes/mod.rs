@@ -4,6 +4,7 @@ mod api_keys;
 mod audit_log;
 mod audited_rejections;
 mod batch;
+mod docs;
 mod environments;
 mod events;
 mod expand;

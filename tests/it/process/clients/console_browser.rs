@@ -15,8 +15,8 @@ use super::{node, python, succeed, tour};
 const TOUR: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/process/clients/in_python/console_browser.py");
 /// Versions of November 2026.
-const PLAYWRIGHT: &str = "1.65.2";
-const AXE: (&str, &str) = ("axe-core", "4.14.1");
+pub(super) const PLAYWRIGHT: &str = "1.65.2";
+pub(super) const AXE: (&str, &str) = ("axe-core", "4.14.1");
 
 /// Waits for the first violations, which are found in the first copy.
 async fn violated(demo: &Demo) -> anyhow::Result<()> {

@@ -2,6 +2,7 @@
 
 mod cached;
 mod console_browser;
+mod docs_browser;
 mod documentation;
 mod link_browser;
 mod node;

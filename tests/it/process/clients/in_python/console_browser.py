@@ -14,6 +14,7 @@ import threading
 import urllib.parse
 import urllib.request
 
+from page_checks import judge, watch
 from playwright.sync_api import expect, sync_playwright
 
 ask = argparse.ArgumentParser()
@@ -26,7 +27,6 @@ ask.add_argument("--pictures")
 asked = ask.parse_args()
 
 AXE = pathlib.Path(asked.axe).read_text() if asked.axe else None
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 HOST_PAGE = """<!doctype html><title>The product</title><h1>The product</h1><div id="view" style="height:700px"></div>
 <script type="module">
   const { openPortal } = await import("GATEWAY/sdk/link.js");
@@ -58,27 +58,6 @@ def api(method, path, body=None):
     request = urllib.request.Request(asked.gateway + path, data, headers, method=method)
     with urllib.request.urlopen(request) as response:
         return json.load(response)["result"]
-
-
-def watch(context):
-    """Collects errors in the console of the browser: policies that were violated, scripts that failed."""
-    faults = []
-    context.on("console", lambda message: faults.append(f"{message.page.url}: {message.text}") if message.type == "error" else None)
-    context.on("weberror", lambda error: faults.append(str(error.error)))
-    return faults
-
-
-def judge(page, name):
-    """Returns what axe finds on a page."""
-    if not AXE:
-        return []
-    session = page.context.new_cdp_session(page)
-    # Not as a script of the page, whose policy forbids it.
-    session.send("Runtime.evaluate", {"expression": AXE})
-    run = f"axe.run(document, {{runOnly: {json.dumps(RULES)}}}).then((r) => JSON.stringify(r.violations))"
-    found = session.send("Runtime.evaluate", {"expression": run, "awaitPromise": True, "returnByValue": True})
-    session.detach()
-    return [f"{name}: {one['id']} {one['nodes'][0]['target']}" for one in json.loads(found["result"]["value"])]
 
 
 def sign_in_by_keyboard(page):
@@ -128,13 +107,13 @@ def walk(browser, scheme, width, seen):
     faults = watch(context)
     page = context.new_page()
     page.goto(f"{asked.gateway}/console/sign-in")
-    seen["axe"] += judge(page, f"sign-in {scheme} {width}")
+    seen["axe"] += judge(page, AXE, f"sign-in {scheme} {width}")
     if asked.pictures:
         page.screenshot(path=f"{asked.pictures}/console-sign-in-{scheme}-{width}.png")
     sign_in_by_keyboard(page)
     for name, path in pages(page).items():
         page.goto(asked.gateway + path)
-        seen["axe"] += judge(page, f"{name} {scheme} {width}")
+        seen["axe"] += judge(page, AXE, f"{name} {scheme} {width}")
         beyond = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         if beyond > 0:
             seen["too_wide"].append(f"{name} {scheme} {width}: {beyond}")
@@ -253,7 +232,7 @@ def visit(browser, seen):
     alone = browser.new_context(color_scheme="dark", viewport={"width": 390, "height": 800}).new_page()
     alone.goto(link())
     expect(alone.get_by_role("heading", name="Directory", exact=True)).to_be_visible()
-    seen["axe"] += judge(alone, "portal dark 390")
+    seen["axe"] += judge(alone, AXE, "portal dark 390")
     if asked.pictures:
         alone.screenshot(path=f"{asked.pictures}/portal-directory-dark-390.png")
     context.close()
