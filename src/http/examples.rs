@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema as _;
-use utoipa::openapi::path::{Operation, ParameterIn};
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{Content, OpenApi, PathItem, RefOr};
 
@@ -58,12 +58,12 @@ pub(super) fn describe_examples(document: &mut OpenApi) {
     }
 }
 
-/// Adds an example to each id of the provider in a path: the id of the resource that the segment before it names.
+/// Sets the example of each id of the provider in a path: the id of the resource that the segment before it names.
 fn describe_path_parameters(path: &str, operation: &mut Operation, document: &Value) {
     for parameter in operation.parameters.iter_mut().flatten() {
         let RefOr::T(parameter) = parameter else { continue };
         let is_text = matches!(parameter.schema, Some(RefOr::T(_)));
-        if parameter.parameter_in != ParameterIn::Path || !is_text || parameter.example.is_some() {
+        if parameter.parameter_in != ParameterIn::Path || !is_text {
             continue;
         }
         let before = path.split(&format!("/{{{}}}", parameter.name)).next().unwrap_or_default();
@@ -76,7 +76,10 @@ fn describe_path_parameters(path: &str, operation: &mut Operation, document: &Va
             _ => continue,
         };
         let id = document.pointer(&format!("/components/schemas/{resource}/example/id"));
-        parameter.example = id.cloned();
+        if let Some(id) = id {
+            let described = ParameterBuilder::from(parameter.clone()).example(Some(id.clone()));
+            *parameter = described.build();
+        }
     }
 }
 
