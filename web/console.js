@@ -62,6 +62,7 @@ for (const part of document.querySelectorAll("[data-live]")) {
     // What a person is reading or confirming is not replaced.
     if (part.contains(document.activeElement) || part.querySelector("details[open]")) return;
     part.replaceChildren(...new DOMParser().parseFromString(event.data, "text/html").body.childNodes);
+    if (part.querySelector("[data-settled]")) source.close();
   });
   addEventListener("pagehide", () => source.close());
 }

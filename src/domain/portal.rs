@@ -17,6 +17,8 @@ pub enum PortalView {
     AccessReview,
     /// Runs of the sync.
     Sync,
+    /// Plans that bring the directory to a desired state.
+    Reconciliation,
 }
 
 names! { PortalView, UnknownPortalView, "unknown page of the hosted directory view",
@@ -24,6 +26,7 @@ names! { PortalView, UnknownPortalView, "unknown page of the hosted directory vi
     Drift = "drift",
     AccessReview = "access_review",
     Sync = "sync",
+    Reconciliation = "reconciliation",
 }
 
 /// What a visitor may do.
@@ -34,7 +37,7 @@ pub enum PortalPermission {
     Read,
     /// Acknowledge violations.
     Acknowledge,
-    /// Fix violations; request runs of the sync and decide on held ones.
+    /// Fix violations; request runs of the sync and decide on held ones; approve, stop and undo plans.
     Apply,
 }
 

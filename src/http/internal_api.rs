@@ -91,7 +91,22 @@ impl InternalApi {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> Result<Value, ApiFailure> {
-        Ok(read_json(self.call(method, path, query, body).await?).await)
+        Ok(read_json(self.call(method, path, query, json_body(body)).await?).await)
+    }
+
+    /// Sends a stream with POST and returns the body of the response. The API limits its size and time.
+    ///
+    /// # Errors
+    ///
+    /// The problem that the API returned.
+    pub(super) async fn upload(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        (media_type, body): (&'static str, Body),
+    ) -> Result<Value, ApiFailure> {
+        let sent = (HeaderValue::from_static(media_type), body);
+        Ok(read_json(self.call(Method::POST, path, query, sent).await?).await)
     }
 
     /// Sends GET and returns the response before its body is read.
@@ -104,7 +119,7 @@ impl InternalApi {
         path: &str,
         query: &[(&str, &str)],
     ) -> Result<Response<Body>, ApiFailure> {
-        self.call(Method::GET, path, query, None).await
+        self.call(Method::GET, path, query, json_body(None)).await
     }
 
     async fn call(
@@ -112,17 +127,15 @@ impl InternalApi {
         method: Method,
         path: &str,
         query: &[(&str, &str)],
-        body: Option<&Value>,
+        (media_type, body): (HeaderValue, Body),
     ) -> Result<Response<Body>, ApiFailure> {
         let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         let uri = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
         let uri = uri.parse().map_err(|_| Problem::internal())?;
-        let mut request =
-            Request::new(body.map_or_else(Body::empty, |body| body.to_string().into()));
+        let mut request = Request::new(body);
         *request.method_mut() = method;
         *request.uri_mut() = uri;
-        let json = HeaderValue::from_static("application/json");
-        request.headers_mut().insert(header::CONTENT_TYPE, json);
+        request.headers_mut().insert(header::CONTENT_TYPE, media_type);
         request.headers_mut().insert(X_REQUEST_ID, self.request_id.clone());
         request.extensions_mut().insert(self.parent.clone());
         request.extensions_mut().insert(InternalCaller(Arc::clone(&self.caller)));
@@ -134,6 +147,12 @@ impl InternalApi {
         let problem = read_json(response).await;
         Err(ApiFailure { status, problem })
     }
+}
+
+/// Returns a JSON body with its media type.
+fn json_body(body: Option<&Value>) -> (HeaderValue, Body) {
+    let media_type = HeaderValue::from_static("application/json");
+    (media_type, body.map_or_else(Body::empty, |body| body.to_string().into()))
 }
 
 /// Encodes an id for a segment of a path.

@@ -6,6 +6,9 @@ use super::{StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::domain::sync::CopyKind;
 
+/// How long a failed plan needs attention.
+const FAILED_PLANS: Duration = Duration::days(7);
+
 /// What needs attention in an environment, or in one of its accounts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AttentionCounts {
@@ -15,6 +18,10 @@ pub struct AttentionCounts {
     pub open: i64,
     /// Runs of the sync that wait for a decision.
     pub held: i64,
+    /// Plans that wait to be approved.
+    pub plans: i64,
+    /// Plans that failed, at least in part, within a week, and were not followed by one that was applied.
+    pub failed_plans: i64,
     /// Accounts that must be linked again; of the whole environment.
     pub needs_reauth: i64,
     /// Webhooks that fail or are disabled because they failed; of the whole environment.
@@ -66,7 +73,7 @@ pub struct EventPage<'a> {
 }
 
 impl TenantDb {
-    /// Returns what needs attention; with an account, its violations and runs only.
+    /// Returns what needs attention at `now`; with an account, its violations, runs and plans only.
     ///
     /// # Errors
     ///
@@ -74,12 +81,23 @@ impl TenantDb {
     pub async fn attention(
         &self,
         account_id: Option<IntegratedAccountId>,
+        now: OffsetDateTime,
     ) -> Result<AttentionCounts, StoreError> {
         Ok(sqlx::query_as!(
             AttentionCounts,
             r#"SELECT v.critical AS "critical!", v.open AS "open!",
                       (SELECT count(*) FROM sync_runs r WHERE r.environment_id = $1 AND r.status = 'held'
                            AND ($2::text IS NULL OR r.integrated_account_id = $2)) AS "held!",
+                      (SELECT count(*) FROM reconciliations p WHERE p.environment_id = $1 AND p.status = 'planned'
+                           AND p.expires_at > $3 AND p.pending > 0
+                           AND ($2::text IS NULL OR p.integrated_account_id = $2)) AS "plans!",
+                      (SELECT count(*) FROM reconciliations p WHERE p.environment_id = $1
+                           AND p.status IN ('failed', 'partially_applied') AND p.ended_at > $4
+                           AND ($2::text IS NULL OR p.integrated_account_id = $2)
+                           AND NOT EXISTS (SELECT 1 FROM reconciliations n
+                               WHERE n.environment_id = $1 AND n.integrated_account_id = p.integrated_account_id
+                                 AND n.reconciliation_id > p.reconciliation_id AND n.status = 'applied'))
+                          AS "failed_plans!",
                       (SELECT count(*) FROM integrated_accounts a
                        WHERE a.environment_id = $1 AND a.status = 'needs_reauth') AS "needs_reauth!",
                       (SELECT count(*) FROM webhooks w WHERE w.environment_id = $1
@@ -90,6 +108,8 @@ impl TenantDb {
                        AND ($2::text IS NULL OR o.integrated_account_id = $2)) v"#,
             self.environment_id as EnvironmentId,
             account_id as Option<IntegratedAccountId>,
+            now,
+            now - FAILED_PLANS,
         )
         .fetch_one(&self.pool)
         .await?)

@@ -130,6 +130,25 @@ impl Store {
         }))
     }
 
+    /// Returns the environment of the link or session with the secret of this digest, valid or not; `None` once it is
+    /// deleted.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn portal_environment(
+        &self,
+        digest: &Digest,
+    ) -> Result<Option<EnvironmentId>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            r#"SELECT environment_id AS "environment_id: EnvironmentId" FROM portal_links
+               WHERE digest = $1 OR session_digest = $1"#,
+            digest_bytes(digest),
+        )
+        .fetch_optional(&self.pool)
+        .await?)
+    }
+
     /// Ends the session with the secret of this digest.
     ///
     /// # Errors

@@ -22,6 +22,8 @@ use crate::domain::reconciliation::{MatchBy, OwnershipMode, ReconciliationStatus
 
 /// The interval of requests for the state.
 const POLL_INTERVAL: Duration = Duration::from_millis(300);
+/// Maximum length of the name of a desired state, in characters.
+const MAX_NAME_CHARS: usize = 200;
 /// The exit code of a plan that changes something.
 const CHANGES: u8 = 2;
 
@@ -184,6 +186,7 @@ fn options(arguments: &PlanArguments) -> anyhow::Result<Map<String, Value>> {
         text.map(serde_json::from_str).transpose().with_context(|| format!("{name} is not JSON"))
     };
     let options = [
+        ("name", arguments.file.as_deref().and_then(name_of).map(Value::String)),
         ("match_by", arguments.match_by.map(|field| json!(field))),
         ("mode", arguments.mode.map(|mode| json!(mode))),
         ("scope", parsed(&arguments.scope, "--scope")?),
@@ -209,6 +212,12 @@ fn query_of(options: Map<String, Value>, account: String) -> Vec<(String, String
     let mut query = vec![("integrated_account_id".to_owned(), account)];
     query.extend(options.into_iter().map(|(name, value)| (name, text(value))));
     query
+}
+
+/// Returns what the desired state of a file is called; `None` for standard input.
+fn name_of(file: &Path) -> Option<String> {
+    let name = file.file_name()?.to_str().filter(|name| *name != "-")?;
+    Some(name.chars().take(MAX_NAME_CHARS).collect())
 }
 
 fn read_file(file: &Path) -> anyhow::Result<Vec<u8>> {

@@ -67,6 +67,9 @@ names! { Approval, UnknownApproval, "must be one of: if_no_removals, within_guar
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ReconciliationOptions {
+    /// What the desired state is called, for people: the name of its file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The field by which people are matched.
     pub match_by: MatchBy,
     /// The mode of the workspaces, roles and groups that the desired state names and `scope` does not.
@@ -100,6 +103,7 @@ impl ReconciliationOptions {
 impl Default for ReconciliationOptions {
     fn default() -> Self {
         Self {
+            name: None,
             match_by: MatchBy::default(),
             mode: OwnershipMode::default(),
             scope: Scope::default(),

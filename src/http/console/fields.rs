@@ -12,6 +12,11 @@ impl FormFields {
         Self(form_urlencoded::parse(body).into_owned().collect())
     }
 
+    /// Returns the form with these fields.
+    pub(in crate::http) fn of(fields: Vec<(String, String)>) -> Self {
+        Self(fields)
+    }
+
     /// Returns a field that is not empty.
     pub(in crate::http) fn get(&self, name: &str) -> Option<&str> {
         let value = self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.trim());

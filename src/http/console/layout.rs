@@ -43,6 +43,7 @@ const NAVIGATION: [(&str, &[Entry]); 3] = [
             entry("/roles", "Roles"),
             entry("/access-review", "Access review"),
             entry("/drift", "Drift"),
+            entry("/reconciliations", "Reconciliations"),
             entry("/syncs", "Syncs"),
         ],
     ),
@@ -52,6 +53,7 @@ const NAVIGATION: [(&str, &[Entry]); 3] = [
         &[
             entry("/accounts", "Accounts"),
             entry("/policies", "Policies"),
+            entry("/rule-sets", "Rule sets"),
             entry("/budgets", "Provider budgets"),
             admin("/audit-log", "Audit log"),
             admin("/keys", "Keys"),
@@ -66,6 +68,7 @@ pub(super) fn respond(console: &Console, result: PageResult) -> Response {
     let (status, page) = match result {
         Ok(page) => (StatusCode::OK, page),
         Err(PageError::NoAccount) => (StatusCode::OK, no_account(console)),
+        Err(PageError::Refused(status, page)) => (status, *page),
         Err(PageError::Failure(failure)) => {
             (failure.status, problem_page(&failure.problem, Some(&console.view.href("", &[]))))
         }
@@ -148,6 +151,10 @@ fn link(console: &Console, entry: &Entry) -> Markup {
 fn attention(console: &Console, path: &str) -> (i64, &'static str) {
     match path {
         "/drift" => (console.counts.open, "open violations"),
+        "/reconciliations" => {
+            let counts = &console.counts;
+            (counts.plans + counts.failed_plans, "plans to approve or that failed")
+        }
         "/syncs" => (console.counts.held, "held runs"),
         "/accounts" => (console.counts.needs_reauth, "accounts to connect again"),
         "/webhooks" => (console.counts.failing_webhooks, "failing webhooks"),
@@ -251,7 +258,7 @@ pub(in crate::http) fn bare(status: StatusCode, title: &str, content: &Markup) -
 pub(super) fn bare_error(error: PageError) -> Response {
     let (status, problem) = match error {
         PageError::Failure(failure) => (failure.status, failure.problem),
-        PageError::NoAccount => (StatusCode::NOT_FOUND, Value::Null),
+        PageError::NoAccount | PageError::Refused(..) => (StatusCode::NOT_FOUND, Value::Null),
     };
     let page = problem_page(&problem, Some("/console"));
     bare(status, &page.title, &page.body)

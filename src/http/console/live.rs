@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::format::Now;
-use super::pages::{sync, syncs};
+use super::pages::{reconciliation, sync, syncs};
 use super::view::{PageError, View};
 use crate::domain::sealed::Digest;
 use crate::http::state::AppState;
@@ -45,6 +45,8 @@ pub(in crate::http) enum LivePart {
     Syncs,
     /// One run.
     Sync(String),
+    /// A plan, and what becomes of it.
+    Reconciliation(String),
 }
 
 impl LivePart {
@@ -52,6 +54,7 @@ impl LivePart {
         match self {
             Self::Syncs => syncs::fragment(view).await,
             Self::Sync(id) => sync::fragment(view, id).await,
+            Self::Reconciliation(id) => reconciliation::fragment(view, id).await,
         }
     }
 }

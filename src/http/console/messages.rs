@@ -16,6 +16,16 @@ pub(in crate::http) fn message(key: &str) -> Option<&'static str> {
         "policy-changed" => "The policy is changed and is evaluated now.",
         "policy-deleted" => "The policy and its violations are deleted.",
         "starter" => "The starter policies are created and are evaluated now.",
+        "plan-requested" => {
+            "The plan is being made. Nothing changes in the directory before it is applied."
+        }
+        "plan-discarded" => "The plan is discarded. What was applied stays as it is.",
+        "plan-applied" => "The plan is approved. Its steps are carried out in their order.",
+        "plan-paused" => "The steps that are being carried out end; the others wait.",
+        "plan-resumed" => "The plan is being applied again.",
+        "rule-set-created" => "The rule set is created.",
+        "rule-set-changed" => "The rule set is changed.",
+        "rule-set-deleted" => "The rule set is deleted. What people have by it stays.",
         "webhook-changed" => "The webhook is changed.",
         "webhook-deleted" => "The webhook is deleted.",
         "webhook-tested" => "A test event was sent; see its delivery.",

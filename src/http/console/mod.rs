@@ -15,9 +15,11 @@ pub(super) mod messages;
 mod names;
 pub(super) mod pages;
 mod parts;
+mod plan_actions;
 mod session;
 mod sign_in;
 mod svg;
+mod upload;
 pub(super) mod view;
 
 use axum::extract::Path;
@@ -27,6 +29,7 @@ use axum::{Extension, Router};
 
 use self::context::Console;
 use self::live::{LivePart, StreamSession, StreamSlots};
+use super::internal_api::segment;
 use super::state::AppState;
 
 /// A handler of a page that is made from the view alone.
@@ -54,6 +57,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/console/sign-in/{token}", get(sign_in::show_link).post(sign_in::use_link))
         .route("/console/sign-out", post(sign_in::sign_out))
         .merge(customer_routes())
+        .merge(plan_routes())
         .merge(delivery_routes())
         .merge(operation_routes())
         .layer(Extension(StreamSlots::default()))
@@ -78,6 +82,21 @@ fn customer_routes() -> Router<AppState> {
         .route("/console/syncs/{id}", page!(sync, id))
         .route("/console/syncs/{id}/live", get(live_sync))
         .route("/console/syncs/{id}/{what}", post(actions::decide_sync))
+}
+
+/// Returns the pages about plans, and about the rules that they follow from.
+fn plan_routes() -> Router<AppState> {
+    let reconciliations = page!(reconciliations).post(plan_actions::create_reconciliation);
+    Router::new()
+        .route("/console/reconciliations", reconciliations)
+        .route("/console/reconciliations/new", get(show_new_reconciliation))
+        .route("/console/reconciliations/{id}", get(show_reconciliation))
+        .route("/console/reconciliations/{id}/live", get(live_reconciliation))
+        .route("/console/reconciliations/{id}/{what}", post(plan_actions::change_reconciliation))
+        .route("/console/rule-sets", page!(rule_sets).post(plan_actions::create_rule_set))
+        .route("/console/rule-sets/new", get(show_new_rule_set))
+        .route("/console/rule-sets/{id}", get(show_rule_set).post(plan_actions::save_rule_set))
+        .route("/console/rule-sets/{id}/{what}", post(plan_actions::change_rule_set))
 }
 
 /// Returns the pages about events and their delivery.
@@ -148,6 +167,46 @@ async fn show_connect(console: Console) -> Response {
 async fn show_account(Path(id): Path<String>, mut console: Console) -> Response {
     let page = match session::select_account(&mut console, &id).await {
         Ok(()) => pages::account::show(&console.view).await,
+        Err(error) => Err(error),
+    };
+    console.respond(page)
+}
+
+async fn show_new_reconciliation(console: Console) -> Response {
+    let page = pages::reconciliation_form::show(&console.view);
+    console.respond(page)
+}
+
+async fn show_reconciliation(Path(id): Path<String>, mut console: Console) -> Response {
+    let path = format!("/reconciliations/{}", segment(&id));
+    let page = match session::select_owner(&mut console, &path).await {
+        Ok(()) => pages::reconciliation::show(&console.view, &id).await,
+        Err(error) => Err(error),
+    };
+    console.respond(page)
+}
+
+async fn live_reconciliation(
+    Extension(slots): Extension<StreamSlots>,
+    Path(id): Path<String>,
+    mut console: Console,
+) -> Response {
+    let path = format!("/reconciliations/{}", segment(&id));
+    match session::select_owner(&mut console, &path).await {
+        Ok(()) => stream(console, LivePart::Reconciliation(id), &slots),
+        Err(error) => console.respond(Err(error)),
+    }
+}
+
+async fn show_new_rule_set(console: Console) -> Response {
+    let page = pages::rule_sets::show_new(&console.view).await;
+    console.respond(page)
+}
+
+async fn show_rule_set(Path(id): Path<String>, mut console: Console) -> Response {
+    let path = format!("/rule-sets/{}", segment(&id));
+    let page = match session::select_owner(&mut console, &path).await {
+        Ok(()) => pages::rule_set::show(&console.view, &id).await,
         Err(error) => Err(error),
     };
     console.respond(page)

@@ -38,8 +38,11 @@ impl Tone {
         match status {
             "active" | "succeeded" | "resolved" | "applied" | "done" | "answered" => Self::Good,
             "needs_reauth" | "failed" | "critical" | "refused" => Self::Bad,
-            "held" | "partial" | "warning" | "open" | "invited" => Self::Warn,
-            "running" | "queued" | "pending" | "started" => Self::Info,
+            "held" | "partial" | "warning" | "open" | "invited" | "partially_applied"
+            | "paused" | "conflict" => Self::Warn,
+            "running" | "queued" | "pending" | "started" | "planning" | "planned" | "applying" => {
+                Self::Info
+            }
             _ => Self::Quiet,
         }
     }

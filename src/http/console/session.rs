@@ -113,7 +113,7 @@ impl Console {
         let accounts = accounts(&view).await?;
         view.account = selected(&view, &accounts).await?;
         let account_id = view.account.as_ref().map(|account| account.id);
-        let counts = view.db.attention(account_id).await?;
+        let counts = view.db.attention(account_id, view.time()).await?;
         let environment = view.db.environment().await?.map(|own| own.name).unwrap_or_default();
         Ok(Self {
             state: state.clone(),
@@ -172,6 +172,13 @@ pub(super) async fn select_account(console: &mut Console, id: &str) -> Result<()
         console.view.account = parse_account(found.field("result"));
     }
     Ok(())
+}
+
+/// Selects the account of an object of the API.
+pub(super) async fn select_owner(console: &mut Console, path: &str) -> Result<(), PageError> {
+    let found = console.view.api.get(path, &[]).await?;
+    let owner = found.text("/result/integrated_account_id").to_owned();
+    select_account(console, &owner).await
 }
 
 fn parse_account(value: &Value) -> Option<SelectedAccount> {

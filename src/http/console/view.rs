@@ -1,5 +1,6 @@
 //! What a page is made from: the API in the name of the session, the selected account, and the query of the URL.
 
+use axum::http::StatusCode;
 use maud::{Markup, html};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -81,6 +82,8 @@ pub(in crate::http) enum PageError {
     Failure(ApiFailure),
     /// No account is selected.
     NoAccount,
+    /// The API refused a form, which is shown again with the reasons.
+    Refused(StatusCode, Box<Page>),
 }
 
 impl From<ApiFailure> for PageError {

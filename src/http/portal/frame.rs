@@ -11,12 +11,14 @@ use sha2::{Digest as _, Sha256};
 use super::visit::Visit;
 use crate::domain::link_page::LinkPage;
 use crate::domain::portal::PortalView;
+use crate::domain::sealed::Digest;
 use crate::http::console::layout::problem_page;
 use crate::http::console::messages::message;
 use crate::http::console::view::{PageError, PageResult};
 use crate::http::html_page::{ICON, colors};
 use crate::http::link::frame_ancestors;
 use crate::http::problem::Problem;
+use crate::http::state::AppState;
 
 /// Path and label of a page.
 pub(super) fn entry(view: PortalView) -> (&'static str, &'static str) {
@@ -25,6 +27,7 @@ pub(super) fn entry(view: PortalView) -> (&'static str, &'static str) {
         PortalView::Drift => ("/portal/drift", "Drift"),
         PortalView::AccessReview => ("/portal/access-review", "Access review"),
         PortalView::Sync => ("/portal/syncs", "Syncs"),
+        PortalView::Reconciliation => ("/portal/reconciliations", "Reconciliations"),
     }
 }
 
@@ -32,7 +35,8 @@ pub(super) fn entry(view: PortalView) -> (&'static str, &'static str) {
 pub(super) fn respond(visit: &Visit, result: PageResult) -> Response {
     let (status, page) = match result {
         Ok(page) => (StatusCode::OK, page),
-        Err(PageError::NoAccount) => return ended(),
+        Err(PageError::NoAccount) => return ended(&visit.page),
+        Err(PageError::Refused(status, page)) => (status, *page),
         Err(PageError::Failure(failure)) => (failure.status, problem_page(&failure.problem, None)),
     };
     let done = visit.view.query.get("done").and_then(message);
@@ -68,7 +72,7 @@ fn navigation(visit: &Visit) -> Markup {
             ul {
                 @for view in &visit.session.views {
                     @let (path, label) = entry(*view);
-                    @let is_current = visit.path == path || (path == "/portal/directory" && visit.path.starts_with("/portal/people/"));
+                    @let is_current = is_on(&visit.path, path);
                     li { a href=(path) aria-current=[is_current.then_some("page")] { (label) } }
                 }
             }
@@ -78,6 +82,12 @@ fn navigation(visit: &Visit) -> Markup {
             button.plain type="submit" { "End" }
         }
     }
+}
+
+/// Whether a path is that of a page of the navigation, or of an object of its list.
+fn is_on(path: &str, page: &str) -> bool {
+    let list = if path.starts_with("/portal/people/") { "/portal/directory" } else { path };
+    list.strip_prefix(page).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Returns a page before a session exists, in the branding of the environment.
@@ -91,10 +101,19 @@ pub(super) fn hosted(
     render(status, title, &body, page)
 }
 
-/// Returns the page of a visitor without a session.
-pub(super) fn ended() -> Response {
+/// Returns the page of a visitor without a session; `page` is the branding of the session that ended, if it is known.
+pub(super) fn ended(page: &LinkPage) -> Response {
     let content = html! { p { "The view has ended, or was not opened in this browser. Open it again where you came from." } };
-    hosted(StatusCode::UNAUTHORIZED, "The view has ended", &content, &LinkPage::default())
+    hosted(StatusCode::UNAUTHORIZED, "The view has ended", &content, page)
+}
+
+/// Returns the branding of the link or session with the secret of a digest, valid or not.
+pub(super) async fn known_branding(state: &AppState, digest: &Digest) -> LinkPage {
+    let Ok(Some(environment_id)) = state.store.portal_environment(digest).await else {
+        return LinkPage::default();
+    };
+    let db = state.store.tenant(environment_id);
+    db.link_page_settings().await.unwrap_or_default()
 }
 
 /// Returns the page of a problem before the session is known.

@@ -16,7 +16,10 @@ use serde_json::json;
 use self::session::PortalForm;
 use self::visit::Visit;
 use super::console::live::{LivePart, StreamSession, StreamSlots};
-use super::console::pages::{access_review, directory, drift, person, sync, syncs};
+use super::console::pages::{
+    access_review, directory, drift, person, reconciliation, reconciliation_actions,
+    reconciliations, sync, syncs,
+};
 use super::internal_api::segment;
 use super::state::AppState;
 use crate::domain::portal::{PortalPermission, PortalView};
@@ -38,6 +41,10 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/portal/syncs/{id}", get(show_sync))
         .route("/portal/syncs/{id}/live", get(live_sync))
         .route("/portal/syncs/{id}/{what}", post(decide_sync))
+        .route("/portal/reconciliations", get(show_reconciliations))
+        .route("/portal/reconciliations/{id}", get(show_reconciliation))
+        .route("/portal/reconciliations/{id}/live", get(live_reconciliation))
+        .route("/portal/reconciliations/{id}/{what}", post(decide_reconciliation))
         .route("/portal/end", post(open::end))
         .layer(Extension(StreamSlots::default()))
 }
@@ -93,7 +100,7 @@ async fn show_sync(Path(id): Path<String>, visit: Visit) -> Response {
 }
 
 async fn live_syncs(Extension(slots): Extension<StreamSlots>, visit: Visit) -> Response {
-    stream(visit, LivePart::Syncs, &slots)
+    stream(visit, PortalView::Sync, LivePart::Syncs, &slots)
 }
 
 async fn live_sync(
@@ -101,11 +108,33 @@ async fn live_sync(
     Path(id): Path<String>,
     visit: Visit,
 ) -> Response {
-    stream(visit, LivePart::Sync(id), &slots)
+    stream(visit, PortalView::Sync, LivePart::Sync(id), &slots)
 }
 
-fn stream(visit: Visit, part: LivePart, slots: &StreamSlots) -> Response {
-    if let Err(error) = visit.check_view(PortalView::Sync) {
+async fn show_reconciliations(visit: Visit) -> Response {
+    match visit.check_view(PortalView::Reconciliation) {
+        Ok(()) => visit.respond(reconciliations::show(&visit.view).await),
+        Err(error) => visit.respond(Err(error)),
+    }
+}
+
+async fn show_reconciliation(Path(id): Path<String>, visit: Visit) -> Response {
+    match visit.check_view(PortalView::Reconciliation) {
+        Ok(()) => visit.respond(reconciliation::show(&visit.view, &id).await),
+        Err(error) => visit.respond(Err(error)),
+    }
+}
+
+async fn live_reconciliation(
+    Extension(slots): Extension<StreamSlots>,
+    Path(id): Path<String>,
+    visit: Visit,
+) -> Response {
+    stream(visit, PortalView::Reconciliation, LivePart::Reconciliation(id), &slots)
+}
+
+fn stream(visit: Visit, view: PortalView, part: LivePart, slots: &StreamSlots) -> Response {
+    if let Err(error) = visit.check_view(view) {
         return visit.respond(Err(error));
     }
     let session = StreamSession::Portal(visit.session_digest);
@@ -143,4 +172,26 @@ async fn decide_sync(Path((id, what)): Path<(String, String)>, form: PortalForm)
     let path = format!("/syncs/{}/{what}", segment(&id));
     let needs = (PortalView::Sync, PortalPermission::Apply);
     form.change(needs, (Method::POST, &path), None, ("/syncs", done)).await
+}
+
+/// Applies, pauses, resumes or cancels a plan, or plans its inverse.
+async fn decide_reconciliation(
+    Path((id, what)): Path<(String, String)>,
+    form: PortalForm,
+) -> Response {
+    let page = format!("/reconciliations/{}", segment(&id));
+    let done = match what.as_str() {
+        "apply" => "plan-applied",
+        "pause" => "plan-paused",
+        "resume" => "plan-resumed",
+        "cancel" => "plan-discarded",
+        "inverse" => "plan-requested",
+        _ => return form.visit.unknown(),
+    };
+    // The plan of an inverse is the first of the list.
+    let shown = if what == "inverse" { "/reconciliations" } else { &page };
+    let body = (what == "apply").then(|| reconciliation_actions::apply_request(&form.fields));
+    let needs = (PortalView::Reconciliation, PortalPermission::Apply);
+    let call = format!("{page}/{what}");
+    form.change(needs, (Method::POST, &call), body.as_ref(), (shown, done)).await
 }

@@ -41,7 +41,7 @@ async fn find(state: &AppState, token: &str) -> Result<Option<(EnvironmentId, Li
 pub(super) async fn show(State(state): State<AppState>, Path(token): Path<String>) -> Response {
     let page = match find(&state, &token).await {
         Ok(Some((_, page))) => page,
-        Ok(None) => return used(),
+        Ok(None) => return used(&state, &token).await,
         Err(problem) => return frame::bare_problem(&problem),
     };
     let content = html! {
@@ -67,7 +67,7 @@ pub(super) async fn open(
 ) -> Response {
     match try_open(&state, &request, &token, &headers).await {
         Ok(Some(response)) => response,
-        Ok(None) => used(),
+        Ok(None) => used(&state, &token).await,
         Err(problem) => frame::bare_problem(&problem),
     }
 }
@@ -113,9 +113,10 @@ fn needs_window(token: &str, page: &LinkPage) -> Response {
     frame::hosted(StatusCode::OK, "Open in a window", &content, page)
 }
 
-fn used() -> Response {
+async fn used(state: &AppState, token: &str) -> Response {
     let content: Markup = html! { p { "The link was used before, or has expired. Open the view again where you came from." } };
-    frame::hosted(StatusCode::GONE, "The link is not valid", &content, &LinkPage::default())
+    let page = frame::known_branding(state, &Digest::of(token)).await;
+    frame::hosted(StatusCode::GONE, "The link is not valid", &content, &page)
 }
 
 fn path(token: &str) -> String {
@@ -128,7 +129,7 @@ pub(super) async fn end(form: PortalForm) -> Response {
     if let Err(error) = visit.state.store.end_portal_session(&visit.session_digest).await {
         return visit.respond(Err(Problem::from(error).into()));
     }
-    let mut response = frame::ended();
+    let mut response = frame::ended(&visit.page);
     *response.status_mut() = StatusCode::OK;
     response.headers_mut().extend(SessionCookie::Portal.header(&visit.state, None, SESSION_TTL));
     response

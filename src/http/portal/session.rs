@@ -38,14 +38,19 @@ impl FromRequestParts<AppState> for Visit {
         let found = state.store.portal_session(&digest, state.clock.now()).await;
         let session = match found {
             Ok(Some(session)) => session,
-            Ok(None) => return Err(frame::ended()),
+            Ok(None) => {
+                return Err(frame::ended(&frame::known_branding(state, &digest).await));
+            }
             Err(error) => return Err(frame::bare_problem(&Problem::from(error))),
         };
         let csrf = csrf_token(secret);
-        Self::open(parts, state, (session, digest), csrf).await.map_err(|error| match error {
-            PageError::Failure(failure) => frame::bare(failure.status, &failure.problem),
-            PageError::NoAccount => frame::ended(),
-        })
+        match Self::open(parts, state, (session, digest), csrf).await {
+            Ok(visit) => Ok(visit),
+            Err(PageError::Failure(failure)) => Err(frame::bare(failure.status, &failure.problem)),
+            Err(PageError::NoAccount | PageError::Refused(..)) => {
+                Err(frame::ended(&frame::known_branding(state, &digest).await))
+            }
+        }
     }
 }
 

@@ -35,7 +35,7 @@ type ReconciliationResponse = EnvelopeSchema<ItemResponse<ReconciliationView>>;
 const MAX_MAX_ERRORS: u32 = 100_000;
 /// Maximum number of entries of a scope, and of workspaces that are to exist.
 const MAX_ENTRIES: usize = 1_000;
-/// Maximum length of the name of a workspace, in characters.
+/// Maximum length of the name of a workspace or of a desired state, in characters.
 const MAX_NAME_CHARS: usize = 200;
 
 /// People and workspaces that are to exist.
@@ -67,6 +67,9 @@ pub(in crate::http) struct CreateReconciliationRequest {
     desired: Option<DesiredState>,
     /// The rule set that gives the desired state of everybody in the directory.
     rule_set_id: Option<RuleSetId>,
+    /// What the desired state is called, for people: the name of its file.
+    #[schema(max_length = 200)]
+    name: Option<String>,
     /// The field by which people are matched with those of the directory; by default `email`.
     match_by: Option<MatchBy>,
     /// Whether people who are not desired in the workspaces, roles and groups that the desired state names are removed
@@ -95,6 +98,8 @@ pub(in crate::http) struct UploadQuery {
     /// Account of an upload. The header `X-Integrated-Account-Id` is equivalent.
     #[param(value_type = Option<String>)]
     integrated_account_id: Option<IntegratedAccountId>,
+    /// As in the JSON body, for an upload.
+    name: Option<String>,
     /// As in the JSON body, for an upload.
     match_by: Option<MatchBy>,
     /// As in the JSON body, for an upload.
@@ -159,6 +164,7 @@ impl Requested {
         let scope = request.scope.clone().unwrap_or_default();
         let mode = request.mode.or(rule_set.map(|set| set.mode)).unwrap_or_default();
         let options = ReconciliationOptions {
+            name: request.name.clone(),
             match_by: request.match_by.unwrap_or_default(),
             mode,
             scope,
@@ -188,6 +194,11 @@ impl Requested {
         if self.people.is_some() == rule_set_id.is_some() {
             let message = "send either `desired` or `rule_set_id`";
             errors.push(ValidationError::at("/desired", message));
+        }
+        let chars = options.name.as_ref().map(|name| name.chars().count());
+        if chars.is_some_and(|chars| !(1..=MAX_NAME_CHARS).contains(&chars)) {
+            let message = format!("must have 1 to {MAX_NAME_CHARS} characters");
+            errors.push(ValidationError::at("/name", message));
         }
         if rule_set_id.is_some() && options.prune {
             let message =
@@ -251,6 +262,7 @@ fn take_options(
         integrated_account_id: params.parse("integrated_account_id")?,
         desired: None,
         rule_set_id: None,
+        name: params.take("name")?,
         match_by: params.parse("match_by")?,
         mode: params.parse("mode")?,
         scope: take_json(params, "scope")?,

@@ -19,6 +19,9 @@ pub(in crate::http) struct ReconciliationView {
     id: ReconciliationId,
     /// Account.
     integrated_account_id: IntegratedAccountId,
+    /// What the desired state is called: the name of its file.
+    #[schema(required = true, example = "hr-export.csv")]
+    name: Option<String>,
     /// Status.
     status: ReconciliationStatus,
     /// Job that makes or applies the plan.
@@ -115,6 +118,7 @@ impl ReconciliationView {
         Self {
             id: reconciliation.id,
             integrated_account_id: reconciliation.integrated_account_id,
+            name: options.name,
             status: reconciliation.status,
             job_id: reconciliation.job_id,
             rule_set_id: reconciliation.rule_set_id,

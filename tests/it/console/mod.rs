@@ -6,7 +6,10 @@
 mod forms;
 mod headers;
 mod pages;
+mod plans;
 mod portal;
+mod portal_plans;
+mod rule_sets;
 mod scripts;
 mod sessions;
 

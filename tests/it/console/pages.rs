@@ -8,7 +8,7 @@ use super::signed_in;
 use crate::sync::SyncedApp;
 
 /// Every page. `ACCOUNT` is an account, `USER` a person of it.
-pub(super) const PAGES: [&str; 21] = [
+pub(super) const PAGES: [&str; 26] = [
     "console",
     "console/directory",
     "console/people/USER",
@@ -17,6 +17,9 @@ pub(super) const PAGES: [&str; 21] = [
     "console/access-review?is_privileged=true",
     "console/drift",
     "console/drift?status=all",
+    "console/reconciliations",
+    "console/reconciliations?status=planned",
+    "console/reconciliations/new",
     "console/syncs",
     "console/events",
     "console/webhooks",
@@ -25,6 +28,8 @@ pub(super) const PAGES: [&str; 21] = [
     "console/accounts/ACCOUNT",
     "console/policies",
     "console/policies/new?kind=required_workspaces",
+    "console/rule-sets",
+    "console/rule-sets/new",
     "console/budgets",
     "console/audit-log",
     "console/keys",

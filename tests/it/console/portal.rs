@@ -12,7 +12,7 @@ use crate::support::{ApiResponse, Client, TestApp};
 use crate::sync::SyncedApp;
 
 /// Creates a link; returns its path.
-async fn link(client: &Client, body: &Value) -> anyhow::Result<String> {
+pub(super) async fn link(client: &Client, body: &Value) -> anyhow::Result<String> {
     let created = client.post("portal-links", body).await?.created()?;
     let url = created["result"]["portal_url"].as_str().context("no URL")?;
     let (_, path) = url.split_once("/portal/").context("no path")?;
@@ -20,7 +20,7 @@ async fn link(client: &Client, body: &Value) -> anyhow::Result<String> {
 }
 
 /// Opens a link in a new browser; returns the browser and the response.
-async fn open(app: &TestApp, path: &str) -> anyhow::Result<(Client, ApiResponse)> {
+pub(super) async fn open(app: &TestApp, path: &str) -> anyhow::Result<(Client, ApiResponse)> {
     let client = app.anonymous()?.with("origin", &origin(app))?;
     let shown = client.get(path).await?;
     assert_eq!(shown.status, 200, "{}", shown.text);
@@ -31,7 +31,11 @@ async fn open(app: &TestApp, path: &str) -> anyhow::Result<(Client, ApiResponse)
 }
 
 /// Opens a new link; returns the browser with its session.
-async fn visit(synced: &SyncedApp, views: Value, permissions: Value) -> anyhow::Result<Client> {
+pub(super) async fn visit(
+    synced: &SyncedApp,
+    views: Value,
+    permissions: Value,
+) -> anyhow::Result<Client> {
     let body = json!({"integrated_account_id": synced.account, "views": views, "permissions": permissions});
     let path = link(&synced.app.home.api, &body).await?;
     let (client, opened) = open(&synced.app, &path).await?;
@@ -118,6 +122,8 @@ async fn a_session_has_its_pages_only(pool: PgPool) -> anyhow::Result<()> {
         "syncs",
         "syncs/live",
         "syncs/syn_x",
+        "reconciliations",
+        "reconciliations/rec_x",
     ] {
         let page = session.get(&format!("portal/{path}")).await?;
         assert_eq!(page.status, 403, "{path}: {}", page.text);

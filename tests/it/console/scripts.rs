@@ -6,7 +6,7 @@ use switchboard::domain::access::Scope;
 
 use super::pages::{PAGES, filled};
 use super::signed_in;
-use crate::sync::SyncedApp;
+use crate::sync::{SyncedApp, id_of};
 
 /// Texts that would run, or break out of where they stand, if a page did not escape them.
 const CORPUS: [&str; 12] = [
@@ -67,6 +67,15 @@ async fn poison(synced: &SyncedApp) -> anyhow::Result<()> {
              acknowledgement = jsonb_build_object('reason', $1::text, 'acknowledged_by', 'x',
                 'acknowledged_at', '2026-01-01T00:00:00Z', 'expires_at', '2027-01-01T00:00:00Z')",
         "update policies set name = $1",
+        "update reconciliation_steps set subject = jsonb_build_object('id', $1::text, 'key', $1::text, 'name', $1::text),
+             before = before || jsonb_build_object('title', $1::text, $1::text, $1::text), reason = $1, detail = $1,
+             after = after || jsonb_build_object('title', $1::text, $1::text, $1::text)",
+        "update reconciliations set options = options || jsonb_build_object('name', $1::text), created_by = $1,
+             problem = jsonb_build_object('code', $1::text, 'detail', $1::text, 'method', null, 'resource', null),
+             row_errors = jsonb_build_array(jsonb_build_object('row', 1, 'column', $1::text, 'message', $1::text))",
+        "update rule_sets set name = $1,
+             rules = jsonb_set(jsonb_set(jsonb_set(rules, '{0,name}', to_jsonb($1::text)),
+                 '{0,when,value}', to_jsonb($1::text)), '{0,then,groups}', jsonb_build_array($1::text))",
         "update api_keys set name = $1",
         "update environments set name = $1",
         "update events set object = (coalesce(object::jsonb, '{}') || jsonb_build_object('name', $1::text,
@@ -78,6 +87,19 @@ async fn poison(synced: &SyncedApp) -> anyhow::Result<()> {
         sqlx::query(change).bind(&all).execute(&synced.app.pool).await?;
     }
     Ok(())
+}
+
+/// Returns the ids of a plan and of a rule set.
+async fn planned(synced: &SyncedApp) -> anyhow::Result<(String, String)> {
+    let desired = json!({"users": [{"email": "jo.iner@example.com", "title": "Clerk"}]});
+    let body = json!({"integrated_account_id": synced.account, "name": "x", "desired": desired});
+    let plan = id_of(&synced.api.post("reconciliations", &body).await?.body)?;
+    synced.work().await?;
+    let rules = json!([{"when": {"field": "department", "op": "eq", "value": "Sales"},
+        "then": {"roles": ["org:admin"]}}]);
+    let body = json!({"integrated_account_id": synced.account, "name": "x", "rules": rules});
+    let set = synced.app.home.admin.post("rule-sets", &body).await?.created()?;
+    Ok((plan, id_of(&set)?))
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
@@ -93,6 +115,7 @@ async fn no_page_runs_a_text_of_a_provider(pool: PgPool) -> anyhow::Result<()> {
     let hook = json!({"url": "https://hooks.example.com/x", "event_types": ["*"], "description": "<script>alert(1)</script>"});
     let hook = synced.app.home.admin.post("webhooks", &hook).await?.created()?;
     let hook = hook["result"]["id"].as_str().unwrap_or_default().to_owned();
+    let (plan, rules) = planned(&synced).await?;
     let session = signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
     poison(&synced).await?;
     // What is read again was cached before.
@@ -102,6 +125,11 @@ async fn no_page_runs_a_text_of_a_provider(pool: PgPool) -> anyhow::Result<()> {
         format!("console/people/{id}"),
         format!("console/syncs/{run}"),
         format!("console/webhooks/{hook}"),
+        format!("console/reconciliations/{plan}"),
+        format!("console/reconciliations/{plan}?show=changes"),
+        format!("console/rule-sets/{rules}"),
+        format!("console/rule-sets/{rules}?person={id}"),
+        "console/rule-sets/x?person=%3Cscript%3Ealert(1)%3C/script%3E".to_owned(),
         "console/events?scope=all".to_owned(),
         "console/directory?search=%3Cscript%3Ealert(1)%3C/script%3E&department=%22%3E%3Cimg src=x onerror=alert(4)%3E".to_owned(),
         "console?done=%3Cscript%3Ealert(1)%3C/script%3E".to_owned(),

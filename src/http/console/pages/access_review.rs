@@ -84,7 +84,7 @@ async fn read(view: &View) -> Result<(Vec<Value>, bool), ApiFailure> {
     let response = match open(view, "ndjson").await {
         Ok(response) => response,
         Err(PageError::Failure(failure)) => return Err(failure),
-        Err(PageError::NoAccount) => return Ok((Vec::new(), true)),
+        Err(PageError::NoAccount | PageError::Refused(..)) => return Ok((Vec::new(), true)),
     };
     let (mut text, mut is_whole) = (Vec::new(), true);
     let mut parts = http_body_util::BodyStream::new(response.into_body());

@@ -42,7 +42,7 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
         violations.iter().flat_map(|one| one.field("evidence").texts("user_ids")).collect();
     let people = Names::of(view, CopyKind::User, &people).await?;
     let evaluated = view.db.policies_evaluated_at(view.selected()?.id).await?;
-    let counts = view.db.attention(Some(view.selected()?.id)).await?;
+    let counts = view.db.attention(Some(view.selected()?.id), view.time()).await?;
     let body = html! {
         (filters(view, wanted))
         @if violations.is_empty() {

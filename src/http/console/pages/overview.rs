@@ -23,7 +23,7 @@ const SHOWN_ROLE_EVENTS: usize = 8;
 /// Shows the page.
 pub(in crate::http) async fn show(view: &View) -> PageResult {
     let account = view.selected()?;
-    let counts = view.db.attention(Some(account.id)).await?;
+    let counts = view.db.attention(Some(account.id), view.time()).await?;
     let synced = view.db.copies_synced_at(&[account.id]).await?;
     let synced_at = synced.first().map(|(_, at)| *at);
     let days = view.db.daily_changes(account.id, first_day(view.time()), DAYS).await?;
@@ -85,6 +85,22 @@ fn attention(view: &View, counts: &AttentionCounts) -> Markup {
             "A run of the sync would remove too much and waits for a decision.",
         ),
         (
+            counts.failed_plans,
+            Tone::Bad,
+            "failed reconciliation",
+            "failed reconciliations",
+            "/reconciliations",
+            "Steps of a plan failed, or the plan could not be made.",
+        ),
+        (
+            counts.plans,
+            Tone::Warn,
+            "plan to approve",
+            "plans to approve",
+            "/reconciliations",
+            "Nothing changes until the plan is applied; it expires.",
+        ),
+        (
             counts.needs_reauth,
             Tone::Bad,
             "account to connect again",
@@ -103,7 +119,7 @@ fn attention(view: &View, counts: &AttentionCounts) -> Markup {
     ];
     let is_calm = rows.iter().all(|(number, ..)| *number == 0);
     html! {
-        @if is_calm { p.notice.good { "Nothing needs attention: no open violations, held runs, invalid grants or failing webhooks." } }
+        @if is_calm { p.notice.good { "Nothing needs attention: no open violations, held runs, waiting or failed plans, invalid grants or failing webhooks." } }
         @else {
             ul.attention {
                 @for (number, tone, one, many, path, why) in rows.iter().filter(|(number, ..)| *number > 0) {

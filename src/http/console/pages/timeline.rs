@@ -122,7 +122,8 @@ fn title(name: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-fn shown(value: &Value) -> String {
+/// Returns a value for people, of limited length.
+pub(in crate::http) fn shown(value: &Value) -> String {
     let text = match value {
         Value::Null => "none".to_owned(),
         Value::String(text) if text.is_empty() => "empty".to_owned(),

@@ -60,8 +60,8 @@ async fn people_use_the_console_in_a_real_browser() -> anyhow::Result<()> {
     }
     let seen = tour(&mut command)?;
     let expected = json!({
-        "axe": [], "too_wide": [], "faults": [], "search": true, "key": true, "webhook": true, "link": true,
-        "portal_fix": 0, "foreign_frame": 0,
+        "axe": [], "too_wide": [], "faults": [], "focus": [], "preview": 2, "search": true, "key": true, "webhook": true, "link": true,
+        "portal_fix": 0, "portal_apply": 0, "foreign_frame": 0,
     });
     assert_eq!(seen, expected);
     Ok(())

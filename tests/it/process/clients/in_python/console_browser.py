@@ -11,6 +11,7 @@ import json
 import pathlib
 import shutil
 import threading
+import time
 import urllib.parse
 import urllib.request
 
@@ -60,6 +61,44 @@ def api(method, path, body=None):
         return json.load(response)["result"]
 
 
+def planned(body):
+    """Requests a plan; returns its id once it is made."""
+    plan = api("POST", "/reconciliations", body)["id"]
+    while api("GET", f"/reconciliations/{plan}")["status"] == "planning":
+        time.sleep(0.1)
+    return plan
+
+
+def prepare():
+    """Creates what the pages about plans show; returns the ids of a plan and of a rule set, and addresses."""
+    of_account = {"integrated_account_id": asked.account}
+    query = f"integrated_account_id={asked.account}&source=synced"
+    workspaces = [one["id"] for one in api("GET", f"/workspaces?{query}&limit=3")]
+    users = api("GET", f"/users?{query}&user_type=member&status=active&limit=60")
+    emails = [one["emails"][0]["email"] for one in users]
+    people = [{"email": email, "status": "active", "title": "Senior Engineer"} for email in emails[:6]]
+    people += [{"email": email, "status": "inactive"} for email in emails[6:9]]
+    people += [{"email": email, "status": "active", "workspaces": workspaces[:2]} for email in emails[9:14]]
+    people += [
+        {"email": "yuki.tanaka@example.com", "name": "Yuki Tanaka", "department": "Labs", "workspaces": workspaces[:1]},
+        {"email": "paloma.zajac@example.com", "name": "Paloma Zając", "title": "Counsel", "workspaces": workspaces[1:2]},
+    ]
+    # The owner is never changed: skipped.
+    owner = api("GET", f"/users?{query}&role%5Bid%5D=org:primary_owner&limit=1")
+    people += [{"email": one["emails"][0]["email"], "status": "inactive"} for one in owner]
+    plan = planned({**of_account, "name": "hr-export-2026-11-29.csv", "desired": {"users": people}})
+    department = next(one["department"] for one in users if one.get("department"))
+    rules = [
+        {"name": department, "when": {"field": "department", "op": "eq", "value": department},
+         "then": {"workspaces": workspaces[:1]}},
+        {"name": "Leads", "when": {"all": [{"field": "title", "op": "contains", "value": "Lead"},
+                                           {"not": {"field": "user_type", "op": "eq", "value": "bot"}}]},
+         "then": {"roles": [{"id": "ws:admin", "workspace_id": workspaces[1]}]}},
+    ]
+    rule_set = api("POST", "/rule-sets", {**of_account, "name": "Departments", "rules": rules})["id"]
+    return plan, rule_set, emails
+
+
 def sign_in_by_keyboard(page):
     page.goto(f"{asked.gateway}/console/directory")
     expect(page.get_by_label("API key")).to_be_focused()
@@ -83,6 +122,13 @@ def pages(page):
         "roles": "/console/roles",
         "access-review": "/console/access-review?is_privileged=true",
         "drift": "/console/drift",
+        "reconciliations": "/console/reconciliations",
+        "new-reconciliation": "/console/reconciliations/new",
+        "reconciliation": f"/console/reconciliations/{PLAN}",
+        "reconciliation-removals": f"/console/reconciliations/{PLAN}?show=removals",
+        "rule-sets": "/console/rule-sets",
+        "new-rule-set": "/console/rule-sets/new",
+        "rule-set": f"/console/rule-sets/{RULE_SET}?person={urllib.parse.quote(EMAILS[0])}",
         "syncs": "/console/syncs",
         "sync": run,
         "events": "/console/events",
@@ -124,6 +170,126 @@ def walk(browser, scheme, width, seen):
     context.close()
 
 
+def tab_to(page, target):
+    """Presses Tab until an element has the focus."""
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        if target.evaluate("(one) => one === document.activeElement"):
+            return
+    raise AssertionError(f"not reached by keyboard: {target}")
+
+
+def shot(page, name):
+    if asked.pictures:
+        page.screenshot(path=f"{asked.pictures}/console-{name}.png", full_page=True)
+
+
+def use_keyboard(page, seen):
+    """Uses the main ways without a mouse: order of the focus, visible focus, navigation, approval."""
+    page.goto(f"{asked.gateway}/console")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
+    for path in ["", "/directory", "/drift", "/reconciliations/new", f"/reconciliations/{PLAN}", "/rule-sets/new"]:
+        page.goto(f"{asked.gateway}/console{path}")
+        page.evaluate("window.visited = []")
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            fault = page.evaluate("""() => {
+              const now = document.activeElement, before = visited.at(-1);
+              if (now === document.body || visited.includes(now)) return "end";
+              visited.push(now);
+              const box = now.getBoundingClientRect(), style = getComputedStyle(now);
+              if (box.width < 2 || box.height < 2 || box.bottom < 0 || box.top > innerHeight) return "is not visible";
+              if (style.outlineStyle === "none" || style.outlineWidth === "0px") return "has no outline";
+              const follows = !before || before.compareDocumentPosition(now) & Node.DOCUMENT_POSITION_FOLLOWING;
+              return follows ? "" : "is out of order";
+            }""")
+            if fault == "end":
+                break
+            if fault:
+                what = page.evaluate("document.activeElement.outerHTML.slice(0, 120)")
+                seen["focus"].append(f"{path}: {what} {fault}")
+    # A plan is applied without a mouse.
+    people = [{"email": EMAILS[20], "status": "active", "title": "Clerk"}]
+    plan = planned({"integrated_account_id": asked.account, "name": "keyboard.csv", "desired": {"users": people}})
+    page.goto(f"{asked.gateway}/console")
+    tab_to(page, page.get_by_role("navigation").get_by_role("link", name="Reconciliations"))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/console/reconciliations*")
+    tab_to(page, page.locator("main").get_by_role("link", name="keyboard.csv"))
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/console/reconciliations/{plan}*")
+    tab_to(page, page.locator("summary", has_text="Approve and apply…"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("1 change", exact=True)).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Apply the plan")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator(".status .badge")).to_have_text("applied", timeout=60_000)
+
+
+def reconcile(page, seen):
+    """Uploads a file, reads and applies its plan, and previews a rule set, by clicking."""
+    go = lambda path: page.goto(asked.gateway + path)
+    go("/console/reconciliations")
+    page.get_by_role("link", name="New reconciliation").click()
+    page.get_by_label("Match people by").select_option("email")
+    broken = f"email,status,user_type\n{EMAILS[15]},active,employee\n".encode()
+    page.get_by_label("File: CSV").set_input_files({"name": "broken.csv", "mimeType": "text/csv", "buffer": broken})
+    page.get_by_role("button", name="Make the plan").click()
+    expect(page.get_by_role("row", name="2 user_type")).to_be_visible()
+    shot(page, "bad-rows-light-1280")
+    rows = [f"{email},active,Field Sales" for email in EMAILS[21:31]] + [f"{EMAILS[15]},inactive,"]
+    csv = "\n".join(["email,status,department", *rows]).encode()
+    page.get_by_label("File: CSV").set_input_files({"name": "hr.csv", "mimeType": "text/csv", "buffer": csv})
+    page.get_by_role("button", name="Make the plan").click()
+    # The plan appears without the page being loaded again.
+    expect(page.locator(".status .badge")).to_have_text("planned", timeout=30_000)
+    expect(page.get_by_role("heading", name="hr.csv", exact=True)).to_be_visible()
+    expect(page.locator("#removals")).to_be_visible()
+    page.locator("summary", has_text="Approve and apply…").click()
+    expect(page.get_by_text("1 removal", exact=True)).to_be_visible()
+    shot(page, "approve-light-1280")
+    page.get_by_role("button", name="Apply the plan").click()
+    expect(page.locator("progress")).to_be_visible()
+    shot(page, "applying-light-1280")
+    expect(page.locator(".status .badge")).to_have_text("applied", timeout=60_000)
+    shot(page, "applied-light-1280")
+    page.locator("summary", has_text="Undo…").click()
+    page.get_by_role("button", name="Plan the inverse").click()
+    expect(page.get_by_role("heading", name="Inverse of hr.csv")).to_be_visible()
+    expect(page.locator(".status .badge")).to_have_text("planned", timeout=30_000)
+    page.get_by_role("button", name="Discard").click()
+    expect(page.locator(".status .badge")).to_have_text("cancelled")
+
+    go("/console/rule-sets")
+    page.get_by_role("link", name="Departments").click()
+    page.get_by_label("E-mail address or id").fill(EMAILS[0])
+    page.get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("A plan would")).to_be_visible()
+    seen["preview"] = page.locator(".verdicts li").count()
+    page.locator("summary", has_text="Apply automatically…").click()
+    page.get_by_role("button", name="Apply automatically").click()
+    expect(page.get_by_text("applied automatically")).to_be_visible()
+    page.get_by_role("button", name="Stop automatic changes").click()
+    page.get_by_role("button", name="Plan everybody").click()
+    expect(page.get_by_role("heading", name="Rule set Departments")).to_be_visible()
+    expect(page.locator(".status .badge")).to_have_text("planned", timeout=30_000)
+    # Without the script a form asks as well.
+    plain = page.context.browser.new_context(java_script_enabled=False, storage_state=page.context.storage_state())
+    page.goto("about:blank")
+    static = plain.new_page()
+    static.goto(f"{asked.gateway}/console/reconciliations/{PLAN}")
+    expect(static.get_by_role("button", name="Apply the plan")).to_be_hidden()
+    static.locator("summary", has_text="Approve and apply…").click()
+    expect(static.get_by_role("button", name="Apply the plan")).to_be_visible()
+    static.get_by_role("button", name="Discard").click()
+    expect(static.locator(".status .badge")).to_have_text("cancelled")
+    plain.close()
+
+
 def change(page, seen):
     """Makes changes by clicking and by keyboard."""
     go = lambda path: page.goto(asked.gateway + path)
@@ -147,7 +313,8 @@ def change(page, seen):
     card.locator("summary", has_text="Fix…").click()
     card.get_by_role("button", name="Run the fix").click()
     expect(page.get_by_role("status")).to_contain_text("The fix was run")
-    card = page.locator("article", has_text="Acknowledge…").first
+    # Another one than that which the fix ends.
+    card = page.locator("article", has_text="Acknowledge…").last
     card.locator("summary", has_text="Acknowledge…").click()
     card.get_by_label("Reason").fill("Known until spring")
     card.get_by_role("button", name="Acknowledge").click()
@@ -201,7 +368,7 @@ def visit(browser, seen):
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     faults = watch(context)
     page = context.new_page()
-    views = ["directory", "drift", "access_review", "sync"]
+    views = ["directory", "drift", "access_review", "sync", "reconciliation"]
     body = {"integrated_account_id": asked.account, "views": views, "permissions": ["acknowledge"]}
     link = lambda: api("POST", "/portal-links", body)["portal_url"]
     page.goto(f"{product}/#{urllib.parse.quote(link(), safe='')}")
@@ -216,6 +383,12 @@ def visit(browser, seen):
     card.get_by_label("Reason").fill("Known to the customer")
     card.get_by_role("button", name="Acknowledge").click()
     expect(frame.get_by_role("status")).to_contain_text("acknowledged")
+    frame.get_by_role("link", name="Reconciliations").click()
+    frame.get_by_role("link", name="hr.csv", exact=True).click()
+    expect(frame.get_by_role("heading", name="hr.csv", exact=True)).to_be_visible()
+    seen["portal_apply"] = frame.get_by_text("Undo…").count()
+    frame.get_by_role("link", name="Drift").click()
+    expect(frame.get_by_role("heading", name="Drift", exact=True)).to_be_visible()
     seen["portal_fix"] = frame.get_by_text("Fix…").count()
     seen["faults"] += faults
     # The page of an origin that is not listed: the browser refuses to show the frame.
@@ -235,12 +408,18 @@ def visit(browser, seen):
     seen["axe"] += judge(alone, AXE, "portal dark 390")
     if asked.pictures:
         alone.screenshot(path=f"{asked.pictures}/portal-directory-dark-390.png")
+    page.frame_locator("iframe").get_by_role("button", name="End", exact=True).click()
+    # The page after the end is shown in the frame of the product, in its branding.
+    expect(frame.get_by_text("The view has ended")).to_be_visible()
+    expect(frame.get_by_text("Acme HR")).to_be_visible()
     context.close()
 
 
+PLAN, RULE_SET, EMAILS = prepare()
+
 with sync_playwright() as playwright:
     browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-    seen = {"axe": [], "too_wide": [], "faults": []}
+    seen = {"axe": [], "too_wide": [], "faults": [], "focus": []}
     for scheme, width in [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)]:
         walk(browser, scheme, width, seen)
     context = browser.new_context(viewport={"width": 1280, "height": 900})
@@ -248,6 +427,8 @@ with sync_playwright() as playwright:
     faults = watch(context)
     page = context.new_page()
     sign_in_by_keyboard(page)
+    use_keyboard(page, seen)
+    reconcile(page, seen)
     change(page, seen)
     seen["faults"] += faults
     visit(browser, seen)
