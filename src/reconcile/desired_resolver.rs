@@ -119,10 +119,7 @@ impl<'a> Resolver<'a> {
             source,
             fields: desired.fields,
             workspaces: workspaces.transpose().map_err(at("workspaces"))?.map(joined_workspaces),
-            roles: roles
-                .transpose()
-                .map_err(at("roles"))?
-                .map(|list| distinct(list, |one| one.clone())),
+            roles: roles.transpose().map_err(at("roles"))?.map(|list| distinct(list, Clone::clone)),
             groups: groups
                 .transpose()
                 .map_err(at("groups"))?

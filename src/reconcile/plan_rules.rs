@@ -196,9 +196,7 @@ fn resolve(
     };
     let key =
         person.email().map_or_else(|| person.id.clone(), |email| MatchBy::Email.normalize(email));
-    let resolved = resolver.resolve(desired, key, source).map_err(|error| error.message);
-    resolved.map(|mut user| {
-        user.keep_highest_levels();
-        user
-    })
+    let mut user = resolver.resolve(desired, key, source).map_err(|error| error.message)?;
+    user.keep_highest_levels();
+    Ok(user)
 }

@@ -18,7 +18,7 @@ pub(super) fn form(document: &Value, operation: &Operation<'_>) -> Markup {
     let anchor = operation.anchor();
     let has_account = operation.has_account();
     let is_shown = |one: &Parameter<'_>| {
-        !one.is_object && !(has_account && ACCOUNT_PARAMETERS.contains(&one.name))
+        !(one.is_object || has_account && ACCOUNT_PARAMETERS.contains(&one.name))
     };
     let shown: Vec<Parameter<'_>> = operation.parameters().filter(is_shown).collect();
     let (required, optional): (Vec<_>, Vec<_>) = shown.iter().partition(|one| one.is_required);

@@ -1,6 +1,8 @@
 //! Reconciliations: requested, listed, and what is requested of those under way.
 
 mod apply;
+mod control;
+mod events;
 mod plan;
 mod row;
 mod rows;

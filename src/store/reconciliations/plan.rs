@@ -4,13 +4,14 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use super::super::audit::AuditEntry;
-use super::super::change_events::{ChangeEvent, ChangeSource, append_changes, lock_feed};
+use super::super::change_events::{append_changes, lock_feed};
 use super::super::connections::TimedConnection;
 use super::super::jobs::{self, JobLease};
 use super::super::{StoreError, TenantDb};
 use super::apply::ApplyRequest;
+use super::events::{SOURCE, event};
 use crate::domain::entropy::Entropy;
-use crate::domain::event::{EventKind, EventOrigin};
+use crate::domain::event::EventKind;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, JobId, ReconciliationId, RuleSetId};
 use crate::domain::job::JobStatus;
 use crate::domain::reconciliation::{
@@ -18,10 +19,6 @@ use crate::domain::reconciliation::{
     StepPhase, StepSubject,
 };
 use crate::domain::sync_run::SyncProblem;
-
-/// The source of the events of reconciliations.
-pub(super) const SOURCE: ChangeSource<'_> =
-    ChangeSource { origin: EventOrigin::Gateway, actor: None, initial: false, read_at: None };
 
 /// The room for the positions of a phase.
 const PHASE_ROOM: i64 = 1 << 32;
@@ -375,27 +372,5 @@ impl TenantDb {
         .execute(connection)
         .await?;
         Ok(())
-    }
-}
-
-/// Returns the event of a reconciliation.
-pub(super) fn event(
-    kind: EventKind,
-    id: ReconciliationId,
-    summary: PlanSummary,
-    hash: Option<&str>,
-    problem: Option<&SyncProblem>,
-) -> ChangeEvent {
-    let data = serde_json::json!({
-        "reconciliation_id": id, "summary": summary, "hash": hash, "problem": problem,
-    });
-    ChangeEvent {
-        kind,
-        object: None,
-        previous: None,
-        data: Some(data.to_string()),
-        subject: None,
-        subject_id: None,
-        attribution: None,
     }
 }

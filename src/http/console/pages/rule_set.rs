@@ -184,8 +184,8 @@ pub(in crate::http) async fn save(
     match sent {
         Ok(_) => Ok(()),
         Err(failure) if failure.status.is_client_error() && view.may.administer => {
-            let set = find(view, id).await?;
-            let page = page(view, &set, &body, Some(&failure)).await?;
+            let stored = find(view, id).await?;
+            let page = page(view, &stored, &body, Some(&failure)).await?;
             Err(PageError::Refused(failure.status, Box::new(page)))
         }
         Err(failure) => Err(failure.into()),
