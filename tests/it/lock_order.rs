@@ -67,12 +67,12 @@ async fn a_reconciliation_is_paused_and_cancelled_while_its_worker_writes(
     let email = users["result"][0]["emails"][0]["email"].clone();
     let plan = json!({"integrated_account_id": synced.account,
         "desired": {"users": [{"email": email, "title": "Planned"}]}});
-    let plan = synced.api.post("reconciliations", &plan).await?.success()?;
+    let plan = synced.api.post("reconciliations", &plan).await?.body;
     let path = format!("reconciliations/{}", plan["result"]["id"].as_str().context("no id")?);
     synced.work().await?;
     let planned = synced.api.get(&path).await?.success()?;
     let approval = json!({"hash": planned["result"]["hash"]});
-    synced.api.post(&format!("{path}/apply"), &approval).await?.success()?;
+    assert_eq!(synced.api.post(&format!("{path}/apply"), &approval).await?.status, 202);
     for control in ["pause", "cancel"] {
         let path = format!("{path}/{control}");
         request_beside_worker(&pool, &synced.api, &path, "reconciliations").await?;
