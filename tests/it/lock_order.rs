@@ -1,8 +1,6 @@
 //! Requests that stop background work lock rows in the order of the worker: the job first. Each test is a worker that has
 //! locked its job while the request arrives.
 
-#![expect(clippy::indexing_slicing, reason = "a field that a JSON value does not have is null")]
-
 use std::time::Duration;
 
 use anyhow::Context as _;

@@ -241,17 +241,17 @@ async fn rounds(pool: PgPool, seed: u64) -> anyhow::Result<()> {
 async fn an_applied_plan_leaves_nothing_and_its_inverse_restores(
     pool: PgPool,
 ) -> anyhow::Result<()> {
-    rounds(pool, 27).await
+    Box::pin(rounds(pool, 27)).await
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn an_applied_plan_leaves_nothing_for_other_people(pool: PgPool) -> anyhow::Result<()> {
-    rounds(pool, 5).await
+    Box::pin(rounds(pool, 5)).await
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn an_applied_plan_leaves_nothing_in_a_third_organization(
     pool: PgPool,
 ) -> anyhow::Result<()> {
-    rounds(pool, 81).await
+    Box::pin(rounds(pool, 81)).await
 }

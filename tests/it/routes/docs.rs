@@ -24,7 +24,7 @@ const CHECK_TYPESCRIPT: &str = "const Body = (async () => {}).constructor;
 async fn tag_pages(client: &Client) -> anyhow::Result<Vec<(String, String)>> {
     let document = client.get("openapi.json").await?.success()?;
     let mut pages = Vec::new();
-    for tag in document["tags"].as_array().context("no tags")? {
+    for tag in document.get("tags").and_then(Value::as_array).context("no tags")? {
         let name = tag["name"].as_str().context("no name")?;
         let path = format!("docs/{}", name.to_lowercase().replace(' ', "-"));
         let page = client.get(&path).await?;
