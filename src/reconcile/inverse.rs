@@ -33,7 +33,9 @@ impl Planner<'_> {
             let steps = self.db.steps(id, applied, after, PAGE).await?;
             let Some(last) = steps.last() else { return Ok(()) };
             after = last.position;
-            for stored in steps {
+            // The last step about a person first: a role of the organization, which was given after that of a workspace,
+            // must be taken before it.
+            for stored in steps.into_iter().rev() {
                 self.undo(id, stored).await?;
             }
         }
