@@ -162,11 +162,11 @@ fn rows_that_can_not_be_reached_are_an_error() {
     let server = Server { ignores_start: true, cap: Some(10), ..SERVER };
     let odd = server.read(10).unwrap_err();
     assert!(odd.contains("whatever `startIndex` is") && odd.contains("25"), "{odd}");
-    for rows in [250, 10_050] {
+    for (rows, limits) in [(250, &[10, 100, 200][..]), (10_050, &[200][..])] {
         let cap = Some(rows / 100 * 100);
         let server = Server { rows, ignores_start: true, cap, total: Total::None, ..SERVER };
-        for limit in [10, 100, 200] {
-            let odd = server.read(limit).unwrap_err();
+        for limit in limits {
+            let odd = server.read(*limit).unwrap_err();
             assert!(odd.contains("may have more"), "{odd}");
         }
     }
