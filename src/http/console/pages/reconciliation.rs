@@ -49,12 +49,12 @@ const SECTIONS: [Section; 8] = [
     section(
         ("conflicts", "conflict", None),
         "Conflicts",
-        "somebody changed these people after the plan was made, so they were left as they are",
+        "these people were changed after the plan was made, so they were left as they are",
     ),
     section(
         ("removals", "pending", Some(true)),
         "Removals first",
-        "what somebody loses, before anything else",
+        "access that people lose, before anything else",
     ),
     section(("changes", "pending", Some(false)), "Changes", "what people get, and what changes"),
     section(("removed", "applied", Some(true)), "Removed", "what people lost"),
@@ -284,12 +284,12 @@ fn requested(view: &View, plan: &Value) -> Markup {
         "authoritative" => {
             "authoritative: people who are not desired in a place are removed from it"
         }
-        _ => "additive: nobody is removed from a place",
+        _ => "additive: no person is removed from a place",
     };
     let scope = plan.field("scope");
     let exceptions: usize =
         ["workspaces", "roles", "groups"].iter().map(|kind| scope.list(kind).len()).sum();
-    let who = |key: &str| html! { @match plan.some(key) { Some(id) => code { (id) }, None => span.quiet { "nobody yet" } } };
+    let who = |key: &str| html! { @match plan.some(key) { Some(id) => code { (id) }, None => span.quiet { "not yet" } } };
     html! {
         section.card aria-labelledby="requested" {
             h2 #requested { "What was requested" }

@@ -70,7 +70,7 @@ fn form(view: &View, fields: &FormFields) -> Markup {
         ("username", "Username"),
     ]);
     let modes = options(&[
-        ("additive", "Additive: add people, remove nobody"),
+        ("additive", "Additive: add people, remove no one"),
         ("authoritative", "Authoritative: also remove people who are not desired there"),
     ]);
     html! {
