@@ -18,11 +18,10 @@ demo: ## Run the demo: gateway, database and sandbox provider (ARGS="--port 8080
 test: ## Run all checks: format, lints, documentation, queries, tests
 	@scripts/setup.sh test
 	$(CARGO) fmt --check
-	$(CARGO) clippy --locked --all-targets -- -D warnings
+	scripts/lint.sh
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps
-	scripts/check_sqlx.sh
-	@if $(CARGO) nextest --version >/dev/null 2>&1; then runner="nextest run"; else runner=test; fi; \
-	    set -x; exec scripts/with_postgres.sh $(CARGO) $$runner --locked
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then runner="nextest run --config-file .ci/nextest.toml"; else runner=test; fi; \
+	    set -x; exec scripts/with_postgres.sh scripts/migrate_template.sh $(CARGO) $$runner --locked
 
 release: ## Build an optimized release (PGO/BOLT)
 	@scripts/setup.sh release

@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
-# Writes the description of every `query!` of the package to FOLDER, using the empty database at DATABASE_URL:
+# Writes the description of every `query!` of the package to FOLDER, using the empty database at DATABASE_URL. Cargo
+# checks the package, or runs another command that compiles it:
 #
-#   scripts/with_postgres.sh scripts/prepare_sqlx.sh .sqlx
+#   scripts/with_postgres.sh scripts/prepare_sqlx.sh .sqlx [COMMAND...]
 set -euo pipefail
 
 folder=$(mkdir -p "$1" && cd "$1" && pwd)
+shift
+(($#)) || set -- check --quiet --locked --all-targets
 cd "$(dirname "$0")/.."
 shopt -s nullglob
 
@@ -24,4 +27,4 @@ restore() {
 }
 trap restore EXIT
 touch "${roots[@]}"
-SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$folder "${CARGO:-cargo}" check --quiet --locked --all-targets
+SQLX_OFFLINE=false SQLX_OFFLINE_DIR=$folder "${CARGO:-cargo}" "$@"

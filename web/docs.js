@@ -232,6 +232,8 @@ function requestOf(form) {
       path = path.replace(`{${name}}`, encodeURIComponent(value));
     } else if (value !== "" && field.dataset.in === "header") {
       headers[name] = value;
+    } else if (value !== "" && field.hasAttribute("data-object")) {
+      for (const [key, one] of new URLSearchParams(value)) query.append(`${name}[${key}]`, one);
     } else if (value !== "") {
       const values = field.hasAttribute("data-list") ? value.split(",").map((one) => one.trim()) : [value];
       for (const one of values) query.append(name, one);

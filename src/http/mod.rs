@@ -26,6 +26,7 @@ mod rate_limit_headers;
 mod rejection_audit;
 mod request_context;
 mod router;
+mod served_text;
 mod service;
 mod slack_events;
 mod state;

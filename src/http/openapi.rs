@@ -1,8 +1,10 @@
 //! The OpenAPI 3.1 document: its frame, what every operation has in common, and `/openapi.json`.
 
+use std::sync::{Arc, OnceLock};
+
 use axum::Extension;
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
 use bytes::Bytes;
 use serde_json::Value;
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
@@ -12,7 +14,8 @@ use utoipa::openapi::{ObjectBuilder, OpenApi, PathItem, RefOr, Required, Schema}
 use utoipa::{Modify, OpenApi as _};
 
 use super::idempotency::MAX_KEY_CHARS;
-use super::problem::{ProblemBody, ProblemResponses};
+use super::problem::{Problem, ProblemBody, ProblemKind, ProblemResponses};
+use super::served_text::ServedText;
 use crate::domain::access::Scope;
 use crate::domain::filter::Expansion;
 use crate::unified::{OnConflict, ResponseFormat};
@@ -145,22 +148,42 @@ pub(super) fn describe_optional_bodies(document: &mut OpenApi) {
 }
 
 /// The document as it is served. It is built once, with the router.
-#[derive(Debug, Clone)]
-pub(super) struct ServedDocument(Bytes);
+#[derive(Clone)]
+pub(super) struct ServedDocument {
+    json: Bytes,
+    /// Compressed for the first request.
+    text: Arc<OnceLock<ServedText>>,
+}
 
 impl ServedDocument {
     /// Serializes the document. Only its bytes stay in memory: as a tree it takes many times their size.
     pub(super) fn new(document: &OpenApi) -> Self {
-        Self(serde_json::to_vec(document).unwrap_or_default().into())
+        let json = serde_json::to_vec(document).unwrap_or_default().into();
+        Self { json, text: Arc::default() }
     }
 
     /// Parses the document, for the HTML pages about it.
     pub(super) fn parse(&self) -> Value {
-        serde_json::from_slice(&self.0).unwrap_or_default()
+        serde_json::from_slice(&self.json).unwrap_or_default()
+    }
+
+    fn compressed(&self) -> &ServedText {
+        self.text.get_or_init(|| ServedText::keeping(self.json.clone()))
     }
 }
 
 /// Serves `/openapi.json`.
-pub(super) async fn show_document(Extension(document): Extension<ServedDocument>) -> Response {
-    ([(CONTENT_TYPE, "application/json")], document.0).into_response()
+pub(super) async fn show_document(
+    Extension(document): Extension<ServedDocument>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let served = tokio::task::spawn_blocking(move || {
+        // It changes with the program: clients ask each time whether it did.
+        let cached = HeaderValue::from_static("no-cache");
+        document.compressed().respond(&headers, "application/json", cached)
+    });
+    served.await.map_err(|error| {
+        tracing::error!(%error, "the OpenAPI document was not compressed");
+        Problem::new(ProblemKind::Internal, "The OpenAPI document is not available.")
+    })
 }

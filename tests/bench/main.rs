@@ -7,6 +7,7 @@
 
 mod access_review;
 mod bulk;
+mod console;
 mod copy_page;
 mod copy_rows;
 mod copy_search;
@@ -67,6 +68,7 @@ const PARTS: &[Part] = &[
     ("access_review", access_review::section),
     ("policies", policies::section),
     ("reconciliation", reconciliation::section),
+    ("console", console::section),
     ("freshness", freshness::section),
     ("webhooks", webhooks::section),
     ("makespan", makespan::section),

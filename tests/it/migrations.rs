@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use sqlx::migrate::Migrate as _;
 use sqlx::{PgConnection, PgPool};
 
+use crate::support::remove_migrations;
+
 /// A row for each table. A migration that creates a table needs an entry here, which stays as it was
 /// when the table was created.
 const SAMPLES: &[(&str, &str)] = &[
@@ -190,6 +192,7 @@ async fn tables(connection: &mut PgConnection) -> sqlx::Result<BTreeSet<String>>
 
 #[sqlx::test(migrations = false)]
 async fn every_migration_runs_with_data(pool: PgPool) -> anyhow::Result<()> {
+    remove_migrations(&pool).await?;
     let mut connection = pool.acquire().await?;
     let mut known = tables(&mut connection).await?;
     assert!(known.is_empty(), "{known:?}");

@@ -1,21 +1,25 @@
 //! The style sheet and the script of the console and of the hosted directory view.
 
-use axum::http::{HeaderName, header};
-use axum::response::IntoResponse;
+use std::sync::LazyLock;
 
-const STYLE: &str = include_str!("../../../web/console.css");
-const SCRIPT: &str = include_str!("../../../web/console.js");
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
+
+use crate::http::served_text::ServedText;
+
+const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=300");
+
+static STYLE: LazyLock<ServedText> =
+    LazyLock::new(|| ServedText::new(include_str!("../../../web/console.css")));
+static SCRIPT: LazyLock<ServedText> =
+    LazyLock::new(|| ServedText::new(include_str!("../../../web/console.js")));
 
 /// Serves the style sheet.
-pub(super) async fn style() -> impl IntoResponse {
-    (headers("text/css; charset=utf-8"), STYLE)
+pub(super) async fn style(headers: HeaderMap) -> Response {
+    STYLE.respond(&headers, "text/css; charset=utf-8", CACHED)
 }
 
 /// Serves the script.
-pub(super) async fn script() -> impl IntoResponse {
-    (headers("text/javascript; charset=utf-8"), SCRIPT)
-}
-
-fn headers(media_type: &'static str) -> [(HeaderName, &'static str); 2] {
-    [(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "public, max-age=300")]
+pub(super) async fn script(headers: HeaderMap) -> Response {
+    SCRIPT.respond(&headers, "text/javascript; charset=utf-8", CACHED)
 }

@@ -3,9 +3,9 @@
 use maud::{DOCTYPE, Markup, html};
 use serde_json::Value;
 
+use super::assets::Assets;
 use super::document::{Operation, TagGroup, resolved, slug};
 use super::operation::method;
-use super::served::Assets;
 use crate::http::html_page::ICON;
 
 /// A page within the frame.

@@ -1,6 +1,7 @@
 //! `/docs`: the HTML API reference, rendered from the OpenAPI document. The page `/docs` has an overview, `/docs/{tag}` the
 //! operations of a tag.
 
+mod assets;
 mod code;
 mod document;
 mod frame;
@@ -9,7 +10,6 @@ mod overview;
 mod pages;
 mod samples;
 mod schema;
-mod served;
 mod tag_page;
 mod try_it;
 

@@ -10,13 +10,14 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use tokio::sync::OnceCell;
 
+use super::assets::Assets;
 use super::document::{groups, slug};
 use super::frame::{self, Page};
-use super::served::{Assets, ServedText};
 use super::{overview, tag_page};
 use crate::http::html_page;
 use crate::http::openapi::ServedDocument;
 use crate::http::problem::{Problem, ProblemKind};
+use crate::http::served_text::ServedText;
 use crate::http::state::AppState;
 
 /// Content security policy: nothing inline, nothing from elsewhere, and no form is ever submitted.
@@ -109,10 +110,8 @@ async fn show_page(
         let detail = "The API reference has no such page. /docs lists all operations.";
         return Err(Problem::new(ProblemKind::RouteNotFound, detail));
     };
-    let mut response = page.respond(headers, CACHED_PAGE);
+    let mut response = page.respond(headers, "text/html; charset=utf-8", CACHED_PAGE);
     let headers = response.headers_mut();
-    let html = HeaderValue::from_static("text/html; charset=utf-8");
-    headers.insert(header::CONTENT_TYPE, html);
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CSP));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
@@ -127,7 +126,7 @@ async fn show_style(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let style = &reference.rendered(&document).await?.assets.style;
-    Ok(asset(style, &headers, HeaderValue::from_static("text/css; charset=utf-8")))
+    Ok(style.respond(&headers, "text/css; charset=utf-8", CACHED_ASSET))
 }
 
 async fn show_script(
@@ -136,11 +135,5 @@ async fn show_script(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let script = &reference.rendered(&document).await?.assets.script;
-    Ok(asset(script, &headers, HeaderValue::from_static("text/javascript; charset=utf-8")))
-}
-
-fn asset(text: &ServedText, headers: &HeaderMap, media_type: HeaderValue) -> Response {
-    let mut response = text.respond(headers, CACHED_ASSET);
-    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
-    response
+    Ok(script.respond(&headers, "text/javascript; charset=utf-8", CACHED_ASSET))
 }

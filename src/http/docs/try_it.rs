@@ -17,9 +17,7 @@ const MAX_BODY_ROWS: usize = 16;
 pub(super) fn form(document: &Value, operation: &Operation<'_>) -> Markup {
     let anchor = operation.anchor();
     let has_account = operation.has_account();
-    let is_shown = |one: &Parameter<'_>| {
-        !(one.is_object || has_account && ACCOUNT_PARAMETERS.contains(&one.name))
-    };
+    let is_shown = |one: &Parameter<'_>| !(has_account && ACCOUNT_PARAMETERS.contains(&one.name));
     let shown: Vec<Parameter<'_>> = operation.parameters().filter(is_shown).collect();
     let (required, optional): (Vec<_>, Vec<_>) = shown.iter().partition(|one| one.is_required);
     html! {
@@ -75,9 +73,11 @@ fn input(document: &Value, one: &Parameter<'_>) -> Markup {
         label {
             span { code { (one.name) } @if one.is_required { " " span.required { "required" } } }
             @if values.is_empty() {
-                input type="text" data-in=(one.place) data-name=(one.name) data-list[is_list] required[one.is_required]
-                    autocomplete="off" spellcheck="false"
-                    placeholder=(if is_list { "values, separated by commas".to_owned() } else { placeholder(document, one, kind) });
+                input type="text" data-in=(one.place) data-name=(one.name) data-list[is_list] data-object[one.is_object]
+                    required[one.is_required] autocomplete="off" spellcheck="false"
+                    placeholder=(if one.is_object { "name=value&name=value".to_owned() }
+                        else if is_list { "values, separated by commas".to_owned() }
+                        else { placeholder(document, one, kind) });
             } @else {
                 select data-in=(one.place) data-name=(one.name) required[one.is_required] {
                     option value="" { "–" }

@@ -23,9 +23,9 @@ use crate::store::{StagedRow, StoreError};
 const UPLOAD_MEMORY_BYTES: usize = 12 * 1024 * 1024;
 /// How much of an upload is read before rows are stored.
 const PIECE_BYTES: usize = 65_536;
-/// The size of the rows that one statement stores.
+/// The size of the rows that are read before they are stored, in bytes.
 const STAGED_BYTES: usize = 512 * 1024;
-/// The number of rows that one statement stores.
+/// Maximum number of rows that one statement stores.
 const STAGED_ROWS: usize = 2_000;
 
 /// What the body of a request is.
@@ -112,9 +112,7 @@ impl Staging<'_> {
 
     async fn stage_list(&self, people: Vec<Map<String, Value>>) -> Result<RowReport, Problem> {
         let (rows, report) = DesiredRows::of_list(people, self.options.match_by);
-        for rows in rows.chunks(STAGED_ROWS) {
-            self.store(rows).await?;
-        }
+        self.store(&rows).await?;
         Ok(report)
     }
 
@@ -130,7 +128,7 @@ impl Staging<'_> {
             }
             for piece in bytes.chunks(PIECE_BYTES) {
                 rows.push(piece);
-                if rows.pending_bytes() >= STAGED_BYTES {
+                if rows.pending_rows() >= STAGED_ROWS || rows.pending_bytes() >= STAGED_BYTES {
                     self.store(&rows.take()).await?;
                 }
             }
@@ -151,11 +149,11 @@ impl Staging<'_> {
     }
 
     async fn store(&self, rows: &[StagedRow]) -> Result<(), StoreError> {
-        if rows.is_empty() {
-            return Ok(());
-        }
         let now = self.state.clock.now();
-        self.access.db.stage_rows(self.account_id, self.id, rows, now).await
+        for rows in rows.chunks(STAGED_ROWS) {
+            self.access.db.stage_rows(self.account_id, self.id, rows, now).await?;
+        }
+        Ok(())
     }
 
     fn too_large(&self) -> Problem {

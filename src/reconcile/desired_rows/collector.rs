@@ -91,6 +91,10 @@ impl RowCollector {
         self.pending_bytes
     }
 
+    pub(super) fn pending_rows(&self) -> usize {
+        self.pending.len()
+    }
+
     pub(super) fn take(&mut self) -> Vec<StagedRow> {
         self.pending_bytes = 0;
         std::mem::take(&mut self.pending)

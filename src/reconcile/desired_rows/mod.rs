@@ -97,6 +97,12 @@ impl DesiredRows {
         self.collector.pending_bytes()
     }
 
+    /// Returns the number of rows that [`Self::take`] returns.
+    #[must_use]
+    pub fn pending_rows(&self) -> usize {
+        self.collector.pending_rows()
+    }
+
     /// Returns the rows that were read since the last call.
     pub fn take(&mut self) -> Vec<StagedRow> {
         self.collector.take()

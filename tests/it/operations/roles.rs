@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
 use super::path;
-use crate::support::TestApp;
+use crate::support::{TestApp, remove_migrations};
 
 /// Runs the script in the database of `pool`.
 fn create_roles(pool: &PgPool) -> anyhow::Result<()> {
@@ -41,6 +41,7 @@ async fn pool_of(pool: &PgPool, role: &str) -> anyhow::Result<PgPool> {
 async fn the_runtime_role_serves_and_changes_neither_tables_nor_the_audit_log(
     pool: PgPool,
 ) -> anyhow::Result<()> {
+    remove_migrations(&pool).await?;
     create_roles(&pool)?;
     let owner = pool_of(&pool, "switchboard_owner").await?;
     switchboard::MIGRATOR.run(&owner).await?;

@@ -108,9 +108,16 @@ async fn a_large_upload_is_stored_while_it_arrives(pool: PgPool) -> anyhow::Resu
             body.len()
         );
         let mut stream = send(&synced.app.base_url, &request).await?;
-        // The rest is sent when rows of the beginning are stored.
-        while count().await? == i64::try_from(before)? {
-            tokio::task::yield_now().await;
+        // The rest is sent when rows of the beginning are stored, unless the upload is refused before.
+        let stored = async {
+            while count().await? == i64::try_from(before)? {
+                tokio::task::yield_now().await;
+            }
+            anyhow::Ok(())
+        };
+        tokio::select! {
+            stored = stored => stored?,
+            refused = first(&mut stream) => anyhow::bail!("refused: {}", refused?),
         }
         stream.write_all(end.as_bytes()).await?;
         let response = first(&mut stream).await?;

@@ -180,6 +180,9 @@ async fn pages_of_the_reference_are_small_cached_and_the_same_on_each_gateway(
         assert!(asset.header("cache-control").ends_with("immutable"), "{path}");
         pages.push((path, asset.text));
     }
+    for path in ["openapi.json", "console/console.css", "console/console.js"] {
+        pages.push((path.to_owned(), anonymous.get(path).await?.text));
+    }
     let zipped = anonymous.clone().with("accept-encoding", "br;q=1.0, gzip;q=0.8")?;
     let refused = anonymous.clone().with("accept-encoding", "gzip;q=0")?;
     for (path, text) in &pages {

@@ -60,6 +60,14 @@ const TIME_SCALE: f64 = 10_000.0;
 /// No two gateways of a test run generate the same ids.
 static SEED: AtomicU64 = AtomicU64::new(1);
 
+/// Removes everything from a test's database, which may be a copy of one with the migrations.
+pub(crate) async fn remove_migrations(pool: &PgPool) -> sqlx::Result<()> {
+    let statements = "DROP SCHEMA public CASCADE; CREATE SCHEMA public AUTHORIZATION pg_database_owner; \
+                      GRANT USAGE ON SCHEMA public TO PUBLIC";
+    sqlx::raw_sql(statements).execute(pool).await?;
+    Ok(())
+}
+
 /// Options of a test.
 pub(crate) struct Setup {
     /// Options of the organization and its provider.

@@ -40,7 +40,7 @@ async fn people_read_and_try_the_api_in_a_real_browser() -> anyhow::Result<()> {
     }
     let seen = tour(&mut command)?;
     let expected = json!({
-        "axe": [], "too_wide": [], "faults": [], "search": true, "copied": true, "read": true, "canceled": true,
+        "axe": [], "too_wide": [], "faults": [], "search": true, "copied": true, "read": true, "objects": true, "canceled": true,
         "invalid": true, "sent": true, "injected": 0, "key_is_stored": false, "without_script": true,
     });
     assert_eq!(seen, expected);

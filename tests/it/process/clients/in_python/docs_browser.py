@@ -113,6 +113,11 @@ def call(page, seen):
     picture(page, "try-it")
     seen["read"] = asked_for[-1] == ("GET", "/groups?limit=3&exclude_fields%5B%5D=members&exclude_fields%5B%5D=workspaces")
     seen["axe"] += judge(page, AXE, "after a request")
+    section.get_by_label("remote_query").fill("count=2&sortOrder=a b")
+    with page.expect_request(lambda request: "remote_query" in request.url):
+        section.get_by_role("button", name="Send GET").click()
+    expected = "remote_query%5Bcount%5D=2&remote_query%5BsortOrder%5D=a+b"
+    seen["objects"] = expected in asked_for[-1][1]
 
     section = page.locator("#post-groups")
     section.get_by_text("Try it", exact=True).click()

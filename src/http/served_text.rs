@@ -12,41 +12,56 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
-const STYLE: &str = include_str!("../../../web/docs.css");
-const SCRIPT: &str = include_str!("../../../web/docs.js");
-
 /// A text as it is served.
 pub(super) struct ServedText {
     /// Compressed by gzip: the text takes many times the size.
     compressed: Bytes,
+    /// The text, if it is kept; otherwise it is decompressed for clients that accept no compression.
+    plain: Option<Bytes>,
     /// The digest of the text.
     digest: String,
-}
-
-/// The style sheet and the script.
-pub(super) struct Assets {
-    pub(super) style: ServedText,
-    pub(super) script: ServedText,
 }
 
 impl ServedText {
     /// Compresses a text.
     pub(super) fn new(text: &str) -> Self {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-        // Writing into memory can't fail.
-        let _ = encoder.write_all(text.as_bytes());
-        let compressed = encoder.finish().unwrap_or_default().into();
-        Self { compressed, digest: URL_SAFE_NO_PAD.encode(Sha256::digest(text)) }
+        Self::compress(text.as_bytes())
     }
 
-    /// Returns the text to a request, compressed if it accepts that, or that it did not change.
-    pub(super) fn respond(&self, request: &HeaderMap, cached: HeaderValue) -> Response {
+    /// Compresses a text that stays in memory too.
+    pub(super) fn keeping(text: Bytes) -> Self {
+        Self { plain: Some(text.clone()), ..Self::compress(&text) }
+    }
+
+    fn compress(text: &[u8]) -> Self {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        // Writing into memory can't fail.
+        let _ = encoder.write_all(text);
+        let compressed = encoder.finish().unwrap_or_default().into();
+        Self { compressed, plain: None, digest: URL_SAFE_NO_PAD.encode(Sha256::digest(text)) }
+    }
+
+    /// Returns the digest of the text.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Returns the text to a request, compressed if it accepts that, or that it did not change. `cached` is the header
+    /// `Cache-Control`.
+    pub(super) fn respond(
+        &self,
+        request: &HeaderMap,
+        media_type: &'static str,
+        cached: HeaderValue,
+    ) -> Response {
         let tag = format!("\"{}\"", self.digest);
         let mut response = if has_tag(request, &tag) {
             StatusCode::NOT_MODIFIED.into_response()
         } else if accepts_gzip(request) {
             let encoding = (header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
             ([encoding], self.compressed.clone()).into_response()
+        } else if let Some(plain) = &self.plain {
+            plain.clone().into_response()
         } else {
             let mut text = Vec::new();
             // What was compressed here can be read.
@@ -54,7 +69,7 @@ impl ServedText {
             text.into_response()
         };
         let headers = response.headers_mut();
-        headers.remove(header::CONTENT_TYPE);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         headers.insert(header::CACHE_CONTROL, cached);
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
         // It is weak, because it is the same for both encodings.
@@ -62,23 +77,6 @@ impl ServedText {
             headers.insert(header::ETAG, tag);
         }
         response
-    }
-}
-
-impl Assets {
-    /// Compresses both.
-    pub(super) fn new() -> Self {
-        Self { style: ServedText::new(STYLE), script: ServedText::new(SCRIPT) }
-    }
-
-    /// Returns the address of the style sheet.
-    pub(super) fn style_address(&self) -> String {
-        format!("/docs/docs.css?v={}", self.style.digest)
-    }
-
-    /// Returns the address of the script.
-    pub(super) fn script_address(&self) -> String {
-        format!("/docs/docs.js?v={}", self.script.digest)
     }
 }
 
