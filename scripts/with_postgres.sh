@@ -12,8 +12,12 @@ if ! bin=$("$here/find_postgres.sh"); then
     echo "no PostgreSQL server programs found: run scripts/setup.sh test" >&2
     exit 1
 fi
-# Not $TMPDIR: a socket's path must be short and accessible to another user.
-folder=$(mktemp -d /tmp/switchboard-pg.XXXXXX)
+# In memory where there is enough: each test creates and drops a database, which is a thousand files. Not $TMPDIR: a
+# socket's path must be short and accessible to another user.
+root=/tmp
+available=$(df --output=avail --block-size=1M /dev/shm 2>/dev/null | tail -1 || true)
+if ((${available:-0} >= 4096)); then root=/dev/shm; fi
+folder=$(mktemp -d "$root/switchboard-pg.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 
 # PostgreSQL refuses to run as root.
@@ -35,7 +39,7 @@ fi
 exec {pipe}> >(cd / && exec "${as[@]}" sh -c "$(cat "$here/../src/embedded/guard.sh")" guard \
     "$bin/postgres" -D "$folder/data" -c listen_addresses= -c port=5432 \
     -c unix_socket_directories="$folder" -c max_connections=1000 -c fsync=off \
-    -c full_page_writes=off -c synchronous_commit=off >>"$folder/log" 2>&1)
+    -c full_page_writes=off -c synchronous_commit=off -c max_wal_size=256MB >>"$folder/log" 2>&1)
 guard=$!
 
 stop() {

@@ -229,6 +229,10 @@ pub trait ReadProfiles: Send + Sync {
     /// Returns the fields of this user that a single read has and lists do not, or the other way round.
     fn fields_of_one_read(&self, user: &User) -> &'static [&'static str];
 
+    /// Whether the profile alone has a field of users. `is_blank` is whether the field has no value in it: then another
+    /// read may have one.
+    fn has_field(&self, name: &str, is_blank: bool) -> bool;
+
     /// Changes the user of a single read to what lists show, where lists say less: both are compared with one copy.
     fn as_listed(&self, user: &mut User);
 

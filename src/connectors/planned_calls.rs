@@ -8,7 +8,9 @@ use crate::upstream::ProviderBucket;
 pub enum PlannedWork<'a> {
     /// An operation of a plan, with what it reads itself.
     Operation(&'a PlanOperation),
-    /// A read of a user without roles.
+    /// A read of a user's profile, where it is read apart.
+    ReadProfile,
+    /// A read of a user without the profile, where that is read apart, and without roles.
     ReadUser,
     /// A read of the roles of a user who is a member of this number of workspaces.
     ReadRoles(u32),

@@ -26,6 +26,7 @@ mod step_guards;
 mod step_run;
 mod subject;
 mod subject_error;
+mod subject_reads;
 
 pub use auto::RuleSetWorker;
 pub use desired_resolver::Objects as NamedObjects;

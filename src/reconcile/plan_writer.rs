@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
+use super::subject_reads::{changes_roles, profile_fields};
 use crate::connectors::{CallContext, Connector, PlannedCall, PlannedWork};
 use crate::domain::ids::ReconciliationId;
 use crate::domain::policy::DirectoryOperation;
@@ -46,8 +46,20 @@ pub(super) struct PlanWriter<'a> {
     provider_calls: u64,
     /// The subject of the last step, whose reads are counted.
     last_subject: Option<(StepPhase, String)>,
+    /// The subject of the last step whose reads of more than the profile are counted.
+    last_whole: Option<(StepPhase, String)>,
     /// The subject of the last step whose reads of roles are counted.
     last_with_roles: Option<(StepPhase, String)>,
+}
+
+/// What is read for a step.
+#[derive(Debug, Clone, Copy)]
+struct StepReads {
+    /// The number of workspaces of the person.
+    workspaces: usize,
+    with_roles: bool,
+    /// Whether the person's profile alone is read.
+    is_profile: bool,
 }
 
 impl<'a> PlanWriter<'a> {
@@ -69,6 +81,7 @@ impl<'a> PlanWriter<'a> {
             calls: Calls::new(),
             provider_calls: 0,
             last_subject: None,
+            last_whole: None,
             last_with_roles: None,
         }
     }
@@ -85,7 +98,12 @@ impl<'a> PlanWriter<'a> {
         let mut provider_calls = 0;
         if skipped.is_none() {
             self.removals += u64::from(is_removal);
-            let reads = (workspaces, changes_roles(&operation, &before));
+            let is_profile = profile_fields(self.connector, &operation, &before, &after).is_some();
+            let reads = StepReads {
+                workspaces,
+                with_roles: changes_roles(&operation, &before),
+                is_profile,
+            };
             provider_calls = self.count_calls(phase, &operation, &subject, reads);
         }
         let (number, digest) = self.phases.entry(phase).or_default();
@@ -118,7 +136,7 @@ impl<'a> PlanWriter<'a> {
         phase: StepPhase,
         operation: &PlanOperation,
         subject: &StepSubject,
-        (workspaces, reads_roles): (usize, bool),
+        reads: StepReads,
     ) -> u32 {
         let mut work = vec![(PlannedWork::Operation(operation), 1)];
         let key = match operation {
@@ -134,12 +152,21 @@ impl<'a> PlanWriter<'a> {
         if is_first && !is_workspace {
             // Before and after the steps.
             let is_group = matches!(phase, StepPhase::GroupAdditions | StepPhase::GroupRemovals);
-            work.push((if is_group { PlannedWork::ReadGroup } else { PlannedWork::ReadUser }, 2));
+            work.push((
+                if is_group { PlannedWork::ReadGroup } else { PlannedWork::ReadProfile },
+                2,
+            ));
             self.last_subject = Some((phase, key));
+            // A group has no other reads.
+            self.last_whole = self.last_subject.clone().filter(|_| is_group);
         }
         let subject = self.last_subject.clone();
-        if reads_roles && self.last_with_roles != subject {
-            let workspaces = u32::try_from(workspaces).unwrap_or(u32::MAX);
+        if !is_workspace && !reads.is_profile && self.last_whole != subject {
+            work.push((PlannedWork::ReadUser, 2));
+            self.last_whole.clone_from(&subject);
+        }
+        if reads.with_roles && self.last_with_roles != subject {
+            let workspaces = u32::try_from(reads.workspaces).unwrap_or(u32::MAX);
             work.push((PlannedWork::ReadRoles(workspaces), 2));
             self.last_with_roles = subject;
         }
@@ -194,23 +221,5 @@ impl<'a> PlanWriter<'a> {
         } else {
             Err(JobInterrupted::LeaseLost)
         }
-    }
-}
-
-/// Whether the roles of a person are read before and after an operation: it is about roles, or takes some with what it
-/// is about, as its values before say.
-pub(super) fn changes_roles(operation: &PlanOperation, before: &Map<String, Value>) -> bool {
-    match operation {
-        PlanOperation::Create(_) => false,
-        PlanOperation::Change(operation) => match operation {
-            DirectoryOperation::GrantRole { .. } | DirectoryOperation::RevokeRole { .. } => true,
-            DirectoryOperation::UpdateUser { changes, .. } => changes.contains_key("user_type"),
-            DirectoryOperation::RemoveWorkspaceMember { .. }
-            | DirectoryOperation::DeactivateUser { .. } => before.contains_key("roles"),
-            DirectoryOperation::AddWorkspaceMember { .. }
-            | DirectoryOperation::AddGroupMember { .. }
-            | DirectoryOperation::RemoveGroupMember { .. }
-            | DirectoryOperation::ExpireUser { .. } => false,
-        },
     }
 }

@@ -9,11 +9,11 @@ use super::apply_lanes::SubjectSteps;
 use super::apply_stopped::ApplyStopped;
 use super::created_objects::{with_created_ids, with_ids};
 use super::plan::problem;
-use super::plan_writer::changes_roles;
 use super::present_state::{Present, present};
 use super::step_guards::{StepGuards, TakenPeople};
 use super::step_run::{StepFailed, StepRun};
 use super::subject_error::describe;
+use super::subject_reads::{SubjectReads, object_of};
 use crate::connectors::ErrorKind;
 use crate::domain::ids::ReconciliationId;
 use crate::domain::policy::{DirectoryOperation, Person};
@@ -24,7 +24,7 @@ use crate::policies::{BackgroundChanges, after as after_operation, takes_access}
 use crate::store::{
     JobLease, PeopleFilter, PeoplePage, StepEnd, StepWritten, StoreError, StoredStep,
 };
-use crate::sync::{ObjectReadError, describe_problem};
+use crate::sync::{ObjectReadError, UserRead, describe_problem};
 
 /// Why a step is a conflict whose person is gone.
 const GONE: &str = "The person is no longer in the directory. Make a new plan.";
@@ -116,10 +116,10 @@ impl<'a> SubjectRun<'a> {
     /// Changes an object: a person, or the members of a group.
     async fn change(&self, object: &Subject, steps: Vec<SentStep>) -> Result<(), ApplyStopped> {
         let write = self.background.write_through();
-        let with_roles = steps
-            .iter()
-            .any(|step| changes_roles(&step.stored.step.operation, &step.stored.step.before));
-        if let Err(error) = write.refresh_object(object, with_roles).await {
+        let BackgroundChanges { services, account, .. } = self.background;
+        let connector = services.sync.registry.connector(account.provider);
+        let reads = SubjectReads::of(connector, steps.iter().map(|step| &step.stored));
+        if let Err(error) = write.refresh_object(object, reads.user()).await {
             return self.unreadable(error, steps).await;
         }
         let (mut sent, mut stopped) = (Vec::new(), Ok(()));
@@ -134,7 +134,7 @@ impl<'a> SubjectRun<'a> {
             }
         }
         if !sent.is_empty() {
-            self.verify(object, with_roles, sent).await?;
+            self.verify(object, &reads, sent).await?;
         }
         stopped
     }
@@ -143,11 +143,11 @@ impl<'a> SubjectRun<'a> {
     async fn verify(
         &self,
         object: &Subject,
-        with_roles: bool,
+        reads: &SubjectReads,
         sent: Vec<SentStep>,
     ) -> Result<(), ApplyStopped> {
         let write = self.background.write_through();
-        let is_read = match write.refresh_object(object, with_roles).await {
+        let is_read = match write.refresh_object(object, reads.user()).await {
             Ok(()) => true,
             Err(error) => {
                 tracing::warn!(account = %self.background.account.id, %error, "applied steps were not read again");
@@ -265,7 +265,7 @@ impl<'a> SubjectRun<'a> {
 
     async fn read_object(&self, operation: &DirectoryOperation) -> bool {
         let object = object_of(operation);
-        self.background.write_through().refresh_object(&object, true).await.is_ok()
+        self.background.write_through().refresh_object(&object, UserRead::WithRoles).await.is_ok()
     }
 
     /// Ends the steps of an object that can't be read.
@@ -377,21 +377,4 @@ struct PlanStepValues<'s> {
 
 fn values(stored: &StoredStep) -> PlanStepValues<'_> {
     PlanStepValues { before: &stored.step.before, after: &stored.step.after }
-}
-
-/// Returns the object that is read for an operation.
-fn object_of(operation: &DirectoryOperation) -> Subject {
-    match operation {
-        DirectoryOperation::AddGroupMember { group_id, .. }
-        | DirectoryOperation::RemoveGroupMember { group_id, .. } => {
-            Subject::Group(group_id.clone())
-        }
-        DirectoryOperation::UpdateUser { user_id, .. }
-        | DirectoryOperation::GrantRole { user_id, .. }
-        | DirectoryOperation::RevokeRole { user_id, .. }
-        | DirectoryOperation::AddWorkspaceMember { user_id, .. }
-        | DirectoryOperation::RemoveWorkspaceMember { user_id, .. }
-        | DirectoryOperation::DeactivateUser { user_id }
-        | DirectoryOperation::ExpireUser { user_id, .. } => Subject::User(user_id.clone()),
-    }
 }

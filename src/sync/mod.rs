@@ -25,7 +25,7 @@ pub use copy::{
     CopiedResource, CopyError, CopyFilter, CopyOptions, CopyPage, CopyPageRequest, CopySnapshot,
     HistoryChange, HistoryEntry, SortField, SortOrder, SyncedCopy,
 };
-pub use object_read::ObjectReadError;
+pub use object_read::{ObjectReadError, UserRead};
 pub use problem::describe as describe_problem;
 pub use resources::has_resource;
 pub use services::SyncServices;

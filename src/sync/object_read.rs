@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use serde_json::{Map, Value};
 use time::OffsetDateTime;
 
 use super::page_objects::PageObjects;
@@ -12,9 +13,10 @@ use crate::connectors::{CallContext, Connector, ConnectorError};
 use crate::domain::assignment::{RoleAssignment, split_assignment_id};
 use crate::domain::copied_object::CopiedObject;
 use crate::domain::event::EventOrigin;
+use crate::domain::reconciliation::present_value;
 use crate::domain::reported_change::{ReportedChange, Subject};
 use crate::domain::sync::{CopyKind, SyncResource, SyncSettings};
-use crate::domain::user::UserType;
+use crate::domain::user::{User, UserType};
 use crate::store::{StoreError, TenantDb};
 
 /// The levels by which a workspace lists a user as owner or admin.
@@ -48,11 +50,22 @@ impl ReadObject {
     }
 }
 
+/// How much of a user is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserRead<'a> {
+    /// These fields: by the profile alone, if it has them.
+    Fields(&'a [String]),
+    /// All fields, and the workspaces.
+    Whole,
+    /// The roles too.
+    WithRoles,
+}
+
 /// What is read of an object.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ObjectScope<'a> {
-    /// Whether the roles of a user are read.
-    pub(super) with_roles: bool,
+    /// How much of a user is read.
+    pub(super) user: UserRead<'a>,
     /// Whether a user or group that the provider does not have is removed; otherwise the next full run removes it.
     pub(super) removes: bool,
     /// The workspaces that are read too, with their owners and admins.
@@ -82,7 +95,13 @@ impl ObjectReader<'_> {
     ) -> Result<Option<ReadObject>, ObjectReadError> {
         match subject {
             Subject::User(id) if self.copies(SyncResource::Users) => {
-                let with_roles = scope.with_roles && self.copies(SyncResource::RoleAssignments);
+                if let UserRead::Fields(names) = scope.user
+                    && let Some(read) = self.read_profile(id, names).await?
+                {
+                    return Ok(Some(read));
+                }
+                let with_roles =
+                    scope.user == UserRead::WithRoles && self.copies(SyncResource::RoleAssignments);
                 let read = self.read_user(id, (with_roles, scope.removes)).await?;
                 let Some(mut read) = read else { return Ok(None) };
                 let mut ids: BTreeSet<String> = scope.workspace_ids.iter().cloned().collect();
@@ -163,6 +182,25 @@ impl ObjectReader<'_> {
 
     fn copies(&self, resource: SyncResource) -> bool {
         self.settings.enabled && self.settings.resources.contains(&resource)
+    }
+
+    /// Reads the profile of a user whose other fields are copied; `None` unless it has these fields.
+    async fn read_profile(
+        &self,
+        id: &str,
+        names: &[String],
+    ) -> Result<Option<ReadObject>, ObjectReadError> {
+        let Some(reader) = self.connector.profiles() else { return Ok(None) };
+        let known = self.db.current_body(self.cx.account.id, CopyKind::User, id).await?;
+        let Some(mut user) = known.and_then(|body| without(&body, names)) else { return Ok(None) };
+        let Some(profile) = reader.get(&self.cx, id).await? else { return Ok(None) };
+        reader.merge(&self.cx, &mut user, &profile)?;
+        let is_complete = names.iter().all(|name| {
+            let value = present_value(&user, name);
+            reader.has_field(name, value.is_null())
+        });
+        let objects = user_objects(std::slice::from_ref(&user));
+        Ok(is_complete.then_some(ReadObject { objects, removals: Vec::new() }))
     }
 
     async fn read_user(
@@ -267,4 +305,15 @@ impl ObjectReader<'_> {
         }
         Ok(gone)
     }
+}
+
+/// Returns the user of a copied body without values of these fields.
+fn without(body: &str, names: &[String]) -> Option<User> {
+    let mut fields: Map<String, Value> = serde_json::from_str(body).ok()?;
+    for name in names {
+        if let Some(field) = fields.get_mut(name) {
+            *field = Value::Null;
+        }
+    }
+    serde_json::from_value(Value::Object(fields)).ok()
 }

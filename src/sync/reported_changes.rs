@@ -9,7 +9,7 @@ use futures_util::stream;
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use super::object_read::{ObjectReadError, ObjectReader, ObjectScope};
+use super::object_read::{ObjectReadError, ObjectReader, ObjectScope, UserRead};
 use super::problem::{self, Consequence};
 use super::services::SyncServices;
 use crate::connectors::{
@@ -218,7 +218,8 @@ impl FollowedAccount<'_> {
             settings: &self.settings,
             now: read_at,
         };
-        let scope = ObjectScope { with_roles, removes: false, workspace_ids: &[] };
+        let user = if with_roles { UserRead::WithRoles } else { UserRead::Whole };
+        let scope = ObjectScope { user, removes: false, workspace_ids: &[] };
         let read = match reader.read(&recheck.subject, scope).await {
             Ok(read) => read,
             Err(ObjectReadError::Store(error)) => return Err(error),

@@ -4,7 +4,7 @@
 
 use std::future::Future;
 
-use super::object_read::{ObjectReadError, ObjectReader, ObjectScope};
+use super::object_read::{ObjectReadError, ObjectReader, ObjectScope, UserRead};
 use super::services::SyncServices;
 use crate::connectors::CallContext;
 use crate::domain::effect::Effect;
@@ -157,12 +157,13 @@ impl WriteThrough<'_> {
 
     async fn read_back(&self, db: &TenantDb, own: &OwnChange) -> Result<(), ObjectReadError> {
         let workspace_ids = &own.workspace_ids;
-        let scope = ObjectScope { with_roles: true, removes: own.may_remove(), workspace_ids };
+        let user = UserRead::WithRoles;
+        let scope = ObjectScope { user, removes: own.may_remove(), workspace_ids };
         self.copy_object(db, &own.subject, scope).await
     }
 
-    /// Reads an object and brings its copy up to date: a user with the workspaces, and the roles if `with_roles`; a group
-    /// with its members. One that the provider no longer has is removed from the copy.
+    /// Reads an object and brings its copy up to date: of a user what `user` says, a group with its members. One that the
+    /// provider no longer has is removed from the copy.
     ///
     /// # Errors
     ///
@@ -170,10 +171,10 @@ impl WriteThrough<'_> {
     pub async fn refresh_object(
         &self,
         subject: &Subject,
-        with_roles: bool,
+        user: UserRead<'_>,
     ) -> Result<(), ObjectReadError> {
         let db = self.services.store.tenant(self.cx.account.environment_id);
-        let scope = ObjectScope { with_roles, removes: true, workspace_ids: &[] };
+        let scope = ObjectScope { user, removes: true, workspace_ids: &[] };
         self.copy_object(&db, subject, scope).await
     }
 

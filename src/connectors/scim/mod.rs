@@ -107,6 +107,7 @@ impl Connector for ScimConnector {
         let count = match work {
             // A patch is sent after a read where the server requires whole values.
             PlannedWork::Operation(_) => 2,
+            PlannedWork::ReadProfile => 0,
             PlannedWork::ReadUser | PlannedWork::ReadRoles(_) | PlannedWork::ReadGroup => 1,
         };
         vec![PlannedCall { buckets: self.budgets(), count }]

@@ -13,9 +13,8 @@ impl SlackConnector {
     /// Returns the calls of a piece of work.
     pub(super) fn calls_of(&self, work: &PlannedWork<'_>) -> Vec<PlannedCall> {
         match work {
-            PlannedWork::ReadUser => {
-                vec![self.web_calls("users.info", 1), self.scim_calls(&Method::GET, "Users/U", 1)]
-            }
+            PlannedWork::ReadProfile => vec![self.scim_calls(&Method::GET, "Users/U", 1)],
+            PlannedWork::ReadUser => vec![self.web_calls("users.info", 1)],
             PlannedWork::ReadRoles(workspaces) => vec![
                 self.web_calls("users.info", 1),
                 self.web_calls("admin.roles.listAssignments", 1),

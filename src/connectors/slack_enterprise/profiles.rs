@@ -13,6 +13,16 @@ use crate::domain::user::{User, UserStatus};
 
 const LIST: &str = "scim.users.list";
 const GET: &str = "scim.users.get";
+/// The fields that only SCIM has.
+const FIELDS_OF_SCIM: [&str; 7] = [
+    "cost_center",
+    "department",
+    "division",
+    "employee_number",
+    "external_id",
+    "manager",
+    "organization",
+];
 /// The fields that only `users.info`, or only `admin.users.list`, returns.
 const FIELDS_OF_ONE_READ: [&str; 5] =
     ["identifiers", "is_2fa_enabled", "is_email_verified", "is_sso_enabled", "updated_at"];
@@ -55,6 +65,10 @@ impl ReadProfiles for SlackConnector {
             UserStatus::Active | UserStatus::Invited => &FIELDS_OF_ONE_READ,
             UserStatus::Inactive | UserStatus::Deleted => &FIELDS_OF_ONE_READ_OF_INACTIVE,
         }
+    }
+
+    fn has_field(&self, name: &str, is_blank: bool) -> bool {
+        FIELDS_OF_SCIM.contains(&name) || name == "title" && !is_blank
     }
 
     fn as_listed(&self, user: &mut User) {
