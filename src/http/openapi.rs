@@ -147,28 +147,32 @@ pub(super) fn describe_optional_bodies(document: &mut OpenApi) {
     }
 }
 
-/// The document as it is served. It is built once, with the router.
+/// The document as it is served. It is built for the first request that needs it.
 #[derive(Clone)]
 pub(super) struct ServedDocument {
-    json: Bytes,
-    /// Compressed for the first request.
+    build: fn() -> OpenApi,
+    /// Only its bytes stay in memory: as a tree it takes many times their size.
+    json: Arc<OnceLock<Bytes>>,
     text: Arc<OnceLock<ServedText>>,
 }
 
 impl ServedDocument {
-    /// Serializes the document. Only its bytes stay in memory: as a tree it takes many times their size.
-    pub(super) fn new(document: &OpenApi) -> Self {
-        let json = serde_json::to_vec(document).unwrap_or_default().into();
-        Self { json, text: Arc::default() }
+    /// Creates one of the document that `build` returns.
+    pub(super) fn new(build: fn() -> OpenApi) -> Self {
+        Self { build, json: Arc::default(), text: Arc::default() }
     }
 
     /// Parses the document, for the HTML pages about it.
     pub(super) fn parse(&self) -> Value {
-        serde_json::from_slice(&self.json).unwrap_or_default()
+        serde_json::from_slice(self.json()).unwrap_or_default()
+    }
+
+    fn json(&self) -> &Bytes {
+        self.json.get_or_init(|| serde_json::to_vec(&(self.build)()).unwrap_or_default().into())
     }
 
     fn compressed(&self) -> &ServedText {
-        self.text.get_or_init(|| ServedText::keeping(self.json.clone()))
+        self.text.get_or_init(|| ServedText::keeping(self.json()))
     }
 }
 

@@ -30,17 +30,12 @@ use super::{
 /// Returns the OpenAPI document of the API.
 #[must_use]
 pub fn document() -> OpenApi {
-    api().1
-}
-
-/// Returns the routes of the API and the OpenAPI document.
-fn api() -> (Router<AppState>, OpenApi) {
-    let (api, mut document) = routes().split_for_parts();
+    let mut document = routes().into_openapi();
     openapi::describe_scopes(&mut document);
     openapi::describe_idempotency(&mut document);
     openapi::describe_optional_bodies(&mut document);
     examples::describe_examples(&mut document);
-    (api, document)
+    document
 }
 
 /// Returns the routes of the API with their descriptions.
@@ -166,14 +161,14 @@ fn governance_routes() -> OpenApiRouter<AppState> {
         .routes(routes!(rule_set_preview::preview_rule_set))
 }
 
-/// Returns the router with every route. Builds the OpenAPI document once.
+/// Returns the router with every route.
 pub fn router(state: AppState) -> Router {
-    let (api, document) = api();
+    let (api, _) = routes().split_for_parts();
     let reference = Router::new()
         .route("/", get(index::show_index))
         .merge(docs::routes())
         .route("/openapi.json", get(openapi::show_document))
-        .layer(Extension(ServedDocument::new(&document)));
+        .layer(Extension(ServedDocument::new(document)));
     let once = from_fn_with_state(state.clone(), idempotency::handle);
     let metrics = if state.serves_metrics { metrics::routes() } else { Router::new() };
     let whole = api

@@ -29,8 +29,8 @@ impl ServedText {
     }
 
     /// Compresses a text that stays in memory too.
-    pub(super) fn keeping(text: Bytes) -> Self {
-        Self { plain: Some(text.clone()), ..Self::compress(&text) }
+    pub(super) fn keeping(text: &Bytes) -> Self {
+        Self { plain: Some(text.clone()), ..Self::compress(text) }
     }
 
     fn compress(text: &[u8]) -> Self {

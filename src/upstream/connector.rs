@@ -2,18 +2,19 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
 use tokio::net::TcpStream;
 use tower::Service;
 
@@ -33,10 +34,7 @@ pub(super) struct Connector {
 impl Connector {
     /// Creates a connector for addresses under a policy; each connection may take `timeout`.
     pub(super) fn new(policy: AddressPolicy, timeout: Duration) -> Result<Self, ClientError> {
-        let provider = rustls::crypto::ring::default_provider();
-        let tls = HttpsConnectorBuilder::new()
-            .with_provider_and_platform_verifier(provider)
-            .map_err(ClientError)?;
+        let tls = HttpsConnectorBuilder::new().with_tls_config(tls_config()?);
         let tls = match policy {
             AddressPolicy::PublicOnly => tls.https_only(),
             AddressPolicy::Any => tls.https_or_http(),
@@ -44,6 +42,21 @@ impl Connector {
         let tls = tls.enable_http1().enable_http2().wrap_connector(Dialer::new(policy, timeout));
         Ok(Self { tls, timeout })
     }
+}
+
+/// Returns the TLS settings that all connectors of the process share: the system's certificates are read once.
+fn tls_config() -> Result<ClientConfig, ClientError> {
+    static SHARED: OnceLock<ClientConfig> = OnceLock::new();
+    if let Some(config) = SHARED.get() {
+        return Ok(config.clone());
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(ConfigBuilderExt::try_with_platform_verifier)
+        .map_err(|error| ClientError(io::Error::other(error)))?
+        .with_no_client_auth();
+    Ok(SHARED.get_or_init(|| config).clone())
 }
 
 impl Service<Uri> for Connector {
