@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fails if Clippy has a warning, or if the committed .sqlx does not match the queries of the package. One compilation
-# answers both.
+# checks both.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."

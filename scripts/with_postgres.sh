@@ -12,11 +12,15 @@ if ! bin=$("$here/find_postgres.sh"); then
     echo "no PostgreSQL server programs found: run scripts/setup.sh test" >&2
     exit 1
 fi
-# In memory where there is enough: each test creates and drops a database, which is a thousand files. Not $TMPDIR: a
-# socket's path must be short and accessible to another user.
+# In memory where there is enough: each test creates and drops a database, which is a thousand files. Not for a normal
+# user, whose files there can be deleted at the end of a login session. Not $TMPDIR: a socket's path must be short and
+# accessible to another user.
 root=/tmp
-available=$(df --output=avail --block-size=1M /dev/shm 2>/dev/null | tail -1 || true)
-if ((${available:-0} >= 4096)); then root=/dev/shm; fi
+free_mb() { df --output=avail --block-size=1M /dev/shm | tail -1; }
+memory_mb() { awk '/^MemAvailable:/ { print int($2 / 1024) }' /proc/meminfo; }
+if [ "$(id -u)" -eq 0 ] && [ -w /dev/shm ] && (($(free_mb) >= 4096)) && (($(memory_mb) >= 8192)); then
+    root=/dev/shm
+fi
 folder=$(mktemp -d "$root/switchboard-pg.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 

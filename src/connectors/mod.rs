@@ -233,6 +233,19 @@ pub trait ReadProfiles: Send + Sync {
     /// read may have one.
     fn has_field(&self, name: &str, is_blank: bool) -> bool;
 
+    /// Replaces what a profile has in the user of a copy. Returns whether the user is complete with it: others may have
+    /// changed the status or the type, which other reads show.
+    ///
+    /// # Errors
+    ///
+    /// When the profile can't be parsed.
+    fn replace(
+        &self,
+        cx: &CallContext<'_>,
+        user: &mut User,
+        profile: &RawValue,
+    ) -> Result<bool, ConnectorError>;
+
     /// Changes the user of a single read to what lists show, where lists say less: both are compared with one copy.
     fn as_listed(&self, user: &mut User);
 

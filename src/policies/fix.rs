@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::guards::{GuardRefusal, Guards, RequiredHolders};
+use super::removal_guards::{GuardRefusal, Guards, RequiredHolders};
 use super::services::PolicyServices;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::event::EventActor;

@@ -10,7 +10,7 @@ use crate::domain::reconciliation::{
     CreateOperation, PlanOperation, PlanStep, ProposedStep, StepOutcome, StepPhase, StepSubject,
 };
 use crate::domain::user::UserType;
-use crate::store::{PeopleFilter, PeoplePage, StepFilter, StoredStep};
+use crate::store::{PeopleFilter, PeoplePage, StoredStep};
 
 /// Number of steps that are read together.
 const PAGE: i64 = 1_000;
@@ -27,15 +27,14 @@ const GONE: &str = "The person is no longer in the directory.";
 impl Planner<'_> {
     /// Plans what undoes the applied steps of a reconciliation.
     pub(super) async fn plan_inverse(&mut self, id: ReconciliationId) -> Result<(), PlanStopped> {
-        let applied = StepFilter { outcome: Some(StepOutcome::Applied), is_removal: None };
-        let mut after = -1;
+        let mut before = i64::MAX;
         loop {
-            let steps = self.db.steps(id, applied, after, PAGE).await?;
-            let Some(last) = steps.last() else { return Ok(()) };
-            after = last.position;
             // The last step about a person first: a role of the organization, which was given after that of a workspace,
             // must be taken before it.
-            for stored in steps.into_iter().rev() {
+            let steps = self.db.steps_backwards(id, StepOutcome::Applied, before, PAGE).await?;
+            let Some(first) = steps.last() else { return Ok(()) };
+            before = first.position;
+            for stored in steps {
                 self.undo(id, stored).await?;
             }
         }

@@ -1,4 +1,5 @@
-//! Collects the steps of a plan: numbers them by phase, counts them, and writes them in batches.
+//! Collects the steps of a plan: numbers them by phase, counts them, hashes them for the approval, and writes them in
+//! batches.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -49,6 +49,7 @@ mod quotas;
 mod rechecks;
 mod reconciliations;
 mod refresh_backoff;
+mod refresh_lock;
 mod revocation_scope;
 mod rule_set_positions;
 mod rule_sets;
@@ -81,7 +82,7 @@ pub use connections::DatabaseTimeouts;
 pub use console_counts::{AttentionCounts, DailyChanges, EventPage, HeldRole, RolePlace};
 pub use console_sessions::{ConsoleSession, ListedConsoleSession, NewConsoleSession};
 pub use created_by::CreatedByKey;
-pub use credentials::{Credentials, NewCredentials, RefreshLock};
+pub use credentials::{Credentials, NewCredentials};
 pub use data_keys::{KeyedRow, KeyedTable, MasterKeyUsage};
 pub use directory::{
     CopyFreshness, CopyQuery, CopyRow, CopySort, LogCauses, MadeBy, MissingObject, NamedObject,
@@ -111,6 +112,7 @@ pub use reconciliations::{
     PlanEnd, ReconciliationFilter, StagedRow, StepEnd, StepFilter, StepWritten, StoredStep,
 };
 pub use refresh_backoff::RefreshBackoff;
+pub use refresh_lock::RefreshLock;
 pub use revocation_scope::RevocationScope;
 pub use rule_set_positions::{ChangedPeople, RuleSetLease};
 pub use rule_sets::RuleSetLock;

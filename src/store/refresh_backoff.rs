@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::StoreError;
 use super::attempt_outcome::AttemptOutcome;
-use super::credentials::RefreshLock;
+use super::refresh_lock::RefreshLock;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 
 /// Maximum number of stored attempts for one pair of tokens while they fail.

@@ -15,7 +15,7 @@ use crate::domain::copied_object::CopiedObject;
 use crate::domain::event::EventOrigin;
 use crate::domain::reconciliation::present_value;
 use crate::domain::reported_change::{ReportedChange, Subject};
-use crate::domain::sync::{CopyKind, SyncResource, SyncSettings};
+use crate::domain::sync::{CopyKind, SyncResource, SyncSettings, SyncStatus};
 use crate::domain::user::{User, UserType};
 use crate::store::{StoreError, TenantDb};
 
@@ -184,21 +184,28 @@ impl ObjectReader<'_> {
         self.settings.enabled && self.settings.resources.contains(&resource)
     }
 
-    /// Reads the profile of a user whose other fields are copied; `None` unless it has these fields.
+    /// Reads the profile of a user whose other fields are copied; `None` unless it has these fields, and others changed
+    /// nothing that it does not have.
     async fn read_profile(
         &self,
         id: &str,
         names: &[String],
     ) -> Result<Option<ReadObject>, ObjectReadError> {
         let Some(reader) = self.connector.profiles() else { return Ok(None) };
-        let known = self.db.current_body(self.cx.account.id, CopyKind::User, id).await?;
-        let Some(mut user) = known.and_then(|body| without(&body, names)) else { return Ok(None) };
+        let account_id = self.cx.account.id;
+        // A run that read the user's other fields earlier must not find a later version of them that is older.
+        let runs = self.db.sync_runs(Some(account_id), Some(SyncStatus::Running), None, 1).await?;
+        if !runs.is_empty() {
+            return Ok(None);
+        }
         let Some(profile) = reader.get(&self.cx, id).await? else { return Ok(None) };
-        reader.merge(&self.cx, &mut user, &profile)?;
-        let is_complete = names.iter().all(|name| {
-            let value = present_value(&user, name);
-            reader.has_field(name, value.is_null())
-        });
+        let known = self.db.current_body(account_id, CopyKind::User, id).await?;
+        let Some(mut user) = known.and_then(|body| without(&body, names)) else { return Ok(None) };
+        let is_complete = reader.replace(&self.cx, &mut user, &profile)?
+            && names.iter().all(|name| {
+                let value = present_value(&user, name);
+                reader.has_field(name, value.is_null())
+            });
         let objects = user_objects(std::slice::from_ref(&user));
         Ok(is_complete.then_some(ReadObject { objects, removals: Vec::new() }))
     }

@@ -15,11 +15,15 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use tokio::net::TcpStream;
 use tower::Service;
 
 use super::error::{BoxError, ClientError};
 use super::ssrf::{AddressPolicy, public_only};
+
+/// Number of TLS sessions that a connector can resume.
+const RESUMED_SESSIONS: usize = 256;
 
 /// A byte stream to a provider, with TLS or without.
 pub(super) type ProviderStream = MaybeHttpsStream<TokioIo<TcpStream>>;
@@ -34,7 +38,10 @@ pub(super) struct Connector {
 impl Connector {
     /// Creates a connector for addresses under a policy; each connection may take `timeout`.
     pub(super) fn new(policy: AddressPolicy, timeout: Duration) -> Result<Self, ClientError> {
-        let tls = HttpsConnectorBuilder::new().with_tls_config(tls_config()?);
+        let mut tls = tls_config()?;
+        // Each connector has its own: the many hosts of customers do not evict those of providers.
+        tls.resumption = Resumption::in_memory_sessions(RESUMED_SESSIONS);
+        let tls = HttpsConnectorBuilder::new().with_tls_config(tls);
         let tls = match policy {
             AddressPolicy::PublicOnly => tls.https_only(),
             AddressPolicy::Any => tls.https_or_http(),
@@ -44,7 +51,7 @@ impl Connector {
     }
 }
 
-/// Returns the TLS settings that all connectors of the process share: the system's certificates are read once.
+/// Returns the TLS settings. The system's certificates are read once for all connectors of the process.
 fn tls_config() -> Result<ClientConfig, ClientError> {
     static SHARED: OnceLock<ClientConfig> = OnceLock::new();
     if let Some(config) = SHARED.get() {

@@ -16,6 +16,7 @@ mod key_issuer;
 mod key_report;
 mod proactive_refresh;
 mod rebinding;
+mod refresh;
 mod refresh_permits;
 mod refresh_request;
 mod refresh_response;

@@ -46,7 +46,7 @@ pub(in crate::cli) struct PlanArguments {
     /// File with the desired state; - for standard input
     #[arg(value_name = "FILE", required_unless_present = "rule_set")]
     file: Option<PathBuf>,
-    /// Plan what a rule set gives to everybody, instead of a file
+    /// Plan what a rule set grants to all users, instead of a file
     #[arg(long, value_name = "RULE_SET", conflicts_with = "file")]
     rule_set: Option<RuleSetId>,
     /// Account id, acc_…

@@ -12,7 +12,7 @@ use super::features::{DeleteUser, ScimFeatures, ScimSettings};
 use super::remote_data::OPERATIONS;
 use super::resource_writes::{ChangePlan, USERS, WriteTarget, created_id};
 use super::unsupported::{NO_ACTIVE, NO_EXPIRY, NO_INVITATIONS, NO_SESSIONS, unsupported};
-use super::user_input::{create_body, user_changes};
+use super::user_bodies::{create_body, user_changes};
 use super::user_schema::can_write;
 use super::user_validation::validate_user;
 use crate::connectors::{

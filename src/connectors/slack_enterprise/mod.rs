@@ -26,7 +26,7 @@ mod remote_data;
 mod role_writes;
 mod roles;
 mod scim_pages;
-mod scim_user;
+mod scim_user_bodies;
 mod user_writes;
 mod users;
 mod wire;

@@ -2,6 +2,7 @@
 //! a thousand.
 
 use async_trait::async_trait;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::api::{is_id, unavailable_as_none};
@@ -9,7 +10,7 @@ use super::{SlackConnector, map, wire};
 use crate::connectors::parse::{ParseError, parse_text};
 use crate::connectors::{CallContext, ConnectorError, PageToken, Profile, ReadProfiles};
 use crate::domain::page::{Page, PageRequest};
-use crate::domain::user::{User, UserStatus};
+use crate::domain::user::{User, UserStatus, UserType};
 
 const LIST: &str = "scim.users.list";
 const GET: &str = "scim.users.get";
@@ -81,19 +82,61 @@ impl ReadProfiles for SlackConnector {
         }
     }
 
+    fn replace(
+        &self,
+        cx: &CallContext<'_>,
+        user: &mut User,
+        profile: &RawValue,
+    ) -> Result<bool, ConnectorError> {
+        let wire::ScimActive { active } = parse(cx, GET, profile)?;
+        let scim: wire::ScimUser = parse(cx, GET, profile)?;
+        let can_sign_in = matches!(user.status, UserStatus::Active | UserStatus::Invited);
+        let (kind, is_guest) = (user.user_type, scim.guest.is_some());
+        clear(user);
+        map::add_scim(user, scim);
+        // The groups are read from their own list.
+        user.groups = None;
+        let was_guest = matches!(kind, UserType::GuestMultiChannel | UserType::GuestSingleChannel);
+        Ok(active == Some(can_sign_in) && user.user_type == kind && (is_guest || !was_guest))
+    }
+
     fn merge(
         &self,
         cx: &CallContext<'_>,
         user: &mut User,
         profile: &RawValue,
     ) -> Result<(), ConnectorError> {
-        let profile = parse_text(profile.get()).map_err(|error| {
-            let ParseError { field, reason } = error;
-            cx.invalid_response(LIST, format!("`Resources.{field}` {reason}"))
-        })?;
-        map::add_scim(user, profile);
+        map::add_scim(user, parse(cx, LIST, profile)?);
         // The groups are read from their own list.
         user.groups = None;
         Ok(())
     }
+}
+
+/// Removes what only SCIM has.
+fn clear(user: &mut User) {
+    for field in [
+        &mut user.external_id,
+        &mut user.employee_number,
+        &mut user.cost_center,
+        &mut user.organization,
+        &mut user.division,
+        &mut user.department,
+    ] {
+        *field = None;
+    }
+    user.manager = None;
+    user.addresses.clear();
+    user.custom_fields.clear();
+}
+
+fn parse<'p, T: Deserialize<'p> + Send>(
+    cx: &CallContext<'_>,
+    method: &'static str,
+    profile: &'p RawValue,
+) -> Result<T, ConnectorError> {
+    parse_text(profile.get()).map_err(|ParseError { field, reason }| {
+        let place = if method == LIST { "Resources." } else { "" };
+        cx.invalid_response(method, format!("`{place}{field}` {reason}"))
+    })
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use super::scim_user::{CORE, ENTERPRISE, GUEST, MANAGER, OPERATIONS, PROFILE, is_envelope};
+use super::scim_user_bodies::{CORE, ENTERPRISE, GUEST, MANAGER, OPERATIONS, PROFILE, is_envelope};
 use crate::domain::patch::ValidationError;
 use crate::domain::user_input::UserInput;
 

@@ -10,7 +10,7 @@ use super::api::is_id;
 use super::map::seconds;
 use super::memberships::guest_flags;
 use super::remote_data;
-use super::scim_user::{self, START_DATE};
+use super::scim_user_bodies::{self, START_DATE};
 use super::wire;
 use crate::connectors::{CallContext, ConnectorError, ErrorKind, InvitationRequest, UserWrites};
 use crate::domain::patch::{PatchField, ValidationError, WriteOutcome};
@@ -56,7 +56,7 @@ impl UserWrites for SlackConnector {
             ));
         }
         let phones = input.phones.value().map(Vec::as_slice).unwrap_or_default();
-        let mobile = phones.iter().filter(|phone| scim_user::is_mobile(phone)).count();
+        let mobile = phones.iter().filter(|phone| scim_user_bodies::is_mobile(phone)).count();
         if mobile > 1 || phones.len() - mobile > 1 {
             let message = "must have at most one number of type `mobile` and one of another type";
             errors.push(ValidationError::at("/phones", message));
@@ -78,9 +78,9 @@ impl UserWrites for SlackConnector {
         let email = input.primary_email().unwrap_or_default();
         let mut attempt = 0;
         loop {
-            let made = scim_user::username_from_email(email, attempt);
+            let made = scim_user_bodies::username_from_email(email, attempt);
             let username = input.username.value().unwrap_or(&made);
-            let body = scim_user::create_body(input, username);
+            let body = scim_user_bodies::create_body(input, username);
             let response = self.scim(cx, CREATE, Method::POST, "Users", Some(&body)).await;
             attempt += 1;
             match response {
@@ -121,7 +121,7 @@ impl UserWrites for SlackConnector {
         input: &UserInput,
     ) -> Result<WriteOutcome, ConnectorError> {
         let path = user_path(cx, UPDATE, id)?;
-        let bodies = scim_user::update_bodies(input);
+        let bodies = scim_user_bodies::update_bodies(input);
         for body in &bodies {
             self.scim(cx, UPDATE, Method::PATCH, &path, Some(body)).await.map_err(with_pointer)?;
         }
@@ -146,7 +146,7 @@ impl UserWrites for SlackConnector {
         id: &str,
     ) -> Result<WriteOutcome, ConnectorError> {
         let path = user_path(cx, UPDATE, id)?;
-        let body = scim_user::clear_expiration_body();
+        let body = scim_user_bodies::clear_expiration_body();
         self.scim(cx, UPDATE, Method::PATCH, &path, Some(&body))
             .await
             .map(|_| WriteOutcome::Applied)

@@ -4,15 +4,20 @@ use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
+use bytes::Bytes;
 
 use crate::http::served_text::ServedText;
 
 const CACHED: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 static STYLE: LazyLock<ServedText> =
-    LazyLock::new(|| ServedText::new(include_str!("../../../web/console.css")));
+    LazyLock::new(|| served(include_bytes!("../../../web/console.css")));
 static SCRIPT: LazyLock<ServedText> =
-    LazyLock::new(|| ServedText::new(include_str!("../../../web/console.js")));
+    LazyLock::new(|| served(include_bytes!("../../../web/console.js")));
+
+fn served(text: &'static [u8]) -> ServedText {
+    ServedText::keeping(&Bytes::from_static(text))
+}
 
 /// Serves the style sheet.
 pub(super) async fn style(headers: HeaderMap) -> Response {

@@ -25,7 +25,7 @@ pub(in crate::http) fn message(key: &str) -> Option<&'static str> {
         "plan-resumed" => "The plan is being applied again.",
         "rule-set-created" => "The rule set is created.",
         "rule-set-changed" => "The rule set is changed.",
-        "rule-set-deleted" => "The rule set is deleted. What people have by it stays.",
+        "rule-set-deleted" => "The rule set is deleted. Access that it granted is retained.",
         "webhook-changed" => "The webhook is changed.",
         "webhook-deleted" => "The webhook is deleted.",
         "webhook-tested" => "A test event was sent; see its delivery.",

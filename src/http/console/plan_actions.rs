@@ -83,7 +83,7 @@ pub(super) async fn save_rule_set(Path(id): Path<String>, mut form: ConsoleForm)
     created(&form.console, saved.map(|()| id), ("rule-sets", "rule-set-changed"))
 }
 
-/// Plans a rule set for everybody, switches its automatic changes, or deletes it.
+/// Plans a rule set for all users, switches its automatic changes, or deletes it.
 pub(super) async fn change_rule_set(
     Path((id, what)): Path<(String, String)>,
     mut form: ConsoleForm,

@@ -11,9 +11,9 @@ use url::form_urlencoded;
 
 use super::context::Console;
 use super::cookie::SessionCookie;
+use super::csrf::{check_csrf, check_origin, csrf_token};
 use super::fields::FormFields;
 use super::format::Now;
-use super::guard::{check_csrf, check_origin, csrf_token};
 use super::json::Fields as _;
 use super::layout;
 use super::view::{PageError, PageResult, Permissions, SelectedAccount, UrlQuery, View};

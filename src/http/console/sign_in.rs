@@ -9,8 +9,8 @@ use maud::{Markup, html};
 use zeroize::Zeroizing;
 
 use super::cookie::SessionCookie;
+use super::csrf::check_origin;
 use super::fields::FormFields;
-use super::guard::check_origin;
 use super::layout;
 use super::session::{ConsoleForm, scopes};
 use super::view::UrlQuery;
@@ -205,7 +205,7 @@ fn form(next: &str, error: Option<&str>) -> Markup {
             }
             button.primary type="submit" { "Sign in" }
         }
-        p.quiet { "A key with the scope " code { "admin" } " may change; any other key with " code { "read" } " may look. A session lasts 12 hours at most and ends when its key is revoked." }
+        p.quiet { "A key with the scope " code { "admin" } " can make changes; for any other key with " code { "read" } " the pages are read-only. A session lasts 12 hours at most and ends when its key is revoked." }
     }
 }
 

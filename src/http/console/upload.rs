@@ -15,8 +15,8 @@ use futures_util::Stream;
 use multer::{Constraints, Field, Multipart, SizeLimit};
 
 use super::context::Console;
+use super::csrf::{check_csrf, check_origin};
 use super::fields::FormFields;
-use super::guard::{check_csrf, check_origin};
 use super::layout;
 use crate::http::extract::incomplete_body;
 use crate::http::problem::{Problem, ProblemKind};

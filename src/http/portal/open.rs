@@ -13,7 +13,7 @@ use crate::domain::ids::EnvironmentId;
 use crate::domain::link_page::LinkPage;
 use crate::domain::sealed::Digest;
 use crate::http::console::cookie::SessionCookie;
-use crate::http::console::guard::check_origin;
+use crate::http::console::csrf::check_origin;
 use crate::http::extract::ClientSource;
 use crate::http::internal_api::segment;
 use crate::http::problem::Problem;

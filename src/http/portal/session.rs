@@ -14,9 +14,9 @@ use super::visit::Visit;
 use crate::domain::portal::{PortalPermission, PortalView};
 use crate::domain::sealed::Digest;
 use crate::http::console::cookie::SessionCookie;
+use crate::http::console::csrf::{check_csrf, check_origin, csrf_token};
 use crate::http::console::fields::FormFields;
 use crate::http::console::format::Now;
-use crate::http::console::guard::{check_csrf, check_origin, csrf_token};
 use crate::http::console::json::Fields as _;
 use crate::http::console::view::{
     PageError, PageResult, Permissions, SelectedAccount, UrlQuery, View,

@@ -106,6 +106,40 @@ impl TenantDb {
         rows.into_iter().map(Row::read).collect()
     }
 
+    /// Returns up to `limit` steps with an outcome before the place `before`, the last one first.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn steps_backwards(
+        &self,
+        id: ReconciliationId,
+        outcome: StepOutcome,
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<StoredStep>, StoreError> {
+        let rows = sqlx::query_as!(
+            Row,
+            r#"SELECT position, n, operation AS "operation: Json<PlanOperation>",
+                      subject AS "subject: Json<StepSubject>", before AS "before: Json<Map<String, Value>>",
+                      after AS "after: Json<Map<String, Value>>", reason, is_removal, provider_calls, outcome, detail,
+                      object_id, started_at IS NOT NULL AS "is_started!"
+               FROM reconciliation_steps
+               WHERE environment_id = $1 AND reconciliation_id = $2 AND position < $3 AND outcome = $4
+                 AND integrated_account_id = (SELECT integrated_account_id FROM reconciliations
+                     WHERE environment_id = $1 AND reconciliation_id = $2)
+               ORDER BY position DESC LIMIT $5"#,
+            self.environment_id as EnvironmentId,
+            id as ReconciliationId,
+            before,
+            outcome.name(),
+            limit,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(Row::read).collect()
+    }
+
     /// Returns the id of the object that a step of a plan created, by its key.
     ///
     /// # Errors

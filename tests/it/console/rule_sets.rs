@@ -1,4 +1,4 @@
-//! Rule sets in the browser: form, preview for one person, plans for everybody.
+//! Rule sets in the browser: form, preview for one person, plans for all users.
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -48,9 +48,12 @@ async fn a_rule_set_is_created_previewed_planned_and_deleted(pool: PgPool) -> an
     let id = redirected(&session.send("console/rule-sets", &fields(&rules)).await?)?;
     let path = format!("console/rule-sets/{id}");
     let page = session.page(&path).await?;
-    for text in
-        ["By department", "<code>department</code> is", "Plan everybody", "Apply automatically…"]
-    {
+    for text in [
+        "By department",
+        "<code>department</code> is",
+        "Plan for all users",
+        "Apply automatically…",
+    ] {
         assert!(page.text.contains(text), "{text}: {}", page.text);
     }
     let person = url::form_urlencoded::byte_serialize(email.as_bytes()).collect::<String>();

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use super::mixture::Mixture;
-use super::planned::Organization;
+use super::planned::{Organization, ids};
 use crate::sync::SyncedApp;
 
 /// The numbers of the provider's requests by method.
@@ -120,5 +121,30 @@ async fn a_change_that_the_profile_shows_takes_no_other_read(pool: PgPool) -> an
         .collect();
     let expected = [(two, "conflict"), (three, "conflict"), (four, "applied")];
     assert_eq!(outcomes, expected.map(|(email, outcome)| (email.as_str(), outcome)).into());
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_person_whom_others_deactivated_is_found_by_the_profile(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let organization = Organization::of(SyncedApp::new(pool, json!({})).await?).await?;
+    let members = organization.members().await?;
+    let (email, user) = members.iter().next().context("no member")?;
+    let id = user["id"].as_str().context("no id")?;
+    let groups = organization.synced.all("groups?source=synced&limit=100").await?;
+    let group = groups.keys().find(|group| !ids(&user["groups"]).contains(group));
+    let group = group.context("a member of all groups")?;
+    let desired = json!({"users": [{"email": email, "department": "Planned", "groups": [group]}]});
+    let plan = organization.plan(&desired, &json!({})).await?;
+    let path = format!("proxy/scim/v2/Users/{id}");
+    let deactivated = organization.synced.api.delete(&path).await?;
+    assert!(deactivated.status < 300, "{}", deactivated.text);
+    organization.apply(&plan).await?;
+    let steps = organization.steps(&plan).await?;
+    let member = steps.iter().find(|step| step["operation"]["type"] == "group_member.add");
+    assert_eq!(member.context("no such step")?["outcome"], "conflict", "{steps:#?}");
+    let copied = organization.synced.api.get(&format!("users/{id}?source=synced")).await?;
+    assert_eq!(copied.success()?["result"]["status"], "inactive");
     Ok(())
 }

@@ -101,3 +101,53 @@ async fn a_role_that_was_lost_with_a_workspace_is_given_back(pool: PgPool) -> an
     assert_eq!(ids(&organization.live(user).await?["workspaces"]), places);
     Ok(())
 }
+
+/// Moves the last step behind 1,000 copies of the first one that are about people who are gone.
+const SEPARATE: [&str; 2] = [
+    "update reconciliation_steps set position = position + 5000 where reconciliation_id = $1
+        and position = (select max(position) from reconciliation_steps where reconciliation_id = $1)",
+    "insert into reconciliation_steps (environment_id, integrated_account_id, reconciliation_id, position, phase,
+        operation, operation_type, subject, before, after, reason, is_removal, provider_calls, outcome)
+     select environment_id, integrated_account_id, reconciliation_id, position + number, phase, operation,
+        operation_type, jsonb_build_object('id', 'UGONE' || number, 'key', number || '@example.com', 'name', null),
+        before, after, reason, is_removal, provider_calls, outcome
+     from reconciliation_steps, generate_series(1, 1000) as numbers (number) where reconciliation_id = $1
+        and position = (select min(position) from reconciliation_steps where reconciliation_id = $1)",
+];
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_last_of_many_steps_is_undone_first(pool: PgPool) -> anyhow::Result<()> {
+    let organization = Organization::of(SyncedApp::new(pool, json!({})).await?).await?;
+    let members = organization.members().await?;
+    let placed = members.iter().find(|(_, user)| ids(&user["workspaces"]).len() > 1);
+    let (email, user) = placed.context("no member of several workspaces")?;
+    let admin: Vec<Value> = ids(&user["workspaces"])
+        .iter()
+        .take(2)
+        .map(|place| json!({"id": "ws:admin", "workspace_id": place}))
+        .collect();
+    let desired = json!({"users": [{"email": email, "roles": admin}]});
+    let given = organization.bring(&desired, &json!({})).await?;
+    let places = |steps: Vec<Value>, kind: &str, outcome: &str| -> Vec<String> {
+        let of = |step: &&Value| {
+            step["operation"]["type"] == kind
+                && step["outcome"] == outcome
+                && step["subject"]["key"] == *email
+        };
+        let place = |step: &Value| step["operation"]["workspace_id"].to_string();
+        steps.iter().filter(of).map(place).collect()
+    };
+    let steps = organization.steps(&given).await?;
+    let mut expected = places(steps, "role_assignment.grant", "applied");
+    assert_eq!(expected.len(), 2, "{given}");
+    expected.reverse();
+    for statement in SEPARATE {
+        let pool = &organization.synced.app.pool;
+        sqlx::query(statement).bind(given["id"].as_str()).execute(pool).await?;
+    }
+    let inverse = organization.inverse(&given).await?;
+    let steps = organization.steps(&inverse).await?;
+    assert!(steps.len() > 1_000, "{}", steps.len());
+    assert_eq!(places(steps, "role_assignment.revoke", "pending"), expected);
+    Ok(())
+}

@@ -115,7 +115,7 @@ fn filters(view: &View, roles: &HeldRoles, workspaces: &Names) -> Markup {
     html! {
         form.filters method="get" action=(view.href("/access-review", &[])) role="search" {
             (view.account_field())
-            (select(("is_privileged", "Power"), Some("All access"), &privileged, get("is_privileged")))
+            (select(("is_privileged", "Privilege"), Some("All access"), &privileged, get("is_privileged")))
             (select(("access_type", "Access"), Some("Any kind"), &kinds, get("access_type")))
             (select(("role_id", "Role"), Some("Any role"), &roles.options(), get("role_id")))
             (select(("workspace_id", "Workspace"), Some("Any workspace"), &workspaces.options(), get("workspace_id")))

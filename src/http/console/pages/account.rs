@@ -30,7 +30,7 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
                     ("Directory", html! { (value.text("/organization/name")) " " code { (value.text("/organization/id")) } }),
                     ("Provider", html! { (words(value.text("provider"))) }),
                     ("Token expires", view.now.when_or(value.time("token_expires_at"), "does not expire")),
-                    ("Last good sync", view.now.when_or(synced.first().map(|(_, at)| *at), "never: no complete copy")),
+                    ("Last complete sync", view.now.when_or(synced.first().map(|(_, at)| *at), "never: no complete copy")),
                     ("Connected", view.now.when_or(value.time("created_at"), "")),
                     ("Installed by", html! { code { (value.some("installer_id").unwrap_or("–")) } }),
                     ("Id", html! { code { (id) } }),

@@ -37,7 +37,7 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
             @else {
                 table.cards {
                     caption.hidden { "Accounts" }
-                    thead { tr { th scope="col" { "Customer" } th scope="col" { "Directory" } th scope="col" { "Status" } th scope="col" { "Token" } th scope="col" { "Last good sync" } } }
+                    thead { tr { th scope="col" { "Customer" } th scope="col" { "Directory" } th scope="col" { "Status" } th scope="col" { "Token" } th scope="col" { "Last complete sync" } } }
                     tbody { @for account in accounts { (row(view, account, &synced)) } }
                 }
             }
@@ -80,7 +80,7 @@ fn row(view: &View, account: &Value, synced: &[(IntegratedAccountId, OffsetDateT
                 @if let Some(why) = account.some("status_reason") { div.quiet { (words(why)) } }
             }
             td data-label="Token" { @match account.time("token_expires_at") { Some(end) => { "expires " (view.now.short(Some(end), "")) }, None => span.quiet { "does not expire" } } }
-            td data-label="Last good sync" { (view.now.short(synced_at, "never: no complete copy")) }
+            td data-label="Last complete sync" { (view.now.short(synced_at, "never: no complete copy")) }
         }
     }
 }

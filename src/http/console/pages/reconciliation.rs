@@ -136,7 +136,7 @@ fn problem(plan: &Value) -> Markup {
             p.notice.bad role="alert" { strong { (words(plan.text("/problem/code"))) } ": " (prose(detail)) }
         }
         @if plan.int("/counts/conflict") + plan.int("/counts/failed") > 0 && plan.time("ended_at").is_some() {
-            p.notice.warn { "What failed or met a conflict was left as it is. Request a run of the sync, then plan again with the same desired state: the new plan has only what is still missing." }
+            p.notice.warn { "Failed and conflicting steps were not applied. Request a run of the sync, then plan again with the same desired state: the new plan has only what is still missing." }
         }
     }
 }

@@ -58,7 +58,7 @@ fn approval(view: &View, plan: &Value, action: String) -> Markup {
             action,
             warning: html! {
                 p { "Plan " code { (short_hash(plan)) } " makes " strong { (changes) } " at the provider, with " strong { (removals) } "." }
-                @if lost > 0 { p { "What people lose is not given back automatically: the inverse is another plan." } }
+                @if lost > 0 { p { "Removed access is not restored automatically: the inverse is another plan." } }
                 @if let Some(needed) = needed {
                     p.notice.bad { "The limit is " (number(plan.int("/removals/allowed"))) " removals. To exceed it for this plan, once, enter their exact number: " (number(needed)) "." }
                 }

@@ -57,7 +57,7 @@ fn reasons(problem: &Value) -> Markup {
                 ul { @for one in &others { li { code { (one.text("pointer")) } " " (prose(one.text("message"))) } } }
             }
             @if !rows.is_empty() { (row_errors(&rows)) }
-            p.quiet { "Choose the corrected file again: a browser does not keep it." }
+            p.quiet { "Select the corrected file again; browsers clear file fields." }
         }
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn source(plan: &Value, rule_sets: &BTreeMap<String, String>) -> Sour
     let detail = if plan.some("inverse_of").is_some() {
         "The values before the applied steps".to_owned()
     } else if by_rules.is_some() {
-        "Everybody in the copy whom the rules match".to_owned()
+        "All users in the copy whom the rules match".to_owned()
     } else {
         format!("{people}, matched by {}", plan.text("match_by").replace('_', " "))
     };

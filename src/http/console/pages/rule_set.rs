@@ -1,4 +1,4 @@
-//! One rule set: its rules, a preview for one person, plans for everybody, and its form.
+//! One rule set: its rules, a preview for one person, plans for all users, and its form.
 
 use axum::http::{Method, StatusCode};
 use maud::{Markup, html};
@@ -57,7 +57,7 @@ fn actions(view: &View, set: &Value, path: &str) -> Markup {
     let url = |what: &str| view.href(&format!("{path}/{what}"), &[]);
     let takes = set.text("mode") == "authoritative";
     html! {
-        (button(view, &url("plan"), "Plan everybody"))
+        (button(view, &url("plan"), "Plan for all users"))
         @if set.flag("auto") { (button(view, &url("manual"), "Stop automatic changes")) }
         @else {
             (confirm(view, &Confirmation {
@@ -65,8 +65,8 @@ fn actions(view: &View, set: &Value, path: &str) -> Markup {
                 action: url("auto"),
                 warning: html! {
                     p { "From now on the rule set is applied to a person, " strong { "without an approval" } ", whenever an event creates or changes that person." }
-                    @if takes { p { "It is authoritative: people also lose what no rule gives them." } }
-                    p { "People of earlier events are not changed: plan everybody for them." }
+                    @if takes { p { "It is authoritative: access that no rule grants is removed too." } }
+                    p { "People of earlier events are not changed: plan for all users to include them." }
                 },
                 fields: html! {},
                 button: "Apply automatically",
@@ -76,7 +76,7 @@ fn actions(view: &View, set: &Value, path: &str) -> Markup {
         (confirm(view, &Confirmation {
             label: "Delete…",
             action: url("delete"),
-            warning: html! { p { "The rules are deleted and cannot be restored. What people have by them stays, and plans that were made of it can still be applied." } },
+            warning: html! { p { "The rules are deleted and cannot be restored. Access that they granted is retained, and plans that were made of the rule set can still be applied." } },
             fields: html! {},
             button: "Delete the rule set",
             is_dangerous: true,
@@ -192,7 +192,7 @@ pub(in crate::http) async fn save(
     }
 }
 
-/// Requests the plan of a rule set for everybody; returns the id of the reconciliation.
+/// Requests the plan of a rule set for all users; returns the id of the reconciliation.
 ///
 /// # Errors
 ///

@@ -40,8 +40,8 @@ pub(super) fn form(
     refused: Option<&ApiFailure>,
 ) -> Markup {
     let modes = options(&[
-        ("additive", "Additive: give, take nothing"),
-        ("authoritative", "Authoritative: also take what no rule gives"),
+        ("additive", "Additive: only grant access"),
+        ("authoritative", "Authoritative: also remove access that no rule grants"),
     ]);
     let guards = set.field("guards");
     html! {

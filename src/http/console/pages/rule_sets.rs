@@ -38,7 +38,7 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
         }
     };
     let total = i64::try_from(sets.len()).unwrap_or_default();
-    let lead = html! { (count(total, "rule set", "rule sets")) " of " (view.selected()?.value.text("tenant_id")) " · a person gets what all rules together give" };
+    let lead = html! { (count(total, "rule set", "rule sets")) " of " (view.selected()?.value.text("tenant_id")) " · all rules that match a person are combined" };
     let actions = html! { @if view.may.administer { a.button.primary href=(view.href("/rule-sets/new", &[])) { "New rule set" } } };
     Ok(Page { title: "Rule sets".to_owned(), lead, actions, body })
 }

@@ -52,7 +52,7 @@ fn render(view: &View, run: &Value) -> Markup {
             }
         }
         section.card aria-labelledby="found" {
-            h2 #found { "What it found" }
+            h2 #found { "Changes found" }
             (table("Table of changes", &["Kind", "Created", "Updated", "Removed", "Unchanged"], &html! {
                 @for (kind, counts) in run.field("counts").as_object().into_iter().flatten() {
                     tr {

@@ -35,7 +35,7 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
     let live = view.href("/syncs/live", &view.query.only(&["cursor"]));
     let body = html! {
         @if !is_enabled {
-            div.card { (empty("The sync is off", &html! { "Pages of this customer stay as they are. " @if view.may.administer { a href=(view.href(&format!("/accounts/{}", account.id), &[])) { "Settings of the account" } } })) }
+            div.card { (empty("The sync is disabled", &html! { "The pages of this customer show the last copy. " @if view.may.administer { a href=(view.href(&format!("/accounts/{}", account.id), &[])) { "Settings of the account" } } })) }
         }
         div data-live=(live) { (fragment(view).await?) }
     };
@@ -126,7 +126,7 @@ pub(in crate::http) fn held(view: &View, run: &Value) -> Markup {
         article.card.violation.warn {
             header { (status("held")) " " h2 { "A run waits for a decision" } span.quiet { "since " (view.now.short(run.time("ended_at").or(run.time("started_at")), "now")) } }
             p { (run.text("/problem/detail")) }
-            p.quiet { "Until then the earlier copy is served. " a href=(run_url(view, run)) { "What the run found" } }
+            p.quiet { "Until then the earlier copy is served. " a href=(run_url(view, run)) { "Changes that the run found" } }
             @if view.may.apply {
                 div.actions {
                     (confirm(view, &Confirmation {

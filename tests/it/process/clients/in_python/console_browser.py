@@ -274,7 +274,7 @@ def reconcile(page, seen):
     page.get_by_role("button", name="Apply automatically").click()
     expect(page.get_by_text("applied automatically")).to_be_visible()
     page.get_by_role("button", name="Stop automatic changes").click()
-    page.get_by_role("button", name="Plan everybody").click()
+    page.get_by_role("button", name="Plan for all users").click()
     expect(page.get_by_role("heading", name="Rule set Departments")).to_be_visible()
     expect(page.locator(".status .badge")).to_have_text("planned", timeout=30_000)
     # Without the script a form asks as well.

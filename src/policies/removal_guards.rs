@@ -1,4 +1,5 @@
-//! Guards: what no fix and no plan may do, whatever is required.
+//! Guards of removals: what no fix and no plan may take, whatever is required. Single requests to the API are checked by
+//! the provider alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
