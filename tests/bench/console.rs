@@ -30,8 +30,8 @@ const TIMEOUT: Duration = Duration::from_mins(2);
 const PAGES: [&str; 26] = [
     "",
     "/directory",
-    "/directory?q=anna",
-    "/directory?q=an",
+    "/directory?search=anna",
+    "/directory?search=an",
     "/people/USER",
     "/roles",
     "/access-review",
