@@ -289,6 +289,7 @@ mod tests {
             progress: Vec::new(),
             provider_calls: 42,
             counts: BTreeMap::from([(CopyKind::User, counts)]),
+            held_removals: BTreeMap::new(),
             eta_s: None,
             problem: Some(SyncProblem {
                 code: "missing_scope".to_owned(),

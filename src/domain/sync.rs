@@ -46,6 +46,19 @@ impl CopyKind {
             Self::RoleAssignment => SyncResource::RoleAssignments,
         }
     }
+
+    /// Returns the name of several of them, for texts.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::Workspace => "workspaces",
+            Self::User => "users",
+            Self::WorkspaceMember => "workspace memberships",
+            Self::Group => "groups",
+            Self::GroupMember => "group memberships",
+            Self::RoleAssignment => "role assignments",
+        }
+    }
 }
 
 /// A resource that a run reads. Users include the members of workspaces; groups include their members.
@@ -132,8 +145,14 @@ impl MaxRemoved {
     /// Whether `removed` of `present` objects may be removed. All of them may not.
     #[must_use]
     pub fn allows(self, removed: u64, present: u64) -> bool {
+        removed == 0 || (removed < present && removed <= self.of(present))
+    }
+
+    /// Returns how many of `present` objects may be removed.
+    #[must_use]
+    pub fn of(self, present: u64) -> u64 {
         let share = present.saturating_mul(self.percent.into()) / 100;
-        removed == 0 || (removed < present && removed <= share.max(self.count.into()))
+        share.max(self.count.into())
     }
 }
 

@@ -143,10 +143,24 @@ pub struct Checkpoint {
     pub unsupported: BTreeSet<SyncResource>,
     /// The resources that were read with rows left out: nothing of them is removed.
     pub incomplete: BTreeSet<SyncResource>,
+    /// What the run was held for, by kind.
+    #[serde(default)]
+    pub held_removals: BTreeMap<CopyKind, HeldRemovals>,
     /// How often a list was read from its start again, because its page token had expired.
     pub restarts: u32,
     /// Whether profiles are read, so that users may be written.
     pub has_profiles: bool,
+}
+
+/// Objects of one kind that a held run would remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct HeldRemovals {
+    /// Objects of the copy that the provider did not list.
+    #[schema(example = 121)]
+    pub missing: u64,
+    /// Objects of the copy.
+    #[schema(example = 332)]
+    pub present: u64,
 }
 
 /// A stored time.
@@ -165,6 +179,7 @@ impl Default for Checkpoint {
             problems: Vec::new(),
             unsupported: BTreeSet::new(),
             incomplete: BTreeSet::new(),
+            held_removals: BTreeMap::new(),
             restarts: 0,
             has_profiles: false,
         }
@@ -217,6 +232,9 @@ pub struct SyncRun {
     /// `role_assignment`.
     #[schema(value_type = BTreeMap<String, ChangeCounts>)]
     pub counts: BTreeMap<CopyKind, ChangeCounts>,
+    /// What a held run would remove, of the kinds that exceed `max_removed`; empty if the run was not held.
+    #[schema(value_type = BTreeMap<String, HeldRemovals>)]
+    pub held_removals: BTreeMap<CopyKind, HeldRemovals>,
     /// Estimated seconds until its end; `null` when unknown.
     #[schema(example = 30)]
     pub eta_s: Option<u64>,

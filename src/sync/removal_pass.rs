@@ -1,5 +1,6 @@
 //! The last pass of a run: removes what was not found, or holds the run.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use time::OffsetDateTime;
@@ -10,7 +11,7 @@ use super::run::Run;
 use super::run_end::{End, StepError};
 use crate::connectors::ConnectorError;
 use crate::domain::sync::{CopyKind, SyncStatus};
-use crate::domain::sync_run::SyncProblem;
+use crate::domain::sync_run::{HeldRemovals, SyncProblem};
 use crate::store::{ClaimedRun, RunPage};
 
 impl Run<'_> {
@@ -73,28 +74,36 @@ impl Run<'_> {
     }
 
     /// Holds a run that would remove too much.
-    async fn check_removals(&self, kinds: &[(CopyKind, OffsetDateTime)]) -> Result<(), StepError> {
-        let mut excess = Vec::new();
+    async fn check_removals(
+        &mut self,
+        kinds: &[(CopyKind, OffsetDateTime)],
+    ) -> Result<(), StepError> {
+        let mut held = BTreeMap::new();
         for (kind, started) in kinds {
             let (account_id, run_id) = (self.account.id, self.claimed.id);
             let (present, missing) =
                 self.db.count_missing(account_id, run_id, *kind, *started).await?;
             if !self.settings.max_removed.allows(missing, present) {
-                excess.push(format!("{missing} of {present} of kind `{kind}`"));
+                held.insert(*kind, HeldRemovals { missing, present });
             }
         }
-        if excess.is_empty() {
+        if held.is_empty() {
             return Ok(());
         }
+        let list = |(kind, HeldRemovals { missing, present }): (&CopyKind, &HeldRemovals)| {
+            format!("{missing} of the {present} {} in the copy", kind.plural())
+        };
+        let list: Vec<String> = held.iter().map(list).collect();
         let problem = SyncProblem {
             code: "too_many_removals".to_owned(),
             detail: format!(
                 "The provider did not list {}. Check the provider, then accept or reject the run.",
-                excess.join(", ")
+                list.join(" and ")
             ),
             resource: None,
             method: None,
         };
+        self.claimed.checkpoint.held_removals = held;
         Err(StepError::End(End { status: SyncStatus::Held, problem: Some(problem) }))
     }
 }

@@ -195,6 +195,7 @@ impl WriteThrough<'_> {
         let changes = ObjectChanges {
             objects: &read.objects,
             removals: &read.removals,
+            max_removed: settings.max_removed,
             read_at,
             // What else is found was changed by others.
             origin: EventOrigin::Sync,

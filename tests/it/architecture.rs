@@ -202,3 +202,30 @@ fn files_are_short_and_say_what_they_are_for() {
     }
     assert!(long.is_empty(), "split these files: {long:?}");
 }
+
+/// Types that are embedded where they are used: they have no name in the OpenAPI document.
+const EMBEDDED_SCHEMAS: [&str; 1] = ["Parameters"];
+
+/// The OpenAPI document names a schema after its type, without the module, or by `as`: the later of two of one name
+/// replaces the earlier.
+#[test]
+fn types_with_a_schema_have_different_names() {
+    let mut paths = BTreeMap::<String, Vec<PathBuf>>::new();
+    for source in sources().unwrap() {
+        let (mut is_derived, mut other_name) = (false, None);
+        for line in source.text.lines().map(str::trim) {
+            is_derived |= line.contains("ToSchema") && !line.starts_with("use ");
+            other_name = line.strip_prefix("#[schema(as = ").or(other_name);
+            let mut words = line.split(' ').skip_while(|word| !matches!(*word, "struct" | "enum"));
+            if let (true, Some(_), Some(own_name)) = (is_derived, words.next(), words.next()) {
+                let name = other_name.unwrap_or(own_name);
+                let name = name.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+                paths.entry(name.to_owned()).or_default().push(source.path.clone());
+                (is_derived, other_name) = (false, None);
+            }
+        }
+    }
+    assert!(paths.len() > 200, "{} types were found", paths.len());
+    paths.retain(|name, paths| paths.len() > 1 && !EMBEDDED_SCHEMAS.contains(&name.as_str()));
+    assert!(paths.is_empty(), "give these types names of their own: {paths:?}");
+}

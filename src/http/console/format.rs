@@ -28,6 +28,13 @@ impl Now {
         html! { time datetime=(rfc3339(at)) title=(utc(at)) { (self.age(at)) } }
     }
 
+    /// Renders how long something lasts that began at a time; the time itself is its title.
+    pub(in crate::http) fn lasting(self, since: Option<OffsetDateTime>) -> Markup {
+        let Some(since) = since else { return html! {} };
+        let length = span((self.0 - since).max(Duration::ZERO));
+        html! { "for " time datetime=(rfc3339(since)) title=(utc(since)) { (length) } }
+    }
+
     /// Returns the age of a time, such as `3 h ago`, or `in 3 h`.
     pub(in crate::http) fn age(self, at: OffsetDateTime) -> String {
         let age = self.0 - at;

@@ -6,7 +6,9 @@ pub(in crate::http) fn message(key: &str) -> Option<&'static str> {
         "acknowledged" => "The violation is acknowledged until its end.",
         "fixed" => "The fix was run. The violation is resolved when the policy is evaluated next.",
         "sync-requested" => "A run of the sync is requested.",
-        "sync-accepted" => "The held run is accepted and continues.",
+        "sync-accepted" => {
+            "The removals are accepted. The run requests each object and removes those that the provider does not have."
+        }
         "sync-rejected" => "The held run is rejected. The copy is unchanged.",
         "sync-cancelled" => "The run ends after its current page.",
         "sync-resumed" => "The run continues.",

@@ -179,7 +179,7 @@ pub(in crate::http) struct StepResult {
     /// Id of the workspace or channel, for a role.
     pub place_id: Option<String>,
     /// Outcome of the step.
-    pub outcome: StepOutcome,
+    pub outcome: ChangeStepOutcome,
     /// The problem, if the step failed or its outcome is unknown.
     #[schema(value_type = Option<crate::http::problem::ProblemBody>)]
     pub problem: Option<serde_json::Value>,
@@ -188,7 +188,7 @@ pub(in crate::http) struct StepResult {
 /// Outcome of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub(in crate::http) enum StepOutcome {
+pub(in crate::http) enum ChangeStepOutcome {
     /// The change was applied.
     Applied,
     /// The requested state existed before.
@@ -204,11 +204,12 @@ impl StepResult {
     pub(in crate::http) fn of(part: ChangeStep, request_id: &str) -> Self {
         let ChangeStep { name, id, place_id, outcome } = part;
         let (outcome, problem) = match outcome {
-            Ok(WriteOutcome::Applied) => (StepOutcome::Applied, None),
-            Ok(WriteOutcome::Unchanged) => (StepOutcome::Unchanged, None),
+            Ok(WriteOutcome::Applied) => (ChangeStepOutcome::Applied, None),
+            Ok(WriteOutcome::Unchanged) => (ChangeStepOutcome::Unchanged, None),
             Err(error) => {
                 let is_unknown = error.is_outcome_unknown();
-                let outcome = if is_unknown { StepOutcome::Unknown } else { StepOutcome::Failed };
+                let outcome =
+                    if is_unknown { ChangeStepOutcome::Unknown } else { ChangeStepOutcome::Failed };
                 (outcome, Some(Problem::from(error).to_json(request_id)))
             }
         };
@@ -228,9 +229,9 @@ impl MultiStepResponse<Box<RawValue>> {
         let ChangeResult { id, object, origin: _, matched_by, steps: parts } = changed;
         let parts: Vec<_> =
             parts.into_iter().map(|part| StepResult::of(part, request_id)).collect();
-        let is_whole = parts
-            .iter()
-            .all(|part| matches!(part.outcome, StepOutcome::Applied | StepOutcome::Unchanged));
+        let is_whole = parts.iter().all(|part| {
+            matches!(part.outcome, ChangeStepOutcome::Applied | ChangeStepOutcome::Unchanged)
+        });
         let status = if is_whole { whole } else { StatusCode::MULTI_STATUS };
         let matched_by = matched_by.map(|MatchedBy::Email| MatchedField::Email);
         match object {

@@ -11,11 +11,12 @@ use super::super::{StoreError, TenantDb};
 use super::attribution::{LogCauses, attribute, write_version_actors};
 use super::compare::{apply, remove};
 use super::own::{OwnChanges, ReadObjects};
+use super::removal_limit::RemovalLimit;
 use crate::domain::copied_object::CopiedObject;
 use crate::domain::entropy::Entropy;
 use crate::domain::event::EventOrigin;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
-use crate::domain::sync::CopyKind;
+use crate::domain::sync::{CopyKind, MaxRemoved};
 
 /// What was read of one object, and of what refers to it.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub struct ObjectChanges<'a> {
     pub objects: &'a [(CopyKind, Vec<CopiedObject>)],
     /// The ids of the objects of each kind that no longer exist.
     pub removals: &'a [(CopyKind, Vec<String>)],
+    /// How many objects of a kind may be removed that this gateway did not remove.
+    pub max_removed: MaxRemoved,
     /// The time before the provider was asked.
     pub read_at: OffsetDateTime,
     /// How the gateway learned of the change.
@@ -121,9 +124,9 @@ async fn write(
         let applied = apply(&mut *connection, &feed, *kind, objects, read_at).await?;
         events.extend(applied.events);
     }
-    for (kind, ids) in changes.removals {
-        let removed = remove(&mut *connection, &feed, *kind, ids, read_at).await?;
-        events.extend(removed.events);
+    let limit = remove_allowed(&mut *connection, &feed, &own, changes, &mut events).await?;
+    if limit.is_exceeded {
+        change_sources::need_run(&mut *connection, feed.account).await?;
     }
     events.retain(|event| event.subject.as_ref().is_some_and(|(kind, _)| emitted.contains(kind)));
     own.attribute(&mut events);
@@ -132,6 +135,24 @@ async fn write(
     write_version_actors(&mut *connection, &feed, &events).await?;
     append_changes(connection, &feed, source, &events, entropy).await?;
     Ok(true)
+}
+
+/// Removes what may be removed, and adds the events.
+async fn remove_allowed(
+    connection: &mut TimedConnection,
+    feed: &FeedLock,
+    own: &OwnChanges,
+    changes: &ObjectChanges<'_>,
+    events: &mut Vec<ChangeEvent>,
+) -> Result<RemovalLimit, StoreError> {
+    let mut limit = RemovalLimit::load(&mut *connection, feed, changes.max_removed).await?;
+    for (kind, ids) in changes.removals {
+        let found = (*kind, ids.as_slice(), changes.read_at);
+        let ids = limit.allowed(&mut *connection, feed, own, found).await?;
+        let removed = remove(&mut *connection, feed, *kind, &ids, changes.read_at).await?;
+        events.extend(removed.events);
+    }
+    Ok(limit)
 }
 
 /// Returns the kinds whose changes become events: not those that the first run is reading.

@@ -317,7 +317,12 @@ fn subject_id(
     }
 }
 
-fn removed(kind: CopyKind, id: String, before: String, subject_id: Option<String>) -> ChangeEvent {
+pub(super) fn removed(
+    kind: CopyKind,
+    id: String,
+    before: String,
+    subject_id: Option<String>,
+) -> ChangeEvent {
     ChangeEvent {
         kind: EventKind::removed(kind),
         object: None,

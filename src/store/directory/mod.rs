@@ -10,6 +10,7 @@ pub(super) mod own;
 mod query;
 mod read;
 mod references;
+mod removal_limit;
 mod timeline;
 mod versions;
 

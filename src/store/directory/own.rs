@@ -54,12 +54,7 @@ impl OwnChanges {
     /// Sets the actor of the events that are explained in full.
     pub(in crate::store) fn attribute(&mut self, events: &mut [ChangeEvent]) {
         for event in events {
-            let (object, previous) = (event.object.as_deref(), event.previous.as_deref());
-            let Some(found) = FoundChange::of(event.kind, object, previous) else { continue };
-            let explains = |row: &OwnChangeRow| {
-                found.unexplained(row.effects.iter()).is_some_and(|left| left.is_empty())
-            };
-            let Some(index) = self.rows.iter().position(explains) else { continue };
+            let Some(index) = self.explaining(event) else { continue };
             let Some(row) = self.rows.get_mut(index) else { continue };
             event.attribution = Some(Attribution {
                 actor: row.actor.clone(),
@@ -79,6 +74,16 @@ impl OwnChanges {
                 );
             }
         }
+    }
+
+    /// Returns the index of the change that explains all of an event.
+    pub(super) fn explaining(&self, event: &ChangeEvent) -> Option<usize> {
+        let (object, previous) = (event.object.as_deref(), event.previous.as_deref());
+        let found = FoundChange::of(event.kind, object, previous)?;
+        let explains = |row: &OwnChangeRow| {
+            found.unexplained(row.effects.iter()).is_some_and(|left| left.is_empty())
+        };
+        self.rows.iter().position(explains)
     }
 
     /// Records which changes have explained an event.

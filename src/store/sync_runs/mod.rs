@@ -166,6 +166,7 @@ impl TenantDb {
                         .map(|problem| problem.0)
                         .or_else(|| checkpoint.problems.first().cloned()),
                     counts: checkpoint.counts,
+                    held_removals: checkpoint.held_removals,
                     eta_s: None,
                     created_at: row.created_at,
                     started_at: row.started_at,

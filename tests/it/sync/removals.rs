@@ -180,3 +180,117 @@ async fn a_run_that_would_remove_too_much_is_held(pool: PgPool) -> anyhow::Resul
     assert_eq!(audit["result"].as_array().map(Vec::len), Some(1), "{audit}");
     Ok(())
 }
+
+/// Returns a group with at least four members, and their ids.
+async fn some_group(synced: &SyncedApp) -> anyhow::Result<(String, Vec<String>)> {
+    for id in synced.all("groups?source=synced&limit=1000").await?.into_keys() {
+        let members = members(synced, &id).await?;
+        if members.len() >= 4 {
+            return Ok((id, members));
+        }
+    }
+    anyhow::bail!("no large group")
+}
+
+/// Returns the members of a group in the copy.
+async fn members(synced: &SyncedApp, group: &str) -> anyhow::Result<Vec<String>> {
+    let copied = synced.api.get(&format!("groups/{group}?source=synced")).await?.success()?;
+    let members = copied["result"]["members"].as_array().context("no members")?;
+    Ok(members.iter().filter_map(|one| one["id"].as_str()).map(str::to_owned).collect())
+}
+
+/// Removes members of a group at the provider.
+async fn remove_members(synced: &SyncedApp, group: &str, users: &[String]) -> anyhow::Result<()> {
+    let operation =
+        |id: &String| json!({"op": "remove", "path": format!("members[value eq \"{id}\"]")});
+    let operations: Vec<Value> = users.iter().map(operation).collect();
+    let schemas = ["urn:ietf:params:scim:api:messages:2.0:PatchOp"];
+    let body = json!({"schemas": schemas, "Operations": operations});
+    let changed = synced.api.patch(&format!("proxy/scim/v2/Groups/{group}"), &body).await?;
+    assert!(changed.status < 300, "{}", changed.text);
+    Ok(())
+}
+
+/// Returns the users whose memberships of groups were removed since the first `after` events, and who removed them.
+async fn removed_since(synced: &SyncedApp, after: usize) -> anyhow::Result<Vec<(Value, Value)>> {
+    let events = synced.events().await?;
+    let removed = events.iter().skip(after).filter(|event| event["type"] == "group_member.removed");
+    Ok(removed
+        .map(|event| (event["previous"]["user_id"].clone(), event["origin"].clone()))
+        .collect())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_audit_log_does_not_remove_what_a_run_is_held_for(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({"max_removed": {"count": 2, "percent": 0}})).await?;
+    synced.synced().await?;
+    synced.follow().await?;
+    let (group, users) = some_group(&synced).await?;
+    let before = synced.events().await?.len();
+    remove_members(&synced, &group, &users[..3]).await?;
+    let run = synced.run().await?;
+    assert_eq!(run["status"], "held", "{run}");
+    let held = &run["held_removals"]["group_member"];
+    assert_eq!(held["missing"], 3, "{run}");
+    assert!(held["present"].as_u64() > Some(3), "{run}");
+    // Entries of the audit log: the three removals, and another one, of one object.
+    synced.poll().await?;
+    remove_members(&synced, &group, &users[3..4]).await?;
+    synced.poll().await?;
+    assert_eq!(members(&synced, &group).await?, users);
+    assert_eq!(removed_since(&synced, before).await?, vec![]);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_change_of_this_gateway_is_copied_while_a_run_is_held(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({"max_removed": {"count": 2, "percent": 0}})).await?;
+    synced.synced().await?;
+    let (group, users) = some_group(&synced).await?;
+    let before = synced.events().await?.len();
+    remove_members(&synced, &group, &users[..3]).await?;
+    let run = synced.run().await?;
+    assert_eq!(run["status"], "held", "{run}");
+    let left = synced.api.delete(&format!("groups/{group}/members/{}", users[3])).await?;
+    assert!(left.status < 300, "{}", left.text);
+    let own = (json!(users[3]), json!("gateway"));
+    assert_eq!(removed_since(&synced, before).await?, vec![own.clone()]);
+    // The others were removed by somebody else: the decision is still open.
+    let id = run["id"].as_str().context("no id")?;
+    synced.api.post(&format!("syncs/{id}/accept"), &json!({})).await?.success()?;
+    synced.work().await?;
+    assert_eq!(synced.read_run(id).await?["status"], "succeeded");
+    let removed = removed_since(&synced, before).await?;
+    assert_eq!(removed.len(), 4, "{removed:?}");
+    assert_eq!(removed.iter().filter(|one| **one == own).count(), 1, "{removed:?}");
+    synced.assert_equal().await
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_read_of_one_object_that_would_remove_too_much_starts_a_run(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({"max_removed": {"count": 2, "percent": 0}})).await?;
+    synced.synced().await?;
+    synced.follow().await?;
+    let (group, users) = some_group(&synced).await?;
+    let before = synced.events().await?.len();
+    remove_members(&synced, &group, &users[..3]).await?;
+    synced.poll().await?;
+    assert_eq!(members(&synced, &group).await?, users);
+    assert_eq!(removed_since(&synced, before).await?, vec![]);
+    synced.work().await?;
+    let held = synced.api.get("syncs?status=held").await?.success()?;
+    assert_eq!(held["result"][0]["held_removals"]["group_member"]["missing"], 3, "{held}");
+    // As many as a run may remove are removed at once.
+    let id = held["result"][0]["id"].as_str().context("no id")?;
+    synced.api.post(&format!("syncs/{id}/accept"), &json!({})).await?.success()?;
+    synced.work().await?;
+    let after = synced.events().await?.len();
+    remove_members(&synced, &group, &users[3..4]).await?;
+    synced.poll().await?;
+    assert_eq!(removed_since(&synced, after).await?.len(), 1);
+    synced.assert_equal().await
+}

@@ -128,7 +128,7 @@ fn card(view: &View, violation: &Value, people: &Names, workspaces: &Names) -> M
 fn state(view: &View, violation: &Value) -> Markup {
     html! {
         @match violation.text("status") {
-            "open" => { "open since " (view.now.short(violation.time("opened_at"), "unknown")) },
+            "open" => { "open " (view.now.lasting(violation.time("opened_at"))) },
             "resolved" => { "resolved " (view.now.short(violation.time("resolved_at"), "")) },
             other => (status(other)),
         }

@@ -8,6 +8,7 @@ use super::super::json::Fields as _;
 use super::super::parts::{button, facts, status, table};
 use super::super::view::{Page, PageError, PageResult, View};
 use super::syncs::{held, progress};
+use crate::http::html_page::prose;
 use crate::http::internal_api::segment;
 
 /// Shows the page.
@@ -41,8 +42,8 @@ fn render(view: &View, run: &Value) -> Markup {
                 ("Started", view.now.when_or(run.time("started_at"), "not yet")),
                 ("Ended", view.now.when_or(run.time("ended_at"), "not yet")),
             ]))
-            @if let Some(detail) = run.some("/problem/detail") {
-                p.notice.warn { strong { (words(run.text("/problem/code"))) } ": " (detail) }
+            @if let Some(detail) = run.some("/problem/detail").filter(|_| state != "held") {
+                p.notice.warn { strong { (words(run.text("/problem/code"))) } ": " (prose(detail)) }
             }
             @if view.may.apply {
                 div.actions {
@@ -59,7 +60,12 @@ fn render(view: &View, run: &Value) -> Markup {
                         th scope="row" { (words(kind)) }
                         td { (number(counts.int("created"))) }
                         td { (number(counts.int("updated"))) }
-                        td { @if counts.int("removed") > 0 { span.lost { (number(counts.int("removed"))) } } @else { "0" } }
+                        td {
+                            @let waiting = run.field("held_removals").field(kind).int("missing");
+                            @if state == "held" && waiting > 0 { span.lost { (number(waiting)) } " if accepted" }
+                            @else if counts.int("removed") > 0 { span.lost { (number(counts.int("removed"))) } }
+                            @else { "0" }
+                        }
                         td { (number(counts.int("unchanged"))) }
                     }
                 }

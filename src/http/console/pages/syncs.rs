@@ -8,6 +8,7 @@ use super::super::format::{count, number, span, words};
 use super::super::json::Fields as _;
 use super::super::parts::{Confirmation, button, confirm, empty, pager, status, table};
 use super::super::view::{Page, PageError, PageResult, View};
+use crate::domain::sync::CopyKind;
 use crate::http::internal_api::segment;
 
 /// Runs on a page.
@@ -65,7 +66,10 @@ pub(in crate::http) async fn fragment(view: &View) -> Result<Markup, PageError> 
 }
 
 fn row(view: &View, run: &Value) -> Markup {
+    // The time of a run that was continued includes that in which it was held.
+    let was_held = waiting(run) > 0 && run.text("status") != "held";
     let took = run.time("started_at").zip(run.time("ended_at")).map(|(start, end)| end - start);
+    let took = took.filter(|_| !was_held);
     html! {
         tr {
             td { a href=(run_url(view, run)) { (view.now.short(run.time("created_at"), "run")) } }
@@ -90,6 +94,12 @@ pub(in crate::http) fn total(run: &Value, change: &str) -> i64 {
     counts.into_iter().flatten().map(|(_, counts)| counts.int(change)).sum()
 }
 
+/// Returns the number of objects that a held run would remove.
+fn waiting(run: &Value) -> i64 {
+    let kinds = run.field("held_removals").as_object();
+    kinds.into_iter().flatten().map(|(_, removals)| removals.int("missing")).sum()
+}
+
 /// Returns the last run of the selected account that read the whole directory.
 pub(in crate::http) async fn last_run(view: &View) -> Result<Option<Value>, PageError> {
     let account = view.account_id()?;
@@ -108,12 +118,14 @@ pub(in crate::http) fn copied(run: &Value, kind: &str) -> i64 {
 fn changes(run: &Value) -> Markup {
     let (created, updated, removed) =
         (total(run, "created"), total(run, "updated"), total(run, "removed"));
+    let waiting = if run.text("status") == "held" { waiting(run) } else { 0 };
     html! {
-        @if created + updated + removed == 0 { span.quiet { "none" } }
+        @if created + updated + removed + waiting == 0 { span.quiet { "none" } }
         @else {
             @if created > 0 { span.gained { "+" (number(created)) } " " }
             @if updated > 0 { span.changed { "~" (number(updated)) } " " }
-            @if removed > 0 { span.lost { "−" (number(removed)) } }
+            @if removed > 0 { span.lost { "−" (number(removed)) } " " }
+            @if waiting > 0 { span.lost title="removals that wait for a decision" { "−" (number(waiting)) "?" } }
         }
     }
 }
@@ -124,15 +136,15 @@ pub(in crate::http) fn held(view: &View, run: &Value) -> Markup {
     let settle = |what: &str| view.href(&format!("/syncs/{id}/{what}"), &[]);
     html! {
         article.card.violation.warn {
-            header { (status("held")) " " h2 { "A run waits for a decision" } span.quiet { "since " (view.now.short(run.time("ended_at").or(run.time("started_at")), "now")) } }
-            p { (run.text("/problem/detail")) }
-            p.quiet { "Until then the earlier copy is served. " a href=(run_url(view, run)) { "Changes that the run found" } }
+            header { (status("held")) " " h2 { "A run waits for a decision" } span.quiet { (view.now.lasting(run.time("ended_at"))) } }
+            p { "The provider did not list " strong { (missing(run)) } ". Check at the provider whether they were removed, then accept or reject the run." }
+            p.quiet { "Until then the copy keeps them. " a href=(run_url(view, run)) { "Changes that the run found" } }
             @if view.may.apply {
                 div.actions {
                     (confirm(view, &Confirmation {
                         label: "Accept…",
                         action: settle("accept"),
-                        warning: html! { p { "The objects that the provider no longer has are removed from the copy: " strong { (run.text("/problem/detail")) } } p { "Events of the removals are sent and cannot be taken back. Nothing changes at the provider." } },
+                        warning: html! { p { "The run requests " strong { (missing(run)) } " from the provider, one by one, and removes those that the provider does not have from the copy." } p { "Events of the removals are sent and cannot be taken back. Nothing changes at the provider." } },
                         fields: html! {},
                         button: "Accept the removals",
                         is_dangerous: true,
@@ -149,6 +161,17 @@ pub(in crate::http) fn held(view: &View, run: &Value) -> Markup {
             }
         }
     }
+}
+
+/// Returns what a held run would remove, such as `121 of the 332 group memberships in the copy`.
+fn missing(run: &Value) -> String {
+    let kinds = run.field("held_removals").as_object();
+    let text = |(kind, removals): (&String, &Value)| {
+        let noun = kind.parse::<CopyKind>().map_or("objects", CopyKind::plural);
+        let (missing, present) = (number(removals.int("missing")), number(removals.int("present")));
+        format!("{missing} of the {present} {noun} in the copy")
+    };
+    kinds.into_iter().flatten().map(text).collect::<Vec<_>>().join(" and ")
 }
 
 /// Renders a run under way with its progress.

@@ -55,7 +55,7 @@ pub(in crate::http) fn state(view: &View, webhook: &Value) -> Markup {
             (badge(Tone::Bad, "disabled")) " " (view.now.short(webhook.time("disabled_at"), ""))
             @if let Some(why) = webhook.some("disabled_reason") { div.quiet { (words(why)) } }
         } @else if !webhook.flag("is_active") { (badge(Tone::Quiet, "paused")) }
-        @else if webhook.time("failing_since").is_some() { (badge(Tone::Warn, "failing")) " since " (view.now.short(webhook.time("failing_since"), "")) }
+        @else if webhook.time("failing_since").is_some() { (badge(Tone::Warn, "failing")) " " (view.now.lasting(webhook.time("failing_since"))) }
         @else { (badge(Tone::Good, "active")) }
     }
 }
