@@ -72,6 +72,19 @@ pub struct EventPage<'a> {
     pub limit: i64,
 }
 
+/// A page of changes of privileged roles, newest first.
+#[derive(Debug, Clone, Copy)]
+pub struct RoleEventPage {
+    /// The account.
+    pub account_id: IntegratedAccountId,
+    /// Only events since this time.
+    pub since: OffsetDateTime,
+    /// Only events before this position; `None` for the newest.
+    pub before: Option<i64>,
+    /// The maximum number of events.
+    pub limit: i64,
+}
+
 impl TenantDb {
     /// Returns what needs attention at `now`; with an account, its violations, runs and plans only.
     ///
@@ -173,6 +186,31 @@ impl TenantDb {
             page.before.unwrap_or(i64::MAX),
             page.prefix,
             page.account_id as Option<IntegratedAccountId>,
+            page.limit,
+        )
+        .fetch_all(&self.pool)
+        .await?)
+    }
+
+    /// Returns the positions of a page of changes of privileged roles, newest first, without what the first run found.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn privileged_role_events(
+        &self,
+        page: RoleEventPage,
+    ) -> Result<Vec<i64>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT position FROM events
+             WHERE environment_id = $1 AND integrated_account_id = $2 AND position < $3 AND at >= $4
+               AND type IN ('role_assignment.granted', 'role_assignment.revoked') AND NOT initial
+               AND COALESCE(object, previous)->>'is_privileged' = 'true'
+             ORDER BY position DESC LIMIT $5",
+            self.environment_id as EnvironmentId,
+            page.account_id as IntegratedAccountId,
+            page.before.unwrap_or(i64::MAX),
+            page.since,
             page.limit,
         )
         .fetch_all(&self.pool)

@@ -79,7 +79,9 @@ pub use change_logs::{LogRead, NewLogEntry};
 pub use change_sources::{ChangeSourceState, SourceLease};
 pub use completed_links::{LinkOutcome, LinkedAccount};
 pub use connections::DatabaseTimeouts;
-pub use console_counts::{AttentionCounts, DailyChanges, EventPage, HeldRole, RolePlace};
+pub use console_counts::{
+    AttentionCounts, DailyChanges, EventPage, HeldRole, RoleEventPage, RolePlace,
+};
 pub use console_sessions::{ConsoleSession, ListedConsoleSession, NewConsoleSession};
 pub use created_by::CreatedByKey;
 pub use credentials::{Credentials, NewCredentials};

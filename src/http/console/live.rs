@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::format::Now;
-use super::pages::{reconciliation, sync, syncs};
+use super::pages::{drift, reconciliation, sync, syncs};
 use super::view::{PageError, View};
 use crate::domain::sealed::Digest;
 use crate::http::state::AppState;
@@ -41,6 +41,8 @@ impl Default for StreamSlots {
 /// A part of a page.
 #[derive(Debug, Clone)]
 pub(in crate::http) enum LivePart {
+    /// The violations of an account.
+    Drift,
     /// The runs of an account.
     Syncs,
     /// One run.
@@ -52,6 +54,7 @@ pub(in crate::http) enum LivePart {
 impl LivePart {
     async fn render(&self, view: &View) -> Result<Markup, PageError> {
         match self {
+            Self::Drift => drift::fragment(view).await,
             Self::Syncs => syncs::fragment(view).await,
             Self::Sync(id) => sync::fragment(view, id).await,
             Self::Reconciliation(id) => reconciliation::fragment(view, id).await,

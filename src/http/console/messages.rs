@@ -22,7 +22,7 @@ pub(in crate::http) fn message(key: &str) -> Option<&'static str> {
             "The plan is being made. Nothing changes in the directory before it is applied."
         }
         "plan-discarded" => "The plan is discarded. What was applied stays as it is.",
-        "plan-applied" => "The plan is approved. Its steps are carried out in their order.",
+        "plan-applied" => "The plan is approved.",
         "plan-paused" => "The steps that are being carried out end; the others wait.",
         "plan-resumed" => "The plan is being applied again.",
         "rule-set-created" => "The rule set is created.",

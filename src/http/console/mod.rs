@@ -71,9 +71,11 @@ fn customer_routes() -> Router<AppState> {
         .route("/console/people/{id}", page!(person, id))
         .route("/console/people/{id}/deactivate", post(actions::deactivate))
         .route("/console/roles", page!(roles))
+        .route("/console/roles/changes", page!(role_changes))
         .route("/console/access-review", page!(access_review))
         .route("/console/access-review.csv", get(access_review_csv))
         .route("/console/drift", page!(drift))
+        .route("/console/drift/live", get(live_drift))
         .route("/console/drift/{id}/fix", post(actions::fix))
         .route("/console/drift/{id}/acknowledge", post(actions::acknowledge))
         .route("/console/syncs", page!(syncs))
@@ -139,6 +141,10 @@ async fn access_review_csv(console: Console) -> Response {
         Ok(response) => response,
         Err(error) => console.respond(Err(error)),
     }
+}
+
+async fn live_drift(Extension(slots): Extension<StreamSlots>, console: Console) -> Response {
+    stream(console, LivePart::Drift, &slots)
 }
 
 async fn live_syncs(Extension(slots): Extension<StreamSlots>, console: Console) -> Response {

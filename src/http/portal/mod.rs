@@ -31,6 +31,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/portal/directory", get(show_directory))
         .route("/portal/people/{id}", get(show_person))
         .route("/portal/drift", get(show_drift))
+        .route("/portal/drift/live", get(live_drift))
         .route("/portal/drift/{id}/fix", post(fix))
         .route("/portal/drift/{id}/acknowledge", post(acknowledge))
         .route("/portal/access-review", get(show_access_review))
@@ -97,6 +98,10 @@ async fn show_sync(Path(id): Path<String>, visit: Visit) -> Response {
         Ok(()) => visit.respond(sync::show(&visit.view, &id).await),
         Err(error) => visit.respond(Err(error)),
     }
+}
+
+async fn live_drift(Extension(slots): Extension<StreamSlots>, visit: Visit) -> Response {
+    stream(visit, PortalView::Drift, LivePart::Drift, &slots)
 }
 
 async fn live_syncs(Extension(slots): Extension<StreamSlots>, visit: Visit) -> Response {

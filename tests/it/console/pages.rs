@@ -8,11 +8,12 @@ use super::signed_in;
 use crate::sync::SyncedApp;
 
 /// Every page. `ACCOUNT` is an account, `USER` a person of it.
-pub(super) const PAGES: [&str; 26] = [
+pub(super) const PAGES: [&str; 27] = [
     "console",
     "console/directory",
     "console/people/USER",
     "console/roles",
+    "console/roles/changes",
     "console/access-review",
     "console/access-review?is_privileged=true",
     "console/drift",
@@ -166,6 +167,8 @@ async fn a_held_run_is_decided(pool: PgPool) -> anyhow::Result<()> {
     assert!(page.text.contains("1 held run"), "{}", page.text);
     let page = session.page("console/syncs").await?;
     assert!(page.text.contains("A run waits for a decision"), "{}", page.text);
+    let missing = format!("2 of the {} groups in the copy", groups.len());
+    assert!(page.text.contains(&missing), "{}", page.text);
     let id = run["id"].as_str().unwrap_or_default();
     let rejected = session.send(&format!("console/syncs/{id}/reject"), &[]).await?;
     assert_eq!(rejected.status, 303, "{}", rejected.text);
@@ -189,5 +192,38 @@ async fn live_parts_arrive_and_end_with_the_session(pool: PgPool) -> anyhow::Res
     while let Some(part) = parts.next().await {
         part?;
     }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn changes_of_roles_have_the_names_of_people(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    synced.synced().await?;
+    let (user, workspace) = synced.some_member().await?;
+    let person = synced.api.get(&format!("users/{user}")).await?.success()?;
+    let name = person["result"]["name"].as_str().unwrap_or_default();
+    let session = signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    let page = session.page("console/roles/changes").await?;
+    assert!(page.text.contains("No changes of privileged roles"), "{}", page.text);
+    let place = json!({"user_id": user, "team_id": workspace});
+    synced.outside("admin.users.setAdmin", &place).await?;
+    synced.synced().await?;
+    for path in ["console", "console/roles/changes", "console/roles/changes?days=1"] {
+        let page = session.page(path).await?;
+        assert!(
+            page.text.contains(name) && page.text.contains(" became "),
+            "{path}: {}",
+            page.text
+        );
+    }
+    let page = session.page("console/events?kind=role_assignment.").await?;
+    let link = format!("/console/people/{user}");
+    assert!(page.text.contains(name) && page.text.contains(&link), "{}", page.text);
+    synced.app.clock.advance(time::Duration::days(8));
+    let session = signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    let page = session.page("console/roles/changes").await?;
+    assert!(page.text.contains("No changes of privileged roles"), "{}", page.text);
+    let page = session.page("console/roles/changes?days=30").await?;
+    assert!(page.text.contains(name), "{}", page.text);
     Ok(())
 }

@@ -190,6 +190,27 @@ async fn permissions_are_checked_at_each_action(pool: PgPool) -> anyhow::Result<
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_fix_is_offered_once_until_the_next_evaluation(pool: PgPool) -> anyhow::Result<()> {
+    let (synced, id) = violated(pool).await?;
+    synced.app.clock.advance(time::Duration::seconds(1));
+    let session = visit(&synced, json!(["drift"]), json!(["apply"])).await?;
+    let fix = format!("portal/drift/{id}/fix");
+    let page = session.get("portal/drift").await?;
+    assert!(page.text.contains(&fix) && !page.text.contains("data-live"), "{}", page.text);
+    let sent = send(&session, &fix, &[("csrf", &csrf(&page)?)]).await?;
+    assert_eq!(sent.status, 303, "{}", sent.text);
+    let page = session.get("portal/drift").await?;
+    assert!(page.text.contains("the fix was run"), "{}", page.text);
+    assert!(!page.text.contains(&fix) && page.text.contains("data-live"), "{}", page.text);
+    synced.app.clock.advance(time::Duration::seconds(1));
+    let stop = CancellationToken::new();
+    while synced.app.policies.work_once(&stop).await? {}
+    let page = session.get("portal/drift").await?;
+    assert!(!page.text.contains(&id) && !page.text.contains("data-live"), "{}", page.text);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_session_shows_one_account_only(pool: PgPool) -> anyhow::Result<()> {
     let (synced, id) = violated(pool).await?;
     let other = synced.app.link("globex").await?;

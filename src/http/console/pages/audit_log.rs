@@ -1,8 +1,11 @@
 //! The audit log: who did what to which account, newest first.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::super::format::utc;
 use super::super::json::Fields as _;
 use super::super::parts::{empty, options, pager, select, status, table};
 use super::super::view::{Page, PageResult, View};
@@ -22,12 +25,14 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
     query.extend(view.query.get("cursor").map(|cursor| ("next_cursor", cursor)));
     let list = view.api.get("/audit-log", &query).await?;
     let rows = list.list("result");
+    let keys = view.db.api_keys().await?;
+    let keys = keys.into_iter().map(|key| (key.id.to_string(), key.name)).collect();
     let body = html! {
         div.card {
             (filters(view, is_whole))
             @if rows.is_empty() { (empty("No entries", &html! { "No entry of the audit log matches the filters." })) }
             @else {
-                (table("Audit log", &["When", "Who", "What", "Subject", "Provider method", "Outcome", "Request"], &html! { @for row in rows { (entry(view, row)) } }))
+                (table("Audit log", &["When", "Who", "What", "Subject", "Outcome"], &html! { @for row in rows { (entry(view, row, &keys)) } }))
             }
             (pager(view, "/audit-log", &FILTERS, &list))
         }
@@ -62,16 +67,27 @@ fn filters(view: &View, is_whole: bool) -> Markup {
     }
 }
 
-fn entry(view: &View, row: &Value) -> Markup {
+/// Renders an entry. A key has its name, with its id below.
+fn entry(view: &View, row: &Value, keys: &BTreeMap<String, String>) -> Markup {
+    let actor = row.text("actor");
     html! {
         tr {
-            td { (view.now.when_or(row.time("at"), "")) }
-            td { code { (row.text("actor")) } }
-            td { (row.text("action")) @if row.int("calls") > 1 { " ×" (row.int("calls")) } }
+            td { (view.now.short(row.time("at"), "")) div.quiet { @if let Some(at) = row.time("at") { (utc(at)) } } }
+            td {
+                @match keys.get(actor) {
+                    Some(name) => { strong { (name) } div.quiet { code { (actor) } } },
+                    None => code { (actor) },
+                }
+            }
+            td {
+                (row.text("action")) @if row.int("calls") > 1 { " ×" (row.int("calls")) }
+                @if let Some(method) = row.some("provider_method") { div.quiet { code { (method) } @if let Some(status) = row.field("status").as_i64() { " " (status) } } }
+            }
             td { code { (row.text("subject")) } }
-            td { code { (row.text("provider_method")) } @if let Some(code) = row.field("status").as_i64() { " " (code) } }
-            td { (status(row.text("outcome"))) @if let Some(why) = row.some("reason") { " " (why) } }
-            td { code { (row.text("request_id")) } }
+            td {
+                (status(row.text("outcome"))) @if let Some(why) = row.some("reason") { " " (why) }
+                @if let Some(id) = row.some("request_id") { div.quiet { code { (id) } } }
+            }
         }
     }
 }

@@ -2,15 +2,15 @@
 
 use maud::{Markup, html};
 use serde_json::Value;
-use time::Duration;
+use time::{Duration, OffsetDateTime};
 
 use super::super::format::{count, rfc3339, words};
 use super::super::json::Fields as _;
-use super::super::names::Names;
+use super::super::names::{HeldRoles, Names};
 use super::super::parts::{
     Confirmation, Tone, confirm, empty, facts, options, pager, select, status,
 };
-use super::super::view::{Page, PageResult, View};
+use super::super::view::{Page, PageError, PageResult, View};
 use super::timeline::actor;
 use crate::domain::sync::CopyKind;
 use crate::http::internal_api::segment;
@@ -23,11 +23,51 @@ const LIMIT: &str = "30";
 /// People of a violation that are named.
 const MAX_PEOPLE: usize = 10;
 
+/// What the violations of a page refer to.
+struct Context {
+    people: Names,
+    workspaces: Names,
+    groups: Names,
+    roles: HeldRoles,
+    /// When the policies of the account were last evaluated.
+    evaluated_at: Option<OffsetDateTime>,
+}
+
 /// Shows the page.
 pub(in crate::http) async fn show(view: &View) -> PageResult {
+    let account_id = view.selected()?.id;
+    let evaluated_at = view.db.policies_evaluated_at(account_id).await?;
+    let counts = view.db.attention(Some(account_id), view.time()).await?;
+    let retained: Vec<&str> = FILTERS.into_iter().chain(["cursor"]).collect();
+    let live = view.href("/drift/live", &view.query.only(&retained));
+    let (cards, is_settled) = cards(view).await?;
+    let body = html! {
+        (filters(view, wanted(view)))
+        div data-live=[(!is_settled).then_some(live)] { (cards) }
+    };
+    let lead = html! {
+        span.dot aria-hidden="true" {} "Policies evaluated " (view.now.short(evaluated_at, "never"))
+        " · " (count(counts.open, "open violation", "open violations")) ", " (counts.critical) " critical"
+    };
+    let actions = html! { @if view.base == "/console" { a.button href=(view.href("/policies", &[])) { "Policies" } } };
+    Ok(Page { title: "Drift".to_owned(), lead, actions, body })
+}
+
+/// Returns the status of the violations that are shown.
+fn wanted(view: &View) -> &str {
+    view.query.get("status").unwrap_or("open")
+}
+
+/// Renders the part of the page that changes when policies are evaluated after a fix.
+pub(in crate::http) async fn fragment(view: &View) -> Result<Markup, PageError> {
+    Ok(cards(view).await?.0)
+}
+
+/// Renders the violations; returns whether none was fixed since the policies were last evaluated.
+async fn cards(view: &View) -> Result<(Markup, bool), PageError> {
     let account = view.account_id()?;
     let get = |name| view.query.get(name);
-    let wanted = get("status").unwrap_or("open");
+    let wanted = wanted(view);
     let mut query = vec![("integrated_account_id", account.as_str()), ("limit", LIMIT)];
     if wanted != "all" {
         query.push(("status", wanted));
@@ -36,27 +76,45 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
     query.extend(others.into_iter().filter_map(|(name, own)| Some((name, get(own)?))));
     let list = view.api.get("/drift", &query).await?;
     let mut violations: Vec<&Value> = list.list("result").iter().collect();
-    violations.sort_by_key(|one| severity_rank(one.text("severity")));
-    let workspaces = Names::workspaces(view).await?;
-    let people: Vec<&str> =
-        violations.iter().flat_map(|one| one.field("evidence").texts("user_ids")).collect();
-    let people = Names::of(view, CopyKind::User, &people).await?;
-    let evaluated = view.db.policies_evaluated_at(view.selected()?.id).await?;
-    let counts = view.db.attention(Some(view.selected()?.id), view.time()).await?;
-    let body = html! {
-        (filters(view, wanted))
-        @if violations.is_empty() {
-            div.card { (none(wanted)) }
+    let ids = |of: &dyn Fn(&Value) -> Vec<String>| -> Vec<String> {
+        violations.iter().flat_map(|one| of(one)).collect()
+    };
+    let people = ids(&|one| texts(one.field("evidence").texts("user_ids")));
+    let groups = ids(&|one| texts(one.list("fix").iter().filter_map(|fix| fix.some("group_id"))));
+    let names = |kind, ids: Vec<String>| async move {
+        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+        Names::of(view, kind, &ids).await
+    };
+    let context = Context {
+        people: names(CopyKind::User, people).await?,
+        workspaces: Names::workspaces(view).await?,
+        groups: names(CopyKind::Group, groups).await?,
+        roles: HeldRoles::of(view).await?,
+        evaluated_at: view.db.policies_evaluated_at(view.selected()?.id).await?,
+    };
+    violations.sort_by_key(|one| (is_fixed(one, &context), severity_rank(one.text("severity"))));
+    let is_settled = !violations.iter().any(|one| is_fixed(one, &context));
+    let cards = html! {
+        div data-settled[is_settled] {
+            @if violations.is_empty() {
+                div.card { (none(wanted)) }
+            }
+            @for violation in &violations { (card(view, violation, &context)) }
+            (pager(view, "/drift", &FILTERS, &list))
         }
-        @for violation in &violations { (card(view, violation, &people, &workspaces)) }
-        (pager(view, "/drift", &FILTERS, &list))
     };
-    let lead = html! {
-        span.dot aria-hidden="true" {} "Policies evaluated " (view.now.short(evaluated, "never"))
-        " · " (count(counts.open, "open violation", "open violations")) ", " (counts.critical) " critical"
-    };
-    let actions = html! { @if view.base == "/console" { a.button href=(view.href("/policies", &[])) { "Policies" } } };
-    Ok(Page { title: "Drift".to_owned(), lead, actions, body })
+    Ok((cards, is_settled))
+}
+
+fn texts<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
+    texts.into_iter().map(str::to_owned).collect()
+}
+
+/// Whether a fix was run since the policies were last evaluated.
+fn is_fixed(violation: &Value, context: &Context) -> bool {
+    violation
+        .time("/last_fix/at")
+        .is_some_and(|fixed| context.evaluated_at.is_none_or(|evaluated| evaluated < fixed))
 }
 
 fn none(wanted: &str) -> Markup {
@@ -98,26 +156,27 @@ fn filters(view: &View, wanted: &str) -> Markup {
     }
 }
 
-fn card(view: &View, violation: &Value, people: &Names, workspaces: &Names) -> Markup {
+fn card(view: &View, violation: &Value, context: &Context) -> Markup {
     let severity = violation.text("severity");
     let class = format!("card violation {}", Tone::of_status(severity).class());
     let is_open = matches!(violation.text("status"), "open" | "acknowledged");
+    let is_fixed = is_fixed(violation, context);
     html! {
         article class=(class) id=(violation.text("id")) {
             header {
                 (status(severity)) " "
                 h2 { (violation.text("/evidence/summary")) }
-                span.quiet { (state(view, violation)) }
+                span.quiet { @if is_fixed { "the fix was run; the policy is evaluated next" } @else { (state(view, violation)) } }
             }
             p.quiet {
                 "Policy “" (violation.text("policy_name")) "” · first seen " (view.now.when_or(violation.time("first_seen_at"), ""))
-                (subjects(view, violation, people))
+                (subjects(view, violation, &context.people))
             }
-            @let rows = evidence(view, violation, people, workspaces);
+            @let rows = evidence(view, violation, context);
             @if !rows.is_empty() { (facts(&rows)) }
-            @if is_open {
+            @if is_open && !is_fixed {
                 div.actions {
-                    @if view.may.apply && !violation.list("fix").is_empty() { (fix(view, violation, people, workspaces)) }
+                    @if view.may.apply && !violation.list("fix").is_empty() { (fix(view, violation, context)) }
                     @if view.may.acknowledge { (acknowledgement(view, violation)) }
                 }
             }
@@ -147,17 +206,12 @@ fn subjects(view: &View, violation: &Value, people: &Names) -> Markup {
     }
 }
 
-fn evidence(
-    view: &View,
-    violation: &Value,
-    people: &Names,
-    workspaces: &Names,
-) -> Vec<(&'static str, Markup)> {
+fn evidence(view: &View, violation: &Value, context: &Context) -> Vec<(&'static str, Markup)> {
     let mut rows = Vec::new();
     for grant in violation.field("evidence").list("grants").iter().take(5) {
         rows.push(("Granted", html! {
             strong { (grant.some("name").unwrap_or_else(|| grant.text("id"))) }
-            @if let Some(id) = grant.some("workspace_id") { " in " (workspaces.get(id)) }
+            @if let Some(id) = grant.some("workspace_id") { " in " (context.workspaces.get(id)) }
             " · " @if grant.time("granted_at").is_none() && grant.flag("is_older_than_sync") { "before the first sync" } @else { (view.now.when_or(grant.time("granted_at"), "unknown when")) }
             @if !grant.field("granted_by").is_null() { " · " (actor(grant.field("granted_by"))) }
             @if let Some(at) = grant.time("revoked_at") { " · removed " (view.now.when(at)) }
@@ -170,7 +224,7 @@ fn evidence(
         rows.push(("Evidence", html! { (words(name)) ": " (value.as_str().map_or_else(|| value.to_string(), str::to_owned)) }));
     }
     if !violation.list("fix").is_empty() {
-        rows.push(("Fix", operations(violation.list("fix"), people, workspaces)));
+        rows.push(("Fix", operations(violation.list("fix"), context)));
     }
     if let Some(why) = violation.some("fix_unavailable") {
         rows.push(("Fix", html! { (why) }));
@@ -181,27 +235,29 @@ fn evidence(
         }));
     }
     for done in violation.field("last_fix").list("operations") {
-        rows.push(("Last fix", html! { (status(done.text("outcome"))) " " (operation(done.field("operation"), people, workspaces)) @if let Some(why) = done.some("detail") { ": " (why) } }));
+        rows.push(("Last fix", html! { (status(done.text("outcome"))) " " (operation(done.field("operation"), context)) @if let Some(why) = done.some("detail") { ": " (why) } }));
     }
     rows
 }
 
-fn operations(fix: &[Value], people: &Names, workspaces: &Names) -> Markup {
-    html! { ul.plain { @for one in fix { li { (operation(one, people, workspaces)) } } } }
+fn operations(fix: &[Value], context: &Context) -> Markup {
+    html! { ul.plain { @for one in fix { li { (operation(one, context)) } } } }
 }
 
-fn operation(one: &Value, people: &Names, workspaces: &Names) -> Markup {
-    let person = people.get(one.text("user_id"));
-    let place = one.some("workspace_id").map(|id| workspaces.get(id));
+fn operation(one: &Value, context: &Context) -> Markup {
+    let person = context.people.get(one.text("user_id"));
+    let role = context.roles.name(one.text("role_id"));
+    let group = context.groups.get(one.text("group_id"));
+    let place = one.some("workspace_id").map(|id| context.workspaces.get(id));
     html! {
         @match one.text("type") {
-            "role_assignment.revoke" => { "Revoke " code { (one.text("role_id")) } " of " (person) @if let Some(place) = place { " in " (place) } },
-            "role_assignment.grant" => { "Grant " code { (one.text("role_id")) } " to " (person) @if let Some(place) = place { " in " (place) } },
-            "group_member.add" => { "Add " (person) " to the group " code { (one.text("group_id")) } },
+            "role_assignment.revoke" => { "Revoke the role " strong { (role) } " of " (person) @if let Some(place) = place { " in " (place) } },
+            "role_assignment.grant" => { "Grant the role " strong { (role) } " to " (person) @if let Some(place) = place { " in " (place) } },
+            "group_member.add" => { "Add " (person) " to the group " strong { (group) } },
             "user.update" => { "Change the profile of " (person) },
             "workspace_member.add" => { "Add " (person) " to " (place.unwrap_or_default()) },
             "workspace_member.remove" => { "Remove " (person) " from " (place.unwrap_or_default()) },
-            "group_member.remove" => { "Remove " (person) " from the group " code { (one.text("group_id")) } },
+            "group_member.remove" => { "Remove " (person) " from the group " strong { (group) } },
             "user.deactivate" => { "Deactivate " (person) },
             "user.expire" => { "End the access of " (person) " in " (one.int("in_days")) " days" },
             other => { (words(other)) " " (person) },
@@ -209,7 +265,7 @@ fn operation(one: &Value, people: &Names, workspaces: &Names) -> Markup {
     }
 }
 
-fn fix(view: &View, violation: &Value, people: &Names, workspaces: &Names) -> Markup {
+fn fix(view: &View, violation: &Value, context: &Context) -> Markup {
     let mut touched: Vec<&str> =
         violation.list("fix").iter().map(|one| one.text("user_id")).collect();
     touched.sort_unstable();
@@ -222,7 +278,7 @@ fn fix(view: &View, violation: &Value, people: &Names, workspaces: &Names) -> Ma
             action: view.href(&format!("/drift/{}/fix", segment(violation.text("id"))), &[]),
             warning: html! {
                 p { "This changes the directory at the provider for " strong { (persons) } ":" }
-                (operations(violation.list("fix"), people, workspaces))
+                (operations(violation.list("fix"), context))
                 p { "A revoked role or membership is not restored automatically. Primary owners, the last owner of a place and the person whose token is used are never changed." }
             },
             fields: html! {},

@@ -5,10 +5,13 @@ use serde_json::Value;
 
 use super::super::format::count;
 use super::super::json::Fields as _;
+use super::super::names::Names;
 use super::super::parts::{Tone, badge, empty, options, select};
 use super::super::svg::{DAYS, first_day, sparkline};
-use super::super::view::{Page, PageResult, View};
-use super::timeline::{actor, changes};
+use super::super::view::{Page, PageError, PageResult, View};
+use super::timeline::{actor, body, changes};
+use crate::domain::sync::CopyKind;
+use crate::http::internal_api::segment;
 use crate::store::EventPage;
 
 /// Events on a page.
@@ -43,13 +46,14 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
     let is_full = i64::try_from(positions.len()).is_ok_and(|length| length == LIMIT);
     let rows: Vec<Value> =
         events.iter().rev().filter_map(|(_, event)| serde_json::to_value(event).ok()).collect();
+    let names = EventNames::of(view, &rows).await?;
     let retained = ["kind", "scope"];
     let body = html! {
         @if !days.is_empty() { section.card aria-labelledby="days" { h2 #days { "Changes a day" } (sparkline(&days)) } }
         div.card {
             (filters(view, chosen, is_whole))
             @if rows.is_empty() { (empty("No events", &html! { "Nothing of this kind happened within the last 30 days." })) }
-            ul.feed { @for event in &rows { (row(view, event)) } }
+            ul.feed { @for event in &rows { (row(view, event, &names)) } }
             nav.pager aria-label="Pages" {
                 @if before.is_some() { a href=(view.href_with("/events", &retained, &[])) { "Newest" } }
                 @if let Some(last) = last.filter(|_| is_full) { a rel="next" href=(view.href_with("/events", &retained, &[("before", &last)])) { "Older" } }
@@ -86,20 +90,37 @@ fn tone(kind: &str) -> Tone {
     }
 }
 
-fn row(view: &View, event: &Value) -> Markup {
+/// The names that events refer to.
+struct EventNames {
+    people: Names,
+    workspaces: Names,
+    groups: Names,
+}
+
+impl EventNames {
+    async fn of(view: &View, events: &[Value]) -> Result<Self, PageError> {
+        if view.account.is_none() {
+            let (people, workspaces, groups) = Default::default();
+            return Ok(Self { people, workspaces, groups });
+        }
+        let ids = |name: &str| -> Vec<&str> {
+            let bodies = events.iter().map(body);
+            bodies.filter_map(|body| body.some(name)).collect()
+        };
+        Ok(Self {
+            people: Names::of(view, CopyKind::User, &ids("user_id")).await?,
+            workspaces: Names::of(view, CopyKind::Workspace, &ids("workspace_id")).await?,
+            groups: Names::of(view, CopyKind::Group, &ids("group_id")).await?,
+        })
+    }
+}
+
+fn row(view: &View, event: &Value, names: &EventNames) -> Markup {
     let (kind, object) = (event.text("type"), event.field("object"));
-    let subject = [
-        object.some("name"),
-        object.some("role_name"),
-        object.some("/evidence/summary"),
-        event.some("/previous/name"),
-        object.some("user_id"),
-    ];
-    let subject = subject.into_iter().flatten().next();
     html! {
         li {
             (badge(tone(kind), kind)) " "
-            @if let Some(subject) = subject { strong { (subject) } }
+            (subject(view, event, names))
             @if kind.ends_with(".updated") { (changes(event.field("previous"), object)) }
             div.quiet {
                 (view.now.when_or(event.time("occurred_at"), "")) " · " (origin(event.text("origin")))
@@ -107,6 +128,28 @@ fn row(view: &View, event: &Value) -> Markup {
             }
             details.data { summary { "Details" } pre { (serde_json::to_string_pretty(event).unwrap_or_default()) } }
         }
+    }
+}
+
+/// Renders what an event is about: a person with the role, workspace or group, or the object's name.
+fn subject(view: &View, event: &Value, names: &EventNames) -> Markup {
+    let object = body(event);
+    let of = object.some("user_id").map(|id| (id, names.people.get(id)));
+    let noun = event.text("type").split('.').next().unwrap_or_default();
+    let person = if noun == "user" { object.some("id").zip(object.some("name")) } else { of };
+    let is_of_page = view.account_id().is_ok_and(|id| id == event.text("integrated_account_id"));
+    let place = object.some("workspace_id").map(|id| names.workspaces.get(id));
+    let group = object.some("group_id").map(|id| names.groups.get(id));
+    let other = object.some("name").or(object.some("/evidence/summary"));
+    html! {
+        @match person {
+            Some((id, name)) if is_of_page => a.strong href=(view.href(&format!("/people/{}", segment(id)), &[])) { (name) },
+            Some((_, name)) => strong { (name) },
+            None => @if let Some(name) = other { strong { (name) } },
+        }
+        @if let Some(role) = object.some("role_name") { ": " (role) }
+        @if let Some(place) = place { " in " (place) }
+        @if let Some(group) = group { " in the group " (group) }
     }
 }
 

@@ -19,6 +19,7 @@ pub(in crate::http) mod reconciliation;
 pub(in crate::http) mod reconciliation_actions;
 pub(super) mod reconciliation_form;
 pub(in crate::http) mod reconciliations;
+pub(super) mod role_changes;
 pub(super) mod roles;
 pub(super) mod rule_set;
 pub(super) mod rule_set_form;

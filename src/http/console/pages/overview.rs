@@ -1,24 +1,20 @@
 //! The overview: what needs attention, the state of the copy, changes a day, and the latest changes of power.
 
 use maud::{Markup, html};
-use serde_json::Value;
 
 use super::super::format::{count, number};
 use super::super::json::Fields as _;
-use super::super::names::Names;
-use super::super::parts::{Tone, badge, empty, status};
+use super::super::parts::{Tone, status};
 use super::super::svg::{DAYS, first_day, sparkline};
-use super::super::view::{Page, PageError, PageResult, View};
+use super::super::view::{Page, PageResult, View};
+use super::role_changes::RoleChanges;
 use super::syncs::{copied, last_run};
-use super::timeline::actor;
-use crate::domain::sync::CopyKind;
-use crate::http::internal_api::segment;
-use crate::store::{AttentionCounts, EventPage};
+use crate::store::AttentionCounts;
 
-/// Changes of roles that are read; those of privileged roles are shown.
-const ROLE_EVENTS: i64 = 60;
 /// Changes of privileged roles that are shown.
-const SHOWN_ROLE_EVENTS: usize = 8;
+const ROLE_CHANGES: i64 = 8;
+/// The days whose changes of privileged roles are shown.
+const ROLE_CHANGE_DAYS: i64 = 30;
 
 /// Shows the page.
 pub(in crate::http) async fn show(view: &View) -> PageResult {
@@ -29,7 +25,7 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
     let days = view.db.daily_changes(account.id, first_day(view.time()), DAYS).await?;
     let last = last_run(view).await?;
     let size = |kind: &str| last.as_ref().map(|run| copied(run, kind));
-    let power = role_changes(view).await?;
+    let role_changes = RoleChanges::read(view, ROLE_CHANGE_DAYS, None, ROLE_CHANGES).await?;
     let lead = html! {
         (account.value.text("/organization/name")) " · " (status(account.value.text("status")))
         " · " @if synced_at.is_some() { span.dot aria-hidden="true" {} "Synced " } (view.now.short(synced_at, "no copy yet"))
@@ -42,7 +38,11 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
             (tile(size("group"), "groups", &view.href("/access-review", &[("access_type", "group")])))
             (tile(size("role_assignment"), "role assignments", &view.href("/roles", &[])))
         }
-        section.card aria-labelledby="power" { h2 #power { "Latest changes of privileged roles" } (power) }
+        section.card aria-labelledby="role-changes" {
+            h2 #role-changes { "Latest changes of privileged roles" }
+            (role_changes.render(view))
+            p { a href=(view.href("/roles/changes", &[])) { "All changes of the last 7 days" } }
+        }
         section.card aria-labelledby="changes" { h2 #changes { "Changes a day" } (sparkline(&days)) }
     };
     let actions = html! { @if view.may.administer { a.button href="/console/accounts/connect" { "Connect a customer" } } };
@@ -126,51 +126,6 @@ fn attention(view: &View, counts: &AttentionCounts) -> Markup {
                     li class=(tone.class()) { a href=(view.href(path, &[])) { (count(*number, one, many)) } span.quiet { " " (why) } }
                 }
             }
-        }
-    }
-}
-
-/// Renders the latest grants and revocations of privileged roles: who, what, where, by whom.
-async fn role_changes(view: &View) -> Result<Markup, PageError> {
-    let account = view.selected()?.id;
-    let page = EventPage {
-        account_id: Some(account),
-        prefix: "role_assignment.",
-        before: None,
-        limit: ROLE_EVENTS,
-    };
-    let positions = view.db.newest_events(page).await?;
-    let events = view.db.events_at(&positions).await?;
-    let events: Vec<Value> =
-        events.iter().rev().filter_map(|(_, event)| serde_json::to_value(event).ok()).collect();
-    let privileged = events.iter().filter(|event| assignment(event).flag("is_privileged"));
-    let shown: Vec<&Value> = privileged.take(SHOWN_ROLE_EVENTS).collect();
-    let people: Vec<&str> = shown.iter().map(|event| assignment(event).text("user_id")).collect();
-    let people = Names::of(view, CopyKind::User, &people).await?;
-    let places: Vec<&str> =
-        shown.iter().filter_map(|event| assignment(event).some("workspace_id")).collect();
-    let places = Names::of(view, CopyKind::Workspace, &places).await?;
-    Ok(html! {
-        @if shown.is_empty() { (empty("No changes of privileged roles", &html! { "No privileged role was granted or revoked within the last 30 days, as far as the copy knows." })) }
-        @else { ul.feed { @for event in &shown { (role_change(view, event, &people, &places)) } } }
-    })
-}
-
-/// Returns the role assignment of an event.
-fn assignment(event: &Value) -> &Value {
-    if event.field("object").is_null() { event.field("previous") } else { event.field("object") }
-}
-
-fn role_change(view: &View, event: &Value, people: &Names, places: &Names) -> Markup {
-    let (held, is_gain) = (assignment(event), event.text("type").ends_with(".granted"));
-    let id = held.text("user_id");
-    html! {
-        li {
-            (if is_gain { badge(Tone::Bad, "+ granted") } else { badge(Tone::Quiet, "− revoked") }) " "
-            a.strong href=(view.href(&format!("/people/{}", segment(id)), &[])) { (people.get(id)) }
-            (if is_gain { " became " } else { " is no longer " }) strong { (held.text("role_name")) }
-            @if let Some(place) = held.some("workspace_id") { " in " (places.get(place)) }
-            div.quiet { (view.now.when_or(event.time("occurred_at"), "")) " · " (actor(event.field("actor"))) }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Roles: where the privileged ones are concentrated, and who holds each.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 
@@ -14,8 +14,8 @@ use crate::store::RolePlace;
 
 /// Rows of the heat map: the places with the most holders.
 const MAX_PLACES: usize = 25;
-/// Columns of the heat map: the roles with the most holders.
-const MAX_COLUMNS: usize = 10;
+/// Columns of the heat map: the roles of the organization, then those with the most holders.
+const MAX_COLUMNS: usize = 12;
 
 /// Shows the page.
 pub(in crate::http) async fn show(view: &View) -> PageResult {
@@ -38,7 +38,9 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
             (all_roles(view, &places, &roles))
         }
     };
-    Ok(Page { title: "Roles".to_owned(), lead, body, ..Page::default() })
+    let actions =
+        html! { a.button href=(view.href("/roles/changes", &[])) { "Changes of the last 7 days" } };
+    Ok(Page { title: "Roles".to_owned(), lead, actions, body })
 }
 
 fn heat_card(map: &HeatMap) -> Markup {
@@ -49,7 +51,7 @@ fn heat_card(map: &HeatMap) -> Markup {
             @else {
                 div.picture role="region" aria-label="Heat map" tabindex="0" { (map.picture()) }
                 details.data { summary { "As a table, with the people behind each number" } (map.table("Table of privileged roles by workspace")) }
-                p.quiet { "The roles with the most holders. Stronger cells have more people; the number is in each cell." }
+                p.quiet { "The roles of the organization, then those with the most holders. Stronger cells have more people; the number is in each cell." }
             }
         }
     }
@@ -60,7 +62,12 @@ fn heat_map(view: &View, places: &[RolePlace], roles: &HeldRoles, workspaces: &N
     let totals = totals(places);
     let mut columns: Vec<(&str, i64)> =
         totals.into_iter().map(|(id, (people, _))| (id, people)).collect();
-    columns.sort_by_key(|(_, people)| Reverse(*people));
+    let of_organization: BTreeSet<&str> = places
+        .iter()
+        .filter(|place| place.workspace_id.is_none())
+        .map(|place| place.role_id.as_str())
+        .collect();
+    columns.sort_by_key(|(role, people)| (!of_organization.contains(role), Reverse(*people)));
     columns.truncate(MAX_COLUMNS);
     let mut rows: BTreeMap<Option<&str>, BTreeMap<&str, i64>> = BTreeMap::new();
     for place in places {

@@ -80,7 +80,7 @@ fn found_with(entries: &[Value], first: &Value) -> Markup {
 }
 
 /// Returns the object of a change, or what it was before it was removed.
-fn body(entry: &Value) -> &Value {
+pub(in crate::http) fn body(entry: &Value) -> &Value {
     if entry.field("object").is_null() { entry.field("previous") } else { entry.field("object") }
 }
 
