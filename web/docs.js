@@ -263,8 +263,8 @@ function confirmed(form, target) {
   document.getElementById("confirmation-request").textContent = `${form.dataset.method} ${target}`;
   return new Promise((resolve) => {
     dialog.returnValue = "";
-    for (const button of all("[data-answer]", dialog)) {
-      button.onclick = () => dialog.close(button.dataset.answer);
+    for (const button of all("[data-choice]", dialog)) {
+      button.onclick = () => dialog.close(button.dataset.choice);
     }
     dialog.onclose = () => resolve(dialog.returnValue === "send");
     dialog.showModal();

@@ -19,7 +19,7 @@ pub(super) struct SuccessBody {
 }
 
 impl SuccessBody {
-    /// Reads the answer's fields.
+    /// Reads the response's fields.
     pub(super) fn read<'a, T: Deserialize<'a> + Send>(
         &'a self,
         cx: &CallContext<'_>,
@@ -43,7 +43,7 @@ pub(super) fn merge_remote<const N: usize>(parts: [(&str, Option<&RawValue>); N]
     to_raw_value(&BTreeMap::from(parts)).unwrap_or_else(|_| null())
 }
 
-/// Reads an object inside of an answer, and holds it as it came when that is wanted.
+/// Reads an object inside of a response, and holds it as it came when that is wanted.
 pub(super) fn parse_object<'a, T: Deserialize<'a> + Send>(
     cx: &CallContext<'_>,
     method: &'static str,

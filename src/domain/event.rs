@@ -111,7 +111,7 @@ pub enum EventKind {
     /// The plan of a reconciliation could not be made, or applying it stopped.
     #[serde(rename = "reconciliation.failed")]
     ReconciliationFailed,
-    /// Events are no longer delivered to an endpoint, because it failed for 72 hours or answered 410.
+    /// Events are no longer delivered to an endpoint, because it failed for 72 hours or returned 410.
     #[serde(rename = "webhook.disabled")]
     WebhookDisabled,
 }

@@ -103,7 +103,7 @@ impl std::str::FromStr for EventTypePattern {
 pub enum DeliveryStatus {
     /// It waits for its next attempt.
     Pending,
-    /// The endpoint answered with a status of 200 to 299.
+    /// The endpoint returned a status of 200 to 299.
     Succeeded,
     /// The last attempt failed.
     Failed,
@@ -177,7 +177,7 @@ pub struct Webhook {
     pub description: String,
     /// Whether events are delivered.
     pub is_active: bool,
-    /// When it was disabled, because it failed too long or answered 410.
+    /// When it was disabled, because it failed too long or returned 410.
     pub disabled_at: Option<OffsetDateTime>,
     /// Why it was disabled.
     pub disabled_reason: Option<String>,

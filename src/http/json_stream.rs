@@ -14,11 +14,11 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// Serializes a value into a streamed response. The body ends with an error if serialization fails.
-pub(super) fn stream_json(answer: impl Serialize + Send + 'static) -> Response {
+pub(super) fn stream_json(body: impl Serialize + Send + 'static) -> Response {
     let (out, mut pieces) = mpsc::unbounded_channel();
     let writing = async move {
         let mut writer = ChunkWriter { chunk: Vec::with_capacity(2 * CHUNK_BYTES), out };
-        let written = serde_json::to_writer(&mut writer, &answer).map_err(io::Error::from);
+        let written = serde_json::to_writer(&mut writer, &body).map_err(io::Error::from);
         let ChunkWriter { chunk: piece, out } = writer;
         // Sending fails only after the caller has disconnected.
         let _ = out.send(written.map(|()| piece.into()));

@@ -21,7 +21,7 @@ pub enum FaultKind {
     /// Processes the request and sends half of the response.
     CutBody,
     /// Processes the request and closes the connection without a response.
-    LostAnswer,
+    LostResponse,
     /// Sends nothing for `seconds`, then HTTP 504; does not process the request.
     Timeout,
 }

@@ -202,15 +202,9 @@ impl TenantDb {
         &self,
         account_id: IntegratedAccountId,
     ) -> Result<(), StoreError> {
-        sqlx::query!(
-            "UPDATE change_sources SET run_needed = false
-             WHERE environment_id = $1 AND integrated_account_id = $2",
-            self.environment_id as EnvironmentId,
-            account_id as IntegratedAccountId,
-        )
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+        let mut tx = self.pool.begin().await?;
+        clear_needed_run(&mut tx, (self.environment_id, account_id)).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Returns the active accounts of an organization, linked by a provider app, whose directories are copied.
@@ -272,6 +266,22 @@ pub(super) async fn start(
         account.0 as EnvironmentId,
         account.1 as IntegratedAccountId,
         now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Records that no full run is needed.
+pub(super) async fn clear_needed_run(
+    connection: &mut TimedConnection,
+    account: (EnvironmentId, IntegratedAccountId),
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE change_sources SET run_needed = false
+             WHERE environment_id = $1 AND integrated_account_id = $2",
+        account.0 as EnvironmentId,
+        account.1 as IntegratedAccountId,
     )
     .execute(connection)
     .await?;

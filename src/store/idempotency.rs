@@ -207,7 +207,7 @@ impl TenantDb {
         &self,
         key: &IdempotencyKey,
         started_at: OffsetDateTime,
-        answer: &SealedResponse,
+        stored: &SealedResponse,
         (now, expires_at): (OffsetDateTime, OffsetDateTime),
     ) -> Result<(), StoreError> {
         sqlx::query!(
@@ -221,15 +221,15 @@ impl TenantDb {
             started_at,
             now,
             expires_at,
-            answer.status,
-            Json(&answer.headers) as _,
-            answer.data_key.master_key_id,
-            answer.data_key.bytes,
-            answer.body.0,
+            stored.status,
+            Json(&stored.headers) as _,
+            stored.data_key.master_key_id,
+            stored.data_key.bytes,
+            stored.body.0,
         )
         .execute(&self.pool)
         .await?;
-        self.record_stored_response(0, answer.body.0.len());
+        self.record_stored_response(0, stored.body.0.len());
         Ok(())
     }
 
@@ -300,7 +300,7 @@ impl Row {
         let fingerprint = self.fingerprint.try_into();
         let fingerprint: [u8; 32] = fingerprint
             .map_err(|_| StoreError::Inconsistent { table: TABLE, column: "fingerprint" })?;
-        let answer = match (self.status, self.headers, self.master_key_id, self.data_key, self.body)
+        let stored = match (self.status, self.headers, self.master_key_id, self.data_key, self.body)
         {
             (Some(status), Some(Json(headers)), Some(master_key_id), Some(bytes), Some(body)) => {
                 let data_key = WrappedKey { master_key_id, bytes };
@@ -316,7 +316,7 @@ impl Row {
             last_heartbeat_at: self.alive_at,
             heartbeat_age: Duration::try_from_secs_f64(self.silent_s).unwrap_or_default(),
             expires_at: self.expires_at,
-            response: answer,
+            response: stored,
         })
     }
 }

@@ -15,8 +15,8 @@ use crate::domain::copied_object::CopiedObject;
 use crate::domain::event::EventOrigin;
 use crate::domain::reconciliation::present_value;
 use crate::domain::reported_change::{ReportedChange, Subject};
-use crate::domain::sync::{CopyKind, SyncResource, SyncSettings, SyncStatus};
-use crate::domain::user::{User, UserType};
+use crate::domain::sync::{CopyKind, MaxRemoved, SyncResource, SyncSettings, SyncStatus};
+use crate::domain::user::{User, UserStatus, UserType};
 use crate::store::{StoreError, TenantDb};
 
 /// The levels by which a workspace lists a user as owner or admin.
@@ -40,9 +40,16 @@ pub(super) struct ReadObject {
     pub(super) objects: Vec<(CopyKind, Vec<CopiedObject>)>,
     /// The ids of the objects of each kind that are no longer there.
     pub(super) removals: Vec<(CopyKind, Vec<String>)>,
+    /// Whether it is a deactivated user: what the user has lost follows from that, whatever its number.
+    is_deactivated: bool,
 }
 
 impl ReadObject {
+    /// Returns how many objects of a kind may be removed; `None` for any number.
+    pub(super) fn max_removed(&self, settings: &SyncSettings) -> Option<MaxRemoved> {
+        (!self.is_deactivated).then_some(settings.max_removed)
+    }
+
     /// Whether all objects of a kind that refer to the object were read.
     fn reads(&self, kind: CopyKind) -> bool {
         self.objects.iter().any(|(of, _)| *of == kind)
@@ -114,7 +121,7 @@ impl ObjectReader<'_> {
                 let found = get(self.connector.workspaces(), &self.cx, id).await?;
                 Ok(found.map(|found| ReadObject {
                     objects: vec![(CopyKind::Workspace, vec![CopiedObject::workspace(*found)])],
-                    removals: Vec::new(),
+                    ..ReadObject::default()
                 }))
             }
             Subject::Group(id) if self.copies(SyncResource::Groups) => {
@@ -207,7 +214,7 @@ impl ObjectReader<'_> {
                 reader.has_field(name, value.is_null())
             });
         let objects = user_objects(std::slice::from_ref(&user));
-        Ok(is_complete.then_some(ReadObject { objects, removals: Vec::new() }))
+        Ok(is_complete.then_some(ReadObject { objects, ..ReadObject::default() }))
     }
 
     async fn read_user(
@@ -248,7 +255,8 @@ impl ObjectReader<'_> {
         }
         kinds.push(CopyKind::WorkspaceMember);
         let removals = self.gone(&kinds, |kind| (kind, Some(&user.id), None), &objects).await?;
-        Ok(Some(ReadObject { objects, removals }))
+        let is_deactivated = matches!(user.status, UserStatus::Inactive | UserStatus::Deleted);
+        Ok(Some(ReadObject { objects, removals, is_deactivated }))
     }
 
     /// Returns the removal of a user that was deleted, with what refers to it.
@@ -263,7 +271,7 @@ impl ObjectReader<'_> {
         let kinds: Vec<CopyKind> = roles.into_iter().chain(members).collect();
         let mut removals = self.gone(&kinds, |kind| (kind, Some(&id), None), &[]).await?;
         removals.push((CopyKind::User, vec![id.clone()]));
-        Ok(ReadObject { objects: Vec::new(), removals })
+        Ok(ReadObject { removals, is_deactivated: true, ..ReadObject::default() })
     }
 
     /// Returns the roles of a user; `None` when the token may not read them.
@@ -291,7 +299,7 @@ impl ObjectReader<'_> {
         if is_gone {
             removals.push((CopyKind::Group, vec![id.clone()]));
         }
-        Ok(Some(ReadObject { objects, removals }))
+        Ok(Some(ReadObject { objects, removals, is_deactivated: false }))
     }
 
     /// Returns the objects of the copy that refer to a user or group and were not read now.

@@ -230,7 +230,7 @@ impl FollowedAccount<'_> {
         let changes = read.as_ref().map(|read| ObjectChanges {
             objects: &read.objects,
             removals: &read.removals,
-            max_removed: self.settings.max_removed,
+            max_removed: read.max_removed(&self.settings),
             read_at,
             origin: recheck.origin,
             log: LogCauses { subject_id: recheck.subject.id(), causes: &recheck.causes },

@@ -70,8 +70,10 @@ impl Worker {
         followed?;
         let db = store.tenant(lease.environment_id);
         if db.needs_run(lease.account_id).await? {
-            self.request(lease.environment_id, lease.account_id).await?;
-            db.clear_needed_run(lease.account_id).await?;
+            // One that is in progress may have read the changed objects already: another one follows it.
+            if self.request(lease.environment_id, lease.account_id).await? {
+                db.clear_needed_run(lease.account_id).await?;
+            }
         }
         Ok(true)
     }
@@ -117,14 +119,15 @@ impl Worker {
         Ok(due.len())
     }
 
+    /// Requests a run. Returns `false` if one is in progress.
     async fn request(
         &self,
         environment_id: EnvironmentId,
         account_id: IntegratedAccountId,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let SyncServices { store, clock, entropy, .. } = &self.services;
         let db = store.tenant(environment_id);
-        let Some(settings) = db.sync_settings(account_id).await? else { return Ok(()) };
+        let Some(settings) = db.sync_settings(account_id).await? else { return Ok(true) };
         let resources: Vec<_> = settings.resources.into_iter().collect();
         let run = NewSyncRun {
             id: SyncRunId::generate(&**clock, &**entropy),
@@ -133,7 +136,6 @@ impl Worker {
             resources: &resources,
             started_by: SCHEDULE,
         };
-        // Another process may have requested it already.
-        db.request_sync(&run, clock.now(), None).await.map(|_| ())
+        Ok(db.request_sync(&run, clock.now(), None).await?.is_ok())
     }
 }

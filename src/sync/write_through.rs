@@ -35,6 +35,15 @@ enum ReadBack {
     Later,
 }
 
+/// How many objects a read may remove from the copy that this gateway did not remove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RemovalLimits {
+    /// As many as a run may.
+    OfSettings,
+    /// Any number.
+    None,
+}
+
 /// The result of a change.
 pub trait Changed {
     /// Whether anything was changed.
@@ -159,11 +168,11 @@ impl WriteThrough<'_> {
         let workspace_ids = &own.workspace_ids;
         let user = UserRead::WithRoles;
         let scope = ObjectScope { user, removes: own.may_remove(), workspace_ids };
-        self.copy_object(db, &own.subject, scope).await
+        self.copy_object(db, &own.subject, scope, RemovalLimits::OfSettings).await
     }
 
-    /// Reads an object and brings its copy up to date: of a user what `user` says, a group with its members. One that the
-    /// provider no longer has is removed from the copy.
+    /// Reads an object and brings its copy up to date: of a user what `user` says, a group with its members. What the
+    /// provider no longer has is removed from the copy, whatever its number: the caller decides by the copy.
     ///
     /// # Errors
     ///
@@ -175,7 +184,7 @@ impl WriteThrough<'_> {
     ) -> Result<(), ObjectReadError> {
         let db = self.services.store.tenant(self.cx.account.environment_id);
         let scope = ObjectScope { user, removes: true, workspace_ids: &[] };
-        self.copy_object(&db, subject, scope).await
+        self.copy_object(&db, subject, scope, RemovalLimits::None).await
     }
 
     async fn copy_object(
@@ -183,6 +192,7 @@ impl WriteThrough<'_> {
         db: &TenantDb,
         subject: &Subject,
         scope: ObjectScope<'_>,
+        limits: RemovalLimits,
     ) -> Result<(), ObjectReadError> {
         let account = self.cx.account;
         let Some(settings) = db.sync_settings(account.id).await? else { return Ok(()) };
@@ -195,7 +205,10 @@ impl WriteThrough<'_> {
         let changes = ObjectChanges {
             objects: &read.objects,
             removals: &read.removals,
-            max_removed: settings.max_removed,
+            max_removed: match limits {
+                RemovalLimits::OfSettings => read.max_removed(settings),
+                RemovalLimits::None => None,
+            },
             read_at,
             // What else is found was changed by others.
             origin: EventOrigin::Sync,

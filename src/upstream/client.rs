@@ -143,11 +143,11 @@ impl HttpClient {
         max_bytes: usize,
     ) -> Result<Response<Bytes>, SendError> {
         let request = Box::new(request.map(UpstreamRequestBody::from));
-        let answer = self.execute(request, AddressSource::Config, ReadMode::Buffered).await?;
-        let (head, mut body) = answer.into_parts();
+        let received = self.execute(request, AddressSource::Config, ReadMode::Buffered).await?;
+        let (head, mut body) = received.into_parts();
         let whole = body.read_to_end(Bytes::new(), max_bytes).await?;
         let whole =
-            whole.ok_or_else(|| SendError::Interrupted("the answer is too large".into()))?;
+            whole.ok_or_else(|| SendError::Interrupted("the response is too large".into()))?;
         Ok(Response::from_parts(head, whole))
     }
 }

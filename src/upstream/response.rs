@@ -247,7 +247,7 @@ fn reserve(reserved: &mut ByteReservation, bytes: usize) -> Result<(), UpstreamE
     Ok(reserved.grow(bytes.saturating_mul(MEMORY_FACTOR))?)
 }
 
-/// Whether the body of such an answer may say that the call failed.
+/// Whether the body of such a response may say that the call failed.
 fn may_report_failure(status: StatusCode, headers: &HeaderMap) -> bool {
     let length = headers
         .get(header::CONTENT_LENGTH)

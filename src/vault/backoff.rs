@@ -62,13 +62,13 @@ pub(super) fn begin<'f>(
     RefreshBackoff { since: now, until, failure: kind.into(), detail: detail.into() }
 }
 
-const REJECTED: &str = "refused";
-const CLIENT_REJECTED: &str = "client_refused";
-const REQUEST_REJECTED: &str = "unclear";
+const REJECTED: &str = "rejected";
+const CLIENT_REJECTED: &str = "client_rejected";
+const REQUEST_REJECTED: &str = "request_rejected";
 const TIMED_OUT: &str = "timed_out";
 const UNREACHABLE: &str = "unreachable";
-const SERVER_ERROR: &str = "down";
-const RESPONSE_LOST: &str = "answer_lost";
+const SERVER_ERROR: &str = "server_error";
+const RESPONSE_LOST: &str = "response_lost";
 
 /// Returns the failure for callers while a backoff lasts; `None` when it is over, or when an app whose credentials were
 /// rejected was changed since.

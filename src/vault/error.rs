@@ -87,7 +87,7 @@ impl RefreshFailure {
             Self::Busy => "refreshes_busy",
             Self::Unreachable => "provider_unreachable",
             Self::ServerError(_) => "provider_down",
-            Self::ResponseLost(_) => "answer_lost",
+            Self::ResponseLost(_) => "response_lost",
         }
     }
 }

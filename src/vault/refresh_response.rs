@@ -115,7 +115,7 @@ pub(super) fn outcome(response: &Result<RefreshResponse, RefreshFailure>) -> Ref
         Ok(_) => RefreshResult::Refreshed,
         Err(RefreshFailure::Rejected(_)) => RefreshResult::Rejected,
         Err(RefreshFailure::ClientRejected(_)) => RefreshResult::ClientRejected,
-        Err(RefreshFailure::RequestRejected(_)) => RefreshResult::Unclear,
+        Err(RefreshFailure::RequestRejected(_)) => RefreshResult::RequestRejected,
         Err(RefreshFailure::TimedOut) => RefreshResult::TimedOut,
         Err(RefreshFailure::Unreachable) => RefreshResult::Unreachable,
         Err(RefreshFailure::ServerError(_) | RefreshFailure::Busy) => RefreshResult::ServerError,

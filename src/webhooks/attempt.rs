@@ -1,4 +1,4 @@
-//! One attempt of a delivery: the signed request, and what the endpoint answered.
+//! One attempt of a delivery: the signed request, and what the endpoint returned.
 
 use std::error::Error;
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl AttemptResult {
         self.outcome == DeliveryOutcome::Succeeded
     }
 
-    /// Whether the endpoint answered that it no longer exists.
+    /// Whether the endpoint returned that it no longer exists.
     pub(super) fn is_gone(&self) -> bool {
         self.attempt.response_status == Some(StatusCode::GONE.as_u16())
     }
@@ -104,12 +104,12 @@ impl WebhookServices {
                 .body(body)
                 .ok()
         });
-        let answered = match request {
+        let received = match request {
             Some(request) => self.send(request).await,
             None => Err(SendError::Connect("the URL is not valid".into())),
         };
         let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let result = self.result(at, duration_ms, answered);
+        let result = self.result(at, duration_ms, received);
         self.metrics.record_webhook_delivery(result.outcome);
         Ok(result)
     }
@@ -146,7 +146,7 @@ impl WebhookServices {
         &self,
         at: OffsetDateTime,
         duration_ms: u64,
-        answered: Result<EndpointResponse, SendError>,
+        received: Result<EndpointResponse, SendError>,
     ) -> AttemptResult {
         let attempt = DeliveryAttempt {
             at,
@@ -155,7 +155,7 @@ impl WebhookServices {
             response_body: None,
             error: None,
         };
-        match answered {
+        match received {
             Ok(EndpointResponse { head, body }) => {
                 let is_success = head.status().is_success();
                 let outcome =

@@ -3,7 +3,7 @@
 use crate::store::StoreError;
 use crate::vault::{CipherError, SignatureError};
 
-/// Why deliveries could not be made. What an endpoint answers is not an error: it is recorded with the delivery.
+/// Why deliveries could not be made. What an endpoint returns is not an error: it is recorded with the delivery.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
     /// The database failed.

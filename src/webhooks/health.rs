@@ -7,7 +7,7 @@ use crate::domain::webhook::{MAX_FAILING, PROBE_AFTER_FAILURES};
 use crate::store::ClaimedWebhook;
 
 /// Why a webhook is disabled.
-const GONE: &str = "answered 410 Gone";
+const GONE: &str = "returned 410 Gone";
 const FAILED_TOO_LONG: &str = "failed for 72 hours";
 
 /// The state of an endpoint in a round.

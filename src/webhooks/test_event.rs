@@ -14,7 +14,7 @@ impl WebhookServices {
     ///
     /// # Errors
     ///
-    /// When the database fails or the endpoint's secrets can't be opened. What the endpoint answers is not an error.
+    /// When the database fails or the endpoint's secrets can't be opened. What the endpoint returns is not an error.
     pub async fn send_test(
         &self,
         environment_id: EnvironmentId,

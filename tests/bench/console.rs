@@ -27,13 +27,14 @@ const MAX_BYTES: usize = 150 * 1024;
 const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The pages; `ACCOUNT`, `USER` and `PLAN` are ids.
-const PAGES: [&str; 26] = [
+const PAGES: [&str; 27] = [
     "",
     "/directory",
     "/directory?search=anna",
     "/directory?search=an",
     "/people/USER",
     "/roles",
+    "/roles/changes",
     "/access-review",
     "/access-review?is_privileged=true",
     "/drift",

@@ -25,7 +25,7 @@ const FAULT_KINDS: [FaultKind; 7] = [
     FaultKind::ServerError,
     FaultKind::Html,
     FaultKind::CutBody,
-    FaultKind::LostAnswer,
+    FaultKind::LostResponse,
     FaultKind::Timeout,
 ];
 

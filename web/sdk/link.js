@@ -151,8 +151,8 @@ function closed() {
 
 async function status(page) {
   try {
-    const answer = await fetch(`${page.origin}${page.pathname}/status`, { cache: "no-store", credentials: "omit" });
-    return await answer.json();
+    const response = await fetch(`${page.origin}${page.pathname}/status`, { cache: "no-store", credentials: "omit" });
+    return await response.json();
   } catch {
     return { status: "unavailable" };
   }

@@ -61,12 +61,12 @@ async fn check_store(
     check_notifications(store, config, &mut of_changes).await?;
     let asked_at = SystemClock.now();
     let condition = store.server_info().await?;
-    let answered_at = SystemClock.now();
-    report_server(&condition, config, answered_at - asked_at, report);
+    let responded_at = SystemClock.now();
+    report_server(&condition, config, responded_at - asked_at, report);
     if !config.database.embedded {
         report_role(&condition, report);
     }
-    report_clock(condition.now, asked_at + (answered_at - asked_at) / 2, report);
+    report_clock(condition.now, asked_at + (responded_at - asked_at) / 2, report);
     let migrations = store.migration_status(&condition).await?;
     let is_current = report_migrations(&migrations, config.database.embedded, report);
     report.append(of_changes);

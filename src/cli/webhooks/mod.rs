@@ -132,8 +132,8 @@ mod tests {
                 "\tinactive\t",
             ),
             (
-                r#""is_active": false, "disabled_reason": "answered 410 Gone""#,
-                "\tdisabled: answered 410 Gone\t",
+                r#""is_active": false, "disabled_reason": "returned 410 Gone""#,
+                "\tdisabled: returned 410 Gone\t",
             ),
         ] {
             let endpoint = format!(

@@ -74,7 +74,7 @@ pub(super) struct ScimResponse {
 }
 
 /// A successful response.
-pub(super) struct ScimAnswer {
+pub(super) struct SuccessResponse {
     /// The status.
     pub(super) status: StatusCode,
     /// The version of the resource.
@@ -145,14 +145,14 @@ impl ScimConnector {
         segments: &[&str],
         body: Option<&Value>,
         if_match: Option<&str>,
-    ) -> Result<ScimAnswer, ConnectorError> {
+    ) -> Result<SuccessResponse, ConnectorError> {
         let request = ScimRequest { method, verb, segments, query: &[], body, if_match };
         let response = self.exchange(cx, &request, &ScimClassifier).await?;
         let status = response.status;
         let etag = header_text(&response.headers, header::ETAG.as_str()).map(str::to_owned);
         let body = response.success(cx, method)?;
         let is_empty = body.body.iter().all(u8::is_ascii_whitespace);
-        Ok(ScimAnswer { status, etag, body: (!is_empty).then_some(body) })
+        Ok(SuccessResponse { status, etag, body: (!is_empty).then_some(body) })
     }
 
     /// Sends a request, and returns the response whatever its status. Redirects of reads are followed below the base

@@ -37,7 +37,7 @@ enum Part {
     Failed(Box<ConnectorError>),
 }
 
-/// The classifier of announcements: a server may answer anything on these paths, so nothing follows for the token.
+/// The classifier of announcements: a server may return anything on these paths, so nothing follows for the token.
 struct AnnouncementClassifier;
 
 impl ResponseClassifier for AnnouncementClassifier {

@@ -36,7 +36,7 @@ pub(super) struct ListCall<'q> {
 }
 
 /// A response to a list call.
-pub(super) struct ListAnswer {
+pub(super) struct ListPageResponse {
     /// The body.
     pub(super) body: SuccessBody,
     /// The requested number of rows; `None` where `count` was left out.
@@ -178,18 +178,18 @@ impl ScimConnector {
         call: &ListCall<'_>,
         at: &mut Position,
         limit: u16,
-    ) -> Result<ListAnswer, ConnectorError> {
+    ) -> Result<ListPageResponse, ConnectorError> {
         let method = call.method;
         reject_reserved(cx, method, call.remote_query, &RESERVED)?;
         let count = call.count(at, limit);
         let first =
             self.call_once(cx, call, (at.start, count, at.omitted), &ScimClassifier).await?;
-        let answer = |body, omitted: OmittedParameters| ListAnswer {
+        let response = |body, omitted: OmittedParameters| ListPageResponse {
             body,
             count: (!omitted.includes(OmittedParameters::COUNT)).then_some(count),
         };
         if first.status.is_success() {
-            return Ok(answer(first.success(cx, method)?, at.omitted));
+            return Ok(response(first.success(cx, method)?, at.omitted));
         }
         let (status, error) = (first.status, first.error(cx, method));
         drop(first);
@@ -206,7 +206,7 @@ impl ScimConnector {
                 let whole = std::mem::take(at).in_whole_list();
                 *at = Position { count: whole.count.or(Some(count)), ..whole };
             }
-            return Ok(answer(body, omitted));
+            return Ok(response(body, omitted));
         }
         Err(error)
     }

@@ -5,7 +5,7 @@ use serde_json::value::RawValue;
 
 use super::ScimConnector;
 use super::list::{ParsedListResponse, read_list};
-use super::list_call::{ListAnswer, ListCall};
+use super::list_call::{ListCall, ListPageResponse};
 use super::list_step::{ListStep, ListWindow, next_step};
 use super::position::{Position, RowDigest, digest};
 use super::wire::{Identified, ResourceId};
@@ -65,8 +65,8 @@ impl ScimConnector {
         limit: u16,
     ) -> Result<ResourcePage<W>, ConnectorError> {
         for _ in 0..MAX_CALLS {
-            let answer = self.call_list(cx, call, &mut at, limit).await?;
-            match read_answer(cx, &answer, at, limit)? {
+            let response = self.call_list(cx, call, &mut at, limit).await?;
+            match read_response(cx, &response, at, limit)? {
                 ListResult::Page(page) => return Ok(page),
                 ListResult::ReadAgain(again) => at = again,
             }
@@ -112,20 +112,20 @@ pub(super) fn read_single<W: WireResource>(
 }
 
 /// Reads the response to a read at `at`.
-fn read_answer<W: WireResource>(
+fn read_response<W: WireResource>(
     cx: &CallContext<'_>,
-    answer: &ListAnswer,
+    response: &ListPageResponse,
     at: Position,
     limit: u16,
 ) -> Result<ListResult<W>, ConnectorError> {
-    let method = answer.body.method;
+    let method = response.body.method;
     let invalid = |odd: String| cx.invalid_response(method, odd);
     let Rows { total, rows } =
-        read_rows::<W>(cx, &answer.body).map_err(|odd| invalid(odd.to_string()))?;
+        read_rows::<W>(cx, &response.body).map_err(|odd| invalid(odd.to_string()))?;
     let has_list = rows.is_some();
     let rows = rows.unwrap_or_default();
     let digests: Vec<RowDigest> = rows.iter().map(Row::digest).collect();
-    let window = ListWindow { rows: &digests, total, has_list, count: answer.count };
+    let window = ListWindow { rows: &digests, total, has_list, count: response.count };
     let is_start = at.is_start();
     match next_step(at, window, limit.into()).map_err(invalid)? {
         ListStep::ReadAgain(again) => Ok(ListResult::ReadAgain(again)),

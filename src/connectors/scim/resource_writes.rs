@@ -5,7 +5,7 @@ use http::Method;
 use serde_json::Value;
 
 use super::ScimConnector;
-use super::api::ScimAnswer;
+use super::api::SuccessResponse;
 use super::attribute::{AttributePath, Resource};
 use super::attribute_change::{AttributeChange, pending, replacement};
 use super::features::{ResourceFeatures, ScimFeatures};
@@ -152,10 +152,10 @@ impl ScimConnector {
         }
         let unsent = |error: ConnectorError| error.with_read_back(ReadBack::NotSent);
         let path = target.segments();
-        let answer = self.send(cx, method, Method::GET, &path, None, None).await;
-        let answer = answer.map_err(unsent)?;
+        let response = self.send(cx, method, Method::GET, &path, None, None).await;
+        let response = response.map_err(unsent)?;
         let invalid = |odd: &str| unsent(cx.invalid_response(method, odd));
-        let body = answer.body.ok_or_else(|| invalid("it is empty"))?;
+        let body = response.body.ok_or_else(|| invalid("it is empty"))?;
         let body = match body.read::<Value>(cx).map_err(unsent)? {
             Value::Object(body) => body,
             Value::Null
@@ -168,7 +168,7 @@ impl ScimConnector {
         };
         let version = AttributePath::core("meta").part("version");
         let version = version.get(&body).and_then(Value::as_str).map(str::to_owned);
-        Ok(CurrentResource { body, etag: answer.etag.or(version) })
+        Ok(CurrentResource { body, etag: response.etag.or(version) })
     }
 
     /// Changes a resource to what `plan` makes of it, beginning with a form of change.
@@ -264,9 +264,9 @@ impl ScimConnector {
 pub(super) fn created_id(
     cx: &CallContext<'_>,
     method: &'static str,
-    answer: ScimAnswer,
+    response: SuccessResponse,
 ) -> Result<String, ConnectorError> {
-    let ScimAnswer { status, etag: _, body } = answer;
+    let SuccessResponse { status, etag: _, body } = response;
     let empty = || cx.invalid_response(method, format!("it is empty, with the status {status}"));
     let ResourceId { id } = body.ok_or_else(empty)?.read(cx)?;
     Ok(id)

@@ -48,8 +48,8 @@ impl UserWrites for ScimConnector {
         let body = create_body(input, &features);
         let segments = [&*features.user.endpoint];
         let sent = self.send(cx, USERS.post, Method::POST, &segments, Some(&body), None);
-        let answer = sent.await.map_err(|error| with_pointer(error, input))?;
-        created_id(cx, USERS.post, answer)
+        let response = sent.await.map_err(|error| with_pointer(error, input))?;
+        created_id(cx, USERS.post, response)
     }
 
     async fn invite(

@@ -63,8 +63,8 @@ fn confirmation() -> Markup {
             p { code #confirmation-request {} }
             p { "It changes data of this server, and may change the customer's directory at the provider." }
             div.actions {
-                button type="button" data-answer="cancel" autofocus { "Cancel" }
-                button.primary type="button" data-answer="send" { "Send the request" }
+                button type="button" data-choice="cancel" autofocus { "Cancel" }
+                button.primary type="button" data-choice="send" { "Send the request" }
             }
         }
     }

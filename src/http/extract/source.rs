@@ -140,5 +140,5 @@ fn take_sort(
 }
 
 fn needs_copy(name: &str) -> Problem {
-    invalid_parameter(name, "requires source=synced: the provider can't answer it")
+    invalid_parameter(name, "requires source=synced: the provider can't return it")
 }

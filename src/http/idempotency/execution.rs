@@ -137,10 +137,10 @@ impl KeyedExecution {
             headers.push((RESOURCE_MISSING.to_owned(), String::new()));
         }
         let text = unread.as_deref().unwrap_or(&text);
-        let answer = seal_response(&self.state, &self.db, &self.key, (status, headers, text))?;
+        let stored = seal_response(&self.state, &self.db, &self.key, (status, headers, text))?;
         let now = self.state.clock.now();
         let times = (now, now + RETENTION);
-        Ok(self.db.complete_idempotency_key(&self.key, self.started_at, &answer, times).await?)
+        Ok(self.db.complete_idempotency_key(&self.key, self.started_at, &stored, times).await?)
     }
 
     async fn release(&self) -> Result<(), Problem> {

@@ -27,27 +27,27 @@ impl KeyedRequest {
         state: &AppState,
         holder: ClaimHolder,
     ) -> Result<Response, Problem> {
-        let Some(answer) = holder.response else { return Err(Problem::internal()) };
+        let Some(stored) = holder.response else { return Err(Problem::internal()) };
         let environment_id = self.caller.environment_id;
         let mut held = state.memory.reserve(environment_id);
         // Encrypted and decrypted.
-        held.grow(answer.body.0.len().saturating_mul(2)).map_err(|_| {
+        held.grow(stored.body.0.len().saturating_mul(2)).map_err(|_| {
             let detail =
                 "No memory is left for the stored response. Send fewer concurrent requests.";
             Problem::new(ProblemKind::Overloaded, detail).with_retry_after(RETRY_AFTER)
         })?;
         self.current.reserve_bytes(held);
-        let body = state.vault.open_response(environment_id, &self.key, &answer)?;
+        let body = state.vault.open_response(environment_id, &self.key, &stored)?;
         let headers: Vec<_> =
-            answer.headers.iter().filter(|(name, _)| name != RESOURCE_MISSING).cloned().collect();
-        if headers.len() == answer.headers.len() {
-            return response(answer.status, &headers, body);
+            stored.headers.iter().filter(|(name, _)| name != RESOURCE_MISSING).cloned().collect();
+        if headers.len() == stored.headers.len() {
+            return response(stored.status, &headers, body);
         }
         let unread: StoredWithoutResource =
             serde_json::from_str(&body).map_err(|_| Problem::internal())?;
         let read = self.reread.read(&unread.path).await;
         let Some((status, text)) = read.and_then(|read| unread.with_resource(&read)) else {
-            return response(answer.status, &headers, unread.body.get().to_owned());
+            return response(stored.status, &headers, unread.body.get().to_owned());
         };
         let whole = seal_response(state, &self.db, &self.key, (status, headers.clone(), &text))?;
         let times = (self.now, holder.started_at + RETENTION);

@@ -173,7 +173,7 @@ kinds! {
         "One plan of an account is applied at a time. Wait until it ends, or cancel it with `POST /reconciliations/{id}/cancel`.";
     /// The webhook is inactive.
     WebhookInactive = "webhook_inactive", CONFLICT, "Webhook not active",
-        "The webhook was set inactive, or was disabled because it failed for 72 hours or answered 410 Gone: see its `disabled_reason`. Activate it with `PATCH /webhooks/{id}` and the body `{\"is_active\": true}`. `POST /webhooks/{id}/test` works for inactive webhooks too.";
+        "The webhook was set inactive, or was disabled because it failed for 72 hours or returned 410 Gone: see its `disabled_reason`. Activate it with `PATCH /webhooks/{id}` and the body `{\"is_active\": true}`. `POST /webhooks/{id}/test` works for inactive webhooks too.";
     /// A test was to be delivered again.
     TestNotResendable = "test_not_resendable", CONFLICT, "Test delivery not resendable",
         "The event of a test is not stored. Send another one with `POST /webhooks/{id}/test`.";

@@ -150,11 +150,11 @@ pub(super) async fn serve_raw_call(
     } else {
         // Pinned in place: moving a future of this size is expensive.
         let mut call = pin!(forward(state, request, passage.context().clone()));
-        let answer = poll_fn(|cx| {
+        let response = poll_fn(|cx| {
             catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx)))
                 .unwrap_or_else(|panic| Poll::Ready(middleware::panic_response(panic)))
         });
-        answer.await
+        response.await
     };
     passage.finish(state, ROUTE, request.uri(), &mut response);
     // A browser can submit a form here: the response would be displayed on our origin.
@@ -163,9 +163,9 @@ pub(super) async fn serve_raw_call(
 }
 
 fn respond(passed: RawResponse, account: &Account<Proxy>) -> Response {
-    let RawResponse { method, response: mut answer } = passed;
-    let (status, facts) = (answer.status, answer.stats);
-    let mut headers = std::mem::take(&mut answer.headers);
+    let RawResponse { method, response: mut received } = passed;
+    let (status, facts) = (received.status, received.stats);
+    let mut headers = std::mem::take(&mut received.headers);
     headers.reserve(MAX_GATEWAY_HEADERS);
     headers.insert(REQUEST_ID, account.request().id_header().clone());
     let method = match method {
@@ -183,7 +183,7 @@ fn respond(passed: RawResponse, account: &Account<Proxy>) -> Response {
     headers.insert(ATTEMPTS, number_header(facts.attempts.into()));
     headers.insert(WAITED_MS, number_header(facts.waited.as_millis()));
     headers.insert(UPSTREAM_MS, number_header(facts.provider_time.as_millis()));
-    let mut response = Response::new(match answer.into_response_body() {
+    let mut response = Response::new(match received.into_response_body() {
         ResponseBody::Full(bytes) => Body::from(bytes),
         ResponseBody::Stream(stream) => Body::from_stream(stream),
     });

@@ -21,7 +21,7 @@ use crate::sync::{
 };
 use crate::unified::{RenderOptions, ResponseFormat};
 
-/// Answers a list from the copy, if the request wants it; `None` for the provider.
+/// Returns a list from the copy, if the request asks for it; `None` for the provider.
 pub(super) async fn list<T: TakeFilter>(
     services: &Services,
     account: &Account<Read>,
@@ -47,7 +47,7 @@ pub(super) async fn list<T: TakeFilter>(
     Ok(Some(with_age(list.into_json_response(), page.synced_at, copy.now)))
 }
 
-/// Answers a request for one resource from the copy, if the request wants it; `None` for the provider.
+/// Returns one resource from the copy, if the request asks for it; `None` for the provider.
 pub(super) async fn get<T: TakeFilter>(
     services: &Services,
     account: &Account<Read>,
@@ -85,7 +85,7 @@ pub(super) async fn history<T: TakeFilter>(
     Ok(Json(ListResponse::of(Page { items, next }, page.limit)))
 }
 
-/// Whether a request is answered from the copy.
+/// Whether a request reads the copy.
 async fn is_wanted(
     copy: &SyncedCopy<'_>,
     resource: CopiedResource,

@@ -48,7 +48,7 @@ pub(in crate::http) struct WebhookView {
     /// Whether events are delivered.
     #[schema(example = true)]
     is_active: bool,
-    /// Time at which the gateway disabled it: it had failed for 72 hours, or answered 410 Gone.
+    /// Time at which the gateway disabled it: it had failed for 72 hours, or returned 410 Gone.
     #[schema(required = true)]
     #[serde(with = "time::serde::rfc3339::option")]
     disabled_at: Option<OffsetDateTime>,

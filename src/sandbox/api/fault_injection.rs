@@ -87,7 +87,7 @@ pub(super) async fn handle_request(
 fn fault_name(kind: FaultKind) -> Option<&'static str> {
     match kind {
         FaultKind::CutBody => Some("cut_body"),
-        FaultKind::LostAnswer => Some("lost_answer"),
+        FaultKind::LostResponse => Some("lost_response"),
         FaultKind::Timeout => Some("timeout"),
         FaultKind::Html => Some("html"),
         FaultKind::Latency
@@ -125,7 +125,7 @@ async fn fault_response(hit: &InjectedFault, format: ApiErrorFormat) -> Option<P
             outcome.status = StatusCode::GATEWAY_TIMEOUT;
             Some(outcome)
         }
-        FaultKind::Latency | FaultKind::CutBody | FaultKind::LostAnswer => None,
+        FaultKind::Latency | FaultKind::CutBody | FaultKind::LostResponse => None,
     }
 }
 
@@ -134,7 +134,7 @@ async fn apply_response_fault(hit: InjectedFault, response: Response) -> Respons
     if hit.kind == FaultKind::Latency {
         sleep(hit.seconds.unwrap_or(1.0)).await;
     }
-    if !matches!(hit.kind, FaultKind::CutBody | FaultKind::LostAnswer) {
+    if !matches!(hit.kind, FaultKind::CutBody | FaultKind::LostResponse) {
         return response;
     }
     sleep(hit.seconds.unwrap_or(0.0)).await;

@@ -25,8 +25,8 @@ pub struct ObjectChanges<'a> {
     pub objects: &'a [(CopyKind, Vec<CopiedObject>)],
     /// The ids of the objects of each kind that no longer exist.
     pub removals: &'a [(CopyKind, Vec<String>)],
-    /// How many objects of a kind may be removed that this gateway did not remove.
-    pub max_removed: MaxRemoved,
+    /// How many objects of a kind may be removed that this gateway did not remove; `None` for any number.
+    pub max_removed: Option<MaxRemoved>,
     /// The time before the provider was asked.
     pub read_at: OffsetDateTime,
     /// How the gateway learned of the change.
@@ -145,7 +145,7 @@ async fn remove_allowed(
     changes: &ObjectChanges<'_>,
     events: &mut Vec<ChangeEvent>,
 ) -> Result<RemovalLimit, StoreError> {
-    let mut limit = RemovalLimit::load(&mut *connection, feed, changes.max_removed).await?;
+    let mut limit = RemovalLimit::new(changes.max_removed);
     for (kind, ids) in changes.removals {
         let found = (*kind, ids.as_slice(), changes.read_at);
         let ids = limit.allowed(&mut *connection, feed, own, found).await?;

@@ -1,9 +1,8 @@
-//! Which removals found by the read of one object are written. Many at once are left to the next full run, which
-//! requests each object by its id, or is held; none are written of a kind that a held run waits to remove.
+//! Which removals found by the read of one object are written: many at once are left to the next full run, which
+//! requests each object by its id, or is held.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
-use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use super::super::StoreError;
@@ -13,41 +12,23 @@ use super::compare::removed;
 use super::own::OwnChanges;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::domain::sync::{CopyKind, MaxRemoved};
-use crate::domain::sync_run::HeldRemovals;
 
 /// The limit of the removals of one read.
 pub(super) struct RemovalLimit {
-    max_removed: MaxRemoved,
-    /// What a held run waits to remove.
-    held: BTreeMap<CopyKind, HeldRemovals>,
+    /// `None` for no limit.
+    max_removed: Option<MaxRemoved>,
     /// Whether removals were left out.
     pub(super) is_exceeded: bool,
 }
 
 impl RemovalLimit {
-    /// Loads what a held run of the account waits to remove.
-    pub(super) async fn load(
-        connection: &mut TimedConnection,
-        feed: &FeedLock,
-        max_removed: MaxRemoved,
-    ) -> Result<Self, StoreError> {
-        let held = sqlx::query_scalar!(
-            r#"SELECT checkpoint -> 'held_removals' AS "held!: Json<BTreeMap<CopyKind, HeldRemovals>>"
-               FROM sync_runs
-               WHERE environment_id = $1 AND integrated_account_id = $2 AND status = 'held'
-                 AND checkpoint ? 'held_removals'
-               ORDER BY sync_run_id DESC LIMIT 1"#,
-            feed.account.0 as EnvironmentId,
-            feed.account.1 as IntegratedAccountId,
-        )
-        .fetch_optional(connection)
-        .await?;
-        let held = held.map(|held| held.0).unwrap_or_default();
-        Ok(Self { max_removed, held, is_exceeded: false })
+    /// Returns the limit of a read that has removed nothing yet.
+    pub(super) fn new(max_removed: Option<MaxRemoved>) -> Self {
+        Self { max_removed, is_exceeded: false }
     }
 
     /// Returns the objects of a kind that may be removed: those that a change of this gateway removed, and the others
-    /// unless they are too many. A user, group or workspace stays while objects stay that refer to it.
+    /// unless they are too many. What follows those that were left out is left out too: it is removed after them.
     pub(super) async fn allowed(
         &mut self,
         connection: &mut TimedConnection,
@@ -55,18 +36,14 @@ impl RemovalLimit {
         own: &OwnChanges,
         (kind, ids, read_at): (CopyKind, &[String], OffsetDateTime),
     ) -> Result<Vec<String>, StoreError> {
-        if self.is_exceeded
-            && matches!(kind, CopyKind::User | CopyKind::Group | CopyKind::Workspace)
-        {
+        let Some(limit) = self.max_removed else { return Ok(ids.to_vec()) };
+        if self.is_exceeded {
             return Ok(Vec::new());
         }
         let foreign = foreign_removals(&mut *connection, feed, own, (kind, ids, read_at)).await?;
         let number = u64::try_from(foreign.len()).unwrap_or(u64::MAX);
-        let is_allowed = number == 0
-            || (!self.held.contains_key(&kind)
-                && (number <= self.max_removed.count.into()
-                    || number <= self.max_removed.of(present(connection, feed, kind).await?)));
-        if is_allowed {
+        // A run may not remove all objects of a kind. The only one is confirmed by this read.
+        if number <= 1 || limit.allows(number, present(connection, feed, kind).await?) {
             return Ok(ids.to_vec());
         }
         tracing::info!(account = %feed.account.1, %kind, removals = number, "removals wait for a full run");

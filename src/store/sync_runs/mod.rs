@@ -10,7 +10,7 @@ use super::audit::{self, AuditEntry};
 use super::columns::{parse_name, parse_names};
 use super::connections::TimedConnection;
 use super::directory::missing::forget_run;
-use super::{Store, StoreError, TenantDb, jobs};
+use super::{Store, StoreError, TenantDb, change_sources, jobs};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, JobId, SyncRunId};
 use crate::domain::job::{JobKind, JobStatus};
 use crate::domain::sync::{SyncResource, SyncStatus};
@@ -261,7 +261,7 @@ impl TenantDb {
         Ok(true)
     }
 
-    /// Rejects a held run: nothing is removed. Returns `false` if the run is not held.
+    /// Rejects a held run: nothing is removed, and what it has read is forgotten. Returns `false` if the run is not held.
     ///
     /// # Errors
     ///
@@ -274,7 +274,7 @@ impl TenantDb {
     ) -> Result<bool, StoreError> {
         let mut tx = self.pool.begin().await?;
         let row = sqlx::query!(
-            r#"UPDATE sync_runs SET status = 'cancelled', ended_at = $3
+            r#"UPDATE sync_runs SET status = 'cancelled', ended_at = $3, checkpoint = 'null'
                WHERE environment_id = $1 AND sync_run_id = $2 AND status = 'held'
                RETURNING integrated_account_id AS "account_id: IntegratedAccountId""#,
             self.environment_id as EnvironmentId,
@@ -285,6 +285,7 @@ impl TenantDb {
         .await?;
         let Some(row) = row else { return Ok(false) };
         forget_run(&mut tx, row.account_id, id).await?;
+        change_sources::clear_needed_run(&mut tx, (self.environment_id, row.account_id)).await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
         Ok(true)

@@ -53,7 +53,7 @@ pub enum RefreshResult {
     /// The provider rejected the client credentials.
     ClientRejected,
     /// The provider rejected the request with a code that does not concern the grant.
-    Unclear,
+    RequestRejected,
     /// No response in time.
     TimedOut,
     /// The provider is unreachable.
@@ -67,28 +67,28 @@ pub enum RefreshResult {
 impl RefreshResult {
     pub(super) const ALL: [(Self, &'static str); 8] = [
         (Self::Refreshed, "refreshed"),
-        (Self::Rejected, "refused"),
-        (Self::ClientRejected, "client_refused"),
-        (Self::Unclear, "unclear"),
+        (Self::Rejected, "rejected"),
+        (Self::ClientRejected, "client_rejected"),
+        (Self::RequestRejected, "request_rejected"),
         (Self::TimedOut, "timed_out"),
         (Self::Unreachable, "unreachable"),
-        (Self::ServerError, "down"),
-        (Self::ResponseLost, "answer_lost"),
+        (Self::ServerError, "server_error"),
+        (Self::ResponseLost, "response_lost"),
     ];
 }
 
 /// The outcome of an attempt to deliver an event to a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryOutcome {
-    /// The endpoint answered with a status of 200 to 299.
+    /// The endpoint returned a status of 200 to 299.
     Succeeded,
-    /// It answered with another status.
+    /// It returned another status.
     Rejected,
     /// It is unreachable, or its address is not allowed.
     Unreachable,
-    /// It did not answer in time.
+    /// It did not respond in time.
     Timeout,
-    /// Its answer was interrupted or can't be read.
+    /// Its response was interrupted or can't be read.
     Interrupted,
 }
 

@@ -94,7 +94,7 @@ async fn retries_a_read_after_a_server_error(pool: PgPool) -> anyhow::Result<()>
     let app = TestApp::new(pool).await?;
     let api = app.linked_client().await?;
     let accidents =
-        [FaultKind::ServerError, FaultKind::Html, FaultKind::CutBody, FaultKind::LostAnswer];
+        [FaultKind::ServerError, FaultKind::Html, FaultKind::CutBody, FaultKind::LostResponse];
     for (kind, before) in accidents.into_iter().zip([0, 2, 4, 6]) {
         app.sandbox.add_fault(Fault::for_next_calls("admin.users.list", kind, 1));
         let page = api.get("users?limit=3").await?.success()?;
@@ -138,7 +138,7 @@ async fn reports_an_unresponsive_provider_as_timeout(pool: PgPool) -> anyhow::Re
 async fn does_not_retry_a_change_that_may_have_been_applied(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let api = app.linked_client().await?;
-    for (kind, status) in [(FaultKind::LostAnswer, 502), (FaultKind::ServerError, 500)] {
+    for (kind, status) in [(FaultKind::LostResponse, 502), (FaultKind::ServerError, 500)] {
         let before = app.calls("auth.revoke");
         app.sandbox.add_fault(Fault::for_next_calls("auth.revoke", kind, 1));
         let form = ("application/x-www-form-urlencoded", "test=true");

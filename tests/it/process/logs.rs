@@ -157,7 +157,7 @@ async fn renew(demo: &Demo) -> anyhow::Result<()> {
 
 /// A provider with all kinds of faults.
 async fn fail(demo: &Demo) -> anyhow::Result<()> {
-    for kind in ["server_error", "html", "cut_body", "lost_answer", "rate_limited"] {
+    for kind in ["server_error", "html", "cut_body", "lost_response", "rate_limited"] {
         let fault = json!({"method": "*", "kind": kind, "count": 4, "seconds": 0.1});
         demo.sandbox_post("faults", &fault).await?;
         assert_ne!(demo.get("/users?limit=1").await?.status, 401, "{kind}");

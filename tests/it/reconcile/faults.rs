@@ -26,7 +26,7 @@ async fn each_write_is_made_once_and_has_its_true_outcome(pool: PgPool) -> anyho
     let organization = Organization::of(synced).await?;
     let mixture = Mixture::of(&organization).await?;
     let kinds = [
-        FaultKind::LostAnswer,
+        FaultKind::LostResponse,
         FaultKind::CutBody,
         FaultKind::ServerError,
         FaultKind::Html,

@@ -74,7 +74,7 @@ impl Organization {
         let log = self.synced.app.sandbox.requests(Some(method));
         let is_done = |row: &&RecordedRequest| match row.error.as_deref() {
             None => row.status < 400,
-            Some(fault) => matches!(fault, "lost_answer" | "cut_body"),
+            Some(fault) => matches!(fault, "lost_response" | "cut_body"),
         };
         log.requests.iter().filter(is_done).count()
     }

@@ -39,7 +39,7 @@ async fn cause_events(app: &TestApp) -> anyhow::Result<String> {
     }
     app.clock.advance(Duration::hours(13));
     app.sandbox.advance_clock(Duration::hours(13));
-    app.sandbox.add_fault(Fault::for_next_calls("oauth.v2.access", FaultKind::LostAnswer, 1));
+    app.sandbox.add_fault(Fault::for_next_calls("oauth.v2.access", FaultKind::LostResponse, 1));
     api.get("users?limit=1").await?.success()?;
     app.anonymous()?.get("oauth/callback?state=unknown&code=x").await?;
     Ok(account)
@@ -75,9 +75,9 @@ async fn counts_events(pool: PgPool) -> anyhow::Result<()> {
         (&format!("{provider}\"admin.users.list\",outcome=\"server_error\"}}"), 1.0),
         (&format!("{provider}\"auth.test\",outcome=\"rate_limited\"}}"), 1.0),
         (&format!("{provider}\"other\",outcome=\"completed\"}}"), 1.0),
-        ("switchboard_token_refreshes_total{outcome=\"answer_lost\"}", 1.0),
+        ("switchboard_token_refreshes_total{outcome=\"response_lost\"}", 1.0),
         ("switchboard_token_refreshes_total{outcome=\"refreshed\"}", 1.0),
-        ("switchboard_token_refreshes_total{outcome=\"refused\"}", 0.0),
+        ("switchboard_token_refreshes_total{outcome=\"rejected\"}", 0.0),
         ("switchboard_token_refresh_duration_seconds_count", 2.0),
         ("switchboard_links_total{outcome=\"linked\"}", 1.0),
         ("switchboard_links_total{outcome=\"stale_session\"}", 1.0),

@@ -491,7 +491,7 @@ async fn reads_back_a_write_whose_response_was_lost(pool: PgPool) -> anyhow::Res
     let api = app.linked_client().await?;
     let [first, ..] = teams(&app.sandbox.snapshot());
     for method in ["scim.users.create", "admin.users.assign"] {
-        app.sandbox.add_fault(Fault::for_next_calls(method, FaultKind::LostAnswer, 1));
+        app.sandbox.add_fault(Fault::for_next_calls(method, FaultKind::LostResponse, 1));
     }
     let body = json!({"email": "lost@example.com", "name": "Lost Response", "workspaces": [{"id": first}]});
     let issued = api.post("users", &body).await?.created()?;

@@ -132,7 +132,7 @@ async fn reads_back_every_write_whose_response_was_lost(pool: PgPool) -> anyhow:
         ),
     ] {
         let before = app.calls(method);
-        app.sandbox.add_fault(Fault::for_next_calls(method, FaultKind::LostAnswer, 1));
+        app.sandbox.add_fault(Fault::for_next_calls(method, FaultKind::LostResponse, 1));
         let response = send(&api, verb, path, &body).await?;
         assert_eq!(response.status, status, "{method}: {}", response.text);
         assert!(app.calls(method) > before, "{method} was not called");
@@ -164,7 +164,7 @@ async fn reports_unknown_where_the_provider_has_no_read(pool: PgPool) -> anyhow:
         ("scim.users.update", &*user, json!({"photos": [{"url": "https://p.example/a.png"}]})),
         ("scim.users.update", &*user, json!({"remote_data": {"userType": "Lost"}})),
     ] {
-        app.sandbox.add_fault(Fault::for_next_calls(method, FaultKind::LostAnswer, 1));
+        app.sandbox.add_fault(Fault::for_next_calls(method, FaultKind::LostResponse, 1));
         let response = api.patch(path, &body).await?;
         let problem = response.problem(502, "provider_outcome_unknown");
         assert_eq!(problem["provider"]["method"], method, "{problem}");
@@ -172,7 +172,7 @@ async fn reports_unknown_where_the_provider_has_no_read(pool: PgPool) -> anyhow:
     // Beside a step that was applied it is an outcome of its own.
     app.sandbox.add_fault(Fault::for_next_calls(
         "admin.usergroups.addTeams",
-        FaultKind::LostAnswer,
+        FaultKind::LostResponse,
         1,
     ));
     let both = json!({"name": "Renamed", "add_workspace_ids": [inside]});
@@ -240,7 +240,7 @@ async fn holds_the_idempotency_key_of_a_write_of_unknown_outcome(
 ) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let api = app.linked_client().await?.with("idempotency-key", "once")?;
-    app.sandbox.add_fault(Fault::for_next_calls("scim.groups.create", FaultKind::LostAnswer, 1));
+    app.sandbox.add_fault(Fault::for_next_calls("scim.groups.create", FaultKind::LostResponse, 1));
     app.sandbox.add_fault(Fault::for_next_calls("scim.groups.list", FaultKind::ServerError, 100));
     let body = json!({"name": "Not Twice"});
     let first = api.post("groups", &body).await?;

@@ -1,4 +1,4 @@
-//! Reads of the copy: search, order, totals, the past, and what it can't answer.
+//! Reads of the copy: search, order, totals, the past, and what it can't return.
 
 use anyhow::Context as _;
 use http::Method;
@@ -94,7 +94,7 @@ async fn shows_the_directory_as_it_was(pool: PgPool) -> anyhow::Result<()> {
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn says_what_the_copy_can_not_answer(pool: PgPool) -> anyhow::Result<()> {
+async fn says_what_the_copy_can_not_return(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let api = app.linked_client().await?;
     api.get("users?source=synced").await?.problem(409, "not_synced");

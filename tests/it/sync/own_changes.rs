@@ -72,7 +72,7 @@ async fn an_event_that_is_read_before_the_response_is_the_gateways(
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_change_whose_response_was_lost_is_the_gateways(pool: PgPool) -> anyhow::Result<()> {
     let (synced, count, user) = start(pool).await?;
-    for (number, kind) in [FaultKind::LostAnswer, FaultKind::CutBody].into_iter().enumerate() {
+    for (number, kind) in [FaultKind::LostResponse, FaultKind::CutBody].into_iter().enumerate() {
         synced.app.sandbox.add_fault(Fault::for_next_calls(UPDATE, kind, 1));
         synced.retitle_with_early_event(&user, &format!("Lost {number}")).await?;
         synced.wait(time::Duration::minutes(2));

@@ -243,6 +243,46 @@ async fn the_audit_log_does_not_remove_what_a_run_is_held_for(pool: PgPool) -> a
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_rejected_run_that_is_resumed_reads_everything_again(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({"max_removed": {"count": 2, "percent": 0}})).await?;
+    synced.synced().await?;
+    let (group, users) = some_group(&synced).await?;
+    remove_members(&synced, &group, &users[..3]).await?;
+    let run = synced.run().await?;
+    assert_eq!(run["held_removals"]["group_member"]["missing"], 3, "{run}");
+    let id = run["id"].as_str().context("no id")?;
+    synced.api.post(&format!("syncs/{id}/reject"), &json!({})).await?.success()?;
+    synced.api.post(&format!("syncs/{id}/resume"), &json!({})).await?.success()?;
+    synced.work().await?;
+    let again = synced.read_run(id).await?;
+    assert_eq!(
+        (&again["status"], &again["held_removals"]),
+        (&json!("held"), &run["held_removals"]),
+        "{again}"
+    );
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_need_for_a_run_outlives_a_run_in_progress(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({"max_removed": {"count": 2, "percent": 0}})).await?;
+    synced.synced().await?;
+    synced.follow().await?;
+    let (group, users) = some_group(&synced).await?;
+    let run = synced.request().await?;
+    remove_members(&synced, &group, &users[..3]).await?;
+    synced.poll().await?;
+    assert_eq!(members(&synced, &group).await?, users);
+    let cancelled = synced.api.post(&format!("syncs/{run}/cancel"), &json!({})).await?;
+    assert!(cancelled.status < 300, "{}", cancelled.text);
+    synced.poll().await?;
+    synced.work().await?;
+    let held = synced.api.get("syncs?status=held").await?.success()?;
+    assert_eq!(held["result"][0]["held_removals"]["group_member"]["missing"], 3, "{held}");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_change_of_this_gateway_is_copied_while_a_run_is_held(
     pool: PgPool,
 ) -> anyhow::Result<()> {

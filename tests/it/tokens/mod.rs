@@ -79,7 +79,7 @@ async fn an_expiring_token_is_refreshed_before_it_is_sent(pool: PgPool) -> anyho
 async fn retries_a_refresh_whose_response_was_lost(pool: PgPool) -> anyhow::Result<()> {
     let app = TestApp::new(pool).await?;
     let api = app.linked_client().await?;
-    for kind in [FaultKind::LostAnswer, FaultKind::CutBody, FaultKind::ServerError] {
+    for kind in [FaultKind::LostResponse, FaultKind::CutBody, FaultKind::ServerError] {
         let before = app.calls("oauth.v2.access");
         app.sandbox.add_fault(Fault::for_next_calls("oauth.v2.access", kind, 1));
         app.sandbox.advance_clock(Duration::hours(13));
@@ -156,7 +156,7 @@ async fn a_refresh_token_used_elsewhere_is_a_lost_grant(pool: PgPool) -> anyhow:
     let api = app.client_for(&account)?;
     app.sandbox.advance_clock(Duration::hours(13));
     // The provider refreshes, the response is lost, and there is no grace period for a retry.
-    app.sandbox.add_fault(Fault::for_next_calls("oauth.v2.access", FaultKind::LostAnswer, 1));
+    app.sandbox.add_fault(Fault::for_next_calls("oauth.v2.access", FaultKind::LostResponse, 1));
     api.get("users?limit=1").await?.problem(409, "account_needs_reauth");
     assert_eq!(status(&app, &account).await?, "needs_reauth");
     Ok(())

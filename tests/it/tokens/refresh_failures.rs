@@ -58,8 +58,8 @@ async fn distinguishes_a_server_error_from_a_lost_response(pool: PgPool) -> anyh
         (FaultKind::Html, "provider_down"),
         (FaultKind::ServerError, "provider_down"),
         (FaultKind::RateLimited, "provider_down"),
-        (FaultKind::LostAnswer, "answer_lost"),
-        (FaultKind::CutBody, "answer_lost"),
+        (FaultKind::LostResponse, "response_lost"),
+        (FaultKind::CutBody, "response_lost"),
     ] {
         advance(&app, Duration::hours(13));
         let called = app.calls("oauth.v2.access");

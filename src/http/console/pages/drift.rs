@@ -110,11 +110,14 @@ fn texts<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
     texts.into_iter().map(str::to_owned).collect()
 }
 
-/// Whether a fix was run since the policies were last evaluated.
+/// Whether a fix has changed something since the policies were last evaluated.
 fn is_fixed(violation: &Value, context: &Context) -> bool {
-    violation
-        .time("/last_fix/at")
-        .is_some_and(|fixed| context.evaluated_at.is_none_or(|evaluated| evaluated < fixed))
+    let operations = violation.field("last_fix").list("operations");
+    let is_changed = operations.iter().any(|one| one.text("outcome") == "applied");
+    is_changed
+        && violation
+            .time("/last_fix/at")
+            .is_some_and(|fixed| context.evaluated_at.is_none_or(|evaluated| evaluated < fixed))
 }
 
 fn none(wanted: &str) -> Markup {
@@ -174,9 +177,9 @@ fn card(view: &View, violation: &Value, context: &Context) -> Markup {
             }
             @let rows = evidence(view, violation, context);
             @if !rows.is_empty() { (facts(&rows)) }
-            @if is_open && !is_fixed {
+            @if is_open {
                 div.actions {
-                    @if view.may.apply && !violation.list("fix").is_empty() { (fix(view, violation, context)) }
+                    @if view.may.apply && !is_fixed && !violation.list("fix").is_empty() { (fix(view, violation, context)) }
                     @if view.may.acknowledge { (acknowledgement(view, violation)) }
                 }
             }

@@ -90,7 +90,8 @@ fn tone(kind: &str) -> Tone {
     }
 }
 
-/// The names that events refer to.
+/// The names that events of the selected account refer to.
+#[derive(Default)]
 struct EventNames {
     people: Names,
     workspaces: Names,
@@ -99,12 +100,11 @@ struct EventNames {
 
 impl EventNames {
     async fn of(view: &View, events: &[Value]) -> Result<Self, PageError> {
-        if view.account.is_none() {
-            let (people, workspaces, groups) = Default::default();
-            return Ok(Self { people, workspaces, groups });
-        }
+        let Ok(account) = view.account_id() else { return Ok(Self::default()) };
+        // The ids of another account can be the same.
+        let own = || events.iter().filter(|one| one.text("integrated_account_id") == account);
         let ids = |name: &str| -> Vec<&str> {
-            let bodies = events.iter().map(body);
+            let bodies = own().map(body);
             bodies.filter_map(|body| body.some(name)).collect()
         };
         Ok(Self {
@@ -116,11 +116,12 @@ impl EventNames {
 }
 
 fn row(view: &View, event: &Value, names: &EventNames) -> Markup {
+    let is_of_account = view.account_id().is_ok_and(|id| id == event.text("integrated_account_id"));
     let (kind, object) = (event.text("type"), event.field("object"));
     html! {
         li {
             (badge(tone(kind), kind)) " "
-            (subject(view, event, names))
+            (subject(view, event, is_of_account.then_some(names)))
             @if kind.ends_with(".updated") { (changes(event.field("previous"), object)) }
             div.quiet {
                 (view.now.when_or(event.time("occurred_at"), "")) " · " (origin(event.text("origin")))
@@ -132,18 +133,19 @@ fn row(view: &View, event: &Value, names: &EventNames) -> Markup {
 }
 
 /// Renders what an event is about: a person with the role, workspace or group, or the object's name.
-fn subject(view: &View, event: &Value, names: &EventNames) -> Markup {
+fn subject(view: &View, event: &Value, names: Option<&EventNames>) -> Markup {
     let object = body(event);
-    let of = object.some("user_id").map(|id| (id, names.people.get(id)));
+    let of = object.some("user_id").map(|id| (id, names.map_or(id, |names| names.people.get(id))));
     let noun = event.text("type").split('.').next().unwrap_or_default();
     let person = if noun == "user" { object.some("id").zip(object.some("name")) } else { of };
-    let is_of_page = view.account_id().is_ok_and(|id| id == event.text("integrated_account_id"));
-    let place = object.some("workspace_id").map(|id| names.workspaces.get(id));
-    let group = object.some("group_id").map(|id| names.groups.get(id));
+    let place = object.some("workspace_id");
+    let place = place.map(|id| names.map_or(id, |names| names.workspaces.get(id)));
+    let group = object.some("group_id");
+    let group = group.map(|id| names.map_or(id, |names| names.groups.get(id)));
     let other = object.some("name").or(object.some("/evidence/summary"));
     html! {
         @match person {
-            Some((id, name)) if is_of_page => a.strong href=(view.href(&format!("/people/{}", segment(id)), &[])) { (name) },
+            Some((id, name)) if names.is_some() => a.strong href=(view.href(&format!("/people/{}", segment(id)), &[])) { (name) },
             Some((_, name)) => strong { (name) },
             None => @if let Some(name) = other { strong { (name) } },
         }

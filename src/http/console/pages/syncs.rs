@@ -9,6 +9,7 @@ use super::super::json::Fields as _;
 use super::super::parts::{Confirmation, button, confirm, empty, pager, status, table};
 use super::super::view::{Page, PageError, PageResult, View};
 use crate::domain::sync::CopyKind;
+use crate::http::html_page::prose;
 use crate::http::internal_api::segment;
 
 /// Runs on a page.
@@ -137,14 +138,15 @@ pub(in crate::http) fn held(view: &View, run: &Value) -> Markup {
     html! {
         article.card.violation.warn {
             header { (status("held")) " " h2 { "A run waits for a decision" } span.quiet { (view.now.lasting(run.time("ended_at"))) } }
-            p { "The provider did not list " strong { (missing(run)) } ". Check at the provider whether they were removed, then accept or reject the run." }
-            p.quiet { "Until then the copy keeps them. " a href=(run_url(view, run)) { "Changes that the run found" } }
+            @if waiting(run) == 0 { p { (prose(run.text("/problem/detail"))) } }
+            @else { p { "The provider did not list " strong { (missing(run)) } ". Check at the provider whether they were removed, then accept or reject the run." } }
+            p.quiet { "Until then they stay in the copy, except those that the provider reports one by one. " a href=(run_url(view, run)) { "Changes that the run found" } }
             @if view.may.apply {
                 div.actions {
                     (confirm(view, &Confirmation {
                         label: "Accept…",
                         action: settle("accept"),
-                        warning: html! { p { "The run requests " strong { (missing(run)) } " from the provider, one by one, and removes those that the provider does not have from the copy." } p { "Events of the removals are sent and cannot be taken back. Nothing changes at the provider." } },
+                        warning: html! { p { "The run requests " strong { @if waiting(run) == 0 { "the objects that were not listed" } @else { (missing(run)) } } " from the provider, one by one, and removes those that the provider does not have from the copy." } p { "Events of the removals are sent and cannot be taken back. Nothing changes at the provider." } },
                         fields: html! {},
                         button: "Accept the removals",
                         is_dangerous: true,

@@ -18,8 +18,8 @@ impl Client {
             form[name] = value.clone();
         }
         let request = Request::post("/_sandbox/apps").body(Body::from(form.to_string()));
-        let answer = self.send(request.unwrap()).await;
-        (answer.status, answer.json())
+        let response = self.send(request.unwrap()).await;
+        (response.status, response.json())
     }
 
     fn with_token(&self, token: &str) -> Self {
@@ -78,8 +78,8 @@ async fn rejects_exchange_of_revoked_token() {
     assert_eq!(client.with_token(&old).call("auth.revoke", "").await["revoked"], true);
     client.registered(&json!({})).await;
     let form = [("client_id", ID), ("client_secret", SECRET), ("token", old.as_str())];
-    let answer = client.post("/api/oauth.v2.exchange", &form).await.json();
-    assert_eq!(answer["error"], "authorization_not_found");
+    let response = client.post("/api/oauth.v2.exchange", &form).await.json();
+    assert_eq!(response["error"], "authorization_not_found");
 }
 
 #[tokio::test]
@@ -107,14 +107,14 @@ async fn public_client_authenticates_with_pkce() {
     let refused = client.post("/api/oauth.v2.access", &code).await.json();
     assert_eq!(refused["error"], "invalid_code_verifier");
     let form: Vec<_> = code.into_iter().chain([("code_verifier", verifier)]).collect();
-    let answer = client.post("/api/oauth.v2.access", &form).await.json();
-    assert_eq!(answer["ok"], true, "{answer}");
+    let response = client.post("/api/oauth.v2.access", &form).await.json();
+    assert_eq!(response["ok"], true, "{response}");
     // A loopback URL is not a custom scheme: without the setting its tokens do not rotate.
-    assert_eq!(answer["authed_user"]["refresh_token"], Value::Null);
+    assert_eq!(response["authed_user"]["refresh_token"], Value::Null);
 
     let path = path.replace(CALLBACK, "other-app://auth");
-    let answer = client.post(&path, &[("decision", "approve")]).await;
-    let to = url::Url::parse(answer.header("location")).unwrap();
+    let response = client.post(&path, &[("decision", "approve")]).await;
+    let to = url::Url::parse(response.header("location")).unwrap();
     let code = to.query_pairs().next().unwrap().1.into_owned();
     let form = [
         ("client_id", ID),
@@ -122,8 +122,8 @@ async fn public_client_authenticates_with_pkce() {
         ("code_verifier", verifier),
         ("redirect_uri", "other-app://auth"),
     ];
-    let answer = client.post("/api/oauth.v2.access", &form).await.json();
-    let refresh = s(&answer["authed_user"]["refresh_token"]).to_owned();
+    let response = client.post("/api/oauth.v2.access", &form).await.json();
+    let refresh = s(&response["authed_user"]["refresh_token"]).to_owned();
     let form = [("client_id", ID), ("grant_type", "refresh_token"), ("refresh_token", &refresh)];
     let next = client.post("/api/oauth.v2.access", &form).await.json();
     assert_eq!(next["ok"], true, "{next}");
@@ -138,8 +138,8 @@ async fn rejects_confidential_client_without_secret() {
     let client = Client::unlimited(20);
     client.registered(&json!({})).await;
     let form = [("client_id", ID), ("code", "x"), ("code_verifier", "y")];
-    let answer = client.post("/api/oauth.v2.access", &form).await.json();
-    assert_eq!(answer["error"], "pkce_not_allowed");
+    let response = client.post("/api/oauth.v2.access", &form).await.json();
+    assert_eq!(response["error"], "pkce_not_allowed");
     let apps = client.get("/_sandbox/apps").await.json();
     assert_eq!(apps["apps"].as_array().unwrap().len(), 2);
     let (status, body) = client.registered(&json!({"name": " "})).await;

@@ -44,9 +44,9 @@ fn deactivate(client: &Client, count: usize) -> Vec<String> {
 }
 
 async fn logs(client: &Client, query: &str) -> Value {
-    let answer = client.get(&format!("/audit/v1/logs?{query}")).await;
-    assert_eq!(answer.status, StatusCode::OK, "{}", String::from_utf8_lossy(&answer.body));
-    answer.json()
+    let response = client.get(&format!("/audit/v1/logs?{query}")).await;
+    assert_eq!(response.status, StatusCode::OK, "{}", String::from_utf8_lossy(&response.body));
+    response.json()
 }
 
 fn entities(page: &Value) -> Vec<String> {
@@ -255,9 +255,9 @@ async fn filters_narrow_the_log() {
         ("oldest=1990000000", "invalid_range"),
         ("cursor=bm9uZQ%3D%3D", "invalid_cursor"),
     ] {
-        let answer = client.get(&format!("/audit/v1/logs?{query}")).await;
+        let response = client.get(&format!("/audit/v1/logs?{query}")).await;
         assert_eq!(
-            (answer.status, s(&answer.json()["error"])),
+            (response.status, s(&response.json()["error"])),
             (StatusCode::BAD_REQUEST, error),
             "{query}"
         );
@@ -269,8 +269,8 @@ async fn requires_an_owners_org_installation() {
     let client = Client::unlimited(60);
     let refusal = async |token: &str, path: &str| {
         let client = Client { sandbox: client.sandbox.clone(), token: token.to_owned() };
-        let answer = client.get(path).await;
-        (answer.status.as_u16(), s(&answer.json()["error"]).to_owned())
+        let response = client.get(path).await;
+        (response.status.as_u16(), s(&response.json()["error"]).to_owned())
     };
     let said = |status: u16, code: &str| (status, code.to_owned());
     let path = "/audit/v1/logs";

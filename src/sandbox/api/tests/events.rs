@@ -49,21 +49,21 @@ impl ReceivedRequest {
 struct ListenerState {
     received: UnboundedSender<ReceivedRequest>,
     /// Statuses of the next responses; 200 if empty.
-    answers: Arc<Mutex<Vec<StatusCode>>>,
+    responses: Arc<Mutex<Vec<StatusCode>>>,
 }
 
 /// An app that listens on a loopback port.
 pub(super) struct Listener {
     url: String,
     received: UnboundedReceiver<ReceivedRequest>,
-    answers: Arc<Mutex<Vec<StatusCode>>>,
+    responses: Arc<Mutex<Vec<StatusCode>>>,
 }
 
 impl Listener {
     pub(super) async fn start() -> Self {
         let (sender, received) = unbounded_channel();
-        let answers = Arc::new(Mutex::new(Vec::new()));
-        let stage = ListenerState { received: sender, answers: Arc::clone(&answers) };
+        let responses = Arc::new(Mutex::new(Vec::new()));
+        let stage = ListenerState { received: sender, responses: Arc::clone(&responses) };
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}/events", listener.local_addr().unwrap());
         let router = Router::new()
@@ -71,7 +71,7 @@ impl Listener {
             .route("/unverified", post(|| async { "no challenge" }))
             .with_state(stage);
         run(async move { axum::serve(listener, router).await.unwrap() });
-        Self { url, received, answers }
+        Self { url, received, responses }
     }
 
     pub(super) async fn next(&mut self) -> ReceivedRequest {
@@ -86,7 +86,7 @@ async fn receive(State(stage): State<ListenerState>, headers: HeaderMap, body: S
     if let Some(challenge) = challenge {
         return challenge.into_response();
     }
-    stage.answers.lock().unwrap().pop().unwrap_or(StatusCode::OK).into_response()
+    stage.responses.lock().unwrap().pop().unwrap_or(StatusCode::OK).into_response()
 }
 
 #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
@@ -105,8 +105,13 @@ impl Client {
         if let Some(events) = events {
             request["events"] = json!(events);
         }
-        let answer = self.post_json("/_sandbox/event-subscriptions", &request).await;
-        assert_eq!(answer.status, StatusCode::CREATED, "{}", String::from_utf8_lossy(&answer.body));
+        let response = self.post_json("/_sandbox/event-subscriptions", &request).await;
+        assert_eq!(
+            response.status,
+            StatusCode::CREATED,
+            "{}",
+            String::from_utf8_lossy(&response.body)
+        );
         let hello = listener.next().await;
         assert_eq!(hello.json()["type"], "url_verification");
         assert!(hello.is_signed());
@@ -251,7 +256,7 @@ async fn retries_rejected_event_three_times() {
     let client = Client::unlimited(60);
     let mut listener = Listener::start().await;
     client.subscribed(&mut listener, Some(&["user_change"])).await;
-    *listener.answers.lock().unwrap() = vec![StatusCode::INTERNAL_SERVER_ERROR; 4];
+    *listener.responses.lock().unwrap() = vec![StatusCode::INTERNAL_SERVER_ERROR; 4];
     client.deactivate(client.member());
     let first = listener.next().await;
     let once = listener.next().await;
@@ -309,15 +314,15 @@ async fn rejects_invalid_subscriptions() {
         (json!({"url": unverified}), "challenge"),
         (json!({"url": "http://127.0.0.1:1/events"}), "connection_failed"),
     ] {
-        let answer = client.post_json("/_sandbox/event-subscriptions", &request).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-        assert!(s(&answer.json()["error"]).contains(error), "{request}: {}", answer.json());
+        let response = client.post_json("/_sandbox/event-subscriptions", &request).await;
+        assert_eq!(response.status, StatusCode::BAD_REQUEST);
+        assert!(s(&response.json()["error"]).contains(error), "{request}: {}", response.json());
     }
     let none = client.get("/_sandbox/event-subscriptions").await.json();
     assert_eq!(none["subscriptions"], json!([]));
-    let answer =
+    let response =
         client.post_json("/_sandbox/event-subscriptions", &json!({"url": listener.url})).await;
-    assert_eq!(answer.json()["client_id"], DEFAULT_CLIENT_ID);
+    assert_eq!(response.json()["client_id"], DEFAULT_CLIENT_ID);
     let gone =
         client.send(Request::delete("/_sandbox/event-subscriptions").body(Body::empty()).unwrap());
     assert_eq!(gone.await.json()["subscriptions"], json!([]));

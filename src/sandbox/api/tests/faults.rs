@@ -12,12 +12,12 @@ use crate::sandbox::{Fault, FaultKind, SandboxOptions};
 #[tokio::test]
 async fn returns_429_until_retry_after() {
     let client = Client::new(SandboxOptions::default());
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for _ in 0..51 {
-        answers.push(client.get("/api/admin.users.list?limit=1").await);
+        responses.push(client.get("/api/admin.users.list?limit=1").await);
     }
-    let last = answers.pop().unwrap();
-    assert!(answers.iter().all(|answer| answer.status == StatusCode::OK));
+    let last = responses.pop().unwrap();
+    assert!(responses.iter().all(|response| response.status == StatusCode::OK));
     assert_eq!(last.status, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(last.header("retry-after"), "1");
     assert_eq!(last.json(), json!({"ok": false, "error": "ratelimited"}));
@@ -40,27 +40,27 @@ async fn injects_faults_into_matching_calls() {
         FaultKind::ServerError,
         FaultKind::Html,
         FaultKind::CutBody,
-        FaultKind::LostAnswer,
+        FaultKind::LostResponse,
         FaultKind::Refused,
     ] {
         client.sandbox.add_fault(Fault::for_next_calls("api.test", kind, 1));
-        let answer = client.get("/api/api.test").await;
+        let response = client.get("/api/api.test").await;
         match kind {
-            FaultKind::RateLimited => assert_eq!(answer.header("retry-after"), "1"),
+            FaultKind::RateLimited => assert_eq!(response.header("retry-after"), "1"),
             FaultKind::ServerError | FaultKind::Refused => {
-                assert_eq!(answer.json()["error"], "internal_error");
+                assert_eq!(response.json()["error"], "internal_error");
             }
             FaultKind::Html => {
-                assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+                assert_eq!(response.header("content-type"), "text/html; charset=utf-8");
             }
-            FaultKind::CutBody | FaultKind::LostAnswer => assert!(answer.body.is_empty()),
+            FaultKind::CutBody | FaultKind::LostResponse => assert!(response.body.is_empty()),
             FaultKind::Latency | FaultKind::Timeout => {}
         }
         assert_eq!(client.get("/api/api.test").await.json()["ok"], true);
     }
     let errors: Vec<Option<String>> =
         client.sandbox.requests(None).requests.into_iter().map(|row| row.error).collect();
-    assert_eq!(errors[8].as_deref(), Some("lost_answer"));
+    assert_eq!(errors[8].as_deref(), Some("lost_response"));
 }
 
 /// Returns the raw bytes of a response over a TCP connection.
@@ -72,12 +72,12 @@ async fn over_the_wire(client: &Client, path: &str) -> String {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        answer
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        response
     };
     tokio::select! {
-        answer = ask => answer,
+        response = ask => response,
         _ = server.into_future() => String::new(),
     }
 }
@@ -87,7 +87,7 @@ async fn lost_and_cut_responses_on_the_wire() {
     let client = Client::unlimited(5);
     let whole = over_the_wire(&client, "/api/api.test?a=b").await;
     assert!(whole.ends_with('}'), "{whole}");
-    client.sandbox.add_fault(Fault::for_next_calls("api.test", FaultKind::LostAnswer, 1));
+    client.sandbox.add_fault(Fault::for_next_calls("api.test", FaultKind::LostResponse, 1));
     assert_eq!(over_the_wire(&client, "/api/api.test?a=b").await, "");
     client.sandbox.add_fault(Fault::for_next_calls("api.test", FaultKind::CutBody, 1));
     let cut = over_the_wire(&client, "/api/api.test?a=b").await;

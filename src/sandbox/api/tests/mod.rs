@@ -142,8 +142,8 @@ impl Client {
 
     /// Returns the error code of a call, or an empty string.
     async fn code(&self, method: &str, query: &str) -> String {
-        let answer = self.call(method, query).await;
-        answer["error"].as_str().unwrap_or_default().to_owned()
+        let response = self.call(method, query).await;
+        response["error"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Returns the row of an account in `admin.users.list`.

@@ -24,9 +24,9 @@ pub(super) async fn decided(
     path: &str,
     form: &[(&str, &str)],
 ) -> (String, String) {
-    let answer = client.post(path, form).await;
-    assert_eq!(answer.status, StatusCode::FOUND, "{}", String::from_utf8_lossy(&answer.body));
-    let location = Url::parse(answer.header("location")).unwrap();
+    let response = client.post(path, form).await;
+    assert_eq!(response.status, StatusCode::FOUND, "{}", String::from_utf8_lossy(&response.body));
+    let location = Url::parse(response.header("location")).unwrap();
     assert!(location.as_str().starts_with(CALLBACK));
     let pairs: Vec<(String, String)> = location.query_pairs().into_owned().collect();
     assert_eq!(pairs[1], ("state".to_owned(), "st&te".to_owned()));
@@ -74,10 +74,10 @@ async fn installs_on_organization_and_refreshes_token() {
     let verified: Vec<_> = form.iter().copied().chain([("code_verifier", "x")]).collect();
     let refused = client.post("/api/oauth.v2.access", &verified).await.json();
     assert_eq!(refused["error"], "pkce_not_allowed", "the app has not enabled it");
-    let answer = client.post("/api/oauth.v2.access", &form).await.json();
-    assert_eq!((&answer["ok"], &answer["team"]), (&json!(true), &Value::Null));
-    assert_eq!(answer["is_enterprise_install"], true);
-    let user = &answer["authed_user"];
+    let response = client.post("/api/oauth.v2.access", &form).await.json();
+    assert_eq!((&response["ok"], &response["team"]), (&json!(true), &Value::Null));
+    assert_eq!(response["is_enterprise_install"], true);
+    let user = &response["authed_user"];
     assert_eq!((&user["token_type"], &user["expires_in"]), (&json!("user"), &json!(43_200)));
     assert_eq!(user["scope"], SCOPES.join(","));
     let again = client.post("/api/oauth.v2.access", &form).await.json();
@@ -109,10 +109,10 @@ async fn workspace_installation_lacks_org_permissions() {
         .header("content-type", "application/x-www-form-urlencoded")
         .body(Body::from(format!("code={code}&redirect_uri={CALLBACK}")))
         .unwrap();
-    let answer = client.send(request).await.json();
-    assert_eq!(answer["is_enterprise_install"], false);
-    assert!(s(&answer["team"]["id"]).starts_with('T'));
-    let token = s(&answer["authed_user"]["access_token"]).to_owned();
+    let response = client.send(request).await.json();
+    assert_eq!(response["is_enterprise_install"], false);
+    assert!(s(&response["team"]["id"]).starts_with('T'));
+    let token = s(&response["authed_user"]["access_token"]).to_owned();
     let installed = Client { sandbox: client.sandbox.clone(), token };
     assert_eq!(installed.call("admin.users.list", "").await["error"], "feature_not_enabled");
     let scim = installed.get("/scim/v2/Users").await;
@@ -132,13 +132,13 @@ async fn rejects_invalid_authorization_requests() {
         (authorize_path("").replace("user_scope", "other"), "no_scopes"),
         (authorize_path("&code_challenge=abc"), "invalid_code_challenge"),
     ] {
-        let answer = client.get(&path).await;
-        assert_eq!(answer.status, StatusCode::BAD_REQUEST);
-        assert!(String::from_utf8(answer.body).unwrap().contains(error), "{error}");
+        let response = client.get(&path).await;
+        assert_eq!(response.status, StatusCode::BAD_REQUEST);
+        assert!(String::from_utf8(response.body).unwrap().contains(error), "{error}");
     }
     let form = [("decision", "approve"), ("user", member.id.as_str())];
-    let answer = client.post(&authorize_path(""), &form).await;
-    assert!(String::from_utf8(answer.body).unwrap().contains("not_an_admin"));
+    let response = client.post(&authorize_path(""), &form).await;
+    assert!(String::from_utf8(response.body).unwrap().contains("not_an_admin"));
 }
 
 #[tokio::test]

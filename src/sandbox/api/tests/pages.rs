@@ -6,8 +6,8 @@ use super::oauth::{CALLBACK, decided};
 use super::{Client, SCOPES, s};
 use crate::sandbox::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, FaultKind};
 
-fn text(answer: &super::TestResponse) -> String {
-    String::from_utf8(answer.body.clone()).unwrap()
+fn text(response: &super::TestResponse) -> String {
+    String::from_utf8(response.body.clone()).unwrap()
 }
 
 #[tokio::test]
@@ -19,12 +19,12 @@ async fn home_page_shows_activity_and_adds_faults() {
     for part in [name.as_str(), "users.info", "user_not_found", "No changes yet"] {
         assert!(page.contains(part), "{part}");
     }
-    let form = [("order", "add"), ("method", "scim.*"), ("kind", "lost_answer"), ("count", "2")];
+    let form = [("order", "add"), ("method", "scim.*"), ("kind", "lost_response"), ("count", "2")];
     let more: Vec<_> = form.into_iter().chain([("seconds", "")]).collect();
     assert_eq!(client.post("/", &more).await.status, StatusCode::SEE_OTHER);
     let faults = client.sandbox.faults();
     assert_eq!(faults.len(), 1);
-    assert_eq!((faults[0].fault.kind, faults[0].fault.count), (FaultKind::LostAnswer, Some(2)));
+    assert_eq!((faults[0].fault.kind, faults[0].fault.count), (FaultKind::LostResponse, Some(2)));
     assert!(text(&client.get("/").await).contains("processed, no response"));
     client.post("/", &[("order", "clear")]).await;
     assert!(client.sandbox.faults().is_empty());

@@ -35,13 +35,17 @@ async fn applies_valid_ids_and_reports_invalid_ones() {
     let team = client.team(&user, true);
     let org = client.sandbox.with_org(|org| org.id.clone());
     let args = format!("role_id=Rl0J&user_ids={user},{guest},U0&entity_ids={org},{team}");
-    let answer = client.call("admin.roles.addAssignments", &args).await;
-    assert_eq!(answer["error"], "failed_for_some_users_and_entities");
-    let rejected: Vec<_> =
-        answer["rejected_users"].as_array().unwrap().iter().map(|row| row["id"].clone()).collect();
+    let response = client.call("admin.roles.addAssignments", &args).await;
+    assert_eq!(response["error"], "failed_for_some_users_and_entities");
+    let rejected: Vec<_> = response["rejected_users"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row["id"].clone())
+        .collect();
     assert_eq!(rejected, [guest.clone(), "U0".to_owned()]);
     let reason = serde_json::json!([{"id": team, "error": "invalid_auth"}]);
-    assert_eq!(answer["rejected_entities"], reason);
+    assert_eq!(response["rejected_entities"], reason);
     assert_eq!(held(&client, "Rl0J", &user).await, std::slice::from_ref(&org));
     let code = async |args: String| client.code("admin.roles.addAssignments", &args).await;
     assert_eq!(

@@ -26,8 +26,8 @@ pub(super) const PROFILE: [&str; 2] = [
 ];
 
 /// Returns the error code of a response in either version; empty if there is none.
-pub(super) fn code(answer: &Value) -> &str {
-    answer["detail"].as_str().or(answer["Errors"]["description"].as_str()).unwrap_or_default()
+pub(super) fn code(response: &Value) -> &str {
+    response["detail"].as_str().or(response["Errors"]["description"].as_str()).unwrap_or_default()
 }
 
 /// Returns a `PATCH` body of version 2.0.

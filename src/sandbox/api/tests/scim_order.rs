@@ -89,8 +89,8 @@ async fn rejects_unreadable_requests_in_each_versions_format() {
         let bearer = format!("Bearer {}", client.token);
         let request = Request::builder().method(verb).uri(format!("/scim/{path}"));
         let request = request.header("authorization", bearer).body(Body::from(body)).unwrap();
-        let answer = client.send(request).await;
-        let seen = (answer.status.as_u16(), answer.json());
+        let response = client.send(request).await;
+        let seen = (response.status.as_u16(), response.json());
         assert_eq!((seen.0, code(&seen.1)), (status, wanted), "{verb} {path}");
         assert_eq!(seen.1.get("Errors").is_some(), path.starts_with("v1"), "{verb} {path}");
     }
@@ -137,8 +137,8 @@ async fn writes_share_limits_between_versions() {
     let mut passed = 0;
     for turn in 0..40 {
         let path = format!("/scim/v{}/Users/{id}", turn % 2 + 1);
-        let answer = client.scim("DELETE", &path, &json!({})).await;
-        passed += usize::from(answer.status == StatusCode::NO_CONTENT);
+        let response = client.scim("DELETE", &path, &json!({})).await;
+        passed += usize::from(response.status == StatusCode::NO_CONTENT);
     }
     assert_eq!(passed, 20);
 }

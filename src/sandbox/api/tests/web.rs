@@ -132,13 +132,13 @@ async fn errors_have_slacks_codes() {
         ("users.list", "", "missing_argument"),
         ("users.lookupByEmail", "email=nobody%40nowhere.example", "users_not_found"),
     ] {
-        let answer = client.get(&format!("/api/{method}?{query}")).await;
+        let response = client.get(&format!("/api/{method}?{query}")).await;
         assert_eq!(
-            (answer.status, s(&answer.json()["error"])),
+            (response.status, s(&response.json()["error"])),
             (StatusCode::OK, error),
             "{method}"
         );
-        assert!(!answer.header("x-slack-req-id").is_empty());
+        assert!(!response.header("x-slack-req-id").is_empty());
     }
     let page = client.call("admin.users.list", "limit=2").await;
     let cursor = s(&page["response_metadata"]["next_cursor"]).replace('=', "%3D");
@@ -170,6 +170,6 @@ async fn rejects_array_for_string_argument() {
         .header("content-type", "application/json; charset=utf-8")
         .header("authorization", format!("Bearer {}", client.token))
         .body(Body::from(r#"{"user":["U1"]}"#));
-    let answer = client.send(request.unwrap()).await.json();
-    assert_eq!(answer["error"], "invalid_array_arg");
+    let response = client.send(request.unwrap()).await.json();
+    assert_eq!(response["error"], "invalid_array_arg");
 }

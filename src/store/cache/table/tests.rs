@@ -52,7 +52,7 @@ async fn caches_rows_and_absence_until_invalidated() {
 async fn does_not_cache_a_read_that_began_before_an_invalidation() {
     for everything in [false, true] {
         let (_, cache) = cache(10);
-        let (answer, slow) = oneshot::channel();
+        let (response, slow) = oneshot::channel();
         let asking = ask(&cache, 1, async { Ok(slow.await.ok()) });
         let changing = async {
             if everything {
@@ -60,7 +60,7 @@ async fn does_not_cache_a_read_that_began_before_an_invalidation() {
             } else {
                 cache.remove(&1);
             }
-            answer.send(5).unwrap();
+            response.send(5).unwrap();
         };
         // The read begins first, the invalidation comes while it runs.
         let (old, ()) = tokio::join!(biased; asking, changing);
@@ -75,13 +75,13 @@ async fn neither_serves_nor_caches_while_disconnected() {
     ask(&cache, 1, async { Ok(Some(5)) }).await;
     feed.set(FeedStatus::Disconnected);
     assert_eq!(ask(&cache, 1, async { Ok(Some(6)) }).await, Some(6));
-    let (answer, slow) = oneshot::channel();
+    let (response, slow) = oneshot::channel();
     let asking = ask(&cache, 2, async { Ok(slow.await.ok()) });
     let losing = async {
         // The read began while disconnected; the feed is live again before it ends.
         cache.invalidate(&Invalidation::Everything);
         feed.set(FeedStatus::Live);
-        answer.send(7).unwrap();
+        response.send(7).unwrap();
     };
     assert_eq!(tokio::join!(biased; asking, losing).0, Some(7));
     assert_eq!((known(&cache, 1).await, known(&cache, 2).await), (Err(()), Err(())));

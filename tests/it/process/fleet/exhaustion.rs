@@ -70,7 +70,7 @@ fn hostile_server() -> anyhow::Result<String> {
     let numbers = if release().is_some() { 3_900_000 } else { 390_000 };
     let large: Arc<str> =
         format!(r#"{{"totalResults":1,"Resources":[[{}1]]}}"#, "1,".repeat(numbers)).into();
-    let answer = move |request: Request| {
+    let response = move |request: Request| {
         let large = Arc::clone(&large);
         async move {
             let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
@@ -82,7 +82,7 @@ fn hostile_server() -> anyhow::Result<String> {
             Response::new(Body::from(if is_trial { small } else { large.to_string() }))
         }
     };
-    let router = Router::new().fallback(answer);
+    let router = Router::new().fallback(response);
     apart(async move { Ok(axum::serve(TcpListener::from_std(listener)?, router).await?) });
     Ok(url)
 }
@@ -146,10 +146,10 @@ impl Attack {
                 ("idempotency-key", &*once),
             ];
             let url = format!("{}{path}", self.gateway);
-            let answer = client.send(method, &url, &headers, body.as_ref()).await;
-            // A connection may be closed; what is answered is an answer and no panic.
-            if let Ok(answer) = answer {
-                anyhow::ensure!(answer.status != 500, "{path}: {answer:?}");
+            let response = client.send(method, &url, &headers, body.as_ref()).await;
+            // A connection may be closed; the response is no panic.
+            if let Ok(response) = response {
+                anyhow::ensure!(response.status != 500, "{path}: {response:?}");
             }
         }
         Ok(())
@@ -170,9 +170,9 @@ impl Attack {
             if stream.write_all(head.as_bytes()).await.is_err() {
                 continue;
             }
-            let mut answer = [0; 64];
+            let mut response = [0; 64];
             tokio::select! {
-                _ = stream.read(&mut answer) => {}
+                _ = stream.read(&mut response) => {}
                 () = self.over() => {}
             }
         }

@@ -67,7 +67,7 @@ enum KillPoint {
     /// The provider has done nothing.
     Before,
     /// The provider has issued the tokens and the response is on its way.
-    Answering,
+    Responding,
     /// The response has arrived and is not stored yet.
     Storing,
 }
@@ -76,7 +76,7 @@ enum KillPoint {
 async fn kill_at(fleet: &mut Fleet, pool: &PgPool, moment: KillPoint) -> anyhow::Result<()> {
     let (kind, seconds) = match moment {
         KillPoint::Before => ("timeout", LONG_S),
-        KillPoint::Answering => ("latency", LONG_S),
+        KillPoint::Responding => ("latency", LONG_S),
         KillPoint::Storing => ("latency", 1),
     };
     let fault = json!({"method": "oauth.v2.access", "kind": kind, "count": 1, "seconds": seconds});
@@ -101,7 +101,7 @@ async fn kill_at(fleet: &mut Fleet, pool: &PgPool, moment: KillPoint) -> anyhow:
                 .await?;
             return anyhow::Ok(Some(tx));
         }
-        if moment == KillPoint::Answering {
+        if moment == KillPoint::Responding {
             fleet.wait_until(async || Ok(fleet.refreshes().await? > refreshes)).await?;
         }
         anyhow::Ok(None)
@@ -142,7 +142,7 @@ async fn a_gateway_killed_before_the_provider_acts_loses_no_grant(
 async fn a_gateway_killed_before_the_response_arrives_loses_no_grant(
     pool: PgPool,
 ) -> anyhow::Result<()> {
-    loses_no_grant(&pool, KillPoint::Answering).await
+    loses_no_grant(&pool, KillPoint::Responding).await
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
@@ -187,7 +187,7 @@ async fn an_unused_refresh_token_survives_without_a_grace_period(
 async fn without_a_grace_period_a_lost_response_requires_a_new_link(
     pool: PgPool,
 ) -> anyhow::Result<()> {
-    requires_a_new_link(&pool, KillPoint::Answering).await
+    requires_a_new_link(&pool, KillPoint::Responding).await
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]

@@ -343,11 +343,11 @@ async fn respond(State(inner): State<Arc<Inner>>, request: Request) -> Response 
         tokio::time::sleep(options.delay).await;
     }
     let issued = lock(&inner.issued).clone();
-    let answer = match requests::check_credentials(&options, &issued, &request) {
+    let response = match requests::check_credentials(&options, &issued, &request) {
         Err(refused) => refused,
-        Ok(()) => requests::answer(&options, &mut lock(&inner.directory), &request),
+        Ok(()) => requests::response(&options, &mut lock(&inner.directory), &request),
     };
-    changed(&inner, &request, answer).into_response(options.media_type)
+    changed(&inner, &request, response).into_response(options.media_type)
 }
 
 fn hooked(inner: &Inner, request: &ScimRequest) -> Option<Response> {
@@ -358,13 +358,13 @@ fn hooked(inner: &Inner, request: &ScimRequest) -> Option<Response> {
 fn changed(
     inner: &Inner,
     request: &ScimRequest,
-    mut answer: requests::ScimAnswer,
-) -> requests::ScimAnswer {
+    mut response: requests::ScimResponse,
+) -> requests::ScimResponse {
     let changes = lock(&inner.changes).clone();
     for (_, change) in changes.iter().filter(|(path, _)| request.is_below(path)) {
-        if let Some(body) = &mut answer.body {
+        if let Some(body) = &mut response.body {
             change(body);
         }
     }
-    answer
+    response
 }

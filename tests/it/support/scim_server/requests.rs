@@ -84,14 +84,14 @@ impl ScimFailure {
 
 /// A response of the server.
 #[derive(Debug)]
-pub(super) struct ScimAnswer {
+pub(super) struct ScimResponse {
     status: u16,
     headers: Vec<(&'static str, String)>,
     /// The body; `None` for an empty one.
     pub(super) body: Option<Value>,
 }
 
-impl From<ScimFailure> for ScimAnswer {
+impl From<ScimFailure> for ScimResponse {
     fn from(failure: ScimFailure) -> Self {
         let ScimFailure { status, scim_type, detail } = failure;
         let mut body = json!({
@@ -107,7 +107,7 @@ impl From<ScimFailure> for ScimAnswer {
     }
 }
 
-impl ScimAnswer {
+impl ScimResponse {
     fn ok(body: Value) -> Self {
         Self { status: 200, headers: Vec::new(), body: Some(body) }
     }
@@ -129,7 +129,7 @@ pub(super) fn check_credentials(
     options: &ScimOptions,
     issued: &[String],
     request: &ScimRequest,
-) -> Result<(), ScimAnswer> {
+) -> Result<(), ScimResponse> {
     let sent = request.header("authorization");
     let is_accepted = match sent.split_once(' ') {
         Some(("Bearer", token)) => options.tokens.iter().chain(issued).any(|known| known == token),
@@ -142,7 +142,7 @@ pub(super) fn check_credentials(
         return Ok(());
     }
     let scheme = if options.basic.is_some() { "Basic" } else { "Bearer" };
-    let mut refused: ScimAnswer = ScimFailure::new(401, "", "the credentials are invalid").into();
+    let mut refused: ScimResponse = ScimFailure::new(401, "", "the credentials are invalid").into();
     refused.headers.push(("www-authenticate", format!("{scheme} realm=\"scim\"")));
     Err(refused)
 }
@@ -176,20 +176,20 @@ pub(super) fn token_response(grant: Option<&OAuthGrant>, request: &ScimRequest) 
 }
 
 /// Responds to a request below the base URL.
-pub(super) fn answer(
+pub(super) fn response(
     options: &ScimOptions,
     directory: &mut Directory,
     request: &ScimRequest,
-) -> ScimAnswer {
+) -> ScimResponse {
     let segments: Vec<&str> = request.segments.iter().map(String::as_str).collect();
     let not_found = || ScimFailure::new(404, "", "there is no such resource");
     let result = match (request.method.as_str(), &*segments) {
         ("GET", ["ServiceProviderConfig"]) if options.discovery => {
-            Ok(ScimAnswer::ok(service_provider_config(options)))
+            Ok(ScimResponse::ok(service_provider_config(options)))
         }
-        ("GET", ["Schemas"]) if options.discovery => Ok(ScimAnswer::ok(list(&options.schemas))),
+        ("GET", ["Schemas"]) if options.discovery => Ok(ScimResponse::ok(list(&options.schemas))),
         ("GET", ["ResourceTypes"]) if options.discovery => {
-            Ok(ScimAnswer::ok(list(&resource_types(options))))
+            Ok(ScimResponse::ok(list(&resource_types(options))))
         }
         ("GET", ["Me"]) => {
             let me = options.me.as_deref().and_then(|id| directory.get(Kind::Users, id));
@@ -210,7 +210,7 @@ pub(super) fn answer(
         }
         _ => Err(not_found()),
     };
-    result.unwrap_or_else(ScimAnswer::from)
+    result.unwrap_or_else(ScimResponse::from)
 }
 
 fn list(rows: &[Value]) -> Value {
@@ -253,13 +253,13 @@ fn one(
     kind: Kind,
     resource: &Value,
     request: &ScimRequest,
-) -> ScimAnswer {
-    let mut answer = ScimAnswer::ok(shown(options, directory, kind, resource, request));
+) -> ScimResponse {
+    let mut response = ScimResponse::ok(shown(options, directory, kind, resource, request));
     let version = resource.pointer("/meta/version").and_then(Value::as_str);
     if options.etag {
-        answer.headers.extend(version.map(|version| ("etag", version.to_owned())));
+        response.headers.extend(version.map(|version| ("etag", version.to_owned())));
     }
-    answer
+    response
 }
 
 /// Returns a resource with the requested attributes.
@@ -302,7 +302,7 @@ fn page(
     directory: &Directory,
     kind: Kind,
     request: &ScimRequest,
-) -> Result<ScimAnswer, ScimFailure> {
+) -> Result<ScimResponse, ScimFailure> {
     let number = |name: &str| request.parameter(name).and_then(|text| text.parse::<usize>().ok());
     let filter = match request.parameter("filter").filter(|_| options.filter) {
         None => None,
@@ -323,7 +323,7 @@ fn page(
     let rows = matching.iter().skip(start.saturating_sub(1)).take(count);
     let rows: Vec<Value> =
         rows.map(|resource| shown(options, directory, kind, resource, request)).collect();
-    Ok(ScimAnswer::ok(json!({
+    Ok(ScimResponse::ok(json!({
         "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
         "totalResults": matching.len(), "startIndex": start, "itemsPerPage": rows.len(),
         "Resources": rows,
@@ -335,14 +335,14 @@ fn create(
     directory: &mut Directory,
     kind: Kind,
     request: &ScimRequest,
-) -> Result<ScimAnswer, ScimFailure> {
+) -> Result<ScimResponse, ScimFailure> {
     let new = accepted(options, kind, &request.body)?;
     check_unique(directory, kind, &new, None)?;
     let id = directory.insert(kind, new);
     let resource = directory.get(kind, &id).cloned().unwrap_or_default();
-    let mut answer = one(options, directory, kind, &resource, request);
-    answer.status = 201;
-    Ok(answer)
+    let mut response = one(options, directory, kind, &resource, request);
+    response.status = 201;
+    Ok(response)
 }
 
 fn resource(
@@ -350,7 +350,7 @@ fn resource(
     directory: &mut Directory,
     (kind, id): (Kind, &str),
     request: &ScimRequest,
-) -> Result<ScimAnswer, ScimFailure> {
+) -> Result<ScimResponse, ScimFailure> {
     let old = directory.get(kind, id).cloned();
     let old = old.ok_or_else(|| ScimFailure::new(404, "", "there is no such resource"))?;
     let method = request.method.as_str();
@@ -361,7 +361,7 @@ fn resource(
         "GET" => return Ok(one(options, directory, kind, &old, request)),
         "DELETE" => {
             directory.remove(kind, id);
-            return Ok(ScimAnswer { status: 204, headers: Vec::new(), body: None });
+            return Ok(ScimResponse { status: 204, headers: Vec::new(), body: None });
         }
         "PUT" => {
             let new = accepted(options, kind, &request.body)?;
@@ -381,7 +381,7 @@ fn resource(
                 directory.replace(kind, id, new);
             }
             if options.patch_without_body {
-                return Ok(ScimAnswer { status: 204, headers: Vec::new(), body: None });
+                return Ok(ScimResponse { status: 204, headers: Vec::new(), body: None });
             }
         }
         _ => return Err(ScimFailure::new(501, "", "the method is not supported")),

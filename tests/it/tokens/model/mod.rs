@@ -59,7 +59,7 @@ const FAULTS: [FaultKind; 5] = [
     FaultKind::ServerError,
     FaultKind::Html,
     FaultKind::RateLimited,
-    FaultKind::LostAnswer,
+    FaultKind::LostResponse,
     FaultKind::CutBody,
 ];
 const KILL_POINTS: [KillPoint; 3] = [KillPoint::Requested, KillPoint::Responded, KillPoint::Stored];

@@ -145,7 +145,7 @@ impl Oracle {
                     self.marked += 1;
                     return Expected::LinkAgain;
                 }
-                Some(FaultKind::LostAnswer | FaultKind::CutBody) => {
+                Some(FaultKind::LostResponse | FaultKind::CutBody) => {
                     self.grant();
                 }
                 Some(_) => {}

@@ -1,4 +1,4 @@
-//! Single attempts: their requests, every kind of answer, and the times of the next ones.
+//! Single attempts: their requests, every kind of response, and the times of the next ones.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -13,7 +13,7 @@ use switchboard::domain::webhook::RETRY_PAUSES;
 use time::Duration;
 
 use super::super::{create, path_of, text};
-use super::sink::{Answer, Sink};
+use super::sink::{EndpointReply, Sink};
 use super::{
     activate, app, append, deliver, deliveries, delivery_of, patient_app, read, time_of, webhook_at,
 };
@@ -79,20 +79,20 @@ async fn every_failure_is_attempted_again(pool: PgPool) -> anyhow::Result<()> {
     let webhook = webhook_at(&app, &sink).await?;
     let location = format!("location: {}\r\n", elsewhere.url);
     let rows = [
-        (Answer::status(500), json!(500), ""),
-        (Answer::status(404), json!(404), ""),
-        (Answer::status(429), json!(429), ""),
-        (Answer::Status(301, location.clone()), json!(301), ""),
-        (Answer::Status(307, location), json!(307), ""),
-        (Answer::Bytes(b"\x00\xff garbage\r\n\r\n"), json!(null), "interrupted"),
-        (Answer::Bytes(b""), json!(null), "interrupted"),
-        (Answer::Bytes(b"HTTP/1.1 2"), json!(null), "interrupted"),
-        (Answer::Stalled(b""), json!(null), "timed out"),
-        (Answer::Stalled(b"HTTP/1.1 200 OK\r\nx-slow: "), json!(null), "timed out"),
+        (EndpointReply::status(500), json!(500), ""),
+        (EndpointReply::status(404), json!(404), ""),
+        (EndpointReply::status(429), json!(429), ""),
+        (EndpointReply::Status(301, location.clone()), json!(301), ""),
+        (EndpointReply::Status(307, location), json!(307), ""),
+        (EndpointReply::Bytes(b"\x00\xff garbage\r\n\r\n"), json!(null), "interrupted"),
+        (EndpointReply::Bytes(b""), json!(null), "interrupted"),
+        (EndpointReply::Bytes(b"HTTP/1.1 2"), json!(null), "interrupted"),
+        (EndpointReply::Stalled(b""), json!(null), "timed out"),
+        (EndpointReply::Stalled(b"HTTP/1.1 200 OK\r\nx-slow: "), json!(null), "timed out"),
     ];
-    for (answer, status, error) in rows {
-        let case = format!("{answer:?}");
-        sink.answers_next(answer);
+    for (response, status, error) in rows {
+        let case = format!("{response:?}");
+        sink.respond_next_with(response);
         let event = append(&app, 1).await?.remove(0);
         assert_eq!(deliver(&app).await?, 1, "{case}");
         let delivery = delivery_of(&app, &webhook, &event).await?;
@@ -121,28 +121,28 @@ async fn the_status_decides_whatever_the_body_is(pool: PgPool) -> anyhow::Result
     let app = app(pool, 0.5).await?;
     let sink = Sink::start().await?;
     let webhook = webhook_at(&app, &sink).await?;
-    for (answer, status, prefix) in [
-        (Answer::Endless, "succeeded", "xxxx"),
+    for (response, status, prefix) in [
+        (EndpointReply::Endless, "succeeded", "xxxx"),
         (
-            Answer::Stalled(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\nslow"),
+            EndpointReply::Stalled(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\nslow"),
             "succeeded",
             "slow",
         ),
         (
-            Answer::Bytes(b"HTTP/1.1 202 OK\r\ncontent-length: 9\r\n\r\ncut"),
+            EndpointReply::Bytes(b"HTTP/1.1 202 OK\r\ncontent-length: 9\r\n\r\ncut"),
             "succeeded",
             "cut",
         ),
         (
-            Answer::Bytes(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f\x8b\x00\xff"),
+            EndpointReply::Bytes(b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 4\r\n\r\n\x1f\x8b\x00\xff"),
             "succeeded",
             "\u{1f}\u{fffd}\u{fffd}\u{fffd}",
         ),
-        (Answer::Endless, "succeeded", "xxxx"),
-        (Answer::Bytes(b"HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n"), "pending", ""),
+        (EndpointReply::Endless, "succeeded", "xxxx"),
+        (EndpointReply::Bytes(b"HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n"), "pending", ""),
     ] {
-        let case = format!("{answer:?}");
-        sink.answers_next(answer);
+        let case = format!("{response:?}");
+        sink.respond_next_with(response);
         let event = append(&app, 1).await?.remove(0);
         assert_eq!(deliver(&app).await?, 1, "{case}");
         let delivery = delivery_of(&app, &webhook, &event).await?;
@@ -157,7 +157,7 @@ async fn the_status_decides_whatever_the_body_is(pool: PgPool) -> anyhow::Result
 async fn attempts_follow_the_schedule(pool: PgPool) -> anyhow::Result<()> {
     let app = patient_app(pool).await?;
     let sink = Sink::start().await?;
-    sink.answers(Answer::status(500));
+    sink.respond_with(EndpointReply::status(500));
     let webhook = webhook_at(&app, &sink).await?;
     let event = append(&app, 1).await?.remove(0);
     assert_eq!(deliver(&app).await?, 1);
@@ -200,7 +200,7 @@ async fn nothing_is_sent_before_retry_after(pool: PgPool) -> anyhow::Result<()> 
         let in_two_hours = SystemTime::from(app.clock.now() + Duration::hours(2));
         let date = httpdate::fmt_http_date(in_two_hours);
         let value = if value == "a date" { date.as_str() } else { value };
-        sink.answers_next(Answer::Status(status, format!("retry-after: {value}\r\n")));
+        sink.respond_next_with(EndpointReply::Status(status, format!("retry-after: {value}\r\n")));
         let failed = append(&app, 1).await?.remove(0);
         assert_eq!(deliver(&app).await?, 1, "{value}");
         let next = time_of(&delivery_of(&app, &webhook, &failed).await?, "next_attempt_at")?;
@@ -229,14 +229,14 @@ async fn an_endpoint_that_is_gone_is_disabled(pool: PgPool) -> anyhow::Result<()
     let types = ["integrated_account.*"];
     let body = json!({"url": sink.url, "event_types": types, "integrated_account_id": account});
     let of_account = create(&app, &body).await?;
-    sink.answers(Answer::status(410));
+    sink.respond_with(EndpointReply::status(410));
     append(&app, 1).await?;
     app.home.api.delete(&format!("integrated-accounts/{account}")).await?.success()?;
     assert_eq!(deliver(&app).await?, 2);
     for webhook in [&all, &of_account] {
         let now = read(&app, webhook).await?;
         assert_eq!(now["is_active"], false, "{now}");
-        assert_eq!(now["disabled_reason"], "answered 410 Gone");
+        assert_eq!(now["disabled_reason"], "returned 410 Gone");
         assert!(now["disabled_at"].is_string(), "{now}");
     }
     let feed = app.home.api.get("events?type=webhook.disabled").await?.success()?;
@@ -248,13 +248,13 @@ async fn an_endpoint_that_is_gone_is_disabled(pool: PgPool) -> anyhow::Result<()
         let event = event.context("no event of the webhook")?;
         assert_eq!(event["integrated_account_id"], account, "{event}");
         assert_eq!(event["sequence"].is_null(), account.is_null(), "{event}");
-        assert_eq!(event["data"]["reason"], "answered 410 Gone", "{event}");
+        assert_eq!(event["data"]["reason"], "returned 410 Gone", "{event}");
         assert!(event["data"]["failing_since"].is_string(), "{event}");
     }
     append(&app, 1).await?;
     app.clock.advance(Duration::hours(1));
     assert_eq!(deliver(&app).await?, 0, "a disabled webhook got an event");
-    sink.answers(Answer::status(200));
+    sink.respond_with(EndpointReply::status(200));
     activate(&app, &all).await?;
     assert_eq!(deliver(&app).await?, 2, "the one that was rejected, and the one after it");
     let statuses = deliveries(&app, &all).await?;
@@ -283,7 +283,7 @@ async fn no_event_has_the_url_of_an_endpoint(pool: PgPool) -> anyhow::Result<()>
         }
         admin.patch(&path, &json!({"description": "changed"})).await?.success()?;
     }
-    sink.answers(Answer::status(410));
+    sink.respond_with(EndpointReply::status(410));
     app.home.api.delete(&format!("integrated-accounts/{account}")).await?.success()?;
     while deliver(&app).await? > 0 {}
     for webhook in [&all, &of_account] {
@@ -315,8 +315,8 @@ async fn a_test_is_sent_once_and_changes_nothing(pool: PgPool) -> anyhow::Result
     let path = format!("{}/test", path_of(&webhook)?);
     let inactive = json!({"is_active": false});
     app.home.admin.patch(&path_of(&webhook)?, &inactive).await?.success()?;
-    for (answer, status) in [(200, "succeeded"), (500, "failed")] {
-        sink.answers(Answer::status(answer));
+    for (response, status) in [(200, "succeeded"), (500, "failed")] {
+        sink.respond_with(EndpointReply::status(response));
         let sent = app.home.admin.send(Method::POST, &path, None).await?.success()?;
         assert_eq!(sent["result"]["status"], status, "{sent}");
         let request = sink.received().pop().context("no request")?;
@@ -340,8 +340,8 @@ async fn metrics_count_attempts_and_show_what_waits(pool: PgPool) -> anyhow::Res
     let app = patient_app(pool).await?;
     let sink = Sink::start().await?;
     webhook_at(&app, &sink).await?;
-    sink.answers_next(Answer::status(200));
-    sink.answers(Answer::status(500));
+    sink.respond_next_with(EndpointReply::status(200));
+    sink.respond_with(EndpointReply::status(500));
     append(&app, 1).await?;
     deliver(&app).await?;
     append(&app, 1).await?;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::super::{create, path_of, text};
-use super::sink::{Answer, Sink};
+use super::sink::{EndpointReply, Sink};
 use super::{deliver, deliveries, patient_app};
 use crate::support::TestApp;
 
@@ -51,8 +51,8 @@ async fn a_disconnection_erases_what_endpoints_responded(pool: PgPool) -> anyhow
     let first = before.last().context("no delivery")?;
     let path = format!("{}/deliveries/{}/resend", path_of(&webhook)?, text(first, "id")?);
     assert_eq!(app.home.admin.send(Method::POST, &path, None).await?.status, 202);
-    let echo = Answer::Stalled(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nan echo");
-    sink.answers_next(echo);
+    let echo = EndpointReply::Stalled(b"HTTP/1.1 200 OK\r\ncontent-length: 99\r\n\r\nan echo");
+    sink.respond_next_with(echo);
     let (sender, never) = (app.webhooks.clone(), CancellationToken::new());
     let count = sink.received().len();
     let task = TaskTracker::new().spawn(async move { sender.deliver_once(&never).await });

@@ -6,7 +6,7 @@ use switchboard::domain::clock::Clock as _;
 use time::Duration;
 
 use super::super::{path_of, text};
-use super::sink::{Answer, Sink};
+use super::sink::{EndpointReply, Sink};
 use super::{
     activate, append, deliver, deliveries, delivery_of, patient_app, read, sorted, webhook_at,
 };
@@ -21,7 +21,7 @@ async fn an_endpoint_that_was_down_for_three_days_misses_nothing(
     let mut events = append(&app, 30).await?;
     deliver(&app).await?;
     assert_eq!(sink.accepted().len(), 30);
-    sink.answers(Answer::status(503));
+    sink.respond_with(EndpointReply::status(503));
     for _ in 0..71 {
         events.extend(append(&app, 10).await?);
         deliver(&app).await?;
@@ -31,7 +31,7 @@ async fn an_endpoint_that_was_down_for_three_days_misses_nothing(
     assert_eq!(now["is_active"], true, "{now}");
     let stored = deliveries(&app, &webhook).await?.len();
     assert!(stored < 30 + 10 + 16 + 71 * 2, "{stored} deliveries are stored");
-    sink.answers(Answer::status(200));
+    sink.respond_with(EndpointReply::status(200));
     app.clock.advance(Duration::minutes(30));
     deliver(&app).await?;
     assert_eq!(sorted(sink.accepted()), sorted(events), "an event is missing or was sent twice");
@@ -46,7 +46,7 @@ async fn an_endpoint_that_is_disabled_after_72_hours_misses_nothing(
 ) -> anyhow::Result<()> {
     let app = patient_app(pool).await?;
     let sink = Sink::start().await?;
-    sink.answers(Answer::status(500));
+    sink.respond_with(EndpointReply::status(500));
     let webhook = webhook_at(&app, &sink).await?;
     let began = app.clock.now();
     let mut events = append(&app, 3).await?;
@@ -69,7 +69,7 @@ async fn an_endpoint_that_is_disabled_after_72_hours_misses_nothing(
     assert_eq!(deliver(&app).await?, 0, "a disabled webhook got an event");
     assert_eq!(sink.received().len(), attempts);
 
-    sink.answers(Answer::status(200));
+    sink.respond_with(EndpointReply::status(200));
     activate(&app, &webhook).await?;
     deliver(&app).await?;
     assert_eq!(sorted(sink.accepted()), sorted(events), "an event is missing or was sent twice");
@@ -82,7 +82,7 @@ async fn an_endpoint_that_is_disabled_after_72_hours_misses_nothing(
 async fn an_endpoint_that_fails_gets_one_delivery_at_a_time(pool: PgPool) -> anyhow::Result<()> {
     let app = patient_app(pool).await?;
     let sink = Sink::start().await?;
-    sink.answers(Answer::status(500));
+    sink.respond_with(EndpointReply::status(500));
     let webhook = webhook_at(&app, &sink).await?;
     let mut events = append(&app, 500).await?;
     let first = deliver(&app).await?;
@@ -92,7 +92,7 @@ async fn an_endpoint_that_fails_gets_one_delivery_at_a_time(pool: PgPool) -> any
     events.extend(append(&app, 100).await?);
     let probes = deliver(&app).await?;
     assert!(probes <= first + 1, "{probes} attempts after {first}");
-    sink.answers(Answer::status(200));
+    sink.respond_with(EndpointReply::status(200));
     app.clock.advance(Duration::minutes(11));
     deliver(&app).await?;
     assert_eq!(sorted(sink.accepted()), sorted(events));
@@ -109,19 +109,19 @@ async fn rejected_events_do_not_keep_others_back(pool: PgPool) -> anyhow::Result
     let sink = Sink::start().await?;
     let webhook = webhook_at(&app, &sink).await?;
     for _ in 0..8 {
-        sink.answers_next(Answer::status(400));
+        sink.respond_next_with(EndpointReply::status(400));
     }
     let rejected = append(&app, 8).await?;
     deliver(&app).await?;
     assert!(sink.accepted().is_empty(), "{:?}", sink.accepted());
-    sink.answers(Answer::status(400));
+    sink.respond_with(EndpointReply::status(400));
     let other = append(&app, 1).await?.remove(0);
     app.clock.advance(Duration::minutes(11));
     // Each of the rejected events is due, and rejected again. The new one is accepted.
     for _ in 0..rejected.len() {
-        sink.answers_next(Answer::status(400));
+        sink.respond_next_with(EndpointReply::status(400));
     }
-    sink.answers_next(Answer::status(200));
+    sink.respond_next_with(EndpointReply::status(200));
     deliver(&app).await?;
     assert_eq!(sink.accepted(), std::slice::from_ref(&other));
     assert_eq!(delivery_of(&app, &webhook, &other).await?["status"], "succeeded");

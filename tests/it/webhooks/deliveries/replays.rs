@@ -11,7 +11,7 @@ use time::Duration;
 use time::format_description::well_known::Rfc3339;
 
 use super::super::{create, path_of, text};
-use super::sink::{Answer, Sink};
+use super::sink::{EndpointReply, Sink};
 use super::{append, deliver, delivery_of, patient_app, webhook_at};
 use crate::support::TestApp;
 
@@ -76,7 +76,7 @@ async fn a_replay_of_types_sends_no_others_and_retries_failures(
     assert!(whole > 3, "{whole}");
     let of_users = json!({"from": from, "event_types": ["user.*"]});
     assert_eq!(replay(&app, &webhook, &of_users).await?, 3);
-    sink.answers_next(Answer::status(500));
+    sink.respond_next_with(EndpointReply::status(500));
     assert_eq!(deliver(&app).await?, 3);
     app.clock.advance(Duration::seconds(6));
     assert_eq!(deliver(&app).await?, 1, "the one that failed");
@@ -121,7 +121,7 @@ async fn a_resend_sends_a_delivery_once_more(pool: PgPool) -> anyhow::Result<()>
     let [first, ..] = &events[..] else { anyhow::bail!("no events") };
     let delivery = delivery_of(&app, &webhook, first).await?;
     let path = format!("{}/deliveries/{}/resend", path_of(&webhook)?, text(&delivery, "id")?);
-    sink.answers_next(Answer::status(500));
+    sink.respond_next_with(EndpointReply::status(500));
     let resent = app.home.admin.send(Method::POST, &path, None).await?;
     assert_eq!(resent.status, 202, "{}", resent.text);
     assert_eq!(deliver(&app).await?, 1);
@@ -143,7 +143,7 @@ async fn a_delivery_without_its_event_fails(pool: PgPool) -> anyhow::Result<()> 
     let app = patient_app(pool).await?;
     let sink = Sink::start().await?;
     let webhook = webhook_at(&app, &sink).await?;
-    sink.answers_next(Answer::status(500));
+    sink.respond_next_with(EndpointReply::status(500));
     let event = append(&app, 1).await?.remove(0);
     assert_eq!(deliver(&app).await?, 1);
     sqlx::query("delete from events").execute(&app.pool).await?;

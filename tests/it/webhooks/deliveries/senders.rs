@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::super::path_of;
-use super::sink::{Answer, Sink};
+use super::sink::{EndpointReply, Sink};
 use super::{
     app, append, append_to, create, deliver, deliveries, expire_leases, patient_app, read, sorted,
     webhook_at,
@@ -65,7 +65,7 @@ async fn a_process_that_ends_after_sending_leaves_its_deliveries_to_another(
     let sink = Sink::start().await?;
     let webhook = webhook_at(&app, &sink).await?;
     let events = append(&app, 3).await?;
-    sink.answers(Answer::Stalled(b""));
+    sink.respond_with(EndpointReply::Stalled(b""));
     let (ending, never) = (app.webhooks.clone(), CancellationToken::new());
     let task = TaskTracker::new().spawn(async move { ending.deliver_once(&never).await });
     sink.wait_for(3).await;
@@ -73,7 +73,7 @@ async fn a_process_that_ends_after_sending_leaves_its_deliveries_to_another(
     assert!(task.await.is_err_and(|error| error.is_cancelled()));
     let other = other_sender(&app);
     let never = CancellationToken::new();
-    sink.answers(Answer::status(200));
+    sink.respond_with(EndpointReply::status(200));
     assert_eq!(other.deliver_once(&never).await?, 0, "the lease is still valid");
     assert!(deliveries(&app, &webhook).await?.is_empty());
     expire_leases(&app).await?;
@@ -89,7 +89,7 @@ async fn a_sender_whose_lease_has_expired_writes_nothing(pool: PgPool) -> anyhow
     let sink = Sink::start().await?;
     let webhook = webhook_at(&app, &sink).await?;
     append(&app, 1).await?;
-    sink.answers_next(Answer::Stalled(b""));
+    sink.respond_next_with(EndpointReply::Stalled(b""));
     let (slow, never) = (app.webhooks.clone(), CancellationToken::new());
     let task = TaskTracker::new().spawn(async move { slow.deliver_once(&never).await });
     sink.wait_for(1).await;
@@ -104,10 +104,10 @@ async fn a_sender_whose_lease_has_expired_writes_nothing(pool: PgPool) -> anyhow
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
-async fn an_endpoint_that_does_not_answer_delays_no_other(pool: PgPool) -> anyhow::Result<()> {
+async fn an_endpoint_that_does_not_response_delays_no_other(pool: PgPool) -> anyhow::Result<()> {
     let app = patient_app(pool).await?;
     let (dead, healthy) = (Sink::start().await?, Sink::start().await?);
-    dead.answers(Answer::Stalled(b""));
+    dead.respond_with(EndpointReply::Stalled(b""));
     for sink in [&dead, &healthy] {
         webhook_at(&app, sink).await?;
     }
@@ -126,7 +126,7 @@ async fn an_environment_has_at_most_a_quarter_of_the_places(pool: PgPool) -> any
     let app = patient_app(pool).await?;
     let neighbour = app.tenant("neighbour").await?;
     let (dead, healthy) = (Sink::start().await?, Sink::start().await?);
-    dead.answers(Answer::Stalled(b""));
+    dead.respond_with(EndpointReply::Stalled(b""));
     for _ in 0..4 {
         webhook_at(&app, &dead).await?;
     }
@@ -185,7 +185,7 @@ async fn a_sender_that_stops_writes_what_is_in_flight(pool: PgPool) -> anyhow::R
     let task = TaskTracker::new().spawn(async move { running.run(&stopping).await });
     append(&app, 1).await?;
     sink.wait_for(1).await;
-    sink.answers_next(Answer::Stalled(b""));
+    sink.respond_next_with(EndpointReply::Stalled(b""));
     app.clock.advance(time::Duration::seconds(1));
     append(&app, 1).await?;
     sink.wait_for(2).await;
@@ -205,7 +205,7 @@ async fn a_deleted_webhook_gets_nothing_more(pool: PgPool) -> anyhow::Result<()>
     let sink = Sink::start().await?;
     let webhook = webhook_at(&app, &sink).await?;
     append(&app, 1).await?;
-    sink.answers_next(Answer::Stalled(b""));
+    sink.respond_next_with(EndpointReply::Stalled(b""));
     let (sender, never) = (app.webhooks.clone(), CancellationToken::new());
     let task = TaskTracker::new().spawn(async move { sender.deliver_once(&never).await });
     sink.wait_for(1).await;

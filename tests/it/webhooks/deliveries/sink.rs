@@ -1,4 +1,4 @@
-//! An endpoint whose answers are scripted, down to single bytes.
+//! An endpoint whose responses are scripted, down to single bytes.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,9 +12,9 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use url::Url;
 
-/// How an endpoint answers a request.
+/// How an endpoint responds to a request.
 #[derive(Debug, Clone)]
-pub(crate) enum Answer {
+pub(crate) enum EndpointReply {
     /// A status, with these header lines.
     Status(u16, String),
     /// These bytes, then the end of the connection.
@@ -25,7 +25,7 @@ pub(crate) enum Answer {
     Endless,
 }
 
-impl Answer {
+impl EndpointReply {
     /// Returns a status without further headers.
     pub(crate) fn status(status: u16) -> Self {
         Self::Status(status, String::new())
@@ -43,7 +43,7 @@ pub(crate) struct Received {
     pub(crate) headers: HeaderMap,
     /// The body.
     pub(crate) body: Vec<u8>,
-    /// Whether the answer was a success.
+    /// Whether the response was a success.
     pub(crate) is_accepted: bool,
 }
 
@@ -69,20 +69,20 @@ pub(crate) struct Sink {
 }
 
 struct State {
-    script: VecDeque<Answer>,
-    otherwise: Answer,
+    script: VecDeque<EndpointReply>,
+    otherwise: EndpointReply,
     received: Vec<Received>,
     connections: usize,
 }
 
 impl Sink {
-    /// Starts an endpoint that answers 200.
+    /// Starts an endpoint that returns 200.
     pub(crate) async fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let url = Url::parse(&format!("http://{}/hook", listener.local_addr()?))?;
         let state = Arc::new(Mutex::new(State {
             script: VecDeque::new(),
-            otherwise: Answer::status(200),
+            otherwise: EndpointReply::status(200),
             received: Vec::new(),
             connections: 0,
         }));
@@ -97,14 +97,14 @@ impl Sink {
         Ok(sink)
     }
 
-    /// Sets the answer to all requests that the script has none for.
-    pub(crate) fn answers(&self, answer: Answer) {
-        self.state().otherwise = answer;
+    /// Sets the response to all requests that the script has none for.
+    pub(crate) fn respond_with(&self, response: EndpointReply) {
+        self.state().otherwise = response;
     }
 
-    /// Adds an answer to the script.
-    pub(crate) fn answers_next(&self, answer: Answer) {
-        self.state().script.push_back(answer);
+    /// Adds a response to the script.
+    pub(crate) fn respond_next_with(&self, response: EndpointReply) {
+        self.state().script.push_back(response);
     }
 
     /// Returns all requests so far.
@@ -139,14 +139,14 @@ impl Sink {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Records a request and returns its answer.
-    fn record(&self, headers: HeaderMap, body: Vec<u8>) -> Answer {
+    /// Records a request and returns its response.
+    fn record(&self, headers: HeaderMap, body: Vec<u8>) -> EndpointReply {
         let mut state = self.state();
-        let answer = state.script.pop_front().unwrap_or_else(|| state.otherwise.clone());
-        state.received.push(Received { headers, body, is_accepted: answer.is_success() });
+        let response = state.script.pop_front().unwrap_or_else(|| state.otherwise.clone());
+        state.received.push(Received { headers, body, is_accepted: response.is_success() });
         drop(state);
         self.arrived.notify_waiters();
-        answer
+        response
     }
 }
 
@@ -154,32 +154,32 @@ impl Sink {
 async fn serve(mut stream: TcpStream, sink: Sink) {
     let mut buffer = Vec::new();
     while let Ok((headers, body)) = read_request(&mut stream, &mut buffer).await {
-        let answer = sink.record(headers, body);
-        if !write_answer(&mut stream, answer).await.unwrap_or_default() {
+        let response = sink.record(headers, body);
+        if !write_response(&mut stream, response).await.unwrap_or_default() {
             return;
         }
     }
 }
 
-/// Writes an answer, and returns whether the connection can be used again.
-async fn write_answer(stream: &mut TcpStream, answer: Answer) -> std::io::Result<bool> {
-    match answer {
-        Answer::Status(status, headers) => {
+/// Writes a response, and returns whether the connection can be used again.
+async fn write_response(stream: &mut TcpStream, response: EndpointReply) -> std::io::Result<bool> {
+    match response {
+        EndpointReply::Status(status, headers) => {
             let text =
                 format!("HTTP/1.1 {status} Scripted\r\ncontent-length: 2\r\n{headers}\r\nok");
             stream.write_all(text.as_bytes()).await?;
             Ok(true)
         }
-        Answer::Bytes(bytes) => {
+        EndpointReply::Bytes(bytes) => {
             stream.write_all(bytes).await?;
             Ok(false)
         }
-        Answer::Stalled(bytes) => {
+        EndpointReply::Stalled(bytes) => {
             stream.write_all(bytes).await?;
             stream.read_to_end(&mut Vec::new()).await?;
             Ok(false)
         }
-        Answer::Endless => {
+        EndpointReply::Endless => {
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await?;
             loop {
                 stream.write_all(&[b'x'; 4096]).await?;

@@ -11,7 +11,7 @@ use switchboard::webhooks::{SenderOptions, WebhookSender};
 use tokio_util::sync::CancellationToken;
 
 use super::super::text;
-use super::sink::{Answer, Received, Sink};
+use super::sink::{EndpointReply, Received, Sink};
 use crate::sync::{SyncedApp, key_of};
 
 /// The kinds of objects in a directory.
@@ -81,7 +81,7 @@ async fn a_subscriber_ends_with_the_copy_whatever_the_order(pool: PgPool) -> any
     let sink = Sink::start().await?;
     // The first attempts of some fail, so that others overtake them.
     for status in [200, 500, 200, 200, 503, 200, 500, 200, 200, 500] {
-        sink.answers_next(Answer::status(status));
+        sink.respond_next_with(EndpointReply::status(status));
     }
     let body =
         json!({"url": sink.url, "event_types": OBJECTS, "integrated_account_id": synced.account});

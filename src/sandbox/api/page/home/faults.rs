@@ -13,7 +13,7 @@ const KINDS: &[(FaultKind, &str, &str)] = &[
     (FaultKind::Html, "html", "503 with an HTML page"),
     (FaultKind::Refused, "refused", "error code of your choice"),
     (FaultKind::CutBody, "cut_body", "processed, half the response"),
-    (FaultKind::LostAnswer, "lost_answer", "processed, no response"),
+    (FaultKind::LostResponse, "lost_response", "processed, no response"),
     (FaultKind::Timeout, "timeout", "no response, then 504"),
 ];
 

@@ -68,7 +68,7 @@ async function seeBooks(client, team_id, user) {
   await client.admin.users.unsupportedVersions.export({});
 }
 
-/** A 429 is waited out by the SDK itself, for as long as the answer says. */
+/** A 429 is waited out by the SDK itself, for as long as the response says. */
 async function beToldToWait(app, client, me) {
   const fault = { method: 'users.info', kind: 'rate_limited', count: 1, seconds: 1 };
   await send(`${app.sandbox}/_sandbox/faults`, fault);

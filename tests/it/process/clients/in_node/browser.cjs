@@ -26,12 +26,12 @@ class Browser {
   async open(address, options = {}) {
     const cookie = [...this.cookies].map(([name, value]) => `${name}=${value}`).join('; ');
     const headers = { ...options.headers, ...(cookie && { cookie }) };
-    const answer = await fetch(address, { ...options, headers, redirect: 'manual' });
-    for (const line of answer.headers.getSetCookie()) {
+    const response = await fetch(address, { ...options, headers, redirect: 'manual' });
+    for (const line of response.headers.getSetCookie()) {
       const [name, value] = line.split(';')[0].split('=');
       this.cookies.set(name, value);
     }
-    return answer;
+    return response;
   }
 
   /** From the app's page to the consent, through its form as it comes, and back to the app. */

@@ -3,16 +3,16 @@
 
 const assert = require('node:assert/strict');
 
-/** The call must be refused with this code; gives the answer. */
+/** The call must be refused with this code; gives the response. */
 async function refused(code, call) {
-  let answer;
+  let response;
   await assert.rejects(call, (error) => {
     assert.equal(error.code, 'slack_webapi_platform_error', error);
-    answer = error.data;
-    assert.equal(answer.error, code, JSON.stringify(answer));
+    response = error.data;
+    assert.equal(response.error, code, JSON.stringify(response));
     return true;
   });
-  return answer;
+  return response;
 }
 
 /** Everything of a list, by the SDK's own pages; nothing may come twice. */
@@ -36,13 +36,13 @@ function only(things, wanted) {
 
 /** Sends JSON past the SDK: for SCIM, which it does not know, and to move the sandbox. */
 async function send(address, body, token) {
-  const answer = await fetch(address, {
+  const response = await fetch(address, {
     method: 'POST',
     headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
     body: JSON.stringify(body),
   });
-  const text = await answer.text();
-  assert.ok(answer.ok, `${address}: ${answer.status} ${text}`);
+  const text = await response.text();
+  assert.ok(response.ok, `${address}: ${response.status} ${text}`);
   return JSON.parse(text);
 }
 

@@ -51,13 +51,13 @@ class App {
         return this.provider.handleInstallPath(request, response, {}, fields);
       }
       return this.provider.handleCallback(request, response, {
-        success: (installation, _options, _request, answer) => {
+        success: (installation, _options, _request, response) => {
           const { user, enterprise } = installation;
-          answer.end(JSON.stringify({ userId: user.id, enterpriseId: enterprise.id }));
+          response.end(JSON.stringify({ userId: user.id, enterpriseId: enterprise.id }));
         },
-        failure: (error, _options, _request, answer) => {
-          answer.statusCode = 400;
-          answer.end(error.code);
+        failure: (error, _options, _request, response) => {
+          response.statusCode = 400;
+          response.end(error.code);
         },
       });
     });

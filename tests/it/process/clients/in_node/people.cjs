@@ -73,8 +73,8 @@ async function seeRoles(client, team, user) {
   const fields = { role_id: 'Rl05', entity_ids: [team], user_ids: [user] };
   const where = { role_ids: ['Rl05'], entity_ids: [team] };
   const more = { ...fields, user_ids: [user, 'W00000000'] };
-  const answer = await refused('failed_for_some_users', roles.addAssignments(more));
-  assert.deepEqual(answer.rejected_users.map((one) => one.id), ['W00000000']);
+  const response = await refused('failed_for_some_users', roles.addAssignments(more));
+  assert.deepEqual(response.rejected_users.map((one) => one.id), ['W00000000']);
   const listed = async () => (await roles.listAssignments(where)).role_assignments;
   assert.deepEqual((await listed()).map((one) => one.user_id), [user]);
   await roles.removeAssignments(fields);

@@ -39,8 +39,8 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def visit(address):
     """Returns the form at a URL."""
-    with urllib.request.urlopen(address, timeout=20) as answer:
-        return Form(answer.read().decode())
+    with urllib.request.urlopen(address, timeout=20) as response:
+        return Form(response.read().decode())
 
 
 def decide(address, decision, place="E"):
@@ -51,9 +51,9 @@ def decide(address, decision, place="E"):
     target = urllib.parse.urljoin(address, form.action)
     try:
         urllib.request.build_opener(NoRedirect).open(target, body, timeout=20)
-    except urllib.error.HTTPError as answer:
-        assert answer.code in (302, 303), (answer.code, answer.read())
-        sent = urllib.parse.urlsplit(answer.headers["Location"])
+    except urllib.error.HTTPError as response:
+        assert response.code in (302, 303), (response.code, response.read())
+        sent = urllib.parse.urlsplit(response.headers["Location"])
         return dict(urllib.parse.parse_qsl(sent.query))
     raise AssertionError("the form leads nowhere")
 
@@ -66,5 +66,5 @@ def admin_token(base_url, client_id, client_secret):
     code = decide(address, "approve")["code"]
     secrets = {"client_id": client_id, "client_secret": client_secret}
     body = urllib.parse.urlencode({"code": code, "redirect_uri": redirect, **secrets}).encode()
-    with urllib.request.urlopen(f"{base_url}/api/oauth.v2.access", body, timeout=20) as answer:
-        return json.load(answer)["authed_user"]["access_token"]
+    with urllib.request.urlopen(f"{base_url}/api/oauth.v2.access", body, timeout=20) as response:
+        return json.load(response)["authed_user"]["access_token"]

@@ -9,11 +9,11 @@ from slack_sdk.errors import SlackApiError
 def refused(code, call, /, **arguments):
     """Checks that the call fails with this code."""
     try:
-        answer = call(**arguments)
+        response = call(**arguments)
     except SlackApiError as error:
         assert error.response["error"] == code, error.response.data
         return error.response
-    raise AssertionError(f"not refused with {code}: {answer.data}")
+    raise AssertionError(f"not refused with {code}: {response.data}")
 
 
 def everything(call, field, limit=50, **arguments):
@@ -40,5 +40,5 @@ def one(things, **wanted):
 def tell(base_url, what, **body):
     """Posts to the sandbox's control API."""
     request = urllib.request.Request(f"{base_url}/_sandbox/{what}", json.dumps(body).encode())
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        return json.load(answer)
+    with urllib.request.urlopen(request, timeout=20) as response:
+        return json.load(response)

@@ -90,22 +90,22 @@ class App:
         """Installs on the organization."""
         code = self.ask(USER_SCOPES, BOT_SCOPES)["code"]
         refused("bad_client_secret", self.redeem, code=code, client_secret="wrong")
-        answer = self.redeem(code)
+        response = self.redeem(code)
         refused("code_already_used", self.redeem, code=code)
-        user, now = answer["authed_user"], int(time.time())
-        assert answer["is_enterprise_install"] is True and answer["team"] is None, answer.data
-        assert answer["token_type"] == "bot" and user["token_type"] == "user", answer.data
+        user, now = response["authed_user"], int(time.time())
+        assert response["is_enterprise_install"] is True and response["team"] is None, response.data
+        assert response["token_type"] == "bot" and user["token_type"] == "user", response.data
         assert set(user["scope"].split(",")) == set(USER_SCOPES), user
-        assert answer["expires_in"] == user["expires_in"] == 43_200
+        assert response["expires_in"] == user["expires_in"] == 43_200
         return Installation(
-            app_id=answer["app_id"],
-            enterprise_id=answer["enterprise"]["id"],
+            app_id=response["app_id"],
+            enterprise_id=response["enterprise"]["id"],
             is_enterprise_install=True,
-            bot_token=answer["access_token"],
-            bot_user_id=answer["bot_user_id"],
-            bot_scopes=answer["scope"],
-            bot_refresh_token=answer["refresh_token"],
-            bot_token_expires_at=now + answer["expires_in"],
+            bot_token=response["access_token"],
+            bot_user_id=response["bot_user_id"],
+            bot_scopes=response["scope"],
+            bot_refresh_token=response["refresh_token"],
+            bot_token_expires_at=now + response["expires_in"],
             user_id=user["id"],
             user_token=user["access_token"],
             user_scopes=user["scope"],
@@ -118,10 +118,10 @@ def refuse_and_narrow(app):
     """A customer cancels; another one installs on one workspace only, without admin scopes."""
     assert app.ask(USER_SCOPES, BOT_SCOPES, "cancel") == {"error": "access_denied"}
     back = app.ask(["admin.users:read"], [], place="T")
-    answer = app.redeem(back["code"])
-    assert answer["is_enterprise_install"] is False and answer["team"]["id"].startswith("T")
-    client = app.client(answer["authed_user"]["access_token"])
-    assert client.auth_test()["team_id"] == answer["team"]["id"]
+    response = app.redeem(back["code"])
+    assert response["is_enterprise_install"] is False and response["team"]["id"].startswith("T")
+    client = app.client(response["authed_user"]["access_token"])
+    assert client.auth_test()["team_id"] == response["team"]["id"]
     refused("feature_not_enabled", client.admin_users_list)
     refused("missing_scope", client.admin_teams_list)
     assert client.auth_revoke()["revoked"] is True

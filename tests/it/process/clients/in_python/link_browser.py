@@ -69,8 +69,8 @@ def api(method, path, body, key=asked.api_key):
     headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
     data = json.dumps(body).encode()
     request = urllib.request.Request(asked.gateway + path, data, headers, method=method)
-    with urllib.request.urlopen(request) as answer:
-        return json.load(answer)["result"]
+    with urllib.request.urlopen(request) as response:
+        return json.load(response)["result"]
 
 
 def link(tenant, **more):
@@ -309,9 +309,9 @@ def window_succeeds(context):
 def tie_is_cut(context):
     """The provider's page cuts the opener relation between the popup and the product's page."""
     def cut(route):
-        answer = route.fetch()
-        headers = {**answer.headers, "cross-origin-opener-policy": "same-origin"}
-        route.fulfill(response=answer, headers=headers)
+        response = route.fetch()
+        headers = {**response.headers, "cross-origin-opener-policy": "same-origin"}
+        route.fulfill(response=response, headers=headers)
 
     page = begin(context, "connect", link("cut")["link_token"], {"mode": "popup"})
     popup = popup_of(page)

@@ -65,8 +65,8 @@ def raise_and_lower(client, team, user):
 def see_roles(client, team, user):
     fields = {"role_id": "Rl05", "entity_ids": [team], "user_ids": [user]}
     more = {**fields, "user_ids": [user, "W00000000"]}
-    answer = refused("failed_for_some_users", client.admin_roles_addAssignments, **more)
-    assert [one["id"] for one in answer["rejected_users"]] == ["W00000000"], answer.data
+    response = refused("failed_for_some_users", client.admin_roles_addAssignments, **more)
+    assert [one["id"] for one in response["rejected_users"]] == ["W00000000"], response.data
     where = {"role_ids": ["Rl05"], "entity_ids": [team]}
     rows = client.admin_roles_listAssignments(**where)["role_assignments"]
     assert one(rows, user_id=user)["entity_id"] == team, rows
