@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 pub(super) struct ServedText {
     /// Compressed by gzip: the text takes many times the size.
     compressed: Bytes,
-    /// The text, if it is kept; otherwise it is decompressed for clients that accept no compression.
+    /// The text, if it is stored; otherwise it is decompressed for clients that accept no compression.
     plain: Option<Bytes>,
     /// The digest of the text.
     digest: String,

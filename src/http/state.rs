@@ -44,7 +44,7 @@ pub struct Services {
     pub registry: Arc<Registry>,
     /// Evaluates the expressions of mappings.
     pub expressions: ExpressionPool,
-    /// Keeps the copies of directories.
+    /// Updates the copies of directories.
     pub sync: SyncServices,
     /// Evaluates policies and fixes violations.
     pub policies: PolicyServices,

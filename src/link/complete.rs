@@ -55,9 +55,9 @@ impl LinkService {
     /// Stores a grant as the account of its organization: a new one, or the one that is reconnected.
     pub(super) async fn complete(
         &self,
-        kept: VerifiedGrant<'_>,
+        verified: VerifiedGrant<'_>,
     ) -> Result<CompletedLink, LinkError> {
-        let VerifiedGrant { link, provider, app, base_url, granted, asked, request_id } = kept;
+        let VerifiedGrant { link, provider, app, base_url, granted, asked, request_id } = verified;
         let db = self.store.tenant(link.environment_id);
         let organization = &granted.organization;
         let live = db.connected_account(&link.tenant_id, provider, &organization.id).await?;

@@ -133,7 +133,7 @@ impl LinkService {
         let code = returned.code.map_err(LinkError::ConsentDenied)?;
         let app = self.app(&session.link).await?;
         let granted = self.exchange(session, &app, code).await?;
-        let kept = VerifiedGrant {
+        let verified = VerifiedGrant {
             link: &session.link,
             provider: session.link.provider,
             app: Some(&app),
@@ -142,7 +142,7 @@ impl LinkService {
             asked: SameOrganization::Unconfirmed,
             request_id: returned.request_id,
         };
-        self.complete(kept).await
+        self.complete(verified).await
     }
 
     async fn exchange(

@@ -252,10 +252,10 @@ fn attribute_change(
         return None;
     }
     let name = path.text();
-    let kept = present.iter().filter(|element| {
+    let retained = present.iter().filter(|element| {
         change == RoleChange::Assign || !values.iter().any(|value| has_value(element, value))
     });
-    let mut new: Vec<Value> = kept.map(|element| (*element).clone()).collect();
+    let mut new: Vec<Value> = retained.map(|element| (*element).clone()).collect();
     let element_operations = match change {
         RoleChange::Assign => {
             let added: Vec<Value> = values.iter().map(|value| json!({ "value": value })).collect();

@@ -63,8 +63,8 @@ impl KeyedExecution {
     }
 
     async fn heartbeat(&self) {
-        let kept = self.db.heartbeat_idempotency_key(&self.key, self.started_at).await;
-        self.report(kept.map_err(Problem::from));
+        let extended = self.db.heartbeat_idempotency_key(&self.key, self.started_at).await;
+        self.report(extended.map_err(Problem::from));
     }
 
     /// Stores the response if it is final; releases the key otherwise.

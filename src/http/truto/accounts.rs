@@ -187,7 +187,7 @@ async fn complete_link_request(
     client: &LoopbackClient,
     mut request: Map<String, Value>,
 ) -> Result<Map<String, Value>, ApiResponse> {
-    let keeps = request.get("persist_previous_context").and_then(Value::as_bool) == Some(true);
+    let persists = request.get("persist_previous_context").and_then(Value::as_bool) == Some(true);
     request.retain(|name, _| FORWARDED_LINK_FIELDS.contains(&name.as_str()));
     let id = request.get("integrated_account_id").and_then(Value::as_str);
     if let Some(id) = id.filter(|id| is_path_segment(id)) {
@@ -199,7 +199,7 @@ async fn complete_link_request(
         let tenant = account.get_mut("tenant_id").map(Value::take).unwrap_or_default();
         request.entry("tenant_id").or_insert(tenant);
         if let (true, Some(Value::Object(mut known))) =
-            (keeps, account.get_mut("context").map(Value::take))
+            (persists, account.get_mut("context").map(Value::take))
         {
             if let Some(Value::Object(new)) = request.remove("context") {
                 known.extend(new);

@@ -126,8 +126,8 @@ impl<T> ItemResponse<T> {
 
 impl ItemResponse<Box<RawValue>> {
     /// Returns a resource of a directory in its envelope.
-    pub(in crate::http) fn rendered(Rendered { resource: thing, warnings }: Rendered) -> Self {
-        Self { result: thing, synced_at: None, warnings }
+    pub(in crate::http) fn rendered(Rendered { resource, warnings }: Rendered) -> Self {
+        Self { result: resource, synced_at: None, warnings }
     }
 }
 
@@ -235,8 +235,8 @@ impl MultiStepResponse<Box<RawValue>> {
         let status = if is_whole { whole } else { StatusCode::MULTI_STATUS };
         let matched_by = matched_by.map(|MatchedBy::Email| MatchedField::Email);
         match object {
-            Ok(Rendered { resource: thing, warnings }) => {
-                let body = Self { result: Some(thing), matched_by, parts, warnings };
+            Ok(Rendered { resource, warnings }) => {
+                let body = Self { result: Some(resource), matched_by, parts, warnings };
                 (status, Json(body)).into_response()
             }
             Err(error) => {

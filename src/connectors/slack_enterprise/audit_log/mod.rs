@@ -40,7 +40,7 @@ const MAX_DELAY: Duration = Duration::hours(2);
 /// How long the list of known actions is used.
 const ACTIONS_VALID_FOR: Duration = Duration::days(1);
 
-/// What is kept between two reads.
+/// What is stored between two reads.
 #[derive(Debug, Serialize, Deserialize)]
 struct Position {
     /// The actions that the organization's audit log knows, of those that matter here.
@@ -105,17 +105,17 @@ fn page_query(actions: &str, since: OffsetDateTime, cursor: &str) -> String {
 }
 
 impl SlackConnector {
-    /// Returns the kept position, or a new one when the list of actions is old.
+    /// Returns the stored position, or a new one when the list of actions is old.
     async fn position(
         &self,
         cx: &CallContext<'_>,
-        kept: Option<&Value>,
+        stored: Option<&Value>,
         since: OffsetDateTime,
     ) -> Result<Position, ConnectorError> {
-        let kept: Option<Position> = kept.and_then(|kept| Position::deserialize(kept).ok());
+        let stored: Option<Position> = stored.and_then(|stored| Position::deserialize(stored).ok());
         let oldest_valid = (since - ACTIONS_VALID_FOR).unix_timestamp();
-        if let Some(kept) = kept.filter(|kept| kept.actions_read_at > oldest_valid) {
-            return Ok(kept);
+        if let Some(stored) = stored.filter(|stored| stored.actions_read_at > oldest_valid) {
+            return Ok(stored);
         }
         let response = self.audit(cx, ACTIONS, "audit/v1/actions", None).await?;
         let known: ActionsPage = response.read(cx)?;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::super::format::utc;
 use super::super::json::Fields as _;
 use super::super::parts::{empty, options, pager, select, status, table};
 use super::super::view::{Page, PageResult, View};
@@ -32,7 +31,7 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
             (filters(view, is_whole))
             @if rows.is_empty() { (empty("No entries", &html! { "No entry of the audit log matches the filters." })) }
             @else {
-                (table("Audit log", &["When", "Who", "What", "Subject", "Outcome"], &html! { @for row in rows { (entry(view, row, &keys)) } }))
+                (table("Audit log", &["When", "Who", "What", "Subject, request", "Outcome"], &html! { @for row in rows { (entry(view, row, &keys)) } }))
             }
             (pager(view, "/audit-log", &FILTERS, &list))
         }
@@ -67,27 +66,23 @@ fn filters(view: &View, is_whole: bool) -> Markup {
     }
 }
 
-/// Renders an entry. A key has its name, with its id below.
+/// Renders an entry. A key has its name, which links to all its entries.
 fn entry(view: &View, row: &Value, keys: &BTreeMap<String, String>) -> Markup {
     let actor = row.text("actor");
+    let by_actor = view.href("/audit-log", &[("actor", actor)]);
     html! {
         tr {
-            td { (view.now.short(row.time("at"), "")) div.quiet { @if let Some(at) = row.time("at") { (utc(at)) } } }
-            td {
-                @match keys.get(actor) {
-                    Some(name) => { strong { (name) } div.quiet { code { (actor) } } },
-                    None => code { (actor) },
-                }
-            }
+            td.when { (view.now.when_or(row.time("at"), "")) }
+            td { a href=(by_actor) title=(actor) { (keys.get(actor).map_or(actor, String::as_str)) } }
             td {
                 (row.text("action")) @if row.int("calls") > 1 { " ×" (row.int("calls")) }
                 @if let Some(method) = row.some("provider_method") { div.quiet { code { (method) } @if let Some(status) = row.field("status").as_i64() { " " (status) } } }
             }
-            td { code { (row.text("subject")) } }
             td {
-                (status(row.text("outcome"))) @if let Some(why) = row.some("reason") { " " (why) }
+                @if let Some(subject) = row.some("subject") { div { code { (subject) } } }
                 @if let Some(id) = row.some("request_id") { div.quiet { code { (id) } } }
             }
+            td { (status(row.text("outcome"))) @if let Some(why) = row.some("reason") { " " (why) } }
         }
     }
 }
