@@ -9,7 +9,7 @@ use crate::domain::filter::{
 use crate::domain::sync::CopyKind;
 use crate::store::{CopyQuery, CopySort};
 
-/// Filters, order and time that only the copy ca response.
+/// Filters, order and time that only the copy has.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct CopyOptions {
     /// The department, case-insensitive.
@@ -91,7 +91,7 @@ impl SortField {
     }
 }
 
-/// A filter that the copy ca response.
+/// A filter of the copy.
 pub trait CopyFilter {
     /// The kind of objects; `None` where the copy has none.
     const KIND: Option<CopyKind>;
