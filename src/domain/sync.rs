@@ -145,14 +145,8 @@ impl MaxRemoved {
     /// Whether `removed` of `present` objects may be removed. All of them may not.
     #[must_use]
     pub fn allows(self, removed: u64, present: u64) -> bool {
-        removed == 0 || (removed < present && removed <= self.of(present))
-    }
-
-    /// Returns how many of `present` objects may be removed.
-    #[must_use]
-    pub fn of(self, present: u64) -> u64 {
         let share = present.saturating_mul(self.percent.into()) / 100;
-        share.max(self.count.into())
+        removed == 0 || (removed < present && removed <= share.max(self.count.into()))
     }
 }
 

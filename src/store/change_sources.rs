@@ -203,7 +203,7 @@ impl TenantDb {
         account_id: IntegratedAccountId,
     ) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
-        clear_needed_run(&mut tx, (self.environment_id, account_id)).await?;
+        set_run_needed(&mut tx, (self.environment_id, account_id), false).await?;
         Ok(tx.commit().await?)
     }
 
@@ -272,32 +272,18 @@ pub(super) async fn start(
     Ok(())
 }
 
-/// Records that no full run is needed.
-pub(super) async fn clear_needed_run(
+/// Records whether a full run is needed.
+pub(super) async fn set_run_needed(
     connection: &mut TimedConnection,
     account: (EnvironmentId, IntegratedAccountId),
+    is_needed: bool,
 ) -> Result<(), StoreError> {
     sqlx::query!(
-        "UPDATE change_sources SET run_needed = false
-             WHERE environment_id = $1 AND integrated_account_id = $2",
-        account.0 as EnvironmentId,
-        account.1 as IntegratedAccountId,
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Records that a full run is needed.
-pub(super) async fn need_run(
-    connection: &mut TimedConnection,
-    account: (EnvironmentId, IntegratedAccountId),
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "UPDATE change_sources SET run_needed = true
+        "UPDATE change_sources SET run_needed = $3
          WHERE environment_id = $1 AND integrated_account_id = $2",
         account.0 as EnvironmentId,
         account.1 as IntegratedAccountId,
+        is_needed,
     )
     .execute(connection)
     .await?;

@@ -141,7 +141,8 @@ impl TenantDb {
         .fetch_optional(&mut *tx)
         .await?;
         if given_up == Some(true) {
-            change_sources::need_run(&mut tx, (self.environment_id, lease.account_id)).await?;
+            change_sources::set_run_needed(&mut tx, (self.environment_id, lease.account_id), true)
+                .await?;
         }
         Ok(tx.commit().await?)
     }

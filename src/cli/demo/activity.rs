@@ -98,7 +98,8 @@ impl Activity<'_> {
             users.push(json!({"email": "jo.iner@lumenworks.example", "name": "Jo Iner",
                 "department": "Field Sales", "workspaces": [workspace]}));
         }
-        let plan = json!({"integrated_account_id": self.account_id, "name": "HR export", "desired": {"users": users}});
+        let plan = json!({"integrated_account_id": self.account_id, "name": "HR export",
+            "desired": {"users": users}});
         self.send(Method::POST, "/reconciliations", &plan).await
     }
 

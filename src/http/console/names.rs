@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
+use super::json::Fields as _;
 use super::view::{PageError, View};
 use crate::domain::sync::CopyKind;
 use crate::store::HeldRole;
@@ -23,6 +26,16 @@ impl Names {
         let account = view.selected()?;
         let rows = view.db.names_of_objects(account.id, kind, ids).await?;
         Ok(Self(rows.into_iter().collect()))
+    }
+
+    /// Returns the names of the objects of the selected account that a field of these bodies has the ids of.
+    pub(in crate::http) async fn in_field(
+        view: &View,
+        (kind, field): (CopyKind, &str),
+        bodies: &[&Value],
+    ) -> Result<Self, PageError> {
+        let ids: Vec<&str> = bodies.iter().filter_map(|body| body.some(field)).collect();
+        Self::of(view, kind, &ids).await
     }
 
     /// Returns the name of an id; the id itself if it is unknown.

@@ -126,7 +126,7 @@ async fn write(
     }
     let limit = remove_allowed(&mut *connection, &feed, &own, changes, &mut events).await?;
     if limit.is_exceeded {
-        change_sources::need_run(&mut *connection, feed.account).await?;
+        change_sources::set_run_needed(&mut *connection, feed.account, true).await?;
     }
     events.retain(|event| event.subject.as_ref().is_some_and(|(kind, _)| emitted.contains(kind)));
     own.attribute(&mut events);

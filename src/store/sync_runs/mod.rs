@@ -285,7 +285,8 @@ impl TenantDb {
         .await?;
         let Some(row) = row else { return Ok(false) };
         forget_run(&mut tx, row.account_id, id).await?;
-        change_sources::clear_needed_run(&mut tx, (self.environment_id, row.account_id)).await?;
+        change_sources::set_run_needed(&mut tx, (self.environment_id, row.account_id), false)
+            .await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
         Ok(true)

@@ -24,7 +24,7 @@ const LIMIT: &str = "30";
 const MAX_PEOPLE: usize = 10;
 
 /// What the violations of a page refer to.
-struct Context {
+struct DriftContext {
     people: Names,
     workspaces: Names,
     groups: Names,
@@ -76,19 +76,14 @@ async fn cards(view: &View) -> Result<(Markup, bool), PageError> {
     query.extend(others.into_iter().filter_map(|(name, own)| Some((name, get(own)?))));
     let list = view.api.get("/drift", &query).await?;
     let mut violations: Vec<&Value> = list.list("result").iter().collect();
-    let ids = |of: &dyn Fn(&Value) -> Vec<String>| -> Vec<String> {
-        violations.iter().flat_map(|one| of(one)).collect()
-    };
-    let people = ids(&|one| texts(one.field("evidence").texts("user_ids")));
-    let groups = ids(&|one| texts(one.list("fix").iter().filter_map(|fix| fix.some("group_id"))));
-    let names = |kind, ids: Vec<String>| async move {
-        let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-        Names::of(view, kind, &ids).await
-    };
-    let context = Context {
-        people: names(CopyKind::User, people).await?,
+    let people: Vec<&str> =
+        violations.iter().flat_map(|one| one.field("evidence").texts("user_ids")).collect();
+    let fixes = violations.iter().flat_map(|one| one.list("fix"));
+    let groups: Vec<&str> = fixes.filter_map(|fix| fix.some("group_id")).collect();
+    let context = DriftContext {
+        people: Names::of(view, CopyKind::User, &people).await?,
         workspaces: Names::workspaces(view).await?,
-        groups: names(CopyKind::Group, groups).await?,
+        groups: Names::of(view, CopyKind::Group, &groups).await?,
         roles: HeldRoles::of(view).await?,
         evaluated_at: view.db.policies_evaluated_at(view.selected()?.id).await?,
     };
@@ -106,12 +101,8 @@ async fn cards(view: &View) -> Result<(Markup, bool), PageError> {
     Ok((cards, is_settled))
 }
 
-fn texts<'t>(texts: impl IntoIterator<Item = &'t str>) -> Vec<String> {
-    texts.into_iter().map(str::to_owned).collect()
-}
-
 /// Whether a fix has changed something since the policies were last evaluated.
-fn is_fixed(violation: &Value, context: &Context) -> bool {
+fn is_fixed(violation: &Value, context: &DriftContext) -> bool {
     let operations = violation.field("last_fix").list("operations");
     let is_changed = operations.iter().any(|one| one.text("outcome") == "applied");
     is_changed
@@ -159,7 +150,7 @@ fn filters(view: &View, wanted: &str) -> Markup {
     }
 }
 
-fn card(view: &View, violation: &Value, context: &Context) -> Markup {
+fn card(view: &View, violation: &Value, context: &DriftContext) -> Markup {
     let severity = violation.text("severity");
     let class = format!("card violation {}", Tone::of_status(severity).class());
     let is_open = matches!(violation.text("status"), "open" | "acknowledged");
@@ -209,7 +200,7 @@ fn subjects(view: &View, violation: &Value, people: &Names) -> Markup {
     }
 }
 
-fn evidence(view: &View, violation: &Value, context: &Context) -> Vec<(&'static str, Markup)> {
+fn evidence(view: &View, violation: &Value, context: &DriftContext) -> Vec<(&'static str, Markup)> {
     let mut rows = Vec::new();
     for grant in violation.field("evidence").list("grants").iter().take(5) {
         rows.push(("Granted", html! {
@@ -243,11 +234,11 @@ fn evidence(view: &View, violation: &Value, context: &Context) -> Vec<(&'static 
     rows
 }
 
-fn operations(fix: &[Value], context: &Context) -> Markup {
+fn operations(fix: &[Value], context: &DriftContext) -> Markup {
     html! { ul.plain { @for one in fix { li { (operation(one, context)) } } } }
 }
 
-fn operation(one: &Value, context: &Context) -> Markup {
+fn operation(one: &Value, context: &DriftContext) -> Markup {
     let person = context.people.get(one.text("user_id"));
     let role = context.roles.name(one.text("role_id"));
     let group = context.groups.get(one.text("group_id"));
@@ -268,7 +259,7 @@ fn operation(one: &Value, context: &Context) -> Markup {
     }
 }
 
-fn fix(view: &View, violation: &Value, context: &Context) -> Markup {
+fn fix(view: &View, violation: &Value, context: &DriftContext) -> Markup {
     let mut touched: Vec<&str> =
         violation.list("fix").iter().map(|one| one.text("user_id")).collect();
     touched.sort_unstable();

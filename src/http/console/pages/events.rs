@@ -102,15 +102,13 @@ impl EventNames {
     async fn of(view: &View, events: &[Value]) -> Result<Self, PageError> {
         let Ok(account) = view.account_id() else { return Ok(Self::default()) };
         // The ids of another account can be the same.
-        let own = || events.iter().filter(|one| one.text("integrated_account_id") == account);
-        let ids = |name: &str| -> Vec<&str> {
-            let bodies = own().map(body);
-            bodies.filter_map(|body| body.some(name)).collect()
-        };
+        let own = events.iter().filter(|one| one.text("integrated_account_id") == account);
+        let bodies: Vec<&Value> = own.map(body).collect();
+        let workspaces = (CopyKind::Workspace, "workspace_id");
         Ok(Self {
-            people: Names::of(view, CopyKind::User, &ids("user_id")).await?,
-            workspaces: Names::of(view, CopyKind::Workspace, &ids("workspace_id")).await?,
-            groups: Names::of(view, CopyKind::Group, &ids("group_id")).await?,
+            people: Names::in_field(view, (CopyKind::User, "user_id"), &bodies).await?,
+            workspaces: Names::in_field(view, workspaces, &bodies).await?,
+            groups: Names::in_field(view, (CopyKind::Group, "group_id"), &bodies).await?,
         })
     }
 }

@@ -71,11 +71,10 @@ impl RoleChanges {
         let last = events.first().map(|(position, _)| *position);
         let events: Vec<Value> =
             events.iter().rev().filter_map(|(_, event)| serde_json::to_value(event).ok()).collect();
-        let people: Vec<&str> = events.iter().map(|event| body(event).text("user_id")).collect();
-        let people = Names::of(view, CopyKind::User, &people).await?;
-        let places: Vec<&str> =
-            events.iter().filter_map(|event| body(event).some("workspace_id")).collect();
-        let workspaces = Names::of(view, CopyKind::Workspace, &places).await?;
+        let bodies: Vec<&Value> = events.iter().map(body).collect();
+        let people = Names::in_field(view, (CopyKind::User, "user_id"), &bodies).await?;
+        let workspaces = (CopyKind::Workspace, "workspace_id");
+        let workspaces = Names::in_field(view, workspaces, &bodies).await?;
         Ok(Self { events, last, days, people, workspaces })
     }
 

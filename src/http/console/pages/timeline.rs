@@ -26,13 +26,11 @@ pub(in crate::http) struct HistoryNames {
 impl HistoryNames {
     /// Reads the names.
     pub(in crate::http) async fn of(view: &View, entries: &[Value]) -> Result<Self, PageError> {
-        let ids = |name: &str| -> Vec<&str> {
-            let bodies = entries.iter().map(body);
-            bodies.map(|body| body.text(name)).filter(|id| !id.is_empty()).collect()
-        };
+        let bodies: Vec<&Value> = entries.iter().map(body).collect();
+        let workspaces = (CopyKind::Workspace, "workspace_id");
         Ok(Self {
-            workspaces: Names::of(view, CopyKind::Workspace, &ids("workspace_id")).await?,
-            groups: Names::of(view, CopyKind::Group, &ids("group_id")).await?,
+            workspaces: Names::in_field(view, workspaces, &bodies).await?,
+            groups: Names::in_field(view, (CopyKind::Group, "group_id"), &bodies).await?,
         })
     }
 }
