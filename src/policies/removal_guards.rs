@@ -8,6 +8,7 @@ use crate::connectors::Connector;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::policy::{DirectoryOperation, HeldRole, Person};
+use crate::domain::role::level_family;
 use crate::domain::sync::{CopyKind, SyncResource};
 use crate::policies::kinds::{Check, GroupCheck, PolicyKind};
 use crate::store::{PeopleFilter, PeoplePage, StoreError, TenantDb};
@@ -164,6 +165,9 @@ impl Guards<'_> {
         person: &Person,
         operation: &DirectoryOperation,
     ) -> Result<Option<GuardRefusal>, StoreError> {
+        if !self.required.are_roles_known && grants_level(operation) {
+            return Ok(Some(GuardRefusal::UnknownRoles));
+        }
         if !takes_access(person, operation) {
             return Ok(None);
         }
@@ -245,6 +249,12 @@ impl Guards<'_> {
         people.extend(self.planned.values().cloned());
         Ok(people)
     }
+}
+
+/// Whether an operation gives a level, which replaces the present one: a higher one may be lost by it.
+fn grants_level(operation: &DirectoryOperation) -> bool {
+    let DirectoryOperation::GrantRole { role_id, .. } = operation else { return false };
+    level_family(role_id).is_some()
 }
 
 /// Whether a group of people violates a rule.

@@ -11,11 +11,11 @@ use crate::connectors::UnreadableRows;
 use crate::domain::account::AccountStatus;
 use crate::domain::ids::ReconciliationId;
 use crate::domain::reconciliation::{
-    ApplyControl, Reconciliation, ReconciliationStatus, StepOutcome,
+    ApplyControl, Reconciliation, ReconciliationGuards, ReconciliationStatus, StepOutcome,
 };
 use crate::jobs::JobInterrupted;
 use crate::policies::BackgroundChanges;
-use crate::store::{ApplyEnd, JobLease, StepFilter, TenantDb};
+use crate::store::{ApplyEnd, JobLease, StepFilter, StoreError, TenantDb};
 
 /// Number of steps that are read together.
 const PAGE: i64 = 2_000;
@@ -86,6 +86,7 @@ impl ReconcileServices {
         }
         let (request_id, unreadable_rows) = (id.text(), UnreadableRows::default());
         let Reconciliation { options, applied_by, counts, .. } = &reconciliation;
+        let guards = Self::current_guards(db, &reconciliation).await?;
         let background = BackgroundChanges {
             services,
             db,
@@ -97,7 +98,7 @@ impl ReconcileServices {
         };
         let failed = u32::try_from(counts.failed).unwrap_or(u32::MAX);
         let errors = (options.max_errors, failed);
-        let run = SubjectRun::new(background, lease, id, &options.guards, errors);
+        let run = SubjectRun::new(background, lease, id, &guards, errors);
         self.run_phases(db, id, &run).await?;
         let ended = db.reconciliation(id, services.clock.now()).await?;
         let counts = ended.map(|ended| ended.counts).unwrap_or_default();
@@ -106,6 +107,20 @@ impl ReconcileServices {
         } else {
             ReconciliationStatus::Applied
         })
+    }
+
+    /// Returns the guards of a reconciliation. Whom its rule set protects now is protected too.
+    async fn current_guards(
+        db: &TenantDb,
+        reconciliation: &Reconciliation,
+    ) -> Result<ReconciliationGuards, StoreError> {
+        let mut guards = reconciliation.options.guards.clone();
+        let rule_set = match reconciliation.rule_set_id {
+            Some(id) => db.rule_set(id).await?,
+            None => None,
+        };
+        guards.protected.extend(rule_set.into_iter().flat_map(|set| set.guards.protected));
+        Ok(guards)
     }
 
     async fn run_phases(

@@ -6,6 +6,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::desired_resolver::Resolver;
 use super::plan_guards::{PlanGuards, removal_limit};
+use super::plan_rules::current_options;
 use super::plan_writer::PlanWriter;
 use super::services::{MAX_WAIT, ReconcileServices};
 use super::step_checks::StepChecks;
@@ -14,8 +15,8 @@ use crate::domain::account::{AccountStatus, IntegratedAccount};
 use crate::domain::ids::JobId;
 use crate::domain::policy::{DirectoryOperation, Person};
 use crate::domain::reconciliation::{
-    Approval, Ownership, PlanOperation, ProposedStep, RemovalLimit, ResolvedUser, RowError,
-    StepPhase, StepSubject, difference,
+    Approval, Ownership, PlanOperation, ProposedStep, ReconciliationOptions, RemovalLimit,
+    ResolvedUser, RowError, StepPhase, StepSubject, difference,
 };
 use crate::domain::sync::CopyKind;
 use crate::domain::sync_run::SyncProblem;
@@ -54,6 +55,8 @@ pub(super) struct Planner<'a> {
     pub(super) db: &'a TenantDb,
     pub(super) account: &'a IntegratedAccount,
     pub(super) claimed: &'a ClaimedPlan,
+    /// The options that hold now.
+    pub(super) options: &'a ReconciliationOptions,
     pub(super) checks: StepChecks<'a>,
     pub(super) guards: PlanGuards<'a>,
     pub(super) writer: PlanWriter<'a>,
@@ -112,6 +115,7 @@ impl ReconcileServices {
             let detail = "The account must be linked again before a plan can be made.";
             return Err(failed("account_needs_reauth", detail.to_owned()));
         }
+        let options = current_options(db, claimed).await?;
         let freshness = db.copy_freshness(account.id, &[CopyKind::User]).await?;
         let Some(freshness) = freshness else {
             let detail = "The account has no complete synced copy of users. Run a sync first.";
@@ -130,7 +134,7 @@ impl ReconcileServices {
         let connector = services.sync.registry.connector(account.provider);
         let (resolver, created) =
             Resolver::read(db, account.id, connector, &claimed.new_workspaces).await?;
-        let ownership = resolver.ownership(&claimed.options.scope);
+        let ownership = resolver.ownership(&options.scope);
         let ownership = ownership.map_err(|error| failed("invalid_scope", error))?;
         let cx = background.call_context();
         let mut planner = Planner {
@@ -138,8 +142,9 @@ impl ReconcileServices {
             db,
             account,
             claimed,
+            options: &options,
             checks: StepChecks { cx, connector, clock: &*services.clock },
-            guards: PlanGuards::read(db, account, connector, &claimed.options.guards).await?,
+            guards: PlanGuards::read(db, account, connector, &options.guards).await?,
             writer: PlanWriter::new(db, lease, claimed.id, connector),
             ownership,
             matched_by: HashMap::new(),
@@ -274,7 +279,7 @@ impl Planner<'_> {
             base_synced_at: Some(base_synced_at),
             expires_at: now + VALIDITY,
         };
-        let approve = self.claimed.options.approve;
+        let approve = self.options.approve;
         let is_approved = match approve {
             Some(Approval::IfNoRemovals) => removals.removals == 0,
             Some(Approval::WithinGuards) => removals.override_removals.is_none(),
@@ -303,11 +308,11 @@ impl Planner<'_> {
     ) -> Result<RemovalLimit, PlanStopped> {
         let sizes = self.db.copy_sizes(self.account.id).await?;
         let people = sizes.into_iter().find(|(kind, _)| *kind == CopyKind::User);
-        let ClaimedPlan { options, rule_set_id, .. } = self.claimed;
-        let before = match rule_set_id {
+        let options = self.options;
+        let before = match self.claimed.rule_set_id {
             Some(id) if options.approve == Some(Approval::WithinGuards) => {
                 let since = now - REMOVAL_WINDOW;
-                self.db.rule_set_removals_since(self.account.id, *id, since).await?
+                self.db.rule_set_removals_since(self.account.id, id, since).await?
             }
             Some(_) | None => 0,
         };

@@ -20,11 +20,11 @@ impl Planner<'_> {
         &mut self,
         resolver: &Resolver<'_>,
     ) -> Result<(), PlanStopped> {
-        let match_by = self.claimed.options.match_by;
+        let match_by = self.options.match_by;
         for (id, value) in self.db.match_values(self.account.id, match_by).await? {
             self.matched_by.entry(match_by.normalize(&value)).or_default().push(id);
         }
-        let mode = self.claimed.options.mode;
+        let mode = self.options.mode;
         let mut usable: HashSet<i64> = HashSet::new();
         let mut keys: HashMap<String, i64> = HashMap::new();
         let mut after = 0;
@@ -44,8 +44,8 @@ impl Planner<'_> {
             }
         }
         // The people of rows that are left out would lose access as if they were not desired.
-        let loses_people = self.claimed.options.prune || !self.ownership.is_empty();
-        if self.has_row_errors && (!self.claimed.options.skip_bad_rows || loses_people) {
+        let loses_people = self.options.prune || !self.ownership.is_empty();
+        if self.has_row_errors && (!self.options.skip_bad_rows || loses_people) {
             let detail = "The desired state has rows that can't be used; `row_errors` names them. Correct them, or set \
                           `skip_bad_rows` for a plan that removes no one.";
             let problem = problem("invalid_desired_state", detail.to_owned());
@@ -64,7 +64,7 @@ impl Planner<'_> {
             }
             self.plan_users(users).await?;
         }
-        if self.claimed.options.prune || !self.ownership.is_empty() {
+        if self.options.prune || !self.ownership.is_empty() {
             self.plan_departures(&keys).await?;
         }
         Ok(())
@@ -81,7 +81,7 @@ impl Planner<'_> {
         row: &StagedRow,
         keys: &mut HashMap<String, i64>,
     ) -> Result<ResolvedUser, InvalidDesired> {
-        let match_by = self.claimed.options.match_by;
+        let match_by = self.options.match_by;
         let at_key = |message: String| InvalidDesired { pointer: format!("/{match_by}"), message };
         let person = row.person.as_object().cloned().unwrap_or_default();
         let desired = DesiredUser::parse(person)?;
@@ -156,7 +156,7 @@ impl Planner<'_> {
     /// Plans the steps of the people who are not in the desired state. `desired` are the values by which its people are
     /// matched: a person with one of them, as a second address or since the plan was begun, is no stranger to it.
     async fn plan_departures(&mut self, desired: &HashMap<String, i64>) -> Result<(), PlanStopped> {
-        let match_by = self.claimed.options.match_by;
+        let match_by = self.options.match_by;
         let mut after: Option<String> = None;
         loop {
             let page = PeoplePage { as_of: None, after: after.as_deref(), limit: PAGE };
@@ -171,7 +171,7 @@ impl Planner<'_> {
                 if self.desired.contains(&person.id) || is_desired() {
                     continue;
                 }
-                let steps = departure(&person, &self.ownership, self.claimed.options.prune);
+                let steps = departure(&person, &self.ownership, self.options.prune);
                 let key = person.email().unwrap_or(&person.id).to_owned();
                 self.push_all(person, &key, steps).await?;
             }

@@ -16,7 +16,9 @@ use crate::domain::reconciliation::{
 };
 use crate::domain::user::User;
 use crate::policies::BackgroundChanges;
-use crate::store::{AuditEntry, NewReconciliation, PeopleFilter, PeoplePage, StoreError, TenantDb};
+use crate::store::{
+    AuditEntry, ClaimedPlan, NewReconciliation, PeopleFilter, PeoplePage, StoreError, TenantDb,
+};
 
 /// Number of people that are read together.
 const PAGE: i64 = 2_000;
@@ -32,10 +34,10 @@ impl Planner<'_> {
             return Err(failed("not_found", format!("The rule set {id} was deleted.")));
         };
         // What the request declares has precedence over the rule set.
-        let mode = self.claimed.options.mode;
+        let mode = self.options.mode;
         let owned = own(&mut self.ownership, resolver, &rule_set, mode);
         owned.map_err(|error| failed("invalid_rule_set", error))?;
-        let filter = match &self.claimed.options.only_users {
+        let filter = match &self.options.only_users {
             Some(ids) => PeopleFilter::Ids(ids.clone()),
             None => PeopleFilter::Everyone,
         };
@@ -159,6 +161,27 @@ impl ReconcileServices {
         };
         db.insert_reconciliation(&new, clock.now(), Some(&entry)).await?;
         Ok(id)
+    }
+}
+
+/// Returns the options of a plan: of one that an automatic rule set requested, those of the rule set as it is now. It may
+/// have been changed while the plan waited for another one.
+pub(super) async fn current_options(
+    db: &TenantDb,
+    claimed: &ClaimedPlan,
+) -> Result<ReconciliationOptions, PlanStopped> {
+    let options = claimed.options.clone();
+    let (Some(id), Some(Approval::WithinGuards)) = (claimed.rule_set_id, options.approve) else {
+        return Ok(options);
+    };
+    match db.rule_set(id).await? {
+        Some(now) if now.auto => {
+            Ok(ReconciliationOptions { mode: now.mode, guards: now.guards, ..options })
+        }
+        Some(_) | None => {
+            let detail = format!("The rule set {id} is no longer applied automatically.");
+            Err(failed("rule_set_not_automatic", detail))
+        }
     }
 }
 

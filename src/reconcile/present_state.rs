@@ -2,13 +2,15 @@
 
 use serde_json::{Map, Value};
 
-use crate::domain::policy::{DirectoryOperation, Person};
+use crate::domain::policy::{DirectoryOperation, HeldRole, Person};
+use crate::domain::reconciliation::{has_values, lost_roles, present_part};
 use crate::domain::role::{is_guest_level, is_member_level, replaces_level};
 use crate::domain::user::User;
-use crate::domain::user_input::UserInput;
 
 /// What differs when others gave a person another level.
 const LEVEL: &str = "the person's level in this place";
+/// What differs when others gave a person a role that the step would take too.
+const ROLES: &str = "the roles that the person would lose";
 
 /// The state of a person, compared with a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,7 +71,7 @@ pub(super) fn present(
         }
         DirectoryOperation::RemoveWorkspaceMember { workspace_id, .. } => {
             let is_member = person.workspaces.iter().any(|one| one.id == *workspace_id);
-            Present::of(!is_member, true, "")
+            Present::of(!is_member, loses_as_planned(person, Some(workspace_id), before), ROLES)
         }
         DirectoryOperation::AddGroupMember { group_id, .. } => {
             let is_member = person.groups.iter().any(|one| one.id == *group_id);
@@ -79,8 +81,27 @@ pub(super) fn present(
             let is_member = person.groups.iter().any(|one| one.id == *group_id);
             Present::of(!is_member, true, "")
         }
-        DirectoryOperation::DeactivateUser { .. } => Present::of(!person.can_sign_in(), true, ""),
+        DirectoryOperation::DeactivateUser { .. } => {
+            Present::of(!person.can_sign_in(), loses_as_planned(person, None, before), ROLES)
+        }
     }
+}
+
+/// Whether a person loses no role with the membership of a workspace, or with the account, that the plan did not know of:
+/// one that others gave since then.
+fn loses_as_planned(
+    person: &Person,
+    workspace_id: Option<&str>,
+    before: &Map<String, Value>,
+) -> bool {
+    let known = before.get("roles").and_then(Value::as_array);
+    let is_known = |held: &HeldRole| {
+        known.into_iter().flatten().any(|role| {
+            let text = |name: &str| role.get(name).and_then(Value::as_str);
+            text("id") == Some(&held.role_id) && text("workspace_id") == held.workspace_id.as_deref()
+        })
+    };
+    lost_roles(person, workspace_id).all(is_known)
 }
 
 /// Compares the fields of a change.
@@ -112,13 +133,11 @@ fn is_equal(user: &User, fields: &Map<String, Value>) -> bool {
     if fields.get("name").and_then(Value::as_str) == user.name.as_deref() {
         fields.remove("name");
     }
-    let input: Result<UserInput, _> = serde_json::from_value(Value::Object(fields));
-    input.is_ok_and(|input| input.compare(user) != crate::domain::patch::Comparison::Different)
+    has_values(user, &fields)
 }
 
 /// Whether a field of a user has the value that a plan found.
 fn is_as(user: &User, name: &str, before: &Map<String, Value>) -> bool {
-    let present = crate::domain::reconciliation::present_value(user, name);
-    before.get(name) == Some(&present)
-        || before.get(name).is_none_or(Value::is_null) && present.is_null()
+    let earlier = before.get(name).unwrap_or(&Value::Null);
+    *earlier == present_part(user, (name, earlier))
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::connectors::{CallContext, Connector, ConnectorError, RoleGrant};
+use crate::connectors::{CallContext, Connector, ConnectorError, RoleGrant, UserRemoval};
 use crate::domain::clock::Clock;
 use crate::domain::patch::ValidationError;
 use crate::domain::policy::DirectoryOperation;
@@ -12,6 +12,9 @@ use crate::domain::user_input::UserInput;
 
 /// What a step that the provider has no operation for is skipped with.
 const UNSUPPORTED: &str = "The provider has no such operation.";
+/// What a deactivation is skipped with that would delete the person.
+const DELETES: &str = "The account deletes users in place of a deactivation, which no plan does. Set its provider setting \
+                       `delete_user` to `deactivate`.";
 
 /// Checks steps against the provider.
 pub(super) struct StepChecks<'a> {
@@ -71,9 +74,11 @@ impl StepChecks<'_> {
             | DirectoryOperation::RemoveGroupMember { .. } => {
                 unless(self.connector.group_writes().is_some())
             }
-            DirectoryOperation::UpdateUser { .. }
-            | DirectoryOperation::DeactivateUser { .. }
-            | DirectoryOperation::ExpireUser { .. } => {
+            DirectoryOperation::DeactivateUser { .. } => {
+                deletion(self.connector, &self.cx, operation)
+                    .or_else(|| unless(self.connector.user_writes().is_some()))
+            }
+            DirectoryOperation::UpdateUser { .. } | DirectoryOperation::ExpireUser { .. } => {
                 unless(self.connector.user_writes().is_some())
             }
         }
@@ -142,6 +147,17 @@ impl StepChecks<'_> {
         });
         errors
     }
+}
+
+/// Returns why a deactivation is not carried out: the account deletes users instead.
+pub(super) fn deletion(
+    connector: &dyn Connector,
+    cx: &CallContext<'_>,
+    operation: &DirectoryOperation,
+) -> Option<String> {
+    let is_deactivation = matches!(operation, DirectoryOperation::DeactivateUser { .. });
+    let removal = connector.user_writes().map(|writer| writer.removal(cx));
+    (is_deactivation && removal == Some(UserRemoval::Deletion)).then(|| DELETES.to_owned())
 }
 
 fn owned((name, value): (&String, &Value)) -> (String, Value) {

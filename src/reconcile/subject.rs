@@ -10,6 +10,7 @@ use super::apply_stopped::ApplyStopped;
 use super::created_objects::{with_created_ids, with_ids};
 use super::plan::problem;
 use super::present_state::{Present, present};
+use super::step_checks::deletion;
 use super::step_guards::{StepGuards, TakenPeople};
 use super::step_run::{StepFailed, StepRun};
 use super::subject_error::describe;
@@ -124,7 +125,7 @@ impl<'a> SubjectRun<'a> {
         }
         let (mut sent, mut stopped) = (Vec::new(), Ok(()));
         for step in steps {
-            match self.send(step).await {
+            match self.send(step, &sent).await {
                 Ok(accepted) => sent.extend(accepted),
                 // What was sent before has an outcome.
                 Err(why) => {
@@ -177,13 +178,21 @@ impl<'a> SubjectRun<'a> {
         }))
     }
 
-    /// Sends a step, if the person is as before it. Returns the step when the provider accepted it.
-    async fn send(&self, step: SentStep) -> Result<Option<SentStep>, ApplyStopped> {
+    /// Sends a step, if the person is as before it. `earlier` are the steps about the same object that the provider
+    /// accepted since it was read. Returns the step when the provider accepted it.
+    async fn send(
+        &self,
+        step: SentStep,
+        earlier: &[SentStep],
+    ) -> Result<Option<SentStep>, ApplyStopped> {
         let SentStep { stored, operation } = &step;
         let Some(person) = self.person(operation.user_id()).await? else {
             self.end(stored, StepOutcome::Conflict, Some(GONE.to_owned())).await?;
             return Ok(None);
         };
+        let earlier = earlier.iter().map(|step| &step.operation);
+        let earlier = earlier.filter(|sent| sent.user_id() == operation.user_id());
+        let person = earlier.fold(person, |person, sent| after_operation(&person, sent));
         let PlanStepValues { before, after } = values(stored);
         match present(&person, operation, before, after) {
             Present::Done => {
@@ -220,7 +229,12 @@ impl<'a> SubjectRun<'a> {
         mut taken: Option<&mut TakenPeople>,
     ) -> Result<Option<SentStep>, ApplyStopped> {
         let SentStep { stored, operation } = &step;
-        let refusal = self.guards.refusal(person, operation, taken.as_deref()).await?;
+        let BackgroundChanges { services, account, .. } = self.background;
+        let connector = services.sync.registry.connector(account.provider);
+        let refusal = match deletion(connector, &self.background.call_context(), operation) {
+            Some(refusal) => Some(refusal),
+            None => self.guards.refusal(person, operation, taken.as_deref()).await?,
+        };
         if let Some(refusal) = refusal {
             self.end(stored, StepOutcome::Skipped, Some(refusal)).await?;
             return Ok(None);

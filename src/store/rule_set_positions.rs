@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 
 use super::connections::TimedConnection;
 use super::{Store, StoreError, TenantDb};
-use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
+use crate::domain::ids::{EnvironmentId, IntegratedAccountId, RuleSetId};
 use crate::domain::sync_run::SyncProblem;
 
 /// The maximum number of events that are looked at together.
@@ -160,19 +160,24 @@ impl TenantDb {
     }
 }
 
-/// Follows the feed of an account from its present end, if the account has automatic rule sets; otherwise no longer.
-/// With several of them the position stays: events before it may not have been applied by the others.
+/// Follows the feed of an account after a change of a rule set, if the account has automatic ones; otherwise no longer. An
+/// automatic rule set that was changed begins at the present end, unless there are others: events before may not have
+/// been applied by them.
 pub(super) async fn follow(
     connection: &mut TimedConnection,
     account: (EnvironmentId, IntegratedAccountId),
+    (changed, is_automatic): (RuleSetId, bool),
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "DELETE FROM rule_set_positions
-         WHERE environment_id = $1 AND integrated_account_id = $2 AND (
-             SELECT count(*) FROM rule_sets
-             WHERE environment_id = $1 AND integrated_account_id = $2 AND auto) < 2",
+         WHERE environment_id = $1 AND integrated_account_id = $2 AND NOT EXISTS (
+             SELECT FROM rule_sets
+             WHERE environment_id = $1 AND integrated_account_id = $2 AND auto
+               AND NOT ($4 AND rule_set_id = $3))",
         account.0 as EnvironmentId,
         account.1 as IntegratedAccountId,
+        changed as RuleSetId,
+        is_automatic,
     )
     .execute(&mut *connection)
     .await?;

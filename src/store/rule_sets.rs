@@ -43,7 +43,7 @@ impl TenantDb {
         .execute(&mut *tx)
         .await?;
         let account = (self.environment_id, set.integrated_account_id);
-        rule_set_positions::follow(&mut tx, account).await?;
+        rule_set_positions::follow(&mut tx, account, (set.id, set.auto)).await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
         Ok(tx.commit().await?)
     }
@@ -184,7 +184,7 @@ impl RuleSetLock {
         )
         .execute(&mut *self.tx)
         .await?;
-        self.end(audit).await.map(|_| ())
+        self.end(to.auto, audit).await.map(|_| ())
     }
 
     /// Deletes it.
@@ -200,12 +200,18 @@ impl RuleSetLock {
         )
         .execute(&mut *self.tx)
         .await?;
-        self.end(audit).await
+        self.end(false, audit).await
     }
 
-    async fn end(mut self, audit: &AuditEntry<'_>) -> Result<RuleSet, StoreError> {
+    /// Commits a change; `is_automatic`: whether the rule set is automatic after it.
+    async fn end(
+        mut self,
+        is_automatic: bool,
+        audit: &AuditEntry<'_>,
+    ) -> Result<RuleSet, StoreError> {
         let account = (self.environment_id, self.rule_set.integrated_account_id);
-        rule_set_positions::follow(&mut self.tx, account).await?;
+        let changed = (self.rule_set.id, is_automatic || self.rule_set.auto);
+        rule_set_positions::follow(&mut self.tx, account, changed).await?;
         audit::append(&mut *self.tx, self.environment_id, audit).await?;
         self.tx.commit().await?;
         Ok(self.rule_set)

@@ -147,18 +147,18 @@ impl WriteThrough<'_> {
         read_back: ReadBack,
     ) -> Result<(), ObjectReadError> {
         let (account, clock) = (self.cx.account, &self.services.clock);
-        db.end_own_change(account.id, registered, &change.effects, clock.now()).await?;
+        if is_changed {
+            db.end_own_change(account.id, registered, &change.effects, clock.now()).await?;
+        } else {
+            // What is found now was changed by others.
+            db.drop_own_change(account.id, registered).await?;
+        }
         if read_back == ReadBack::Later {
-            if !is_changed {
-                db.drop_own_change(account.id, registered).await?;
-            }
             return Ok(());
         }
         let written = self.read_back(db, change).await;
-        // One that was made and not found yet explains what is found soon.
-        if !is_changed {
-            db.drop_own_change(account.id, registered).await?;
-        } else if written.is_ok() {
+        // One that is made and not found yet explains what is found soon.
+        if is_changed && written.is_ok() {
             db.settle_own_change(account.id, registered, &change.effects).await?;
         }
         written

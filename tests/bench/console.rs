@@ -172,7 +172,7 @@ async fn plan(
     base: &str,
     account: &str,
 ) -> anyhow::Result<String> {
-    let sync = json!({"sync": {"enabled": true, "schedule": null}}).to_string();
+    let sync = json!({"sync": {"enabled": true}}).to_string();
     let enable = caller.request(Method::PATCH, &format!("{base}/integrated-accounts/{account}"));
     fleet::json(enable.header(header::CONTENT_TYPE, "application/json").body(sync)).await?;
     let emails: Vec<String> =

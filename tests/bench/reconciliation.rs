@@ -133,7 +133,7 @@ async fn plan_with(deployment: &Deployment) -> anyhow::Result<(f64, f64)> {
         .with("authorization", &format!("Bearer {key}"))?
         .with("x-integrated-account-id", &account)?;
     let base = gateway.url();
-    let sync = json!({"sync": {"enabled": true, "schedule": null}}).to_string();
+    let sync = json!({"sync": {"enabled": true}}).to_string();
     let enable = caller.request(Method::PATCH, &format!("{base}/integrated-accounts/{account}"));
     fleet::json(enable.header(header::CONTENT_TYPE, "application/json").body(sync)).await?;
     let rows: Vec<String> = sqlx::query_scalar(

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::changed_fields::{changed_fields, present_value};
+use super::changed_fields::{changed_fields, present_part, uncertain_fields};
 use super::operation::{CreateOperation, NEW_OBJECT, PlanOperation};
+use super::proposed_step::ProposedStep;
 use super::resolved::{Ownership, ResolvedRole, ResolvedUser, ResolvedWorkspace};
 use super::step::StepPhase;
 use crate::domain::policy::{DirectoryOperation, HeldRole, Person};
@@ -20,57 +21,12 @@ const DEACTIVATED: &str = "The person is deactivated. Name `status` as `active` 
 const GUEST: &str =
     "A guest can't hold a level of members. Name `user_type` as `member`, or leave the role out.";
 
+/// Why fields are not changed that can't be compared.
+const UNCERTAIN: &str = "The provider stores these fields in a form of its own, so that it is unknown whether they differ. \
+                         Change them with PATCH /users/{id}.";
 /// Why a level is not lowered.
 const HIGHER: &str =
     "The person holds a higher level there. Only the mode `authoritative` takes it.";
-
-/// A step that follows from a difference.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ProposedStep {
-    /// Its phase.
-    pub phase: StepPhase,
-    /// The operation.
-    pub operation: PlanOperation,
-    /// The values before.
-    pub before: Map<String, Value>,
-    /// The values afterwards.
-    pub after: Map<String, Value>,
-    /// Why it follows.
-    pub reason: String,
-    /// Whether it takes access from the person; known when it was compared with the person.
-    pub is_removal: bool,
-    /// Why it is not carried out.
-    pub skipped: Option<String>,
-}
-
-impl ProposedStep {
-    fn new(
-        phase: StepPhase,
-        operation: impl Into<PlanOperation>,
-        (before, after): (Value, Value),
-        reason: String,
-    ) -> Self {
-        let operation = operation.into();
-        let is_removal = match &operation {
-            PlanOperation::Create(_) => false,
-            PlanOperation::Change(operation) => operation.is_removal(),
-        };
-        let [before, after] = [before, after].map(|value| match value {
-            Value::Object(fields) => fields,
-            Value::Null
-            | Value::Bool(_)
-            | Value::Number(_)
-            | Value::String(_)
-            | Value::Array(_) => Map::new(),
-        });
-        Self { phase, operation, before, after, reason, is_removal, skipped: None }
-    }
-
-    fn unless(mut self, reason: Option<&str>) -> Self {
-        self.skipped = self.skipped.or_else(|| reason.map(str::to_owned));
-        self
-    }
-}
 
 /// Returns the key of a person that the plan creates.
 #[must_use]
@@ -94,20 +50,35 @@ pub fn difference(
         }
         return steps;
     }
+    let uncertain = uncertain_fields(user, &desired.fields);
+    if !uncertain.is_empty() {
+        steps.push(update(person, user, desired, uncertain).unless(Some(UNCERTAIN)));
+    }
     let changes = changed_fields(user, &desired.fields);
     let blocked = (!person.can_sign_in() && status != Some("active")).then_some(DEACTIVATED);
     if !changes.is_empty() {
-        let before = changes.keys().map(|name| (name.clone(), present_value(user, name))).collect();
-        let operation =
-            DirectoryOperation::UpdateUser { user_id: person.id.clone(), changes: changes.clone() };
-        let reason = format!("Desired by {}.", desired.source);
-        let values = (Value::Object(before), Value::Object(changes));
-        steps.push(ProposedStep::new(StepPhase::Additions, operation, values, reason));
+        steps.push(update(person, user, desired, changes));
     }
     workspaces(person, desired, ownership, blocked, &mut steps);
     roles(person, desired, ownership, blocked, &mut steps);
     groups(person, desired, ownership, blocked, &mut steps);
     steps
+}
+
+fn update(
+    person: &Person,
+    user: &User,
+    desired: &ResolvedUser,
+    changes: Map<String, Value>,
+) -> ProposedStep {
+    let before = changes.iter().map(|(name, value)| {
+        let present = present_part(user, (name, value));
+        (name.clone(), present)
+    });
+    let values = (Value::Object(before.collect()), Value::Object(changes.clone()));
+    let operation = DirectoryOperation::UpdateUser { user_id: person.id.clone(), changes };
+    let reason = format!("Desired by {}.", desired.source);
+    ProposedStep::new(StepPhase::Additions, operation, values, reason)
 }
 
 /// Returns the steps for a person who is not in the desired state.
@@ -225,16 +196,19 @@ fn workspaces(
 }
 
 /// Returns the roles that a person loses with the membership of a workspace, or with the account.
-fn lost_roles(person: &Person, workspace_id: Option<&str>) -> Vec<Value> {
-    let is_lost = |role: &&HeldRole| {
+pub fn lost_roles<'p>(
+    person: &'p Person,
+    workspace_id: Option<&'p str>,
+) -> impl Iterator<Item = &'p HeldRole> {
+    person.roles.iter().filter(move |role| {
         workspace_id.is_none_or(|id| role.workspace_id.as_deref() == Some(id))
             && !is_member_level(&role.role_id)
             && !is_guest_level(&role.role_id)
-    };
-    person.roles.iter().filter(is_lost).map(role_json).collect()
+    })
 }
 
-fn add_roles(before: &mut Value, roles: Vec<Value>) {
+fn add_roles<'r>(before: &mut Value, roles: impl Iterator<Item = &'r HeldRole>) {
+    let roles: Vec<Value> = roles.map(role_json).collect();
     if let (false, Some(before)) = (roles.is_empty(), before.as_object_mut()) {
         before.insert("roles".to_owned(), roles.into());
     }

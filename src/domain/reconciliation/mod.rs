@@ -5,6 +5,7 @@ mod desired;
 mod difference;
 mod operation;
 mod options;
+mod proposed_step;
 mod resolved;
 mod rule_set;
 mod scope;
@@ -15,13 +16,14 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-pub use self::changed_fields::present_value;
+pub use self::changed_fields::{has_values, present_part, present_value};
 pub use self::desired::{
     DesiredRole, DesiredUser, DesiredWorkspace, InvalidDesired, MatchBy, NewWorkspace, RowError,
 };
-pub use self::difference::{ProposedStep, creation, departure, difference, new_user_key};
+pub use self::difference::{creation, departure, difference, lost_roles, new_user_key};
 pub use self::operation::{CreateOperation, NEW_OBJECT, PlanOperation, new_object_key};
 pub use self::options::{Approval, ReconciliationGuards, ReconciliationOptions};
+pub use self::proposed_step::ProposedStep;
 pub use self::resolved::{
     Owned, Ownership, ResolvedGroup, ResolvedRole, ResolvedUser, ResolvedWorkspace,
 };

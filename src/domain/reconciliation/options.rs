@@ -54,7 +54,8 @@ impl ReconciliationGuards {
 pub enum Approval {
     /// As soon as it is made, if it has no removals. It is applied in the name of the caller who requested the plan.
     IfNoRemovals,
-    /// As soon as it is made, if it is within its guards. Rule sets with `auto` are applied so.
+    /// As soon as it is made, if it is within its guards. Only rule sets with `auto` are applied so: no request may ask
+    /// for it.
     WithinGuards,
 }
 

@@ -1,6 +1,7 @@
 //! Input that creates or changes a user.
 
 mod compare;
+mod known_forms;
 mod names;
 mod validate;
 

@@ -184,8 +184,9 @@ fn refusal(
     let RowReport { rows, bad_rows, errors, is_unusable } = report;
     let detail = if *is_unusable {
         "The desired state can't be read.".to_owned()
-    } else if *bad_rows == 0 && *rows == 0 && options.prune {
-        "The desired state has no people: with `prune`, everybody would be deactivated.".to_owned()
+    } else if *bad_rows == 0 && *rows == 0 && options.removes_absent() {
+        "The desired state has no people: with `prune` or the mode `authoritative`, everybody would lose access."
+            .to_owned()
     } else if *bad_rows == 0 {
         return None;
     } else if !options.skip_bad_rows {

@@ -209,6 +209,10 @@ impl Requested {
             let message = format!("must be between 1 and {MAX_MAX_ERRORS}");
             errors.push(ValidationError::at("/max_errors", message));
         }
+        if options.approve == Some(Approval::WithinGuards) {
+            let message = "must be `if_no_removals`: other plans are applied with their hash";
+            errors.push(ValidationError::at("/approve", message));
+        }
         errors.extend(options.guards.validate("/guards"));
         if options.scope.len() > MAX_ENTRIES {
             let message = format!("must have at most {MAX_ENTRIES} entries");

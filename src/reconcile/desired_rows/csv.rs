@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::collector::RowCollector;
 use super::columns::Column;
+use super::csv_quotes::CsvQuotes;
 use super::report::MAX_ROW_BYTES;
 
 /// The maximum number of columns.
@@ -26,10 +27,10 @@ pub(super) struct CsvRows {
     byte_count: usize,
     cell_count: usize,
     is_too_large: bool,
-    /// Whether a record has begun, the line in which it did, and its number of quotes.
+    /// Whether a record has begun, the line in which it did, and its quotes.
     is_in_record: bool,
     first_line: u64,
-    quotes: usize,
+    quotes: CsvQuotes,
     /// The current line.
     line: u64,
 }
@@ -55,7 +56,7 @@ impl Default for CsvRows {
             is_too_large: false,
             is_in_record: false,
             first_line: 1,
-            quotes: 0,
+            quotes: CsvQuotes::default(),
             line: 1,
         }
     }
@@ -77,7 +78,7 @@ impl CsvRows {
     }
 
     pub(super) fn finish(&mut self, into: &mut RowCollector) {
-        if self.is_in_record && self.quotes % 2 == 1 {
+        if self.is_in_record && self.quotes.is_open() {
             self.is_in_record = false;
             return into.reject(self.first_line, None, "the row has a quote that does not end");
         }
@@ -96,7 +97,7 @@ impl CsvRows {
         let (result, read, written, ended) = self.reader.read_record(bytes, output, ends);
         let (done, rest) = bytes.split_at_checked(read).unwrap_or((bytes, &[]));
         self.line += count(done, b'\n');
-        self.quotes += usize::try_from(count(done, b'"')).unwrap_or(usize::MAX);
+        self.quotes.read(done);
         self.byte_count += written;
         self.cell_count += ended;
         match result {
@@ -117,7 +118,8 @@ impl CsvRows {
 
     fn begin_record(&mut self) {
         (self.is_in_record, self.is_too_large) = (false, false);
-        (self.byte_count, self.cell_count, self.quotes) = (0, 0, 0);
+        (self.byte_count, self.cell_count) = (0, 0);
+        self.quotes = CsvQuotes::default();
     }
 
     /// Skips the ends of lines before a record.
@@ -135,6 +137,10 @@ impl CsvRows {
             let message = format!(
                 "the row has more than {MAX_ROW_BYTES} bytes or {MAX_COLUMNS} columns; a quote may have no end"
             );
+            return into.reject(row, None, message);
+        }
+        if self.quotes.is_misplaced() {
+            let message = "a cell has text behind its closing quote: a quote before it may have no end";
             return into.reject(row, None, message);
         }
         let mut begin = 0;

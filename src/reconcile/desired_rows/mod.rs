@@ -4,6 +4,7 @@
 mod collector;
 mod columns;
 mod csv;
+mod csv_quotes;
 mod lines;
 mod report;
 

@@ -246,3 +246,15 @@ fn no_bytes_make_it_fail() {
         read_both(RowFormat::Ndjson, &text);
     });
 }
+
+#[test]
+fn a_quote_without_an_end_hides_no_rows() {
+    let text = b"email,department\na@example.com,\"Sales\nb@example.com,Legal\nc@example.com,\"HR\"\n\
+                 d@example.com,the 3\" department\n";
+    let (rows, report) = read_both(RowFormat::Csv, text);
+    let found = errors(&report);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].0, 2);
+    assert!(found[0].2.contains("a quote before it may have no end"), "{found:?}");
+    assert_eq!(people(&rows).iter().map(|(row, _)| *row).collect::<Vec<_>>(), [5]);
+}

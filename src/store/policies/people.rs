@@ -66,14 +66,16 @@ impl TenantDb {
                 sql.push(" AND v.user_type IN ('guest_multi_channel', 'guest_single_channel')");
             }
             PeopleFilter::Holders(roles) => {
+                // Not `IN`, which PostgreSQL would look up for each user.
                 sql.push(
-                    " AND v.object_id IN (SELECT r.user_id FROM directory_role_assignments r
-                     WHERE r.environment_id = v.environment_id
-                       AND r.integrated_account_id = v.integrated_account_id AND r.role_id = ANY (",
+                    " AND v.object_id = ANY (ARRAY (SELECT r.user_id FROM directory_role_assignments r
+                     WHERE r.environment_id = ",
                 );
+                sql.push_bind(self.environment_id).push(" AND r.integrated_account_id = ");
+                sql.push_bind(account_id).push(" AND r.role_id = ANY (");
                 sql.push_bind(roles).push(")");
                 push_validity(&mut sql, "r", page.as_of);
-                sql.push(")");
+                sql.push("))");
             }
         }
         if let Some(after) = page.after {

@@ -317,10 +317,12 @@ impl TenantDb {
             return Ok(false);
         }
         let row = sqlx::query!(
-            r#"UPDATE reconciliations SET status = $3, problem = $4, control = NULL,
-                   ended_at = CASE WHEN $3 = 'paused' THEN NULL ELSE $5::timestamptz END
+            r#"UPDATE reconciliations SET problem = $4, control = NULL,
+                   status = CASE WHEN $3 = 'paused' AND control = 'cancel' THEN 'cancelled' ELSE $3 END,
+                   ended_at = CASE WHEN $3 = 'paused' AND control IS DISTINCT FROM 'cancel' THEN NULL
+                                   ELSE $5::timestamptz END
                WHERE environment_id = $1 AND reconciliation_id = $2 AND status = 'applying'
-               RETURNING summary AS "summary: Json<PlanSummary>", hash"#,
+               RETURNING status, summary AS "summary: Json<PlanSummary>", hash"#,
             self.environment_id as EnvironmentId,
             id as ReconciliationId,
             end.status.name(),
@@ -330,7 +332,9 @@ impl TenantDb {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(row) = row else { return Ok(false) };
-        let (kind, ended) = match end.status {
+        // One that is pausing may have been cancelled.
+        let status: ReconciliationStatus = parse_name("reconciliations", "status", &row.status)?;
+        let (kind, ended) = match status {
             ReconciliationStatus::Applied | ReconciliationStatus::PartiallyApplied => {
                 (Some(EventKind::ReconciliationApplied), JobStatus::Succeeded)
             }

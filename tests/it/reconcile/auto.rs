@@ -23,6 +23,14 @@ impl SyncedApp {
         anyhow::bail!("rule sets are applied without end")
     }
 
+    /// Requests the plans of automatic rule sets for the people of new events. They are not made yet.
+    pub(super) async fn request_automatic_plans(&self) -> anyhow::Result<()> {
+        self.app.clock.advance(Duration::seconds(1));
+        let is_requested = self.app.rule_sets.work_once(&CancellationToken::new()).await?;
+        anyhow::ensure!(is_requested, "no rule set was due");
+        Ok(())
+    }
+
     /// Returns the reconciliations of the account, newest first.
     pub(super) async fn reconciliations(&self) -> anyhow::Result<Vec<Value>> {
         let list = self.api.get("reconciliations").await?.success()?;

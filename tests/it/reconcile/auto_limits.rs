@@ -137,3 +137,36 @@ async fn nobody_desired_is_no_reason_to_deactivate_everybody(pool: PgPool) -> an
     synced.api.post("reconciliations", &listed).await?.problem(422, "invalid_desired_state");
     Ok(())
 }
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_automatic_plan_that_waits_follows_the_rule_set_as_it_is_then(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let organization = Organization::of(SyncedApp::new(pool, json!({})).await?).await?;
+    let synced = &organization.synced;
+    let place = synced.place(0).0;
+    let rules = json!([rule("Waiting room", json!({"workspaces": [place]}))]);
+    let set = synced.rule_set(rules, json!({"auto": true})).await?;
+    let user = outside(&organization, &place).await?.into_iter().next().context("nobody")?;
+    // The plan of an event is requested, and not made yet.
+    synced.set_department(&user, "Waiting room").await?;
+    synced.request_automatic_plans().await?;
+    let path = format!("rule-sets/{set}");
+    let guards = json!({"guards": {"protected": [user]}});
+    synced.app.home.admin.patch(&path, &guards).await?.success()?;
+    synced.work().await?;
+    let newest = synced.reconciliations().await?.remove(0);
+    let steps = organization.steps(&newest).await?;
+    assert!(steps[0]["detail"].to_string().contains("protected"), "{newest}: {steps:#?}");
+
+    synced.set_department(&user, "Elsewhere").await?;
+    synced.set_department(&user, "Waiting room").await?;
+    synced.request_automatic_plans().await?;
+    synced.app.home.admin.patch(&path, &json!({"auto": false})).await?.success()?;
+    synced.work().await?;
+    let newest = synced.reconciliations().await?.remove(0);
+    let code = &newest["problem"]["code"];
+    assert_eq!((&newest["status"], code), (&json!("failed"), &json!("rule_set_not_automatic")));
+    assert!(!synced.workspaces_of(&user).await?.contains(&place));
+    Ok(())
+}

@@ -242,3 +242,71 @@ async fn a_step_that_was_sent_before_a_pause_has_its_outcome(pool: PgPool) -> an
     assert_eq!((&ended["status"], &ended["counts"]["applied"]), (&json!("applied"), &json!(2)));
     Ok(())
 }
+
+/// Cancels a reconciliation when its last step that was sent has an outcome: others were told to pause before.
+const CANCEL_AT_FIRST_OUTCOME: [&str; 2] = [
+    "CREATE FUNCTION cancel() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         UPDATE reconciliations SET control = 'cancel' WHERE reconciliation_id = NEW.reconciliation_id;
+         RETURN NEW; END $$",
+    "CREATE CONSTRAINT TRIGGER cancel AFTER UPDATE OF ended_at ON reconciliation_steps
+         DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION cancel()",
+];
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_plan_that_is_cancelled_while_it_pauses_is_cancelled(pool: PgPool) -> anyhow::Result<()> {
+    let organization = Organization::of(SyncedApp::new(pool, json!({})).await?).await?;
+    let synced = &organization.synced;
+    let members = organization.members().await?;
+    let is_outside = |user: &Value, id: &String| !ids(&user["workspaces"]).contains(id);
+    let found = members.iter().find_map(|(email, user)| {
+        let place = organization.workspaces.iter().find(|id| is_outside(user, id))?;
+        Some((email, place))
+    });
+    let Some((email, place)) = found else { anyhow::bail!("everybody is everywhere") };
+    // The second step is told to pause before the first one, which was sent, has its outcome.
+    let desired = json!({"users": [{"email": email, "title": "Sent", "workspaces": [place]}]});
+    let plan = organization.plan(&desired, &json!({})).await?;
+    for statement in PAUSE_AT_FIRST_STEP.into_iter().chain(CANCEL_AT_FIRST_OUTCOME) {
+        sqlx::query(statement).execute(&synced.app.pool).await?;
+    }
+    let cancelled = organization.apply(&plan).await?;
+    assert_eq!(cancelled["status"], "cancelled", "{cancelled}");
+    assert!(cancelled["ended_at"].is_string(), "{cancelled}");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_person_who_got_a_role_meanwhile_is_not_deactivated(pool: PgPool) -> anyhow::Result<()> {
+    let organization = Organization::of(SyncedApp::new(pool, json!({})).await?).await?;
+    let members = organization.members().await?;
+    let placed = members.iter().find(|(_, user)| user["workspaces"][0]["id"].is_string());
+    let Some((email, user)) = placed else { anyhow::bail!("no member of a workspace") };
+    let desired = json!({"users": [{"email": email, "status": "inactive"}]});
+    let plan = organization.plan(&desired, &json!({})).await?;
+    let role = json!({"user_id": user["id"], "role_id": "ws:owner",
+        "workspace_id": user["workspaces"][0]["id"]});
+    organization.synced.api.post("role-assignments", &role).await?.created()?;
+    organization.apply(&plan).await?;
+    let steps = organization.steps(&plan).await?;
+    assert_eq!(steps[0]["outcome"], "conflict", "{steps:#?}");
+    assert!(steps[0]["detail"].to_string().contains("the roles"), "{steps:#?}");
+    assert_eq!(organization.live(user).await?["status"], "active");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_person_who_is_reactivated_joins_workspaces(pool: PgPool) -> anyhow::Result<()> {
+    let organization = Organization::of(SyncedApp::new(pool, json!({})).await?).await?;
+    let members = organization.members().await?;
+    let Some((email, user)) = members.iter().next() else { anyhow::bail!("no member") };
+    let [workspace, ..] = &*organization.workspaces else { anyhow::bail!("no workspaces") };
+    let leaves = json!({"users": [{"email": email, "status": "inactive"}]});
+    organization.bring(&leaves, &json!({})).await?;
+    let back = json!({"users": [{"email": email, "status": "active", "workspaces": [workspace],
+        "roles": [{"id": "ws:admin", "workspace_id": workspace}]}]});
+    organization.bring(&back, &json!({})).await?;
+    let live = organization.live(user).await?;
+    assert_eq!(live["status"], "active", "{live}");
+    assert!(ids(&live["workspaces"]).contains(workspace), "{live}");
+    Ok(())
+}

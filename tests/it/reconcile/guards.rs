@@ -5,6 +5,9 @@ use sqlx::PgPool;
 use time::Duration;
 
 use super::planned::{Organization, outline};
+use crate::scim::sync::synced as scim_synced;
+use crate::scim::writes::set;
+use crate::support::scim_server::{ScimOptions, ScimServer};
 use crate::sync::SyncedApp;
 
 /// Returns the reason why each step is skipped, by the subject's key.
@@ -158,5 +161,28 @@ async fn people_of_rows_that_are_left_out_lose_nothing(pool: PgPool) -> anyhow::
         "{plan}"
     );
     assert_eq!(plan["row_errors"][0]["row"], 2, "{plan}");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn no_plan_deletes_a_user(pool: PgPool) -> anyhow::Result<()> {
+    let server = ScimServer::start(ScimOptions::default()).await?;
+    server.add_users(3);
+    let synced = scim_synced(pool, &server, &json!({"delete_user": "deactivate"})).await?;
+    let organization = Organization::of(synced).await?;
+    let emails: Vec<String> = organization.members().await?.into_keys().take(2).collect();
+    let [one, two] = &*emails else { anyhow::bail!("no users") };
+    let leaves = |email: &String| json!({"users": [{"email": email, "status": "inactive"}]});
+    let planned = organization.plan(&leaves(one), &json!({})).await?;
+    // Deactivations become deletions after the plan was made, and before the next one.
+    set(&organization.synced.app, "acme", &json!({"delete_user": "delete"})).await?;
+    let applied = organization.apply(&planned).await?;
+    let steps = organization.steps(&applied).await?;
+    assert_eq!(steps[0]["outcome"], "skipped", "{steps:#?}");
+    let plan = organization.plan(&leaves(two), &json!({})).await?;
+    let reasons = skipped(&organization.steps(&plan).await?);
+    assert!(reasons.iter().all(|(_, why)| why.contains("`delete_user`")), "{reasons:?}");
+    assert_eq!((reasons.len(), &plan["removals"]["removals"]), (1, &json!(0)), "{plan}");
+    assert_eq!(server.users().len(), 3);
     Ok(())
 }

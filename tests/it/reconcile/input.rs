@@ -121,6 +121,14 @@ async fn nothing_is_planned_from_rows_that_cannot_be_used(pool: PgPool) -> anyho
         ]
     );
 
+    let place = synced.place(0).0;
+    let scope = json!({"workspaces": [{"id": place, "mode": "authoritative"}]});
+    for query in ["prune=true".to_owned(), "mode=authoritative".to_owned(), format!("scope={scope}")] {
+        let refused = synced.upload(&query, CSV, "email,workspaces\n").await?;
+        let problem = refused.problem(422, "invalid_desired_state");
+        assert!(problem["detail"].to_string().contains("no people"), "{query}: {problem}");
+    }
+
     let header = synced.upload("skip_bad_rows=true", CSV, "email,Abteilung\na@b.c,x\n").await?;
     header.problem(422, "invalid_desired_state");
     assert_eq!(header.pointers(), ["Abteilung"]);
@@ -197,6 +205,7 @@ async fn options_are_validated_before_rows_are_read(pool: PgPool) -> anyhow::Res
         (json!({"desired": {"users": []}, "max_errors": 0}), vec!["/max_errors"]),
         (json!({"desired": {"users": []}, "mode": "both"}), vec!["/mode"]),
         (json!({"desired": {"users": []}, "approve": "always"}), vec!["/approve"]),
+        (json!({"desired": {"users": []}, "approve": "within_guards"}), vec!["/approve"]),
         (json!({"desired": {"people": []}}), vec!["/desired/people"]),
         (json!({"desired": {"users": [1]}}), vec!["/desired/users/0"]),
         (

@@ -151,3 +151,26 @@ async fn the_last_of_many_steps_is_undone_first(pool: PgPool) -> anyhow::Result<
     assert_eq!(places(steps, "role_assignment.revoke", "pending"), expected);
     Ok(())
 }
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn another_manager_is_planned_and_the_former_one_is_restored(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let organization = Organization::of(SyncedApp::new(pool, json!({})).await?).await?;
+    let members = organization.members().await?;
+    let managed = members.iter().find(|(_, user)| user["manager"]["id"].is_string());
+    let (email, user) = managed.context("nobody has a manager")?;
+    let is_other = |other: &&Value| other["id"] != user["manager"]["id"] && other["id"] != user["id"];
+    let other = members.values().find(is_other).context("no other member")?;
+    let desired = json!({"users": [{"email": email, "manager": {"id": other["id"]},
+        "department": "Cartography"}]});
+    let applied = organization.bring(&desired, &json!({})).await?;
+    assert_eq!(organization.live(user).await?["manager"]["id"], other["id"]);
+    assert_eq!(organization.plan(&desired, &json!({})).await?["summary"]["update"], 0);
+    let inverse = organization.inverse(&applied).await?;
+    assert_eq!(organization.apply(&inverse).await?["status"], "applied", "{inverse}");
+    let live = organization.live(user).await?;
+    assert_eq!(live["manager"]["id"], user["manager"]["id"]);
+    assert_eq!(live["department"], user["department"]);
+    Ok(())
+}

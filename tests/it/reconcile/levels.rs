@@ -136,3 +136,22 @@ async fn a_level_that_others_changed_is_a_conflict(pool: PgPool) -> anyhow::Resu
     assert_eq!(applied["status"], "partially_applied");
     Ok(())
 }
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn no_level_is_given_while_it_is_unknown_which_one_is_held(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let resources = json!({"resources": ["users", "workspaces", "groups"]});
+    let organization = Organization::of(SyncedApp::new(pool, resources).await?).await?;
+    let path = "users?source=synced&user_type=member&status=active&limit=1000";
+    let users = organization.synced.all(path).await?;
+    let user = users.values().find(|user| user["workspaces"][0]["id"].is_string());
+    let user = user.context("no member of a workspace")?;
+    let email = user["emails"][0]["email"].as_str().context("no address")?;
+    let place = user["workspaces"][0]["id"].as_str().context("no workspace")?;
+    let plan = organization.plan(&with_level(email, "ws:admin", place), &json!({})).await?;
+    let steps = organization.steps(&plan).await?;
+    assert_eq!((steps.len(), &steps[0]["outcome"]), (1, &json!("skipped")), "{steps:#?}");
+    assert!(steps[0]["detail"].to_string().contains("`role_assignments`"), "{steps:#?}");
+    Ok(())
+}

@@ -250,6 +250,11 @@ async fn an_automatic_rule_set_follows_the_feed_from_its_end(pool: PgPool) -> an
     let (user, _) = synced.some_member().await?;
     synced.api.patch(&format!("users/{user}"), &json!({"title": "New"})).await?.success()?;
     assert!(end().await? > first);
+    // Changes of another rule set, which is not automatic, leave the events that wait.
+    let other = synced.rule_set(rules, json!({"name": "Other"})).await?;
+    assert_eq!(position().await?, Some(first));
+    admin.delete(&format!("rule-sets/{other}")).await?.success()?;
+    assert_eq!(position().await?, Some(first));
     admin.patch(&path, &json!({"name": "Changed"})).await?.success()?;
     assert_eq!(position().await?, Some(end().await?));
     admin.delete(&path).await?.success()?;

@@ -112,6 +112,21 @@ async fn a_change_that_was_not_made_takes_no_credit(pool: PgPool) -> anyhow::Res
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_change_that_was_not_needed_takes_no_credit(pool: PgPool) -> anyhow::Result<()> {
+    let (synced, count, _) = start(pool).await?;
+    let (user, workspace) = synced.some_member().await?;
+    let member = json!({"user_id": user, "team_id": workspace});
+    synced.outside("admin.users.setAdmin", &member).await?;
+    let role = json!({"user_id": user, "role_id": "ws:admin", "workspace_id": workspace});
+    synced.api.post("role-assignments", &role).await?.success()?;
+    let events = synced.changes_after(count).await?;
+    let granted = events.iter().find(|event| event["type"] == "role_assignment.granted");
+    let granted = granted.with_context(|| format!("{events:?}"))?;
+    assert_eq!(made_by(granted), (&json!("sync"), &Value::Null), "{granted}");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn what_others_changed_in_the_same_object_is_an_event_of_its_own(
     pool: PgPool,
 ) -> anyhow::Result<()> {
