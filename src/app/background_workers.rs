@@ -32,7 +32,7 @@ pub struct BackgroundWorkers {
     pub policies: PolicyWorker,
     /// Applies automatic rule sets.
     pub rule_sets: RuleSetWorker,
-    /// The number of jobs at the same time.
+    /// The number of jobs, and of accounts whose policies are evaluated, at the same time.
     count: u16,
     /// The interval of searches for due jobs.
     poll_every: Duration,
@@ -67,6 +67,9 @@ impl BackgroundWorkers {
         for _ in 0..self.count {
             let (jobs, stop) = (self.jobs.clone(), stopping.clone());
             tasks.spawn(async move { jobs.run(poll_every, &stop).await });
+            // The fixes of one account delay those of no other.
+            let (policies, stop) = (self.policies.clone(), stopping.clone());
+            tasks.spawn(async move { policies.run(poll_every, &stop).await });
         }
         if self.count == 0 {
             return;
@@ -74,8 +77,6 @@ impl BackgroundWorkers {
         let (worker, stop) = (self.sync.clone(), stopping.clone());
         let scheduling = async move { worker.schedule(SCHEDULE_INTERVAL).await };
         tasks.spawn(run_until(stop, scheduling));
-        let (policies, stop) = (self.policies.clone(), stopping.clone());
-        tasks.spawn(async move { policies.run(poll_every, &stop).await });
         let (rule_sets, stop) = (self.rule_sets.clone(), stopping.clone());
         tasks.spawn(async move { rule_sets.run(poll_every, &stop).await });
     }

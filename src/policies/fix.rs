@@ -1,5 +1,5 @@
-//! Fixes violations: runs the operations that end one, each after the guards have allowed it. One process at a time
-//! changes an account.
+//! Fixes violations: reads the people concerned, then runs the operations that end one, each after the guards have
+//! allowed it. One process at a time changes an account.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::removal_guards::{GuardRefusal, Guards, RequiredHolders};
 use super::services::PolicyServices;
+use super::violation_recheck::RecheckedViolation;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::event::EventActor;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, ViolationId};
@@ -42,6 +43,37 @@ impl std::fmt::Debug for Fixer<'_> {
 
 /// Why an operation was skipped that a process did not come to.
 const INTERRUPTED: &str = "The fix was interrupted before this operation: run it again.";
+/// Why the operations of a violation were skipped that does not exist any more.
+const ENDED: &str =
+    "The people concerned were read at the provider, and no longer violate the policy.";
+
+/// What became of the operations of a fix.
+struct FixRun {
+    operations: Vec<FixedOperation>,
+    has_failed: bool,
+    is_interrupted: bool,
+}
+
+impl FixRun {
+    /// Returns the run of operations that are not needed any more.
+    fn not_needed(violation: &Violation) -> Self {
+        let skipped = |one| outcome(one, FixOutcome::Skipped, Some(ENDED.to_owned()));
+        let operations = violation.fix.iter().map(skipped).collect();
+        Self { operations, has_failed: false, is_interrupted: false }
+    }
+
+    /// Returns the run of operations about people who can't be read.
+    fn unreadable(violation: &Violation, why: &str) -> Self {
+        let detail = format!("The people concerned could not be read before the fix: {why}");
+        let mut operations: Vec<FixedOperation> =
+            violation.fix.iter().map(|one| outcome(one, FixOutcome::Skipped, None)).collect();
+        if let Some(first) = operations.first_mut() {
+            first.outcome = FixOutcome::Failed;
+            first.detail = Some(detail);
+        }
+        Self { operations, has_failed: true, is_interrupted: false }
+    }
+}
 
 /// What limits a fix.
 #[derive(Debug)]
@@ -194,30 +226,21 @@ impl PolicyServices {
         &self,
         fixer: &Fixer<'_>,
         violation: &Violation,
-        mut limits: FixLimits<'_>,
+        limits: FixLimits<'_>,
     ) -> Result<Option<FixReport>, StoreError> {
         let Fixer { changes, .. } = fixer;
         let (account, db) = (changes.directory.cx.account, changes.audit_trail.db);
-        let connector = changes.directory.connector;
-        let required = RequiredHolders::read(db, account.id, connector).await?;
-        let mut operations = Vec::with_capacity(violation.fix.len());
-        let (mut has_failed, mut is_interrupted) = (false, false);
-        for operation in &violation.fix {
-            let done = if has_failed {
-                outcome(operation, FixOutcome::Skipped, None)
-            } else if limits.interrupt.is_cancelled() {
-                if operations.is_empty() {
-                    return Ok(None);
-                }
-                is_interrupted = true;
-                outcome(operation, FixOutcome::Skipped, Some(INTERRUPTED.to_owned()))
-            } else {
-                let budget = limits.budget.as_deref_mut();
-                self.run_operation(fixer, (account, db, &required), operation, budget).await?
-            };
-            has_failed |= !matches!(done.outcome, FixOutcome::Applied | FixOutcome::Unchanged);
-            operations.push(done);
+        if limits.interrupt.is_cancelled() {
+            return Ok(None);
         }
+        let write = self.write_through(fixer);
+        let rechecked = Box::pin(self.recheck(db, &write, violation)).await?;
+        let run = match rechecked {
+            RecheckedViolation::Exists => self.run_operations(fixer, violation, limits).await?,
+            RecheckedViolation::Ended => Some(FixRun::not_needed(violation)),
+            RecheckedViolation::Unreadable(why) => Some(FixRun::unreadable(violation, &why)),
+        };
+        let Some(FixRun { operations, has_failed, is_interrupted }) = run else { return Ok(None) };
         let report = FixReport {
             at: self.clock.now(),
             started_by: changes.audit_trail.actor.to_owned(),
@@ -241,6 +264,43 @@ impl PolicyServices {
         Ok(Some(report))
     }
 
+    /// Runs the operations of a fix; `None` if it was interrupted before the first one.
+    async fn run_operations(
+        &self,
+        fixer: &Fixer<'_>,
+        violation: &Violation,
+        mut limits: FixLimits<'_>,
+    ) -> Result<Option<FixRun>, StoreError> {
+        let changes = &fixer.changes;
+        let (account, db) = (changes.directory.cx.account, changes.audit_trail.db);
+        let required = RequiredHolders::read(db, account.id, changes.directory.connector).await?;
+        let mut operations = Vec::with_capacity(violation.fix.len());
+        let (mut has_failed, mut is_interrupted) = (false, false);
+        for operation in &violation.fix {
+            let done = if has_failed {
+                outcome(operation, FixOutcome::Skipped, None)
+            } else if limits.interrupt.is_cancelled() {
+                if operations.is_empty() {
+                    return Ok(None);
+                }
+                is_interrupted = true;
+                outcome(operation, FixOutcome::Skipped, Some(INTERRUPTED.to_owned()))
+            } else {
+                let budget = limits.budget.as_deref_mut();
+                self.run_operation(fixer, (account, db, &required), operation, budget).await?
+            };
+            has_failed |= !matches!(done.outcome, FixOutcome::Applied | FixOutcome::Unchanged);
+            operations.push(done);
+        }
+        Ok(Some(FixRun { operations, has_failed, is_interrupted }))
+    }
+
+    /// Returns what brings the copy up to date with the people of a fix.
+    fn write_through<'f>(&'f self, fixer: &Fixer<'f>) -> WriteThrough<'f> {
+        let cx = fixer.changes.directory.cx;
+        WriteThrough { services: &self.sync, cx, actor: fixer.actor.clone() }
+    }
+
     /// Runs one operation, if the guards allow it.
     async fn run_operation(
         &self,
@@ -261,8 +321,7 @@ impl PolicyServices {
         if let Some(refusal) = refusal {
             return Ok(outcome(operation, FixOutcome::Refused, Some(refusal.to_string())));
         }
-        let cx = fixer.changes.directory.cx;
-        let write = WriteThrough { services: &self.sync, cx, actor: fixer.actor.clone() };
+        let write = self.write_through(fixer);
         let change = OwnChange::of_operation(operation);
         let send = Box::pin(fixer.changes.run_operation(operation));
         let made = write.make(&change.effects, send, |_| Some(change.clone()));

@@ -1,8 +1,8 @@
 //! Policies: rules that directories must comply with, evaluated over the synced copies.
 //!
 //! `kinds` has the rules, `evaluation` applies them to people, `worker` evaluates the accounts with changes and stores
-//! what it found as violations. `fix` ends violations, as far as the `guards` allow it.
-//! `access_review` lists who may do what where.
+//! what it found as violations. `fix` ends violations that still exist when a `violation_recheck` has read the people,
+//! as far as the `removal_guards` allow it. `access_review` lists who may do what where.
 
 mod access_review;
 mod background_changes;
@@ -17,6 +17,7 @@ mod people_expressions;
 mod removal_guards;
 mod services;
 mod starter;
+mod violation_recheck;
 mod worker;
 
 pub use access_review::{AccessReview, AccessReviewRow};

@@ -1,4 +1,4 @@
-//! What an operation takes from a person, and how the person is afterwards.
+//! What an operation takes from a person or gives to it, and how the person is afterwards.
 
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -50,6 +50,21 @@ pub(crate) fn takes_access(person: &Person, operation: &DirectoryOperation) -> b
         | DirectoryOperation::RemoveGroupMember { .. }
         | DirectoryOperation::DeactivateUser { .. }
         | DirectoryOperation::ExpireUser { .. } => operation.is_removal(),
+    }
+}
+
+/// Whether an operation gives access to a person.
+pub(super) fn gives_access(operation: &DirectoryOperation) -> bool {
+    match operation {
+        DirectoryOperation::GrantRole { .. }
+        | DirectoryOperation::AddWorkspaceMember { .. }
+        | DirectoryOperation::AddGroupMember { .. } => true,
+        DirectoryOperation::UpdateUser { .. }
+        | DirectoryOperation::RevokeRole { .. }
+        | DirectoryOperation::RemoveWorkspaceMember { .. }
+        | DirectoryOperation::RemoveGroupMember { .. }
+        | DirectoryOperation::DeactivateUser { .. }
+        | DirectoryOperation::ExpireUser { .. } => false,
     }
 }
 

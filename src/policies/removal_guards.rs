@@ -1,9 +1,9 @@
-//! Guards of removals: what no fix and no plan may take, whatever is required. Single requests to the API are checked by
-//! the provider alone.
+//! Guards: what no fix and no plan may take, whatever is required, and whom no fix gives anything. Single requests to
+//! the API are checked by the provider alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::operation_effect::{after, takes, takes_access};
+use super::operation_effect::{after, gives_access, takes, takes_access};
 use crate::connectors::Connector;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::ids::IntegratedAccountId;
@@ -38,6 +38,8 @@ pub(crate) enum GuardRefusal {
     UnknownRoles,
     /// The policies of mode `fix` removed as much in the last 24 hours as they may.
     TooManyRemovals(u64),
+    /// The person is deactivated or deleted, and would get access.
+    CannotSignIn,
 }
 
 impl std::fmt::Display for GuardRefusal {
@@ -64,6 +66,10 @@ impl std::fmt::Display for GuardRefusal {
                 f,
                 "Policies of mode `fix` made {count} removals in this account within 24 hours, which is the limit \
                  of `sync.max_removed`. Fix the violation with POST /drift/{{id}}/fix."
+            ),
+            Self::CannotSignIn => f.write_str(
+                "The person is deactivated or deleted, and some providers activate a person who gets access. \
+                 Activate the person first.",
             ),
         }
     }
@@ -140,7 +146,8 @@ pub(crate) struct Guards<'a> {
 }
 
 impl Guards<'_> {
-    /// Returns why an operation is refused; `None` when it is not.
+    /// Returns why an operation of a fix is refused; `None` when it is not. A fix activates nobody; a plan may, in an
+    /// earlier step.
     pub(crate) async fn check(
         &self,
         operation: &DirectoryOperation,
@@ -152,6 +159,9 @@ impl Guards<'_> {
             let is_token_holder = operation.is_removal() && self.is_token_holder(operation);
             return Ok(is_token_holder.then_some(GuardRefusal::TokenHolder));
         };
+        if !person.can_sign_in() && gives_access(operation) {
+            return Ok(Some(GuardRefusal::CannotSignIn));
+        }
         self.check_of(&person, operation).await
     }
 

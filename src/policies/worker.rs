@@ -1,4 +1,4 @@
-//! Evaluates the accounts that are due: after a complete run over everybody, after events over the people whom they
+//! Evaluates the accounts that are due: after a run of the sync over everybody, after events over the people whom they
 //! concern. One process at a time evaluates an account.
 
 use std::time::Duration;
@@ -129,7 +129,7 @@ impl PolicyServices {
         };
         let evaluated = match evaluated {
             Ok(evaluated) => evaluated,
-            // The first complete run requests an evaluation.
+            // The run that completes the copy of users requests an evaluation.
             Err(error @ EvaluationError::NotSynced) => {
                 let code = EvaluationProblemCode::NotSynced;
                 let problem = EvaluationProblem { policy_id: None, code, detail: sentence(&error) };
@@ -210,6 +210,8 @@ impl PolicyServices {
         let request_id = RequestId::generate(&*self.clock, &*self.entropy).text();
         let unreadable_rows = UnreadableRows::default();
         for violation in due {
+            // Meanwhile it may have been acknowledged or resolved, or its policy changed.
+            let Some(violation) = db.due_fix(violation.id, now).await? else { continue };
             let policy_id = violation.policy_id.text();
             let background = BackgroundChanges {
                 services: self,

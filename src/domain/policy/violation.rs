@@ -75,7 +75,7 @@ pub enum FixOutcome {
     Refused,
     /// The provider or the gateway failed.
     Failed,
-    /// Not run, because an operation before it was refused or failed.
+    /// Not run: an operation before it was refused or failed, the fix was interrupted, or the violation has ended.
     Skipped,
 }
 
@@ -86,7 +86,7 @@ pub struct FixedOperation {
     pub operation: DirectoryOperation,
     /// The outcome.
     pub outcome: FixOutcome,
-    /// Why it was refused or failed.
+    /// Why it was refused or skipped, or failed.
     pub detail: Option<String>,
 }
 

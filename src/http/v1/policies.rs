@@ -232,7 +232,7 @@ fn input(policy: &Policy) -> PolicyInput<'_> {
 
 /// Create a policy
 ///
-/// The accounts that it applies to are evaluated as soon as possible, then after each complete sync and after each event
+/// The accounts that it applies to are evaluated as soon as possible, then after each run of the sync and each event
 /// about the people concerned. `POST /policies/evaluate` shows what it would find.
 #[utoipa::path(post, path = "/policies", tag = "Policies", request_body = CreatePolicyRequest,
     responses((status = 201, description = "The policy", body = PolicyResponse), Problems))]
@@ -296,6 +296,27 @@ pub(in crate::http) struct UpdatePolicyRequest {
     is_active: Option<bool>,
 }
 
+impl UpdatePolicyRequest {
+    /// Returns a policy with these changes.
+    fn applied_to(&self, policy: &Policy, now: OffsetDateTime) -> Policy {
+        Policy {
+            name: self.name.as_ref().unwrap_or(&policy.name).clone(),
+            parameters: self.parameters.as_ref().unwrap_or(&policy.parameters).clone(),
+            integrated_account_ids: match &self.integrated_account_ids {
+                PatchField::Absent => policy.integrated_account_ids.clone(),
+                PatchField::Clear => None,
+                PatchField::Set(ids) => Some(ids.clone()),
+            },
+            severity: self.severity.unwrap_or(policy.severity),
+            grace_s: self.grace_s.unwrap_or(policy.grace_s),
+            mode: self.mode.unwrap_or(policy.mode),
+            is_active: self.is_active.unwrap_or(policy.is_active),
+            updated_at: now,
+            ..policy.clone()
+        }
+    }
+}
+
 /// Update a policy
 ///
 /// The accounts that it applies to are evaluated again as soon as possible.
@@ -309,25 +330,17 @@ pub(in crate::http) async fn update_policy(
     _: NoQuery,
     JsonBody(change): JsonBody<UpdatePolicyRequest>,
 ) -> Result<Json<ItemResponse<PolicyView>>, Problem> {
-    let before = find(&access, &id).await?;
-    let changed = |before: Policy| Policy {
-        name: change.name.unwrap_or(before.name),
-        parameters: change.parameters.unwrap_or(before.parameters),
-        integrated_account_ids: match change.integrated_account_ids {
-            PatchField::Absent => before.integrated_account_ids,
-            PatchField::Clear => None,
-            PatchField::Set(ids) => Some(ids),
-        },
-        severity: change.severity.unwrap_or(before.severity),
-        grace_s: change.grace_s.unwrap_or(before.grace_s),
-        mode: change.mode.unwrap_or(before.mode),
-        is_active: change.is_active.unwrap_or(before.is_active),
-        updated_at: state.clock.now(),
-        ..before
+    let mut before = find(&access, &id).await?;
+    // The check takes other connections, so it precedes the lock; what others changed meanwhile is checked again.
+    let (lock, policy) = loop {
+        let policy = change.applied_to(&before, state.clock.now());
+        input(&policy).check(&state, &access).await?;
+        let lock = access.db.lock_policy(policy.id).await?.ok_or_else(not_found)?;
+        if *lock.policy() == before {
+            break (lock, policy);
+        }
+        before = lock.policy().clone();
     };
-    let policy = changed(before);
-    input(&policy).check(&state, &access).await?;
-    let lock = access.db.lock_policy(policy.id).await?.ok_or_else(not_found)?;
     let subject = policy.id.text();
     let entry = access.audit_entry(&state, "policy.changed", (None, Some(&subject)));
     lock.update(&policy, &entry).await?;

@@ -154,6 +154,28 @@ impl TenantDb {
         rows.into_iter().map(Row::read).collect()
     }
 
+    /// Returns a violation if its fix is due.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn due_fix(
+        &self,
+        id: ViolationId,
+        now: OffsetDateTime,
+    ) -> Result<Option<Violation>, StoreError> {
+        let row = violations!(
+            "v.violation_id = $2 AND v.status = 'open' AND v.fix_due_at <= $3 AND p.is_active AND p.mode = 'fix'
+                 AND (p.account_ids IS NULL OR v.integrated_account_id = ANY (p.account_ids))",
+            self.environment_id as EnvironmentId,
+            id as ViolationId,
+            now,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(Row::read).transpose()
+    }
+
     /// Postpones the due fixes of an account.
     ///
     /// # Errors

@@ -56,6 +56,16 @@ pub struct PolicyFindings<'a> {
     pub omitted: HashSet<FindingSubject>,
 }
 
+impl PolicyFindings<'_> {
+    /// Whether a subject was evaluated and violates nothing.
+    #[must_use]
+    pub fn has_none_of(&self, subject: &FindingSubject) -> bool {
+        self.subjects.contains(subject)
+            && !self.omitted.contains(subject)
+            && !self.findings.iter().any(|finding| finding.subject == *subject)
+    }
+}
+
 impl TenantDb {
     /// Stores the findings of one policy in a claimed account, with the events of what changed. Returns `false` when
     /// another worker has claimed the account.

@@ -264,7 +264,8 @@ impl TenantDb {
             forget_run(&mut tx, lease.account_id, run_id).await?;
             change_sources::start(&mut tx, feed.account, now).await?;
         }
-        if end.status == SyncStatus::Succeeded {
+        // What a partial or held run has read is in the copy, too.
+        if matches!(end.status, SyncStatus::Succeeded | SyncStatus::Partial | SyncStatus::Held) {
             policies::request_full(&mut tx, feed.account).await?;
         }
         let (event, job) = match end.status {

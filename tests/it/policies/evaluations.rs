@@ -3,6 +3,7 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use switchboard::sandbox::Fault;
 use time::Duration;
 
 use super::kinds::Change;
@@ -106,5 +107,20 @@ async fn evaluations_are_listed_in_pages_and_by_account(pool: PgPool) -> anyhow:
     assert_eq!(own["result"][0]["integrated_account_id"], second);
     let path = format!("policies/evaluations?integrated_account_id={}", synced.account);
     token.get(&path).await?.problem(404, "account_not_found");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_partial_run_is_evaluated(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    synced.policy("guests_must_expire", json!({"within_days": 30}), json!({})).await?;
+    let owners = json!({"role_ids": ["org:owner"]});
+    let owners = synced.policy("two_factor_required", owners, json!({})).await?;
+    synced.app.sandbox.add_fault(Fault::refused("admin.roles.listAssignments", "missing_scope", 9));
+    let run = synced.run().await?;
+    assert_eq!(run["status"], "partial", "{run}");
+    synced.evaluate().await?;
+    assert!(!synced.drift("&status=open").await?.is_empty());
+    assert_eq!(synced.problems().await?, [(owners["id"].clone(), json!("resource_not_synced"))]);
     Ok(())
 }

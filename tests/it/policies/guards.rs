@@ -342,7 +342,7 @@ async fn two_fixes_at_the_same_time_change_the_directory_once(pool: PgPool) -> a
     let (one, other) = tokio::join!(synced.fix_of(user), synced.fix_of(user));
     let mut outcomes = [one?.outcomes, other?.outcomes];
     outcomes.sort();
-    assert_eq!(outcomes, [["applied"], ["unchanged"]]);
+    assert_eq!(outcomes, [["applied"], ["skipped"]]);
     assert_eq!(synced.app.calls("admin.roles.removeAssignments"), 1);
     synced.evaluate().await?;
     assert_eq!(synced.of_user(user).await?["status"], "resolved");

@@ -277,3 +277,32 @@ async fn the_starter_policies_are_created_once(pool: PgPool) -> anyhow::Result<(
     assert_eq!(log["result_count"], 8);
     Ok(())
 }
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_change_retains_what_others_change_at_the_same_time(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let created = app.home.admin.post("policies", &policy(json!({}))).await?.created()?;
+    let path = format!("policies/{}", created["result"]["id"].as_str().context("no id")?);
+    let mut other = app.pool.begin().await?;
+    let update = "UPDATE policies SET severity = 'critical', grace_s = 60";
+    sqlx::query(update).execute(&mut *other).await?;
+    let body = json!({"name": "x"});
+    let change = app.home.admin.patch(&path, &body);
+    let commit = async {
+        // The change was made to the policy as it was before, and waits for the other one.
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&app.pool).await? == 0 {
+            tokio::task::yield_now().await;
+        }
+        Ok(other.commit().await?)
+    };
+    let (changed, ()) = tokio::try_join!(change, commit)?;
+    let changed = changed.success()?;
+    for policy in [&changed, &app.home.admin.get(&path).await?.success()?] {
+        let policy = &policy["result"];
+        assert_eq!(policy["name"], "x", "{policy}");
+        assert_eq!((&policy["severity"], &policy["grace_s"]), (&json!("critical"), &json!(60)));
+    }
+    Ok(())
+}

@@ -1,4 +1,5 @@
-//! Fixes while the account is claimed by another process, whose callers disconnect, or whose process stops.
+//! Fixes while the account is claimed by another process, whose callers disconnect, whose process stops, or whose
+//! policy is changed.
 
 use std::time::Duration;
 
@@ -61,18 +62,17 @@ impl Deactivated {
         };
         tokio::time::timeout(TIMEOUT, reported).await.context("nothing was reported")?
     }
+}
 
-    /// Waits until a fix is about to make its next change.
-    async fn wait_for_change(&self) -> anyhow::Result<()> {
-        let waiting = async {
-            while sqlx::query_scalar::<_, i64>(WAITING).fetch_one(&self.synced.app.pool).await? == 0
-            {
-                tokio::time::sleep(POLL_INTERVAL).await;
-            }
-            anyhow::Ok(())
-        };
-        tokio::time::timeout(TIMEOUT, waiting).await.context("no change was made")?
-    }
+/// Waits until a fix is about to make its next change.
+async fn wait_for_change(pool: &PgPool) -> anyhow::Result<()> {
+    let waiting = async {
+        while sqlx::query_scalar::<_, i64>(WAITING).fetch_one(pool).await? == 0 {
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(TIMEOUT, waiting).await.context("no change was made")?
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
@@ -114,7 +114,7 @@ async fn a_fix_whose_caller_disconnects_is_run_and_reported(pool: PgPool) -> any
     let (fix, body) = (format!("{path}/fix"), json!({}));
     tokio::select! {
         response = synced.api.post(&fix, &body) => anyhow::bail!("responded too soon: {response:?}"),
-        waiting = deactivated.wait_for_change() => waiting?,
+        waiting = wait_for_change(&synced.app.pool) => waiting?,
     }
     // The caller has disconnected; the fix continues.
     lock.rollback().await?;
@@ -136,7 +136,7 @@ async fn a_process_that_stops_ends_the_operation_and_reports_the_fix(
     sqlx::query("LOCK TABLE own_changes IN EXCLUSIVE MODE").execute(&mut *lock).await?;
     let stop = CancellationToken::new();
     let stopped = async {
-        deactivated.wait_for_change().await?;
+        wait_for_change(&synced.app.pool).await?;
         stop.cancel();
         Ok(lock.rollback().await?)
     };
@@ -151,5 +151,38 @@ async fn a_process_that_stops_ends_the_operation_and_reports_the_fix(
     synced.evaluate().await?;
     assert_eq!(synced.only_drift(&format!("&user_id={user}")).await?["status"], "resolved");
     assert_eq!(synced.app.calls("scim.groups.update"), u64::try_from(*operations)?);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_policy_that_is_changed_during_its_fixes_begins_no_other(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let synced = SyncedApp::followed(pool).await?;
+    let members = synced.plain_members();
+    let users: Vec<&str> = members.iter().take(2).map(|(_, one)| &*one.id).collect();
+    let organization = synced.organization().await?;
+    let assigned = json!({"role_id": "Rl0H", "entity_ids": [organization], "user_ids": users});
+    synced.make(&[Change::Provider("admin.roles.addAssignments", assigned)]).await?;
+    let body = json!({"name": "x", "kind": "role_holders", "mode": "fix",
+        "parameters": {"role_ids": ["Rl0H"], "allowed": {"user_ids": ["nobody"]}}});
+    let admin = &synced.app.home.admin;
+    let policy = admin.post("policies", &body).await?.created()?;
+    let path = format!("policies/{}", policy["result"]["id"].as_str().context("no id")?);
+    let mut lock = synced.app.pool.begin().await?;
+    sqlx::query("LOCK TABLE own_changes IN EXCLUSIVE MODE").execute(&mut *lock).await?;
+    let stop = CancellationToken::new();
+    let work = async { anyhow::Ok(synced.app.policies.work_once(&stop).await?) };
+    let changed = async {
+        wait_for_change(&synced.app.pool).await?;
+        admin.patch(&path, &json!({"mode": "alert"})).await?.success()?;
+        Ok(lock.rollback().await?)
+    };
+    let (worked, ()) = tokio::try_join!(work, changed)?;
+    assert!(worked);
+    assert_eq!(synced.app.calls("admin.roles.removeAssignments"), 1);
+    synced.evaluate().await?;
+    assert_eq!(synced.app.calls("admin.roles.removeAssignments"), 1);
+    assert_eq!(synced.drift("&status=open").await?.len(), 1);
     Ok(())
 }

@@ -6,6 +6,7 @@ mod access_review;
 mod access_review_pages;
 mod account_tokens;
 mod evaluations;
+mod fresh_people;
 mod guards;
 mod input;
 mod interrupted_fixes;
