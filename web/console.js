@@ -3,9 +3,9 @@
 
 document.documentElement.classList.add("scripted");
 
-/** Replaces an element of this page by the same element of another page of this server. */
-async function load(url, id) {
-  const response = await fetch(url, { headers: { accept: "text/html" } });
+/** Replaces an element of this page by the same element of another page of this server, unless `signal` aborts it. */
+async function load(url, id, signal) {
+  const response = await fetch(url, { headers: { accept: "text/html" }, signal });
   if (response.redirected) return location.assign(url);
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const fresh = page.getElementById(id);
@@ -28,17 +28,22 @@ function formUrl(form) {
 
 for (const form of document.querySelectorAll("form[data-live-form]")) {
   let timer;
-  let running = 0;
+  let running;
   form.addEventListener("input", () => {
     clearTimeout(timer);
+    // The result of an older query must not replace that of a newer one.
+    running?.abort();
     timer = setTimeout(async () => {
-      const number = ++running;
+      const own = new AbortController();
+      running = own;
       const target = document.getElementById(form.dataset.liveForm);
       target.setAttribute("aria-busy", "true");
       try {
-        await load(formUrl(form), form.dataset.liveForm);
+        await load(formUrl(form), form.dataset.liveForm, own.signal);
+      } catch (error) {
+        if (!own.signal.aborted) throw error;
       } finally {
-        if (number === running) target.removeAttribute("aria-busy");
+        if (own === running) target.removeAttribute("aria-busy");
       }
     }, 150);
   });
@@ -56,16 +61,26 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-for (const part of document.querySelectorAll("[data-live]")) {
+/** Replaces a live part whenever it changes, until it is settled. */
+function follow(part) {
   const source = new EventSource(part.dataset.live);
+  const end = () => source.close();
+  addEventListener("pagehide", end);
   source.addEventListener("message", (event) => {
     // What a person is reading or confirming is not replaced.
     if (part.contains(document.activeElement) || part.querySelector("details[open]")) return;
     part.replaceChildren(...new DOMParser().parseFromString(event.data, "text/html").body.childNodes);
-    if (part.querySelector("[data-settled]")) source.close();
+    if (part.querySelector("[data-settled]")) end();
   });
-  addEventListener("pagehide", () => source.close());
+  source.addEventListener("error", () => {
+    // The browser itself opens a stream again that ended, but none that the server refused.
+    if (source.readyState !== EventSource.CLOSED) return;
+    removeEventListener("pagehide", end);
+    setTimeout(() => follow(part), 15_000);
+  });
 }
+
+for (const part of document.querySelectorAll("[data-live]")) follow(part);
 
 for (const form of document.querySelectorAll("form[data-preview]")) {
   let timer;

@@ -2,8 +2,10 @@
 
 use time::{Date, Duration, OffsetDateTime};
 
+use super::columns::parse_name;
 use super::{StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
+use crate::domain::role::RoleScope;
 use crate::domain::sync::CopyKind;
 
 /// How long a failed plan needs attention.
@@ -48,13 +50,19 @@ pub struct HeldRole {
     pub is_privileged: bool,
 }
 
-/// The holders of a role in one place, in the synced copy.
+/// The holders of a role in the organization, in one workspace or in channels, in the synced copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RolePlace {
     /// The role's id.
     pub role_id: String,
-    /// The workspace; `None` for the whole organization.
+    /// Where it is held.
+    pub scope: RoleScope,
+    /// The workspace; `None` for the whole organization and for channels.
     pub workspace_id: Option<String>,
+    /// The number of channels; 1 for the organization or a workspace.
+    pub places: i64,
+    /// The number of assignments.
+    pub assignments: i64,
     /// The number of people.
     pub people: i64,
 }
@@ -251,7 +259,8 @@ impl TenantDb {
         .await?)
     }
 
-    /// Returns how many people of the current copy hold each of these roles in each place.
+    /// Returns how many people of the current copy hold each of these roles in the organization, in each workspace, and
+    /// in channels.
     ///
     /// # Errors
     ///
@@ -261,19 +270,33 @@ impl TenantDb {
         account_id: IntegratedAccountId,
         role_ids: &[&str],
     ) -> Result<Vec<RolePlace>, StoreError> {
-        Ok(sqlx::query_as!(
-            RolePlace,
-            r#"SELECT role_id AS "role_id!", parent_id AS workspace_id, count(DISTINCT user_id) AS "people!"
+        let rows = sqlx::query!(
+            r#"SELECT role_id AS "role_id!", body->>'scope' AS "scope!",
+                      CASE body->>'scope' WHEN 'workspace' THEN body->>'workspace_id' END AS "workspace_id?",
+                      GREATEST(count(DISTINCT parent_id), 1) AS "places!", count(*) AS "assignments!",
+                      count(DISTINCT user_id) AS "people!"
                FROM directory_role_assignments
                WHERE environment_id = $1 AND integrated_account_id = $2 AND role_id = ANY ($3)
                  AND valid_to = 'infinity'
-               GROUP BY role_id, parent_id ORDER BY role_id, parent_id"#,
+               GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"#,
             self.environment_id as EnvironmentId,
             account_id as IntegratedAccountId,
             role_ids as &[&str],
         )
         .fetch_all(&self.pool)
-        .await?)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(RolePlace {
+                    role_id: row.role_id,
+                    scope: parse_name("directory_role_assignments", "scope", &row.scope)?,
+                    workspace_id: row.workspace_id,
+                    places: row.places,
+                    assignments: row.assignments,
+                    people: row.people,
+                })
+            })
+            .collect()
     }
 
     /// Returns when the copy of the users of each of these accounts was last read completely.

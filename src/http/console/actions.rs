@@ -5,6 +5,7 @@ use axum::http::Method;
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 
+use super::messages::key_of_fix;
 use super::pages::{accounts, environment, keys, policies, webhook, webhooks};
 use super::session::ConsoleForm;
 use super::view::PageError;
@@ -20,7 +21,11 @@ fn path(list: &str, id: &str, what: &str) -> String {
 
 /// Fixes a violation.
 pub(super) async fn fix(Path(id): Path<String>, form: ConsoleForm) -> Response {
-    form.change((Method::POST, &path("drift", &id, "/fix")), None, ("/drift", "fixed")).await
+    let call = path("drift", &id, "/fix");
+    match form.console.view.api.send(Method::POST, &call, &[], None).await {
+        Ok(fixed) => form.console.done("/drift", key_of_fix(&fixed)),
+        Err(failure) => form.console.respond(Err(failure.into())),
+    }
 }
 
 /// Acknowledges a violation.

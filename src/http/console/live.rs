@@ -1,7 +1,6 @@
 //! Live parts of pages: rendered again while something is under way, and sent as server-sent events when they differ.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -10,33 +9,21 @@ use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use futures_util::stream;
 use maud::Markup;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::format::Now;
 use super::pages::{drift, reconciliation, sync, syncs};
+use super::stream_slots::{StreamSlot, StreamSlots};
 use super::view::{PageError, View};
 use crate::domain::sealed::Digest;
 use crate::http::state::AppState;
 
-/// Streams of a process at most.
-const MAX_STREAMS: usize = 128;
 /// The pause between two renderings.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// Renderings without a difference before a comment is sent, so that the connection stays open.
 const QUIET_ROUNDS: u32 = 15;
 /// How long a stream lasts; the browser then opens another one.
 const MAX_LIFETIME: Duration = Duration::from_mins(5);
-
-/// Slots for streams, of all sessions.
-#[derive(Debug, Clone)]
-pub(in crate::http) struct StreamSlots(Arc<Semaphore>);
-
-impl Default for StreamSlots {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_STREAMS)))
-    }
-}
 
 /// A part of a page.
 #[derive(Debug, Clone)]
@@ -72,6 +59,12 @@ pub(in crate::http) enum StreamSession {
 }
 
 impl StreamSession {
+    fn digest(self) -> Digest {
+        match self {
+            Self::Console(digest) | Self::Portal(digest) => digest,
+        }
+    }
+
     async fn is_valid(self, state: &AppState) -> bool {
         let now = state.clock.now();
         match self {
@@ -95,7 +88,7 @@ struct LiveStream {
     quiet_rounds: u32,
     ends_at: Instant,
     is_begun: bool,
-    _slot: OwnedSemaphorePermit,
+    _slot: StreamSlot,
 }
 
 /// Returns the stream of a part of a page.
@@ -105,7 +98,7 @@ pub(in crate::http) fn respond(
     session: StreamSession,
     slots: &StreamSlots,
 ) -> Response {
-    let Ok(slot) = Arc::clone(&slots.0).try_acquire_owned() else {
+    let Some(slot) = slots.take(session.digest()) else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let first = LiveStream {

@@ -1,10 +1,32 @@
 //! The messages after a change. The URL has the key of a message, never its text.
 
+use serde_json::Value;
+
+use super::json::Fields as _;
+
+/// Returns the key of the message after a fix, by the response of the API.
+pub(in crate::http) fn key_of_fix(fixed: &Value) -> &'static str {
+    let operations = fixed.list("/result/last_fix/operations");
+    let has = |outcome: &str| operations.iter().any(|one| one.text("outcome") == outcome);
+    if has("refused") {
+        "fix-refused"
+    } else if has("failed") {
+        "fix-failed"
+    } else if has("skipped") {
+        "fix-skipped"
+    } else {
+        "fixed"
+    }
+}
+
 /// Returns the message of a key.
 pub(in crate::http) fn message(key: &str) -> Option<&'static str> {
     Some(match key {
         "acknowledged" => "The violation is acknowledged until its end.",
         "fixed" => "The fix was run. The violation is resolved when the policy is evaluated next.",
+        "fix-refused" => "A guard refused the fix, or the rest of it. “Last fix” has the reason.",
+        "fix-failed" => "The fix failed, or the rest of it. “Last fix” has the reason.",
+        "fix-skipped" => "Operations of the fix were skipped. “Last fix” has the reason.",
         "sync-requested" => "A run of the sync is requested.",
         "sync-accepted" => {
             "The removals are accepted. The run requests each object and removes those that the provider does not have."

@@ -18,6 +18,7 @@ mod parts;
 mod plan_actions;
 mod session;
 mod sign_in;
+pub(super) mod stream_slots;
 mod svg;
 mod upload;
 pub(super) mod view;
@@ -28,7 +29,8 @@ use axum::routing::{get, post};
 use axum::{Extension, Router};
 
 use self::context::Console;
-use self::live::{LivePart, StreamSession, StreamSlots};
+use self::live::{LivePart, StreamSession};
+use self::stream_slots::StreamSlots;
 use super::internal_api::segment;
 use super::state::AppState;
 

@@ -67,8 +67,8 @@ fn bar_height(count: i64, highest: i64, height: usize) -> usize {
 pub(in crate::http) struct HeatCell {
     /// The number of people.
     pub(in crate::http) people: i64,
-    /// The page that lists them.
-    pub(in crate::http) href: String,
+    /// The page that lists them, if there is one for these alone.
+    pub(in crate::http) href: Option<String>,
 }
 
 /// A heat map: rows of places, columns of roles.
@@ -115,7 +115,7 @@ impl HeatMap {
         }
     }
 
-    /// Renders the map as a table with colored cells; each number leads to the people.
+    /// Renders the map as a table with colored cells; numbers lead to the people.
     pub(in crate::http) fn table(&self, caption: &str) -> Markup {
         let cells = self.rows.iter().flat_map(|(_, cells)| cells);
         let highest = cells.map(|cell| cell.people).max().unwrap_or(0).max(1);
@@ -130,7 +130,9 @@ impl HeatMap {
                                 th scope="row" { (title) }
                                 @for cell in cells {
                                     td class=(heat(cell.people, highest)) {
-                                        @if cell.people > 0 { a href=(cell.href) { (number(cell.people)) } } @else { span.quiet { "0" } }
+                                        @if cell.people == 0 { span.quiet { "0" } }
+                                        @else if let Some(href) = &cell.href { a href=(href) { (number(cell.people)) } }
+                                        @else { (number(cell.people)) }
                                     }
                                 }
                             }

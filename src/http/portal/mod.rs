@@ -15,11 +15,13 @@ use serde_json::json;
 
 use self::session::PortalForm;
 use self::visit::Visit;
-use super::console::live::{LivePart, StreamSession, StreamSlots};
+use super::console::live::{LivePart, StreamSession};
+use super::console::messages::key_of_fix;
 use super::console::pages::{
     access_review, directory, drift, person, reconciliation, reconciliation_actions,
     reconciliations, sync, syncs,
 };
+use super::console::stream_slots::StreamSlots;
 use super::internal_api::segment;
 use super::state::AppState;
 use crate::domain::portal::{PortalPermission, PortalView};
@@ -149,7 +151,10 @@ fn stream(visit: Visit, view: PortalView, part: LivePart, slots: &StreamSlots) -
 async fn fix(Path(id): Path<String>, form: PortalForm) -> Response {
     let path = format!("/drift/{}/fix", segment(&id));
     let needs = (PortalView::Drift, PortalPermission::Apply);
-    form.change(needs, (Method::POST, &path), None, ("/drift", "fixed")).await
+    match form.send(needs, (Method::POST, &path), None).await {
+        Ok(fixed) => form.visit.done("/drift", key_of_fix(&fixed)),
+        Err(error) => form.visit.respond(Err(error)),
+    }
 }
 
 async fn acknowledge(Path(id): Path<String>, form: PortalForm) -> Response {

@@ -99,6 +99,11 @@ impl Visit {
         frame::respond(self, page)
     }
 
+    /// Returns the redirect to a page after a change; `done` is the key of the message.
+    pub(super) fn done(&self, path: &str, done: &str) -> Response {
+        Redirect::to(&self.view.href(path, &[("done", done)])).into_response()
+    }
+
     /// Returns the page of a change that does not exist.
     pub(super) fn unknown(&self) -> Response {
         let problem = Problem::new(ProblemKind::RouteNotFound, "No such change exists.");
@@ -135,22 +140,30 @@ impl FromRequest<AppState> for PortalForm {
 }
 
 impl PortalForm {
-    /// Sends a change to the API if the session has its page and its permission.
-    pub(super) async fn change(
+    /// Sends a change to the API if the session has its page and its permission, and returns the response.
+    pub(super) async fn send(
         &self,
         (view, permission): (PortalView, PortalPermission),
         (method, api_path): (Method, &str),
         body: Option<&Value>,
+    ) -> Result<Value, PageError> {
+        let visit = &self.visit;
+        visit.check_view(view)?;
+        visit.check_permission(permission)?;
+        Ok(visit.view.api.send(method, api_path, &[], body).await?)
+    }
+
+    /// Sends a change as [`Self::send`] does. Shows the page at `path` with the message `done`, or the problem.
+    pub(super) async fn change(
+        &self,
+        needs: (PortalView, PortalPermission),
+        call: (Method, &str),
+        body: Option<&Value>,
         (path, done): (&str, &str),
     ) -> Response {
-        let visit = &self.visit;
-        let checked = visit.check_view(view).and_then(|()| visit.check_permission(permission));
-        if let Err(error) = checked {
-            return visit.respond(Err(error));
-        }
-        match visit.view.api.send(method, api_path, &[], body).await {
-            Ok(_) => Redirect::to(&visit.view.href(path, &[("done", done)])).into_response(),
-            Err(failure) => visit.respond(Err(failure.into())),
+        match self.send(needs, call, body).await {
+            Ok(_) => self.visit.done(path, done),
+            Err(error) => self.visit.respond(Err(error)),
         }
     }
 }

@@ -9,6 +9,7 @@ use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
 
 use super::response::{EnvelopeSchema, ItemResponse};
+use crate::domain::access::Scope;
 use crate::domain::ids::{IntegratedAccountId, PortalLinkId};
 use crate::domain::portal::{PortalPermission, PortalView};
 use crate::http::extract::{Access, JsonBody, NoQuery, Write};
@@ -65,7 +66,7 @@ pub(in crate::http) struct CreatedPortalLink {
 ///
 /// Returns a link that opens the hosted view of one account's directory once, for an hour: for the customer's
 /// administrators, in your product. It has the branding of the environment and can be framed by the origins of its
-/// `link_page` only. The link and its session end with the key that creates it.
+/// `link_page` only. The link and its session end with the key that creates it, which needs the scope `read` as well.
 #[utoipa::path(post, path = "/portal-links", tag = "Linking", request_body = CreatePortalLinkRequest,
     responses((status = 201, description = "The new link", body = CreatedPortalLinkResponse), Problems))]
 pub(in crate::http) async fn create_portal_link(
@@ -75,6 +76,10 @@ pub(in crate::http) async fn create_portal_link(
     JsonBody(body): JsonBody<CreatePortalLinkRequest>,
 ) -> Result<Response, Problem> {
     access.reject_account_token("portal links")?;
+    if !access.caller.scopes.contains(&Scope::Read) {
+        let detail = "A portal link shows a directory. It requires the scope `read` as well.";
+        return Err(Problem::new(ProblemKind::InsufficientScope, detail));
+    }
     let CreatePortalLinkRequest { integrated_account_id, mut views, mut permissions, expires_in_s } =
         body;
     let invalid = |pointer: &str, message: &str| {

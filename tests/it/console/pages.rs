@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use switchboard::domain::access::Scope;
+use switchboard::sandbox::Fault;
 
-use super::signed_in;
+use super::{SignedIn, signed_in};
 use crate::sync::SyncedApp;
 
 /// Every page. `ACCOUNT` is an account, `USER` a person of it.
@@ -192,6 +193,80 @@ async fn live_parts_arrive_and_end_with_the_session(pool: PgPool) -> anyhow::Res
     while let Some(part) = parts.next().await {
         part?;
     }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_session_has_a_few_live_parts_at_most(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    let session = signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    let other = signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    let open = async |session: &SignedIn| {
+        session.client.open(http::Method::GET, "console/syncs/live", None).await
+    };
+    let mut parts = Vec::new();
+    for _ in 0..6 {
+        let live = open(&session).await?;
+        assert_eq!(live.status(), 200);
+        parts.push(live);
+    }
+    assert_eq!(open(&session).await?.status(), 503);
+    assert_eq!(open(&other).await?.status(), 200, "another session has its own");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn pages_of_runs_are_live_while_a_run_is_under_way(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    let session = signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    let run = synced.request().await?;
+    for path in ["console/syncs".to_owned(), format!("console/syncs/{run}")] {
+        let page = session.page(&path).await?;
+        assert!(page.text.contains("data-live=") && !page.text.contains("data-settled"), "{path}");
+    }
+    synced.work().await?;
+    for path in ["console/syncs".to_owned(), format!("console/syncs/{run}")] {
+        let page = session.page(&path).await?;
+        assert!(!page.text.contains("data-live=") && page.text.contains("data-settled"), "{path}");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn sizes_are_those_of_the_copy(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    synced.app.sandbox.add_fault(Fault::refused("admin.roles.listAssignments", "missing_scope", 9));
+    let run = synced.run().await?;
+    assert_eq!(run["status"], "partial", "{run}");
+    let people = synced.all("users?source=synced&limit=1000").await?.len();
+    let session = signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    let account = format!("console/accounts/{}", synced.account);
+    for (path, text) in [
+        ("console", format!("<strong>{people}</strong>")),
+        ("console/directory", format!(" · {people} people")),
+        (account.as_str(), format!("<strong>{people} people</strong>")),
+    ] {
+        let page = session.page(path).await?;
+        assert!(page.text.contains(&text), "{path} has no {text}: {}", page.text);
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn roles_in_channels_are_in_no_workspace(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    synced.synced().await?;
+    let (user, workspace) = synced.some_member().await?;
+    let role = json!({"user_id": user, "role_id": "ws:admin", "workspace_id": workspace});
+    synced.api.post("role-assignments", &role).await?.created()?;
+    let moved = "update directory_role_assignments set parent_id = 'C0EXAMPLE', body = (body::jsonb ||
+            jsonb_build_object('scope', 'channel', 'workspace_id', null, 'channel_id', 'C0EXAMPLE'))::json
+        where role_id = 'ws:admin' and user_id = $1";
+    sqlx::query(moved).bind(&user).execute(&synced.app.pool).await?;
+    let session = signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    let page = session.page("console/roles").await?;
+    assert!(page.text.contains("<th scope=\"row\">Channels</th>"), "{}", page.text);
+    assert!(!page.text.contains("C0EXAMPLE"), "{}", page.text);
     Ok(())
 }
 

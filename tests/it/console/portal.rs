@@ -4,6 +4,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use switchboard::domain::access::Scope;
+use switchboard::sandbox::Fault;
 use time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -97,7 +98,7 @@ async fn links_expire_and_end_with_their_key(pool: PgPool) -> anyhow::Result<()>
     app.clock.advance(Duration::seconds(60));
     assert_eq!(app.anonymous()?.get(&path).await?.status, 410, "expired");
 
-    let (secret, id) = super::key(&app.home, &[Scope::Write]).await?;
+    let (secret, id) = super::key(&app.home, &[Scope::Read, Scope::Write]).await?;
     let maker = app.anonymous()?.with("authorization", &crate::support::bearer(&secret))?;
     let (client, opened) = open(app, &link(&maker, &body).await?).await?;
     let session = client.with("cookie", &format!("sb_portal={}", cookie(&opened, "sb_portal")?))?;
@@ -106,6 +107,17 @@ async fn links_expire_and_end_with_their_key(pool: PgPool) -> anyhow::Result<()>
     app.home.admin.delete(&format!("api-keys/{id}")).await?.success()?;
     assert_eq!(session.get("portal/directory").await?.status, 401, "the key was revoked");
     assert_eq!(app.anonymous()?.get(&unused).await?.status, 410);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_link_needs_a_key_that_reads(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    let app = &synced.app;
+    let (secret, _) = super::key(&app.home, &[Scope::Write]).await?;
+    let maker = app.anonymous()?.with("authorization", &crate::support::bearer(&secret))?;
+    let body = json!({"integrated_account_id": synced.account, "views": ["directory"], "permissions": ["apply"]});
+    maker.post("portal-links", &body).await?.problem(403, "insufficient_scope");
     Ok(())
 }
 
@@ -207,6 +219,26 @@ async fn a_fix_is_offered_once_until_the_next_evaluation(pool: PgPool) -> anyhow
     while synced.app.policies.work_once(&stop).await? {}
     let page = session.get("portal/drift").await?;
     assert!(!page.text.contains(&id) && !page.text.contains("data-live"), "{}", page.text);
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_fix_that_fails_says_so(pool: PgPool) -> anyhow::Result<()> {
+    let (synced, id) = violated(pool).await?;
+    let fault = Fault::refused("admin.users.setExpiration", "missing_scope", 9);
+    synced.app.sandbox.add_fault(fault);
+    let portal = visit(&synced, json!(["drift"]), json!(["apply"])).await?;
+    let token = csrf(&portal.get("portal/drift").await?)?;
+    let sent = send(&portal, &format!("portal/drift/{id}/fix"), &[("csrf", &token)]).await?;
+    assert_eq!((sent.status, sent.header("location")), (303, "/portal/drift?done=fix-failed"));
+    let page = portal.get("portal/drift?done=fix-failed").await?;
+    assert!(page.text.contains("The fix failed"), "{}", page.text);
+    let console = super::signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    let sent = console.send(&format!("console/drift/{id}/fix"), &[]).await?;
+    assert!(sent.header("location").ends_with("done=fix-failed"), "{}", sent.header("location"));
+    synced.app.sandbox.clear_faults();
+    let sent = console.send(&format!("console/drift/{id}/fix"), &[]).await?;
+    assert!(sent.header("location").ends_with("done=fixed"), "{}", sent.header("location"));
     Ok(())
 }
 

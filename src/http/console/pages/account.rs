@@ -7,7 +7,7 @@ use super::super::format::{count, words};
 use super::super::json::Fields as _;
 use super::super::parts::{Confirmation, Tone, badge, button, confirm, facts, status, table};
 use super::super::view::{Page, PageResult, View};
-use super::syncs::{copied, last_run};
+use crate::domain::sync::CopyKind;
 
 /// Shows the page.
 pub(in crate::http) async fn show(view: &View) -> PageResult {
@@ -19,8 +19,9 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
     let capabilities = view.api.get(&format!("{path}/capabilities"), &[]).await.unwrap_or_default();
     let settings = view.api.get(&format!("{path}/sync-settings"), &[]).await?;
     let synced = view.db.copies_synced_at(&[account.id]).await?;
-    let last = last_run(view).await?;
-    let people = last.as_ref().map_or(0, |run| copied(run, "user"));
+    let sizes = view.db.copy_sizes(account.id).await?;
+    let people = sizes.iter().find(|(kind, _)| *kind == CopyKind::User);
+    let people = people.map_or(0, |(_, size)| i64::try_from(*size).unwrap_or(i64::MAX));
     let body = html! {
         div.columns {
             section.card aria-labelledby="state" {

@@ -8,7 +8,6 @@ use super::super::json::Fields as _;
 use super::super::names::{HeldRoles, Names};
 use super::super::parts::{Tone, badge, empty, options, pager, select};
 use super::super::view::{Page, PageError, PageResult, View};
-use super::syncs::{copied, last_run};
 use crate::http::internal_api::ApiFailure;
 
 /// The filters in the URL.
@@ -36,8 +35,7 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
             }
         }
     };
-    let people = last_run(view).await?.map(|run| copied(&run, "user"));
-    let lead = list.as_ref().map(|list| lead(view, list, people)).unwrap_or_default();
+    let lead = list.as_ref().map(|list| lead(view, list)).unwrap_or_default();
     let actions = html! {
         @if view.base == "/console" { a.button href=(view.href("/access-review.csv", &[])) download { "Export access as CSV" } }
     };
@@ -47,15 +45,13 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
 async fn read(view: &View, account: &str) -> Result<Value, ApiFailure> {
     let as_of = view.query.get("as_of").map(as_time);
     let query = |name| view.query.get(name).unwrap_or_default();
-    // Everybody is not counted again: the last run has.
-    let is_filtered = FILTERS.iter().any(|name| view.query.get(name).is_some());
     // A search is sorted by rank.
     let default_sort = if query("search").is_empty() { "name" } else { "" };
     let parameters = [
         ("integrated_account_id", account),
         ("source", "synced"),
         ("limit", LIMIT),
-        ("include_total", if is_filtered { "true" } else { "" }),
+        ("include_total", "true"),
         ("search", query("search")),
         ("status", query("status")),
         ("user_type", query("user_type")),
@@ -79,18 +75,17 @@ pub(in crate::http) fn as_time(input: &str) -> String {
     }
 }
 
-fn lead(view: &View, list: &Value, people: Option<i64>) -> Markup {
+fn lead(view: &View, list: &Value) -> Markup {
     let total = list.field("total_count").as_i64();
+    let is_filtered = FILTERS.iter().any(|name| view.query.get(name).is_some());
+    let (one, many) =
+        if is_filtered { ("person matches", "people match") } else { ("person", "people") };
     html! {
         @if let Some(at) = list.time("synced_at") {
             @if view.query.get("as_of").is_some() { "As it was at " (utc(at)) }
             @else { span.dot aria-hidden="true" {} "Synced " (view.now.short(Some(at), "")) }
         }
-        @match (total, people) {
-            (Some(total), _) => { " · " (count(total, "person matches", "people match")) },
-            (None, Some(people)) => { " · " (count(people, "person", "people")) " in the last full run" },
-            (None, None) => {},
-        }
+        @if let Some(total) = total { " · " (count(total, one, many)) }
     }
 }
 

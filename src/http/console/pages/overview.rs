@@ -8,7 +8,7 @@ use super::super::parts::{Tone, status};
 use super::super::svg::{DAYS, first_day, sparkline};
 use super::super::view::{Page, PageResult, View};
 use super::role_changes::RoleChanges;
-use super::syncs::{copied, last_run};
+use crate::domain::sync::CopyKind;
 use crate::store::AttentionCounts;
 
 /// Changes of privileged roles that are shown.
@@ -23,8 +23,8 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
     let synced = view.db.copies_synced_at(&[account.id]).await?;
     let synced_at = synced.first().map(|(_, at)| *at);
     let days = view.db.daily_changes(account.id, first_day(view.time()), DAYS).await?;
-    let last = last_run(view).await?;
-    let size = |kind: &str| last.as_ref().map(|run| copied(run, kind));
+    let sizes = view.db.copy_sizes(account.id).await?;
+    let size = |kind| sizes.iter().find(|(of, _)| *of == kind).map(|(_, size)| *size);
     let role_changes = RoleChanges::read(view, ROLE_CHANGE_DAYS, None, ROLE_CHANGES).await?;
     let lead = html! {
         (account.value.text("/organization/name")) " · " (status(account.value.text("status")))
@@ -33,10 +33,10 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
     let body = html! {
         section aria-labelledby="attention" { h2.hidden #attention { "Needs attention" } (attention(view, &counts)) }
         div.tiles {
-            (tile(size("user"), "people in the last full run", &view.href("/directory", &[])))
-            (tile(size("workspace"), "workspaces", &view.href("/roles", &[])))
-            (tile(size("group"), "groups", &view.href("/access-review", &[("access_type", "group")])))
-            (tile(size("role_assignment"), "role assignments", &view.href("/roles", &[])))
+            (tile(size(CopyKind::User), "people in the copy", &view.href("/directory", &[])))
+            (tile(size(CopyKind::Workspace), "workspaces", &view.href("/roles", &[])))
+            (tile(size(CopyKind::Group), "groups", &view.href("/access-review", &[("access_type", "group")])))
+            (tile(size(CopyKind::RoleAssignment), "role assignments", &view.href("/roles", &[])))
         }
         section.card aria-labelledby="role-changes" {
             h2 #role-changes { "Latest changes of privileged roles" }
@@ -49,7 +49,8 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
     Ok(Page { title: "Overview".to_owned(), lead, actions, body })
 }
 
-fn tile(size: Option<i64>, what: &str, href: &str) -> Markup {
+fn tile(size: Option<u64>, what: &str, href: &str) -> Markup {
+    let size = size.and_then(|size| i64::try_from(size).ok());
     html! {
         a.tile href=(href) {
             strong { @match size { Some(size) => (number(size)), None => "–" } }

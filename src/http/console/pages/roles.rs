@@ -10,12 +10,40 @@ use super::super::names::{HeldRoles, Names};
 use super::super::parts::{Tone, badge, empty, table};
 use super::super::svg::{HeatCell, HeatMap};
 use super::super::view::{Page, PageResult, View};
+use crate::domain::role::RoleScope;
 use crate::store::RolePlace;
 
 /// Rows of the heat map: the places with the most holders.
 const MAX_PLACES: usize = 25;
 /// Columns of the heat map: the roles of the organization, then those with the most holders.
 const MAX_COLUMNS: usize = 12;
+
+/// A row of the heat map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Place<'p> {
+    Organization,
+    Workspace(&'p str),
+    /// All channels.
+    Channels,
+}
+
+impl<'p> Place<'p> {
+    fn of(place: &'p RolePlace) -> Self {
+        match (place.scope, place.workspace_id.as_deref()) {
+            (RoleScope::Channel, _) => Self::Channels,
+            (RoleScope::Organization | RoleScope::Workspace, Some(id)) => Self::Workspace(id),
+            (RoleScope::Organization | RoleScope::Workspace, None) => Self::Organization,
+        }
+    }
+
+    fn title(self, workspaces: &Names) -> String {
+        match self {
+            Self::Organization => "Organization".to_owned(),
+            Self::Workspace(id) => workspaces.get(id).to_owned(),
+            Self::Channels => "Channels".to_owned(),
+        }
+    }
+}
 
 /// Shows the page.
 pub(in crate::http) async fn show(view: &View) -> PageResult {
@@ -25,7 +53,7 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
     let places = view.db.role_places(account.id, &roles.privileged()).await?;
     let synced = view.db.copies_synced_at(&[account.id]).await?;
     let synced_at = synced.first().map(|(_, at)| *at);
-    let privileged: i64 = places.iter().map(|place| place.people).sum();
+    let privileged: i64 = places.iter().map(|place| place.assignments).sum();
     let lead = html! {
         @if let Some(at) = synced_at { span.dot aria-hidden="true" {} "Synced " (view.now.short(Some(at), "")) " · " }
         (count(privileged, "privileged assignment", "privileged assignments"))
@@ -61,26 +89,37 @@ fn heat_card(map: &HeatMap) -> Markup {
 fn heat_map(view: &View, places: &[RolePlace], roles: &HeldRoles, workspaces: &Names) -> HeatMap {
     let totals = totals(places);
     let mut columns: Vec<(&str, i64)> =
-        totals.into_iter().map(|(id, (people, _))| (id, people)).collect();
+        totals.into_iter().map(|(id, (assignments, _))| (id, assignments)).collect();
     let of_organization: BTreeSet<&str> = places
         .iter()
-        .filter(|place| place.workspace_id.is_none())
+        .filter(|place| Place::of(place) == Place::Organization)
         .map(|place| place.role_id.as_str())
         .collect();
-    columns.sort_by_key(|(role, people)| (!of_organization.contains(role), Reverse(*people)));
+    columns.sort_by_key(|(role, held)| (!of_organization.contains(role), Reverse(*held)));
     columns.truncate(MAX_COLUMNS);
-    let mut rows: BTreeMap<Option<&str>, BTreeMap<&str, i64>> = BTreeMap::new();
+    let mut rows: BTreeMap<Place<'_>, BTreeMap<&str, i64>> = BTreeMap::new();
     for place in places {
-        let row = rows.entry(place.workspace_id.as_deref()).or_default();
-        row.insert(&place.role_id, place.people);
+        let row = rows.entry(Place::of(place)).or_default();
+        *row.entry(place.role_id.as_str()).or_default() += place.people;
     }
     let mut rows: Vec<_> = rows.into_iter().collect();
-    rows.sort_by_key(|(place, row)| (place.is_some(), Reverse(row.values().sum::<i64>())));
+    rows.sort_by_key(|(place, row)| {
+        (*place != Place::Organization, Reverse(row.values().sum::<i64>()))
+    });
+    // The list of holders can be limited to a workspace only.
+    let href = |role: &str, place: Place<'_>| match place {
+        Place::Workspace(id) => Some(holders(view, role, Some(id))),
+        Place::Organization | Place::Channels => {
+            let is_everywhere =
+                places.iter().all(|other| other.role_id != role || Place::of(other) == place);
+            is_everywhere.then(|| holders(view, role, None))
+        }
+    };
     let rows = rows.into_iter().take(MAX_PLACES).map(|(place, row)| {
-        let title = place.map_or("Organization", |id| workspaces.get(id)).to_owned();
+        let title = place.title(workspaces);
         let cells = columns.iter().map(|(role, _)| HeatCell {
             people: row.get(role).copied().unwrap_or_default(),
-            href: holders(view, role, place),
+            href: href(role, place),
         });
         (title, cells.collect())
     });
@@ -95,8 +134,8 @@ fn totals(places: &[RolePlace]) -> BTreeMap<&str, (i64, i64)> {
     let mut totals: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for place in places {
         let total = totals.entry(&place.role_id).or_default();
-        total.0 += place.people;
-        total.1 += 1;
+        total.0 += place.assignments;
+        total.1 += place.places;
     }
     totals
 }
@@ -121,7 +160,7 @@ fn all_roles(view: &View, places: &[RolePlace], roles: &HeldRoles) -> Markup {
             tr {
                 th scope="row" { (name) @if total.is_some() { " " (badge(Tone::Bad, "privileged")) } }
                 td { code { (id) } }
-                td { @match total { Some((people, _)) => (number(*people)), None => span.quiet { "–" } } }
+                td { @match total { Some((assignments, _)) => (number(*assignments)), None => span.quiet { "–" } } }
                 td { @match total { Some((_, places)) => (number(*places)), None => span.quiet { "–" } } }
                 td { a href=(holders(view, &id, None)) { "Holders" span.hidden { " of " (name) } } }
             }

@@ -7,7 +7,7 @@ use super::super::format::{number, words};
 use super::super::json::Fields as _;
 use super::super::parts::{button, facts, status, table};
 use super::super::view::{Page, PageError, PageResult, View};
-use super::syncs::{held, progress};
+use super::syncs::{held, is_under_way, progress};
 use crate::http::html_page::prose;
 use crate::http::internal_api::segment;
 
@@ -15,7 +15,9 @@ use crate::http::internal_api::segment;
 pub(in crate::http) async fn show(view: &View, id: &str) -> PageResult {
     let run = find(view, id).await?;
     let lead = html! { (status(run.text("status"))) " · requested " (view.now.short(run.time("created_at"), "")) " by " (run.text("started_by")) };
-    let body = html! { div data-live=(view.href(&format!("/syncs/{}/live", segment(id)), &[])) { (render(view, &run)) } };
+    let live = view.href(&format!("/syncs/{}/live", segment(id)), &[]);
+    let body =
+        html! { div data-live=[is_under_way(&run).then_some(live)] { (render(view, &run)) } };
     Ok(Page { title: "Run of the sync".to_owned(), lead, body, ..Page::default() })
 }
 
@@ -34,7 +36,7 @@ fn render(view: &View, run: &Value) -> Markup {
     let state = run.text("status");
     html! {
         @if state == "held" { (held(view, run)) }
-        section.card aria-labelledby="progress" {
+        section.card aria-labelledby="progress" data-settled[!is_under_way(run)] {
             h2 #progress { "Progress" }
             (progress(run))
             (facts(&[

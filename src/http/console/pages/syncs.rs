@@ -35,17 +35,28 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
         @if view.may.apply && is_enabled { (button(view, &view.href("/syncs/start", &[]), "Request a run")) }
     };
     let live = view.href("/syncs/live", &view.query.only(&["cursor"]));
+    let (runs, is_settled) = runs(view).await?;
     let body = html! {
         @if !is_enabled {
             div.card { (empty("The sync is disabled", &html! { "The pages of this customer show the last copy. " @if view.may.administer { a href=(view.href(&format!("/accounts/{}", account.id), &[])) { "Settings of the account" } } })) }
         }
-        div data-live=(live) { (fragment(view).await?) }
+        div data-live=[(!is_settled).then_some(live)] { (runs) }
     };
     Ok(Page { title: "Syncs".to_owned(), lead, actions, body })
 }
 
 /// Renders the part of the page that changes while runs are under way.
 pub(in crate::http) async fn fragment(view: &View) -> Result<Markup, PageError> {
+    Ok(runs(view).await?.0)
+}
+
+/// Whether a run goes on, or waits for a decision.
+pub(in crate::http) fn is_under_way(run: &Value) -> bool {
+    matches!(run.text("status"), "queued" | "running" | "held")
+}
+
+/// Renders the runs; returns whether none is under way.
+async fn runs(view: &View) -> Result<(Markup, bool), PageError> {
     let account = view.account_id()?;
     let mut query = vec![("integrated_account_id", account.as_str()), ("limit", LIMIT)];
     query.extend(view.query.get("cursor").map(|cursor| ("next_cursor", cursor)));
@@ -54,16 +65,20 @@ pub(in crate::http) async fn fragment(view: &View) -> Result<Markup, PageError> 
     let of = |wanted: &'static [&'static str]| {
         runs.iter().filter(move |run| wanted.contains(&run.text("status")))
     };
-    Ok(html! {
-        @for run in of(&["held"]) { (held(view, run)) }
-        @for run in of(&["running", "queued"]) { (active(view, run)) }
-        section.card aria-labelledby="runs" {
-            h2 #runs { "Runs" }
-            @if runs.is_empty() { (empty("No runs", &html! { "The sync of this account has not run yet." })) }
-            @else { (table("Table of runs", &["Run", "Status", "Started", "Took", "Changes", "Provider calls", "Requested by"], &html! { @for run in runs { (row(view, run)) } })) }
-            (pager(view, "/syncs", &[], &list))
+    let is_settled = !runs.iter().any(is_under_way);
+    let rendered = html! {
+        div data-settled[is_settled] {
+            @for run in of(&["held"]) { (held(view, run)) }
+            @for run in of(&["running", "queued"]) { (active(view, run)) }
+            section.card aria-labelledby="runs" {
+                h2 #runs { "Runs" }
+                @if runs.is_empty() { (empty("No runs", &html! { "The sync of this account has not run yet." })) }
+                @else { (table("Table of runs", &["Run", "Status", "Started", "Took", "Changes", "Provider calls", "Requested by"], &html! { @for run in runs { (row(view, run)) } })) }
+                (pager(view, "/syncs", &[], &list))
+            }
         }
-    })
+    };
+    Ok((rendered, is_settled))
 }
 
 fn row(view: &View, run: &Value) -> Markup {
@@ -99,21 +114,6 @@ pub(in crate::http) fn total(run: &Value, change: &str) -> i64 {
 fn waiting(run: &Value) -> i64 {
     let kinds = run.field("held_removals").as_object();
     kinds.into_iter().flatten().map(|(_, removals)| removals.int("missing")).sum()
-}
-
-/// Returns the last run of the selected account that read the whole directory.
-pub(in crate::http) async fn last_run(view: &View) -> Result<Option<Value>, PageError> {
-    let account = view.account_id()?;
-    let query =
-        [("integrated_account_id", account.as_str()), ("status", "succeeded"), ("limit", "1")];
-    let list = view.api.get("/syncs", &query).await?;
-    Ok(list.list("result").first().cloned())
-}
-
-/// Returns how many objects of a kind the directory had in a run.
-pub(in crate::http) fn copied(run: &Value, kind: &str) -> i64 {
-    let counts = run.field("counts").field(kind);
-    counts.int("created") + counts.int("updated") + counts.int("unchanged")
 }
 
 fn changes(run: &Value) -> Markup {
