@@ -188,6 +188,21 @@ pub(in crate::http) struct UpdateRuleSetRequest {
     auto: Option<bool>,
 }
 
+impl UpdateRuleSetRequest {
+    /// Returns a rule set with these changes.
+    fn applied_to(&self, rule_set: &RuleSet, now: OffsetDateTime) -> RuleSet {
+        RuleSet {
+            name: self.name.as_ref().unwrap_or(&rule_set.name).clone(),
+            rules: self.rules.as_ref().unwrap_or(&rule_set.rules).clone(),
+            mode: self.mode.unwrap_or(rule_set.mode),
+            guards: self.guards.as_ref().unwrap_or(&rule_set.guards).clone(),
+            auto: self.auto.unwrap_or(rule_set.auto),
+            updated_at: now,
+            ..rule_set.clone()
+        }
+    }
+}
+
 /// Update a rule set
 ///
 /// Automatic rule sets are applied to people of later events, and never to people of earlier ones.
@@ -201,20 +216,19 @@ pub(in crate::http) async fn update_rule_set(
     _: NoQuery,
     JsonBody(change): JsonBody<UpdateRuleSetRequest>,
 ) -> Result<Json<ItemResponse<RuleSetView>>, Problem> {
-    let before = find(&access, &id).await?;
+    let mut before = find(&access, &id).await?;
     let account_id = before.integrated_account_id;
     let account = find_account(&access, &account_id.text()).await?;
-    let set = RuleSet {
-        name: change.name.unwrap_or(before.name),
-        rules: change.rules.unwrap_or(before.rules),
-        mode: change.mode.unwrap_or(before.mode),
-        guards: change.guards.unwrap_or(before.guards),
-        auto: change.auto.unwrap_or(before.auto),
-        updated_at: state.clock.now(),
-        ..before
+    // The check takes other connections, so it precedes the lock; what others changed meanwhile is checked again.
+    let (lock, set) = loop {
+        let set = change.applied_to(&before, state.clock.now());
+        check(&state, &access, &account, &set).await?;
+        let lock = access.db.lock_rule_set(set.id).await?.ok_or_else(not_found)?;
+        if *lock.rule_set() == before {
+            break (lock, set);
+        }
+        before = lock.rule_set().clone();
     };
-    check(&state, &access, &account, &set).await?;
-    let lock = access.db.lock_rule_set(set.id).await?.ok_or_else(not_found)?;
     let subject = set.id.text();
     let entry = access.audit_entry(&state, "rule_set.changed", (Some(account_id), Some(&subject)));
     lock.update(&set, &entry).await?;

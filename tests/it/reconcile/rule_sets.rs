@@ -261,3 +261,29 @@ async fn an_automatic_rule_set_follows_the_feed_from_its_end(pool: PgPool) -> an
     assert_eq!(position().await?, None);
     Ok(())
 }
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_change_retains_what_others_change_at_the_same_time(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    synced.synced().await?;
+    let rules = json!([rule("Sales", json!({"roles": ["org:admin"]}))]);
+    let id = synced.rule_set(rules, json!({"auto": true})).await?;
+    let path = format!("rule-sets/{id}");
+    let mut other = synced.app.pool.begin().await?;
+    sqlx::query("UPDATE rule_sets SET auto = false").execute(&mut *other).await?;
+    let body = json!({"name": "x"});
+    let change = synced.app.home.admin.patch(&path, &body);
+    let commit = async {
+        // The change was made to the rule set as it was before, and waits for the other one.
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        while sqlx::query_scalar::<_, i64>(waiting).fetch_one(&synced.app.pool).await? == 0 {
+            tokio::task::yield_now().await;
+        }
+        Ok(other.commit().await?)
+    };
+    let (changed, ()) = tokio::try_join!(change, commit)?;
+    let changed = changed.success()?;
+    assert_eq!((&changed["result"]["name"], &changed["result"]["auto"]), (&json!("x"), &json!(false)));
+    Ok(())
+}
