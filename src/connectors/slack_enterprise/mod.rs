@@ -18,6 +18,7 @@ mod me;
 mod memberships;
 mod methods;
 mod oauth;
+mod other_organizations;
 mod passthrough;
 mod planned_calls;
 mod profiles;

@@ -81,10 +81,14 @@ pub(super) struct UsersList<'a> {
 #[expect(clippy::struct_excessive_bools, reason = "the shape is Slack's")]
 pub(super) struct WebUser {
     pub(super) id: String,
+    pub(super) team_id: Option<String>,
     pub(super) name: Option<String>,
     pub(super) real_name: Option<String>,
     #[serde(default)]
     pub(super) deleted: bool,
+    /// Whether the user is of another organization, and in no channel that the token sees.
+    #[serde(default)]
+    pub(super) is_stranger: bool,
     /// This flag and the next are of the requested workspace.
     #[serde(default)]
     pub(super) is_admin: bool,
@@ -134,6 +138,7 @@ pub(super) struct WebProfile {
 #[derive(Debug, Deserialize)]
 pub(super) struct EnterpriseUser {
     pub(super) id: Option<String>,
+    pub(super) enterprise_id: Option<String>,
     #[serde(default)]
     pub(super) is_admin: bool,
     #[serde(default)]
@@ -401,14 +406,15 @@ mod tests {
             "is_restricted": true, "is_ultra_restricted": true, "is_bot": true, "is_active": true,
             "expiration_ts": 1, "date_created": 1, "deactivated_ts": 1, "last_active_ts": 1,
             "has_2fa": true, "has_sso": true, "roles": ["Rl01"], "workspaces": ["T1"]}));
-        assert_null_is_absent::<WebUser>(&json!({"id": "U1", "name": "a", "real_name": "A",
-            "deleted": true, "is_admin": true, "is_owner": true, "is_restricted": true,
-            "is_ultra_restricted": true, "is_bot": true, "is_invited_user": true,
-            "is_email_confirmed": true, "has_2fa": true, "tz": "UTC", "locale": "en", "updated": 1,
+        assert_null_is_absent::<WebUser>(&json!({"id": "U1", "team_id": "T1", "name": "a",
+            "real_name": "A", "deleted": true, "is_stranger": true, "is_admin": true,
+            "is_owner": true, "is_restricted": true, "is_ultra_restricted": true, "is_bot": true,
+            "is_invited_user": true, "is_email_confirmed": true, "has_2fa": true, "tz": "UTC",
+            "locale": "en", "updated": 1,
             "profile": {"title": "t", "phone": "1", "real_name": "A", "first_name": "A",
                 "last_name": "B", "email": "a@b.c", "image_512": "https://p"},
-            "enterprise_user": {"id": "W1", "is_admin": true, "is_owner": true,
-                "is_primary_owner": true, "teams": ["T1"]}}));
+            "enterprise_user": {"id": "W1", "enterprise_id": "E1", "is_admin": true,
+                "is_owner": true, "is_primary_owner": true, "teams": ["T1"]}}));
         assert_null_is_absent::<AdminTeam>(
             &json!({"id": "T1", "name": "n", "discoverability": "open",
             "team_url": "https://a", "primary_owner": {"user_id": "U1", "email": "a@b.c"}}),

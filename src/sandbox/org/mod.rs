@@ -4,6 +4,7 @@
 mod channels;
 mod derived_attributes;
 mod edit;
+mod external_people;
 mod groups;
 mod people;
 mod profile;
@@ -22,6 +23,7 @@ pub use edit::{
     MAX_DOMAIN_LENGTH, MembershipInput, OrgChange, ProfileChange, ProfileError, ProfileText,
     RecordedChange, UserGroupInput, WorkspaceSettingChange, WorkspaceSpec,
 };
+pub use external_people::ExternalPerson;
 pub use groups::{GroupIndex, GroupOwner, GroupTable, OrgGroup};
 pub use people::{
     JobInfo, Location, OrgLevel, Person, PersonKind, PersonStatus, WorkspaceLevel,
@@ -56,6 +58,8 @@ pub struct GridOrganization {
     pub groups: GroupTable,
     /// Assignments of system roles.
     pub roles: RoleAssignmentTable,
+    /// People of other companies in shared channels.
+    pub external_people: Vec<ExternalPerson>,
     people: Vec<Person>,
     /// Positions of the accounts that SCIM lists: all but bots.
     directory: Vec<PersonIndex>,
@@ -85,6 +89,7 @@ impl GridOrganization {
             workspaces: Vec::new(),
             groups: GroupTable::default(),
             roles: RoleAssignmentTable::default(),
+            external_people: Vec::new(),
             people: Vec::new(),
             directory: Vec::new(),
             by_id: HashMap::new(),

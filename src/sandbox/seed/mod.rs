@@ -18,8 +18,8 @@ use people::PersonGenerator;
 use rng::SeededRng;
 
 use super::org::{
-    Channel, Discoverability, GridOrganization, GridWorkspace, GroupOwner, OrgGroup, OrgLevel,
-    PersonIndex, SystemRoleAssignment, WorkspaceLevel,
+    Channel, Discoverability, ExternalPerson, GridOrganization, GridWorkspace, GroupOwner,
+    OrgGroup, OrgLevel, PersonIndex, SystemRoleAssignment, WorkspaceLevel,
 };
 
 /// System roles: id, and whether they can be assigned for one workspace.
@@ -70,7 +70,23 @@ pub(crate) fn organization(seed: u64, users: usize, workspaces: usize) -> GridOr
     for workspace in &mut org.workspaces {
         workspace.channels.extend(topic_channels(&mut rng));
     }
+    org.external_people = external_people(&mut rng);
     org
+}
+
+/// Returns a person of another Grid organization, one of a company without such, and one who is in no visible channel.
+fn external_people(rng: &mut SeededRng) -> Vec<ExternalPerson> {
+    let kinds = [(true, false), (false, false), (false, true)];
+    let people =
+        kinds.into_iter().enumerate().map(|(number, (is_on_grid, is_stranger))| ExternalPerson {
+            id: rng.id("U"),
+            team_id: rng.id("T"),
+            enterprise_id: is_on_grid.then(|| rng.id("E")),
+            is_stranger,
+            username: format!("external{number}"),
+            full_name: format!("External Person {number}"),
+        });
+    people.collect()
 }
 
 fn workspace(rng: &mut SeededRng, number: usize) -> GridWorkspace {

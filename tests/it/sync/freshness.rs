@@ -299,3 +299,24 @@ async fn a_reported_bot_keeps_its_workspaces(pool: PgPool) -> anyhow::Result<()>
     assert_eq!(synced.changes_after(before).await?, Vec::<Value>::new());
     Ok(())
 }
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn people_of_other_organizations_are_not_copied(pool: PgPool) -> anyhow::Result<()> {
+    let synced = SyncedApp::new(pool, json!({})).await?;
+    synced.synced().await?;
+    synced.follow().await?;
+    let before = synced.events().await?.len();
+    let external = synced.app.sandbox.with_org(|org| org.external_people.clone());
+    assert!(!external.is_empty());
+    for person in &external {
+        synced.report(json!({"type": "user_change", "user": {"id": person.id}})).await?;
+    }
+    synced.follow().await?;
+    assert_eq!(synced.changes_after(before).await?, Vec::<Value>::new());
+    for person in &external {
+        synced.api.get(&format!("users/{}", person.id)).await?.problem(404, "not_found");
+        let held = format!("role-assignments?limit=100&user[id]={}", person.id);
+        assert_eq!(synced.api.get(&held).await?.success()?["result_count"], 0, "{person:?}");
+    }
+    Ok(())
+}

@@ -56,7 +56,7 @@ impl SlackConnector {
         Ok(held)
     }
 
-    /// Reads a user by `users.info`; `None` when there is none.
+    /// Reads a user by `users.info`; `None` when there is none, or the user is of another organization.
     pub(in crate::connectors::slack_enterprise) async fn web_user(
         &self,
         cx: &CallContext<'_>,
@@ -65,7 +65,9 @@ impl SlackConnector {
         let info = self.web(cx, "users.info", &[("user", user)]).await;
         let Some(response) = not_found_as_none(info)? else { return Ok(None) };
         let wire::UsersInfo { user: raw } = response.read(cx)?;
-        parse_object(cx, "users.info", raw).map(Some)
+        let read: WebUserRecord = parse_object(cx, "users.info", raw)?;
+        let is_other = self.is_of_other_organization(cx, &read.0).await?;
+        Ok((!is_other).then_some(read))
     }
 
     async fn system_assignments(

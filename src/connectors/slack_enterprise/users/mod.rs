@@ -111,7 +111,7 @@ impl SlackConnector {
         }
     }
 
-    /// Reads one user in full: two concurrent calls, and one for system roles.
+    /// Reads one user in full: two concurrent calls, and one for system roles. People of other organizations are none.
     async fn user(
         &self,
         cx: &CallContext<'_>,
@@ -139,6 +139,9 @@ impl SlackConnector {
         let Some(info) = not_found_as_none(info)? else { return Ok(None) };
         let wire::UsersInfo { user } = info.read(cx)?;
         let (user, _) = parse_object::<wire::WebUser>(cx, "users.info", user)?;
+        if self.is_of_other_organization(cx, &user).await? {
+            return Ok(None);
+        }
         let organization = &cx.account.organization.id;
         let mut user = map::user_from_info(user, organization);
         // SCIM has no bots, and a grant without the scope `admin` can read the rest.

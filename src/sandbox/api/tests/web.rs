@@ -117,6 +117,24 @@ async fn user_objects_flag_invited_people_and_hide_emails_without_scope() {
 }
 
 #[tokio::test]
+async fn people_of_other_companies_are_in_no_list() {
+    let client = Client::unlimited(20);
+    let org = client.sandbox.snapshot();
+    let listed = ids(&client.all("admin.users.list", "users", "", 50).await);
+    assert_eq!(org.external_people.len(), 3);
+    for person in &org.external_people {
+        let info = client.call("users.info", &format!("user={}", person.id)).await;
+        assert_eq!(info["user"]["team_id"], person.team_id);
+        assert_eq!(info["user"]["is_stranger"], person.is_stranger);
+        let enterprise = info["user"]["enterprise_user"]["enterprise_id"].as_str();
+        assert_eq!(enterprise, person.enterprise_id.as_deref());
+        assert!(!listed.contains(&person.id));
+        let team = format!("team_id={}", person.team_id);
+        assert_eq!(client.code("users.list", &team).await, "team_not_found");
+    }
+}
+
+#[tokio::test]
 async fn errors_have_slacks_codes() {
     let client = Client::unlimited(20);
     for (method, query, error) in [

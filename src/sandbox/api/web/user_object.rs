@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::sandbox::org::{
-    GridOrganization, OrgLevel, Person, PersonStatus, ProfileStatus, WorkspaceLevel,
+    ExternalPerson, GridOrganization, OrgLevel, Person, PersonStatus, ProfileStatus, WorkspaceLevel,
 };
 
 /// Options of a user object.
@@ -68,6 +68,43 @@ pub(in crate::sandbox) fn user_object(
         add("locale", json!(person.location.language()));
     }
     Value::Object(user)
+}
+
+/// Returns the user object of a person of another company.
+pub(super) fn external_user_object(person: &ExternalPerson) -> Value {
+    let mut user = json!({
+        "id": person.id,
+        "team_id": person.team_id,
+        "name": person.username,
+        "deleted": false,
+        "color": color(&person.id),
+        "real_name": person.full_name,
+        "profile": {
+            "real_name": person.full_name,
+            "real_name_normalized": without_diacritics(&person.full_name),
+            "display_name": "",
+            "display_name_normalized": "",
+            "avatar_hash": hash(&person.id),
+            "team": person.team_id,
+        },
+        "is_bot": false,
+        "is_app_user": false,
+        "is_stranger": person.is_stranger,
+        "updated": 0,
+    });
+    if let (Some(fields), Some(enterprise_id)) = (user.as_object_mut(), &person.enterprise_id) {
+        let enterprise_user = json!({
+            "id": person.id,
+            "enterprise_id": enterprise_id,
+            "enterprise_name": "",
+            "is_admin": false,
+            "is_owner": false,
+            "is_primary_owner": false,
+            "teams": [person.team_id],
+        });
+        fields.insert("enterprise_user".to_owned(), enterprise_user);
+    }
+    user
 }
 
 fn enterprise_user(org: &GridOrganization, person: &Person) -> Value {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::args::{ArgType, optional, required};
 use super::error::WebApiError;
 use super::method::{Method, MethodAccess, MethodCall, PageSizes, json_body, take_page};
-use super::user_object::{UserObjectOptions, user_object};
+use super::user_object::{UserObjectOptions, external_user_object, user_object};
 use crate::sandbox::Tier;
 use crate::sandbox::grants::InstallTarget;
 use crate::sandbox::org::GridOrganization;
@@ -47,7 +47,12 @@ fn info(call: &MethodCall<'_>) -> Result<Vec<u8>, WebApiError> {
     let view = user_object_options(call)?;
     call.sandbox.with_org(|org| {
         let workspace = token_workspace(call, org)?;
-        let (_, person) = org.find(&id).ok_or_else(|| WebApiError::new("user_not_found"))?;
+        let Some((_, person)) = org.find(&id) else {
+            let mut external = org.external_people.iter();
+            let person = external.find(|person| person.id == id);
+            let person = person.ok_or_else(|| WebApiError::new("user_not_found"))?;
+            return json_body(&json!({"ok": true, "user": external_user_object(person)}));
+        };
         // A workspace's token sees only the people of its workspace.
         if workspace.is_some_and(|number| person.membership(number).is_none()) {
             return Err(WebApiError::new("user_not_visible"));
