@@ -287,8 +287,10 @@ pub struct Event {
     /// The event's id.
     pub id: EventId,
     /// The type of the event.
+    // A text: a later version may have appended events of other types.
     #[serde(rename = "type")]
-    pub kind: EventKind,
+    #[schema(value_type = EventKind)]
+    pub kind: String,
     /// The position among the events of the account, without gaps; `null` for events about no account.
     #[schema(example = 17)]
     pub sequence: Option<i64>,

@@ -26,8 +26,11 @@ pub const RETRY_PAUSES: [Duration; 9] = [
 ];
 /// How long an endpoint may fail before it is disabled.
 pub const MAX_FAILING: time::Duration = time::Duration::hours(72);
-/// The number of failures in a row from which on an endpoint gets one delivery at a time, as a probe.
+/// The number of failures in a row from which on an endpoint gets one delivery at a time, as a probe. Rejections of
+/// single events don't count.
 pub const PROBE_AFTER_FAILURES: i32 = 5;
+/// The statuses of 400 to 499 that say nothing about the event: the endpoint wants it later.
+pub const LATER_STATUSES: [u16; 2] = [408, 429];
 /// Minimum time between two new events that a failing endpoint gets as probes. It applies while there are deliveries
 /// to retry: the endpoint may reject these events and accept others.
 pub const NEW_EVENT_PROBE_INTERVAL: time::Duration = time::Duration::minutes(10);
@@ -62,24 +65,18 @@ impl EventTypePattern {
         &self.0
     }
 
-    /// Whether a type matches.
+    /// Returns stored patterns. One of a later version may match no type that this version knows.
     #[must_use]
-    pub fn matches(&self, kind: EventKind) -> bool {
+    pub fn stored(texts: Vec<String>) -> Vec<Self> {
+        texts.into_iter().map(Self).collect()
+    }
+
+    fn matches(&self, kind: EventKind) -> bool {
         let name = kind.name();
         match self.0.strip_suffix('*') {
             Some(prefix) => name.starts_with(prefix),
             None => name == self.0,
         }
-    }
-
-    /// Returns the names of the types that match at least one of the patterns.
-    #[must_use]
-    pub fn matching(patterns: &[Self]) -> Vec<String> {
-        let kinds = EventKind::ALL.iter().copied();
-        kinds
-            .filter(|kind| patterns.iter().any(|pattern| pattern.matches(*kind)))
-            .map(|kind| kind.name().to_owned())
-            .collect()
     }
 }
 
@@ -133,6 +130,15 @@ pub struct DeliveryAttempt {
     pub response_body: Option<String>,
     /// Why there was no response.
     pub error: Option<String>,
+}
+
+impl DeliveryAttempt {
+    /// Whether the endpoint rejected the event: it works, and may accept others.
+    #[must_use]
+    pub fn is_rejection(&self) -> bool {
+        self.response_status
+            .is_some_and(|status| (400..500).contains(&status) && !LATER_STATUSES.contains(&status))
+    }
 }
 
 /// The delivery of an event to an endpoint.
@@ -205,10 +211,23 @@ mod tests {
         assert!(pattern("user.*").unwrap().matches(EventKind::UserRemoved));
         assert!(!pattern("user.*").unwrap().matches(EventKind::WorkspaceMemberAdded));
         assert!(pattern("user.updated").unwrap().matches(EventKind::UserUpdated));
-        let both = [pattern("group.*").unwrap(), pattern("group.created").unwrap()];
-        assert_eq!(
-            EventTypePattern::matching(&both),
-            ["group.created", "group.updated", "group.removed"]
-        );
+    }
+
+    #[test]
+    fn a_rejection_is_about_the_event_and_not_about_the_time() {
+        let attempt = |response_status| DeliveryAttempt {
+            at: time::macros::datetime!(2026-01-02 03:04:05 UTC),
+            duration_ms: 1,
+            response_status,
+            response_body: None,
+            error: None,
+        };
+        for status in [400, 404, 422, 499] {
+            assert!(attempt(Some(status)).is_rejection(), "{status}");
+        }
+        for status in [200, 302, 408, 429, 500, 503] {
+            assert!(!attempt(Some(status)).is_rejection(), "{status}");
+        }
+        assert!(!attempt(None).is_rejection());
     }
 }

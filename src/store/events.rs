@@ -198,7 +198,7 @@ impl EventRow {
     fn read(self) -> Result<(i64, Event), StoreError> {
         let event = Event {
             id: self.id,
-            kind: parse_name("events", "type", &self.kind)?,
+            kind: self.kind,
             sequence: self.sequence,
             integrated_account_id: self.integrated_account_id,
             tenant_id: self.tenant_id,

@@ -1,4 +1,4 @@
-//! The deliveries of a round: those that are due, then those of a replay, then new events of the feed.
+//! The deliveries of a round: those that are due, then new events of the feed, then those of a replay.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use super::error::WebhookError;
 use super::services::WebhookServices;
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, ReplayId, WebhookId};
-use crate::domain::webhook::{Delivery, DeliveryStatus, EventTypePattern};
+use crate::domain::webhook::{Delivery, DeliveryStatus};
 use crate::store::{ClaimedWebhook, EventSpan, ReplayInProgress, TenantDb, WebhookLease};
 
 /// Maximum number of deliveries of a round.
@@ -116,30 +116,33 @@ impl WebhookServices {
         if webhook.has_due {
             add_due(&mut batch, db, lease.webhook_id, (now, limit)).await?;
         }
-        let types = EventTypePattern::matching(&webhook.event_types);
         let new_delivery = |position, event: &Event| self.new_delivery(lease, position, event, now);
         let free = limit.saturating_sub(batch.outgoing.len());
-        if webhook.takes_events
-            && free > 0
-            && let Some(replay) = self.next_replay(db, lease, webhook).await?
-        {
-            let mut event_types = EventTypePattern::matching(&replay.event_types);
-            event_types.retain(|name| types.contains(name));
-            let account_id = webhook.account_id;
+        if !webhook.takes_events || free == 0 {
+            return Ok(batch);
+        }
+        let span = EventSpan {
+            after: webhook.last_position,
+            until: webhook.feed_end,
+            event_types: webhook.event_types.clone(),
+            wanted_types: webhook.event_types.clone(),
+            account_id: webhook.account_id,
+        };
+        let replay = self.next_replay(db, lease, webhook).await?;
+        if span.after < span.until {
+            // A replay delays new events by no more than as many of its own.
+            let limit = if replay.is_some() { free.div_ceil(2) } else { free };
+            let (events, read) = read_span(db, span.clone(), limit, now).await?;
+            batch.feed = read;
+            batch.add_events(Origin::Feed, events, new_delivery)?;
+        }
+        let free = limit.saturating_sub(batch.outgoing.len());
+        if let Some(replay) = replay.filter(|_| free > 0) {
             let (after, until) = (replay.last_position, replay.until_position);
-            let span = EventSpan { after, until, event_types, account_id };
+            let span = EventSpan { after, until, wanted_types: replay.event_types, ..span };
             let (events, read) = read_span(db, span, free, now).await?;
             batch.replay = Some((replay.id, read));
             batch.add_events(Origin::Replay, events, new_delivery)?;
-        }
-        let free = limit.saturating_sub(batch.outgoing.len());
-        if webhook.takes_events && free > 0 && webhook.last_position < webhook.feed_end {
-            let (after, until) = (webhook.last_position, webhook.feed_end);
-            let account_id = webhook.account_id;
-            let span = EventSpan { after, until, event_types: types, account_id };
-            let (events, read) = read_span(db, span, free, now).await?;
-            batch.feed = read;
-            batch.add_events(Origin::Feed, events, new_delivery)?;
         }
         Ok(batch)
     }
@@ -167,7 +170,7 @@ impl WebhookServices {
             id: DeliveryId::of(now, &*self.entropy),
             webhook_id: lease.webhook_id,
             event_id: event.id,
-            event_type: event.kind.name().to_owned(),
+            event_type: event.kind.clone(),
             position: Some(position),
             account_id: event.integrated_account_id,
             status: DeliveryStatus::Pending,

@@ -13,9 +13,9 @@ const FAILED_TOO_LONG: &str = "failed for 72 hours";
 /// The state of an endpoint in a round.
 #[derive(Debug)]
 pub(super) struct WebhookHealth {
-    /// The number of failures since the last success.
+    /// The number of failures since the last success, without rejections of single events.
     pub(super) failures: i32,
-    /// When the first of them was.
+    /// When the first attempt failed since then, by a rejection or otherwise.
     pub(super) failing_since: Option<OffsetDateTime>,
     /// The time before which it wants no request.
     pub(super) retry_at: Option<OffsetDateTime>,
@@ -47,7 +47,9 @@ impl WebhookHealth {
             self.has_recovered |= self.was_failing;
             return;
         }
-        self.failures = self.failures.saturating_add(1);
+        if !result.attempt.is_rejection() {
+            self.failures = self.failures.saturating_add(1);
+        }
         let since = *self.failing_since.get_or_insert(result.attempt.at);
         let retry_at = result.retry_after.map(|pause| now + pause);
         self.retry_at = self.retry_at.max(retry_at);

@@ -1,10 +1,11 @@
 //! The event that a test sends to an endpoint: once, recorded with the deliveries, and not in the feed.
 
-use serde_json::{Value, json};
+use serde_json::json;
+use serde_json::value::to_raw_value;
 
 use super::error::WebhookError;
 use super::services::WebhookServices;
-use crate::domain::event::{Event, EventKind, EventOrigin};
+use crate::domain::event::{Event, EventOrigin};
 use crate::domain::ids::{DeliveryId, EnvironmentId, EventId, WebhookId};
 use crate::domain::webhook::{Delivery, DeliveryStatus, TEST_EVENT};
 
@@ -55,10 +56,10 @@ fn test_event(
     webhook_id: WebhookId,
     now: time::OffsetDateTime,
 ) -> Result<Vec<u8>, serde_json::Error> {
-    let event = Event {
+    let data = to_raw_value(&json!({"webhook_id": webhook_id}))?;
+    serde_json::to_vec(&Event {
         id,
-        // Replaced below: it is not a type of the feed.
-        kind: EventKind::WebhookDisabled,
+        kind: TEST_EVENT.to_owned(),
         sequence: None,
         integrated_account_id: None,
         tenant_id: None,
@@ -69,18 +70,14 @@ fn test_event(
         object: None,
         previous: None,
         initial: false,
-        data: None,
-    };
-    let mut event = serde_json::to_value(event)?;
-    if let Some(fields) = event.as_object_mut() {
-        fields.insert("type".to_owned(), Value::from(TEST_EVENT));
-        fields.insert("data".to_owned(), json!({"webhook_id": webhook_id}));
-    }
-    serde_json::to_vec(&event)
+        data: Some(data),
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
     use crate::domain::clock::SystemClock;
     use crate::domain::entropy::SeededEntropy;

@@ -6,6 +6,7 @@ use super::super::events::{RETENTION, within_page};
 use super::super::{StoreError, TenantDb};
 use crate::domain::event::Event;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
+use crate::domain::webhook::EventTypePattern;
 
 /// A span of the feed, and which of its events a webhook receives.
 #[derive(Debug, Clone)]
@@ -14,8 +15,10 @@ pub struct EventSpan {
     pub after: i64,
     /// The position of the last event.
     pub until: i64,
-    /// The types of the events.
-    pub event_types: Vec<String>,
+    /// The types of events that the webhook receives.
+    pub event_types: Vec<EventTypePattern>,
+    /// The types that are wanted of them.
+    pub wanted_types: Vec<EventTypePattern>,
     /// The account; `None` for all.
     pub account_id: Option<IntegratedAccountId>,
 }
@@ -38,15 +41,17 @@ impl TenantDb {
                           + COALESCE(octet_length(previous::text), 0) AS "bytes!"
                FROM events
                WHERE environment_id = $1 AND position > $2 AND position <= $3 AND at > $4
-                 AND type = ANY($5) AND ($6::text IS NULL OR integrated_account_id = $6)
+                 AND type LIKE ANY ($5::text[]) AND type LIKE ANY ($8::text[])
+                 AND ($6::text IS NULL OR integrated_account_id = $6)
                ORDER BY position LIMIT $7"#,
             self.environment_id as EnvironmentId,
             span.after,
             span.until,
             now - RETENTION,
-            &span.event_types,
+            &like_patterns(&span.event_types),
             span.account_id as Option<IntegratedAccountId>,
             i64::try_from(limit).unwrap_or(i64::MAX),
+            &like_patterns(&span.wanted_types),
         )
         .fetch_all(&self.pool)
         .await?;
@@ -55,4 +60,10 @@ impl TenantDb {
         let has_more = count >= limit || positions.len() < count;
         Ok((self.events_at(&positions).await?, has_more))
     }
+}
+
+/// Returns patterns of types for `LIKE`. So types match that only a later version knows: its processes may append to
+/// the same feed.
+pub(super) fn like_patterns(patterns: &[EventTypePattern]) -> Vec<String> {
+    patterns.iter().map(|one| one.as_str().replace('_', r"\_").replace('*', "%")).collect()
 }

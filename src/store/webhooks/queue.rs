@@ -8,7 +8,6 @@ use std::time::Duration;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
-use super::super::columns::parse_names;
 use super::super::{Store, StoreError, TenantDb};
 use crate::domain::ids::{
     DeliveryId, EnvironmentId, EventId, IntegratedAccountId, ReplayId, WebhookId,
@@ -65,9 +64,9 @@ pub struct ClaimedWebhook {
     pub last_position: i64,
     /// The position of the last event of the feed.
     pub feed_end: i64,
-    /// The number of failures since the last success.
+    /// The number of failures since the last success, without rejections of single events.
     pub failures: i32,
-    /// When it first failed since the last success.
+    /// When the first attempt failed since the last success.
     pub failing_since: Option<OffsetDateTime>,
     /// Whether a delivery is due.
     pub has_due: bool,
@@ -254,7 +253,7 @@ impl TenantDb {
                 },
                 previous_secret_until: row.previous_secret_until,
             },
-            event_types: parse_names("webhooks", "event_types", &row.event_types)?,
+            event_types: EventTypePattern::stored(row.event_types),
             account_id: row.account_id,
             last_position: row.last_position,
             feed_end: row.last_event,
@@ -329,7 +328,7 @@ impl TenantDb {
         let Some(row) = row else { return Ok(None) };
         Ok(Some(ReplayInProgress {
             id: row.id,
-            event_types: parse_names("webhook_replays", "event_types", &row.event_types)?,
+            event_types: EventTypePattern::stored(row.event_types),
             last_position: row.last_position,
             until_position: row.until_position,
         }))

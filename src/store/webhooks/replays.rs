@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use super::super::StoreError;
 use super::super::audit::{self, AuditEntry};
 use super::super::events::RETENTION;
+use super::feed::like_patterns;
 use super::settings::{WebhookLock, texts};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, ReplayId, WebhookId};
 use crate::domain::webhook::EventTypePattern;
@@ -38,7 +39,8 @@ pub enum NotReplayable {
 }
 
 impl WebhookLock {
-    /// Adds a replay to the queue and returns the number of its events. A replay without events has ended already.
+    /// Adds a replay to the queue and returns the number of its events, without those that the webhook has yet to
+    /// receive. A replay without events has ended already.
     ///
     /// # Errors
     ///
@@ -75,19 +77,23 @@ impl WebhookLock {
         new: &NewReplay<'_>,
         now: OffsetDateTime,
     ) -> Result<i64, StoreError> {
-        let mut types = EventTypePattern::matching(&self.webhook.event_types);
-        let requested = EventTypePattern::matching(new.event_types);
-        types.retain(|name| requested.contains(name));
-        // Times do not always grow with the positions: the span has the events between the first and the last.
+        let (types, requested) =
+            (like_patterns(&self.webhook.event_types), like_patterns(new.event_types));
+        // Times do not always grow with the positions: the span has the events between the first and the last. It ends
+        // where the webhook is: the events after that are delivered anyway.
         let span = sqlx::query!(
             r#"WITH span AS (
-                   SELECT min(position) - 1 AS low, max(position) AS high FROM events
-                   WHERE environment_id = $1 AND at >= $2 AND ($3::timestamptz IS NULL OR at <= $3)
+                   SELECT min(e.position) - 1 AS low, max(e.position) AS high
+                   FROM webhooks w JOIN events e
+                       ON e.environment_id = w.environment_id AND e.position <= w.last_position
+                   WHERE w.environment_id = $1 AND w.webhook_id = $7
+                     AND e.at >= $2 AND ($3::timestamptz IS NULL OR e.at <= $3)
                )
                SELECT span.low, span.high,
                       (SELECT count(*) FROM events e
                        WHERE e.environment_id = $1 AND e.position > span.low AND e.position <= span.high
-                         AND e.type = ANY($4) AND ($5::text IS NULL OR e.integrated_account_id = $5)
+                         AND e.type LIKE ANY ($4::text[]) AND e.type LIKE ANY ($6::text[])
+                         AND ($5::text IS NULL OR e.integrated_account_id = $5)
                       ) AS "events!"
                FROM span"#,
             self.environment_id as EnvironmentId,
@@ -95,6 +101,8 @@ impl WebhookLock {
             new.to,
             &types,
             self.webhook.integrated_account_id as Option<IntegratedAccountId>,
+            &requested,
+            self.webhook.id as WebhookId,
         )
         .fetch_one(&mut *self.tx)
         .await?;

@@ -15,7 +15,7 @@ use super::queue::WebhookLease;
 use crate::domain::entropy::Entropy;
 use crate::domain::event::{EventKind, EventOrigin};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, ReplayId, WebhookId};
-use crate::domain::webhook::{Delivery, DeliveryAttempt};
+use crate::domain::webhook::{Delivery, DeliveryAttempt, LATER_STATUSES};
 
 /// The constraint that a delivery of a deleted webhook violates.
 const WEBHOOK_CONSTRAINT: &str = "webhook_deliveries_webhook_fkey";
@@ -31,13 +31,13 @@ pub struct RoundResults {
     pub last_position: i64,
     /// The replay, and the position of its last event that was delivered.
     pub replay: Option<(ReplayId, i64)>,
-    /// The number of failures since the last success.
+    /// The number of failures since the last success, without rejections of single events.
     pub failures: i32,
-    /// When the first of them was.
+    /// When the first attempt failed since then.
     pub failing_since: Option<OffsetDateTime>,
     /// The time before which the endpoint wants no request.
     pub retry_at: Option<OffsetDateTime>,
-    /// Whether the endpoint failed before and works again: all pending deliveries are due.
+    /// Whether the endpoint failed before and works again: pending deliveries are due, except for rejected events.
     pub has_recovered: bool,
     /// Why the webhook is disabled; `None` if it is not.
     pub disabled_reason: Option<&'static str>,
@@ -137,7 +137,8 @@ impl TenantDb {
         Ok(())
     }
 
-    /// Writes the state of the endpoint.
+    /// Writes the state of the endpoint. The failures end with the last pending delivery: nothing shows then whether it
+    /// still fails.
     async fn write_state(
         &self,
         connection: &mut TimedConnection,
@@ -146,10 +147,14 @@ impl TenantDb {
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
         sqlx::query!(
-            "UPDATE webhooks SET failures = $3, failing_since = $4, retry_at = $5,
+            "UPDATE webhooks w SET failures = CASE WHEN state.is_over THEN 0 ELSE $3::integer END,
+                 failing_since = CASE WHEN state.is_over THEN NULL ELSE $4::timestamptz END, retry_at = $5,
                  is_active = $6::text IS NULL, disabled_reason = $6,
                  disabled_at = CASE WHEN $6::text IS NULL THEN NULL ELSE $7::timestamptz END
-             WHERE environment_id = $1 AND webhook_id = $2",
+             FROM (SELECT $6::text IS NULL AND NOT EXISTS (
+                       SELECT FROM webhook_deliveries d
+                       WHERE d.environment_id = $1 AND d.webhook_id = $2 AND d.status = 'pending') AS is_over) state
+             WHERE w.environment_id = $1 AND w.webhook_id = $2",
             self.environment_id as EnvironmentId,
             lease.webhook_id as WebhookId,
             results.failures,
@@ -161,13 +166,17 @@ impl TenantDb {
         .execute(&mut *connection)
         .await?;
         if results.has_recovered {
+            let later = LATER_STATUSES.map(i32::from).to_vec();
             sqlx::query!(
                 "UPDATE webhook_deliveries SET next_attempt_at = $3
                  WHERE environment_id = $1 AND webhook_id = $2 AND status = 'pending'
-                   AND next_attempt_at > $3",
+                   AND next_attempt_at > $3
+                   AND (COALESCE((attempts -> -1 ->> 'response_status')::integer, 0) NOT BETWEEN 400 AND 499
+                        OR (attempts -> -1 ->> 'response_status')::integer = ANY ($4))",
                 self.environment_id as EnvironmentId,
                 lease.webhook_id as WebhookId,
                 now,
+                &later,
             )
             .execute(connection)
             .await?;

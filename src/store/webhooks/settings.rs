@@ -3,7 +3,6 @@
 use time::OffsetDateTime;
 
 use super::super::audit::{self, AuditEntry};
-use super::super::columns::parse_names;
 use super::super::connections::Transaction;
 use super::super::{StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, WebhookId};
@@ -78,7 +77,7 @@ impl TenantDb {
         )
         .fetch_all(&self.pool)
         .await?;
-        rows.into_iter().map(Row::read).collect()
+        Ok(rows.into_iter().map(Row::read).collect())
     }
 
     /// Returns the webhook with this id.
@@ -99,7 +98,7 @@ impl TenantDb {
         )
         .fetch_optional(&self.pool)
         .await?;
-        row.map(Row::read).transpose()
+        Ok(row.map(Row::read))
     }
 
     /// Locks a webhook for a change of its settings, its secrets, its deliveries or its replays.
@@ -122,7 +121,7 @@ impl TenantDb {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let (webhook, environment_id) = (row.read()?, self.environment_id);
+        let (webhook, environment_id) = (row.read(), self.environment_id);
         Ok(Some(WebhookLock { tx, environment_id, webhook }))
     }
 }
@@ -303,11 +302,11 @@ struct Row {
 }
 
 impl Row {
-    fn read(self) -> Result<Webhook, StoreError> {
-        Ok(Webhook {
+    fn read(self) -> Webhook {
+        Webhook {
             id: self.id,
             url: self.url,
-            event_types: parse_names("webhooks", "event_types", &self.event_types)?,
+            event_types: EventTypePattern::stored(self.event_types),
             integrated_account_id: self.integrated_account_id,
             description: self.description,
             is_active: self.is_active,
@@ -317,6 +316,6 @@ impl Row {
             previous_secret_until: self.previous_secret_until,
             created_at: self.created_at,
             updated_at: self.updated_at,
-        })
+        }
     }
 }

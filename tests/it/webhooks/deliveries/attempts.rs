@@ -262,6 +262,26 @@ async fn an_endpoint_that_is_gone_is_disabled(pool: PgPool) -> anyhow::Result<()
     Ok(())
 }
 
+/// During an update, processes of a later version append to the same feed.
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn events_of_types_that_this_version_does_not_know_are_passed_on(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = patient_app(pool).await?;
+    let sink = Sink::start().await?;
+    webhook_at(&app, &sink).await?;
+    let events = append(&app, 3).await?;
+    for (kind, event) in ["user.renamed", "bot.added"].into_iter().zip(&events) {
+        let change = sqlx::query("update events set type = $1 where event_id = $2");
+        change.bind(kind).bind(event).execute(&app.pool).await?;
+    }
+    assert_eq!(deliver(&app).await?, 2, "those of users");
+    let feed = app.home.api.get("events").await?.success()?;
+    let types = feed["result"].as_array().context("no events")?.iter().map(|one| &one["type"]);
+    assert_eq!(types.collect::<Vec<_>>(), ["user.renamed", "bot.added", "user.updated"]);
+    Ok(())
+}
+
 /// A URL may contain a secret of the endpoint.
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn no_event_has_the_url_of_an_endpoint(pool: PgPool) -> anyhow::Result<()> {

@@ -108,23 +108,70 @@ async fn rejected_events_do_not_keep_others_back(pool: PgPool) -> anyhow::Result
     let app = patient_app(pool).await?;
     let sink = Sink::start().await?;
     let webhook = webhook_at(&app, &sink).await?;
-    for _ in 0..8 {
-        sink.respond_next_with(EndpointReply::status(400));
-    }
     let rejected = append(&app, 8).await?;
-    deliver(&app).await?;
-    assert!(sink.accepted().is_empty(), "{:?}", sink.accepted());
-    sink.respond_with(EndpointReply::status(400));
-    let other = append(&app, 1).await?.remove(0);
-    app.clock.advance(Duration::minutes(11));
-    // Each of the rejected events is due, and rejected again. The new one is accepted.
-    for _ in 0..rejected.len() {
-        sink.respond_next_with(EndpointReply::status(400));
+    sink.reject(&rejected);
+    assert_eq!(deliver(&app).await?, 8);
+    let others = append(&app, 20).await?;
+    assert_eq!(deliver(&app).await?, 20, "a rejected event is attempted before its time");
+    assert_eq!(sorted(sink.accepted()), sorted(others));
+    for event in &rejected {
+        let delivery = delivery_of(&app, &webhook, event).await?;
+        assert_eq!(delivery["attempt_count"], 1, "{delivery}");
     }
-    sink.respond_next_with(EndpointReply::status(200));
-    deliver(&app).await?;
-    assert_eq!(sink.accepted(), std::slice::from_ref(&other));
-    assert_eq!(delivery_of(&app, &webhook, &other).await?["status"], "succeeded");
+    Ok(())
+}
+
+/// The end of an outage makes due what failed because of it, and no event that the endpoint rejects.
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_end_of_an_outage_repeats_no_rejected_event(pool: PgPool) -> anyhow::Result<()> {
+    let app = patient_app(pool).await?;
+    let sink = Sink::start().await?;
+    webhook_at(&app, &sink).await?;
+    let rejected = append(&app, 3).await?;
+    sink.reject(&rejected);
+    for pause in [Duration::seconds(6), Duration::minutes(6)] {
+        assert_eq!(deliver(&app).await?, 3);
+        app.clock.advance(pause);
+    }
+    // Their next attempts are half an hour later.
+    assert_eq!(deliver(&app).await?, 3);
+    sink.respond_with(EndpointReply::status(503));
+    let mut failed = append(&app, 10).await?;
+    for pause in [Duration::seconds(6), Duration::minutes(6)] {
+        assert_eq!(deliver(&app).await?, 10);
+        app.clock.advance(pause);
+    }
+    assert_eq!(deliver(&app).await?, 10);
+    sink.respond_with(EndpointReply::status(200));
+    failed.extend(append(&app, 1).await?);
+    app.clock.advance(Duration::minutes(5));
+    assert_eq!(deliver(&app).await?, 11, "a new event, and those that failed");
+    assert_eq!(sorted(sink.accepted()), sorted(failed));
+    Ok(())
+}
+
+/// Failures of an outage that nothing is left of do not count for the next one.
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn an_outage_ends_with_its_last_delivery(pool: PgPool) -> anyhow::Result<()> {
+    let app = patient_app(pool).await?;
+    let sink = Sink::start().await?;
+    let webhook = webhook_at(&app, &sink).await?;
+    sink.respond_next_with(EndpointReply::status(500));
+    append(&app, 1).await?;
+    assert_eq!(deliver(&app).await?, 1);
+    sqlx::query("delete from events").execute(&app.pool).await?;
+    app.clock.advance(Duration::seconds(6));
+    assert_eq!(deliver(&app).await?, 0);
+    let quiet = read(&app, &webhook).await?;
+    assert!(quiet["failing_since"].is_null(), "{quiet}");
+    app.clock.advance(Duration::hours(73));
+    sink.respond_next_with(EndpointReply::status(500));
+    append(&app, 1).await?;
+    assert_eq!(deliver(&app).await?, 1);
+    let failing = read(&app, &webhook).await?;
+    assert_eq!(failing["is_active"], true, "{failing}");
+    app.clock.advance(Duration::seconds(6));
+    assert_eq!(deliver(&app).await?, 1);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use anyhow::Context as _;
 use http::Method;
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -63,6 +64,26 @@ async fn a_replay_sends_each_event_of_its_span_once_more(pool: PgPool) -> anyhow
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_replay_does_not_delay_new_events(pool: PgPool) -> anyhow::Result<()> {
+    let app = patient_app(pool).await?;
+    let sink = Sink::start().await?;
+    let webhook = webhook_at(&app, &sink).await?;
+    let from = app.clock.now().format(&Rfc3339)?;
+    append(&app, 450).await?;
+    assert_eq!(deliver(&app).await?, 450);
+    // Those that are not delivered yet are delivered once.
+    let new = append(&app, 5).await?;
+    assert_eq!(replay(&app, &webhook, &json!({ "from": from })).await?, 450);
+    assert_eq!(deliver(&app).await?, 455);
+    let accepted = sink.accepted();
+    let first_round = accepted.get(450..650).context("too few")?;
+    assert!(new.iter().all(|event| first_round.contains(event)), "{new:?} came later");
+    let counts = counts(&sink);
+    assert!(new.iter().all(|event| counts.get(event) == Some(&1)), "{counts:?}");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_replay_of_types_sends_no_others_and_retries_failures(
     pool: PgPool,
 ) -> anyhow::Result<()> {
@@ -95,6 +116,7 @@ async fn replays_in_progress_have_a_limit_per_webhook(pool: PgPool) -> anyhow::R
     let (webhook, other) = (webhook_at(&app, &sink).await?, webhook_at(&app, &sink).await?);
     let from = app.clock.now().format(&Rfc3339)?;
     append(&app, 2).await?;
+    assert_eq!(deliver(&app).await?, 2 * 2);
     let whole = json!({ "from": from });
     let empty = json!({"from": from, "event_types": ["group.*"]});
     for _ in 0..MAX_REPLAYS {

@@ -1,6 +1,6 @@
 //! An endpoint whose responses are scripted, down to single bytes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
@@ -71,6 +71,7 @@ pub(crate) struct Sink {
 struct State {
     script: VecDeque<EndpointReply>,
     otherwise: EndpointReply,
+    rejected: BTreeSet<String>,
     received: Vec<Received>,
     connections: usize,
 }
@@ -83,6 +84,7 @@ impl Sink {
         let state = Arc::new(Mutex::new(State {
             script: VecDeque::new(),
             otherwise: EndpointReply::status(200),
+            rejected: BTreeSet::new(),
             received: Vec::new(),
             connections: 0,
         }));
@@ -105,6 +107,11 @@ impl Sink {
     /// Adds a response to the script.
     pub(crate) fn respond_next_with(&self, response: EndpointReply) {
         self.state().script.push_back(response);
+    }
+
+    /// Rejects these events with 400, whatever the response to others.
+    pub(crate) fn reject(&self, events: &[String]) {
+        self.state().rejected.extend(events.iter().cloned());
     }
 
     /// Returns all requests so far.
@@ -142,7 +149,12 @@ impl Sink {
     /// Records a request and returns its response.
     fn record(&self, headers: HeaderMap, body: Vec<u8>) -> EndpointReply {
         let mut state = self.state();
-        let response = state.script.pop_front().unwrap_or_else(|| state.otherwise.clone());
+        let id = headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+        let response = if state.rejected.contains(id) {
+            EndpointReply::status(400)
+        } else {
+            state.script.pop_front().unwrap_or_else(|| state.otherwise.clone())
+        };
         state.received.push(Received { headers, body, is_accepted: response.is_success() });
         drop(state);
         self.arrived.notify_waiters();
