@@ -16,6 +16,8 @@ use crate::domain::ids::{EnvironmentId, EventId, IntegratedAccountId};
 
 /// How long events are listed.
 pub(super) const RETENTION: Duration = Duration::days(30);
+/// The age of the next event from which on a cursor without matching events after it is replaced.
+const MAX_CURSOR_AGE: Duration = Duration::days(1);
 /// Maximum size of the objects of a page of events, in bytes; a page has one event at least.
 const MAX_PAGE_BYTES: i64 = 8 * 1024 * 1024;
 /// Minimum interval between two events about an account's failing refresh.
@@ -133,6 +135,31 @@ impl TenantDb {
         .fetch_one(&self.pool)
         .await?;
         Ok(after + 1 < oldest)
+    }
+
+    /// Returns the position of the last event if the first one after a position, of any type and account, is old. A
+    /// reader that finds no matching event in between continues there: its position would expire because of events
+    /// that it does not read.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn end_after_old_events(
+        &self,
+        after: i64,
+        now: OffsetDateTime,
+    ) -> Result<Option<i64>, StoreError> {
+        Ok(sqlx::query_scalar!(
+            "SELECT e.last_event FROM environments e
+             WHERE e.environment_id = $1 AND (
+                 SELECT v.at FROM events v WHERE v.environment_id = $1 AND v.position > $2
+                 ORDER BY v.position LIMIT 1) <= $3",
+            self.environment_id as EnvironmentId,
+            after,
+            now - MAX_CURSOR_AGE,
+        )
+        .fetch_optional(&self.pool)
+        .await?)
     }
 
     /// Appends an event about a failed refresh, unless a recent one exists.

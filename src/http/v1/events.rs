@@ -44,8 +44,9 @@ impl FilterQuery {
 ///
 /// Returns events of the last 30 days, oldest first: changes of accounts, runs of the directory sync, and every change
 /// in a synced directory. A page with events always has a `next_cursor`: store it and request newer events with it
-/// later. An empty page has none; the cursor of the request stays valid. A cursor expires (410) when events after it
-/// are older than 30 days: start again without it.
+/// later. An empty page has none, and the cursor of the request stays valid; only if no event has matched the filter
+/// for a day, it has one that replaces it. A cursor expires (410) when events after it are older than 30 days: start
+/// again without it.
 #[utoipa::path(get, path = "/events", tag = "Events", params(PageQuery, FilterQuery),
     responses((status = 200, description = "A page of events", body = EventList), Problems))]
 pub(in crate::http) async fn list_events(
@@ -67,9 +68,17 @@ pub(in crate::http) async fn list_events(
     {
         return Err(cursor_expired());
     }
+    // Read before the events: those that are appended meanwhile come after it.
+    let end = match after {
+        Some(after) if filter != EventFilter::default() => {
+            access.db.end_after_old_events(after, now).await?
+        }
+        Some(_) | None => None,
+    };
     let limit = i64::from(page.limit);
     let events = access.db.events(&filter, after.unwrap_or(0), limit, now).await?;
-    let next = events.last().map(|(position, _)| cursors.seal(position));
+    let last = events.last().map(|(position, _)| *position);
+    let next = last.or(end).map(|position| cursors.seal(&position));
     let items = events.into_iter().map(|(_, event)| event).collect();
     Ok(Json(ListResponse::of(Page { items, next }, page.limit)))
 }

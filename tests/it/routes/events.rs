@@ -185,3 +185,33 @@ async fn events_are_retained_for_thirty_days(pool: PgPool) -> anyhow::Result<()>
     assert_eq!(rows, 2);
     Ok(())
 }
+
+/// The events of others do not let the cursor of a reader expire.
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn the_cursor_of_a_quiet_account_stays_valid(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::new(pool).await?;
+    let quiet = app.link("acme").await?;
+    let api = app.home.api.clone();
+    let path = format!("events?integrated_account_id={quiet}");
+    let read = async |cursor: &str| -> anyhow::Result<Value> {
+        api.get(&format!("{path}&next_cursor={cursor}")).await?.success()
+    };
+    let page = api.get(&path).await?.success()?;
+    assert_eq!(page["result_count"], 2, "{page}");
+    let mut cursor = page["next_cursor"].as_str().context("no cursor")?.to_owned();
+    for tenant in ["globex", "initech"] {
+        app.link(tenant).await?;
+        let page = read(&cursor).await?;
+        assert!(page["next_cursor"].is_null(), "{page}");
+        app.clock.advance(Duration::days(29));
+        let page = read(&cursor).await?;
+        assert_eq!(page["result_count"], 0, "{page}");
+        page["next_cursor"].as_str().context("no cursor")?.clone_into(&mut cursor);
+        let end = read(&cursor).await?;
+        assert!(end["next_cursor"].is_null(), "{end}");
+    }
+    app.relink("acme", &quiet).await?;
+    let page = read(&cursor).await?;
+    assert_eq!(page["result"][0]["type"], "integrated_account.reactivated", "{page}");
+    Ok(())
+}
