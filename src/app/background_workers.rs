@@ -46,10 +46,12 @@ impl BackgroundWorkers {
         settings: &SyncWorkerSettings,
     ) -> Self {
         let (name, lease) = (|| name.to_owned(), settings.lease());
+        // The other half of the followers is left for objects.
+        let logs = usize::from(followers(settings.workers) / 2).max(1);
         let reconcile = ReconcileServices { policies: services.clone() };
         Self {
             jobs: job_worker(services, name(), lease),
-            sync: Worker::new(services.sync.clone(), name(), lease),
+            sync: Worker::new(services.sync.clone(), name(), lease, logs),
             policies: PolicyWorker::new(services.clone(), name(), lease),
             rule_sets: RuleSetWorker::new(reconcile, name(), lease),
             count: settings.workers,
@@ -60,7 +62,7 @@ impl BackgroundWorkers {
     /// Starts them, until `stopping`. Does nothing if the process has no workers.
     pub(super) fn spawn(&self, tasks: &TaskTracker, stopping: &CancellationToken) {
         let poll_every = self.poll_every;
-        for _ in 0..self.count.saturating_mul(FOLLOWERS_PER_WORKER) {
+        for _ in 0..followers(self.count) {
             let (worker, stop) = (self.sync.clone(), stopping.clone());
             tasks.spawn(async move { worker.follow(poll_every, &stop).await });
         }
@@ -80,6 +82,11 @@ impl BackgroundWorkers {
         let (rule_sets, stop) = (self.rule_sets.clone(), stopping.clone());
         tasks.spawn(async move { rule_sets.run(poll_every, &stop).await });
     }
+}
+
+/// Returns the number of accounts whose changes are followed at the same time.
+fn followers(workers: u16) -> u16 {
+    workers.saturating_mul(FOLLOWERS_PER_WORKER)
 }
 
 /// Runs endless work until the token is cancelled.

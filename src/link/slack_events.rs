@@ -76,7 +76,8 @@ impl LinkService {
             let organization_id = &changed.organization_id;
             for account in db.followed_accounts(*provider_app_id, organization_id).await? {
                 let (origin, now) = (EventOrigin::ProviderEvent, self.clock.now());
-                db.report_changes(account, origin, &changed.changes, now).await?;
+                db.report_changes(account, origin, &changed.changes, changed.needs_run, now)
+                    .await?;
                 self.changes_reported.notify_one();
             }
         }

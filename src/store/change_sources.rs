@@ -7,6 +7,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 use time::OffsetDateTime;
 
+use super::change_events::lock_feed;
 use super::connections::TimedConnection;
 use super::{Store, StoreError, TenantDb};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, ProviderAppId};
@@ -41,7 +42,7 @@ pub struct ChangeSourceState {
 }
 
 impl Store {
-    /// Claims an account with a due change log or due objects, for `lease`.
+    /// Claims an account with due objects or, if this worker `reads_logs`, a due change log, for `lease`.
     ///
     /// # Errors
     ///
@@ -50,6 +51,7 @@ impl Store {
         &self,
         worker: &str,
         lease: Duration,
+        reads_logs: bool,
         now: OffsetDateTime,
     ) -> Result<Option<SourceLease>, StoreError> {
         let row = sqlx::query!(
@@ -57,14 +59,16 @@ impl Store {
                    lease_until = clock_timestamp() + make_interval(secs => $2)
                WHERE (integrated_account_id, environment_id) = (
                    SELECT integrated_account_id, environment_id FROM change_sources
-                   WHERE (rechecks_due_at <= $3 OR log_due_at <= $3)
+                   WHERE (rechecks_due_at <= $3 OR ($4 AND log_due_at <= $3))
                      AND (lease_until IS NULL OR lease_until < clock_timestamp())
-                   ORDER BY LEAST(rechecks_due_at, log_due_at) LIMIT 1 FOR UPDATE SKIP LOCKED)
+                   ORDER BY LEAST(rechecks_due_at, CASE WHEN $4 THEN log_due_at END) LIMIT 1
+                   FOR UPDATE SKIP LOCKED)
                RETURNING environment_id AS "environment_id: EnvironmentId",
                    integrated_account_id AS "account_id: IntegratedAccountId", claims"#,
             worker,
             lease.as_secs_f64(),
             now,
+            reads_logs,
         )
         .fetch_optional(&self.pool)
         .await?;
@@ -173,18 +177,24 @@ impl TenantDb {
             .unwrap_or_default())
     }
 
-    /// Returns whether a full run is needed, and no run is held.
+    /// Returns whether a full run is needed, of an active account whose sync is enabled, and no run is held.
     ///
     /// # Errors
     ///
     /// When the database fails.
     pub async fn needs_run(&self, account_id: IntegratedAccountId) -> Result<bool, StoreError> {
         let needed = sqlx::query_scalar!(
-            r#"SELECT run_needed AND NOT EXISTS (
-                   SELECT FROM sync_runs r
-                   WHERE r.environment_id = s.environment_id AND r.status = 'held'
-                     AND r.integrated_account_id = s.integrated_account_id) AS "needed!"
-               FROM change_sources s WHERE environment_id = $1 AND integrated_account_id = $2"#,
+            r#"SELECT s.run_needed AND a.status = 'active'
+                      AND COALESCE((a.sync->>'enabled')::boolean, (e.sync->>'enabled')::boolean, false)
+                      AND NOT EXISTS (
+                          SELECT FROM sync_runs r
+                          WHERE r.environment_id = s.environment_id AND r.status = 'held'
+                            AND r.integrated_account_id = s.integrated_account_id) AS "needed!"
+               FROM change_sources s
+               JOIN integrated_accounts a
+                   ON a.environment_id = s.environment_id AND a.integrated_account_id = s.integrated_account_id
+               JOIN environments e ON e.environment_id = s.environment_id
+               WHERE s.environment_id = $1 AND s.integrated_account_id = $2"#,
             self.environment_id as EnvironmentId,
             account_id as IntegratedAccountId,
         )
@@ -265,6 +275,40 @@ pub(super) async fn start(
              DO UPDATE SET log_due_at = COALESCE(source.log_due_at, $3)",
         account.0 as EnvironmentId,
         account.1 as IntegratedAccountId,
+        now,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Makes up for what an account without a valid grant has missed, in the transaction that gives it one. Locks the feed
+/// of the account first: transactions with changes lock both in this order.
+pub(super) async fn resume_account(
+    connection: &mut TimedConnection,
+    account: (EnvironmentId, IntegratedAccountId),
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    lock_feed(&mut *connection, account, now).await?;
+    resume(connection, account.0, Some(account.1), now).await
+}
+
+/// Makes up for what one account, or all that follow the settings of their environment, have missed: the change log is
+/// read now, and a full run is needed.
+pub(super) async fn resume(
+    connection: &mut TimedConnection,
+    environment_id: EnvironmentId,
+    account_id: Option<IntegratedAccountId>,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "UPDATE change_sources s SET log_due_at = $3, run_needed = true
+         FROM integrated_accounts a
+         WHERE s.environment_id = $1 AND a.environment_id = s.environment_id
+           AND a.integrated_account_id = s.integrated_account_id
+           AND (s.integrated_account_id = $2 OR ($2::text IS NULL AND a.sync->>'enabled' IS NULL))",
+        environment_id as EnvironmentId,
+        account_id as Option<IntegratedAccountId>,
         now,
     )
     .execute(connection)

@@ -8,7 +8,7 @@ use super::connections::TimedConnection;
 use super::credentials::{self, NewCredentials};
 use super::events::{self, NewEvent};
 use super::quotas::Reservation;
-use super::{StoreError, TenantDb};
+use super::{StoreError, TenantDb, change_sources};
 use crate::domain::account::Organization;
 use crate::domain::account_state::{Evidence, INITIAL_STATUS, Transition};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId, LinkTokenId, ProviderAppId};
@@ -109,7 +109,9 @@ impl TenantDb {
             return Ok(LinkOutcome::TokenUsed);
         }
         let account = (self.environment_id, link.id);
-        let is_stored = match apply_evidence(&mut tx, account, &Evidence::Linked, link.now).await? {
+        let step = apply_evidence(&mut tx, account, &Evidence::Linked, link.now).await?;
+        let is_relinked = step.is_some();
+        let is_stored = match step {
             None => self.insert_account(&mut tx, link, &reservation).await?,
             Some(Transition::Ignored) => false,
             Some(Transition::MoveTo { .. } | Transition::Unchanged) => {
@@ -122,6 +124,9 @@ impl TenantDb {
         credentials::replace(&mut *tx, self.environment_id, link.id, link.credentials, link.now)
             .await?;
         audit::append(&mut *tx, self.environment_id, audit).await?;
+        if is_relinked {
+            change_sources::resume_account(&mut tx, account, link.now).await?;
+        }
         for event in new_events {
             events::append(&mut tx, self.environment_id, event).await?;
         }

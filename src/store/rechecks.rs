@@ -53,7 +53,7 @@ struct Merged<'a> {
 }
 
 impl TenantDb {
-    /// Records changes that a provider reported of an account.
+    /// Records changes that a provider reported of an account, and whether a full run is needed for others.
     ///
     /// # Errors
     ///
@@ -63,12 +63,17 @@ impl TenantDb {
         account_id: IntegratedAccountId,
         origin: EventOrigin,
         changes: &[ReportedChange],
+        needs_run: bool,
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
+        let account = (self.environment_id, account_id);
         let mut tx = self.pool.begin().await?;
         // A report that a crash of the database loses is made up for by the next one, or by a run.
         sqlx::query!("SET LOCAL synchronous_commit = off").execute(&mut *tx).await?;
-        record(&mut tx, (self.environment_id, account_id), origin, changes, now).await?;
+        record(&mut tx, account, origin, changes, now).await?;
+        if needs_run {
+            change_sources::set_run_needed(&mut tx, account, true).await?;
+        }
         Ok(tx.commit().await?)
     }
 
@@ -147,20 +152,28 @@ impl TenantDb {
         Ok(tx.commit().await?)
     }
 
-    /// Deletes the rows of an account whose directory is not copied.
+    /// Deletes the rows of an account whose directory is not copied now. A full run is needed if some were not read.
     ///
     /// # Errors
     ///
     /// When the database fails.
     pub async fn drop_rechecks(&self, account_id: IntegratedAccountId) -> Result<(), StoreError> {
-        sqlx::query!(
-            "DELETE FROM rechecks WHERE environment_id = $1 AND integrated_account_id = $2",
-            self.environment_id as EnvironmentId,
-            account_id as IntegratedAccountId,
+        let account = (self.environment_id, account_id);
+        let mut tx = self.pool.begin().await?;
+        let is_missed = sqlx::query_scalar!(
+            r#"WITH dropped AS (
+                   DELETE FROM rechecks WHERE environment_id = $1 AND integrated_account_id = $2
+                   RETURNING is_pending)
+               SELECT COALESCE(bool_or(is_pending), false) AS "is_missed!" FROM dropped"#,
+            account.0 as EnvironmentId,
+            account.1 as IntegratedAccountId,
         )
-        .execute(&self.pool)
+        .fetch_one(&mut *tx)
         .await?;
-        Ok(())
+        if is_missed {
+            change_sources::set_run_needed(&mut tx, account, true).await?;
+        }
+        Ok(tx.commit().await?)
     }
 }
 

@@ -8,7 +8,7 @@ use super::audit::{self, AuditEntry};
 use super::connections::Transaction;
 use super::credentials::{Credentials, NewCredentials, Row, replace};
 use super::events::{self, NewEvent};
-use super::{StoreError, TenantDb};
+use super::{StoreError, TenantDb, change_sources};
 use crate::domain::account_state::{Evidence, Transition};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 
@@ -104,6 +104,7 @@ impl RefreshLock {
         let attempt = self.attempt_key(attempt);
         finish_attempt(&mut *self.tx, attempt, AttemptOutcome::Refreshed, now).await?;
         if matches!(step, Some(Transition::MoveTo { .. })) {
+            change_sources::resume_account(&mut self.tx, account, now).await?;
             events::append(&mut self.tx, self.db.environment_id, event).await?;
         }
         audit::append(&mut *self.tx, self.db.environment_id, audit).await?;

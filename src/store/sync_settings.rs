@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 
 use super::audit::{self, AuditEntry};
 use super::connections::TimedConnection;
-use super::{StoreError, TenantDb};
+use super::{StoreError, TenantDb, change_sources};
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
 use crate::domain::sync::{SyncOverrides, SyncSettings};
 
@@ -32,7 +32,8 @@ impl TenantDb {
             .map(|row| row.account.0.apply_to(row.environment.0.apply_to(SyncSettings::default()))))
     }
 
-    /// Changes the settings of an account; absent fields are unchanged. Returns `false` if there is no account.
+    /// Changes the settings of an account; absent fields are unchanged. What changed while the sync was disabled is
+    /// read when it is enabled. Returns `false` if there is no account.
     ///
     /// # Errors
     ///
@@ -44,6 +45,8 @@ impl TenantDb {
         now: OffsetDateTime,
         audit: &AuditEntry<'_>,
     ) -> Result<bool, StoreError> {
+        let is_resumed = patch.enabled == Some(true)
+            && self.sync_settings(account_id).await?.is_some_and(|before| !before.enabled);
         let mut tx = self.pool.begin().await?;
         let done = sqlx::query!(
             "UPDATE integrated_accounts SET sync = sync || $3, updated_at = $4
@@ -60,6 +63,9 @@ impl TenantDb {
         }
         if patch.poll_every_s.is_some() {
             advance_polls(&mut tx, self.environment_id, Some(account_id)).await?;
+        }
+        if is_resumed {
+            change_sources::resume(&mut tx, self.environment_id, Some(account_id), now).await?;
         }
         audit::append(&mut *tx, self.environment_id, audit).await?;
         tx.commit().await?;
@@ -82,7 +88,8 @@ impl TenantDb {
         Ok(row.map(|settings| settings.0).unwrap_or_default())
     }
 
-    /// Changes the settings of the environment; absent fields are unchanged.
+    /// Changes the settings of the environment; absent fields are unchanged. What changed while the sync was disabled
+    /// is read when it is enabled.
     ///
     /// # Errors
     ///
@@ -92,6 +99,8 @@ impl TenantDb {
         patch: &SyncOverrides,
         audit: &AuditEntry<'_>,
     ) -> Result<(), StoreError> {
+        let is_resumed =
+            patch.enabled == Some(true) && self.environment_sync().await?.enabled != Some(true);
         let mut tx = self.pool.begin().await?;
         sqlx::query!(
             "UPDATE environments SET sync = sync || $2 WHERE environment_id = $1",
@@ -102,6 +111,9 @@ impl TenantDb {
         .await?;
         if patch.poll_every_s.is_some() {
             advance_polls(&mut tx, self.environment_id, None).await?;
+        }
+        if is_resumed {
+            change_sources::resume(&mut tx, self.environment_id, None, audit.at).await?;
         }
         audit::append(&mut *tx, self.environment_id, audit).await?;
         Ok(tx.commit().await?)

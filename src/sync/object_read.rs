@@ -177,10 +177,8 @@ impl ObjectReader<'_> {
                         with_roles: false,
                         cause: None,
                     };
-                    let account_id = self.cx.account.id;
-                    self.db
-                        .report_changes(account_id, EventOrigin::Sync, &[report], self.now)
-                        .await?;
+                    let (account_id, origin) = (self.cx.account.id, EventOrigin::Sync);
+                    self.db.report_changes(account_id, origin, &[report], false, self.now).await?;
                 }
             }
         }

@@ -7,6 +7,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream;
 use time::OffsetDateTime;
+use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
 
 use super::object_read::{ObjectReadError, ObjectReader, ObjectScope, UserRead};
@@ -56,12 +57,16 @@ struct FollowedAccount<'a> {
 }
 
 impl SyncServices {
-    /// Reads the change log of a claimed account, if it is due, and the objects that are due.
+    /// Reads the change log of a claimed account, if it is due and there is a permit, and the objects that are due.
     ///
     /// # Errors
     ///
     /// When the database fails: another worker continues when the lease has expired.
-    pub(super) async fn follow_changes(&self, lease: &SourceLease) -> Result<(), StoreError> {
+    pub(super) async fn follow_changes(
+        &self,
+        lease: &SourceLease,
+        log_permit: Option<SemaphorePermit<'_>>,
+    ) -> Result<(), StoreError> {
         let db = self.store.tenant(lease.environment_id);
         let account = self.account(&db, lease.account_id).await?;
         let settings = db.sync_settings(lease.account_id).await?;
@@ -78,21 +83,22 @@ impl SyncServices {
             lease,
             unreadable_rows: UnreadableRows::default(),
         };
-        followed.work().await
+        followed.work(log_permit).await
     }
 }
 
 impl FollowedAccount<'_> {
-    async fn work(mut self) -> Result<(), StoreError> {
+    async fn work(mut self, log_permit: Option<SemaphorePermit<'_>>) -> Result<(), StoreError> {
         let now = self.services.clock.now();
         if !self.settings.enabled || self.account.status != AccountStatus::Active {
             self.db.drop_rechecks(self.account.id).await?;
             return self.record(&ChangeLog::default(), None, Some(now + NOT_ALLOWED_PAUSE)).await;
         }
-        if self.source.log_due_at.is_some_and(|due| due <= now) {
+        if log_permit.is_some() && self.source.log_due_at.is_some_and(|due| due <= now) {
             self.read_log().await?;
             self.source = self.db.change_source(self.account.id).await?;
         }
+        drop(log_permit);
         let ends_at = Instant::now() + TIME_SLICE;
         loop {
             let now = self.services.clock.now();

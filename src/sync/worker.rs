@@ -1,8 +1,10 @@
 //! Workers of the directory sync: request the runs that are due, and follow the changes of accounts between runs.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::services::SyncServices;
@@ -23,13 +25,15 @@ pub struct Worker {
     /// The name that its leases have.
     name: String,
     lease: Duration,
+    /// Permits to read a change log, which may take minutes. So objects are read meanwhile, of other accounts.
+    log_permits: Arc<Semaphore>,
 }
 
 impl Worker {
-    /// Returns a worker whose leases last `lease`.
+    /// Returns a worker whose leases last `lease`, and which reads up to `logs` change logs at the same time.
     #[must_use]
-    pub fn new(services: SyncServices, name: String, lease: Duration) -> Self {
-        Self { services, name, lease }
+    pub fn new(services: SyncServices, name: String, lease: Duration, logs: usize) -> Self {
+        Self { services, name, lease, log_permits: Arc::new(Semaphore::new(logs)) }
     }
 
     /// Follows the changes of accounts until `stop`: searches for accounts that are due every `poll_every`, and when
@@ -57,11 +61,13 @@ impl Worker {
     /// When the database fails.
     pub async fn follow_once(&self, stop: &CancellationToken) -> Result<bool, StoreError> {
         let SyncServices { store, clock, .. } = &self.services;
-        let claimed = store.claim_source(&self.name, self.lease, clock.now()).await?;
+        let permit = self.log_permits.try_acquire().ok();
+        let claimed =
+            store.claim_source(&self.name, self.lease, permit.is_some(), clock.now()).await?;
         let Some(lease) = claimed else { return Ok(false) };
         let followed = tokio::select! {
             // Boxed: it is large, and seldom created.
-            followed = Box::pin(self.services.follow_changes(&lease)) => followed,
+            followed = Box::pin(self.services.follow_changes(&lease, permit)) => followed,
             () = self.keep_source(&lease) => Ok(()),
             () = stop.cancelled() => Ok(()),
         };

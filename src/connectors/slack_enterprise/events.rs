@@ -96,6 +96,8 @@ pub struct ChangedObjects {
     pub organization_id: String,
     /// The objects.
     pub changes: Vec<ReportedChange>,
+    /// Whether a full run is needed for others, which the event does not name.
+    pub needs_run: bool,
 }
 
 impl EventRequest {
@@ -189,8 +191,12 @@ impl EventEnvelope {
             with_roles: false,
             cause: None,
         });
+        let changes = changes.collect();
+        // With a workspace its members come and go.
+        let needs_run =
+            matches!(event.kind.as_str(), "team_access_granted" | "team_access_revoked");
         let organization_id = self.enterprise_id.clone().or_else(|| self.team_id.clone())?;
-        Some(ChangedObjects { organization_id, changes: changes.collect() })
+        Some(ChangedObjects { organization_id, changes, needs_run })
     }
 
     fn revoked_grants(self) -> Option<RevokedGrants> {
@@ -292,6 +298,8 @@ mod tests {
                 return Vec::new();
             };
             assert_eq!(changed.organization_id, "E1");
+            let is_of_access = body["event"]["type"] == "team_access_granted";
+            assert_eq!(changed.needs_run, is_of_access, "{body}");
             changed.changes.into_iter().map(|change| change.subject).collect()
         };
         let user = |id: &str| vec![Subject::User(id.to_owned())];

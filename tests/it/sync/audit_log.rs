@@ -1,8 +1,12 @@
 //! Changes that the provider's audit log reports between two runs, with their actors.
 
+use std::time::Duration;
+
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use switchboard::sandbox::{Fault, FaultKind};
+use tokio_util::sync::CancellationToken;
 
 use super::SyncedApp;
 
@@ -125,4 +129,37 @@ async fn an_object_that_is_not_named_leads_to_one_run(pool: PgPool) -> anyhow::R
     let started = runs["result"].as_array().context("no runs")?.len();
     assert_eq!(started, 2, "{runs}");
     Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_slow_audit_log_does_not_delay_objects_of_other_accounts(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    // A process without workers of its own reads one log at a time.
+    let synced = SyncedApp::with(pool, json!({}), |setup| setup.config.sync.workers = 0).await?;
+    synced.synced().await?;
+    let (user, _) = synced.some_member().await?;
+    let app = &synced.app;
+    let path = format!("integrated-accounts/{}", app.link("globex").await?);
+    app.home.api.patch(&path, &json!({"sync": {"enabled": true}})).await?.success()?;
+    let fault = Fault::for_next_calls("audit.*", FaultKind::Latency, 10);
+    app.sandbox.add_fault(Fault { seconds: Some(60.0), ..fault });
+    let objects = async {
+        while app.calls("audit.actions") == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // The log of the other account is due too.
+        synced.report(json!({"type": "user_change", "user": {"id": user}})).await?;
+        let due = sqlx::query("UPDATE change_sources SET log_due_at = rechecks_due_at");
+        due.execute(&app.pool).await?;
+        let before = app.calls("users.info");
+        assert!(app.worker.follow_once(&CancellationToken::new()).await?);
+        assert!(app.calls("users.info") > before, "the user is not read");
+        anyhow::Ok(())
+    };
+    let stop = CancellationToken::new();
+    tokio::select! {
+        followed = app.worker.follow_once(&stop) => anyhow::bail!("it is not slow: {followed:?}"),
+        read = tokio::time::timeout(Duration::from_secs(20), objects) => read.context("too late")?,
+    }
 }

@@ -11,6 +11,7 @@ mod events;
 pub(crate) mod freshness;
 mod full_run;
 pub(crate) mod model;
+mod needed_runs;
 mod own_changes;
 mod poll_interval;
 mod removals;
