@@ -16,7 +16,8 @@ use crate::domain::user::{UserStatus, UserType};
 use crate::store::PeoplePage;
 use crate::sync::{CopyError, CopySnapshot, SyncedCopy, has_resource};
 
-/// Number of people in a page.
+/// Number of people in the first page, which a reader may wait for, and in the others.
+const FIRST_PAGE: i64 = 200;
 const PAGE: i64 = 1_000;
 
 /// An access review while it is read.
@@ -77,9 +78,10 @@ impl AccessReview {
         copy: &SyncedCopy<'_>,
     ) -> Result<Vec<ReviewedPerson>, CopyError> {
         let (as_of, after) = (Some(self.snapshot.as_of), self.after.as_deref());
-        let page = PeoplePage { as_of, after, limit: PAGE };
+        let limit = if after.is_some() { PAGE } else { FIRST_PAGE };
+        let page = PeoplePage { as_of, after, limit };
         let people = copy.db.reviewed_people(copy.account.id, &self.filter, page).await?;
-        self.is_at_end = usize::try_from(PAGE).is_ok_and(|page| people.len() < page);
+        self.is_at_end = usize::try_from(limit).is_ok_and(|page| people.len() < page);
         self.after = people.last().map(|person| person.id.clone());
         if self.is_at_end {
             // What was erased while it was read is missing from the pages.

@@ -110,7 +110,9 @@ fn push_access_filter(
         if let Some(is_privileged) = filter.is_privileged
             && *access_type == AccessType::Role
         {
-            sql.push(" AND (r.body->>'is_privileged')::boolean = ").push_bind(is_privileged);
+            // The form of the index.
+            sql.push(" AND r.body->>'is_privileged' ").push(if is_privileged { "=" } else { "<>" });
+            sql.push(" 'true'");
         }
         sql.push(if types.peek().is_some() { ") OR " } else { ")" });
     }

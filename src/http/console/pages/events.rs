@@ -15,7 +15,7 @@ use crate::http::internal_api::segment;
 use crate::store::EventPage;
 
 /// Events on a page.
-const LIMIT: i64 = 50;
+const LIMIT: i64 = 30;
 /// The beginnings of types that can be selected.
 const KINDS: [(&str, &str); 9] = [
     ("user.", "People"),
