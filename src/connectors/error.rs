@@ -179,6 +179,12 @@ impl ConnectorError {
         matches!(self.read_back, Some(ReadBack::Unreadable | ReadBack::Inconclusive))
     }
 
+    /// Whether the response was larger than the gateway reads.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        matches!(self.source, Some(UpstreamError::TooLarge))
+    }
+
     /// Whether the provider rejected a change because of the present state, which may be the requested one.
     #[must_use]
     pub fn is_state_conflict(&self) -> bool {

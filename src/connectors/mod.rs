@@ -35,7 +35,7 @@ pub use linking::{FormLink, LinkRejection, LinkedGrant, Linking, OAuthLink};
 pub use path::UrlTarget;
 pub use planned_calls::{PlannedCall, PlannedWork};
 pub use registry::Registry;
-pub use unreadable_rows::{UnreadableRow, UnreadableRows};
+pub use unreadable_rows::{IncompleteList, UnreadableRow, UnreadableRows};
 pub use writes::{
     AssignmentWrites, GroupWrites, InvitationRequest, MembershipRequest, MembershipWrites,
     PLACE_FIELD, RoleGrant, UserRemoval, UserWrites, WorkspaceWrites,

@@ -1,4 +1,4 @@
-//! Collects the provider's rows that could not be read during a request.
+//! Collects what a request could not read of the provider's lists: rows, and the ends of lists.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -22,7 +22,16 @@ pub struct UnreadableRow {
     pub reason: &'static str,
 }
 
-/// The rows that could not be read during one request.
+/// A list that may have more rows than the provider returned: it counts more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IncompleteList {
+    /// The method that lists.
+    pub method: &'static str,
+    /// The number of rows that were returned.
+    pub returned: u64,
+}
+
+/// The rows that could not be read during one request, and the lists that may have more rows.
 #[derive(Debug, Default)]
 pub struct UnreadableRows(Mutex<RecordedRows>);
 
@@ -30,6 +39,7 @@ pub struct UnreadableRows(Mutex<RecordedRows>);
 struct RecordedRows {
     rows: Vec<UnreadableRow>,
     omitted: usize,
+    lists: Vec<IncompleteList>,
 }
 
 impl UnreadableRows {
@@ -43,10 +53,23 @@ impl UnreadableRows {
         }
     }
 
+    /// Records a list that may have more rows. A list is recorded once.
+    pub(super) fn record_incomplete(&self, list: IncompleteList) {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !noted.lists.contains(&list) {
+            noted.lists.push(list);
+        }
+    }
+
     /// Takes the recorded rows, and the number of further ones.
     pub fn take(&self) -> (Vec<UnreadableRow>, usize) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let RecordedRows { rows, omitted: further } = std::mem::take(&mut *noted);
-        (rows, further)
+        (std::mem::take(&mut noted.rows), std::mem::take(&mut noted.omitted))
+    }
+
+    /// Takes the recorded lists.
+    pub fn take_incomplete(&self) -> Vec<IncompleteList> {
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut noted.lists)
     }
 }

@@ -1,7 +1,7 @@
 //! What a failed call means for a run.
 
 use crate::connectors::paging::EndlessList;
-use crate::connectors::{ConnectorError, ErrorKind};
+use crate::connectors::{ConnectorError, ErrorKind, IncompleteList};
 use crate::domain::sync::SyncResource;
 use crate::domain::sync_run::SyncProblem;
 
@@ -125,5 +125,19 @@ pub(super) fn unreadable(resource: SyncResource, method: &str, count: usize) -> 
         // A resource here would stop its reading.
         resource: None,
         method: Some(method.to_owned()),
+    }
+}
+
+/// Describes a list that may have more rows than the provider returned.
+pub(super) fn incomplete(resource: SyncResource, list: IncompleteList) -> SyncProblem {
+    SyncProblem {
+        code: "incomplete_list".to_owned(),
+        detail: format!(
+            "The provider counts more than the {} rows that it returned; nothing of {resource} was removed.",
+            list.returned
+        ),
+        // A resource here would stop its reading.
+        resource: None,
+        method: Some(list.method.to_owned()),
     }
 }

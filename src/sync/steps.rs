@@ -128,12 +128,17 @@ impl Run<'_> {
         }
     }
 
-    /// A resource with unreadable rows is incomplete.
+    /// A resource with unreadable rows, or whose list may have more rows, is incomplete.
     fn note_unreadable(&mut self, pass: SyncPass) {
-        let (rows, more) = self.unreadable_rows.take();
-        let (Some(first), Some(resource)) = (rows.first(), pass.resource()) else { return };
+        let ((rows, more), lists) =
+            (self.unreadable_rows.take(), self.unreadable_rows.take_incomplete());
+        let Some(resource) = pass.resource() else { return };
+        let problem = match (rows.first(), lists.first()) {
+            (Some(first), _) => problem::unreadable(resource, first.method, rows.len() + more),
+            (None, Some(list)) => problem::incomplete(resource, *list),
+            (None, None) => return,
+        };
         if self.claimed.checkpoint.incomplete.insert(resource) {
-            let problem = problem::unreadable(resource, first.method, rows.len() + more);
             self.claimed.checkpoint.problems.push(problem);
         }
     }

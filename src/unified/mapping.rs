@@ -6,17 +6,17 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::connectors::UnreadableRow;
+use crate::connectors::{IncompleteList, UnreadableRow};
 use crate::domain::ids::EnvironmentId;
 use crate::domain::mapping::Mapping;
 use crate::expressions::{ExpressionError, ExpressionPool, JobInputs};
 
-/// A warning about missing data: a custom field that could not be computed and is null, or a provider's row that could
-/// not be read and is left out.
+/// A warning about missing data: a custom field that could not be computed and is null, a provider's row that could not
+/// be read and is left out, or a provider's list that may have more rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Warning {
     /// The field; for an unreadable row, the path of the provider's field, such as
-    /// `admin.users.list: users[3].is_admin`.
+    /// `admin.users.list: users[3].is_admin`; for a list that may have more rows, the provider's method.
     pub field: String,
     /// The object's id; `null` for all further objects of the response.
     pub id: Option<String>,
@@ -44,6 +44,14 @@ impl Warning {
     pub(super) fn of_further_rows(further: usize) -> Self {
         let message = format!("{further} more rows could not be read. They are left out.");
         Self { message, ..Self::default() }
+    }
+
+    /// Returns the warning about a list that may have more rows.
+    pub(super) fn of_list(IncompleteList { method, returned }: IncompleteList) -> Self {
+        let message = format!(
+            "The provider counts more than the {returned} rows that it returned. The list may be incomplete."
+        );
+        Self { field: method.to_owned(), message, ..Self::default() }
     }
 }
 

@@ -201,11 +201,12 @@ impl Directory<'_> {
         error.with_defect(endless.reason()).into()
     }
 
-    /// Returns warnings for the provider's rows that could not be read so far.
+    /// Returns warnings for the provider's rows that could not be read so far, and for lists that may have more rows.
     fn unreadable_row_warnings(&self) -> Vec<Warning> {
         let (rows, further) = self.cx.unreadable_rows.take();
         let more = (further > 0).then(|| Warning::of_further_rows(further));
-        rows.into_iter().map(Warning::of_row).chain(more).collect()
+        let lists = self.cx.unreadable_rows.take_incomplete().into_iter().map(Warning::of_list);
+        rows.into_iter().map(Warning::of_row).chain(more).chain(lists).collect()
     }
 
     /// Returns the object with that id.

@@ -6,7 +6,7 @@ use url::Url;
 use super::ScimConnector;
 use super::api::{ScimRequest, ScimResponse};
 use super::classify::ScimClassifier;
-use super::position::{OmittedParameters, Position};
+use super::position::{OmittedParameters, Position, ReadMode};
 use crate::connectors::response::{SuccessBody, reject_reserved};
 use crate::connectors::{CallContext, ConnectorError};
 use crate::domain::account::IntegratedAccount;
@@ -65,6 +65,10 @@ impl ListCall<'_> {
     /// Returns the number of rows to request.
     fn count(&self, at: &Position, limit: u16) -> u32 {
         let count = at.count.unwrap_or(limit.into());
+        let count = match at.max_count.filter(|_| at.is_page()) {
+            Some(max) => count.min(max),
+            None => count,
+        };
         let max = self.filter_max.filter(|max| *max > 0);
         match max.filter(|_| self.sends(OmittedParameters::FILTER, at.omitted)) {
             Some(max) => count.min(max),
@@ -111,7 +115,8 @@ impl ListCall<'_> {
             }
             _ => false,
         };
-        if !is_about_parameters {
+        // A list can do without the recount.
+        if !is_about_parameters || at.mode == ReadMode::Recount {
             return Vec::new();
         }
         let code = code.to_ascii_lowercase();
@@ -170,8 +175,8 @@ impl ResponseClassifier for OneAttempt {
 }
 
 impl ScimConnector {
-    /// Sends a call of a list. Where the server fails on a parameter, the call is sent again without it, and the
-    /// position says so.
+    /// Sends a call of a list. Where the response is too large, fewer rows are requested, also by the calls of later
+    /// pages.
     pub(super) async fn call_list(
         &self,
         cx: &CallContext<'_>,
@@ -179,8 +184,31 @@ impl ScimConnector {
         at: &mut Position,
         limit: u16,
     ) -> Result<ListPageResponse, ConnectorError> {
+        reject_reserved(cx, call.method, call.remote_query, &RESERVED)?;
+        loop {
+            let count = call.count(at, limit);
+            let response = self.call_with(cx, call, at, limit).await;
+            // Rows that were returned before are counted from the first one of the same response.
+            let is_page = at.is_page() && at.skip == 0 && !at.ignores_count;
+            match response {
+                Err(error) if is_page && count > 1 && error.is_too_large() => {
+                    at.max_count = Some(count / 2);
+                }
+                response => return response,
+            }
+        }
+    }
+
+    /// Sends a call of a list. Where the server fails on a parameter, the call is sent again without it, and the
+    /// position says so.
+    async fn call_with(
+        &self,
+        cx: &CallContext<'_>,
+        call: &ListCall<'_>,
+        at: &mut Position,
+        limit: u16,
+    ) -> Result<ListPageResponse, ConnectorError> {
         let method = call.method;
-        reject_reserved(cx, method, call.remote_query, &RESERVED)?;
         let count = call.count(at, limit);
         let first =
             self.call_once(cx, call, (at.start, count, at.omitted), &ScimClassifier).await?;
@@ -265,6 +293,10 @@ mod tests {
         assert_eq!(call(&none).count(&at, 10), 10);
         at.omitted = OmittedParameters::FILTER;
         assert_eq!(call(&none).count(&at, 1_000), 1_000);
+        at.max_count = Some(250);
+        assert_eq!(call(&none).count(&at, 1_000), 250, "more were too large");
+        at = Position { count: Some(1_000), ..at.in_whole_list() };
+        assert_eq!(call(&none).count(&at, 100), 1_000);
     }
 
     #[test]

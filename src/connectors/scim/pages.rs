@@ -7,17 +7,17 @@ use super::ScimConnector;
 use super::list::{ParsedListResponse, read_list};
 use super::list_call::{ListCall, ListPageResponse};
 use super::list_step::{ListStep, ListWindow, next_step};
-use super::position::{Position, RowDigest, digest};
+use super::position::{Position, ReadMode, RowDigest, digest};
 use super::wire::{Identified, ResourceId};
 use crate::connectors::paging::EndlessList;
 use crate::connectors::parse::{ParseError, parse, parse_text};
 use crate::connectors::response::{SuccessBody, not_found_as_none};
-use crate::connectors::{CallContext, ConnectorError, UnreadableRow};
+use crate::connectors::{CallContext, ConnectorError, ErrorKind, IncompleteList, UnreadableRow};
 
 /// The member of a list response with the rows.
 const ROWS: &str = "Resources";
-/// Maximum number of calls for one page.
-const MAX_CALLS: u32 = 5;
+/// Maximum number of calls for one page: at the end of a list, three more find out whether it is the end.
+const MAX_CALLS: u32 = 8;
 /// Maximum length of a reported id, in bytes. Ids of servers are shorter.
 const MAX_ID_BYTES: usize = 128;
 
@@ -65,7 +65,13 @@ impl ScimConnector {
         limit: u16,
     ) -> Result<ResourcePage<W>, ConnectorError> {
         for _ in 0..MAX_CALLS {
-            let response = self.call_list(cx, call, &mut at, limit).await?;
+            let (is_recount, returned) = (at.mode == ReadMode::Recount, at.returned);
+            let response = match self.call_list(cx, call, &mut at, limit).await {
+                Err(error) if is_recount && is_of_server(&error) => {
+                    return Ok(uncertain_end(cx, call.method, returned));
+                }
+                response => response?,
+            };
             match read_response(cx, &response, at, limit)? {
                 ListResult::Page(page) => return Ok(page),
                 ListResult::ReadAgain(again) => at = again,
@@ -90,6 +96,17 @@ impl ScimConnector {
         let Some(response) = not_found_as_none(response)? else { return Ok(None) };
         read_single(cx, &response).map(Some)
     }
+}
+
+/// Whether a server failed, or rejected a call.
+fn is_of_server(error: &ConnectorError) -> bool {
+    matches!(error.kind, ErrorKind::ProviderError | ErrorKind::InvalidArgument)
+}
+
+/// Returns the end of a list that may have more rows, and records it.
+fn uncertain_end<W>(cx: &CallContext<'_>, method: &'static str, returned: u64) -> ResourcePage<W> {
+    cx.unreadable_rows.record_incomplete(IncompleteList { method, returned });
+    ResourcePage { rows: Vec::new(), next: None }
 }
 
 /// Reads a response with one resource. A list with one resource is accepted as well.
@@ -129,6 +146,9 @@ fn read_response<W: WireResource>(
     let is_start = at.is_start();
     match next_step(at, window, limit.into()).map_err(invalid)? {
         ListStep::ReadAgain(again) => Ok(ListResult::ReadAgain(again)),
+        ListStep::UncertainEnd { returned } => {
+            Ok(ListResult::Page(uncertain_end(cx, method, returned)))
+        }
         ListStep::Page { rows: taken, next } => {
             let mut rows: Vec<Option<Row<'_, W>>> = rows.into_iter().map(Some).collect();
             let taken =

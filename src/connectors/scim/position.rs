@@ -37,8 +37,12 @@ pub(super) enum ReadMode {
     Pages,
     /// All rows in one response, for a server that ignores `startIndex`.
     Whole,
+    /// An empty page again: it may have been empty once only.
+    EmptyPage,
     /// The last row again, to find out whether an empty page is the end.
     LastRow,
+    /// All rows again, to find out whether pages left rows out that the total counts.
+    Recount,
 }
 
 /// Parameters of a list call that are left out, because the server fails on them.
@@ -77,6 +81,8 @@ pub(super) struct Position {
     pub(super) skip: usize,
     /// The number of rows to request; `None` for the limit of the page.
     pub(super) count: Option<u32>,
+    /// The number of rows of a page that is not too large; `None` while none was.
+    pub(super) max_count: Option<u32>,
     /// How the list is read.
     pub(super) mode: ReadMode,
     /// Parameters that are left out.
@@ -101,6 +107,7 @@ impl Default for Position {
             start: 1,
             skip: 0,
             count: None,
+            max_count: None,
             mode: ReadMode::Pages,
             omitted: OmittedParameters::default(),
             ignores_count: false,
@@ -117,6 +124,11 @@ impl Position {
     /// Whether no row was returned before.
     pub(super) fn is_start(&self) -> bool {
         self.consumed() == 0
+    }
+
+    /// Whether a page is read, and neither all rows nor the last one.
+    pub(super) fn is_page(&self) -> bool {
+        matches!(self.mode, ReadMode::Pages | ReadMode::EmptyPage)
     }
 
     /// Returns the number of rows before the page.
@@ -157,6 +169,8 @@ struct StoredFields {
     skip: usize,
     #[serde(rename = "c", default, skip_serializing_if = "is_default")]
     count: Option<u32>,
+    #[serde(rename = "x", default, skip_serializing_if = "is_default")]
+    max_count: Option<u32>,
     #[serde(rename = "m", default, skip_serializing_if = "is_default")]
     mode: ReadMode,
     #[serde(rename = "o", default, skip_serializing_if = "is_default")]
@@ -187,6 +201,7 @@ impl From<StoredPosition> for Position {
                 start: fields.start.max(1),
                 skip: fields.skip,
                 count: fields.count,
+                max_count: fields.max_count,
                 mode: fields.mode,
                 omitted: fields.omitted,
                 ignores_count: fields.ignores_count,
@@ -206,6 +221,7 @@ impl From<Position> for StoredPosition {
             start: at.start,
             skip: at.skip,
             count: at.count,
+            max_count: at.max_count,
             mode: at.mode,
             omitted: at.omitted,
             ignores_count: at.ignores_count,
@@ -230,6 +246,7 @@ mod tests {
     fn a_position_survives_in_a_page_token() {
         let mut at = Position { start: 101, skip: 7, ..Position::default() };
         (at.first, at.previous, at.is_repeated) = (Some(digest("1")), Some(digest("2")), true);
+        at.max_count = Some(25);
         at.remember(&["1", "2"].map(digest));
         at.omitted = OmittedParameters::COUNT.with(OmittedParameters::FILTER);
         assert_eq!(stored_and_read(&at), at);

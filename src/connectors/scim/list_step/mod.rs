@@ -1,8 +1,9 @@
 //! Decides what follows from a response to a list call: which of its rows are returned, and where the list goes on.
 //!
 //! `startIndex`, `count` and `totalResults` (RFC 7644 §3.4.2.4) can't be relied on: servers cap `count` or ignore it,
-//! ignore `startIndex`, repeat rows, and count wrong. No row is returned twice or lost, and no list is endless; where
-//! the rest of the rows can't be reached, that is an error.
+//! ignore `startIndex` or count pages by it, repeat rows, and count wrong. No row is returned twice or lost, and no list
+//! is endless; where the rest of the rows can't be reached, that is an error, and where it can't be known whether there
+//! are more rows, the end is uncertain.
 
 use std::collections::HashSet;
 
@@ -10,6 +11,9 @@ use super::position::{OmittedParameters, Position, ReadMode, RowDigest};
 
 /// The number of rows to request when all are requested and their number is unknown.
 const MAX_WHOLE_LIST: u32 = 10_000;
+
+/// Maximum number of rows that are requested to find out whether pages left rows out.
+const MAX_RECOUNT: u32 = 2_000;
 
 /// What the usual largest page sizes of servers (10, 20, 25, 50, …) are multiples of.
 const PAGE_SIZE_STEP: usize = 5;
@@ -31,6 +35,11 @@ pub(super) struct ListWindow<'r> {
 }
 
 impl ListWindow<'_> {
+    /// Returns the number of different rows.
+    fn different(&self) -> usize {
+        self.rows.iter().collect::<HashSet<_>>().len()
+    }
+
     /// Returns the number of rows to request when all are requested.
     fn whole_count(&self) -> u32 {
         let total = self.total.map(|total| u32::try_from(total).unwrap_or(u32::MAX));
@@ -50,6 +59,11 @@ pub(super) enum ListStep {
     },
     /// The list must be read again from there before there is a page.
     ReadAgain(Position),
+    /// The list ends here, and there may be rows that no page has: the server counts more than were returned.
+    UncertainEnd {
+        /// The number of rows that were returned.
+        returned: u64,
+    },
 }
 
 impl ListStep {
@@ -69,9 +83,17 @@ pub(super) fn next_step(
     window: ListWindow<'_>,
     limit: usize,
 ) -> Result<ListStep, String> {
-    if at.mode == ReadMode::LastRow {
-        return confirmed_end(&at, window);
+    match at.mode {
+        ReadMode::LastRow => return after_last_row(at, window),
+        ReadMode::Recount => return after_recount(at, window, limit),
+        ReadMode::EmptyPage if !window.rows.is_empty() => at.mode = ReadMode::Pages,
+        ReadMode::Pages | ReadMode::Whole | ReadMode::EmptyPage => {}
     }
+    page(at, window, limit)
+}
+
+/// Returns what follows from a response that has a page.
+fn page(mut at: Position, window: ListWindow<'_>, limit: usize) -> Result<ListStep, String> {
     let Some(first) = window.rows.first() else { return after_no_rows(at, window) };
     let sent = window.rows.len();
     at.ignores_count |= window.count.is_some_and(|count| sent > as_usize(count));
@@ -94,8 +116,11 @@ pub(super) fn next_step(
     if is_repeated && at.is_repeated {
         // No new rows for the second time: the server has no others at these indices.
         let is_end = window.total.is_none_or(|total| total <= as_u64(at.consumed()));
-        let again = || ListStep::ReadAgain(whole_list(at, window));
-        return Ok(if is_end { ListStep::nothing(None) } else { again() });
+        return Ok(if is_end {
+            end_of_pages(at, window)
+        } else {
+            ListStep::ReadAgain(whole_list(at, window))
+        });
     }
     let new: Vec<RowDigest> =
         rows.iter().filter_map(|index| window.rows.get(*index)).copied().collect();
@@ -160,14 +185,15 @@ fn after_window(at: Position, window: ListWindow<'_>) -> Result<Option<Position>
         return after_whole_list(at, window);
     }
     // Rows that occur twice may count once only.
-    let different = window.rows.iter().collect::<HashSet<_>>().len();
-    let behind = at.start.saturating_add(as_u64(different));
+    let behind = at.start.saturating_add(as_u64(window.different()));
     // The total of a full page may be the number of its rows. One that is smaller than the rows so far is wrong: then
     // an empty page is the end.
     let is_full =
         window.count.is_none_or(|count| sent == as_usize(count)) || may_be_capped(&at, window);
     let is_total = |rows| window.total == Some(rows);
-    let is_end = (is_total(behind - 1) || is_total(at.returned)) && !is_full;
+    // Pages that overlap had fewer rows than their indices say. Page tokens of earlier versions do not know how many.
+    let is_counted = at.first.is_some();
+    let is_end = (is_total(at.returned) || (!is_counted && is_total(behind - 1))) && !is_full;
     let previous = window.rows.first().copied();
     let next = || Position { start: behind, skip: 0, count: None, previous, ..at };
     Ok((!is_end).then(next))
@@ -228,23 +254,91 @@ fn after_no_rows(at: Position, window: ListWindow<'_>) -> Result<ListStep, Strin
         };
     };
     if total <= as_u64(at.consumed()) {
-        return Ok(ListStep::nothing(None));
+        return Ok(end_of_pages(at, window));
     }
-    // The total may be wrong, but so may be the page: the row before it decides.
-    let is_behind_rows = at.mode == ReadMode::Pages && at.start > 1 && at.skip == 0;
-    if window.has_list && is_behind_rows && !at.omitted.includes(OmittedParameters::START) {
-        let (start, mode) = (at.start - 1, ReadMode::LastRow);
-        return Ok(ListStep::ReadAgain(Position { start, count: Some(1), mode, ..at }));
+    // The total may be wrong, but so may be the page: the page again decides, and then the row before it.
+    let is_behind_rows = at.is_page() && at.start > 1 && at.skip == 0;
+    if !window.has_list || !is_behind_rows || at.omitted.includes(OmittedParameters::START) {
+        return Err(missing_rows(total, at.start));
     }
-    Err(missing_rows(total, at.start))
+    Ok(ListStep::ReadAgain(if at.mode == ReadMode::EmptyPage {
+        Position { start: at.start - 1, count: Some(1), mode: ReadMode::LastRow, ..at }
+    } else {
+        Position { mode: ReadMode::EmptyPage, ..at }
+    }))
 }
 
 /// Returns the end of a list, if the row before an empty page is there.
-fn confirmed_end(at: &Position, window: ListWindow<'_>) -> Result<ListStep, String> {
+fn after_last_row(at: Position, window: ListWindow<'_>) -> Result<ListStep, String> {
     match window.rows.first() {
-        Some(row) if at.recent.contains(row) => Ok(ListStep::nothing(None)),
+        Some(row) if at.recent.contains(row) => Ok(end_of_pages(at, window)),
         Some(_) | None => Err(missing_rows(window.total.unwrap_or_default(), at.start + 1)),
     }
+}
+
+/// Returns the end of the pages; first a read of all rows, where the server counts more than were returned. By
+/// `startIndex`, a server may count pages, or from zero: it is left out.
+fn end_of_pages(at: Position, window: ListWindow<'_>) -> ListStep {
+    let lacks_rows = window.total.is_some_and(|total| total > at.returned);
+    // Page tokens of earlier versions do not know how many rows were returned.
+    if !lacks_rows || at.mode == ReadMode::Whole || at.first.is_none() {
+        return ListStep::nothing(None);
+    }
+    if at.returned >= u64::from(MAX_RECOUNT) {
+        return ListStep::UncertainEnd { returned: at.returned };
+    }
+    let count = Some(window.whole_count().min(MAX_RECOUNT));
+    let omitted = at.omitted.with(OmittedParameters::START);
+    ListStep::ReadAgain(Position { mode: ReadMode::Recount, count, skip: 0, omitted, ..at })
+}
+
+/// Returns what follows from a read of all rows after the end of the pages: the rows that no page had, or the end.
+fn after_recount(at: Position, window: ListWindow<'_>, limit: usize) -> Result<ListStep, String> {
+    let (sent, different) = (window.rows.len(), window.different());
+    if as_u64(different) <= at.returned {
+        // A total may count rows that occur twice.
+        let has_all = window.total.is_some_and(|total| total <= as_u64(sent));
+        let is_same_number = as_u64(different) == at.returned;
+        let is_certain = has_all || (is_same_number && !may_be_cut(&at, window));
+        let uncertain = ListStep::UncertainEnd { returned: at.returned };
+        return Ok(if is_certain { ListStep::nothing(None) } else { uncertain });
+    }
+    // The pages had the rows from their first one on.
+    let start = window.rows.iter().position(|row| at.first.as_ref() == Some(row));
+    let returned = usize::try_from(at.returned).unwrap_or(usize::MAX);
+    let end = start.map(|start| start.saturating_add(returned));
+    let old = end.and_then(|end| window.rows.get(..end)).unwrap_or_default();
+    let is_same = |(one, other): (&RowDigest, &RowDigest)| one == other;
+    let (Some(start), Some(end)) = (start, end.filter(|_| sent == different && !old.is_empty()))
+    else {
+        return Err(other_rows(different, at.returned));
+    };
+    if start > limit || !at.recent.iter().rev().zip(old.iter().rev()).all(is_same) {
+        return Err(other_rows(different, at.returned));
+    }
+    let whole = Position { start: 1, skip: end, count: window.count, mode: ReadMode::Whole, ..at };
+    if start == 0 {
+        return page(whole, window, limit);
+    }
+    let (mut next, rows) = (whole, window.rows.get(..start).unwrap_or_default());
+    next.remember(rows);
+    next.returned = next.returned.saturating_add(as_u64(start));
+    Ok(ListStep::Page { rows: (0..start).collect(), next: (end < sent).then_some(next) })
+}
+
+/// Whether a read of all rows may have been cut by the server's largest page size: the pages end there as well.
+fn may_be_cut(at: &Position, window: ListWindow<'_>) -> bool {
+    let sent = window.rows.len();
+    let is_full = window.count.is_some_and(|count| sent >= as_usize(count));
+    let is_one_page = at.previous.is_none() || at.previous == at.first;
+    let step = if is_one_page { PAGE_SIZE_STEP } else { LIST_SIZE_STEP };
+    is_full || (sent.is_multiple_of(step) && !at.ignores_count)
+}
+
+fn other_rows(different: usize, returned: u64) -> String {
+    format!(
+        "`Resources` has {different} rows without `startIndex`, and its pages had {returned} others"
+    )
 }
 
 fn missing_rows(total: u64, start: u64) -> String {

@@ -63,34 +63,59 @@ impl Server {
 
     /// Reads the whole list; returns the rows, the number of pages and that of calls.
     fn read(&self, limit: u32) -> Result<(Vec<usize>, usize, usize), String> {
-        let (mut all, mut pages, mut calls) = (Vec::new(), 0, 0);
-        let mut next = Some(Position::default());
-        while let Some(mut at) = next {
-            loop {
-                calls += 1;
-                assert!(calls < 2_000, "endless: {self:?} with a limit of {limit}");
-                let count = at.count.unwrap_or(limit);
-                let (rows, total) = self.respond(at.start, count);
-                let digests: Vec<_> = rows.iter().map(|row| digest(&row.to_string())).collect();
-                let window =
-                    ListWindow { rows: &digests, total, has_list: true, count: Some(count) };
-                match next_step(at, window, as_usize(limit))? {
-                    ListStep::ReadAgain(again) => at = again,
-                    ListStep::Page { rows: taken, next: behind } => {
-                        assert!(taken.len() <= as_usize(limit), "{self:?}");
-                        all.extend(taken.iter().map(|index| rows[*index]));
-                        // As in a cursor.
-                        next = behind.map(|at| {
-                            serde_json::from_str(&serde_json::to_string(&at).unwrap()).unwrap()
-                        });
-                        break;
-                    }
+        let whole = read_list(limit, |start, count| self.respond(start.unwrap_or(1), count));
+        let ReadList { rows, pages, calls, .. } =
+            whole.map_err(|odd| format!("{self:?}: {odd}"))?;
+        Ok((rows, pages, calls))
+    }
+}
+
+/// A list that was read to its end.
+#[derive(Debug, PartialEq, Eq)]
+struct ReadList {
+    rows: Vec<usize>,
+    pages: usize,
+    calls: usize,
+    /// Whether there may be more rows.
+    is_uncertain: bool,
+}
+
+/// Reads a list from a server, whose responses have rows and a total by start index and count.
+fn read_list(
+    limit: u32,
+    respond: impl Fn(Option<u64>, u32) -> (Vec<usize>, Option<u64>),
+) -> Result<ReadList, String> {
+    let mut list = ReadList { rows: Vec::new(), pages: 0, calls: 0, is_uncertain: false };
+    let mut next = Some(Position::default());
+    while let Some(mut at) = next {
+        loop {
+            list.calls += 1;
+            assert!(list.calls < 2_000, "endless with a limit of {limit}");
+            let count = at.count.unwrap_or(limit);
+            let has_start = !at.omitted.includes(OmittedParameters::START);
+            let (rows, total) = respond(has_start.then_some(at.start), count);
+            let digests: Vec<_> = rows.iter().map(|row| digest(&row.to_string())).collect();
+            let window = ListWindow { rows: &digests, total, has_list: true, count: Some(count) };
+            match next_step(at, window, as_usize(limit))? {
+                ListStep::ReadAgain(again) => at = again,
+                ListStep::UncertainEnd { .. } => {
+                    (list.is_uncertain, next) = (true, None);
+                    break;
+                }
+                ListStep::Page { rows: taken, next: behind } => {
+                    assert!(taken.len() <= as_usize(limit), "{taken:?}");
+                    list.rows.extend(taken.iter().map(|index| rows[*index]));
+                    // As in a cursor.
+                    next = behind.map(|at| {
+                        serde_json::from_str(&serde_json::to_string(&at).unwrap()).unwrap()
+                    });
+                    break;
                 }
             }
-            pages += 1;
         }
-        Ok((all, pages, calls))
+        list.pages += 1;
     }
+    Ok(list)
 }
 
 #[test]
@@ -144,7 +169,7 @@ fn a_response_with_each_row_many_times_is_a_page() {
     let window = ListWindow { rows: &rows, total: Some(4), has_list: true, count: Some(5) };
     let page = |limit| match next_step(Position::default(), window, limit).unwrap() {
         ListStep::Page { rows, next } => (rows, next.map(|next| (next.start, next.skip))),
-        ListStep::ReadAgain(again) => panic!("{again:?}"),
+        ListStep::ReadAgain(_) | ListStep::UncertainEnd { .. } => panic!("no page"),
     };
     assert_eq!(page(5), (vec![0, 1, 2, 3], None));
     assert_eq!(page(3), (vec![0, 1, 2], Some((1, 3))));
@@ -179,7 +204,12 @@ fn rows_that_can_not_be_reached_are_an_error() {
     assert!(at(1, Some(5)).unwrap_err().contains("`totalResults` is 5"));
     assert_eq!(at(1, Some(0)), Ok(ListStep::nothing(None)));
     assert_eq!(at(11, Some(10)), Ok(ListStep::nothing(None)));
-    let ListStep::ReadAgain(last) = at(11, Some(12)).unwrap() else { panic!("no second look") };
+    let ListStep::ReadAgain(again) = at(11, Some(12)).unwrap() else { panic!("not read again") };
+    assert_eq!((again.start, again.mode), (11, ReadMode::EmptyPage));
+    let empty = ListWindow { rows: &[], total: Some(12), has_list: true, count: Some(10) };
+    let ListStep::ReadAgain(last) = next_step(again, empty, 10).unwrap() else {
+        panic!("no second look")
+    };
     assert_eq!((last.start, last.count, last.mode), (10, Some(1), ReadMode::LastRow));
     let look = |row: Option<&str>| {
         let rows: Vec<_> = row.into_iter().map(digest).collect();
@@ -196,6 +226,55 @@ fn rows_that_can_not_be_reached_are_an_error() {
     for start in [1, 11] {
         let at = Position { start, ..Position::default() };
         assert!(next_step(at, absent, 10).is_err(), "a list is absent at {start}");
+    }
+}
+
+/// Returns the rows of a list of this length from an index, as many as are requested.
+fn window_of(rows: usize, from: usize, count: u32) -> (Vec<usize>, Option<u64>) {
+    ((0..rows).skip(from).take(as_usize(count)).collect(), Some(as_u64(rows)))
+}
+
+#[test]
+fn rows_that_no_page_has_are_found_at_the_end() {
+    let index = |start: Option<u64>| usize::try_from(start.unwrap_or(1)).unwrap();
+    let by_pages = |start: Option<u64>, count: u32| {
+        window_of(1_000, (index(start) - 1) * as_usize(count), count)
+    };
+    let list = read_list(100, by_pages).unwrap();
+    assert_eq!((list.rows, list.is_uncertain), ((0..1_000).collect(), false));
+
+    let from_zero =
+        |start: Option<u64>, count| window_of(25, start.map_or(0, |_| index(start)), count);
+    let list = read_list(10, from_zero).unwrap();
+    assert_eq!(list.rows, (1..25).chain([0]).collect::<Vec<_>>());
+    assert!(!list.is_uncertain);
+
+    let is_first = std::cell::Cell::new(true);
+    let empty_once = |start: Option<u64>, count: u32| {
+        let is_empty = index(start) > 10 && is_first.replace(false);
+        window_of(25, index(start) - 1, if is_empty { 0 } else { count })
+    };
+    let list = read_list(10, empty_once).unwrap();
+    assert_eq!((list.rows, list.is_uncertain), ((0..25).collect(), false));
+}
+
+#[test]
+fn an_end_is_uncertain_where_the_server_counts_more_rows_than_it_returns() {
+    let server = |known: u64, cap: u32| {
+        move |start: Option<u64>, count: u32| {
+            let from = usize::try_from(start.unwrap_or(1)).unwrap() - 1;
+            let left = usize::try_from(known).unwrap().saturating_sub(from);
+            let (mut rows, total) = window_of(5_000, from, count.min(cap));
+            rows.truncate(left);
+            (rows, total)
+        }
+    };
+    for (known, cap, is_uncertain) in
+        [(200, 100, true), (200, 5_000, true), (2_500, 5_000, true), (201, 5_000, false)]
+    {
+        let list = read_list(100, server(known, cap)).unwrap();
+        assert_eq!(as_u64(list.rows.len()), known);
+        assert_eq!(list.is_uncertain, is_uncertain, "{known} rows, at most {cap}");
     }
 }
 

@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use super::{
     JSON, ids, linked, list_by, rows_of, server_with_users, set_total, with_total, without_total,
 };
+use crate::support::TestApp;
 use crate::support::scim_server::{ScimOptions, ScimServer, open_app};
 
 /// A behaviour: its name, and how a server gets it.
@@ -34,6 +35,11 @@ async fn every_row_comes_once_however_a_server_pages_and_counts(
         }),
         ("count-ignored", |server| {
             list_by(server, with_total, |all, start, _| all.into_iter().skip(start - 1).collect());
+        }),
+        ("start-is-a-page", |server| {
+            list_by(server, with_total, |all, start, count| {
+                all.into_iter().skip((start - 1) * count).take(count).collect()
+            });
         }),
         ("start-ignored", |server| server.set(|options| options.ignores_start_index = true)),
         ("both-ignored", |server| list_by(server, with_total, |all, _, _| all)),
@@ -140,5 +146,23 @@ async fn rows_that_can_not_be_reached_are_a_problem_and_never_an_empty_list(
         server.respond("Users", 200, JSON, body.to_string());
         assert_eq!(api.get("users").await?.success()?["result_count"], 0, "{body}");
     }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn fewer_rows_are_requested_where_a_page_is_too_large(pool: PgPool) -> anyhow::Result<()> {
+    let app = TestApp::with(pool, |setup| {
+        setup.config.upstream.allow_private_addresses = true;
+        setup.config.upstream.max_named_response_bytes = 65_536;
+        (setup.sandbox.users, setup.sandbox.workspaces) = (5, 1);
+    })
+    .await?;
+    let (server, api) = linked(&app, "acme", ScimOptions::default()).await?;
+    let user = |number: usize| json!({"userName": number.to_string(), "title": "x".repeat(4_000)});
+    let expected: Vec<String> = (0..40).map(|number| server.add_user(user(number))).collect();
+    server.forget_requests();
+    assert_eq!(ids(&api, "users?limit=100").await?, expected);
+    // 100, 50 and 25 rows are too large; later pages know it.
+    assert_eq!(server.calls("GET", "Users"), 7);
     Ok(())
 }
