@@ -52,6 +52,13 @@ pub trait UserWrites: Send + Sync {
         UserRemoval::Deactivation
     }
 
+    /// Whether users have no e-mail addresses for this account. The username is then the address, if none is requested,
+    /// and identifies a new user.
+    fn identifies_by_username(&self, cx: &CallContext<'_>) -> bool {
+        let _ = cx;
+        false
+    }
+
     /// Checks whether the provider has sessions of users, before anything is sent.
     ///
     /// # Errors

@@ -79,6 +79,8 @@ pub(super) struct SuccessResponse {
     pub(super) status: StatusCode,
     /// The version of the resource.
     pub(super) etag: Option<String>,
+    /// The URL of the resource.
+    pub(super) location: Option<String>,
     /// The body; `None` for an empty one.
     pub(super) body: Option<SuccessBody>,
 }
@@ -149,10 +151,11 @@ impl ScimConnector {
         let request = ScimRequest { method, verb, segments, query: &[], body, if_match };
         let response = self.exchange(cx, &request, &ScimClassifier).await?;
         let status = response.status;
-        let etag = header_text(&response.headers, header::ETAG.as_str()).map(str::to_owned);
+        let text = |name: &str| header_text(&response.headers, name).map(str::to_owned);
+        let (etag, location) = (text(header::ETAG.as_str()), text(header::LOCATION.as_str()));
         let body = response.success(cx, method)?;
         let is_empty = body.body.iter().all(u8::is_ascii_whitespace);
-        Ok(SuccessResponse { status, etag, body: (!is_empty).then_some(body) })
+        Ok(SuccessResponse { status, etag, location, body: (!is_empty).then_some(body) })
     }
 
     /// Sends a request, and returns the response whatever its status. Redirects of reads are followed below the base

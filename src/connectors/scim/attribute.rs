@@ -66,6 +66,17 @@ impl AttributePath {
         self.text().to_lowercase()
     }
 
+    /// Whether both are parts of one complex attribute.
+    pub(super) fn is_sibling_of(&self, other: &Self) -> bool {
+        let has_parts = self.part.is_some() && other.part.is_some();
+        has_parts && self.schema == other.schema && self.name == other.name
+    }
+
+    /// Returns the attribute of the core schema; `None` for one of an extension.
+    pub(super) fn core_name(&self) -> Option<&str> {
+        self.schema.is_none().then_some(&*self.name)
+    }
+
     /// Returns the names of the members that lead to the value, the outermost first.
     fn members(&self) -> impl Iterator<Item = &str> {
         let schema = self.schema.as_deref().into_iter();
@@ -195,17 +206,28 @@ pub(super) fn holds(is: Option<&Value>, requested: &Value) -> bool {
     }
 }
 
-/// Removes members without a value, which mean the same as absent ones (RFC 7643 §2.5).
+/// Removes members without a value, which mean the same as absent ones (RFC 7643 §2.5), and elements without one.
 pub(super) fn without_nulls(value: Value) -> Value {
+    stripped(value, is_blank)
+}
+
+/// Removes members that are null or empty objects. Elements stay as they are, also those that have nothing but their
+/// type: they are the server's.
+pub(super) fn without_null_members(value: Value) -> Value {
+    stripped(value, Value::is_null)
+}
+
+/// Removes members without a value, and the elements that `is_removed` selects.
+fn stripped(value: Value, is_removed: fn(&Value) -> bool) -> Value {
     let is_empty = |value: &Value| value.as_object().is_some_and(Resource::is_empty);
     match value {
         Value::Object(parts) => {
-            let parts = parts.into_iter().map(|(name, value)| (name, without_nulls(value)));
+            let parts = parts.into_iter().map(|(name, value)| (name, stripped(value, is_removed)));
             Value::Object(parts.filter(|(_, value)| !value.is_null() && !is_empty(value)).collect())
         }
         Value::Array(all) => {
-            let all = all.into_iter().filter(|element| !is_blank(element));
-            Value::Array(all.map(without_nulls).collect())
+            let all = all.into_iter().filter(|element| !is_removed(element));
+            Value::Array(all.map(|element| stripped(element, is_removed)).collect())
         }
         one @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => one,
     }
@@ -301,6 +323,9 @@ mod tests {
             "emails": [{"value": "a@b.c", "display": null}, {"value": null, "type": "home"}]});
         let expected =
             json!({"name": {"givenName": "A"}, "photos": [], "emails": [{"value": "a@b.c"}]});
-        assert_eq!(without_nulls(value), expected);
+        assert_eq!(without_nulls(value.clone()), expected);
+        let expected = json!({"name": {"givenName": "A"}, "photos": [],
+            "emails": [{"value": "a@b.c"}, {"type": "home"}]});
+        assert_eq!(without_null_members(value), expected, "an element of the server stays");
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::attribute::{AttributePath, Resource, holds, without_nulls};
+use super::attribute::{AttributePath, Resource, holds, without_null_members, without_nulls};
 use super::features::ResourceFeatures;
 use crate::domain::patch::PatchField;
 
@@ -25,7 +25,7 @@ impl AttributeChange {
     }
 
     /// Whether the resource differs from the new value.
-    fn is_pending(&self, resource: &Resource) -> bool {
+    pub(super) fn is_pending(&self, resource: &Resource) -> bool {
         let is = self.path.get(resource);
         match &self.value {
             Some(value) => !holds(is, value),
@@ -65,11 +65,11 @@ pub(super) fn pending(changes: Vec<AttributeChange>, resource: &Resource) -> Vec
     changes.into_iter().filter(|change| change.is_pending(resource)).collect()
 }
 
-/// Applies changes to a resource.
+/// Applies changes to a resource. New values have no parts and elements that are null.
 pub(super) fn apply(changes: &[AttributeChange], resource: &mut Resource) {
     for AttributeChange { path, value, .. } in changes {
         match value {
-            Some(value) => path.set(resource, value.clone()),
+            Some(value) => path.set(resource, without_nulls(value.clone())),
             None => path.remove(resource),
         }
     }
@@ -86,7 +86,7 @@ pub(super) fn replacement(
     let used = changes.iter().filter(|change| change.value.is_some());
     add_schemas(&mut new, used.filter_map(|change| change.path.schema()));
     new.retain(|name, _| !is_read_only(features, name));
-    without_nulls(Value::Object(new))
+    without_null_members(Value::Object(new))
 }
 
 /// Whether an attribute of a resource is set by the server. The id is sent: some servers compare it with the path.
@@ -113,5 +113,26 @@ pub(super) fn add_schemas<'s>(resource: &mut Resource, schemas: impl Iterator<It
     }
     if all.len() > listed.len() {
         path.set(resource, Value::Array(all));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::features::USER_SCHEMA;
+    use super::*;
+
+    #[test]
+    fn a_replacement_leaves_the_elements_of_other_attributes_as_they_were_read() {
+        let user = json!({"title": null, "phoneNumbers": [{"type": "work", "primary": true}],
+            "emails": [{"value": "a@b.c"}, {"type": "home"}]});
+        let user: Resource = serde_json::from_value(user).unwrap();
+        let emails = json!([{"value": "d@e.f", "type": null}, {"value": null, "type": "home"}]);
+        let change = AttributeChange::whole(AttributePath::core("emails"), Some(emails));
+        let features = ResourceFeatures::unknown("Users", USER_SCHEMA);
+        let expected = json!({"phoneNumbers": [{"type": "work", "primary": true}],
+            "emails": [{"value": "d@e.f"}]});
+        assert_eq!(replacement(&user, &[change], &features), expected);
     }
 }

@@ -8,11 +8,11 @@ use super::attribute::{AttributePath, Resource, elements, member};
 use super::attribute_change::AttributeChange;
 use super::group_members::{
     GroupChange, MEMBERS_PER_REQUEST, MemberChange, RemovalForm, add_operation, member_ids,
-    members_after, name_operation, remove_operations, replace_operation,
+    members_after, name_operation, replace_operation,
 };
 use super::patch::{ChangeForm, patch_body};
 use super::rejection::{Rejection, rejection};
-use super::resource_writes::{ChangePlan, WriteTarget};
+use super::resource_writes::{ChangePlan, WriteTarget, resource_in};
 use crate::connectors::{CallContext, ConnectorError, ReadBack};
 use crate::domain::patch::WriteOutcome;
 
@@ -50,7 +50,7 @@ impl ScimConnector {
         let mut is_partly_applied = false;
         for operations in &requests {
             match self.patch(cx, target, operations).await {
-                Ok(()) => is_partly_applied = true,
+                Ok(_) => is_partly_applied = true,
                 Err(error) if rejection(&error).is_some() => {
                     let replaced = self.replace_group(cx, target, change).await;
                     return replaced.map_err(|error| with_progress(error, is_partly_applied));
@@ -72,7 +72,7 @@ impl ScimConnector {
         Ok(name.get(&group).and_then(Value::as_str).unwrap_or_default().to_owned())
     }
 
-    /// Removes members by PATCH, in the first form that the server accepts.
+    /// Removes members by PATCH, in the first form that the server accepts and applies.
     async fn remove_members(
         &self,
         cx: &CallContext<'_>,
@@ -81,26 +81,60 @@ impl ScimConnector {
         members: &MemberChange,
         mut is_partly_applied: bool,
     ) -> Result<WriteOutcome, ConnectorError> {
+        let mut response = None;
         for ids in members.remove.chunks(MEMBERS_PER_REQUEST) {
-            let sent = self.patch(cx, target, &remove_operations(ids, RemovalForm::Paths)).await;
-            match sent.as_ref().err().map(rejection) {
-                None => is_partly_applied = true,
-                // Another request changed the group in between, or one of them was no member.
-                Some(Some(Rejection::NoTarget | Rejection::Outdated)) => {
-                    self.remove_each(cx, target, ids).await.map_err(after_a_part)?;
-                    is_partly_applied = true;
+            let operations = members.removals(ids, RemovalForm::Paths);
+            let error = match self.patch(cx, target, &operations).await {
+                Ok(group) => {
+                    (response, is_partly_applied) = (group, true);
+                    continue;
                 }
-                Some(Some(Rejection::Form)) if members.is_known => {
+                Err(error) => error,
+            };
+            match rejection(&error) {
+                // Another request changed the group in between, or one of them was no member.
+                Some(Rejection::NoTarget | Rejection::Outdated) => {
+                    let removed = self.remove_each(cx, target, members, ids).await;
+                    removed.map_err(after_a_part)?;
+                    (response, is_partly_applied) = (None, true);
+                }
+                Some(Rejection::Form) if members.is_known => {
                     return self.remove_by_values(cx, target, change, is_partly_applied).await;
                 }
-                Some(Some(_)) => {
+                Some(_) => {
                     let replaced = self.replace_group(cx, target, change).await;
                     return replaced.map_err(|error| with_progress(error, is_partly_applied));
                 }
-                Some(None) => sent.map_err(|error| with_progress(error, is_partly_applied))?,
+                None => return Err(with_progress(error, is_partly_applied)),
+            }
+        }
+        if members.is_known && !members.remove.is_empty() {
+            let are_left = self.has_any(cx, target, &members.remove, response).await;
+            if are_left.map_err(after_a_part)? {
+                return self.remove_by_values(cx, target, change, true).await;
             }
         }
         Ok(WriteOutcome::Applied)
+    }
+
+    /// Whether a group has one of these members after a change: by the response to it, or by a read where that does not
+    /// show that they are gone.
+    async fn has_any(
+        &self,
+        cx: &CallContext<'_>,
+        target: WriteTarget<'_>,
+        members: &[String],
+        response: Option<Resource>,
+    ) -> Result<bool, ConnectorError> {
+        let has = |group: &Resource| {
+            let present = member_ids(group)?;
+            Some(members.iter().any(|id| present.contains(id)))
+        };
+        if response.as_ref().and_then(has) == Some(false) {
+            return Ok(false);
+        }
+        let group = self.read_current(cx, target).await?;
+        Ok(has(&group.body).unwrap_or(false))
     }
 
     /// Removes members by a PATCH each. One that is no member any more is removed.
@@ -108,13 +142,14 @@ impl ScimConnector {
         &self,
         cx: &CallContext<'_>,
         target: WriteTarget<'_>,
+        members: &MemberChange,
         ids: &[String],
     ) -> Result<(), ConnectorError> {
         for id in ids.chunks(1) {
-            let sent = self.patch(cx, target, &remove_operations(id, RemovalForm::Paths)).await;
-            match sent {
+            let operations = members.removals(id, RemovalForm::Paths);
+            match self.patch(cx, target, &operations).await {
                 Err(error) if rejection(&error) != Some(Rejection::NoTarget) => return Err(error),
-                Ok(()) | Err(_) => {}
+                Ok(_) | Err(_) => {}
             }
         }
         Ok(())
@@ -136,9 +171,9 @@ impl ScimConnector {
             let Some(ids) = members.remove.chunks(MEMBERS_PER_REQUEST).next() else {
                 return Ok(WriteOutcome::Applied);
             };
-            let sent = self.patch(cx, target, &remove_operations(ids, RemovalForm::Values)).await;
-            match sent {
-                Ok(()) => {}
+            let operations = members.removals(ids, RemovalForm::Values);
+            match self.patch(cx, target, &operations).await {
+                Ok(_) => {}
                 Err(error) if rejection(&error).is_some() => {
                     let replaced = self.replace_group(cx, target, change).await;
                     return replaced.map_err(|error| with_progress(error, is_partly_applied));
@@ -163,7 +198,7 @@ impl ScimConnector {
         let after: Vec<String> = members.after.iter().cloned().collect();
         for ids in after.chunks(MEMBERS_PER_REQUEST) {
             match self.patch(cx, target, &[add_operation(ids)]).await {
-                Ok(()) => {}
+                Ok(_) => {}
                 Err(error) if rejection(&error).is_some() => {
                     let exactly = Some(&*after);
                     let repair = GroupChange { exactly, ..GroupChange::default() };
@@ -253,23 +288,26 @@ impl ScimConnector {
         Ok(groups.any(|group| member_ids(group).is_some()))
     }
 
-    /// Sends one PATCH; with the version of the group where the server requires that.
+    /// Sends one PATCH; with the version of the group where the server requires that. Returns the group, where the
+    /// response has it.
     async fn patch(
         &self,
         cx: &CallContext<'_>,
         target: WriteTarget<'_>,
         operations: &[Value],
-    ) -> Result<(), ConnectorError> {
+    ) -> Result<Option<Resource>, ConnectorError> {
         let (method, body, path) =
             (target.methods.patch, patch_body(operations), target.segments());
-        let sent = self.send(cx, method, Method::PATCH, &path, Some(&body), None).await;
-        let Err(error) = sent else { return Ok(()) };
+        let error = match self.send(cx, method, Method::PATCH, &path, Some(&body), None).await {
+            Ok(response) => return Ok(resource_in(&response)),
+            Err(error) => error,
+        };
         if rejection(&error) != Some(Rejection::Unconditional) {
             return Err(error);
         }
         let Some(etag) = self.read_current(cx, target).await?.etag else { return Err(error) };
         let sent = self.send(cx, method, Method::PATCH, &path, Some(&body), Some(&etag));
-        sent.await.map(drop)
+        Ok(resource_in(&sent.await?))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Members of a group: what a change adds and removes, and the PATCH requests for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -31,6 +31,8 @@ pub(super) struct MemberChange {
     pub(super) add: Vec<String>,
     /// To remove.
     pub(super) remove: Vec<String>,
+    /// The ids of present members that are numbers in JSON, as the server has them.
+    pub(super) numbers: BTreeMap<String, Value>,
     /// All members after the change, as far as the present ones are known.
     pub(super) after: BTreeSet<String>,
     /// Whether the server returned the present members. A group without members may have no list of them.
@@ -65,7 +67,8 @@ impl<'a> GroupChange<'a> {
         let Some(present) = member_ids(group) else {
             let after = add.difference(&remove).cloned().collect();
             let (add, remove) = (add.into_iter().collect(), remove.into_iter().collect());
-            return MemberChange { add, remove, after, is_known: false };
+            let numbers = BTreeMap::new();
+            return MemberChange { add, remove, numbers, after, is_known: false };
         };
         let after: BTreeSet<String> = match self.exactly {
             Some(_) => add,
@@ -74,6 +77,7 @@ impl<'a> GroupChange<'a> {
         MemberChange {
             add: after.difference(&present).cloned().collect(),
             remove: present.difference(&after).cloned().collect(),
+            numbers: numbers_of(group),
             after,
             is_known: true,
         }
@@ -85,6 +89,25 @@ impl MemberChange {
     pub(super) fn is_empty(&self) -> bool {
         self.add.is_empty() && self.remove.is_empty()
     }
+
+    /// Returns the operations that remove members, whose ids have the type that they have at the server: a comparison
+    /// with a text matches no number.
+    pub(super) fn removals(&self, ids: &[String], form: RemovalForm) -> Vec<Value> {
+        let ids = ids.iter().map(|id| {
+            let number = self.numbers.get(id).cloned();
+            number.unwrap_or_else(|| Value::from(id.as_str()))
+        });
+        match form {
+            RemovalForm::Paths => {
+                let paths = ids.map(|id| element_path("members", "value", &id));
+                paths.map(|path| json!({"op": "remove", "path": path})).collect()
+            }
+            RemovalForm::Values => {
+                let members: Value = ids.map(|id| json!({ "value": id })).collect();
+                vec![json!({"op": "remove", "path": "members", "value": members})]
+            }
+        }
+    }
 }
 
 /// Returns the members of a group; `None` when the server does not return them.
@@ -95,14 +118,25 @@ pub(super) fn member_ids(group: &Resource) -> Option<BTreeSet<String>> {
     is_returned.then(|| ids.collect())
 }
 
-/// Returns the id of a member, which may be the element itself.
+/// Returns the ids of members that are numbers in JSON.
+fn numbers_of(group: &Resource) -> BTreeMap<String, Value> {
+    let members = elements(AttributePath::core("members").get(group)).into_iter();
+    let numbers = members.filter_map(member_value).filter(|value| value.is_number());
+    numbers.map(|number| (number.to_string(), number.clone())).collect()
+}
+
+/// Returns the id of a member.
 fn member_id(element: &Value) -> Option<String> {
-    let value = element.as_object().map_or(Some(element), |parts| member(parts, "value"))?;
-    match value {
+    match member_value(element)? {
         Value::String(id) => Some(id.clone()),
         Value::Number(id) => Some(id.to_string()),
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
+}
+
+/// Returns the value of a member, which may be the element itself.
+fn member_value(element: &Value) -> Option<&Value> {
+    element.as_object().map_or(Some(element), |parts| member(parts, "value"))
 }
 
 /// Returns members as the value of an attribute.
@@ -134,19 +168,6 @@ pub(super) fn name_operation(name: &str) -> Value {
 /// Returns the operation that adds members.
 pub(super) fn add_operation(ids: &[String]) -> Value {
     json!({"op": "add", "path": "members", "value": members_value(ids)})
-}
-
-/// Returns the operations that remove members.
-pub(super) fn remove_operations(ids: &[String], form: RemovalForm) -> Vec<Value> {
-    match form {
-        RemovalForm::Paths => {
-            let paths = ids.iter().map(|id| element_path("members", "value", id));
-            paths.map(|path| json!({"op": "remove", "path": path})).collect()
-        }
-        RemovalForm::Values => {
-            vec![json!({"op": "remove", "path": "members", "value": members_value(ids)})]
-        }
-    }
 }
 
 #[cfg(test)]
@@ -187,13 +208,28 @@ mod tests {
         let expected = MemberChange {
             add: add.clone(),
             remove: remove.clone(),
-            after: after.clone(),
+            numbers: BTreeMap::new(),
+            after,
             is_known: false,
         };
         assert_eq!(unknown, expected);
         let empty = change.members(&group(json!({"members": null})));
-        let expected = MemberChange { add, remove: Vec::new(), after, is_known: true };
+        let expected = MemberChange { remove: Vec::new(), is_known: true, ..expected };
         assert_eq!(empty, expected);
+    }
+
+    #[test]
+    fn a_removal_names_members_by_ids_of_their_own_type() {
+        let present = group(json!({"members": [{"value": 7}, {"value": "8"}]}));
+        let remove = ids(&["7", "8"]);
+        let change = GroupChange { remove: &remove, ..GroupChange::default() }.members(&present);
+        let removals = |form| Value::from(change.removals(&change.remove, form));
+        let expected = json!([{"op": "remove", "path": "members[value eq 7]"},
+            {"op": "remove", "path": "members[value eq \"8\"]"}]);
+        assert_eq!(removals(RemovalForm::Paths), expected);
+        let expected = json!([{"op": "remove", "path": "members",
+            "value": [{"value": 7}, {"value": "8"}]}]);
+        assert_eq!(removals(RemovalForm::Values), expected);
     }
 
     #[test]

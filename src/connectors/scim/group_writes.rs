@@ -5,9 +5,10 @@ use http::Method;
 use serde_json::json;
 
 use super::ScimConnector;
+use super::created_id::created_id;
 use super::features::{GROUP_SCHEMA, ScimFeatures};
 use super::group_members::{GroupChange, MEMBERS_PER_REQUEST, members_value};
-use super::resource_writes::{GROUPS, WriteTarget, created_id};
+use super::resource_writes::{GROUPS, WriteTarget};
 use super::unsupported::{NO_GROUPS, NO_LINKS, unsupported};
 use crate::connectors::{CallContext, ConnectorError, GroupWrites};
 use crate::domain::group::GroupInput;

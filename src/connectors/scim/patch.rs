@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::attribute::{AttributePath, Resource, without_nulls};
+use super::attribute::{AttributePath, Resource, without_null_members, without_nulls};
 use super::attribute_change::{AttributeChange, apply};
 
 /// The schema of PATCH requests.
@@ -72,7 +72,7 @@ pub(super) fn operations_with_values(
         let value = AttributePath::core(container.to_owned()).get(&new);
         values.extend(value.map(|value| (container.to_owned(), value.clone())));
     }
-    let values = without_nulls(Value::Object(values));
+    let values = without_null_members(Value::Object(values));
     let has_values = changes.iter().any(|change| change.value.is_some());
     let set = has_values.then(|| json!({"op": "replace", "value": values}));
     let removed = changes.iter().filter(|change| change.value.is_none());
@@ -81,9 +81,9 @@ pub(super) fn operations_with_values(
 }
 
 /// Returns the path of the element of a multi-valued attribute that has a value, such as `members[value eq "7"]`.
-pub(super) fn element_path(attribute: &str, part: &str, value: &str) -> String {
-    // The comparison value of a filter is a JSON string (RFC 7644 §3.4.2.2).
-    format!("{attribute}[{part} eq {}]", Value::from(value))
+pub(super) fn element_path(attribute: &str, part: &str, value: &Value) -> String {
+    // The comparison value of a filter is JSON (RFC 7644 §3.4.2.2), of the type that the part has.
+    format!("{attribute}[{part} eq {value}]")
 }
 
 #[cfg(test)]
@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn the_value_of_an_element_path_can_not_end_the_path() {
-        let path = element_path("members", "value", "a\"] or \\b");
+        let path = element_path("members", "value", &json!("a\"] or \\b"));
         assert_eq!(path, r#"members[value eq "a\"] or \\b"]"#);
+        assert_eq!(element_path("members", "value", &json!(7)), "members[value eq 7]");
     }
 }

@@ -1,5 +1,5 @@
-//! Changes one resource: reads it, sends what differs in the form that the server accepts, and starts again when
-//! another change came in between.
+//! Changes one resource: reads it, sends what differs in the form that the server accepts and applies, and starts again
+//! when another change came in between.
 
 use http::Method;
 use serde_json::Value;
@@ -9,9 +9,10 @@ use super::api::SuccessResponse;
 use super::attribute::{AttributePath, Resource};
 use super::attribute_change::{AttributeChange, pending, replacement};
 use super::features::{ResourceFeatures, ScimFeatures};
+use super::ignored_changes::ignored_changes;
 use super::patch::{ChangeForm, operations_with_paths, operations_with_values, patch_body};
 use super::rejection::{Rejection, rejection};
-use super::wire::ResourceId;
+use crate::connectors::parse::parse;
 use crate::connectors::{CallContext, ConnectorError, ErrorKind, ReadBack};
 use crate::domain::patch::WriteOutcome;
 
@@ -102,6 +103,16 @@ struct Attempt {
     /// Whether the server rejects each version as outdated: it is not sent any more, unless it was announced.
     is_unversioned: bool,
     rereads: u32,
+    /// The attributes that the server did not change, although it accepted the last form.
+    ignored: Vec<String>,
+}
+
+/// What a server did not change, although it accepted the change.
+struct Ignored {
+    /// The paths of the attributes.
+    paths: Vec<String>,
+    /// The resource after the change.
+    current: CurrentResource,
 }
 
 impl Attempt {
@@ -181,15 +192,19 @@ impl ScimConnector {
     ) -> Result<Changed, ConnectorError> {
         let mut current = self.read_current(cx, target).await?;
         let before = current.body.clone();
-        let is_conditional = target.features.etag;
-        let mut attempt =
-            Attempt { form: first_form, is_conditional, is_unversioned: false, rereads: 0 };
+        let mut attempt = Attempt {
+            form: first_form,
+            is_conditional: target.features.etag,
+            is_unversioned: false,
+            rereads: 0,
+            ignored: Vec::new(),
+        };
         loop {
             let ChangePlan { changes, operations } = plan(&current.body);
             let changes = pending(changes, &current.body);
             if changes.is_empty() && operations.is_empty() {
                 // After a conflict it may have been this change that was applied, and whose response was lost.
-                let is_old = attempt.rereads == 0;
+                let is_old = attempt.rereads == 0 && attempt.ignored.is_empty();
                 let outcome = if is_old { WriteOutcome::Unchanged } else { WriteOutcome::Applied };
                 return Ok(Changed { outcome, before });
             }
@@ -197,11 +212,22 @@ impl ScimConnector {
                 request(target, attempt.form, &current.body, &changes, &operations);
             let etag = current.etag.as_deref().filter(|_| attempt.sends_version());
             let sent = self.send(cx, method, verb, &target.segments(), Some(&body), etag).await;
-            let Err(error) = sent else {
-                return Ok(Changed { outcome: WriteOutcome::Applied, before });
-            };
-            // The caller's own operations have no other form.
+            // The caller's own operations have no other form, and may change the same attributes.
             let next_form = attempt.form.next().filter(|_| operations.is_empty());
+            let error = match sent {
+                Ok(response) => {
+                    let sent: &[AttributeChange] =
+                        if operations.is_empty() { &changes } else { &[] };
+                    let ignored = self.ignored(cx, target, (sent, &current.body), &response);
+                    let Some(Ignored { paths, current: after }) = ignored.await else {
+                        return Ok(Changed { outcome: WriteOutcome::Applied, before });
+                    };
+                    let Some(next) = next_form else { return Err(not_applied(cx, method, &paths)) };
+                    (attempt.form, attempt.ignored, current) = (next, paths, after);
+                    continue;
+                }
+                Err(error) => error,
+            };
             match (rejection(&error), next_form) {
                 (Some(Rejection::Outdated), _) if attempt.rereads < MAX_REREADS => {
                     attempt.rereads += 1;
@@ -224,9 +250,30 @@ impl ScimConnector {
                 }
                 (Some(Rejection::Form | Rejection::NoTarget), Some(next)) => attempt.form = next,
                 (Some(Rejection::Method), Some(_)) => attempt.form = ChangeForm::Replacement,
+                (Some(_), _) if !attempt.ignored.is_empty() => {
+                    return Err(not_applied(cx, method, &attempt.ignored));
+                }
                 (Some(_) | None, _) => return Err(error),
             }
         }
+    }
+
+    /// Returns what a server did not change, although it accepted the change: by its response, or by a read where the
+    /// response does not have the new values. A resource that can't be read then is no evidence.
+    async fn ignored(
+        &self,
+        cx: &CallContext<'_>,
+        target: WriteTarget<'_>,
+        (changes, before): (&[AttributeChange], &Resource),
+        response: &SuccessResponse,
+    ) -> Option<Ignored> {
+        let has_all = |after: Resource| changes.iter().all(|change| !change.is_pending(&after));
+        if changes.is_empty() || resource_in(response).is_some_and(has_all) {
+            return None;
+        }
+        let current = self.read_current(cx, target).await.ok()?;
+        let paths = ignored_changes(changes, before, &current.body);
+        (!paths.is_empty()).then_some(Ignored { paths, current })
     }
 
     /// Deletes a resource that was read before.
@@ -260,16 +307,22 @@ impl ScimConnector {
     }
 }
 
-/// Returns the id of a new resource.
-pub(super) fn created_id(
-    cx: &CallContext<'_>,
-    method: &'static str,
-    response: SuccessResponse,
-) -> Result<String, ConnectorError> {
-    let SuccessResponse { status, etag: _, body } = response;
-    let empty = || cx.invalid_response(method, format!("it is empty, with the status {status}"));
-    let ResourceId { id } = body.ok_or_else(empty)?.read(cx)?;
-    Ok(id)
+/// Returns the resource in the response to a change; `None` where it has none.
+pub(super) fn resource_in(response: &SuccessResponse) -> Option<Resource> {
+    match parse::<Value>(&response.body.as_ref()?.body).ok()? {
+        Value::Object(resource) => Some(resource),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            None
+        }
+    }
+}
+
+/// Returns the error of a change that the server accepts and does not apply.
+fn not_applied(cx: &CallContext<'_>, method: &'static str, paths: &[String]) -> ConnectorError {
+    let paths: Vec<String> = paths.iter().map(|path| format!("`{path}`")).collect();
+    let paths = paths.join(", ");
+    let odd = format!("it accepts the change, and these attributes have their old values: {paths}");
+    cx.invalid_response(method, odd)
 }
 
 /// Returns the call of a change: its name, its HTTP method and its body.

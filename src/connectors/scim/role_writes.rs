@@ -264,7 +264,8 @@ fn attribute_change(
         }
         RoleChange::Remove => {
             let found = |value: &&str| present.iter().any(|element| has_text_value(element, value));
-            let paths = values.iter().map(|value| element_path(&name, "value", value));
+            let paths =
+                values.iter().map(|value| element_path(&name, "value", &Value::from(*value)));
             let paths = paths.map(|path| json!({"op": "remove", "path": path}));
             // A path does not match a number, or an element that has a name alone.
             if values.iter().all(found) { paths.collect() } else { Vec::new() }

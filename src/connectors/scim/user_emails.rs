@@ -94,7 +94,7 @@ fn value_operation(present: &[Resource], number: usize, email: &str) -> Option<V
         .iter()
         .filter(|one| text(one, "type").is_some_and(|other| other.eq_ignore_ascii_case(&kind)));
     (is_plain && alike.count() == 1).then(|| {
-        let path = format!("{}.value", element_path("emails", "type", &kind));
+        let path = format!("{}.value", element_path("emails", "type", &kind.into()));
         json!({"op": "replace", "path": path, "value": email})
     })
 }

@@ -8,11 +8,13 @@ use time::OffsetDateTime;
 use super::ScimConnector;
 use super::attribute::{AttributePath, Resource};
 use super::attribute_change::AttributeChange;
+use super::created_id::created_id;
 use super::features::{DeleteUser, ScimFeatures, ScimSettings};
 use super::remote_data::OPERATIONS;
-use super::resource_writes::{ChangePlan, USERS, WriteTarget, created_id};
+use super::resource_writes::{ChangePlan, USERS, WriteTarget};
 use super::unsupported::{NO_ACTIVE, NO_EXPIRY, NO_INVITATIONS, NO_SESSIONS, unsupported};
 use super::user_bodies::{create_body, user_changes};
+use super::user_emails::emails;
 use super::user_schema::can_write;
 use super::user_validation::validate_user;
 use crate::connectors::{
@@ -33,6 +35,10 @@ impl UserWrites for ScimConnector {
             DeleteUser::Deactivate => UserRemoval::Deactivation,
             DeleteUser::Delete => UserRemoval::Deletion,
         }
+    }
+
+    fn identifies_by_username(&self, cx: &CallContext<'_>) -> bool {
+        !can_write(&ScimFeatures::of(cx.account), &emails())
     }
 
     fn check_sessions(&self, cx: &CallContext<'_>) -> Result<(), ConnectorError> {

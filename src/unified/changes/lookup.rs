@@ -22,9 +22,17 @@ impl Changes<'_> {
         &self,
         input: &UserInput,
     ) -> Result<Option<User>, ConnectorError> {
-        let Some(reader) = self.directory.connector.users() else { return Ok(None) };
         let Some(email) = input.primary_email() else { return Ok(None) };
-        let filter = &UserFilter { email: Some(email.to_owned()), ..UserFilter::default() };
+        let filter = UserFilter { email: Some(email.to_owned()), ..UserFilter::default() };
+        self.find_user_by(&filter).await
+    }
+
+    /// Finds the first user that a filter matches.
+    pub(super) async fn find_user_by(
+        &self,
+        filter: &UserFilter,
+    ) -> Result<Option<User>, ConnectorError> {
+        let Some(reader) = self.directory.connector.users() else { return Ok(None) };
         let (expand, remote_query) = (&Expand::default(), &RemoteQuery::default());
         let (mut position, mut trail) = (None, PageHistory::default());
         loop {

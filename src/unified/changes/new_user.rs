@@ -7,6 +7,7 @@ use super::outcome::{ChangeResult, ChangeStep, MatchedBy, ObjectOrigin, ReadBack
 use super::users::membership;
 use super::{Changes, reject_invalid};
 use crate::connectors::{ConnectorError, ErrorKind, InvitationRequest};
+use crate::domain::filter::UserFilter;
 use crate::domain::patch::{Comparison, PatchField, WriteOutcome};
 use crate::domain::user::{User, UserType};
 use crate::domain::user_input::UserInput;
@@ -110,21 +111,32 @@ impl Changes<'_> {
         input: &UserInput,
     ) -> Result<Result<NewAccount, ConnectorError>, UnifiedError> {
         let email = input.primary_email().unwrap_or_default();
-        let send = self.user_writes()?.create(&self.directory.cx, input);
+        let writes = self.user_writes()?;
+        let send = writes.create(&self.directory.cx, input);
         let started = self.audit_trail.clock.now();
+        let is_by_username = writes.identifies_by_username(&self.directory.cx);
+        let username = is_by_username.then(|| input.username.value().map_or(email, String::as_str));
         let seen = async {
-            let Some(user) = self.find_user(input).await? else {
-                return Ok(ReadBackResult::NotApplied);
+            let found = match username {
+                Some(username) => {
+                    let username = Some(username.to_owned());
+                    self.find_user_by(&UserFilter { username, ..UserFilter::default() }).await?
+                }
+                None => self.find_user(input).await?,
             };
+            let Some(user) = found else { return Ok(ReadBackResult::NotApplied) };
             // A single-channel guest becomes one later, in the workspace.
             let kind = input.kind().map(|kind| match kind {
                 UserType::GuestSingleChannel => UserType::GuestMultiChannel,
                 UserType::Member | UserType::GuestMultiChannel | UserType::Bot => kind,
             });
-            let account = UserInput {
+            let mut account = UserInput {
                 user_type: kind.map_or(PatchField::Absent, PatchField::Set),
                 ..input.clone()
             };
+            if username.is_some() {
+                (account.email, account.emails) = (PatchField::Absent, PatchField::Absent);
+            }
             Ok(match (is_older(&user, started), account.compare(&user)) {
                 (Some(true), _) | (_, Comparison::Different) => ReadBackResult::NotApplied,
                 (Some(false), _) | (None, Comparison::Equal) => ReadBackResult::Applied(user.id),

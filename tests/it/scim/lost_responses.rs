@@ -15,7 +15,9 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::writes::{id, outcomes, set};
-use crate::support::scim_server::{SCIM_TOKEN, ScimOptions, ScimServer, open_app};
+use crate::support::scim_server::{
+    SCIM_TOKEN, ScimOptions, ScimServer, attribute, open_app, schema,
+};
 use crate::support::{Client, TestApp};
 
 /// Headers that the proxy forwards.
@@ -149,5 +151,24 @@ async fn reads_back_every_change_whose_response_was_lost(pool: PgPool) -> anyhow
         let removed = api.delete(&user_path).await?.success()?;
         assert_eq!((outcomes(&removed), id(&removed)?), (vec!["applied"], user), "{mode}");
     }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_new_user_without_addresses_is_found_by_its_username(pool: PgPool) -> anyhow::Result<()> {
+    let app = open_app(pool).await?;
+    let attributes = [attribute("userName", "string", "readWrite", &[])];
+    let user = schema("urn:ietf:params:scim:schemas:core:2.0:User", &attributes);
+    let options = ScimOptions { schemas: vec![user], groups: false, ..ScimOptions::default() };
+    let server = ScimServer::start(options).await?;
+    server.rewrite("", remove_times);
+    server.add_user(json!({"userName": "ada@example.com"}));
+    let (proxy, api) = linked(&app, "acme", &server).await?;
+    proxy.lose(Method::POST);
+    let created = api.post("users", &json!({"email": "eve@example.com"})).await?.created()?;
+    assert_eq!(outcomes(&created), ["applied"], "{created}");
+    assert_eq!(created["result"]["username"], "eve@example.com", "{created}");
+    assert!(proxy.is_done());
+    assert_eq!(server.users().len(), 2);
     Ok(())
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 
 use crate::support::scim_server::{
-    ENTERPRISE, ScimOptions, ScimRequest, ScimServer, json_response, open_app,
+    ENTERPRISE, ScimOptions, ScimRequest, ScimServer, json_response, open_app, raw_response,
 };
 use crate::support::{Client, TestApp};
 
@@ -265,6 +265,62 @@ async fn falls_back_to_the_form_that_a_server_accepts(pool: PgPool) -> anyhow::R
         assert_eq!(stored(&server, &user)?, expected, "{tenant}");
         assert_eq!(server.calls("PUT", "Users"), puts, "{tenant}");
     }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_change_that_a_server_accepts_and_ignores_is_not_applied(
+    pool: PgPool,
+) -> anyhow::Result<()> {
+    let app = open_app(pool).await?;
+    let ignored: [(&str, fn(&ScimRequest) -> bool, usize); 3] = [
+        ("paths", |request| has_path(request, |path| path.is_some()), 0),
+        ("patch", |request| request.method.as_str() == "PATCH", 2),
+        ("all", |request| request.method.as_str() != "GET", 2),
+    ];
+    for (tenant, is_ignored, puts) in ignored {
+        let (server, api) = linked(&app, tenant, ScimOptions::default()).await?;
+        let user = server.add_user(json!({"userName": "ada", "title": "Old", "active": true}));
+        let (own, id) = (server.clone(), user.clone());
+        server.hook(move |request| {
+            is_ignored(request).then(|| json_response(200, &own.user(&id).unwrap_or_default()))
+        });
+        let path = format!("users/{user}");
+        for (body, name) in
+            [(json!({"title": "New"}), "`title`"), (json!({"status": "inactive"}), "`active`")]
+        {
+            let changed = api.patch(&path, &body).await?;
+            if tenant == "all" {
+                let problem = changed.problem(502, "provider_error");
+                let detail = problem["detail"].as_str().unwrap_or_default();
+                assert!(detail.contains(name), "{detail}");
+            } else {
+                assert_eq!(outcomes(&changed.success()?), ["applied"], "{tenant}: {body}");
+            }
+        }
+        let expected = if tenant == "all" { ("Old", true) } else { ("New", false) };
+        let end = stored(&server, &user)?;
+        assert_eq!((&end["title"], &end["active"]), (&json!(expected.0), &json!(expected.1)));
+        assert_eq!(server.calls("PUT", "Users"), puts, "{tenant}");
+    }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_new_user_without_a_body_is_found_by_its_location(pool: PgPool) -> anyhow::Result<()> {
+    let app = open_app(pool).await?;
+    let (server, api) = linked(&app, "acme", ScimOptions::default()).await?;
+    let own = server.clone();
+    server.hook(move |request| {
+        (request.method.as_str() == "POST").then(|| {
+            let id = own.add_user(request.body.clone());
+            let location = format!("{}/Users/{id}", own.url);
+            raw_response(201, &[("location", location.as_str())], Vec::new())
+        })
+    });
+    let created = api.post("users", &json!({"email": "ada@example.com"})).await?.created()?;
+    assert_eq!(outcomes(&created), ["applied"]);
+    assert_eq!(created["result"]["username"], "ada@example.com");
     Ok(())
 }
 
