@@ -59,6 +59,7 @@ pub(super) fn read_resource_types(features: &mut ScimFeatures, body: &Value) -> 
         read_type(&mut features, group, GROUP_SCHEMA);
         features
     });
+    features.has_announced_groups = features.group.is_some();
     true
 }
 
@@ -75,8 +76,8 @@ fn read_type(features: &mut ResourceFeatures, announced: &Value, schema: &str) {
     features.schemas.extend(names.filter(|name| is_name(name)).map(str::to_owned));
 }
 
-/// Sets the attributes of users and groups. `has_types` is whether their schemas are known. Returns whether there is a
-/// schema of users.
+/// Sets the attributes of users and groups. `has_types` is whether their schemas are known; otherwise a server with a
+/// schema of users and none of groups has no groups. Returns whether there is a schema of users.
 pub(super) fn read_schemas(features: &mut ScimFeatures, body: &Value, has_types: bool) -> bool {
     let schemas = rows(body);
     let find = |id: &str| {
@@ -87,6 +88,12 @@ pub(super) fn read_schemas(features: &mut ScimFeatures, body: &Value, has_types:
     };
     if !has_types && find(ENTERPRISE_SCHEMA).is_some() {
         features.user.schemas = vec![USER_SCHEMA.to_owned(), ENTERPRISE_SCHEMA.to_owned()];
+    }
+    if !has_types && find(USER_SCHEMA).is_some() {
+        features.has_announced_groups = find(GROUP_SCHEMA).is_some();
+        if !features.has_announced_groups {
+            features.group = None;
+        }
     }
     for resource in [Some(&mut features.user), features.group.as_mut()].into_iter().flatten() {
         let mut attributes = BTreeMap::new();
@@ -263,6 +270,7 @@ mod tests {
             assert_eq!(features.user.endpoint, expected);
             assert_eq!(features.user.schemas, [USER_SCHEMA, ENTERPRISE_SCHEMA]);
             assert_eq!(features.group, None, "it announced types and no groups");
+            assert!(!features.has_announced_groups);
         }
         let mut features = ScimFeatures::default();
         assert!(!read_resource_types(&mut features, &json!({"Resources": [{"name": "Device"}]})));
@@ -289,7 +297,7 @@ mod tests {
         assert_eq!(name.canonical, ["work", "home"]);
         assert!(!features.user.can_write("name.givenName") && features.user.can_write("name"));
         assert!(!features.user.can_write(&format!("{ENTERPRISE_SCHEMA}:department")));
-        assert!(features.group.as_ref().unwrap().attributes.is_empty(), "groups are unknown");
+        assert_eq!(features.group, None, "there is no schema of groups");
 
         let many: Vec<Value> =
             (0..2_000).map(|n| attribute(&format!("a{n}"), "readOnly")).collect();
@@ -297,5 +305,9 @@ mod tests {
         assert!(read_schemas(&mut features, &body, false));
         let stored = to_stored(features).unwrap();
         assert!(stored.to_string().len() <= MAX_BYTES, "{}", stored.to_string().len());
+        let body = json!([{"id": USER_SCHEMA}, {"id": GROUP_SCHEMA}]);
+        let mut features = ScimFeatures::default();
+        read_schemas(&mut features, &body, false);
+        assert!(features.has_announced_groups && features.group.is_some());
     }
 }

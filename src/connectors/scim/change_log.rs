@@ -2,7 +2,6 @@
 //! §3.4.2.2). Deletions are not listed: the next full run finds them.
 
 use async_trait::async_trait;
-use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use time::format_description::well_known::Rfc3339;
@@ -11,6 +10,10 @@ use time::{Duration, OffsetDateTime};
 use super::ScimConnector;
 use super::features::ScimFeatures;
 use super::list::read_list;
+use super::map::timestamp;
+use super::memberships::{LIST_GROUPS, is_missing};
+use super::users::LIST_USERS;
+use super::wire::ModifiedResource;
 use crate::connectors::paging::ScimPage;
 use crate::connectors::parse::parse_text;
 use crate::connectors::{
@@ -26,17 +29,16 @@ const MAX_PAGES: u32 = 20;
 /// How much the server's clock may differ.
 const MAX_DELAY: Duration = Duration::minutes(10);
 
-/// A modified resource.
-#[derive(Debug, Deserialize)]
-struct Modified {
-    id: String,
-    meta: Option<Meta>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Meta {
-    #[serde(rename = "lastModified")]
-    last_modified: Option<String>,
+/// A type of resources whose changes are listed.
+#[derive(Clone, Copy)]
+struct Listed<'a> {
+    /// The name of the call.
+    method: &'static str,
+    /// The path below the base URL.
+    endpoint: &'a str,
+    /// The name of the type in the ids of entries.
+    kind: &'static str,
+    subject: fn(String) -> Subject,
 }
 
 #[async_trait]
@@ -59,38 +61,50 @@ impl ReadChangeLog for ScimConnector {
         _: Option<&Value>,
         since: OffsetDateTime,
     ) -> Result<ChangeLog, ConnectorError> {
-        if !ScimFeatures::of(cx.account).filter {
-            let error = cx.error("scim.users.list", ErrorKind::Forbidden);
+        let features = ScimFeatures::of(cx.account);
+        if !features.filter {
+            let error = cx.error(LIST_USERS, ErrorKind::Forbidden);
             return Err(error.with_code("the server does not announce filters"));
         }
         let mut log = ChangeLog::default();
-        self.modified(cx, ("scim.users.list", "Users", Subject::User), since, &mut log).await?;
-        self.modified(cx, ("scim.groups.list", "Groups", Subject::Group), since, &mut log).await?;
+        let (method, endpoint) = (LIST_USERS, &*features.user.endpoint);
+        let users = Listed { method, endpoint, kind: "Users", subject: Subject::User };
+        self.modified(cx, users, since, &mut log).await?;
+        if let Some(group) = &features.group {
+            let (method, endpoint) = (LIST_GROUPS, &*group.endpoint);
+            let groups = Listed { method, endpoint, kind: "Groups", subject: Subject::Group };
+            match self.modified(cx, groups, since, &mut log).await {
+                // The server has no groups.
+                Err(error) if !features.has_announced_groups && is_missing(&error) => {}
+                listed => listed?,
+            }
+        }
         Ok(log)
     }
 }
 
 impl ScimConnector {
-    /// Adds the modified resources of a kind.
+    /// Adds the modified resources of a type.
     async fn modified(
         &self,
         cx: &CallContext<'_>,
-        (method, kind, subject): (&'static str, &str, fn(String) -> Subject),
+        listed: Listed<'_>,
         since: OffsetDateTime,
         log: &mut ChangeLog,
     ) -> Result<(), ConnectorError> {
+        let Listed { method, endpoint, .. } = listed;
         let text = since.format(&Rfc3339).unwrap_or_default();
         let filter = format!("meta.lastModified gt \"{text}\"");
         let (mut start, count) = (1, PAGE_SIZE.to_string());
         for _ in 0..MAX_PAGES {
             let from = start.to_string();
             let query = [("filter", &*filter), ("startIndex", &*from), ("count", &*count)];
-            let response = self.get(cx, method, &[kind], &query).await?;
+            let response = self.get(cx, method, &[endpoint], &query).await?;
             let list = read_list(&response.body)
                 .map_err(|odd| cx.invalid_response(method, odd.to_string()))?;
             let sent = list.resources.as_ref().map(|rows| rows.0.len());
             let rows = list.resources.map(|rows| rows.0).unwrap_or_default();
-            let entries = rows.iter().filter_map(|raw| entry(kind, raw, since, subject));
+            let entries = rows.iter().filter_map(|raw| entry(listed, raw, since));
             let before = log.entries.len();
             log.entries.extend(entries);
             if !rows.is_empty() && log.entries.len() == before {
@@ -110,20 +124,49 @@ impl ScimConnector {
 }
 
 /// Returns the entry of a modified resource. A server without times lists everything: nothing of that is an entry.
-fn entry(
-    kind: &str,
-    raw: &RawValue,
-    since: OffsetDateTime,
-    subject: fn(String) -> Subject,
-) -> Option<ChangeLogEntry> {
-    let Modified { id, meta } = parse_text(raw.get()).ok()?;
-    let modified = meta?.last_modified?;
-    let at = OffsetDateTime::parse(&modified, &Rfc3339).ok().filter(|at| *at > since)?;
-    let change = ReportedChange { subject: subject(id.clone()), with_roles: true, cause: None };
+fn entry(listed: Listed<'_>, raw: &RawValue, since: OffsetDateTime) -> Option<ChangeLogEntry> {
+    let ModifiedResource { id, meta } = parse_text(raw.get()).ok()?;
+    let modified = meta.last_modified?;
+    let at = timestamp(Some(&modified)).filter(|at| *at > since)?;
+    let subject = (listed.subject)(id.clone());
+    let change = ReportedChange { subject, with_roles: true, cause: None };
     Some(ChangeLogEntry {
-        id: format!("{kind}/{id}/{modified}"),
+        id: format!("{}/{id}/{modified}", listed.kind),
         at,
         changes: vec![change],
         needs_run: false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use serde_json::value::to_raw_value;
+    use time::macros::datetime;
+
+    use super::*;
+
+    #[test]
+    fn times_and_names_of_any_form_are_read() {
+        let users = Listed {
+            method: LIST_USERS,
+            endpoint: "People",
+            kind: "Users",
+            subject: Subject::User,
+        };
+        let since = datetime!(2026-01-31 10:00 UTC);
+        for (row, expected) in [
+            (json!({"id": "1", "meta": {"lastModified": "2026-01-31T10:00:01Z"}}), true),
+            (json!({"ID": 1, "Meta": {"LastModified": "2026-01-31T12:00:01+0200"}}), true),
+            (json!({"id": "1", "meta": {"lastModified": "2026-01-31T10:00:01"}}), true),
+            (json!({"id": "1", "meta": {"lastModified": "2026-01-31T09:00:00Z"}}), false),
+            (json!({"id": "1", "meta": {"lastModified": "soon"}}), false),
+            (json!({"id": "1"}), false),
+        ] {
+            let raw = to_raw_value(&row).unwrap();
+            let found = entry(users, &raw, since);
+            assert_eq!(found.is_some(), expected, "{row}");
+            assert!(found.is_none_or(|entry| entry.id.starts_with("Users/1/")));
+        }
+    }
 }

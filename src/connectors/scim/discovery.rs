@@ -157,7 +157,8 @@ fn condense(parts: &[Part; 4], last: &ScimFeatures) -> ScimFeatures {
         Part::Found(body) => read_config(&mut features, body),
         Part::Absent => false,
         Part::Failed(_) => {
-            features = ScimFeatures { user: features.user, group: features.group, ..last.clone() };
+            let ScimFeatures { user, group, has_announced_groups, .. } = features;
+            features = ScimFeatures { user, group, has_announced_groups, ..last.clone() };
             last.announced
         }
     };
@@ -166,6 +167,7 @@ fn condense(parts: &[Part; 4], last: &ScimFeatures) -> ScimFeatures {
         Part::Absent => false,
         Part::Failed(_) => {
             (features.user, features.group) = (last.user.clone(), last.group.clone());
+            features.has_announced_groups = last.has_announced_groups;
             last.announced
         }
     };
@@ -183,6 +185,10 @@ fn condense(parts: &[Part; 4], last: &ScimFeatures) -> ScimFeatures {
             features.user.attributes = last.user.attributes.clone();
             if let (Some(group), Some(last)) = (&mut features.group, &last.group) {
                 group.attributes.clone_from(&last.attributes);
+            }
+            if !has_types {
+                features.has_announced_groups = last.has_announced_groups;
+                features.group = features.group.filter(|_| last.group.is_some());
             }
             last.announced
         }
@@ -227,6 +233,7 @@ mod tests {
 
         let third = condense(&[Part::Absent, Part::Absent, failed(), Part::Absent], &first);
         assert!(third.patch && !third.user.has("title"), "the schemas stay");
+        assert_eq!((first.group, third.group), (None, None), "they have no groups");
         let none = condense(&[const { Part::Absent }; 4], &ScimFeatures::default());
         assert_eq!(none, ScimFeatures::default());
     }

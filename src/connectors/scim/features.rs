@@ -39,6 +39,8 @@ pub(super) struct ScimFeatures {
     pub(super) user: ResourceFeatures,
     /// Groups; `None` when the server announced that it has none.
     pub(super) group: Option<ResourceFeatures>,
+    /// Whether the server announced that it has groups. Otherwise it may have none, all the same.
+    pub(super) has_announced_groups: bool,
 }
 
 /// What a server announced about a type of resource.
@@ -98,6 +100,7 @@ impl Default for ScimFeatures {
             has_me: false,
             user: ResourceFeatures::unknown("Users", USER_SCHEMA),
             group: Some(ResourceFeatures::unknown("Groups", GROUP_SCHEMA)),
+            has_announced_groups: false,
         }
     }
 }

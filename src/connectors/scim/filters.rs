@@ -26,9 +26,9 @@ pub(super) fn user_filter(filter: &UserFilter, features: &ScimFeatures) -> Optio
     let mut parts = Parts { resource: user, parts: Vec::new() };
     parts.equals("emails.value", filter.email.as_deref());
     parts.equals("userName", filter.username.as_deref());
-    // Users without `active` count as active.
+    // Users without `active` count as active. A comparison with false does not match the text "False".
     if filter.status == Some(UserStatus::Inactive) && user.has("active") {
-        parts.add("active eq false".to_owned());
+        parts.add("active ne true".to_owned());
     }
     if let Some((source, value)) = filter.role_id.as_deref().and_then(parse_role_id) {
         parts.role(source, value);
@@ -105,17 +105,25 @@ impl Parts<'_> {
         }
     }
 
-    /// Adds a role. Some servers have texts in place of objects.
+    /// Adds a role. Some servers have texts in place of objects, names in place of values, or numbers.
     fn role(&mut self, source: RoleSource, value: &str) {
         let (attribute, part) = match source {
             RoleSource::Roles => ("roles", "roles.value"),
             RoleSource::Entitlements => ("entitlements", "entitlements.value"),
             RoleSource::Groups => return,
         };
-        if self.resource.has(part) {
-            let (whole, part) = (comparison(attribute, "eq", value), comparison(part, "eq", value));
-            self.add(format!("({part} or {whole})"));
+        if !self.resource.has(part) {
+            return;
         }
+        let display = format!("{attribute}.display");
+        let mut places = vec![comparison(part, "eq", value), comparison(attribute, "eq", value)];
+        if self.resource.has(&display) {
+            places.push(comparison(&display, "eq", value));
+        }
+        if let Some(number) = number(value) {
+            places.push(format!("{part} eq {number}"));
+        }
+        self.add(format!("({})", places.join(" or ")));
     }
 
     /// Adds a time, without its fraction: servers store times in different precision.
@@ -142,6 +150,11 @@ impl Parts<'_> {
         let joined = self.parts.join(" and ");
         (!joined.is_empty()).then_some(joined)
     }
+}
+
+/// Returns the number that a text is, if a number is written in this way.
+fn number(text: &str) -> Option<i64> {
+    text.parse().ok().filter(|number: &i64| number.to_string() == text)
 }
 
 /// Returns a comparison. The value is a JSON string.
@@ -173,13 +186,22 @@ mod tests {
             ..UserFilter::default()
         };
         let expected = "emails.value eq \"ada@example.com\" and \
-            (userName eq \"Ada\" or userName eq \"ada\") and active eq false and \
-            (roles.value eq \"a b\" or roles eq \"a b\") and meta.lastModified gt \"2026-01-31T10:00:00Z\"";
+            (userName eq \"Ada\" or userName eq \"ada\") and active ne true and \
+            (roles.value eq \"a b\" or roles eq \"a b\" or roles.display eq \"a b\") and meta.lastModified gt \"2026-01-31T10:00:00Z\"";
         assert_eq!(user_filter(&filter, &features()).as_deref(), Some(expected));
         assert_eq!(user_filter(&filter, &ScimFeatures::default()), None, "not announced");
         assert_eq!(user_filter(&UserFilter::default(), &features()), None);
         let active = UserFilter { status: Some(UserStatus::Active), ..UserFilter::default() };
         assert_eq!(user_filter(&active, &features()), None, "`active` may be absent");
+    }
+
+    #[test]
+    fn a_role_of_digits_may_be_a_number() {
+        let filter = |value: &str| role_filter((RoleSource::Roles, value), &features()).unwrap();
+        let expected =
+            r#"(roles.value eq "7" or roles eq "7" or roles.display eq "7" or roles.value eq 7)"#;
+        assert_eq!(filter("7"), expected);
+        assert!(!filter("007").contains(" eq 7"));
     }
 
     #[test]

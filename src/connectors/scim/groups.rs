@@ -3,11 +3,8 @@
 use async_trait::async_trait;
 
 use super::features::ScimFeatures;
-use super::filters::group_filter;
-use super::list_call::ListCall;
 use super::memberships::LIST_GROUPS;
 use super::position::Position;
-use super::unsupported::{NO_GROUPS, unsupported};
 use super::{ScimConnector, map};
 use crate::connectors::page_token::{decode, encode};
 use crate::connectors::{
@@ -25,17 +22,8 @@ impl ReadResource<Group> for ScimConnector {
     ) -> Result<Page<Unified<Group>, PageToken>, ConnectorError> {
         let ListRequest { page, filter, remote_query, .. } = request;
         let features = ScimFeatures::of(cx.account);
-        let group = features.group.as_ref().ok_or_else(|| unsupported(cx, NO_GROUPS))?;
         let at: Position = decode(cx, LIST_GROUPS, page.token.as_ref())?;
-        let call = ListCall {
-            method: LIST_GROUPS,
-            endpoint: &group.endpoint,
-            filter: group_filter(filter, &features),
-            filter_max: features.filter_max,
-            attributes: None,
-            remote_query,
-        };
-        let page = self.read_page(cx, &call, at, page.limit).await?;
+        let page = self.find_groups(cx, &features, (filter, remote_query), at, page.limit).await?;
         let rows = page.rows.into_iter();
         let items = rows.map(|(row, remote)| Unified::new(map::group(row), remote)).collect();
         Ok(Page { items, next: page.next.map(|next| encode(&next)) })

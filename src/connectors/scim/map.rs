@@ -186,7 +186,7 @@ fn references(all: Vec<wire::GroupMember>) -> Vec<ResourceRef> {
 }
 
 /// Reads a time (RFC 7643 §2.3.5). Its offset may be absent, which means UTC, or without a colon.
-fn timestamp(text: Option<&str>) -> Option<OffsetDateTime> {
+pub(super) fn timestamp(text: Option<&str>) -> Option<OffsetDateTime> {
     let text = text?.trim();
     let offset = text.len().checked_sub(5).and_then(|at| text.split_at_checked(at));
     let with_colon = offset.and_then(|(time, offset)| {

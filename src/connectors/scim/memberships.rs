@@ -9,12 +9,12 @@ use super::filters::group_filter;
 use super::list_call::ListCall;
 use super::map::{group_name, people};
 use super::pages::{ResourcePage, ScimRecord};
-use super::position::Position;
+use super::position::{OmittedParameters, Position};
 use super::unsupported::{NO_GROUPS, unsupported};
 use super::wire::{GroupMember, GroupResource, UserResource};
 use crate::connectors::page_token::encode;
 use crate::connectors::paging::PageHistory;
-use crate::connectors::{CallContext, ConnectorError};
+use crate::connectors::{CallContext, ConnectorError, ErrorKind};
 use crate::domain::filter::{GroupFilter, RemoteQuery};
 use crate::domain::user::ResourceRef;
 
@@ -86,6 +86,12 @@ fn lacks_groups(user: &UserResource, settings: &ScimSettings) -> bool {
     }
 }
 
+/// Whether a list does not exist.
+pub(super) fn is_missing(error: &ConnectorError) -> bool {
+    error.kind == ErrorKind::NotFound
+        || matches!(error.code.as_deref(), Some("http_405" | "http_501"))
+}
+
 impl ScimConnector {
     /// Returns the memberships that users' rows do not tell, in groups that are roles or workspaces.
     pub(super) async fn missing_memberships(
@@ -98,10 +104,15 @@ impl ScimConnector {
         let is_needed = uses_groups(settings)
             && features.group.is_some()
             && users.iter().any(|(user, _)| lacks_groups(user, settings));
-        match users {
-            _ if !is_needed => Ok(Memberships::default()),
+        let read = match users {
+            _ if !is_needed => return Ok(Memberships::default()),
             [(user, _)] => self.memberships(cx, options, Some(&user.id)).await,
             _ => self.memberships(cx, options, None).await,
+        };
+        match read {
+            // The server has no groups.
+            Err(error) if error.kind == ErrorKind::Unsupported => Ok(Memberships::default()),
+            read => read,
         }
     }
 
@@ -151,6 +162,20 @@ impl ScimConnector {
         filter: &GroupFilter,
         at: Position,
     ) -> Result<ResourcePage<GroupResource>, ConnectorError> {
+        let remote_query = RemoteQuery::default();
+        self.find_groups(cx, features, (filter, &remote_query), at, GROUPS_PER_PAGE).await
+    }
+
+    /// Reads a page of at most `limit` groups that a filter matches, and perhaps of others. Where the server finds no
+    /// group of a user, all groups are read: it may not know the filter, or compare the ids of another type.
+    pub(super) async fn find_groups(
+        &self,
+        cx: &CallContext<'_>,
+        features: &ScimFeatures,
+        (filter, remote_query): (&GroupFilter, &RemoteQuery),
+        at: Position,
+        limit: u16,
+    ) -> Result<ResourcePage<GroupResource>, ConnectorError> {
         let group = features.group.as_ref().ok_or_else(|| unsupported(cx, NO_GROUPS))?;
         let call = ListCall {
             method: LIST_GROUPS,
@@ -158,9 +183,31 @@ impl ScimConnector {
             filter: group_filter(filter, features),
             filter_max: features.filter_max,
             attributes: None,
-            remote_query: &RemoteQuery::default(),
+            remote_query,
         };
-        self.read_page(cx, &call, at, GROUPS_PER_PAGE).await
+        let page = self.read_groups(cx, features, &call, (at.clone(), limit)).await?;
+        let is_by_member = filter.user_id.is_some() && call.filter.is_some();
+        let is_none = page.rows.is_empty() && page.next.is_none();
+        if !is_by_member || !is_none || !at.is_start() {
+            return Ok(page);
+        }
+        let omitted = at.omitted.with(OmittedParameters::FILTER);
+        self.read_groups(cx, features, &call, (Position { omitted, ..at }, limit)).await
+    }
+
+    /// Reads a page of a list of groups. A server that announced no groups, and has no list of them, has none.
+    pub(super) async fn read_groups(
+        &self,
+        cx: &CallContext<'_>,
+        features: &ScimFeatures,
+        call: &ListCall<'_>,
+        (at, limit): (Position, u16),
+    ) -> Result<ResourcePage<GroupResource>, ConnectorError> {
+        let may_be_missing = !features.has_announced_groups && at.is_start();
+        let page = self.read_page(cx, call, at, limit).await;
+        page.map_err(|error| {
+            if may_be_missing && is_missing(&error) { unsupported(cx, NO_GROUPS) } else { error }
+        })
     }
 
     /// Reads a group; `None` when there is none.

@@ -32,6 +32,12 @@ complex_types! {
         id: String = "id",
     }
 
+    /// A resource of any type, with the time of its last change.
+    struct ModifiedResource required id = "id" {
+        id: String = "id",
+        meta: ResourceMeta = "meta",
+    }
+
     /// A user.
     struct UserResource required id = "id" {
         id: String = "id",
@@ -164,6 +170,7 @@ mod tests {
     fn null_is_absent_in_every_field() {
         assert_null_is_absent::<UserResource>(&user());
         assert_null_is_absent::<GroupResource>(&group());
+        assert_null_is_absent::<ModifiedResource>(&group());
         assert_null_is_absent::<ScimErrorBody>(&json!({"scimType": "tooMany"}));
     }
 

@@ -91,7 +91,7 @@ impl ScimConnector {
             attributes: (count == MemberCount::Omitted).then_some(WITHOUT_MEMBERS),
             remote_query: request.remote_query,
         };
-        let page = self.read_page(cx, &call, at, request.page.limit).await?;
+        let page = self.read_groups(cx, &features, &call, (at, request.page.limit)).await?;
         let workspaces = page.rows.into_iter().map(|group| unified(group, count));
         let is_one =
             |one: &Unified<Workspace>| settings.is_workspace(&one.resource.id, &one.resource.name);

@@ -81,6 +81,53 @@ async fn a_server_without_workspaces_is_copied_and_followed(pool: PgPool) -> any
 }
 
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_server_that_announces_no_groups_may_have_none(pool: PgPool) -> anyhow::Result<()> {
+    let server = ScimServer::start(ScimOptions { groups: false, ..ScimOptions::default() }).await?;
+    for path in ["ResourceTypes", "Schemas"] {
+        server.respond(path, 404, &[("content-type", "application/scim+json")], "{}");
+    }
+    let ids = server.add_users(3);
+    let synced = synced(pool, &server, &json!({})).await?;
+    server.set_time(synced.app.clock.now());
+    synced.synced().await?;
+    assert_eq!(synced.all("users?source=synced").await?.len(), 3);
+    synced.api.get("groups").await?.problem(501, "unsupported_by_provider");
+
+    poll(&synced).await?;
+    server.set_time(synced.app.clock.now());
+    retitle(&server, &ids[1], "Cartographer")?;
+    poll(&synced).await?;
+    assert_eq!(title(&synced, &ids[1]).await?, "Cartographer");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn a_list_that_may_have_more_rows_removes_nothing(pool: PgPool) -> anyhow::Result<()> {
+    let options = ScimOptions { max_page: Some(5), ..ScimOptions::default() };
+    let server = ScimServer::start(options).await?;
+    server.add_users(10);
+    let synced = synced(pool, &server, &json!({})).await?;
+    synced.synced().await?;
+    server.hook(|request| {
+        let start = request.parameter("startIndex")?.parse::<u64>().ok()?;
+        let is_it = request.path == "Users" && start > 5;
+        is_it.then(|| json_response(200, &json!({"totalResults": 10, "Resources": []})))
+    });
+    let run = synced.run().await?;
+    let (status, code) = (&run["status"], &run["problem"]["code"]);
+    assert_eq!((status, code), (&json!("partial"), &json!("incomplete_list")), "{run}");
+    assert_eq!(synced.all("users?source=synced").await?.len(), 10);
+
+    let first = synced.api.get("users?limit=5").await?.success()?;
+    assert_eq!((&first["result_count"], first.get("warnings")), (&json!(5), None));
+    let next = first["next_cursor"].as_str().context("no next page")?;
+    let last = synced.api.get(&format!("users?limit=5&next_cursor={next}")).await?.success()?;
+    assert_eq!((&last["result_count"], &last["next_cursor"]), (&json!(0), &Value::Null));
+    assert_eq!(last["warnings"][0]["field"], "scim.users.list", "{last}");
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_role_change_explains_the_time_of_the_users_last_change(
     pool: PgPool,
 ) -> anyhow::Result<()> {
@@ -209,10 +256,11 @@ impl RandomDirectory for ScimDirectory {
         let requested = CancellationToken::new();
         let stalled = requested.clone();
         self.server.hook(move |request| {
-            // Changes read lists of one user's groups.
+            // Changes read lists of one user's groups, in pages of 200.
             let is_whole_list = request.method == "GET"
                 && request.path == list
-                && request.parameter("filter").is_none();
+                && request.parameter("filter").is_none()
+                && request.parameter("count") != Some("200");
             (is_whole_list && !stalled.is_cancelled()).then(|| {
                 stalled.cancel();
                 Body::from_stream(stream::pending::<std::io::Result<Bytes>>()).into_response()

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use sqlx::PgPool;
 
-use super::{id_set, ids, linked};
-use crate::support::scim_server::{ScimOptions, ScimServer, open_app};
+use super::{id_set, ids, linked, set};
+use crate::support::scim_server::{ScimOptions, ScimServer, json_response, open_app};
 
 /// Returns the filters that a server received.
 fn filters(server: &ScimServer) -> Vec<String> {
@@ -47,7 +47,7 @@ async fn filters_are_passed_on_and_their_values_escaped(pool: PgPool) -> anyhow:
         (
             "users?status=inactive&username=user4".to_owned(),
             vec![&users[4]],
-            "userName eq \"user4\" and active eq false".to_owned(),
+            "userName eq \"user4\" and active ne true".to_owned(),
         ),
         (
             "users?updated_at[gt]=2026-01-01T00:00:11.5Z".to_owned(),
@@ -92,5 +92,36 @@ async fn filters_are_passed_on_and_their_values_escaped(pool: PgPool) -> anyhow:
         let rejected = api.get(&format!("users?remote_query[{reserved}]=1")).await?;
         rejected.problem(400, "invalid_query");
     }
+    Ok(())
+}
+
+#[sqlx::test(migrator = "switchboard::MIGRATOR")]
+async fn filters_find_values_of_other_types(pool: PgPool) -> anyhow::Result<()> {
+    let app = open_app(pool).await?;
+    let (server, api) = linked(&app, "acme", ScimOptions::default()).await?;
+    server.add_users(3);
+    let odd = server.add_user(json!({"userName": "odd", "active": "False",
+        "roles": [{"value": 7}, {"display": "Auditor"}]}));
+    for query in ["status=inactive", "role[id]=roles:7", "role[id]=roles:Auditor"] {
+        server.forget_requests();
+        assert_eq!(ids(&api, &format!("users?{query}")).await?, [odd.clone()], "{query}");
+        assert!(!filters(&server).is_empty(), "{query}");
+    }
+    // A server whose users lack their groups, and that finds no group by its members.
+    let members = json!([{ "value": odd }]);
+    let group = server.add_group(json!({"displayName": "ws-odd", "members": members}));
+    server.rewrite("Users", |body| {
+        if let Some(user) = body.as_object_mut() {
+            user.remove("groups");
+        }
+    });
+    server.hook(|request| {
+        let is_it = request.path == "Groups" && request.parameter("filter").is_some();
+        is_it.then(|| json_response(200, &json!({"totalResults": 0, "Resources": []})))
+    });
+    set(&app, "acme", &json!({"workspaces_from": {"prefix": "ws-"}})).await?;
+    let user = api.get(&format!("users/{odd}")).await?.success()?;
+    assert_eq!(user["result"]["workspaces"][0]["id"], group, "{user}");
+    assert_eq!(ids(&api, &format!("groups?user[id]={odd}")).await?, [group]);
     Ok(())
 }
