@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::apply_lanes::{SubjectSteps, lanes};
 use super::apply_stopped::{ApplyStopped, FirstStop};
-use super::plan::problem;
+use super::plan_stopped::problem;
 use super::services::{MAX_WAIT, ReconcileServices};
 use super::subject::SubjectRun;
 use crate::connectors::UnreadableRows;

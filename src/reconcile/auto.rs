@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::plan::problem;
+use super::plan_stopped::problem;
 use super::rules::{RuleEvaluator, RuleMatch};
 use super::services::ReconcileServices;
 use crate::domain::account::{AccountStatus, IntegratedAccount};

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::plan::{PlanStopped, Planner};
+use super::plan::Planner;
+use super::plan_stopped::PlanStopped;
 use super::present_state::{Present, present};
 use crate::domain::ids::ReconciliationId;
 use crate::domain::policy::{DirectoryOperation, Person};

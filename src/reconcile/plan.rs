@@ -6,7 +6,8 @@ use time::{Duration, OffsetDateTime};
 
 use super::desired_resolver::Resolver;
 use super::plan_guards::{PlanGuards, removal_limit};
-use super::plan_rules::current_options;
+use super::plan_options::current_options;
+use super::plan_stopped::{PlanStopped, failed, problem};
 use super::plan_writer::PlanWriter;
 use super::services::{MAX_WAIT, ReconcileServices};
 use super::step_checks::StepChecks;
@@ -19,7 +20,6 @@ use crate::domain::reconciliation::{
     ResolvedUser, RowError, StepPhase, StepSubject, difference,
 };
 use crate::domain::sync::CopyKind;
-use crate::domain::sync_run::SyncProblem;
 use crate::domain::user::User;
 use crate::jobs::JobInterrupted;
 use crate::policies::BackgroundChanges;
@@ -34,20 +34,6 @@ const VALIDITY: Duration = Duration::hours(24);
 
 /// The time in which removals of automatic rule sets are counted.
 const REMOVAL_WINDOW: Duration = Duration::hours(24);
-
-/// Why a plan is not made.
-pub(super) enum PlanStopped {
-    /// It can't be made.
-    Failed(SyncProblem, Vec<RowError>),
-    /// Another attempt makes it.
-    Interrupted(JobInterrupted),
-}
-
-impl<E: Into<JobInterrupted>> From<E> for PlanStopped {
-    fn from(error: E) -> Self {
-        Self::Interrupted(error.into())
-    }
-}
 
 /// A plan while it is made.
 pub(super) struct Planner<'a> {
@@ -354,13 +340,4 @@ fn operation_of(step: &ProposedStep) -> Option<&DirectoryOperation> {
         PlanOperation::Create(_) => None,
         PlanOperation::Change(operation) => Some(operation),
     }
-}
-
-/// Returns the problem that a plan fails with.
-pub(super) fn failed(code: &str, detail: String) -> PlanStopped {
-    PlanStopped::Failed(problem(code, detail), Vec::new())
-}
-
-pub(super) fn problem(code: &str, detail: String) -> SyncProblem {
-    SyncProblem { code: code.to_owned(), detail, resource: None, method: None }
 }

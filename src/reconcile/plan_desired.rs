@@ -3,7 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::desired_resolver::{Resolver, declare};
-use super::plan::{MAX_ROW_ERRORS, PlanStopped, Planner, problem};
+use super::plan::{MAX_ROW_ERRORS, Planner};
+use super::plan_stopped::{PlanStopped, problem};
 use crate::domain::policy::Person;
 use crate::domain::reconciliation::{
     DesiredUser, InvalidDesired, MatchBy, PlanOperation, ResolvedUser, RowError, StepSubject,

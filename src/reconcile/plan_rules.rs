@@ -1,8 +1,9 @@
 //! Plans by rule sets: what people are to have follows from their attributes.
 
 use super::desired_resolver::{Resolver, declare};
-use super::plan::{PlanStopped, Planner, failed};
+use super::plan::Planner;
 use super::plan_guards::PlanGuards;
+use super::plan_stopped::{PlanStopped, failed};
 use super::rules::RuleEvaluator;
 use super::services::{MAX_WAIT, ReconcileServices};
 use super::step_checks::StepChecks;
@@ -16,9 +17,7 @@ use crate::domain::reconciliation::{
 };
 use crate::domain::user::User;
 use crate::policies::BackgroundChanges;
-use crate::store::{
-    AuditEntry, ClaimedPlan, NewReconciliation, PeopleFilter, PeoplePage, StoreError, TenantDb,
-};
+use crate::store::{AuditEntry, NewReconciliation, PeopleFilter, PeoplePage, StoreError, TenantDb};
 
 /// Number of people that are read together.
 const PAGE: i64 = 2_000;
@@ -161,27 +160,6 @@ impl ReconcileServices {
         };
         db.insert_reconciliation(&new, clock.now(), Some(&entry)).await?;
         Ok(id)
-    }
-}
-
-/// Returns the options of a plan: of one that an automatic rule set requested, those of the rule set as it is now. It may
-/// have been changed while the plan waited for another one.
-pub(super) async fn current_options(
-    db: &TenantDb,
-    claimed: &ClaimedPlan,
-) -> Result<ReconciliationOptions, PlanStopped> {
-    let options = claimed.options.clone();
-    let (Some(id), Some(Approval::WithinGuards)) = (claimed.rule_set_id, options.approve) else {
-        return Ok(options);
-    };
-    match db.rule_set(id).await? {
-        Some(now) if now.auto => {
-            Ok(ReconciliationOptions { mode: now.mode, guards: now.guards, ..options })
-        }
-        Some(_) | None => {
-            let detail = format!("The rule set {id} is no longer applied automatically.");
-            Err(failed("rule_set_not_automatic", detail))
-        }
     }
 }
 

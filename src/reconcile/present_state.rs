@@ -98,7 +98,8 @@ fn loses_as_planned(
     let is_known = |held: &HeldRole| {
         known.into_iter().flatten().any(|role| {
             let text = |name: &str| role.get(name).and_then(Value::as_str);
-            text("id") == Some(&held.role_id) && text("workspace_id") == held.workspace_id.as_deref()
+            text("id") == Some(&held.role_id)
+                && text("workspace_id") == held.workspace_id.as_deref()
         })
     };
     lost_roles(person, workspace_id).all(is_known)

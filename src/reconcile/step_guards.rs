@@ -8,8 +8,8 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::plan::problem;
 use super::plan_guards::PlanGuards;
+use super::plan_stopped::problem;
 use super::services::MAX_WAIT;
 use crate::domain::account::IntegratedAccount;
 use crate::domain::policy::{DirectoryOperation, Person};

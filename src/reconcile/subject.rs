@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::apply_lanes::SubjectSteps;
 use super::apply_stopped::ApplyStopped;
 use super::created_objects::{with_created_ids, with_ids};
-use super::plan::problem;
+use super::plan_stopped::problem;
 use super::present_state::{Present, present};
 use super::step_checks::deletion;
 use super::step_guards::{StepGuards, TakenPeople};

@@ -140,7 +140,8 @@ impl CsvRows {
             return into.reject(row, None, message);
         }
         if self.quotes.is_misplaced() {
-            let message = "a cell has text behind its closing quote: a quote before it may have no end";
+            let message =
+                "a cell has text behind its closing quote: a quote before it may have no end";
             return into.reject(row, None, message);
         }
         let mut begin = 0;

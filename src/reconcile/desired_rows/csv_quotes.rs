@@ -33,8 +33,7 @@ impl CsvQuotes {
             self.place = match self.place {
                 Place::Quoted if is_quote => Place::Quote,
                 Place::Quoted => Place::Quoted,
-                Place::Quote if is_quote => Place::Quoted,
-                Place::CellBegin if is_quote => Place::Quoted,
+                Place::Quote | Place::CellBegin if is_quote => Place::Quoted,
                 Place::CellBegin | Place::Plain | Place::Quote | Place::CellEnd if is_end => {
                     Place::CellBegin
                 }

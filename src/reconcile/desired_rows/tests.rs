@@ -249,7 +249,8 @@ fn no_bytes_make_it_fail() {
 
 #[test]
 fn a_quote_without_an_end_hides_no_rows() {
-    let text = b"email,department\na@example.com,\"Sales\nb@example.com,Legal\nc@example.com,\"HR\"\n\
+    let text =
+        b"email,department\na@example.com,\"Sales\nb@example.com,Legal\nc@example.com,\"HR\"\n\
                  d@example.com,the 3\" department\n";
     let (rows, report) = read_both(RowFormat::Csv, text);
     let found = errors(&report);

@@ -159,6 +159,7 @@ async fn an_automatic_plan_that_waits_follows_the_rule_set_as_it_is_then(
     let steps = organization.steps(&newest).await?;
     assert!(steps[0]["detail"].to_string().contains("protected"), "{newest}: {steps:#?}");
 
+    synced.app.home.admin.patch(&path, &json!({"guards": {}})).await?.success()?;
     synced.set_department(&user, "Elsewhere").await?;
     synced.set_department(&user, "Waiting room").await?;
     synced.request_automatic_plans().await?;

@@ -123,7 +123,9 @@ async fn nothing_is_planned_from_rows_that_cannot_be_used(pool: PgPool) -> anyho
 
     let place = synced.place(0).0;
     let scope = json!({"workspaces": [{"id": place, "mode": "authoritative"}]});
-    for query in ["prune=true".to_owned(), "mode=authoritative".to_owned(), format!("scope={scope}")] {
+    for query in
+        ["prune=true".to_owned(), "mode=authoritative".to_owned(), format!("scope={scope}")]
+    {
         let refused = synced.upload(&query, CSV, "email,workspaces\n").await?;
         let problem = refused.problem(422, "invalid_desired_state");
         assert!(problem["detail"].to_string().contains("no people"), "{query}: {problem}");

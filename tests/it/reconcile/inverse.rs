@@ -160,7 +160,8 @@ async fn another_manager_is_planned_and_the_former_one_is_restored(
     let members = organization.members().await?;
     let managed = members.iter().find(|(_, user)| user["manager"]["id"].is_string());
     let (email, user) = managed.context("nobody has a manager")?;
-    let is_other = |other: &&Value| other["id"] != user["manager"]["id"] && other["id"] != user["id"];
+    let is_other =
+        |other: &&Value| other["id"] != user["manager"]["id"] && other["id"] != user["id"];
     let other = members.values().find(is_other).context("no other member")?;
     let desired = json!({"users": [{"email": email, "manager": {"id": other["id"]},
         "department": "Cartography"}]});

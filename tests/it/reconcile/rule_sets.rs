@@ -284,6 +284,9 @@ async fn a_change_retains_what_others_change_at_the_same_time(pool: PgPool) -> a
     };
     let (changed, ()) = tokio::try_join!(change, commit)?;
     let changed = changed.success()?;
-    assert_eq!((&changed["result"]["name"], &changed["result"]["auto"]), (&json!("x"), &json!(false)));
+    assert_eq!(
+        (&changed["result"]["name"], &changed["result"]["auto"]),
+        (&json!("x"), &json!(false))
+    );
     Ok(())
 }

@@ -268,12 +268,15 @@ async fn falls_back_to_the_form_that_a_server_accepts(pool: PgPool) -> anyhow::R
     Ok(())
 }
 
+/// Whether a server ignores a request.
+type Ignores = fn(&ScimRequest) -> bool;
+
 #[sqlx::test(migrator = "switchboard::MIGRATOR")]
 async fn a_change_that_a_server_accepts_and_ignores_is_not_applied(
     pool: PgPool,
 ) -> anyhow::Result<()> {
     let app = open_app(pool).await?;
-    let ignored: [(&str, fn(&ScimRequest) -> bool, usize); 3] = [
+    let ignored: [(&str, Ignores, usize); 3] = [
         ("paths", |request| has_path(request, |path| path.is_some()), 0),
         ("patch", |request| request.method.as_str() == "PATCH", 2),
         ("all", |request| request.method.as_str() != "GET", 2),

@@ -118,7 +118,7 @@ async fn a_change_that_was_not_needed_takes_no_credit(pool: PgPool) -> anyhow::R
     let member = json!({"user_id": user, "team_id": workspace});
     synced.outside("admin.users.setAdmin", &member).await?;
     let role = json!({"user_id": user, "role_id": "ws:admin", "workspace_id": workspace});
-    synced.api.post("role-assignments", &role).await?.success()?;
+    synced.api.post("role-assignments", &role).await?.created()?;
     let events = synced.changes_after(count).await?;
     let granted = events.iter().find(|event| event["type"] == "role_assignment.granted");
     let granted = granted.with_context(|| format!("{events:?}"))?;
