@@ -17,9 +17,6 @@ use crate::store::{
     EvaluatedSubjects, EvaluationScope, PeopleFilter, PeoplePage, PolicyFindings, TenantDb,
 };
 
-/// Number of people in a page.
-const PAGE: i64 = 2_000;
-
 /// A policy and its parsed parameters.
 struct Rule<'a> {
     policy: &'a Policy,
@@ -98,12 +95,12 @@ impl Evaluation<'_> {
         let mut collected: Vec<Collected> = rules.iter().map(|_| Collected::default()).collect();
         match scope {
             EvaluationScope::Everyone => {
-                self.check_people(&PeopleFilter::Everyone, &rules, &mut collected, true).await?;
+                self.check_people(PeopleFilter::Everyone, &rules, &mut collected, true).await?;
             }
             EvaluationScope::People(ids) if ids.is_empty() => {}
             EvaluationScope::People(ids) => {
                 let filter = PeopleFilter::Ids(ids.clone());
-                self.check_people(&filter, &rules, &mut collected, false).await?;
+                self.check_people(filter, &rules, &mut collected, false).await?;
             }
         }
         for (rule, mut found) in rules.into_iter().zip(collected) {
@@ -157,21 +154,18 @@ impl Evaluation<'_> {
     /// Applies rules to people, page by page. With `with_groups` it also collects the members of groups.
     async fn check_people(
         &self,
-        filter: &PeopleFilter,
+        filter: PeopleFilter,
         rules: &[Rule<'_>],
         collected: &mut [Collected],
         with_groups: bool,
     ) -> Result<(), EvaluationError> {
-        let mut after: Option<String> = None;
-        loop {
-            let page = PeoplePage { as_of: self.as_of, after: after.as_deref(), limit: PAGE };
-            let people = self.db.people(self.account_id, filter, page).await?;
-            let Some(last) = people.last() else { return Ok(()) };
-            after = Some(last.id.clone());
+        let mut pages = self.db.people_pages(self.account_id, filter, self.as_of);
+        while let Some(people) = pages.next().await? {
             for people in people.chunks(EXPRESSION_PAGE) {
                 self.check_chunk(people, rules, collected, with_groups).await;
             }
         }
+        Ok(())
     }
 
     async fn check_chunk(
@@ -226,12 +220,8 @@ impl Evaluation<'_> {
             keys
         };
         let filter = groups.members(&keys);
-        let mut after: Option<String> = None;
-        loop {
-            let page = PeoplePage { as_of: self.as_of, after: after.as_deref(), limit: PAGE };
-            let people = self.db.people(self.account_id, &filter, page).await?;
-            let Some(last) = people.last() else { break };
-            after = Some(last.id.clone());
+        let mut pages = self.db.people_pages(self.account_id, filter, self.as_of);
+        while let Some(people) = pages.next().await? {
             for person in &people {
                 add_to_groups(groups, person, &mut found.groups);
             }

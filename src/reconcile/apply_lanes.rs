@@ -11,7 +11,7 @@ use crate::domain::reconciliation::PlanOperation;
 use crate::store::StoredStep;
 
 /// Number of subjects of a lane at the same time: enough to wait for permits beside the calls.
-const PER_LANE: usize = 4;
+const PER_LANE: usize = 8;
 
 /// The steps about one subject, in their order.
 #[derive(Debug)]

@@ -10,6 +10,7 @@ mod apply_lanes;
 mod apply_stopped;
 mod auto;
 mod created_objects;
+mod desired_pages;
 mod desired_resolver;
 mod desired_rows;
 mod inverse;

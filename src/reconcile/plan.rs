@@ -1,9 +1,11 @@
 //! Makes plans: reads the desired state, compares it with the copy, and writes the steps.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use time::{Duration, OffsetDateTime};
 
+use super::desired_pages::MatchedIds;
 use super::desired_resolver::Resolver;
 use super::plan_guards::{PlanGuards, removal_limit};
 use super::plan_options::current_options;
@@ -48,7 +50,7 @@ pub(super) struct Planner<'a> {
     pub(super) writer: PlanWriter<'a>,
     pub(super) ownership: Ownership,
     /// The ids of people by the value by which they are matched.
-    pub(super) matched_by: HashMap<String, Vec<String>>,
+    pub(super) matched_by: Arc<MatchedIds>,
     /// The people of the desired state.
     pub(super) desired: HashSet<String>,
     /// The number of people of the desired state.
@@ -133,7 +135,7 @@ impl ReconcileServices {
             guards: PlanGuards::read(db, account, connector, &options.guards).await?,
             writer: PlanWriter::new(db, lease, claimed.id, connector),
             ownership,
-            matched_by: HashMap::new(),
+            matched_by: Arc::default(),
             desired: HashSet::new(),
             desired_users: 0,
             row_errors: claimed.row_errors.clone(),
@@ -256,6 +258,7 @@ impl Planner<'_> {
         let removals = self.removal_limit(totals.removals, now).await?;
         let end = PlanEnd {
             hash: &totals.hash,
+            first_numbers: &totals.first_numbers,
             summary: totals.summary,
             removals,
             desired_users: self.desired_users,

@@ -1,7 +1,11 @@
 //! Plans of uploaded or inline desired states: rows are read, matched with people, and compared.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
+use super::desired_pages::{DesiredPage, DesiredPages, DesiredReader, MatchedIds};
 use super::desired_resolver::{Resolver, declare};
 use super::plan::{MAX_ROW_ERRORS, Planner};
 use super::plan_stopped::{PlanStopped, problem};
@@ -10,10 +14,7 @@ use crate::domain::reconciliation::{
     DesiredUser, InvalidDesired, MatchBy, PlanOperation, ResolvedUser, RowError, StepSubject,
     creation, departure, new_user_key,
 };
-use crate::store::{PeopleFilter, PeoplePage, StagedRow};
-
-/// Number of people, and of rows of the desired state, that are read together.
-const PAGE: i64 = 2_000;
+use crate::store::{PeopleFilter, StagedRow};
 
 impl Planner<'_> {
     /// Plans the steps of an uploaded or inline desired state.
@@ -22,20 +23,19 @@ impl Planner<'_> {
         resolver: &Resolver<'_>,
     ) -> Result<(), PlanStopped> {
         let match_by = self.options.match_by;
+        let mut matched_by: MatchedIds = HashMap::new();
         for (id, value) in self.db.match_values(self.account.id, match_by).await? {
-            self.matched_by.entry(match_by.normalize(&value)).or_default().push(id);
+            matched_by.entry(match_by.normalize(&value)).or_default().push(id);
         }
+        self.matched_by = Arc::new(matched_by);
         let mode = self.options.mode;
         let mut usable: HashSet<i64> = HashSet::new();
         let mut keys: HashMap<String, i64> = HashMap::new();
-        let mut after = 0;
-        loop {
-            let rows = self.rows(after).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.row_number;
+        let mut pages = self.pages(None);
+        while let Some(DesiredPage { rows, .. }) = pages.next().await? {
             for row in rows {
                 let number = row.row_number;
-                match self.read_row(resolver, &row, &mut keys) {
+                match self.read_row(resolver, row, &mut keys) {
                     Ok(user) => {
                         declare(&mut self.ownership, &user, mode);
                         usable.insert(number);
@@ -54,16 +54,13 @@ impl Planner<'_> {
         }
         self.desired_users = usable.len() as u64;
         keys.clear();
-        let mut after = 0;
-        loop {
-            let rows = self.rows(after).await?;
-            let Some(last) = rows.last() else { break };
-            after = last.row_number;
+        let mut pages = self.pages(Some(Arc::clone(&self.matched_by)));
+        while let Some(DesiredPage { rows, people }) = pages.next().await? {
             let mut users = Vec::with_capacity(rows.len());
             for row in rows.into_iter().filter(|row| usable.contains(&row.row_number)) {
-                users.extend(self.read_row(resolver, &row, &mut keys).ok());
+                users.extend(self.read_row(resolver, row, &mut keys).ok());
             }
-            self.plan_users(users).await?;
+            self.plan_users(users, people).await?;
         }
         if self.options.prune || !self.ownership.is_empty() {
             self.plan_departures(&keys).await?;
@@ -71,20 +68,23 @@ impl Planner<'_> {
         Ok(())
     }
 
-    async fn rows(&self, after: i64) -> Result<Vec<StagedRow>, PlanStopped> {
-        Ok(self.db.staged_rows(self.account.id, self.claimed.id, after, PAGE).await?)
+    /// Returns the rows of the desired state in pages, with the people of `people_by`.
+    fn pages(&self, people_by: Option<Arc<MatchedIds>>) -> DesiredPages {
+        let (db, account_id) = (self.db.clone(), self.account.id);
+        let reconciliation_id = self.claimed.id;
+        DesiredPages::new(DesiredReader { db, account_id, reconciliation_id, people_by })
     }
 
     /// Reads a row of the desired state. `keys` are the values of the rows before, with their rows.
     fn read_row(
         &self,
         resolver: &Resolver<'_>,
-        row: &StagedRow,
+        row: StagedRow,
         keys: &mut HashMap<String, i64>,
     ) -> Result<ResolvedUser, InvalidDesired> {
         let match_by = self.options.match_by;
         let at_key = |message: String| InvalidDesired { pointer: format!("/{match_by}"), message };
-        let person = row.person.as_object().cloned().unwrap_or_default();
+        let person = if let Value::Object(person) = row.person { person } else { Map::new() };
         let desired = DesiredUser::parse(person)?;
         let source = format!("row {}", row.row_number);
         let key = desired.key(match_by)?;
@@ -116,17 +116,17 @@ impl Planner<'_> {
         }
     }
 
-    /// Plans the steps of people of the desired state.
-    async fn plan_users(&mut self, users: Vec<ResolvedUser>) -> Result<(), PlanStopped> {
-        let id_of = |user: &ResolvedUser| self.matched_by.get(&user.key)?.first().cloned();
-        let ids: Vec<Option<String>> = users.iter().map(id_of).collect();
-        let filter = PeopleFilter::Ids(ids.iter().flatten().cloned().collect());
-        let page = PeoplePage { as_of: None, after: None, limit: PAGE };
-        let people = self.db.people(self.account.id, &filter, page).await?;
+    /// Plans the steps of people of the desired state. `people` are those whom they match.
+    async fn plan_users(
+        &mut self,
+        users: Vec<ResolvedUser>,
+        people: Vec<Person>,
+    ) -> Result<(), PlanStopped> {
         let mut people: HashMap<String, Person> =
             people.into_iter().map(|person| (person.id.clone(), person)).collect();
-        for (user, id) in users.iter().zip(ids) {
-            let Some(person) = id.and_then(|id| people.remove(&id)) else {
+        for user in &users {
+            let id = self.matched_by.get(&user.key).and_then(|ids| ids.first());
+            let Some(person) = id.and_then(|id| people.remove(id)) else {
                 self.plan_creation(user).await?;
                 continue;
             };
@@ -158,12 +158,9 @@ impl Planner<'_> {
     /// matched: a person with one of them, as a second address or since the plan was begun, is no stranger to it.
     async fn plan_departures(&mut self, desired: &HashMap<String, i64>) -> Result<(), PlanStopped> {
         let match_by = self.options.match_by;
-        let mut after: Option<String> = None;
-        loop {
-            let page = PeoplePage { as_of: None, after: after.as_deref(), limit: PAGE };
-            let people = self.db.people(self.account.id, &PeopleFilter::Everyone, page).await?;
-            let Some(last) = people.last() else { return Ok(()) };
-            after = Some(last.id.clone());
+        let everyone = PeopleFilter::Everyone;
+        let mut pages = self.db.people_pages(self.account.id, everyone, None);
+        while let Some(people) = pages.next().await? {
             for person in people {
                 let is_desired = || {
                     let mut values = match_values(&person, match_by).into_iter();
@@ -177,6 +174,7 @@ impl Planner<'_> {
                 self.push_all(person, &key, steps).await?;
             }
         }
+        Ok(())
     }
 }
 

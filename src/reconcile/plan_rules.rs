@@ -17,10 +17,7 @@ use crate::domain::reconciliation::{
 };
 use crate::domain::user::User;
 use crate::policies::BackgroundChanges;
-use crate::store::{AuditEntry, NewReconciliation, PeopleFilter, PeoplePage, StoreError, TenantDb};
-
-/// Number of people that are read together.
-const PAGE: i64 = 2_000;
+use crate::store::{AuditEntry, NewReconciliation, PeopleFilter, StoreError, TenantDb};
 
 impl Planner<'_> {
     /// Plans what a rule set gives and takes.
@@ -42,12 +39,8 @@ impl Planner<'_> {
         };
         let pool = &self.services.policies.expressions;
         let evaluator = RuleEvaluator::new(pool, self.db.environment_id(), &rule_set);
-        let mut after: Option<String> = None;
-        loop {
-            let page = PeoplePage { as_of: None, after: after.as_deref(), limit: PAGE };
-            let people = self.db.people(self.account.id, &filter, page).await?;
-            let Some(last) = people.last() else { return Ok(()) };
-            after = Some(last.id.clone());
+        let mut pages = self.db.people_pages(self.account.id, filter, None);
+        while let Some(people) = pages.next().await? {
             let found = evaluator.evaluate(&people).await;
             for (person, found) in people.into_iter().zip(found) {
                 let found = match found {
@@ -67,6 +60,7 @@ impl Planner<'_> {
                 }
             }
         }
+        Ok(())
     }
 }
 

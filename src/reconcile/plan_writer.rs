@@ -26,6 +26,8 @@ type Calls = BTreeMap<Vec<String>, (Vec<ProviderBucket>, u64)>;
 /// What a plan adds up to.
 pub(super) struct PlanTotals {
     pub(super) hash: String,
+    /// The number of the first step of each phase, by rank.
+    pub(super) first_numbers: Vec<i64>,
     pub(super) summary: PlanSummary,
     pub(super) removals: u64,
     pub(super) provider_calls: u64,
@@ -190,6 +192,11 @@ impl<'a> PlanWriter<'a> {
         cx: &CallContext<'_>,
     ) -> Result<PlanTotals, JobInterrupted> {
         self.flush().await?;
+        let first_number = |phase: &StepPhase| {
+            let before = self.phases.iter().filter(|(of, _)| of.rank() < phase.rank());
+            1 + before.map(|(_, (count, _))| count).sum::<i64>()
+        };
+        let first_numbers = StepPhase::ALL.iter().map(first_number).collect();
         let mut whole = Sha256::new();
         for (phase, (count, digest)) in std::mem::take(&mut self.phases) {
             whole.update(phase.name());
@@ -205,6 +212,7 @@ impl<'a> PlanWriter<'a> {
         let duration = cx.upstream.background_duration(cx.account, calls);
         Ok(PlanTotals {
             hash,
+            first_numbers,
             summary: self.summary,
             removals: self.removals,
             provider_calls: self.provider_calls,

@@ -46,6 +46,7 @@ mod portal_links;
 mod provider_apps;
 mod purge;
 mod quotas;
+mod read_ahead;
 mod rechecks;
 mod reconciliations;
 mod refresh_backoff;
@@ -53,6 +54,7 @@ mod refresh_lock;
 mod revocation_scope;
 mod rule_set_positions;
 mod rule_sets;
+mod running_query;
 mod server_info;
 mod stored_response_quota;
 mod sync_runs;
@@ -103,11 +105,12 @@ pub use link_tokens::{LinkSession, LinkToken, NewLinkSession, NewLinkToken, Sess
 pub use mappings::MappingFilter;
 pub use own_changes::OwnChangeId;
 pub use policies::{
-    EvaluatedSubjects, EvaluationLease, EvaluationScope, PeopleFilter, PeoplePage, PolicyFindings,
-    PolicyLock, ViolationFilter,
+    EvaluatedSubjects, EvaluationLease, EvaluationScope, PeopleFilter, PeoplePage, PeopleReader,
+    PolicyFindings, PolicyLock, ViolationFilter,
 };
 pub use portal_links::{NewPortalLink, PORTAL_ACCOUNT_CONSTRAINT, PortalSession};
 pub use provider_apps::{NewProviderApp, ProviderApp, ProviderAppLock};
+pub use read_ahead::{PageSource, ReadAhead};
 pub use rechecks::Recheck;
 pub use reconciliations::{
     ApplyEnd, ApplyRefused, ApplyRequest, ClaimedPlan, NewReconciliation, NewStep, PlanApproval,
@@ -118,6 +121,7 @@ pub use refresh_lock::RefreshLock;
 pub use revocation_scope::RevocationScope;
 pub use rule_set_positions::{ChangedPeople, RuleSetLease};
 pub use rule_sets::RuleSetLock;
+pub use running_query::RunningQuery;
 pub use server_info::{DatabaseRole, MigrationStatus, ServerInfo};
 pub use sync_runs::{ClaimedRun, NewSyncRun, ONE_RUN_CONSTRAINT, PageWritten, RunEnd, RunPage};
 pub use unbound_token_pairs::UnboundPair;

@@ -27,6 +27,8 @@ const WRITE_RETRY_PAUSE: Duration = Duration::from_millis(500);
 const MAX_WRITE_ATTEMPTS: u32 = 240;
 /// Number of attempts of a run, after failures and after processes that ended.
 const MAX_ATTEMPTS: i32 = 10;
+/// Number of new objects of a run after which the planner's statistics are updated.
+const MIN_ANALYZED: u64 = 1_000;
 
 /// A run that a worker continues.
 pub(super) struct Run<'a> {
@@ -223,6 +225,11 @@ impl Run<'_> {
         let run_end = RunEnd { status: end.status, problem: end.problem.as_ref(), complete };
         let (now, entropy) = (self.services.clock.now(), Arc::clone(&self.services.entropy));
         let ClaimedRun { id, checkpoint, .. } = &self.claimed;
+        if checkpoint.counts.values().map(|counts| counts.created).sum::<u64>() >= MIN_ANALYZED
+            && let Err(error) = self.db.analyze_copies().await
+        {
+            tracing::warn!(account = %self.account.id, %error, "the statistics of the copy are updated later");
+        }
         let ended = self.db.end_run(self.lease, *id, &run_end, checkpoint, now, &*entropy).await?;
         if !ended {
             return Err(JobInterrupted::LeaseLost);

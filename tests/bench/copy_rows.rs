@@ -115,6 +115,13 @@ const INSERT_COPIES: &str = "
         unnest(ARRAY['workspace', 'user', 'workspace_member', 'role_assignment', 'group', 'group_member'])
             AS kinds (kind)";
 
+/// Notes the sizes of the copies.
+const INSERT_SIZES: &str = "
+    INSERT INTO directory_copy_sizes (environment_id, integrated_account_id, kind, objects)
+    SELECT environment_id, integrated_account_id, kind, count(*) FROM directory_versions
+    WHERE environment_id = $1 AND integrated_account_id = ANY ($2) AND valid_to = 'infinity'
+    GROUP BY 1, 2, 3";
+
 /// Fills the copies of these accounts: the users of the first one have a membership and a role each; the others share
 /// the rest.
 pub(crate) async fn fill(
@@ -147,12 +154,14 @@ pub(crate) async fn fill(
             .await
             .context(what)?;
     }
-    sqlx::query(INSERT_COPIES)
-        .bind(&environment)
-        .bind(accounts)
-        .execute(&mut connection)
-        .await
-        .context("copies")?;
+    for (what, sql) in [("copies", INSERT_COPIES), ("sizes", INSERT_SIZES)] {
+        sqlx::query(sql)
+            .bind(&environment)
+            .bind(accounts)
+            .execute(&mut connection)
+            .await
+            .context(what)?;
+    }
     for (name, definition) in indexes {
         note(&format!("copy_rows: building {name}"));
         sqlx::raw_sql(AssertSqlSafe(definition)).execute(&mut connection).await.context(name)?;

@@ -30,8 +30,8 @@ const TIME_SCALE: f64 = 40.0;
 const MAX_APPLY_RATIO: f64 = 1.05;
 /// Processes that share Redis.
 const PROCESSES: usize = 3;
-/// The pause between two looks at a reconciliation.
-const POLL: Duration = Duration::from_millis(20);
+/// The pause between two looks at a reconciliation while it is applied.
+const POLL: Duration = Duration::from_millis(200);
 /// The longest wait for a plan or its application.
 const TIMEOUT: Duration = Duration::from_mins(15);
 

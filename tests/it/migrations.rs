@@ -109,6 +109,10 @@ const SAMPLES: &[(&str, &str)] = &[
         "insert into directory_copies values ('env_1', 'acc_1', 'user', now(), now(), true)",
     ),
     (
+        "directory_copy_sizes",
+        "insert into directory_copy_sizes values ('env_1', 'acc_1', 'group', 1)",
+    ),
+    (
         "directory_versions",
         "insert into directory_versions (environment_id, integrated_account_id, kind, object_id, valid_from,
             read_at, hash, body)

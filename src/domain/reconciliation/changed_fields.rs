@@ -1,5 +1,6 @@
 //! The fields of a person that differ from the desired ones.
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use crate::domain::patch::Comparison;
@@ -68,7 +69,7 @@ pub fn has_values(user: &User, fields: &Map<String, Value>) -> bool {
 }
 
 fn input_of(fields: &Map<String, Value>) -> Option<UserInput> {
-    serde_json::from_value(Value::Object(fields.clone())).ok()
+    UserInput::deserialize(fields).ok()
 }
 
 /// Returns a field of a user in the form of input.

@@ -196,7 +196,7 @@ impl DesiredUser {
     ///
     /// The first field that can't be read.
     pub fn input(&self) -> Result<UserInput, InvalidDesired> {
-        serde_path_to_error::deserialize(&Value::Object(self.fields.clone())).map_err(|error| {
+        serde_path_to_error::deserialize(&self.fields).map_err(|error| {
             InvalidDesired::at(json_pointer(error.path()), error.inner().to_string())
         })
     }

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use crate::domain::ids::{IntegratedAccountId, ReconciliationId};
@@ -17,7 +18,7 @@ use crate::http::extract::{Access, Write, incomplete_body, reserve_memory};
 use crate::http::problem::{Problem, ProblemKind};
 use crate::http::state::AppState;
 use crate::reconcile::{DesiredRows, RowFormat, RowReport};
-use crate::store::{StagedRow, StoreError};
+use crate::store::{RunningQuery, StagedRow, StoreError, TenantDb};
 
 /// The memory of an upload: the digests of the keys, and the rows that are stored next.
 const UPLOAD_MEMORY_BYTES: usize = 12 * 1024 * 1024;
@@ -89,6 +90,26 @@ pub(super) enum People {
     Uploaded(RowFormat, Body),
 }
 
+/// Waits until rows are stored.
+async fn finished(storing: &mut Option<RunningQuery<()>>) -> Result<(), StoreError> {
+    match storing.take() {
+        Some(storing) => storing.result().await,
+        None => Ok(()),
+    }
+}
+
+async fn store(
+    db: &TenantDb,
+    (account_id, id): (IntegratedAccountId, ReconciliationId),
+    rows: &[StagedRow],
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    for rows in rows.chunks(STAGED_ROWS) {
+        db.stage_rows(account_id, id, rows, now).await?;
+    }
+    Ok(())
+}
+
 impl Staging<'_> {
     /// Stores the people. Nothing stays stored when some of them can't be used and must not be left out.
     pub(super) async fn stage(&self, people: People) -> Result<RowReport, Problem> {
@@ -112,12 +133,28 @@ impl Staging<'_> {
 
     async fn stage_list(&self, people: Vec<Map<String, Value>>) -> Result<RowReport, Problem> {
         let (rows, report) = DesiredRows::of_list(people, self.options.match_by);
-        self.store(&rows).await?;
+        let now = self.state.clock.now();
+        store(&self.access.db, (self.account_id, self.id), &rows, now).await?;
         Ok(report)
     }
 
-    async fn stage_upload(&self, format: RowFormat, mut body: Body) -> Result<RowReport, Problem> {
+    async fn stage_upload(&self, format: RowFormat, body: Body) -> Result<RowReport, Problem> {
         reserve_memory(self.state, self.access.request(), UPLOAD_MEMORY_BYTES)?;
+        let mut storing = None;
+        let received = self.receive(format, body, &mut storing).await;
+        let stored = finished(&mut storing).await;
+        let report = received?;
+        stored?;
+        Ok(report)
+    }
+
+    /// Receives an upload, and stores its rows while the next ones arrive.
+    async fn receive(
+        &self,
+        format: RowFormat,
+        mut body: Body,
+        storing: &mut Option<RunningQuery<()>>,
+    ) -> Result<RowReport, Problem> {
         let mut rows = DesiredRows::new(format, self.options.match_by);
         let until = Instant::now() + self.state.upload_timeout;
         let mut received = 0;
@@ -129,13 +166,27 @@ impl Staging<'_> {
             for piece in bytes.chunks(PIECE_BYTES) {
                 rows.push(piece);
                 if rows.pending_rows() >= STAGED_ROWS || rows.pending_bytes() >= STAGED_BYTES {
-                    self.store(&rows.take()).await?;
+                    self.begin_to_store(rows.take(), storing).await?;
                 }
             }
         }
         rows.finish();
-        self.store(&rows.take()).await?;
+        self.begin_to_store(rows.take(), storing).await?;
         Ok(rows.into_report())
+    }
+
+    /// Begins to store rows, when those before are stored.
+    async fn begin_to_store(
+        &self,
+        rows: Vec<StagedRow>,
+        storing: &mut Option<RunningQuery<()>>,
+    ) -> Result<(), StoreError> {
+        finished(storing).await?;
+        let (db, account_id, id) = (self.access.db.clone(), self.account_id, self.id);
+        let now = self.state.clock.now();
+        let store = async move { store(&db, (account_id, id), &rows, now).await };
+        *storing = Some(RunningQuery::start(store).await);
+        Ok(())
     }
 
     /// Receives the next bytes; `None` at the end.
@@ -146,14 +197,6 @@ impl Staging<'_> {
         let frame = frame.transpose().map_err(|_| incomplete_body())?;
         // Trailers are of no interest.
         Ok(frame.map(|frame| frame.into_data().unwrap_or_default()))
-    }
-
-    async fn store(&self, rows: &[StagedRow]) -> Result<(), StoreError> {
-        let now = self.state.clock.now();
-        for rows in rows.chunks(STAGED_ROWS) {
-            self.access.db.stage_rows(self.account_id, self.id, rows, now).await?;
-        }
-        Ok(())
     }
 
     fn too_large(&self) -> Problem {

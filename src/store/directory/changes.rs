@@ -50,6 +50,10 @@ impl TenantDb {
         now: OffsetDateTime,
         entropy: &dyn Entropy,
     ) -> Result<(), StoreError> {
+        // Most reads find what is known. The lock is for changes: the account's others wait for it.
+        if self.is_as_read(account_id, changes).await? {
+            return Ok(());
+        }
         let mut tx = self.pool.begin().await?;
         let feed = lock_feed(&mut tx, (self.environment_id, account_id), now).await?;
         if write(&mut tx, feed, changes, entropy).await? {
@@ -82,6 +86,45 @@ impl TenantDb {
             write(&mut tx, feed, changes, entropy).await?;
         }
         tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Whether the copy is as what was read: then there is nothing to write.
+    async fn is_as_read(
+        &self,
+        account_id: IntegratedAccountId,
+        changes: &ObjectChanges<'_>,
+    ) -> Result<bool, StoreError> {
+        if changes.removals.iter().any(|(_, ids)| !ids.is_empty()) {
+            return Ok(false);
+        }
+        for (kind, objects) in changes.objects {
+            let (ids, hashes): (Vec<String>, Vec<Vec<u8>>) =
+                objects.iter().map(|object| (object.id.clone(), object.hash.to_vec())).unzip();
+            let times: Vec<Option<OffsetDateTime>> =
+                objects.iter().map(|object| object.user.as_ref()?.last_activity_at).collect();
+            let is_as_read = sqlx::query_scalar!(
+                r#"SELECT NOT EXISTS (
+                       SELECT FROM UNNEST($4::text[], $5::bytea[], $6::timestamptz[]) AS n (object_id, hash, active_at)
+                       LEFT JOIN LATERAL (
+                           SELECT c.hash, c.last_activity_at FROM directory_versions c
+                           WHERE c.environment_id = $1 AND c.integrated_account_id = $2 AND c.kind = $3
+                             AND c.object_id = n.object_id AND c.valid_to = 'infinity' LIMIT 1) v ON true
+                       WHERE v.hash IS DISTINCT FROM n.hash
+                         OR n.active_at > COALESCE(v.last_activity_at, '-infinity')) AS "is_as_read!""#,
+                self.environment_id as EnvironmentId,
+                account_id as IntegratedAccountId,
+                kind.name(),
+                &ids,
+                &hashes,
+                &times as &[Option<OffsetDateTime>],
+            )
+            .fetch_one(&self.pool)
+            .await?;
+            if !is_as_read {
+                return Ok(false);
+            }
+        }
         Ok(true)
     }
 }

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use super::super::StoreError;
 use super::super::change_events::{ChangeEvent, FeedLock};
 use super::super::connections::TimedConnection;
+use super::sizes;
 use crate::domain::copied_object::{CopiedObject, UserColumns};
 use crate::domain::event::EventKind;
 use crate::domain::ids::{EnvironmentId, IntegratedAccountId};
@@ -76,6 +77,7 @@ pub(in crate::store) async fn apply(
     }
     end_versions(&mut *connection, feed, kind, &changed).await?;
     insert_versions(&mut *connection, feed, kind, &written, read_at).await?;
+    sizes::add_changes(&mut *connection, feed, kind, applied.counts).await?;
     if kind == CopyKind::User {
         let users: Vec<&CopiedObject> = objects.into_values().collect();
         update_activity(connection, feed, &users).await?;
@@ -92,9 +94,16 @@ pub(in crate::store) async fn remove(
     read_at: OffsetDateTime,
 ) -> Result<Applied, StoreError> {
     let rows = sqlx::query!(
+        // By the rows' places in the table of this kind: one lookup in an index for each, also without statistics.
         r#"UPDATE directory_versions SET valid_to = $5
            WHERE environment_id = $1 AND integrated_account_id = $2 AND kind = $3
-             AND object_id = ANY ($4) AND valid_to = 'infinity' AND read_at <= $6
+             AND valid_to = 'infinity' AND read_at <= $6
+             AND ctid = ANY (ARRAY (
+                 SELECT c.ctid FROM UNNEST($4::text[]) AS n (object_id)
+                 CROSS JOIN LATERAL (
+                     SELECT v.ctid FROM directory_versions v
+                     WHERE v.environment_id = $1 AND v.integrated_account_id = $2 AND v.kind = $3
+                       AND v.object_id = n.object_id AND v.valid_to = 'infinity' LIMIT 1) c))
            RETURNING object_id, body::text AS "body!", user_id, parent_id"#,
         feed.account.0 as EnvironmentId,
         feed.account.1 as IntegratedAccountId,
@@ -103,10 +112,11 @@ pub(in crate::store) async fn remove(
         feed.at,
         read_at,
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
     let mut applied = Applied::default();
     applied.counts.removed = rows.len().try_into().unwrap_or(u64::MAX);
+    sizes::add_changes(connection, feed, kind, applied.counts).await?;
     let mut rows: Vec<_> = rows
         .into_iter()
         .map(|row| {
@@ -131,16 +141,19 @@ async fn differences(
     let (ids, hashes): (Vec<String>, Vec<Vec<u8>>) =
         objects.values().map(|object| (object.id.clone(), object.hash.to_vec())).unzip();
     let rows = sqlx::query!(
+        // A subquery with a limit is one lookup in an index for each object. While the first run fills the copy, the
+        // planner has no statistics of it, and a join would read the whole copy for each page.
         r#"SELECT n.object_id AS "object_id!", v.read_at AS "read_at?", v.body::text AS "body?",
-                  (v.object_id IS NULL AND EXISTS (
-                      SELECT FROM directory_versions e
+                  (v.object_id IS NULL AND (
+                      SELECT e.object_id FROM directory_versions e
                       WHERE e.environment_id = $1 AND e.integrated_account_id = $2 AND e.kind = $3
                         AND e.object_id = n.object_id AND e.valid_to <> 'infinity' AND e.valid_to > $6
-                  )) AS "is_removed_since!"
+                      LIMIT 1) IS NOT NULL) AS "is_removed_since!"
            FROM UNNEST($4::text[], $5::bytea[]) AS n (object_id, hash)
-           LEFT JOIN directory_versions v
-             ON v.environment_id = $1 AND v.integrated_account_id = $2 AND v.kind = $3
-               AND v.object_id = n.object_id AND v.valid_to = 'infinity'
+           LEFT JOIN LATERAL (
+               SELECT c.object_id, c.hash, c.read_at, c.body FROM directory_versions c
+               WHERE c.environment_id = $1 AND c.integrated_account_id = $2 AND c.kind = $3
+                 AND c.object_id = n.object_id AND c.valid_to = 'infinity' LIMIT 1) v ON true
            WHERE v.hash IS DISTINCT FROM n.hash"#,
         feed.account.0 as EnvironmentId,
         feed.account.1 as IntegratedAccountId,
@@ -173,8 +186,13 @@ async fn end_versions(
     }
     sqlx::query!(
         "UPDATE directory_versions SET valid_to = $5
-         WHERE environment_id = $1 AND integrated_account_id = $2 AND kind = $3
-           AND object_id = ANY ($4) AND valid_to = 'infinity'",
+         WHERE environment_id = $1 AND integrated_account_id = $2 AND kind = $3 AND valid_to = 'infinity'
+           AND ctid = ANY (ARRAY (
+               SELECT c.ctid FROM UNNEST($4::text[]) AS n (object_id)
+               CROSS JOIN LATERAL (
+                   SELECT v.ctid FROM directory_versions v
+                   WHERE v.environment_id = $1 AND v.integrated_account_id = $2 AND v.kind = $3
+                     AND v.object_id = n.object_id AND v.valid_to = 'infinity' LIMIT 1) c))",
         feed.account.0 as EnvironmentId,
         feed.account.1 as IntegratedAccountId,
         kind.name(),
@@ -266,24 +284,37 @@ async fn update_activity(
     feed: &FeedLock,
     users: &[&CopiedObject],
 ) -> Result<(), StoreError> {
-    let (ids, times): (Vec<String>, Vec<Option<OffsetDateTime>>) = users
-        .iter()
-        .filter_map(|object| Some((object.id.clone(), object.user.as_ref()?.last_activity_at)))
-        .unzip();
+    let (ids, times) = activity(users.iter().copied());
+    if ids.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         "UPDATE directory_users u SET last_activity_at = n.at
          FROM UNNEST($3::text[], $4::timestamptz[]) AS n (object_id, at)
+         CROSS JOIN LATERAL (
+             SELECT c.valid_from FROM directory_users c
+             WHERE c.environment_id = $1 AND c.integrated_account_id = $2 AND c.kind = 'user'
+               AND c.object_id = n.object_id AND c.valid_to = 'infinity'
+               AND (c.last_activity_at IS NULL OR c.last_activity_at < n.at) LIMIT 1) earlier
          WHERE u.environment_id = $1 AND u.integrated_account_id = $2 AND u.kind = 'user'
-           AND u.object_id = n.object_id AND u.valid_to = 'infinity'
-           AND n.at IS NOT NULL AND (u.last_activity_at IS NULL OR u.last_activity_at < n.at)",
+           AND u.object_id = n.object_id AND u.valid_from = earlier.valid_from",
         feed.account.0 as EnvironmentId,
         feed.account.1 as IntegratedAccountId,
         &ids,
-        &times as &[Option<OffsetDateTime>],
+        &times,
     )
     .execute(connection)
     .await?;
     Ok(())
+}
+
+/// Returns the ids of the users whose last activity is known, and the times.
+fn activity<'o>(
+    users: impl Iterator<Item = &'o CopiedObject>,
+) -> (Vec<String>, Vec<OffsetDateTime>) {
+    users
+        .filter_map(|object| Some((object.id.clone(), object.user.as_ref()?.last_activity_at?)))
+        .unzip()
 }
 
 fn added(object: &CopiedObject) -> ChangeEvent {

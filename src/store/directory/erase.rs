@@ -128,7 +128,8 @@ async fn erase_batch(
               rechecks AS (DELETE FROM rechecks WHERE integrated_account_id = $1),
               entries AS (DELETE FROM change_log_entries WHERE integrated_account_id = $1),
               causes AS (DELETE FROM change_causes WHERE integrated_account_id = $1),
-              own AS (DELETE FROM own_changes WHERE integrated_account_id = $1)
+              own AS (DELETE FROM own_changes WHERE integrated_account_id = $1),
+              sizes AS (DELETE FROM directory_copy_sizes WHERE integrated_account_id = $1)
          DELETE FROM directory_copies WHERE integrated_account_id = $1",
         account_id as IntegratedAccountId,
     )

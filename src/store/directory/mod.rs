@@ -11,6 +11,8 @@ mod query;
 mod read;
 mod references;
 mod removal_limit;
+pub(super) mod sizes;
+mod statistics;
 mod timeline;
 mod versions;
 

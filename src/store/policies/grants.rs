@@ -84,38 +84,39 @@ impl TenantDb {
         let access_types: Vec<String> = access_types.iter().map(ToString::to_string).collect();
         let rows = sqlx::query_as!(
             VersionRow,
-            r#"SELECT r.rank AS "rank!", r.user_id AS "user_id!", r.object_id AS "object_id!", r.target_id, r.workspace_id,
+            // One lookup in an index for each user and kind, also without statistics of the copy.
+            r#"SELECT r.rank AS "rank!", u.id AS "user_id!", r.object_id AS "object_id!", r.target_id, r.workspace_id,
                       CASE WHEN r.is_valid OR $6 THEN r.body::text END AS body, r.is_valid IS TRUE AS "is_valid!",
                       r.valid_from AS "valid_from!", NULLIF(r.valid_to, 'infinity') AS valid_to,
                       r.occurred_at, r.actor AS "actor: Json<EventActor>",
                       r.ended_at, r.end_actor AS "end_actor: Json<EventActor>",
                       (c.first_synced_at IS NULL OR r.valid_from <= c.first_synced_at) AS "is_initial!"
-               FROM (
-                   SELECT 1 AS rank, r.kind, r.user_id, r.object_id, r.role_id AS target_id,
-                          r.parent_id AS workspace_id, r.body, r.valid_from, r.valid_to, r.occurred_at, r.actor,
-                          r.ended_at, r.end_actor,
+               FROM UNNEST($3::text[]) AS u (id)
+               CROSS JOIN LATERAL (
+                   SELECT 1 AS rank, r.kind, r.object_id, r.role_id AS target_id, r.parent_id AS workspace_id, r.body,
+                          r.valid_from, r.valid_to, r.occurred_at, r.actor, r.ended_at, r.end_actor,
                           ($4::timestamptz IS NULL AND r.valid_to = 'infinity' OR r.valid_to > $4) AS is_valid
                    FROM directory_role_assignments r
-                   WHERE r.environment_id = $1 AND r.integrated_account_id = $2 AND r.user_id = ANY ($3)
+                   WHERE r.environment_id = $1 AND r.integrated_account_id = $2 AND r.user_id = u.id
                      AND ($4::timestamptz IS NULL OR r.valid_from <= $4) AND 'role' = ANY ($5::text[])
                    UNION ALL
-                   SELECT 2, r.kind, r.user_id, r.object_id, r.parent_id, r.parent_id, NULL,
+                   SELECT 2, r.kind, r.object_id, r.parent_id, r.parent_id, NULL,
                           r.valid_from, r.valid_to, r.occurred_at, r.actor, r.ended_at, r.end_actor,
                           ($4::timestamptz IS NULL AND r.valid_to = 'infinity' OR r.valid_to > $4)
                    FROM directory_workspace_members r
-                   WHERE r.environment_id = $1 AND r.integrated_account_id = $2 AND r.user_id = ANY ($3)
+                   WHERE r.environment_id = $1 AND r.integrated_account_id = $2 AND r.user_id = u.id
                      AND ($4::timestamptz IS NULL OR r.valid_from <= $4) AND 'workspace' = ANY ($5::text[])
                    UNION ALL
-                   SELECT 3, r.kind, r.user_id, r.object_id, r.parent_id, NULL, NULL,
+                   SELECT 3, r.kind, r.object_id, r.parent_id, NULL, NULL,
                           r.valid_from, r.valid_to, r.occurred_at, r.actor, r.ended_at, r.end_actor,
                           ($4::timestamptz IS NULL AND r.valid_to = 'infinity' OR r.valid_to > $4)
                    FROM directory_group_members r
-                   WHERE r.environment_id = $1 AND r.integrated_account_id = $2 AND r.user_id = ANY ($3)
+                   WHERE r.environment_id = $1 AND r.integrated_account_id = $2 AND r.user_id = u.id
                      AND ($4::timestamptz IS NULL OR r.valid_from <= $4) AND 'group' = ANY ($5::text[])
-               ) r
+                   OFFSET 0) r
                LEFT JOIN directory_copies c
                  ON c.environment_id = $1 AND c.integrated_account_id = $2 AND c.kind = r.kind
-               ORDER BY r.user_id COLLATE "C", r.rank, r.object_id COLLATE "C", r.valid_from"#,
+               ORDER BY u.id COLLATE "C", r.rank, r.object_id COLLATE "C", r.valid_from"#,
             self.environment_id as EnvironmentId,
             account_id as IntegratedAccountId,
             user_ids,

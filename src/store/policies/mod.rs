@@ -3,6 +3,7 @@
 mod evaluations;
 mod grants;
 mod people;
+mod people_pages;
 mod queue;
 mod reviewed_people;
 mod settings;
@@ -11,6 +12,7 @@ mod violation_row;
 mod violations;
 
 pub use self::people::{PeopleFilter, PeoplePage};
+pub use self::people_pages::PeopleReader;
 pub use self::queue::{EvaluationLease, EvaluationScope};
 pub(super) use self::queue::{evaluate_again, request_full};
 pub use self::settings::PolicyLock;

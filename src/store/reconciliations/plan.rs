@@ -74,6 +74,8 @@ pub struct NewStep {
 pub struct PlanEnd<'a> {
     /// The SHA-256 of the plan, as hexadecimal digits.
     pub hash: &'a str,
+    /// The number of the first step of each phase, by rank.
+    pub first_numbers: &'a [i64],
     /// What the plan changes.
     pub summary: PlanSummary,
     /// The limit of removals.
@@ -264,12 +266,9 @@ impl TenantDb {
         }
         let done = sqlx::query!(
             "WITH numbered AS (
-                 UPDATE reconciliation_steps s SET n = o.n
-                 FROM (SELECT position, row_number() OVER (ORDER BY position) AS n FROM reconciliation_steps
-                       WHERE environment_id = $1 AND integrated_account_id = $13 AND reconciliation_id = $2) o
-                 WHERE s.environment_id = $1 AND s.integrated_account_id = $13 AND s.reconciliation_id = $2
-                   AND s.position = o.position
-                 RETURNING s.outcome),
+                 UPDATE reconciliation_steps SET n = position % $14 + ($15::bigint[])[(position / $14)::int + 1]
+                 WHERE environment_id = $1 AND integrated_account_id = $13 AND reconciliation_id = $2
+                 RETURNING outcome),
              counts AS (
                  SELECT count(*) FILTER (WHERE outcome = 'pending') AS pending,
                         count(*) FILTER (WHERE outcome = 'skipped') AS skipped
@@ -292,6 +291,8 @@ impl TenantDb {
             now,
             end.expires_at,
             lease.account_id as IntegratedAccountId,
+            PHASE_ROOM,
+            end.first_numbers,
         )
         .execute(&mut *tx)
         .await?;

@@ -13,6 +13,7 @@ use super::super::directory::attribution::write_version_actors;
 use super::super::directory::compare::{apply, remove};
 use super::super::directory::missing::{forget_run, mark_seen};
 use super::super::directory::own::{OwnChanges, ReadObjects};
+use super::super::directory::sizes;
 use super::super::jobs::{self, JobLease};
 use super::super::{StoreError, TenantDb};
 use super::super::{change_sources, policies};
@@ -258,6 +259,7 @@ impl TenantDb {
             )
             .execute(&mut *tx)
             .await?;
+            sizes::count(&mut tx, &feed, *kind).await?;
         }
         // A held or failed run continues with what it has read; another run forgets it.
         if matches!(end.status, SyncStatus::Succeeded | SyncStatus::Partial) {

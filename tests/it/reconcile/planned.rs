@@ -40,6 +40,16 @@ impl Organization {
             .collect()
     }
 
+    /// Returns the e-mail address of a member, and a workspace that the member does not belong to.
+    pub(crate) async fn member_elsewhere(&self) -> anyhow::Result<(String, String)> {
+        let members = self.members().await?;
+        let found = members.into_iter().find_map(|(email, user)| {
+            let own = ids(&user["workspaces"]);
+            Some((email, self.workspaces.iter().find(|id| !own.contains(*id))?.clone()))
+        });
+        found.context("everybody is everywhere")
+    }
+
     /// Returns the number of provider calls so far.
     pub(crate) fn calls(&self) -> u64 {
         self.synced.app.sandbox.requests(None).counts.values().sum()

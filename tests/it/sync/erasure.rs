@@ -12,6 +12,7 @@ use super::SyncedApp;
 const LEFT: &str = "
     SELECT (SELECT count(*) FROM directory_versions WHERE integrated_account_id = $1)
         + (SELECT count(*) FROM directory_copies WHERE integrated_account_id = $1)
+        + (SELECT count(*) FROM directory_copy_sizes WHERE integrated_account_id = $1)
         + (SELECT count(*) FROM change_sources WHERE integrated_account_id = $1)
         + (SELECT count(*) FROM events
            WHERE integrated_account_id = $1 AND (object IS NOT NULL OR previous IS NOT NULL))
@@ -107,6 +108,7 @@ async fn a_disconnected_account_leaves_nothing(pool: PgPool) -> anyhow::Result<(
     for sql in [
         "SELECT count(*) FROM directory_versions",
         "SELECT count(*) FROM directory_copies",
+        "SELECT count(*) FROM directory_copy_sizes",
         "SELECT count(*) FROM sync_seen",
         "SELECT count(*) FROM sync_profiles",
         "SELECT count(*) FROM change_causes",

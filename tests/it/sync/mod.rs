@@ -15,6 +15,7 @@ mod needed_runs;
 mod own_changes;
 mod poll_interval;
 mod removals;
+mod sizes;
 mod write_through;
 
 use std::collections::BTreeMap;

@@ -246,6 +246,7 @@ pub(crate) async fn change_at_random<D: RandomDirectory>(
         synced.synced().await?;
         synced.assert_equal_with(&D::EXPANSIONS).await?;
         synced.assert_replayed().await?;
+        synced.assert_sizes().await?;
         let at = synced.app.state.clock.now().format(&Rfc3339)?;
         synced.app.clock.advance(time::Duration::seconds(1));
         states.push((at, synced.all("users?source=synced&limit=1000").await?));

@@ -1,0 +1,51 @@
+//! The people of a copy in pages.
+
+use std::sync::Arc;
+
+use time::OffsetDateTime;
+
+use super::super::read_ahead::{PageSource, ReadAhead};
+use super::super::{StoreError, TenantDb};
+use super::people::{PeopleFilter, PeoplePage};
+use crate::domain::ids::IntegratedAccountId;
+use crate::domain::policy::Person;
+
+/// Number of people of a page.
+const PAGE: i64 = 1_000;
+
+/// Reads people of a copy.
+#[derive(Debug, Clone)]
+pub struct PeopleReader {
+    db: TenantDb,
+    account_id: IntegratedAccountId,
+    filter: Arc<PeopleFilter>,
+    as_of: Option<OffsetDateTime>,
+}
+
+impl TenantDb {
+    /// Returns the pages of people, in the order of their ids. `as_of`: the directory as it was at this time; `None` for now.
+    #[must_use]
+    pub fn people_pages(
+        &self,
+        account_id: IntegratedAccountId,
+        filter: PeopleFilter,
+        as_of: Option<OffsetDateTime>,
+    ) -> ReadAhead<PeopleReader> {
+        let filter = Arc::new(filter);
+        ReadAhead::new(PeopleReader { db: self.clone(), account_id, filter, as_of })
+    }
+}
+
+impl PageSource for PeopleReader {
+    type Page = Vec<Person>;
+    type Place = String;
+
+    async fn read(&self, after: Option<String>) -> Result<Vec<Person>, StoreError> {
+        let page = PeoplePage { as_of: self.as_of, after: after.as_deref(), limit: PAGE };
+        self.db.people(self.account_id, &self.filter, page).await
+    }
+
+    fn last(page: &Vec<Person>) -> Option<String> {
+        page.last().map(|person| person.id.clone())
+    }
+}
