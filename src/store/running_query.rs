@@ -10,6 +10,7 @@ pub struct RunningQuery<T>(AbortOnDropHandle<Result<T, StoreError>>);
 
 impl<T: Send + 'static> RunningQuery<T> {
     /// Starts a query. The caller, which may not wait again soon, lets it be sent first.
+    #[expect(clippy::disallowed_methods, reason = "it ends with its caller, which is awaited")]
     pub async fn start(
         query: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Self {

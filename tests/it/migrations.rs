@@ -110,7 +110,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ),
     (
         "directory_copy_sizes",
-        "insert into directory_copy_sizes values ('env_1', 'acc_1', 'group', 1)",
+        "insert into directory_copy_sizes values ('env_1', 'acc_1', 'a later kind', 1)",
     ),
     (
         "directory_versions",

@@ -31,7 +31,8 @@ async fn the_sizes_of_a_copy_follow_each_change(pool: PgPool) -> anyhow::Result<
     synced.synced().await?;
     synced.assert_sizes().await?;
     let (user, workspace) = synced.some_member().await?;
-    let person = json!({"email": "sizes@example.com", "name": "Si Zes", "workspaces": [workspace]});
+    let person = json!({"email": "sizes@example.com", "name": "Si Zes",
+        "workspaces": [{"id": workspace}]});
     synced.api.post("users", &person).await?.created()?;
     synced.assert_sizes().await?;
     let membership = json!({"user_id": user, "team_id": workspace});
