@@ -15,6 +15,7 @@ pub(super) mod sizes;
 mod statistics;
 mod timeline;
 mod versions;
+mod write_versions;
 
 pub use attribution::LogCauses;
 pub use changes::ObjectChanges;

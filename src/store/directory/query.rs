@@ -127,6 +127,31 @@ impl CopyQuery {
             limit,
         }
     }
+
+    /// Whether all current objects of the kind match.
+    pub(super) fn matches_all(&self) -> bool {
+        // Each field is named, so that a new filter is not forgotten here.
+        let Self {
+            kind: _,
+            as_of,
+            user,
+            name,
+            user_id,
+            role_id,
+            parent_id,
+            discoverability,
+            id,
+            search,
+            contains,
+            sort: _,
+            descending: _,
+            after: _,
+            offset: _,
+            limit: _,
+        } = self;
+        let texts = [name, user_id, role_id, parent_id, discoverability, id, search, contains];
+        as_of.is_none() && *user == UserCriteria::default() && texts.iter().all(|one| one.is_none())
+    }
 }
 
 /// An object of a page.

@@ -188,6 +188,11 @@ impl TenantDb {
             let found = self.copied_objects(account_id, &all).await?;
             return Ok(i64::try_from(found.len()).unwrap_or(i64::MAX));
         }
+        if query.matches_all() {
+            let sizes = self.copy_sizes(account_id).await?;
+            let size = sizes.into_iter().find(|(kind, _)| *kind == query.kind);
+            return Ok(size.map_or(0, |(_, size)| i64::try_from(size).unwrap_or(i64::MAX)));
+        }
         let mut sql = QueryBuilder::new("SELECT count(*)");
         self.push_source(&mut sql, account_id, query);
         Ok(sql.build_query_scalar().fetch_one(&self.pool).await?)
