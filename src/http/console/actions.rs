@@ -22,10 +22,8 @@ fn path(list: &str, id: &str, what: &str) -> String {
 /// Fixes a violation.
 pub(super) async fn fix(Path(id): Path<String>, form: ConsoleForm) -> Response {
     let call = path("drift", &id, "/fix");
-    match form.console.view.api.send(Method::POST, &call, &[], None).await {
-        Ok(fixed) => form.console.done("/drift", key_of_fix(&fixed)),
-        Err(failure) => form.console.respond(Err(failure.into())),
-    }
+    let sent = form.console.view.api.send(Method::POST, &call, &[], None).await;
+    form.show("/drift", sent.map(|fixed| key_of_fix(&fixed)).map_err(PageError::from))
 }
 
 /// Acknowledges a violation.

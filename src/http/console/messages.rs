@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::json::Fields as _;
+use super::view::PageError;
 
 /// Returns the key of the message after a fix, by the response of the API.
 pub(in crate::http) fn key_of_fix(fixed: &Value) -> &'static str {
@@ -19,6 +20,13 @@ pub(in crate::http) fn key_of_fix(fixed: &Value) -> &'static str {
     }
 }
 
+/// Returns the key of the message after a change that the API refused because a policy was evaluated since the page was
+/// loaded.
+pub(in crate::http) fn key_of_outdated(error: &PageError) -> Option<&'static str> {
+    let PageError::Failure(failure) = error else { return None };
+    (failure.problem.text("type") == "/problems/violation_not_open").then_some("violation-closed")
+}
+
 /// Returns the message of a key.
 pub(in crate::http) fn message(key: &str) -> Option<&'static str> {
     Some(match key {
@@ -26,6 +34,9 @@ pub(in crate::http) fn message(key: &str) -> Option<&'static str> {
         "fixed" => "The fix was run. The violation is resolved when the policy is evaluated next.",
         "fix-refused" => "A guard refused the fix, or the rest of it. “Last fix” has the reason.",
         "fix-failed" => "The fix failed, or the rest of it. “Last fix” has the reason.",
+        "violation-closed" => {
+            "Nothing was changed: the violation is no longer open. Its policy was evaluated since the page was loaded."
+        }
         "fix-skipped" => "Operations of the fix were skipped. “Last fix” has the reason.",
         "sync-requested" => "A run of the sync is requested.",
         "sync-accepted" => {

@@ -16,6 +16,7 @@ use super::fields::FormFields;
 use super::format::Now;
 use super::json::Fields as _;
 use super::layout;
+use super::messages::key_of_outdated;
 use super::view::{PageError, PageResult, Permissions, SelectedAccount, UrlQuery, View};
 use crate::domain::access::Scope;
 use crate::domain::sealed::Digest;
@@ -221,9 +222,18 @@ impl ConsoleForm {
         body: Option<&Value>,
         (path, done): (&str, &str),
     ) -> Response {
-        match self.console.view.api.send(method, api_path, &[], body).await {
-            Ok(_) => self.console.done(path, done),
-            Err(failure) => self.console.respond(Err(failure.into())),
+        let sent = self.console.view.api.send(method, api_path, &[], body).await;
+        self.show(path, sent.map(|_| done).map_err(PageError::from))
+    }
+
+    /// Shows the page at `path` with the message of a key after a change, or the problem.
+    pub(super) fn show(&self, path: &str, done: Result<&str, PageError>) -> Response {
+        match done {
+            Ok(done) => self.console.done(path, done),
+            Err(error) => match key_of_outdated(&error) {
+                Some(outdated) => self.console.done(path, outdated),
+                None => self.console.respond(Err(error)),
+            },
         }
     }
 }

@@ -151,10 +151,8 @@ fn stream(visit: Visit, view: PortalView, part: LivePart, slots: &StreamSlots) -
 async fn fix(Path(id): Path<String>, form: PortalForm) -> Response {
     let path = format!("/drift/{}/fix", segment(&id));
     let needs = (PortalView::Drift, PortalPermission::Apply);
-    match form.send(needs, (Method::POST, &path), None).await {
-        Ok(fixed) => form.visit.done("/drift", key_of_fix(&fixed)),
-        Err(error) => form.visit.respond(Err(error)),
-    }
+    let sent = form.send(needs, (Method::POST, &path), None).await;
+    form.show("/drift", sent.map(|fixed| key_of_fix(&fixed)))
 }
 
 async fn acknowledge(Path(id): Path<String>, form: PortalForm) -> Response {

@@ -205,20 +205,41 @@ async fn permissions_are_checked_at_each_action(pool: PgPool) -> anyhow::Result<
 async fn a_fix_is_offered_once_until_the_next_evaluation(pool: PgPool) -> anyhow::Result<()> {
     let (synced, id) = violated(pool).await?;
     synced.app.clock.advance(time::Duration::seconds(1));
-    let session = visit(&synced, json!(["drift"]), json!(["apply"])).await?;
-    let fix = format!("portal/drift/{id}/fix");
+    let session = visit(&synced, json!(["drift"]), json!(["apply", "acknowledge"])).await?;
+    let [fix, acknowledge] = ["fix", "acknowledge"].map(|what| format!("portal/drift/{id}/{what}"));
     let page = session.get("portal/drift").await?;
+    assert!(page.text.contains(&acknowledge), "{}", page.text);
     assert!(page.text.contains(&fix) && !page.text.contains("data-live"), "{}", page.text);
-    let sent = send(&session, &fix, &[("csrf", &csrf(&page)?)]).await?;
+    let token = csrf(&page)?;
+    let sent = send(&session, &fix, &[("csrf", &token)]).await?;
     assert_eq!(sent.status, 303, "{}", sent.text);
     let page = session.get("portal/drift").await?;
     assert!(page.text.contains("the fix was run"), "{}", page.text);
     assert!(!page.text.contains(&fix) && page.text.contains("data-live"), "{}", page.text);
+    assert!(!page.text.contains(&acknowledge), "{}", page.text);
     synced.app.clock.advance(time::Duration::seconds(1));
     let stop = CancellationToken::new();
     while synced.app.policies.work_once(&stop).await? {}
     let page = session.get("portal/drift").await?;
     assert!(!page.text.contains(&id) && !page.text.contains("data-live"), "{}", page.text);
+    // The forms of a page that was loaded before say what has happened.
+    let console = super::signed_in(&synced.app, &synced.app.home, Scope::ALL).await?;
+    let expires_at = (synced.app.state.clock.now() + Duration::days(7))
+        .format(&time::format_description::well_known::Rfc3339)?;
+    for what in ["fix", "acknowledge"] {
+        let fields = [("reason", "Known"), ("expires_at", expires_at.as_str())];
+        let path = format!("portal/drift/{id}/{what}");
+        let late =
+            send(&session, &path, &[&[("csrf", token.as_str())][..], &fields].concat()).await?;
+        assert_eq!(
+            (late.status, late.header("location")),
+            (303, "/portal/drift?done=violation-closed")
+        );
+        let late = console.send(&format!("console/drift/{id}/{what}"), &fields).await?;
+        assert!(late.header("location").ends_with("done=violation-closed"), "{}", late.text);
+    }
+    let page = session.get("portal/drift?done=violation-closed").await?;
+    assert!(page.text.contains("the violation is no longer open"), "{}", page.text);
     Ok(())
 }
 

@@ -168,9 +168,9 @@ fn card(view: &View, violation: &Value, context: &DriftContext) -> Markup {
             }
             @let rows = evidence(view, violation, context);
             @if !rows.is_empty() { (facts(&rows)) }
-            @if is_open {
+            @if is_open && !is_fixed {
                 div.actions {
-                    @if view.may.apply && !is_fixed && !violation.list("fix").is_empty() { (fix(view, violation, context)) }
+                    @if view.may.apply && !violation.list("fix").is_empty() { (fix(view, violation, context)) }
                     @if view.may.acknowledge { (acknowledgement(view, violation)) }
                 }
             }
