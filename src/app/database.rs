@@ -10,6 +10,11 @@ use crate::config;
 use crate::embedded::{Cluster, EmbeddedError, EmbeddedOptions};
 use crate::store::{CacheConfig, DatabaseTimeouts, Store};
 
+/// Maximum time to close the connections to a remote server, which may no longer respond.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+/// The same for the embedded server: a cancelled statement ends before its connection is closed.
+const EMBEDDED_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Whether an embedded server of another process may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exclusivity {
@@ -91,7 +96,8 @@ impl Database {
     /// Closes the connections and stops the embedded server.
     pub async fn close(self) {
         // Connections still in use are lost with the server.
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.pool.close()).await;
+        let limit = if self.cluster.is_some() { EMBEDDED_CLOSE_TIMEOUT } else { CLOSE_TIMEOUT };
+        let _ = tokio::time::timeout(limit, self.pool.close()).await;
         if let Some(cluster) = self.cluster {
             cluster.stop().await;
         }

@@ -37,24 +37,27 @@ pub(super) struct DesiredReader {
 }
 
 impl PageSource for DesiredReader {
+    type Rows = Vec<StagedRow>;
     type Page = DesiredPage;
     type Place = i64;
 
-    async fn read(&self, after: Option<i64>) -> Result<DesiredPage, StoreError> {
-        let (db, account_id) = (&self.db, self.account_id);
+    async fn read(&self, after: Option<i64>) -> Result<Vec<StagedRow>, StoreError> {
         let after = after.unwrap_or_default();
-        let rows = db.staged_rows(account_id, self.reconciliation_id, after, PAGE).await?;
+        self.db.staged_rows(self.account_id, self.reconciliation_id, after, PAGE).await
+    }
+
+    fn last(rows: &Vec<StagedRow>) -> Option<i64> {
+        rows.last().map(|row| row.row_number)
+    }
+
+    async fn complete(&self, rows: Vec<StagedRow>) -> Result<DesiredPage, StoreError> {
         let Some(people_by) = &self.people_by else {
             return Ok(DesiredPage { rows, people: Vec::new() });
         };
         let ids = rows.iter().filter_map(|row| people_by.get(&row.match_key)?.first().cloned());
         let filter = PeopleFilter::Ids(ids.collect());
         let page = PeoplePage { as_of: None, after: None, limit: PAGE };
-        let people = db.people(account_id, &filter, page).await?;
+        let people = self.db.people(self.account_id, &filter, page).await?;
         Ok(DesiredPage { rows, people })
-    }
-
-    fn last(page: &DesiredPage) -> Option<i64> {
-        page.rows.last().map(|row| row.row_number)
     }
 }

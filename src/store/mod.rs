@@ -106,7 +106,7 @@ pub use mappings::MappingFilter;
 pub use own_changes::OwnChangeId;
 pub use policies::{
     EvaluatedSubjects, EvaluationLease, EvaluationScope, PeopleFilter, PeoplePage, PeopleReader,
-    PolicyFindings, PolicyLock, ViolationFilter,
+    PeopleRows, PolicyFindings, PolicyLock, ViolationFilter,
 };
 pub use portal_links::{NewPortalLink, PORTAL_ACCOUNT_CONSTRAINT, PortalSession};
 pub use provider_apps::{NewProviderApp, ProviderApp, ProviderAppLock};

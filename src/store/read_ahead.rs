@@ -1,16 +1,19 @@
-//! Reads rows in pages, the next page while the caller works on the one before.
+//! Reads rows in pages, in two steps that overlap: the rows of the next page are read while the one before is completed,
+//! and both while the caller works on the one before that.
 
 use super::StoreError;
 use super::running_query::RunningQuery;
 
 /// What pages are read from.
 pub trait PageSource: Clone + Send + Sync + 'static {
-    /// A page.
+    /// The rows of a page.
+    type Rows: Send + 'static;
+    /// A page: its rows, with what belongs to them.
     type Page: Send + 'static;
     /// The place of a row in the order.
     type Place: Send + 'static;
 
-    /// Reads the page behind a row; `None` for the first page.
+    /// Reads the rows behind a row; `None` for those of the first page.
     ///
     /// # Errors
     ///
@@ -18,18 +21,30 @@ pub trait PageSource: Clone + Send + Sync + 'static {
     fn read(
         &self,
         after: Option<Self::Place>,
-    ) -> impl Future<Output = Result<Self::Page, StoreError>> + Send;
+    ) -> impl Future<Output = Result<Self::Rows, StoreError>> + Send;
 
-    /// Returns the place of the last row of a page; `None` for an empty page, which is the end.
-    fn last(page: &Self::Page) -> Option<Self::Place>;
+    /// Returns the place of the last row; `None` without rows, which is the end.
+    fn last(rows: &Self::Rows) -> Option<Self::Place>;
+
+    /// Reads what belongs to rows.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    fn complete(
+        &self,
+        rows: Self::Rows,
+    ) -> impl Future<Output = Result<Self::Page, StoreError>> + Send;
 }
 
-/// Pages that are read ahead.
+/// Pages that are read ahead, over up to two connections at once.
 #[derive(Debug)]
 pub struct ReadAhead<S: PageSource> {
     source: S,
-    /// The page that is read now; `None` before the first and after the last one.
-    reading: Option<RunningQuery<S::Page>>,
+    /// The next page.
+    page: Option<RunningQuery<S::Page>>,
+    /// The rows of the page after it.
+    rows: Option<RunningQuery<S::Rows>>,
     is_started: bool,
 }
 
@@ -37,27 +52,35 @@ impl<S: PageSource> ReadAhead<S> {
     /// Returns the pages of a source, of which none is read yet.
     #[must_use]
     pub fn new(source: S) -> Self {
-        Self { source, reading: None, is_started: false }
+        Self { source, page: None, rows: None, is_started: false }
     }
 
-    /// Returns the next page, `None` at the end, and begins to read the one after it.
+    /// Returns the next page, `None` at the end, and begins to read those after it.
     ///
     /// # Errors
     ///
     /// When the database fails; then there are no more pages.
     pub async fn next(&mut self) -> Result<Option<S::Page>, StoreError> {
-        let page = match self.reading.take() {
-            Some(reading) => reading.result().await?,
-            None if self.is_started => return Ok(None),
-            None => {
-                self.is_started = true;
-                self.source.read(None).await?
-            }
+        if !self.is_started {
+            self.is_started = true;
+            let first = self.source.read(None).await?;
+            self.advance(first).await;
+        }
+        let (Some(page), Some(rows)) = (self.page.take(), self.rows.take()) else {
+            return Ok(None);
         };
-        let Some(last) = S::last(&page) else { return Ok(None) };
-        let source = self.source.clone();
-        let next = async move { source.read(Some(last)).await };
-        self.reading = Some(RunningQuery::start(next).await);
+        let (page, rows) = (page.result().await?, rows.result().await?);
+        self.advance(rows).await;
         Ok(Some(page))
+    }
+
+    /// Begins to complete a page and to read the rows of the one after it, unless it is the end.
+    async fn advance(&mut self, rows: S::Rows) {
+        let Some(last) = S::last(&rows) else { return };
+        let (completing, reading) = (self.source.clone(), self.source.clone());
+        let page = async move { completing.complete(rows).await };
+        self.page = Some(RunningQuery::start(page).await);
+        let rows = async move { reading.read(Some(last)).await };
+        self.rows = Some(RunningQuery::start(rows).await);
     }
 }

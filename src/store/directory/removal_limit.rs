@@ -63,9 +63,13 @@ async fn foreign_removals(
         return Ok(HashSet::new());
     }
     let rows = sqlx::query!(
-        r#"SELECT object_id, body::text AS "body!" FROM directory_versions
-           WHERE environment_id = $1 AND integrated_account_id = $2 AND kind = $3
-             AND object_id = ANY ($4) AND valid_to = 'infinity' AND read_at <= $5"#,
+        r#"SELECT v.object_id AS "object_id!", v.body::text AS "body!"
+           FROM UNNEST($4::text[]) AS i (id)
+           CROSS JOIN LATERAL (
+               SELECT object_id, body FROM directory_versions
+               WHERE environment_id = $1 AND integrated_account_id = $2 AND kind = $3
+                 AND object_id = i.id AND valid_to = 'infinity' AND read_at <= $5
+               LIMIT 1) v"#,
         feed.account.0 as EnvironmentId,
         feed.account.1 as IntegratedAccountId,
         kind.name(),

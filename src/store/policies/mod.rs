@@ -11,7 +11,7 @@ mod violation_list;
 mod violation_row;
 mod violations;
 
-pub use self::people::{PeopleFilter, PeoplePage};
+pub use self::people::{PeopleFilter, PeoplePage, PeopleRows};
 pub use self::people_pages::PeopleReader;
 pub use self::queue::{EvaluationLease, EvaluationScope};
 pub(super) use self::queue::{evaluate_again, request_full};

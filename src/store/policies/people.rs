@@ -1,5 +1,7 @@
 //! Reads the people of a copy with their roles, workspaces and groups, page by page.
 
+use std::collections::HashMap;
+
 use sqlx::{QueryBuilder, Row as _};
 use time::OffsetDateTime;
 
@@ -7,7 +9,12 @@ use super::super::directory::push_validity;
 use super::super::{StoreError, TenantDb};
 use super::grants::LostRoles;
 use crate::domain::ids::IntegratedAccountId;
-use crate::domain::policy::{AccessGrant, AccessType, HeldRole, LostRole, Membership, Person};
+use crate::domain::policy::{
+    AccessGrant, AccessType, HeldRole, LostRole, Membership, Person, UserAccess,
+};
+
+/// Maximum number of ids whose access is read beside the people, and not after them.
+const MAX_IDS_AT_ONCE: usize = 1_000;
 
 /// Which people are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +54,43 @@ impl TenantDb {
         filter: &PeopleFilter,
         page: PeoplePage<'_>,
     ) -> Result<Vec<Person>, StoreError> {
+        let rows = self.people_rows(account_id, filter, page);
+        if let PeopleFilter::Ids(ids) = filter
+            && ids.len() <= MAX_IDS_AT_ONCE
+        {
+            let access = self.access_by_id(account_id, ids, page.as_of);
+            let (rows, access) = tokio::try_join!(rows, access)?;
+            return Ok(rows.with_access(access));
+        }
+        self.people_of_rows(account_id, rows.await?, page.as_of).await
+    }
+
+    /// Returns the people of rows.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub(super) async fn people_of_rows(
+        &self,
+        account_id: IntegratedAccountId,
+        rows: PeopleRows,
+        as_of: Option<OffsetDateTime>,
+    ) -> Result<Vec<Person>, StoreError> {
+        let access = self.access_by_id(account_id, &rows.ids(), as_of).await?;
+        Ok(rows.with_access(access))
+    }
+
+    /// Returns a page of people without roles, workspaces and groups, in the order of their ids.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub(super) async fn people_rows(
+        &self,
+        account_id: IntegratedAccountId,
+        filter: &PeopleFilter,
+        page: PeoplePage<'_>,
+    ) -> Result<PeopleRows, StoreError> {
         let mut sql = QueryBuilder::new(
             "SELECT v.object_id, v.body::text, v.last_activity_at, v.valid_from
              FROM directory_users v WHERE v.environment_id = ",
@@ -84,6 +128,7 @@ impl TenantDb {
         sql.push(" ORDER BY v.object_id LIMIT ").push_bind(page.limit);
         let rows = sql.build().fetch_all(&self.pool).await?;
         let mut people = Vec::with_capacity(rows.len());
+        let last = rows.last().map(|row| row.try_get(0)).transpose()?;
         for row in rows {
             let (id, body): (String, String) = (row.try_get(0)?, row.try_get(1)?);
             // A body that a newer version of the gateway wrote in another form is left out, and reported.
@@ -106,21 +151,40 @@ impl TenantDb {
                 whole,
             });
         }
-        self.add_access(account_id, &mut people, page.as_of).await?;
-        Ok(people)
+        Ok(PeopleRows { people, last })
     }
 
-    /// Adds roles, workspaces and groups to people.
-    async fn add_access(
+    /// Returns the access of users by their ids.
+    async fn access_by_id(
         &self,
         account_id: IntegratedAccountId,
-        people: &mut [Person],
+        ids: &[String],
         as_of: Option<OffsetDateTime>,
-    ) -> Result<(), StoreError> {
-        let ids: Vec<String> = people.iter().map(|person| person.id.clone()).collect();
+    ) -> Result<HashMap<String, UserAccess>, StoreError> {
         let wanted = (AccessType::ALL, LostRoles::Read);
-        let access = self.access_of_users(account_id, &ids, wanted, as_of).await?;
-        for (person, access) in people.iter_mut().zip(access) {
+        let access = self.access_of_users(account_id, ids, wanted, as_of).await?;
+        Ok(ids.iter().cloned().zip(access).collect())
+    }
+}
+
+/// A page of people without their access.
+#[derive(Debug)]
+pub struct PeopleRows {
+    people: Vec<Person>,
+    /// The id of the last one.
+    pub(super) last: Option<String>,
+}
+
+impl PeopleRows {
+    fn ids(&self) -> Vec<String> {
+        self.people.iter().map(|person| person.id.clone()).collect()
+    }
+
+    /// Adds roles, workspaces and groups.
+    fn with_access(self, mut access: HashMap<String, UserAccess>) -> Vec<Person> {
+        let mut people = self.people;
+        for person in &mut people {
+            let access = access.remove(&person.id).unwrap_or_default();
             for held in access.grants {
                 match held.access_type {
                     AccessType::Role => person.roles.push(role(held)),
@@ -132,7 +196,7 @@ impl TenantDb {
             person.lost_roles =
                 lost.map(|(held, removal)| LostRole { role: role(held), removal }).collect();
         }
-        Ok(())
+        people
     }
 }
 

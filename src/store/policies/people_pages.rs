@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::super::read_ahead::{PageSource, ReadAhead};
 use super::super::{StoreError, TenantDb};
-use super::people::{PeopleFilter, PeoplePage};
+use super::people::{PeopleFilter, PeoplePage, PeopleRows};
 use crate::domain::ids::IntegratedAccountId;
 use crate::domain::policy::Person;
 
@@ -37,15 +37,20 @@ impl TenantDb {
 }
 
 impl PageSource for PeopleReader {
+    type Rows = PeopleRows;
     type Page = Vec<Person>;
     type Place = String;
 
-    async fn read(&self, after: Option<String>) -> Result<Vec<Person>, StoreError> {
+    async fn read(&self, after: Option<String>) -> Result<PeopleRows, StoreError> {
         let page = PeoplePage { as_of: self.as_of, after: after.as_deref(), limit: PAGE };
-        self.db.people(self.account_id, &self.filter, page).await
+        self.db.people_rows(self.account_id, &self.filter, page).await
     }
 
-    fn last(page: &Vec<Person>) -> Option<String> {
-        page.last().map(|person| person.id.clone())
+    fn last(rows: &PeopleRows) -> Option<String> {
+        rows.last.clone()
+    }
+
+    async fn complete(&self, rows: PeopleRows) -> Result<Vec<Person>, StoreError> {
+        self.db.people_of_rows(self.account_id, rows, self.as_of).await
     }
 }
