@@ -3,6 +3,7 @@
 //! tenant's calls beside it all succeed, and the memory stays below what the shipped files give.
 
 use std::fs;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::response::Response;
 use futures_util::future::{join_all, try_join_all};
@@ -19,10 +20,11 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::process::Command;
 use tokio::runtime::Builder;
 use url::form_urlencoded::Serializer;
 
-use super::super::http_client::text;
+use super::super::http_client::{Client, text};
 use super::super::processes::descendants;
 use super::super::program::{Program, release, run};
 use super::super::test_dir::TestDir;
@@ -46,6 +48,8 @@ const GOOD_CALLERS: usize = 2;
 const SLOWER: u32 = 3;
 /// The pace of each hostile caller: what is tried is what it holds on to, not how busy a machine can be.
 const PACE: Duration = Duration::from_millis(50);
+/// Environment variable with what the process of the other tenant is given.
+const OTHER_TENANT: &str = "SWITCHBOARD_TEST_OTHER_TENANT";
 /// Memory without end.
 const EXPRESSION: &str = "$pad('x', 1000000000)";
 
@@ -68,18 +72,19 @@ fn hostile_server() -> anyhow::Result<String> {
     let url = format!("http://{}/scim/v2", listener.local_addr()?);
     // As large as it may be. A program for tests takes fifty times as long for a page.
     let numbers = if release().is_some() { 3_900_000 } else { 390_000 };
-    let large: Arc<str> =
-        format!(r#"{{"totalResults":1,"Resources":[[{}1]]}}"#, "1,".repeat(numbers)).into();
+    // Never copied: a thread of low priority that maps memory holds up the others of its process.
+    let large =
+        Bytes::from(format!(r#"{{"totalResults":1,"Resources":[[{}1]]}}"#, "1,".repeat(numbers)));
+    let small = Bytes::from_static(br#"{"totalResults":0,"Resources":[]}"#);
     let response = move |request: Request| {
-        let large = Arc::clone(&large);
+        let (large, small) = (large.clone(), small.clone());
         async move {
             let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
             if path.contains("Groups") {
                 std::future::pending::<()>().await;
             }
             let is_trial = query.split('&').any(|pair| pair == "count=1" || pair == "count=20");
-            let small = r#"{"totalResults":0,"Resources":[]}"#.to_owned();
-            Response::new(Body::from(if is_trial { small } else { large.to_string() }))
+            Response::new(Body::from(if is_trial { small } else { large }))
         }
     };
     let router = Router::new().fallback(response);
@@ -229,14 +234,54 @@ impl Attack {
     }
 }
 
-/// Calls of the good tenant for so long; gives how long each took.
-async fn calls(fleet: &Fleet, length: Duration) -> anyhow::Result<Vec<Duration>> {
+/// Not a test of its own: the process of the other tenant.
+#[tokio::test]
+#[ignore = "run by `a_tenant_that_tries_everything_takes_nothing_from_another`"]
+async fn calls_as_the_other_tenant() -> anyhow::Result<()> {
+    let given = std::env::var_os(OTHER_TENANT).context("nothing is given")?;
+    let given: Value = serde_json::from_slice(given.as_encoded_bytes())?;
+    let (key, account) = (text(&given, "/key")?, text(&given, "/account")?);
+    let caller = Caller { client: Client::new()?, key, account };
+    let seconds = given.get("seconds").and_then(Value::as_u64).context("no length")?;
+    let gateway = text(&given, "/gateway")?;
+    let took = calls(&caller, &gateway, Duration::from_secs(seconds)).await?;
+    let (count, p99) = (took.len(), p99(took));
+    let line = json!({"count": count, "p99_s": p99.as_secs_f64()});
+    writeln!(std::io::stderr(), "{line}")?;
+    Ok(())
+}
+
+/// Calls as the other tenant for so long, in a process of its own, which shares no memory with the attack. Returns the
+/// number of calls, and what 99 of 100 are as fast as.
+async fn other_tenant(fleet: &Fleet, length: Duration) -> anyhow::Result<(u64, Duration)> {
+    let gateway = &fleet.gateways.first().context("no gateway")?.1;
+    let Caller { key, account, .. } = &fleet.caller;
+    let seconds = length.as_secs();
+    let given = json!({"gateway": gateway, "key": key, "account": account, "seconds": seconds});
+    let name = "process::fleet::exhaustion::calls_as_the_other_tenant";
+    let output = Command::new(std::env::current_exe()?)
+        .args([name, "--exact", "--ignored", "--nocapture"])
+        .env(OTHER_TENANT, given.to_string())
+        .kill_on_drop(true)
+        .output()
+        .await?;
+    let printed = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(output.status.success(), "{printed}");
+    let line = printed.lines().find_map(|line| serde_json::from_str::<Value>(line).ok());
+    let line = line.with_context(|| format!("no result: {printed}"))?;
+    let count = line.get("count").and_then(Value::as_u64).context("no count")?;
+    let p99 = line.get("p99_s").and_then(Value::as_f64).context("no time")?;
+    Ok((count, Duration::try_from_secs_f64(p99)?))
+}
+
+/// Calls of a tenant for so long; gives how long each took.
+async fn calls(caller: &Caller, gateway: &str, length: Duration) -> anyhow::Result<Vec<Duration>> {
     let end = Instant::now() + length;
     let one = async || {
         let mut took = Vec::new();
         while Instant::now() < end {
             let began = Instant::now();
-            let page = fleet.get(0, "/users?limit=20").await?;
+            let page = caller.send(gateway, Method::GET, "/users?limit=20", None).await?;
             anyhow::ensure!(page.status == 200, "{page:?}");
             took.push(began.elapsed());
         }
@@ -281,13 +326,13 @@ async fn a_tenant_that_tries_everything_takes_nothing_from_another(
     let fleet = Fleet::launch(&home, &pool, (1, 60), inside, start).await?;
     let caller = hostile_tenant(&home, &fleet).await?;
     let (program, gateway) = fleet.gateways.first().context("no gateway")?;
-    let alone = p99(calls(&fleet, ALONE).await?);
+    let (_, alone) = other_tenant(&fleet, ALONE).await?;
     let is_over = Arc::new(AtomicBool::new(false));
     let attack = Attack { caller, gateway: gateway.clone(), is_over: Arc::clone(&is_over) };
     let hostile = attack.clone();
     let hostile = apart(async move { hostile.run().await });
     let good = async {
-        let took = calls(&fleet, ATTACK).await;
+        let took = other_tenant(&fleet, ATTACK).await;
         is_over.store(true, Ordering::Relaxed);
         took
     };
@@ -300,12 +345,11 @@ async fn a_tenant_that_tries_everything_takes_nothing_from_another(
         }
         Ok(most)
     });
-    let took = good.await?;
+    let (count, beside) = good.await?;
     let (ended, most) = tokio::task::spawn_blocking(|| (hostile.join(), watch.join())).await?;
     let panicked = |_| anyhow::anyhow!("the attack panicked");
     ended.map_err(panicked)?.with_context(|| errors(&program.stderr().unwrap_or_default()))?;
     let most = most.map_err(panicked)??;
-    let (count, beside) = (took.len(), p99(took));
     note(format_args!(
         "{count} calls beside the attack: 99 of 100 within {beside:?}, alone {alone:?}; {} MiB",
         most / 1024
