@@ -14,7 +14,7 @@ use tower::ServiceExt as _;
 use url::form_urlencoded;
 
 use super::middleware::X_REQUEST_ID;
-use super::problem::Problem;
+use super::problem::{Problem, ProblemKind};
 use super::request_context::{InternalCaller, ParentRequest, RequestContext};
 use crate::store::Caller;
 
@@ -39,6 +39,14 @@ pub(super) struct ApiFailure {
     pub(super) status: StatusCode,
     /// The problem.
     pub(super) problem: Value,
+}
+
+impl ApiFailure {
+    /// Whether it is a problem of this kind.
+    pub(super) fn is(&self, kind: ProblemKind) -> bool {
+        let name = self.problem.get("type").and_then(Value::as_str).unwrap_or_default();
+        name.strip_prefix("/problems/") == Some(kind.name())
+    }
 }
 
 impl From<Problem> for ApiFailure {

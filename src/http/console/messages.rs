@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::json::Fields as _;
 use super::view::PageError;
+use crate::http::problem::ProblemKind;
 
 /// Returns the key of the message after a fix, by the response of the API.
 pub(in crate::http) fn key_of_fix(fixed: &Value) -> &'static str {
@@ -20,11 +21,15 @@ pub(in crate::http) fn key_of_fix(fixed: &Value) -> &'static str {
     }
 }
 
-/// Returns the key of the message after a change that the API refused because a policy was evaluated since the page was
-/// loaded.
-pub(in crate::http) fn key_of_outdated(error: &PageError) -> Option<&'static str> {
-    let PageError::Failure(failure) = error else { return None };
-    (failure.problem.text("type") == "/problems/violation_not_open").then_some("violation-closed")
+/// Returns the key of the message after a change. A change that came too late, because a policy was evaluated since the page
+/// was loaded, has a message too, and is no problem.
+pub(in crate::http) fn key_after(changed: Result<&str, PageError>) -> Result<&str, PageError> {
+    match changed {
+        Err(PageError::Failure(failure)) if failure.is(ProblemKind::ViolationNotOpen) => {
+            Ok("violation-closed")
+        }
+        changed => changed,
+    }
 }
 
 /// Returns the message of a key.
@@ -34,10 +39,10 @@ pub(in crate::http) fn message(key: &str) -> Option<&'static str> {
         "fixed" => "The fix was run. The violation is resolved when the policy is evaluated next.",
         "fix-refused" => "A guard refused the fix, or the rest of it. “Last fix” has the reason.",
         "fix-failed" => "The fix failed, or the rest of it. “Last fix” has the reason.",
+        "fix-skipped" => "Operations of the fix were skipped. “Last fix” has the reason.",
         "violation-closed" => {
             "Nothing was changed: the violation is no longer open. Its policy was evaluated since the page was loaded."
         }
-        "fix-skipped" => "Operations of the fix were skipped. “Last fix” has the reason.",
         "sync-requested" => "A run of the sync is requested.",
         "sync-accepted" => {
             "The removals are accepted. The run requests each object and removes those that the provider does not have."

@@ -16,7 +16,7 @@ use super::fields::FormFields;
 use super::format::Now;
 use super::json::Fields as _;
 use super::layout;
-use super::messages::key_of_outdated;
+use super::messages::key_after;
 use super::view::{PageError, PageResult, Permissions, SelectedAccount, UrlQuery, View};
 use crate::domain::access::Scope;
 use crate::domain::sealed::Digest;
@@ -228,12 +228,9 @@ impl ConsoleForm {
 
     /// Shows the page at `path` with the message of a key after a change, or the problem.
     pub(super) fn show(&self, path: &str, done: Result<&str, PageError>) -> Response {
-        match done {
+        match key_after(done) {
             Ok(done) => self.console.done(path, done),
-            Err(error) => match key_of_outdated(&error) {
-                Some(outdated) => self.console.done(path, outdated),
-                None => self.console.respond(Err(error)),
-            },
+            Err(error) => self.console.respond(Err(error)),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(in crate::http) fn sparkline(days: &[DailyChanges]) -> Markup {
     let total: i64 = days.iter().map(|day| day.count).sum();
     let (width, height) = SPARK;
     let step = width / usize::from(DAYS);
-    let label = format!("Changes a day, last {DAYS} days: {} in total", number(total));
+    let label = format!("Changes per day, last {DAYS} days: {} in total", number(total));
     html! {
         figure.spark {
             svg viewBox=(format!("0 0 {width} {height}")) role="img" aria-label=(label) preserveAspectRatio="none" {

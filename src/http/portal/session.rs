@@ -18,7 +18,7 @@ use crate::http::console::csrf::{check_csrf, check_origin, csrf_token};
 use crate::http::console::fields::FormFields;
 use crate::http::console::format::Now;
 use crate::http::console::json::Fields as _;
-use crate::http::console::messages::key_of_outdated;
+use crate::http::console::messages::key_after;
 use crate::http::console::view::{
     PageError, PageResult, Permissions, SelectedAccount, UrlQuery, View,
 };
@@ -167,12 +167,9 @@ impl PortalForm {
 
     /// Shows the page at `path` with the message of a key after a change, or the problem.
     pub(super) fn show(&self, path: &str, done: Result<&str, PageError>) -> Response {
-        match done {
+        match key_after(done) {
             Ok(done) => self.visit.done(path, done),
-            Err(error) => match key_of_outdated(&error) {
-                Some(outdated) => self.visit.done(path, outdated),
-                None => self.visit.respond(Err(error)),
-            },
+            Err(error) => self.visit.respond(Err(error)),
         }
     }
 }

@@ -154,7 +154,7 @@ impl TenantDb {
         Ok(PeopleRows { people, last })
     }
 
-    /// Returns the access of users by their ids.
+    /// Returns the access of users by their ids, which may occur more than once.
     async fn access_by_id(
         &self,
         account_id: IntegratedAccountId,
@@ -162,8 +162,11 @@ impl TenantDb {
         as_of: Option<OffsetDateTime>,
     ) -> Result<HashMap<String, UserAccess>, StoreError> {
         let wanted = (AccessType::ALL, LostRoles::Read);
-        let access = self.access_of_users(account_id, ids, wanted, as_of).await?;
-        Ok(ids.iter().cloned().zip(access).collect())
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
+        ids.dedup();
+        let access = self.access_of_users(account_id, &ids, wanted, as_of).await?;
+        Ok(ids.into_iter().zip(access).collect())
     }
 }
 

@@ -76,7 +76,7 @@ async fn end_sessions(gateway: &Client, person: &str) -> anyhow::Result<()> {
 }
 
 /// Sends each kind as a batch, split over the gateways, and the raw calls beside them.
-/// Returns how long it took, without the time that this process waited for a processor.
+/// Returns how long it took, without the time that this thread waited for a processor.
 async fn send(app: &TestApp, gateways: &[Client]) -> anyhow::Result<Duration> {
     let (people, places) = app.sandbox.with_org(users_and_workspaces);
     let kinds = changes(&people, &places);
@@ -103,15 +103,12 @@ async fn send(app: &TestApp, gateways: &[Client]) -> anyhow::Result<Duration> {
     Ok(started.elapsed().saturating_sub(processor_wait().saturating_sub(waited)))
 }
 
-/// Returns how long the threads of this process have been ready and waited for a processor, by the kernel's statistics
-/// (`/proc/PID/schedstat`, the second number, in nanoseconds); zero where it has none.
+/// Returns how long this thread, on which gateways, provider and callers run, has been ready and waited for a processor,
+/// by the kernel's statistics (`/proc/PID/schedstat`, the second number, in nanoseconds); zero where it has none.
 fn processor_wait() -> Duration {
-    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let waits = tasks.filter_map(|task| {
-        let line = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok()
-    });
-    Duration::from_nanos(waits.sum())
+    let line = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let wait = line.split_whitespace().nth(1).and_then(|wait| wait.parse().ok());
+    Duration::from_nanos(wait.unwrap_or_default())
 }
 
 fn first_failure(response: &Value) -> Value {

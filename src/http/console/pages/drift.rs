@@ -212,16 +212,25 @@ fn evidence(view: &View, violation: &Value, context: &DriftContext) -> Vec<(&'st
             @if !grant.field("revoked_by").is_null() { " · " (actor(grant.field("revoked_by"))) }
         }));
     }
-    let values = violation.pointer("/evidence/values").and_then(Value::as_object);
-    let values = values.into_iter().flatten().filter(|(_, value)| !value.is_null());
-    for (name, value) in values {
-        rows.push(("Evidence", html! { (words(name)) ": " (value.as_str().map_or_else(|| value.to_string(), str::to_owned)) }));
+    let values = violation.field("/evidence/values");
+    let present = values.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    for (name, value) in present {
+        rows.push((
+            "Evidence",
+            html! {
+                (words(name)) ": "
+                @match values.time(name) {
+                    Some(at) => { (view.now.when(at)) },
+                    None => { (value.as_str().map_or_else(|| value.to_string(), str::to_owned)) },
+                }
+            },
+        ));
     }
     if !violation.list("fix").is_empty() {
         rows.push(("Fix", operations(violation.list("fix"), context)));
     }
     if let Some(why) = violation.some("fix_unavailable") {
-        rows.push(("Fix", html! { (why) }));
+        rows.push(("No automatic fix", html! { (why) }));
     }
     if violation.some("/acknowledgement/reason").is_some() {
         rows.push(("Acknowledged", html! {

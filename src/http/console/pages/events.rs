@@ -49,7 +49,7 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
     let names = EventNames::of(view, &rows).await?;
     let retained = ["kind", "scope"];
     let body = html! {
-        @if !days.is_empty() { section.card aria-labelledby="days" { h2 #days { "Changes a day" } (sparkline(&days)) } }
+        @if !days.is_empty() { section.card aria-labelledby="days" { h2 #days { "Changes per day" } (sparkline(&days)) } }
         div.card {
             (filters(view, chosen, is_whole))
             @if rows.is_empty() { (empty("No events", &html! { "Nothing of this kind happened within the last 30 days." })) }

@@ -43,7 +43,7 @@ pub(in crate::http) async fn show(view: &View) -> PageResult {
             (role_changes.render(view))
             p { a href=(view.href("/roles/changes", &[])) { "All changes of the last 7 days" } }
         }
-        section.card aria-labelledby="changes" { h2 #changes { "Changes a day" } (sparkline(&days)) }
+        section.card aria-labelledby="changes" { h2 #changes { "Changes per day" } (sparkline(&days)) }
     };
     let actions = html! { @if view.may.administer { a.button href="/console/accounts/connect" { "Connect a customer" } } };
     Ok(Page { title: "Overview".to_owned(), lead, actions, body })
@@ -67,7 +67,7 @@ fn attention(view: &View, counts: &AttentionCounts) -> Markup {
             "critical violation",
             "critical violations",
             "/drift",
-            "Policies are violated in a way that you marked as critical.",
+            "Policies with the severity “critical” are violated.",
         ),
         (
             counts.open - counts.critical,
